@@ -1,0 +1,1 @@
+"""Services that face clients. They know the contracts, and never the workers."""

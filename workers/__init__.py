@@ -1,0 +1,1 @@
+"""Workers that run models. They know the contracts, and never the services."""

@@ -1,0 +1,65 @@
+"""The one Celery configuration of the system, and the message it carries.
+
+Celery on Redis loses and doubles messages by itself, so a message is only a wake-up: it carries a job id, and the
+record in the job store decides whether there is anything to do. Step 3 on the path of a job.
+"""
+
+import json
+
+from celery import Celery
+
+from contracts.jobs import RUN_TASK
+
+MESSAGE_TEMPLATE = json.dumps(
+    {
+        "body": json.dumps([["@ID@"], {}, {}]),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": RUN_TASK, "id": "@TAG@", "root_id": "@TAG@", "ignore_result": True},
+        "properties": {"delivery_tag": "@TAG@", "delivery_mode": 2, "delivery_info": {"exchange": ""}},
+    },
+    separators=(",", ":"),
+)
+"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with blanks for the job and its delivery.
+
+The scripts of the job store push it in the same step that writes the record, so a job never waits for a publisher,
+and submitting costs one round trip (docs/decisions/0002).
+"""
+
+
+def make_celery(redis_url: str) -> Celery:
+    """Return the Celery app that every process of a deployment must use; nothing connects yet."""
+    app = Celery("triptych", broker=redis_url)
+    app.conf.update(
+        # Early acks and our own lease: with late acks Celery on Redis runs jobs twice on every reconnect, leaks a
+        # slot on MemoryError (celery#10462) and exits on a Redis restart.
+        task_acks_late=False,
+        # No result backend: the job store is the one source of truth.
+        result_backend=None,
+        task_ignore_result=True,
+        # The reaper is the retry; a publish that blocks would only hold up its caller.
+        task_publish_retry=False,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        # With threads and early acks this would take one message a second.
+        worker_disable_prefetch=False,
+        # Remote control brings down the worker on a broker restart, and lets anyone on Redis shut it down.
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # A read-only replica, full memory or a full disk is waited out instead of ending the worker.
+        broker_channel_error_retry=True,
+        broker_transport_options={
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 5,
+            "visibility_timeout": 3600,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+        },
+    )
+    return app

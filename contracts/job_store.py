@@ -1,0 +1,302 @@
+"""The job store: the one reader and writer of the job record, and of every other key in Redis.
+
+Each change is one Lua script (``contracts/lua``), so it happens whole or not at all, by Redis's clock, and can be
+sent again after a lost reply without doing anything twice. On the path of a job: steps 2 (submit), 4 (claim),
+7 (finish) and 8 (read).
+
+Every key, its type, meaning, and who removes it (all under the prefix ``triptych:``):
+
+    job:<id>               HASH    the record                                TTL ttl_s once terminal; till then in `due`
+    events:<id>            STREAM  what happened to the job, for SSE          with its job
+    tombstone:<id>         STRING  tenant; tells 410 from 404                 TTL ttl_s + 7 days
+    due                    ZSET    every live job by when to look at it       finish, delete, reap
+    waiting:<queue>        ZSET    queued jobs by when they entered           claim, finish
+    watermark:<queue>      STRING  when the newest claimed entry was queued   TTL 7 days
+    alone:<worker>         STRING  the suspect that runs on this worker       finish, or TTL 1 h
+    active                 HASH    tenant -> unfinished jobs                  finish, when it reaches 0
+    jobs:<tenant>          ZSET    ids by creation, for listing               TTL 14 days after the last submit
+    idem:<tenant>:<hash>   HASH    job id and fingerprint of a request        TTL 24 h
+    finished               HASH    model|status -> how many, for metrics      one field a model and status, kept
+    wake                   CHANNEL ids that changed, for waiters              -
+    model:<name>           STRING  what a worker announced of its model       TTL 7 days       (contracts/registry.py)
+    models                 SET     names of announced models                  registry, when model:<name> is gone
+    worker:<id>            STRING  heartbeat of a worker                      TTL three beats  (contracts/registry.py)
+    workers                SET     ids of workers                             registry, when worker:<id> is gone
+    api_keys               HASH    key id -> hash and tenant                  its owner  (services/gateway/api_keys.py)
+    triptych.<model>[.suspect]  LIST  Celery's messages, written by kombu (no prefix), beside kombu's own
+                                   `unacked`, `unacked_index`, `unacked_mutex` and `_kombu.binding.*`
+"""
+
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Any
+
+import msgspec
+import redis
+from redis.commands.core import Script
+
+from contracts import errors
+from contracts.celery_app import MESSAGE_TEMPLATE
+from contracts.jobs import Claim, Event, Job, JobError, NewJob, Status, queue_of
+
+PREFIX = "triptych:"
+WAKE_CHANNEL = PREFIX + "wake"
+REAP_LIMIT = 200
+IDEMPOTENCY_TTL_S = 24 * 3600
+_SCRIPTS = ("submit", "claim", "beat", "progress", "finish", "release", "cancel", "delete", "reap")
+_FIELDS = (
+    "tenant task model status version attempt crashes created_at deadline_at started_at completed_at expires_at "
+    "progress_done progress_total model_revision worker metadata output usage timings "
+    "error_code error_message error_param"
+).split()
+_BYTES = frozenset({"metadata", "output", "usage", "timings"})
+_ERRORS = {
+    "mismatch": errors.IdempotencyMismatch,
+    "queue_full": errors.QueueFull,
+    "quota_exceeded": errors.QuotaExceeded,
+}
+_MESSAGES = {
+    "mismatch": "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    "queue_full": "The queue of model {model} is full. Nothing was accepted; try again later.",
+    "quota_exceeded": "You have as many unfinished jobs as you may have. Wait for some to finish.",
+}
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """Limits that `submit` applies: jobs waiting for one model, and unfinished jobs of one tenant."""
+
+    max_waiting: int = 1_000_000
+    max_active: int = 1_000_000
+
+
+class JobStore:
+    """Reads and writes job records through one Redis client.
+
+    Every method raises ``redis.RedisError`` when the store is out of reach; calls can be repeated safely.
+    """
+
+    def __init__(self, client: "redis.Redis", *, lease_s: float, republish_after_s: float, max_crashes: int) -> None:
+        self.client = client
+        self.lease_s = lease_s
+        self._republish_after_s = republish_after_s
+        self._max_crashes = max_crashes
+        source = resources.files("contracts") / "lua"
+        common = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n" + (source / "common.lua").read_text()
+        self._scripts: dict[str, Script] = {
+            name: client.register_script(common + (source / f"{name}.lua").read_text()) for name in _SCRIPTS
+        }
+
+    def _run(self, script: str, *args: Any) -> Any:
+        return self._scripts[script](args=args)
+
+    # -- gateway ----------------------------------------------------------------------------------------------------
+
+    def submit(self, job: NewJob, admission: Admission) -> tuple[str, bool]:
+        """Write a job's record; from then on it reaches a terminal state whatever dies.
+
+        Returns:
+            The job's id, and whether it is the job of an earlier request with the same idempotency key.
+
+        Raises:
+            IdempotencyMismatch, QueueFull, QuotaExceeded: nothing was written.
+        """
+        record = [
+            *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
+            *(
+                "metadata",
+                job.metadata,
+                "progress_total",
+                job.num_inputs,
+                "timeout_s",
+                job.timeout_s,
+                "ttl_s",
+                job.ttl_s,
+            ),
+        ]
+        reply = self._run(
+            "submit",
+            *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S),
+            *(admission.max_waiting, admission.max_active, self._republish_after_s, job.deadline_s),
+            *record,
+        )
+        outcome = reply[0].decode()
+        if outcome in _ERRORS:
+            raise _ERRORS[outcome](_MESSAGES[outcome].format(model=job.model))
+        job_id = reply[1].decode()
+        return job_id, job_id != job.id
+
+    def read(self, job_id: str, tenant: str) -> Job:
+        """Return a tenant's job.
+
+        Raises:
+            JobNotFound: no such job, or another tenant's.
+            JobGone: this tenant's job, deleted or past its ``ttl_s``.
+        """
+        job = _job_from(job_id, self.client.hmget(f"{PREFIX}job:{job_id}", _FIELDS))
+        if job is not None and job.tenant == tenant:
+            return job
+        mark = self.client.get(f"{PREFIX}tombstone:{job_id}") if job is None else None
+        if mark is not None and mark.decode() == tenant:
+            raise errors.JobGone
+        raise errors.JobNotFound
+
+    def position(self, job: Job) -> int | None:
+        """Return how many jobs wait before this queued one, or None when it does not wait."""
+        for suspect in (False, True):
+            rank = self.client.zrank(f"{PREFIX}waiting:{queue_of(job.model, suspect=suspect)}", job.id)
+            if rank is not None:
+                return int(rank)
+        return None
+
+    def cancel(self, job_id: str, tenant: str) -> Job:
+        """Ask for a job to stop, and return it as it then is. Raises as ``read``."""
+        self.read(job_id, tenant)
+        self._run("cancel", job_id)
+        return self.read(job_id, tenant)
+
+    def delete(self, job_id: str, tenant: str) -> None:
+        """Purge a job's record, request and output; a running attempt is fenced off. Raises as ``read``."""
+        self.read(job_id, tenant)
+        self._run("delete", job_id)
+
+    def page(
+        self, tenant: str, *, status: Status | None, task: str | None, after: tuple[float, str] | None, limit: int
+    ) -> tuple[list[Job], tuple[float, str] | None]:
+        """Return a page of a tenant's jobs, newest first, and where the next page starts (None: at its end).
+
+        ``after`` is such a start. A page looks at a bounded number of records, so with a filter that few jobs pass
+        it may be short, or empty, and still have a next page.
+        """
+        found: list[Job] = []
+        last = after
+        for entry, looked in zip(self._listed(tenant, after), range(20 * limit), strict=False):
+            if len(found) == limit or looked == 20 * limit - 1:
+                return found, last
+            last = entry
+            job = _job_from(entry[1], self.client.hmget(f"{PREFIX}job:{entry[1]}", _FIELDS))
+            if job and status in (None, job.status) and task in (None, job.task):
+                found.append(job)
+        return found, None
+
+    def _listed(self, tenant: str, after: tuple[float, str] | None) -> Iterator[tuple[float, str]]:
+        """Yield (created, id) newest first, after a place in that order; equal times are ordered by id."""
+        key, offset = f"{PREFIX}jobs:{tenant}", 0
+        newest = "+inf" if after is None else repr(after[0])
+        while rows := self.client.zrevrangebyscore(key, newest, "-inf", start=offset, num=100, withscores=True):
+            for member, score in rows:
+                entry = (float(score), member.decode())
+                if after is None or entry < after:
+                    yield entry
+            offset += len(rows)
+
+    def events(self, job_id: str, after: str) -> list[Event]:
+        """Return the job's events after the one with id ``after`` (``0`` for all), oldest first."""
+        rows = self.client.xrange(f"{PREFIX}events:{job_id}", min=f"({after}", count=1000)
+        return [_event_from(entry_id, fields) for entry_id, fields in rows]
+
+    # -- worker -----------------------------------------------------------------------------------------------------
+
+    def claim(self, job_id: str, worker: str, model_revision: str) -> Claim | None:
+        """Start an attempt at a queued job, or return None when there is nothing to run."""
+        reply = self._run("claim", job_id, worker, self.lease_s, model_revision)
+        if reply is None:
+            return None
+        attempt, task, model, request, timeout_s, suspect = reply
+        return Claim(
+            id=job_id,
+            attempt=attempt,
+            task=task.decode(),
+            model=model.decode(),
+            request=request,
+            timeout_s=float(timeout_s),
+            suspect=suspect == b"1",
+        )
+
+    def beat(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
+        """Renew the leases of these (id, attempt); return the ids that must stop: fenced, cancelled or expired."""
+        flat = [value for attempt in attempts for value in attempt]
+        return {job_id.decode() for job_id in self._run("beat", self.lease_s, *flat)}
+
+    def progress(self, claim: Claim, done: int) -> None:
+        """Record how many inputs are done; without effect when the attempt no longer owns the job."""
+        self._run("progress", claim.id, claim.attempt, done)
+
+    def succeed(self, claim: Claim, *, output: bytes, usage: bytes, timings: bytes, num_outputs: int) -> bool:
+        """Store an answer as the job's one result; return False when another attempt owns the job by now."""
+        fields = ("output", output, "usage", usage, "timings", timings, "progress_done", num_outputs)
+        return bool(self._run("finish", claim.id, claim.attempt, "succeeded", *fields))
+
+    def fail(self, claim: Claim, error: errors.TriptychError) -> bool:
+        """Store why the job failed; return False when another attempt owns the job by now."""
+        fields = ["error_code", error.code, "error_message", error.message]
+        if error.param:
+            fields += ["error_param", error.param]
+        return bool(self._run("finish", claim.id, claim.attempt, "failed", *fields))
+
+    def stopped(self, claim: Claim) -> bool:
+        """Tell that a cancelled attempt has stopped; return False when it no longer owned the job."""
+        return bool(self._run("finish", claim.id, claim.attempt, "cancelled"))
+
+    def release(self, claim: Claim) -> bool:
+        """Give an attempt back to the queue unfinished; return False when it no longer owned the job."""
+        return bool(self._run("release", claim.id, claim.attempt, self._republish_after_s))
+
+    # -- both -------------------------------------------------------------------------------------------------------
+
+    def reap(self) -> tuple[int, int]:
+        """Look at the jobs whose time has come; return how many came from dead workers, and how many lost messages.
+
+        Each gateway and each worker calls this every second; no leader is needed, since each look is one script.
+        """
+        total_taken, total_republished = 0, 0
+        while True:
+            looked, taken, republished = self._run("reap", REAP_LIMIT, self._republish_after_s, self._max_crashes)
+            total_taken, total_republished = total_taken + taken, total_republished + republished
+            if looked < REAP_LIMIT:
+                return total_taken, total_republished
+
+    # -- metrics ----------------------------------------------------------------------------------------------------
+
+    def depth(self, model: str) -> tuple[int, float]:
+        """Return how many jobs wait for a model, and for how many seconds the oldest has."""
+        num_waiting, oldest = 0, None
+        for suspect in (False, True):
+            key = f"{PREFIX}waiting:{queue_of(model, suspect=suspect)}"
+            num_waiting += self.client.zcard(key)
+            for _, score in self.client.zrange(key, 0, 0, withscores=True):
+                oldest = min(score, oldest or score)
+        seconds, microseconds = self.client.time()
+        return num_waiting, max(0.0, seconds + microseconds / 1e6 - oldest) if oldest else 0.0
+
+    def num_live(self) -> int:
+        """Return how many jobs have not reached a terminal state."""
+        return int(self.client.zcard(f"{PREFIX}due"))
+
+    def num_finished(self) -> dict[tuple[str, str], int]:
+        """Return how many jobs ended, by (model, status), since the store began."""
+        counts = self.client.hgetall(f"{PREFIX}finished")
+        return {tuple(key.decode().rsplit("|", 1)): int(value) for key, value in counts.items()}  # type: ignore[misc]
+
+
+def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:
+    fields = {
+        name: value if name in _BYTES else value.decode()
+        for name, value in zip(_FIELDS, values, strict=True)
+        if value is not None
+    }
+    if "status" not in fields:
+        return None
+    code = fields.pop("error_code", None)
+    message, param = fields.pop("error_message", None), fields.pop("error_param", None)
+    job: Job = msgspec.convert({"id": job_id, **fields}, Job, strict=False)
+    if code:
+        kind = errors.by_code(str(code))
+        job.error = JobError(
+            kind.code, str(message or kind.fixed_message), str(param) if param else None, kind.retryable
+        )
+    return job
+
+
+def _event_from(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    return Event(entry_id.decode(), text.pop("event"), text)

@@ -1,0 +1,45 @@
+-- Look at every job whose time has come: expire it, take it from a dead worker, or find its message lost.
+-- ARGV: limit, republish after s, max crashes
+-- Returns how many jobs were looked at, taken from dead workers, and given a new message.
+local num_looked, num_taken, num_republished = 0, 0, 0
+local republish_after_s, max_crashes = tonumber(ARGV[2]), tonumber(ARGV[3])
+
+-- A message is lost, and not just waiting in a long queue, if the queue is empty or a later job was claimed already.
+local function message_lost(id)
+  local queue = queue_of(id)
+  if redis.call('LLEN', queue) == 0 then return true end
+  return number(id, 'queued_at') < tonumber(redis.call('GET', P .. 'watermark:' .. queue) or 0) - 1
+end
+
+local function look_at_queued(id)
+  local looks = redis.call('HINCRBY', job_key(id), 'looks', 1)
+  look_again(id, math.min(republish_after_s * 2 ^ math.min(looks, 4), 60))
+  if message_lost(id) then
+    push_message(id)
+    num_republished = num_republished + 1
+  end
+end
+
+local function take_back(id)
+  num_taken = num_taken + 1
+  local alone = redis.call('GET', P .. 'alone:' .. get(id, 'worker'))
+  if not alone or alone == id then
+    if redis.call('HINCRBY', job_key(id), 'crashes', 1) >= max_crashes then
+      return finish(id, 'failed', 'error_code', 'worker_lost')
+    end
+    redis.call('HSET', job_key(id), 'suspect', 1)
+  end
+  enter_queue(id, republish_after_s)
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, tonumber(ARGV[1]))) do
+  local status = get(id, 'status')
+  num_looked = num_looked + 1
+  if not status then redis.call('ZREM', P .. 'due', id)
+  elseif status == 'cancelling' then finish(id, 'cancelled')
+  elseif number(id, 'deadline_at') <= now then finish(id, 'expired')
+  elseif status == 'queued' then look_at_queued(id)
+  elseif status == 'running' then take_back(id)
+  else redis.call('ZREM', P .. 'due', id) end
+end
+return {num_looked, num_taken, num_republished}

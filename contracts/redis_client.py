@@ -1,0 +1,64 @@
+"""How this system connects to Redis, and what it asks of the server."""
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+_FIXED_LUA = ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 2, 2))
+"""First releases of each series without CVE-2025-49844, -46817, -46818 and -46819 (Lua)."""
+
+
+def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 64) -> "redis.Redis":
+    """Return a client whose calls end within a bounded time, even when the server is frozen.
+
+    Args:
+        url: `redis://` or `rediss://`.
+        timeout_s: longest wait for one reply. A frozen server shows only by this.
+        retries: further tries after a broken connection. Every script of the job store may be sent again.
+        max_connections: pool size; a caller waits up to half a second for a free one.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=0.5,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(1.0, timeout_s),
+        health_check_interval=0,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        retry_on_error=[redis.ConnectionError, redis.BusyLoadingError],
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def server_warnings(client: "redis.Redis") -> list[str]:
+    """Return what is wrong with the server for this use, one sentence each; empty when all is well."""
+    info = client.info()
+    found = []
+    version = _version(info)
+    if "valkey_version" not in info and _has_lua_holes(version):
+        found.append(
+            f"Redis {'.'.join(map(str, version))} has known holes in its Lua engine (CVE-2025-49844); "
+            "use Valkey, or Redis >= 7.2.11, 7.4.6 or 8.2.2."
+        )
+    try:
+        config = client.config_get("maxmemory-policy", "appendonly")
+    except redis.ResponseError:
+        return found  # a managed service may hide its configuration
+    if config.get("maxmemory-policy", "noeviction") != "noeviction":
+        found.append(f"maxmemory-policy is {config['maxmemory-policy']}: Redis may delete queued jobs. Set noeviction.")
+    if config.get("appendonly", "yes") != "yes":
+        found.append("appendonly is off: accepted jobs do not survive a restart of Redis.")
+    return found
+
+
+def _version(info: dict[str, str]) -> tuple[int, ...]:
+    # Valkey also reports a redis_version, fixed at 7.2.4 for compatibility.
+    text = str(info.get("valkey_version") or info["redis_version"])
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
+
+
+def _has_lua_holes(version: tuple[int, ...]) -> bool:
+    for fixed in _FIXED_LUA:
+        if version[:2] == fixed[:2]:
+            return version < fixed
+    return version < _FIXED_LUA[-1]

@@ -1,0 +1,101 @@
+"""The tasks a client can ask for: what each takes as inputs and parameters, and which family of workers runs it.
+
+These types validate a request at the gateway, generate its OpenAPI document, and decode it again in the worker, so
+a request can't mean two things. Shapes follow Hugging Face's task schemas.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+MAX_INPUTS = 2048
+
+Text = Annotated[str, Meta(min_length=1, description="A text that is not blank.")]
+Family = Literal["encoder", "decoder", "seq2seq"]
+Truncate = Annotated[
+    Literal["error", "right", "left"],
+    Meta(
+        description="What to do with a text of more tokens than the model takes: refuse it, or cut its right or left end."
+    ),
+]
+
+
+class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of everything a client sends: no unknown fields, nothing coerced."""
+
+
+class TextPair(Shape):
+    """Two texts that the model reads together, such as a premise and a hypothesis."""
+
+    text: Text
+    text_pair: Text
+
+
+class EmbedParameters(Shape):
+    """How texts become vectors."""
+
+    normalize: Annotated[
+        bool | None, Meta(description="Scale vectors to length 1. Default: as the model was trained.")
+    ] = None
+    dimensions: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Keep only the first so many dimensions (for models trained for it), then normalize again."),
+    ] = None
+    truncate: Truncate = "error"
+
+
+class ClassifyParameters(Shape):
+    """How logits become scores."""
+
+    function_to_apply: Annotated[
+        Literal["softmax", "sigmoid", "none"] | None,
+        Meta(
+            description="What turns logits into scores; `none` gives the raw logits. Default: as the model was trained."
+        ),
+    ] = None
+    top_k: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Return only the best so many labels.")] = None
+    truncate: Truncate = "error"
+
+
+EmbedInputs = Text | Annotated[list[Text], Meta(min_length=1, max_length=MAX_INPUTS)]
+ClassifyInputs = Text | TextPair | Annotated[list[Text | TextPair], Meta(min_length=1, max_length=MAX_INPUTS)]
+
+
+class LabelScore(msgspec.Struct, frozen=True):
+    """One label and its score."""
+
+    label: str
+    score: float
+
+
+class TaskSpec(msgspec.Struct, frozen=True):
+    """One task: its types, and who runs it. ``output`` is the answer for one input; many inputs give a list of it."""
+
+    name: str
+    family: Family
+    inputs: Any
+    parameters: type[Shape]
+    output: Any
+    summary: str
+
+
+TASKS: dict[str, TaskSpec] = {
+    spec.name: spec
+    for spec in (
+        TaskSpec("embed", "encoder", EmbedInputs, EmbedParameters, list[float], "Turn texts into vectors."),
+        TaskSpec(
+            "classify",
+            "encoder",
+            ClassifyInputs,
+            ClassifyParameters,
+            list[LabelScore],
+            "Score texts against a model's labels.",
+        ),
+    )
+}
+
+
+def num_inputs(inputs: object) -> int:
+    """Return how many inputs a checked ``inputs`` holds: the length of a list, else 1."""
+    return len(inputs) if isinstance(inputs, list) else 1
