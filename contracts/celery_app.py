@@ -16,11 +16,11 @@ MESSAGE_TEMPLATE = json.dumps(
         "content-type": "application/json",
         "content-encoding": "utf-8",
         "headers": {"lang": "py", "task": RUN_TASK, "id": "@TAG@", "root_id": "@TAG@", "ignore_result": True},
-        "properties": {"delivery_tag": "@TAG@", "delivery_mode": 2, "delivery_info": {"exchange": ""}},
+        "properties": {"delivery_tag": "@TAG@", "delivery_mode": 2, "delivery_info": {"routing_key": "@QUEUE@"}},
     },
     separators=(",", ":"),
 )
-"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with blanks for the job and its delivery.
+"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with blanks for the job, its queue and its delivery.
 
 The scripts of the job store push it in the same step that writes the record, so a job never waits for a publisher,
 and submitting costs one round trip (docs/decisions/0002).

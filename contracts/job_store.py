@@ -37,7 +37,7 @@ from redis.commands.core import Script
 
 from contracts import errors
 from contracts.celery_app import MESSAGE_TEMPLATE
-from contracts.jobs import Claim, Event, Job, JobError, NewJob, Status, queue_of
+from contracts.jobs import Answer, Claim, Event, Job, JobError, NewJob, Status, queue_of
 
 PREFIX = "triptych:"
 WAKE_CHANNEL = PREFIX + "wake"
@@ -196,9 +196,9 @@ class JobStore:
 
     # -- worker -----------------------------------------------------------------------------------------------------
 
-    def claim(self, job_id: str, worker: str, model_revision: str) -> Claim | None:
+    def claim(self, job_id: str, worker: str) -> Claim | None:
         """Start an attempt at a queued job, or return None when there is nothing to run."""
-        reply = self._run("claim", job_id, worker, self.lease_s, model_revision)
+        reply = self._run("claim", job_id, worker, self.lease_s)
         if reply is None:
             return None
         attempt, task, model, request, timeout_s, suspect = reply
@@ -221,9 +221,12 @@ class JobStore:
         """Record how many inputs are done; without effect when the attempt no longer owns the job."""
         self._run("progress", claim.id, claim.attempt, done)
 
-    def succeed(self, claim: Claim, *, output: bytes, usage: bytes, timings: bytes, num_outputs: int) -> bool:
+    def succeed(self, claim: Claim, answer: Answer) -> bool:
         """Store an answer as the job's one result; return False when another attempt owns the job by now."""
-        fields = ("output", output, "usage", usage, "timings", timings, "progress_done", num_outputs)
+        fields = (
+            *("output", answer.output, "usage", answer.usage, "timings", answer.timings),
+            *("model_revision", answer.model_revision, "progress_done", answer.num_outputs),
+        )
         return bool(self._run("finish", claim.id, claim.attempt, "succeeded", *fields))
 
     def fail(self, claim: Claim, error: errors.TriptychError) -> bool:

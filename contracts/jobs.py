@@ -113,6 +113,16 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     suspect: bool
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt brings back. ``output``, ``usage`` and ``timings`` are JSON, spliced into responses as they are."""
+
+    output: bytes
+    usage: bytes
+    timings: bytes
+    num_outputs: int
+    model_revision: str
+
+
 class Event(msgspec.Struct, frozen=True):
     """One entry of a job's event stream; ``id`` grows, so a reader can resume after it."""
 

@@ -62,6 +62,20 @@ EmbedInputs = Text | Annotated[list[Text], Meta(min_length=1, max_length=MAX_INP
 ClassifyInputs = Text | TextPair | Annotated[list[Text | TextPair], Meta(min_length=1, max_length=MAX_INPUTS)]
 
 
+class EmbedRequest(Shape):
+    """What crosses the queue for an embed job."""
+
+    inputs: EmbedInputs
+    parameters: EmbedParameters = EmbedParameters()
+
+
+class ClassifyRequest(Shape):
+    """What crosses the queue for a classify job."""
+
+    inputs: ClassifyInputs
+    parameters: ClassifyParameters = ClassifyParameters()
+
+
 class LabelScore(msgspec.Struct, frozen=True):
     """One label and its score."""
 

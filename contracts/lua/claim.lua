@@ -1,5 +1,5 @@
 -- Start one attempt at a queued job. Doubled and late messages find nothing to claim.
--- ARGV: id, worker, lease s, model revision
+-- ARGV: id, worker, lease s
 -- Returns {attempt, task, model, request, timeout s, suspect}, or nil.
 local id, worker = ARGV[1], ARGV[2]
 if get(id, 'status') ~= 'queued' then return nil end
@@ -15,8 +15,7 @@ if queued_at > tonumber(redis.call('GET', watermark) or 0) then
   redis.call('SET', watermark, stamp(queued_at), 'EX', TOMBSTONE_S)
 end
 leave_queue(id)
-redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'started_at', stamp(now), 'progress_done', 0,
-  'model_revision', ARGV[4])
+redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'started_at', stamp(now), 'progress_done', 0)
 local attempt = redis.call('HINCRBY', job_key(id), 'attempt', 1)
 look_again(id, tonumber(ARGV[3]))
 local suspect = get(id, 'suspect')

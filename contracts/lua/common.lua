@@ -1,6 +1,6 @@
 -- Shared by every script of the job store: the clock, the names of keys, and the moves that several scripts make.
 -- Key names and their meaning: contracts/job_store.py. Times are Redis's own, so clients' clocks never matter.
--- MESSAGE, the Celery message with @ID@ and @TAG@ for its blanks, is put before this file (contracts/celery_app.py).
+-- MESSAGE, the Celery message with @ID@, @QUEUE@ and @TAG@ for its blanks, is put before this file (contracts/celery_app.py).
 local P = 'triptych:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -36,7 +36,8 @@ end
 -- The wake-up for a worker, in the same step as the change it tells of. It may still get lost on its way (reap.lua).
 local function push_message(id)
   local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
-  redis.call('LPUSH', queue_of(id), (MESSAGE:gsub('@ID@', id):gsub('@TAG@', tag)))
+  local queue = queue_of(id)
+  redis.call('LPUSH', queue, (MESSAGE:gsub('@ID@', id):gsub('@TAG@', tag):gsub('@QUEUE@', queue)))
 end
 
 local function enter_queue(id, republish_after_s)
