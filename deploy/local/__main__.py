@@ -1,0 +1,62 @@
+"""``python -m deploy.local run|demo``: the embedded stack, kept up or put through its paces.
+
+Exit codes: 0 when all went well (Ctrl-C included), 1 when the demo failed, 2 when a setting can't be used,
+130 when the demo was interrupted.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from contracts.settings import Environment, SettingsError
+from deploy.local.demo import DemoError, show
+from deploy.local.settings import LocalSettings
+from deploy.local.supervisor import StackError, Stopped, Supervisor
+
+DEMO_READY_S = 60.0
+
+
+def run() -> int:
+    """Keep the stack up until a signal comes."""
+    settings = LocalSettings.read(Environment())
+    with Supervisor(settings, log=lambda name, line: print(f"{name:8}| {line}", flush=True)) as stack:
+        try:
+            stack.start()
+        except Stopped:
+            return 0
+        print(f"\nTriptych is ready: {stack.url}   (Ctrl-C stops it)\n", flush=True)
+        stack.watch()
+    return 0
+
+
+def demo() -> int:
+    """Run one job of every task that has a model on a stack of its own, and show what came back."""
+    with tempfile.TemporaryDirectory(prefix="triptych-demo-") as folder:
+        settings = LocalSettings.read(Environment(), port=0, data=Path(folder))
+        with Supervisor(settings, log=lambda name, line: None) as stack:
+            try:
+                stack.start(ready_within_s=DEMO_READY_S)
+                show(stack.url, between=stack.tend)
+            except (DemoError, StackError) as error:
+                print(f"The demo failed: {error}\n\nLast log lines:\n{stack.tails()}", file=sys.stderr)
+                return 1
+            except Stopped:
+                return 130
+    return 0
+
+
+def main() -> int:
+    """Run the command named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["run", "demo"])
+    command = parser.parse_args().command
+    try:
+        return run() if command == "run" else demo()
+    except (SettingsError, StackError) as error:
+        print(f"triptych: {error}", file=sys.stderr)
+        return 1 if isinstance(error, StackError) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The few HTTP calls that the supervisor and the demo make, with nothing but the standard library."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+# The stack is on this machine: a proxy set in the environment must not be asked for it.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class CallError(Exception):
+    """A call got no answer, or one that is not a success; the message quotes it."""
+
+
+def call(url: str, body: object = None, *, timeout_s: float = 30.0) -> Any:
+    """GET ``url``, or POST ``body`` to it as JSON; return the decoded answer.
+
+    Raises:
+        CallError: no answer in time, or a status of 400 and above.
+    """
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - http, our own
+    try:
+        with _opener.open(request, timeout=timeout_s) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            text = error.read(500).decode(errors="replace")
+        raise CallError(f"{request.get_method()} {url} was answered {error.code}: {text}") from error
+    except (OSError, ValueError) as error:
+        raise CallError(f"{request.get_method()} {url}: {error}") from error
+
+
+def is_ready(url: str) -> bool:
+    """Return whether the gateway at ``url`` says that jobs can be served."""
+    try:
+        with _opener.open(f"{url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError):
+        return False

