@@ -1,0 +1,8 @@
+"""``python -m onnx_models``: see `cli`."""
+
+import sys
+
+from onnx_models.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
