@@ -20,7 +20,7 @@ MESSAGE_TEMPLATE = json.dumps(
     },
     separators=(",", ":"),
 )
-"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with blanks for the job, its queue and its delivery.
+"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with blanks for job, queue and delivery.
 
 The scripts of the job store push it in the same step that writes the record, so a job never waits for a publisher,
 and submitting costs one round trip (docs/decisions/0002).

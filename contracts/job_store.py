@@ -38,6 +38,7 @@ from redis.commands.core import Script
 from contracts import errors
 from contracts.celery_app import MESSAGE_TEMPLATE
 from contracts.jobs import Answer, Claim, Event, Job, JobError, NewJob, Status, queue_of
+from contracts.settings import StoreSettings
 
 PREFIX = "triptych:"
 WAKE_CHANNEL = PREFIX + "wake"
@@ -85,6 +86,16 @@ class JobStore:
         self._scripts: dict[str, Script] = {
             name: client.register_script(common + (source / f"{name}.lua").read_text()) for name in _SCRIPTS
         }
+
+    @classmethod
+    def of(cls, client: "redis.Redis", settings: StoreSettings) -> "JobStore":
+        """Return a store with the clocks of a deployment."""
+        return cls(
+            client,
+            lease_s=settings.lease_s,
+            republish_after_s=settings.republish_after_s,
+            max_crashes=settings.max_crashes,
+        )
 
     def _run(self, script: str, *args: Any) -> Any:
         return self._scripts[script](args=args)
@@ -270,6 +281,10 @@ class JobStore:
                 oldest = min(score, oldest or score)
         seconds, microseconds = self.client.time()
         return num_waiting, max(0.0, seconds + microseconds / 1e6 - oldest) if oldest else 0.0
+
+    def num_messages(self, queue: str) -> int:
+        """Return how many messages wait in a queue and its suspect lane for a worker to take them."""
+        return int(self.client.llen(queue)) + int(self.client.llen(f"{queue}.suspect"))
 
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""

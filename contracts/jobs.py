@@ -114,7 +114,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt brings back. ``output``, ``usage`` and ``timings`` are JSON, spliced into responses as they are."""
+    """What an attempt brings back. ``output``, ``usage`` and ``timings`` are JSON that responses carry as is."""
 
     output: bytes
     usage: bytes

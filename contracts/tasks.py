@@ -15,9 +15,7 @@ Text = Annotated[str, Meta(min_length=1, description="A text that is not blank."
 Family = Literal["encoder", "decoder", "seq2seq"]
 Truncate = Annotated[
     Literal["error", "right", "left"],
-    Meta(
-        description="What to do with a text of more tokens than the model takes: refuse it, or cut its right or left end."
-    ),
+    Meta(description="What to do with a text of more tokens than the model takes: refuse it, or cut that end of it."),
 ]
 
 

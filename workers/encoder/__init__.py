@@ -1,0 +1,1 @@
+"""The encoder worker: models that turn a text into anything but text."""

@@ -1,0 +1,191 @@
+"""The batching engine: one inference thread that turns the waiting rows of many jobs into model calls.
+
+Celery threads hand in a job's rows and wait for its ticket. While one model call runs, others gather, so batches form
+by themselves under load and a lone job never waits for company. Steps 5 and 6 on the path of a job.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from contracts.errors import OutOfMemory, TriptychError
+from workers.runtime.batching import RowQueue
+from workers.runtime.session import Array
+from workers.runtime.tokenization import Row
+
+logger = logging.getLogger(__name__)
+
+
+class BatchModel(Protocol):
+    """A model that can run a batch."""
+
+    name: str
+    max_batch_tokens: int
+    max_padding: float
+
+    def run(self, rows: Sequence[Row]) -> Sequence[Array]:
+        """Run one model call; return one array for each row, in order."""
+        ...
+
+
+class Ticket:
+    """One job's rows on their way through the engine. Compared and hashed by identity."""
+
+    def __init__(self, model: BatchModel, rows: Sequence[Row], *, alone: bool) -> None:
+        self.model = model
+        self.rows = rows
+        self.alone = alone
+        self.num_done = 0
+        self.wait_s = 0.0
+        self.infer_s = 0.0
+        self._results: list[Array | None] = [None] * len(rows)
+        self._error: TriptychError | None = None
+        self._finished = threading.Event()
+        self._created = time.perf_counter()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until all rows are done or the ticket failed; return whether that is so."""
+        return self._finished.wait(timeout_s)
+
+    def results(self) -> list[Array]:
+        """Return one array for each row.
+
+        Raises:
+            TriptychError: the model call failed.
+        """
+        if self._error is not None:
+            raise self._error
+        return [result for result in self._results if result is not None]
+
+    def started(self) -> None:
+        """Note that a model call with rows of this ticket begins."""
+        self.wait_s = self.wait_s or time.perf_counter() - self._created
+
+    def settle(self, index: int, result: Array) -> None:
+        """Store the result of one row."""
+        self._results[index] = result
+        self.num_done += 1
+        if self.num_done == len(self.rows):
+            self._finished.set()
+
+    def fail(self, error: TriptychError) -> None:
+        """End the ticket without its results."""
+        self._error = error
+        self._finished.set()
+
+
+Batch = list[tuple[Ticket, int]]
+
+
+class Stats:
+    """What the engine has done since it started; read by the heartbeat."""
+
+    def __init__(self) -> None:
+        self.num_batches = 0
+        self.num_rows = 0
+        self.real_tokens = 0
+        self.padded_tokens = 0
+
+    def count(self, lengths: Sequence[int]) -> None:
+        """Add one model call."""
+        self.num_batches += 1
+        self.num_rows += len(lengths)
+        self.real_tokens += sum(lengths)
+        self.padded_tokens += len(lengths) * max(lengths)
+
+
+class Engine:
+    """Owns the inference thread. All public methods can be called from any thread."""
+
+    def __init__(self) -> None:
+        self.stats = Stats()
+        self.busy_since: float | None = None
+        """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
+        self._changed = threading.Condition()
+        self._queues: dict[tuple[str, Ticket | None], RowQueue[Ticket]] = {}
+        self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
+        self._thread.start()
+
+    def submit(self, model: BatchModel, rows: Sequence[Row], *, alone: bool = False) -> Ticket:
+        """Queue the rows of one job. ``alone``: no other job's rows share its model calls."""
+        ticket = Ticket(model, rows, alone=alone)
+        with self._changed:
+            queue = self._queues.get(_key(ticket))
+            if queue is None:
+                queue = RowQueue(max_batch_tokens=model.max_batch_tokens, max_padding=model.max_padding)
+                self._queues[_key(ticket)] = queue
+            queue.add(ticket, [row.num_tokens for row in rows])
+            self._changed.notify()
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop the rows of a ticket that have not run yet; one that runs now is run to its end and thrown away."""
+        with self._changed:
+            queue = self._queues.get(_key(ticket))
+            if queue is not None:
+                queue.discard(ticket)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                while not (batch := self._take()):
+                    self._changed.wait()
+            self.busy_since = time.monotonic()
+            self._run(batch)
+            self.busy_since = None
+
+    def _take(self) -> Batch:
+        """Return the next batch; the models take turns, and a job that must be alone goes first."""
+        for key in sorted(self._queues, key=lambda key: key[1] is None):
+            queue = self._queues.pop(key)
+            batch = queue.take()
+            if len(queue):
+                self._queues[key] = queue
+            if batch:
+                return batch
+        return []
+
+    def _run(self, batch: Batch) -> None:
+        """Run a batch; if that fails, run each job's rows by themselves, so that only the culprit fails."""
+        try:
+            self._infer(batch)
+        except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
+            tickets = list(dict.fromkeys(ticket for ticket, _ in batch))
+            if len(tickets) == 1:
+                logger.exception("model call failed", extra={"model": tickets[0].model.name})
+                self.cancel(tickets[0])
+                tickets[0].fail(_as_job_error(error))
+                return
+            for ticket in tickets:
+                self._run([(owner, index) for owner, index in batch if owner is ticket])
+
+    def _infer(self, batch: Batch) -> None:
+        rows = [ticket.rows[index] for ticket, index in batch]
+        started = time.perf_counter()
+        tickets = set(ticket for ticket, _ in batch)
+        for ticket in tickets:
+            ticket.started()
+        results = batch[0][0].model.run(rows)
+        if len(results) != len(rows):
+            raise RuntimeError(f"the model answered {len(results)} of {len(rows)} rows")
+        elapsed_s = time.perf_counter() - started
+        self.stats.count([row.num_tokens for row in rows])
+        for ticket in tickets:
+            ticket.infer_s += elapsed_s
+        for (ticket, index), result in zip(batch, results, strict=True):
+            ticket.settle(index, result)
+
+
+def _key(ticket: Ticket) -> tuple[str, Ticket | None]:
+    return ticket.model.name, ticket if ticket.alone else None
+
+
+def _as_job_error(error: BaseException) -> TriptychError:
+    if isinstance(error, TriptychError):
+        return error
+    # ONNX Runtime reports a failed allocation as its own exception type, numpy as MemoryError.
+    if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
+        return OutOfMemory()
+    return TriptychError()

@@ -1,0 +1,147 @@
+"""The life of a job in a worker: claim, run, finish. Steps 4 and 7 on the path of a job.
+
+Whatever happens inside, the record ends in a terminal state or goes back to the queue: errors of the client keep
+their text, everything else is logged and answered with a fixed sentence, and an attempt that lost its lease throws
+its answer away.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import redis
+
+from contracts.errors import OutOfMemory, TriptychError, UnknownModel
+from contracts.job_store import JobStore
+from contracts.jobs import JOB_ID, Answer, Claim
+from workers.runtime.work import Stopped
+
+logger = logging.getLogger(__name__)
+RETRY_PAUSE_S = 0.5
+
+
+class Attempt:
+    """A claimed job in this worker, as its task sees it."""
+
+    def __init__(self, claim: Claim, store: JobStore) -> None:
+        self.claim = claim
+        self.timeout_s = claim.timeout_s
+        self.alone = claim.suspect
+        self.gone = threading.Event()
+        self._store = store
+
+    def stopped(self) -> bool:
+        """Return whether the job is no longer this worker's to finish."""
+        return self.gone.is_set()
+
+    def progress(self, num_done: int) -> None:
+        """Tell how many inputs are done; a store that is out of reach is not worth failing for."""
+        try:
+            self._store.progress(self.claim, num_done)
+        except redis.RedisError:
+            logger.info("progress not recorded", extra={"job_id": self.claim.id})
+
+
+class Model(Protocol):
+    """A served model: what it is called, and how it answers one attempt."""
+
+    name: str
+
+    def answer(self, claim: Claim, attempt: Attempt) -> Answer:
+        """Run the job and return its answer, or raise what is wrong with it."""
+        ...
+
+
+class Harness:
+    """Runs jobs on behalf of Celery's threads, and knows which ones this worker holds."""
+
+    def __init__(self, store: JobStore, worker_id: str, models: dict[str, Model]) -> None:
+        self._store = store
+        self._worker_id = worker_id
+        self._models = models
+        self._attempts: dict[str, Attempt] = {}
+        self._lock = threading.Lock()
+        self._suspects: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._run_suspects, name="suspects", daemon=True).start()
+
+    def accept(self, job_id: str, *, suspect: bool) -> None:
+        """Run the job of a message now, or, if it is suspected of killing workers, when no other suspect runs."""
+        if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
+            logger.warning("message without a job id refused")
+        elif suspect:
+            self._suspects.put(job_id)
+        else:
+            self.run(job_id)
+
+    def run(self, job_id: str) -> None:
+        """Claim a job and bring it to its end. Never raises: a lost claim is the reaper's to notice."""
+        try:
+            claim = self._store.claim(job_id, self._worker_id)
+        except redis.RedisError as error:
+            logger.warning("claim failed: %s", error, extra={"job_id": job_id})
+            return
+        if claim is None:
+            return
+        attempt = Attempt(claim, self._store)
+        with self._lock:
+            self._attempts[job_id] = attempt
+        try:
+            self._settle(attempt, self._outcome(attempt))
+        finally:
+            with self._lock:
+                self._attempts.pop(job_id, None)
+
+    def running(self) -> list[Attempt]:
+        """Return the attempts that this worker holds."""
+        with self._lock:
+            return list(self._attempts.values())
+
+    def release_all(self) -> None:
+        """Give every held job back to the queue; their threads, if they still come to an end, are fenced off."""
+        for attempt in self.running():
+            attempt.gone.set()
+            try:
+                self._store.release(attempt.claim)
+            except redis.RedisError:
+                logger.warning("job not released; its lease will expire", extra={"job_id": attempt.claim.id})
+
+    def _run_suspects(self) -> None:
+        while True:
+            self.run(self._suspects.get())
+
+    def _outcome(self, attempt: Attempt) -> Callable[[], bool]:
+        """Run the job; return the call that records how it ended."""
+        claim = attempt.claim
+        try:
+            model = self._models.get(claim.model)
+            if model is None:
+                raise UnknownModel(f"This worker does not serve model {claim.model}.", param="model")
+            answer = model.answer(claim, attempt)
+        except Stopped:
+            return lambda: self._store.stopped(claim)
+        except TriptychError as error:
+            failure = error
+        except MemoryError:
+            failure = OutOfMemory()
+        except BaseException:  # SystemExit or a panic of a native library is the job's failure, not the worker's
+            logger.exception("job failed", extra={"job_id": claim.id})
+            failure = TriptychError()
+        else:
+            return lambda: self._store.succeed(claim, answer)
+        return lambda: self._store.fail(claim, failure)
+
+    def _settle(self, attempt: Attempt, record: Callable[[], bool]) -> None:
+        """Record the end, for as long as it takes, unless the job is somebody else's by now."""
+        while True:
+            try:
+                if not record():
+                    logger.info("answer thrown away: the job is no longer ours", extra={"job_id": attempt.claim.id})
+                return
+            except redis.RedisError as error:
+                logger.warning("finish not recorded yet: %s", error, extra={"job_id": attempt.claim.id})
+            if attempt.gone.is_set():
+                return
+            time.sleep(RETRY_PAUSE_S)

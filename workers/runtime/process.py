@@ -1,0 +1,106 @@
+"""A worker process: the composition root, where real clients are made and Celery is started."""
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from celery import Celery, signals
+
+from contracts.celery_app import make_celery
+from contracts.job_store import JobStore
+from contracts.jobs import RUN_TASK, queue_of
+from contracts.reaper import Reaper
+from contracts.redis_client import connect, server_warnings
+from contracts.registry import ModelCard, Registry
+from workers.runtime.engine import Engine
+from workers.runtime.harness import Harness, Model
+from workers.runtime.heartbeat import Heartbeat, Watchdog
+from workers.runtime.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+STORE_TIMEOUT_S = 3.0
+STORE_RETRIES = 8
+
+
+class ServedModel(Model, Protocol):
+    """A model that a worker process can announce and serve."""
+
+    def card(self) -> ModelCard:
+        """Return what the gateway may know of it."""
+        ...
+
+
+def run_worker(settings: WorkerSettings, load: Callable[[WorkerSettings, Engine], Mapping[str, ServedModel]]) -> int:
+    """Load the models, then serve their queues until SIGTERM; return the exit status.
+
+    ``load`` is called once, before anything is taken from a queue, and returns the models by name. Tests hand in
+    models that fail in ways that real ones can't be made to.
+    """
+    engine = Engine()
+    models = load(settings, engine)
+    client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
+    store = JobStore.of(client, settings.store)
+    worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
+    harness = Harness(store, worker_id, dict(models))
+    heartbeat = Heartbeat(
+        worker_id,
+        store=store,
+        registry=Registry(client),
+        harness=harness,
+        engine=engine,
+        cards=[model.card() for model in models.values()],
+        watchdog=Watchdog(hard_limit_s=settings.hard_limit_s, stall_s=settings.stall_s),
+    )
+    reaper = Reaper(store)
+    app = make_celery(settings.store.redis_url)
+    _register(app, harness)
+
+    def started(**_: Any) -> None:
+        for warning in server_warnings(client):
+            logger.warning(warning)
+        heartbeat.start()
+        reaper.start()
+        logger.info("ready", extra={"models": sorted(models), "worker": worker_id})
+
+    def stopping(**_: Any) -> None:
+        logger.info("stopping", extra={"running": len(harness.running()), "drain_s": settings.drain_s})
+        timer = threading.Timer(settings.drain_s, _give_up, args=(harness, heartbeat))
+        timer.daemon = True
+        timer.start()
+
+    signals.worker_ready.connect(started, weak=False)
+    signals.worker_shutting_down.connect(stopping, weak=False)
+    status = _serve(app, [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)], settings)
+    heartbeat.stop()
+    return status
+
+
+def _register(app: Celery, harness: Harness) -> None:
+    @app.task(name=RUN_TASK, bind=True)  # type: ignore[untyped-decorator]
+    def run(task: Any, job_id: str) -> None:
+        harness.accept(job_id, suspect=str(task.request.delivery_info.get("routing_key", "")).endswith(".suspect"))
+
+
+def _serve(app: Celery, queues: list[str], settings: WorkerSettings) -> int:
+    worker = app.Worker(
+        pool="threads",
+        concurrency=settings.concurrency,
+        queues=queues,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="WARNING",
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _give_up(harness: Harness, heartbeat: Heartbeat) -> None:
+    """End a worker whose jobs outlast its drain time; nothing is lost, they run elsewhere."""
+    harness.release_all()
+    heartbeat.stop()
+    logger.warning("drain time over; jobs were given back")
+    os._exit(0)

@@ -1,0 +1,83 @@
+"""Texts to rows of token ids, with truncation as a policy that is counted, never silent. Step 5 of a job's path."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding
+from tokenizers import Tokenizer as FastTokenizer
+
+from contracts.errors import InputTooLong
+from contracts.tasks import TextPair
+
+Truncate = Literal["error", "right", "left"]
+Ids = npt.NDArray[np.int64]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One input as the model reads it: int64 [tokens] each. ``tokens_in`` counts before truncation."""
+
+    token_ids: Ids
+    type_ids: Ids
+    tokens_in: int
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that the model reads, special ones included."""
+        return len(self.token_ids)
+
+
+class Tokenizer:
+    """The package's tokenizer. Safe to use from several threads: it is never changed after construction."""
+
+    def __init__(self, file: Path, max_tokens: int) -> None:
+        self._tokenizer = FastTokenizer.from_file(str(file))
+        # The file may carry settings of the training; here truncation is a policy and padding is the batch's matter.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.max_tokens = max_tokens
+
+    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Row]:
+        """Tokenize inputs, each on its own.
+
+        Raises:
+            InputTooLong: an input has more than ``max_tokens`` tokens and the policy is ``error``.
+        """
+        pairs = [text if isinstance(text, str) else (text.text, text.text_pair) for text in inputs]
+        encodings = self._tokenizer.encode_batch_fast(pairs)
+        return [self._row(index, encoding, pairs[index], truncate) for index, encoding in enumerate(encodings)]
+
+    def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> Row:
+        tokens_in = len(encoding.ids)
+        if tokens_in > self.max_tokens:
+            if truncate == "error":
+                raise InputTooLong(
+                    f"inputs[{index}] has {tokens_in} tokens; the model takes {self.max_tokens}. "
+                    "Shorten it, or set parameters.truncate to 'right' or 'left'.",
+                    param=f"inputs[{index}]",
+                )
+            encoding = self._cut(text, truncate)
+        return Row(np.array(encoding.ids, np.int64), np.array(encoding.type_ids, np.int64), tokens_in)
+
+    def _cut(self, text: str | tuple[str, str], direction: Literal["right", "left"]) -> Encoding:
+        """Cut before special tokens are added; of a pair, always the longer side loses a token (longest first)."""
+        sides = [text] if isinstance(text, str) else list(text)
+        encodings = [self._tokenizer.encode(side, add_special_tokens=False) for side in sides]
+        room = self.max_tokens - self._tokenizer.num_special_tokens_to_add(len(sides) == 2)
+        for encoding, length in zip(
+            encodings, _share(room, [len(encoding.ids) for encoding in encodings]), strict=True
+        ):
+            encoding.truncate(length, direction=direction)
+        return self._tokenizer.post_process(encodings[0], encodings[1] if len(sides) == 2 else None)
+
+
+def _share(room: int, lengths: list[int]) -> list[int]:
+    """Return how much of each length fits into ``room`` when the longest always gives way first."""
+    if len(lengths) == 1:
+        return [min(room, lengths[0])]
+    shorter = min(*lengths, room // 2)
+    longer = room - shorter
+    return [min(length, shorter if length == min(lengths) else longer) for length in lengths]

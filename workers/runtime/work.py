@@ -1,0 +1,108 @@
+"""What a task sees of the job it works on: tokenize, infer, and the count of what was read."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from contracts.errors import ExecutionTimeout
+from contracts.jobs import Timings, Usage
+from contracts.tasks import TextPair
+from workers.runtime.engine import BatchModel, Engine, Ticket
+from workers.runtime.session import Array
+from workers.runtime.tokenization import Row, Tokenizer, Truncate
+
+PROGRESS_PERIOD_S = 0.5
+
+
+class Stopped(Exception):
+    """The job is not this worker's any more: cancelled, expired, deleted, or taken by another attempt."""
+
+
+class TokenModel(BatchModel, Protocol):
+    """A model with the tokenizer of its package."""
+
+    tokenizer: Tokenizer
+
+
+class Control(Protocol):
+    """How the harness and a running job speak to each other."""
+
+    timeout_s: float
+    alone: bool
+
+    def stopped(self) -> bool:
+        """Return whether the job must stop."""
+        ...
+
+    def progress(self, num_done: int) -> None:
+        """Tell how many inputs are done."""
+        ...
+
+
+class Work:
+    """One attempt at one job: runs its inputs through the engine and keeps its usage and timings."""
+
+    def __init__(self, engine: Engine, control: Control) -> None:
+        self._engine = engine
+        self._control = control
+        self._started = time.perf_counter()
+        self._tokenized = self._inferred = self._started
+        self._rows: list[Row] = []
+        self._ticket: Ticket | None = None
+
+    def infer(self, model: TokenModel, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Array]:
+        """Return the model's array for each input, in order.
+
+        Raises:
+            InputTooLong: see ``Tokenizer.rows``.
+            ExecutionTimeout: the job took longer than its ``timeout_s``.
+            Stopped: the job is no longer this worker's.
+            TriptychError: the model call failed.
+        """
+        self._rows = model.tokenizer.rows(inputs, truncate)
+        self._tokenized = time.perf_counter()
+        self._ticket = self._engine.submit(model, self._rows, alone=self._control.alone)
+        try:
+            self._await(self._ticket)
+        finally:
+            self._engine.cancel(self._ticket)
+        self._inferred = time.perf_counter()
+        return self._ticket.results()
+
+    def _await(self, ticket: Ticket) -> None:
+        told = 0
+        while not ticket.wait(PROGRESS_PERIOD_S):
+            if self._control.stopped():
+                raise Stopped
+            if time.perf_counter() - self._started > self._control.timeout_s:
+                raise ExecutionTimeout
+            if ticket.num_done > told:
+                told = ticket.num_done
+                self._control.progress(told)
+
+    def usage(self) -> bytes:
+        """Return the JSON of ``Usage``."""
+        used = Usage(
+            items=len(self._rows),
+            tokens_in=sum(row.tokens_in for row in self._rows),
+            tokens_used=sum(row.num_tokens for row in self._rows),
+            truncated_items=sum(row.num_tokens < row.tokens_in for row in self._rows),
+        )
+        return msgspec.json.encode(used)
+
+    def timings(self) -> bytes:
+        """Return the JSON of ``Timings`` up to now."""
+        ticket = self._ticket
+        timings = Timings(
+            tokenize_ms=_ms(self._tokenized - self._started),
+            batch_wait_ms=_ms(ticket.wait_s) if ticket else 0.0,
+            infer_ms=_ms(ticket.infer_s) if ticket else 0.0,
+            post_ms=_ms(time.perf_counter() - self._inferred),
+        )
+        return msgspec.json.encode(timings)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
