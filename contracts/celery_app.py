@@ -16,7 +16,12 @@ MESSAGE_TEMPLATE = json.dumps(
         "content-type": "application/json",
         "content-encoding": "utf-8",
         "headers": {"lang": "py", "task": RUN_TASK, "id": "@TAG@", "root_id": "@TAG@", "ignore_result": True},
-        "properties": {"delivery_tag": "@TAG@", "delivery_mode": 2, "delivery_info": {"routing_key": "@QUEUE@"}},
+        # kombu writes both halves of delivery_info into `unacked`, and drops its connection when one is missing.
+        "properties": {
+            "delivery_tag": "@TAG@",
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "@QUEUE@"},
+        },
     },
     separators=(",", ":"),
 )

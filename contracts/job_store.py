@@ -38,6 +38,7 @@ from redis.commands.core import Script
 from contracts import errors
 from contracts.celery_app import MESSAGE_TEMPLATE
 from contracts.jobs import Answer, Claim, Event, Job, JobError, NewJob, Status, queue_of
+from contracts.redis_client import reads
 from contracts.settings import StoreSettings
 
 PREFIX = "triptych:"
@@ -45,11 +46,11 @@ WAKE_CHANNEL = PREFIX + "wake"
 REAP_LIMIT = 200
 IDEMPOTENCY_TTL_S = 24 * 3600
 _SCRIPTS = ("submit", "claim", "beat", "progress", "finish", "release", "cancel", "delete", "reap")
-_FIELDS = (
-    "tenant task model status version attempt crashes created_at deadline_at started_at completed_at expires_at "
-    "progress_done progress_total model_revision worker metadata output usage timings "
-    "error_code error_message error_param"
-).split()
+_FIELDS = [
+    *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
+    *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
+    *("output", "usage", "timings", "error_code", "error_message", "error_param"),
+]
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 _ERRORS = {
     "mismatch": errors.IdempotencyMismatch,
@@ -78,6 +79,7 @@ class JobStore:
 
     def __init__(self, client: "redis.Redis", *, lease_s: float, republish_after_s: float, max_crashes: int) -> None:
         self.client = client
+        self._reads = reads(client)
         self.lease_s = lease_s
         self._republish_after_s = republish_after_s
         self._max_crashes = max_crashes
@@ -113,16 +115,8 @@ class JobStore:
         """
         record = [
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
-            *(
-                "metadata",
-                job.metadata,
-                "progress_total",
-                job.num_inputs,
-                "timeout_s",
-                job.timeout_s,
-                "ttl_s",
-                job.ttl_s,
-            ),
+            *("metadata", job.metadata, "progress_total", job.num_inputs),
+            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s),
         ]
         reply = self._run(
             "submit",
@@ -143,10 +137,10 @@ class JobStore:
             JobNotFound: no such job, or another tenant's.
             JobGone: this tenant's job, deleted or past its ``ttl_s``.
         """
-        job = _job_from(job_id, self.client.hmget(f"{PREFIX}job:{job_id}", _FIELDS))
+        job = _job_from(job_id, self._reads.hmget(f"{PREFIX}job:{job_id}", _FIELDS))
         if job is not None and job.tenant == tenant:
             return job
-        mark = self.client.get(f"{PREFIX}tombstone:{job_id}") if job is None else None
+        mark = self._reads.get(f"{PREFIX}tombstone:{job_id}") if job is None else None
         if mark is not None and mark.decode() == tenant:
             raise errors.JobGone
         raise errors.JobNotFound
@@ -154,9 +148,9 @@ class JobStore:
     def position(self, job: Job) -> int | None:
         """Return how many jobs wait before this queued one, or None when it does not wait."""
         for suspect in (False, True):
-            rank = self.client.zrank(f"{PREFIX}waiting:{queue_of(job.model, suspect=suspect)}", job.id)
+            rank = self._reads.zrank(f"{PREFIX}waiting:{queue_of(job.model, suspect=suspect)}", job.id)
             if rank is not None:
-                return int(rank)
+                return rank
         return None
 
     def cancel(self, job_id: str, tenant: str) -> Job:
@@ -184,7 +178,7 @@ class JobStore:
             if len(found) == limit or looked == 20 * limit - 1:
                 return found, last
             last = entry
-            job = _job_from(entry[1], self.client.hmget(f"{PREFIX}job:{entry[1]}", _FIELDS))
+            job = _job_from(entry[1], self._reads.hmget(f"{PREFIX}job:{entry[1]}", _FIELDS))
             if job and status in (None, job.status) and task in (None, job.task):
                 found.append(job)
         return found, None
@@ -193,7 +187,7 @@ class JobStore:
         """Yield (created, id) newest first, after a place in that order; equal times are ordered by id."""
         key, offset = f"{PREFIX}jobs:{tenant}", 0
         newest = "+inf" if after is None else repr(after[0])
-        while rows := self.client.zrevrangebyscore(key, newest, "-inf", start=offset, num=100, withscores=True):
+        while rows := self._reads.zrevrangebyscore(key, newest, "-inf", start=offset, num=100, withscores=True):
             for member, score in rows:
                 entry = (float(score), member.decode())
                 if after is None or entry < after:
@@ -202,7 +196,7 @@ class JobStore:
 
     def events(self, job_id: str, after: str) -> list[Event]:
         """Return the job's events after the one with id ``after`` (``0`` for all), oldest first."""
-        rows = self.client.xrange(f"{PREFIX}events:{job_id}", min=f"({after}", count=1000)
+        rows = self._reads.xrange(f"{PREFIX}events:{job_id}", min=f"({after}", count=1000)
         return [_event_from(entry_id, fields) for entry_id, fields in rows]
 
     # -- worker -----------------------------------------------------------------------------------------------------
@@ -276,24 +270,28 @@ class JobStore:
         num_waiting, oldest = 0, None
         for suspect in (False, True):
             key = f"{PREFIX}waiting:{queue_of(model, suspect=suspect)}"
-            num_waiting += self.client.zcard(key)
-            for _, score in self.client.zrange(key, 0, 0, withscores=True):
+            num_waiting += self._reads.zcard(key)
+            for _, score in self._reads.zrange(key, 0, 0, withscores=True):
                 oldest = min(score, oldest or score)
-        seconds, microseconds = self.client.time()
+        seconds, microseconds = self._reads.time()
         return num_waiting, max(0.0, seconds + microseconds / 1e6 - oldest) if oldest else 0.0
 
     def num_messages(self, queue: str) -> int:
         """Return how many messages wait in a queue and its suspect lane for a worker to take them."""
-        return int(self.client.llen(queue)) + int(self.client.llen(f"{queue}.suspect"))
+        return self._reads.llen(queue) + self._reads.llen(f"{queue}.suspect")
 
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""
-        return int(self.client.zcard(f"{PREFIX}due"))
+        return self._reads.zcard(f"{PREFIX}due")
 
     def num_finished(self) -> dict[tuple[str, str], int]:
         """Return how many jobs ended, by (model, status), since the store began."""
-        counts = self.client.hgetall(f"{PREFIX}finished")
-        return {tuple(key.decode().rsplit("|", 1)): int(value) for key, value in counts.items()}  # type: ignore[misc]
+        counts = self._reads.hgetall(f"{PREFIX}finished")
+        found = {}
+        for key, count in counts.items():
+            model, _, status = key.decode().rpartition("|")
+            found[model, status] = int(count)
+        return found
 
 
 def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:

@@ -1,5 +1,7 @@
 """How this system connects to Redis, and what it asks of the server."""
 
+from typing import Protocol, cast
+
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
@@ -28,6 +30,33 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
         retry_on_error=[redis.ConnectionError, redis.BusyLoadingError],
     )
     return redis.Redis(connection_pool=pool)
+
+
+class _Reads(Protocol):
+    """The commands that read for the contracts, with what a client that decodes nothing returns.
+
+    redis-py types every command for every kind of client at once (bytes or str, plain or awaitable).
+    """
+
+    def get(self, name: str) -> bytes | None: ...
+    def mget(self, keys: list[str]) -> list[bytes | None]: ...
+    def hmget(self, name: str, keys: list[str]) -> list[bytes | None]: ...
+    def hgetall(self, name: str) -> dict[bytes, bytes]: ...
+    def smembers(self, name: str) -> set[bytes]: ...
+    def llen(self, name: str) -> int: ...
+    def zcard(self, name: str) -> int: ...
+    def zrank(self, name: str, value: str) -> int | None: ...
+    def zrange(self, name: str, start: int, end: int, *, withscores: bool) -> list[tuple[bytes, float]]: ...
+    def zrevrangebyscore(
+        self, name: str, max: str, min: str, *, start: int, num: int, withscores: bool
+    ) -> list[tuple[bytes, float]]: ...
+    def xrange(self, name: str, min: str, *, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]: ...
+    def time(self) -> tuple[int, int]: ...
+
+
+def reads(client: "redis.Redis") -> _Reads:
+    """Return the same client, typed by what its reads really return."""
+    return cast(_Reads, client)
 
 
 def server_warnings(client: "redis.Redis") -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 import redis
 
 from contracts.job_store import PREFIX
+from contracts.redis_client import reads
 
 MODEL_TTL_S = 7 * 24 * 3600
 
@@ -76,10 +77,10 @@ class Registry:
         return self._read_all("workers", "worker", WorkerCard)
 
     def _read_all(self, index: str, kind: str, card: Any) -> list[Any]:
-        names = sorted(name.decode() for name in self._client.smembers(PREFIX + index))
+        names = sorted(name.decode() for name in reads(self._client).smembers(PREFIX + index))
         if not names:
             return []
-        texts = self._client.mget([f"{PREFIX}{kind}:{name}" for name in names])
+        texts = reads(self._client).mget([f"{PREFIX}{kind}:{name}" for name in names])
         gone = [name for name, text in zip(names, texts, strict=True) if text is None]
         if gone:
             self._client.srem(PREFIX + index, *gone)

@@ -23,14 +23,14 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Base of everything a client sends: no unknown fields, nothing coerced."""
 
 
-class TextPair(Shape):
+class TextPair(Shape, frozen=True):
     """Two texts that the model reads together, such as a premise and a hypothesis."""
 
     text: Text
     text_pair: Text
 
 
-class EmbedParameters(Shape):
+class EmbedParameters(Shape, frozen=True):
     """How texts become vectors."""
 
     normalize: Annotated[
@@ -43,7 +43,7 @@ class EmbedParameters(Shape):
     truncate: Truncate = "error"
 
 
-class ClassifyParameters(Shape):
+class ClassifyParameters(Shape, frozen=True):
     """How logits become scores."""
 
     function_to_apply: Annotated[
@@ -60,14 +60,14 @@ EmbedInputs = Text | Annotated[list[Text], Meta(min_length=1, max_length=MAX_INP
 ClassifyInputs = Text | TextPair | Annotated[list[Text | TextPair], Meta(min_length=1, max_length=MAX_INPUTS)]
 
 
-class EmbedRequest(Shape):
+class EmbedRequest(Shape, frozen=True):
     """What crosses the queue for an embed job."""
 
     inputs: EmbedInputs
     parameters: EmbedParameters = EmbedParameters()
 
 
-class ClassifyRequest(Shape):
+class ClassifyRequest(Shape, frozen=True):
     """What crosses the queue for a classify job."""
 
     inputs: ClassifyInputs
