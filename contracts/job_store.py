@@ -10,11 +10,12 @@ Every key, its type, meaning, and who removes it (all under the prefix ``triptyc
     events:<id>            STREAM  what happened to the job, for SSE          with its job
     tombstone:<id>         STRING  tenant; tells 410 from 404                 TTL ttl_s + 7 days
     due                    ZSET    every live job by when to look at it       finish, delete, reap
+    expiring               ZSET    id|tenant of ended jobs by when they go    reap, delete
     waiting:<queue>        ZSET    queued jobs by when they entered           claim, finish
-    watermark:<queue>      STRING  when the newest claimed entry was queued   TTL 7 days
-    alone:<worker>         STRING  the suspect that runs on this worker       finish, or TTL 1 h
+    watermark:<queue>      STRING  messages pushed before have left the queue TTL 7 days
+    alone:<worker>         STRING  the suspect that runs on this worker       finish, release; TTL deadline + 1 h
     active                 HASH    tenant -> unfinished jobs                  finish, when it reaches 0
-    jobs:<tenant>          ZSET    ids by creation, for listing               TTL 14 days after the last submit
+    jobs:<tenant>          ZSET    ids by creation, for listing               reap when the record goes, delete
     idem:<tenant>:<hash>   HASH    job id and fingerprint of a request        TTL 24 h
     finished               HASH    model|status -> how many, for metrics      one field a model and status, kept
     wake                   CHANNEL ids that changed, for waiters              -
@@ -27,6 +28,8 @@ Every key, its type, meaning, and who removes it (all under the prefix ``triptyc
                                    `unacked`, `unacked_index`, `unacked_mutex` and `_kombu.binding.*`
 """
 
+import re
+import secrets
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any
@@ -51,6 +54,7 @@ _FIELDS = [
     *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
     *("output", "usage", "timings", "error_code", "error_message", "error_param"),
 ]
+_EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 _ERRORS = {
     "mismatch": errors.IdempotencyMismatch,
@@ -85,8 +89,13 @@ class JobStore:
         self._max_crashes = max_crashes
         source = resources.files("contracts") / "lua"
         common = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n" + (source / "common.lua").read_text()
+        # With its memory full, Redis must refuse new jobs and nothing else: a lease that can't be renewed or a job
+        # that can't end would punish what was accepted. Submitting is refused at its first write, so it leaves nothing.
         self._scripts: dict[str, Script] = {
-            name: client.register_script(common + (source / f"{name}.lua").read_text()) for name in _SCRIPTS
+            name: client.register_script(
+                ("" if name == "submit" else "#!lua flags=allow-oom\n") + common + (source / f"{name}.lua").read_text()
+            )
+            for name in _SCRIPTS
         }
 
     @classmethod
@@ -173,29 +182,41 @@ class JobStore:
         it may be short, or empty, and still have a next page.
         """
         found: list[Job] = []
-        last = after
-        for entry, looked in zip(self._listed(tenant, after), range(20 * limit), strict=False):
-            if len(found) == limit or looked == 20 * limit - 1:
-                return found, last
-            last = entry
-            job = _job_from(entry[1], self._reads.hmget(f"{PREFIX}job:{entry[1]}", _FIELDS))
-            if job and status in (None, job.status) and task in (None, job.task):
-                found.append(job)
+        last, num_looked = after, 0
+        for entries in self._listed(tenant, after):
+            for entry, job in zip(entries, self._read_many([job_id for _, job_id in entries]), strict=True):
+                if len(found) == limit or num_looked == 20 * limit:
+                    return found, last
+                last, num_looked = entry, num_looked + 1
+                if job and status in (None, job.status) and task in (None, job.task):
+                    found.append(job)
         return found, None
 
-    def _listed(self, tenant: str, after: tuple[float, str] | None) -> Iterator[tuple[float, str]]:
-        """Yield (created, id) newest first, after a place in that order; equal times are ordered by id."""
+    def _listed(self, tenant: str, after: tuple[float, str] | None) -> Iterator[list[tuple[float, str]]]:
+        """Yield (created, id) in chunks, newest first, after a place in that order; equal times are ordered by id."""
         key, offset = f"{PREFIX}jobs:{tenant}", 0
         newest = "+inf" if after is None else repr(after[0])
         while rows := self._reads.zrevrangebyscore(key, newest, "-inf", start=offset, num=100, withscores=True):
-            for member, score in rows:
-                entry = (float(score), member.decode())
-                if after is None or entry < after:
-                    yield entry
+            if newest == "+inf":
+                newest = repr(rows[0][1])  # jobs submitted from here on must not shift the offset
+            entries = [(score, member.decode()) for member, score in rows]
+            yield [entry for entry in entries if after is None or entry < after]
             offset += len(rows)
 
+    def _read_many(self, job_ids: list[str]) -> list[Job | None]:
+        pipeline = self.client.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipeline.hmget(f"{PREFIX}job:{job_id}", _FIELDS)
+        return [_job_from(job_id, values) for job_id, values in zip(job_ids, pipeline.execute(), strict=True)]
+
     def events(self, job_id: str, after: str) -> list[Event]:
-        """Return the job's events after the one with id ``after`` (``0`` for all), oldest first."""
+        """Return the job's events after the one with id ``after`` (``0`` for all), oldest first, at most 1,000.
+
+        Raises:
+            InvalidRequest: ``after`` is not an event's id.
+        """
+        if not _EVENT_ID.fullmatch(after):
+            raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
         rows = self._reads.xrange(f"{PREFIX}events:{job_id}", min=f"({after}", count=1000)
         return [_event_from(entry_id, fields) for entry_id, fields in rows]
 
@@ -203,7 +224,7 @@ class JobStore:
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         """Start an attempt at a queued job, or return None when there is nothing to run."""
-        reply = self._run("claim", job_id, worker, self.lease_s)
+        reply = self._run("claim", job_id, worker, self.lease_s, secrets.token_hex(8))
         if reply is None:
             return None
         attempt, task, model, request, timeout_s, suspect = reply
@@ -236,9 +257,10 @@ class JobStore:
 
     def fail(self, claim: Claim, error: errors.TriptychError) -> bool:
         """Store why the job failed; return False when another attempt owns the job by now."""
-        fields = ["error_code", error.code, "error_message", error.message]
+        # A message may quote what no UTF-8 can hold; failing to say why a job failed would leave it running for ever.
+        fields = [b"error_code", error.code.encode(), b"error_message", error.message.encode(errors="replace")]
         if error.param:
-            fields += ["error_param", error.param]
+            fields += [b"error_param", error.param.encode(errors="replace")]
         return bool(self._run("finish", claim.id, claim.attempt, "failed", *fields))
 
     def stopped(self, claim: Claim) -> bool:

@@ -6,7 +6,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-_FIXED_LUA = ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 2, 2))
+_FIXED_LUA = ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2))
 """First releases of each series without CVE-2025-49844, -46817, -46818 and -46819 (Lua)."""
 
 
@@ -67,7 +67,7 @@ def server_warnings(client: "redis.Redis") -> list[str]:
     if "valkey_version" not in info and _has_lua_holes(version):
         found.append(
             f"Redis {'.'.join(map(str, version))} has known holes in its Lua engine (CVE-2025-49844); "
-            "use Valkey, or Redis >= 7.2.11, 7.4.6 or 8.2.2."
+            "use Valkey, or Redis >= 7.2.11, 7.4.6, 8.0.4 or 8.2.2."
         )
     try:
         config = client.config_get("maxmemory-policy", "appendonly")

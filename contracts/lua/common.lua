@@ -1,6 +1,6 @@
 -- Shared by every script of the job store: the clock, the names of keys, and the moves that several scripts make.
 -- Key names and their meaning: contracts/job_store.py. Times are Redis's own, so clients' clocks never matter.
--- MESSAGE, the Celery message with @ID@, @QUEUE@ and @TAG@ for its blanks, is put before this file (contracts/celery_app.py).
+-- MESSAGE, the Celery message with blanks @ID@, @QUEUE@ and @TAG@ (contracts/celery_app.py), is put before this file.
 local P = 'triptych:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -29,14 +29,40 @@ local function look_again(id, after_s)
   redis.call('ZADD', P .. 'due', stamp(math.min(now + after_s, number(id, 'deadline_at'))), id)
 end
 
+-- A message outlives its job's wait when the job is cancelled or expires. Without workers nobody would take such
+-- messages out, so whoever leaves a queue clears away what is surely stale: all, if no job waits; else up to two of
+-- the oldest.
+local function drop_stale_messages(queue)
+  if redis.call('ZCARD', P .. 'waiting:' .. queue) == 0 then return redis.call('DEL', queue) end
+  for _ = 1, 2 do
+    local id = (redis.call('LINDEX', queue, -1) or ''):match('%[%[\\"([%w_-]+)\\"')
+    if not id or get(id, 'status') == 'queued' then return end
+    redis.call('RPOP', queue)
+  end
+end
+
 local function leave_queue(id)
-  redis.call('ZREM', P .. 'waiting:' .. queue_of(id), id)
+  local queue = queue_of(id)
+  if redis.call('ZREM', P .. 'waiting:' .. queue, id) == 1 then drop_stale_messages(queue) end
+end
+
+-- Messages pushed before this time are no longer in the queue (reap.lua).
+local function raise_watermark(queue, seconds)
+  local key = P .. 'watermark:' .. queue
+  if seconds > tonumber(redis.call('GET', key) or 0) then redis.call('SET', key, stamp(seconds), 'EX', TOMBSTONE_S) end
+end
+
+-- A suspect no longer runs on its worker: from now on the worker's other jobs are blamed again if it dies (reap.lua).
+local function leave_worker(id)
+  local alone = P .. 'alone:' .. get(id, 'worker')
+  if redis.call('GET', alone) == id then redis.call('DEL', alone) end
 end
 
 -- The wake-up for a worker, in the same step as the change it tells of. It may still get lost on its way (reap.lua).
 local function push_message(id)
   local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
   local queue = queue_of(id)
+  redis.call('HSET', job_key(id), 'pushed_at', stamp(now))
   redis.call('LPUSH', queue, (MESSAGE:gsub('@ID@', id):gsub('@TAG@', tag):gsub('@QUEUE@', queue)))
 end
 
@@ -56,14 +82,15 @@ end
 local function finish(id, status, ...)
   local ttl_s = number(id, 'ttl_s')
   local tenant = get(id, 'tenant')
-  leave_queue(id)
   redis.call('ZREM', P .. 'due', id)
   redis.call('HSET', job_key(id), 'status', status, 'completed_at', stamp(now), 'expires_at', stamp(now + ttl_s), ...)
   redis.call('HDEL', job_key(id), 'request')
+  leave_queue(id)
   tell(id, status)
   redis.call('PEXPIRE', job_key(id), math.ceil(ttl_s * 1000))
   redis.call('PEXPIRE', P .. 'events:' .. id, math.ceil(ttl_s * 1000))
   redis.call('SET', P .. 'tombstone:' .. id, tenant, 'EX', math.ceil(ttl_s) + TOMBSTONE_S)
+  redis.call('ZADD', P .. 'expiring', stamp(now + ttl_s), id .. '|' .. tenant)
   count_active(tenant, -1)
   redis.call('HINCRBY', P .. 'finished', get(id, 'model') .. '|' .. status, 1)
 end

@@ -3,7 +3,9 @@ local id = ARGV[1]
 local status = get(id, 'status')
 if not status then return 0 end
 if not TERMINAL[status] then finish(id, 'cancelled') end
-redis.call('ZREM', P .. 'jobs:' .. get(id, 'tenant'), id)
+local tenant = get(id, 'tenant')
+redis.call('ZREM', P .. 'jobs:' .. tenant, id)
+redis.call('ZREM', P .. 'expiring', id .. '|' .. tenant)
 redis.call('DEL', job_key(id), P .. 'events:' .. id)
 redis.call('PUBLISH', P .. 'wake', id)
 return 1

@@ -2,8 +2,9 @@
 -- cancelled, whatever the worker brings. ARGV: id, attempt, status, then field, value, …   Returns 1, or 0 when fenced.
 local id = ARGV[1]
 local mine, status = owns(id, ARGV[2])
-if not mine then return 0 end
-local alone = P .. 'alone:' .. get(id, 'worker')
-if redis.call('GET', alone) == id then redis.call('DEL', alone) end
+-- The same call again, because its reply was lost, is told again that it was this attempt that ended the job.
+if not mine then return get(id, 'ended_by') == ARGV[2] and 1 or 0 end
+leave_worker(id)
+redis.call('HSET', job_key(id), 'ended_by', ARGV[2])
 if status == 'cancelling' then finish(id, 'cancelled') else finish(id, ARGV[3], unpack(ARGV, 4)) end
 return 1

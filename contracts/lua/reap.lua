@@ -1,14 +1,18 @@
--- Look at every job whose time has come: expire it, take it from a dead worker, or find its message lost.
+-- Look at every job whose time has come: expire it, take it from a dead worker, find its message lost, or forget it.
 -- ARGV: limit, republish after s, max crashes
--- Returns how many jobs were looked at, taken from dead workers, and given a new message.
+-- Returns how many jobs were looked at (the limit: call again), taken from dead workers, and given a new message.
 local num_looked, num_taken, num_republished = 0, 0, 0
 local republish_after_s, max_crashes = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- A message is lost, and not just waiting in a long queue, if the queue is empty or a later job was claimed already.
+-- The first to see the queue empty writes that down, because its own new message ends the emptiness.
 local function message_lost(id)
   local queue = queue_of(id)
-  if redis.call('LLEN', queue) == 0 then return true end
-  return number(id, 'queued_at') < tonumber(redis.call('GET', P .. 'watermark:' .. queue) or 0) - 1
+  if redis.call('LLEN', queue) == 0 then
+    raise_watermark(queue, now)
+    return true
+  end
+  return number(id, 'pushed_at') < tonumber(redis.call('GET', P .. 'watermark:' .. queue) or 0)
 end
 
 local function look_at_queued(id)
@@ -32,7 +36,11 @@ local function take_back(id)
   enter_queue(id, republish_after_s)
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 'LIMIT', 0, tonumber(ARGV[1]))) do
+local function time_has_come(key)
+  return redis.call('ZRANGEBYSCORE', P .. key, '-inf', stamp(now), 'LIMIT', 0, tonumber(ARGV[1]))
+end
+
+for _, id in ipairs(time_has_come('due')) do
   local status = get(id, 'status')
   num_looked = num_looked + 1
   if not status then redis.call('ZREM', P .. 'due', id)
@@ -42,4 +50,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', stamp(now), 
   elseif status == 'running' then take_back(id)
   else redis.call('ZREM', P .. 'due', id) end
 end
+
+local expired = time_has_come('expiring')
+for _, entry in ipairs(expired) do
+  local id, tenant = entry:match('^(.-)|(.*)$')
+  redis.call('ZREM', P .. 'jobs:' .. tenant, id)
+  redis.call('ZREM', P .. 'expiring', entry)
+end
+num_looked = math.max(num_looked, #expired)
 return {num_looked, num_taken, num_republished}

@@ -26,9 +26,6 @@ if key ~= '' then
   redis.call('HSET', idem, 'id', id, 'fingerprint', fingerprint)
   redis.call('EXPIRE', idem, ARGV[4])
 end
-local list = P .. 'jobs:' .. record.tenant
-redis.call('ZADD', list, stamp(now), id)
-redis.call('EXPIRE', list, 2 * TOMBSTONE_S)
-redis.call('ZREMRANGEBYSCORE', list, '-inf', stamp(now - 2 * TOMBSTONE_S))
+redis.call('ZADD', P .. 'jobs:' .. record.tenant, stamp(now), id)
 enter_queue(id, tonumber(ARGV[7]))
 return {'created', id}
