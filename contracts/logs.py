@@ -25,10 +25,14 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage()[:MAX_TEXT],
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        # The fields above are ours: an extra field of the same name does not replace them.
+        line |= {name: value for name, value in vars(record).items() if name not in _OWN and name not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)[-2 * MAX_TEXT :]
-        return json.dumps(line, default=str)
+        try:
+            return json.dumps(line, default=str, allow_nan=False)
+        except (TypeError, ValueError):  # a NaN, a key that is no string, a circle: still one line, and still JSON
+            return json.dumps({name: str(value)[:MAX_TEXT] for name, value in line.items()})
 
 
 def setup_logging(process: str, level: str = "INFO") -> None:

@@ -36,8 +36,9 @@ def free_port() -> int:
 class ValkeyServer:
     """One server: started, killed, frozen and started again on the same port and data."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, binary: Path | None = None) -> None:
         self.folder = folder
+        self._binary = binary or find_server()
         self.port = free_port()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,7 +71,7 @@ class ValkeyServer:
         options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
         with (self.folder / "valkey.log").open("ab") as log:
             return subprocess.Popen(
-                [str(find_server()), *options, "--maxmemory-policy", "noeviction", *self._options],
+                [str(self._binary), *options, "--maxmemory-policy", "noeviction", *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -116,9 +117,12 @@ class ValkeyServer:
 
 
 @contextmanager
-def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
-    """Run a server for the length of a ``with`` block; ``options`` are more of Valkey's own."""
-    server = ValkeyServer(folder, *options)
+def running_valkey(folder: Path, *options: str, binary: Path | None = None) -> Iterator[ValkeyServer]:
+    """Run a server for the length of a ``with`` block; ``options`` are more of Valkey's own.
+
+    ``binary`` may be a redis-server, which is started in the same way.
+    """
+    server = ValkeyServer(folder, *options, binary=binary)
     server.start()
     try:
         yield server
