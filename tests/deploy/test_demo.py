@@ -1,0 +1,35 @@
+"""`make demo`'s program: a job of every task, a table, and silence afterwards; a reason when it can't."""
+
+import re
+import signal
+from pathlib import Path
+
+from tests.deploy.stack import START_S, all_gone, running
+from tests.support.waiting import wait_until
+
+TASKS = ("embed", "classify")
+
+
+def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
+    with running("demo") as demo:
+        assert demo.wait(START_S) == 0, demo.log
+    print(demo.log)
+    for task in TASKS:
+        assert re.search(rf"POST /v1/{task} .+\d+ ms", demo.log), demo.log
+    assert len(re.findall(r"^POST /v1/jobs .+\d+ ms$", demo.log, re.MULTILINE)) >= len(TASKS)
+    assert max(map(len, demo.lines)) <= 130
+
+
+def test_the_demo_says_why_it_failed(tmp_path: Path) -> None:
+    with running("demo", TRIPTYCH_MODELS_DIR=str(tmp_path)) as demo:
+        assert demo.wait(START_S) != 0
+    assert "encoder" in demo.log
+    assert str(tmp_path) in demo.log
+
+
+def test_ctrl_c_ends_the_demo_too() -> None:
+    with running("demo") as demo:
+        wait_until(demo.family, START_S, "nothing was started")
+        family = demo.family()
+        assert demo.end(signal.SIGINT) == 130, demo.log
+    assert all_gone(family)

@@ -1,0 +1,46 @@
+"""The Makefile: every target has its line of help, CI runs one of them, and an old Python gets a clear answer."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.deploy.stack import ROOT
+
+TARGETS = {"setup", "demo", "run", "test", "check", "format", "bench", "export", "minilm", "lock", "env-example"}
+
+
+def _make(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["make", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_make_alone_lists_the_commands() -> None:
+    listed = dict(re.findall(r"^  make (\S+) +(.+)$", _make().stdout, re.MULTILINE))
+    assert set(listed) >= TARGETS
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    assert set(phony) - {"ready-for-tests"} == set(listed)
+
+
+def test_ci_runs_make_test_and_nothing_else() -> None:
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = [line for line in script if line and not line.startswith("#")]
+    assert commands == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test"]
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_a_python_that_is_too_old_or_missing_gets_a_clear_answer(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "deploy" / "requirements", tmp_path / "deploy" / "requirements")
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for python in (str(old), "no-such-python"):
+        answer = _make("setup", f"PYTHON={python}", cwd=tmp_path)
+        assert answer.returncode != 0
+        assert f"Triptych needs Python 3.11 or newer, and '{python}' is older or missing" in answer.stderr
+        assert not (tmp_path / ".venv").exists()
+
+
+def test_an_install_that_is_done_is_not_done_again() -> None:
+    plan = _make("--dry-run", "setup").stdout
+    assert "pip install" not in plan, plan

@@ -1,0 +1,159 @@
+"""The embedded stack as real processes: what dies comes back, what was accepted stays, nothing is left behind."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.deploy.stack import START_S, Stack, all_gone, ask, running
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+
+BACK_S = 40.0
+"""A part is back after its pause and its start."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that the tests of a killed part share; each leaves it whole."""
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path_factory.mktemp("data"))) as stack:
+        stack.wait_until_ready()
+        yield stack
+
+
+def _model(url: str) -> dict[str, str]:
+    status, models = ask(f"{url}/v1/models")
+    assert status == 200
+    return models["data"][0]
+
+
+def _submit(url: str) -> str:
+    model = _model(url)
+    body = {"task": model["task"], "model": model["id"], "inputs": "When does the train leave?"}
+    status, job = ask(f"{url}/v1/jobs", body)
+    assert status == 202, job
+    return str(job["id"])
+
+
+def _wait_until_succeeded(url: str, job: str) -> None:
+    def succeeded() -> bool:
+        status, record = ask(f"{url}/v1/jobs/{job}?wait=5")
+        assert status in {0, 200, 503}, record
+        return status == 200 and record["status"] == "succeeded"
+
+    wait_until(succeeded, BACK_S, f"job {job} did not succeed")
+
+
+def _kill(stack: Stack, name: str) -> None:
+    """Kill a part's head, and return when another process runs that part and serves."""
+    before = stack.parts()[name]
+    before.kill()
+    wait_until(lambda: stack.parts().get(name, before).pid != before.pid, BACK_S, f"{name} did not come back")
+    url = stack.wait_until_ready()
+    wait_until(lambda: ask(f"{url}/readyz")[0] == 200, BACK_S, f"not ready after the {name} was killed")
+
+
+@pytest.mark.parametrize("name", ["encoder", "gateway"])
+def test_a_killed_process_comes_back_and_serves(stack: Stack, name: str) -> None:
+    _kill(stack, name)
+    url = stack.wait_until_ready()
+    _wait_until_succeeded(url, _submit(url))
+    assert f"{name} died (SIGKILL)" in stack.log
+
+
+def test_a_job_submitted_before_the_stores_death_is_done_after_it(stack: Stack) -> None:
+    url = stack.wait_until_ready()
+    encoder = stack.parts()["encoder"]
+    encoder.suspend()  # so that the job is still waiting when the store dies
+    try:
+        job = _submit(url)
+        _kill(stack, "store")
+    finally:
+        encoder.resume()
+    _wait_until_succeeded(url, job)
+
+
+def test_a_second_stack_on_the_same_data_is_refused(stack: Stack) -> None:
+    data = next(Path(part.cmdline()[1]).parent for name, part in stack.parts().items() if name == "store")
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(data)) as second:
+        assert second.wait() == 2
+    assert f"TRIPTYCH_DATA={data}: another stack is running" in second.log
+
+
+def test_a_port_in_use_is_refused_by_name(stack: Stack, tmp_path: Path) -> None:
+    port = stack.wait_until_ready().rsplit(":", 1)[1]
+    with running(TRIPTYCH_PORT=port, TRIPTYCH_DATA=str(tmp_path)) as second:
+        assert second.wait() == 2
+    assert "already in use; choose another TRIPTYCH_PORT" in second.log
+
+
+def test_the_stores_password_is_neither_in_the_log_nor_on_a_command_line(stack: Stack) -> None:
+    store = stack.parts()["store"]
+    config = Path(store.cmdline()[1])
+    assert config.stat().st_mode & 0o777 == 0o600
+    password = next(line.split()[1] for line in config.read_text().splitlines() if line.startswith("requirepass"))
+    commands = [" ".join(process.cmdline()) for process in stack.family()]
+    assert not [text for text in [*commands, stack.log] if password in text]
+
+
+def test_the_store_listens_on_loopback_only_and_refuses_strangers(stack: Stack) -> None:
+    store = stack.parts()["store"]
+    listening = {c.laddr for c in store.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    (address,) = listening
+    with socket.create_connection(address, timeout=5) as stranger:
+        stranger.sendall(b"PING\r\n")
+        assert stranger.recv(64).startswith(b"-NOAUTH")
+
+
+def test_ctrl_c_stops_everything_and_the_jobs_are_there_at_the_next_start(tmp_path: Path) -> None:
+    settings = {"TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path / "data")}
+    with running(**settings) as stack:
+        url = stack.wait_until_ready()
+        job = _submit(url)
+        _wait_until_succeeded(url, job)
+        family = stack.family()
+        assert stack.end(signal.SIGINT) == 0, stack.log
+        assert all_gone(family)
+    order = [stack.log.index(f"{name} stopped (exit code 0)") for name in ("gateway", "encoder", "store")]
+    assert order == sorted(order)
+    with running(**settings) as stack:
+        status, record = ask(f"{stack.wait_until_ready()}/v1/jobs/{job}")
+        assert (status, record["status"]) == (200, "succeeded")
+
+
+def test_killing_the_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path)) as stack:
+        stack.wait_until_ready()
+        family = stack.family()
+        assert len(family) >= 3
+        assert stack.end(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: all_gone(family), 15, f"still running: {[p for p in family if p.is_running()]}")
+
+
+def test_a_wrong_setting_ends_the_stack_instead_of_looping(tmp_path: Path) -> None:
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path), TRIPTYCH_LEASE_S="soon") as stack:
+        assert stack.wait(START_S) == 2
+    assert "refused to start" in stack.log
+    assert "TRIPTYCH_LEASE_S=soon" in stack.log
+    assert "died" not in stack.log
+
+
+def test_an_open_address_without_keys_is_refused_with_the_gateways_own_words(tmp_path: Path) -> None:
+    settings = {"TRIPTYCH_HOST": "0.0.0.0", "TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path)}
+    with running(**settings) as stack:
+        assert stack.wait(START_S) == 2
+    assert "gateway refused to start" in stack.log
+
+
+def test_an_own_redis_is_used_and_no_store_is_started(tmp_path: Path, valkey_server: ValkeyServer) -> None:
+    data = tmp_path / "data"
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(data), TRIPTYCH_REDIS_URL=valkey_server.url) as stack:
+        url = stack.wait_until_ready()
+        assert set(stack.parts()) == {"gateway", "encoder"}
+        _wait_until_succeeded(url, _submit(url))
+    assert not data.exists()
+    assert valkey_server.answers(), "a store that is not ours must survive us"
