@@ -74,7 +74,7 @@ def _of_module(path: Path, root: Path) -> Iterator[Variable]:
 def _default(node: ast.expr | None) -> str:
     """Return a default as one would write it into the environment; empty where there is none."""
     match node:
-        case None | ast.Constant(value=None):
+        case None | ast.Constant(value=None) | ast.Call(keywords=[ast.keyword(arg="default_factory"), *_]):
             text = ""
         case ast.Constant(value=bool() | float() as value):
             text = f"{value:.15g}"
