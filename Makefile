@@ -71,7 +71,7 @@ ready-for-tests: .venv/.dev minilm test-tools
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Triptych needs Python 3.11 or newer, and '$(PYTHON)' is older or missing." \
 			"Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/.runtime: $(LOCKS)/runtime.txt | .venv/bin/python
 	@echo "Installing the runtime into .venv ..."

@@ -1,9 +1,13 @@
 """The Makefile: every target has its line of help, CI runs one of them, and an old Python gets a clear answer."""
 
+import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
+
+import pytest
 
 from tests.deploy.stack import ROOT
 
@@ -28,19 +32,31 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_a_python_that_is_too_old_or_missing_gets_a_clear_answer(tmp_path: Path) -> None:
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What the Makefile needs to plan an install, and nothing installed yet."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "deploy" / "requirements", tmp_path / "deploy" / "requirements")
-    old = tmp_path / "old-python"
+    return tmp_path
+
+
+def test_a_python_that_is_too_old_or_missing_gets_a_clear_answer(checkout: Path) -> None:
+    old = checkout / "old-python"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
     for python in (str(old), "no-such-python"):
-        answer = _make("setup", f"PYTHON={python}", cwd=tmp_path)
+        answer = _make("setup", f"PYTHON={python}", cwd=checkout)
         assert answer.returncode != 0
         assert f"Triptych needs Python 3.11 or newer, and '{python}' is older or missing" in answer.stderr
-        assert not (tmp_path / ".venv").exists()
+        assert not (checkout / ".venv").exists()
 
 
-def test_an_install_that_is_done_is_not_done_again() -> None:
-    plan = _make("--dry-run", "setup").stdout
-    assert "pip install" not in plan, plan
+def test_an_install_is_done_again_only_when_its_lock_has_changed(checkout: Path) -> None:
+    assert "pip install" in _make("--dry-run", "setup", cwd=checkout).stdout
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").touch()
+    (checkout / ".venv" / ".runtime").touch()
+    assert "pip install" not in _make("--dry-run", "setup", cwd=checkout).stdout
+    later = time.time() + 10
+    os.utime(checkout / "deploy" / "requirements" / "runtime.txt", (later, later))
+    assert "pip install" in _make("--dry-run", "setup", cwd=checkout).stdout
