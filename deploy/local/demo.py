@@ -13,8 +13,16 @@ WIDTHS = (24, 36, 46, 20)
 """Columns of the table: request, input, answer, time. Longer inputs and answers are wrapped."""
 JOB_WAIT_S = 30.0
 EXAMPLES: dict[str, list[str]] = {
-    "embed": ["How do I reset my password?", "I forgot my password, what now?", "When does the train leave?"],
-    "classify": ["You have won a free prize, click here now!", "See you at lunch tomorrow."],
+    "embed": [
+        "How do I reset my password?",
+        "I need help to change my password.",
+        "A man is playing the guitar in the park.",
+    ],
+    "classify": [
+        "The staff were wonderful and the food was delicious.",
+        "Terrible service, I waited two hours and nobody came.",
+        "The shop is closed on Sundays.",
+    ],
 }
 
 
