@@ -19,12 +19,14 @@ Scores = npt.NDArray[Any]
 def softmax(logits: Scores) -> Scores:
     """Return probabilities that sum to 1 over the last axis."""
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+    probabilities: Scores = exponents / exponents.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 def sigmoid(logits: Scores) -> Scores:
     """Return each label's own probability. Written with tanh, which does not overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))  # type: ignore[no-any-return]
+    probabilities: Scores = 0.5 * (1.0 + np.tanh(0.5 * logits))
+    return probabilities
 
 
 def _as_is(logits: Scores) -> Scores:

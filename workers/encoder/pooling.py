@@ -16,8 +16,8 @@ def mean(hidden: Floats, mask: Mask) -> Floats:
     ``hidden``: float32 [rows, tokens, size]; ``mask``: int64 [rows, tokens]; returns float32 [rows, size].
     """
     weights = mask[:, :, None].astype(np.float32)
-    total: Floats = (hidden * weights).sum(axis=1)
-    return total / np.maximum(weights.sum(axis=1), np.float32(1e-9))
+    vectors: Floats = (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), np.float32(1e-9))
+    return vectors
 
 
 def cls(hidden: Floats, mask: Mask) -> Floats:
@@ -28,7 +28,8 @@ def cls(hidden: Floats, mask: Mask) -> Floats:
 def last_token(hidden: Floats, mask: Mask) -> Floats:
     """Return the vector of the last real token, on whichever side the padding is. Shapes as in ``mean``."""
     last = mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
-    return hidden[np.arange(len(hidden)), last]
+    vectors: Floats = hidden[np.arange(len(hidden)), last]
+    return vectors
 
 
 POOLING: dict[str, Callable[[Floats, Mask], Floats]] = {"mean": mean, "cls": cls, "last_token": last_token}
@@ -37,4 +38,5 @@ POOLING: dict[str, Callable[[Floats, Mask], Floats]] = {"mean": mean, "cls": cls
 def normalized(vectors: npt.NDArray[Any]) -> Floats:
     """Scale vectors to length 1: float32 [rows, size]; a zero vector stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    scaled: Floats = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled

@@ -29,13 +29,13 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     pass
 
 
-class Limits(_Table, kw_only=True):
+class Limits(_Table, frozen=True, kw_only=True):
     """What one input may weigh. ``max_tokens`` counts special tokens too."""
 
     max_tokens: PositiveInt
 
 
-class Batching(_Table, kw_only=True):
+class Batching(_Table, frozen=True, kw_only=True):
     """How rows are put together on CPU; measured per model, see docs/architecture."""
 
     max_batch_tokens: PositiveInt = 512
@@ -44,7 +44,7 @@ class Batching(_Table, kw_only=True):
     """Padded tokens per real token that a batch may have."""
 
 
-class Embed(_Table, kw_only=True):
+class Embed(_Table, frozen=True, kw_only=True):
     """How token vectors become one vector."""
 
     pooling: Pooling
@@ -52,14 +52,14 @@ class Embed(_Table, kw_only=True):
     dimensions: PositiveInt
 
 
-class Classify(_Table, kw_only=True):
+class Classify(_Table, frozen=True, kw_only=True):
     """Labels in the order of the logits, and what turns logits into scores by default."""
 
     labels: Annotated[list[str], msgspec.Meta(min_length=1)]
     function_to_apply: Literal["softmax", "sigmoid", "none"] = "softmax"
 
 
-class Manifest(_Table, kw_only=True):
+class Manifest(_Table, frozen=True, kw_only=True):
     """Everything in ``manifest.toml``."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
