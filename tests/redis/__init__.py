@@ -1,0 +1,1 @@
+"""What the job store promises, on real servers."""

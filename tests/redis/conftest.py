@@ -1,0 +1,41 @@
+"""Servers and clients for tests of the job store: each runs against Valkey, and against redis-server where it is."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from contracts.job_store import JobStore
+from contracts.redis_client import connect
+from tests.support.valkey import ValkeyServer, running_valkey
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis-server"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One server for all tests; `client` empties it."""
+    binary = None
+    if request.param == "redis-server":
+        path = shutil.which("redis-server")
+        if path is None:
+            pytest.skip("redis-server is not installed (make test-tools)")
+        binary = Path(path)
+    with running_valkey(tmp_path_factory.mktemp(request.param), binary=binary) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ValkeyServer) -> Iterator[redis.Redis]:
+    """A client of an empty server, with enough connections for tests with threads."""
+    connected = connect(server.url, timeout_s=10.0, retries=0, max_connections=64)
+    connected.flushall()
+    yield connected
+    connected.close()
+    connected.connection_pool.disconnect()
+
+
+@pytest.fixture
+def store(client: redis.Redis) -> JobStore:
+    """A store with the clocks of a deployment."""
+    return JobStore(client, lease_s=15.0, republish_after_s=5.0, max_crashes=3)

@@ -1,0 +1,281 @@
+"""Steps 4 to 7: one owner at a time, and only the owner's word counts."""
+
+import time
+
+import pytest
+
+from contracts.errors import InvalidRequest, TriptychError
+from contracts.job_store import PREFIX, JobStore
+from contracts.jobs import Claim
+from tests.redis.hand import (
+    ANSWER,
+    QUEUE,
+    TENANT,
+    active,
+    age,
+    all_at_once,
+    claim,
+    claimed,
+    come_due,
+    field,
+    messages,
+    pass_deadline,
+    status,
+    submit,
+)
+
+
+def second_attempt(store: JobStore, first: Claim) -> Claim:
+    """Let the lease of an attempt run out and start another one."""
+    come_due(store, first.id)
+    assert store.reap() == (1, 0)
+    return claim(store, first.id, "w2")
+
+
+def test_a_claim_carries_the_job_and_the_record_names_its_worker(store: JobStore) -> None:
+    job_id = submit(store, timeout_s=12.5)
+    taken = claim(store, job_id)
+    assert taken == Claim(
+        id=job_id,
+        attempt=1,
+        task="embed",
+        model="minilm",
+        request=b'{"inputs":"hello"}',
+        timeout_s=12.5,
+        suspect=False,
+    )
+    job = store.read(job_id, TENANT)
+    assert (job.status, job.attempt, job.worker) == ("running", 1, "w1")
+    assert job.started_at is not None and job.started_at >= job.created_at
+    assert store.position(job) is None
+
+
+def test_twenty_threads_claim_a_job_once(store: JobStore) -> None:
+    for _ in range(5):
+        job_id = submit(store)
+        claims = all_at_once(20, lambda index, job_id=job_id: store.claim(job_id, f"w{index}"))
+        assert len([taken for taken in claims if taken]) == 1
+        assert store.read(job_id, TENANT).attempt == 1
+
+
+@pytest.mark.parametrize("ending", ["running", "succeeded", "cancelled", "deleted", "never there"])
+def test_a_doubled_or_late_message_finds_nothing_to_claim(store: JobStore, ending: str) -> None:
+    job_id = submit(store) if ending != "never there" else "A" * 22
+    if ending in {"running", "succeeded"}:
+        taken = claim(store, job_id)
+        if ending == "succeeded":
+            store.succeed(taken, ANSWER)
+    elif ending == "cancelled":
+        store.cancel(job_id, TENANT)
+    elif ending == "deleted":
+        store.delete(job_id, TENANT)
+    assert store.claim(job_id, "w2") is None
+
+
+def test_a_claim_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
+    """Without this the job would run nowhere until its lease is over, and be blamed for a crash."""
+    job_id = submit(store)
+    first, again = (store._run("claim", job_id, "w1", 15.0, "one-token") for _ in range(2))
+    assert first == again and first[0] == 1
+    assert store._run("claim", job_id, "w1", 15.0, "other-token") is None
+    store.release(claim_of(job_id, 1))
+    store.claim(job_id, "w2")
+    assert store._run("claim", job_id, "w1", 15.0, "one-token") is None
+
+
+def claim_of(job_id: str, attempt: int) -> Claim:
+    """Return what a worker holds for an attempt."""
+    return Claim(id=job_id, attempt=attempt, task="embed", model="minilm", request=b"", timeout_s=1.0, suspect=False)
+
+
+def test_a_claim_after_the_deadline_expires_the_job_without_running_it(store: JobStore) -> None:
+    job_id = submit(store)
+    pass_deadline(store, job_id)
+    assert store.claim(job_id, "w1") is None
+    job = store.read(job_id, TENANT)
+    assert (job.status, job.attempt, job.started_at) == ("expired", 0, None)
+    assert active(store) == {}
+
+
+def test_the_last_claim_of_a_queue_clears_doubled_messages_away(store: JobStore) -> None:
+    job_id = submit(store)
+    store.client.lpush(QUEUE, *[store.client.lindex(QUEUE, 0)] * 4)
+    claim(store, job_id)
+    assert messages(store) == []
+
+
+def test_messages_of_cancelled_jobs_leave_the_queue_without_a_worker(store: JobStore) -> None:
+    """Clients that submit and cancel while no worker is alive must not fill the memory."""
+    ids = [submit(store) for _ in range(100)]
+    for job_id in ids[:60]:
+        store.cancel(job_id, TENANT)
+    assert messages(store) == ids[60:]
+    for job_id in reversed(ids[60:]):
+        store.cancel(job_id, TENANT)
+    assert store.client.llen(QUEUE) == 0
+
+
+def test_a_foreign_message_in_the_queue_is_left_to_the_workers(store: JobStore) -> None:
+    store.client.lpush(QUEUE, "not ours")
+    first, _ = submit(store), submit(store)
+    store.cancel(first, TENANT)
+    assert store.client.lindex(QUEUE, -1) == b"not ours"
+
+
+def test_a_beat_renews_the_lease(store: JobStore) -> None:
+    taken = claimed(store)
+    come_due(store, taken.id)
+    assert store.beat([(taken.id, taken.attempt)]) == set()
+    assert store.reap() == (0, 0)
+    due = store.client.zscore(f"{PREFIX}due", taken.id)
+    assert due == pytest.approx(time.time() + store.lease_s, abs=5)
+
+
+def test_a_lease_never_outlasts_the_deadline(store: JobStore) -> None:
+    taken = claimed(store, deadline_s=5.0)
+    store.beat([(taken.id, taken.attempt)])
+    assert store.client.zscore(f"{PREFIX}due", taken.id) == pytest.approx(
+        store.read(taken.id, TENANT).deadline_at, abs=1e-3
+    )
+
+
+def test_a_beat_names_every_job_that_must_stop(store: JobStore) -> None:
+    fine, cancelled, expired, deleted, fenced = (claimed(store) for _ in range(5))
+    store.cancel(cancelled.id, TENANT)
+    pass_deadline(store, expired.id)
+    store.reap()
+    store.delete(deleted.id, TENANT)
+    second_attempt(store, fenced)
+    held = [fine, cancelled, expired, deleted, fenced]
+    assert store.beat([(taken.id, taken.attempt) for taken in held]) == {taken.id for taken in held[1:]}
+
+
+def test_a_beat_for_a_thousand_jobs_is_one_call(store: JobStore) -> None:
+    held = [claimed(store) for _ in range(1000)]
+    assert store.beat([(taken.id, taken.attempt) for taken in held]) == set()
+    assert store.beat([]) == set()
+
+
+def test_a_beat_never_brings_an_ended_job_back_into_due(store: JobStore) -> None:
+    taken = claimed(store)
+    store.succeed(taken, ANSWER)
+    assert store.beat([(taken.id, taken.attempt)]) == {taken.id}
+    assert store.num_live() == 0
+
+
+def test_progress_is_seen_and_each_change_is_a_new_version(store: JobStore) -> None:
+    taken = claimed(store, num_inputs=2048)
+    version = store.read(taken.id, TENANT).version
+    store.progress(taken, 32)
+    job = store.read(taken.id, TENANT)
+    assert (job.progress_done, job.progress_total, job.version) == (32, 2048, version + 1)
+    store.progress(taken, 2**53)
+    assert store.read(taken.id, TENANT).progress_done == 2**53
+
+
+def test_progress_of_a_fenced_attempt_is_not_recorded(store: JobStore) -> None:
+    first = claimed(store, num_inputs=10)
+    store.progress(first, 9)
+    second_attempt(store, first)
+    store.progress(first, 10)
+    assert store.read(first.id, TENANT).progress_done == 0
+
+
+def test_a_success_is_the_answer_and_drops_the_request(store: JobStore) -> None:
+    taken = claimed(store)
+    assert store.succeed(taken, ANSWER)
+    job = store.read(taken.id, TENANT)
+    assert (job.status, job.output, job.usage, job.timings) == ("succeeded", ANSWER.output, ANSWER.usage, b"{}")
+    assert (job.progress_done, job.model_revision, job.error) == (1, "r1", None)
+    assert job.completed_at is not None and job.expires_at is not None
+    assert job.expires_at - job.completed_at == pytest.approx(3600.0, abs=1e-3)
+    assert field(store, taken.id, "request") is None
+    assert (store.num_live(), active(store)) == (0, {})
+    assert store.num_finished() == {("minilm", "succeeded"): 1}
+
+
+def test_a_failure_keeps_its_code_text_and_field(store: JobStore) -> None:
+    taken = claimed(store)
+    assert store.fail(taken, InvalidRequest("Too long.", param="inputs[3]"))
+    job = store.read(taken.id, TENANT)
+    assert job.status == "failed" and job.error is not None and job.output is None
+    assert (job.error.code, job.error.message, job.error.param) == ("invalid_request", "Too long.", "inputs[3]")
+    assert job.error.retryable is False
+
+
+def test_a_failure_whose_text_no_utf8_can_hold_still_ends_the_job(store: JobStore) -> None:
+    taken = claimed(store)
+    assert store.fail(taken, TriptychError("broken \ud800 text", param="\ud800"))
+    error = store.read(taken.id, TENANT).error
+    assert error is not None and error.message == "broken ? text"
+
+
+def test_only_the_owning_attempt_can_end_a_job(store: JobStore) -> None:
+    first = claimed(store)
+    second = second_attempt(store, first)
+    assert second.attempt == 2
+    for ending in (
+        lambda: store.succeed(first, ANSWER),
+        lambda: store.fail(first, TriptychError()),
+        lambda: store.stopped(first),
+        lambda: store.release(first),
+    ):
+        assert not ending()
+        assert status(store, first.id) == "running"
+    assert store.succeed(second, ANSWER)
+    assert not store.succeed(first, ANSWER)
+
+
+def test_a_worker_whose_lease_is_over_but_not_taken_may_still_finish(store: JobStore) -> None:
+    taken = claimed(store)
+    come_due(store, taken.id)
+    assert store.succeed(taken, ANSWER)
+
+
+def test_a_terminal_state_is_reached_once(store: JobStore) -> None:
+    taken = claimed(store)
+    store.succeed(taken, ANSWER)
+    before = store.read(taken.id, TENANT)
+    store.fail(taken, TriptychError())
+    store.stopped(taken)
+    store.release(taken)
+    store.progress(taken, 5)
+    store.cancel(taken.id, TENANT)
+    store.reap()
+    assert store.read(taken.id, TENANT) == before
+    assert store.num_finished() == {("minilm", "succeeded"): 1}
+
+
+def test_a_finish_sent_again_after_a_lost_reply_is_told_yes_again(store: JobStore) -> None:
+    taken = claimed(store)
+    assert store.succeed(taken, ANSWER)
+    assert store.succeed(taken, ANSWER)
+    assert store.num_finished() == {("minilm", "succeeded"): 1}
+
+
+def test_of_many_attempts_that_finish_together_one_is_heard(store: JobStore) -> None:
+    first = claimed(store)
+    second = second_attempt(store, first)
+    held = [first, second] * 5
+    told = all_at_once(10, lambda index: store.succeed(held[index], ANSWER))
+    assert [yes for taken, yes in zip(held, told, strict=True) if taken is first] == [False] * 5
+    assert store.num_finished() == {("minilm", "succeeded"): 1}
+
+
+def test_a_released_job_goes_back_to_the_end_of_its_queue_without_blame(store: JobStore) -> None:
+    taken, waiting = claimed(store), submit(store)
+    age(store, waiting, 1)
+    assert store.release(taken)
+    job = store.read(taken.id, TENANT)
+    assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
+    assert messages(store) == [waiting, taken.id]
+    assert store.position(job) == 1
+    again = claim(store, taken.id, "w2")
+    assert (again.attempt, again.suspect) == (2, False)
+
+
+def test_a_release_of_a_job_that_is_being_cancelled_ends_it(store: JobStore) -> None:
+    taken = claimed(store)
+    store.cancel(taken.id, TENANT)
+    assert store.release(taken)
+    assert status(store, taken.id) == "cancelled"

@@ -1,0 +1,141 @@
+"""Cancelling, deleting and growing old, in every state a job can be in."""
+
+import pytest
+import redis
+
+from contracts.errors import JobGone, JobNotFound, TriptychError
+from contracts.job_store import JobStore
+from contracts.jobs import STATUSES, TERMINAL
+from tests.redis.hand import (
+    ANSWER,
+    TENANT,
+    active,
+    claim,
+    come_due,
+    messages,
+    pass_deadline,
+    status,
+    submit,
+)
+from tests.support.waiting import wait_until
+
+
+def job_in(store: JobStore, state: str, **changes: object) -> str:
+    """Bring a new job into a state."""
+    job_id = submit(store, **changes)
+    if state == "expired":
+        pass_deadline(store, job_id)
+        store.reap()
+    elif state == "cancelled":
+        store.cancel(job_id, TENANT)
+    elif state != "queued":
+        taken = claim(store, job_id)
+        if state == "cancelling":
+            store.cancel(job_id, TENANT)
+        elif state == "succeeded":
+            store.succeed(taken, ANSWER)
+        elif state == "failed":
+            store.fail(taken, TriptychError())
+    assert status(store, job_id) == state
+    return job_id
+
+
+@pytest.mark.parametrize("state", STATUSES)
+def test_cancelling_twice_in_any_state_is_cancelling_once(store: JobStore, state: str) -> None:
+    job_id = job_in(store, state)
+    after = {"queued": "cancelled", "running": "cancelling"}.get(state, state)
+    first = store.cancel(job_id, TENANT)
+    assert first.status == after
+    assert store.cancel(job_id, TENANT) == first
+    assert active(store) == ({} if after in TERMINAL else {TENANT: 1})
+
+
+def test_a_cancelled_queued_job_is_never_claimed(store: JobStore) -> None:
+    job_id = job_in(store, "cancelled")
+    assert messages(store) == []
+    assert store.claim(job_id, "w1") is None
+    assert store.read(job_id, TENANT).attempt == 0
+
+
+@pytest.mark.parametrize("ending", ["succeed", "fail", "stopped"])
+def test_a_cancelling_job_ends_cancelled_whatever_its_worker_brings(store: JobStore, ending: str) -> None:
+    job_id = submit(store)
+    taken = claim(store, job_id)
+    store.cancel(job_id, TENANT)
+    assert {
+        "succeed": lambda: store.succeed(taken, ANSWER),
+        "fail": lambda: store.fail(taken, TriptychError()),
+        "stopped": lambda: store.stopped(taken),
+    }[ending]()
+    job = store.read(job_id, TENANT)
+    assert (job.status, job.output, job.error) == ("cancelled", None, None)
+
+
+@pytest.mark.parametrize("state", STATUSES)
+def test_a_deleted_job_is_gone_and_leaves_nothing_to_run(store: JobStore, state: str) -> None:
+    job_id = job_in(store, state)
+    store.delete(job_id, TENANT)
+    with pytest.raises(JobGone):
+        store.read(job_id, TENANT)
+    for repeat in (store.delete, store.cancel):
+        with pytest.raises(JobGone):
+            repeat(job_id, TENANT)
+    assert store.page(TENANT, status=None, task=None, after=None, limit=10) == ([], None)
+    assert store.events(job_id, "0") == []
+    assert (store.num_live(), active(store)) == (0, {})
+    assert store.claim(job_id, "w1") is None
+
+
+def test_a_deleted_running_attempt_is_fenced(store: JobStore) -> None:
+    job_id = submit(store)
+    taken = claim(store, job_id)
+    store.delete(job_id, TENANT)
+    store.progress(taken, 1)
+    assert store.beat([(job_id, taken.attempt)]) == {job_id}
+    assert not store.succeed(taken, ANSWER)
+    assert not store.client.exists(f"triptych:job:{job_id}", f"triptych:events:{job_id}")
+
+
+@pytest.mark.parametrize("state", ["queued", "succeeded", "deleted"])
+def test_another_tenant_sees_a_job_as_if_it_never_was(store: JobStore, state: str) -> None:
+    job_id = job_in(store, state if state != "deleted" else "queued")
+    if state == "deleted":
+        store.delete(job_id, TENANT)
+    for call in (store.read, store.cancel, store.delete):
+        with pytest.raises(JobNotFound):
+            call(job_id, "other")
+        with pytest.raises(JobNotFound):
+            call("A" * 22, TENANT)
+    if state != "deleted":
+        assert status(store, job_id) == state
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "expired"])
+def test_an_ended_job_is_kept_for_its_ttl_and_then_gone(store: JobStore, state: str) -> None:
+    job_id = job_in(store, state, ttl_s=0.3)
+
+    def gone() -> bool:
+        try:
+            return store.read(job_id, TENANT) is None
+        except JobGone:
+            return True
+
+    wait_until(gone, 5.0, "the record did not expire")
+    wait_until(lambda: store.reap() and not store.client.exists(f"triptych:jobs:{TENANT}"), 5.0, "still in the listing")
+    assert store.events(job_id, "0") == []
+    with pytest.raises(JobNotFound):
+        store.read(job_id, "other")
+
+
+def test_a_live_job_has_no_ttl(client: redis.Redis, store: JobStore) -> None:
+    job_id = submit(store, ttl_s=0.001)
+    claim(store, job_id)
+    assert client.ttl(f"triptych:job:{job_id}") == -1
+
+
+def test_a_cancelling_job_whose_worker_died_ends_cancelled(store: JobStore) -> None:
+    job_id = job_in(store, "cancelling")
+    come_due(store, job_id)
+    store.reap()
+    assert status(store, job_id) == "cancelled"
+    assert active(store) == {}

@@ -1,0 +1,107 @@
+"""The table of keys in `contracts/job_store.py` is true of what lies in Redis, and nothing lies there for ever."""
+
+import re
+
+import redis
+
+from contracts import job_store
+from contracts.errors import TriptychError
+from contracts.job_store import JobStore
+from contracts.registry import ModelCard, Registry
+from tests.redis.hand import ANSWER, TENANT, claim, claimed, come_due, pass_deadline, submit
+from tests.support.waiting import wait_until
+
+ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
+KEPT = {"finished"}
+"""Grows with models and states only, and is never removed."""
+
+
+class Row:
+    """One line of the table."""
+
+    def __init__(self, match: re.Match[str]) -> None:
+        name = match["key"]
+        self.name = name
+        self.type = match["type"].lower()
+        self.has_ttl = "TTL" in match["rest"]
+        prefix = "" if name.startswith("triptych.") else "triptych:"
+        pattern = re.sub(r"<\w+>", "<>", prefix + name)
+        pattern = re.escape(pattern).replace("<>", ".+").replace(r"\[\.suspect\]", r"(\.suspect)?")
+        self.pattern = re.compile(pattern)
+
+
+ROWS = [Row(match) for match in ROW.finditer(job_store.__doc__ or "")]
+
+
+def row_of(key: str) -> Row:
+    """Return the line that describes a key: the one whose name begins with the most literal text."""
+    fitting = [row for row in ROWS if row.pattern.fullmatch(key)]
+    assert fitting, f"{key} is not in the table of contracts/job_store.py"
+    return max(fitting, key=lambda row: len(row.name.split("<")[0]))
+
+
+def check_keys(client: redis.Redis) -> set[str]:
+    """Check every key in the store against the table; return the names of the lines that were met."""
+    met = set()
+    for raw in client.scan_iter():
+        key = raw.decode()
+        row = row_of(key)
+        kind = client.type(raw).decode()
+        assert kind == row.type, f"{key} is a {kind}; the table says {row.type}"
+        met.add(row.name)
+    return met
+
+
+def live_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
+    """Bring jobs into every state, with a crash, a suspect and an idempotency key; return those that still live."""
+    submit(store, ttl_s=ttl_s, idempotency_key="k", fingerprint="f")
+    store.succeed(claimed(store, ttl_s=ttl_s), ANSWER)
+    store.fail(claimed(store, ttl_s=ttl_s), TriptychError())
+    store.cancel(claimed(store, ttl_s=ttl_s).id, TENANT)
+    store.delete(claimed(store, ttl_s=ttl_s).id, TENANT)
+    expired = submit(store, ttl_s=ttl_s)
+    pass_deadline(store, expired)
+    crashed = claimed(store, ttl_s=ttl_s)
+    come_due(store, crashed.id)
+    store.reap()
+    claim(store, crashed.id, "w2")
+    claimed(store, tenant="other", ttl_s=ttl_s)
+    submit(store, ttl_s=ttl_s)
+    return [job_id.decode() for job_id in store.client.zrange("triptych:due", 0, -1)]
+
+
+def test_the_table_was_understood() -> None:
+    assert {"job:<id>", "due", "waiting:<queue>", "wake", "triptych.<model>[.suspect]"} <= {row.name for row in ROWS}
+    assert len(ROWS) >= 18
+
+
+def test_every_key_is_in_the_table_with_its_type(store: JobStore) -> None:
+    live_in_every_state(store, ttl_s=60.0)
+    Registry(store.client).announce(
+        ModelCard(
+            name="minilm", task="embed", family="encoder", revision="r", licence="l", description="", max_tokens=1
+        )
+    )
+    met = check_keys(store.client)
+    promised = {row.name for row in ROWS if row.type != "channel"}
+    assert promised - met <= {"worker:<id>", "workers", "api_keys"}, "a line of the table that no job makes true"
+
+
+def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -> None:
+    for job_id in live_in_every_state(store, ttl_s=0.2):
+        tenant = store.client.hget(f"triptych:job:{job_id}", "tenant").decode()
+        store.cancel(job_id, tenant)
+        come_due(store, job_id)
+    store.reap()
+    assert store.num_live() == 0
+
+    def left() -> set[str]:
+        store.reap()
+        return {row_of(key.decode()).name for key in store.client.scan_iter()}
+
+    lasting = {"tombstone:<id>", "idem:<tenant>:<hash>", "watermark:<queue>", "alone:<worker>"} | KEPT
+    wait_until(lambda: left() <= lasting, 5.0, "a key outlived its job")
+    for key in store.client.scan_iter():
+        row = row_of(key.decode())
+        assert (store.client.ttl(key) > 0) == (row.name not in KEPT), f"{key!r}: {row.name}"
+        assert row.has_ttl == (row.name not in KEPT)

@@ -1,0 +1,102 @@
+"""Step 3: the message that the scripts push is one that Celery could have sent, and kombu can carry."""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from celery.worker.request import Request
+from kombu import Consumer, Queue
+
+from contracts.celery_app import make_celery
+from contracts.job_store import JobStore
+from contracts.jobs import RUN_TASK
+from tests.redis.hand import QUEUE, submit
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def app(server: ValkeyServer) -> Any:
+    app = make_celery(server.url)
+
+    @app.task(name=RUN_TASK, shared=False)
+    def run(job_id: str) -> None:
+        """What a worker registers."""
+
+    yield app
+    app.close()
+
+
+def body_of(message: dict[str, Any]) -> Any:
+    """Decode a body as kombu does: by the encoding that the message names."""
+    encoded = message["properties"].get("body_encoding") == "base64"
+    return json.loads(b64decode(message["body"]) if encoded else message["body"])
+
+
+def test_it_says_what_celerys_own_message_says(store: JobStore, client: redis.Redis, app: Celery) -> None:
+    job_id = submit(store)
+    ours = json.loads(client.rpop(QUEUE))
+    app.send_task(RUN_TASK, args=[job_id], queue=QUEUE, ignore_result=True)
+    celerys = json.loads(client.rpop(QUEUE))
+
+    assert body_of(ours)[:2] == body_of(celerys)[:2] == [[job_id], {}]
+    for name in ("content-type", "content-encoding"):
+        assert ours[name] == celerys[name]
+    for name in ("lang", "task", "ignore_result"):
+        assert ours["headers"][name] == celerys["headers"][name]
+    for name in ("delivery_info", "delivery_mode"):
+        assert ours["properties"][name] == celerys["properties"][name]
+    # Every kind of thing we say, Celery says too, in the same type.
+    for part in ("headers", "properties"):
+        for name, value in ours[part].items():
+            assert type(value) is type(celerys[part][name]), name
+
+
+def receive(app: Celery, on_message: Callable[[Any], None]) -> None:
+    """Take one message from the queue as a worker's consumer does."""
+    got: list[Any] = []
+    with app.connection_for_read() as connection:
+        queue = Queue(QUEUE, routing_key=QUEUE, exchange="")
+
+        def arrived(message: Any) -> None:
+            on_message(message)
+            got.append(message)
+
+        with Consumer(connection, queues=[queue], on_message=arrived, accept=["json"]):
+            wait_until(lambda: connection.drain_events(timeout=5) or got, 10.0, "no message came")
+
+
+def test_celerys_worker_reads_it_as_a_request_for_the_task(store: JobStore, client: redis.Redis, app: Celery) -> None:
+    job_id = submit(store)
+
+    def read(message: Any) -> None:
+        request = Request(message, app=app, task=app.tasks[RUN_TASK])
+        args, kwargs, _ = message.payload
+        assert (request.name, args, kwargs, request.ignore_result) == (RUN_TASK, [job_id], {}, True)
+        assert message.delivery_info == {"exchange": "", "routing_key": QUEUE}
+        assert client.hlen("unacked") == 1
+        message.ack()
+
+    receive(app, read)
+    assert client.hlen("unacked") == 0 and client.llen(QUEUE) == 0
+
+
+def test_a_message_that_a_worker_hands_back_returns_to_its_queue(
+    store: JobStore, client: redis.Redis, app: Celery
+) -> None:
+    """kombu restores by delivery_info alone: a message without it would vanish or end in another queue."""
+    job_id = submit(store)
+    receive(app, lambda message: message.requeue())
+    assert client.llen(QUEUE) == 1
+
+    def back(message: Any) -> None:
+        assert message.payload[0] == [job_id]
+        assert message.delivery_info["redelivered"] is True
+        message.ack()
+
+    receive(app, back)
+    assert client.hlen("unacked") == 0

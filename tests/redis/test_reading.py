@@ -1,0 +1,140 @@
+"""Step 8: listings, events and figures as clients and operators see them."""
+
+import pytest
+
+from contracts.errors import InvalidRequest, TriptychError
+from contracts.job_store import PREFIX, WAKE_CHANNEL, JobStore
+from contracts.jobs import Job
+from tests.redis.hand import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, messages, submit
+from tests.support.waiting import wait_until
+
+
+def pages(store: JobStore, limit: int, **filters: str | None) -> list[list[Job]]:
+    """Follow the cursor to the end."""
+    found, after = [], None
+    while True:
+        jobs, after = store.page(
+            TENANT, status=filters.get("status"), task=filters.get("task"), after=after, limit=limit
+        )
+        found.append(jobs)
+        if after is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 100])
+def test_pages_hold_every_job_once_newest_first(store: JobStore, limit: int) -> None:
+    ids = [submit(store) for _ in range(7)]
+    submit(store, tenant="other")
+    found = pages(store, limit)
+    assert [job.id for page in found for job in page] == ids[::-1]
+    assert all(len(page) <= limit for page in found)
+
+
+@pytest.mark.parametrize("num_jobs", [5, 250])
+def test_jobs_of_the_same_instant_are_neither_lost_nor_doubled(store: JobStore, num_jobs: int) -> None:
+    ids = [submit(store) for _ in range(num_jobs)]
+    store.client.zadd(f"{PREFIX}jobs:{TENANT}", dict.fromkeys(ids, 1_795_000_000.123457))
+    found = [job.id for page in pages(store, 2) for job in page]
+    assert sorted(found) == sorted(ids)
+
+
+def test_a_listing_filters_by_state_and_task(store: JobStore) -> None:
+    embed, classify = claimed(store), claimed(store, task="classify")
+    store.succeed(embed, ANSWER)
+    submit(store)
+    assert [job.id for page in pages(store, 10, status="succeeded") for job in page] == [embed.id]
+    assert [job.id for page in pages(store, 10, task="classify") for job in page] == [classify.id]
+    assert pages(store, 10, status="succeeded", task="classify") == [[]]
+
+
+def test_a_page_with_a_rare_filter_ends_early_and_goes_on_later(store: JobStore) -> None:
+    rare = submit(store, task="classify")
+    for _ in range(45):
+        submit(store)
+    found = pages(store, 1, task="classify")
+    assert len(found) > 1
+    assert [job.id for page in found for job in page] == [rare]
+
+
+def test_jobs_that_arrive_while_a_listing_is_read_do_not_shift_it(store: JobStore) -> None:
+    ids = [submit(store) for _ in range(6)]
+    first, after = store.page(TENANT, status=None, task=None, after=None, limit=3)
+    submit(store)
+    second, _ = store.page(TENANT, status=None, task=None, after=after, limit=3)
+    assert [job.id for job in first + second] == ids[::-1]
+
+
+def test_events_tell_the_whole_story_in_order(store: JobStore) -> None:
+    first = claimed(store, num_inputs=2)
+    store.progress(first, 1)
+    come_due(store, first.id)
+    store.reap()
+    second = claim(store, first.id, "w2")
+    store.fail(second, TriptychError())
+    events = store.events(first.id, "0")
+    assert [event.name for event in events] == ["queued", "started", "progress", "queued", "started", "failed"]
+    assert [event.fields["attempt"] for event in events] == ["0", "1", "1", "1", "2", "2"]
+    assert (events[2].fields["done"], events[2].fields["total"]) == ("1", "2")
+    assert sorted(events, key=lambda event: tuple(map(int, event.id.split("-")))) == events
+
+
+def test_a_reader_resumes_after_the_last_event_it_saw(store: JobStore) -> None:
+    taken = claimed(store)
+    seen = store.events(taken.id, "0")
+    assert store.events(taken.id, seen[-1].id) == []
+    store.succeed(taken, ANSWER)
+    assert [event.name for event in store.events(taken.id, seen[-1].id)] == ["succeeded"]
+    assert [event.name for event in store.events(taken.id, seen[0].id)] == ["started", "succeeded"]
+    assert store.events("A" * 22, "0") == []
+
+
+@pytest.mark.parametrize("after", ["", "x", "-", "+", "$", "0-", "-1", "1-2-3", "9" * 30, "0\n", "(0", "1.5"])
+def test_what_is_not_an_event_id_is_the_clients_error(store: JobStore, after: str) -> None:
+    job_id = submit(store)
+    with pytest.raises(InvalidRequest):
+        store.events(job_id, after)
+
+
+@pytest.mark.parametrize("after", ["0-0", "9" * 15, "9" * 15 + "-" + "9" * 15])
+def test_an_event_id_of_no_event_is_a_place_all_the_same(store: JobStore, after: str) -> None:
+    assert len(store.events(submit(store), after)) == (1 if after == "0-0" else 0)
+
+
+def test_every_change_wakes_who_waits(store: JobStore) -> None:
+    heard: list[str] = []
+    with store.client.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe(WAKE_CHANNEL)
+        listener.get_message(timeout=1.0)
+        taken = claimed(store)
+        store.progress(taken, 1)
+        store.succeed(taken, ANSWER)
+        store.delete(taken.id, TENANT)
+
+        def all_heard() -> bool:
+            message = listener.get_message(timeout=0.1)
+            if message:
+                heard.append(message["data"].decode())
+            return len(heard) == 5
+
+        wait_until(all_heard, 5.0, "a wake-up is missing")
+    assert heard == [taken.id] * 5
+
+
+def test_depth_and_age_of_a_queue_count_suspects_too(store: JobStore) -> None:
+    assert store.depth(MODEL) == (0, 0.0)
+    suspect, old = claimed(store), submit(store)
+    age(store, old, 100)
+    come_due(store, suspect.id)
+    store.reap()
+    num_waiting, oldest_s = store.depth(MODEL)
+    assert num_waiting == 2
+    assert oldest_s == pytest.approx(100, abs=5)
+    assert store.num_messages("triptych.minilm") == 2
+    assert messages(store) == [old]
+
+
+def test_finished_jobs_are_counted_by_model_and_state(store: JobStore) -> None:
+    store.succeed(claimed(store), ANSWER)
+    store.succeed(claimed(store), ANSWER)
+    store.fail(claimed(store, model="a|b"), TriptychError())
+    assert store.num_finished() == {("minilm", "succeeded"): 2, ("a|b", "failed"): 1}

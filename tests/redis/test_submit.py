@@ -1,0 +1,182 @@
+"""Step 2: what is accepted is written whole, what is refused leaves nothing."""
+
+import pytest
+import redis
+
+from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded
+from contracts.job_store import PREFIX, Admission, JobStore
+from contracts.jobs import queue_of
+from tests.redis.hand import (
+    ANSWER,
+    NO_LIMITS,
+    QUEUE,
+    TENANT,
+    active,
+    all_at_once,
+    claim,
+    claimed,
+    messages,
+    new_job,
+    status,
+    submit,
+)
+
+
+def test_an_accepted_job_has_a_record_a_place_in_due_and_a_message(store: JobStore) -> None:
+    job = new_job(num_inputs=7, deadline_s=60.0)
+    assert store.submit(job, NO_LIMITS) == (job.id, False)
+
+    read = store.read(job.id, TENANT)
+    assert (read.status, read.attempt, read.crashes, read.version) == ("queued", 0, 0, 1)
+    assert (read.task, read.model, read.metadata) == (job.task, job.model, job.metadata)
+    assert (read.progress_done, read.progress_total) == (0, 7)
+    assert read.deadline_at - read.created_at == pytest.approx(60.0, abs=1e-3)
+    assert read.output is None and read.error is None and not read.finished
+    assert messages(store) == [job.id]
+    assert store.num_live() == 1
+    assert store.position(read) == 0
+
+
+def test_the_first_look_at_a_job_is_at_its_deadline_if_that_is_near(store: JobStore) -> None:
+    job_id = submit(store, deadline_s=2.0)
+    assert store.client.zscore(f"{PREFIX}due", job_id) == pytest.approx(
+        store.read(job_id, TENANT).deadline_at, abs=1e-3
+    )
+
+
+def test_submitting_twice_with_one_id_is_submitting_once(store: JobStore) -> None:
+    job = new_job()
+    assert store.submit(job, NO_LIMITS) == store.submit(job, NO_LIMITS) == (job.id, False)
+    assert messages(store) == [job.id]
+    assert active(store) == {TENANT: 1}
+    assert store.read(job.id, TENANT).version == 1
+
+
+def test_a_late_second_submit_does_not_bring_an_ended_job_back(store: JobStore) -> None:
+    job = new_job()
+    store.submit(job, NO_LIMITS)
+    store.succeed(claim(store, job.id), ANSWER)
+    assert store.submit(job, NO_LIMITS) == (job.id, False)
+    assert status(store, job.id) == "succeeded"
+    assert active(store) == {}
+
+
+def test_the_same_key_and_request_get_the_first_job(store: JobStore) -> None:
+    first = submit(store, idempotency_key="k", fingerprint="f")
+    assert store.submit(new_job(idempotency_key="k", fingerprint="f"), NO_LIMITS) == (first, True)
+    assert messages(store) == [first]
+
+
+def test_the_same_key_with_another_request_is_refused_and_writes_nothing(store: JobStore) -> None:
+    submit(store, idempotency_key="k", fingerprint="f")
+    before = sorted(store.client.keys())
+    with pytest.raises(IdempotencyMismatch, match="another request"):
+        submit(store, idempotency_key="k", fingerprint="g")
+    assert sorted(store.client.keys()) == before
+
+
+def test_idempotency_keys_of_two_tenants_do_not_meet(store: JobStore) -> None:
+    first = submit(store, idempotency_key="k", fingerprint="f")
+    second = submit(store, tenant="other", idempotency_key="k", fingerprint="g")
+    assert first != second
+
+
+def test_a_replayed_job_is_returned_even_when_nothing_more_is_admitted(store: JobStore) -> None:
+    first = submit(store, idempotency_key="k", fingerprint="f")
+    again = new_job(idempotency_key="k", fingerprint="f")
+    assert store.submit(again, Admission(max_waiting=0, max_active=0)) == (first, True)
+
+
+def test_fifty_threads_with_one_key_make_one_job(store: JobStore) -> None:
+    for round_ in range(4):
+        key = f"key-{round_}"
+        replies = all_at_once(
+            50, lambda _, key=key: store.submit(new_job(idempotency_key=key, fingerprint="f"), NO_LIMITS)
+        )
+        assert len({job_id for job_id, _ in replies}) == 1
+        assert [replayed for _, replayed in replies].count(False) == 1
+    assert store.num_live() == 4
+
+
+def test_a_full_queue_refuses_and_leaves_nothing(store: JobStore) -> None:
+    limits = Admission(max_waiting=2)
+    for _ in range(2):
+        store.submit(new_job(), limits)
+    before = sorted(store.client.keys())
+    with pytest.raises(QueueFull, match="minilm"):
+        store.submit(new_job(idempotency_key="k", fingerprint="f"), limits)
+    assert sorted(store.client.keys()) == before
+    store.submit(new_job(model="another"), limits)
+
+
+def test_a_claimed_job_makes_room_in_its_queue(store: JobStore) -> None:
+    limits = Admission(max_waiting=1)
+    job = new_job()
+    store.submit(job, limits)
+    claim(store, job.id)
+    store.submit(new_job(), limits)
+
+
+def test_a_tenant_over_its_quota_is_refused_until_a_job_ends(store: JobStore) -> None:
+    limits = Admission(max_active=1)
+    first = claimed(store)
+    with pytest.raises(QuotaExceeded):
+        store.submit(new_job(), limits)
+    store.submit(new_job(tenant="other"), limits)
+    store.succeed(first, ANSWER)
+    store.submit(new_job(), limits)
+
+
+def test_empty_and_binary_fields_come_back_as_they_went_in(store: JobStore) -> None:
+    request = bytes(range(256))
+    taken = claimed(store, request=request, metadata=b"")
+    assert taken.request == request
+    assert store.read(taken.id, TENANT).metadata == b""
+
+
+@pytest.mark.parametrize("job_id", ["-" * 22, "_" * 22, "-1--_AAAAAAAAAAAAAAAAA"])
+def test_ids_of_signs_only_travel_through_the_message(store: JobStore, job_id: str) -> None:
+    submit(store, id=job_id)
+    assert messages(store) == [job_id]
+    store.succeed(claim(store, job_id), ANSWER)
+    assert status(store, job_id) == "succeeded"
+
+
+def test_each_message_has_a_tag_of_its_own(store: JobStore) -> None:
+    """kombu keeps unacknowledged messages by tag, so a doubled tag would overwrite another job's message."""
+    job_id = submit(store)
+    tags = set()
+    for _ in range(4):
+        store.release(claim(store, job_id))
+        tags.add(store.client.lindex(QUEUE, 0))
+    assert len(tags) == 4
+
+
+def test_names_of_models_reach_the_message_unharmed(store: JobStore) -> None:
+    name = "a.b-c_d.v1.5"
+    submit(store, model=name)
+    message = store.client.lindex(queue_of(name), 0)
+    assert f'"routing_key":"{queue_of(name)}"'.encode() in message
+
+
+def test_full_memory_refuses_a_job_whole_and_nothing_else(store: JobStore) -> None:
+    """Accepted jobs keep their leases and reach their ends, or a full memory would be blamed on their workers."""
+    running, waiting = claimed(store), submit(store)
+    before = sorted(store.client.keys())
+    store.client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            submit(store, idempotency_key="k", fingerprint="f")
+        assert sorted(store.client.keys()) == before
+        assert active(store) == {TENANT: 2}
+        assert store.beat([(running.id, running.attempt)]) == set()
+        store.progress(running, 1)
+        assert store.succeed(running, ANSWER)
+        second = claim(store, waiting)
+        assert store.release(second)
+        assert store.cancel(waiting, TENANT).status == "cancelled"
+        store.delete(waiting, TENANT)
+        assert store.reap() == (0, 0)
+    finally:
+        store.client.config_set("maxmemory", "0")
+    assert status(store, running.id) == "succeeded"
