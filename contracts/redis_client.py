@@ -6,6 +6,8 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+_OLDEST = (7, 0)
+"""The first version whose scripts can say `allow-oom`."""
 _FIXED_LUA = ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2))
 """First releases of each series without CVE-2025-49844, -46817, -46818 and -46819 (Lua)."""
 
@@ -26,7 +28,8 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
         socket_timeout=timeout_s,
         socket_connect_timeout=min(1.0, timeout_s),
         health_check_interval=0,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        # redis-py's default also tries again after a timeout, which would double the wait for a frozen server.
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(redis.ConnectionError,)),
         retry_on_error=[redis.ConnectionError, redis.BusyLoadingError],
     )
     return redis.Redis(connection_pool=pool)
@@ -64,6 +67,8 @@ def server_warnings(client: "redis.Redis") -> list[str]:
     info = client.info()
     found = []
     version = _version(info)
+    if version < _OLDEST:
+        found.append(f"This server is older than {'.'.join(map(str, _OLDEST))}, and can't run the job store's scripts.")
     if "valkey_version" not in info and _has_lua_holes(version):
         found.append(
             f"Redis {'.'.join(map(str, version))} has known holes in its Lua engine (CVE-2025-49844); "

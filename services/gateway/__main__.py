@@ -1,0 +1,94 @@
+"""The gateway's command line: run it, manage its API keys, print its OpenAPI document.
+
+Monkey patching comes before every other import of `serve`, so that no library keeps a blocking socket or lock.
+"""
+
+import argparse
+import sys
+
+from contracts.settings import Environment, SettingsError, StoreSettings
+from services.gateway.settings import GatewaySettings
+
+CONFIGURATION_ERROR = 2
+_HELP = """\
+Settings come from the environment: TRIPTYCH_HOST and TRIPTYCH_PORT (127.0.0.1:8080), TRIPTYCH_REDIS_URL
+(redis://127.0.0.1:6379/0), and more in services/gateway/settings.py.
+
+examples:
+  python -m services.gateway                            serve on this machine, open while there are no API keys
+  python -m services.gateway keys create --tenant acme  make a key; from then on every request needs one
+  python -m services.gateway openapi > openapi.json     describe the API for programs; /docs does it for people
+"""
+
+
+def main() -> int:
+    """Run the command that the arguments name; return the exit code."""
+    arguments = _parser().parse_args()
+    try:
+        store_settings = StoreSettings.read(Environment())
+        settings = GatewaySettings.read(Environment())
+        if arguments.command == "keys":
+            from services.gateway.keys_command import run
+
+            return run(arguments, store_settings)
+        if arguments.command == "openapi":
+            return _openapi(settings, store_settings)
+        return _serve(settings, store_settings)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return CONFIGURATION_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m services.gateway",
+        description="Triptych's HTTP gateway.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve until SIGTERM or Ctrl-C (the default)")
+    commands.add_parser("openapi", help="print the OpenAPI document")
+    keys = commands.add_parser("keys", help="manage API keys; changes count within 5 seconds")
+    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="make a key and print it, once")
+    create.add_argument("--tenant", required=True, help="whose key it is; tenants do not see each other's jobs")
+    create.add_argument("--name", default="", help="a note for yourself")
+    actions.add_parser("list", help="list the keys, without their secrets")
+    revoke = actions.add_parser("revoke", help="remove a key")
+    revoke.add_argument("key_id", metavar="KEYID", help="the part between the underscores of tt_KEYID_SECRET")
+    return parser
+
+
+def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
+    from gevent import monkey
+
+    monkey.patch_all()
+    from contracts.logs import setup_logging
+    from services.gateway.server import GatewayServer, check_address
+
+    check_address(settings)
+    if settings.always_needs_key:
+        from services.gateway.keys_command import wait_for_keys
+
+        if not wait_for_keys(store_settings):
+            raise SettingsError(
+                f"TRIPTYCH_HOST={settings.host}: others can reach this address, and there are no API keys. Make one: "
+                "'python -m services.gateway keys create --tenant NAME'. Or set TRIPTYCH_ALLOW_OPEN=1 to serve anybody."
+            )
+    setup_logging("gateway", settings.log_level)
+    GatewayServer(settings, store_settings).run()
+    return 0
+
+
+def _openapi(settings: GatewaySettings, store_settings: StoreSettings) -> int:
+    import json
+
+    from services.gateway.app import describe
+
+    print(json.dumps(describe(settings, store_settings), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

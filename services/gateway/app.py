@@ -1,0 +1,103 @@
+"""The composition root: puts parts and routes together into the Flask app, and the only place that knows them all."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from contracts.settings import StoreSettings
+from services.gateway import error_responses, openapi
+from services.gateway.auth import Auth
+from services.gateway.body import BodyReader
+from services.gateway.docs_page import DocsRoutes
+from services.gateway.events import EventRoutes
+from services.gateway.health import HealthRoutes
+from services.gateway.jobs import JobRoutes
+from services.gateway.metrics import Metrics
+from services.gateway.models import ModelRoutes
+from services.gateway.monitor import Monitor
+from services.gateway.openai import OpenAIRoutes
+from services.gateway.operations import Operation
+from services.gateway.parts import Parts, make_parts
+from services.gateway.settings import GatewaySettings
+from services.gateway.submit import Submitter
+from services.gateway.tasks import TaskRoutes
+from services.gateway.waiting import JobWaiter
+
+VERSION = "0.1.0"
+
+
+def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
+    """Return the gateway's Flask app over the given parts; starts nothing."""
+    app = Flask("services.gateway", static_folder=None)
+    app.url_map.merge_slashes = False
+    metrics = Metrics(parts.store, parts.registry, parts.monitor)
+    auth = Auth(settings, parts.keys, parts.monitor)
+    for operation in make_operations(settings, parts, metrics):
+        view = _guarded(operation.view, auth, parts.monitor) if operation.needs_key else operation.view
+        app.add_url_rule(
+            operation.rule, operation.name, view, methods=[operation.method], provide_automatic_options=False
+        )
+    error_responses.register(app)
+    _measure(app, metrics)
+    return app
+
+
+def make_operations(settings: GatewaySettings, parts: Parts, metrics: Metrics) -> list[Operation]:
+    """Return the table of all routes, in the order in which they are described."""
+    bodies = BodyReader(max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    waiter = JobWaiter(parts.store, parts.monitor, parts.wake_ups)
+    submitter = Submitter(
+        settings,
+        store=parts.store,
+        monitor=parts.monitor,
+        wake_ups=parts.wake_ups,
+        waiter=waiter,
+        metrics=metrics,
+    )
+    jobs = JobRoutes(
+        settings, store=parts.store, bodies=bodies, submitter=submitter, wake_ups=parts.wake_ups, waiter=waiter
+    )
+    docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
+    operations = [
+        *TaskRoutes(settings, bodies, submitter).operations(),
+        *OpenAIRoutes(settings, bodies, submitter).operations(),
+        *jobs.operations(),
+        *EventRoutes(settings, parts.store, parts.monitor, parts.wake_ups).operations(),
+        *ModelRoutes(parts.monitor, parts.registry).operations(),
+        *HealthRoutes(parts.monitor, parts.wake_ups, metrics).operations(),
+        *docs.operations(),
+    ]
+    return operations
+
+
+def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:
+    """Return the OpenAPI document without serving; connects to nothing."""
+    parts = make_parts(store_settings)
+    metrics = Metrics(parts.store, parts.registry, parts.monitor)
+    return openapi.document(make_operations(settings, parts, metrics), VERSION)
+
+
+def _guarded(view: Callable[..., Response], auth: Auth, monitor: Monitor) -> Callable[..., Response]:
+    """Let a view have only requests of a known tenant, and none while the store is out of reach."""
+
+    def guarded(**path: Any) -> Response:
+        monitor.check_store()
+        return view(auth.tenant(request), **path)
+
+    return guarded
+
+
+def _measure(app: Flask, metrics: Metrics) -> None:
+    def started() -> None:
+        g.started_at = time.perf_counter()
+
+    def answered(response: Response) -> Response:
+        # A path that is no route must not become a label: anybody can make up paths.
+        route = request.url_rule.rule if request.url_rule else "none"
+        metrics.answered(route, response.status_code, g.started_at)
+        return response
+
+    app.before_request(started)
+    app.after_request(answered)

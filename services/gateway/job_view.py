@@ -1,0 +1,137 @@
+"""A job as clients see it: its record, without what is ours, as JSON."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from flask import Response
+from msgspec import Meta
+
+from contracts.jobs import Job, JobError, Status, Timings, Usage
+
+Time = Annotated[str, Meta(description="RFC 3339, UTC, by the store's clock.", examples=["2026-01-31T12:00:00.000Z"])]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How many of the job's inputs are done."""
+
+    done: int
+    total: int
+
+
+class QueuePlace(msgspec.Struct, frozen=True):
+    """How many jobs wait before this one."""
+
+    position: int
+
+
+class Urls(msgspec.Struct, frozen=True):
+    """Where this job is read, followed and cancelled."""
+
+    this: str = msgspec.field(name="self")
+    events: str
+    cancel: str
+
+
+class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A job without its output, as in a list of jobs."""
+
+    id: str
+    object: Literal["job"] = "job"
+    task: str
+    model: str
+    model_revision: str | None
+    status: Status
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
+    deadline_at: Time
+    expires_at: Annotated[Time | None, Meta(description="When the finished job is purged.")]
+    attempt: Annotated[int, Meta(description="How often the job was started; more than 1 after a worker died.")]
+    progress: Progress
+    queue: Annotated[QueuePlace | None, Meta(description="Where a queued job stands; null when it does not wait.")]
+    error: JobError | None
+    usage: Usage | None
+    timings: Timings | None
+    metadata: dict[str, str]
+    urls: Urls
+
+
+class JobView(JobSummary, frozen=True, kw_only=True):
+    """A job. `output` has the shape of its task: one answer for one input, a list of answers for a list."""
+
+    output: Any
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of jobs, newest first. With `next_cursor` there is a further page, even when this one is short."""
+
+    object: Literal["list"] = "list"
+    data: list[JobSummary]
+    next_cursor: str | None
+
+
+def summary(job: Job) -> JobSummary:
+    """Return a job as it stands in a list."""
+    return JobSummary(**_fields(job, None))
+
+
+def view(job: Job, position: int | None) -> JobView:
+    """Return a whole job; ``position`` is its place in the queue, where it has one."""
+    return JobView(**_fields(job, position), output=_raw(job.output))
+
+
+def etag(job: Job) -> str:
+    """Return the tag of this state of the job; weak, since its place in the queue is not a part of it."""
+    return f'W/"{job.version}"'
+
+
+def job_response(job: Job, position: int | None, *, status: int = 200) -> Response:
+    """Return a whole job as an answer, with its tag, and with a pause to keep before asking again."""
+    response = json_response(view(job, position), status)
+    response.headers["ETag"] = etag(job)
+    if not job.finished:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def json_response(document: object, status: int = 200) -> Response:
+    """Return anything as a JSON answer that nobody may keep."""
+    response = Response(msgspec.json.encode(document), status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _fields(job: Job, position: int | None) -> dict[str, Any]:
+    url = f"/v1/jobs/{job.id}"
+    return {
+        "id": job.id,
+        "task": job.task,
+        "model": job.model,
+        "model_revision": job.model_revision or None,
+        "status": job.status,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "completed_at": _time(job.completed_at),
+        "deadline_at": _time(job.deadline_at),
+        "expires_at": _time(job.expires_at),
+        "attempt": job.attempt,
+        "progress": Progress(job.progress_done, job.progress_total),
+        "queue": None if position is None else QueuePlace(position),
+        "error": job.error,
+        "usage": _raw(job.usage),
+        "timings": _raw(job.timings),
+        "metadata": _raw(job.metadata),
+        "urls": Urls(url, f"{url}/events", f"{url}/cancel"),
+    }
+
+
+def _raw(text: bytes | None) -> Any:
+    """Put JSON from the record into the answer as it is: large outputs are never parsed here."""
+    return None if text is None else msgspec.Raw(text)
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,113 @@
+"""Which models there are, in OpenAI's list shape with each model's card, and which workers serve them."""
+
+from typing import Literal
+
+import msgspec
+from flask import Response
+
+from contracts.errors import UnknownModel
+from contracts.registry import ModelCard, Registry, WorkerCard
+from services.gateway.job_view import json_response
+from services.gateway.monitor import Monitor
+from services.gateway.operations import Answer, Operation, Parameter
+
+
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A model: OpenAI's fields, and what its package says of it."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str
+    task: str
+    family: str
+    revision: str
+    licence: str
+    description: str
+    max_tokens: int
+    dimensions: int | None
+    labels: list[str] | None
+    quality: dict[str, str | float | int]
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every model that a worker has announced within a week."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelView]
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that is alive. `padding_ratio` is computed tokens per real token, 1.0 being perfect."""
+
+    id: str
+    models: list[str]
+    started_at: float
+    running: int
+    num_batches: int
+    num_rows: int
+    padding_ratio: float | None
+
+
+class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
+    """The workers that are alive."""
+
+    object: Literal["list"] = "list"
+    data: list[WorkerView]
+
+
+class ModelRoutes:
+    """Views of models and workers."""
+
+    def __init__(self, monitor: Monitor, registry: Registry) -> None:
+        self._monitor = monitor
+        self._registry = registry
+
+    def all(self, tenant: str) -> Response:
+        """Answer every model."""
+        return json_response(ModelList(data=[_view(card) for card in self._monitor.models.values()]))
+
+    def one(self, tenant: str, model: str) -> Response:
+        """Answer one model."""
+        card = self._monitor.models.get(model)
+        if card is None:
+            raise UnknownModel("No model has this name. See /v1/models.", param="model")
+        return json_response(_view(card))
+
+    def workers(self, tenant: str) -> Response:
+        """Answer every worker that is alive."""
+        return json_response(WorkerList(data=[_worker(card) for card in self._registry.workers()]))
+
+    def operations(self) -> list[Operation]:
+        """Return the table entries of these routes."""
+        name = Parameter("model", "path", str, "The model's name.")
+        return [
+            Operation(
+                "GET", "/v1/models", self.all, "Models", "List the models", {200: Answer("The models.", ModelList)}
+            ),
+            Operation(
+                "GET", "/v1/models/{model}", self.one, "Models", "Read a model's card",
+                {200: Answer("The model.", ModelView)}, parameters=(name,), errors=(404,),
+            ),
+            Operation(
+                "GET", "/v1/workers", self.workers, "Models", "List the workers that are alive",
+                {200: Answer("The workers.", WorkerList)},
+            ),
+        ]  # fmt: skip
+
+
+def _view(card: ModelCard) -> ModelView:
+    own = {name: getattr(card, name) for name in card.__struct_fields__ if name != "name"}
+    return ModelView(id=card.name, owned_by="triptych", **own)
+
+
+def _worker(card: WorkerCard) -> WorkerView:
+    return WorkerView(
+        id=card.id,
+        models=card.models,
+        started_at=card.started_at,
+        running=card.running,
+        num_batches=card.num_batches,
+        num_rows=card.num_rows,
+        padding_ratio=card.padded_tokens / card.real_tokens if card.real_tokens else None,
+    )

@@ -1,0 +1,141 @@
+"""OpenAI's embeddings route over the same jobs, so that OpenAI's client libraries work unchanged."""
+
+import base64
+import sys
+from array import array
+from typing import Any, Literal
+
+import msgspec
+from flask import Response, request
+
+from contracts.errors import InvalidRequest
+from contracts.jobs import Job
+from services.gateway import prefer
+from services.gateway.body import BodyReader
+from services.gateway.http_errors import WaitExceeded
+from services.gateway.job_view import JobView, json_response
+from services.gateway.jobs import accepted, with_job_headers
+from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
+from services.gateway.schemas import TASK_BODIES, EmbeddingsRequest, check, check_submission
+from services.gateway.settings import GatewaySettings
+from services.gateway.submit import Ask, Submitter
+from services.gateway.tasks import ENDED_BADLY, raise_unless_succeeded, usage_of
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """The vector of one text: numbers, or float32 little endian in base64."""
+
+    index: int
+    embedding: list[float] | str
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingsUsage(msgspec.Struct, frozen=True):
+    """Tokens that the model read; embeddings have no completion, so both are the same."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenAI's answer."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingsUsage
+
+
+class OpenAIRoutes:
+    """Views in OpenAI's shapes."""
+
+    def __init__(self, settings: GatewaySettings, bodies: BodyReader, submitter: Submitter) -> None:
+        self._max_wait_s = settings.max_wait_s
+        self._bodies = bodies
+        self._submitter = submitter
+
+    def embeddings(self, tenant: str) -> Response:
+        """Answer embeddings in OpenAI's shape."""
+        preference = prefer.parse(
+            ",".join(request.headers.getlist("Prefer")), default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s
+        )
+        document = self._bodies.read_json(request)
+        _refuse_tokens(document)
+        wanted = check(document, EmbeddingsRequest)
+        submission = _as_embed(wanted)
+        route = f"embeddings/{wanted.encoding_format}"
+        key = request.headers.get("Idempotency-Key")
+        outcome = self._submitter.submit(Ask(tenant, route, "embed", submission, key, preference.wait_s))
+        job = outcome.job
+        if preference.applied and (preference.wait_s == 0 or not job.finished):
+            return accepted(outcome, preference.applied)
+        if not job.finished:
+            # These clients know no 202, unless one of them asked for it.
+            raise WaitExceeded(
+                f"Not done within {self._max_wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}."
+            )
+        return with_job_headers(json_response(_answer(job, wanted)), outcome, preference.applied)
+
+    def operations(self) -> list[Operation]:
+        """Return the table entries of these routes."""
+        return [
+            Operation(
+                method="POST",
+                path="/v1/embeddings",
+                view=self.embeddings,
+                tag="OpenAI",
+                summary="Turn texts into vectors, as OpenAI's API does it",
+                description="Texts only: token ids belong to OpenAI's tokenizers.",
+                answers={
+                    200: Answer("The vectors.", Embeddings),
+                    202: Answer("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS),
+                    **ENDED_BADLY,
+                },
+                body=EmbeddingsRequest,
+                parameters=(PREFER, IDEMPOTENCY_KEY),
+                example={"model": "MODEL", "input": ["The first text.", "The second."]},
+                errors=(404, 429),
+            )
+        ]
+
+
+def _refuse_tokens(document: Any) -> None:
+    texts = document.get("input") if isinstance(document, dict) else None
+    if isinstance(texts, list) and texts and isinstance(texts[0], int | list):
+        raise InvalidRequest("Arrays of token ids are not taken: send the text itself.", param="input")
+
+
+def _as_embed(wanted: EmbeddingsRequest) -> Any:
+    """Return the request as the embed task's own. Always a list, so that the output is one too."""
+    try:
+        return check_submission(
+            {
+                "inputs": [wanted.input] if isinstance(wanted.input, str) else wanted.input,
+                "parameters": {"dimensions": wanted.dimensions},
+                "model": wanted.model,
+            },
+            TASK_BODIES["embed"],
+        )
+    except InvalidRequest as error:
+        place = (error.param or "").replace("inputs", "input")
+        raise InvalidRequest(error.message, param="input" if isinstance(wanted.input, str) else place) from error
+
+
+def _answer(job: Job, wanted: EmbeddingsRequest) -> Embeddings:
+    raise_unless_succeeded(job)
+    vectors: list[Any]
+    if wanted.encoding_format == "base64":
+        rows = msgspec.json.decode(job.output or b"[]", type=list[list[float]])
+        vectors = [_base64(row) for row in rows]
+    else:
+        vectors = msgspec.json.decode(job.output or b"[]", type=list[msgspec.Raw])
+    used = usage_of(job).tokens_used
+    data = [Embedding(index, vector) for index, vector in enumerate(vectors)]
+    return Embeddings(data=data, model=job.model, usage=EmbeddingsUsage(used, used))
+
+
+def _base64(row: list[float]) -> str:
+    floats = array("f", row)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return base64.b64encode(floats.tobytes()).decode()

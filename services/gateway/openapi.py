@@ -1,0 +1,149 @@
+"""The OpenAPI 3.1 document, made from the table of operations and from the types that validate requests."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from services.gateway.error_responses import ErrorDocument
+from services.gateway.operations import Answer, Operation, Parameter
+
+_REF = "#/components/schemas/{name}"
+_ERRORS = {
+    400: "The request can't be read.",
+    401: "A valid API key is needed.",
+    404: "Not found.",
+    408: "The body took too long to arrive.",
+    410: "The job was purged.",
+    413: "The body is too large; it was not read.",
+    415: "The body is not plain `application/json`.",
+    422: "A field is wrong; `param` names it.",
+    429: "You have as many unfinished jobs as you may have.",
+    503: "The job store is out of reach or full. Nothing was accepted.",
+}
+_TAGS = {
+    "Tasks": "Ask and get the answer. Each of these is a job too.",
+    "OpenAI": "For clients made for OpenAI's API.",
+    "Jobs": "Submit now, read later.",
+    "Models": "What can be asked for.",
+    "Service": "For those who run the gateway.",
+}
+_INTRO = (
+    "Jobs for transformer models. A job is accepted when its 202 (or its answer) is sent, and then reaches exactly one "
+    "end: `succeeded`, `failed`, `cancelled` or `expired`. Three clocks: `deadline_s` from submit to done, `timeout_s` "
+    "for one execution, `ttl_s` for keeping the result."
+)
+
+
+def document(operations: list[Operation], version: str) -> dict[str, Any]:
+    """Return the OpenAPI document of these operations."""
+    kinds = [kind for operation in operations for kind in _kinds(operation)]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Triptych", "version": version, "description": _INTRO},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `tt_…`."}},
+        },
+    }
+
+
+def _several(kind: Any) -> tuple[Any, ...]:
+    return kind if isinstance(kind, tuple) else () if kind is None else (kind,)
+
+
+def _kinds(operation: Operation) -> Iterable[Any]:
+    yield from _several(operation.body)
+    yield ErrorDocument
+    for parameter in operation.parameters:
+        yield parameter.kind
+    for answer in operation.answers.values():
+        yield from _several(answer.kind)
+
+
+def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": [{"key": []}] if operation.needs_key else [],
+        "parameters": [_parameter(parameter, by_kind) for parameter in operation.parameters],
+        "responses": _responses(operation, by_kind),
+        "x-codeSamples": [{"lang": "Shell", "label": "curl", "source": curl(operation)}],
+    }
+    if operation.description:
+        found["description"] = operation.description
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": _schema(operation.body, by_kind)}
+        if operation.example is not None:
+            content["example"] = operation.example
+        found["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return found
+
+
+def _schema(kind: Any, by_kind: Mapping[str, Any]) -> Any:
+    schemas = [by_kind[repr(one)] for one in _several(kind)]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _parameter(parameter: Parameter, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.where == "path",
+        "description": parameter.description,
+        "schema": by_kind[repr(parameter.kind)],
+    }
+
+
+def _responses(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    answers = {str(status): _answer(answer, by_kind) for status, answer in operation.answers.items()}
+    for status in sorted(_error_statuses(operation)):
+        answers.setdefault(str(status), _answer(Answer(_ERRORS[status], ErrorDocument), by_kind))
+    return answers
+
+
+def _error_statuses(operation: Operation) -> set[int]:
+    statuses = set(operation.errors)
+    if operation.needs_key:
+        statuses |= {401, 503}
+    if operation.body is not None:
+        statuses |= {400, 408, 413, 415, 422}
+    if "{job_id}" in operation.path:
+        statuses |= {404, 410}
+    return statuses
+
+
+def _answer(answer: Answer, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": answer.description}
+    if answer.kind is not None:
+        found["content"] = {answer.media_type: {"schema": _schema(answer.kind, by_kind)}}
+    if answer.headers:
+        found["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
+        }
+    return found
+
+
+def curl(operation: Operation) -> str:
+    """Return a command that calls an operation of a gateway on this machine."""
+    words = ["curl"]
+    if operation.method != "GET":
+        words += ["-X", operation.method]
+    path = operation.path.replace("{job_id}", "$JOB").replace("{model}", "$MODEL")
+    words.append(f'"http://127.0.0.1:8080{path}"' if "$" in path else f"http://127.0.0.1:8080{path}")
+    lines = [" ".join(words)]
+    if operation.needs_key:
+        lines.append('-H "Authorization: Bearer $TRIPTYCH_KEY"')
+    if operation.example is not None:
+        lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(operation.example)}'"]
+    return " \\\n  ".join(lines)

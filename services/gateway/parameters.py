@@ -1,0 +1,67 @@
+"""Query parameters as typed values; what can't be read is refused by name."""
+
+import base64
+import re
+
+from flask import Request
+
+from contracts.errors import InvalidRequest
+from contracts.jobs import STATUSES, Status
+from contracts.tasks import TASKS
+
+_CURSOR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?):([A-Za-z0-9_-]{22})")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
+
+
+def wait_s(request: Request, most: float) -> float:
+    """Return ``?wait=`` in seconds, at most ``most``; 0 where it is not given."""
+    text = request.args.get("wait", "0")
+    if not _SECONDS.fullmatch(text):
+        raise InvalidRequest("Expected a number of seconds.", param="wait")
+    return min(float(text), most)
+
+
+def limit(request: Request, *, default: int, most: int) -> int:
+    """Return ``?limit=``."""
+    text = request.args.get("limit", str(default))
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
+        raise InvalidRequest(f"Expected a whole number from 1 to {most}.", param="limit")
+    return int(text)
+
+
+def status(request: Request) -> Status | None:
+    """Return ``?status=``."""
+    text = request.args.get("status")
+    for known in STATUSES:
+        if text == known:
+            return known
+    if text is not None:
+        raise InvalidRequest(f"Expected one of {', '.join(STATUSES)}.", param="status")
+    return None
+
+
+def task(request: Request) -> str | None:
+    """Return ``?task=``."""
+    text = request.args.get("task")
+    if text is not None and text not in TASKS:
+        raise InvalidRequest(f"Expected one of {', '.join(TASKS)}.", param="task")
+    return text
+
+
+def cursor(request: Request) -> tuple[float, str] | None:
+    """Return the place in a list that ``?cursor=`` stands for."""
+    text = request.args.get("cursor")
+    if text is None:
+        return None
+    try:
+        match = _CURSOR.fullmatch(base64.urlsafe_b64decode(text.encode()).decode())
+    except ValueError:
+        match = None
+    if match is None:
+        raise InvalidRequest("Expected the next_cursor of an earlier page.", param="cursor")
+    return float(match[1]), match[2]
+
+
+def as_cursor(place: tuple[float, str] | None) -> str | None:
+    """Return a place in a list as the text that ``cursor`` reads."""
+    return None if place is None else base64.urlsafe_b64encode(f"{place[0]!r}:{place[1]}".encode()).decode()

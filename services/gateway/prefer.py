@@ -1,0 +1,31 @@
+"""The ``Prefer`` header (RFC 7240): whether a client wants the answer, how long it waits for it, or just the job."""
+
+import re
+from dataclasses import dataclass
+
+_PREFERENCE = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("[^"]*"|[^\s;,"]*))?\s*(?:;[^,]*)?""")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
+
+
+@dataclass(frozen=True)
+class Preference:
+    """How long to wait for the job, and what to say of it in ``Preference-Applied`` ('' for nothing)."""
+
+    wait_s: float
+    applied: str = ""
+
+
+def parse(header: str, *, default_wait_s: float, max_wait_s: float) -> Preference:
+    """Return what a ``Prefer`` header asks for; as the RFC wants it, what can't be understood is passed over.
+
+    ``respond-async`` alone does not wait; ``wait=N``, with or without it, waits up to N seconds.
+    """
+    asked: dict[str, str] = {}
+    for match in _PREFERENCE.finditer(header):
+        asked.setdefault(match[1].lower(), (match[2] or "").strip('"'))
+    applied = ["respond-async"] if "respond-async" in asked else []
+    wait_s = 0.0 if applied else default_wait_s
+    if _SECONDS.fullmatch(asked.get("wait", "")):
+        wait_s = min(float(asked["wait"]), max_wait_s)
+        applied.append(f"wait={wait_s:g}")
+    return Preference(wait_s, ", ".join(applied))

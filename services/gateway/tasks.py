@@ -1,0 +1,107 @@
+"""The task routes, one for each entry of ``contracts.tasks.TASKS``: the same jobs, answered in the task's own shape."""
+
+from typing import Any
+
+import msgspec
+from flask import Response, request
+
+from contracts.errors import TriptychError, by_code
+from contracts.jobs import Job, Usage
+from contracts.tasks import TASKS, TaskSpec
+from services.gateway import prefer
+from services.gateway.body import BodyReader
+from services.gateway.error_responses import ErrorDocument
+from services.gateway.http_errors import JobCancelled, JobExpired
+from services.gateway.job_view import JobView
+from services.gateway.jobs import accepted, with_job_headers
+from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
+from services.gateway.schemas import TASK_BODIES, check_submission
+from services.gateway.settings import GatewaySettings
+from services.gateway.submit import Ask, Submitter
+
+OUTPUT_HEADERS = {
+    "X-Triptych-Job-Id": JOB_HEADERS["X-Triptych-Job-Id"],
+    "X-Triptych-Tokens-In": "Tokens of all inputs.",
+    "X-Triptych-Tokens-Used": "Tokens that the model read, after truncation.",
+}
+ENDED_BADLY = {
+    409: Answer("The job was cancelled while you waited for it.", ErrorDocument),
+    500: Answer("The job failed.", ErrorDocument),
+    504: Answer("The job ran into its `timeout_s` or its `deadline_s`.", ErrorDocument),
+}
+EXAMPLES: dict[str, Any] = {
+    "embed": {"inputs": ["The first text.", "The second."]},
+    "classify": {"inputs": "I love this.", "parameters": {"top_k": 1}},
+}
+
+
+def raise_unless_succeeded(job: Job) -> None:
+    """Raise how a finished job ended, unless it ended well."""
+    if job.status == "cancelled":
+        raise JobCancelled
+    if job.status == "expired":
+        raise JobExpired
+    if job.error is not None:
+        raise by_code(job.error.code)(job.error.message, param=job.error.param)
+    if job.status == "failed":
+        raise TriptychError
+
+
+def usage_of(job: Job) -> Usage:
+    """Return what a succeeded job's inputs weighed."""
+    return msgspec.json.decode(job.usage or b"null", type=Usage)
+
+
+class TaskRoutes:
+    """Views of tasks."""
+
+    def __init__(self, settings: GatewaySettings, bodies: BodyReader, submitter: Submitter) -> None:
+        self._max_wait_s = settings.max_wait_s
+        self._bodies = bodies
+        self._submitter = submitter
+
+    def run(self, tenant: str, task: str) -> Response:
+        """Answer a task's output when it is there in time, else 202 and the job."""
+        preference = prefer.parse(
+            ",".join(request.headers.getlist("Prefer")), default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s
+        )
+        submission = check_submission(self._bodies.read_json(request), TASK_BODIES[task])
+        key = request.headers.get("Idempotency-Key")
+        outcome = self._submitter.submit(Ask(tenant, task, task, submission, key, preference.wait_s))
+        if preference.wait_s == 0 or not outcome.job.finished:
+            return accepted(outcome, preference.applied)
+        return with_job_headers(_output(outcome.job), outcome, preference.applied)
+
+    def operations(self) -> list[Operation]:
+        """Return the table entries of these routes."""
+        return [self._operation(spec) for spec in TASKS.values()]
+
+    def _operation(self, spec: TaskSpec) -> Operation:
+        return Operation(
+            method="POST",
+            path=f"/v1/{spec.name}",
+            view=lambda tenant: self.run(tenant, spec.name),
+            tag="Tasks",
+            summary=spec.summary.rstrip("."),
+            description="Waits for the answer, unless `Prefer` asks for something else. One input is answered by one "
+            "output, a list of inputs by a list of outputs in the same order.",
+            answers={
+                200: Answer("The output.", (spec.output, list.__class_getitem__(spec.output)), headers=OUTPUT_HEADERS),
+                202: Answer("Not done within the wait: the job.", JobView, headers=JOB_HEADERS),
+                **ENDED_BADLY,
+            },
+            body=TASK_BODIES[spec.name],
+            parameters=(PREFER, IDEMPOTENCY_KEY),
+            example=EXAMPLES.get(spec.name, {"inputs": "A text."}),
+            errors=(404, 429),
+        )
+
+
+def _output(job: Job) -> Response:
+    raise_unless_succeeded(job)
+    usage = usage_of(job)
+    response = Response(job.output, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Triptych-Tokens-In"] = str(usage.tokens_in)
+    response.headers["X-Triptych-Tokens-Used"] = str(usage.tokens_used)
+    return response
