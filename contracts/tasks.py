@@ -11,7 +11,7 @@ from msgspec import Meta
 
 MAX_INPUTS = 2048
 
-Text = Annotated[str, Meta(min_length=1, description="A text that is not blank.")]
+Text = Annotated[str, Meta(min_length=1, description="A text that is not empty.")]
 Family = Literal["encoder", "decoder", "seq2seq"]
 Truncate = Annotated[
     Literal["error", "right", "left"],

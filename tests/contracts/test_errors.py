@@ -1,0 +1,52 @@
+"""The error tree is what its docstring draws."""
+
+import re
+
+from contracts import errors
+from contracts.errors import TriptychError, by_code
+
+LINE = re.compile(r"^ {4}(?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+) +(?P<status>\d{3}) +(?P<code>\w+)", re.M)
+
+
+def drawn() -> list[tuple[int, str, int, str]]:
+    """Return depth, name, status and code of each class in the drawing."""
+    return [
+        (len(match["branch"]) // 4, match["name"], int(match["status"]), match["code"])
+        for match in LINE.finditer(errors.__doc__ or "")
+    ]
+
+
+def written(cls: type[TriptychError] = TriptychError, depth: int = 0) -> list[tuple[int, str, int, str]]:
+    """Return the same of the classes."""
+    found = [(depth, cls.__name__, cls.http_status, cls.code)]
+    for child in cls.__subclasses__():
+        if child.__module__ == errors.__name__:
+            found += written(child, depth + 1)
+    return found
+
+
+def test_the_drawing_is_the_tree() -> None:
+    assert drawn() == written()
+
+
+def test_codes_are_unique_and_lead_back_to_their_class() -> None:
+    codes = [code for _, _, _, code in written()]
+    assert len(set(codes)) == len(codes)
+    for _, name, _, code in written():
+        assert by_code(code).__name__ == name
+
+
+def test_a_code_of_another_version_is_an_internal_error() -> None:
+    assert by_code("not_yet_known") is TriptychError
+
+
+def test_only_errors_that_may_pass_are_retryable() -> None:
+    for _, name, status, code in written():
+        if 400 <= status < 500 and status != 429:
+            assert not by_code(code).retryable, name
+
+
+def test_an_error_without_text_says_its_fixed_sentence() -> None:
+    assert str(TriptychError()) == TriptychError().message == TriptychError.fixed_message
+    error = errors.InvalidRequest("No.", param="inputs")
+    assert (error.message, error.param) == ("No.", "inputs")

@@ -1,0 +1,38 @@
+"""The words of a job."""
+
+import json
+
+from contracts.celery_app import MESSAGE_TEMPLATE, make_celery
+from contracts.jobs import JOB_ID, STATUSES, TERMINAL, new_job_id, queue_of
+
+
+def test_ids_are_unguessable_and_safe_in_urls_and_messages() -> None:
+    ids = {new_job_id() for _ in range(10_000)}
+    assert len(ids) == 10_000
+    assert all(JOB_ID.fullmatch(job_id) for job_id in ids)
+
+
+def test_the_terminal_states_are_states() -> None:
+    assert set(STATUSES) > TERMINAL
+    assert set(STATUSES) - TERMINAL == {"queued", "running", "cancelling"}
+
+
+def test_suspects_have_a_lane_of_their_own_beside_the_models_queue() -> None:
+    assert (queue_of("m"), queue_of("m", suspect=True)) == ("triptych.m", "triptych.m.suspect")
+
+
+def test_the_message_is_json_and_carries_nothing_but_the_id() -> None:
+    message = json.loads(MESSAGE_TEMPLATE)
+    assert json.loads(message["body"]) == [["@ID@"], {}, {}]
+    assert "]==]" not in MESSAGE_TEMPLATE, "it travels to Redis inside a Lua string of these brackets"
+
+
+def test_the_celery_app_keeps_to_the_settings_that_lose_and_double_least() -> None:
+    conf = make_celery("redis://127.0.0.1:1/0").conf
+    assert conf.task_acks_late is False
+    assert conf.result_backend is None and conf.task_ignore_result is True
+    assert conf.accept_content == ["json"]
+    assert conf.worker_enable_remote_control is False
+    assert conf.worker_disable_prefetch is False
+    assert conf.broker_channel_error_retry is True
+    assert conf.broker_transport_options["socket_timeout"] == 5

@@ -1,0 +1,121 @@
+"""What the types of each task take and refuse: nothing is coerced, nothing unknown passes."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.tasks import MAX_INPUTS, TASKS, ClassifyRequest, EmbedRequest, num_inputs
+
+REQUESTS = {"embed": EmbedRequest, "classify": ClassifyRequest}
+PAIR = {"text": "a", "text_pair": "b"}
+
+
+def decode(task: str, body: dict[str, Any]) -> Any:
+    """Validate as gateway and worker do."""
+    return msgspec.json.decode(msgspec.json.encode(body), type=REQUESTS[task])
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "inputs", ["hello", "é\u0000\U0001f600", " x", ["one"], ["one", "two"], ["x"] * MAX_INPUTS], ids=lambda _: ""
+)
+def test_a_text_or_a_list_of_texts_is_taken(task: str, inputs: Any) -> None:
+    assert decode(task, {"inputs": inputs}).inputs == inputs
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        None,
+        1,
+        True,
+        {},
+        [],
+        "",
+        [""],
+        ["fine", ""],
+        [1],
+        [None],
+        [["nested"]],
+        {"text": "a"},
+        {**PAIR, "x": 1},
+        {"text": "", "text_pair": "b"},
+        ["x"] * (MAX_INPUTS + 1),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+@pytest.mark.parametrize("task", TASKS)
+def test_other_inputs_are_refused(task: str, inputs: Any) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"inputs"):
+        decode(task, {"inputs": inputs})
+
+
+def test_only_classify_takes_pairs() -> None:
+    assert decode("classify", {"inputs": PAIR}).inputs.text_pair == "b"
+    assert len(decode("classify", {"inputs": [PAIR, "plain"]}).inputs) == 2
+    for inputs in (PAIR, [PAIR]):
+        with pytest.raises(msgspec.ValidationError):
+            decode("embed", {"inputs": inputs})
+
+
+@pytest.mark.parametrize(
+    ("task", "parameters"),
+    [
+        ("embed", {}),
+        ("embed", {"normalize": False, "dimensions": 8, "truncate": "left"}),
+        ("embed", {"normalize": None, "dimensions": None}),
+        ("classify", {"function_to_apply": "sigmoid", "top_k": 3, "truncate": "right"}),
+        ("classify", {"function_to_apply": None, "top_k": None}),
+    ],
+)
+def test_parameters_are_taken(task: str, parameters: dict[str, Any]) -> None:
+    read = decode(task, {"inputs": "x", "parameters": parameters}).parameters
+    assert {name: getattr(read, name) for name in parameters} == parameters
+
+
+@pytest.mark.parametrize(
+    ("task", "parameters"),
+    [
+        ("embed", {"normalise": True}),
+        ("embed", {"normalize": 1}),
+        ("embed", {"normalize": "true"}),
+        ("embed", {"dimensions": 0}),
+        ("embed", {"dimensions": 1.5}),
+        ("embed", {"dimensions": True}),
+        ("embed", {"dimensions": "8"}),
+        ("embed", {"truncate": "middle"}),
+        ("embed", {"truncate": None}),
+        ("embed", {"top_k": 1}),
+        ("classify", {"top_k": -1}),
+        ("classify", {"function_to_apply": "Softmax"}),
+        ("classify", {"dimensions": 8}),
+        ("classify", []),
+    ],
+)
+def test_other_parameters_are_refused_by_name(task: str, parameters: Any) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"parameters|field"):
+        decode(task, {"inputs": "x", "parameters": parameters})
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_unknown_fields_of_a_request_are_refused(task: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown field `priority`"):
+        decode(task, {"inputs": "x", "priority": 1})
+
+
+def test_each_task_has_types_that_a_document_can_be_made_of() -> None:
+    for name, task in TASKS.items():
+        assert task.name == name and task.summary
+        schemas, _ = msgspec.json.schema_components([task.inputs, task.parameters, task.output])
+        assert len(schemas) == 3
+
+
+def test_a_worker_decodes_what_a_gateway_encoded() -> None:
+    request = ClassifyRequest(inputs=["a", "b"])
+    assert msgspec.json.decode(msgspec.json.encode(request), type=ClassifyRequest) == request
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [("abc", 1), (["a", "b"], 2), (object(), 1)])
+def test_inputs_are_counted_as_the_client_counts_them(inputs: object, expected: int) -> None:
+    assert num_inputs(inputs) == expected
