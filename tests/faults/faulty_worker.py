@@ -1,0 +1,106 @@
+"""A real encoder worker whose model call can be made to fail: run as a process by the fault tests.
+
+It is the worker of `workers.encoder` with the starter classifier; only the model call looks at the text first, for
+
+    fault:memory     raise MemoryError          fault:exit    raise SystemExit
+    fault:panic      raise a BaseException      fault:kill    die by SIGKILL inside the model call
+    fault:slow=S     take S seconds longer      fault:hang    take an hour, the first time only
+"""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from contracts.logs import setup_logging
+from contracts.settings import Environment
+from contracts.tasks import TextPair
+from workers.encoder.model import EncoderModel
+from workers.encoder.tasks import ServedEncoder
+from workers.runtime.engine import Engine
+from workers.runtime.model_package import load_package
+from workers.runtime.process import run_worker
+from workers.runtime.session import Array
+from workers.runtime.settings import WorkerSettings
+from workers.runtime.tokenization import Row, Tokenizer, Truncate
+
+MODEL = "starter-classify"
+FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
+
+
+class NativePanic(BaseException):
+    """What a panic of a native library looks like from Python."""
+
+
+class MarkedRow(Row, frozen=True):
+    """A row that remembers which fault its text asks for."""
+
+    fault: tuple[str, float] | None = None
+
+
+class MarkingTokenizer(Tokenizer):
+    """Passes the fault that a text asks for on to the model call."""
+
+    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Row]:
+        """Tokenize as ever, and mark the rows."""
+        marks = [FAULT.search(text if isinstance(text, str) else text.text) for text in inputs]
+        return [
+            MarkedRow(row.token_ids, row.type_ids, row.tokens_in, (mark[1], float(mark[2] or 0)) if mark else None)
+            for row, mark in zip(super().rows(inputs, truncate), marks, strict=True)
+        ]
+
+
+class FaultyModel(EncoderModel):
+    """The real model, after the faults of its rows."""
+
+    def __init__(self, folder: Path, settings: WorkerSettings) -> None:
+        package = load_package(folder)
+        super().__init__(package, settings)
+        self.tokenizer = MarkingTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
+
+    def run(self, rows: Sequence[Row]) -> list[Array]:
+        """Suffer what the rows ask for, then answer."""
+        for row in rows:
+            if isinstance(row, MarkedRow) and row.fault:
+                suffer(*row.fault)
+        return super().run(rows)
+
+
+def suffer(fault: str, seconds: float) -> None:
+    """Let one fault happen."""
+    if fault == "memory":
+        raise MemoryError
+    if fault == "exit":
+        raise SystemExit(1)
+    if fault == "panic":
+        raise NativePanic("index out of bounds")
+    if fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "slow":
+        time.sleep(seconds)
+    if fault == "hang":
+        hang_once(Path(os.environ["FAULT_DIR"]) / "hung")
+
+
+def hang_once(mark: Path) -> None:
+    """Sleep for an hour unless somebody did already."""
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    time.sleep(3600)
+
+
+def load(settings: WorkerSettings, engine: Engine) -> dict[str, ServedEncoder]:
+    """Load the starter classifier with its faults."""
+    model = FaultyModel(settings.models_dir[0] / MODEL, settings)
+    model.warm_up()
+    return {model.name: ServedEncoder(model, engine)}
+
+
+if __name__ == "__main__":
+    setup_logging("faulty-encoder")
+    sys.exit(run_worker(WorkerSettings.read(Environment()), load))
