@@ -103,12 +103,14 @@ def _positive(text: str) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from onnx_models.export import ExportRequest, export_package
     from onnx_models.source import open_source
+
+    source = open_source(options.source, options.revision)  # before torch: a mistyped name is told at once
+    from onnx_models.export import ExportRequest, export_package
     from onnx_models.verify import DEFAULT_ATOL
 
     request = ExportRequest(
-        source=open_source(options.source, options.revision),
+        source=source,
         name=options.name,
         task=options.task,
         output=options.output,
@@ -131,10 +133,11 @@ def _export(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from onnx_models.source import open_source
-    from onnx_models.verify import DEFAULT_ATOL, verify
 
     package = load_package(options.package)
     source = open_source(options.reference, options.revision)
+    from onnx_models.verify import DEFAULT_ATOL, verify
+
     parity = verify(package, source, DEFAULT_ATOL if options.atol is None else options.atol)
     print(f"{package.path}: answers as {source.name} ({source.revision})")
     for name, value in parity.as_table().items():

@@ -4,6 +4,7 @@ Where a fact is missing or the package format can't express it, export stops and
 guesses how vectors are pooled.
 """
 
+from pathlib import Path
 from typing import Any
 
 from onnx_models.errors import ExportError
@@ -14,6 +15,9 @@ _POOLING_MODES: dict[str, Pooling] = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
     "pooling_mode_lasttoken": "last_token",
+    "mean": "mean",
+    "cls": "cls",
+    "lasttoken": "last_token",
 }
 # These count positions from behind the padding id, so a table of 514 rows holds 512 tokens.
 _POSITIONS_AFTER_PADDING = frozenset(
@@ -62,21 +66,18 @@ def embed_facts(source: Source, dimensions: int, pooling: Pooling | None, normal
     if normalize is None:
         normalize = "Normalize" in kinds or not modules
     if pooling is None and "Pooling" in kinds:
-        pooling = _pooling_of(source.read_json(f"{kinds['Pooling']['path']}/config.json"))
+        pooling = _pooling_of(source.read_json(str(Path(kinds["Pooling"]["path"], "config.json"))))
     if pooling is None:
         raise ExportError("nothing in the source says how token vectors are pooled: give --pooling mean|cls|last_token")
     return Embed(pooling=pooling, normalize=normalize, dimensions=dimensions)
 
 
 def _pooling_of(config: dict[str, Any]) -> Pooling:
-    named = config.get("pooling_mode")
-    modes = (
-        [named] if isinstance(named, str) else [mode for mode, on in config.items() if on is True and "_mode_" in mode]
-    )
-    known = {**_POOLING_MODES, "mean": "mean", "cls": "cls", "lasttoken": "last_token"}
-    if len(modes) != 1 or modes[0] not in known:
+    named = config.get("pooling_mode")  # newer files name one mode, older ones have a flag for each
+    modes = [named] if named else [mode for mode, on in config.items() if on is True and "_mode_" in mode]
+    if len(modes) != 1 or modes[0] not in _POOLING_MODES:
         raise ExportError(f"the source pools by {modes}; a package knows mean, cls and last_token, one at a time")
-    return known[modes[0]]
+    return _POOLING_MODES[modes[0]]
 
 
 def classify_facts(config: Any) -> Classify:

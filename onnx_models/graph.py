@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from onnx_models.errors import ExportError
+from onnx_models.errors import ExportError, refusing
 from onnx_models.source import Source
 
 _OPTIMUM_TASKS = {"embed": "feature-extraction", "classify": "text-classification"}
@@ -22,10 +22,8 @@ def read_config(source: Source) -> Any:
     """
     from transformers import AutoConfig
 
-    try:
+    with refusing(f"{source.name}: transformers can't read its config"):
         return AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ExportError(f"{source.folder}: transformers can't read its config: {error}") from error
 
 
 def export_graph(source: Source, task: str, folder: Path) -> list[str]:
@@ -54,34 +52,28 @@ def _run_optimum(source: Source, task: str, folder: Path) -> None:
 
     for library in ("optimum", "transformers"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # The tracer warns of every branch in Python code; whether one mattered is what `verify` finds out.
-            warnings.simplefilter("ignore")
-            main_export(
-                str(source.folder),
-                output=folder,
-                task=_OPTIMUM_TASKS[task],
-                library_name="transformers",  # else the graph depends on which libraries are installed
-                framework="pt",
-                device="cpu",
-                dtype="fp32",
-                do_validation=False,
-                local_files_only=True,
-                trust_remote_code=False,
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ExportError(f"{source.name}: optimum can't export it for {task}: {error}") from error
+    # The tracer warns of every branch in Python code; whether one mattered is what `verify` finds out.
+    with refusing(f"{source.name}: optimum can't export it for {task}"), warnings.catch_warnings(action="ignore"):
+        main_export(
+            str(source.folder),
+            output=folder,
+            task=_OPTIMUM_TASKS[task],
+            library_name="transformers",  # else the graph depends on which libraries are installed
+            framework="pt",
+            device="cpu",
+            dtype="fp32",
+            do_validation=False,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
 
 
 def _write_tokenizer(source: Source, path: Path) -> None:
     """Write what transformers really uses, which a tokenizer.json beside the weights need not be."""
     from transformers import AutoTokenizer
 
-    try:
+    with refusing(f"{source.name}: transformers can't load its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ExportError(f"{source.name}: transformers can't load its tokenizer: {error}") from error
     if not tokenizer.is_fast:
         raise ExportError(f"{source.name}: its tokenizer has no tokenizer.json form, so a worker can't run it")
     backend = tokenizer.backend_tokenizer

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from onnx_models.errors import ExportError
+from onnx_models.errors import refusing
 from onnx_models.source import Source
 from workers.runtime.model_package import Manifest
 
@@ -23,13 +23,11 @@ class ReferenceModel:
     def __init__(self, source: Source, manifest: Manifest) -> None:
         self._manifest = manifest
         options = {"trust_remote_code": False, "local_files_only": True}
-        try:
+        with refusing(f"{source.name}: transformers can't load it"):
             self.tokenizer = AutoTokenizer.from_pretrained(source.folder, **options)
             self._model = _CLASSES[manifest.task].from_pretrained(
                 source.folder, use_safetensors=True, dtype=torch.float32, **options
             )
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            raise ExportError(f"{source.folder}: transformers can't load it: {error}") from error
         self._model.eval()
 
     def tokenize(self, text: str) -> list[int]:

@@ -28,8 +28,14 @@ class Source:
     licence: str
 
     def read_json(self, name: str) -> Any:
-        """Return a JSON file of the folder, or an empty dict where it is absent."""
+        """Return a JSON file of the folder, or an empty dict where it is absent.
+
+        Raises:
+            ExportError: it is not JSON, or the name (which may come out of another file) leads out of the folder.
+        """
         path = self.folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ExportError(f"{path}: leads out of the source's folder")
         if not path.is_file():
             return {}
         try:

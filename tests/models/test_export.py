@@ -1,0 +1,86 @@
+"""Packages made from tiny random models of six architectures."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onnx_models.served import ServedModel
+from tests.models.conftest import EXPORTS, ROOT
+from workers.runtime.model_package import Classify, Embed, load_package
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_exported_package_loads_and_records_its_parity(exported: Path, name: str) -> None:
+    manifest = load_package(exported / name).manifest
+
+    assert set(manifest.files) == {"model.onnx", "tokenizer.json"}
+    assert {path.name for path in (exported / name).iterdir()} == {*manifest.files, "manifest.toml"}
+    assert 0 < manifest.export["parity_graph"] < 1e-4
+    assert 0 < manifest.export["parity_answers"] < 1e-4
+    assert manifest.export["transformers"] == "4.57.6"
+    assert manifest.revision.startswith("weights-sha256-")
+    assert manifest.source == name
+
+
+def test_exports_leave_nothing_beside_the_packages(exported: Path) -> None:
+    assert {path.name for path in exported.iterdir()} == set(EXPORTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "max_tokens"),
+    [
+        ("bert_embed", Embed(pooling="mean", normalize=False, dimensions=32), 48),
+        ("roberta_embed", Embed(pooling="cls", dimensions=32), 64),
+        ("modernbert_embed", Embed(pooling="last_token", dimensions=32), 96),
+        ("bert_classify", Classify(labels=["low", "middle", "high"]), 32),
+        (
+            "distilbert_classify",
+            Classify(labels=["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"], function_to_apply="sigmoid"),
+            64,
+        ),
+        ("mpnet_classify", Classify(labels=["LABEL_0"], function_to_apply="none"), 64),
+    ],
+)
+def test_facts_come_from_the_source(exported: Path, name: str, expected: Embed | Classify, max_tokens: int) -> None:
+    manifest = load_package(exported / name).manifest
+
+    assert (manifest.embed or manifest.classify) == expected
+    assert manifest.limits.max_tokens == max_tokens
+
+
+def test_options_and_model_card_fill_the_rest(exported: Path) -> None:
+    assert load_package(exported / "bert_embed").manifest.licence == "mit"
+    assert load_package(exported / "modernbert_embed").manifest.licence == "apache-2.0"
+    assert load_package(exported / "roberta_embed").manifest.licence == "unknown"
+    assert load_package(exported / "bert_classify").manifest.description == "a test"
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_text_gets_the_same_answer_alone_and_among_others(exported: Path, name: str) -> None:
+    served = ServedModel(load_package(exported / name))
+    texts = ["a", "how do i reset my password", "the quick brown fox jumps over the lazy dog"]
+    together = served.answer(texts)
+    alone = np.concatenate([served.answer([text]) for text in texts])
+
+    np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
+    assert np.abs(together[0] - together[2]).max() > 1e-3, "different texts must not look alike"
+
+
+def test_settings_left_in_a_tokenizer_neither_cut_nor_pad(exported: Path) -> None:
+    served = ServedModel(load_package(exported / "roberta_embed"))
+
+    assert len(served.tokenize("a")) == 3
+    assert len(served.tokenize("one two three four five six seven eight nine ten")) > 12
+
+
+def test_the_command_line_is_what_the_readme_says(export_python: Path, sources: Path, tmp_path: Path) -> None:
+    source = str(sources / "bert_classify")
+    command = [export_python, "-m", "onnx_models", "export", source, "--task", "classify", "--name", "mine"]
+    done = subprocess.run(
+        [*command, "--output", tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert load_package(tmp_path / "mine").manifest.name == "mine"

@@ -1,0 +1,157 @@
+"""Facts read from a training library's files; no such library is needed for that."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from onnx_models import facts
+from onnx_models.errors import ExportError
+from onnx_models.source import Source, open_source
+from workers.runtime.model_package import Classify, Embed
+
+
+def source_with(folder: Path, **files: Any) -> Source:
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return Source(folder, "test", "1", "mit")
+
+
+def modules(*kinds: str) -> list[dict[str, str]]:
+    return [{"type": f"sentence_transformers.models.{kind}", "path": ""} for kind in kinds]
+
+
+@pytest.mark.parametrize(
+    ("mode", "pooling"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
+        ({"pooling_mode_mean_tokens": True, "include_prompt": True}, "mean"),
+        ({"pooling_mode_lasttoken": True}, "last_token"),
+        ({"pooling_mode": "lasttoken"}, "last_token"),
+    ],
+)
+def test_pooling_is_read_as_sentence_transformers_writes_it(tmp_path: Path, mode: dict[str, Any], pooling: Any) -> None:
+    source = source_with(tmp_path, modules=modules("Transformer", "Pooling", "Normalize"), config=mode)
+
+    assert facts.embed_facts(source, 8, None, None) == Embed(pooling=pooling, normalize=True, dimensions=8)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        {"pooling_mode_max_tokens": True},
+        {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
+        {"pooling_mode": "weightedmean"},
+        {},
+    ],
+)
+def test_pooling_that_a_package_can_not_express_is_refused(tmp_path: Path, mode: dict[str, Any]) -> None:
+    source = source_with(tmp_path, modules=modules("Transformer", "Pooling"), config=mode)
+
+    with pytest.raises(ExportError, match="a package knows mean, cls and last_token"):
+        facts.embed_facts(source, 8, None, None)
+
+
+def test_what_the_user_says_wins_over_the_files(tmp_path: Path) -> None:
+    source = source_with(tmp_path, modules=modules("Transformer", "Pooling"), config={"pooling_mode": "mean"})
+
+    assert facts.embed_facts(source, 8, None, None).normalize is False
+    assert facts.embed_facts(source, 8, "cls", True) == Embed(pooling="cls", normalize=True, dimensions=8)
+
+
+def test_a_further_layer_behind_the_pooling_is_refused(tmp_path: Path) -> None:
+    source = source_with(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), config={"pooling_mode": "mean"})
+
+    with pytest.raises(ExportError, match="Dense"):
+        facts.embed_facts(source, 8, None, None)
+
+
+@pytest.mark.parametrize(
+    ("files", "config", "asked", "expected"),
+    [
+        (
+            {"sentence_bert_config": {"max_seq_length": 256}, "tokenizer_config": {"model_max_length": 512}},
+            512,
+            None,
+            256,
+        ),
+        ({"tokenizer_config": {"model_max_length": 384}}, 512, None, 384),
+        ({"tokenizer_config": {"model_max_length": 1e30}}, 512, None, 512),
+        ({"sentence_bert_config": {"max_seq_length": 256}}, 512, 500, 500),
+        ({}, 512, None, 512),
+        ({}, None, 77, 77),
+    ],
+)
+def test_the_most_tokens_are_the_least_of_what_is_stated(
+    tmp_path: Path, files: dict[str, Any], config: int | None, asked: int | None, expected: int
+) -> None:
+    model = SimpleNamespace(model_type="bert", max_position_embeddings=config, pad_token_id=0)
+
+    assert facts.max_tokens(source_with(tmp_path, **files), model, asked) == expected
+
+
+def test_positions_behind_the_padding_id_are_not_counted_twice(tmp_path: Path) -> None:
+    model = SimpleNamespace(model_type="roberta", max_position_embeddings=514, pad_token_id=1)
+
+    assert facts.max_tokens(source_with(tmp_path), model, None) == 512
+
+
+def test_no_limit_anywhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="give --max-tokens"):
+        facts.max_tokens(source_with(tmp_path), SimpleNamespace(model_type="t5"), None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "labels", "function"),
+    [
+        ("single_label_classification", ["a", "b"], "softmax"),
+        (None, ["a", "b"], "softmax"),
+        ("multi_label_classification", ["a", "b"], "sigmoid"),
+        (None, ["a"], "sigmoid"),
+        ("regression", ["a"], "none"),
+    ],
+)
+def test_scores_follow_the_rule_of_the_pipeline(problem: str | None, labels: list[str], function: Any) -> None:
+    by_id = {str(index): label for index, label in reversed(list(enumerate(labels)))}
+    config = SimpleNamespace(id2label=by_id, num_labels=len(labels), problem_type=problem)
+
+    assert facts.classify_facts(config) == Classify(labels=labels, function_to_apply=function)
+
+
+def test_labels_with_a_gap_are_refused() -> None:
+    with pytest.raises(ExportError, match="does not number"):
+        facts.classify_facts(SimpleNamespace(id2label={0: "a", 2: "b"}, num_labels=2, problem_type=None))
+
+
+def test_a_prompt_that_the_source_adds_by_default_is_found(tmp_path: Path) -> None:
+    config = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
+
+    assert facts.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) == "query: "
+    config["default_prompt_name"] = None
+    assert facts.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) is None
+
+
+def test_a_module_may_not_lie_outside_the_folder(tmp_path: Path) -> None:
+    source = source_with(tmp_path, modules=[{"type": "x.Pooling", "path": "../elsewhere"}])
+
+    with pytest.raises(ExportError, match="leads out of"):
+        facts.embed_facts(source, 8, None, None)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text("{")
+
+    with pytest.raises(ExportError, match=r"modules\.json: not JSON"):
+        facts.embed_facts(source_with(tmp_path), 8, None, None)
+
+
+def test_the_revision_of_a_folder_changes_with_its_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    first = open_source(str(tmp_path)).revision
+    weights.write_bytes(b"two")
+
+    assert first != open_source(str(tmp_path)).revision
+    assert open_source(str(tmp_path), "mine").revision == "mine"

