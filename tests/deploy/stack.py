@@ -45,6 +45,7 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.data = Path(settings.get("TRIPTYCH_DATA", ".triptych"))
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

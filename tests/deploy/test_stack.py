@@ -77,10 +77,9 @@ def test_a_job_submitted_before_the_stores_death_is_done_after_it(stack: Stack) 
 
 
 def test_a_second_stack_on_the_same_data_is_refused(stack: Stack) -> None:
-    data = next(Path(part.cmdline()[1]).parent for name, part in stack.parts().items() if name == "store")
-    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(data)) as second:
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(stack.data)) as second:
         assert second.wait() == 2
-    assert f"TRIPTYCH_DATA={data}: another stack is running" in second.log
+    assert f"TRIPTYCH_DATA={stack.data}: another stack is running" in second.log
 
 
 def test_a_port_in_use_is_refused_by_name(stack: Stack, tmp_path: Path) -> None:
@@ -91,8 +90,7 @@ def test_a_port_in_use_is_refused_by_name(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_the_stores_password_is_neither_in_the_log_nor_on_a_command_line(stack: Stack) -> None:
-    store = stack.parts()["store"]
-    config = Path(store.cmdline()[1])
+    config = stack.data / "valkey.conf"
     assert config.stat().st_mode & 0o777 == 0o600
     password = next(line.split()[1] for line in config.read_text().splitlines() if line.startswith("requirepass"))
     commands = [" ".join(process.cmdline()) for process in stack.family()]
