@@ -126,6 +126,10 @@ class Fleet:
         wait_until(lambda: self.job(job_id).status == "running", 20, "the job was not claimed")
         return self.job(job_id)
 
+    def num_ended(self, job_ids: list[str]) -> int:
+        """Return how many of these jobs have reached a terminal state."""
+        return sum(self.job(job_id).finished for job_id in job_ids)
+
     def num_messages(self) -> int:
         """Return how many messages wait in the model's queue and its suspect lane."""
         return self.store.num_messages(queue_of(MODEL))

@@ -15,7 +15,7 @@ def test_redis_killed_and_restarted_with_its_file_loses_nothing(fleet: Fleet) ->
     worker = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(40)]
     for killed_after in (5, 15):
-        wait_until(lambda n=killed_after: sum(map(_finished(fleet), job_ids)) >= n, 30, "no work was done")
+        wait_until(lambda n=killed_after: fleet.num_ended(job_ids) >= n, 30, "no work was done")
         fleet.server.kill()
         fleet.server.start()
     jobs = fleet.assert_each_ended_once(job_ids, 60)
@@ -28,7 +28,7 @@ def test_redis_killed_and_restarted_with_its_file_loses_nothing(fleet: Fleet) ->
 def test_redis_frozen_for_longer_than_a_lease_is_waited_out(fleet: Fleet) -> None:
     worker = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(30)]
-    wait_until(lambda: sum(map(_finished(fleet), job_ids)) >= 5, 20, "no work was done")
+    wait_until(lambda: fleet.num_ended(job_ids) >= 5, 20, "no work was done")
     fleet.server.freeze()
     threading.Event().wait(4)  # the fault itself: a silence of two leases
     fleet.server.thaw()
@@ -43,7 +43,7 @@ def test_all_connections_cut_again_and_again_lose_nothing(fleet: Fleet) -> None:
     job_ids = [fleet.submit(f"fault:slow=0.05 {number}") for number in range(60)]
     operator = redis_of(fleet.server)
     for cut_after in range(5, 50, 5):
-        wait_until(lambda n=cut_after: sum(map(_finished(fleet), job_ids)) >= n, 30, "no work was done")
+        wait_until(lambda n=cut_after: fleet.num_ended(job_ids) >= n, 30, "no work was done")
         operator.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     jobs = fleet.assert_each_ended_once(job_ids, 60)
     assert {job.status for job in jobs.values()} == {"succeeded"}
@@ -71,7 +71,3 @@ def test_messages_lost_from_the_queue_are_replaced(fleet: Fleet) -> None:
     fleet.start_worker()
     jobs = fleet.assert_each_ended_once(job_ids, 30)
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 1)}
-
-
-def _finished(fleet: Fleet):  # noqa: ANN202 (a one-line view for map)
-    return lambda job_id: fleet.job(job_id).finished

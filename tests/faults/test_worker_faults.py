@@ -100,7 +100,7 @@ def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: F
 def test_sigterm_under_load_loses_nothing_and_blames_nobody(fleet: Fleet) -> None:
     leaving = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(60)]
-    wait_until(lambda: sum(fleet.job(job_id).finished for job_id in job_ids) >= 5, 20, "no work was done")
+    wait_until(lambda: fleet.num_ended(job_ids) >= 5, 20, "no work was done")
     leaving.signal(signal.SIGTERM)
     fleet.start_worker()
     assert leaving.process.wait(30) == 0, leaving.log()[-2000:]
