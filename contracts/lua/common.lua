@@ -63,7 +63,7 @@ local function push_message(id)
   local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
   local queue = queue_of(id)
   redis.call('HSET', job_key(id), 'pushed_at', stamp(now))
-  redis.call('LPUSH', queue, (MESSAGE:gsub('@ID@', id):gsub('@TAG@', tag):gsub('@QUEUE@', queue)))
+  redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {ID = id, TAG = tag, QUEUE = queue})))
 end
 
 local function enter_queue(id, republish_after_s)
