@@ -1,0 +1,121 @@
+"""The gateway killed while it takes jobs: every 202 is kept, and what was written without its 202 ends too."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from contracts.job_store import PREFIX
+from contracts.jobs import queue_of
+from tests.faults.faulty_worker import MODEL
+from tests.faults.fleet import Fleet, redis_of
+from tests.support.valkey import free_port
+from tests.support.waiting import wait_until
+
+NUM_KILLS = 5
+NUM_CLIENTS = 8
+
+
+@contextmanager
+def running_gateway(fleet: Fleet, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a gateway process on a port until the end of the block."""
+    environment = os.environ | fleet.environment | {"TRIPTYCH_PORT": str(port)}
+    with (fleet.folder / "gateway.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.gateway"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: _status(port, "/readyz") == 200, 30, "the gateway did not get ready")
+        yield process
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait(20)
+
+
+def _status(port: int, path: str) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+class Client(threading.Thread):
+    """Submits jobs one after another until the gateway is gone; remembers each 202."""
+
+    def __init__(self, port: int, number: int) -> None:
+        super().__init__(daemon=True)
+        self.accepted: list[str] = []
+        self._port = port
+        self._number = number
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        try:
+            while True:
+                body = json.dumps({"task": "classify", "model": MODEL, "inputs": f"client {self._number}"})
+                connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                answer = json.loads(response.read())
+                assert response.status == 202, answer
+                self.accepted.append(answer["id"])
+        except (OSError, http.client.HTTPException, ValueError):
+            pass  # the gateway was killed: this request may or may not have been accepted
+        finally:
+            connection.close()
+
+
+@pytest.mark.timeout(240)
+def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet) -> None:
+    fleet.start_worker().kill()  # the model is known from now on; nobody works, so that every message can be counted
+    client = redis_of(fleet.server)
+    accepted: list[str] = []
+    for _ in range(NUM_KILLS):
+        port = free_port()
+        with running_gateway(fleet, port) as gateway:
+            clients = [Client(port, number) for number in range(NUM_CLIENTS)]
+            for one in clients:
+                one.start()
+            wait_until(lambda c=clients: sum(len(one.accepted) for one in c) >= 40, 30, "nothing was accepted")
+            os.killpg(gateway.pid, 9)
+            for one in clients:
+                one.join(20)
+                accepted += one.accepted
+        num_records = sum(1 for _ in client.scan_iter(f"{PREFIX}job:*", count=1000))
+        assert client.llen(queue_of(MODEL)) == num_records, "a record without its message, or a message without one"
+    written = [key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)]
+    assert set(accepted) <= set(written)
+    fleet.start_worker()
+    wait_until(lambda: fleet.store.num_live() == 0, 60, "some jobs never ended")
+    assert fleet.store.num_finished() == {(MODEL, "succeeded"): len(written)}
+
+
+@pytest.mark.timeout(120)
+def test_a_record_whose_message_was_lost_is_run_all_the_same(fleet: Fleet) -> None:
+    """Between record and message there is no moment to die in; so the message is taken away behind the gateway."""
+    fleet.start_worker().kill()
+    port = free_port()
+    with running_gateway(fleet, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        body = json.dumps({"task": "classify", "model": MODEL, "inputs": "nobody was told of me"})
+        connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
+        job_id = json.loads(connection.getresponse().read())["id"]
+        redis_of(fleet.server).delete(queue_of(MODEL))
+        fleet.start_worker()
+        connection.request("GET", f"/v1/jobs/{job_id}?wait=30")
+        assert json.loads(connection.getresponse().read())["status"] == "succeeded"
+        connection.close()
