@@ -15,6 +15,7 @@ import msgspec
 import redis
 
 from contracts.job_store import PREFIX
+from contracts.redis_client import reads
 
 KEYS = PREFIX + "api_keys"
 TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -50,7 +51,7 @@ class ApiKeys:
 
     def all(self) -> dict[str, StoredKey]:
         """Return every key by its id."""
-        rows: dict[bytes, bytes] = self._client.hgetall(KEYS)  # type: ignore[assignment]
+        rows = reads(self._client).hgetall(KEYS)
         return {key_id.decode(): msgspec.json.decode(text, type=StoredKey) for key_id, text in sorted(rows.items())}
 
     def revoke(self, key_id: str) -> bool:

@@ -5,12 +5,14 @@ and while it finds the store out of reach they are answered at once, instead of 
 """
 
 import logging
+import time
 from collections.abc import Callable
 
 import gevent
 import redis
 
 from contracts.errors import Unavailable
+from contracts.redis_client import reads
 from contracts.registry import ModelCard, Registry
 from services.gateway.api_keys import ApiKeys
 
@@ -33,6 +35,7 @@ class Monitor:
         self.store_is_full = False
         self.has_keys = False
         self.models: dict[str, ModelCard] = {}
+        self._clock_offset_s = 0.0
 
     def start(self) -> None:
         """Look once, and then every second."""
@@ -49,12 +52,19 @@ class Monitor:
         if not self.store_answers:
             raise Unavailable
 
+    def store_time(self) -> float:
+        """Return the time by the store's clock, as near as is known."""
+        return time.time() + self._clock_offset_s
+
     def look(self) -> None:
         """Ask the store for everything once."""
         try:
             self.models = self._registry.models()
             self.has_keys = self._keys.count() > 0
             memory = self._client.info("memory")
+            before = time.time()
+            seconds, microseconds = reads(self._client).time()
+            self._clock_offset_s = seconds + microseconds / 1e6 - (before + time.time()) / 2
         except redis.RedisError as error:
             if self.store_answers:
                 logger.warning("the store is out of reach: %s", error)

@@ -58,20 +58,11 @@ def make_parts(settings: StoreSettings) -> Parts:
     own = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
     wake_ups = WakeUps()
     return Parts(
-        store=_job_store(client, settings),
+        store=JobStore.of(client, settings),
         registry=Registry(client),
         keys=ApiKeys(client),
         monitor=Monitor(own, on_loss=wake_ups.wake_all),
         wake_ups=wake_ups,
         listener=Listener(own, wake_ups),
-        reaper=Reaper(_job_store(own, settings)),
-    )
-
-
-def _job_store(client: "redis.Redis", settings: StoreSettings) -> JobStore:
-    return JobStore(
-        client,
-        lease_s=settings.lease_s,
-        republish_after_s=settings.republish_after_s,
-        max_crashes=settings.max_crashes,
+        reaper=Reaper(JobStore.of(own, settings)),
     )
