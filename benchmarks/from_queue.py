@@ -1,0 +1,64 @@
+"""Figure 1a: from the queue to the answer, one job a text, no HTTP: what claim, batching and finish cost."""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from benchmarks.ceiling import TRUNCATE, BareModel
+from benchmarks.report import BenchError, Figure
+from benchmarks.stack import MINILM, Stack
+from benchmarks.throughput import Timed, against_ceiling
+from contracts.job_store import Admission
+from contracts.jobs import NewJob, new_job_id
+
+TENANT = "benchmark"
+TARGET = 0.85
+TIMEOUT_S = 300.0
+POLL_S = 0.01
+
+
+def measure(stack: Stack, bare: BareModel, texts: Sequence[str], rounds: int) -> list[Figure]:
+    """Return the figure."""
+    compared = against_ceiling(bare, texts, rounds, lambda: _run(stack, texts), "queue")
+    return [
+        Figure("queue", "1a. Queue to answer, one job a text", compared.ratio, "", "at least", TARGET, compared.parts)
+    ]
+
+
+def _run(stack: Stack, texts: Sequence[str]) -> Timed:
+    """Time from before the first job is written to after the last one has its answer in its record."""
+    jobs = [_job(text) for text in texts]
+    admission = Admission()
+    started = time.perf_counter()
+    for job in jobs:
+        stack.store.submit(job, admission)
+    while stack.store.num_live():
+        if time.perf_counter() - started > TIMEOUT_S:
+            raise BenchError(f"{stack.store.num_live()} jobs are not done after {TIMEOUT_S:g} s")
+        time.sleep(POLL_S)
+    elapsed_s = time.perf_counter() - started
+    return Timed(elapsed_s, np.array([_answer(stack, job.id) for job in jobs], np.float32))
+
+
+def _job(text: str) -> NewJob:
+    return NewJob(
+        id=new_job_id(),
+        tenant=TENANT,
+        task="embed",
+        model=MINILM.name,
+        request=msgspec.json.encode({"inputs": text, "parameters": {"truncate": TRUNCATE}}),
+        metadata=b"{}",
+        num_inputs=1,
+        deadline_s=900,
+        timeout_s=600,
+        ttl_s=600,
+    )
+
+
+def _answer(stack: Stack, job_id: str) -> list[float]:
+    job = stack.store.read(job_id, TENANT)
+    if job.status != "succeeded" or job.output is None:
+        raise BenchError(f"a job ended {job.status}: {job.error}")
+    return msgspec.json.decode(job.output, type=list[float])

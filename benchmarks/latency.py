@@ -1,0 +1,45 @@
+"""Figure 2: the way of one short text through HTTP, queue, worker and back, on an idle system."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks.ceiling import BareModel
+from benchmarks.clients import OneClient
+from benchmarks.machine import Bystanders
+from benchmarks.over_http import embed_request
+from benchmarks.report import Figure
+
+TEXT = "How do I reset my password?"
+TARGET_MS = 10.0
+WARM_UP = 10
+
+
+def measure(port: int, bare: BareModel, num_asks: int) -> list[Figure]:
+    """Return the figure: asks of the gateway and runs of the bare session take turns."""
+    request, rows = embed_request(TEXT), bare.rows([TEXT])
+    bystanders = Bystanders()
+    model_ms, trip_ms = [], []
+    with OneClient(port) as client:
+        for _ in range(WARM_UP + num_asks):
+            model_ms.append(_milliseconds(lambda: bare.model.run(rows)))
+            trip_ms.append(_milliseconds(lambda: client.ask(request)))
+    model_ms, trip_ms = sorted(model_ms[WARM_UP:]), sorted(trip_ms[WARM_UP:])
+    own, trip = statistics.median(model_ms), statistics.median(trip_ms)
+    parts = [
+        f"round trip  p50 {trip:.1f} ms, p95 {_p95(trip_ms):.1f} ms over {num_asks} asks of one client",
+        f"model alone p50 {own:.1f} ms, p95 {_p95(model_ms):.1f} ms, same text, already tokenized",
+        str(bystanders),
+    ]
+    title = "2. Idle round trip of one short text, beyond the model's own time"
+    return [Figure("latency", title, trip - own, "ms", "at most", TARGET_MS, parts)]
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - started)
+
+
+def _p95(ordered: list[float]) -> float:
+    return ordered[int(0.95 * (len(ordered) - 1))]

@@ -1,0 +1,110 @@
+"""The machine that a figure was measured on: its hardware, how busy others kept it, and what processes weigh."""
+
+import os
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+NUM_CORES = 2
+"""What the targets are stated for."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a reader must know before comparing a figure with another one."""
+
+    cpu: str
+    num_cores: int
+    num_cores_used: int
+    memory_gb: float
+    system: str
+
+    @classmethod
+    def look(cls) -> "Hardware":
+        """Return this machine's."""
+        return cls(
+            cpu=_cpu_model(),
+            num_cores=os.cpu_count() or 1,
+            num_cores_used=len(os.sched_getaffinity(0)),
+            memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+            system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        )
+
+    def __str__(self) -> str:
+        cores = f"{self.num_cores_used} of {self.num_cores} cores"
+        return f"{self.cpu}, {cores}, {self.memory_gb:g} GB memory, {self.system}"
+
+
+def use_two_cores() -> None:
+    """Keep this process, and all that it starts from now on, to two cores, so that machines can be compared."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
+
+
+def load() -> str:
+    """Return the load averages as text."""
+    return "load average " + " ".join(f"{average:.1f}" for average in os.getloadavg())
+
+
+class Bystanders:
+    """How much of the cores went to processes that are not this benchmark's, since this object was made.
+
+    A ratio inside one run cancels what is slow all the time; it can't cancel a neighbour who comes and goes.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._others = _cpu_seconds_of_all() - _cpu_seconds_of_ours()
+
+    def share(self) -> float:
+        """Return the others' share of the machine's cores, 0 to 1; time that a hypervisor took counts as theirs."""
+        others_s = _cpu_seconds_of_all() - _cpu_seconds_of_ours() - self._others
+        return max(0.0, others_s / (time.monotonic() - self._started) / (os.cpu_count() or 1))
+
+    def __str__(self) -> str:
+        return f"{load()}; other processes used {100 * self.share():.0f} % of all cores meanwhile"
+
+
+def resident_mb(pids: Iterable[int]) -> tuple[float, float]:
+    """Return what processes hold of real memory in MB (10^6 bytes): their PSS, and the sum of their RSS.
+
+    RSS counts a page once for each process that shares it; PSS counts each process's part of it.
+    """
+    pss = rss = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name in {"Pss", "Rss"}:
+                amount = 1024 * int(rest.split()[0])
+                pss, rss = (pss + amount, rss) if name == "Pss" else (pss, rss + amount)
+    return pss / 1e6, rss / 1e6
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown CPU"
+
+
+def _cpu_seconds_of_all() -> float:
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+
+
+def _cpu_seconds_of_ours() -> float:
+    total = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        try:
+            total += sum(process.cpu_times()[:4])  # own, and of children that have ended
+        except psutil.NoSuchProcess:
+            continue
+    return total

@@ -1,0 +1,59 @@
+"""Figure 4: what gateway and worker hold of memory after load, and what a serving environment holds of the disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from benchmarks.clients import drive, post
+from benchmarks.machine import family, resident_mb
+from benchmarks.over_http import CLIENTS_OF_ONE, embed_request
+from benchmarks.report import Figure
+from benchmarks.stack import MINILM, ROOT, Stack
+from workers.encoder.model import GRAPH
+from workers.runtime.model_package import find_packages, load_package
+
+GATEWAY_MB = 110.0
+WORKER_MB = 160.0
+WORKER_GRAPHS = 1.3
+STARTERS = ROOT / "onnx_models" / "packages"
+
+
+def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
+    """Return the figures of the processes, after a load of all kinds of requests."""
+    one = [embed_request(text) for text in texts]
+    drive(port, one, CLIENTS_OF_ONE)
+    drive(port, [embed_request(list(texts))], 1)
+    figures = [_worker("MiniLM", [MINILM]), _gateway()]
+    if STARTERS.is_dir() and (starters := find_packages(STARTERS)):
+        stack.stop("encoder")
+        stack.start_worker(STARTERS, list(starters))
+        stack.wait_until_known(port, list(starters))
+        for name, package in starters.items():
+            body = {"model": name, "parameters": {"truncate": "right"}}
+            task = load_package(package).manifest.task
+            drive(port, [post(f"/v1/{task}", {**body, "inputs": text}) for text in texts], CLIENTS_OF_ONE)
+        figures.insert(1, _worker(f"{len(starters)} starter models", list(starters.values())))
+    return figures
+
+
+def _worker(models: str, packages: Sequence[Path]) -> Figure:
+    pss, rss = resident_mb(_processes("workers.encoder"))
+    graphs = sum((package / GRAPH).stat().st_size for package in packages) / 1e6
+    limit = WORKER_MB + WORKER_GRAPHS * graphs
+    parts = [f"RSS; PSS {pss:.1f} MB; limit: {WORKER_MB:g} MB + {WORKER_GRAPHS:g} x {graphs:.1f} MB of graphs"]
+    name = "memory-" + models.lower().replace(" ", "-")
+    return Figure(name, f"4. Memory of an encoder worker with {models}, after load", rss, "MB", "at most", limit, parts)
+
+
+def _gateway() -> Figure:
+    pids = _processes("services.gateway")
+    pss, rss = resident_mb(pids)
+    parts = [f"PSS of {len(pids)} processes; the sum of their RSS, which counts what they share twice: {rss:.1f} MB"]
+    return Figure("memory-gateway", "4. Memory of a gateway, after load", pss, "MB", "at most", GATEWAY_MB, parts)
+
+
+def _processes(module: str) -> list[int]:
+    """Return the ids of the processes of one part of the stack."""
+    heads = [child for child in psutil.Process().children() if module in child.cmdline()]
+    return [pid for head in heads for pid in family(head.pid)]

@@ -1,0 +1,86 @@
+"""Figures 1b to 1d: over HTTP, many texts a request and one text a request, and against a server that pads."""
+
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from benchmarks.ceiling import TRUNCATE, BareModel
+from benchmarks.clients import drive, post
+from benchmarks.machine import Bystanders
+from benchmarks.peer import start_peer
+from benchmarks.report import Figure, spread
+from benchmarks.stack import MINILM, Stack
+from benchmarks.throughput import Timed, against_ceiling, check
+
+ROWS_A_REQUEST = 32
+CLIENTS_OF_MANY = 8
+CLIENTS_OF_ONE = 64
+TARGET_MANY = 0.92
+TARGET_ONE = 0.60
+TARGET_PEER = 4.0
+
+
+def measure(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], rounds: int) -> list[Figure]:
+    """Return the three figures, measured through the gateway at ``port``."""
+    many = against_ceiling(bare, texts, rounds, lambda: _many(port, texts), "http")
+    one = against_ceiling(bare, texts, rounds, lambda: _one(port, texts), "http")
+    title = f"1b. HTTP, {ROWS_A_REQUEST} texts a request, {CLIENTS_OF_MANY} clients"
+    return [
+        Figure("http-32", title, many.ratio, "", "at least", TARGET_MANY, many.parts),
+        Figure(
+            "http-1",
+            f"1c. HTTP, one text a request, {CLIENTS_OF_ONE} clients",
+            one.ratio,
+            "",
+            "at least",
+            TARGET_ONE,
+            one.parts,
+        ),
+        _against_padding(stack, port, bare, texts, rounds),
+    ]
+
+
+def _against_padding(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], rounds: int) -> Figure:
+    """Interleave Triptych with the server that pads, both driven by the same clients with the same texts."""
+    app = f"benchmarks.padded_baseline:create_app({str(MINILM)!r})"
+    threads = str(CLIENTS_OF_ONE + 8)
+    peer = start_peer(stack, "padded", app, "--worker-class", "gthread", "--threads", threads)
+    requests = [post("/embed", {"inputs": text}) for text in texts]
+    bystanders, ours, theirs = Bystanders(), [], []
+    for _ in range(max(1, rounds - 1)):
+        ours.append(len(texts) / _one(port, texts).elapsed_s)
+        padded = drive(peer, requests, CLIENTS_OF_ONE)
+        theirs.append(padded.per_second)
+        check(_vectors(padded.bodies), bare.drive(texts).vectors)
+    stack.stop("padded")
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
+    parts = [
+        f"ratio     {spread(ratios)}",
+        f"http      {spread(ours, '.1f')} texts/s",
+        f"padded    {spread(theirs, '.1f')} texts/s",
+        str(bystanders),
+    ]
+    title = f"1d. The same against a server that pads batches of 32 in arrival order, {CLIENTS_OF_ONE} clients"
+    return Figure("http-padded", title, statistics.median(ratios), "", "at least", TARGET_PEER, parts)
+
+
+def embed_request(inputs: str | list[str]) -> bytes:
+    """Return a request to the gateway that embeds one text or many."""
+    return post("/v1/embed", {"model": MINILM.name, "inputs": inputs, "parameters": {"truncate": TRUNCATE}})
+
+
+def _many(port: int, texts: Sequence[str]) -> Timed:
+    groups = [list(texts[start : start + ROWS_A_REQUEST]) for start in range(0, len(texts), ROWS_A_REQUEST)]
+    run = drive(port, [embed_request(group) for group in groups], CLIENTS_OF_MANY)
+    return Timed(run.elapsed_s, np.concatenate([_vectors([body])[0] for body in run.bodies]))
+
+
+def _one(port: int, texts: Sequence[str]) -> Timed:
+    run = drive(port, [embed_request(text) for text in texts], CLIENTS_OF_ONE)
+    return Timed(run.elapsed_s, _vectors(run.bodies))
+
+
+def _vectors(bodies: Sequence[bytes]) -> np.ndarray:
+    return np.array([msgspec.json.decode(body) for body in bodies], np.float32)

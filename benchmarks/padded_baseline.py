@@ -1,0 +1,51 @@
+"""The peer of the HTTP figures: a server that batches what waits in arrival order and pads it to the longest.
+
+That is what a first version of such a server does, and it is done here as well as that idea allows: the same model
+and session as the worker's, tokenizing outside the inference thread, a batch as soon as one can start, no queue and
+no store in between. Only the choice of a batch differs.
+"""
+
+import queue
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+from flask import Flask, Response, jsonify, request
+
+from benchmarks.ceiling import BareModel
+from workers.encoder.pooling import Floats, normalized
+from workers.runtime.tokenization import Row
+
+MAX_ROWS = 32
+Waiting = queue.SimpleQueue[tuple[Row, "Future[Floats]"]]
+
+
+def create_app(package: str) -> Flask:
+    """Return the server's app; its inference thread starts with it."""
+    app = Flask(__name__)
+    bare = BareModel(Path(package))
+    waiting: Waiting = queue.SimpleQueue()
+    threading.Thread(target=_infer, args=(bare, waiting), daemon=True).start()
+
+    @app.get("/ready")
+    def ready() -> Response:
+        return jsonify("ok")
+
+    @app.post("/embed")
+    def embed() -> Response:
+        (row,) = bare.rows([request.get_json()["inputs"]])
+        answer: Future[Floats] = Future()
+        waiting.put((row, answer))
+        return jsonify(answer.result().tolist())
+
+    return app
+
+
+def _infer(bare: BareModel, waiting: Waiting) -> None:
+    while True:
+        batch = [waiting.get()]
+        while len(batch) < MAX_ROWS and not waiting.empty():
+            batch.append(waiting.get())
+        vectors = normalized(bare.model.run([row for row, _ in batch]))
+        for (_, answer), vector in zip(batch, vectors, strict=True):
+            answer.set_result(vector)

@@ -1,0 +1,25 @@
+"""Starts the servers that Triptych is compared with, under the server that Triptych's gateway uses too."""
+
+import sys
+
+from benchmarks.clients import OneClient
+from benchmarks.report import BenchError
+from benchmarks.stack import Stack
+from deploy.local.store import free_port
+
+
+def start_peer(stack: Stack, name: str, app: str, *options: str) -> int:
+    """Start gunicorn with one worker process for ``module:create_app(…)``, wait for it, and return its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    stack.start(name, [*command, "--keep-alive", "10", "--no-control-socket", *options, app], {})
+    stack.wait(name, lambda: _is_ready(port))
+    return port
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with OneClient(port) as client:
+            return bool(client.ask(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    except (OSError, BenchError):
+        return False

@@ -1,0 +1,29 @@
+"""Texts to embed: real English prose of mixed length, out of the language reference that every Python carries."""
+
+import math
+import random
+import re
+from pydoc_data.topics import topics
+
+SHORTEST, LONGEST = 15, 1500
+"""Characters of a text."""
+SEED = 7
+_WORD = re.compile(r"[A-Za-z]")
+
+
+def texts(num_texts: int) -> list[str]:
+    """Return texts whose lengths are spread evenly over the scale of powers; the same ones for the same Python."""
+    draw = random.Random(SEED)
+    words = _words()
+    return [_text(words, draw) for _ in range(num_texts)]
+
+
+def _words() -> list[str]:
+    """Return the reference as one long row of words, without what is only markup."""
+    return [word for name in sorted(topics) for word in topics[name].split() if _WORD.search(word)]
+
+
+def _text(words: list[str], draw: random.Random) -> str:
+    size = int(math.exp(draw.uniform(math.log(SHORTEST), math.log(LONGEST))))
+    start = draw.randrange(len(words) - LONGEST)
+    return " ".join(words[start : start + LONGEST])[:size].strip()

@@ -1,0 +1,113 @@
+"""The real stack, for the length of a ``with`` block: Valkey, gateway and encoder worker, as `make run` has them.
+
+Everything is on free ports of this machine, with its data in a folder that is deleted afterwards.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.report import BenchError
+from contracts.job_store import JobStore
+from contracts.redis_client import connect
+from contracts.registry import Registry
+from contracts.settings import StoreSettings
+from deploy.local.client import call, is_ready
+from deploy.local.process import Child, Part
+from deploy.local.settings import LocalSettings
+from deploy.local.store import EmbeddedStore, free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+MINILM = ROOT / "build" / "packages" / "minilm"
+READY_S = 90.0
+STOP_S = 20.0
+
+
+class Stack:
+    """The store, and what is started beside it. Use it as a context manager, in the main thread."""
+
+    def __init__(self) -> None:
+        self._cleanup = ExitStack()
+        self._children: dict[str, Child] = {}
+
+    def __enter__(self) -> "Stack":
+        with ExitStack() as undo:
+            folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="triptych-bench-")))
+            settings = LocalSettings(data=folder, inherited=_environment())
+            embedded = EmbeddedStore.prepare(settings)
+            undo.callback(os.close, embedded.lock_fd)
+            undo.callback(self._stop_all)
+            self._launch(embedded.part(settings))
+            self._wait("store", embedded.answers)
+            self.url = embedded.url
+            self.client = connect(self.url, timeout_s=10.0, retries=0)
+            undo.callback(self.client.close)
+            self.store = JobStore.of(self.client, StoreSettings())
+            self._cleanup = undo.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._cleanup.close()
+
+    def server_version(self) -> str:
+        """Return name and version of the store's server."""
+        info = self.client.info("server")
+        return f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+
+    def start_gateway(self) -> int:
+        """Start a gateway, wait until it is ready for jobs, and return its port."""
+        port = free_port()
+        self.start("gateway", [sys.executable, "-m", "services.gateway"], {"TRIPTYCH_PORT": str(port)})
+        self._wait("gateway", lambda: is_ready(f"http://127.0.0.1:{port}"))
+        return port
+
+    def start_worker(self, folder: Path, models: Sequence[str]) -> None:
+        """Start an encoder worker for these packages of a folder, and wait until it has announced them."""
+        settings = {"TRIPTYCH_MODELS_DIR": str(folder), "TRIPTYCH_MODELS": ",".join(models)}
+        self.start("encoder", [sys.executable, "-m", "workers.encoder"], settings)
+        self._wait("encoder", lambda: set(models) <= set(Registry(self.client).models()))
+
+    def wait_until_known(self, port: int, models: Sequence[str]) -> None:
+        """Wait until the gateway at ``port`` knows these models, which takes it up to a second."""
+        url = f"http://127.0.0.1:{port}/v1/models"
+        self._wait("gateway", lambda: set(models) <= {model["id"] for model in call(url)["data"]})
+
+    def start(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> None:
+        """Start one more process, which finds the store in TRIPTYCH_REDIS_URL."""
+        env = {**_environment(), "TRIPTYCH_REDIS_URL": self.url, **settings}
+        self._launch(Part(name, command, env, stop_after_s=STOP_S))
+
+    def wait(self, name: str, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds that the process of this name brings about."""
+        self._wait(name, condition)
+
+    def stop(self, name: str) -> None:
+        """Stop one process."""
+        self._children.pop(name).stop(impatient=lambda: False)
+
+    def _launch(self, part: Part) -> None:
+        child = self._children[part.name] = Child(part, log=lambda name, line: None)
+        child.start()
+
+    def _wait(self, name: str, condition: Callable[[], object]) -> None:
+        child = self._children[name]
+        deadline = time.monotonic() + READY_S
+        while not condition():
+            if child.exit_code() is not None or time.monotonic() > deadline:
+                child.join_log()
+                raise BenchError(f"{name} is not ready; its last lines:\n" + "\n".join(child.tail))
+            time.sleep(0.05)
+
+    def _stop_all(self) -> None:
+        # The reverse of the start: whoever uses the store ends before it.
+        for child in reversed(self._children.values()):
+            child.stop(impatient=lambda: False)
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without settings of Triptych, so that each run measures the defaults."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
