@@ -1,0 +1,67 @@
+"""Every call ends, whatever state the server is in, and what was accepted survives the server's death."""
+
+import time
+
+import pytest
+import redis
+
+from contracts.job_store import JobStore
+from contracts.redis_client import connect, server_warnings
+from tests.redis.hand import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
+from tests.support.valkey import ValkeyServer
+
+
+def store_of(server: ValkeyServer, retries: int = 0) -> JobStore:
+    client = connect(server.url, timeout_s=0.3, retries=retries)
+    return JobStore(client, lease_s=15.0, republish_after_s=5.0, max_crashes=3)
+
+
+def test_a_frozen_server_costs_one_timeout(valkey_server: ValkeyServer) -> None:
+    store = store_of(valkey_server)
+    submit(store)
+    valkey_server.freeze()
+    before = time.monotonic()
+    with pytest.raises(redis.TimeoutError):
+        submit(store)
+    assert time.monotonic() - before < 2.0
+    valkey_server.thaw()
+    store.client.connection_pool.disconnect()
+    submit(store)
+    store.client.connection_pool.disconnect()
+
+
+def test_a_dead_server_is_an_error_at_once(valkey_server: ValkeyServer) -> None:
+    store = store_of(valkey_server)
+    valkey_server.kill()
+    before = time.monotonic()
+    with pytest.raises(redis.ConnectionError):
+        submit(store)
+    assert time.monotonic() - before < 2.0
+
+
+def test_what_was_accepted_survives_a_killed_server_and_goes_on_without_a_new_store(
+    valkey_server: ValkeyServer,
+) -> None:
+    """The scripts are gone from the new server's cache, the connections are dead, the jobs are there."""
+    store = store_of(valkey_server, retries=3)
+    queued, running, done = submit(store), claimed(store), claimed(store)
+    store.succeed(done, ANSWER)
+    valkey_server.kill()
+    valkey_server.start()
+    assert queued in messages(store)
+    assert store.read(done.id, TENANT).output == ANSWER.output
+    assert store.beat([(running.id, running.attempt)]) == set()
+    assert store.succeed(running, ANSWER)
+    come_due(store, queued)
+    store.reap()
+    store.succeed(claim(store, queued), ANSWER)
+    assert {status(store, job_id) for job_id in (queued, running.id, done.id)} == {"succeeded"}
+    store.client.connection_pool.disconnect()
+
+
+def test_our_own_server_gives_no_reason_to_warn(valkey_server: ValkeyServer) -> None:
+    client = connect(valkey_server.url, timeout_s=5.0, retries=0)
+    assert server_warnings(client) == []
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    assert len(server_warnings(client)) == 1
+    client.connection_pool.disconnect()
