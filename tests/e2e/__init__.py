@@ -1,0 +1,1 @@
+"""Tests of the whole: the README as its reader meets it, and processes working together."""
