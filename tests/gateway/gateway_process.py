@@ -1,0 +1,95 @@
+"""The gateway as its users meet it: a process of its own, reached over HTTP."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.valkey import free_port
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+START_S = 30.0
+STOP_S = 15.0
+
+
+def environment(redis_url: str, **settings: str) -> dict[str, str]:
+    """Return an environment with these settings and no other settings of Triptych."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
+    return kept | {"TRIPTYCH_REDIS_URL": redis_url, **settings}
+
+
+class GatewayProcess:
+    """One gateway on a free port, with its log in a file."""
+
+    def __init__(self, redis_url: str, folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"gateway-{self.port}.log"
+        self._environment = environment(redis_url, TRIPTYCH_PORT=str(self.port), **settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the gateway is not running"
+        return self._process.pid
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.gateway"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(lambda: self._process.poll() is not None or self._answers("/livez"), START_S, "no gateway")
+        assert self._process.poll() is None, self.log.read_text()
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: self._answers("/readyz"), START_S, "the gateway is not ready")
+
+    def _answers(self, path: str) -> bool:
+        try:
+            return httpx.get(self.url + path, timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Return the exit code of a gateway that was told to stop."""
+        assert self._process is not None
+        return self._process.wait(STOP_S)
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_S)
+        self._process = None
+
+
+@contextmanager
+def running_gateway(redis_url: str, folder: Path, *, ready: bool = True, **settings: str) -> Iterator[GatewayProcess]:
+    """Run a gateway for the length of a ``with`` block."""
+    gateway = GatewayProcess(redis_url, folder, **settings)
+    try:
+        gateway.start()
+        if ready:
+            gateway.wait_until_ready()
+        yield gateway
+    finally:
+        gateway.stop()

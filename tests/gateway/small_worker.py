@@ -1,0 +1,123 @@
+"""A worker without a model: it claims real jobs from the real store, and answers as the first word of a job says.
+
+``fail``: the job fails as too long. ``hold``: it runs until it is cancelled. ``steps``: progress after each input.
+Anything else succeeds at once. An input's vector is its number of words, and three fixed numbers.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from contracts.errors import InputTooLong
+from contracts.job_store import JobStore
+from contracts.jobs import Answer, Claim
+from contracts.redis_client import connect
+from contracts.registry import ModelCard, Registry
+from contracts.settings import StoreSettings
+
+EMBED, CLASSIFY, UNSERVED = "tiny-embed", "tiny-classify", "unserved-embed"
+CARDS = [
+    ModelCard(name=EMBED, task="embed", family="encoder", revision="r1", licence="MIT", description="For tests.",
+              max_tokens=16, dimensions=4),
+    ModelCard(name=CLASSIFY, task="classify", family="encoder", revision="r2", licence="MIT", description="For tests.",
+              max_tokens=16, labels=["good", "bad"]),
+    ModelCard(name=UNSERVED, task="embed", family="encoder", revision="r3", licence="MIT", description="No worker.",
+              max_tokens=16, dimensions=4),
+]  # fmt: skip
+
+
+def store_of(url: str) -> JobStore:
+    """Return a job store over a client of its own."""
+    client = connect(url, timeout_s=5, retries=1, max_connections=8)
+    return JobStore.of(client, StoreSettings(redis_url=url))
+
+
+def announce(url: str) -> None:
+    """Make the tests' models known."""
+    store = store_of(url)
+    registry = Registry(store.client)
+    for card in CARDS:
+        registry.announce(card)
+    store.client.close()
+
+
+def answer(task: str, inputs: Any) -> Any:
+    """Return what the worker answers for one input."""
+    text = inputs if isinstance(inputs, str) else inputs["text"]
+    if task == "embed":
+        return [float(len(text.split())), 0.5, -0.25, 0.1]
+    return [{"label": "good", "score": 0.75}, {"label": "bad", "score": 0.25}]
+
+
+class SmallWorker:
+    """One thread that serves the tests' models."""
+
+    def __init__(self, url: str) -> None:
+        self._store = store_of(url)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="small-worker")
+        self.num_runs = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        self._store.client.close()
+
+    def _loop(self) -> None:
+        held: list[Claim] = []
+        while not self._stop.is_set():
+            message = self._store.client.brpop([f"triptych.{EMBED}", f"triptych.{CLASSIFY}"], timeout=0.05)
+            if message is not None:
+                job_id = json.loads(json.loads(message[1])["body"])[0][0]
+                claim = self._store.claim(job_id, "small-worker")
+                if claim is not None and self._run(claim):
+                    held.append(claim)
+            gone = self._store.beat([(claim.id, claim.attempt) for claim in held]) if held else set()
+            for claim in [claim for claim in held if claim.id in gone]:
+                self._store.stopped(claim)
+                held.remove(claim)
+
+    def _run(self, claim: Claim) -> bool:
+        """Answer a job; return True for one to be held."""
+        self.num_runs += 1
+        inputs = json.loads(claim.request)["inputs"]
+        rows = inputs if isinstance(inputs, list) else [inputs]
+        word = (rows[0] if isinstance(rows[0], str) else rows[0]["text"]).split()[0]
+        if word == "hold":
+            return True
+        if word == "fail":
+            self._store.fail(claim, InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
+            return False
+        if word == "steps":
+            for done in range(1, len(rows)):
+                self._store.progress(claim, done)
+        answers = [answer(claim.task, row) for row in rows]
+        usage = {"items": len(rows), "tokens_in": 3 * len(rows), "tokens_used": 2 * len(rows), "truncated_items": 0}
+        output = answers if isinstance(inputs, list) else answers[0]
+        self._store.succeed(
+            claim,
+            Answer(
+                output=json.dumps(output).encode(),
+                usage=json.dumps(usage).encode(),
+                timings=b'{"infer_ms":1.5}',
+                num_outputs=len(rows),
+                model_revision="r1",
+            ),
+        )
+        return False
+
+
+@contextmanager
+def running_worker(url: str) -> Iterator[SmallWorker]:
+    """Run the worker for the length of a ``with`` block."""
+    worker = SmallWorker(url)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()

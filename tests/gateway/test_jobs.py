@@ -1,0 +1,169 @@
+"""Jobs over HTTP: submit, read, wait, list, cancel, delete."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gateway.conftest import Stack
+from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.support.waiting import wait_until
+
+Submit = Callable[..., dict[str, Any]]
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+FIELDS = (
+    "id object task model model_revision status created_at started_at completed_at deadline_at expires_at attempt "
+    "progress queue error usage timings metadata urls output"
+).split()
+
+
+def test_a_submit_is_answered_with_the_job_and_where_to_find_it(http: httpx.Client) -> None:
+    answer = http.post("/v1/jobs", json={"task": "embed", "model": UNSERVED, "inputs": ["a", "b"], "metadata": {"k": "v"}})
+    job = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}" == job["urls"]["self"]
+    assert answer.headers["Retry-After"] == "1"
+    assert list(job) == FIELDS
+    assert (job["object"], job["status"], job["model"], job["output"]) == ("job", "queued", UNSERVED, None)
+    assert job["progress"] == {"done": 0, "total": 2}
+    assert job["metadata"] == {"k": "v"}
+    assert TIME.fullmatch(job["created_at"]) and TIME.fullmatch(job["deadline_at"])
+    read = http.get(answer.headers["Location"]).json()
+    assert read["queue"]["position"] >= 0
+    assert {**read, "queue": None, "created_at": "", "deadline_at": ""} == {**job, "created_at": "", "deadline_at": ""}
+
+
+def test_a_long_poll_answers_the_finished_job(http: httpx.Client, submit: Submit) -> None:
+    job = http.get(f"/v1/jobs/{submit('two words')['id']}", params={"wait": 20}).json()
+    assert (job["status"], job["output"], job["attempt"]) == ("succeeded", [2.0, 0.5, -0.25, 0.1], 1)
+    assert job["usage"] == {"items": 1, "tokens_in": 3, "tokens_used": 2, "truncated_items": 0}
+    assert job["timings"] == {"infer_ms": 1.5}
+    assert job["progress"] == {"done": 1, "total": 1}
+    assert TIME.fullmatch(job["started_at"]) and TIME.fullmatch(job["expires_at"])
+
+
+def test_a_failed_job_carries_its_error(http: httpx.Client, submit: Submit) -> None:
+    job = http.get(f"/v1/jobs/{submit('fail now')['id']}", params={"wait": 20}).json()
+    assert job["status"] == "failed"
+    assert job["error"] == {
+        "code": "input_too_long", "message": "inputs[0] has 99 tokens.", "param": "inputs[0]", "retryable": False,
+    }  # fmt: skip
+
+
+def test_a_long_poll_ends_with_the_job_as_it_is(http: httpx.Client, submit: Submit) -> None:
+    job = submit(model=UNSERVED)
+    started = time.monotonic()
+    answer = http.get(f"/v1/jobs/{job['id']}", params={"wait": "0.3"})
+    assert answer.json()["status"] == "queued"
+    assert 0.3 <= time.monotonic() - started < 2
+
+
+def test_a_waiter_is_woken_by_the_end_of_its_job(stack: Stack, http: httpx.Client, submit: Submit) -> None:
+    delays = []
+    for _ in range(5):
+        job_id = submit(model=UNSERVED)["id"]
+        found: list[float] = []
+        waiter = threading.Thread(target=lambda job_id=job_id, found=found: found.append(_time_of_end(stack, job_id)))
+        waiter.start()
+        claim = stack.store.claim(job_id, "by hand")
+        assert claim is not None
+        wait_until(lambda: waiter.is_alive(), 5, "no waiter")
+        stack.store.stopped(claim)
+        ended = time.monotonic()
+        waiter.join(10)
+        delays.append(found[0] - ended)
+    # Far below the 1.5 s after which a waiter reads its record unasked.
+    assert sorted(delays)[2] < 0.3, delays
+
+
+def _time_of_end(stack: Stack, job_id: str) -> float:
+    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client:
+        assert client.get(f"/v1/jobs/{job_id}", params={"wait": 20}).json()["status"] == "cancelled"
+        return time.monotonic()
+
+
+def test_an_unchanged_job_is_not_sent_again(http: httpx.Client, submit: Submit) -> None:
+    path = f"/v1/jobs/{submit(model=UNSERVED)['id']}"
+    tag = http.get(path).headers["ETag"]
+    same = http.get(path, headers={"If-None-Match": tag})
+    assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", tag)
+    assert http.get(path, params={"wait": "0.2"}, headers={"If-None-Match": tag}).status_code == 304
+    http.post(f"{path}/cancel")
+    changed = http.get(path, headers={"If-None-Match": tag})
+    assert changed.status_code == 200 and changed.headers["ETag"] != tag
+    assert http.get(path, headers={"If-None-Match": "*"}).status_code == 304
+
+
+def test_with_a_tag_a_long_poll_waits_for_any_change(stack: Stack, http: httpx.Client, submit: Submit) -> None:
+    job_id = submit("hold on")["id"]
+    path = f"/v1/jobs/{job_id}"
+    wait_until(lambda: http.get(path).json()["status"] == "running", 10, "not running")
+    tag = http.get(path).headers["ETag"]
+    timer = threading.Timer(0.2, lambda: stack.store.client.publish("triptych:wake", job_id))
+    timer.start()
+    assert http.get(path, params={"wait": "0.6"}, headers={"If-None-Match": tag}).status_code == 304
+    assert http.post(f"{path}/cancel").json()["status"] == "cancelling"
+    assert http.get(path, params={"wait": 10}, headers={"If-None-Match": tag}).status_code == 200
+    assert http.get(path, params={"wait": 10}).json()["status"] == "cancelled"
+    timer.join()
+
+
+def test_cancelling_is_safe_to_repeat_in_every_state(http: httpx.Client, submit: Submit) -> None:
+    queued, done = submit(model=UNSERVED)["id"], submit()["id"]
+    http.get(f"/v1/jobs/{done}", params={"wait": 20})
+    for _ in range(2):
+        assert http.post(f"/v1/jobs/{queued}/cancel").json()["status"] == "cancelled"
+        assert http.post(f"/v1/jobs/{done}/cancel").json()["status"] == "succeeded"
+
+
+def test_a_deleted_job_is_gone_and_an_unknown_one_is_not_found(http: httpx.Client, submit: Submit) -> None:
+    path = f"/v1/jobs/{submit(model=UNSERVED)['id']}"
+    assert http.delete(path).status_code == 204
+    for answer in (http.get(path), http.post(f"{path}/cancel"), http.get(f"{path}/events"), http.delete(path)):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (410, "job_gone")
+    for job_id in ("A" * 22, "short", "A" * 23, "%00" * 22, "../x", "Ä" * 22):
+        answer = http.get(f"/v1/jobs/{job_id}")
+        assert answer.status_code == 404, answer.text
+        assert answer.json()["error"]["code"] in {"job_not_found", "route_not_found"}
+
+
+def test_jobs_are_listed_newest_first_in_pages(http: httpx.Client, submit: Submit) -> None:
+    made = [submit(model=UNSERVED)["id"] for _ in range(5)]
+    first = http.get("/v1/jobs", params={"status": "queued", "task": "embed", "limit": 3}).json()
+    second = http.get("/v1/jobs", params={"status": "queued", "limit": 3, "cursor": first["next_cursor"]}).json()
+    assert [job["id"] for job in first["data"] + second["data"]][:5] == made[::-1]
+    assert first["object"] == "list" and "output" not in first["data"][0]
+    assert http.get("/v1/jobs", params={"task": "classify", "status": "cancelling"}).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "param"),
+    [
+        ("/v1/jobs?limit=0", "limit"), ("/v1/jobs?limit=101", "limit"), ("/v1/jobs?limit=x", "limit"),
+        ("/v1/jobs?status=PENDING", "status"), ("/v1/jobs?task=fly", "task"), ("/v1/jobs?cursor=!", "cursor"),
+        ("/v1/jobs?cursor=AAAA", "cursor"), ("/v1/jobs?cursor=Ä", "cursor"), (f"/v1/jobs/{'A' * 22}?wait=x", "wait"),
+        (f"/v1/jobs/{'A' * 22}?wait=-1", "wait"), (f"/v1/jobs/{'A' * 22}?wait=nan", "wait"),
+    ],
+)  # fmt: skip
+def test_a_bad_query_is_refused_by_name(http: httpx.Client, path: str, param: str) -> None:
+    answer = http.get(path)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
+
+
+def test_a_deadline_of_the_request_counts(http: httpx.Client, submit: Submit) -> None:
+    job = submit(model=UNSERVED, deadline_s=0.2)
+    read = http.get(f"/v1/jobs/{job['id']}", params={"wait": 20}).json()
+    assert read["status"] == "expired"
+
+
+def test_prefer_wait_answers_the_finished_job(http: httpx.Client) -> None:
+    body = {"task": "embed", "model": EMBED, "inputs": "three words here"}
+    answer = http.post("/v1/jobs", json=body, headers={"Prefer": "wait=20"})
+    assert (answer.status_code, answer.json()["output"][0]) == (200, 3.0)
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    late = http.post("/v1/jobs", json={**body, "model": UNSERVED}, headers={"Prefer": "wait=0.1"})
+    assert (late.status_code, late.json()["status"]) == (202, "queued")
