@@ -5,6 +5,7 @@ Exit codes: 0 when all went well (Ctrl-C included), 1 when the demo failed, 2 wh
 """
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +21,7 @@ DEMO_READY_S = 60.0
 def run() -> int:
     """Keep the stack up until a signal comes."""
     settings = LocalSettings.read(Environment())
-    with Supervisor(settings, log=lambda name, line: print(f"{name:8}| {line}", flush=True)) as stack:
+    with Supervisor(settings, log=_say) as stack:
         try:
             stack.start()
         except Stopped:
@@ -44,6 +45,12 @@ def demo() -> int:
             except Stopped:
                 return 130
     return 0
+
+
+def _say(name: str, line: str) -> None:
+    # Whoever read our output may be gone; the stack must be looked after, and stopped in order, all the same.
+    with contextlib.suppress(OSError):
+        print(f"{name:8}| {line}", flush=True)
 
 
 def main() -> int:

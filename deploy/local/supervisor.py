@@ -33,7 +33,8 @@ class Stopped(Exception):
 class Supervisor:
     """The embedded stack. Use it as a context manager: leaving it stops every part, in order, whatever happened.
 
-    Must live in the main thread (see ``Child``). SIGINT and SIGTERM ask it to stop; a second one kills at once.
+    Must live in the main thread (see ``Child``). SIGINT, SIGTERM and SIGHUP ask it to stop; a second
+    one kills at once.
 
     Raises:
         SettingsError: the gateway's address can't be used.
@@ -57,8 +58,10 @@ class Supervisor:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def __enter__(self) -> "Supervisor":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup a closed terminal is to be ignored, and stays so.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *exception: object) -> None:

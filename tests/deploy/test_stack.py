@@ -121,6 +121,7 @@ def test_ctrl_c_stops_everything_and_the_jobs_are_there_at_the_next_start(tmp_pa
     with running(**settings) as stack:
         status, record = ask(f"{stack.wait_until_ready()}/v1/jobs/{job}")
         assert (status, record["status"]) == (200, "succeeded")
+        assert stack.end(signal.SIGHUP) == 0, "closing the terminal stops the stack as Ctrl-C does"
 
 
 def test_killing_the_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
