@@ -1,0 +1,107 @@
+"""Server-sent events of a job: all of them, from any point on, until its end."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+
+from tests.gateway.conftest import Stack
+from tests.gateway.small_worker import UNSERVED
+from tests.support.waiting import wait_until
+
+Submit = Callable[..., dict[str, Any]]
+
+
+def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Parse a stream of events, as far as it is read."""
+    event: dict[str, Any] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line == "":
+            if event:
+                yield {**event, "data": json.loads(event["data"])}
+            event = {}
+        elif name:
+            event[name] = value
+
+
+def all_events(http: httpx.Client, path: str, **options: Any) -> list[dict[str, Any]]:
+    with http.stream("GET", path, **options) as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        assert answer.headers["X-Accel-Buffering"] == "no"
+        assert answer.headers["Cache-Control"] == "no-store"
+        return list(read_events(answer.iter_lines()))
+
+
+def test_events_tell_a_jobs_whole_life_and_end(http: httpx.Client, submit: Submit) -> None:
+    job = submit(["steps", "two", "three"])
+    events = all_events(http, job["urls"]["events"])
+    assert [event["event"] for event in events] == ["queued", "started", "progress", "progress", "succeeded"]
+    assert events[2]["data"] == {"attempt": 1, "done": 1, "total": 3}
+    assert events[-1]["data"] == http.get(f"/v1/jobs/{job['id']}").json()
+    assert [event["event"] for event in all_events(http, job["urls"]["events"])][-1] == "succeeded"
+
+
+def test_a_stream_goes_on_after_the_event_that_was_seen_last(http: httpx.Client, submit: Submit) -> None:
+    path = submit(["steps", "two"])["urls"]["events"]
+    events = all_events(http, path)
+    for seen in range(len(events) - 1):
+        by_header = all_events(http, path, headers={"Last-Event-ID": events[seen]["id"]})
+        by_query = all_events(http, path, params={"starting_after": events[seen]["id"]})
+        assert by_header == by_query == events[seen + 1 :]
+    ended = http.get(path, headers={"Last-Event-ID": events[-1]["id"]})
+    assert (ended.status_code, ended.content) == (204, b"")
+
+
+def test_events_arrive_while_they_happen(http: httpx.Client, submit: Submit) -> None:
+    job = submit("hold on")
+    with http.stream("GET", job["urls"]["events"]) as answer:
+        events = read_events(answer.iter_lines())
+        assert [next(events)["event"] for _ in range(2)] == ["queued", "started"]
+        http.post(job["urls"]["cancel"])
+        assert [event["event"] for event in events] == ["cancelling", "cancelled"]
+
+
+def test_a_stream_ends_when_its_job_is_deleted(http: httpx.Client, submit: Submit) -> None:
+    job = submit(model=UNSERVED)
+    with http.stream("GET", job["urls"]["events"]) as answer:
+        events = read_events(answer.iter_lines())
+        assert next(events)["event"] == "queued"
+        http.delete(job["urls"]["self"])
+        assert [event["event"] for event in events] in ([], ["cancelled"])
+
+
+def test_a_bad_event_id_is_refused(http: httpx.Client, submit: Submit) -> None:
+    path = submit(model=UNSERVED)["urls"]["events"]
+    for bad in ("x", "1-2-3", "-1", "9" * 30, "$", "+"):
+        answer = http.get(path, headers={"Last-Event-ID": bad})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Last-Event-ID")
+
+
+def test_open_streams_have_a_limit_and_make_room_when_they_end(stack: Stack, submit: Submit) -> None:
+    path = submit(model=UNSERVED)["urls"]["events"]
+    # Not pooled: each stream is a connection, and closing the client closes it.
+    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client, ExitStack() as streams:
+        statuses = [streams.enter_context(client.stream("GET", path)).status_code for _ in range(20)]
+        assert set(statuses) == {200}
+        refused = client.get(path)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many_streams")
+        assert "Retry-After" in refused.headers
+    # A stream learns that its client is gone when it next writes, so the job's end has to be written.
+    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client:
+        client.post(path.replace("events", "cancel"))
+        wait_until(lambda: client.get(path).status_code == 200, 20, "no room for a stream")
+
+
+def test_keepalives_are_sent_while_nothing_happens(stack: Stack, submit: Submit) -> None:
+    path = submit(model=UNSERVED)["urls"]["events"]
+    found = threading.Event()
+    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client, client.stream("GET", path) as answer:
+        for line in answer.iter_lines():
+            if line == ": keepalive":
+                found.set()
+                break
+    assert found.is_set()
