@@ -3,6 +3,7 @@
 Needs the export environment. Nothing of the package goes in here except which pooling and which scores are claimed.
 """
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from onnx_models.errors import refusing
+from onnx_models.served import Row, Text
 from onnx_models.source import Source
 from workers.runtime.model_package import Manifest
 
@@ -29,27 +31,39 @@ class ReferenceModel:
                 source.folder, use_safetensors=True, dtype=torch.float32, **options
             )
         self._model.eval()
+        self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
 
-    def tokenize(self, text: str) -> list[int]:
+    def tokenize(self, text: Text) -> Row:
         """Return token ids, special tokens included."""
-        return list(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        texts = (text,) if isinstance(text, str) else text
+        encoding = self.tokenizer(*texts, truncation=False, verbose=False)
+        ids = list(encoding["input_ids"])
+        return Row(ids, list(encoding.get("token_type_ids", [0] * len(ids))))
 
     @torch.inference_mode()
-    def run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def run(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Run rows of token ids as one batch, padded as the tokenizer says but always on the right.
 
         Returns:
             float32 [rows, tokens, dimensions] (embed) or [rows, labels] (classify).
         """
-        longest = max(len(row) for row in rows)
+        longest = max(len(row.ids) for row in rows)
         padding = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[*row, *[padding] * (longest - len(row))] for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
-        output = self._model(input_ids=ids, attention_mask=mask)
+
+        def padded(lists: list[list[int]], value: int) -> torch.Tensor:
+            return torch.tensor([[*numbers, *[value] * (longest - len(numbers))] for numbers in lists])
+
+        inputs = {
+            "input_ids": padded([row.ids for row in rows], padding),
+            "attention_mask": padded([[1] * len(row.ids) for row in rows], 0),
+        }
+        if self._takes_types:
+            inputs["token_type_ids"] = padded([row.type_ids for row in rows], 0)
+        output = self._model(**inputs)
         return (output.logits if self._manifest.task == "classify" else output.last_hidden_state).numpy()
 
-    def answer(self, text: str) -> NDArray[np.float32]:
-        """Return the vector [dimensions] or the scores [labels] of one text, run alone and so without padding."""
+    def answer(self, text: Text) -> NDArray[np.float32]:
+        """Return the vector [dimensions] or the scores [labels] of one text or pair, run alone without padding."""
         output = torch.from_numpy(self.run([self.tokenize(text)])[0])
         embed, classify = self._manifest.embed, self._manifest.classify
         if embed:

@@ -5,7 +5,7 @@ and not taken from the workers: a second, plain implementation is what makes a c
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -15,7 +15,15 @@ from tokenizers import Tokenizer
 from workers.runtime.model_package import ModelPackage, Pooling
 
 Floats = NDArray[np.float32]
-Rows = Sequence[Sequence[int]]
+Text = str | tuple[str, str]
+"""One text, or a pair that is read as one row."""
+
+
+class Row(NamedTuple):
+    """Token ids of one row, and for each whether it belongs to the first or to the second text of a pair."""
+
+    ids: list[int]
+    type_ids: list[int]
 
 
 class ServedModel:
@@ -32,28 +40,29 @@ class ServedModel:
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
 
-    def tokenize(self, text: str) -> list[int]:
+    def tokenize(self, text: Text) -> Row:
         """Return token ids, special tokens included, neither cut nor padded."""
-        return list(self.tokenizer.encode(text).ids)
+        encoding = self.tokenizer.encode(*((text,) if isinstance(text, str) else text))
+        return Row(list(encoding.ids), list(encoding.type_ids))
 
-    def run(self, rows: Rows) -> tuple[Floats, NDArray[np.int64]]:
+    def run(self, rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
         """Run rows of token ids as one batch, padded on the right with id 0.
 
         Returns:
             The graph's output, float32 [rows, tokens, dimensions] or [rows, labels], and the attention mask, int64
             [rows, tokens].
         """
-        longest = max(len(row) for row in rows)
-        ids = np.zeros((len(rows), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
+        longest = max(len(row.ids) for row in rows)
+        ids, mask, types = (np.zeros((len(rows), longest), dtype=np.int64) for _ in range(3))
         for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            ids[index, : len(row.ids)] = row.ids
+            types[index, : len(row.ids)] = row.type_ids
+            mask[index, : len(row.ids)] = 1
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
         output = self._session.run(None, {name: feed[name] for name in self.inputs})[0]
         return output, mask
 
-    def answer(self, texts: Sequence[str]) -> Floats:
+    def answer(self, texts: Sequence[Text]) -> Floats:
         """Return vectors, float32 [texts, dimensions], or scores, float32 [texts, labels]; all texts in one batch."""
         output, mask = self.run([self.tokenize(text) for text in texts])
         embed, classify = self.manifest.embed, self.manifest.classify

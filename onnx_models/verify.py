@@ -12,7 +12,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, R
 
 from onnx_models.errors import ParityError
 from onnx_models.reference import ReferenceModel
-from onnx_models.served import ServedModel
+from onnx_models.served import Row, ServedModel, Text
 from onnx_models.source import Source
 from workers.runtime.model_package import ModelPackage
 
@@ -34,6 +34,7 @@ _TEXTS = (
     "[MASK] [SEP] <s> </s> <unk> are words that look special",
     "Antidisestablishmentarianism pneumonoultramicroscopicsilicovolcanoconiosis",
 )
+_PAIRS = (("How old is the city?", "The city was founded in 1201."), ("A man sleeps.", "Nobody is awake, not one."))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def _compare_graphs(served: ServedModel, reference: ReferenceModel) -> tuple[flo
     usable = np.setdiff1d(np.arange(served.tokenizer.get_vocab_size()), [reference.tokenizer.pad_token_id or 0])
     worst = 0.0
     for lengths in batches:
-        rows = [rng.choice(usable, size=min(length, limit)).tolist() for length in lengths]
+        sizes = [min(length, limit) for length in lengths]
+        rows = [Row(rng.choice(usable, size=size).tolist(), [0] * size) for size in sizes]
         try:
             expected = reference.run(rows)
             actual, mask = served.run(rows)
@@ -98,15 +100,20 @@ def _compare_graphs(served: ServedModel, reference: ReferenceModel) -> tuple[flo
 
 def _compare_answers(served: ServedModel, reference: ReferenceModel) -> tuple[float, int]:
     limit = served.manifest.limits.max_tokens
-    texts = [text for text in (*_TEXTS, " ".join(_TEXTS)) if len(served.tokenize(text)) <= limit]
+    samples: list[Text] = [*_TEXTS, " ".join(_TEXTS), *(_PAIRS if served.manifest.classify else ())]
+    texts = [text for text in samples if len(served.tokenize(text).ids) <= limit]
     if not texts:
         raise ParityError(f"not one of the sample texts fits into {limit} tokens")
     for text in texts:
-        if served.tokenize(text) != reference.tokenize(text):
+        if _differ(served.tokenize(text), reference.tokenize(text), "token_type_ids" in served.inputs):
             raise ParityError(f"tokenizer.json and transformers' tokenizer disagree about {text!r}")
     answers = served.answer(texts)
     expected = np.stack([reference.answer(text) for text in texts])
     return difference(answers, expected), len(texts)
+
+
+def _differ(actual: Row, expected: Row, has_types: bool) -> bool:
+    return actual.ids != expected.ids or (has_types and actual.type_ids != expected.type_ids)
 
 
 def difference(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

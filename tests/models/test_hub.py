@@ -13,6 +13,8 @@ import pytest
 from tests.models.conftest import ROOT
 from workers.runtime.model_package import load_package
 
+pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 Hub = tuple[str, list[str]]
 
@@ -70,7 +72,7 @@ def test_a_hub_model_is_pinned_to_its_commit_and_brings_no_code(export_python: P
     command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
     done = subprocess.run(
         [*command, "--revision", "main", "--output", tmp_path / "packages"],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
         env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"},
     )  # fmt: skip
 
@@ -85,7 +87,7 @@ def test_a_hub_that_is_not_there_is_a_plain_message(export_python: Path, tmp_pat
     command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
     done = subprocess.run(
         [*command, "--output", tmp_path / "packages"],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
         env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "cache")},
     )  # fmt: skip
 

