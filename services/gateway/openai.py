@@ -3,6 +3,8 @@
 import base64
 import sys
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +18,7 @@ from services.gateway.http_errors import WaitExceeded
 from services.gateway.job_view import JobView, json_response
 from services.gateway.jobs import accepted, with_job_headers
 from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
-from services.gateway.schemas import TASK_BODIES, EmbeddingsRequest, check, check_submission
+from services.gateway.schemas import TASK_BODIES, EmbeddingsRequest, Submission, check, check_submission
 from services.gateway.settings import GatewaySettings
 from services.gateway.submit import Ask, Submitter
 from services.gateway.tasks import ENDED_BADLY, raise_unless_succeeded, usage_of
@@ -62,19 +64,19 @@ class OpenAIRoutes:
         document = self._bodies.read_json(request)
         _refuse_tokens(document)
         wanted = check(document, EmbeddingsRequest)
-        submission = _as_embed(wanted)
-        route = f"embeddings/{wanted.encoding_format}"
         key = request.headers.get("Idempotency-Key")
-        outcome = self._submitter.submit(Ask(tenant, route, "embed", submission, key, preference.wait_s))
-        job = outcome.job
-        if preference.applied and (preference.wait_s == 0 or not job.finished):
-            return accepted(outcome, preference.applied)
-        if not job.finished:
-            # These clients know no 202, unless one of them asked for it.
-            raise WaitExceeded(
-                f"Not done within {self._max_wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}."
+        with _own_words(wanted):
+            ask = Ask(
+                tenant, f"embeddings/{wanted.encoding_format}", "embed", _as_embed(wanted), key, preference.wait_s
             )
-        return with_job_headers(json_response(_answer(job, wanted)), outcome, preference.applied)
+            outcome = self._submitter.submit(ask)
+            job = outcome.job
+            if preference.applied and (preference.wait_s == 0 or not job.finished):
+                return accepted(outcome, preference.applied)
+            if not job.finished:
+                # These clients know no 202, unless one of them asked for it.
+                raise WaitExceeded(f"Not done within {self._max_wait_s:g} s. It goes on: read it at /v1/jobs/{job.id}.")
+            return with_job_headers(json_response(_answer(job, wanted)), outcome, preference.applied)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
@@ -105,20 +107,25 @@ def _refuse_tokens(document: Any) -> None:
         raise InvalidRequest("Arrays of token ids are not taken: send the text itself.", param="input")
 
 
-def _as_embed(wanted: EmbeddingsRequest) -> Any:
+def _as_embed(wanted: EmbeddingsRequest) -> Submission:
     """Return the request as the embed task's own. Always a list, so that the output is one too."""
+    document = {
+        "inputs": [wanted.input] if isinstance(wanted.input, str) else wanted.input,
+        "parameters": {"dimensions": wanted.dimensions},
+        "model": wanted.model,
+    }
+    return check_submission(document, TASK_BODIES["embed"])
+
+
+@contextmanager
+def _own_words(wanted: EmbeddingsRequest) -> Iterator[None]:
+    """Let errors about the embed task's fields name the fields of this route."""
     try:
-        return check_submission(
-            {
-                "inputs": [wanted.input] if isinstance(wanted.input, str) else wanted.input,
-                "parameters": {"dimensions": wanted.dimensions},
-                "model": wanted.model,
-            },
-            TASK_BODIES["embed"],
-        )
+        yield
     except InvalidRequest as error:
-        place = (error.param or "").replace("inputs", "input")
-        raise InvalidRequest(error.message, param="input" if isinstance(wanted.input, str) else place) from error
+        place = (error.param or "").removeprefix("parameters.").replace("inputs", "input")
+        error.param = (place.removesuffix("[0]") if isinstance(wanted.input, str) else place) or None
+        raise
 
 
 def _answer(job: Job, wanted: EmbeddingsRequest) -> Embeddings:

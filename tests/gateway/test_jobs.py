@@ -22,7 +22,9 @@ FIELDS = (
 
 
 def test_a_submit_is_answered_with_the_job_and_where_to_find_it(http: httpx.Client) -> None:
-    answer = http.post("/v1/jobs", json={"task": "embed", "model": UNSERVED, "inputs": ["a", "b"], "metadata": {"k": "v"}})
+    answer = http.post(
+        "/v1/jobs", json={"task": "embed", "model": UNSERVED, "inputs": ["a", "b"], "metadata": {"k": "v"}}
+    )
     job = answer.json()
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}" == job["urls"]["self"]

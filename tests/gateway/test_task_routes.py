@@ -65,7 +65,8 @@ def test_a_job_that_fails_is_answered_with_its_error(http: httpx.Client) -> None
         answer = http.post(path, json={field: "fail now", "model": EMBED})
         assert answer.status_code == 422
         error = answer.json()["error"]
-        assert (error["code"], error["param"], error["type"]) == ("input_too_long", "inputs[0]", "invalid_request_error")
+        place = {"inputs": "inputs[0]", "input": "input"}[field]
+        assert (error["code"], error["param"], error["type"]) == ("input_too_long", place, "invalid_request_error")
 
 
 def test_a_job_that_expires_or_is_cancelled_is_told_so(stack: Stack, http: httpx.Client) -> None:
@@ -125,7 +126,11 @@ def test_the_openai_library_works_unchanged(openai_client: openai.OpenAI, texts:
         assert found.embedding == wanted
         assert row.embedding == pytest.approx(wanted, rel=1e-6)
     assert [row.index for row in plain.data] == list(range(len(expected)))
-    assert (plain.model, plain.usage.prompt_tokens, plain.usage.total_tokens) == (EMBED, 2 * len(expected), 2 * len(expected))
+    assert (plain.model, plain.usage.prompt_tokens, plain.usage.total_tokens) == (
+        EMBED,
+        2 * len(expected),
+        2 * len(expected),
+    )
     assert {model.id for model in openai_client.models.list()} >= {EMBED, CLASSIFY}
 
 
@@ -139,5 +144,7 @@ def test_the_openai_library_understands_our_errors(openai_client: openai.OpenAI)
 
 def test_base64_is_little_endian_float32(http: httpx.Client) -> None:
     answer = http.post("/v1/embeddings", json={"model": EMBED, "input": "a b", "encoding_format": "base64"}).json()
-    assert struct.unpack("<4f", base64.b64decode(answer["data"][0]["embedding"])) == pytest.approx((2.0, 0.5, -0.25, 0.1))
+    assert struct.unpack("<4f", base64.b64decode(answer["data"][0]["embedding"])) == pytest.approx(
+        (2.0, 0.5, -0.25, 0.1)
+    )
     assert answer["object"] == "list" and answer["data"][0]["object"] == "embedding"
