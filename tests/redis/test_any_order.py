@@ -35,6 +35,7 @@ from tests.redis.hand import (
     come_due,
     messages,
     new_job,
+    pass_deadline,
     take_message,
 )
 
@@ -48,7 +49,7 @@ workers = st.sampled_from(["w1", "w2"])
 tenants = st.sampled_from(["acme", "other"])
 lanes = st.sampled_from([QUEUE, SUSPECTS])
 places = st.integers(0, 10**6)
-"""Which of the jobs or attempts so far a step is about, counted round and round."""
+"""Which job or attempt a step is about, counted from the newest, because small numbers are drawn most."""
 
 
 @dataclass
@@ -101,6 +102,12 @@ class Orders(RuleBasedStateMachine):
         assert self.store.submit(job, NO_LIMITS) == (job.id, False)
         self.jobs[job.id] = Expected(job.id, tenant)
 
+    @precondition(lambda self: self.num_live() < FEW)
+    @rule(tenant=tenants, worker=workers)
+    def submit_and_claim(self, tenant: str, worker: str) -> None:
+        self.submit(tenant)
+        self.claim(list(self.jobs.values())[-1], worker)
+
     @rule(tenant=tenants, key=st.sampled_from("ab"), fingerprint=st.sampled_from("xy"))
     def submit_with_a_key(self, tenant: str, key: str, fingerprint: str) -> None:
         job = new_job(tenant=tenant, idempotency_key=key, fingerprint=fingerprint)
@@ -133,6 +140,7 @@ class Orders(RuleBasedStateMachine):
 
     # -- what workers do --------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.any_in("queued"))
     @rule(worker=workers, lane=lanes)
     def take_a_message_and_claim(self, worker: str, lane: str) -> None:
         job_id = take_message(self.store, lane)
@@ -159,6 +167,7 @@ class Orders(RuleBasedStateMachine):
             if job.suspect:
                 self.alone[worker] = job.id
 
+    @precondition(lambda self: self.claims)
     @rule(worker=workers)
     def beat(self, worker: str) -> None:
         held = [claim for holder, claim in self.claims if holder == worker]
@@ -208,10 +217,12 @@ class Orders(RuleBasedStateMachine):
 
     # -- faults, and time that passes -------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.any_in("queued"))
     @rule(lane=lanes)
     def lose_all_messages(self, lane: str) -> None:
         self.client.delete(lane)
 
+    @precondition(lambda self: self.any_in("queued"))
     @rule(lane=lanes)
     def lose_a_message(self, lane: str) -> None:
         take_message(self.store, lane)
@@ -221,9 +232,10 @@ class Orders(RuleBasedStateMachine):
     def let_a_deadline_pass(self, place: int) -> None:
         job = self.pick(self.known()[-2 * FEW :], place)
         if job.live:
-            self.client.hset(f"{PREFIX}job:{job.id}", "deadline_at", "1")
+            pass_deadline(self.store, job.id)
             job.late = True
 
+    @precondition(lambda self: self.any_in("running", "cancelling"))
     @rule(worker=workers)
     def let_a_worker_die(self, worker: str) -> None:
         """All leases of a worker run out; its threads may still come back from the dead and finish."""
@@ -234,6 +246,7 @@ class Orders(RuleBasedStateMachine):
     def look_at_one(self, place: int) -> None:
         self.reap([self.pick(self.known(), place)])
 
+    @precondition(lambda self: self.num_live())
     @rule()
     def look_at_all(self) -> None:
         self.reap([job for job in self.jobs.values() if job.live])
@@ -241,9 +254,9 @@ class Orders(RuleBasedStateMachine):
     def reap(self, jobs: list[Expected]) -> None:
         come_due(self.store, *(job.id for job in jobs)) if jobs else None
         num_taken = 0
-        for job in jobs:
-            if not job.live:
-                continue
+        # Nothing is ever due later than its deadline.
+        late = [job for job in self.jobs.values() if job.late and job not in jobs]
+        for job in (job for job in jobs + late if job.live):
             if job.status == "cancelling":
                 job.status = "cancelled"
             elif job.late:
@@ -334,12 +347,16 @@ class Orders(RuleBasedStateMachine):
         """Return the jobs that have a record."""
         return [job for job in self.jobs.values() if not job.deleted]
 
+    def any_in(self, *states: str) -> bool:
+        """Return whether a job is in one of these states."""
+        return any(job.status in states for job in self.jobs.values())
+
     def num_live(self) -> int:
         """Return how many jobs have yet to end."""
         return sum(job.live for job in self.jobs.values())
 
     def pick(self, among: list[Any], place: int) -> Any:
-        return among[place % len(among)]
+        return among[-1 - place % len(among)]
 
     def owns(self, claim: Claim) -> bool:
         return not self.jobs[claim.id].deleted and self.jobs[claim.id].owned_by(claim)
