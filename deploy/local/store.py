@@ -31,6 +31,8 @@ save ""
 # A full store must refuse new jobs. Any other policy would delete the queue to make room for them.
 maxmemory {maxmemory}
 maxmemory-policy noeviction
+# Each job has a stream of a few short events; the default node of 4 kB would be most of what a waiting job takes.
+stream-node-max-bytes 512
 """
 
 

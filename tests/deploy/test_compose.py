@@ -156,9 +156,16 @@ def test_the_store_starts_with_its_password_and_keeps_every_job(store: tuple["su
 
         wait_until(answers, 20, "the store does not answer")
         got = {
-            name: client.config_get(name)[name] for name in ("appendonly", "appendfsync", "maxmemory-policy", "save")
+            name: client.config_get(name)[name]
+            for name in ("appendonly", "appendfsync", "maxmemory-policy", "save", "stream-node-max-bytes")
         }
-        assert got == {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
+        assert got == {
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+            "save": "",
+            "stream-node-max-bytes": "512",
+        }
         assert int(client.config_get("maxmemory")["maxmemory"]) == 1 << 30
     with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
