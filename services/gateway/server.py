@@ -3,6 +3,7 @@
 gunicorn's arbiter starts the worker again if it dies. More throughput comes from more gateways, not more workers.
 """
 
+import contextlib
 import logging
 import socket
 from typing import Any
@@ -90,11 +91,36 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker, which ends waits when it is told to stop and speaks JSON where it refuses a request."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle: set[socket.socket] = set()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop taking connections; requests that are running finish, and those that only wait are answered."""
         super().handle_exit(sig, frame)
         # A signal handler runs in the middle of anything; a greenlet of its own runs in its turn.
-        gevent.spawn(self.wsgi.extensions["triptych"].stop)
+        gevent.spawn(self._end_waits)
+
+    def _end_waits(self) -> None:
+        self.wsgi.extensions["triptych"].stop()
+        for connection in self._idle:
+            # Its greenlet reads the end of the connection; left alone it would hold up the stop for KEEPALIVE_S.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection, remembering while it is between two requests."""
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Serve one request."""
+        self._idle.discard(sock)
+        super().handle_request(listener_name, req, sock, addr)
+        self._idle.add(sock)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that is no HTTP in the shape of all our errors."""

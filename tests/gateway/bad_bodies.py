@@ -35,10 +35,13 @@ MALFORMED: dict[str, bytes] = {
     "empty": b"", "blank": b"  ", "no json": b"hello", "half": b'{"inputs": "te', "two": b"{} {}", "comma": b'{"a":1,}',
     "single quotes": b"{'inputs': 'x'}", "bare name": b"{inputs: 1}", "comment": b'{/* */"inputs":"x"}',
     "nan": b'{"inputs": NaN}', "infinity": b'{"inputs": Infinity}', "-infinity": b'{"deadline_s": -Infinity}',
-    "utf-16": '{"inputs":"x"}'.encode("utf-16"), "utf-8 bom": b'\xef\xbb\xbf{"inputs":"x"}', "latin": b'{"inputs":"\xe4"}',
-    "overlong": b'{"inputs":"\xc0\xaf"}', "surrogate bytes": b'{"inputs":"\xed\xa0\x80"}', "raw newline": b'{"inputs":"\n"}',
+    "utf-16": '{"inputs":"x"}'.encode("utf-16"), "utf-8 bom": b'\xef\xbb\xbf{"inputs":"x"}',
+    "latin": b'{"inputs":"\xe4"}',
+    "overlong": b'{"inputs":"\xc0\xaf"}', "surrogate bytes": b'{"inputs":"\xed\xa0\x80"}',
+    "raw newline": b'{"inputs":"\n"}',
     "raw nul": b'{"inputs":"\x00"}', "only nul": b"\x00", "bad escape": b'{"inputs":"\\x41"}', "depth": b"[" * 200_000,
-    "deep object": b'{"a":' * 100_000, "deep field": b'{"inputs":' + b"[" * 99_999, "leading zero": b'{"deadline_s": 01}',
+    "deep object": b'{"a":' * 100_000, "deep field": b'{"inputs":' + b"[" * 99_999,
+    "leading zero": b'{"deadline_s": 01}',
     "plus": b'{"deadline_s": +1}', "hex": b'{"deadline_s": 0x10}', "true": b"True", "control": b'{"inputs":"\x01"}',
     "huge number": b'{"deadline_s": ' + _HUGE + b"}", "65 bits": b'{"parameters":{"top_k":36893488147419103232}}',
     "half \\u": b'{"inputs":"\\u12"}', "tail": b'{"inputs":"x"}x',
@@ -120,7 +123,8 @@ def _wrong_options(path: str, good: dict[str, Any]) -> Iterator[BadBody]:
     for name in ("nobody", CLASSIFY + "x", "../../etc/passwd", "tiny-embed\n", "*"):
         yield BadBody(f"model {name!r}", path, _json({**good, "model": name}), 404, "model")
     metadata: dict[str, Any] = {
-        "list": [], "text": "x", "null": None, "number in it": {"a": 1}, "object in it": {"a": {}}, "null in it": {"a": None},
+        "list": [], "text": "x", "null": None, "number in it": {"a": 1}, "object in it": {"a": {}},
+        "null in it": {"a": None},
         "empty name": {"": "x"}, "long name": {"x" * 65: "x"}, "long text": {"x": "x" * 513},
         "too many": {str(number): "x" for number in range(17)},
     }  # fmt: skip
@@ -135,7 +139,8 @@ def _wrong_options(path: str, good: dict[str, Any]) -> Iterator[BadBody]:
 def _wrong_parameters() -> Iterator[BadBody]:
     values: dict[str, dict[str, list[Any]]] = {
         "/v1/embed": {
-            "normalize": ["yes", 1, []], "dimensions": [0, -1, 1.5, "4", True, 5, 2**62], "truncate": ["both", True, None, ""],
+            "normalize": ["yes", 1, []], "dimensions": [0, -1, 1.5, "4", True, 5, 2**62], "truncate": ["both", True,
+            None, ""],
         },
         "/v1/classify": {
             "top_k": [0, -1, 1.5, "4", True], "function_to_apply": ["relu", 1, ""], "truncate": ["left ", 0],
@@ -149,8 +154,10 @@ def _wrong_parameters() -> Iterator[BadBody]:
                 yield BadBody(f"{field} {value!r}", path, raw, 422, f"parameters.{field}")
     pairs: dict[str, tuple[Any, str]] = {
         "half": ({"text": "x"}, "inputs.text_pair"), "other half": ({"text_pair": "x"}, "inputs.text"),
-        "blank": ({"text": "x", "text_pair": " "}, "inputs.text_pair"), "empty": ({"text": "", "text_pair": "x"}, "inputs.text"),
-        "more": ({"text": "x", "text_pair": "x", "third": "x"}, "inputs.third"), "number": ({"text": 1, "text_pair": "x"}, "inputs.text"),
+        "blank": ({"text": "x", "text_pair": " "}, "inputs.text_pair"), "empty": ({"text": "", "text_pair": "x"},
+        "inputs.text"),
+        "more": ({"text": "x", "text_pair": "x", "third": "x"}, "inputs.third"), "number": ({"text": 1,
+        "text_pair": "x"}, "inputs.text"),
         "in list": (["x", {"text": "x"}], "inputs[1].text_pair"), "nothing": ({}, "inputs.text"),
     }  # fmt: skip
     for name, (value, param) in pairs.items():
@@ -175,7 +182,8 @@ def _wrong_embeddings() -> Iterator[BadBody]:
     for tokens in ([1, 2], [[1, 2], [3]], [0]):
         yield BadBody(f"tokens {tokens}", "/v1/embeddings", _json({**good, "input": tokens}), 422, "input")
     wrong: dict[str, list[Any]] = {
-        "encoding_format": ["hex", 1, None, []], "dimensions": [0, -1, "4", 1.5], "user": [1, []], "model": [None, 5, ""],
+        "encoding_format": ["hex", 1, None, []], "dimensions": [0, -1, "4", 1.5], "user": [1, []], "model": [None, 5,
+        ""],
     }  # fmt: skip
     for field, values in wrong.items():
         for value in values:
