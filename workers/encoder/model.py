@@ -9,17 +9,23 @@ import numpy as np
 
 from contracts.registry import ModelCard
 from workers.encoder.pooling import POOLING
-from workers.runtime.model_package import ModelPackage
+from workers.runtime.model_package import ModelPackage, PackageError
 from workers.runtime.session import Array, Session
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenization import Row, Tokenizer
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
+_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 
 
 class EncoderModel:
-    """One loaded encoder. ``run`` is called by the inference thread only; the rest from any thread."""
+    """One loaded encoder. ``run`` is called by the inference thread only; the rest from any thread.
+
+    Raises:
+        PackageError: a file of the package is not what an encoder needs.
+        DeviceError: see ``Session``.
+    """
 
     def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
         self.manifest = package.manifest
@@ -30,7 +36,13 @@ class EncoderModel:
         self.max_padding = package.manifest.batching.max_padding
         self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)
         self.session = Session(package.file(GRAPH), device=settings.device, threads=settings.threads)
-        self._pool = POOLING[self.manifest.embed.pooling] if self.manifest.embed else None
+        embed, classify = self.manifest.embed, self.manifest.classify
+        self._pool = POOLING[embed.pooling] if embed else None
+        self._size = embed.dimensions if embed else len(classify.labels) if classify else 0
+        self._output = "last_hidden_state" if embed else "logits"
+        unknown = sorted(self.session.inputs - _INPUTS) + sorted({self._output}.difference(self.session.outputs))
+        if unknown:
+            raise PackageError(f"{self.name}: {GRAPH} has inputs or outputs that are not an encoder's: {unknown}")
 
     def run(self, rows: Sequence[Row]) -> list[Array]:
         """Run one batch; return float32 [size] or [labels] for each row."""
@@ -42,16 +54,29 @@ class EncoderModel:
             mask[index, : row.num_tokens] = 1
         named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
         feeds = {name: named[name] for name in self.session.inputs}
-        if self._pool is None:
-            return list(self.session.run("logits", feeds))
-        return list(self._pool(self.session.run("last_hidden_state", feeds), mask))
+        output = self.session.run(self._output, feeds)
+        answers = self._pool(output, mask) if self._pool else output
+        if not np.isfinite(answers).all():  # JSON has no NaN, and a client no use for one
+            raise RuntimeError("the model answered with NaN or infinity")
+        return list(answers)
 
     def warm_up(self) -> None:
-        """Run a short text and the longest one: what does not fit fails now, not in the first job."""
+        """Run a short text and the longest one: what does not fit fails now, not in the first job.
+
+        Raises:
+            PackageError: the graph can't run them, or its answers are not of the size that the manifest says.
+        """
         (short,) = self.tokenizer.rows(["warm up"], "right")
         (longest,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
         for row in (short, longest):
-            self.run([row])
+            try:
+                (answer,) = self.run([row])
+            except Exception as error:
+                raise PackageError(f"{self.name}: the graph can't run {row.num_tokens} tokens: {error}") from error
+            if answer.shape != (self._size,):
+                raise PackageError(
+                    f"{self.name}: the graph answers {list(answer.shape)} numbers a row, the manifest says {self._size}"
+                )
 
     def card(self) -> ModelCard:
         """Return what the gateway and clients may know of this model."""

@@ -39,10 +39,9 @@ class RowQueue(Generic[Job]):
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
-        for key in self._pending.pop(job, ()):
-            if key in self._rows:
-                del self._by_length[self._place(key)]
-                del self._rows[key]
+        gone = {key for key in self._pending.pop(job, ()) if self._rows.pop(key, None)}
+        if gone:
+            self._by_length = [entry for entry in self._by_length if entry[1] not in gone]
         if job in self._turns:
             self._turns.remove(job)
 

@@ -28,4 +28,6 @@ def _quota(cgroup: Path) -> float | None:
             period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
         except OSError:
             return None
-    return None if quota in ("max", "-1") else int(quota) / int(period)
+    if not (quota.isdecimal() and period.isdecimal()):  # "max" or "-1": no quota
+        return None
+    return int(quota) / max(1, int(period))

@@ -44,6 +44,8 @@ class Ticket:
         self._error: TriptychError | None = None
         self._finished = threading.Event()
         self._created = time.perf_counter()
+        if not rows:
+            self._finished.set()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until all rows are done or the ticket failed; return whether that is so."""
@@ -54,10 +56,14 @@ class Ticket:
 
         Raises:
             TriptychError: the model call failed.
+            RuntimeError: the ticket is not finished.
         """
         if self._error is not None:
             raise self._error
-        return [result for result in self._results if result is not None]
+        results = [result for result in self._results if result is not None]
+        if len(results) != len(self.rows):
+            raise RuntimeError(f"{len(results)} of {len(self.rows)} rows have a result")
+        return results
 
     def started(self) -> None:
         """Note that a model call with rows of this ticket begins."""
@@ -71,9 +77,10 @@ class Ticket:
             self._finished.set()
 
     def fail(self, error: TriptychError) -> None:
-        """End the ticket without its results."""
-        self._error = error
-        self._finished.set()
+        """End the ticket without its results, unless it has them all."""
+        if not self._finished.is_set():
+            self._error = error
+            self._finished.set()
 
 
 Batch = list[tuple[Ticket, int]]
@@ -129,20 +136,30 @@ class Engine:
 
     def _loop(self) -> None:
         while True:
-            with self._changed:
-                while not (batch := self._take()):
-                    self._changed.wait()
-            self.busy_since = time.monotonic()
-            self._run(batch)
-            self.busy_since = None
+            batch: Batch = []
+            try:
+                batch = self._next_batch()
+                self._run(batch)
+            except BaseException:  # without this thread the worker would be alive and useless
+                logger.exception("the engine stumbled")
+                for ticket, _ in batch:
+                    ticket.fail(TriptychError())
+
+    def _next_batch(self) -> Batch:
+        """Wait for rows and return the next batch."""
+        with self._changed:
+            while not (batch := self._take()):
+                self._changed.wait()
+            return batch
 
     def _take(self) -> Batch:
-        """Return the next batch; the models take turns, and a job that must be alone goes first."""
-        for key in sorted(self._queues, key=lambda key: key[1] is None):
-            queue = self._queues.pop(key)
+        """Return the next batch, or an empty one; models take turns, and so does each job that must be alone."""
+        for key in list(self._queues):
+            queue = self._queues[key]
             batch = queue.take()
+            del self._queues[key]
             if len(queue):
-                self._queues[key] = queue
+                self._queues[key] = queue  # the back of the line
             if batch:
                 return batch
         return []
@@ -164,18 +181,26 @@ class Engine:
     def _infer(self, batch: Batch) -> None:
         rows = [ticket.rows[index] for ticket, index in batch]
         started = time.perf_counter()
-        tickets = set(ticket for ticket, _ in batch)
+        tickets = {ticket for ticket, _ in batch}
         for ticket in tickets:
             ticket.started()
-        results = batch[0][0].model.run(rows)
-        if len(results) != len(rows):
-            raise RuntimeError(f"the model answered {len(results)} of {len(rows)} rows")
+        results = self._call(batch[0][0].model, rows)
         elapsed_s = time.perf_counter() - started
         self.stats.count([row.num_tokens for row in rows])
         for ticket in tickets:
             ticket.infer_s += elapsed_s
         for (ticket, index), result in zip(batch, results, strict=True):
             ticket.settle(index, result)
+
+    def _call(self, model: BatchModel, rows: Sequence[Row]) -> Sequence[Array]:
+        self.busy_since = time.monotonic()
+        try:
+            results = model.run(rows)
+        finally:
+            self.busy_since = None
+        if len(results) != len(rows):
+            raise RuntimeError(f"the model answered {len(results)} of {len(rows)} rows")
+        return results
 
 
 def _key(ticket: Ticket) -> tuple[str, Ticket | None]:

@@ -65,7 +65,9 @@ class Harness:
         self._attempts: dict[str, Attempt] = {}
         self._lock = threading.Lock()
         self._suspects: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._run_suspects, name="suspects", daemon=True).start()
+        self._draining = threading.Event()
+        self._suspects_thread = threading.Thread(target=self._run_suspects, name="suspects", daemon=True)
+        self._suspects_thread.start()
 
     def accept(self, job_id: str, *, suspect: bool) -> None:
         """Run the job of a message now, or, if it is suspected of killing workers, when no other suspect runs."""
@@ -77,7 +79,7 @@ class Harness:
             self.run(job_id)
 
     def run(self, job_id: str) -> None:
-        """Claim a job and bring it to its end. Never raises: a lost claim is the reaper's to notice."""
+        """Claim a job and bring it to its end. A claim that fails does not raise: the reaper will notice."""
         try:
             claim = self._store.claim(job_id, self._worker_id)
         except redis.RedisError as error:
@@ -87,12 +89,16 @@ class Harness:
             return
         attempt = Attempt(claim, self._store)
         with self._lock:
+            before = self._attempts.pop(job_id, None)
             self._attempts[job_id] = attempt
+        if before is not None:  # this worker lost the lease, and then got the job again
+            before.gone.set()
         try:
             self._settle(attempt, self._outcome(attempt))
         finally:
             with self._lock:
-                self._attempts.pop(job_id, None)
+                if self._attempts.get(job_id) is attempt:
+                    del self._attempts[job_id]
 
     def running(self) -> list[Attempt]:
         """Return the attempts that this worker holds."""
@@ -108,9 +114,22 @@ class Harness:
             except redis.RedisError:
                 logger.warning("job not released; its lease will expire", extra={"job_id": attempt.claim.id})
 
+    def drain(self, timeout_s: float) -> None:
+        """Let the suspect that runs come to its end, take no other, and give back whatever is held after that."""
+        self._draining.set()
+        self._suspects.put("")  # wakes the thread if it waits
+        self._suspects_thread.join(timeout_s)
+        self.release_all()
+
     def _run_suspects(self) -> None:
         while True:
-            self.run(self._suspects.get())
+            job_id = self._suspects.get()
+            if self._draining.is_set():
+                return
+            try:
+                self.run(job_id)
+            except Exception:  # the lane must stay open for the next one
+                logger.exception("suspect not run", extra={"job_id": job_id})
 
     def _outcome(self, attempt: Attempt) -> Callable[[], bool]:
         """Run the job; return the call that records how it ended."""

@@ -20,6 +20,7 @@ from workers.runtime.harness import Harness
 
 logger = logging.getLogger(__name__)
 ANNOUNCE_PERIOD_S = 30.0
+LAST_BEAT_S = 1.0
 
 
 class Watchdog:
@@ -37,7 +38,8 @@ class Watchdog:
         if num_running or not num_messages:
             self._idle_since = None
             return None
-        self._idle_since = self._idle_since or now
+        if self._idle_since is None:
+            self._idle_since = now
         if now - self._idle_since > self._stall_s:
             return f"messages have waited for {self._stall_s:g} s beside an idle worker"
         return None
@@ -76,6 +78,8 @@ class Heartbeat:
     def stop(self) -> None:
         """Stop beating, and tell that this worker has left."""
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(LAST_BEAT_S)  # a beat after the leave would make this worker seem alive
         try:
             self._registry.leave(self._worker_id)
         except redis.RedisError:

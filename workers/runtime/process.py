@@ -4,10 +4,13 @@ import logging
 import os
 import secrets
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import redis
 from celery import Celery, signals
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 from contracts.celery_app import make_celery
 from contracts.job_store import JobStore
@@ -15,6 +18,7 @@ from contracts.jobs import RUN_TASK, queue_of
 from contracts.reaper import Reaper
 from contracts.redis_client import connect, server_warnings
 from contracts.registry import ModelCard, Registry
+from workers.runtime.broker import harden
 from workers.runtime.engine import Engine
 from workers.runtime.harness import Harness, Model
 from workers.runtime.heartbeat import Heartbeat, Watchdog
@@ -56,14 +60,14 @@ def run_worker(settings: WorkerSettings, load: Callable[[WorkerSettings, Engine]
     )
     reaper = Reaper(store)
     app = make_celery(settings.store.redis_url)
+    harden(app)
     _register(app, harness)
 
     def started(**_: Any) -> None:
-        for warning in server_warnings(client):
-            logger.warning(warning)
         heartbeat.start()
         reaper.start()
         logger.info("ready", extra={"models": sorted(models), "worker": worker_id})
+        _warn_of_the_server(client)
 
     def stopping(**_: Any) -> None:
         logger.info("stopping", extra={"running": len(harness.running()), "drain_s": settings.drain_s})
@@ -74,8 +78,17 @@ def run_worker(settings: WorkerSettings, load: Callable[[WorkerSettings, Engine]
     signals.worker_ready.connect(started, weak=False)
     signals.worker_shutting_down.connect(stopping, weak=False)
     status = _serve(app, [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)], settings)
+    harness.drain(settings.drain_s)
     heartbeat.stop()
     return status
+
+
+def _warn_of_the_server(client: "redis.Redis") -> None:
+    try:
+        for warning in server_warnings(client):
+            logger.warning(warning)
+    except redis.RedisError as error:
+        logger.info("the server was not looked at: %s", error)
 
 
 def _register(app: Celery, harness: Harness) -> None:
@@ -85,6 +98,8 @@ def _register(app: Celery, harness: Harness) -> None:
 
 
 def _serve(app: Celery, queues: list[str], settings: WorkerSettings) -> int:
+    # A root worker that takes pickle is refused by Celery with an error; ours takes ids in JSON.
+    warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
     worker = app.Worker(
         pool="threads",
         concurrency=settings.concurrency,
@@ -93,7 +108,10 @@ def _serve(app: Celery, queues: list[str], settings: WorkerSettings) -> int:
         without_mingle=True,
         without_heartbeat=True,
         loglevel="WARNING",
+        quiet=True,
     )
+    # Said on each reconnect, and about tasks with late acks only. Celery's own filters came with the line above.
+    warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", CPendingDeprecationWarning)
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from tokenizers import Encoding
 from tokenizers import Tokenizer as FastTokenizer
 
-from contracts.errors import InputTooLong
+from contracts.errors import InputTooLong, InvalidRequest
 from contracts.tasks import TextPair
+from workers.runtime.model_package import PackageError
 
 Truncate = Literal["error", "right", "left"]
 Ids = npt.NDArray[np.int64]
@@ -34,17 +35,23 @@ class Tokenizer:
     """The package's tokenizer. Safe to use from several threads: it is never changed after construction."""
 
     def __init__(self, file: Path, max_tokens: int) -> None:
-        self._tokenizer = FastTokenizer.from_file(str(file))
+        try:
+            self._tokenizer = FastTokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing more precise
+            raise PackageError(f"{file}: not a tokenizer: {error}") from error
         # The file may carry settings of the training; here truncation is a policy and padding is the batch's matter.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.max_tokens = max_tokens
+        if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
+            raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room beside the special tokens")
 
     def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Row]:
         """Tokenize inputs, each on its own.
 
         Raises:
             InputTooLong: an input has more than ``max_tokens`` tokens and the policy is ``error``.
+            InvalidRequest: nothing of an input is left for the model to read.
         """
         pairs = [text if isinstance(text, str) else (text.text, text.text_pair) for text in inputs]
         encodings = self._tokenizer.encode_batch_fast(pairs)
@@ -52,6 +59,8 @@ class Tokenizer:
 
     def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> Row:
         tokens_in = len(encoding.ids)
+        if not tokens_in:
+            raise InvalidRequest(f"inputs[{index}] has no tokens that the model could read.", param=f"inputs[{index}]")
         if tokens_in > self.max_tokens:
             if truncate == "error":
                 raise InputTooLong(
@@ -66,18 +75,24 @@ class Tokenizer:
         """Cut before special tokens are added; of a pair, always the longer side loses a token (longest first)."""
         sides = [text] if isinstance(text, str) else list(text)
         encodings = [self._tokenizer.encode(side, add_special_tokens=False) for side in sides]
-        room = self.max_tokens - self._tokenizer.num_special_tokens_to_add(len(sides) == 2)
-        for encoding, length in zip(
-            encodings, _share(room, [len(encoding.ids) for encoding in encodings]), strict=True
-        ):
-            encoding.truncate(length, direction=direction)
+        shares = _share(self._room(len(sides)), [len(encoding.ids) for encoding in encodings])
+        for encoding, share in zip(encodings, shares, strict=True):
+            encoding.truncate(share, direction=direction)
         return self._tokenizer.post_process(encodings[0], encodings[1] if len(sides) == 2 else None)
+
+    def _room(self, num_texts: int) -> int:
+        """Return the tokens that are left beside the special ones."""
+        return self.max_tokens - int(self._tokenizer.num_special_tokens_to_add(num_texts == 2))
 
 
 def _share(room: int, lengths: list[int]) -> list[int]:
-    """Return how much of each length fits into ``room`` when the longest always gives way first."""
+    """Return how much of one or two lengths fits into ``room`` when the longer always gives way first.
+
+    Of two that are cut to halves of an odd room, the longer one gets the odd token; of equals, the second. So does
+    `longest_first` of the `tokenizers` library.
+    """
     if len(lengths) == 1:
         return [min(room, lengths[0])]
     shorter = min(*lengths, room // 2)
-    longer = room - shorter
-    return [min(length, shorter if length == min(lengths) else longer) for length in lengths]
+    longer = min(max(lengths), room - shorter)
+    return [longer, shorter] if lengths[0] > lengths[1] else [shorter, longer]
