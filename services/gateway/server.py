@@ -103,7 +103,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def _end_waits(self) -> None:
         self.wsgi.extensions["triptych"].stop()
-        for connection in self._idle:
+        for connection in list(self._idle):
             # Its greenlet reads the end of the connection; left alone it would hold up the stop for KEEPALIVE_S.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
