@@ -26,11 +26,10 @@ TRUNCATE = "right"
 
 @dataclass(frozen=True)
 class Drive:
-    """One run over all texts: float32 [texts, dimensions] in their order, and where the time went."""
+    """One run over all texts: float32 [texts, dimensions] in their order, its time and size."""
 
     vectors: Floats
     elapsed_s: float
-    tokenize_s: float
     num_tokens: int
 
 
@@ -49,13 +48,12 @@ class BareModel:
         """Embed all texts, from text to vector, as fast as this session can."""
         started = time.perf_counter()
         rows = self.rows(texts)
-        tokenize_s = time.perf_counter() - started
         pooled: list[np.ndarray | None] = [None] * len(rows)
         for batch in _matched(rows, self.model.max_batch_tokens):
             for index, vector in zip(batch, self.model.run([rows[index] for index in batch]), strict=True):
                 pooled[index] = vector
         elapsed_s = time.perf_counter() - started
-        return Drive(self._shaped(pooled), elapsed_s, tokenize_s, sum(row.num_tokens for row in rows))
+        return Drive(self._shaped(pooled), elapsed_s, sum(row.num_tokens for row in rows))
 
     def _shaped(self, pooled: Sequence[np.ndarray | None]) -> Floats:
         embed = self.model.manifest.embed

@@ -11,6 +11,8 @@ import psutil
 
 NUM_CORES = 2
 """What the targets are stated for."""
+QUIET = 0.1
+"""Share of the cores that others may use before a ratio of two times says little."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,34 @@ class Bystanders:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._others = _cpu_seconds_of_all() - _cpu_seconds_of_ours()
+        self._others = _cpu_seconds_of_all() - cpu_seconds()
 
     def share(self) -> float:
         """Return the others' share of the machine's cores, 0 to 1; time that a hypervisor took counts as theirs."""
-        others_s = _cpu_seconds_of_all() - _cpu_seconds_of_ours() - self._others
+        others_s = _cpu_seconds_of_all() - cpu_seconds() - self._others
         return max(0.0, others_s / (time.monotonic() - self._started) / (os.cpu_count() or 1))
 
     def __str__(self) -> str:
-        return f"{load()}; other processes used {100 * self.share():.0f} % of all cores meanwhile"
+        share = self.share()
+        advice = ": too much to trust a ratio of times" if share > QUIET else ""
+        return f"{load()}; other processes used {100 * share:.0f} % of all cores meanwhile{advice}"
+
+
+def cpu_seconds(pids: Iterable[int] | None = None) -> float:
+    """Return the CPU time that processes have used so far; by default this one's and that of all below it."""
+    total = 0.0
+    for pid in family(os.getpid()) if pids is None else pids:
+        try:
+            total += sum(psutil.Process(pid).cpu_times()[:4])  # user and system, own and of children that ended
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def pids_of(word: str) -> list[int]:
+    """Return the ids of what was started here with ``word`` in its command line, and of all below it."""
+    heads = [child for child in psutil.Process().children() if word in " ".join(child.cmdline())]
+    return [pid for head in heads for pid in family(head.pid)]
 
 
 def resident_mb(pids: Iterable[int]) -> tuple[float, float]:
@@ -98,13 +119,3 @@ def _cpu_model() -> str:
 def _cpu_seconds_of_all() -> float:
     times = psutil.cpu_times()
     return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
-
-
-def _cpu_seconds_of_ours() -> float:
-    total = 0.0
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        try:
-            total += sum(process.cpu_times()[:4])  # own, and of children that have ended
-        except psutil.NoSuchProcess:
-            continue
-    return total

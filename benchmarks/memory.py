@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
 from benchmarks.clients import drive, post
-from benchmarks.machine import family, resident_mb
+from benchmarks.machine import pids_of, resident_mb
 from benchmarks.over_http import CLIENTS_OF_ONE, embed_request
 from benchmarks.report import Figure
 from benchmarks.stack import MINILM, ROOT, Stack
@@ -38,7 +36,7 @@ def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
 
 
 def _worker(models: str, packages: Sequence[Path]) -> Figure:
-    pss, rss = resident_mb(_processes("workers.encoder"))
+    pss, rss = resident_mb(pids_of("workers.encoder"))
     graphs = sum((package / GRAPH).stat().st_size for package in packages) / 1e6
     limit = WORKER_MB + WORKER_GRAPHS * graphs
     parts = [f"RSS; PSS {pss:.1f} MB; limit: {WORKER_MB:g} MB + {WORKER_GRAPHS:g} x {graphs:.1f} MB of graphs"]
@@ -47,13 +45,7 @@ def _worker(models: str, packages: Sequence[Path]) -> Figure:
 
 
 def _gateway() -> Figure:
-    pids = _processes("services.gateway")
+    pids = pids_of("services.gateway")
     pss, rss = resident_mb(pids)
     parts = [f"PSS of {len(pids)} processes; the sum of their RSS, which counts what they share twice: {rss:.1f} MB"]
     return Figure("memory-gateway", "4. Memory of a gateway, after load", pss, "MB", "at most", GATEWAY_MB, parts)
-
-
-def _processes(module: str) -> list[int]:
-    """Return the ids of the processes of one part of the stack."""
-    heads = [child for child in psutil.Process().children() if module in child.cmdline()]
-    return [pid for head in heads for pid in family(head.pid)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.clients import Run, drive, post
-from benchmarks.machine import Bystanders
+from benchmarks.machine import Bystanders, cpu_seconds, pids_of
 from benchmarks.peer import start_peer
 from benchmarks.plain_submit import QUEUE
 from benchmarks.report import BenchError, Figure, spread
@@ -38,9 +38,18 @@ CARD = ModelCard(
 class _Side:
     """One of the two servers: what it is asked, and how many jobs the store holds of it."""
 
+    module: str
     port: int
     request: bytes
     count: Callable[[Run], int]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Submits a second, and microseconds of the server's own CPU time for each."""
+
+    rate: float
+    cpu_us: float
 
 
 def measure(pairs: int, seconds: float) -> list[Figure]:
@@ -51,21 +60,28 @@ def measure(pairs: int, seconds: float) -> list[Figure]:
         theirs = _plain(stack)
         num_requests = [_calibrate(stack, side, seconds) for side in (ours, theirs)]
         bystanders = Bystanders()
-        rates: dict[_Side, list[float]] = {ours: [], theirs: []}
+        found: dict[_Side, list[_Measured]] = {ours: [], theirs: []}
         for pair in range(pairs):
             # Who goes first changes, so that neither is always the one after a pause.
             order = [(ours, num_requests[0]), (theirs, num_requests[1])]
             for side, num in order if pair % 2 == 0 else reversed(order):
-                rates[side].append(_run(stack, side, num).per_second)
-    ratios = [our / their for our, their in zip(rates[ours], rates[theirs], strict=True)]
+                found[side].append(_run(stack, side, num))
+    pairs_found = list(zip(found[ours], found[theirs], strict=True))
+    ratios = [our.rate / their.rate for our, their in pairs_found]
     parts = [
         f"ratio     {spread(ratios)}",
-        f"gateway   {spread(rates[ours], '.0f')} submits/s, {num_requests[0]} a run, each found as record and message",
-        f"plain     {spread(rates[theirs], '.0f')} submits/s, {num_requests[1]} a run, each found as a message",
+        f"gateway   {_told(found[ours])}; {num_requests[0]} a run, each found as record and message",
+        f"plain     {_told(found[theirs])}; {num_requests[1]} a run, each found as a message",
+        f"CPU time  {spread([their.cpu_us / our.cpu_us for our, their in pairs_found])} as a ratio: plain to gateway",
         f"{NUM_CLIENTS} clients; {bystanders}",
     ]
     title = "3. Durable submits, as a ratio to a plain Flask view that calls task.delay()"
     return [Figure("submit", title, statistics.median(ratios), "", "at least", TARGET, parts)]
+
+
+def _told(runs: list[_Measured]) -> str:
+    cpu_us = statistics.median(run.cpu_us for run in runs)
+    return f"{spread([run.rate for run in runs], '.0f')} submits/s, {cpu_us:.0f} us of the server's CPU each"
 
 
 def _gateway(stack: Stack) -> _Side:
@@ -75,28 +91,31 @@ def _gateway(stack: Stack) -> _Side:
         return min(keys, len(set(ids)), stack.store.num_live(), stack.store.num_messages(queue_of(CARD.name)))
 
     body = {"task": "embed", "model": CARD.name, "inputs": TEXT}
-    return _Side(stack.start_gateway(), post("/v1/jobs", body), count)
+    return _Side("services.gateway", stack.start_gateway(), post("/v1/jobs", body), count)
 
 
 def _plain(stack: Stack) -> _Side:
     port = start_peer(stack, "plain", "benchmarks.plain_submit:create_app()", "--worker-class", "gevent")
-    return _Side(port, post("/submit", {"inputs": TEXT}), lambda run: stack.client.llen(QUEUE))
+    return _Side("gunicorn", port, post("/submit", {"inputs": TEXT}), lambda run: stack.client.llen(QUEUE))
 
 
 def _calibrate(stack: Stack, side: _Side, seconds: float) -> int:
     """Warm a server up and return how many requests it answers in about so many seconds."""
     _run(stack, side, WARM_UP)
-    return max(WARM_UP, int(seconds * _run(stack, side, WARM_UP).per_second))
+    return max(WARM_UP, int(seconds * _run(stack, side, WARM_UP).rate))
 
 
-def _run(stack: Stack, side: _Side, num_requests: int) -> Run:
+def _run(stack: Stack, side: _Side, num_requests: int) -> _Measured:
     """Time one run on an empty store and see to it that the store holds what was accepted."""
     _empty(stack)
+    pids = pids_of(side.module)
+    cpu_s = cpu_seconds(pids)
     run = drive(side.port, [side.request] * num_requests, NUM_CLIENTS, status=202)
+    cpu_s = cpu_seconds(pids) - cpu_s
     found = side.count(run)
     if found != num_requests:
         raise BenchError(f"{num_requests} submits were answered 202, and the store holds {found} jobs")
-    return run
+    return _Measured(run.per_second, 1e6 * cpu_s / num_requests)
 
 
 def _empty(stack: Stack) -> None:

@@ -1,22 +1,28 @@
 """Throughput as a share of the ceiling: what the figures over the queue and over HTTP have in common.
 
 Runs are interleaved: ceiling, run, ceiling, run, ceiling. Each run is compared with the two ceilings around it, so
-that a machine that gets slower meanwhile slows both sides.
+that a machine that gets slower meanwhile slows both sides. CPU time is compared as well: on a machine that others use
+too, it is what is left to go by.
 """
 
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.ceiling import BareModel
-from benchmarks.machine import Bystanders
+from benchmarks.ceiling import BareModel, Drive
+from benchmarks.machine import Bystanders, cpu_seconds, pids_of
 from benchmarks.report import BenchError, spread
 from workers.encoder.pooling import Floats
 
 TOLERANCE = 1e-3
 """Vectors have length 1; the same text in another batch differs by rounding, and by far less than this."""
+
+PARTS = {"worker": "workers.encoder", "gateway": "services.gateway", "store": "valkey-server", "benchmark": ""}
+"""Whose CPU time is counted, and the word of their command lines; '' is this process, which is also the clients."""
+LEAST_CPU_MS = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,17 +34,24 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Interleaved runs: each one's ratio to the ceilings around it, and what to tell of them."""
+class Measured:
+    """One run's throughput, and the CPU milliseconds that each part spent on a text."""
 
-    ratios: list[float]
-    rates: list[float]
-    parts: list[str]
+    rate: float
+    cpu_ms: dict[str, float]
 
     @property
-    def ratio(self) -> float:
-        """The median."""
-        return statistics.median(self.ratios)
+    def total_cpu_ms(self) -> float:
+        """The CPU time of a text, all parts together."""
+        return sum(self.cpu_ms.values())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Interleaved runs: the median of their ratios to the ceilings around them, and what to tell of them."""
+
+    ratio: float
+    parts: list[str]
 
 
 def against_ceiling(
@@ -50,23 +63,47 @@ def against_ceiling(
         BenchError: an answer is not the ceiling's.
     """
     bystanders = Bystanders()
+    expected = bare.drive(texts)
     run()  # connections, allocations and caches of the first time
-    ceilings, rates = [bare.drive(texts)], []
+    tops, runs = [_measured(lambda: _as_timed(bare.drive(texts)), expected)], []
     for _ in range(rounds):
-        timed = run()
-        rates.append(len(texts) / timed.elapsed_s)
-        ceilings.append(bare.drive(texts))
-        check(timed.vectors, ceilings[0].vectors)
-    tops = [len(texts) / ceiling.elapsed_s for ceiling in ceilings]
-    ratios = [2 * rate / (before + after) for rate, before, after in zip(rates, tops, tops[1:], strict=False)]
-    tokenizing = statistics.median(ceiling.tokenize_s / ceiling.elapsed_s for ceiling in ceilings)
+        runs.append(_measured(run, expected))
+        tops.append(_measured(lambda: _as_timed(bare.drive(texts)), expected))
+    around = list(zip(runs, tops, tops[1:], strict=False))
+    ratios = [2 * here.rate / (before.rate + after.rate) for here, before, after in around]
+    cpu_ratios = [(low.total_cpu_ms + high.total_cpu_ms) / 2 / here.total_cpu_ms for here, low, high in around]
     parts = [
         f"ratio     {spread(ratios)}",
-        f"{name:9} {spread(rates, '.1f')} texts/s",
-        f"ceiling   {spread(tops, '.1f')} texts/s, {100 * tokenizing:.1f} % of it tokenizing",
-        f"{len(texts)} texts, {ceilings[0].num_tokens} tokens; {bystanders}",
+        f"{name:9} {spread([here.rate for here in runs], '.1f')} texts/s",
+        f"ceiling   {spread([top.rate for top in tops], '.1f')} texts/s",
+        f"CPU time  {spread(cpu_ratios)} as a ratio: the ceiling's to that of all our processes",
+        f"CPU ms a text: {_shares(runs)}; ceiling {_shares(tops)}",
+        f"{len(texts)} texts, {expected.num_tokens} tokens; {bystanders}",
     ]
-    return Compared(ratios, rates, parts)
+    return Compared(statistics.median(ratios), parts)
+
+
+def _measured(run: Callable[[], Timed], expected: Drive) -> Measured:
+    before = _cpu_seconds_by_part()
+    timed = run()
+    after = _cpu_seconds_by_part()
+    check(timed.vectors, expected.vectors)
+    num_texts = len(timed.vectors)
+    cpu_ms = {part: 1000 * (after[part] - before[part]) / num_texts for part in PARTS}
+    return Measured(num_texts / timed.elapsed_s, cpu_ms)
+
+
+def _cpu_seconds_by_part() -> dict[str, float]:
+    return {part: cpu_seconds(pids_of(word) if word else [os.getpid()]) for part, word in PARTS.items()}
+
+
+def _shares(runs: Sequence[Measured]) -> str:
+    medians = {part: statistics.median(run.cpu_ms[part] for run in runs) for part in PARTS}
+    return ", ".join(f"{part} {cpu_ms:.2f}" for part, cpu_ms in medians.items() if cpu_ms >= LEAST_CPU_MS)
+
+
+def _as_timed(drive: Drive) -> Timed:
+    return Timed(drive.elapsed_s, drive.vectors)
 
 
 def check(vectors: Floats, expected: Floats) -> None:
