@@ -97,6 +97,10 @@ class Encoder:
         assert job.status == "succeeded", job.error
         return json.loads(job.output or b"")
 
+    def lose_connections(self) -> None:
+        """Let the server drop every connection that is not this one."""
+        self.client.client_kill_filter(_type="normal", skipme=True)
+
     def memory_mb(self) -> float:
         """Return the resident memory of the worker in megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6

@@ -44,7 +44,8 @@ def _node(kind: str, inputs: list[str], output: str, attributes: bytes = b"") ->
     return b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, kind) + attributes
 
 
-def _tensor(name: str, array: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bytes:
+def float_tensor(name: str, array: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bytes:
+    """Return a tensor that carries its data."""
     dims = b"".join(_field(1, dim) for dim in array.shape)
     return dims + _field(2, _FLOAT) + _field(8, name) + _field(9, array.astype("<f4").tobytes())
 
@@ -77,7 +78,7 @@ def token_vectors(size: int, seed: int = 7) -> "np.ndarray[tuple[int, ...], np.d
 
 def graph_of(task: str, size: int, table: bytes | None = None) -> bytes:
     """Return the graph of a tiny embedder or classifier; ``table`` replaces the tensor ``table`` of its vectors."""
-    table = table or _tensor("table", token_vectors(size))
+    table = table or float_tensor("table", token_vectors(size))
     ids = _value("input_ids", _INT64, ["rows", "tokens"])
     if task == "embed":
         output = _value("last_hidden_state", _FLOAT, ["rows", "tokens", size])

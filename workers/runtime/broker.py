@@ -21,7 +21,7 @@ class Channel(kombu_redis.Channel):
     """kombu's channel, which survives what it reads."""
 
     def _brpop_read(self, **options: Any) -> bool | None:
-        taken = set(self.qos._delivered)
+        taken = dict(self.qos._delivered)
         try:
             done: bool | None = super()._brpop_read(**options)  # type: ignore[no-untyped-call]
             return done
@@ -30,8 +30,9 @@ class Channel(kombu_redis.Channel):
         except Exception as error:
             logger.warning("unreadable message dropped: %s: %.200s", type(error).__name__, error)
             # It may be among the unacknowledged already, and would come back from there.
-            for tag in set(self.qos._delivered) - taken:
-                self.qos.reject(tag)
+            for tag, message in list(self.qos._delivered.items()):
+                if taken.get(tag) is not message:
+                    self.qos.reject(tag)
             return True
 
 

@@ -1,0 +1,278 @@
+"""The encoder worker as a process, fed through the job store as a gateway would, on models whose answers are known."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.celery_app import MESSAGE_TEMPLATE
+from contracts.jobs import new_job_id, queue_of
+from tests.e2e.encoder_hand import Encoder, running_encoder
+from tests.support.tiny_package import WORDS, token_vectors, write_package
+from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.waiting import wait_until
+
+SIZE = 8
+TABLE = token_vectors(SIZE)
+QUEUE = queue_of("tiny")
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packages")
+    write_package(folder / "tiny", size=SIZE)
+    write_package(folder / "moods", task="classify", labels=["low", "middle", "high"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def encoder(server: ValkeyServer, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encoder]:
+    """One worker for the tests that leave it running. Two jobs at a time: a slot that leaks would be missed at once."""
+    log = tmp_path_factory.mktemp("log") / "worker.log"
+    settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_CONCURRENCY": "2", "TRIPTYCH_THREADS": "1"}
+    with running_encoder(server, log, **settings) as encoder:
+        yield encoder
+
+
+def expected(*texts: str) -> "np.ndarray[Any, Any]":
+    """Return the vectors of texts by the definition of the tiny model: mean of the tokens' vectors, of length 1."""
+    rows = []
+    for text in texts:
+        ids = [WORDS.index(word) for word in ("[CLS]", *text.split(), "[SEP]")]
+        mean = TABLE[ids].mean(axis=0)
+        rows.append(mean / np.linalg.norm(mean))
+    return np.array(rows)
+
+
+# -- what it answers ------------------------------------------------------------------------------------------------
+
+
+def test_one_text_gives_one_vector(encoder: Encoder) -> None:
+    np.testing.assert_allclose(encoder.answer("tiny", "w1 w2 w3"), expected("w1 w2 w3")[0], atol=1e-6)
+
+
+def test_a_list_gives_a_list_even_of_one(encoder: Encoder) -> None:
+    np.testing.assert_allclose(encoder.answer("tiny", ["w1", "w2 w5"]), expected("w1", "w2 w5"), atol=1e-6)
+    np.testing.assert_allclose(encoder.answer("tiny", ["w9"]), expected("w9"), atol=1e-6)
+
+
+def test_dimensions_and_raw_vectors_as_asked(encoder: Encoder) -> None:
+    cut = encoder.answer("tiny", "w1 w2", {"dimensions": 3})
+    assert len(cut) == 3 and np.linalg.norm(cut) == pytest.approx(1, abs=1e-6)
+    raw = encoder.answer("tiny", "w1", {"normalize": False})
+    np.testing.assert_allclose(raw, TABLE[[2, 5, 3]].mean(axis=0), atol=1e-6)
+
+
+def test_texts_and_pairs_are_classified_in_the_shape_they_came_in(encoder: Encoder) -> None:
+    one = encoder.answer("moods", "w1", task="classify")
+    assert {"low", "middle", "high"} == {entry["label"] for entry in one}
+    assert sum(entry["score"] for entry in one) == pytest.approx(1)
+    assert [entry["score"] for entry in one] == sorted((entry["score"] for entry in one), reverse=True)
+
+    mixed = encoder.answer("moods", ["w1", {"text": "w1", "text_pair": "w7"}], {"top_k": 1}, task="classify")
+    assert mixed[0] == one[:1] and len(mixed) == 2 and len(mixed[1]) == 1
+    pair = encoder.answer("moods", {"text": "w1", "text_pair": "w7"}, task="classify")
+    assert pair[:1] == mixed[1]
+
+
+def test_two_thousand_inputs_come_back_in_order_and_counted(encoder: Encoder) -> None:
+    texts = [" ".join(f"w{(index * 7 + place) % 96}" for place in range(index % 40 + 1)) for index in range(2048)]
+    job = encoder.ended(encoder.submit("tiny", texts))
+    np.testing.assert_allclose(json.loads(job.output or b""), expected(*texts), atol=1e-6)
+    num_tokens = sum(len(text.split()) + 2 for text in texts)
+    assert json.loads(job.usage or b"") == {
+        "items": 2048, "tokens_in": num_tokens, "tokens_used": num_tokens, "truncated_items": 0,
+    }  # fmt: skip
+    assert (job.progress_done, job.progress_total) == (2048, 2048)
+    names = [event.name for event in encoder.store.events(job.id, "0")]
+    assert names[:2] == ["queued", "started"] and names[-1] == "succeeded"
+
+
+def test_a_text_that_is_too_long_fails_by_its_place_unless_it_may_be_cut(encoder: Encoder) -> None:
+    texts = ["w1", " ".join(["w2"] * 100)]
+    job = encoder.ended(encoder.submit("tiny", texts))
+    assert job.status == "failed" and job.error is not None
+    assert (job.error.code, job.error.param, job.error.retryable) == ("input_too_long", "inputs[1]", False)
+    assert "102 tokens; the model takes 64" in job.error.message
+
+    cut = encoder.ended(encoder.submit("tiny", texts, {"truncate": "right"}))
+    usage = json.loads(cut.usage or b"")
+    assert (usage["tokens_in"], usage["tokens_used"], usage["truncated_items"]) == (105, 67, 1)
+    np.testing.assert_allclose(json.loads(cut.output or b""), expected("w1", " ".join(["w2"] * 62)), atol=1e-6)
+
+
+def test_more_dimensions_than_the_model_has_is_the_clients_error(encoder: Encoder) -> None:
+    job = encoder.ended(encoder.submit("tiny", "w1", {"dimensions": 9}))
+    assert job.error is not None
+    assert (job.error.code, job.error.param) == ("invalid_request", "parameters.dimensions")
+
+
+# -- what it survives -----------------------------------------------------------------------------------------------
+
+
+def message(**changes: Any) -> dict[str, Any]:
+    """Return a message as the store pushes it, for a job that nobody knows, with parts replaced."""
+    filled = MESSAGE_TEMPLATE.replace("@ID@", new_job_id()).replace("@TAG@", new_job_id()).replace("@QUEUE@", QUEUE)
+    parts: dict[str, Any] = json.loads(filled) | changes
+    return {name.replace("_", "-"): part for name, part in parts.items() if part is not ...}
+
+
+def properties(**changes: Any) -> dict[str, Any]:
+    """Return the properties of such a message with some replaced."""
+    return message()["properties"] | changes
+
+
+def headers(**changes: Any) -> dict[str, Any]:
+    """Return the headers of such a message with some replaced, and those given as ``...`` left out."""
+    return {name: value for name, value in (message()["headers"] | changes).items() if value is not ...}
+
+
+def body(*arguments: Any, **keywords: Any) -> str:
+    """Return a body with these arguments."""
+    return json.dumps([arguments, keywords, {}])
+
+
+GARBAGE: dict[str, Any] = {
+    "not JSON": b"hello",
+    "not UTF-8": b"\xff\xfe\x00",
+    "a number": b"5",
+    "null": b"null",
+    "a list": b"[]",
+    "an empty object": b"{}",
+    "JSON too deep to parse": b"[" * 200_000,
+    "a body too deep to parse": message(body="[" * 100_000),
+    "a body that is not JSON": message(body="}{"),
+    "no body": message(body=...),
+    "a body that is a number": message(body="5"),
+    "a body of another shape": message(body='{"a": 1}'),
+    "a body in an unknown encoding": message(properties=properties(body_encoding="rot13")),
+    "pickle": message(**{"content-type": "application/x-python-serialize", "content-encoding": "binary"}),
+    "pickle in base64": message(
+        body="gASVGAAAAAAAAACMAm9zlIwGc3lzdGVtlJOUjARleGl0lIWUUpQu",
+        properties=properties(body_encoding="base64"),
+        **{"content-type": "application/x-python-serialize"},
+    ),
+    "an unknown content type": message(**{"content-type": "text/x-nope"}),
+    "an unknown content encoding": message(**{"content-encoding": "nope"}),
+    "compressed and not compressed": message(headers=headers(compression="zlib")),
+    "an unknown compression": message(headers=headers(compression="nope")),
+    "an unknown task": message(headers=headers(task="os.system")),
+    "an unknown task without an id": message(headers={"task": "os.system"}),
+    "a task that is a list": message(headers=headers(task=[])),
+    "no headers": message(headers=...),
+    "headers that are a text": message(headers="x"),
+    "a message without an id": message(headers=headers(id=...)),
+    "too many arguments": message(body=body(1, 2, 3)),
+    "no arguments": message(body=body()),
+    "other arguments": message(body=body(a=1)),
+    "a number for a job id": message(body=body(5)),
+    "a list for a job id": message(body=body([])),
+    "a long text for a job id": message(body=body("x" * 1_000_000)),
+    "half a character for a job id": message(body='[["\\ud800"],{},{}]'),
+    "a type of kombu's in the body": message(body=body({"__type__": "datetime", "__value__": "x"})),
+    "an unknown type of kombu's in the body": message(body=body({"__type__": "nope", "__value__": 1})),
+    "an unknown type of kombu's": {"__type__": "nope", "__value__": 1},
+    "no properties": message(properties=...),
+    "empty properties": message(properties={}),
+    "no delivery info": message(properties={"delivery_tag": "t1"}),
+    "empty delivery info": message(properties={"delivery_tag": "t2", "delivery_info": {}}),
+    "a delivery tag that is a list": message(properties=properties(delivery_tag=[1])),
+    "a time that is none": message(headers=headers(eta="soon")),
+    "an expiry that is none": message(headers=headers(expires="soon")),
+    "a limit that is none": message(headers=headers(timelimit="soon")),
+    "callbacks that are none": message(body=json.dumps([["x" * 22], {}, {"callbacks": 5}])),
+    "the old protocol, half": message(headers={}, body=json.dumps({"task": "triptych.run"})),
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Encoder, kind: str) -> None:
+    """Three of each, which is more than the worker has slots: none may stay, come back, or hold one."""
+    garbage = GARBAGE[kind]
+    raw = garbage if isinstance(garbage, bytes) else json.dumps(garbage).encode()
+    for _ in range(3):
+        encoder.client.lpush(QUEUE, raw)
+    assert encoder.ended(encoder.submit("tiny", "w1"), timeout_s=20).status == "succeeded"
+    wait_until(
+        lambda: (
+            encoder.client.hlen("unacked") + encoder.client.zcard("unacked_index") + encoder.client.llen(QUEUE) == 0
+        ),
+        20,
+        "the message is still somewhere",
+    )
+
+
+def test_a_connection_lost_in_the_middle_of_everything_is_made_again(encoder: Encoder) -> None:
+    for _ in range(2):
+        encoder.lose_connections()
+        assert encoder.ended(encoder.submit("tiny", "w1"), timeout_s=30).status == "succeeded"
+
+
+def test_its_log_is_lines_of_json_without_banner_or_lecture(encoder: Encoder) -> None:
+    """Runs after the tests above, so the log holds a start, garbage and lost connections."""
+    encoder.answer("tiny", "w1")
+    lines = encoder.log().splitlines()
+    for line in lines:
+        assert set(json.loads(line)) >= {"time", "level", "message"}, line
+    assert any('"ready"' in line for line in lines)
+    for noise in ("CPendingDeprecationWarning", "SecurityWarning", "superuser", "[queues]"):
+        assert noise not in encoder.log()
+
+
+# -- how it stops ---------------------------------------------------------------------------------------------------
+
+
+def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
+    valkey_server: ValkeyServer, packages: Path, tmp_path: Path
+) -> None:
+    settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_CONCURRENCY": "1", "TRIPTYCH_THREADS": "1"}
+    texts = [" ".join(["w1"] * 60)] * 2048
+    with running_encoder(valkey_server, tmp_path / "first.log", **settings) as encoder:
+        ids = [encoder.submit("tiny", texts) for _ in range(12)]
+        wait_until(lambda: encoder.job(ids[0]).status != "queued", 20, "the first job did not start")
+        assert encoder.terminate() == 0, encoder.log()
+        states = [encoder.job(job_id).status for job_id in ids]
+        assert set(states) <= {"succeeded", "queued"} and "queued" in states and states[0] == "succeeded", states
+        assert all(encoder.job(job_id).crashes == 0 for job_id in ids)
+        # What the worker had taken and not begun, it put back: the messages are all there, none is unacknowledged.
+        assert encoder.client.llen(QUEUE) == states.count("queued")
+        assert encoder.client.hlen("unacked") == 0
+    with running_encoder(valkey_server, tmp_path / "second.log", **settings) as second:
+        assert {second.ended(job_id).status for job_id in ids} == {"succeeded"}
+
+
+def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
+    valkey_server: ValkeyServer, packages: Path, tmp_path: Path
+) -> None:
+    """It runs outside Celery's pool, so Celery alone would not wait for it."""
+    with running_encoder(valkey_server, tmp_path / "worker.log", TRIPTYCH_MODELS_DIR=str(packages)) as encoder:
+        encoder.process.send_signal(signal.SIGSTOP)
+        job_id = encoder.submit("tiny", [" ".join(["w1"] * 60)] * 2048)
+        claim = encoder.store.claim(job_id, "a worker that dies")
+        assert claim is not None
+        encoder.client.hset(f"triptych:job:{job_id}", "suspect", "1")
+        encoder.store.release(claim)
+        encoder.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: encoder.job(job_id).status != "queued", 20, "the suspect did not start")
+        assert encoder.terminate() == 0, encoder.log()
+        job = encoder.job(job_id)
+        assert (job.status, job.crashes, job.attempt) == ("succeeded", 0, 2)
+
+
+def test_a_worker_without_jobs_stops_at_once_and_takes_leave(
+    valkey_server: ValkeyServer, packages: Path, tmp_path: Path
+) -> None:
+    with running_encoder(valkey_server, tmp_path / "worker.log", TRIPTYCH_MODELS_DIR=str(packages)) as encoder:
+        assert encoder.terminate(15) == 0
+        assert encoder.client.scard("triptych:workers") == 0
+        assert encoder.client.scard("triptych:models") == 2, "a job may be submitted while no worker is there"

@@ -1,0 +1,57 @@
+"""A setting that can't be used is named, with what is expected."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.settings import Environment, SettingsError
+from workers.runtime.settings import WorkerSettings
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    settings = WorkerSettings.read(Environment({}))
+    assert settings.models_dir == (Path("onnx_models/packages"),)
+    assert (settings.models, settings.device, settings.max_batch_tokens) == ((), "cpu", None)
+    assert settings.threads >= 1
+
+
+def test_lists_are_split_and_blanks_are_ignored() -> None:
+    variables = {"TRIPTYCH_MODELS_DIR": "/a::/b:", "TRIPTYCH_MODELS": " x, y ,,", "TRIPTYCH_THREADS": " 3 "}
+    settings = WorkerSettings.read(Environment(variables))
+    assert (settings.models_dir, settings.models, settings.threads) == ((Path("/a"), Path("/b")), ("x", "y"), 3)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert WorkerSettings.read(Environment({"TRIPTYCH_DEVICE": "", "TRIPTYCH_DRAIN_S": " "})).drain_s == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRIPTYCH_DEVICE", "gpu"),
+        ("TRIPTYCH_THREADS", "0"),
+        ("TRIPTYCH_THREADS", "1.5"),
+        ("TRIPTYCH_THREADS", "many"),
+        ("TRIPTYCH_CONCURRENCY", "1025"),
+        ("TRIPTYCH_DRAIN_S", "-1"),
+        ("TRIPTYCH_DRAIN_S", "nan"),
+        ("TRIPTYCH_DRAIN_S", "inf"),
+        ("TRIPTYCH_MAX_BATCH_TOKENS", "-5"),
+        ("TRIPTYCH_HARD_LIMIT_S", "0"),
+        ("TRIPTYCH_STALL_S", "1"),
+        ("TRIPTYCH_LEASE_S", "0.5"),
+        ("TRIPTYCH_REDIS_URL", "http://localhost"),
+        ("TRIPTYCH_REDIS_URL", "redis+cluster://localhost"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        WorkerSettings.read(Environment({name: value}))
+
+
+def test_a_password_in_the_url_is_never_shown() -> None:
+    secret = "redis://:hunter2@somewhere:1/0"
+    assert "hunter2" not in repr(WorkerSettings.read(Environment({"TRIPTYCH_REDIS_URL": secret})))
+    with pytest.raises(SettingsError) as caught:
+        WorkerSettings.read(Environment({"TRIPTYCH_REDIS_URL": secret.replace("redis:", "valkey:")}))
+    assert "hunter2" not in str(caught.value)
