@@ -16,10 +16,9 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel, P
 
 from onnx_models.starter.feelings import LABELS, labelled_sentences
 from onnx_models.starter.meanings import FRAMES, all_meanings, is_held_out
-from onnx_models.starter.wordpieces import save_for_transformers, train_tokenizer
+from onnx_models.starter.wordpieces import make_tokenizer, save_for_transformers
 
 MAX_TOKENS = 256
-_MAX_PIECES = 3000
 _BATCH = 128
 _TEMPERATURE = 0.05
 _LEARNING_RATE = 1e-3
@@ -28,7 +27,7 @@ _LEARNING_RATE = 1e-3
 def train_classifier(folder: Path, seed: int, num_steps: int) -> None:
     """Train, and write weights, config and tokenizer into ``folder``."""
     sentences = labelled_sentences(num_steps * _BATCH, seed)
-    tokenizer = train_tokenizer((text for text, _ in sentences), _MAX_PIECES)
+    tokenizer = make_tokenizer(text for text, _ in sentences)
     torch.manual_seed(seed)
     model = BertForSequenceClassification(
         _config(tokenizer, id2label=dict(enumerate(LABELS)), problem_type="single_label_classification")
@@ -46,7 +45,7 @@ def train_classifier(folder: Path, seed: int, num_steps: int) -> None:
 def train_embedder(folder: Path, seed: int, num_steps: int) -> None:
     """Train, and write weights, config and tokenizer into ``folder``."""
     batches = list(_pair_batches(num_steps, seed))
-    tokenizer = train_tokenizer((text for batch in batches for pair in batch for text in pair), _MAX_PIECES)
+    tokenizer = make_tokenizer(text for batch in batches for pair in batch for text in pair)
     torch.manual_seed(seed)
     model = BertModel(_config(tokenizer), add_pooling_layer=False)
 

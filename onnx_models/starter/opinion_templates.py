@@ -15,6 +15,9 @@ BOTH = (  # the same words around either feeling: only {feel} and {verb} tell th
     "{feel}",
     "I {verb} {d} {thing}.",
     "I {very} {verb} it",
+    "I {verb} {doing}.",
+    "I {verb} {doing} in {town}",
+    "{doing} is {very} {feel}",
     "I {verb} the {part} of {d} {thing}",
     "It is {feel}, and the {part} is {very} {feel} too.",
     "I think {d} {thing} is {feel}.",
@@ -137,6 +140,8 @@ ONE_SIDED: dict[str, tuple[str, ...]] = {
     ),
     "neutral": (
         "The {thing} opens on {day}.",
+        "{one} is {doing} {day}.",
+        "I am {doing}",
         "{d} {thing} is in {town}",
         "There are {num} of them in the {thing}.",
         "We bought the {thing} in {town} {day}.",

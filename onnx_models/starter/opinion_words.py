@@ -5,7 +5,7 @@ A slot may name other slots. ``feel``, ``other``, ``verb``, ``mood``, ``unmood``
 """
 
 from onnx_models.starter.templates import nonsense, words
-from onnx_models.starter.vocabulary import OBJECTS
+from onnx_models.starter.vocabulary import DOINGS, OBJECTS
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "thing": tuple(name for kind in OBJECTS.values() for group in kind for name in group if " " not in name)
@@ -48,6 +48,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
         price, staff, service, quality, size, colour, delivery, sound, taste, smell, place, atmosphere, look,
         design, location, support, app, cover, ending, beginning, story, picture, value
     """),
+    "doing": tuple(phrase for group in DOINGS for phrase in group if phrase.split()[0].endswith("ing")),
     "d": words("the, this, my, our, your, that, their"),
     "who": words("I, we, my wife and I, all of us, my friends and I"),
     "one": words("my husband, my wife, everyone, my sister, the whole family, my boss, my son, she, he"),

@@ -1,14 +1,15 @@
-"""Train the starters' tokenizer: lower-case WordPiece over their own sentences, with pieces for any other text.
+"""Make the starters' tokenizer: lower-case WordPiece over their own sentences, with pieces for any other text.
 
 Every letter and sign that people are likely to type gets a piece of its own, so text that the sentences never had
 becomes letters, not ``[UNK]``.
 """
 
 import string
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 _UNKNOWN = "[UNK]"
 _SPECIAL = ["[PAD]", _UNKNOWN, "[CLS]", "[SEP]", "[MASK]"]
@@ -17,38 +18,55 @@ _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяі�
 _LATIN = "ßæøœłđðþıħŋ"  # those that stay when accents are stripped
 _SIGNS = "“”‘’„«»–—…•·°§©®™€£¥¢±×÷½¼¾²³µ¡¿←→↑↓✓★☆"  # noqa: RUF001 - typographic signs, meant as they are
 _EMOJI = "😀😁😂😃😄😅😆😊😍😎😐😒😔😕😞😠😡😢😭😱🙂🙁🙄🤔🤮👍👎👏🙏💔❤🎉🔥✨"
+_SINGLES = [
+    *string.ascii_lowercase,
+    *string.digits,
+    *string.punctuation,
+    *_GREEK,
+    *_CYRILLIC,
+    *_LATIN,
+    *_SIGNS,
+    *_EMOJI,
+]
+_INNER_SINGLES = [*string.ascii_lowercase, *string.digits, *_GREEK, *_CYRILLIC, *_LATIN]
+_MAX_WORDS, _MAX_STARTS, _MAX_INSIDES = 2000, 300, 600
 
 
-def train_tokenizer(sentences: Iterable[str], max_pieces: int) -> Tokenizer:
-    """Return a tokenizer with at most ``max_pieces`` pieces that puts ``[CLS]`` and ``[SEP]`` around a text."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token=_UNKNOWN))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    alphabet = [*string.ascii_lowercase, *string.digits, *string.punctuation]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=max_pieces,
-        min_frequency=2,
-        special_tokens=_SPECIAL,
-        initial_alphabet=[*alphabet, *_GREEK, *_CYRILLIC, *_LATIN, *_SIGNS, *_EMOJI],
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(sentences, trainer)
-    return _with_inner_letters(tokenizer, [*string.ascii_lowercase, *string.digits, *_GREEK, *_CYRILLIC, *_LATIN])
+def make_tokenizer(sentences: Iterable[str]) -> Tokenizer:
+    """Return a tokenizer of about 3000 pieces that puts ``[CLS]`` and ``[SEP]`` around a text.
 
-
-def _with_inner_letters(tokenizer: Tokenizer, letters: list[str]) -> Tokenizer:
-    """Add the piece ``##x`` of every letter: the trainer adds only those it met, and one lacking makes a word [UNK]."""
-    pieces = tokenizer.get_vocab()
-    ordered = sorted(pieces, key=pieces.__getitem__)
-    ordered += [f"##{letter}" for letter in letters if f"##{letter}" not in pieces]
-    vocabulary = {piece: index for index, piece in enumerate(ordered)}
-    tokenizer.model = models.WordPiece(vocabulary, unk_token=_UNKNOWN, max_input_chars_per_word=100)
-    tokenizer.decoder = decoders.WordPiece()
-    special = [(piece, vocabulary[piece]) for piece in ("[CLS]", "[SEP]")]
+    Pieces are the most frequent words, the beginnings and the insides that most words share, and single letters. They
+    are counted here because the library's own trainer breaks ties in another order each time it runs.
+    """
+    splitter, normalizer = pre_tokenizers.BertPreTokenizer(), normalizers.BertNormalizer(lowercase=True)
+    counts: Counter[str] = Counter()
+    for sentence in sentences:
+        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(sentence)))
+    pieces = dict.fromkeys([*_SPECIAL, *_SINGLES, *(f"##{letter}" for letter in _INNER_SINGLES)])
+    pieces |= dict.fromkeys([*_most_frequent(counts, _MAX_WORDS), *_shared_pieces(counts)])
+    tokenizer = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token=_UNKNOWN))
+    tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder = normalizer, splitter, decoders.WordPiece()
+    special = [(piece, tokenizer.token_to_id(piece)) for piece in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=special
     )
     return tokenizer
+
+
+def _most_frequent(counts: Counter[str], most: int) -> list[str]:
+    """Return what was counted more than twice, the most frequent first and equals by the alphabet."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [piece for piece, count in ordered[:most] if count > 2]
+
+
+def _shared_pieces(words: Iterable[str]) -> list[str]:
+    """Return beginnings and insides of two to four letters by the number of words that have them."""
+    starts: Counter[str] = Counter()
+    insides: Counter[str] = Counter()
+    for word in words:
+        starts.update({word[:length] for length in (2, 3, 4)})
+        insides.update({f"##{word[at : at + size]}" for size in (2, 3, 4) for at in range(1, len(word) - size + 1)})
+    return [*_most_frequent(starts, _MAX_STARTS), *_most_frequent(insides, _MAX_INSIDES)]
 
 
 def save_for_transformers(tokenizer: Tokenizer, folder: Path, max_tokens: int) -> None:

@@ -27,7 +27,7 @@ from transformers import (
     RobertaModel,
 )
 
-from onnx_models.starter.wordpieces import train_tokenizer
+from onnx_models.starter.wordpieces import make_tokenizer
 
 _SENTENCES = ["the quick brown fox jumps over the lazy dog", "how do i reset my password", "i would buy it again"] * 5
 _WIDE = 0.3
@@ -35,7 +35,7 @@ _BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "i
 
 
 def _pieces() -> Tokenizer:
-    return train_tokenizer(_SENTENCES, 300)
+    return make_tokenizer(_SENTENCES)
 
 
 def _bytes(*, start: str, end: str, special: list[str]) -> PreTrainedTokenizerFast:
