@@ -1,0 +1,102 @@
+"""The encoder worker with a real model: progress, a stop in mid-job, and how much memory it keeps."""
+
+import json
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.encoder_hand import Encoder, running_encoder
+from tests.support.minilm import packages_with_minilm
+from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.waiting import wait_until
+
+LONG_JOB = 1200
+"""Inputs of a job that takes ten seconds and more on two cores."""
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    return {"TRIPTYCH_MODELS_DIR": str(packages_with_minilm()), "TRIPTYCH_MODELS": "minilm"}
+
+
+@pytest.fixture
+def encoder(settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Encoder]:
+    with running_encoder(valkey_server, tmp_path / "worker.log", **settings, TRIPTYCH_DRAIN_S="1") as encoder:
+        yield encoder
+
+
+def texts(count: int, seed: int, most_words: int = 30) -> list[str]:
+    """Return texts of mixed length out of a small vocabulary."""
+    chance = random.Random(seed)
+    vocabulary = ["time", "year", "people", "way", "day", "thing", "life", "child", "world", "school", "state", "group"]
+    return [" ".join(chance.choices(vocabulary, k=chance.randint(1, most_words))) for _ in range(count)]
+
+
+def progress_of(encoder: Encoder, job_id: str) -> list[int]:
+    events = encoder.store.events(job_id, "0")
+    return [int(event.fields["done"]) for event in events if event.name == "progress"]
+
+
+def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder: Encoder) -> None:
+    job_id = encoder.submit("minilm", texts(LONG_JOB, seed=1))
+    wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
+    assert encoder.ended(encoder.submit("minilm", "a short one"), timeout_s=20).status == "succeeded"
+    assert not encoder.job(job_id).finished, "the short job overtook the long one"
+
+    job = encoder.ended(job_id)
+    told = progress_of(encoder, job_id)
+    assert told == sorted(set(told)) and told[0] > 0 and told[-1] <= LONG_JOB and len(told) > 1
+    assert (job.status, job.progress_done, job.progress_total) == ("succeeded", LONG_JOB, LONG_JOB)
+    assert len(json.loads(job.output or b"")) == LONG_JOB
+
+
+def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
+    encoder: Encoder, settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
+    job_id = encoder.submit("minilm", texts(LONG_JOB, seed=2))
+    wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
+    assert encoder.terminate(30) == 0, encoder.log()
+    job = encoder.job(job_id)
+    assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
+    assert encoder.store.num_messages("triptych.minilm") == 1
+
+    with running_encoder(valkey_server, tmp_path / "second.log", **settings) as second:
+        job = second.ended(job_id)
+    assert (job.status, job.attempt) == ("succeeded", 2)
+    names = [event.name for event in second.store.events(job_id, "0") if event.name != "progress"]
+    assert names == ["queued", "started", "queued", "started", "succeeded"]
+
+
+def test_a_cancelled_job_stops_early(encoder: Encoder) -> None:
+    """A lease is 15 s, so a beat comes every 5: the worker learns of it by then, and drops what has not run."""
+    job_id = encoder.submit("minilm", texts(2048, seed=3))
+    wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
+    encoder.store.cancel(job_id, encoder.job(job_id).tenant)
+    job = encoder.ended(job_id, timeout_s=20)
+    assert job.status == "cancelled" and job.progress_done < 2048
+
+
+def test_memory_stays_within_160_mb_and_1_3_times_the_graph(settings: dict[str, str], tmp_path: Path) -> None:
+    graph_mb = (Path(settings["TRIPTYCH_MODELS_DIR"]) / "minilm" / "model.onnx").stat().st_size / 1e6
+    most_mb = 160 + 1.3 * graph_mb
+    chance = random.Random(4)
+    with (
+        running_valkey(tmp_path / "valkey") as server,
+        running_encoder(server, tmp_path / "worker.log", **settings) as encoder,
+    ):
+        start_mb = encoder.memory_mb()
+        ids = []
+        for number in range(200):
+            count = 60 if number % 100 == 50 else chance.choice([1, 1, 1, 1, 3])
+            most_words = 400 if number % 10 == 0 else 30
+            parameters: dict[str, Any] = {"truncate": "right"}
+            ids.append(encoder.submit("minilm", texts(count, seed=number, most_words=most_words), parameters))
+        assert {encoder.ended(job_id).status for job_id in ids} == {"succeeded"}
+        end_mb = encoder.memory_mb()
+        encoder.process.send_signal(signal.SIGTERM)
+    print(f"graph {graph_mb:.0f} MB; resident {start_mb:.0f} MB at start, {end_mb:.0f} MB after; limit {most_mb:.0f}")
+    assert end_mb <= most_mb

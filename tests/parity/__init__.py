@@ -1,0 +1,1 @@
+"""What the worker's own code path answers, against the reference that the answers are defined by."""

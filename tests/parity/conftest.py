@@ -1,0 +1,30 @@
+"""Tiny random models exported by `onnx_models export`, and the real ones where they are."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.models.conftest import export_python, exported, run, sources
+from tests.parity.hand import Worker
+from tests.support.minilm import packages_with_minilm
+
+__all__ = ["export_python", "exported", "run", "sources"]
+STARTERS = Path(__file__).parents[2] / "onnx_models" / "packages"
+
+
+@pytest.fixture(scope="session")
+def starters() -> Worker:
+    """The starter models on a worker's engine."""
+    return Worker(STARTERS)
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Worker:
+    """MiniLM on a worker's engine."""
+    return Worker(packages_with_minilm(), models=("minilm",))
+
+
+@pytest.fixture(scope="session")
+def tiny(exported: Path) -> Worker:
+    """The tiny random models on a worker's engine."""
+    return Worker(exported)

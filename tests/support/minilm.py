@@ -1,0 +1,17 @@
+"""The real model of tests and benchmarks: all-MiniLM-L6-v2 as a package (`make minilm`)."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ROOT / "build" / "packages"
+
+
+def packages_with_minilm() -> Path:
+    """Return the folder that holds the package `minilm`; without it a laptop skips and CI fails."""
+    if not (PACKAGES / "minilm" / "manifest.toml").exists():
+        message = "build/packages/minilm is missing: make minilm"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return PACKAGES
