@@ -54,7 +54,8 @@ def judge_embedder(served: ServedModel) -> Quality:
         "nearest_neighbour_handwritten_by_common_words": _share_by_words(written),
         "num_pairs": len(pairs),
         "num_handwritten": len(written),
-        "measured_on": "synthetic paraphrases; frames and meanings never trained on, though errors on them guided the training data, seed "
+        "measured_on": "synthetic paraphrases; frames and meanings never trained on, though errors on them guided "
+        "the training data, seed "
         f"{HELD_OUT_SEED}; handwritten: onnx_models/starter/probes.py",
     }
 
