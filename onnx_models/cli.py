@@ -9,13 +9,13 @@ from onnx_models.catalogue import as_table, rows_of
 from onnx_models.errors import ExportError
 from workers.runtime.model_package import PackageError, load_package
 
-PACKAGES = Path("build/packages")
-_STARTERS = Path("onnx_models/packages")
+PACKAGES = Path("onnx_models/packages")
+"""Where workers look for packages by default, so that what is exported here is served after a restart."""
 _EPILOG = """\
 examples:
   python -m onnx_models export ./my-model --task embed --name my-model --licence apache-2.0
   python -m onnx_models export sentence-transformers/all-MiniLM-L6-v2 --task embed --name minilm
-  python -m onnx_models verify build/packages/minilm --reference sentence-transformers/all-MiniLM-L6-v2
+  python -m onnx_models verify onnx_models/packages/minilm --reference sentence-transformers/all-MiniLM-L6-v2
   python -m onnx_models list
 
 export and verify need the environment of onnx_models/requirements-export.txt; list does not.
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     listing = commands.add_parser("list", help="check and list packages", description="Check and list packages.")
     listing.add_argument(
-        "folders", nargs="*", type=Path, default=[_STARTERS, PACKAGES], help="folders that packages lie in"
+        "folders", nargs="*", type=Path, default=[PACKAGES], help="folders that packages lie in"
     )
     listing.set_defaults(command=_list)
     return parser
