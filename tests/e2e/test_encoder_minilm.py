@@ -71,6 +71,24 @@ def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
     assert names == ["queued", "started", "queued", "started", "succeeded"]
 
 
+def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
+    settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
+    """It runs outside Celery's pool, so Celery alone would not wait for it, and the job look like a crash."""
+    with running_encoder(valkey_server, tmp_path / "first.log", **settings) as first:
+        assert first.terminate() == 0
+        job_id = first.submit("minilm", texts(LONG_JOB // 3, seed=5))
+        claim = first.store.claim(job_id, "a worker that dies")
+        assert claim is not None
+        first.client.hset(f"triptych:job:{job_id}", "suspect", "1")
+        first.store.release(claim)
+    with running_encoder(valkey_server, tmp_path / "second.log", **settings) as encoder:
+        wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
+        assert encoder.terminate() == 0, encoder.log()
+        job = encoder.job(job_id)
+        assert (job.status, job.crashes, job.attempt) == ("succeeded", 0, 2)
+
+
 def test_a_cancelled_job_stops_early(encoder: Encoder) -> None:
     """A lease is 15 s, so a beat comes every 5: the worker learns of it by then, and drops what has not run."""
     job_id = encoder.submit("minilm", texts(2048, seed=3))

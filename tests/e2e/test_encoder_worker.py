@@ -1,7 +1,6 @@
 """The encoder worker as a process, fed through the job store as a gateway would, on models whose answers are known."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -249,24 +248,6 @@ def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
         assert encoder.client.hlen("unacked") == 0
     with running_encoder(valkey_server, tmp_path / "second.log", **settings) as second:
         assert {second.ended(job_id).status for job_id in ids} == {"succeeded"}
-
-
-def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
-    valkey_server: ValkeyServer, packages: Path, tmp_path: Path
-) -> None:
-    """It runs outside Celery's pool, so Celery alone would not wait for it."""
-    with running_encoder(valkey_server, tmp_path / "worker.log", TRIPTYCH_MODELS_DIR=str(packages)) as encoder:
-        encoder.process.send_signal(signal.SIGSTOP)
-        job_id = encoder.submit("tiny", [" ".join(["w1"] * 60)] * 2048)
-        claim = encoder.store.claim(job_id, "a worker that dies")
-        assert claim is not None
-        encoder.client.hset(f"triptych:job:{job_id}", "suspect", "1")
-        encoder.store.release(claim)
-        encoder.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: encoder.job(job_id).status != "queued", 20, "the suspect did not start")
-        assert encoder.terminate() == 0, encoder.log()
-        job = encoder.job(job_id)
-        assert (job.status, job.crashes, job.attempt) == ("succeeded", 0, 2)
 
 
 def test_a_worker_without_jobs_stops_at_once_and_takes_leave(

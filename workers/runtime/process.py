@@ -64,10 +64,10 @@ def run_worker(settings: WorkerSettings, load: Callable[[WorkerSettings, Engine]
     _register(app, harness)
 
     def started(**_: Any) -> None:
+        _warn_of_the_server(client)
         heartbeat.start()
         reaper.start()
         logger.info("ready", extra={"models": sorted(models), "worker": worker_id})
-        _warn_of_the_server(client)
 
     def stopping(**_: Any) -> None:
         logger.info("stopping", extra={"running": len(harness.running()), "drain_s": settings.drain_s})
