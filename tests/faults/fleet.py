@@ -130,6 +130,10 @@ class Fleet:
         """Return how many of these jobs have reached a terminal state."""
         return sum(self.job(job_id).finished for job_id in job_ids)
 
+    def worker_waits_for_messages(self) -> bool:
+        """Return whether some worker's BRPOP is out: the next message goes to it, whatever becomes of it."""
+        return any(client["cmd"] == "brpop" and "b" in client["flags"] for client in self.client.client_list())
+
     def num_messages(self) -> int:
         """Return how many messages wait in the model's queue and its suspect lane."""
         return self.store.num_messages(queue_of(MODEL))

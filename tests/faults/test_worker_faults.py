@@ -18,6 +18,7 @@ def test_a_worker_frozen_before_it_claims_and_then_killed_loses_nothing(fleet: F
     job_ids = []
     for _ in range(NUM_FROZEN):
         worker = fleet.start_worker()
+        wait_until(fleet.worker_waits_for_messages, 10, "the worker does not wait for messages")
         worker.signal(signal.SIGSTOP)
         job_ids.append(fleet.submit("the message of this job dies with its worker"))
         wait_until(lambda: fleet.num_messages() == 0, 5, "the frozen worker did not take the message")
