@@ -45,9 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_verify(commands)
     listing = commands.add_parser("list", help="check and list packages", description="Check and list packages.")
-    listing.add_argument(
-        "folders", nargs="*", type=Path, default=[PACKAGES], help="folders that packages lie in"
-    )
+    listing.add_argument("folders", nargs="*", type=Path, default=[PACKAGES], help="folders that packages lie in")
     listing.set_defaults(command=_list)
     return parser
 
