@@ -6,6 +6,7 @@ import secrets
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import redis
@@ -63,27 +64,34 @@ def run_worker(settings: WorkerSettings, load: Callable[[WorkerSettings, Engine]
     harden(app)
     _register(app, harness)
 
-    def started(**_: Any) -> None:
-        _warn_of_the_server(client)
-        heartbeat.start()
-        reaper.start()
-        logger.info("ready", extra={"models": sorted(models), "worker": worker_id})
-
-    def stopping(**_: Any) -> None:
-        logger.info("stopping", extra={"running": len(harness.running()), "drain_s": settings.drain_s})
-        timer = threading.Timer(settings.drain_s, _give_up, args=(harness, heartbeat))
-        timer.daemon = True
-        timer.start()
-
-    signals.worker_ready.connect(started, weak=False)
-    signals.worker_shutting_down.connect(stopping, weak=False)
+    _on_start(heartbeat.start, reaper.start, partial(_report_ready, client, worker_id, sorted(models)))
+    _on_stop(harness, heartbeat, settings.drain_s)
     status = _serve(app, [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)], settings)
     harness.drain(settings.drain_s)
     heartbeat.stop()
     return status
 
 
-def _warn_of_the_server(client: "redis.Redis") -> None:
+def _on_start(*steps: Callable[[], None]) -> None:
+    def started(**_: Any) -> None:
+        for step in steps:
+            step()
+
+    signals.worker_ready.connect(started, weak=False)
+
+
+def _on_stop(harness: Harness, heartbeat: Heartbeat, drain_s: float) -> None:
+    def stopping(**_: Any) -> None:
+        logger.info("stopping", extra={"running": len(harness.running()), "drain_s": drain_s})
+        timer = threading.Timer(drain_s, _give_up, args=(harness, heartbeat))
+        timer.daemon = True
+        timer.start()
+
+    signals.worker_shutting_down.connect(stopping, weak=False)
+
+
+def _report_ready(client: "redis.Redis", worker_id: str, models: list[str]) -> None:
+    logger.info("ready", extra={"models": models, "worker": worker_id})
     try:
         for warning in server_warnings(client):
             logger.warning(warning)
