@@ -33,37 +33,27 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield stack.wait_until_ready()
 
 
+def printed(command: list[str]) -> str:
+    """Run an example; return what it printed."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment(no_proxy="127.0.0.1")
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("number", range(len(blocks("bash"))))
 def test_each_shell_example_prints_an_answer(url: str, number: int) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    script = blocks("bash")[number].replace(URL, url)
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment(no_proxy="127.0.0.1"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-    assert '"error":{' not in done.stdout
-    assert {0: '"label":"positive"', 1: "event: succeeded", 2: "202 ACCEPTED"}[number] in done.stdout
+    answer = printed(["bash", "-euo", "pipefail", "-c", blocks("bash")[number].replace(URL, url)])
+    assert '"error":{' not in answer
+    assert {0: '"label":"positive"', 1: "event: succeeded", 2: "202 ACCEPTED"}[number] in answer
 
 
 def test_the_python_example_prints_the_dimensions_and_the_tokens(url: str) -> None:
     (script,) = blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-c", script.replace(URL, url)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment(no_proxy="127.0.0.1"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"128 \d+\n", done.stdout)
+    assert re.fullmatch(r"128 \d+\n", printed([sys.executable, "-c", script.replace(URL, url)]))
 
 
 def test_the_path_of_a_job_names_files_and_functions_that_exist() -> None:
