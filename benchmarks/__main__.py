@@ -26,7 +26,7 @@ _HELP = """figures:
   memory    gateway, worker, and a serving environment on disk
 
 examples:
-  python -m benchmarks                       everything, about 6 minutes
+  python -m benchmarks                       everything, 5 to 10 minutes
   python -m benchmarks queue http            two of them
   python -m benchmarks --quick               a small run of everything in less than a minute; its numbers are rough
   python -m benchmarks submit --json out.json

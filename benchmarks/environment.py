@@ -45,7 +45,8 @@ def estimate() -> list[Figure]:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     if done.returncode:
         raise BenchError(f"{' '.join(command[1:4])} … failed:\n{done.stderr[-1000:]}")
 
