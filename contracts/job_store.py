@@ -14,6 +14,7 @@ Every key, its type, meaning, and who removes it (all under the prefix ``triptyc
     waiting:<queue>        ZSET    queued jobs by when they entered           claim, finish
     watermark:<queue>      STRING  messages pushed before have left the queue TTL 7 days
     alone:<worker>         STRING  the suspect that runs on this worker       finish, release; TTL deadline + 1 h
+    claim:<token>          STRING  the job that a call of `next` has claimed  TTL 60 s
     active                 HASH    tenant -> unfinished jobs                  finish, when it reaches 0
     jobs:<tenant>          ZSET    ids by creation, for listing               reap when the record goes, delete
     idem:<tenant>:<hash>   HASH    job id and fingerprint of a request        TTL 24 h
@@ -24,8 +25,7 @@ Every key, its type, meaning, and who removes it (all under the prefix ``triptyc
     worker:<id>            STRING  heartbeat of a worker                      TTL three beats  (contracts/registry.py)
     workers                SET     ids of workers                             registry, when worker:<id> is gone
     api_keys               HASH    key id -> hash and tenant                  its owner  (services/gateway/api_keys.py)
-    triptych.<model>[.suspect]  LIST  Celery's messages, written by kombu (no prefix), beside kombu's own
-                                   `unacked`, `unacked_index`, `unacked_mutex` and `_kombu.binding.*`
+    triptych.<model>[.suspect]  LIST  Celery's messages (no prefix), beside kombu's own `_kombu.binding.*`
 """
 
 import re
@@ -48,7 +48,7 @@ PREFIX = "triptych:"
 WAKE_CHANNEL = PREFIX + "wake"
 REAP_LIMIT = 200
 IDEMPOTENCY_TTL_S = 24 * 3600
-_SCRIPTS = ("submit", "claim", "beat", "progress", "finish", "release", "cancel", "delete", "reap")
+_SCRIPTS = ("submit", "claim", "next", "beat", "progress", "finish", "release", "cancel", "delete", "reap")
 _FIELDS = [
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
@@ -224,19 +224,11 @@ class JobStore:
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         """Start an attempt at a queued job, or return None when there is nothing to run."""
-        reply = self._run("claim", job_id, worker, self.lease_s, secrets.token_hex(8))
-        if reply is None:
-            return None
-        attempt, task, model, request, timeout_s, suspect = reply
-        return Claim(
-            id=job_id,
-            attempt=attempt,
-            task=task.decode(),
-            model=model.decode(),
-            request=request,
-            timeout_s=float(timeout_s),
-            suspect=suspect == b"1",
-        )
+        return _claim_from(self._run("claim", job_id, worker, self.lease_s, secrets.token_hex(8)))
+
+    def claim_next(self, queue: str, worker: str) -> Claim | None:
+        """Start an attempt at the oldest job that waits in a queue, or return None when none does."""
+        return _claim_from(self._run("next", queue, worker, self.lease_s, secrets.token_hex(8)))
 
     def beat(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
         """Renew the leases of these (id, attempt); return the ids that must stop: fenced, cancelled or expired."""
@@ -338,3 +330,18 @@ def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:
 def _event_from(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
     text = {name.decode(): value.decode() for name, value in fields.items()}
     return Event(entry_id.decode(), text.pop("event"), text)
+
+
+def _claim_from(reply: Any) -> Claim | None:
+    if reply is None:
+        return None
+    attempt, task, model, request, timeout_s, suspect, job_id = reply
+    return Claim(
+        id=job_id.decode(),
+        attempt=attempt,
+        task=task.decode(),
+        model=model.decode(),
+        request=request,
+        timeout_s=float(timeout_s),
+        suspect=suspect == b"1",
+    )

@@ -95,6 +95,29 @@ local function finish(id, status, ...)
   redis.call('HINCRBY', P .. 'finished', get(id, 'model') .. '|' .. status, 1)
 end
 
+-- A queued job starts to run. The token tells a call that comes again, because its reply was lost, from a new one.
+local function start_attempt(id, worker, lease_s, token)
+  leave_queue(id)
+  redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'token', token, 'started_at', stamp(now),
+    'progress_done', 0)
+  redis.call('HINCRBY', job_key(id), 'attempt', 1)
+  look_again(id, tonumber(lease_s))
+  -- While a suspect runs, whatever dies is its doing: its neighbours on this worker are not blamed (reap.lua). The
+  -- mark must outlive the suspect's lease, because the neighbours may be looked at after it.
+  if get(id, 'suspect') == '1' then
+    redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
+  end
+  tell(id, 'started')
+end
+
+-- What a worker gets to know of the attempt that it has started.
+local function attempt_of(id)
+  local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect')
+  fields[1] = tonumber(fields[1])
+  fields[#fields + 1] = id
+  return fields
+end
+
 local function owns(id, attempt)
   local status = get(id, 'status')
   return (status == 'running' or status == 'cancelling') and get(id, 'attempt') == attempt, status

@@ -152,6 +152,25 @@ class Orders(RuleBasedStateMachine):
     def claim_by_a_doubled_message(self, worker: str, place: int) -> None:
         self.claim(self.pick(list(self.jobs.values()), place), worker)
 
+    @precondition(lambda self: self.any_in("queued"))
+    @rule(worker=workers)
+    def take_the_next_that_waits(self, worker: str) -> None:
+        claim = self.store.claim_next(QUEUE, worker)
+        for job in self.jobs.values():
+            if job.late and job.status == "queued" and not job.suspect and not job.deleted:
+                # It expires when it comes to the head of the queue, which it may not have.
+                job.status = self.store.read(job.id, job.tenant).status
+        if claim is not None:
+            self.started(self.jobs[claim.id], worker, claim)
+
+    def started(self, job: Expected, worker: str, claim: Claim) -> None:
+        assert job.status == "queued" and not job.late and not job.deleted
+        job.status, job.attempt, job.worker = "running", job.attempt + 1, worker
+        assert (claim.attempt, claim.suspect) == (job.attempt, job.suspect)
+        self.claims.append((worker, claim))
+        if job.suspect:
+            self.alone[worker] = job.id
+
     def claim(self, job: Expected, worker: str) -> None:
         claim = self.store.claim(job.id, worker)
         if job.deleted or job.status != "queued":
@@ -160,12 +179,8 @@ class Orders(RuleBasedStateMachine):
             assert claim is None
             job.status = "expired"
         else:
-            job.status, job.attempt, job.worker = "running", job.attempt + 1, worker
             assert claim is not None
-            assert (claim.attempt, claim.suspect) == (job.attempt, job.suspect)
-            self.claims.append((worker, claim))
-            if job.suspect:
-                self.alone[worker] = job.id
+            self.started(job, worker, claim)
 
     @precondition(lambda self: self.claims)
     @rule(worker=workers)

@@ -50,6 +50,37 @@ def test_a_claim_carries_the_job_and_the_record_names_its_worker(store: JobStore
     assert store.position(job) is None
 
 
+def test_the_next_claim_takes_the_oldest_that_waits_and_needs_no_message(store: JobStore) -> None:
+    job_ids = [submit(store) for _ in range(3)]
+    store.client.delete(QUEUE)
+    taken = [store.claim_next(QUEUE, "w1") for _ in range(4)]
+    assert [claim.id if claim else None for claim in taken] == [*job_ids, None]
+    assert [store.read(job_id, TENANT).attempt for job_id in job_ids] == [1, 1, 1]
+    assert store.claim(job_ids[0], "w2") is None
+
+
+def test_the_next_claim_passes_over_what_is_past_its_deadline(store: JobStore) -> None:
+    late, timely = submit(store), submit(store)
+    pass_deadline(store, late)
+    taken = store.claim_next(QUEUE, "w1")
+    assert taken is not None and taken.id == timely
+    assert status(store, late) == "expired"
+
+
+def test_a_next_claim_whose_reply_was_lost_gets_the_same_attempt_again(store: JobStore) -> None:
+    job_ids = [submit(store) for _ in range(2)]
+    first, again = (store._run("next", QUEUE, "w1", store.lease_s, "token") for _ in range(2))
+    assert first == again
+    assert [store.read(job_id, TENANT).status for job_id in job_ids] == ["running", "queued"]
+
+
+def test_twenty_threads_take_twenty_jobs_once_each(store: JobStore) -> None:
+    job_ids = [submit(store) for _ in range(20)]
+    taken = all_at_once(20, lambda index: store.claim_next(QUEUE, f"w{index}"))
+    assert sorted(claim.id for claim in taken if claim) == sorted(job_ids)
+    assert messages(store) == []
+
+
 def test_twenty_threads_claim_a_job_once(store: JobStore) -> None:
     for _ in range(5):
         job_id = submit(store)

@@ -8,7 +8,7 @@ from contracts import job_store
 from contracts.errors import TriptychError
 from contracts.job_store import JobStore
 from contracts.registry import ModelCard, Registry
-from tests.redis.hand import ANSWER, TENANT, claim, claimed, come_due, pass_deadline, submit
+from tests.redis.hand import ANSWER, QUEUE, TENANT, claim, claimed, come_due, pass_deadline, submit
 from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
@@ -65,7 +65,8 @@ def live_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
     come_due(store, crashed.id)
     store.reap()
     claim(store, crashed.id, "w2")
-    claimed(store, tenant="other", ttl_s=ttl_s)
+    submit(store, tenant="other", ttl_s=ttl_s)
+    store.claim_next(QUEUE, "w3")
     submit(store, ttl_s=ttl_s)
     return [job_id.decode() for job_id in store.client.zrange("triptych:due", 0, -1)]
 
@@ -99,7 +100,7 @@ def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -
         store.reap()
         return {row_of(key.decode()).name for key in store.client.scan_iter()}
 
-    lasting = {"tombstone:<id>", "idem:<tenant>:<hash>", "watermark:<queue>", "alone:<worker>"} | KEPT
+    lasting = {"claim:<token>", "tombstone:<id>", "idem:<tenant>:<hash>", "watermark:<queue>", "alone:<worker>"} | KEPT
     wait_until(lambda: left() <= lasting, 5.0, "a key outlived its job")
     for key in store.client.scan_iter():
         row = row_of(key.decode())

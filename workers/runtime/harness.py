@@ -21,6 +21,7 @@ from workers.runtime.work import Stopped
 
 logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.5
+MAX_IN_A_ROW = 32
 
 
 class Attempt:
@@ -69,24 +70,48 @@ class Harness:
         self._suspects_thread = threading.Thread(target=self._run_suspects, name="suspects", daemon=True)
         self._suspects_thread.start()
 
-    def accept(self, job_id: str, *, suspect: bool) -> None:
-        """Run the job of a message now, or, if it is suspected of killing workers, when no other suspect runs."""
+    def accept(self, job_id: str, *, suspect: bool, queue: str = "") -> None:
+        """Run the job of a message now, or, if it is suspected of killing workers, when no other suspect runs.
+
+        With a ``queue``, go on with the jobs that wait in it: a message that Celery has to bring costs several times as
+        much as a claim. The number is bounded, so that the queues of other models come to their turn.
+        """
         if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
             logger.warning("message without a job id refused")
         elif suspect:
             self._suspects.put(job_id)
         else:
             self.run(job_id)
+            self._run_waiting(queue)
 
-    def run(self, job_id: str) -> None:
-        """Claim a job and bring it to its end. A claim that fails does not raise: the reaper will notice."""
+    def run(self, job_id: str) -> bool:
+        """Claim a job and bring it to its end; return whether there was anything to run."""
+        return self._run_claimed(lambda: self._store.claim(job_id, self._worker_id))
+
+    def take_no_more(self) -> None:
+        """Start no further job, except for messages that Celery has handed out already."""
+        self._draining.set()
+
+    def _run_waiting(self, queue: str) -> None:
+        for _ in range(MAX_IN_A_ROW if queue else 0):
+            if self._draining.is_set():
+                return
+            if not self._run_claimed(lambda: self._store.claim_next(queue, self._worker_id)):
+                return
+
+    def _run_claimed(self, claim_job: Callable[[], Claim | None]) -> bool:
+        """Claim and run. A claim that fails does not raise: the reaper will notice."""
         try:
-            claim = self._store.claim(job_id, self._worker_id)
+            claim = claim_job()
         except redis.RedisError as error:
-            logger.warning("claim failed: %s", error, extra={"job_id": job_id})
-            return
-        if claim is None:
-            return
+            logger.warning("claim failed: %s", error)
+            return False
+        if claim is not None:
+            self._run(claim)
+        return claim is not None
+
+    def _run(self, claim: Claim) -> None:
+        job_id = claim.id
         attempt = Attempt(claim, self._store)
         with self._lock:
             before = self._attempts.pop(job_id, None)

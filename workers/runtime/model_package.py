@@ -40,7 +40,7 @@ class Batching(_Table, frozen=True, kw_only=True):
 
     max_batch_tokens: PositiveInt = 512
     """Padded tokens in one model call: rows x longest row."""
-    max_padding: Annotated[float, msgspec.Meta(ge=1.0, le=2.0)] = 1.05
+    max_padding: Annotated[float, msgspec.Meta(ge=1.0, le=2.0)] = 1.1
     """Padded tokens per real token that a batch may have."""
 
 

@@ -82,6 +82,7 @@ def _on_start(*steps: Callable[[], None]) -> None:
 
 def _on_stop(harness: Harness, heartbeat: Heartbeat, drain_s: float) -> None:
     def stopping(**_: Any) -> None:
+        harness.take_no_more()
         logger.info("stopping", extra={"running": len(harness.running()), "drain_s": drain_s})
         timer = threading.Timer(drain_s, _give_up, args=(harness, heartbeat))
         timer.daemon = True
@@ -102,7 +103,8 @@ def _report_ready(client: "redis.Redis", worker_id: str, models: list[str]) -> N
 def _register(app: Celery, harness: Harness) -> None:
     @app.task(name=RUN_TASK, bind=True)  # type: ignore[untyped-decorator]
     def run(task: Any, job_id: str) -> None:
-        harness.accept(job_id, suspect=str(task.request.delivery_info.get("routing_key", "")).endswith(".suspect"))
+        queue = str(task.request.delivery_info.get("routing_key", ""))
+        harness.accept(job_id, suspect=queue.endswith(".suspect"), queue=queue)
 
 
 def _serve(app: Celery, queues: list[str], settings: WorkerSettings) -> int:
