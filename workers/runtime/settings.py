@@ -23,7 +23,7 @@ class WorkerSettings:
     """TRIPTYCH_DEVICE: cpu or cuda. A worker that asked for cuda and did not get it exits."""
     threads: int = 1
     """TRIPTYCH_THREADS: threads of one model call. Default: the CPUs that the cgroup and the affinity allow."""
-    concurrency: int = 128
+    concurrency: int = 64
     """TRIPTYCH_CONCURRENCY: jobs in hand at once. More give better batches and cost a thread each."""
     drain_s: float = 25.0
     """TRIPTYCH_DRAIN_S: how long a stopping worker works on; then it gives its jobs back to the queue."""
