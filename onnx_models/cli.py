@@ -4,9 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from onnx_models.catalogue import as_table, rows_of
 from onnx_models.errors import ExportError
+from onnx_models.kind import TASKS
+from workers.runtime.manifest import Precision
 from workers.runtime.model_package import PackageError, load_package
 
 PACKAGES = Path("onnx_models/packages")
@@ -60,12 +63,15 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add(
         "source", metavar="SOURCE", help="a folder, a hub id, or package:NAME/FOLDER inside an installed Python package"
     )
-    add("--task", required=True, choices=["embed", "classify"], help="what jobs it serves")
+    add("--task", required=True, choices=TASKS, metavar="TASK", help=f"what jobs it serves: {', '.join(TASKS)}")
+    add("--precision", choices=get_args(Precision), default="fp32", help="of the weights (default: %(default)s)")
+    add("--opset", type=_positive, help="ONNX opset of the graph (default: what the architecture was proved with)")
+    add("--cache", choices=["slots", "concat"], default="slots", help="decoders: how past tokens are kept")
     add("--name", required=True, help="the name that jobs ask for: a-z, 0-9, dot, dash, underscore")
     add("--output", type=Path, default=PACKAGES, metavar="DIR", help="where packages lie (default: %(default)s)")
     add(
         "--pooling",
-        choices=["mean", "cls", "last_token"],
+        choices=["mean", "cls", "last_token", "none"],
         help="how token vectors become one (default: as the source says)",
     )
     add(
@@ -76,6 +82,7 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add("--licence", help="licence of the weights (default: from the model card, else unknown)")
     add("--description", default="", help="one line on what the model is good for")
     add("--atol", type=float, help="largest difference from torch that passes (default: 1e-4)")
+    add("--min-cosine", type=float, metavar="C", help="smallest cosine with torch that a lower precision may have")
     add("--force", action="store_true", help="replace a package of that name")
     export.set_defaults(command=_export)
 
@@ -90,6 +97,7 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     verify.add_argument("--reference", required=True, metavar="SOURCE", help="as SOURCE of export")
     verify.add_argument("--revision", help="as of export")
     verify.add_argument("--atol", type=float, help="largest difference that passes (default: 1e-4)")
+    verify.add_argument("--min-cosine", type=float, metavar="C", help="as of export")
     verify.set_defaults(command=_verify)
 
 
@@ -104,13 +112,17 @@ def _export(options: argparse.Namespace) -> int:
     from onnx_models.source import open_source
 
     source = open_source(options.source, options.revision)  # before torch: a mistyped name is told at once
-    from onnx_models.export import ExportRequest, export_package
+    from onnx_models.export import export_package
+    from onnx_models.kind import ExportRequest
     from onnx_models.verify import DEFAULT_ATOL
 
     request = ExportRequest(
         source=source,
         name=options.name,
         task=options.task,
+        precision=options.precision,
+        opset=options.opset,
+        cache=options.cache,
         output=options.output,
         pooling=options.pooling,
         normalize=options.normalize,
@@ -120,9 +132,9 @@ def _export(options: argparse.Namespace) -> int:
         atol=DEFAULT_ATOL if options.atol is None else options.atol,
         force=options.force,
     )
-    package = export_package(request)
+    package = export_package(request, min_cosine=options.min_cosine)
     print(f"{package.path}: exported and verified")
-    for name, value in package.manifest.export.items():
+    for name, value in (package.manifest.export | package.manifest.verified).items():
         print(f"  {name}: {value}")
     if "default_prompt" in package.manifest.export:
         print("  the source puts default_prompt before each text; workers do not, so clients have to", file=sys.stderr)
@@ -136,9 +148,11 @@ def _verify(options: argparse.Namespace) -> int:
     source = open_source(options.reference, options.revision)
     from onnx_models.verify import DEFAULT_ATOL, verify
 
-    parity = verify(package, source, DEFAULT_ATOL if options.atol is None else options.atol)
+    figures = verify(
+        package, source, atol=DEFAULT_ATOL if options.atol is None else options.atol, min_cosine=options.min_cosine
+    )
     print(f"{package.path}: answers as {source.name} ({source.revision})")
-    for name, value in parity.as_table().items():
+    for name, value in figures.items():
         print(f"  {name}: {value}")
     return 0
 

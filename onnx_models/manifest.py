@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from workers.runtime.model_package import MANIFEST, Manifest
+from workers.runtime.manifest import MANIFEST, Manifest
+from workers.runtime.model_package import sha256_of
 
-_HEAD = "# Written by `python -m onnx_models export`; workers/runtime/model_package.py says what each field means.\n"
+_HEAD = "# Written by `python -m onnx_models export`; workers/runtime/manifest.py says what each field means.\n"
 _TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "tokenizers")
 
 
@@ -17,6 +18,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
     text = tomli_w.dumps(msgspec.to_builtins(manifest))
     (folder / MANIFEST).write_text(_HEAD + text, encoding="utf-8")
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return a manifest's [files]: every file of the folder but the manifest, with its SHA-256."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
 def tool_versions() -> dict[str, str]:

@@ -8,7 +8,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from onnx_models.export import ExportRequest, export_package
+from onnx_models.encoders.served import ServedModel
+from onnx_models.export import export_package
+from onnx_models.kind import ExportRequest
 from onnx_models.source import Source
 from onnx_models.starter.judge import judge_classifier, judge_embedder
 from onnx_models.starter.learn import train_classifier, train_embedder
@@ -38,7 +40,8 @@ def make_starter(task: str, output: Path = PACKAGES) -> None:
             description=_DESCRIPTIONS[task],
             force=True,
         )
-        package = export_package(request, judge_embedder if task == "embed" else judge_classifier)
+        judge = judge_embedder if task == "embed" else judge_classifier
+        package = export_package(request, measure=lambda package: judge(ServedModel(package)))
     print(package.path, package.manifest.quality, package.manifest.export)
 
 

@@ -12,6 +12,7 @@ MANIFEST = """\
 name = "mini"
 family = "encoder"
 task = "embed"
+graph = "text-encoder"
 source = "tests"
 revision = "1"
 licence = "Apache-2.0"

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onnx_models.served import ServedModel
+from onnx_models.encoders.served import ServedModel
 from tests.models.conftest import EXPORTS, ROOT
-from workers.runtime.model_package import Classify, Embed, load_package
+from workers.runtime.manifest import Classify, Embed
+from workers.runtime.model_package import load_package
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
 
@@ -19,8 +20,8 @@ def test_an_exported_package_loads_and_records_its_parity(exported: Path, name: 
 
     assert set(manifest.files) == {"model.onnx", "tokenizer.json"}
     assert {path.name for path in (exported / name).iterdir()} == {*manifest.files, "manifest.toml"}
-    assert 0 < manifest.export["parity_graph"] < 1e-4
-    assert 0 < manifest.export["parity_answers"] < 1e-4
+    assert 0 < manifest.verified["relative_diff"] < 1e-4
+    assert 0 < manifest.verified["answers_diff"] < 1e-4
     assert manifest.export["transformers"] == "4.57.6"
     assert manifest.revision.startswith("weights-sha256-")
     assert manifest.source == name
@@ -76,7 +77,7 @@ def test_the_second_text_of_a_pair_is_told_from_the_first(exported: Path) -> Non
     as_one = row._replace(type_ids=[0] * len(row.ids))
 
     assert row.type_ids == [0, 0, 0, 1, 1]
-    assert np.abs(served.run([row])[0] - served.run([as_one])[0]).max() > 1e-3
+    assert np.abs(served.run([row])[0]["logits"] - served.run([as_one])[0]["logits"]).max() > 1e-3
 
 
 def test_settings_left_in_a_tokenizer_neither_cut_nor_pad(exported: Path) -> None:

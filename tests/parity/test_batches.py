@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnx_models.served import ServedModel
+from onnx_models.encoders.served import ServedModel
 from onnx_models.starter.probes import OPINIONS, SAME_MEANING
 from tests.parity.conftest import STARTERS
 from tests.parity.hand import Worker
@@ -60,7 +60,7 @@ def test_any_company_gives_the_same_answer(starters: Worker, count: int) -> None
 
 @pytest.mark.parametrize("model", ["starter-embed", "starter-classify"])
 def test_the_worker_answers_as_the_exporters_own_reading_of_the_package(starters: Worker, model: str) -> None:
-    """`onnx_models.served` pads, pools and scores with code of its own, and was checked against torch."""
+    """`onnx_models.encoders.served` pads, pools and scores with code of its own, and was checked against torch."""
     texts = mixed_texts(2, 40)
     served = ServedModel(load_package(STARTERS / model))
     manifest = served.manifest

@@ -157,6 +157,7 @@ def write_package(
         "name": folder.name,
         "family": "encoder",
         "task": task,
+        "graph": "text-encoder",
         "source": "tests",
         "revision": "1",
         "licence": "mit",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.tasks import EmbedParameters
 from workers.encoder.embed import shape_vectors
 from workers.encoder.pooling import POOLING, normalized
-from workers.runtime.model_package import Embed
+from workers.runtime.manifest import Embed
 
 EXPECTED = {"mean": lambda rows: rows.mean(axis=0), "cls": lambda rows: rows[0], "last_token": lambda rows: rows[-1]}
 

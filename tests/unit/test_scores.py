@@ -8,7 +8,7 @@ import pytest
 
 from contracts.tasks import ClassifyParameters
 from workers.encoder.classify import score_labels, sigmoid, softmax
-from workers.runtime.model_package import Classify
+from workers.runtime.manifest import Classify
 
 LABELS = ["a", "b", "c"]
 

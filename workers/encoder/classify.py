@@ -10,7 +10,7 @@ import numpy.typing as npt
 from contracts.jobs import Answer
 from contracts.tasks import ClassifyParameters, ClassifyRequest, LabelScore
 from workers.encoder.model import EncoderModel
-from workers.runtime.model_package import Classify
+from workers.runtime.manifest import Classify
 from workers.runtime.work import Work
 
 Scores = npt.NDArray[Any]

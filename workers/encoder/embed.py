@@ -9,7 +9,7 @@ from contracts.jobs import Answer
 from contracts.tasks import EmbedParameters, EmbedRequest
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats, normalized
-from workers.runtime.model_package import Embed
+from workers.runtime.manifest import Embed
 from workers.runtime.work import Work
 
 

@@ -31,7 +31,7 @@ class EncoderModel:
         self.manifest = package.manifest
         self.name = package.manifest.name
         self.task = package.manifest.task
-        self.revision = package.manifest.revision
+        self.revision = package.manifest.version
         self.max_batch_tokens = settings.max_batch_tokens or package.manifest.batching.max_batch_tokens
         self.max_padding = package.manifest.batching.max_padding
         self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)

@@ -12,9 +12,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from workers.runtime.model_package import ModelPackage, Pooling
+from workers.runtime.manifest import Pooling
+from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
+Outputs = dict[str, Floats]
+"""What a graph answers to one row, by the name of the output."""
 Text = str | tuple[str, str]
 """One text, or a pair that is read as one row."""
 
@@ -36,6 +39,9 @@ class ServedModel:
         graph = str(package.file("model.onnx"))
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
+        self.outputs = [tensor.name for tensor in self._session.get_outputs()]
+        by_token = ("last_hidden_state", "start_logits", "end_logits")
+        self._by_token = {*by_token, "logits"} if self.manifest.task in ("entities", "fill_mask") else {*by_token}
         self.tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -45,12 +51,12 @@ class ServedModel:
         encoding = self.tokenizer.encode(*((text,) if isinstance(text, str) else text))
         return Row(list(encoding.ids), list(encoding.type_ids))
 
-    def run(self, rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
+    def run(self, rows: Sequence[Row]) -> list[Outputs]:
         """Run rows of token ids as one batch, padded on the right with id 0.
 
         Returns:
-            The graph's output, float32 [rows, tokens, dimensions] or [rows, labels], and the attention mask, int64
-            [rows, tokens].
+            For each row its outputs by name, without padding: float32 [tokens, size], [labels], [size] or, of
+            question answering, [tokens].
         """
         longest = max(len(row.ids) for row in rows)
         ids, mask, types = (np.zeros((len(rows), longest), dtype=np.int64) for _ in range(3))
@@ -59,27 +65,35 @@ class ServedModel:
             types[index, : len(row.ids)] = row.type_ids
             mask[index, : len(row.ids)] = 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-        output = self._session.run(None, {name: feed[name] for name in self.inputs})[0]
-        return output, mask
+        outputs = self._session.run(None, {name: feed[name] for name in self.inputs})
+        return [
+            {
+                name: array[index, : len(row.ids)] if name in self._by_token else array[index]
+                for name, array in zip(self.outputs, outputs, strict=True)
+            }
+            for index, row in enumerate(rows)
+        ]
 
     def answer(self, texts: Sequence[Text]) -> Floats:
         """Return vectors, float32 [texts, dimensions], or scores, float32 [texts, labels]; all texts in one batch."""
-        output, mask = self.run([self.tokenize(text) for text in texts])
+        rows = self.run([self.tokenize(text) for text in texts])
         embed, classify = self.manifest.embed, self.manifest.classify
         if embed:
-            vectors = pool(output, mask, embed.pooling)
+            vectors = np.stack([pool(row[self.outputs[0]], embed.pooling) for row in rows])
             return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if embed.normalize else vectors
-        return score(output, classify.function_to_apply) if classify else output
+        logits = np.stack([row["logits"] for row in rows])
+        return score(logits, classify.function_to_apply) if classify else logits
 
 
-def pool(vectors: Floats, mask: NDArray[np.int64], pooling: Pooling) -> Floats:
-    """Turn token vectors [rows, tokens, dimensions], padded on the right, into one vector a row."""
+def pool(vectors: Floats, pooling: Pooling) -> Floats:
+    """Turn a row's token vectors [tokens, dimensions] into one; with ``none`` the graph has done so."""
+    if pooling == "none":
+        return vectors
     if pooling == "cls":
-        return vectors[:, 0]
+        return vectors[0]
     if pooling == "last_token":
-        return vectors[np.arange(len(vectors)), mask.sum(axis=1) - 1]
-    weights = mask[:, :, None].astype(np.float32)
-    return (vectors * weights).sum(axis=1) / weights.sum(axis=1)
+        return vectors[-1]
+    return vectors.mean(axis=0)
 
 
 def score(logits: Floats, function: str) -> Floats:

@@ -9,7 +9,8 @@ from typing import Any
 
 from onnx_models.errors import ExportError
 from onnx_models.source import Source
-from workers.runtime.model_package import Classify, Embed, Pooling
+from onnx_models.tokenizers.write import TOKENIZER, load_tokenizer
+from workers.runtime.manifest import Classify, Embed, Entities, FillMask, Pooling
 
 _POOLING_MODES: dict[str, Pooling] = {
     "pooling_mode_mean_tokens": "mean",
@@ -98,12 +99,35 @@ def classify_facts(config: Any) -> Classify:
     return Classify(labels=[by_id[index] for index in range(len(by_id))], function_to_apply=function)
 
 
+def entities_facts(config: Any) -> Entities:
+    """Return token labels in the order of the logits. Raises as ``classify_facts``."""
+    return Entities(labels=classify_facts(config).labels)
+
+
+def fill_mask_facts(source: Source) -> FillMask:
+    """Return the token that stands for a gap.
+
+    Raises:
+        ExportError: the tokenizer has none.
+    """
+    tokenizer = load_tokenizer(source)
+    if tokenizer.mask_token is None:
+        raise ExportError("the tokenizer has no mask token, so there is no gap to fill")
+    return FillMask(mask_token=tokenizer.mask_token, mask_token_id=tokenizer.mask_token_id)
+
+
 def default_prompt(source: Source) -> str | None:
     """Return the text that sentence-transformers would put before every input; a worker puts none."""
     config = source.read_json("config_sentence_transformers.json")
     return (config.get("prompts") or {}).get(config.get("default_prompt_name")) or None
 
 
-def lowers_case(source: Source) -> bool:
-    """Tell whether sentence-transformers lower-cases texts by itself, before the tokenizer sees them."""
-    return source.read_json("sentence_bert_config.json").get("do_lower_case") is True
+def check_lower_case(source: Source, folder: Path) -> None:
+    """Raise ExportError if sentence-transformers lower-cases texts before a tokenizer that does not do it itself."""
+    from tokenizers import Tokenizer
+
+    if source.read_json("sentence_bert_config.json").get("do_lower_case") is not True:
+        return
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    if tokenizer.encode("ABC").ids != tokenizer.encode("abc").ids:
+        raise ExportError("sentence_bert_config.json lower-cases texts before its tokenizer; a package can't do that")

@@ -1,0 +1,1 @@
+"""Networks from before transformers: our own torch modules, exported the same way."""

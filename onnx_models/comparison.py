@@ -1,0 +1,96 @@
+"""Differences between what a package answers and what its reference does, gathered array by array."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_models.errors import ParityError
+from workers.runtime.manifest import Figures
+
+Floats = NDArray[np.floating]
+
+
+class Comparison:
+    """Gathers differences; every figure is the worst over all that was added, or a share of it."""
+
+    def __init__(self) -> None:
+        self.max_abs_diff = 0.0
+        """Largest ``|served - reference|``; NaN if either has one."""
+        self.relative_diff = 0.0
+        """The same over the largest ``|reference|`` of its array or 1, whichever is more: what `verify` judges."""
+        self.min_cosine = 1.0
+        """Smallest cosine between a vector of the package and the reference's; vectors lie along the last axis."""
+        self.batch_diff = 0.0
+        """Largest difference between a row that was run alone and the same row among others."""
+        self.num_rows = 0
+        self.num_tokens = 0
+        self._num_equal_tokens = 0
+        self._num_vectors = 0
+        self._num_same_top = 0
+        self._notes: Figures = {}
+
+    def add(self, served: Floats, reference: Floats) -> None:
+        """Compare two arrays of the same shape [rows, ..., size], without padding; call once for each output.
+
+        Raises:
+            ParityError: the shapes differ.
+        """
+        served, reference = np.asarray(served, np.float64), np.asarray(reference, np.float64)
+        if served.shape != reference.shape:
+            raise ParityError(f"ONNX answers an array of {served.shape}, the reference one of {reference.shape}")
+        worst = float(np.abs(served - reference).max())
+        self.max_abs_diff = _larger(self.max_abs_diff, worst)
+        self.relative_diff = _larger(self.relative_diff, worst / max(1.0, float(np.abs(reference).max())))
+        left, right = (np.reshape(array, (-1, array.shape[-1])) for array in (served, reference))
+        lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+        cosines = (left * right).sum(axis=1) / np.maximum(lengths, 1e-30)
+        self.min_cosine = -_larger(-self.min_cosine, -float(cosines[lengths > 0].min(initial=1.0)))
+        self._num_vectors += len(left)
+        self._num_same_top += int((left.argmax(axis=1) == right.argmax(axis=1)).sum())
+
+    def add_company(self, alone: Floats, together: Floats) -> None:
+        """Compare what the package answers to a row alone and to the same row among others, without padding."""
+        self.batch_diff = _larger(self.batch_diff, float(np.abs(np.asarray(alone) - np.asarray(together)).max()))
+        self.num_rows += 1
+
+    def add_tokens(self, served: list[int], reference: list[int]) -> None:
+        """Compare the tokens that were written for one row, by greedy decoding."""
+        equal = [left == right for left, right in zip(served, reference, strict=False)]
+        self.num_tokens += max(len(served), len(reference))
+        self._num_equal_tokens += equal.index(False) if False in equal else len(equal)
+
+    def note(self, name: str, value: str | float | int | bool) -> None:
+        """Add a figure of one's own to the manifest's [verified] table."""
+        self._notes[name] = value
+
+    @property
+    def same_tokens(self) -> float:
+        """Share of written tokens before the first difference of their row; 1 where nothing was written."""
+        return self._num_equal_tokens / self.num_tokens if self.num_tokens else 1.0
+
+    @property
+    def same_top(self) -> float:
+        """Share of vectors whose largest number is at the same place (top-1 agreement, where vectors are logits)."""
+        return self._num_same_top / self._num_vectors if self._num_vectors else 1.0
+
+    def figures(self) -> Figures:
+        """Return the figures under the names of the manifest's [verified] table."""
+        found: Figures = {
+            "max_abs_diff": _short(self.max_abs_diff),
+            "relative_diff": _short(self.relative_diff),
+            "min_cosine": round(self.min_cosine, 6),
+            "top1_agreement": round(self.same_top, 4),
+            "batch_diff": _short(self.batch_diff),
+            "rows": self.num_rows,
+        }
+        if self.num_tokens:
+            found |= {"same_tokens": round(self.same_tokens, 4), "tokens": self.num_tokens}
+        return found | self._notes
+
+
+def _larger(left: float, right: float) -> float:
+    """``max`` that keeps a NaN, whichever side it is on."""
+    return float(np.maximum(left, right))
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.2g}")

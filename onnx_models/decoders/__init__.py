@@ -1,0 +1,1 @@
+"""Decoders: models that extend a text, with caches that grow in place."""

@@ -1,0 +1,1 @@
+"""Smaller weights: what converts a package's graphs, and what that costs."""

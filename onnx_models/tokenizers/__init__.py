@@ -1,0 +1,1 @@
+"""Tokenizers that transformers only has in Python, turned into tokenizer.json."""

@@ -1,0 +1,52 @@
+"""Tiny sources and their packages, each made once a session."""
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.architectures.cases import Case
+
+collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
+RESULTS = Path(__file__).parents[2] / "build" / "architectures"
+"""Where each case leaves what was measured, for the table in the docs."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads() -> Iterator[None]:
+    import torch
+
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    yield
+
+
+@pytest.fixture(scope="session")
+def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the folder of a tiny source, written on first use, by the name that a case has in ``build``."""
+    folder = tmp_path_factory.mktemp("sources")
+
+    def make(build: str) -> Path:
+        path = folder / build.replace(":", "-")
+        if not path.exists():
+            module, _, function = build.partition(":")
+            path.mkdir()
+            getattr(importlib.import_module(f"tests.architectures.zoo.{module}"), function)(path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[[Case, dict[str, object]], None]:
+    """Leave what was measured for the table."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+
+    def write(case: Case, figures: dict[str, object]) -> None:
+        entry = {"architecture": case.architecture, "task": case.task, **figures}
+        (RESULTS / f"{case.id}.json").write_text(json.dumps(entry))
+
+    return write
