@@ -1,7 +1,4 @@
-"""What the catalogue claims: one case for each architecture and task. The table in the docs lists these and no others.
-
-No torch is imported here, so that the docs can be checked without it.
-"""
+"""What a case is. No torch is imported here or beside it, so that the docs can be checked without it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,9 +22,3 @@ class Case:
     def id(self) -> str:
         """The case's name in test reports, and the package's."""
         return f"{self.architecture}-{self.task}".lower().replace(" ", "-").replace("+", "-").replace("_", "-")
-
-
-CASES: tuple[Case, ...] = (
-    Case("BERT", "embed", "encoders:bert", {"pooling": "mean"}),
-    Case("BERT", "classify", "encoders:bert_classify"),
-)

@@ -1,0 +1,5 @@
+"""Decoders."""
+
+from tests.architectures.cases.case import Case
+
+CASES: tuple[Case, ...] = ()

@@ -1,0 +1,5 @@
+"""Encoder-decoders."""
+
+from tests.architectures.cases.case import Case
+
+CASES: tuple[Case, ...] = ()
