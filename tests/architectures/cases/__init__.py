@@ -1,4 +1,4 @@
-"""What the catalogue claims: one case for each architecture and task. The table in the docs lists these and no others."""
+"""What the catalogue claims: a case for each architecture and task. The table in the docs lists these and no others."""
 
 from tests.architectures.cases import classic, decoders, encoders, seq2seq
 from tests.architectures.cases.case import Case
