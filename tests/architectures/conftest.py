@@ -32,9 +32,9 @@ def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     def make(build: str) -> Path:
         path = folder / build.replace(":", "-")
         if not path.exists():
-            module, _, function = build.partition(":")
+            module, function, *arguments = build.split(":")
             path.mkdir()
-            getattr(importlib.import_module(f"tests.architectures.zoo.{module}"), function)(path)
+            getattr(importlib.import_module(f"tests.architectures.zoo.{module}"), function)(path, *arguments)
         return path
 
     return make

@@ -12,7 +12,8 @@ class Case:
     """As the docs name it."""
     task: str
     build: str
-    """``module:function`` under ``tests.architectures.zoo``, which writes the tiny source into a folder."""
+    """``module:function`` under ``tests.architectures.zoo``, which writes the tiny source into a folder; further
+    words behind further colons are arguments of the function."""
     options: dict[str, Any] = field(default_factory=dict)
     """Arguments of ``ExportRequest`` beyond the source, the task and the name."""
     slots: bool = False

@@ -2,7 +2,11 @@
 
 from tests.architectures.cases.case import Case
 
-CASES: tuple[Case, ...] = (
-    Case("BERT", "embed", "encoders:bert", {"pooling": "mean"}),
-    Case("BERT", "classify", "encoders:bert_classify"),
+_TEXT = ("BERT", "ALBERT", "DistilBERT", "ELECTRA", "RoBERTa", "MPNet", "ModernBERT")
+_OPTIONS = {"embed": {"pooling": "mean"}, "classify": {}, "entities": {}, "answer": {}, "fill_mask": {}}
+
+CASES: tuple[Case, ...] = tuple(
+    Case(name, task, f"encoders:text_encoder:{name.lower()}:{task}", options)
+    for name in _TEXT
+    for task, options in _OPTIONS.items()
 )
