@@ -70,8 +70,14 @@ def mpnet() -> MPNetTokenizerFast:
 
 def modernbert() -> PreTrainedTokenizerFast:
     """Bytes with BERT's special tokens."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    names = {"unk_token": "[UNK]", "mask_token": "[MASK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    tokenizer = byte_pairs(start="[CLS]", end="[SEP]", special=special, pad="[PAD]", **names)
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    return tokenizer
+    return byte_pairs(
+        start="[CLS]",
+        end="[SEP]",
+        special=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+        pad="[PAD]",
+        unk_token="[UNK]",
+        mask_token="[MASK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "attention_mask"],  # no token types
+    )
