@@ -124,6 +124,9 @@ class Decoder(Table, frozen=True, kw_only=True):
     """Slot graphs: the operator in it. Only ``scatter`` takes several rows of several tokens over different pasts."""
     memory: PositiveInt | None = None
     """Transformer-XL: rows of hidden states that are carried from call to call."""
+    cross_cache: bool = False
+    """Encoder-decoders: whether the first step returns keys and values of the source, which the later ones take
+    instead of the encoder's output. If not, every step reads the encoder's output."""
 
 
 class Generation(Table, frozen=True, kw_only=True):
@@ -155,9 +158,23 @@ class Translate(Table, frozen=True, kw_only=True):
     """Languages of a multilingual model: its own code of each, and the token that stands for it."""
 
     languages: Annotated[dict[str, TokenId], msgspec.Meta(min_length=1)]
-    source: Literal["prefix", "suffix"]
-    """Where the encoder reads the source language: ``code text </s>``, or ``text </s> code``."""
+    source: Literal["prefix", "suffix"] | None = None
+    """Where the encoder reads the source language: ``code text </s>``, or ``text </s> code``; None: nowhere."""
     default_source: str | None = None
+    """The source language that tokenizer.json puts there; for another one its token is replaced."""
+    target: Literal["forced_bos", "decoder_start", "source_prefix"] = "forced_bos"
+    """Where the target language's token goes: behind the decoder's start token, in its place, or before the text."""
+
+
+class Transcribe(Table, frozen=True, kw_only=True):
+    """What the decoder of a speech model reads behind its start token: language, task, no timestamps (Whisper)."""
+
+    languages: dict[str, TokenId] = {}
+    """Code to token; empty: one language, and neither it nor the task is told."""
+    transcribe_token_id: TokenId | None = None
+    translate_token_id: TokenId | None = None
+    """Writes in English whatever is spoken."""
+    no_timestamps_token_id: TokenId | None = None
 
 
 class Manifest(Table, frozen=True, kw_only=True):
@@ -191,6 +208,9 @@ class Manifest(Table, frozen=True, kw_only=True):
     decoder: Decoder | None = None
     generation: Generation | None = None
     translate: Translate | None = None
+    transcribe: Transcribe | None = None
+    prompts: dict[str, str] = {}
+    """What the source puts before a text, by its own name of the purpose: T5's ``summarize: ``. Workers put none."""
     quality: Figures = {}
     """What was measured on data held out from training, and how."""
     export: Figures = {}
@@ -215,10 +235,11 @@ NEEDED_TABLES: dict[str, tuple[str, ...]] = {
     "decoder-slots": ("decoder", "generation"),
     "decoder-concat": ("decoder", "generation"),
     "decoder-memory": ("decoder", "generation"),
-    "encoder-decoder": ("generation",),
+    "encoder-decoder": ("decoder", "generation"),
     "recurrent": ("generation",),
     "ctc": ("ctc", "audio"),
     "caption": ("image",),
+    "transcribe": ("audio",),
 }
 """Tables that a manifest must have for its task or for its kind of graph."""
 

@@ -5,7 +5,7 @@ Names are those of optimum's exporter, and ours where it has none. ``{i}`` stand
 
 from collections.abc import Mapping
 
-from workers.runtime.graph_tensors import FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
+from workers.runtime.graph_tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
 from workers.runtime.manifest import GraphKind, Manifest
 from workers.runtime.model_package import PackageError
 
@@ -40,11 +40,34 @@ def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
     if manifest.graph == "text-encoder" and manifest.task in _TEXT_OUTPUTS:
         optional = (_MASK, Tensor("token_type_ids", INT64, 2))
         return {"model.onnx": Signature((_IDS,), optional, _TEXT_OUTPUTS[manifest.task])}
+    if manifest.graph == "encoder-decoder" and manifest.task in _SEQ2SEQ_INPUTS:
+        return _encoder_decoder(_SEQ2SEQ_INPUTS[manifest.task], bool(manifest.decoder and manifest.decoder.cross_cache))
     if manifest.graph in _BY_GRAPH and manifest.task in _TASKS[manifest.graph]:
         return _BY_GRAPH[manifest.graph]
     raise PackageError(f"{manifest.name}: a graph of kind {manifest.graph!r} can't do the task {manifest.task!r}")
 
 
+def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[str, Signature]:
+    """Return the signatures of optimum's merged encoder-decoders, whose decoder has a mask of ours."""
+    kinds = ("decoder.", "encoder.") if cross_cache else ("",)
+    parts = [f"{{i}}.{kind}{part}" for kind in kinds for part in ("key", "value")]
+    cache = [Tensor(f"past_key_values.{part}", FLOAT_OR_HALF, 4) for part in parts]
+    next_cache = [Tensor(f"present.{part}", FLOAT_OR_HALF, 4, follows=f"past_key_values.{part}") for part in parts]
+    hidden, branch = Tensor("encoder_hidden_states", FLOAT, 3), Tensor("use_cache_branch", BOOL, 1)
+    source_mask = (Tensor("encoder_attention_mask", INT64, 2),) if _MASK in inputs else ()
+    return {
+        "encoder_model.onnx": Signature(inputs, (), (Tensor("last_hidden_state", FLOAT, 3),)),
+        "decoder_model_merged.onnx": Signature(
+            (_IDS, _MASK, hidden, *source_mask, branch, *cache), (), (_LOGITS, *next_cache)
+        ),
+    }
+
+
+_SEQ2SEQ_INPUTS: Mapping[str, tuple[Tensor, ...]] = {
+    **dict.fromkeys(("translate", "summarize", "denoise", "text2text"), (_IDS, _MASK)),
+    "transcribe": (Tensor("input_features", FLOAT, 3),),
+    "caption": (Tensor("pixel_values", FLOAT, 4),),
+}
 _TASKS: Mapping[GraphKind, tuple[str, ...]] = {
     "decoder-slots": ("generate",),
     "decoder-concat": ("generate",),
