@@ -1,0 +1,175 @@
+"""Tiny tokenizers of the SentencePiece family, with the files that transformers' Python tokenizers read.
+
+They have the properties that make real ones hard to convert: ids that come from a table and not from the SentencePiece
+model, pieces that only one of the two has, characters that nobody has, and tokens for languages.
+"""
+
+import io
+import json
+import random
+from pathlib import Path
+
+import sentencepiece
+from transformers import M2M100Tokenizer, MarianTokenizer, NllbTokenizer, PreTrainedTokenizer
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
+
+_ALPHABETS = {
+    "latin": (
+        ["b", "c", "d", "f", "g", "l", "m", "n", "p", "r", "s", "t", "v"],
+        ["a", "e", "i", "o", "u", "é", "ö", "ã"],
+    ),
+    "cyrillic": (["б", "в", "г", "д", "к", "л", "м", "н", "п", "р", "с", "т"], ["а", "е", "и", "о", "у", "ы", "я"]),
+    "greek": (["β", "γ", "δ", "κ", "λ", "μ", "ν", "π", "ρ", "σ", "τ"], ["α", "ε", "η", "ι", "ο", "υ", "ά"]),
+    "arabic": (["ب", "ت", "ج", "د", "ر", "س", "ع", "ف", "ك", "ل", "م"], ["ا", "و", "ي", ""]),
+    "devanagari": (["क", "ख", "ग", "त", "द", "न", "प", "म", "र", "स"], ["", "ा", "ि", "े", "ो"]),
+    "kana": (
+        [""],
+        [
+            "あ",
+            "い",
+            "う",
+            "か",
+            "き",
+            "く",
+            "さ",
+            "し",
+            "す",
+            "た",
+            "て",
+            "と",
+            "な",
+            "に",
+            "の",
+            "ま",
+            "み",
+            "も",
+            "ら",
+            "り",
+            "る",
+            "ん",
+        ],
+    ),
+    "han": (
+        [""],
+        [
+            "人",
+            "大",
+            "小",
+            "日",
+            "月",
+            "山",
+            "水",
+            "火",
+            "木",
+            "金",
+            "土",
+            "天",
+            "中",
+            "国",
+            "学",
+            "生",
+            "年",
+            "上",
+            "下",
+            "出",
+        ],
+    ),
+    "hangul": ([""], ["가", "나", "다", "라", "마", "바", "사", "아", "자", "한", "국", "어", "은", "는", "이", "를"]),
+}
+_EUROPE = ("latin", "cyrillic", "greek")
+_ELSEWHERE = ("latin", "arabic", "devanagari", "kana", "han", "hangul")
+_SCRIPTS = tuple(_ALPHABETS)
+
+
+def sentences(scripts: tuple[str, ...], number: int, seed: int) -> list[str]:
+    """Return made-up sentences, a script each in turn; rare characters stay below every tokenizer's coverage."""
+    rng = random.Random(seed)
+    words = {script: [_word(script, rng) for _ in range(60)] for script in scripts}
+    found = []
+    for index in range(number):
+        script = scripts[index % len(scripts)]
+        chosen = rng.choices(words[script], weights=range(60, 0, -1), k=rng.randint(3, 9))
+        ending = rng.choice((".", "?", "!", ", 7.", " (12).", " - 2025", " @"))
+        found.append(" ".join(chosen).capitalize() + ending)
+    return found + ["Ω≈ç√ ∫˜µ ☃ ♞ ∞"]
+
+
+def _word(script: str, rng: random.Random) -> str:
+    starts, ends = _ALPHABETS[script]
+    return "".join(rng.choice(starts) + rng.choice(ends) for _ in range(rng.randint(1, 4))) or ends[0]
+
+
+def _train(texts: list[str], path: Path, size: int, kind: str, **options: object) -> list[str]:
+    """Write a SentencePiece model and return its pieces in the order of its ids."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=model,
+        vocab_size=size,
+        model_type=kind,
+        character_coverage=0.999,
+        num_threads=1,
+        minloglevel=2,
+        **options,
+    )
+    path.write_bytes(model.getvalue())
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return [processor.id_to_piece(index) for index in range(processor.get_piece_size())]
+
+
+def marian(folder: Path, languages: tuple[str, ...] = ("fra", "deu", "cmn_Hans")) -> PreTrainedTokenizer:
+    """Unigram pieces, one model for each side and one table for both; ``>>fra<<`` before a text chooses the target.
+
+    ``languages`` empty: a bilingual model, whose table has no such tokens. One piece in twenty is not in the table.
+    """
+    source = _train(sentences(_EUROPE, 900, 1), folder / "source.spm", 320, "unigram")
+    target = _train(sentences(_ELSEWHERE, 900, 2), folder / "target.spm", 360, "unigram")
+    rng = random.Random(3)
+    pieces = sorted({*source, *target} - {"<unk>", "<s>", "</s>"})
+    rng.shuffle(pieces)
+    codes = [f">>{language}<<" for language in languages]
+    table = ["</s>", "<unk>", *pieces[: len(pieces) // 2], *codes, *pieces[len(pieces) // 2 :]]
+    table = [piece for piece in table if len(piece) == 1 or piece in codes or rng.random() < 0.95 or piece[0] == "<"]
+    _write_table(folder / "vocab.json", [*table, "<pad>"])
+    files = {"source_spm": "source.spm", "target_spm": "target.spm", "vocab": "vocab.json"}
+    paths = {name: str(folder / file) for name, file in files.items()}
+    return _saved(folder, MarianTokenizer(**paths, model_max_length=64))
+
+
+def m2m100(folder: Path) -> PreTrainedTokenizer:
+    """Pairs merged bottom-up and a table in another order; ``__en__`` before a text names its language."""
+    pieces = _train(sentences(_SCRIPTS, 1200, 4), folder / "sentencepiece.bpe.model", 480, "bpe")
+    rng = random.Random(5)
+    shuffled = [piece for piece in pieces[3:] if len(piece) == 1 or rng.random() < 0.95]
+    rng.shuffle(shuffled)
+    _write_table(folder / "vocab.json", ["<s>", "<pad>", "</s>", "<unk>", *shuffled])
+    tokenizer = M2M100Tokenizer(
+        str(folder / "vocab.json"),
+        str(folder / "sentencepiece.bpe.model"),
+        src_lang="en",
+        additional_special_tokens=[f"__{code}__" for code in FAIRSEQ_LANGUAGE_CODES["m2m100"]],
+        model_max_length=64,
+    )
+    return _saved(folder, tokenizer)
+
+
+def nllb(folder: Path, *, legacy_behaviour: bool = False) -> PreTrainedTokenizer:
+    """Pairs merged bottom-up with the model's own ids; ``eng_Latn`` stands before a text, or behind it (legacy)."""
+    _train(sentences(_SCRIPTS, 1200, 6), folder / "sentencepiece.bpe.model", 480, "bpe")
+    tokenizer = NllbTokenizer(
+        str(folder / "sentencepiece.bpe.model"),
+        src_lang="eng_Latn",
+        legacy_behaviour=legacy_behaviour,
+        model_max_length=64,
+    )
+    return _saved(folder, tokenizer)
+
+
+def _write_table(path: Path, pieces: list[str]) -> None:
+    table = {piece: index for index, piece in enumerate(pieces)}
+    path.write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+
+
+def _saved(folder: Path, tokenizer: PreTrainedTokenizer) -> PreTrainedTokenizer:
+    tokenizer.save_pretrained(folder)
+    return tokenizer
