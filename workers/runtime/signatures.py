@@ -24,6 +24,9 @@ _NEXT_CACHE = tuple(
     for part in ("key", "value")
 )
 _LOGITS = Tensor("logits", FLOAT, 3)
+_SOURCE = (Tensor("encoder_hidden_states", FLOAT, 3), Tensor("attention_keys", FLOAT, 3))
+_STATE = (Tensor("hidden", FLOAT_OR_HALF, 2), Tensor("cell", FLOAT_OR_HALF, 2))
+_NEXT_STATE = tuple(Tensor(f"new_{name}", dtypes, 2, follows=name) for name, dtypes, _, _ in _STATE)
 
 
 def outputs_of(graph: GraphKind, task: str) -> tuple[str, ...]:
@@ -71,6 +74,11 @@ _SEQ2SEQ_INPUTS: Mapping[str, tuple[Tensor, ...]] = {
 _TASKS: Mapping[GraphKind, tuple[str, ...]] = {
     "decoder-slots": ("generate",),
     "decoder-concat": ("generate",),
+    "decoder-memory": ("generate",),
+    "ctc": ("transcribe",),
+    "recurrent": ("translate", "denoise", "text2text"),
+    "text-autoencoder": ("denoise",),
+    "image-autoencoder": ("denoise_image",),
 }
 _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
     "decoder-slots": {
@@ -82,5 +90,29 @@ _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
     },
     "decoder-concat": {
         "model.onnx": Signature((_IDS, _MASK, *_CACHE), (Tensor("position_ids", INT64, 2),), (_LOGITS, *_NEXT_CACHE))
+    },
+    "decoder-memory": {
+        "model.onnx": Signature(
+            (_IDS, Tensor("mems.{i}", FLOAT_OR_HALF, 3)),
+            (),
+            (_LOGITS, Tensor("new_mems.{i}", FLOAT_OR_HALF, 3, follows="mems.{i}")),
+        )
+    },
+    "ctc": {"model.onnx": Signature((Tensor("input_values", FLOAT, 2),), (), (_LOGITS,))},
+    "recurrent": {
+        "encoder_model.onnx": Signature((_IDS, _MASK), (), (*_SOURCE, *_STATE)),
+        "decoder_model.onnx": Signature(
+            (_IDS, Tensor("encoder_attention_mask", INT64, 2), *_SOURCE, *_STATE), (), (_LOGITS, *_NEXT_STATE)
+        ),
+    },
+    "text-autoencoder": {
+        "model.onnx": Signature((_IDS, _MASK), (), (_LOGITS, Tensor("latent", FLOAT, 2), Tensor("score", FLOAT, 1)))
+    },
+    "image-autoencoder": {
+        "model.onnx": Signature(
+            (Tensor("pixel_values", FLOAT, 4),),
+            (),
+            (Tensor("reconstruction", FLOAT, 4), Tensor("score", FLOAT, 1), Tensor("error_map", FLOAT, 3)),
+        )
     },
 }
