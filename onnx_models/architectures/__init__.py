@@ -1,3 +1,6 @@
 """Architectures that optimum does not export, or exports wrongly, taught to it: one module each, imported here."""
 
+from onnx_models.architectures import ctrl as ctrl
+from onnx_models.architectures import gemma as gemma
 from onnx_models.architectures import modernbert as modernbert
+from onnx_models.architectures import openai_gpt as openai_gpt

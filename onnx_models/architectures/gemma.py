@@ -1,0 +1,31 @@
+"""Gemma 1 to 3 (text) with positions as an input.
+
+optimum's configs leave ``position_ids`` out, and the graph then numbers tokens by the length of the cache, the same for
+every row. Rows of different age in one batch would get wrong positions and write wrong tokens.
+"""
+
+from typing import Any
+
+from optimum.exporters.onnx.model_configs import Gemma2OnnxConfig, Gemma3TextOnnxConfig, GemmaOnnxConfig
+from optimum.exporters.tasks import TasksManager
+
+
+def with_positions(base: Any) -> Any:
+    """Return an exporter's config like ``base`` whose graph takes ``position_ids``, int64 [rows, tokens]."""
+
+    class WithPositions(base):  # type: ignore[misc]
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            return {**super().inputs, "position_ids": {0: "batch_size", 1: "sequence_length"}}
+
+    WithPositions.__name__ = WithPositions.__qualname__ = f"{base.__name__}WithPositions"
+    return WithPositions
+
+
+_register = TasksManager.create_register("onnx", overwrite_existing=True)
+for _architecture, _base in {
+    "gemma": GemmaOnnxConfig,
+    "gemma2": Gemma2OnnxConfig,
+    "gemma3_text": Gemma3TextOnnxConfig,
+}.items():
+    _register(_architecture, "text-generation-with-past")(with_positions(_base))

@@ -1,0 +1,51 @@
+"""The reference side of a comparison: transformers' tokenizer and torch, with the source's own weights, in float32.
+
+Needs the export environment. Nothing of the package goes in here.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig
+
+from onnx_models.decoders.runner import Floats
+from onnx_models.errors import refusing
+from onnx_models.exporter import LOCAL
+from onnx_models.source import Source
+from onnx_models.tokenizers.write import load_tokenizer
+
+
+class ReferenceDecoder:
+    """The torch model of one source, on CPU."""
+
+    def __init__(self, source: Source) -> None:
+        self.tokenizer = load_tokenizer(source)
+        with refusing(f"{source.name}: transformers can't load it"):
+            self._model: Any = AutoModelForCausalLM.from_pretrained(
+                source.folder, use_safetensors=True, dtype=torch.float32, **LOCAL
+            )
+        self._model.eval()
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return token ids, special tokens included."""
+        return list(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    @torch.inference_mode()
+    def logits(self, ids: Sequence[int]) -> Floats:
+        """Read a whole text at once, without a cache; return float32 [tokens, vocabulary]."""
+        logits: Floats = self._model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].numpy()
+        return logits
+
+    @torch.inference_mode()
+    def write(self, ids: Sequence[int], num_tokens: int) -> list[int]:
+        """Return the likeliest ``num_tokens`` after a prompt; ends of text are written through."""
+        plain = GenerationConfig(max_new_tokens=num_tokens, do_sample=False, eos_token_id=None, pad_token_id=0)
+        prompt = torch.tensor([ids])
+        with redirect_stdout(io.StringIO()):  # CTRL prints which inputs it does not know
+            text = self._model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), generation_config=plain, use_model_defaults=False
+            )
+        return [int(token) for token in text[0, len(ids) :]]
