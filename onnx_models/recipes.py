@@ -1,0 +1,55 @@
+"""Read ``recipes.toml``: recommended real models of the hub, each with what an export needs to know.
+
+A recipe only fills in a command line; whether the model exports and answers as torch does is found out by the export.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from onnx_models.errors import ExportError
+from workers.runtime.manifest import Pooling, PositiveInt, Task
+
+RECIPES = Path(__file__).with_name("recipes.toml")
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Option = Literal["pooling", "normalize", "max_tokens"]
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One recommended model."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    """What the package is called, too."""
+    task: Task
+    model: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
+    """Hub id: owner/name."""
+    revision: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{7,40}$")]
+    """Commit; shorter than 40 digits where only that is known."""
+    licence: Text
+    size_mb: PositiveInt
+    """Weights in fp32, in MB (10^6 bytes)."""
+    purpose: Text
+    options: dict[Option, Pooling | PositiveInt | bool] = {}
+    """What the source does not say itself: fields of `onnx_models.kind.ExportRequest`."""
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    recipe: list[Recipe]
+
+
+def read_recipes(path: Path = RECIPES) -> dict[str, Recipe]:
+    """Return the recipes by name, in the order of the file.
+
+    Raises:
+        ExportError: no such file, it is not TOML, a recipe lacks something or has too much, or two share a name.
+    """
+    try:
+        recipes = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).recipe
+    except (OSError, ValueError) as error:  # msgspec's and tomllib's errors are ValueErrors
+        raise ExportError(f"{path}: can't be read as recipes: {error}") from error
+    by_name = {recipe.name: recipe for recipe in recipes}
+    if len(by_name) < len(recipes):
+        raise ExportError(f"{path}: two recipes share a name; there are: {', '.join(r.name for r in recipes)}")
+    return by_name
