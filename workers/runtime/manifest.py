@@ -36,7 +36,10 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Limits(Table, frozen=True, kw_only=True):
-    """What one input may weigh. ``max_tokens`` counts special tokens too; of a decoder, prompt and answer together."""
+    """What one input may weigh. ``max_tokens`` counts special tokens too; of a decoder, prompt and answer together.
+
+    Where there are no tokens it counts samples of a recording (``ctc``) or pixels of a picture (``image-autoencoder``).
+    """
 
     max_tokens: PositiveInt
     max_new_tokens: PositiveInt | None = None
@@ -84,7 +87,7 @@ class Image(Table, frozen=True, kw_only=True):
     """How a picture becomes ``pixel_values``, float32 [rows, channels, height, width]; steps in the order of fields."""
 
     resize: list[PositiveInt]
-    """[shortest edge], or [height, width]."""
+    """[shortest edge], or [height, width]; empty: a picture keeps its size."""
     resample: Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] = "bicubic"
     crop: list[PositiveInt] | None = None
     """[height, width] of the middle."""
@@ -100,6 +103,8 @@ class Audio(Table, frozen=True, kw_only=True):
     features: Literal["waveform", "log_mel"]
     normalize: bool = False
     """Waveform: zero mean and unit variance for each recording."""
+    min_samples: PositiveInt = 1
+    """Waveform: fewest samples that the graph can take; shorter recordings are padded with silence."""
     num_mel_bins: PositiveInt | None = None
     n_fft: PositiveInt | None = None
     hop_length: PositiveInt | None = None
@@ -113,6 +118,8 @@ class Ctc(Table, frozen=True, kw_only=True):
     labels: Annotated[list[str], msgspec.Meta(min_length=1)]
     blank_token_id: TokenId
     word_delimiter: str = "|"
+    samples_per_label: PositiveInt
+    """From one row of logits to the next; the first stands for the first ``audio.min_samples`` samples."""
 
 
 class Decoder(Table, frozen=True, kw_only=True):
@@ -188,7 +195,10 @@ class Manifest(Table, frozen=True, kw_only=True):
     """transformers' ``model_type``, or our own name of a classic network."""
     precision: Precision = "fp32"
     batch_safe: bool = True
-    """Whether a row's answer is the same in any company; if not, workers run each row by itself."""
+    """Whether a row's answer is the same in any company; if not, workers run each row by itself.
+
+    Graphs without a mask (``ctc``, ``image-autoencoder``, ``decoder-memory``) promise it among rows of equal size,
+    and no others can share their batch."""
     source: str
     """Where the weights come from: a hub id, a package and version, or the script that trained them."""
     revision: str
@@ -239,6 +249,7 @@ NEEDED_TABLES: dict[str, tuple[str, ...]] = {
     "recurrent": ("generation",),
     "ctc": ("ctc", "audio"),
     "caption": ("image",),
+    "denoise_image": ("image",),
     "transcribe": ("audio",),
 }
 """Tables that a manifest must have for its task or for its kind of graph."""
