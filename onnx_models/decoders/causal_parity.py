@@ -30,6 +30,8 @@ _LONGEST_TOKENS = 1024
 """Longer texts than that are not tried, whatever the manifest allows."""
 _NUM_ROWS = 5
 """Places of the runner: fewer than prompts, so that rows take places that others have left."""
+_NUM_SAMPLES = 4
+"""Sample texts that are prompts too; of all of them the tokens are compared."""
 _JOIN_STEPS = 3
 """A row joins the batch every so many steps."""
 
@@ -137,7 +139,7 @@ def _random_prompts(package: ModelPackage, reference: ReferenceDecoder) -> list[
 
 
 def _sample_prompts(package: ModelPackage, reference: ReferenceDecoder) -> list[list[int]]:
-    """Return the sample texts that fit, after making sure that both sides read the same tokens."""
+    """Return a few sample texts that fit, after making sure that both sides read the same tokens."""
     tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
     prompts = []
     for text in TEXTS:
@@ -146,4 +148,4 @@ def _sample_prompts(package: ModelPackage, reference: ReferenceDecoder) -> list[
             raise ParityError(f"tokenizer.json and transformers' tokenizer disagree about {text!r}")
         if 0 < len(prompt) <= _longest_prompt(package):
             prompts.append(prompt)
-    return prompts
+    return prompts[:_NUM_SAMPLES]

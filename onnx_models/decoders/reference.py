@@ -28,6 +28,7 @@ class ReferenceDecoder:
                 source.folder, use_safetensors=True, dtype=torch.float32, **LOCAL
             )
         self._model.eval()
+        self._model.generation_config = GenerationConfig(do_sample=False)  # the source's may sample, and end texts
 
     def tokenize(self, text: str) -> list[int]:
         """Return token ids, special tokens included."""
@@ -42,10 +43,7 @@ class ReferenceDecoder:
     @torch.inference_mode()
     def write(self, ids: Sequence[int], num_tokens: int) -> list[int]:
         """Return the likeliest ``num_tokens`` after a prompt; ends of text are written through."""
-        plain = GenerationConfig(max_new_tokens=num_tokens, do_sample=False, eos_token_id=None, pad_token_id=0)
         prompt = torch.tensor([ids])
         with redirect_stdout(io.StringIO()):  # CTRL prints which inputs it does not know
-            text = self._model.generate(
-                prompt, attention_mask=torch.ones_like(prompt), generation_config=plain, use_model_defaults=False
-            )
+            text = self._model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=num_tokens)
         return [int(token) for token in text[0, len(ids) :]]

@@ -22,4 +22,5 @@ class Case:
     @property
     def id(self) -> str:
         """The case's name in test reports, and the package's."""
-        return f"{self.architecture}-{self.task}".lower().replace(" ", "-").replace("+", "-").replace("_", "-")
+        cache = "-concat" if self.options.get("cache") == "concat" else ""  # beside the same with a cache of slots
+        return f"{self.architecture}-{self.task}{cache}".lower().replace(" ", "-").replace("+", "-").replace("_", "-")
