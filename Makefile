@@ -18,7 +18,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-export check format bench export minilm lock env-example test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-export check format bench export recipes minilm lock env-example test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,8 +53,11 @@ format: .venv/.dev ## Format the code and fix what ruff can fix
 bench: .venv/.dev minilm ## Measure throughput, latency, durable submits and memory
 	$(PY) -m benchmarks
 
-export: .venv-export/.stamp ## Make a model package: make export MODEL=PATH_OR_HUB_ID TASK=embed NAME=my-model
-	$(EXPORT_PY) -m onnx_models export "$(MODEL)" --task "$(TASK)" --name "$(NAME)"
+export: .venv-export/.stamp ## Make a model package: RECIPE=minilm, or MODEL=PATH_OR_HUB_ID TASK=embed NAME=mine (ARGS adds options)
+	$(EXPORT_PY) -m onnx_models export $(if $(RECIPE),--recipe "$(RECIPE)","$(MODEL)" --task "$(TASK)" --name "$(NAME)") $(ARGS)
+
+recipes: .venv/.runtime ## List recommended models for make export RECIPE=...
+	@$(PY) -m onnx_models recipes
 
 minilm: $(MINILM)/manifest.toml ## Export all-MiniLM-L6-v2, which tests and benchmarks use
 

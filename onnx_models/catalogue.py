@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_package
 
-HEAD = ("name", "task", "size", "max tokens", "licence", "quality")
+HEAD = ("name", "task", "precision", "size", "max tokens", "licence", "quality")
 
 
 def rows_of(folders: Iterable[Path]) -> tuple[list[tuple[str, ...]], list[str]]:
@@ -31,6 +33,7 @@ def _row(package: ModelPackage) -> tuple[str, ...]:
     return (
         manifest.name,
         manifest.task,
+        manifest.precision,
         f"{num_bytes / 1e6:.1f} MB",
         str(manifest.limits.max_tokens),
         manifest.licence,
@@ -38,8 +41,43 @@ def _row(package: ModelPackage) -> tuple[str, ...]:
     )
 
 
-def as_table(rows: list[tuple[str, ...]]) -> str:
-    """Lay rows out under ``HEAD``, columns as wide as their longest text."""
-    widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
-    lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [HEAD, *rows]]
+def as_table(rows: list[tuple[str, ...]], head: tuple[str, ...] = HEAD) -> str:
+    """Lay rows out under a head, columns as wide as their longest text."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [head, *rows]]
     return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+_MAX_VALUE = 160
+_MEANINGS = {
+    "relative_diff": "largest difference from the reference, over its largest number or 1",
+    "min_cosine": "smallest cosine with the reference: 1 is the same direction",
+    "top1_agreement": "share of outputs whose largest number is where the reference's is",
+    "batch_diff": "largest change of an answer by its batch neighbours",
+    "same_tokens": "share of greedy tokens before the first that differs",
+    "size_ratio": "size over that of the fp32 package",
+}
+"""What figures of the [verified] table say; names that speak for themselves are not here."""
+
+
+def described(package: ModelPackage) -> list[str]:
+    """Return the lines of `python -m onnx_models show`: facts first, then every table of the manifest."""
+    manifest = package.manifest
+    num_bytes = sum(package.file(name).stat().st_size for name in manifest.files)
+    facts = {
+        name: value
+        for name, value in msgspec.to_builtins(manifest).items()
+        if not isinstance(value, dict) and name != "batch_safe"
+    }
+    facts |= {"path": str(package.path), "size": f"{num_bytes / 1e6:.1f} MB in {len(manifest.files)} files"}
+    facts["batch safe"] = "yes" if manifest.batch_safe else "no: answers change with their batch neighbours"
+    lines = [f"{name}: {value}" for name, value in facts.items()]
+    for title, table in msgspec.to_builtins(manifest).items():
+        if isinstance(table, dict) and table:
+            lines += ["", f"[{title}]", *(_line(name, value) for name, value in table.items())]
+    return lines
+
+
+def _line(name: str, value: object) -> str:
+    text = str(value) if len(str(value)) <= _MAX_VALUE else f"{str(value)[:_MAX_VALUE]}…"
+    return f"  {name}: {text}" + (f"   ({_MEANINGS[name]})" if name in _MEANINGS else "")

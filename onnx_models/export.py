@@ -1,11 +1,8 @@
 """Make a model package: graphs, tokenizer and manifest, checked against torch before it appears where workers look.
 
-Everything happens in a hidden folder beside the destination and is moved into place in one step at the end, so a
-package is either whole and verified or not there. Needs the export environment.
+A package is either whole and verified or not there. Needs the export environment.
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from onnx_models.errors import ExportError
 from onnx_models.kind import ExportRequest, kind_for
 from onnx_models.manifest import tool_versions, write_manifest
 from onnx_models.quantization.convert import convert
+from onnx_models.shelf import new_package
 from onnx_models.verify import verified, verify
 from workers.runtime.manifest import Figures, Manifest
 from workers.runtime.model_package import ModelPackage, PackageError, load_package
@@ -42,19 +40,12 @@ def export_package(
         ExportError: something stands in the way; nothing is left behind.
         ParityError: ONNX and torch differ too much; nothing is left behind.
     """
-    destination = request.output / request.name
-    if destination.exists() and not request.force:
-        raise ExportError(f"{destination}: exists already; --force replaces it")
-    request.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=request.output) as scratch:
-        folder = Path(scratch) / "package"  # one level down, where no worker looks for a manifest
-        folder.mkdir()
+    with new_package(request.output, request.name, force=request.force) as folder:
         manifest = _filled(folder, request, min_cosine, tell)
         if measure:
             manifest = msgspec.structs.replace(manifest, quality=measure(load_package(folder)))
             write_manifest(folder, manifest)
-        move_into_place(folder, destination, Path(scratch))
-    return load_package(destination)
+    return load_package(request.output / request.name)
 
 
 def _filled(folder: Path, request: ExportRequest, min_cosine: float | None, tell: Tell) -> Manifest:
@@ -83,15 +74,3 @@ def _checked(folder: Path, manifest: Manifest, request: ExportRequest, min_cosin
     manifest = verified(manifest, figures)
     write_manifest(folder, manifest)
     return manifest
-
-
-def move_into_place(folder: Path, destination: Path, scratch: Path) -> None:
-    """Put the folder in place; one that is replaced is moved aside first and goes with the scratch folder."""
-    if destination.exists():
-        destination.rename(scratch / "replaced")
-    try:
-        folder.rename(destination)
-    except OSError:
-        if (scratch / "replaced").exists():
-            shutil.move(scratch / "replaced", destination)
-        raise

@@ -13,11 +13,16 @@ _TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxrunti
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest into a package folder, leaving out what equals its default."""
+    """Write the manifest, leaving out what equals its default.
+
+    One that is there is replaced in one step: a worker that looks meanwhile reads the old one or the new one.
+    """
     import tomli_w
 
     text = tomli_w.dumps(msgspec.to_builtins(manifest))
-    (folder / MANIFEST).write_text(_HEAD + text, encoding="utf-8")
+    beside = folder / f".{MANIFEST}"
+    beside.write_text(_HEAD + text, encoding="utf-8")
+    beside.rename(folder / MANIFEST)
 
 
 def checksums(folder: Path) -> dict[str, str]:

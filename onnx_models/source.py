@@ -15,7 +15,7 @@ from typing import Any
 from onnx_models.errors import ExportError
 
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
-_NOT_HUB_FILES = ["onnx/*", "openvino/*"]
+_NOT_HUB_FILES = ["onnx/*", "openvino/*", "open_clip*"]
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,12 @@ def _licence_of(folder: Path) -> str:
 
 def _hub(repo: str, revision: str | None) -> Source:
     """Download a snapshot, pinned to the commit that the revision names now."""
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
     from requests import RequestException
 
+    if constants.HF_HUB_OFFLINE:
+        return _cached(repo, revision)
     try:
         info = HfApi().model_info(repo, revision=revision)
         if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
@@ -118,4 +120,18 @@ def _hub(repo: str, revision: str | None) -> Source:
     ) as error:  # fmt: skip
         raise ExportError(f"{repo}: no such folder here, and the hub did not give it: {error}") from error
     licence = (info.card_data or {}).get("license") or "unknown"
-    return Source(Path(folder), repo, str(info.sha), str(licence))
+    known = " or ".join(map(str, licence)) if isinstance(licence, list) else str(licence)
+    return Source(Path(folder), repo, str(info.sha), known)
+
+
+def _cached(repo: str, revision: str | None) -> Source:
+    """Take what was downloaded before; a folder of the cache is named like its commit."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        wanted = f"{repo} at {revision}" if revision else repo
+        raise ExportError(f"{wanted}: not downloaded before, and HF_HUB_OFFLINE forbids to download it now") from error
+    return _local(folder, repo, folder.name)

@@ -83,6 +83,40 @@ def test_a_hub_model_is_pinned_to_its_commit_and_brings_no_code(export_python: P
     assert not any("run.py" in path or "README" in path for path in asked)
 
 
+def test_offline_takes_what_was_downloaded_before_and_asks_nobody(
+    export_python: Path, hub: Hub, tmp_path: Path
+) -> None:
+    address, asked = hub
+    cache = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
+
+    def export(name: str, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", name]
+        return subprocess.run(
+            [*command, *options, "--output", tmp_path / "packages"],
+            cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+            env={**os.environ, **cache, **environment},
+        )  # fmt: skip
+
+    early = export("early", HF_HUB_OFFLINE="1")
+    assert early.returncode == 1
+    assert "not downloaded before, and HF_HUB_OFFLINE forbids" in early.stderr
+    assert export("first", "--revision", COMMIT).returncode == 0
+    asked.clear()
+    again = export("again", "--revision", COMMIT, HF_HUB_OFFLINE="1")
+    assert again.returncode == 0, again.stderr
+    assert asked == []
+    manifest = load_package(tmp_path / "packages" / "again").manifest
+    assert (manifest.source, manifest.revision) == ("someone/tiny", COMMIT)
+
+    verify = [export_python, "-m", "onnx_models", "verify", tmp_path / "packages" / "again"]
+    done = subprocess.run(
+        verify, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+        env={**os.environ, **cache, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "verified_with_torch" in load_package(tmp_path / "packages" / "again").manifest.verified
+
+
 def test_a_hub_that_is_not_there_is_a_plain_message(export_python: Path, tmp_path: Path) -> None:
     command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
     done = subprocess.run(

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from onnx_models.cli import parser
+from onnx_models.commands import fill_from_recipe
+from onnx_models.recipes import read_recipes
 from tests.models.conftest import ROOT
 
 
@@ -19,7 +22,7 @@ def test_list_shows_the_starters() -> None:
     head, classify, embed = done.stdout.splitlines()
 
     assert done.returncode == 0, done.stderr
-    assert head.split()[:3] == ["name", "task", "size"]
+    assert head.split()[:4] == ["name", "task", "precision", "size"]
     assert classify.split()[:2] == ["starter-classify", "classify"]
     assert "accuracy 0.9" in classify
     assert embed.split()[:2] == ["starter-embed", "embed"]
@@ -39,8 +42,10 @@ def test_help_teaches_every_command() -> None:
     top = onnx_models("--help").stdout
     export = onnx_models("export", "--help").stdout
 
-    assert all(command in top for command in ("export", "verify", "list", "requirements-export.txt"))
-    assert all(option in export for option in ("--task", "--pooling", "--max-tokens", "--atol", "--force"))
+    commands = ("export", "verify", "list", "show", "add", "remove", "recipes", "make setup-export")
+    assert all(command in top for command in commands)
+    options = ("--recipe", "--task", "--precision", "--opset", "--cache", "--pooling", "--max-tokens", "--atol")
+    assert all(option in export for option in options)
 
 
 def test_wrong_usage_is_status_two() -> None:
@@ -55,3 +60,23 @@ def test_export_without_torch_says_what_is_missing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert re.match(r"error: \w+ is not installed here; see onnx_models/requirements-export.txt", done.stderr)
     assert "Traceback" not in done.stderr
+
+
+def test_a_recipe_fills_what_the_user_left_out() -> None:
+    options = parser().parse_args(["export", "--recipe", "minilm", "--name", "mine"])
+    fill_from_recipe(options)
+    recipe = read_recipes()["minilm"]
+
+    assert (options.source, options.task, options.name) == (recipe.model, "embed", "mine")
+    assert (options.revision, options.licence) == (recipe.revision, recipe.licence)
+    assert options.pooling == recipe.options.get("pooling")
+
+
+def test_recipes_are_listed_by_task_and_an_unknown_one_is_told() -> None:
+    listed = onnx_models("recipes", "--task", "embed").stdout.splitlines()
+    assert listed[0].split()[:4] == ["recipe", "task", "model", "size"]
+    assert len(listed) > 2 and all(line.split()[1] == "embed" for line in listed[1:])
+    unknown = onnx_models("export", "--recipe", "nope")
+    assert unknown.returncode == 1 and "there are: " in unknown.stderr and "minilm" in unknown.stderr
+    nothing = onnx_models("export", "--task", "embed")
+    assert nothing.returncode == 1 and "give source, name; or --recipe" in nothing.stderr
