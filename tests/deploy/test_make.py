@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy.stack import ROOT
 
-TARGETS = {"setup", "demo", "run", "test", "check", "format", "bench", "export", "minilm", "lock", "env-example"}
+TARGETS = {"setup", "demo", "run", "test", "check", "format", "bench", "export", "recipes", "minilm", "lock", "env-example"}
 
 
 def _make(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
@@ -25,10 +25,10 @@ def test_make_alone_lists_the_commands() -> None:
     assert set(phony) - {"ready-for-tests"} == set(listed)
 
 
-def test_ci_runs_make_test_and_nothing_else() -> None:
+def test_ci_runs_two_commands_and_nothing_else() -> None:
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in script if line and not line.startswith("#")]
-    assert commands == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test"]
+    assert commands == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test", "make test-export"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
