@@ -2,4 +2,7 @@
 
 from tests.architectures.cases.case import Case
 
-CASES: tuple[Case, ...] = (Case("Transformer-XL", "generate", "transformer_xl:transformer_xl"),)
+CASES: tuple[Case, ...] = (
+    Case("Transformer-XL", "generate", "transformer_xl:transformer_xl"),
+    Case("wav2vec2", "transcribe", "wav2vec2:wav2vec2"),
+)
