@@ -33,7 +33,9 @@ from tests.architectures.zoo.common import WIDE, byte_pairs, save
 MAX_TOKENS = 96
 """Positions of every decoder."""
 WINDOW = 8
-"""Tokens that a sliding window sees."""
+"""Tokens that a sliding window sees: fewer than the exporter traces the graph with."""
+LONG_WINDOW = 40
+"""More than those, and fewer than the longest test prompts have; a tracer could take either case for the only one."""
 SPECIAL = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"]
 _SIZES: dict[str, Any] = {
     "hidden_size": 64,
@@ -77,7 +79,7 @@ openai_gpt: Write = _decoder(OpenAIGPTConfig, 1)
 gpt2: Write = _decoder(GPT2Config, 2, tie_word_embeddings=True)
 ctrl: Write = _decoder(CTRLConfig, 3, dff=96)
 llama: Write = _decoder(LlamaConfig, 4, start=True, chat=_CHAT, **_GATED)
-mistral: Write = _decoder(MistralConfig, 5, start=True, sliding_window=WINDOW, **_GATED)
+mistral: Write = _decoder(MistralConfig, 5, start=True, sliding_window=LONG_WINDOW, **_GATED)
 qwen2: Write = _decoder(Qwen2Config, 6, chat=_CHAT, **_GATED)
 qwen3: Write = _decoder(Qwen3Config, 7, head_dim=24, **_GATED)
 gemma: Write = _decoder(GemmaConfig, 8, start=True, head_dim=24, **_GATED)
@@ -86,6 +88,14 @@ gemma3: Write = _decoder(
     Gemma3TextConfig, 10, start=True, head_dim=24, query_pre_attn_scalar=24, **_GATED, **_ALTERNATING
 )
 phi3: Write = _decoder(Phi3Config, 11, start=True, original_max_position_embeddings=MAX_TOKENS, **_GATED)
+phi3_long: Write = _decoder(
+    Phi3Config,
+    15,
+    start=True,
+    original_max_position_embeddings=MAX_TOKENS // 2,
+    rope_scaling={"type": "longrope", "short_factor": [1.1] * 8, "long_factor": [1.0 + i for i in range(8)]},
+    **_GATED,
+)
 opt: Write = _decoder(OPTConfig, 12, start=True, ffn_dim=96, word_embed_proj_dim=64, init_std=WIDE)
 gpt_neox: Write = _decoder(GPTNeoXConfig, 13, intermediate_size=96, rotary_pct=0.25)
 bloom: Write = _decoder(BloomConfig, 14)
