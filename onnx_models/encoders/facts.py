@@ -70,7 +70,20 @@ def embed_facts(source: Source, dimensions: int, pooling: Pooling | None, normal
         pooling = _pooling_of(source.read_json(str(Path(kinds["Pooling"]["path"], "config.json"))))
     if pooling is None:
         raise ExportError("nothing in the source says how token vectors are pooled: give --pooling mean|cls|last_token")
+    if pooling == "none":
+        raise ExportError("the graph answers a vector for each token: give --pooling mean|cls|last_token")
     return Embed(pooling=pooling, normalize=normalize, dimensions=dimensions)
+
+
+def pooled_facts(dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
+    """Return the [embed] table of a graph that answers one vector a row; its vectors are normalized by default.
+
+    Raises:
+        ExportError: another pooling was asked for.
+    """
+    if pooling not in (None, "none"):
+        raise ExportError(f"--pooling {pooling}: the model pools by itself; leave the option out")
+    return Embed(pooling="none", normalize=normalize is not False, dimensions=dimensions)
 
 
 def _pooling_of(config: dict[str, Any]) -> Pooling:

@@ -5,6 +5,7 @@ Needs the export environment. Nothing of the package goes in here except which p
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +18,13 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
+from onnx_models.encoders.clip import is_tower, load_tower, vectors_of
+from onnx_models.encoders.loading import load_model
 from onnx_models.encoders.served import Outputs, Row, Text
-from onnx_models.errors import refusing
-from onnx_models.exporter import LOCAL
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
 from workers.runtime.manifest import Manifest
+from workers.runtime.signatures import outputs_of
 
 _CLASSES = {
     "embed": AutoModel,
@@ -31,13 +33,25 @@ _CLASSES = {
     "answer": AutoModelForQuestionAnswering,
     "fill_mask": AutoModelForMaskedLM,
 }
-_OUTPUTS = {
-    "embed": ("last_hidden_state",),
-    "classify": ("logits",),
-    "entities": ("logits",),
-    "answer": ("start_logits", "end_logits"),
-    "fill_mask": ("logits",),
+_POOL = {
+    "mean": lambda vectors: vectors.mean(dim=0),
+    "cls": lambda vectors: vectors[0],
+    "last_token": lambda vectors: vectors[-1],
 }
+
+
+def _load(source: Source, manifest: Manifest) -> Any:
+    if is_tower(manifest.architecture, manifest.task):
+        return load_tower(source, manifest.task)
+    # Poolers are read by classifiers only, and most published weights lack one.
+    return load_model(_CLASSES[manifest.task], source, spare="pooler" if manifest.task == "embed" else None)
+
+
+def reference_row(tokenizer: Any, text: Text) -> Row:
+    """Return the token ids of transformers' tokenizer, special tokens included."""
+    encoding = tokenizer(*((text,) if isinstance(text, str) else text), truncation=False, verbose=False)
+    ids = list(encoding["input_ids"])
+    return Row(ids, list(encoding.get("token_type_ids", [0] * len(ids))))
 
 
 class ReferenceModel:
@@ -46,19 +60,10 @@ class ReferenceModel:
     def __init__(self, source: Source, manifest: Manifest) -> None:
         self._manifest = manifest
         self.tokenizer = load_tokenizer(source)
-        with refusing(f"{source.name}: transformers can't load it"):
-            self._model = _CLASSES[manifest.task].from_pretrained(
-                source.folder, use_safetensors=True, dtype=torch.float32, **LOCAL
-            )
-        self._model.eval()
+        self._model = _load(source, manifest)
+        self._outputs = outputs_of(manifest.graph, manifest.task, manifest.embed and manifest.embed.pooling)
+        self._pooled = is_tower(manifest.architecture, manifest.task)
         self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
-
-    def tokenize(self, text: Text) -> Row:
-        """Return token ids, special tokens included."""
-        texts = (text,) if isinstance(text, str) else text
-        encoding = self.tokenizer(*texts, truncation=False, verbose=False)
-        ids = list(encoding["input_ids"])
-        return Row(ids, list(encoding.get("token_type_ids", [0] * len(ids))))
 
     @torch.inference_mode()
     def run(self, rows: Sequence[Row]) -> list[Outputs]:
@@ -80,22 +85,17 @@ class ReferenceModel:
         if self._takes_types:
             inputs["token_type_ids"] = padded([row.type_ids for row in rows], 0)
         output = self._model(**inputs)
-        task = self._manifest.task
-        return [
-            {
-                name: output[name][index, : None if task == "classify" else len(row.ids)].numpy()
-                for name in _OUTPUTS[task]
-            }
-            for index, row in enumerate(rows)
-        ]
+        if self._pooled:
+            return [{self._outputs[0]: vector.numpy()} for vector in vectors_of(output)]
+        ends = [None if self._manifest.task == "classify" else len(row.ids) for row in rows]
+        return [{name: output[name][index, :end].numpy() for name in self._outputs} for index, end in enumerate(ends)]
 
     def answer(self, text: Text) -> NDArray[np.float32]:
         """Return the vector [dimensions] or the scores [labels] of one text or pair, run alone without padding."""
-        outputs = self.run([self.tokenize(text)])[0]
-        output = torch.from_numpy(outputs["last_hidden_state" if self._manifest.embed else "logits"])
+        output = torch.from_numpy(self.run([reference_row(self.tokenizer, text)])[0][self._outputs[0]])
         embed, classify = self._manifest.embed, self._manifest.classify
         if embed:
-            vector = {"mean": output.mean(dim=0), "cls": output[0], "last_token": output[-1]}[embed.pooling]
+            vector = output if self._pooled else _POOL[embed.pooling](output)
             output = torch.nn.functional.normalize(vector, dim=0) if embed.normalize else vector
         elif classify and classify.function_to_apply != "none":
             output = output.softmax(dim=0) if classify.function_to_apply == "softmax" else output.sigmoid()

@@ -29,27 +29,53 @@ class Row(NamedTuple):
     type_ids: list[int]
 
 
+def open_session(package: ModelPackage) -> onnxruntime.InferenceSession:
+    """Return a session over ``model.onnx``; CPU only."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(package.file("model.onnx")), options, providers=["CPUExecutionProvider"])
+
+
+def open_tokenizer(package: ModelPackage) -> Tokenizer:
+    """Return the package's tokenizer, which neither cuts nor pads."""
+    tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def served_row(tokenizer: Tokenizer, text: Text) -> Row:
+    """Return token ids, special tokens included, neither cut nor padded."""
+    encoding = tokenizer.encode(*((text,) if isinstance(text, str) else text))
+    return Row(list(encoding.ids), list(encoding.type_ids))
+
+
+def padded(rows: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
+    """Return whatever a text encoder may take, int64 [rows, longest] each, by name; padding is id 0 on the right."""
+    longest = max(len(row.ids) for row in rows)
+    ids, mask, types = (np.zeros((len(rows), longest), dtype=np.int64) for _ in range(3))
+    for index, row in enumerate(rows):
+        ids[index, : len(row.ids)] = row.ids
+        types[index, : len(row.ids)] = row.type_ids
+        mask[index, : len(row.ids)] = 1
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+
 class ServedModel:
     """A session and a tokenizer over one package; CPU only."""
 
     def __init__(self, package: ModelPackage) -> None:
         self.manifest = package.manifest
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        graph = str(package.file("model.onnx"))
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(package)
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
         by_token = ("last_hidden_state", "start_logits", "end_logits")
         self._by_token = {*by_token, "logits"} if self.manifest.task in ("entities", "fill_mask") else {*by_token}
-        self.tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
+        self.tokenizer = open_tokenizer(package)
 
     def tokenize(self, text: Text) -> Row:
-        """Return token ids, special tokens included, neither cut nor padded."""
-        encoding = self.tokenizer.encode(*((text,) if isinstance(text, str) else text))
-        return Row(list(encoding.ids), list(encoding.type_ids))
+        """Return token ids as ``served_row`` does."""
+        return served_row(self.tokenizer, text)
 
     def run(self, rows: Sequence[Row]) -> list[Outputs]:
         """Run rows of token ids as one batch, padded on the right with id 0.
@@ -58,13 +84,7 @@ class ServedModel:
             For each row its outputs by name, without padding: float32 [tokens, size], [labels], [size] or, of
             question answering, [tokens].
         """
-        longest = max(len(row.ids) for row in rows)
-        ids, mask, types = (np.zeros((len(rows), longest), dtype=np.int64) for _ in range(3))
-        for index, row in enumerate(rows):
-            ids[index, : len(row.ids)] = row.ids
-            types[index, : len(row.ids)] = row.type_ids
-            mask[index, : len(row.ids)] = 1
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        feed = padded(rows)
         outputs = self._session.run(None, {name: feed[name] for name in self.inputs})
         return [
             {

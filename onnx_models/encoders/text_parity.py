@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+from tokenizers import Tokenizer
 
 from onnx_models.comparison import Comparison
-from onnx_models.encoders.reference import ReferenceModel
-from onnx_models.encoders.served import Outputs, Row, ServedModel, Text
+from onnx_models.encoders.reference import ReferenceModel, reference_row
+from onnx_models.encoders.served import Outputs, Row, ServedModel, Text, served_row
 from onnx_models.errors import ParityError
 from onnx_models.source import Source
+from workers.runtime.manifest import Manifest
 from workers.runtime.model_package import ModelPackage
 
 # What torch and ONNX Runtime raise for a position that the model has no row for.
@@ -40,7 +42,10 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     """
     served, reference = ServedModel(package), ReferenceModel(source, package.manifest)
     found = Comparison()
-    for rows in _random_rows(served, reference):
+    manifest, tokenizer = package.manifest, served.tokenizer
+    pooled = manifest.embed is not None and manifest.embed.pooling == "none"
+    vocabulary, limit = tokenizer.get_vocab_size(), manifest.limits.max_tokens
+    for rows in random_rows(reference.tokenizer, vocabulary, limit, with_end=pooled):
         try:
             expected, together = reference.run(rows), served.run(rows)
         except _TOO_LONG as error:
@@ -50,10 +55,10 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
         for row, outputs in zip(rows, together, strict=True):
             for name, alone in served.run([row])[0].items():
                 found.add_company(alone, outputs[name])
-    texts = _texts(served, reference)
-    expected = [reference.run([reference.tokenize(text)])[0] for text in texts]
+    texts = same_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)
+    expected = [reference.run([reference_row(reference.tokenizer, text)])[0] for text in texts]
     _add(found, served.run([served.tokenize(text) for text in texts]), expected)
-    if package.manifest.embed or package.manifest.classify:
+    if manifest.embed or manifest.classify:
         answers = np.stack([reference.answer(text) for text in texts])
         found.note("answers_diff", float(f"{np.abs(served.answer(texts) - answers).max():.2g}"))
     found.note("texts", len(texts))
@@ -66,28 +71,38 @@ def _add(found: Comparison, served: list[Outputs], reference: list[Outputs]) -> 
             found.add(row[name], expected[name])
 
 
-def _random_rows(served: ServedModel, reference: ReferenceModel) -> list[list[Row]]:
-    limit = served.manifest.limits.max_tokens
+def random_rows(tokenizer: Any, vocabulary: int, limit: int, *, with_end: bool) -> list[list[Row]]:
+    """Return batches of rows of random tokens, the longest of ``limit`` tokens, without padding.
+
+    Args:
+        tokenizer: transformers' tokenizer.
+        vocabulary: its number of tokens.
+        limit: most tokens of a row.
+        with_end: rows end as texts do; for models that answer the vector of the end token.
+    """
     rng = np.random.default_rng(_SEED)
-    special = [reference.tokenizer.pad_token_id or 0]
-    usable: Any = np.setdiff1d(np.arange(served.tokenizer.get_vocab_size()), special)
+    usable: Any = np.setdiff1d(np.arange(vocabulary), [tokenizer.pad_token_id or 0])
     batches = [[min(length, limit) for length in lengths] for lengths in (*_LENGTHS, (limit,))]
-    return [[Row(rng.choice(usable, size=size).tolist(), [0] * size) for size in sizes] for sizes in batches]
+    rows = [[rng.choice(usable, size=size).tolist() for size in sizes] for sizes in batches]
+    if with_end:
+        rows = [[[*ids[:-1], tokenizer.eos_token_id] for ids in batch] for batch in rows]
+    return [[Row(ids, [0] * len(ids)) for ids in batch] for batch in rows]
 
 
-def _texts(served: ServedModel, reference: ReferenceModel) -> list[Text]:
-    """Return the sample texts that fit, after making sure that both sides read the same tokens."""
-    limit = served.manifest.limits.max_tokens
-    pairs = _PAIRS if served.manifest.task in ("classify", "answer") else ()
+def same_texts(manifest: Manifest, served: Tokenizer, reference: Any, *, with_types: bool = False) -> list[Text]:
+    """Return the sample texts that fit, after making sure that both tokenizers read the same tokens.
+
+    Raises:
+        ParityError: they don't, or no text fits.
+    """
+    limit = manifest.limits.max_tokens
+    pairs = _PAIRS if manifest.task in ("classify", "answer") else ()
     samples: list[Text] = [*TEXTS, " ".join(TEXTS), *pairs]
-    texts = [text for text in samples if len(served.tokenize(text).ids) <= limit]
+    texts = [text for text in samples if len(served_row(served, text).ids) <= limit]
     if not texts:
         raise ParityError(f"not one of the sample texts fits into {limit} tokens")
     for text in texts:
-        if _differ(served.tokenize(text), reference.tokenize(text), "token_type_ids" in served.inputs):
+        actual, expected = served_row(served, text), reference_row(reference, text)
+        if actual.ids != expected.ids or (with_types and actual.type_ids != expected.type_ids):
             raise ParityError(f"tokenizer.json and transformers' tokenizer disagree about {text!r}")
     return texts
-
-
-def _differ(actual: Row, expected: Row, has_types: bool) -> bool:
-    return actual.ids != expected.ids or (has_types and actual.type_ids != expected.type_ids)

@@ -6,17 +6,32 @@ Names are those of optimum's exporter, and ours where it has none. ``{i}`` stand
 from collections.abc import Mapping
 
 from workers.runtime.graph_tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
-from workers.runtime.manifest import GraphKind, Manifest
+from workers.runtime.manifest import GraphKind, Manifest, Pooling
 from workers.runtime.model_package import PackageError
 
 _IDS = Tensor("input_ids", INT64, 2)
 _MASK = Tensor("attention_mask", INT64, 2)
-_TEXT_OUTPUTS: Mapping[str, tuple[Tensor, ...]] = {
-    "embed": (Tensor("last_hidden_state", FLOAT, 3),),
-    "classify": (Tensor("logits", FLOAT, 2),),
-    "entities": (Tensor("logits", FLOAT, 3),),
-    "answer": (Tensor("start_logits", FLOAT, 2), Tensor("end_logits", FLOAT, 2)),
-    "fill_mask": (Tensor("logits", FLOAT, 3),),
+_PIXELS = Tensor("pixel_values", FLOAT, 4)
+_ENCODER_INPUTS: Mapping[GraphKind, tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = {
+    "text-encoder": ((_IDS,), (_MASK, Tensor("token_type_ids", INT64, 2))),
+    "image-encoder": ((_PIXELS,), ()),
+}
+_ENCODER_OUTPUTS: Mapping[GraphKind, Mapping[str, tuple[Tensor, ...]]] = {
+    "text-encoder": {
+        "embed": (Tensor("last_hidden_state", FLOAT, 3),),
+        "classify": (Tensor("logits", FLOAT, 2),),
+        "entities": (Tensor("logits", FLOAT, 3),),
+        "answer": (Tensor("start_logits", FLOAT, 2), Tensor("end_logits", FLOAT, 2)),
+        "fill_mask": (Tensor("logits", FLOAT, 3),),
+    },
+    "image-encoder": {
+        "embed_image": (Tensor("last_hidden_state", FLOAT, 3),),
+        "classify_image": (Tensor("logits", FLOAT, 2),),
+    },
+}
+_POOLED_OUTPUTS: Mapping[GraphKind, tuple[Tensor, ...]] = {
+    "text-encoder": (Tensor("text_embeds", FLOAT, 2),),
+    "image-encoder": (Tensor("image_embeds", FLOAT, 2),),
 }
 _CACHE = tuple(Tensor(f"past_key_values.{{i}}.{part}", FLOAT_OR_HALF, 4) for part in ("key", "value"))
 _NEXT_CACHE = tuple(
@@ -29,9 +44,13 @@ _STATE = (Tensor("hidden", FLOAT_OR_HALF, 2), Tensor("cell", FLOAT_OR_HALF, 2))
 _NEXT_STATE = tuple(Tensor(f"new_{name}", dtypes, 2, follows=name) for name, dtypes, _, _ in _STATE)
 
 
-def outputs_of(graph: GraphKind, task: str) -> tuple[str, ...]:
-    """Return the names of the outputs that the one graph of a text encoder has for a task."""
-    return tuple(tensor.name for tensor in _TEXT_OUTPUTS[task])
+def outputs_of(graph: GraphKind, task: str, pooling: Pooling | None = None) -> tuple[str, ...]:
+    """Return the names of the outputs that the one graph of an encoder of texts or pictures has for a task."""
+    return tuple(tensor.name for tensor in _encoder_outputs(graph, task, pooling))
+
+
+def _encoder_outputs(graph: GraphKind, task: str, pooling: Pooling | None) -> tuple[Tensor, ...]:
+    return _POOLED_OUTPUTS[graph] if pooling == "none" else _ENCODER_OUTPUTS[graph][task]
 
 
 def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
@@ -40,9 +59,10 @@ def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
     Raises:
         PackageError: graphs of this kind can't do this task.
     """
-    if manifest.graph == "text-encoder" and manifest.task in _TEXT_OUTPUTS:
-        optional = (_MASK, Tensor("token_type_ids", INT64, 2))
-        return {"model.onnx": Signature((_IDS,), optional, _TEXT_OUTPUTS[manifest.task])}
+    if manifest.task in _ENCODER_OUTPUTS.get(manifest.graph, ()):
+        needed, optional = _ENCODER_INPUTS[manifest.graph]
+        pooling = manifest.embed.pooling if manifest.embed else None
+        return {"model.onnx": Signature(needed, optional, _encoder_outputs(manifest.graph, manifest.task, pooling))}
     if manifest.graph == "encoder-decoder" and manifest.task in _SEQ2SEQ_INPUTS:
         return _encoder_decoder(_SEQ2SEQ_INPUTS[manifest.task], bool(manifest.decoder and manifest.decoder.cross_cache))
     if manifest.graph in _BY_GRAPH and manifest.task in _TASKS[manifest.graph]:
@@ -72,6 +92,7 @@ _SEQ2SEQ_INPUTS: Mapping[str, tuple[Tensor, ...]] = {
     "caption": (Tensor("pixel_values", FLOAT, 4),),
 }
 _TASKS: Mapping[GraphKind, tuple[str, ...]] = {
+    "image-text": ("zero_shot_image",),
     "decoder-slots": ("generate",),
     "decoder-concat": ("generate",),
     "decoder-memory": ("generate",),
@@ -81,6 +102,7 @@ _TASKS: Mapping[GraphKind, tuple[str, ...]] = {
     "image-autoencoder": ("denoise_image",),
 }
 _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
+    "image-text": {"model.onnx": Signature((_IDS, _PIXELS), (_MASK,), (Tensor("logits_per_image", FLOAT, 2),))},
     "decoder-slots": {
         "model.onnx": Signature(
             (_IDS, Tensor("past_lengths", INT64, 1), Tensor("num_tokens", INT64, 1), *_CACHE),

@@ -1,0 +1,55 @@
+"""CLIP's text tower and image tower, each as a graph of its own that answers nothing but vectors.
+
+optimum exports both towers as one graph, or the image tower without its projection.
+"""
+
+from typing import Any
+
+from optimum.exporters.onnx.config import TextEncoderOnnxConfig
+from optimum.exporters.onnx.model_configs import CLIPVisionModelOnnxConfig
+from optimum.utils import NormalizedTextConfig
+
+Axes = dict[str, dict[int, str]]
+_POOLED = "pooler_output"
+"""What transformers names the vector of a tower that has no projection."""
+
+
+class TextTower(TextEncoderOnnxConfig):  # type: ignore[misc]
+    """``input_ids``, ``attention_mask`` [rows, tokens] to ``text_embeds`` [rows, size]."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+    @property
+    def inputs(self) -> Axes:
+        """Names and free axes."""
+        axes = {0: "batch_size", 1: "sequence_length"}
+        return {"input_ids": axes, "attention_mask": axes}
+
+    @property
+    def outputs(self) -> Axes:
+        """Name and free axis."""
+        return {"text_embeds": {0: "batch_size"}}
+
+    @property
+    def torch_to_onnx_output_map(self) -> dict[str, str]:
+        """Names of transformers to names of the graph."""
+        return {_POOLED: "text_embeds"}
+
+
+class ImageTower(CLIPVisionModelOnnxConfig):  # type: ignore[misc]
+    """``pixel_values`` [rows, channels, height, width] to ``image_embeds`` [rows, size]."""
+
+    @property
+    def outputs(self) -> Axes:
+        """Name and free axis."""
+        return {"image_embeds": {0: "batch_size"}}
+
+    @property
+    def torch_to_onnx_output_map(self) -> dict[str, str]:
+        """Names of transformers to names of the graph."""
+        return {_POOLED: "image_embeds"}
+
+
+def tower_config(model: Any, task: str) -> TextTower | ImageTower:
+    """Return how a loaded tower is exported for ``embed`` or ``embed_image``."""
+    return {"embed": TextTower, "embed_image": ImageTower}[task](model.config, task="feature-extraction")

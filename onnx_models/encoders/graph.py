@@ -1,0 +1,64 @@
+"""Write the one graph of an encoder, and the manifest that describes it."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from onnx_models.encoders.clip import export_tower, is_tower
+from onnx_models.errors import ExportError
+from onnx_models.exporter import run_optimum
+from onnx_models.kind import ExportRequest
+from onnx_models.manifest import checksums
+from workers.runtime.manifest import Batching, GraphKind, Limits, Manifest
+
+
+def write_graph(request: ExportRequest, architecture: str, optimum_task: str, folder: Path) -> None:
+    """Write ``model.onnx`` (and ``model.onnx_data`` above 2 GB); a worker reads no other file of the exporter's.
+
+    Raises:
+        ExportError: the source can't be exported for this task.
+    """
+    with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
+        if is_tower(architecture, request.task):
+            export_tower(request, Path(scratch))
+        else:
+            run_optimum(request.source, optimum_task, Path(scratch), opset=request.opset)
+        for path in sorted(Path(scratch).glob("model.onnx*")):
+            shutil.move(path, folder / path.name)
+
+
+def width_of(folder: Path, expected: tuple[str, ...]) -> int:
+    """Return the last dimension of the graph's first output: vector dimensions, or number of labels.
+
+    Raises:
+        ExportError: the graph has other outputs than expected.
+    """
+    outputs = onnx.load(folder / "model.onnx", load_external_data=False).graph.output
+    names = tuple(output.name for output in outputs)
+    if names != expected:
+        raise ExportError(f"the graph answers {', '.join(names)}; expected {', '.join(expected)}")
+    return int(outputs[0].type.tensor_type.shape.dim[-1].dim_value)
+
+
+def manifest_of(
+    request: ExportRequest, folder: Path, *, graph: GraphKind, architecture: str, max_tokens: int, **tables: Any
+) -> Manifest:
+    """Return the manifest of an encoder whose files lie in ``folder``; ``tables`` are those of its task."""
+    return Manifest(
+        name=request.name,
+        family="encoder",
+        task=request.task,
+        graph=graph,
+        architecture=architecture,
+        source=request.source.name,
+        revision=request.source.revision,
+        licence=request.licence or request.source.licence,
+        description=request.description,
+        files=checksums(folder),
+        limits=Limits(max_tokens=max_tokens),
+        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, max_tokens)),
+        **tables,
+    )

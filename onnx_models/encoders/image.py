@@ -1,0 +1,50 @@
+"""Image encoders: labels for pictures, vectors of pictures."""
+
+from pathlib import Path
+from typing import Any
+
+from onnx_models.encoders import facts
+from onnx_models.encoders.clip import is_tower
+from onnx_models.encoders.graph import manifest_of, width_of, write_graph
+from onnx_models.encoders.image_facts import image_facts, num_patches
+from onnx_models.encoders.image_parity import compare
+from onnx_models.errors import ExportError
+from onnx_models.exporter import read_config
+from onnx_models.kind import ExportRequest
+from workers.runtime.manifest import Manifest
+from workers.runtime.signatures import outputs_of
+
+__all__ = ["compare", "make"]
+_OPTIMUM_TASKS = {"embed_image": "feature-extraction", "classify_image": "image-classification"}
+
+
+def make(request: ExportRequest, folder: Path) -> Manifest:
+    """Write ``model.onnx``; see `onnx_models.kind.Kind`."""
+    source, config = request.source, read_config(request.source)
+    vision = getattr(config, "vision_config", config)
+    image = image_facts(source, vision)
+    write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)
+    return manifest_of(
+        request,
+        folder,
+        graph="image-encoder",
+        architecture=config.model_type,
+        max_tokens=num_patches(image, vision),
+        image=image,
+        **_table(request, config, vision, folder),
+    )
+
+
+def _table(request: ExportRequest, config: Any, vision: Any, folder: Path) -> dict[str, Any]:
+    """Return the manifest's table for the task, as keyword arguments."""
+    pooled = is_tower(config.model_type, request.task)
+    width = width_of(folder, outputs_of("image-encoder", request.task, "none" if pooled else None))
+    if request.task == "classify_image":
+        return {"classify": facts.classify_facts(config)}
+    if pooled:
+        return {"embed": facts.pooled_facts(width, request.pooling, request.normalize)}
+    if request.pooling == "last_token":
+        raise ExportError("--pooling last_token is for texts: give --pooling cls or mean")
+    # The exporter leaves the shape of token vectors open.
+    width = width or vision.hidden_size
+    return {"embed": facts.embed_facts(request.source, width, request.pooling, request.normalize)}

@@ -1,0 +1,35 @@
+"""Load a source's weights into a class of transformers, and see that the source has every one of them."""
+
+from typing import Any
+
+import torch
+
+from onnx_models.errors import ExportError, refusing
+from onnx_models.exporter import LOCAL
+from onnx_models.source import Source
+
+
+def load_model(model_class: Any, source: Source, *, spare: str | None = None) -> Any:
+    """Return the model in float32 on CPU, ready to answer.
+
+    transformers draws weights that a source lacks at random: a head that was never trained would be exported as such.
+
+    Args:
+        model_class: a class of transformers with ``from_pretrained``.
+        source: the weights.
+        spare: weights with this word in their name may be missing, since no output that is read depends on them.
+
+    Raises:
+        ExportError: transformers can't load it, or weights are missing.
+    """
+    with refusing(f"{source.name}: transformers can't load it"):
+        model, report = model_class.from_pretrained(
+            source.folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
+        )
+    missing = sorted(name for name in report["missing_keys"] if spare is None or spare not in name)
+    if missing:
+        raise ExportError(
+            f"{source.name}: it has no weights for {', '.join(missing[:3])}, which {type(model).__name__} needs; "
+            "was it trained for this task?"
+        )
+    return model.eval()
