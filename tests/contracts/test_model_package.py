@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from workers.runtime.model_package import PackageError, find_packages, load_package, read_manifest, sha256_of
+from tests.support.onnx_bytes import external_tensor, field, graph, model_of
+from tests.support.tiny_package import graph_of
+from workers.runtime.model_package import (
+    MAX_MANIFEST_BYTES,
+    PackageError,
+    digest_of,
+    find_packages,
+    load_package,
+    read_manifest,
+    sha256_of,
+    stamp_of,
+)
 
 MANIFEST = """\
 name = "mini"
@@ -27,7 +38,7 @@ max_tokens = 128
 pooling = "mean"
 dimensions = 8
 """
-GRAPH = b"a graph"
+GRAPH = graph_of("embed", 8)
 
 
 @pytest.fixture
@@ -97,6 +108,56 @@ def test_a_manifest_of_bytes_that_are_no_text_is_refused(package: Path) -> None:
         read_manifest(package)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("#" * (MAX_MANIFEST_BYTES + 1), "larger than 1048576 bytes"),
+        ("a." * 500_000 + "b = 1", "a key of more than 64 parts"),
+        ("[" + '"a" . ' * 65 + "b]", "a key of more than 64 parts"),
+        ("x = {" + "'a'.\t" * 70 + "b = 1}", "a key of more than 64 parts"),
+        ("x = " + "[" * 500_000, "recursion"),
+        ("x = " + "{a = " * 100_000, "recursion"),
+        ("x = " + "9" * 5000, "digits"),
+        ('name = "a"\nname = "b"', "overwrite"),
+    ],
+    ids=["huge", "many parts", "quoted parts", "parts inside", "deep list", "deep table", "long number", "twice"],
+)
+def test_a_hostile_manifest_is_refused_at_once(package: Path, text: str, said: str) -> None:
+    """One key of a megabyte of dots would take the TOML parser more memory than the machine has."""
+    (package / "manifest.toml").write_text(text)
+    with pytest.raises(PackageError, match=said) as caught:
+        load_package(package)
+    assert len(str(caught.value)) < 500
+
+
+def test_dots_that_are_no_key_are_no_fault(package: Path) -> None:
+    edit(package, 'source = "tests"', f'source = "tests{"." * 500} {"a. b. " * 20}"')
+    assert read_manifest(package).source.endswith("a. b. ")
+
+
+def test_a_file_listed_twice_is_refused(package: Path) -> None:
+    edit(package, "[files]", f'[files]\n"model.onnx" = "{"0" * 64}"')
+    with pytest.raises(PackageError, match="overwrite"):
+        load_package(package)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.mkfifo, os.mkdir], ids=["link", "pipe", "folder"])
+def test_a_manifest_is_a_plain_file_too(package: Path, link: Callable[..., None]) -> None:
+    manifest = package / "manifest.toml"
+    manifest.rename(package.parent / "elsewhere")
+    link(package.parent / "elsewhere", manifest) if link is os.symlink else link(manifest)
+    for read in (load_package, read_manifest, digest_of):
+        with pytest.raises(PackageError, match="not a plain file"):
+            read(package)
+
+
+def test_the_folder_may_be_a_link(package: Path) -> None:
+    """So that an operator can put a version in place with one rename."""
+    link = package.parent / "current"
+    link.symlink_to(package)
+    assert load_package(link).file("model.onnx").read_bytes() == GRAPH
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="not found"):
         load_package(tmp_path)
@@ -128,3 +189,75 @@ def test_a_link_or_a_pipe_is_refused_before_it_is_read(package: Path, link: Call
     link(target, graph) if link is os.symlink else link(graph)
     with pytest.raises(PackageError, match="not a plain file"):
         load_package(package)
+
+
+def with_graph(package: Path, data: bytes, more: str = "") -> Path:
+    """Replace the graph, and list it as it is."""
+    before = sha256_of(package / "model.onnx")
+    (package / "model.onnx").write_bytes(data)
+    edit(package, f'"{before}"', f'"{sha256_of(package / "model.onnx")}"\n{more}')
+    return package
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (GRAPH[:-9], "not an ONNX graph that can be served|which opset"),
+        (b"<html>", "not an ONNX graph that can be served"),
+        (b"", "its IR version is 0"),
+        (model_of(b"", ir=14), "its IR version is 14; this runtime reads 3 to 13"),
+        (model_of(b"", opsets={"": 27}), "its opset of ONNX is 27; this runtime reads 7 to 26"),
+        (model_of(graph([], [external_tensor("w", [1], "w.bin")], [], [])), "weights in 'w.bin', which the manifest's"),
+        (model_of(graph([], [external_tensor("w", [1], "../w.bin")], [], [])), "weights in '../w.bin'"),
+    ],
+    ids=["cut off", "html", "empty", "IR version", "opset", "file that is not listed", "file outside"],
+)
+def test_a_graph_that_no_worker_could_serve_is_refused_before_it_is_loaded(
+    package: Path, data: bytes, said: str
+) -> None:
+    (package / "w.bin").write_bytes(b"weights")
+    with pytest.raises(PackageError, match=said) as caught:
+        load_package(with_graph(package, data))
+    assert "model.onnx" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["plain", "changed", "link", "pipe"])
+def test_weights_beside_the_graph_are_checked_like_the_graph(package: Path, kind: str) -> None:
+    weights = package / "w.bin"
+    weights.write_bytes(b"weights")
+    outside = model_of(graph([], [external_tensor("w", [1], "w.bin")], [], []))
+    with_graph(package, outside, f'"w.bin" = "{sha256_of(weights)}"')
+    if kind == "plain":
+        assert load_package(package).file("w.bin") == weights
+        return
+    weights.rename(package.parent / "elsewhere")
+    {"changed": lambda: weights.write_bytes(b"x"), "pipe": lambda: os.mkfifo(weights)}.get(
+        kind, lambda: weights.symlink_to(package.parent / "elsewhere")
+    )()
+    with pytest.raises(PackageError, match=r"w\.bin: (not a plain file|SHA-256 differs)"):
+        load_package(package)
+
+
+def test_a_function_may_not_bring_operators_of_its_own(package: Path) -> None:
+    function = field(9, field(1, "org.odd") + field(2, 1))
+    with pytest.raises(PackageError, match=r"it imports operators of 'org\.odd'"):
+        load_package(with_graph(package, model_of(b"", more=field(25, function))))
+
+
+def test_a_file_that_is_replaced_while_the_package_is_loaded_is_noticed(package: Path) -> None:
+    loaded = load_package(package)
+    loaded.check_unchanged()
+    (package / "notes.txt").write_text("not part of the package")
+    loaded.check_unchanged()
+    (package / "model.onnx").write_bytes(GRAPH)  # the same bytes, but who knows
+    with pytest.raises(PackageError, match="changed while it was loaded"):
+        loaded.check_unchanged()
+
+
+def test_versions_are_told_apart_by_their_manifest(package: Path) -> None:
+    before, stamp = digest_of(package), stamp_of(package)
+    assert load_package(package).digest == before
+    edit(package, 'revision = "1"', 'revision = "2"')
+    assert digest_of(package) != before and stamp_of(package) != stamp
+    assert {name for name, *_ in stamp_of(package)} == {"manifest.toml", "model.onnx"}
+    assert stamp_of(package / "nowhere") == ()

@@ -9,7 +9,8 @@ import pytest
 from contracts.errors import TriptychError
 from contracts.settings import StoreSettings
 from tests.support import tiny_package
-from tests.support.tiny_package import WORDS, external_tensor, graph_of, write_package
+from tests.support.onnx_bytes import external_tensor, float_tensor
+from tests.support.tiny_package import WORDS, graph_of, write_package
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import load_models
 from workers.runtime.engine import Engine
@@ -82,8 +83,7 @@ def test_a_graph_that_reaches_out_of_its_folder_is_refused(tmp_path: Path, locat
 def test_such_a_graph_is_refused_for_its_path_and_not_by_accident(tmp_path: Path) -> None:
     """The same graph with the same data inside the folder loads, so it is the path that is refused above."""
     graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], "weights.bin"))
-    folder = write_package(tmp_path / "honest", graph=graph, normalize=False)
-    (folder / "weights.bin").write_bytes(SECRET)
+    folder = write_package(tmp_path / "honest", graph=graph, normalize=False, more_files={"weights.bin": SECRET})
     model = loaded(folder)
     (row,) = model.tokenizer.rows(["w1 w2"], "error")
     np.testing.assert_array_equal(model.run([row])[0], np.ones(SIZE, np.float32))
@@ -129,7 +129,7 @@ def test_an_answer_that_is_not_a_number_fails_its_job_only(tmp_path: Path) -> No
     """Token w1 has a broken vector: JSON can't carry it, and nobody could use it."""
     table = tiny_package.token_vectors(SIZE)
     table[WORDS.index("w1")] = np.nan
-    graph = graph_of("embed", SIZE, tiny_package.float_tensor("table", table))
+    graph = graph_of("embed", SIZE, float_tensor("table", table))
     model = EncoderModel(load_package(write_package(tmp_path / "nan", graph=graph)), settings(tmp_path))
     engine = Engine()
     bad, good = (engine.submit(model, model.tokenizer.rows([text], "error")) for text in ("w1", "w2"))

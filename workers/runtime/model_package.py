@@ -4,21 +4,31 @@
     <name>/model.onnx         the graph, or several, under the file names that optimum gives them
     <name>/tokenizer.json     the tokenizer, as the `tokenizers` library writes it; not for pictures
 
-`onnx_models` writes these folders; the path of a job meets them when a worker starts.
+`onnx_models` writes these folders; the path of a job meets them when a worker starts, and when one is replaced. The
+folder may be a link, so that a version can be put in place with one rename; nothing in it may be.
 """
 
 import hashlib
+import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from workers.runtime import onnx_limits
 from workers.runtime.manifest import MANIFEST, Manifest, missing_tables
+from workers.runtime.onnx_file import read_header
+from workers.runtime.package_file import PackageError, open_plain, sha256_of
 
+__all__ = ["ModelPackage", "PackageError", "find_packages", "load_package", "read_manifest", "sha256_of"]
+MAX_MANIFEST_BYTES = 1 << 20
+# A key of many parts (a.a.a...) costs the parser memory with the square of them: 1 MB of it more than machines have.
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
-class PackageError(Exception):
-    """The folder is not a model package that can be served; the message says which file and why."""
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""Of each file: name, size, time of change (ctime, which copying tools can't set) and number on the disk."""
 
 
 class ModelPackage(msgspec.Struct, frozen=True):
@@ -26,6 +36,9 @@ class ModelPackage(msgspec.Struct, frozen=True):
 
     path: Path
     manifest: Manifest
+    digest: str = ""
+    """SHA-256 of ``manifest.toml``: what tells two versions of a package from each other."""
+    stamp: Stamp = ()
 
     def file(self, name: str) -> Path:
         """Return the path of a file that the manifest lists."""
@@ -33,11 +46,10 @@ class ModelPackage(msgspec.Struct, frozen=True):
             raise PackageError(f"{self.path / MANIFEST}: [files] does not list {name}")
         return self.path / name
 
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def check_unchanged(self) -> None:
+        """Raise ``PackageError`` if a file was replaced since it was checked: what was loaded may not be what was."""
+        if stamp_of(self.path, self.manifest) != self.stamp:
+            raise PackageError(f"{self.path}: the package was changed while it was loaded")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -46,38 +58,90 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         PackageError: missing, not TOML, or not the fields of ``Manifest``.
     """
+    return _parse(folder / MANIFEST, _manifest_bytes(folder))
+
+
+def digest_of(folder: Path) -> str:
+    """Return the SHA-256 of a folder's manifest, whether or not it can be served.
+
+    Raises:
+        PackageError: the file is missing, or not a plain file of a manifest's size.
+    """
+    return hashlib.sha256(_manifest_bytes(folder)).hexdigest()
+
+
+def stamp_of(folder: Path, manifest: Manifest | None = None) -> Stamp:
+    """Return what the files of a folder look like from outside: those that a manifest lists, or all of them.
+
+    Two equal stamps mean that nobody has written in between. A file that is not there is left out.
+    """
+    found = []
+    names = [MANIFEST, *manifest.files] if manifest else _names(folder)
+    for name in sorted(names):
+        try:
+            about = os.lstat(folder / name)
+        except (OSError, ValueError):  # ValueError: a zero byte in the name
+            continue
+        found.append((name, about.st_size, about.st_ctime_ns, about.st_ino))
+    return tuple(found)
+
+
+def load_package(folder: Path) -> ModelPackage:
+    """Read the manifest, and check every listed file without loading it.
+
+    A listed file must lie directly in the folder, be a plain file, and have its SHA-256. A graph must be one that
+    this version of ONNX Runtime reads, and may keep weights in listed files only.
+
+    Raises:
+        PackageError: see ``read_manifest``; or a file is not as above.
+    """
+    data = _manifest_bytes(folder)
+    manifest = _parse(folder / MANIFEST, data)
+    stamp = stamp_of(folder, manifest)
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if name in {"", ".", ".."} or Path(name).name != name:
+            raise PackageError(f"{path}: listed in the manifest, but not a plain file in the package")
+        if sha256_of(path) != digest:
+            raise PackageError(f"{path}: SHA-256 differs from the manifest; the file is not what was exported")
+        if path.suffix == ".onnx":
+            fault = onnx_limits.fault_of(read_header(path), manifest.files)
+            if fault:
+                raise PackageError(f"{path}: this graph can't be served: {fault}")
+    return ModelPackage(folder, manifest, hashlib.sha256(data).hexdigest(), stamp)
+
+
+def find_packages(folder: Path) -> dict[str, Path]:
+    """Return the folders directly under ``folder`` that carry a manifest, by folder name, sorted."""
+    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+
+
+def _manifest_bytes(folder: Path) -> bytes:
     path = folder / MANIFEST
+    if not os.path.lexists(path):
+        raise PackageError(f"{path}: not found; a model package has a manifest")
+    with open_plain(path) as file:
+        if os.fstat(file.fileno()).st_size > MAX_MANIFEST_BYTES:
+            raise PackageError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes; that is no manifest")
+        return file.read(MAX_MANIFEST_BYTES + 1)
+
+
+def _parse(path: Path, data: bytes) -> Manifest:
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = data.decode()
+        if _LONG_KEY.search(text):
+            raise ValueError("a key of more than 64 parts")
+        table: dict[str, Any] = tomllib.loads(text)
         manifest = msgspec.convert(table, Manifest)
-    except FileNotFoundError as error:
-        raise PackageError(f"{path}: not found; a model package has a manifest") from error
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise PackageError(f"{path}: {error}") from error
     for name in missing_tables(manifest):
         raise PackageError(f"{path}: task is {manifest.task!r}, so a table [{name}] is needed")
     return manifest
 
 
-def load_package(folder: Path) -> ModelPackage:
-    """Read the manifest and check every listed file's SHA-256.
-
-    A listed file must lie directly in the folder and be a plain file: a link or a path that leads out of the
-    folder is refused before anything is read.
-
-    Raises:
-        PackageError: see ``read_manifest``; or a file is missing, linked, outside, or not what was listed.
-    """
-    manifest = read_manifest(folder)
-    for name, digest in manifest.files.items():
-        path = folder / name
-        if Path(name).name != name or path.is_symlink() or not path.is_file():
-            raise PackageError(f"{path}: listed in the manifest, but not a plain file in the package")
-        if sha256_of(path) != digest:
-            raise PackageError(f"{path}: SHA-256 differs from the manifest; the file is not what was exported")
-    return ModelPackage(path=folder, manifest=manifest)
-
-
-def find_packages(folder: Path) -> dict[str, Path]:
-    """Return the folders directly under ``folder`` that carry a manifest, by folder name, sorted."""
-    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
