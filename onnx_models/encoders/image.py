@@ -41,10 +41,9 @@ def _table(request: ExportRequest, config: Any, vision: Any, folder: Path) -> di
     width = width_of(folder, outputs_of("image-encoder", request.task, "none" if pooled else None))
     if request.task == "classify_image":
         return {"classify": facts.classify_facts(config)}
+    width = width or vision.hidden_size  # the exporter leaves the shape of vectors without a projection open
     if pooled:
         return {"embed": facts.pooled_facts(width, request.pooling, request.normalize)}
     if request.pooling == "last_token":
         raise ExportError("--pooling last_token is for texts: give --pooling cls or mean")
-    # The exporter leaves the shape of token vectors open.
-    width = width or vision.hidden_size
     return {"embed": facts.embed_facts(request.source, width, request.pooling, request.normalize)}

@@ -1,0 +1,136 @@
+"""Pictures: towers that come alone, facts of preparation that a package can't state or states wrongly."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image as Pictures
+
+from onnx_models.comparison import Comparison
+from onnx_models.encoders.image_facts import image_facts
+from onnx_models.encoders.image_parity import prepare_both_ways
+from onnx_models.encoders.image_served import prepare
+from onnx_models.errors import ExportError, ParityError
+from onnx_models.export import export_package
+from onnx_models.kind import ExportRequest
+from onnx_models.source import Source, open_source
+from workers.runtime.manifest import Image, Task
+
+Sources = Callable[[str], Path]
+CLIP: dict[str, Any] = {
+    "image_processor_type": "CLIPImageProcessor",
+    "size": {"shortest_edge": 36},
+    "crop_size": {"height": 32, "width": 32},
+}
+VIT: dict[str, Any] = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+SQUARE = SimpleNamespace(image_size=32)
+
+
+def source_with(folder: Path, settings: dict[str, Any]) -> Source:
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return Source(folder, "test", "1", "mit")
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "dimensions"),
+    [
+        ("text", "embed", 24),
+        ("image", "embed_image", 24),
+        ("plain_text", "embed", 32),
+        ("plain_image", "embed_image", 32),
+    ],
+)
+def test_a_tower_of_clip_may_come_alone_with_or_without_its_projection(
+    kind: str, task: Task, dimensions: int, source_of: Sources, tmp_path: Path
+) -> None:
+    source = open_source(str(source_of(f"images:clip_tower:{kind}")))
+    manifest = export_package(ExportRequest(source=source, task=task, name="tower", output=tmp_path)).manifest
+
+    assert manifest.embed is not None
+    assert (manifest.embed.pooling, manifest.embed.dimensions) == ("none", dimensions)
+    assert manifest.verified["relative_diff"] <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("build", "task", "missing"),
+    [
+        ("images:vit:embed_image", "classify_image", "classifier"),
+        ("encoders:text_encoder:bert:embed", "classify", "classifier"),
+        ("encoders:text_encoder:roberta:classify", "fill_mask", "lm_head"),
+    ],
+)
+def test_weights_that_a_source_lacks_are_not_drawn_at_random(
+    build: str, task: Task, missing: str, source_of: Sources, tmp_path: Path
+) -> None:
+    request = ExportRequest(source=open_source(str(source_of(build))), task=task, name="headless", output=tmp_path)
+
+    with pytest.raises(ExportError, match=f"no weights for .*{missing}"):
+        export_package(request)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (CLIP | {"do_center_crop": False}, "keep their proportions"),
+        (CLIP | {"do_resize": False}, "keep their size"),
+        (CLIP | {"size": {"shortest_edge": 24}}, "can't pad"),
+        (CLIP | {"crop_size": {"height": 16, "width": 32}}, "the model takes 32"),
+        (CLIP | {"size": {"longest_edge": 36}}, "can't load its image processor|brought to"),
+        (VIT | {"do_flip_channels": True}, "do_flip_channels"),
+        (VIT | {"size": {"height": 48, "width": 32}}, "the model takes 32"),
+        ({"image_processor_type": "ViltImageProcessor"}, "do_pad"),
+        ({"image_processor_type": "NoSuchImageProcessor"}, "can't load its image processor"),
+    ],
+)
+def test_a_preparation_that_a_package_can_not_state_is_refused(
+    settings: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=reason):
+        image_facts(source_with(tmp_path, settings), SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (CLIP | {"size": 36, "crop_size": 32}, {"resize": [36], "crop": [32, 32], "resample": "bicubic"}),
+        (VIT | {"size": 32, "resample": 1}, {"resize": [32, 32], "resample": "lanczos"}),
+        (VIT | {"do_normalize": False}, {"mean": [0.0] * 3, "std": [1.0] * 3}),
+        (VIT | {"do_rescale": False}, {"rescale": 1.0}),
+        (VIT | {"image_mean": [0.1, 0.2, 0.3]}, {"mean": [0.1, 0.2, 0.3], "rescale": 1 / 255}),
+    ],
+)
+def test_facts_are_read_as_transformers_reads_them_and_make_the_same_pixels(
+    settings: dict[str, Any], expected: dict[str, Any], tmp_path: Path
+) -> None:
+    source, found = source_with(tmp_path, settings), Comparison()
+    facts = image_facts(source, SQUARE)
+
+    assert msgspec.structs.asdict(facts) | expected == msgspec.structs.asdict(facts)
+    assert prepare_both_ways(facts, source, found).shape == (4, 3, 32, 32)
+    assert found.figures()["pixels_diff"] <= 1e-4  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"resample": "bicubic"}, {"mean": [0.5, 0.5, 0.51]}, {"rescale": 1 / 256}, {"resize": [33], "crop": [32, 32]}],
+)
+def test_facts_that_make_other_pixels_are_found(wrong: dict[str, Any], tmp_path: Path) -> None:
+    source = source_with(tmp_path, VIT)
+    facts = msgspec.structs.replace(image_facts(source, SQUARE), **wrong)
+
+    with pytest.raises(ParityError, match="pixels"):
+        prepare_both_ways(facts, source, Comparison())
+
+
+def test_a_picture_is_cut_in_the_middle() -> None:
+    pixels = np.zeros((2, 6, 3), np.uint8)
+    pixels[:, 2:4] = 255
+    facts = Image(resize=[2], crop=[2, 2], resample="nearest", mean=[0.0] * 3, std=[1.0] * 3)
+
+    np.testing.assert_allclose(prepare([Pictures.fromarray(pixels)], facts), 1.0)
