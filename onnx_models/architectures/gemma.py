@@ -1,7 +1,8 @@
-"""Gemma 1 to 3 (text) with positions as an input.
+"""Gemma 1 to 3 (text) with positions as an input, and with the soft caps of Gemma 2.
 
 optimum's configs leave ``position_ids`` out, and the graph then numbers tokens by the length of the cache, the same for
-every row. Rows of different age in one batch would get wrong positions and write wrong tokens.
+every row. Rows of different age in one batch would get wrong positions and write wrong tokens. They also trace torch's
+scaled-dot-product attention, which leaves out the soft cap of the scores that Gemma 2 was trained with.
 """
 
 from typing import Any
@@ -13,7 +14,14 @@ from optimum.exporters.tasks import TasksManager
 def with_positions(base: Any) -> Any:
     """Return an exporter's config like ``base`` whose graph takes ``position_ids``, int64 [rows, tokens]."""
 
+    class EagerPatcher(base._MODEL_PATCHER):  # type: ignore[misc]
+        def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:
+            model.set_attn_implementation("eager")
+            super().__init__(config, model, model_kwargs)
+
     class WithPositions(base):  # type: ignore[misc]
+        _MODEL_PATCHER = EagerPatcher
+
         @property
         def inputs(self) -> dict[str, dict[int, str]]:
             return {**super().inputs, "position_ids": {0: "batch_size", 1: "sequence_length"}}

@@ -25,7 +25,12 @@ class ReferenceDecoder:
         self.tokenizer = load_tokenizer(source)
         with refusing(f"{source.name}: transformers can't load it"):
             self._model: Any = AutoModelForCausalLM.from_pretrained(
-                source.folder, use_safetensors=True, dtype=torch.float32, **LOCAL
+                # torch's own attention knows no soft caps (Gemma 2) and leaves them out without a word.
+                source.folder,
+                use_safetensors=True,
+                dtype=torch.float32,
+                attn_implementation="eager",
+                **LOCAL,
             )
         self._model.eval()
         self._model.generation_config = GenerationConfig(do_sample=False)  # the source's may sample, and end texts
