@@ -18,7 +18,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-export check format bench export recipes minilm lock env-example test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-export architectures check format bench export recipes minilm lock env-example test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ run: .venv/.runtime ## Start the whole stack and keep it up until Ctrl-C
 
 test-export: .venv-export/.test ## Export every architecture from tiny weights and compare each with its reference
 	$(EXPORT_PY) -m pytest tests/architectures -W default $(PYTEST_ARGS)
+	$(EXPORT_PY) -m tests.architectures.table check $(if $(PYTEST_ARGS),--partial)
+
+architectures: .venv-export/.test ## Measure every architecture and write the table in docs/architectures.md
+	$(EXPORT_PY) -m pytest tests/architectures/test_parity.py -W default
+	$(EXPORT_PY) -m tests.architectures.table write
 
 test: ## Install what tests need and run all of them (PYTEST_ARGS adds arguments)
 	@$(MAKE) --no-print-directory -j2 ready-for-tests

@@ -3,17 +3,17 @@
 import importlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.architectures.cases import Case
+from tests.architectures.cases import CASES, Case
+from tests.architectures.table import RESULTS
 
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
-RESULTS = Path(__file__).parents[2] / "build" / "architectures"
-"""Where each case leaves what was measured, for the table in the docs."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,12 +41,19 @@ def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def record() -> Callable[[Case, dict[str, object]], None]:
-    """Leave what was measured for the table."""
+def record(request: pytest.FixtureRequest) -> Callable[[Case, dict[str, object]], None]:
+    """Leave what was measured for the table, marked with this run; a run of all cases first removes older results."""
+    from onnx_models.manifest import tool_versions
+
     RESULTS.mkdir(parents=True, exist_ok=True)
+    run = f"{time.time():.0f}-{os.getpid()}"
+    ours = {item.callspec.params["case"].id for item in request.session.items if "record" in item.fixturenames}  # type: ignore[attr-defined]
+    if ours == {case.id for case in CASES}:
+        for path in RESULTS.glob("*.json"):
+            path.unlink()
 
     def write(case: Case, figures: dict[str, object]) -> None:
-        entry = {"architecture": case.architecture, "task": case.task, **figures}
-        (RESULTS / f"{case.id}.json").write_text(json.dumps(entry))
+        entry = {"architecture": case.architecture, "task": case.task, "run": run, "versions": tool_versions()}
+        (RESULTS / f"{case.id}.json").write_text(json.dumps(entry | figures))
 
     return write
