@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from onnx_models.comparison import Comparison
 from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL
+from onnx_models.session import open_session
 from onnx_models.source import Source
 from workers.runtime.model_package import ModelPackage
 
@@ -23,10 +23,7 @@ class ServedTransformerXL:
     """A session over one package; ONNX Runtime and numpy alone."""
 
     def __init__(self, package: ModelPackage) -> None:
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        graph = str(package.file("model.onnx"))
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(package)
         memories = [tensor for tensor in self._session.get_inputs() if tensor.name != "input_ids"]
         self._zeros = np.zeros((memories[0].shape[0], 1, memories[0].shape[2]), np.float32)
         self._num_layers = len(memories)

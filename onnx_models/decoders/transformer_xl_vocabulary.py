@@ -1,5 +1,7 @@
 """The two ends of Transformer-XL: clusters by frequency make a vocabulary of a quarter of a million words cheap."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,7 +16,7 @@ class AdaptiveEmbedding(nn.Module):
         super().__init__()
         # Where all embeddings have one width they lie in one table.
         self._borders = sizes.borders if sizes.div_val > 1 else [0, sizes.vocab_size]
-        spans = [end - start for start, end in zip(self._borders, self._borders[1:], strict=False)]
+        spans = [end - start for start, end in pairwise(self._borders)]
         widths = [sizes.width(cluster) for cluster in range(len(spans))]
         self.emb_layers = nn.ModuleList(nn.Embedding(*shape) for shape in zip(spans, widths, strict=True))
         self.emb_projs = nn.ParameterList(torch.zeros(sizes.d_model, width) for width in widths if sizes.projected)
@@ -40,7 +42,7 @@ class AdaptiveSoftmax(nn.Module):
         super().__init__()
         self._borders = sizes.borders
         num_tails = len(self._borders) - 2
-        spans = [end - start for start, end in zip(self._borders, self._borders[1:], strict=False)]
+        spans = [end - start for start, end in pairwise(self._borders)]
         self.cluster_weight = nn.Parameter(torch.zeros(num_tails, sizes.d_embed)) if num_tails else None
         self.cluster_bias = nn.Parameter(torch.zeros(num_tails)) if num_tails else None
         widths = [sizes.width(cluster) for cluster in range(len(spans))]

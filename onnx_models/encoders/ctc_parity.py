@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from onnx_models.comparison import Comparison
 from onnx_models.encoders.loading import load_model
 from onnx_models.errors import ParityError, refusing
 from onnx_models.exporter import LOCAL
+from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
 from workers.runtime.manifest import Audio, Ctc
@@ -36,10 +36,7 @@ class ServedCtc:
             raise ParityError(f"{manifest.name}: no [audio] or no [ctc] in its manifest")
         self.audio: Audio = manifest.audio
         self.ctc: Ctc = manifest.ctc
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        graph = str(package.file("model.onnx"))
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(package)
 
     def run(self, recordings: Floats) -> Floats:
         """Return logits, float32 [rows, steps, labels], of equally long recordings, float32 [rows, samples]."""

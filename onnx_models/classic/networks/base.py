@@ -1,0 +1,62 @@
+"""How a classic network lies on disk: ``config.json`` with our own ``model_type``, and ``model.safetensors``.
+
+Training scripts end with `save`; `python -m onnx_models export` reads the folder, with a tokenizer.json beside it for
+networks that read texts.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+import safetensors.torch
+from torch import nn
+
+from onnx_models.errors import ExportError, refusing
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+Size = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the configs: sizes of a network, and the facts that its manifest needs."""
+
+
+class Network(nn.Module):
+    """Base of the networks; built from a config alone."""
+
+    model_type: ClassVar[str]
+    config_type: ClassVar[type[Config]]
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write a network into a folder that exists."""
+    config = {"model_type": network.model_type, **msgspec.to_builtins(network.config)}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    weights = {name: weight.detach().contiguous() for name, weight in network.state_dict().items()}
+    safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def load(network_type: type[AnyNetwork], folder: Path) -> AnyNetwork:
+    """Read a network that `save` wrote, ready to answer.
+
+    Raises:
+        ExportError: config or weights are missing, wrong, or of another network.
+    """
+    with refusing(f"{folder / CONFIG}: can't be read"):
+        stated = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        model_type = stated.pop("model_type", None)
+    if model_type != network_type.model_type:
+        raise ExportError(f"{folder / CONFIG}: model_type is {model_type!r}, expected {network_type.model_type!r}")
+    with refusing(f"{folder / CONFIG}: not a config of {network_type.model_type}"):
+        network = network_type(msgspec.convert(stated, network_type.config_type))
+    with refusing(f"{folder / WEIGHTS}: not the weights of its config"):
+        network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    return network.eval()

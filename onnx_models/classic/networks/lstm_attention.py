@@ -1,0 +1,127 @@
+"""LSTM to LSTM with additive attention (Bahdanau, Cho and Bengio, 2015, arXiv:1409.0473), with LSTM cells.
+
+An encoder reads the source in both directions; a decoder writes one token at a time and looks at all of the source
+before each. Padding changes nothing: the backward direction runs on a copy of each row that is reversed up to the
+row's own end, which gives what ``pack_padded_sequence`` gives and can be traced.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from onnx_models.classic.networks.base import Config, Network, Size
+from onnx_models.classic.networks.padding import mirror, pick
+
+
+class LstmAttentionConfig(Config, frozen=True, kw_only=True):
+    """Sizes, special tokens and limits; source and target share one vocabulary."""
+
+    vocab_size: Size
+    embedding_size: Size
+    hidden_size: Size
+    attention_size: Size
+    pad_token_id: int = 0
+    decoder_start_token_id: int = 1
+    eos_token_id: int = 2
+    max_tokens: Size = 256
+    """Longest source, special tokens included."""
+    max_new_tokens: Size = 256
+    """Longest answer, start token included."""
+
+
+class LstmAttention(Network):
+    """The whole network, for training; graphs are made of its two halves."""
+
+    model_type: ClassVar[str] = "lstm-attention"
+    config_type: ClassVar[type[Config]] = LstmAttentionConfig
+
+    def __init__(self, config: LstmAttentionConfig) -> None:
+        super().__init__(config)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
+        """Return the logits after each token of the answer, given the tokens before it (teacher forcing).
+
+        Args:
+            input_ids: the source, int64 [rows, tokens].
+            attention_mask: 1 for tokens and 0 for padding, which lies on the right, int64 [rows, tokens].
+            decoder_input_ids: start token and answer, int64 [rows, answer tokens].
+
+        Returns:
+            float32 [rows, answer tokens, vocabulary].
+        """
+        states, keys, hidden, cell = self.encoder(input_ids, attention_mask)
+        found = []
+        for ids in decoder_input_ids.split(1, dim=1):
+            logits, hidden, cell = self.decoder(ids, attention_mask, states, keys, hidden, cell)
+            found.append(logits)
+        return torch.cat(found, dim=1)
+
+
+class Encoder(nn.Module):
+    """Reads the source from both ends."""
+
+    def __init__(self, config: LstmAttentionConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.forwards = nn.LSTM(config.embedding_size, size, batch_first=True)
+        self.backwards = nn.LSTM(config.embedding_size, size, batch_first=True)
+        self.keys = nn.Linear(2 * size, config.attention_size)
+        self.first_hidden = nn.Linear(2 * size, size)
+        self.first_cell = nn.Linear(2 * size, size)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Read sources, int64 [rows, tokens], padded on the right.
+
+        Returns:
+            States [rows, tokens, 2 x hidden]; what attention compares with, which is the same at every step
+            [rows, tokens, attention]; hidden and cell state that the decoder starts with [rows, hidden]. All float32,
+            without meaning at padding.
+        """
+        vectors, lengths = self.embedding(input_ids), attention_mask.sum(dim=1)
+        mirrored = mirror(input_ids.shape[1], lengths)
+        ahead = self.forwards(vectors)[0]
+        back = self.backwards(pick(vectors, mirrored))[0]
+        last = (lengths - 1)[:, None]
+        ends = torch.cat([pick(ahead, last), pick(back, last)], dim=-1)[:, 0]
+        states = torch.cat([ahead, pick(back, mirrored)], dim=-1)
+        return states, self.keys(states), self.first_hidden(ends).tanh(), self.first_cell(ends).tanh()
+
+
+class Decoder(nn.Module):
+    """Writes one token: attention with the state so far, then one step of the LSTM."""
+
+    def __init__(self, config: LstmAttentionConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.query = nn.Linear(size, config.attention_size, bias=False)
+        self.energy = nn.Linear(config.attention_size, 1, bias=False)
+        self.cell = nn.LSTMCell(config.embedding_size + 2 * size, size)
+        self.output = nn.Linear(3 * size + config.embedding_size, config.vocab_size)
+
+    def forward(  # noqa: PLR0917 (a traced graph's inputs have an order, not keywords)
+        self, input_ids: Tensor, attention_mask: Tensor, states: Tensor, keys: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Take one step.
+
+        Args:
+            input_ids: the token before, int64 [rows, 1].
+            attention_mask: of the source, int64 [rows, tokens].
+            states: the encoder's, as are the next three for the first token.
+            keys: what attention compares with.
+            hidden: of the step before, float32 [rows, hidden].
+            cell: of the step before, float32 [rows, hidden].
+
+        Returns:
+            Logits float32 [rows, 1, vocabulary]; hidden and cell state for the next step.
+        """
+        vectors = self.embedding(input_ids[:, 0])
+        energies = self.energy((keys + self.query(hidden)[:, None]).tanh())[..., 0]
+        weights = energies.masked_fill(attention_mask == 0, torch.finfo(energies.dtype).min).softmax(dim=-1)
+        context = (weights[:, None] @ states)[:, 0]
+        hidden, cell = self.cell(torch.cat([vectors, context], dim=-1), (hidden, cell))
+        return self.output(torch.cat([hidden, context, vectors], dim=-1))[:, None], hidden, cell

@@ -1,0 +1,78 @@
+"""The textbook version of LSTM to LSTM with attention: packed sequences, then one row at a time without any mask."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+
+from onnx_models.classic.networks.lstm_attention import Encoder, LstmAttention
+
+Floats = NDArray[np.float32]
+
+
+class Read(NamedTuple):
+    """What the encoder makes of one source."""
+
+    states: Tensor
+    """Float32 [tokens, 2 x hidden]."""
+    hidden: Tensor
+    cell: Tensor
+    """What the decoder starts with, float32 [hidden]."""
+
+
+class TextbookLstmAttention:
+    """A network's weights, run as a textbook has it."""
+
+    def __init__(self, network: LstmAttention) -> None:
+        self._network = network
+        self._lstm = _both_directions(network.encoder)
+
+    @torch.inference_mode()
+    def read(self, sources: Sequence[Sequence[int]]) -> list[Read]:
+        """Read sources of any lengths as one packed batch."""
+        encoder = self._network.encoder
+        ids = pad_sequence([torch.tensor(source) for source in sources], batch_first=True)
+        lengths = torch.tensor([len(source) for source in sources])
+        packed = pack_padded_sequence(encoder.embedding(ids), lengths, batch_first=True, enforce_sorted=False)
+        output, (ends, _) = self._lstm(packed)
+        states = pad_packed_sequence(output, batch_first=True)[0]
+        both = torch.cat([ends[0], ends[1]], dim=-1)
+        hidden, cell = torch.tanh(encoder.first_hidden(both)), torch.tanh(encoder.first_cell(both))
+        return [Read(states[row, : len(source)], hidden[row], cell[row]) for row, source in enumerate(sources)]
+
+    @torch.inference_mode()
+    def write(self, read: Read, num_tokens: int) -> tuple[list[int], Floats]:
+        """Write the likeliest tokens, past the end token too.
+
+        Returns:
+            The tokens, and for each the logits that it was taken from, float32 [tokens, vocabulary].
+        """
+        tokens, found = [self._network.config.decoder_start_token_id], []
+        hidden, cell = read.hidden, read.cell
+        while len(tokens) <= num_tokens:
+            logits, hidden, cell = self._step(tokens[-1], read.states, hidden, cell)
+            found.append(logits)
+            tokens.append(int(logits.argmax()))
+        return tokens[1:], torch.stack(found).numpy()
+
+    def _step(self, token: int, states: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        decoder = self._network.decoder
+        vector = decoder.embedding.weight[token]
+        energies = torch.tanh(self._network.encoder.keys(states) + decoder.query(hidden)) @ decoder.energy.weight[0]
+        context = torch.softmax(energies, dim=0) @ states
+        hidden, cell = decoder.cell(torch.cat([vector, context]), (hidden, cell))
+        return decoder.output(torch.cat([hidden, context, vector])), hidden, cell
+
+
+def _both_directions(encoder: Encoder) -> nn.LSTM:
+    """Return torch's bidirectional LSTM with the weights of the encoder's two."""
+    one = encoder.forwards
+    both = nn.LSTM(one.input_size, one.hidden_size, batch_first=True, bidirectional=True)
+    weights = dict(one.state_dict())
+    weights |= {f"{name}_reverse": weight for name, weight in encoder.backwards.state_dict().items()}
+    both.load_state_dict(weights)
+    return both.eval()

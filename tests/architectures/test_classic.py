@@ -1,0 +1,206 @@
+"""Classic networks: what their graphs promise beyond the numbers of their reference."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+torch = pytest.importorskip("torch")
+
+from onnx_models.classic.image_autoencoder import ServedImageAutoencoder  # noqa: E402
+from onnx_models.classic.networks.base import load  # noqa: E402
+from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig  # noqa: E402
+from onnx_models.classic.networks.lstm_attention import LstmAttention  # noqa: E402
+from onnx_models.classic.recurrent_parity import ServedRecurrent  # noqa: E402
+from onnx_models.classic.recurrent_reference import TextbookLstmAttention  # noqa: E402
+from onnx_models.classic.text_autoencoder import ServedTextAutoencoder  # noqa: E402
+from onnx_models.errors import ExportError  # noqa: E402
+from onnx_models.export import export_package  # noqa: E402
+from onnx_models.kind import ExportRequest  # noqa: E402
+from onnx_models.source import open_source  # noqa: E402
+from tests.architectures.zoo import classic as zoo  # noqa: E402
+from workers.runtime.model_package import ModelPackage  # noqa: E402
+
+SourceOf = Callable[[str], Path]
+LSTM, TEXT, IMAGE = (f"classic:{name}" for name in ("lstm_attention", "text_autoencoder", "image_autoencoder"))
+
+
+def export(source: Path, task: Any, folder: Path, **options: Any) -> ModelPackage:
+    request = ExportRequest(source=open_source(str(source)), task=task, name="classic", output=folder, **options)
+    return export_package(request)
+
+
+def copy_of(source: Path, folder: Path) -> Path:
+    folder.mkdir()
+    for path in source.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_lstm_rows_that_join_later_write_what_they_write_alone(source_of: SourceOf, tmp_path: Path) -> None:
+    package = export(source_of(LSTM), "text2text", tmp_path)
+    served = ServedRecurrent(package)
+    reference = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
+    old, young = [5, 9, 11, 4, 2, 17, 8], [6, 6]
+    expected = [reference.write(read, 12)[0] for read in reference.read([old, young])]
+
+    # The old row alone for 5 steps, then both; the young one's source is padded, under its mask.
+    tokens, feed = np.array([1]), served.read([old])
+    written: list[list[int]] = [[], []]
+    for _ in range(5):
+        logits, feed = served.step(tokens, feed)
+        tokens = logits.argmax(axis=1)
+        written[0].append(int(tokens[0]))
+    beside = served.read([old, young])
+    joined = {name: np.concatenate([feed[name][:1], beside[name][1:]]) for name in feed}
+    tokens = np.array([tokens[0], 1])
+    for _ in range(7):
+        logits, joined = served.step(tokens, joined)
+        tokens = logits.argmax(axis=1)
+        for row, token in zip(written, tokens.tolist(), strict=True):
+            row.append(token)
+
+    assert written == [expected[0], expected[1][:7]]
+    assert len(set(expected[0])) > 4, "a model that repeats itself proves nothing"
+
+
+def test_the_lstm_package_says_how_to_decode(source_of: SourceOf, tmp_path: Path) -> None:
+    manifest = export(source_of(LSTM), "translate", tmp_path, max_tokens=20).manifest
+    assert (manifest.limits.max_tokens, manifest.limits.max_new_tokens) == (20, 40)
+    assert manifest.generation is not None
+    assert (manifest.generation.decoder_start_token_id, manifest.generation.eos_token_ids) == (1, [2])
+
+
+def test_lstm_teacher_forcing_gives_the_logits_that_writing_gives(source_of: SourceOf) -> None:
+    network = load(LstmAttention, source_of(LSTM))
+    sources = [[5, 9, 11, 4], [7]]
+    textbook = TextbookLstmAttention(network)
+    expected = [textbook.write(read, 6) for read in textbook.read(sources)]
+    ids, mask = torch.tensor([[5, 9, 11, 4], [7, 0, 0, 0]]), torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0]])
+    with torch.inference_mode():
+        logits = network(ids, mask, torch.tensor([[1, *tokens[:-1]] for tokens, _ in expected]))
+    np.testing.assert_allclose(logits.numpy(), np.stack([found for _, found in expected]), atol=1e-5)
+
+
+def test_the_text_autoencoder_corrects_and_tells_odd_from_clean(source_of: SourceOf, tmp_path: Path) -> None:
+    package = export(source_of(TEXT), "denoise", tmp_path)
+    served, tokenizer = ServedTextAutoencoder(package), Tokenizer.from_file(str(package.file("tokenizer.json")))
+    clean = [tokenizer.encode(text).ids for text in zoo.month_rows(5)]
+    corrupted = [[*row[:2], row[0], *row[3:]] for row in clean]
+    shuffled = [row[::-1] for row in clean]
+
+    corrected = [outputs["logits"].argmax(axis=1).tolist() for outputs in served.run(corrupted)]
+    assert np.mean([left == right for left, right in zip(corrected, clean, strict=True)]) >= 0.75
+    scores = {
+        name: np.array([outputs["score"][0] for outputs in served.run(rows)])
+        for name, rows in (("clean", clean), ("corrupted", corrupted), ("shuffled", shuffled))
+    }
+    assert scores["clean"].max() < 0.2
+    assert scores["corrupted"].min() > 2 * scores["clean"].max()
+    assert scores["shuffled"].min() > scores["clean"].max() + 1
+
+
+def test_the_text_autoencoder_scores_tokens_and_no_padding(source_of: SourceOf, tmp_path: Path) -> None:
+    served = ServedTextAutoencoder(export(source_of(TEXT), "denoise", tmp_path))
+    outputs = served.run([[5, 6, 7], [9] * 30])[0]
+    likelihoods = outputs["logits"] - np.log(np.exp(outputs["logits"]).sum(axis=1, keepdims=True))
+    expected = -likelihoods[np.arange(3), [5, 6, 7]].mean()
+    assert outputs["score"][0] == pytest.approx(expected, rel=1e-5)
+    assert outputs["latent"].shape == (16,) and np.abs(outputs["latent"]).max() <= 1
+
+
+def test_the_image_autoencoder_cleans_and_finds_what_does_not_belong(source_of: SourceOf, tmp_path: Path) -> None:
+    served = ServedImageAutoencoder(export(source_of(IMAGE), "denoise_image", tmp_path))
+    torch.manual_seed(7)
+    clean = zoo.spots(32)
+    noise = zoo.noisy(clean)
+    odd = clean.clone()
+    odd[:, :, 4:8, 3:20] = 1 - odd[:, :, 4:8, 3:20]
+
+    cleaned = served.run(noise.numpy())["reconstruction"]
+    assert psnr(cleaned, clean.numpy()) > psnr(noise.numpy(), clean.numpy()) + 6
+    found = served.run(odd.numpy())
+    assert found["score"].min() > 2 * served.run(clean.numpy())["score"].max()
+    inside = found["error_map"][:, 4:8, 3:20].mean()
+    assert inside > 3 * np.delete(found["error_map"], np.s_[4:8], axis=1).mean()
+
+
+def psnr(pictures: Any, clean: Any) -> float:
+    """Peak signal-to-noise ratio in decibels of pictures from 0 to 1."""
+    return float(10 * np.log10(1 / np.square(pictures - clean).mean()))
+
+
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (31, 17), (1, 50), (2, 2)])
+def test_pictures_come_back_in_their_own_size(
+    source_of: SourceOf, image_package: ModelPackage, height: int, width: int
+) -> None:
+    pictures = np.random.default_rng(0).random((2, 1, height, width), np.float32)
+    outputs = ServedImageAutoencoder(image_package).run(pictures)
+    assert outputs["reconstruction"].shape == pictures.shape
+    assert outputs["error_map"].shape == (2, height, width)
+    squares = np.square(outputs["reconstruction"] - pictures)
+    np.testing.assert_allclose(outputs["error_map"], squares.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(outputs["score"], squares.mean(axis=(1, 2, 3)), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def image_package(source_of: SourceOf, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    return export(source_of(IMAGE), "denoise_image", tmp_path_factory.mktemp("pictures"))
+
+
+def test_the_image_table_says_how_pixels_are_scaled(image_package: ModelPackage) -> None:
+    image = image_package.manifest.image
+    assert image is not None
+    assert (image.resize, image.mean, image.std, image.rescale) == ([], [0.0], [1.0], 1 / 255)
+
+
+def test_colours_with_other_scales_come_back_in_them() -> None:
+    torch.manual_seed(1)
+    network = ImageAutoencoder(ImageAutoencoderConfig(channels=3, widths=[4, 8, 8], mean=[0.5] * 3, std=[0.25] * 3))
+    reconstruction = network.eval()(torch.randn(2, 3, 9, 9))[0]
+    assert reconstruction.min() >= -2 and reconstruction.max() <= 2
+    with pytest.raises(ValueError, match="mean and std need 3 numbers each"):
+        ImageAutoencoderConfig(channels=3)
+
+
+@pytest.mark.parametrize("build", [LSTM, TEXT])
+def test_a_source_without_a_tokenizer_json_is_refused(build: str, source_of: SourceOf, tmp_path: Path) -> None:
+    source = copy_of(source_of(build), tmp_path / "source")
+    (source / "tokenizer.json").unlink()
+    with pytest.raises(ExportError, match=r"no tokenizer\.json beside the weights"):
+        export(source, "denoise", tmp_path)
+
+
+@pytest.mark.parametrize(("build", "task"), [(LSTM, "generate"), (TEXT, "translate"), (IMAGE, "classify_image")])
+def test_a_task_that_the_network_can_not_do_is_refused(
+    build: str, task: str, source_of: SourceOf, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=f"such a network does .*, not {task}"):
+        export(source_of(build), task, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_size": 48}, "not the weights of its config"),
+        ({"hidden_size": 0}, "not a config of lstm-attention"),
+        ({"hidden_sizes": 32}, "not a config of lstm-attention"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(
+    change: dict[str, int], message: str, source_of: SourceOf, tmp_path: Path
+) -> None:
+    source = copy_of(source_of(LSTM), tmp_path / "source")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ExportError, match=message):
+        export(source, "text2text", tmp_path)
+
+
+def test_longer_inputs_than_the_network_was_made_for_are_refused(source_of: SourceOf, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="--max-tokens 33: the network was made for 32"):
+        export(source_of(TEXT), "denoise", tmp_path, max_tokens=33)
