@@ -61,6 +61,18 @@ def test_what_the_user_says_wins_over_the_files(tmp_path: Path) -> None:
     assert facts.embed_facts(source, 8, "cls", True) == Embed(pooling="cls", normalize=True, dimensions=8)
 
 
+def test_a_graph_that_answers_a_vector_for_each_token_has_to_be_pooled(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="give --pooling"):
+        facts.embed_facts(source_with(tmp_path), 8, "none", None)
+
+
+def test_a_model_that_pools_by_itself_is_not_pooled_again() -> None:
+    assert facts.pooled_facts(8, None, None) == Embed(pooling="none", normalize=True, dimensions=8)
+    assert facts.pooled_facts(8, "none", False) == Embed(pooling="none", normalize=False, dimensions=8)
+    with pytest.raises(ExportError, match="pools by itself"):
+        facts.pooled_facts(8, "mean", None)
+
+
 def test_a_further_layer_behind_the_pooling_is_refused(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), config={"pooling_mode": "mean"})
 
