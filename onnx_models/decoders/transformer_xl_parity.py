@@ -25,7 +25,8 @@ class ServedTransformerXL:
     def __init__(self, package: ModelPackage) -> None:
         self._session = open_session(package)
         memories = [tensor for tensor in self._session.get_inputs() if tensor.name != "input_ids"]
-        self._zeros = np.zeros((memories[0].shape[0], 1, memories[0].shape[2]), np.float32)
+        dtype = np.float16 if memories[0].type == "tensor(float16)" else np.float32
+        self._zeros = np.zeros((memories[0].shape[0], 1, memories[0].shape[2]), dtype)
         self._num_layers = len(memories)
 
     def run(self, ids: NDArray[np.int64], memories: Memories | None = None) -> tuple[Floats, Memories]:
