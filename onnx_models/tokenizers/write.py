@@ -1,13 +1,18 @@
-"""Write ``tokenizer.json`` into a package: what transformers really does, in the form that workers can load."""
+"""Write the tokenizer into a package: what transformers really does, in the form that workers can load."""
 
 from pathlib import Path
 from typing import Any
 
-from onnx_models.errors import ExportError, refusing
+from onnx_models.errors import refusing
 from onnx_models.exporter import LOCAL
 from onnx_models.source import Source
+from onnx_models.tokenizers.convert import convert, save_backend
+from onnx_models.tokenizers.equality import check_equal
+from workers.runtime.sentencepieces import open_tokenizer
 
 TOKENIZER = "tokenizer.json"
+_EVERY = 10
+"""Share of the texts on which a tokenizer that transformers itself runs by `tokenizers` is compared."""
 
 
 def load_tokenizer(source: Source) -> Any:
@@ -22,20 +27,25 @@ def load_tokenizer(source: Source) -> Any:
         return AutoTokenizer.from_pretrained(source.folder, **LOCAL)
 
 
-def write_tokenizer(source: Source, folder: Path) -> Any:
+def write_tokenizer(source: Source, folder: Path, *, decodes: bool = False) -> Any:
     """Write the tokenizer that transformers uses, which a tokenizer.json beside the weights need not be.
+
+    Args:
+        source: of the weights.
+        folder: of the package.
+        decodes: whether texts are written with it, too, so that those must be transformers' as well.
 
     Returns:
         transformers' tokenizer.
 
     Raises:
-        ExportError: it has no form that the `tokenizers` library can run.
+        ExportError: it has no form that workers can run, or that form does not give the same tokens and texts.
     """
-    tokenizer = load_tokenizer(source)
-    if not tokenizer.is_fast:
-        raise ExportError(f"{source.name}: its tokenizer has no tokenizer.json form, so a worker can't run it")
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    backend.save(str(folder / TOKENIZER))
+    tokenizer, file = load_tokenizer(source), folder / TOKENIZER
+    if tokenizer.is_fast:
+        save_backend(tokenizer, file)
+        check_equal(tokenizer, open_tokenizer(file), source.name, decodes=decodes, every=_EVERY)
+    else:
+        convert(tokenizer, source.name, file)
+        check_equal(tokenizer, open_tokenizer(file), source.name)
     return tokenizer

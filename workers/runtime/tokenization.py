@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding
-from tokenizers import Tokenizer as FastTokenizer
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.tasks import TextPair
 from workers.runtime.model_package import PackageError
+from workers.runtime.sentencepieces import open_tokenizer
 
 Truncate = Literal["error", "right", "left"]
 Ids = npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ class Tokenizer:
 
     def __init__(self, file: Path, max_tokens: int) -> None:
         try:
-            self._tokenizer = FastTokenizer.from_file(str(file))
+            self._tokenizer = open_tokenizer(file)
         except Exception as error:  # the library raises nothing more precise
             raise PackageError(f"{file}: not a tokenizer: {error}") from error
         # The file may carry settings of the training; here truncation is a policy and padding is the batch's matter.
