@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import onnx_models.architectures  # noqa: F401 (registers what optimum does not know)
 from onnx_models.errors import refusing
 from onnx_models.source import Source
 
@@ -35,6 +34,8 @@ def run_optimum(source: Source, optimum_task: str, folder: Path, *, opset: int |
         ExportError: optimum can't export this architecture for this task.
     """
     from optimum.exporters.onnx import main_export
+
+    import onnx_models.architectures  # noqa: F401 (registers what optimum does not know)
 
     with refusing(f"{source.name}: optimum can't export it for {optimum_task}"), quiet():
         main_export(
