@@ -1,4 +1,8 @@
-"""Decoders with a key-value cache: one graph that reads prompts and writes one token after the other."""
+"""Decoders with a key-value cache: one graph that reads prompts and writes one token after the other.
+
+The graph keeps its cache in place (`slots`) where the architecture's attention allows it; where not, or where that was
+asked for, it is optimum's (`concat`).
+"""
 
 from pathlib import Path
 
@@ -7,6 +11,8 @@ import onnx
 from onnx_models.decoders.causal_parity import compare
 from onnx_models.decoders.concat import export_concat
 from onnx_models.decoders.facts import max_tokens, write_chat_template
+from onnx_models.decoders.slots.cache import NoSlotsError
+from onnx_models.decoders.slots.export import export_slots
 from onnx_models.exporter import read_config
 from onnx_models.generation import generation_facts
 from onnx_models.kind import ExportRequest
@@ -21,8 +27,8 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     """Write ``model.onnx``, ``tokenizer.json`` and maybe ``chat_template.jinja``; see `onnx_models.kind.Kind`."""
     source, config = request.source, read_config(request.source)
     limit = max_tokens(config, request.max_tokens)
-    graph = _graph(request, folder)
-    write_chat_template(write_tokenizer(source, folder), folder)
+    graph, reason = _graph(request, folder)
+    write_chat_template(write_tokenizer(source, folder, decodes=True), folder)
     return Manifest(
         name=request.name,
         family="decoder",
@@ -36,15 +42,23 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         files=checksums(folder),
         limits=Limits(max_tokens=limit),
         batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limit)),
-        decoder=Decoder(vocabulary=_vocabulary(folder)),
+        decoder=Decoder(vocabulary=_vocabulary(folder), attention="group_query" if graph == "decoder-slots" else None),
         generation=generation_facts(source),
+        export={"no_slots": reason} if reason else {},
     )
 
 
-def _graph(request: ExportRequest, folder: Path) -> GraphKind:
-    """Write the graph with the cache that was asked for."""
+def _graph(request: ExportRequest, folder: Path) -> tuple[GraphKind, str]:
+    """Write the graph; return its kind, and why it is not the one with slots if that was wanted."""
+    reason = ""
+    if request.cache == "slots":
+        try:
+            export_slots(request.source, folder, opset=request.opset)
+            return "decoder-slots", ""
+        except NoSlotsError as error:
+            reason = str(error)
     export_concat(request.source, folder, opset=request.opset)
-    return "decoder-concat"
+    return "decoder-concat", reason
 
 
 def _vocabulary(folder: Path) -> int:

@@ -15,6 +15,7 @@ from onnx_models.comparison import Comparison
 from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.decoders.runner import Floats, Runner
+from onnx_models.decoders.slot_model import SlotModel
 from onnx_models.encoders.text_parity import TEXTS
 from onnx_models.errors import ParityError
 from onnx_models.source import Source
@@ -30,6 +31,8 @@ _LONGEST_TOKENS = 1024
 """Longer texts than that are not tried, whatever the manifest allows."""
 _NUM_ROWS = 5
 """Places of the runner: fewer than prompts, so that rows take places that others have left."""
+_GARBAGE = 1e4
+"""What lies in the buffers of a slot graph before anything is read: nothing of it may be noticed."""
 _NUM_SAMPLES = 4
 """Sample texts that are prompts too; of all of them the tokens are compared."""
 _JOIN_STEPS = 3
@@ -46,8 +49,8 @@ class Text(NamedTuple):
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare prompts of random tokens and of texts, up to the longest that the manifest allows.
 
-    Each is continued alone; then all of them in a batch that rows join and leave at different steps; and each prompt
-    is read in two pieces. See `onnx_models.kind.Kind`.
+    Each is continued alone; then all of them in a batch that rows join and leave at different steps; each prompt is
+    read in two pieces; and several are read in one batch. See `onnx_models.kind.Kind`.
     """
     reference, runner = ReferenceDecoder(source), _runner(package)
     found = Comparison()
@@ -58,8 +61,11 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     except _TOO_LONG as error:
         sizes = [len(prompt) for prompt in prompts]
         raise ParityError(f"prompts of {sizes} tokens can't be continued; is max_tokens right? {error}") from error
-    if isinstance(runner, ConcatModel):
-        _compare_batches(found, runner, reference, [prompt for prompt in prompts if len(prompt) <= max(_LENGTHS)])
+    prompts = [prompt for prompt in prompts if len(prompt) <= max(_LENGTHS)]
+    if isinstance(runner, SlotModel):
+        _compare_prefills(found, runner, reference, prompts)
+    else:
+        _compare_batches(found, runner, reference, prompts)
     found.note("texts", len(texts))
     return found
 
@@ -93,8 +99,13 @@ def play(runner: Runner, texts: Sequence[Text], join_steps: int = 1) -> list[Flo
     return [np.stack(rows) for rows in logits]
 
 
-def _runner(package: ModelPackage) -> Runner:
-    return ConcatModel(package, _NUM_ROWS)
+def _runner(package: ModelPackage) -> ConcatModel | SlotModel:
+    if package.manifest.graph == "decoder-concat":
+        return ConcatModel(package, _NUM_ROWS)
+    model = SlotModel(package, _NUM_ROWS, min(package.manifest.limits.max_tokens, _LONGEST_TOKENS))
+    for buffer in model.buffers.values():
+        buffer[:] = _GARBAGE
+    return model
 
 
 def _compare_rows(found: Comparison, runner: Runner, reference: ReferenceDecoder, texts: Sequence[Text]) -> None:
@@ -120,6 +131,15 @@ def _compare_batches(
     """Compare every position of prompts that are read in one batch; its logits must fit into memory."""
     for prompt, logits in zip(prompts, model.logits(prompts), strict=True):
         found.add(logits, reference.logits(prompt))
+
+
+def _compare_prefills(
+    found: Comparison, model: SlotModel, reference: ReferenceDecoder, prompts: Sequence[list[int]]
+) -> None:
+    """Compare the last position of prompts of different length that are read in one batch, padded on the right."""
+    prompts = prompts[: model.num_rows]
+    for prompt, logits in zip(prompts, model.run(0, prompts), strict=True):
+        found.add(logits, reference.logits(prompt)[-1])
 
 
 def _num_tokens(package: ModelPackage) -> int:

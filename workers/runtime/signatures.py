@@ -107,7 +107,7 @@ _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
         "model.onnx": Signature(
             (_IDS, Tensor("past_lengths", INT64, 1), Tensor("num_tokens", INT64, 1), *_CACHE),
             (),
-            (_LOGITS, *_NEXT_CACHE),
+            (Tensor("logits", FLOAT, 2), *_NEXT_CACHE),
         )
     },
     "decoder-concat": {

@@ -18,6 +18,7 @@ _ARCHITECTURES = {
     "GPT-NeoX": "gpt_neox",
     "BLOOM": "bloom",
 }
-CASES: tuple[Case, ...] = tuple(
-    Case(name, "generate", f"decoders:{build}", {"cache": "concat"}) for name, build in _ARCHITECTURES.items()
+CASES: tuple[Case, ...] = (
+    *(Case(name, "generate", f"decoders:{build}", slots=True) for name, build in _ARCHITECTURES.items()),
+    *(Case(name, "generate", f"decoders:{build}", {"cache": "concat"}) for name, build in _ARCHITECTURES.items()),
 )
