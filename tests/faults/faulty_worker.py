@@ -13,15 +13,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.logs import setup_logging
 from contracts.settings import Environment
 from contracts.tasks import TextPair
 from workers.encoder.model import EncoderModel
-from workers.encoder.tasks import ServedEncoder
+from workers.encoder.tasks import ENCODER, ServedEncoder
 from workers.runtime.engine import Engine
-from workers.runtime.model_package import load_package
+from workers.runtime.model_package import ModelPackage
 from workers.runtime.process import run_worker
 from workers.runtime.session import Array
 from workers.runtime.settings import WorkerSettings
@@ -56,8 +57,7 @@ class MarkingTokenizer(Tokenizer):
 class FaultyModel(EncoderModel):
     """The real model, after the faults of its rows."""
 
-    def __init__(self, folder: Path, settings: WorkerSettings) -> None:
-        package = load_package(folder)
+    def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
         super().__init__(package, settings)
         self.tokenizer = MarkingTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
 
@@ -94,13 +94,13 @@ def hang_once(mark: Path) -> None:
     time.sleep(3600)
 
 
-def load(settings: WorkerSettings, engine: Engine) -> dict[str, ServedEncoder]:
-    """Load the starter classifier with its faults."""
-    model = FaultyModel(settings.models_dir[0] / MODEL, settings)
+def load(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedEncoder:
+    """Load an encoder with its faults."""
+    model = FaultyModel(package, settings)
     model.warm_up()
-    return {model.name: ServedEncoder(model, engine)}
+    return ServedEncoder(model, engine)
 
 
 if __name__ == "__main__":
     setup_logging("faulty-encoder")
-    sys.exit(run_worker(WorkerSettings.read(Environment()), load))
+    sys.exit(run_worker(WorkerSettings.read(Environment()), replace(ENCODER, load=load)))

@@ -78,6 +78,7 @@ class Fleet:
             "TRIPTYCH_REPUBLISH_AFTER_S": str(republish_after_s),
             "TRIPTYCH_CONCURRENCY": "8",
             "TRIPTYCH_THREADS": "1",
+            "TRIPTYCH_MODELS": MODEL,
             "FAULT_DIR": str(folder),
         }
         settings = StoreSettings(redis_url=server.url, lease_s=lease_s, republish_after_s=republish_after_s)

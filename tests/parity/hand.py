@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
-from workers.encoder.tasks import ServedEncoder, load_models
+from workers.encoder.tasks import ENCODER
 from workers.runtime.engine import Engine
 from workers.runtime.harness import Attempt
+from workers.runtime.loading import Loader
 from workers.runtime.settings import WorkerSettings
 
 NUM_CLIENTS = 16
@@ -35,7 +36,7 @@ class Worker:
     def __init__(self, *folders: Path, models: tuple[str, ...] = ()) -> None:
         settings = WorkerSettings(store=StoreSettings(), models_dir=folders, models=models)
         self.engine = Engine()
-        self.models: dict[str, ServedEncoder] = load_models(settings, self.engine)
+        self.models = Loader(ENCODER, settings, self.engine).load_all()
 
     def ask(self, model: str, inputs: Any, **parameters: Any) -> Any:
         """Return the decoded output of one job."""
@@ -47,7 +48,9 @@ class Worker:
         claim = Claim(
             id="x" * 22, attempt=1, task="", model=model, request=request, timeout_s=Patience.timeout_s, suspect=False
         )
-        return self.models[model].answer(claim, cast(Attempt, Patience()))
+        served = self.models.get(model)
+        assert served is not None
+        return served.answer(claim, cast(Attempt, Patience()))
 
     def ask_all(self, model: str, many: list[Any], **parameters: Any) -> list[Any]:
         """Return the outputs of many jobs that run at the same time, so that their rows share batches."""

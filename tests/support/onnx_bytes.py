@@ -36,10 +36,11 @@ def value_info(name: str, kind: int, dims: list[Dim]) -> bytes:
     return field(1, name) + field(2, field(1, tensor))  # name, type.tensor_type
 
 
-def node(kind: str, inputs: list[str], output: str, attributes: bytes = b"", *, domain: str = "") -> bytes:
-    """Return one operator; ``attributes`` as `attribute` writes them."""
+def node(kind: str, inputs: list[str], outputs: str, attributes: bytes = b"", *, domain: str = "") -> bytes:
+    """Return one operator; ``outputs`` by spaces, ``attributes`` as `attribute` writes them."""
     named = field(7, domain) if domain else b""
-    return b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, kind) + attributes + named
+    ends = [field(1, name) for name in inputs] + [field(2, name) for name in outputs.split()]
+    return b"".join(ends) + field(4, kind) + attributes + named
 
 
 def attribute(name: str, number: int, value: int | bytes, kind: int) -> bytes:

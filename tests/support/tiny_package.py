@@ -5,6 +5,7 @@ classifier's logits are the mean of its tokens' vectors. The tokenizer knows sin
 """
 
 import json
+import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -118,3 +119,16 @@ def write_package(
         lines += ["[classify]", f"labels = {json.dumps(labels)}", f'function_to_apply = "{function}"']
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def vectors_graph(seed: int, size: int = 8) -> bytes:
+    """Return the graph of an embedder with other weights for each seed."""
+    return graph_of("embed", size, float_tensor("table", token_vectors(size, seed)))
+
+
+def replace_package(folder: Path, **changes: Any) -> None:
+    """Put another package in the place of one, as an export does: whole, by renaming."""
+    with tempfile.TemporaryDirectory(prefix=".replace-", dir=folder.parent) as scratch:
+        new = write_package(Path(scratch) / "new" / folder.name, **changes)
+        folder.rename(Path(scratch) / "old")
+        new.rename(folder)

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -165,6 +166,24 @@ def test_models_take_turns(engine: Engine) -> None:
     for ticket in (held, *tickets):
         assert ticket.wait(WAIT_S)
     assert all(left != right for left, right in pairwise(order[1:])), order
+
+
+def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: Engine) -> None:
+    old, new = Echo("same"), Echo("same")
+    held = hold(engine, old)
+    tickets = [engine.submit(model, [row(number)]) for model in (old, new) for number in (2, 3)]
+    old.gate.set()
+    assert held.wait(WAIT_S)
+    assert [numbers_of(ticket) for ticket in tickets] == [[2], [3], [2], [3]]
+    assert (old.batches, new.batches) == ([[1], [2, 3]], [[2, 3]])
+
+
+def test_an_idle_engine_holds_no_model(engine: Engine) -> None:
+    model = Echo()
+    assert numbers_of(engine.submit(model, [row(1)])) == [1]
+    gone = weakref.ref(model)
+    del model
+    wait_until(lambda: gone() is None, WAIT_S, "the engine holds a model that nobody uses")
 
 
 def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: Engine, echo: Echo) -> None:

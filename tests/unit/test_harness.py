@@ -102,6 +102,7 @@ class FakeModel:
     """Answers as told; counts how many jobs are inside at once."""
 
     name = "echo"
+    task = "embed"
 
     def __init__(self) -> None:
         self.behave: Callable[[Claim, Attempt], Answer] = lambda claim, attempt: ANSWER
@@ -212,6 +213,14 @@ def test_a_job_of_a_model_that_is_not_served_here_fails_by_name(store: FakeStore
     harness.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo" in end[2].message
+
+
+def test_a_job_of_a_task_that_its_model_does_not_do_fails_by_name(store: FakeStore, model: FakeModel) -> None:
+    """It was queued for a model of that name which did."""
+    model.task = "classify"
+    Harness(cast(JobStore, store), "w1", {"echo": model}).accept(store.add(), suspect=False)
+    (end,) = store.ends
+    assert isinstance(end[2], UnknownModel) and "echo for embed" in end[2].message
 
 
 def test_a_store_that_is_away_at_the_claim_leaves_the_job_to_the_reaper(harness: Harness, store: FakeStore) -> None:

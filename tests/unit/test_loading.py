@@ -9,12 +9,15 @@ import pytest
 from contracts.errors import TriptychError
 from contracts.settings import StoreSettings
 from tests.support import tiny_package
-from tests.support.onnx_bytes import external_tensor, float_tensor
-from tests.support.tiny_package import WORDS, graph_of, write_package
+from tests.support.onnx_bytes import FLOAT, INT64, attribute, external_tensor, float_tensor, node, value_info
+from tests.support.onnx_bytes import model as model_of_nodes
+from tests.support.tiny_package import WORDS, graph_of, token_vectors, write_package
 from workers.encoder.model import EncoderModel
-from workers.encoder.tasks import load_models
+from workers.encoder.tasks import ENCODER
 from workers.runtime.engine import Engine
+from workers.runtime.loading import Loader
 from workers.runtime.model_package import PackageError, load_package
+from workers.runtime.models import Models
 from workers.runtime.session import DeviceError, Session
 from workers.runtime.settings import WorkerSettings
 
@@ -26,6 +29,10 @@ def settings(*folders: Path, models: tuple[str, ...] = (), device: str = "cpu") 
     return WorkerSettings(store=StoreSettings(), models_dir=folders, models=models, device=device)  # type: ignore[arg-type]
 
 
+def load_models(settings: WorkerSettings) -> Models:
+    return Loader(ENCODER, settings, Engine()).load_all()
+
+
 def loaded(folder: Path) -> EncoderModel:
     model = EncoderModel(load_package(folder), settings(folder.parent))
     model.warm_up()
@@ -35,9 +42,9 @@ def loaded(folder: Path) -> EncoderModel:
 def test_a_sound_package_is_served_and_described(tmp_path: Path) -> None:
     write_package(tmp_path / "moods", task="classify", labels=["sad", "glad"])
     write_package(tmp_path / "vectors")
-    models = load_models(settings(tmp_path), Engine())
-    assert list(models) == ["moods", "vectors"]
-    moods, vectors = (models[name].card() for name in models)
+    models = load_models(settings(tmp_path))
+    assert models.names() == ["moods", "vectors"]
+    moods, vectors = models.cards()
     assert (moods.task, moods.labels, moods.dimensions) == ("classify", ["sad", "glad"], None)
     assert (vectors.task, vectors.labels, vectors.dimensions) == ("embed", None, 8)
     assert vectors.max_tokens == tiny_package.MAX_TOKENS
@@ -47,16 +54,16 @@ def test_the_first_folder_wins_and_names_choose(tmp_path: Path) -> None:
     write_package(tmp_path / "one" / "same", size=4)
     write_package(tmp_path / "two" / "same", size=8)
     write_package(tmp_path / "two" / "other")
-    models = load_models(settings(tmp_path / "one", tmp_path / "two", models=("same",)), Engine())
-    assert list(models) == ["same"] and models["same"].card().dimensions == 4
+    models = load_models(settings(tmp_path / "one", tmp_path / "two", models=("same",)))
+    assert models.names() == ["same"] and models.cards()[0].dimensions == 4
 
 
 def test_no_package_at_all_is_said_with_the_folders(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=f"no model package at all in {tmp_path}"):
-        load_models(settings(tmp_path), Engine())
+        load_models(settings(tmp_path))
     with pytest.raises(PackageError, match="no model package nope in"):
         write_package(tmp_path / "here")
-        load_models(settings(tmp_path, models=("here", "nope")), Engine())
+        load_models(settings(tmp_path, models=("here", "nope")))
 
 
 def test_a_worker_that_asked_for_cuda_and_cannot_have_it_says_so(tmp_path: Path) -> None:
@@ -89,6 +96,25 @@ def test_such_a_graph_is_refused_for_its_path_and_not_by_accident(tmp_path: Path
     np.testing.assert_array_equal(model.run([row])[0], np.ones(SIZE, np.float32))
 
 
+def test_weights_that_are_written_over_later_do_not_change_what_is_served(tmp_path: Path) -> None:
+    """ONNX Runtime would map the file: other weights would be served at once, and one that is cut off is a SIGBUS."""
+    graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], "weights.bin"))
+    folder = write_package(tmp_path / "big", graph=graph, normalize=False, more_files={"weights.bin": SECRET})
+    model = loaded(folder)
+    with (folder / "weights.bin").open("r+b") as file:
+        file.write(bytes(len(SECRET)))
+    (row,) = model.tokenizer.rows(["w1 w2"], "error")
+    np.testing.assert_array_equal(model.run([row])[0], np.ones(SIZE, np.float32))
+    assert "weights.bin" not in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.parametrize("weights", [b"", SECRET[:-1]], ids=["empty", "cut off"])
+def test_weights_that_are_too_short_are_refused(tmp_path: Path, weights: bytes) -> None:
+    graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], "weights.bin"))
+    with pytest.raises(PackageError, match=r"model\.onnx: ONNX Runtime can't load it"):
+        loaded(write_package(tmp_path / "short", graph=graph, more_files={"weights.bin": weights}))
+
+
 @pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x08", b"<html>"])
 def test_a_file_that_is_no_graph_is_named(tmp_path: Path, content: bytes) -> None:
     folder = write_package(tmp_path / "broken")
@@ -101,6 +127,19 @@ def test_a_graph_of_another_kind_is_refused(tmp_path: Path) -> None:
     classifier = graph_of("classify", SIZE)
     with pytest.raises(PackageError, match="last_hidden_state"):
         loaded(write_package(tmp_path / "wrong", graph=classifier))
+
+
+def test_a_graph_that_pools_itself_is_served_as_it_is(tmp_path: Path) -> None:
+    nodes = [
+        node("Gather", ["table", "input_ids"], "vectors"),
+        node("ReduceMax", ["vectors"], "text_embeds", attribute("axes", 8, 1, 7) + attribute("keepdims", 3, 0, 2)),
+    ]
+    ids, output = value_info("input_ids", INT64, ["rows", "tokens"]), value_info("text_embeds", FLOAT, ["rows", SIZE])
+    table = token_vectors(SIZE)
+    graph = model_of_nodes(nodes, [float_tensor("table", table)], [ids], [output])
+    model = loaded(write_package(tmp_path / "pooled", graph=graph, pooling="none", normalize=False))
+    (row,) = model.tokenizer.rows(["w1 w2"], "error")
+    np.testing.assert_array_equal(model.run([row])[0], table[row.token_ids].max(axis=0))
 
 
 def test_labels_and_dimensions_are_counted_against_the_graph(tmp_path: Path) -> None:
@@ -127,7 +166,7 @@ def test_a_linked_file_is_refused(tmp_path: Path) -> None:
 
 def test_an_answer_that_is_not_a_number_fails_its_job_only(tmp_path: Path) -> None:
     """Token w1 has a broken vector: JSON can't carry it, and nobody could use it."""
-    table = tiny_package.token_vectors(SIZE)
+    table = token_vectors(SIZE)
     table[WORDS.index("w1")] = np.nan
     graph = graph_of("embed", SIZE, float_tensor("table", table))
     model = EncoderModel(load_package(write_package(tmp_path / "nan", graph=graph)), settings(tmp_path))

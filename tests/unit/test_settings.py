@@ -39,6 +39,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("TRIPTYCH_MAX_BATCH_TOKENS", "-5"),
         ("TRIPTYCH_HARD_LIMIT_S", "0"),
         ("TRIPTYCH_STALL_S", "1"),
+        ("TRIPTYCH_RELOAD_S", "-1"),
         ("TRIPTYCH_LEASE_S", "0.5"),
         ("TRIPTYCH_REDIS_URL", "http://localhost"),
         ("TRIPTYCH_REDIS_URL", "redis+cluster://localhost"),

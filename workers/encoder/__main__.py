@@ -49,12 +49,12 @@ def _serve(settings: WorkerSettings) -> int:
     setup_logging("encoder")
     # Set before the tokenizer library is loaded: its own thread pool would fight the model call for the cores.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 (the library has no other switch)
-    from workers.encoder.tasks import load_models
+    from workers.encoder.tasks import ENCODER
     from workers.runtime.process import run_worker
     from workers.runtime.session import DeviceError
 
     try:
-        return run_worker(settings, load_models)
+        return run_worker(settings, ENCODER)
     except DeviceError as error:
         print(f"encoder worker: {error}", file=sys.stderr)
         return CONFIGURATION_ERROR

@@ -9,14 +9,15 @@ import numpy as np
 
 from contracts.registry import ModelCard
 from workers.encoder.pooling import POOLING
+from workers.runtime.budget import token_budget
 from workers.runtime.model_package import ModelPackage, PackageError
-from workers.runtime.session import Array, Session
+from workers.runtime.session import Array, open_graphs
 from workers.runtime.settings import WorkerSettings
+from workers.runtime.signatures import outputs_of
 from workers.runtime.tokenization import Row, Tokenizer
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
-_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 
 
 class EncoderModel:
@@ -32,17 +33,14 @@ class EncoderModel:
         self.name = package.manifest.name
         self.task = package.manifest.task
         self.revision = package.manifest.version
-        self.max_batch_tokens = settings.max_batch_tokens or package.manifest.batching.max_batch_tokens
+        self.max_batch_tokens = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
         self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)
-        self.session = Session(package.file(GRAPH), device=settings.device, threads=settings.threads)
+        self.session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
         embed, classify = self.manifest.embed, self.manifest.classify
-        self._pool = POOLING[embed.pooling] if embed else None
+        self._pool = POOLING[embed.pooling] if embed and embed.pooling != "none" else None
         self._size = embed.dimensions if embed else len(classify.labels) if classify else 0
-        self._output = "last_hidden_state" if embed else "logits"
-        unknown = sorted(self.session.inputs - _INPUTS) + sorted({self._output}.difference(self.session.outputs))
-        if unknown:
-            raise PackageError(f"{self.name}: {GRAPH} has inputs or outputs that are not an encoder's: {unknown}")
+        (self._output,) = outputs_of("text-encoder", self.task, embed.pooling if embed else None)
 
     def run(self, rows: Sequence[Row]) -> list[Array]:
         """Run one batch; return float32 [size] or [labels] for each row."""

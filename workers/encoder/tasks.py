@@ -1,7 +1,6 @@
 """The encoder's tasks: job in, job out, over one small module a task. Step 5 on the path of a job."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from contracts.jobs import Answer, Claim
 from workers.encoder.classify import classify
@@ -9,11 +8,13 @@ from workers.encoder.embed import embed
 from workers.encoder.model import EncoderModel
 from workers.runtime.engine import Engine
 from workers.runtime.harness import Attempt
-from workers.runtime.model_package import PackageError, find_packages, load_package
+from workers.runtime.loading import Serving
+from workers.runtime.manifest import Task
+from workers.runtime.model_package import ModelPackage
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.work import Work
 
-TASKS: dict[str, Callable[[EncoderModel, bytes, Work], Answer]] = {"embed": embed, "classify": classify}
+TASKS: dict[Task, Callable[[EncoderModel, bytes, Work], Answer]] = {"embed": embed, "classify": classify}
 
 
 class ServedEncoder:
@@ -21,6 +22,7 @@ class ServedEncoder:
 
     def __init__(self, model: EncoderModel, engine: Engine) -> None:
         self.name = model.name
+        self.task: str = model.task
         self.card = model.card
         self._model = model
         self._engine = engine
@@ -31,25 +33,12 @@ class ServedEncoder:
         return self._task(self._model, claim.request, Work(self._engine, attempt))
 
 
-def load_models(settings: WorkerSettings, engine: Engine) -> dict[str, ServedEncoder]:
-    """Load and warm every encoder package that the settings name.
-
-    Raises:
-        PackageError: nothing to serve, a named model is missing, or a package is not sound.
-    """
-    folders = _folders(settings)
-    models = {}
-    for folder in folders:
-        model = EncoderModel(load_package(folder), settings)
-        model.warm_up()
-        models[model.name] = ServedEncoder(model, engine)
-    return models
+def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedEncoder:
+    """Load and warm one encoder. Raises as ``EncoderModel``."""
+    model = EncoderModel(package, settings)
+    model.warm_up()
+    return ServedEncoder(model, engine)
 
 
-def _folders(settings: WorkerSettings) -> list[Path]:
-    found = {name: path for folder in reversed(settings.models_dir) for name, path in find_packages(folder).items()}
-    missing = [name for name in settings.models if name not in found]
-    if missing or not found:
-        where = ", ".join(map(str, settings.models_dir))
-        raise PackageError(f"no model package {', '.join(missing) or 'at all'} in {where}; found: {sorted(found)}")
-    return [found[name] for name in settings.models or sorted(found)]
+ENCODER = Serving("encoder", frozenset(("text-encoder", task) for task in TASKS), load_encoder)
+"""The texts that this worker reads today; packages of other tasks are left to later ones."""

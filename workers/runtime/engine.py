@@ -111,7 +111,8 @@ class Engine:
         self.busy_since: float | None = None
         """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
         self._changed = threading.Condition()
-        self._queues: dict[tuple[str, Ticket | None], RowQueue[Ticket]] = {}
+        # By the model itself and not by its name: rows of two versions never share a call.
+        self._queues: dict[tuple[BatchModel, Ticket | None], RowQueue[Ticket]] = {}
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
         self._thread.start()
 
@@ -203,8 +204,8 @@ class Engine:
         return results
 
 
-def _key(ticket: Ticket) -> tuple[str, Ticket | None]:
-    return ticket.model.name, ticket if ticket.alone else None
+def _key(ticket: Ticket) -> tuple[BatchModel, Ticket | None]:
+    return ticket.model, ticket if ticket.alone else None
 
 
 def _as_job_error(error: BaseException) -> TriptychError:

@@ -47,19 +47,28 @@ class Attempt:
 
 
 class Model(Protocol):
-    """A served model: what it is called, and how it answers one attempt."""
+    """A served model: what it is called, what it does, and how it answers one attempt."""
 
     name: str
+    task: str
 
     def answer(self, claim: Claim, attempt: Attempt) -> Answer:
         """Run the job and return its answer, or raise what is wrong with it."""
         ...
 
 
+class Lookup(Protocol):
+    """Where the harness finds the model of a job."""
+
+    def get(self, name: str, /) -> Model | None:
+        """Return the version that new jobs of a model run on, or None for a model that is not served."""
+        ...
+
+
 class Harness:
     """Runs jobs on behalf of Celery's threads, and knows which ones this worker holds."""
 
-    def __init__(self, store: JobStore, worker_id: str, models: dict[str, Model]) -> None:
+    def __init__(self, store: JobStore, worker_id: str, models: Lookup) -> None:
         self._store = store
         self._worker_id = worker_id
         self._models = models
@@ -160,9 +169,9 @@ class Harness:
         """Run the job; return the call that records how it ended."""
         claim = attempt.claim
         try:
-            model = self._models.get(claim.model)
-            if model is None:
-                raise UnknownModel(f"This worker does not serve model {claim.model}.", param="model")
+            model = self._models.get(claim.model)  # held to the end, whatever version comes meanwhile
+            if model is None or model.task != claim.task:
+                raise UnknownModel(f"This worker does not serve model {claim.model} for {claim.task}.", param="model")
             answer = model.answer(claim, attempt)
         except Stopped:
             return lambda: self._store.stopped(claim)

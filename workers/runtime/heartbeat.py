@@ -14,9 +14,10 @@ import redis
 
 from contracts.job_store import JobStore
 from contracts.jobs import queue_of
-from contracts.registry import ModelCard, Registry, WorkerCard
+from contracts.registry import Registry, WorkerCard
 from workers.runtime.engine import Engine
 from workers.runtime.harness import Harness
+from workers.runtime.models import Models
 
 logger = logging.getLogger(__name__)
 ANNOUNCE_PERIOD_S = 30.0
@@ -56,7 +57,7 @@ class Heartbeat:
         registry: Registry,
         harness: Harness,
         engine: Engine,
-        cards: list[ModelCard],
+        models: Models,
         watchdog: Watchdog,
     ) -> None:
         self._worker_id = worker_id
@@ -64,7 +65,7 @@ class Heartbeat:
         self._registry = registry
         self._harness = harness
         self._engine = engine
-        self._cards = cards
+        self._models = models
         self._watchdog = watchdog
         self._started_at = time.time()
         self._announced = float("-inf")
@@ -74,6 +75,14 @@ class Heartbeat:
     def start(self) -> None:
         """Announce the models and start the thread."""
         self._thread.start()
+
+    def announce(self) -> None:
+        """Announce the models now, since one has changed; what fails is made good by the next beats."""
+        try:
+            self._announce_all()
+        except redis.RedisError as error:
+            self._announced = float("-inf")
+            logger.warning("models not announced yet: %s", error)
 
     def stop(self) -> None:
         """Stop beating, and tell that this worker has left."""
@@ -101,16 +110,19 @@ class Heartbeat:
                 attempts[job_id].gone.set()
         self._registry.beat(self._card(len(attempts)), ttl_s=self._store.lease_s)
         if time.monotonic() - self._announced > ANNOUNCE_PERIOD_S:
-            for card in self._cards:
-                self._registry.announce(card)
-            self._announced = time.monotonic()
+            self._announce_all()
         self._watch(len(attempts))
+
+    def _announce_all(self) -> None:
+        for card in self._models.cards():
+            self._registry.announce(card)
+        self._announced = time.monotonic()
 
     def _watch(self, num_running: int) -> None:
         reason = self._watchdog.verdict(
             busy_since=self._engine.busy_since,
             num_running=num_running,
-            num_messages=sum(self._store.num_messages(queue_of(card.name)) for card in self._cards),
+            num_messages=sum(self._store.num_messages(queue_of(name)) for name in self._models.names()),
             now=time.monotonic(),
         )
         if reason:
@@ -124,7 +136,7 @@ class Heartbeat:
             id=self._worker_id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            models=[card.name for card in self._cards],
+            models=self._models.names(),
             started_at=self._started_at,
             running=num_running,
             num_batches=stats.num_batches,

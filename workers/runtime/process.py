@@ -3,11 +3,13 @@
 import logging
 import os
 import secrets
+import signal
+import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 from celery import Celery, signals
@@ -18,57 +20,60 @@ from contracts.job_store import JobStore
 from contracts.jobs import RUN_TASK, queue_of
 from contracts.reaper import Reaper
 from contracts.redis_client import connect, server_warnings
-from contracts.registry import ModelCard, Registry
+from contracts.registry import Registry
 from workers.runtime.broker import harden
 from workers.runtime.engine import Engine
-from workers.runtime.harness import Harness, Model
+from workers.runtime.harness import Harness
 from workers.runtime.heartbeat import Heartbeat, Watchdog
+from workers.runtime.loading import Loader, Serving
+from workers.runtime.reload import Watcher
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 STORE_TIMEOUT_S = 3.0
 STORE_RETRIES = 8
+STOP_LOADING_S = 1.0
 
 
-class ServedModel(Model, Protocol):
-    """A model that a worker process can announce and serve."""
-
-    def card(self) -> ModelCard:
-        """Return what the gateway may know of it."""
-        ...
-
-
-def run_worker(settings: WorkerSettings, load: Callable[[WorkerSettings, Engine], Mapping[str, ServedModel]]) -> int:
+def run_worker(settings: WorkerSettings, serving: Serving) -> int:
     """Load the models, then serve their queues until SIGTERM; return the exit status.
 
-    ``load`` is called once, before anything is taken from a queue, and returns the models by name. Tests hand in
-    models that fail in ways that real ones can't be made to.
+    Nothing is taken from a queue before every model is loaded and warm.
+
+    Raises:
+        PackageError: see ``Loader.load_all``.
+        DeviceError: see ``Session``.
     """
+    _on_hangup(signal.SIG_IGN)  # there is nothing yet that could be replaced
     engine = Engine()
-    models = load(settings, engine)
+    loader = Loader(serving, settings, engine)
+    models = loader.load_all()
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
     store = JobStore.of(client, settings.store)
     worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
-    harness = Harness(store, worker_id, dict(models))
+    harness = Harness(store, worker_id, models)
     heartbeat = Heartbeat(
         worker_id,
         store=store,
         registry=Registry(client),
         harness=harness,
         engine=engine,
-        cards=[model.card() for model in models.values()],
+        models=models,
         watchdog=Watchdog(hard_limit_s=settings.hard_limit_s, stall_s=settings.stall_s),
     )
-    reaper = Reaper(store)
+    watcher = Watcher(models, loader, period_s=settings.reload_s, swapped=heartbeat.announce)
     app = make_celery(settings.store.redis_url)
     harden(app)
     _register(app, harness)
 
-    _on_start(heartbeat.start, reaper.start, partial(_report_ready, client, worker_id, sorted(models)))
+    report = partial(_report_ready, client, worker_id, sorted(models.names()))
+    _on_start(heartbeat.start, Reaper(store).start, watcher.start, report)
     _on_stop(harness, heartbeat, settings.drain_s)
-    status = _serve(app, [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)], settings)
+    status = _serve(app, models.names(), settings, watcher)
     harness.drain(settings.drain_s)
     heartbeat.stop()
+    if not watcher.stop(STOP_LOADING_S):
+        os._exit(status)  # a model that is being loaded can't be interrupted, and ends badly with the interpreter
     return status
 
 
@@ -107,13 +112,13 @@ def _register(app: Celery, harness: Harness) -> None:
         harness.accept(job_id, suspect=queue.endswith(".suspect"), queue=queue)
 
 
-def _serve(app: Celery, queues: list[str], settings: WorkerSettings) -> int:
+def _serve(app: Celery, models: list[str], settings: WorkerSettings, watcher: Watcher) -> int:
     # A root worker that takes pickle is refused by Celery with an error; ours takes ids in JSON.
     warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
-    worker = app.Worker(
+    worker = _worker_class(app, watcher)(
         pool="threads",
         concurrency=settings.concurrency,
-        queues=queues,
+        queues=[queue_of(name, suspect=suspect) for name in models for suspect in (False, True)],
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
@@ -124,6 +129,23 @@ def _serve(app: Celery, queues: list[str], settings: WorkerSettings) -> int:
     warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", CPendingDeprecationWarning)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _worker_class(app: Celery, watcher: Watcher) -> Any:
+    """Return Celery's worker, but with a SIGHUP that looks for new models where Celery's would restart the process."""
+
+    class Worker(app.Worker):  # type: ignore[misc]
+        def install_platform_tweaks(self, worker: Any) -> None:
+            super().install_platform_tweaks(worker)
+            _on_hangup(lambda number, frame: watcher.look_now())
+
+    return Worker
+
+
+def _on_hangup(handler: Callable[[int, Any], None] | signal.Handlers) -> None:
+    """Take SIGHUP as an order, except in a terminal, where it means that the terminal is gone."""
+    if not sys.stdin or not sys.stdin.isatty():
+        signal.signal(signal.SIGHUP, handler)
 
 
 def _give_up(harness: Harness, heartbeat: Heartbeat) -> None:

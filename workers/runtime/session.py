@@ -1,13 +1,21 @@
 """ONNX Runtime sessions, made the one way that serving needs them. Step 6 on the path of a job."""
 
+import mmap
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from workers.runtime.model_package import PackageError
+from workers.runtime.graph_tensors import Declared, fault_of
+from workers.runtime.model_package import ModelPackage, PackageError
+from workers.runtime.onnx_file import read_header
+from workers.runtime.package_file import open_plain
+from workers.runtime.signatures import signatures_of
 
 Array = npt.NDArray[Any]
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
@@ -20,12 +28,20 @@ class DeviceError(Exception):
 class Session:
     """A loaded graph: named arrays in, named arrays out.
 
+    Args:
+        graph: the ONNX file.
+        device: cpu or cuda.
+        threads: of one call.
+        weights: the other files in which the graph keeps weights, by the names that it gives them.
+
     Raises:
         DeviceError: the graph would run on another device than ``device``.
         PackageError: the graph can't be loaded.
     """
 
-    def __init__(self, graph: Path, *, device: str, threads: int) -> None:
+    def __init__(
+        self, graph: Path, *, device: str, threads: int, weights: Mapping[str, Path] = MappingProxyType({})
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -39,20 +55,63 @@ class Session:
                 f"asked for {device}, but the installed ONNX Runtime has no {_PROVIDERS[device][0]}: "
                 "install onnxruntime-gpu instead of onnxruntime, in an environment of its own"
             )
+        mapped = _hand_over(weights, options)
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[device])
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
             raise PackageError(f"{graph}: ONNX Runtime can't load it: {error}") from error
+        del mapped
         running = self._session.get_providers()
         # ONNX Runtime falls back to the CPU without an error; a worker that was placed on a GPU must not.
         if running[0] != _PROVIDERS[device][0]:
             raise DeviceError(
                 f"asked for {device}, but ONNX Runtime runs on {running[0]}: check the driver, CUDA 13 and cuDNN 9"
             )
-        self.inputs = frozenset(node.name for node in self._session.get_inputs())
-        self.outputs = tuple(node.name for node in self._session.get_outputs())
+        self.inputs = {node.name: _declared(node) for node in self._session.get_inputs()}
+        self.outputs = {node.name: _declared(node) for node in self._session.get_outputs()}
 
     def run(self, output: str, feeds: dict[str, npt.NDArray[np.int64]]) -> Array:
         """Run the graph once and return the output of that name."""
         (result,) = self._session.run([output], feeds)
         return np.asarray(result)
+
+
+def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[str, Session]:
+    """Load the graphs that a package of its kind has, by file name.
+
+    Raises:
+        DeviceError: see ``Session``.
+        PackageError: a graph is missing, can't be loaded, or takes or answers something else than its kind.
+    """
+    manifest, sessions = package.manifest, dict[str, Session]()
+    for name, signature in signatures_of(manifest).items():
+        graph = package.file(name)
+        weights = {other: package.file(other) for other in read_header(graph).external}
+        session = sessions[name] = Session(graph, device=device, threads=threads, weights=weights)
+        fault = fault_of(signature, session.inputs, session.outputs)
+        if fault:
+            raise PackageError(f"{graph}: not the graph of a {manifest.graph} for {manifest.task}: {fault}")
+    return sessions
+
+
+def _hand_over(weights: Mapping[str, Path], options: Any) -> list[Any]:
+    """Let ONNX Runtime copy weights that lie beside their graph; return what must live until it has.
+
+    By itself it would map those files for as long as the session lives. Then a file that is written in place, as a copy
+    of a new version is, would change the answers of the old one, and a file that is cut off would end the process.
+    """
+    buffers: list[Any] = []
+    for path in weights.values():
+        with open_plain(path) as file:
+            empty = not os.fstat(file.fileno()).st_size  # which can't be mapped
+            buffers.append(b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if buffers:
+        options.add_external_initializers_from_files_in_memory(list(weights), buffers, list(map(len, buffers)))
+    return buffers
+
+
+def _declared(node: Any) -> Declared:
+    """Return what ONNX Runtime says of an input or output: ``tensor(int64)``, and numbers or names for dimensions."""
+    kind = str(node.type).removeprefix("tensor(").removesuffix(")")
+    dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
+    return Declared(dtype, tuple(dim if isinstance(dim, int) else None for dim in node.shape))

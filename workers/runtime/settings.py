@@ -28,11 +28,15 @@ class WorkerSettings:
     drain_s: float = 25.0
     """TRIPTYCH_DRAIN_S: how long a stopping worker works on; then it gives its jobs back to the queue."""
     max_batch_tokens: int | None = None
-    """TRIPTYCH_MAX_BATCH_TOKENS: padded tokens of one model call, instead of the packages' own limit."""
+    """TRIPTYCH_MAX_BATCH_TOKENS: padded tokens of one model call, instead of the packages' own limit; at least as many
+    as the longest input of every served model may have."""
     hard_limit_s: float = 600.0
     """TRIPTYCH_HARD_LIMIT_S: a single model call that takes longer than this ends the worker."""
     stall_s: float = 30.0
     """TRIPTYCH_STALL_S: a worker with nothing to do and messages waiting for this long ends, to start afresh."""
+
+    reload_s: float = 5.0
+    """TRIPTYCH_RELOAD_S: how often to look for new versions of the served packages; 0: only on SIGHUP."""
 
     @classmethod
     def read(cls, env: Environment) -> "WorkerSettings":
@@ -58,4 +62,5 @@ class WorkerSettings:
             max_batch_tokens=tokens or None,
             hard_limit_s=env.number("TRIPTYCH_HARD_LIMIT_S", cls.hard_limit_s, least=1, most=86400),
             stall_s=env.number("TRIPTYCH_STALL_S", cls.stall_s, least=5, most=3600),
+            reload_s=env.number("TRIPTYCH_RELOAD_S", cls.reload_s, least=0, most=3600),
         )

@@ -1,0 +1,126 @@
+"""Which packages of a folder a worker serves: the folder is shared with workers of other families and other tasks."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.settings import StoreSettings
+from tests.support.tiny_package import graph_of, write_package
+from workers.encoder.tasks import ENCODER
+from workers.runtime.budget import ONE_ROW, token_budget
+from workers.runtime.engine import Engine
+from workers.runtime.loading import Loader
+from workers.runtime.manifest import Batching, Limits, Manifest
+from workers.runtime.model_package import PackageError
+from workers.runtime.models import Models
+from workers.runtime.settings import WorkerSettings
+
+FOREIGN: dict[str, dict[str, Any]] = {
+    "of another family": {"family": "decoder"},
+    "of another task": {"task": "answer"},
+    "of another kind": {"graph_kind": "image-encoder"},
+}
+
+
+def load(folder: Path, *names: str, **settings: Any) -> Models:
+    about = WorkerSettings(StoreSettings(), models_dir=(folder,), models=names, **settings)
+    return Loader(ENCODER, about, Engine()).load_all()
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    kind = changes.pop("graph_kind", None)
+    path = write_package(folder, **changes)
+    if kind:
+        manifest = path / "manifest.toml"
+        manifest.write_text(manifest.read_text().replace('"text-encoder"', f'"{kind}"'))
+    return path
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_packages_for_other_workers_are_passed_over_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    write(tmp_path / "ours")
+    foreign = write(tmp_path / "theirs", **FOREIGN[what])
+    (foreign / "model.onnx").unlink()  # what is not ours is not looked into
+    with caplog.at_level(logging.INFO, "workers.runtime.loading"):
+        assert load(tmp_path).names() == ["ours"]
+    (record,) = caplog.records
+    assert (record.message, vars(record)["package"]) == ("package passed over", "theirs")
+    assert vars(record)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("of another family", "its family is 'decoder', and this is the encoder worker"),
+        ("of another task", "no code for the task 'answer' with a graph of kind 'text-encoder'; it serves classify, "),
+        ("of another kind", "no code for the task 'embed' with a graph of kind 'image-encoder'"),
+    ],
+)
+def test_a_named_package_for_other_workers_is_refused(tmp_path: Path, what: str, said: str) -> None:
+    write(tmp_path / "ours")
+    write(tmp_path / "theirs", **FOREIGN[what])
+    with pytest.raises(PackageError, match=said):
+        load(tmp_path, "ours", "theirs")
+    assert load(tmp_path, "ours").names() == ["ours"]
+
+
+def test_a_folder_with_nothing_for_this_worker_is_refused(tmp_path: Path) -> None:
+    write_package(tmp_path / "theirs", family="seq2seq")
+    with pytest.raises(PackageError, match=rf"no model package for this worker in {tmp_path}; found: \['theirs'\]"):
+        load(tmp_path)
+
+
+def test_one_unsound_package_keeps_the_worker_from_starting(tmp_path: Path) -> None:
+    write_package(tmp_path / "sound")
+    (write_package(tmp_path / "unsound") / "tokenizer.json").write_text("{}")
+    with pytest.raises(PackageError, match="SHA-256 differs"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"graph": graph_of("classify", 8)}, "not the graph of a text-encoder for embed: it has no output last_hidden"),
+        (
+            {"task": "classify", "graph": graph_of("embed", 3)},
+            "not the graph of a text-encoder for classify: it",
+        ),
+        ({"pooling": "none"}, "it has no output text_embeds"),
+        ({"name": "elsewhere"}, "the manifest's name is 'elsewhere', not that of the folder"),
+    ],
+)
+def test_a_graph_or_a_name_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    write_package(tmp_path / "wrong", **changes)
+    with pytest.raises(PackageError, match=said):
+        load(tmp_path)
+
+
+def manifest(max_tokens: int, **changes: Any) -> Manifest:
+    about: dict[str, Any] = dict.fromkeys(("source", "revision", "licence"), "x")
+    return Manifest(
+        name="m", family="encoder", task="embed", graph="text-encoder", files={}, limits=Limits(max_tokens=max_tokens),
+        **about | changes,
+    )  # fmt: skip
+
+
+def budget(about: Manifest, max_batch_tokens: int | None = None) -> int:
+    return token_budget(about, WorkerSettings(StoreSettings(), max_batch_tokens=max_batch_tokens))
+
+
+def test_the_budget_is_the_packages_or_the_operators() -> None:
+    assert budget(manifest(512)) == 512
+    assert budget(manifest(64, batching=Batching(max_batch_tokens=100))) == 100
+    assert budget(manifest(512), 4096) == 4096
+    assert budget(manifest(64), 64) == 64
+    assert budget(manifest(64, batch_safe=False), 4096) == ONE_ROW
+
+
+def test_a_budget_that_the_longest_input_does_not_fit_into_is_refused() -> None:
+    with pytest.raises(PackageError, match=r"max_batch_tokens is 512, but one input may have 513 \(limits"):
+        budget(manifest(513))
+    with pytest.raises(PackageError, match="TRIPTYCH_MAX_BATCH_TOKENS is 63, but one input may have 64"):
+        budget(manifest(64, batch_safe=False), 63)

@@ -1,0 +1,112 @@
+"""Which packages a worker serves, and how one of them is loaded: when it starts, and when a new version appears."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.runtime.engine import Engine
+from workers.runtime.manifest import Family, GraphKind, Manifest, Task
+from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_package, read_manifest
+from workers.runtime.models import Models, ServedModel, Version
+from workers.runtime.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What one worker program can serve, and how it makes a model of a checked package: loaded, warm, ready for jobs.
+
+    ``load`` raises ``PackageError`` for a package that it can't serve.
+    """
+
+    family: Family
+    kinds: frozenset[tuple[GraphKind, Task]]
+    load: Callable[[ModelPackage, WorkerSettings, Engine], ServedModel]
+
+    def unfit(self, manifest: Manifest) -> str | None:
+        """Return why a package is not for this worker, as words, or None."""
+        if manifest.family != self.family:
+            return f"its family is {manifest.family!r}, and this is the {self.family} worker"
+        if (manifest.graph, manifest.task) not in self.kinds:
+            known = ", ".join(sorted({task for _, task in self.kinds}))
+            return (
+                f"this worker has no code for the task {manifest.task!r} with a graph of kind {manifest.graph!r}; "
+                f"it serves {known}"
+            )
+        return None
+
+
+class Loader:
+    """Finds and loads the packages that the settings and the kind of worker ask for."""
+
+    def __init__(self, serving: Serving, settings: WorkerSettings, engine: Engine) -> None:
+        self._serving = serving
+        self._settings = settings
+        self._engine = engine
+
+    def find(self) -> dict[str, Path]:
+        """Return all packages by the names of their folders; of two with one name, that of the first models_dir."""
+        folders = reversed(self._settings.models_dir)
+        return {name: path for folder in folders for name, path in find_packages(folder).items()}
+
+    def load_all(self) -> Models:
+        """Load every package to serve.
+
+        Packages of other workers lie in the same folder; unless they are named, they are passed over with a log line.
+
+        Raises:
+            PackageError: nothing to serve, a named model is missing or not for this worker, or one is not sound.
+            DeviceError: see ``Session``.
+        """
+        found, named = self.find(), self._settings.models
+        missing = [name for name in named if name not in found]
+        if missing or not found:
+            raise self._nothing(missing, found)
+        models, passed_over = Models(), {}
+        for name in named or sorted(found):
+            reason = None if named else self.unfit(found[name])
+            if reason:
+                passed_over[name] = reason
+            else:
+                models.put(self.load(found[name]))
+        if not models.names():
+            raise self._nothing([], found)
+        for name, reason in passed_over.items():
+            logger.info("package passed over", extra={"package": name, "reason": reason})
+        return models
+
+    def wanted(self, name: str) -> bool:
+        """Return whether the settings ask for a package of this name."""
+        return not self._settings.models or name in self._settings.models
+
+    def unfit(self, folder: Path) -> str | None:
+        """Return why a package is not for this worker, as words, or None.
+
+        Raises:
+            PackageError: see ``read_manifest``.
+        """
+        return self._serving.unfit(read_manifest(folder))
+
+    def load(self, folder: Path) -> Version:
+        """Check, load and warm one package.
+
+        Raises:
+            PackageError: it is not sound, not for this worker, or was changed meanwhile.
+            DeviceError: see ``Session``.
+        """
+        package = load_package(folder)
+        if package.manifest.name != folder.name:
+            raise PackageError(f"{folder}: the manifest's name is {package.manifest.name!r}, not that of the folder")
+        reason = self._serving.unfit(package.manifest)
+        if reason:
+            raise PackageError(f"{folder}: {reason}")
+        model = self._serving.load(package, self._settings, self._engine)
+        package.check_unchanged()
+        return Version(model, package.digest)
+
+    def _nothing(self, missing: list[str], found: dict[str, Path]) -> PackageError:
+        where = ", ".join(map(str, self._settings.models_dir))
+        what = ", ".join(missing) or ("for this worker" if found else "at all")
+        return PackageError(f"no model package {what} in {where}; found: {sorted(found)}")
