@@ -1,6 +1,7 @@
 """Architectures that optimum does not export, or exports wrongly, taught to it: one module each, imported here."""
 
 from onnx_models.architectures import ctrl as ctrl
+from onnx_models.architectures import decoder_mask as decoder_mask
 from onnx_models.architectures import gemma as gemma
 from onnx_models.architectures import modernbert as modernbert
 from onnx_models.architectures import openai_gpt as openai_gpt

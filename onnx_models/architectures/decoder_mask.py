@@ -1,0 +1,103 @@
+"""Encoder-decoders whose rows need not have started together: the decoder gets a mask, and positions of its own.
+
+optimum exports the decoder of an encoder-decoder without a mask. Its position is then the length of the cache, the
+same for every row, so a batch can only hold rows of one age. Here the decoder takes ``attention_mask``, int64 [rows,
+past + tokens]: 0 where a younger row's cache is padded on the left. A token's position is the number of ones before
+it in its row. T5 has no table of positions, only distances between tokens, which padding on the left leaves alone.
+"""
+
+from typing import Any
+
+from optimum.exporters.onnx import model_configs
+from optimum.exporters.onnx.base import ConfigBehavior
+from optimum.exporters.onnx.model_patcher import ModelPatcher
+from optimum.exporters.tasks import TasksManager
+from optimum.utils.input_generators import DummyVisionEncoderDecoderPastKeyValuesGenerator
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+
+class _EncoderDecoder(model_configs.EncoderDecoderOnnxConfig):  # type: ignore[misc]
+    """Caches of the decoder's size: optimum's own have the encoder's, so a decoder of other size can't be traced."""
+
+    DUMMY_INPUT_GENERATOR_CLASSES = (
+        *model_configs.EncoderDecoderOnnxConfig.DUMMY_INPUT_GENERATOR_CLASSES,
+        DummyVisionEncoderDecoderPastKeyValuesGenerator,  # not of pictures alone
+    )
+
+
+_TEXT, _SPEECH, _PICTURE = "text2text-generation", "automatic-speech-recognition", "image-to-text"
+_ARCHITECTURES = {
+    "t5": (_TEXT, model_configs.T5OnnxConfig),
+    "mt5": (_TEXT, model_configs.MT5OnnxConfig),
+    "bart": (_TEXT, model_configs.BartOnnxConfig),
+    "marian": (_TEXT, model_configs.MarianOnnxConfig),
+    "pegasus": (_TEXT, model_configs.PegasusOnnxConfig),
+    "mbart": (_TEXT, model_configs.MBartOnnxConfig),
+    "m2m_100": (_TEXT, model_configs.M2M100OnnxConfig),
+    "encoder-decoder": (_TEXT, _EncoderDecoder),
+    "whisper": (_SPEECH, model_configs.WhisperOnnxConfig),
+    "vision-encoder-decoder": (_PICTURE, model_configs.VisionEncoderDecoderOnnxConfig),
+}
+_TABLES = ("embed_positions", "wpe")
+"""What decoders call their table of positions."""
+
+
+class DecoderMaskPatcher(ModelPatcher):  # type: ignore[misc]
+    """While the decoder is traced, takes its positions from the mask. The encoder is left as it is."""
+
+    def __enter__(self) -> None:
+        """Put hooks on the decoder and on its table of positions."""
+        super().__enter__()
+        self._hooks: list[Any] = []
+        self._mask: Tensor | None = None
+        if self.real_config._behavior is not ConfigBehavior.DECODER:
+            return
+        decoder = self._model.get_decoder()
+        self._hooks.append(decoder.register_forward_pre_hook(self._keep_mask, with_kwargs=True))
+        for name, module in decoder.named_modules():
+            if name.rsplit(".", 1)[-1] in _TABLES:
+                self._hooks.append(module.register_forward_hook(self._look_up))
+
+    def __exit__(self, *error: Any) -> None:
+        """Take the hooks off again."""
+        for hook in self._hooks:
+            hook.remove()
+        super().__exit__(*error)
+
+    def _keep_mask(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._mask = kwargs["attention_mask"]
+
+    def _look_up(self, table: Any, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        """Answer, instead of the table's own choice, the rows that the mask counts to, [rows, tokens, width]."""
+        if self._mask is None:
+            return output
+        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -output.shape[-2] :]
+        if isinstance(getattr(table, "weights", None), Tensor):  # sinusoids from behind the padding id: M2M100, TrOCR
+            return embedding(positions + table.padding_idx + 1, table.weights)
+        return embedding(positions + getattr(table, "offset", 0), table.weight)
+
+
+def with_decoder_mask(base: Any) -> Any:
+    """Return an exporter's config like ``base`` whose decoder takes ``attention_mask``."""
+
+    class WithDecoderMask(base):  # type: ignore[misc]
+        _MODEL_PATCHER = DecoderMaskPatcher
+        PAD_ATTENTION_MASK_TO_PAST = True  # of the inputs that the exporter makes up for tracing
+
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            axes = dict(super().inputs)
+            if self._behavior is ConfigBehavior.DECODER:
+                tokens = "decoder_sequence_length"
+                width = f"past_decoder_sequence_length + {tokens}" if self.use_past_in_inputs else tokens
+                axes["decoder_attention_mask"] = {0: "batch_size", 1: width}
+            return axes
+
+    WithDecoderMask.__name__ = WithDecoderMask.__qualname__ = f"{base.__name__}WithDecoderMask"
+    return WithDecoderMask
+
+
+_register = TasksManager.create_register("onnx", overwrite_existing=True)
+for _architecture, (_task, _base) in _ARCHITECTURES.items():
+    _register(_architecture, f"{_task}-with-past")(with_decoder_mask(_base))

@@ -1,0 +1,107 @@
+"""Encoder-decoders: texts, recordings and pictures read at once, texts written token by token.
+
+A package holds ``encoder_model.onnx`` and ``decoder_model_merged.onnx``. The merged decoder has two branches over one
+copy of the weights: ``use_cache_branch`` false for a row's first tokens, true for all that follow. Its rows may be of
+any age (`onnx_models.architectures.decoder_mask`). ONNX Runtime packs weights once for each branch, so a session over
+this graph should set ``session.disable_prepacking`` to 1: that halves what it holds.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import onnx
+
+from onnx_models.encoders.image_facts import image_facts
+from onnx_models.errors import ExportError
+from onnx_models.exporter import read_config, run_optimum
+from onnx_models.generation import generation_facts
+from onnx_models.kind import ExportRequest
+from onnx_models.manifest import checksums
+from onnx_models.seq2seq.facts import audio_facts, limits_of, prompts_of, transcribe_facts
+from onnx_models.seq2seq.languages import translate_facts
+from onnx_models.seq2seq.parity import compare
+from onnx_models.seq2seq.served import DECODER, ENCODER
+from onnx_models.source import Source
+from onnx_models.tokenizers.write import write_tokenizer
+from workers.runtime.manifest import Batching, Decoder, Generation, Manifest, Task
+
+__all__ = ["compare", "make"]
+_READS = {"whisper": "sound", "vision-encoder-decoder": "pictures"}
+_TAKES: dict[Task, str] = {"transcribe": "sound", "caption": "pictures"}
+_OPTIMUM_TASKS = {"sound": "automatic-speech-recognition", "pictures": "image-to-text", "text": "text2text-generation"}
+
+
+def make(request: ExportRequest, folder: Path) -> Manifest:
+    """Write both graphs and ``tokenizer.json``; see `onnx_models.kind.Kind`."""
+    source, config = request.source, read_config(request.source)
+    _check_task(config.model_type, request.task)
+    limits = limits_of(request, config)
+    tokenizer = write_tokenizer(source, folder, decodes=True)
+    _write_graphs(request, config, folder)
+    vocabulary, cross_cache = _read_decoder(folder)
+    return Manifest(
+        name=request.name,
+        family="seq2seq",
+        task=request.task,
+        graph="encoder-decoder",
+        architecture=config.model_type,
+        source=source.name,
+        revision=source.revision,
+        licence=request.licence or source.licence,
+        description=request.description,
+        files=checksums(folder),
+        limits=limits,
+        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limits.max_tokens)),
+        decoder=Decoder(vocabulary=vocabulary, cross_cache=cross_cache),
+        generation=_generation(source),
+        **_tables(request, config, tokenizer),
+    )
+
+
+def _check_task(architecture: str, task: Task) -> None:
+    reads, takes = _READS.get(architecture, "text"), _TAKES.get(task, "text")
+    if reads != takes:
+        fitting = next((name for name, taken in _TAKES.items() if taken == reads), "text2text")
+        raise ExportError(f"{architecture} reads {reads}, but {task} is for {takes}: give --task {fitting}")
+
+
+def _tables(request: ExportRequest, config: Any, tokenizer: Any) -> dict[str, Any]:
+    """Return the manifest's tables that only some tasks have, as keyword arguments."""
+    if request.task == "transcribe":
+        return {"audio": audio_facts(request.source, config), "transcribe": transcribe_facts(request.source)}
+    if request.task == "caption":
+        return {"image": image_facts(request.source, config.encoder)}
+    translate = translate_facts(tokenizer) if request.task == "translate" else None
+    return {"translate": translate, "prompts": prompts_of(config)}
+
+
+def _generation(source: Source) -> Generation:
+    """Return the source's defaults, which must say how an answer starts."""
+    facts = generation_facts(source)
+    if facts.decoder_start_token_id is None:  # transformers' own rule
+        facts = msgspec.structs.replace(facts, decoder_start_token_id=facts.bos_token_id)
+    if facts.decoder_start_token_id is None:
+        raise ExportError("nothing says which token an answer starts with: set decoder_start_token_id in config.json")
+    return facts
+
+
+def _write_graphs(request: ExportRequest, config: Any, folder: Path) -> None:
+    """Run optimum and keep the encoder and the merged decoder, not the two graphs that it was merged from."""
+    task = _OPTIMUM_TASKS[_READS.get(config.model_type, "text")]
+    frames = {"nb_max_frames": 2 * config.max_source_positions} if config.model_type == "whisper" else {}
+    with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
+        run_optimum(request.source, f"{task}-with-past", Path(scratch), opset=request.opset, **frames)
+        for name in (ENCODER, DECODER):
+            for path in sorted(Path(scratch).glob(f"{name}*")):  # the data of weights above 2 GB lie beside
+                shutil.move(path, folder / path.name)
+
+
+def _read_decoder(folder: Path) -> tuple[int, bool]:
+    """Return the length of the decoder's logits, and whether it returns keys and values of the source."""
+    graph = onnx.load(folder / DECODER, load_external_data=False).graph
+    logits = next(output for output in graph.output if output.name == "logits")
+    cross_cache = any(tensor.name.endswith(".encoder.key") for tensor in graph.input)
+    return int(logits.type.tensor_type.shape.dim[-1].dim_value), cross_cache

@@ -1,0 +1,59 @@
+"""Read from a tokenizer which languages a translator knows and how it is told which ones: the [translate] table."""
+
+import re
+from typing import Any, Literal
+
+from onnx_models.errors import ExportError
+from workers.runtime.manifest import Translate
+
+_NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+_MARIAN_CODE = re.compile(r">>(.+)<<")
+
+
+def translate_facts(tokenizer: Any) -> Translate | None:
+    """Return the languages, or None for a model that has no tokens for them: one pair of languages, or told in words.
+
+    Raises:
+        ExportError: the tokenizer has languages but puts the source's neither first nor last.
+    """
+    targets = {
+        match[1]: number for token, number in tokenizer.get_vocab().items() if (match := _MARIAN_CODE.match(token))
+    }
+    if targets:
+        return Translate(languages=_sorted(targets), target="source_prefix")
+    languages = _languages_of(tokenizer)
+    if not languages:
+        return None
+    # mBART of 25 languages starts its answer with the language itself; all later models have a start token before.
+    starts = type(tokenizer).__name__ in ("MBartTokenizer", "MBartTokenizerFast")
+    return Translate(
+        languages=_sorted(languages),
+        source=_place_of(tokenizer, languages),
+        default_source=tokenizer.src_lang,
+        target="decoder_start" if starts else "forced_bos",
+    )
+
+
+def _languages_of(tokenizer: Any) -> dict[str, int]:
+    if not hasattr(tokenizer, "src_lang"):
+        return {}
+    if hasattr(tokenizer, "lang_code_to_token"):  # M2M100: code en, token __en__
+        tokens = dict(tokenizer.lang_code_to_token)
+    elif hasattr(tokenizer, "lang_code_to_id"):
+        tokens = {code: code for code in tokenizer.lang_code_to_id}
+    else:  # NLLB has its codes among its special tokens
+        tokens = {code: code for code in tokenizer.additional_special_tokens if _NLLB_CODE.fullmatch(code)}
+    return {code: tokenizer.convert_tokens_to_ids(token) for code, token in tokens.items()}
+
+
+def _place_of(tokenizer: Any, languages: dict[str, int]) -> Literal["prefix", "suffix"]:
+    ids, language = tokenizer("a").input_ids, languages[tokenizer.src_lang]
+    if language == ids[0]:
+        return "prefix"
+    if language == ids[-1]:
+        return "suffix"
+    raise ExportError(f"the tokenizer has languages, but reads {ids} for a text in {tokenizer.src_lang} ({language})")
+
+
+def _sorted(languages: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(languages.items()))

@@ -1,0 +1,83 @@
+"""The reference side of a comparison of encoder-decoders: torch, and transformers' own ``generate``.
+
+Nothing of the package goes in here but the tokens that every answer starts with. Needs the export environment.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoModelForSpeechSeq2Seq,
+    GenerationConfig,
+    GenerationMixin,
+    VisionEncoderDecoderModel,
+)
+
+from onnx_models.encoders.loading import load_model
+from onnx_models.seq2seq.served import Floats, Input
+from onnx_models.source import Source
+from onnx_models.tokenizers.write import load_tokenizer
+from workers.runtime.manifest import Task
+
+_CLASSES = {"transcribe": AutoModelForSpeechSeq2Seq, "caption": VisionEncoderDecoderModel}
+
+
+class ReferenceEncoderDecoder:
+    """The torch model of one source, in float32 on CPU."""
+
+    def __init__(self, source: Source, task: Task) -> None:
+        self.tokenizer = load_tokenizer(source)
+        self._model = load_model(_CLASSES.get(task, AutoModelForSeq2SeqLM), source)
+
+    @torch.inference_mode()
+    def encode(self, inputs: Sequence[Input]) -> list[Floats]:
+        """Run the encoder on one batch, token ids padded on the right.
+
+        Returns:
+            For each input its hidden states, float32 [positions, width], without padding.
+        """
+        hidden = self._model.get_encoder()(**self._batch(inputs)).last_hidden_state
+        lengths = [len(each) if isinstance(each, list) else None for each in inputs]
+        return [row[:length].numpy() for row, length in zip(hidden, lengths, strict=True)]
+
+    @torch.inference_mode()
+    def logits(self, source: Input, tokens: Sequence[int]) -> Floats:
+        """Return the decoder's logits after each of the tokens, float32 [tokens, vocabulary], all read at once."""
+        output = self._model(**self._batch([source]), decoder_input_ids=torch.tensor([list(tokens)]), use_cache=False)
+        return output.logits[0].numpy()
+
+    @torch.inference_mode()
+    def greedy(self, source: Input, prefix: Sequence[int], num_tokens: int, padding: int | None) -> list[int]:
+        """Return what ``generate`` writes behind the prefix: always the best token but padding, past any end of text.
+
+        None of the source's own settings applies: no other token is forced, suppressed or punished.
+        """
+        self._model.generation_config = GenerationConfig(
+            decoder_start_token_id=prefix[0],
+            eos_token_id=None,
+            pad_token_id=padding or 0,  # generate wants to know one
+            suppress_tokens=None if padding is None else [padding],
+            num_beams=1,
+            do_sample=False,
+        )
+        # Whisper's own generate cuts recordings into pieces and puts the pieces together, around this one.
+        answer = GenerationMixin.generate(
+            self._model,
+            **self._batch([source]),
+            decoder_input_ids=torch.tensor([list(prefix)]),
+            max_new_tokens=num_tokens,
+            use_cache=False,  # transformers' own cache fails for a T5 whose decoder is deeper than its encoder
+        )
+        return [int(token) for token in answer[0, len(prefix) :]]
+
+    def _batch(self, inputs: Sequence[Input]) -> dict[str, Any]:
+        if not isinstance(inputs[0], list):
+            return {self._model.main_input_name: torch.from_numpy(np.stack(inputs))}
+        longest = max(map(len, inputs))
+        padding = self.tokenizer.pad_token_id or 0
+        ids = [[*ids, *[padding] * (longest - len(ids))] for ids in inputs]
+        mask = [[1] * len(ids) + [0] * (longest - len(ids)) for ids in inputs]
+        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}

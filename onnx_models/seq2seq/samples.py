@@ -1,0 +1,112 @@
+"""What encoder-decoders are compared on: random inputs of varied length, and real ones that both sides prepare."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from onnx_models.comparison import Comparison
+from onnx_models.encoders.image_parity import prepare_both_ways, random_pixels
+from onnx_models.encoders.text_parity import TEXTS
+from onnx_models.errors import ParityError
+from onnx_models.exporter import LOCAL
+from onnx_models.seq2seq.log_mel import log_mel
+from onnx_models.seq2seq.served import Floats, Input, ServedEncoderDecoder
+from onnx_models.source import Source
+from workers.runtime.manifest import Audio
+
+Batch = Sequence[Input]
+_SEED = 20260103
+_LENGTHS = ((1,), (2, 7), (16, 3, 9, 31), (60, 5, 33, 2, 48, 11, 17, 3, 24, 40, 8, 54))
+_SECONDS = (0.1, 0.7, 40.0)
+"""Of recordings; the last is longer than what any model hears at once."""
+_MAX_FEATURES_DIFF = 2e-4
+"""Between two ways to a spectrogram whose numbers lie within about -1 … 2; torch computes it in float32."""
+_SPOKEN_LANGUAGES = 3
+
+
+def sample_batches(served: ServedEncoderDecoder, tokenizer: Any, source: Source, found: Comparison) -> list[Batch]:
+    """Return batches of inputs for the encoder: random ones, then real ones, prepared by what the package says.
+
+    Args:
+        served: its manifest says what the encoder takes.
+        tokenizer: transformers'.
+        source: how transformers prepares pictures and sound is read from it.
+        found: differences in preparing are noted there.
+
+    Raises:
+        ParityError: the two sides prepare an input differently.
+    """
+    manifest = served.manifest
+    if manifest.audio:
+        return _recordings(manifest.audio, source, found)
+    if manifest.image:
+        return [*map(list, random_pixels(manifest.image)), list(prepare_both_ways(manifest.image, source, found))]
+    return [*_random_texts(served, tokenizer), _texts(served, tokenizer, found), *_foreign_texts(served, tokenizer)]
+
+
+def _random_texts(served: ServedEncoderDecoder, tokenizer: Any) -> list[Batch]:
+    """Return rows of random tokens without padding among them, up to the longest that the manifest allows."""
+    manifest = served.manifest
+    rng = np.random.default_rng(_SEED)
+    size = min(served.tokenizer.get_vocab_size(), served.vocabulary)  # BART's readers of news lack its last token
+    usable = np.setdiff1d(np.arange(size), [tokenizer.pad_token_id])
+    limit = manifest.limits.max_tokens
+    batches = [[min(length, limit) for length in lengths] for lengths in (*_LENGTHS, (limit,))]
+    return [[rng.choice(usable, size=length).tolist() for length in lengths] for lengths in batches]
+
+
+def _texts(served: ServedEncoderDecoder, tokenizer: Any, found: Comparison) -> Batch:
+    limit = served.manifest.limits.max_tokens
+    samples = [(text, served.tokenizer.encode(text).ids) for text in (*TEXTS, " ".join(TEXTS))]
+    fitting = [(text, ids) for text, ids in samples if len(ids) <= limit]
+    if not fitting:
+        raise ParityError(f"not one of the sample texts fits into {limit} tokens")
+    for text, ids in fitting:
+        if ids != list(tokenizer(text, truncation=False, verbose=False).input_ids):
+            raise ParityError(f"tokenizer.json and transformers' tokenizer disagree about {text!r}")
+    found.note("texts", len(fitting))
+    return [ids for _, ids in fitting]
+
+
+def _foreign_texts(served: ServedEncoderDecoder, tokenizer: Any) -> list[Batch]:
+    """Return a text in some of the languages that the encoder is told, after seeing that both sides tell it alike."""
+    languages = served.manifest.translate
+    if not languages or not languages.source:
+        return []
+    place = 0 if languages.source == "prefix" else -1
+    before, batch = tokenizer.src_lang, []
+    for code in list(languages.languages)[:: -(-len(languages.languages) // _SPOKEN_LANGUAGES)]:
+        tokenizer.src_lang = code
+        ids = served.tokenizer.encode(TEXTS[2]).ids
+        ids[place] = languages.languages[code]
+        if ids != list(tokenizer(TEXTS[2]).input_ids):
+            raise ParityError(f"the [translate] table and transformers' tokenizer disagree about a text in {code}")
+        batch.append(ids)
+    tokenizer.src_lang = before
+    return [batch]
+
+
+def _recordings(audio: Audio, source: Source, found: Comparison) -> list[Batch]:
+    """Return noise in the form of spectrograms, then spectrograms of whistles."""
+    from transformers import WhisperFeatureExtractor
+
+    rng = np.random.default_rng(_SEED)
+    shape = (audio.num_mel_bins or 0, audio.num_frames or 0)
+    noise = [rng.standard_normal((rows, *shape), dtype=np.float32) for rows in (1, 3)]
+    sounds = [_whistle(seconds, audio.sampling_rate, rng) for seconds in _SECONDS]
+    extractor = WhisperFeatureExtractor.from_pretrained(source.folder, **LOCAL)
+    expected = extractor(sounds, sampling_rate=audio.sampling_rate, return_tensors="np")["input_features"]
+    heard = [log_mel(sound, audio) for sound in sounds]
+    difference = float(np.abs(np.stack(heard) - expected).max())
+    if not difference <= _MAX_FEATURES_DIFF:
+        raise ParityError(f"spectrograms by the [audio] table and by transformers differ by {difference:.3g}")
+    found.note("features_diff", float(f"{difference:.2g}"))
+    return [*map(list, noise), heard]
+
+
+def _whistle(seconds: float, sampling_rate: int, rng: np.random.Generator) -> Floats:
+    """Return a tone that rises from 200 to 3000 Hz, with a little noise, float32 [samples]."""
+    time = np.arange(int(seconds * sampling_rate)) / sampling_rate
+    phase = 2 * np.pi * (200 + 1400 * time / seconds) * time
+    return (0.4 * np.sin(phase) + 0.01 * rng.standard_normal(len(time))).astype(np.float32)

@@ -1,0 +1,314 @@
+"""What is special about encoder-decoders: masks that matter, facts of each modality, sources that don't fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
+
+from onnx_models.errors import ExportError, ParityError
+from onnx_models.export import export_package
+from onnx_models.exporter import read_config
+from onnx_models.kind import ExportRequest
+from onnx_models.manifest import write_manifest
+from onnx_models.seq2seq import encoder_decoder, parity
+from onnx_models.seq2seq.facts import prompts_of
+from onnx_models.seq2seq.languages import translate_facts
+from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
+from onnx_models.seq2seq.samples import sample_batches
+from onnx_models.seq2seq.served import Floats, ServedEncoderDecoder
+from onnx_models.seq2seq.writing import write
+from onnx_models.source import Source, open_source
+from onnx_models.verify import verify
+from tests.architectures.cases import seq2seq
+from workers.runtime.manifest import Decoder, Generation, Limits, Manifest, Task, Translate
+from workers.runtime.model_package import ModelPackage, load_package
+from workers.runtime.session import open_graphs
+
+MakePackage = Callable[[str, Task], ModelPackage]
+ALIKE = 1e-3
+"""Logits nearer than this are the same but for rounding; those of a wrong graph are off by 0.02 and more."""
+
+
+@pytest.fixture(scope="module")
+def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> MakePackage:
+    """Return a package as it is before it is compared, made on first use."""
+    made: dict[str, ModelPackage] = {}
+
+    def make(build: str, task: Task) -> ModelPackage:
+        if build not in made:
+            folder = tmp_path_factory.mktemp("packages") / "package"
+            folder.mkdir()
+            request = request_for(open_source(str(source_of(build))), task, folder.parent)
+            write_manifest(folder, encoder_decoder.make(request, folder))
+            made[build] = load_package(folder)
+        return made[build]
+
+    return make
+
+
+def request_for(source: Source, task: Task, output: Path, **options: Any) -> ExportRequest:
+    return ExportRequest(source=source, task=task, name="tiny", output=output, **options)
+
+
+class Spoiled(ServedEncoderDecoder):
+    """Feeds the decoder something else than it should."""
+
+    spoil: Callable[[dict[str, Any]], object]
+
+    def _feed(self, *arguments: Any) -> dict[str, Any]:
+        feed = super()._feed(*arguments)
+        self.spoil(feed)
+        return feed
+
+
+def see_padding_of(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda feed: feed[name].fill(1)
+
+
+def written_together(served: ServedEncoderDecoder, inputs: list[Any]) -> list[Floats]:
+    """Logits of rows that start three steps apart, while they read the same tokens in every company."""
+    hidden = [served.encode([each])[0] for each in inputs]
+    forced = [list(range(5, 17))] * len(inputs)
+    return write(served, hidden, parity.prefix_of(served.manifest), 12, steps_apart=3, forced=forced)[1]
+
+
+@pytest.mark.parametrize(
+    ("build", "task", "wrong"),
+    [
+        ("seq2seq:t5", "summarize", "attention_mask"),
+        ("seq2seq:t5", "summarize", "encoder_attention_mask"),
+        ("seq2seq:bart", "denoise", "attention_mask"),
+        ("seq2seq:bart", "denoise", "encoder_attention_mask"),
+        ("seq2seq:m2m100", "translate", "attention_mask"),
+        ("seq2seq:bert_gpt2", "summarize", "attention_mask"),
+        ("seq2seq:bert_gpt2", "summarize", "encoder_attention_mask"),
+        ("speech:whisper", "transcribe", "attention_mask"),
+        ("captions:vit_trocr", "caption", "attention_mask"),
+    ],
+)
+def test_a_wrong_mask_changes_what_rows_of_different_age_answer(
+    package_of: MakePackage, build: str, task: Task, wrong: str
+) -> None:
+    package = package_of(build, task)
+    served, spoiled = ServedEncoderDecoder(package), Spoiled(package)
+    spoiled.spoil = see_padding_of(wrong)
+    rng = np.random.default_rng(1)
+    shape = [dim if isinstance(dim, int) else 16 for dim in served.input_shape()[1:]]
+    shape[0] = len(package.manifest.image.mean) if package.manifest.image else shape[0]
+    texts = [rng.integers(5, 40, size).tolist() for size in (4, 11, 7)]
+    inputs = texts if len(shape) == 1 else list(rng.standard_normal((3, *shape), dtype=np.float32))
+
+    alone = [written_together(served, [each])[0] for each in inputs]
+    together, wrongly = written_together(served, inputs), written_together(spoiled, inputs)
+
+    assert max(np.abs(one - other).max() for one, other in zip(alone, together, strict=True)) < ALIKE
+    # The first row is the oldest, so its own cache needs no padding, and the second has the longest source.
+    off = [float(np.abs(one - other).max()) for one, other in zip(alone, wrongly, strict=True)]
+    assert sorted(off)[-2] > 20 * ALIKE
+
+
+@pytest.mark.parametrize("case", seq2seq.CASES, ids=lambda case: case.id)
+def test_tiny_models_write_what_a_comparison_can_tell_apart(case: Any, source_of: Callable[[str], Path]) -> None:
+    """A model that writes one token for ever, or the same answer to everything, would agree with any other."""
+    reference = ReferenceEncoderDecoder(open_source(str(source_of(case.build))), case.task)
+    rng = np.random.default_rng(2)
+    texts: list[Any] = [rng.integers(5, 200, size).tolist() for size in (5, 17, 30, 9)]
+    shape = {"transcribe": (16, 100), "caption": (3, 16, 16)}.get(case.task)
+    inputs = texts if shape is None else list(rng.standard_normal((4, *shape), dtype=np.float32))
+    start = reference._model.generation_config.decoder_start_token_id
+
+    answers = [reference.greedy(each, [start], 16, reference.tokenizer.pad_token_id) for each in inputs]
+
+    assert len({token for answer in answers for token in answer}) >= 4
+    assert len({tuple(answer) for answer in answers}) >= 2
+
+
+def test_other_weights_do_not_pass_for_the_reference(
+    package_of: MakePackage, source_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    other = copied(source_of("seq2seq:t5"), tmp_path / "source", {})
+    weights = load_file(other.folder / "model.safetensors")
+    weights["decoder.final_layer_norm.weight"] *= 1.01
+    save_file(weights, other.folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ParityError, match="differ by"):
+        verify(package_of("seq2seq:t5", "summarize"), other)
+
+
+@pytest.mark.parametrize(
+    ("build", "task", "files", "cross_cache"),
+    [
+        ("seq2seq:t5", "summarize", [], True),
+        ("seq2seq:m2m100", "translate", ["pieces.json"], True),
+        ("seq2seq:bert_gpt2", "summarize", [], False),
+        ("speech:whisper", "transcribe", [], True),
+        ("captions:vit_trocr", "caption", [], True),
+    ],
+)
+def test_a_package_holds_two_graphs_that_workers_take(
+    package_of: MakePackage, build: str, task: Task, files: list[str], cross_cache: bool
+) -> None:
+    package = package_of(build, task)
+    graphs = ["decoder_model_merged.onnx", "encoder_model.onnx"]
+    assert sorted(package.manifest.files) == sorted([*graphs, "tokenizer.json", *files])
+    assert sorted(open_graphs(package, device="cpu", threads=1)) == graphs
+    assert package.manifest.decoder is not None and package.manifest.decoder.cross_cache == cross_cache
+
+
+@pytest.mark.parametrize(
+    ("build", "task", "limits"),
+    [
+        ("seq2seq:t5", "summarize", (64, 64)),  # no table: what its tokenizer was made for
+        ("seq2seq:bart", "denoise", (64, 64)),
+        ("seq2seq:bert_gpt2", "summarize", (64, 48)),
+        ("speech:whisper", "transcribe", (50, 40)),
+        ("captions:vit_trocr", "caption", (17, 40)),
+    ],
+)
+def test_limits_are_those_of_the_encoder_and_the_decoder(
+    package_of: MakePackage, build: str, task: Task, limits: tuple[int, int]
+) -> None:
+    manifest = package_of(build, task).manifest
+    assert manifest.limits == Limits(max_tokens=limits[0], max_new_tokens=limits[1])
+
+
+def test_whisper_says_how_it_hears_and_is_told(package_of: MakePackage) -> None:
+    manifest = package_of("speech:whisper", "transcribe").manifest
+    audio, told = manifest.audio, manifest.transcribe
+    assert audio is not None and told is not None
+    assert (audio.sampling_rate, audio.features, audio.num_mel_bins, audio.num_frames) == (16000, "log_mel", 16, 100)
+    assert told.languages == {"en": 2, "fr": 3}
+    assert (told.transcribe_token_id, told.translate_token_id, told.no_timestamps_token_id) == (5, 4, 6)
+    assert parity.prefix_of(manifest) == [1, 3, 5, 6]
+
+
+def test_what_t5_puts_before_a_text_is_told(source_of: Callable[[str], Path]) -> None:
+    assert prompts_of(read_config(open_source(str(source_of("seq2seq:t5"))))) == {"summarization": "summarize: "}
+
+
+@pytest.mark.parametrize(
+    ("build", "place", "default", "language"),
+    [
+        ("m2m100", "prefix", "en", "sw"),
+        ("nllb", "prefix", "eng_Latn", "zul_Latn"),
+        ("nllb_legacy", "suffix", "eng_Latn", "zul_Latn"),
+        ("mbart", "prefix", "en_XX", "sl_SI"),
+    ],
+)
+def test_a_multilingual_translator_tells_its_languages(
+    source_of: Callable[[str], Path], build: str, place: str, default: str, language: str
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(source_of(f"seq2seq:{build}"))
+    facts = translate_facts(tokenizer)
+    assert facts is not None
+    assert (facts.source, facts.default_source, facts.target) == (place, default, "forced_bos")
+    token = "__sw__" if language == "sw" else language
+    assert facts.languages[language] == tokenizer.convert_tokens_to_ids(token) != tokenizer.unk_token_id
+    assert len(facts.languages) >= 50
+
+
+def test_marian_is_told_the_target_before_the_text_or_not_at_all(source_of: Callable[[str], Path]) -> None:
+    many = AutoTokenizer.from_pretrained(source_of("seq2seq:marian_many"))
+    codes = ("cmn_Hans", "deu", "fra")
+    languages = {code: many.convert_tokens_to_ids(f">>{code}<<") for code in codes}
+    assert translate_facts(many) == Translate(languages=languages, target="source_prefix")
+    assert translate_facts(AutoTokenizer.from_pretrained(source_of("seq2seq:marian"))) is None
+
+
+def test_the_first_mbart_starts_with_the_target_language() -> None:
+    manifest = Manifest(
+        name="tiny", family="seq2seq", task="translate", graph="encoder-decoder", source="x", revision="1",
+        licence="mit", files={}, limits=Limits(max_tokens=8), decoder=Decoder(vocabulary=9),
+        generation=Generation(decoder_start_token_id=2),
+        translate=Translate(languages={"en": 4, "fr": 5}, source="suffix", target="decoder_start"),
+    )  # fmt: skip
+    assert parity.prefix_of(manifest) == [5]
+
+
+@pytest.mark.parametrize(
+    ("build", "task"),
+    [("seq2seq:nllb_legacy", "translate"), ("captions:vit_trocr_sinusoids", "caption"), ("seq2seq:mbart", "denoise")],
+)
+def test_variants_of_an_architecture_pass_too(
+    source_of: Callable[[str], Path], build: str, task: Task, tmp_path: Path
+) -> None:
+    manifest = export_package(request_for(open_source(str(source_of(build))), task, tmp_path)).manifest
+    assert manifest.verified["relative_diff"] <= 1e-4 and manifest.verified["same_tokens"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("build", "task", "options", "said"),
+    [
+        ("speech:whisper", "translate", {}, "whisper reads sound, but translate is for text: give --task transcribe"),
+        ("seq2seq:t5", "caption", {}, "t5 reads text, but caption is for pictures: give --task text2text"),
+        ("captions:vit_gpt2", "transcribe", {}, "vision-encoder-decoder reads pictures, but transcribe is for sound"),
+        ("speech:whisper", "transcribe", {"max_tokens": 9}, "every input of whisper has 50 positions"),
+        ("seq2seq:bart", "denoise", {"max_tokens": 65}, "positions for 64 tokens only"),
+    ],
+)
+def test_a_source_that_does_not_fit_the_task_is_refused(
+    source_of: Callable[[str], Path], build: str, task: Task, options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=said):
+        export_package(request_for(open_source(str(source_of(build))), task, tmp_path, **options))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("preprocessor_config.json", {"chunk_length": 2}, "16 bins of 200 frames, but the encoder takes 16 of 100"),
+        ("preprocessor_config.json", {"feature_size": 80}, "80 bins of 100 frames"),
+        ("preprocessor_config.json", {"dither": 0.1}, "dithers"),
+    ],
+)
+def test_sound_that_is_prepared_for_another_model_is_refused(
+    source_of: Callable[[str], Path], file: str, changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    source = copied(source_of("speech:whisper"), tmp_path / "source", {file: changes})
+    with pytest.raises(ExportError, match=said):
+        export_package(request_for(source, "transcribe", tmp_path))
+
+
+def test_a_source_that_does_not_say_how_an_answer_starts_is_refused(
+    source_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    unsaid: dict[str, Any] = {"decoder_start_token_id": None}
+    changes = {"config.json": unsaid, "generation_config.json": unsaid}
+    source = copied(source_of("seq2seq:bert_gpt2"), tmp_path / "source", changes)
+    with pytest.raises(ExportError, match="set decoder_start_token_id"):
+        export_package(request_for(source, "summarize", tmp_path))
+
+
+def test_tokens_of_languages_that_are_not_the_tokenizers_are_found_out(
+    source_of: Callable[[str], Path], package_of: MakePackage
+) -> None:
+    import msgspec
+
+    package = package_of("seq2seq:m2m100", "translate")
+    languages = package.manifest.translate
+    assert languages is not None
+    shifted = {code: number - 1 for code, number in languages.languages.items()}
+    wrong = msgspec.structs.replace(languages, languages=shifted)
+    served = ServedEncoderDecoder(
+        msgspec.structs.replace(package, manifest=msgspec.structs.replace(package.manifest, translate=wrong))
+    )
+    source = open_source(str(source_of("seq2seq:m2m100")))
+    with pytest.raises(ParityError, match="disagree about a text in"):
+        sample_batches(served, AutoTokenizer.from_pretrained(source.folder), source, parity.Comparison())
+
+
+def copied(folder: Path, to: Path, changes: dict[str, dict[str, Any]]) -> Source:
+    """Copy a source and change JSON files of it; None takes a setting out."""
+    to.mkdir()
+    for path in folder.iterdir():
+        (to / path.name).write_bytes(path.read_bytes())
+    for name, settings in changes.items():
+        old = json.loads((to / name).read_text())
+        new = {key: value for key, value in {**old, **settings}.items() if value is not None}
+        (to / name).write_text(json.dumps(new))
+    return open_source(str(to))
