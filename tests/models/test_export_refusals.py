@@ -39,7 +39,7 @@ def test_a_refused_export_says_why(refusals: tuple[dict[str, Done], Path], case:
     done = refusals[0][case]
 
     assert done.status == 1
-    assert done.stderr.startswith("error: ")
+    assert "\nerror: " in f"\n{done.stderr}"
     assert REFUSED[case][1] in done.stderr
     assert "Traceback" not in done.stderr
 
