@@ -1,10 +1,26 @@
 """Write answers with a served encoder-decoder: rows that start at different times and share each call of the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from onnx_models.seq2seq.served import Floats, Row, ServedEncoderDecoder
+
+
+@dataclass
+class _Answer:
+    hidden: Floats
+    forced: Sequence[int] | None
+    row: Row | None = None
+    tokens: list[int] = field(default_factory=list)
+    logits: list[Floats] = field(default_factory=list)
+
+    def take(self, logits: Floats, row: Row, padding: int | None) -> None:
+        """Choose the next token by the last of the logits [tokens, vocabulary]."""
+        self.row = row
+        self.logits.append(logits[-1])
+        self.tokens.append(self.forced[len(self.tokens)] if self.forced else _best(logits[-1], padding))
 
 
 def write(
@@ -29,29 +45,25 @@ def write(
     Returns:
         For each source the tokens, and the logits that they were chosen by, float32 [num_tokens, vocabulary].
     """
-    tokens: list[list[int]] = [[] for _ in hidden]
-    logits: list[list[Floats]] = [[] for _ in hidden]
-    rows: dict[int, Row] = {}
-
-    def take(indices: list[int], answers: list[Floats], after: list[Row]) -> None:
-        for index, answer, row in zip(indices, answers, after, strict=True):
-            logits[index].append(answer[-1])
-            tokens[index].append(forced[index][len(tokens[index])] if forced else _best(served, answer[-1]))
-            rows[index] = row
-
-    step, num_started = 0, 0
-    while num_started < len(hidden) or any(len(written) < num_tokens for written in tokens):
-        active = [index for index in rows if len(tokens[index]) < num_tokens]
-        if active:
-            take(active, *served.read([rows[index] for index in active], [tokens[index][-1:] for index in active]))
-        due = [index for index in range(num_started, len(hidden)) if index * steps_apart <= step]
+    answers = [_Answer(each, forced[index] if forced else None) for index, each in enumerate(hidden)]
+    step = 0
+    while any(len(answer.tokens) < num_tokens for answer in answers):
+        rows = [(answer, answer.row) for answer in answers if answer.row and len(answer.tokens) < num_tokens]
+        if rows:
+            read = served.read([row for _, row in rows], [answer.tokens[-1:] for answer, _ in rows])
+            _take((answer for answer, _ in rows), *read, served.padding)
+        due = [answer for index, answer in enumerate(answers) if not answer.row and index * steps_apart <= step]
         if due:
-            take(due, *served.start([hidden[index] for index in due], prefix))
-        step, num_started = step + 1, num_started + len(due)
-    return tokens, [np.stack(row) for row in logits]
+            _take(due, *served.start([answer.hidden for answer in due], prefix), served.padding)
+        step += 1
+    return [answer.tokens for answer in answers], [np.stack(answer.logits) for answer in answers]
 
 
-def _best(served: ServedEncoderDecoder, logits: Floats) -> int:
+def _take(answers: Iterable[_Answer], logits: Sequence[Floats], rows: Sequence[Row], padding: int | None) -> None:
+    for answer, given, row in zip(answers, logits, rows, strict=True):
+        answer.take(given, row, padding)
+
+
+def _best(logits: Floats, padding: int | None) -> int:
     """Return the best token. No model is trained to write padding; M2M100 knows no position for it."""
-    allowed = np.arange(len(logits)) != served.padding
-    return int(np.where(allowed, logits, -np.inf).argmax())
+    return int(np.where(np.arange(len(logits)) != padding, logits, -np.inf).argmax())
