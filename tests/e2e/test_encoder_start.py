@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.encoder_hand import ROOT
-from tests.support.tiny_package import write_package
+from tests.support.onnx_bytes import external_tensor, model_of
+from tests.support.tiny_package import WORDS, graph_of, write_package
 
 
 def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -17,6 +19,13 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
     return subprocess.run(
         command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("encoder worker: ") and expected in line
 
 
 @pytest.mark.parametrize(
@@ -28,6 +37,11 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
         ({"TRIPTYCH_MODELS_DIR": "{packages}", "TRIPTYCH_MODELS": "nope"}, "no model package nope in"),
         ({"TRIPTYCH_THREADS": "0"}, "TRIPTYCH_THREADS=0: expected a number from 1"),
         ({"TRIPTYCH_MODELS_DIR": "{broken}"}, "model.onnx: SHA-256 differs from the manifest"),
+        (
+            {"TRIPTYCH_MODELS_DIR": "{packages}", "TRIPTYCH_MAX_BATCH_TOKENS": "9"},
+            "_BATCH_TOKENS is 9, but",
+        ),
+        ({"TRIPTYCH_RELOAD_S": "-1"}, "TRIPTYCH_RELOAD_S=-1: expected a number from 0"),
     ],
 )
 def test_it_says_in_one_line_why_it_cannot_start(tmp_path: Path, settings: dict[str, str], expected: str) -> None:
@@ -37,11 +51,49 @@ def test_it_says_in_one_line_why_it_cannot_start(tmp_path: Path, settings: dict[
         name: value.format(packages=tmp_path / "packages", broken=tmp_path / "broken")
         for name, value in settings.items()
     }
-    done = start(**filled)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("encoder worker: ") and expected in line
+    assert_refused(start(**filled), expected)
+
+
+EVIL = graph_of("embed", 8, external_tensor("table", [len(WORDS), 8], "../../../etc/passwd"))
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "evil external data": (
+        {"graph": EVIL},
+        "keeps weights in '../../../etc/passwd', which the manifest's",
+    ),
+    "the graph of another task": ({"graph": graph_of("classify", 8)}, "not the graph of a text-encoder for embed"),
+    "too new an opset": ({"graph": model_of(b"", opsets={"": 27})}, "opset of ONNX is 27; this runtime reads 7 to 26"),
+    "a graph that is cut off": ({"graph": graph_of("embed", 8)[:-900]}, "not an ONNX graph that can be served"),
+    "another family": ({"family": "decoder"}, "its family is 'decoder', and this is the encoder worker"),
+    "limits that can't work": ({"max_tokens": 600}, "batching.max_batch_tokens is 512, but one input may have 600"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_package_is_one_sentence_and_no_worker(tmp_path: Path, wrong: str) -> None:
+    changes, expected = WRONG[wrong]
+    write_package(tmp_path / "wrong", **{"graph": graph_of("embed", 8)} | changes)
+    assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path), TRIPTYCH_MODELS="wrong"), expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"text-encoder"', '"mind-reader"', "Invalid enum value 'mind-reader'"),
+        ("name =", "a." * 200_000 + "name =", "a key of more than 64 parts"),
+    ],
+    ids=["unknown kind of graph", "hostile TOML"],
+)
+def test_a_wrong_manifest_is_one_sentence_and_no_worker(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    manifest = write_package(tmp_path / "wrong") / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace(old, new, 1))
+    assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path)), expected)
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hold_the_worker(tmp_path: Path) -> None:
+    graph = write_package(tmp_path / "wrong") / "model.onnx"
+    graph.unlink()
+    os.mkfifo(graph)
+    assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path)), "model.onnx: not a plain file in the package")
 
 
 def test_its_help_names_the_settings_that_matter_first() -> None:

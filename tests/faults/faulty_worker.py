@@ -5,6 +5,8 @@ It is the worker of `workers.encoder` with the starter classifier; only the mode
     fault:memory     raise MemoryError          fault:exit    raise SystemExit
     fault:panic      raise a BaseException      fault:kill    die by SIGKILL inside the model call
     fault:slow=S     take S seconds longer      fault:hang    take an hour, the first time only
+
+While a file ``hold-load`` lies in the folder of the faults, it does not get on with loading a package.
 """
 
 import os
@@ -94,8 +96,16 @@ def hang_once(mark: Path) -> None:
     time.sleep(3600)
 
 
+def hold_load(folder: Path) -> None:
+    """Wait for as long as loading is held, and tell that it has come to that."""
+    while (folder / "hold-load").exists():
+        (folder / "loading").touch()
+        time.sleep(0.02)
+
+
 def load(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedEncoder:
     """Load an encoder with its faults."""
+    hold_load(Path(os.environ["FAULT_DIR"]))
     model = FaultyModel(package, settings)
     model.warm_up()
     return ServedEncoder(model, engine)

@@ -36,8 +36,13 @@ def main() -> int:
         settings = WorkerSettings.read(Environment())
         return _health(settings) if arguments.health else _serve(settings)
     except (SettingsError, PackageError) as error:
-        print(f"encoder worker: {error}", file=sys.stderr)
-        return CONFIGURATION_ERROR
+        return _refuse(error)
+
+
+def _refuse(error: Exception) -> int:
+    """Say in one line why there is no worker, whatever a library has put into the text."""
+    print("encoder worker:", " ".join(str(error).split()), file=sys.stderr)
+    return CONFIGURATION_ERROR
 
 
 def _health(settings: WorkerSettings) -> int:
@@ -56,8 +61,7 @@ def _serve(settings: WorkerSettings) -> int:
     try:
         return run_worker(settings, ENCODER)
     except DeviceError as error:
-        print(f"encoder worker: {error}", file=sys.stderr)
-        return CONFIGURATION_ERROR
+        return _refuse(error)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""Workers that are killed, told to leave or busy while they load a new version of the package that they serve."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.faulty_worker import MODEL
+from tests.faults.fleet import Fleet
+from tests.support.versions import STARTERS, put_version
+from tests.support.waiting import wait_until
+
+LOAD_S = 30.0
+
+
+@pytest.fixture
+def package(fleet: Fleet) -> Path:
+    """The package of the fleet's workers, version v1, which they look at five times a second."""
+    folder = fleet.folder / "packages" / MODEL
+    put_version(STARTERS / MODEL, folder, "v1")
+    fleet.environment |= {"TRIPTYCH_MODELS_DIR": str(folder.parent), "TRIPTYCH_RELOAD_S": "0.2"}
+    return folder
+
+
+def begin_loading(fleet: Fleet, package: Path, revision: str) -> None:
+    """Put a version in place, and keep the workers at loading it."""
+    (fleet.folder / "hold-load").touch()
+    put_version(STARTERS / MODEL, package, revision)
+    wait_until((fleet.folder / "loading").exists, LOAD_S, "the new version was not looked at")
+
+
+def revision_of(fleet: Fleet, job_id: str) -> str | None:
+    """Wait for the end of a job that must succeed; return the revision of its model."""
+    wait_until(lambda: fleet.job(job_id).finished, LOAD_S, "the job did not end")
+    assert fleet.job(job_id).status == "succeeded"
+    return fleet.job(job_id).model_revision
+
+
+def test_a_job_that_runs_through_the_swap_ends_on_its_own_version(fleet: Fleet, package: Path) -> None:
+    """It is in the model call while the new version takes the old one's place."""
+    worker = fleet.start_worker()
+    running = fleet.submit("fault:slow=4")
+    fleet.wait_running(running)
+    put_version(STARTERS / MODEL, package, "v2")
+    wait_until(lambda: "new version served" in worker.log(), LOAD_S, "the new version was not taken")
+    assert fleet.job(running).status == "running"
+    later = fleet.submit("after the swap")
+    assert (revision_of(fleet, running), revision_of(fleet, later)) == ("v1", "v2")
+    wait_until(lambda: "old version dropped" in worker.log(), LOAD_S, "the old version was kept")
+    fleet.assert_each_ended_once([running, later], 1)
+
+
+def test_while_a_version_is_loaded_jobs_run_and_leases_are_renewed(fleet: Fleet, package: Path) -> None:
+    worker = fleet.start_worker()
+    begin_loading(fleet, package, "v2")
+    long = fleet.submit("fault:slow=5")  # two leases and a half
+    job_ids = [long, *(fleet.submit(f"meanwhile {number}") for number in range(20))]
+    assert {revision_of(fleet, job_id) for job_id in job_ids} == {"v1"}
+    (fleet.folder / "hold-load").unlink()
+    wait_until(lambda: "new version served" in worker.log(), LOAD_S, "the new version was not taken")
+    job_ids.append(fleet.submit("afterwards"))
+    assert revision_of(fleet, job_ids[-1]) == "v2"
+    jobs = fleet.assert_each_ended_once(job_ids, 1)
+    assert {(job.attempt, job.crashes) for job in jobs.values()} == {(1, 0)}
+
+
+@pytest.mark.timeout(180)
+def test_a_worker_killed_while_it_loads_a_version_loses_nothing(fleet: Fleet, package: Path) -> None:
+    doomed = fleet.start_worker()
+    begin_loading(fleet, package, "v2")
+    job_ids = [fleet.submit(f"fault:slow=0.3 {number}") for number in range(20)]
+    wait_until(lambda: fleet.num_ended(job_ids) >= 3, LOAD_S, "no work was done while the version was loaded")
+    doomed.kill()
+    (fleet.folder / "hold-load").unlink()
+    fleet.start_worker()
+    jobs = fleet.assert_each_ended_once(job_ids, 60)
+    assert {job.status for job in jobs.values()} == {"succeeded"}
+    assert {job.model_revision for job in jobs.values()} == {"v1", "v2"}
+    assert revision_of(fleet, fleet.submit("afterwards")) == "v2"
+
+
+def test_a_worker_told_to_leave_while_it_loads_a_version_leaves_in_order(fleet: Fleet, package: Path) -> None:
+    leaving = fleet.start_worker()
+    begin_loading(fleet, package, "v2")
+    job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(10)]
+    wait_until(lambda: fleet.num_ended(job_ids) >= 2, LOAD_S, "no work was done while the version was loaded")
+    leaving.signal(signal.SIGTERM)
+    assert leaving.process.wait(30) == 0, leaving.log()[-2000:]
+    (fleet.folder / "hold-load").unlink()
+    fleet.start_worker()
+    jobs = fleet.assert_each_ended_once(job_ids, 30)
+    assert {(job.status, job.crashes) for job in jobs.values()} == {("succeeded", 0)}
+
+
+def test_a_worker_that_starts_beside_a_broken_version_says_so_and_the_others_serve_on(
+    fleet: Fleet, package: Path
+) -> None:
+    """Two workers on one folder: the one that runs keeps its version, the one that starts has none to keep."""
+    running = fleet.start_worker()
+    put_version(STARTERS / MODEL, package, "v2")
+    (package / "model.onnx").write_bytes(b"half of it")
+    wait_until(lambda: "new version refused" in running.log(), LOAD_S, "the broken version was not refused")
+    with pytest.raises(AssertionError, match=r"model\.onnx: SHA-256 differs from the manifest"):
+        fleet.start_worker()
+    assert revision_of(fleet, fleet.submit("still there")) == "v1"
+    put_version(STARTERS / MODEL, package, "v3")
+    wait_until(lambda: "new version served" in running.log(), LOAD_S, "the sound version was not taken")
+    assert revision_of(fleet, fleet.submit("and anew")) == "v3"
