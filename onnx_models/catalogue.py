@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_package
+from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_named_package
 
 HEAD = ("name", "task", "precision", "size", "max tokens", "licence", "quality")
 
@@ -20,7 +20,7 @@ def rows_of(folders: Iterable[Path]) -> tuple[list[tuple[str, ...]], list[str]]:
     for folder in folders:
         for path in find_packages(folder).values():
             try:
-                rows.append(_row(load_package(path)))
+                rows.append(_row(load_named_package(path)))
             except PackageError as error:
                 problems.append(str(error))
     return rows, problems

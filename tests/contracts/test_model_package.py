@@ -13,6 +13,7 @@ from workers.runtime.model_package import (
     PackageError,
     digest_of,
     find_packages,
+    load_named_package,
     load_package,
     read_manifest,
     sha256_of,
@@ -71,6 +72,21 @@ def test_a_file_that_is_not_listed_is_not_part_of_the_package(package: Path) -> 
     (package / "extra.json").write_text("{}")
     with pytest.raises(PackageError, match=r"does not list extra\.json"):
         load_package(package).file("extra.json")
+
+
+def test_a_package_without_the_graph_of_its_kind_is_refused(package: Path) -> None:
+    (package / "model.onnx").rename(package / "encoder.onnx")
+    edit(package, '"model.onnx"', '"encoder.onnx"')
+    with pytest.raises(PackageError, match=r"\[files\] does not list model\.onnx"):
+        load_package(package)
+
+
+def test_a_package_where_workers_look_is_named_like_its_folder(package: Path) -> None:
+    assert load_named_package(package).manifest.name == "mini"
+    other = package.rename(package.parent / "other")
+    assert load_package(other).manifest.name == "mini"
+    with pytest.raises(PackageError, match="the manifest's name is 'mini', not that of the folder"):
+        load_named_package(other)
 
 
 def test_a_changed_file_is_refused(package: Path) -> None:

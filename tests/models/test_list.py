@@ -10,6 +10,8 @@ from onnx_models.cli import parser
 from onnx_models.commands import fill_from_recipe
 from onnx_models.recipes import read_recipes
 from tests.models.conftest import ROOT
+from tests.support.onnx_bytes import external_tensor, model_of
+from tests.support.tiny_package import WORDS, graph_of, write_package
 
 
 def onnx_models(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +38,19 @@ def test_list_tells_of_a_package_that_can_not_be_served(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "SHA-256 differs" in done.stderr
+
+
+def test_list_looks_at_packages_as_a_worker_does(tmp_path: Path) -> None:
+    """Without ONNX Runtime: versions of the graph, files that it would open, and the name of the folder."""
+    outside = external_tensor("table", [len(WORDS), 8], "../secret")
+    write_package(tmp_path / "evil", graph=graph_of("embed", 8, outside))
+    write_package(tmp_path / "new", graph=model_of(b"", opsets={"": 27}))
+    write_package(tmp_path / "sound").rename(tmp_path / "renamed")
+    done = onnx_models("list", str(tmp_path))
+
+    assert done.returncode == 1
+    for said in ("keeps weights in '../secret'", "opset of ONNX is 27", "name is 'sound', not that of the folder"):
+        assert said in done.stderr
 
 
 def test_help_teaches_every_command() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workers.runtime.engine import Engine
 from workers.runtime.manifest import Family, GraphKind, Manifest, Task
-from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_package, read_manifest
+from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
 from workers.runtime.models import Models, ServedModel, Version
 from workers.runtime.settings import WorkerSettings
 
@@ -96,12 +96,13 @@ class Loader:
             PackageError: it is not sound, not for this worker, or was changed meanwhile.
             DeviceError: see ``Session``.
         """
-        package = load_package(folder)
-        if package.manifest.name != folder.name:
-            raise PackageError(f"{folder}: the manifest's name is {package.manifest.name!r}, not that of the folder")
-        reason = self._serving.unfit(package.manifest)
+        manifest = read_manifest(folder)
+        reason = self._serving.unfit(manifest)  # before gigabytes are read
         if reason:
             raise PackageError(f"{folder}: {reason}")
+        package = load_named_package(folder)
+        if package.manifest != manifest:
+            raise PackageError(f"{folder}: the package was changed while it was loaded")
         model = self._serving.load(package, self._settings, self._engine)
         package.check_unchanged()
         return Version(model, package.digest)

@@ -21,8 +21,11 @@ from workers.runtime import onnx_limits
 from workers.runtime.manifest import MANIFEST, Manifest, missing_tables
 from workers.runtime.onnx_file import read_header
 from workers.runtime.package_file import PackageError, open_plain, sha256_of
+from workers.runtime.signatures import signatures_of
 
-__all__ = ["ModelPackage", "PackageError", "find_packages", "load_package", "read_manifest", "sha256_of"]
+__all__ = [
+    "ModelPackage", "PackageError", "find_packages", "load_named_package", "load_package", "read_manifest", "sha256_of",
+]  # fmt: skip
 MAX_MANIFEST_BYTES = 1 << 20
 # A key of many parts (a.a.a...) costs the parser memory with the square of them: 1 MB of it more than machines have.
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
@@ -89,31 +92,45 @@ def stamp_of(folder: Path, manifest: Manifest | None = None) -> Stamp:
 def load_package(folder: Path) -> ModelPackage:
     """Read the manifest, and check every listed file without loading it.
 
-    A listed file must lie directly in the folder, be a plain file, and have its SHA-256. A graph must be one that
-    this version of ONNX Runtime reads, and may keep weights in listed files only.
+    A listed file must lie directly in the folder, be a plain file, and have its SHA-256. The graphs that the package's
+    kind needs must be listed; each must be one that this version of ONNX Runtime reads, with weights in listed files.
 
     Raises:
         PackageError: see ``read_manifest``; or a file is not as above.
     """
     data = _manifest_bytes(folder)
     manifest = _parse(folder / MANIFEST, data)
-    stamp = stamp_of(folder, manifest)
+    package = ModelPackage(folder, manifest, hashlib.sha256(data).hexdigest(), stamp_of(folder, manifest))
     for name, digest in manifest.files.items():
-        path = folder / name
-        if name in {"", ".", ".."} or Path(name).name != name:
-            raise PackageError(f"{path}: listed in the manifest, but not a plain file in the package")
-        if sha256_of(path) != digest:
-            raise PackageError(f"{path}: SHA-256 differs from the manifest; the file is not what was exported")
-        if path.suffix == ".onnx":
-            fault = onnx_limits.fault_of(read_header(path), manifest.files)
-            if fault:
-                raise PackageError(f"{path}: this graph can't be served: {fault}")
-    return ModelPackage(folder, manifest, hashlib.sha256(data).hexdigest(), stamp)
+        _check_file(folder, name, digest, manifest)
+    for name in signatures_of(manifest):
+        package.file(name)
+    return package
+
+
+def load_named_package(folder: Path) -> ModelPackage:
+    """Check a package that lies where workers look: its folder must have its name. Raises as ``load_package``."""
+    package = load_package(folder)
+    if package.manifest.name != folder.name:
+        raise PackageError(f"{folder}: the manifest's name is {package.manifest.name!r}, not that of the folder")
+    return package
 
 
 def find_packages(folder: Path) -> dict[str, Path]:
     """Return the folders directly under ``folder`` that carry a manifest, by folder name, sorted."""
     return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+
+
+def _check_file(folder: Path, name: str, digest: str, manifest: Manifest) -> None:
+    path = folder / name
+    if name in {"", ".", ".."} or Path(name).name != name:
+        raise PackageError(f"{path}: listed in the manifest, but not a plain file in the package")
+    if sha256_of(path) != digest:
+        raise PackageError(f"{path}: SHA-256 differs from the manifest; the file is not what was exported")
+    if path.suffix == ".onnx":
+        fault = onnx_limits.fault_of(read_header(path), manifest.files)
+        if fault:
+            raise PackageError(f"{path}: this graph can't be served: {fault}")
 
 
 def _manifest_bytes(folder: Path) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from workers.runtime.graph_tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
 from workers.runtime.manifest import GraphKind, Manifest, Pooling
-from workers.runtime.model_package import PackageError
+from workers.runtime.package_file import PackageError
 
 _IDS = Tensor("input_ids", INT64, 2)
 _MASK = Tensor("attention_mask", INT64, 2)
