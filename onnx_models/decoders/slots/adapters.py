@@ -68,29 +68,43 @@ def _project_transposed(self: nn.Linear, hidden: Tensor) -> Tensor:
 
 
 def _rotation(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that rotates queries and keys by an operator where that gives the original's numbers."""
-    tables: dict[int, tuple[Tensor, Table]] = {}  # the layers share one cosine, so they share its table
+    """Return a function that rotates queries and keys by an operator where that gives the original's numbers.
+
+    Architectures differ in which numbers of a head they turn together and in how they write an angle twice. Each way
+    that the operator knows is tried; a model that has another one is traced as it is.
+    """
+    tables: dict[int, tuple[Tensor, tuple[Table, Table]]] = {}  # the layers share one cosine, so they share its tables
 
     def rotated(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *more: Any, **options: Any) -> Any:
         if id(cos) not in tables:
-            tables[id(cos)] = cos, _table(cos, sin)
-        table = tables[id(cos)][1]
-        expected, found = original(query, key, cos, sin, *more, **options), (rotate(query, table), rotate(key, table))
-        same = all(torch.allclose(*pair, atol=_TOLERANCE) for pair in zip(expected, found, strict=True))
-        return found if same else expected
+            tables[id(cos)] = cos, _tables(cos, sin)
+        halves, neighbours = tables[id(cos)][1]
+        expected = original(query, key, cos, sin, *more, **options)
+        for table, interleaved in ((halves, False), (halves, True), (neighbours, True)):
+            found = tuple(rotate(states, table, interleaved=interleaved) for states in (query, key))
+            if all(torch.allclose(*pair, atol=_TOLERANCE) for pair in zip(expected, found, strict=True)):
+                return found
+        return expected
 
     return rotated
 
 
-def _table(cos: Tensor, sin: Tensor) -> Table:
-    """Make a table of the angles of this call's tokens out of [rows, tokens, rotated size], whose halves are equal.
+def _tables(cos: Tensor, sin: Tensor) -> tuple[Table, Table]:
+    """Make tables of the angles of this call's tokens out of [rows, tokens, rotated size], which has each angle twice.
 
     The operator wants a table of all positions and which of them each token has. This way the positions are the
     model's own, however it scales them, and no table limits them.
+
+    Returns:
+        The table if the second half repeats the first, and the table if each number is there twice in a row.
     """
     half = int(cos.shape[2]) // 2
     ids = torch.arange(cos.shape[0] * cos.shape[1]).reshape(cos.shape[:2])
-    return Table(ids, cos[..., :half].reshape(-1, half), sin[..., :half].reshape(-1, half))
+    first, second = (
+        Table(ids, *(angles[..., part].reshape(-1, half) for angles in (cos, sin)))
+        for part in (slice(None, half), slice(None, None, 2))
+    )
+    return first, second
 
 
 Replacements = Mapping[tuple[Any, str], Any]

@@ -114,7 +114,8 @@ def _default_scale(module: Any, layer: int, size: int) -> float:
 
 def _check_plain(module: Any, mask: Tensor | None, key: Tensor, value: Tensor, more: dict[str, Any]) -> None:
     """Refuse what would be lost without a word."""
-    unknown = sorted(name for name, given in more.items() if given is not None and name not in _MEANINGLESS)
+    given = {name for name, value in more.items() if value is not None and value is not False}
+    unknown = sorted(given - _MEANINGLESS)
     if unknown:
         raise NoSlotsError(f"its attention takes {', '.join(unknown)}")
     if mask is not None:

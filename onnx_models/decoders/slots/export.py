@@ -1,11 +1,16 @@
 """Write a decoder's slot graph; needs the export environment."""
 
 import inspect
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+import onnxruntime
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
@@ -24,6 +29,8 @@ _ROWS, _TOKENS, _MAX_LENGTH = "rows", "tokens", "max_length"
 _EXAMPLE = {"input_ids": [[1, 2, 3], [3, 2, 1]], "past_lengths": [5, 2], "num_tokens": [3, 2]}
 """What is traced. Not at position 0, where nothing is rotated."""
 _EXAMPLE_LENGTH = 11
+_TOLERANCE = 1e-3
+"""Largest difference from the model that a graph may have here; wrong graphs are far away, `verify` is strict."""
 _MAX_FILE_BYTES = 2_000_000_000
 """A protocol buffer ends at 2 GiB."""
 
@@ -32,24 +39,33 @@ def export_slots(source: Source, folder: Path, *, opset: int | None = None) -> N
     """Write ``model.onnx`` (and ``model.onnx_data`` above 2 GB) of a source into ``folder``.
 
     Raises:
-        NoSlotsError: the architecture's attention can't be one operator over a slot.
+        NoSlotsError: the architecture's attention can't be one operator over a slot; nothing is written.
         ExportError: transformers can't load the source.
     """
     with refusing(f"{source.name}: transformers can't load it"):
         model = AutoModelForCausalLM.from_pretrained(
-            source.folder, use_safetensors=True, dtype=torch.float32, **LOCAL
+            source.folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager", **LOCAL
         ).eval()
     prepare(model)
-    with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
-        path = Path(scratch) / GRAPH
-        _trace(model, path, opset)
-        graph = onnx.load(path)
-    types = {tensor.name.replace("past_key_values", "present"): tensor.type for tensor in graph.graph.input}
-    for output in graph.graph.output[1:]:
-        output.type.CopyFrom(types[output.name])  # the tracer can't know that a buffer keeps its shape
-    simplify(graph)
-    share_tied(graph.graph, model.get_input_embeddings().weight.numpy(force=True))
-    _save(graph, folder / GRAPH)
+    with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch, _giving_up():
+        traced, finished = Path(scratch) / "traced", Path(scratch) / "finished"
+        traced.mkdir()
+        finished.mkdir()
+        _trace(model, traced / GRAPH, opset)
+        _finish(model, traced / GRAPH, finished / GRAPH)
+        _check(model, finished / GRAPH)
+        for path in finished.iterdir():
+            shutil.move(path, folder / path.name)
+
+
+@contextmanager
+def _giving_up() -> Iterator[None]:
+    """Turn whatever stands in the way of a slot graph into a NoSlotsError."""
+    try:
+        yield
+    except ExportError as error:
+        reason = error.__cause__ if isinstance(error.__cause__, NoSlotsError) else error
+        raise NoSlotsError(str(reason).splitlines()[0]) from error
 
 
 class _SlotDecoder(nn.Module):
@@ -92,43 +108,66 @@ class _SlotDecoder(nn.Module):
 
 
 def _trace(model: Any, path: Path, opset: int | None) -> None:
-    """Write what torch's exporter makes of the model.
-
-    Raises:
-        NoSlotsError: it can't be traced over slots.
-    """
+    """Write what torch's exporter makes of the model."""
     inputs: dict[str, tuple[Tensor, Axes]] = {
         name: (torch.tensor(example), {0: _ROWS, 1: _TOKENS} if name == "input_ids" else {0: _ROWS})
         for name, example in _EXAMPLE.items()
     }
     outputs: dict[str, Axes] = {"logits": {0: _ROWS}}
     axes = {0: _ROWS, 2: _MAX_LENGTH}
-    try:
-        with refusing("it has no cache of keys and values"):
-            layers = _heads(model)
-        for layer, (num_heads, size) in enumerate(layers):
-            for kind in ("key", "value"):
-                inputs[f"past_key_values.{layer}.{kind}"] = torch.zeros(2, num_heads, _EXAMPLE_LENGTH, size), axes
-                outputs[f"present.{layer}.{kind}"] = axes
-        write_graph(_SlotDecoder(model), path, inputs=inputs, outputs=outputs, opset=opset)
-    except ExportError as error:
-        reason = error.__cause__ if isinstance(error.__cause__, NoSlotsError) else error
-        raise NoSlotsError(str(reason)) from error
+    for name, (num_heads, size) in _buffers(model).items():
+        inputs[name] = torch.zeros(2, num_heads, _EXAMPLE_LENGTH, size), axes
+        outputs[name.replace("past_key_values", "present")] = axes
+    write_graph(_SlotDecoder(model), path, inputs=inputs, outputs=outputs, opset=opset)
 
 
-def _heads(model: Any) -> list[tuple[int, int]]:
-    """Return each layer's number of key-value heads and their size, from running the model once on one token.
+def _buffers(model: Any) -> dict[str, tuple[int, int]]:
+    """Return number and size of the heads in each buffer, from running the model once on one token.
 
     The configs of several architectures don't tell them, or tell others.
     """
     model.config.use_cache = True
-    with torch.inference_mode(), quiet():
+    with refusing("it has no cache of keys and values"), torch.inference_mode(), quiet():
         cache = model(input_ids=torch.zeros(1, 1, dtype=torch.long)).past_key_values
-    return [(layer.keys.shape[1], layer.keys.shape[3]) for layer in cache.layers]
+        return {
+            f"past_key_values.{index}.{kind}": (layer.keys.shape[1], layer.keys.shape[3])
+            for index, layer in enumerate(cache.layers)
+            for kind in ("key", "value")
+        }
 
 
-def _save(graph: onnx.ModelProto, path: Path) -> None:
-    """Write a graph, and its weights beside it if one file can't hold them."""
+def _finish(model: Any, traced: Path, path: Path) -> None:
+    """Simplify a traced graph and write it, its weights beside it if one file can't hold them."""
+    graph = onnx.load(traced)
+    types = {tensor.name.replace("past_key_values", "present"): tensor.type for tensor in graph.graph.input}
+    for output in graph.graph.output[1:]:
+        output.type.CopyFrom(types[output.name])  # the tracer can't know that a buffer keeps its shape
+    simplify(graph)
+    share_tied(graph.graph, model.get_input_embeddings().weight.numpy(force=True))
     num_bytes = sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
     beside = {"save_as_external_data": True, "location": f"{path.name}_data"} if num_bytes > _MAX_FILE_BYTES else {}
     onnx.save(graph, path, **beside)
+
+
+@torch.inference_mode()
+def _check(model: Any, path: Path) -> None:
+    """Make sure that a graph reads two prompts, side by side in empty slots, as the model reads each.
+
+    A tracer keeps one of the ways that Python code can go, and its exporter has its own faults.
+    """
+    ids, num_tokens = _EXAMPLE["input_ids"], _EXAMPLE["num_tokens"]
+    feed = {"input_ids": np.array(ids), "num_tokens": np.array(num_tokens)}
+    feed["past_lengths"] = np.zeros_like(feed["num_tokens"])
+    for name, (num_heads, size) in _buffers(model).items():
+        feed[name] = np.zeros((len(ids), num_heads, _EXAMPLE_LENGTH, size), np.float32)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        (found,) = session.run(["logits"], feed)
+    except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+        raise NoSlotsError("ONNX Runtime can't run its slot graph") from error
+    for row, prompt, length in zip(found, ids, num_tokens, strict=True):
+        expected = model(input_ids=torch.tensor([prompt[:length]])).logits[0, -1].numpy()
+        if not np.allclose(row, expected, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(expected).max()):
+            raise NoSlotsError("its slot graph answers other logits than the model")

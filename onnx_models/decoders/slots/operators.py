@@ -40,7 +40,7 @@ class Past(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Angles of tokens."""
+    """Angles of tokens, each for two of a head's numbers."""
 
     ids: Tensor
     """int64 [rows, tokens]: which angle is whose."""
@@ -69,15 +69,16 @@ def group_query_attention(
     return mixed, keys, values
 
 
-def rotate(states: Tensor, table: Table) -> Tensor:
-    """Turn each head's first numbers by its token's angle (RoFormer, Su et al., 2021; halves, not pairs).
+def rotate(states: Tensor, table: Table, *, interleaved: bool = False) -> Tensor:
+    """Turn a head's first numbers, two by two, by its token's angles (RoFormer, Su et al., 2021).
 
     Args:
         states: [rows, heads, tokens, size].
         table: as wide as half of what is turned.
+        interleaved: the two are neighbours; else one is of the first half of what is turned, one of the second.
     """
-    sizes = _Sizes(int(states.shape[1]), int(states.shape[3]), 2 * int(table.cos.shape[1]))
-    rotated: Tensor = _RotaryEmbedding.apply(sizes, states, *table)
+    rotation = _Rotation(int(states.shape[1]), int(states.shape[3]), 2 * int(table.cos.shape[1]), interleaved)
+    rotated: Tensor = _RotaryEmbedding.apply(rotation, states, *table)
     return rotated
 
 
@@ -87,11 +88,12 @@ def pick_token(hidden: Tensor, index: Tensor) -> Tensor:
     return picked
 
 
-class _Sizes(NamedTuple):
+class _Rotation(NamedTuple):
     num_heads: int
     size: int
     """Of a head."""
-    rotated: int
+    num_rotated: int
+    interleaved: bool
 
 
 class _GroupQueryAttention(torch.autograd.Function):
@@ -126,26 +128,29 @@ class _GroupQueryAttention(torch.autograd.Function):
 
 class _RotaryEmbedding(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, sizes: _Sizes, *tensors: Tensor) -> Tensor:
+    def forward(context: Any, rotation: _Rotation, *tensors: Tensor) -> Tensor:
         states, ids, cos, sin = tensors
-        half = sizes.rotated // 2
-        left, right, rest = states[..., :half], states[..., half : 2 * half], states[..., 2 * half :]
+        turned, rest = states[..., : rotation.num_rotated], states[..., rotation.num_rotated :]
+        left, right = turned.unflatten(-1, (-1, 2)).unbind(-1) if rotation.interleaved else turned.chunk(2, dim=-1)
         cos, sin = cos[ids][:, None], sin[ids][:, None]
-        return torch.cat((left * cos - right * sin, right * cos + left * sin, rest), dim=-1)
+        pairs = left * cos - right * sin, right * cos + left * sin
+        turned = torch.stack(pairs, dim=-1).flatten(-2) if rotation.interleaved else torch.cat(pairs, dim=-1)
+        return torch.cat((turned, rest), dim=-1)
 
     @staticmethod
-    def symbolic(g: Any, sizes: _Sizes, *values: Any) -> Any:
+    def symbolic(g: Any, rotation: _Rotation, *values: Any) -> Any:
         states, *table = values
         rotated = g.op(
             "com.microsoft::RotaryEmbedding",
             _flat(g, states),
             *table,
-            num_heads_i=sizes.num_heads,
-            rotary_embedding_dim_i=sizes.rotated,
+            num_heads_i=rotation.num_heads,
+            rotary_embedding_dim_i=rotation.num_rotated,
+            interleaved_i=int(rotation.interleaved),
         )
-        heads = _heads(g, rotated, sizes.num_heads, sizes.size, states)
+        heads = _heads(g, rotated, rotation.num_heads, rotation.size, states)
         heads = g.op("Transpose", heads, perm_i=_HEADS_AND_TOKENS)
-        return heads.setType(states.type().with_sizes([None, sizes.num_heads, None, sizes.size]))
+        return heads.setType(states.type().with_sizes([None, rotation.num_heads, None, rotation.size]))
 
 
 class _PickToken(torch.autograd.Function):
