@@ -8,6 +8,7 @@ it in its row. T5 has no table of positions, only distances between tokens, whic
 
 from typing import Any
 
+import torch
 from optimum.exporters.onnx import model_configs
 from optimum.exporters.onnx.base import ConfigBehavior
 from optimum.exporters.onnx.model_patcher import ModelPatcher
@@ -93,6 +94,14 @@ def with_decoder_mask(base: Any) -> Any:
                 width = f"past_decoder_sequence_length + {tokens}" if self.use_past_in_inputs else tokens
                 axes["decoder_attention_mask"] = {0: "batch_size", 1: width}
             return axes
+
+        def generate_dummy_inputs(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+            """Trace a later step with two tokens: with one, TrOCR would drop what hides the second from the first."""
+            inputs: dict[str, Any] = super().generate_dummy_inputs(*arguments, **options)
+            if self._behavior is ConfigBehavior.DECODER and self.use_past_in_inputs:
+                for name in ("decoder_input_ids", "decoder_attention_mask"):
+                    inputs[name] = torch.cat([inputs[name], inputs[name][:, -1:]], dim=1)
+            return inputs
 
     WithDecoderMask.__name__ = WithDecoderMask.__qualname__ = f"{base.__name__}WithDecoderMask"
     return WithDecoderMask

@@ -1,9 +1,9 @@
 """Encoder-decoders: texts, recordings and pictures read at once, texts written token by token.
 
 A package holds ``encoder_model.onnx`` and ``decoder_model_merged.onnx``. The merged decoder has two branches over one
-copy of the weights: ``use_cache_branch`` false for a row's first tokens, true for all that follow. Its rows may be of
-any age (`onnx_models.architectures.decoder_mask`). ONNX Runtime packs weights once for each branch, so a session over
-this graph should set ``session.disable_prepacking`` to 1: that halves what it holds.
+copy of the weights: ``use_cache_branch`` false for a row's first tokens, true for all that follow, one or several at a
+time. Its rows may be of any age (`onnx_models.architectures.decoder_mask`). ONNX Runtime packs weights once for each
+branch, so a session over this graph should set ``session.disable_prepacking`` to 1: that halves what it holds.
 """
 
 import shutil

@@ -70,8 +70,17 @@ def audio_facts(source: Source, config: Any) -> Audio:
 
 
 def transcribe_facts(source: Source) -> Transcribe:
-    """Return the tokens by which a Whisper is told language and task; those of one language have none for that."""
+    """Return the tokens by which a Whisper is told language and task; those of one language have none for that.
+
+    Raises:
+        ExportError: the source's settings are from before they named these tokens.
+    """
     settings = source.read_json("generation_config.json")
+    if "no_timestamps_token_id" not in settings:
+        raise ExportError(
+            f"{source.name}: its generation_config.json names no tokens for languages and timestamps; it is outdated, "
+            "so take the newer one of the model that this one was trained from"
+        )
     tasks = settings.get("task_to_id") or {}
     languages = settings.get("lang_to_id") or {}
     return Transcribe(

@@ -264,9 +264,10 @@ def test_a_source_that_does_not_fit_the_task_is_refused(
         ("preprocessor_config.json", {"chunk_length": 2}, "16 bins of 200 frames, but the encoder takes 16 of 100"),
         ("preprocessor_config.json", {"feature_size": 80}, "80 bins of 100 frames"),
         ("preprocessor_config.json", {"dither": 0.1}, "dithers"),
+        ("generation_config.json", {"no_timestamps_token_id": None}, "it is outdated"),
     ],
 )
-def test_sound_that_is_prepared_for_another_model_is_refused(
+def test_a_whisper_with_files_of_another_model_is_refused(
     source_of: Callable[[str], Path], file: str, changes: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     source = copied(source_of("speech:whisper"), tmp_path / "source", {file: changes})
