@@ -150,7 +150,9 @@ def _parse(path: Path, data: bytes) -> Manifest:
             raise ValueError("a key of more than 64 parts")
         table: dict[str, Any] = tomllib.loads(text)
         manifest = msgspec.convert(table, Manifest)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise PackageError(f"{path}: values inside each other, too deep to be read") from error
+    except ValueError as error:
         raise PackageError(f"{path}: {error}") from error
     for name in missing_tables(manifest):
         raise PackageError(f"{path}: task is {manifest.task!r}, so a table [{name}] is needed")

@@ -1,5 +1,6 @@
 """One file of a model package, opened so that it can only be a plain file that lies in the folder itself."""
 
+import errno
 import hashlib
 import io
 import os
@@ -23,8 +24,7 @@ def open_plain(path: Path) -> io.FileIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = error.strerror if isinstance(error, OSError) else "no such name"
-        raise PackageError(f"{path}: not a plain file in the package ({reason})") from error
+        raise PackageError(f"{path}: not a plain file in the package ({_reason(error)})") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise PackageError(f"{path}: not a plain file in the package")
@@ -35,3 +35,9 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a plain file's content as 64 hex digits."""
     with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "no such name"
+    return "a link" if error.errno == errno.ELOOP else str(error.strerror)
