@@ -1,0 +1,305 @@
+"""Slot graphs: what docs/architecture/06-slot-graphs.md promises to whoever runs one."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GlmConfig, GPT2Config, GPTNeoConfig, LlamaConfig, PretrainedConfig
+
+from onnx_models.decoders.causal_parity import Text, play
+from onnx_models.decoders.concat import ConcatModel
+from onnx_models.decoders.runner import Floats, Runner
+from onnx_models.decoders.slot_model import SlotModel
+from onnx_models.decoders.slots import export as slots_export
+from onnx_models.export import export_package
+from onnx_models.kind import ExportRequest
+from onnx_models.session import open_session
+from onnx_models.source import open_source
+from tests.architectures.zoo.common import WIDE, byte_pairs, save
+from tests.architectures.zoo.decoders import MAX_TOKENS, SPECIAL
+from workers.runtime.model_package import ModelPackage
+
+BUILDS = ("gpt2", "mistral", "gemma2", "bloom")
+"""Learned positions; rotation, grouped queries and a sliding window; soft caps; a bias of the scores."""
+LENGTHS = (3, 1, 17, 8, 30, 12, 60, 5)
+PackageOf = Callable[..., ModelPackage]
+OWN = [[["global", "local"], 1]]
+SCALING = {"factor": 4.0, "original_max_position_embeddings": 32}
+FREQUENCIES = {"low_freq_factor": 1, "high_freq_factor": 4}
+LLAMA = {"num_key_value_heads": 2, "intermediate_size": 96, "max_position_embeddings": MAX_TOKENS}
+
+
+@pytest.fixture(scope="module")
+def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
+    """Return the package of a tiny decoder, exported and verified on first use."""
+    made: dict[tuple[str, str], ModelPackage] = {}
+    output = tmp_path_factory.mktemp("packages")
+
+    def make(build: str, cache: str = "slots") -> ModelPackage:
+        if (build, cache) not in made:
+            source = open_source(str(source_of(f"decoders:{build}")))
+            made[build, cache] = export_package(
+                ExportRequest(source=source, task="generate", name=f"{build}-{cache}", output=output, cache=cache)  # type: ignore[arg-type]
+            )
+        return made[build, cache]
+
+    return make
+
+
+def prompts() -> list[list[int]]:
+    rng = np.random.default_rng(7)
+    return [rng.integers(5, 322, length).tolist() for length in LENGTHS]
+
+
+def write(runner: Runner, prompt: list[int], num_tokens: int) -> Text:
+    """Return the likeliest tokens after a prompt."""
+    logits, tokens = runner.prefill(0, prompt), []
+    while len(tokens) < num_tokens:
+        tokens.append(int(logits.argmax()))
+        logits = runner.step({0: tokens[-1]})[0]
+    runner.leave(0)
+    return Text(prompt, tokens)
+
+
+def slot_model(package: ModelPackage, num_rows: int = 4, *, garbage: float = np.nan, length: int = 90) -> SlotModel:
+    model = SlotModel(package, num_rows, length)
+    for buffer in model.buffers.values():
+        buffer[:] = garbage
+    return model
+
+
+def near(found: Floats, expected: Floats) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_rows_that_come_and_go_write_what_the_concat_graph_writes(package_of: PackageOf, build: str) -> None:
+    concat = ConcatModel(package_of(build, "concat"))
+    texts = [write(concat, prompt, 15) for prompt in prompts()]
+    model = slot_model(package_of(build), garbage=1e4)
+
+    for text, together in zip(texts, play(model, texts, 3), strict=True):
+        assert together.argmax(axis=1).tolist() == text.tokens
+        near(together, play(concat, [text])[0])
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_nothing_is_read_of_what_lies_in_unused_positions(package_of: PackageOf, build: str) -> None:
+    texts = [Text(prompt, [5, 6, 7, 8]) for prompt in prompts()]
+
+    clean = play(slot_model(package_of(build), garbage=0.0), texts, 2)
+    dirty = play(slot_model(package_of(build), garbage=np.nan), texts, 2)
+
+    for left, right in zip(clean, dirty, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_row_answers_the_same_to_the_bit_in_any_company(package_of: PackageOf, build: str) -> None:
+    model = slot_model(package_of(build))
+    texts = [Text(prompt, [9, 50, 7, 300, 20]) for prompt in prompts()]
+
+    for text, together in zip(texts, play(model, texts), strict=True):
+        np.testing.assert_array_equal(play(model, [text])[0], together)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("pieces", [(1, 59), (20, 20, 20), (13, 1, 1, 45)])
+def test_a_prompt_may_be_read_in_pieces(package_of: PackageOf, build: str, pieces: tuple[int, ...]) -> None:
+    model, prompt = slot_model(package_of(build)), prompts()[6]
+    whole = model.prefill(0, prompt)
+
+    start = 0
+    for length in pieces:
+        last = model.prefill(1, prompt[start : start + length])
+        start += length
+
+    near(last, whole)
+    after = model.step({0: 11, 1: 11})
+    near(after[1], after[0])
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_row_rides_along_between_pieces_of_its_prompt(package_of: PackageOf, build: str) -> None:
+    model, prompt = slot_model(package_of(build)), prompts()[6]
+    whole = model.prefill(1, prompt)
+    model.leave(1)
+    for row in (0, 2):
+        model.prefill(row, [30, 20])
+
+    for start in range(0, 60, 20):
+        last = model.prefill(1, prompt[start : start + 20])
+        model.step({0: 11, 2: 12})
+
+    np.testing.assert_allclose(last, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_prompts_of_different_length_are_read_together(package_of: PackageOf, build: str) -> None:
+    model = slot_model(package_of(build), len(LENGTHS))
+    alone = [play(model, [Text(prompt, [40, 41])])[0] for prompt in prompts()]
+
+    first = model.run(0, prompts())
+    second = model.step(dict.fromkeys(range(len(LENGTHS)), 40))
+
+    for row, expected in enumerate(alone):
+        near(first[row], expected[0])
+        near(second[row], expected[1])
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_it_runs_unbound_too_and_with_more_padding_than_it_needs(package_of: PackageOf, build: str) -> None:
+    model = slot_model(package_of(build), 2, garbage=0.0)
+    past = {name: buffer.copy() for name, buffer in model.buffers.items()}
+    bound = model.run(0, [[7, 8, 9], [10]])
+
+    feed = {
+        "input_ids": np.array([[7, 8, 9, 0, 0], [10, 0, 0, 0, 0]]),
+        "past_lengths": np.zeros(2, np.int64),
+        "num_tokens": np.array([3, 1]),
+    }
+    logits, key, *_ = open_session(package_of(build)).run(None, feed | past)
+
+    near(logits, bound)
+    name = "past_key_values.0.key"
+    assert not past[name].any()
+    np.testing.assert_allclose(key[0, :, :3], model.buffers[name][0, :, :3], atol=1e-6)
+
+
+def test_buffers_are_written_where_they_lie_and_nowhere_else(package_of: PackageOf) -> None:
+    model = slot_model(package_of("mistral"), 3)
+    places = {name: buffer.ctypes.data for name, buffer in model.buffers.items()}
+
+    model.prefill(1, [5, 6, 7, 8])
+    model.step({1: 9})
+
+    for name, buffer in model.buffers.items():
+        assert buffer.ctypes.data == places[name]
+        written = np.isfinite(buffer).all(axis=(1, 3))
+        assert np.argwhere(written).tolist() == [[1, position] for position in range(5)]
+        assert np.isnan(buffer[~written[:, None, :, None].repeat(buffer.shape[1], 1).repeat(buffer.shape[3], 3)]).all()
+
+
+def test_a_full_slot_may_lie_between_others(package_of: PackageOf) -> None:
+    """As many tokens as the model has learned positions for: nothing behind them may be asked for."""
+    model = slot_model(package_of("gpt2"), 3, length=MAX_TOKENS)
+    model.prefill(1, [5] * MAX_TOKENS)
+    full = {name: buffer[1, :, :MAX_TOKENS].copy() for name, buffer in model.buffers.items()}
+    for row in (0, 2):
+        model.prefill(row, [7])
+
+    together = model.step({0: 8, 2: 8})
+
+    np.testing.assert_array_equal(together[0], together[2])
+    for name, buffer in model.buffers.items():
+        np.testing.assert_array_equal(buffer[1, :, :MAX_TOKENS], full[name])
+
+
+def test_pieces_of_several_prompts_can_not_be_read_at_once(package_of: PackageOf) -> None:
+    package = package_of("gpt2")
+    model = slot_model(package)
+    model.run(0, [[5, 6], [7, 8]])
+
+    assert package.manifest.decoder is not None
+    assert package.manifest.decoder.attention == "group_query"
+    with pytest.raises(RuntimeError, match="batch_size must be 1"):
+        model.run(0, [[5, 6], [7, 8]])
+
+
+def test_writing_behind_the_end_is_refused_and_harms_nobody(package_of: PackageOf) -> None:
+    model = slot_model(package_of("mistral"), 2, length=10, garbage=0.0)
+    model.prefill(0, [5] * 8)
+    before = {name: buffer.copy() for name, buffer in model.buffers.items()}
+
+    with pytest.raises(RuntimeError, match="total_sequence_length"):
+        model.prefill(0, [5] * 8)
+
+    for name, buffer in model.buffers.items():
+        np.testing.assert_array_equal(buffer[1], before[name][1])
+
+
+def test_the_graph_has_nothing_in_it_that_tracing_left(package_of: PackageOf) -> None:
+    model = onnx.load(package_of("gpt2").file("model.onnx"))
+    kinds = Counter(node.op_type for node in model.graph.node)
+    sizes = [tuple(tensor.dims) for tensor in model.graph.initializer]
+
+    assert kinds["GroupQueryAttention"] == 2
+    assert kinds["Reshape"] + kinds["Softmax"] + kinds["Where"] + kinds["Expand"] == 0
+    assert kinds["Gemm"] == 0
+    assert kinds["Transpose"] == 1  # of the embedding, for the logits
+    assert len(model.graph.node) <= 80
+    assert (sizes.count((322, 64)), sizes.count((64, 322))) == (1, 0)
+    assert model.ir_version <= 13
+    assert {each.domain for each in model.opset_import} == {"", "com.microsoft"}
+
+
+def test_a_rotated_layer_is_its_projections_and_three_operators(package_of: PackageOf) -> None:
+    model = onnx.load(package_of("mistral").file("model.onnx"))
+    kinds = Counter(node.op_type for node in model.graph.node if "layers.1/self_attn" in node.output[0])
+
+    assert kinds == {"MatMul": 4, "RotaryEmbedding": 2, "GroupQueryAttention": 1}
+
+
+def export_tiny(folder: Path, config_class: type[PretrainedConfig], options: dict[str, Any]) -> ModelPackage:
+    """Export a tiny model of random weights; it is compared with its reference on the way."""
+    torch.manual_seed(3)
+    (folder / "source").mkdir()
+    tokenizer = byte_pairs(special=SPECIAL)
+    ids = {"vocab_size": len(tokenizer), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "initializer_range": WIDE}
+    config = config_class(**{**sizes, **ids, **options})
+    save(folder / "source", AutoModelForCausalLM.from_config(config), tokenizer)
+    source = open_source(str(folder / "source"))
+    return export_package(ExportRequest(source=source, task="generate", name="tiny", output=folder, max_tokens=64))
+
+
+@pytest.mark.parametrize(
+    ("config_class", "options", "reason"),
+    [
+        (GPT2Config, {"hidden_size": 48}, "heads of a size that 8 divides"),
+        (GPTNeoConfig, {"num_layers": 2, "num_heads": 4, "attention_types": OWN}, "attention interface"),
+    ],
+    ids=["odd-heads", "own-attention"],
+)
+def test_what_can_not_have_slots_keeps_the_concat_graph_and_says_why(
+    tmp_path: Path, config_class: type[PretrainedConfig], options: dict[str, Any], reason: str
+) -> None:
+    manifest = export_tiny(tmp_path, config_class, options).manifest
+
+    assert manifest.graph == "decoder-concat"
+    assert reason in str(manifest.export["no_slots"])
+    assert manifest.decoder is not None
+    assert manifest.decoder.attention is None
+
+
+@pytest.mark.parametrize(
+    ("config_class", "options"),
+    [
+        (GPT2Config, {"scale_attn_by_inverse_layer_idx": True}),
+        (LlamaConfig, LLAMA | {"rope_scaling": {"rope_type": "llama3", **SCALING, **FREQUENCIES}}),
+        (LlamaConfig, LLAMA | {"rope_scaling": {"rope_type": "yarn", **SCALING}}),
+        (GlmConfig, LLAMA | {"head_dim": 16}),
+    ],
+    ids=["scaled-by-layer", "llama3-rope", "yarn-rope", "neighbours-rotated"],
+)
+def test_options_of_architectures_are_in_the_graph(
+    tmp_path: Path, config_class: type[PretrainedConfig], options: dict[str, Any]
+) -> None:
+    """The export compares with the model, whose config says them."""
+    assert export_tiny(tmp_path, config_class, options).manifest.graph == "decoder-slots"
+
+
+def test_weights_that_one_file_can_not_hold_lie_beside_it(
+    source_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots_export, "_MAX_FILE_BYTES", 0)
+
+    slots_export.export_slots(open_source(str(source_of("decoders:gpt2"))), tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "model.onnx_data"]
+    assert (tmp_path / "model.onnx").stat().st_size < (tmp_path / "model.onnx_data").stat().st_size
