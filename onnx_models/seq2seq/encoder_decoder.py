@@ -100,8 +100,18 @@ def _write_graphs(request: ExportRequest, config: Any, folder: Path) -> None:
 
 
 def _read_decoder(folder: Path) -> tuple[int, bool]:
-    """Return the length of the decoder's logits, and whether it returns keys and values of the source."""
+    """Return the length of the decoder's logits, and whether it returns keys and values of the source.
+
+    Raises:
+        ExportError: it takes no mask of its own tokens.
+    """
     graph = onnx.load(folder / DECODER, load_external_data=False).graph
+    inputs = [tensor.name for tensor in graph.input]
+    if "attention_mask" not in inputs:
+        raise ExportError(
+            "the decoder takes no mask, so its rows would have to start together, and workers let none wait; "
+            "onnx_models/architectures/decoder_mask.py lists the architectures that have one"
+        )
     logits = next(output for output in graph.output if output.name == "logits")
-    cross_cache = any(tensor.name.endswith(".encoder.key") for tensor in graph.input)
+    cross_cache = any(name.endswith(".encoder.key") for name in inputs)
     return int(logits.type.tensor_type.shape.dim[-1].dim_value), cross_cache

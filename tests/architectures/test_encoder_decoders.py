@@ -248,6 +248,7 @@ def test_variants_of_an_architecture_pass_too(
         ("captions:vit_gpt2", "transcribe", {}, "vision-encoder-decoder reads pictures, but transcribe is for sound"),
         ("speech:whisper", "transcribe", {"max_tokens": 9}, "every input of whisper has 50 positions"),
         ("seq2seq:bart", "denoise", {"max_tokens": 65}, "positions for 64 tokens only"),
+        ("seq2seq:blenderbot_small", "text2text", {}, "the decoder takes no mask"),
     ],
 )
 def test_a_source_that_does_not_fit_the_task_is_refused(

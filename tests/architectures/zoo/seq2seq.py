@@ -18,6 +18,7 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     BartConfig,
     BertConfig,
+    BlenderbotSmallConfig,
     EncoderDecoderConfig,
     EncoderDecoderModel,
     GenerationConfig,
@@ -171,6 +172,7 @@ mt5 = _t5(MT5Config, 5, feed_forward_proj="gated-gelu", tie_word_embeddings=Fals
 bart = _bart(BartConfig, 12, _bytes, forced_bos_token_id=0)
 pegasus = _bart(PegasusConfig, 10, _pegasus, starts_with_padding=True)
 mbart = _bart(MBartConfig, 1, _mbart50)
+blenderbot_small = _bart(BlenderbotSmallConfig, 1, _bytes)
 marian = _bart(MarianConfig, 11, partial(sentencepieces.marian, languages=()), starts_with_padding=True)
 marian_many = _bart(MarianConfig, 9, sentencepieces.marian, starts_with_padding=True)
 m2m100 = _bart(M2M100Config, 5, sentencepieces.m2m100)
