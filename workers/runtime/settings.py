@@ -18,7 +18,7 @@ class WorkerSettings:
     models_dir: tuple[Path, ...] = (Path("onnx_models/packages"),)
     """TRIPTYCH_MODELS_DIR: folders that hold model packages, separated by colons."""
     models: tuple[str, ...] = ()
-    """TRIPTYCH_MODELS: names of the models to serve, separated by commas; empty: every package that this worker can serve."""
+    """TRIPTYCH_MODELS: names of the models to serve, by commas; empty: every package that this worker can serve."""
     device: Device = "cpu"
     """TRIPTYCH_DEVICE: cpu or cuda. A worker that asked for cuda and did not get it exits."""
     threads: int = 1
