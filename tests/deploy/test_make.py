@@ -11,7 +11,20 @@ import pytest
 
 from tests.deploy.stack import ROOT
 
-TARGETS = {"setup", "demo", "run", "test", "check", "format", "bench", "export", "recipes", "minilm", "lock", "env-example"}
+TARGETS = {
+    "setup",
+    "demo",
+    "run",
+    "test",
+    "check",
+    "format",
+    "bench",
+    "export",
+    "recipes",
+    "minilm",
+    "lock",
+    "env-example",
+}
 
 
 def _make(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
