@@ -3,6 +3,7 @@
 That scale is taken over the whole batch, so a row's answer changes with its neighbours.
 """
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -27,14 +28,13 @@ def quantize_dynamic(file: Path) -> None:
     """
     from onnxruntime.quantization import quantize_dynamic as quantize
 
-    with tempfile.TemporaryDirectory(dir=file.parent) as scratch, quiet():
-        whole = Path(scratch) / file.name
-        with refusing(f"{file.name}: ONNX Runtime can't quantise it dynamically"):
-            quantize(
-                file,
-                whole,
-                per_channel=True,
-                use_external_data_format=file.with_name(f"{file.name}_data").exists(),
-                extra_options=_OPTIONS,
-            )
-        save_graph(load_graph(whole), file)
+    large = file.with_name(f"{file.name}_data").exists()
+    logging.disable(logging.WARNING)  # it advises what optimum has done already
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent) as scratch, quiet():
+            whole = Path(scratch) / file.name
+            with refusing(f"{file.name}: ONNX Runtime can't quantise it dynamically"):
+                quantize(file, whole, per_channel=True, use_external_data_format=large, extra_options=dict(_OPTIONS))
+            save_graph(load_graph(whole), file)
+    finally:
+        logging.disable(logging.NOTSET)

@@ -3,6 +3,7 @@
     <name>/manifest.toml      what this model is: `workers.runtime.manifest`
     <name>/model.onnx         the graph, or several, under the file names that optimum gives them
     <name>/tokenizer.json     the tokenizer, as the `tokenizers` library writes it; not for pictures
+    <name>/pieces.json        how texts are cut for it, where that library can't: `workers.runtime.sentencepieces`
 
 `onnx_models` writes these folders; the path of a job meets them when a worker starts, and when one is replaced. The
 folder may be a link, so that a version can be put in place with one rename; nothing in it may be.
