@@ -16,6 +16,7 @@ from onnx_models.shelf import new_package
 from onnx_models.verify import verified, verify
 from workers.runtime.manifest import Figures, Manifest
 from workers.runtime.model_package import ModelPackage, PackageError, load_package
+from workers.runtime.session import open_graphs
 
 Measure = Callable[[ModelPackage], Figures]
 Tell = Callable[[str], None]
@@ -68,6 +69,7 @@ def _checked(folder: Path, manifest: Manifest, request: ExportRequest, min_cosin
     write_manifest(folder, manifest)
     try:
         package = load_package(folder)
+        open_graphs(package, device="cpu", threads=1)
     except PackageError as error:  # for example a name that the manifest does not allow
         raise ExportError(str(error)) from error
     figures = verify(package, request.source, atol=request.atol, min_cosine=min_cosine)
