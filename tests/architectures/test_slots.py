@@ -223,6 +223,21 @@ def test_writing_behind_the_end_is_refused_and_harms_nobody(package_of: PackageO
         np.testing.assert_array_equal(buffer[1], before[name][1])
 
 
+def test_the_example_of_the_docs_runs(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "architecture" / "06-slot-graphs.md"
+    code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    package = package_of("gpt2")
+    monkeypatch.chdir(package.path)
+
+    names: dict[str, Any] = {}
+    exec(compile(code, page.name, "exec"), names)
+
+    texts = [Text([5, 6, 7], [13, 0]), Text([9, 10, 11, 12], [14, 0])]
+    for row, text in zip((0, 2), texts, strict=True):
+        near(names["logits"][row], play(slot_model(package), [text])[0][1])
+    assert names["lengths"].tolist() == [0, 1, 5]
+
+
 def test_the_graph_has_nothing_in_it_that_tracing_left(package_of: PackageOf) -> None:
     model = onnx.load(package_of("gpt2").file("model.onnx"))
     kinds = Counter(node.op_type for node in model.graph.node)

@@ -66,41 +66,25 @@ class SlotCache(Cache):
         bias: Tensor | None = None,
         **more: Any,
     ) -> tuple[Tensor, None]:
-        """Attend as the function of transformers' attention interface that ``module`` calls.
+        """Attend for the layer ``module``, as transformers' attention interface has it.
 
-        Args:
-            module: the attention layer.
-            query: [rows, heads, tokens, size].
-            key: [rows, kv_heads, tokens, size], as ``value``: of the new tokens only.
-            value: see there.
-            attention_mask: must be None; the operator is causal and knows what each row has.
-            scaling: of the scores; None: 1 / sqrt(size).
-            sliding_window: tokens that a query sees.
-            softcap: scores are squeezed between ± this.
-            bias: added to the scores, [1, heads, tokens, longest past + tokens].
-            more: nothing that changes what attention computes.
+        ``query`` is [rows, heads, tokens, size]; ``key`` and ``value`` are [rows, kv_heads, tokens, size], of the new
+        tokens only. ``scaling`` of None is 1 / sqrt(size), or what GPT-2's options say; ``sliding_window`` counts the
+        tokens that a query sees; scores are squeezed between ± ``softcap``; ``bias``, [1, heads, tokens, longest past +
+        tokens], is added to them. A mask, or anything else that changes what attention computes, is a NoSlotsError.
 
         Returns:
             The mix [rows, tokens, heads, size], and no weights.
-
-        Raises:
-            NoSlotsError: the layer asks for something that the operator does not do.
         """
         _check_plain(module, attention_mask, key, value, more)
         layer, self._layer = self._layer, None
         if layer is None:
             raise NoSlotsError("a layer attends to something else than its own past")
         size = int(query.shape[3])
+        scale = scaling or _default_scale(module, layer, size)
         attention = Attention(
-            num_heads=int(query.shape[1]),
-            num_kv_heads=int(key.shape[1]),
-            size=size,
-            scale=float(scaling or _default_scale(module, layer, size)),
-            window=sliding_window or -1,
-            softcap=softcap or 0.0,
+            int(query.shape[1]), int(key.shape[1]), size, float(scale), sliding_window or -1, softcap or 0.0
         )
-        if size % 8:
-            raise NoSlotsError(f"GroupQueryAttention wants heads of a size that 8 divides; these have {size}")
         mixed, keys, values = group_query_attention(query, key, value, self._pasts[layer], attention, bias=bias)
         self.presents[layer] = keys, values
         return mixed, None
@@ -124,6 +108,8 @@ def _check_plain(module: Any, mask: Tensor | None, key: Tensor, value: Tensor, m
         raise NoSlotsError("its attention is not causal")
     if key.shape[3] != value.shape[3]:
         raise NoSlotsError("its keys and values differ in size")
+    if key.shape[3] % 8:
+        raise NoSlotsError(f"GroupQueryAttention wants heads of a size that 8 divides; these have {int(key.shape[3])}")
 
 
 @contextmanager
