@@ -20,10 +20,12 @@ from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.session import open_session
 from onnx_models.source import open_source
+from tests.architectures.cases.decoders import CASES
 from tests.architectures.zoo.common import WIDE, byte_pairs, save
 from tests.architectures.zoo.decoders import MAX_TOKENS, SPECIAL
 from workers.runtime.model_package import ModelPackage
 
+EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 BUILDS = ("gpt2", "mistral", "gemma2", "bloom")
 """Learned positions; rotation, grouped queries and a sliding window; soft caps; a bias of the scores."""
 LENGTHS = (3, 1, 17, 8, 30, 12, 60, 5)
@@ -77,7 +79,7 @@ def near(found: Floats, expected: Floats) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
 
 
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", EVERY)
 def test_rows_that_come_and_go_write_what_the_concat_graph_writes(package_of: PackageOf, build: str) -> None:
     concat = ConcatModel(package_of(build, "concat"))
     texts = [write(concat, prompt, 15) for prompt in prompts()]
