@@ -91,7 +91,7 @@ def verify(options: argparse.Namespace) -> int:
     versions = {f"verified_with_{name}": version for name, version in tool_versions().items()}
     write_manifest(package.path, verified(package.manifest, figures | versions))
     print(f"{package.path}: answers as {source.name} ({source.revision})")
-    _print(figures)
+    _print(figures | versions)
     return 0
 
 

@@ -41,9 +41,7 @@ class Comparison:
         self.max_abs_diff = _larger(self.max_abs_diff, worst)
         self.relative_diff = _larger(self.relative_diff, worst / max(1.0, float(np.abs(reference).max())))
         left, right = (np.reshape(array, (-1, array.shape[-1])) for array in (served, reference))
-        lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-        cosines = (left * right).sum(axis=1) / np.maximum(lengths, 1e-30)
-        self.min_cosine = -_larger(-self.min_cosine, -float(cosines[lengths > 0].min(initial=1.0)))
+        self.min_cosine = min(self.min_cosine, float(_cosines(left, right).min()))
         self._num_vectors += len(left)
         self._num_same_top += int((left.argmax(axis=1) == right.argmax(axis=1)).sum())
 
@@ -85,6 +83,15 @@ class Comparison:
         if self.num_tokens:
             found |= {"same_tokens": round(self.same_tokens, 4), "tokens": self.num_tokens}
         return found | self._notes
+
+
+def _cosines(left: Floats, right: Floats) -> Floats:
+    """Return the cosine of each pair of vectors: 1 for two zeros; 0 for one, or where a number is NaN or infinite."""
+    with np.errstate(invalid="ignore"):
+        lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+        cosines = (left * right).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)
+    same = (left == right).all(axis=1)
+    return np.where(np.isfinite(cosines) & (lengths > 0), cosines, same)
 
 
 def _larger(left: float, right: float) -> float:

@@ -5,6 +5,7 @@ stay near enough (`FLOORS`), and what the precision costs is measured and record
 """
 
 import datetime
+import math
 
 import msgspec
 
@@ -42,16 +43,17 @@ def verify(
 
 def judge(comparison: Comparison, manifest: Manifest, *, atol: float, min_cosine: float | None = None) -> None:
     """Raise ParityError if the differences are too large for the package's precision. See ``verify``."""
-    # Comparisons are written so that a NaN fails too.
+    if not math.isfinite(comparison.max_abs_diff):
+        raise ParityError("ONNX or the reference answers with numbers that are none: NaN or infinity")
     if manifest.precision == "fp32":
         found = comparison.relative_diff
-        if not found <= atol:
+        if found > atol:
             raise ParityError(f"ONNX and the reference differ by {found:.3g}, allowed is {atol:.3g}")
-        if not comparison.same_tokens == 1.0:
+        if comparison.same_tokens < 1.0:
             raise ParityError(f"greedy tokens differ: {comparison.same_tokens:.0%} of them come before the difference")
         return
     floor = FLOORS[manifest.precision] if min_cosine is None else min_cosine
-    if not comparison.min_cosine >= floor:
+    if comparison.min_cosine < floor:
         raise ParityError(
             f"{manifest.precision} is too far from the reference: smallest cosine {comparison.min_cosine:.4f}, "
             f"allowed is {floor:g} (--min-cosine sets another floor)"
