@@ -1,11 +1,13 @@
-"""Write ``manifest.toml``, the page that tells a worker what a package is; the worker's schema is the only schema."""
+"""Make and write ``manifest.toml``, which tells a worker what a package is; the worker's schema is the only schema."""
 
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from workers.runtime.manifest import MANIFEST, Manifest
+from onnx_models.kind import ExportRequest, family_of
+from workers.runtime.manifest import MANIFEST, Batching, GraphKind, Limits, Manifest
 from workers.runtime.model_package import sha256_of
 
 _HEAD = "# Written by `python -m onnx_models export`; workers/runtime/manifest.py says what each field means.\n"
@@ -23,6 +25,37 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     beside = folder / f".{MANIFEST}"
     beside.write_text(_HEAD + text, encoding="utf-8")
     beside.rename(folder / MANIFEST)
+
+
+def manifest_of(
+    request: ExportRequest,
+    folder: Path,
+    *,
+    graph: GraphKind,
+    architecture: str,
+    limits: Limits,
+    batching: Batching | None = None,
+    **tables: Any,
+) -> Manifest:
+    """Return the manifest of a package whose graphs and tokenizer lie in ``folder``; ``tables`` are its kind's own.
+
+    Without ``batching``, a batch may have the usual number of tokens, and always those of the longest input.
+    """
+    return Manifest(
+        name=request.name,
+        family=family_of(request.task, graph),
+        task=request.task,
+        graph=graph,
+        architecture=architecture,
+        source=request.source.name,
+        revision=request.source.revision,
+        licence=request.licence or request.source.licence,
+        description=request.description,
+        files=checksums(folder),
+        limits=limits,
+        batching=batching or Batching(max_batch_tokens=max(Batching().max_batch_tokens, limits.max_tokens)),
+        **tables,
+    )
 
 
 def checksums(folder: Path) -> dict[str, str]:

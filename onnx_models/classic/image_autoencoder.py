@@ -11,7 +11,7 @@ from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, Ima
 from onnx_models.classic.requests import check_task, max_tokens
 from onnx_models.comparison import Comparison
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.torch_graph import write_graph
@@ -45,17 +45,11 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         outputs=_OUTPUTS,
         opset=request.opset,
     )
-    return Manifest(
-        name=request.name,
-        family="encoder",
-        task="denoise_image",
+    return manifest_of(
+        request,
+        folder,
         graph="image-autoencoder",
         architecture=network.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=Limits(max_tokens=limit),
         batching=Batching(max_batch_tokens=limit, max_padding=1.0),
         image=Image(resize=[], mean=config.mean, std=config.std),

@@ -13,10 +13,10 @@ from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAtten
 from onnx_models.classic.recurrent_parity import compare
 from onnx_models.classic.requests import check_task, max_tokens
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.tokenizers.beside import copy_tokenizer
 from onnx_models.torch_graph import Axes, write_graph
-from workers.runtime.manifest import Batching, Generation, Limits, Manifest
+from workers.runtime.manifest import Generation, Limits, Manifest
 
 __all__ = ["compare", "make"]
 _TASKS = ("text2text", "translate", "denoise")
@@ -34,19 +34,12 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     copy_tokenizer(source, folder, vocabulary=config.vocab_size)
     _write(network, folder, request.opset)
     limit = max_tokens(request, config.max_tokens)
-    return Manifest(
-        name=request.name,
-        family="seq2seq",
-        task=request.task,
+    return manifest_of(
+        request,
+        folder,
         graph="recurrent",
         architecture=network.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=Limits(max_tokens=limit, max_new_tokens=config.max_new_tokens),
-        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limit)),
         generation=Generation(
             decoder_start_token_id=config.decoder_start_token_id,
             eos_token_ids=[config.eos_token_id],

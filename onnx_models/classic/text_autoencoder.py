@@ -12,12 +12,12 @@ from onnx_models.classic.networks.text_autoencoder import TextAutoencoder, TextA
 from onnx_models.classic.requests import check_task, max_tokens
 from onnx_models.comparison import Comparison
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.tokenizers.beside import copy_tokenizer
 from onnx_models.torch_graph import write_graph
-from workers.runtime.manifest import Batching, Limits, Manifest
+from workers.runtime.manifest import Limits, Manifest
 from workers.runtime.model_package import ModelPackage
 
 Outputs = dict[str, NDArray[np.float32]]
@@ -45,19 +45,12 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         outputs=_OUTPUTS,
         opset=request.opset,
     )
-    return Manifest(
-        name=request.name,
-        family="seq2seq",
-        task="denoise",
+    return manifest_of(
+        request,
+        folder,
         graph="text-autoencoder",
         architecture=network.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=Limits(max_tokens=limit, max_new_tokens=limit),
-        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limit)),
     )
 
 

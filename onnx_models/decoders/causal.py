@@ -16,9 +16,9 @@ from onnx_models.decoders.slots.export import export_slots
 from onnx_models.exporter import read_config
 from onnx_models.generation import generation_facts
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Batching, Decoder, GraphKind, Limits, Manifest
+from workers.runtime.manifest import Decoder, GraphKind, Limits, Manifest
 
 __all__ = ["compare", "make"]
 
@@ -29,19 +29,12 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     limit = max_tokens(config, request.max_tokens)
     graph, reason = _graph(request, folder)
     write_chat_template(write_tokenizer(source, folder, decodes=True), folder)
-    return Manifest(
-        name=request.name,
-        family="decoder",
-        task=request.task,
+    return manifest_of(
+        request,
+        folder,
         graph=graph,
         architecture=config.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=Limits(max_tokens=limit),
-        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limit)),
         decoder=Decoder(vocabulary=_vocabulary(folder), attention="group_query" if graph == "decoder-slots" else None),
         generation=generation_facts(source),
         export={"no_slots": reason} if reason else {},

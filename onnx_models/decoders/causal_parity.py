@@ -16,8 +16,8 @@ from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.decoders.runner import Floats, Runner
 from onnx_models.decoders.slot_model import SlotModel
-from onnx_models.encoders.text_parity import TEXTS
 from onnx_models.errors import ParityError
+from onnx_models.sample_texts import TEXTS
 from onnx_models.source import Source
 from workers.runtime.model_package import ModelPackage
 

@@ -20,11 +20,11 @@ from onnx_models.errors import ExportError, refusing
 from onnx_models.exporter import read_config
 from onnx_models.generation import generation_facts
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.source import Source
 from onnx_models.tokenizers.beside import copy_tokenizer
 from onnx_models.torch_graph import write_graph
-from workers.runtime.manifest import Batching, Decoder, Limits, Manifest
+from workers.runtime.manifest import Decoder, Limits, Manifest
 
 __all__ = ["compare", "load_network", "make"]
 _EXAMPLE_ROWS, _EXAMPLE_TOKENS = 2, 3
@@ -45,19 +45,12 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     copy_tokenizer(source, folder, vocabulary=sizes.vocab_size)
     _write(load_network(source, sizes), sizes, folder / "model.onnx", request.opset)
     limit = request.max_tokens or sizes.mem_len
-    return Manifest(
-        name=request.name,
-        family="decoder",
-        task="generate",
+    return manifest_of(
+        request,
+        folder,
         graph="decoder-memory",
         architecture=config.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=Limits(max_tokens=limit),
-        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limit)),
         decoder=Decoder(vocabulary=sizes.vocab_size, memory=sizes.mem_len),
         generation=generation_facts(source),
     )

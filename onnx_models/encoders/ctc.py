@@ -12,7 +12,7 @@ from onnx_models.encoders.graph import write_graph
 from onnx_models.errors import ExportError
 from onnx_models.exporter import read_config
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
 from workers.runtime.manifest import Audio, Batching, Ctc, Limits, Manifest
@@ -34,17 +34,11 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     if limit < steps.first:
         raise ExportError(f"--max-tokens {limit}: the model reads {steps.first} samples or more")
     write_graph(request, config.model_type, "automatic-speech-recognition", folder)
-    return Manifest(
-        name=request.name,
-        family="encoder",
-        task="transcribe",
+    return manifest_of(
+        request,
+        folder,
         graph="ctc",
         architecture=config.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=Limits(max_tokens=limit),
         batching=Batching(max_batch_tokens=limit, max_padding=1.0),
         audio=audio,

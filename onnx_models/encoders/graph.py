@@ -1,9 +1,8 @@
-"""Write the one graph of an encoder, and the manifest that describes it."""
+"""Write the one graph of an encoder."""
 
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -11,8 +10,6 @@ from onnx_models.encoders.clip import export_tower, is_tower
 from onnx_models.errors import ExportError
 from onnx_models.exporter import run_optimum
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
-from workers.runtime.manifest import Batching, GraphKind, Limits, Manifest
 
 
 def write_graph(request: ExportRequest, architecture: str, optimum_task: str, folder: Path) -> None:
@@ -41,24 +38,3 @@ def width_of(folder: Path, expected: tuple[str, ...]) -> int:
     if names != expected:
         raise ExportError(f"the graph answers {', '.join(names)}; expected {', '.join(expected)}")
     return int(outputs[0].type.tensor_type.shape.dim[-1].dim_value)
-
-
-def manifest_of(
-    request: ExportRequest, folder: Path, *, graph: GraphKind, architecture: str, max_tokens: int, **tables: Any
-) -> Manifest:
-    """Return the manifest of an encoder whose files lie in ``folder``; ``tables`` are those of its task."""
-    return Manifest(
-        name=request.name,
-        family="encoder",
-        task=request.task,
-        graph=graph,
-        architecture=architecture,
-        source=request.source.name,
-        revision=request.source.revision,
-        licence=request.licence or request.source.licence,
-        description=request.description,
-        files=checksums(folder),
-        limits=Limits(max_tokens=max_tokens),
-        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, max_tokens)),
-        **tables,
-    )

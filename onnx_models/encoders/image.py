@@ -5,13 +5,14 @@ from typing import Any
 
 from onnx_models.encoders import facts
 from onnx_models.encoders.clip import is_tower
-from onnx_models.encoders.graph import manifest_of, width_of, write_graph
+from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.image_facts import image_facts, num_patches
 from onnx_models.encoders.image_parity import compare
 from onnx_models.errors import ExportError
 from onnx_models.exporter import read_config
 from onnx_models.kind import ExportRequest
-from workers.runtime.manifest import Manifest
+from onnx_models.manifest import manifest_of
+from workers.runtime.manifest import Limits, Manifest
 from workers.runtime.signatures import outputs_of
 
 __all__ = ["compare", "make"]
@@ -29,7 +30,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         folder,
         graph="image-encoder",
         architecture=config.model_type,
-        max_tokens=num_patches(image, vision),
+        limits=Limits(max_tokens=num_patches(image, vision)),
         image=image,
         **_table(request, config, vision, folder),
     )

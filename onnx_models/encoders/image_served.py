@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from onnx_models.encoders.image_facts import size_of
-from onnx_models.encoders.served import open_session, pool, score
+from onnx_models.encoders.served import pool, score
+from onnx_models.session import open_session
 from workers.runtime.manifest import Image
 from workers.runtime.model_package import ModelPackage
 

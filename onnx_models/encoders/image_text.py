@@ -9,18 +9,20 @@ from transformers import AutoModelForZeroShotImageClassification
 
 from onnx_models.comparison import Comparison
 from onnx_models.encoders import facts
-from onnx_models.encoders.graph import manifest_of, width_of, write_graph
+from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.image_facts import image_facts
 from onnx_models.encoders.image_parity import prepare_both_ways, random_pixels
 from onnx_models.encoders.image_served import Floats
 from onnx_models.encoders.loading import load_model
-from onnx_models.encoders.served import Outputs, Row, open_session, open_tokenizer, padded, served_row
+from onnx_models.encoders.served import Outputs, Row, open_tokenizer, padded, served_row
 from onnx_models.encoders.text_parity import random_rows, same_texts
 from onnx_models.exporter import read_config
 from onnx_models.kind import ExportRequest
+from onnx_models.manifest import manifest_of
+from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer, write_tokenizer
-from workers.runtime.manifest import Manifest
+from workers.runtime.manifest import Limits, Manifest
 from workers.runtime.model_package import ModelPackage
 
 _OUTPUTS = ("logits_per_image", "logits_per_text", "text_embeds", "image_embeds")
@@ -35,7 +37,12 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     width_of(folder, _OUTPUTS)
     write_tokenizer(source, folder)
     return manifest_of(
-        request, folder, graph="image-text", architecture=config.model_type, max_tokens=limit, image=image
+        request,
+        folder,
+        graph="image-text",
+        architecture=config.model_type,
+        limits=Limits(max_tokens=limit),
+        image=image,
     )
 
 

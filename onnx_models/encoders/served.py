@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from onnx_models.session import open_session
 from workers.runtime.manifest import Pooling
 from workers.runtime.model_package import ModelPackage
 
@@ -27,13 +27,6 @@ class Row(NamedTuple):
 
     ids: list[int]
     type_ids: list[int]
-
-
-def open_session(package: ModelPackage) -> onnxruntime.InferenceSession:
-    """Return a session over ``model.onnx``; CPU only."""
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(package.file("model.onnx")), options, providers=["CPUExecutionProvider"])
 
 
 def open_tokenizer(package: ModelPackage) -> Tokenizer:

@@ -5,13 +5,14 @@ from typing import Any
 
 from onnx_models.encoders import facts
 from onnx_models.encoders.clip import is_tower
-from onnx_models.encoders.graph import manifest_of, width_of, write_graph
+from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.text_parity import compare
 from onnx_models.exporter import read_config
 from onnx_models.kind import ExportRequest
+from onnx_models.manifest import manifest_of
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Manifest
+from workers.runtime.manifest import Limits, Manifest
 from workers.runtime.signatures import outputs_of
 
 __all__ = ["compare", "make"]
@@ -36,7 +37,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         folder,
         graph="text-encoder",
         architecture=config.model_type,
-        max_tokens=limit,
+        limits=Limits(max_tokens=limit),
         **_table(request, config, folder),
         export=_prompt(source),
     )

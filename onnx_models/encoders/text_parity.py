@@ -10,6 +10,7 @@ from onnx_models.comparison import Comparison
 from onnx_models.encoders.reference import ReferenceModel, reference_row
 from onnx_models.encoders.served import Outputs, Row, ServedModel, Text, served_row
 from onnx_models.errors import ParityError
+from onnx_models.sample_texts import TEXTS
 from onnx_models.source import Source
 from workers.runtime.manifest import Manifest
 from workers.runtime.model_package import ModelPackage
@@ -18,19 +19,6 @@ from workers.runtime.model_package import ModelPackage
 _TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)
 _SEED = 20260101
 _LENGTHS = ((1,), (2, 7), (16, 3, 9, 31), (60, 5, 33, 2, 48, 11, 17, 3, 24, 40, 8, 54, 29, 13, 20))
-TEXTS = (
-    "a",
-    "The quick brown fox jumps over the lazy dog.",
-    "How do I reset my password?",
-    "I LOVED it!!! 10/10, would buy again :-)",
-    "naïve café, Straße, Ærøskøbing, señor",
-    "Привет, как дела? 今日はいい天気ですね。 مرحبا",
-    "emoji 🎉👩‍👩‍👧 and symbols © € ½ → ≤",
-    "tabs\tand\nnew lines   and  spaces ",
-    "<html>&amp;</html> {'json': [1, 2.5e-3]} https://example.org/a?b=c#d",
-    "[MASK] [SEP] <s> </s> <unk> are words that look special",
-    "Antidisestablishmentarianism pneumonoultramicroscopicsilicovolcanoconiosis",
-)
 _PAIRS = (("How old is the city?", "The city was founded in 1201."), ("A man sleeps.", "Nobody is awake, not one."))
 
 

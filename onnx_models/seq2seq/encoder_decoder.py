@@ -19,14 +19,14 @@ from onnx_models.errors import ExportError
 from onnx_models.exporter import read_config, run_optimum
 from onnx_models.generation import generation_facts
 from onnx_models.kind import ExportRequest
-from onnx_models.manifest import checksums
+from onnx_models.manifest import manifest_of
 from onnx_models.seq2seq.facts import audio_facts, limits_of, prompts_of, transcribe_facts
 from onnx_models.seq2seq.languages import translate_facts
 from onnx_models.seq2seq.parity import compare
 from onnx_models.seq2seq.served import DECODER, ENCODER
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Batching, Decoder, Generation, Manifest, Task
+from workers.runtime.manifest import Decoder, Generation, Manifest, Task
 
 __all__ = ["compare", "make"]
 _READS = {"whisper": "sound", "vision-encoder-decoder": "pictures"}
@@ -42,19 +42,12 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     tokenizer = write_tokenizer(source, folder, decodes=True)
     _write_graphs(request, config, folder)
     vocabulary, cross_cache = _read_decoder(folder)
-    return Manifest(
-        name=request.name,
-        family="seq2seq",
-        task=request.task,
+    return manifest_of(
+        request,
+        folder,
         graph="encoder-decoder",
         architecture=config.model_type,
-        source=source.name,
-        revision=source.revision,
-        licence=request.licence or source.licence,
-        description=request.description,
-        files=checksums(folder),
         limits=limits,
-        batching=Batching(max_batch_tokens=max(Batching().max_batch_tokens, limits.max_tokens)),
         decoder=Decoder(vocabulary=vocabulary, cross_cache=cross_cache),
         generation=_generation(source),
         **_tables(request, config, tokenizer),

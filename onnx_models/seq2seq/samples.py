@@ -7,9 +7,9 @@ import numpy as np
 
 from onnx_models.comparison import Comparison
 from onnx_models.encoders.image_parity import prepare_both_ways, random_pixels
-from onnx_models.encoders.text_parity import TEXTS
 from onnx_models.errors import ParityError
 from onnx_models.exporter import LOCAL
+from onnx_models.sample_texts import TEXTS
 from onnx_models.seq2seq.log_mel import log_mel
 from onnx_models.seq2seq.served import Floats, Input, ServedEncoderDecoder
 from onnx_models.source import Source

@@ -13,7 +13,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, processors
 
 from onnx_models.errors import ExportError
 from onnx_models.tokenizers.piece_model import read_piece_model
-from workers.runtime.sentencepieces import PIECES, SPACE, PieceModel
+from workers.runtime.manifest import PIECES
+from workers.runtime.sentencepieces import SPACE, PieceModel
 
 _WHITE = r"[\s\x1c-\x1f]"
 """What ``str.strip`` takes away."""

@@ -15,7 +15,8 @@ from onnx_models.tokenizers.equality import check_equal
 from onnx_models.tokenizers.strings import STRINGS, strings_about
 from onnx_models.tokenizers.write import write_tokenizer
 from tests.architectures.zoo import sentencepieces
-from workers.runtime.sentencepieces import PIECES, open_tokenizer
+from workers.runtime.manifest import PIECES
+from workers.runtime.sentencepieces import open_tokenizer
 
 Build = Callable[[Path], Any]
 BUILDS: dict[str, Build] = {

@@ -68,6 +68,13 @@ def test_a_sound_package_is_loaded(package: Path) -> None:
     assert find_packages(package.parent) == {"mini": package}
 
 
+def test_pieces_that_are_not_listed_are_refused(package: Path) -> None:
+    """Other files that lie about do no harm; this one would be read."""
+    (package / "pieces.json").write_text("{}")
+    with pytest.raises(PackageError, match=r"pieces\.json: not listed in the manifest"):
+        load_package(package)
+
+
 def test_a_file_that_is_not_listed_is_not_part_of_the_package(package: Path) -> None:
     (package / "extra.json").write_text("{}")
     with pytest.raises(PackageError, match=r"does not list extra\.json"):

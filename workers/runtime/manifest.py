@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 
 MANIFEST = "manifest.toml"
+PIECES = "pieces.json"
+"""How SentencePiece cuts texts, beside the tokenizer.json of the few packages that need it."""
 
 Family = Literal["encoder", "decoder", "seq2seq"]
 Task = Literal[

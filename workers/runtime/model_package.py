@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from workers.runtime import onnx_limits
-from workers.runtime.manifest import MANIFEST, Manifest, missing_tables
+from workers.runtime.manifest import MANIFEST, PIECES, Manifest, missing_tables
 from workers.runtime.onnx_file import read_header
 from workers.runtime.package_file import PackageError, open_plain, sha256_of
 from workers.runtime.signatures import signatures_of
@@ -106,6 +106,8 @@ def load_package(folder: Path) -> ModelPackage:
         _check_file(folder, name, digest, manifest)
     for name in signatures_of(manifest):
         package.file(name)
+    if PIECES not in manifest.files and os.path.lexists(folder / PIECES):
+        raise PackageError(f"{folder / PIECES}: not listed in the manifest, and would change how texts are cut")
     return package
 
 

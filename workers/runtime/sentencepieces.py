@@ -20,8 +20,8 @@ from tokenizers import NormalizedString, PreTokenizedString, Tokenizer
 from tokenizers.pre_tokenizers import PreTokenizer
 
 from workers.runtime.charsmap import Charsmap
+from workers.runtime.manifest import PIECES
 
-PIECES = "pieces.json"
 SPACE = "▁"
 """U+2581, which stands for a space inside pieces."""
 _UNKNOWN_PENALTY = 10.0
