@@ -21,4 +21,5 @@ _ARCHITECTURES = {
 CASES: tuple[Case, ...] = (
     *(Case(name, "generate", f"decoders:{build}", slots=True) for name, build in _ARCHITECTURES.items()),
     *(Case(name, "generate", f"decoders:{build}", {"cache": "concat"}) for name, build in _ARCHITECTURES.items()),
+    Case("Transformer-XL", "generate", "transformer_xl:transformer_xl"),
 )

@@ -20,4 +20,5 @@ CASES: tuple[Case, ...] = (
         for task, options in _OPTIONS.items()
     ),
     *_PICTURES,
+    Case("wav2vec2", "transcribe", "wav2vec2:wav2vec2"),
 )
