@@ -8,7 +8,6 @@ also made as short as it can be, which may take minutes.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -26,7 +25,8 @@ from hypothesis.stateful import (
 
 from contracts.errors import IdempotencyMismatch, JobGone, TriptychError
 from contracts.job_store import PREFIX, JobStore
-from contracts.jobs import TERMINAL, Claim, NewJob
+from contracts.jobs import Claim, NewJob
+from tests.redis.expected import Expected
 from tests.redis.hand import (
     ANSWER,
     NO_LIMITS,
@@ -50,32 +50,6 @@ tenants = st.sampled_from(["acme", "other"])
 lanes = st.sampled_from([QUEUE, SUSPECTS])
 places = st.integers(0, 10**6)
 """Which job or attempt a step is about, counted from the newest, because small numbers are drawn most."""
-
-
-@dataclass
-class Expected:
-    """What the model knows of a job."""
-
-    id: str
-    tenant: str
-    status: str = "queued"
-    attempt: int = 0
-    crashes: int = 0
-    suspect: bool = False
-    worker: str = ""
-    ended_by: int = 0
-    late: bool = False
-    deleted: bool = False
-    version: int = 0
-
-    @property
-    def live(self) -> bool:
-        """Whether the job has yet to end."""
-        return self.status not in TERMINAL
-
-    def owned_by(self, claim: Claim) -> bool:
-        """Whether this attempt may end the job."""
-        return self.status in {"running", "cancelling"} and self.attempt == claim.attempt
 
 
 class Orders(RuleBasedStateMachine):
