@@ -3,8 +3,14 @@
 import pytest
 import redis
 
+from contracts.job_store import JobStore
+from contracts.jobs import Answer, Claim
 from contracts.registry import MODEL_TTL_S, ModelCard, Registry, WorkerCard
 from tests.support.waiting import wait_until
+from workers.runtime.engine import Engine
+from workers.runtime.harness import Attempt, Harness
+from workers.runtime.heartbeat import Heartbeat, Watchdog
+from workers.runtime.models import Models, Version
 
 MODEL = ModelCard(
     name="minilm",
@@ -28,6 +34,49 @@ def worker(name: str) -> WorkerCard:
     fields: dict[str, object] = {"id": name, "host": "h", "models": ["minilm"]}
     numbers = {field: 1 for field in WorkerCard.__struct_fields__ if field not in fields}
     return WorkerCard(**(fields | numbers))
+
+
+class Served:
+    """A model that is announced and never asked."""
+
+    name, task = MODEL.name, MODEL.task
+
+    def card(self) -> ModelCard:
+        return MODEL
+
+    def answer(self, claim: Claim, attempt: Attempt) -> Answer:
+        raise AssertionError("no job was submitted")
+
+
+class Watched(Registry):
+    """Writes down which models are known whenever a worker says that it is alive."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__(client)
+        self.known: list[set[str]] = []
+
+    def beat(self, card: WorkerCard, ttl_s: float) -> None:
+        self.known.append(set(self.models()))
+        super().beat(card, ttl_s)
+
+
+def test_a_worker_is_alive_to_others_only_when_its_models_are_known(store: JobStore, client: redis.Redis) -> None:
+    """Else one that is killed in between leaves a gateway that sees no model, and never gets ready."""
+    registry, models = Watched(client), Models()
+    models.put(Version(Served(), "digest"))
+    heartbeat = Heartbeat(
+        "w1",
+        store=store,
+        registry=registry,
+        harness=Harness(store, "w1", models),
+        engine=Engine(),
+        models=models,
+        watchdog=Watchdog(hard_limit_s=600, stall_s=30),
+    )
+    heartbeat.start()
+    wait_until(lambda: registry.known, 10, "the worker never said that it is alive")
+    heartbeat.stop()
+    assert registry.known[0] == {MODEL.name}
 
 
 def test_an_empty_store_knows_nothing(registry: Registry) -> None:

@@ -108,9 +108,10 @@ class Heartbeat:
         if attempts:
             for job_id in self._store.beat((job_id, a.claim.attempt) for job_id, a in attempts.items()):
                 attempts[job_id].gone.set()
-        self._registry.beat(self._card(len(attempts)), ttl_s=self._store.lease_s)
+        # The models first: whoever sees a worker alive may count on its models being known, even if it dies at once.
         if time.monotonic() - self._announced > ANNOUNCE_PERIOD_S:
             self._announce_all()
+        self._registry.beat(self._card(len(attempts)), ttl_s=self._store.lease_s)
         self._watch(len(attempts))
 
     def _announce_all(self) -> None:
