@@ -48,7 +48,7 @@ PREFIX = "triptych:"
 WAKE_CHANNEL = PREFIX + "wake"
 REAP_LIMIT = 200
 IDEMPOTENCY_TTL_S = 24 * 3600
-_SCRIPTS = ("submit", "claim", "next", "beat", "progress", "finish", "release", "cancel", "delete", "reap")
+_SCRIPTS = ("submit", "claim", "next", "beat", "progress", "publish", "finish", "release", "cancel", "delete", "reap")
 _FIELDS = [
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
@@ -238,6 +238,15 @@ class JobStore:
     def progress(self, claim: Claim, done: int) -> None:
         """Record how many inputs are done; without effect when the attempt no longer owns the job."""
         self._run("progress", claim.id, claim.attempt, done)
+
+    def publish(self, growth: Iterable[tuple[Claim, bytes]]) -> set[str]:
+        """Tell what streamed jobs have grown by, in one call for all; return the ids that must stop, as ``beat``.
+
+        The bytes are JSON, a list of ``contracts.generation.Piece``; empty for a job with nothing new. A job that is no
+        longer this attempt's, or past its deadline, tells nothing more.
+        """
+        flat = [value for claim, pieces in growth for value in (claim.id, claim.attempt, pieces)]
+        return {job_id.decode() for job_id in self._run("publish", *flat)}
 
     def succeed(self, claim: Claim, answer: Answer) -> bool:
         """Store an answer as the job's one result; return False when another attempt owns the job by now."""

@@ -43,21 +43,26 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What the inputs weighed: tokens as they came in, and tokens that the model read after truncation."""
+    """What a job weighed: tokens as they came in, those that the model read after truncation, and those it wrote."""
 
     items: int
     tokens_in: int
     tokens_used: int
     truncated_items: int
+    tokens_out: int = 0
 
 
 class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where one attempt spent its time, in milliseconds. ``infer_ms`` counts the model calls this job took part in."""
+    """Where one attempt spent its time, in milliseconds. ``infer_ms`` counts the model calls this job took part in.
+
+    ``first_token_ms``: of a text generator, from the attempt's start to its first token.
+    """
 
     tokenize_ms: float = 0.0
     batch_wait_ms: float = 0.0
     infer_ms: float = 0.0
     post_ms: float = 0.0
+    first_token_ms: float = 0.0
 
 
 class JobError(msgspec.Struct, frozen=True):

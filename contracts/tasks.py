@@ -9,18 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-MAX_INPUTS = 2048
+from contracts.generation import Generated, GenerateInputs, GenerateParameters
+from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 
-Text = Annotated[str, Meta(min_length=1, description="A text that is not empty.")]
 Family = Literal["encoder", "decoder", "seq2seq"]
-Truncate = Annotated[
-    Literal["error", "right", "left"],
-    Meta(description="What to do with a text of more tokens than the model takes: refuse it, or cut that end of it."),
-]
-
-
-class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of everything a client sends: no unknown fields, nothing coerced."""
 
 
 class TextPair(Shape, frozen=True):
@@ -90,6 +82,10 @@ class TaskSpec(msgspec.Struct, frozen=True):
     parameters: type[Shape]
     output: Any
     summary: str
+    streams: bool = False
+    """Whether its answer can be told as it grows: ``stream`` in a request, ``output`` among a job's events."""
+    takes_blank: bool = False
+    """Whether a text of nothing but white space is an input: a line break is a prompt, but has no meaning to embed."""
 
 
 TASKS: dict[str, TaskSpec] = {
@@ -103,6 +99,16 @@ TASKS: dict[str, TaskSpec] = {
             ClassifyParameters,
             list[LabelScore],
             "Score texts against a model's labels.",
+        ),
+        TaskSpec(
+            "generate",
+            "decoder",
+            GenerateInputs,
+            GenerateParameters,
+            Generated,
+            "Continue texts and conversations.",
+            streams=True,
+            takes_blank=True,
         ),
     )
 }

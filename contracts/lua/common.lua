@@ -5,6 +5,8 @@ local P = 'triptych:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 local TOMBSTONE_S = 604800
+-- More than a streamed text has tokens: whoever comes back can go on where the connection broke.
+local MAX_EVENTS = 65536
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
 
 local function stamp(seconds) return string.format('%.6f', seconds) end
@@ -21,7 +23,7 @@ end
 -- Every change goes through here: readers see a new version, event readers an entry, waiters a wake-up.
 local function tell(id, event, ...)
   redis.call('HINCRBY', job_key(id), 'version', 1)
-  redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', 1024, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
+  redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
   redis.call('PUBLISH', P .. 'wake', id)
 end
 

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from contracts.errors import InvalidRequest
-from contracts.tasks import MAX_INPUTS, TASKS, Shape, Text, TextPair
+from contracts.shapes import MAX_INPUTS, Shape, Text
+from contracts.tasks import TASKS, TextPair
 
 T = TypeVar("T")
 

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.tasks import MAX_INPUTS, TASKS, ClassifyRequest, EmbedRequest, num_inputs
+from contracts.shapes import MAX_INPUTS
+from contracts.tasks import TASKS, ClassifyRequest, EmbedRequest, num_inputs
 
 REQUESTS = {"embed": EmbedRequest, "classify": ClassifyRequest}
 PAIR = {"text": "a", "text_pair": "b"}

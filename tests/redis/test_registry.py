@@ -5,7 +5,15 @@ import redis
 
 from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
-from contracts.registry import MODEL_TTL_S, ModelCard, Registry, WorkerCard
+from contracts.registry import (
+    DURATION_BOUNDS_S,
+    MODEL_TTL_S,
+    Durations,
+    GenerationFigures,
+    ModelCard,
+    Registry,
+    WorkerCard,
+)
 from tests.support.waiting import wait_until
 from workers.runtime.engine import Engine
 from workers.runtime.harness import Attempt, Harness
@@ -31,7 +39,10 @@ def registry(client: redis.Redis) -> Registry:
 
 def worker(name: str) -> WorkerCard:
     """Return a heartbeat with every field set."""
-    fields: dict[str, object] = {"id": name, "host": "h", "models": ["minilm"]}
+    spread = Durations([1] * (len(DURATION_BOUNDS_S) + 1), 2.5)
+    counts = {field: 1 for field in GenerationFigures.__struct_fields__ if field not in ("first_token", "token_gap")}
+    generation = GenerationFigures(**counts, first_token=spread, token_gap=spread)
+    fields: dict[str, object] = {"id": name, "host": "h", "models": ["minilm"], "generation": generation}
     numbers = {field: 1 for field in WorkerCard.__struct_fields__ if field not in fields}
     return WorkerCard(**(fields | numbers))
 

@@ -1,0 +1,190 @@
+"""The generate task: what a client may ask of a text generator, and what it gets back, whole and piece by piece.
+
+Shapes follow Hugging Face's text generation (TGI). A conversation is OpenAI's ``messages``.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
+
+MAX_SEQUENCES = 16
+MAX_STOPS = 16
+MAX_MESSAGES = 1024
+MAX_TOP_TOKENS = 20
+DEFAULT_NEW_TOKENS = 256
+"""Most tokens of an answer where the request names no number, or as many as the model has room for."""
+_SEED = 2**63
+
+FinishReason = Literal["length", "eos_token", "stop_sequence"]
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+Stop = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class TextPart(Shape, frozen=True):
+    """A part of a message; texts only."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Message(Shape, frozen=True):
+    """One turn of a conversation. ``developer`` is another word for ``system``."""
+
+    role: Role
+    content: str | list[TextPart]
+    name: Annotated[str | None, Meta(description="Who speaks, for chat templates that tell them apart.")] = None
+
+    @property
+    def text(self) -> str:
+        """The content as one text."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class Conversation(Shape, frozen=True):
+    """Messages that the model's chat template turns into a prompt; the model writes the next one."""
+
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class GenerateParameters(Shape, frozen=True):
+    """How a text is continued. What is not given is as the model's package says."""
+
+    max_new_tokens: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description=f"Most tokens of the answer. Default: {DEFAULT_NEW_TOKENS}, or what room the prompt leaves."),
+    ] = None
+    do_sample: Annotated[
+        bool | None,
+        Meta(
+            description="Draw tokens by their probability; false: always the likeliest. Default: true if a parameter of "
+            "drawing is given, else as the package says."
+        ),
+    ] = None
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=100)] | None,
+        Meta(description="Logits are divided by it; below 1 safer, above 1 wilder. 0: the likeliest token."),
+    ] = None
+    top_k: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(description="Draw from so many of the likeliest tokens only; 0: from all."),
+    ] = None
+    top_p: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="Draw from the likeliest tokens that together have this probability (nucleus sampling)."),
+    ] = None
+    min_p: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="Draw from tokens with at least this share of the likeliest one's probability only."),
+    ] = None
+    typical_p: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        Meta(description="Draw from the most typical tokens that together have this probability."),
+    ] = None
+    repetition_penalty: Annotated[
+        Annotated[float, Meta(gt=0, le=100)] | None,
+        Meta(description="Above 1: tokens of the prompt and of the answer so far become less likely."),
+    ] = None
+    frequency_penalty: Annotated[
+        float, Meta(ge=-2, le=2, description="Taken off a token's logit for each time that the answer has it.")
+    ] = 0.0
+    presence_penalty: Annotated[
+        float, Meta(ge=-2, le=2, description="Taken off a token's logit once the answer has it.")
+    ] = 0.0
+    seed: Annotated[
+        Annotated[int, Meta(ge=-_SEED, le=_SEED - 1)] | None,
+        Meta(description="The same seed draws the same text, whatever runs beside it. Default: a new one, told back."),
+    ] = None
+    stop: Annotated[
+        Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)],
+        Meta(description="Texts that end the answer where they appear; they are not part of it."),
+    ] = msgspec.field(default_factory=list)
+    n: Annotated[int, Meta(ge=1, le=MAX_SEQUENCES, description="How many answers to give.")] = 1
+    best_of: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_SEQUENCES)] | None,
+        Meta(description="How many to write; the `n` with the highest mean log-probability of a token are given."),
+    ] = None
+    return_full_text: Annotated[bool, Meta(description="Put the prompt before the answer.")] = False
+    details: Annotated[bool, Meta(description="Tell each token with its log-probability.")] = False
+    top_n_tokens: Annotated[
+        int, Meta(ge=0, le=MAX_TOP_TOKENS, description="With `details`: so many of the likeliest tokens at each place.")
+    ] = 0
+    truncate: Truncate = "error"
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that contradict each other; msgspec turns the ValueError into an error of validation."""
+        if self.best_of is not None and self.best_of < self.n:
+            raise ValueError("Expected best_of to be at least n")
+        if self.top_n_tokens and not self.details:
+            raise ValueError("top_n_tokens is told with details only: set details to true")
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """``stop`` as a tuple."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+    @property
+    def num_written(self) -> int:
+        """How many answers are written for each input."""
+        return self.best_of or self.n
+
+
+GenerateInputs = Text | Conversation | Annotated[list[Text | Conversation], Meta(min_length=1, max_length=MAX_INPUTS)]
+
+
+class GenerateRequest(Shape, frozen=True):
+    """What crosses the queue for a generate job. ``stream``: tell the text as it grows, in the job's events."""
+
+    inputs: GenerateInputs
+    parameters: GenerateParameters = GenerateParameters()
+    stream: bool = False
+
+
+class Token(msgspec.Struct, frozen=True):
+    """One token. ``logprob`` is its natural log-probability under the model, before sampling changes it."""
+
+    id: int
+    text: str
+    logprob: float
+    special: bool = False
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer token by token. ``top_tokens`` has a list for each token, the likeliest first."""
+
+    finish_reason: FinishReason
+    generated_tokens: int
+    seed: int | None
+    tokens: list[Token]
+    top_tokens: list[list[Token]] = []
+
+
+class Sequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One answer."""
+
+    generated_text: str
+    finish_reason: FinishReason
+    details: Details | None = None
+
+
+class Generated(Sequence, frozen=True, omit_defaults=True, kw_only=True):
+    """The answer to one input: the best, and with ``n`` above 1 in ``sequences`` all of them, best first."""
+
+    sequences: list[Sequence] = []
+
+
+class Piece(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What one sequence of a streamed job has grown by. ``finish_reason`` comes with its last piece.
+
+    ``text`` never ends within a character, and never shows a part of what may become a stop text. So it may lag behind
+    ``tokens``, whose own texts are for people to look at: put together they need not give the text.
+    """
+
+    input: int = 0
+    sequence: int = 0
+    text: str = ""
+    tokens: list[Token] = []
+    top_tokens: list[list[Token]] = []
+    finish_reason: FinishReason | None = None

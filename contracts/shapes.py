@@ -1,0 +1,18 @@
+"""What all types that a client sends have in common."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MAX_INPUTS = 2048
+
+Text = Annotated[str, Meta(min_length=1, description="A text that is not empty.")]
+Truncate = Annotated[
+    Literal["error", "right", "left"],
+    Meta(description="What to do with a text of more tokens than the model takes: refuse it, or cut that end of it."),
+]
+
+
+class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of everything a client sends: no unknown fields, nothing coerced."""
