@@ -59,8 +59,8 @@ class GenerateParameters(Shape, frozen=True):
     do_sample: Annotated[
         bool | None,
         Meta(
-            description="Draw tokens by their probability; false: always the likeliest. Default: true if a parameter of "
-            "drawing is given, else as the package says."
+            description="Draw tokens by their probability; false: always the likeliest. Default: true if a parameter "
+            "of drawing is given, else as the package says."
         ),
     ] = None
     temperature: Annotated[

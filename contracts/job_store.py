@@ -246,7 +246,7 @@ class JobStore:
         longer this attempt's, or past its deadline, tells nothing more.
         """
         flat = [value for claim, pieces in growth for value in (claim.id, claim.attempt, pieces)]
-        return {job_id.decode() for job_id in self._run("publish", *flat)}
+        return {job_id.decode() for job_id in self._run("publish", secrets.token_hex(8), *flat)}
 
     def succeed(self, claim: Claim, answer: Answer) -> bool:
         """Store an answer as the job's one result; return False when another attempt owns the job by now."""

@@ -3,17 +3,10 @@
 import pytest
 import redis
 
+from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
-from contracts.registry import (
-    DURATION_BOUNDS_S,
-    MODEL_TTL_S,
-    Durations,
-    GenerationFigures,
-    ModelCard,
-    Registry,
-    WorkerCard,
-)
+from contracts.registry import MODEL_TTL_S, ModelCard, Registry, WorkerCard
 from tests.support.waiting import wait_until
 from workers.runtime.engine import Engine
 from workers.runtime.harness import Attempt, Harness

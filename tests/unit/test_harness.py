@@ -13,8 +13,8 @@ from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim, new_job_id
 from tests.support.waiting import wait_until
 from workers.runtime import harness as harness_module
+from workers.runtime.control import Stopped
 from workers.runtime.harness import Attempt, Harness
-from workers.runtime.work import Stopped
 
 WAIT_S = 20.0
 ANSWER = Answer(output=b"[1.0]", usage=b"{}", timings=b"{}", num_outputs=1, model_revision="1")

@@ -11,11 +11,12 @@ import pytest
 from contracts.errors import ExecutionTimeout
 from tests.support.tiny_package import tokenizer_json
 from tests.support.waiting import wait_until
-from workers.runtime import work as work_module
+from workers.runtime import control as control_module
+from workers.runtime.control import Stopped
 from workers.runtime.engine import Engine
 from workers.runtime.session import Array
 from workers.runtime.tokenization import Row, Tokenizer
-from workers.runtime.work import Stopped, Work
+from workers.runtime.work import Work
 
 WAIT_S = 20.0
 
@@ -60,10 +61,10 @@ class Control:
 
 @pytest.fixture(autouse=True)
 def short_period() -> Iterator[None]:
-    before = work_module.PROGRESS_PERIOD_S
-    work_module.PROGRESS_PERIOD_S = 0.005
+    before = control_module.PROGRESS_PERIOD_S
+    control_module.PROGRESS_PERIOD_S = 0.005
     yield
-    work_module.PROGRESS_PERIOD_S = before
+    control_module.PROGRESS_PERIOD_S = before
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
 from workers.encoder.classify import classify
 from workers.encoder.embed import embed
@@ -40,5 +41,9 @@ def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: Engine
     return ServedEncoder(model, engine)
 
 
-ENCODER = Serving("encoder", frozenset(("text-encoder", task) for task in TASKS), load_encoder)
+def _engine(_: JobStore) -> Engine:
+    return Engine()
+
+
+ENCODER = Serving("encoder", frozenset(("text-encoder", task) for task in TASKS), _engine, load_encoder)
 """The texts that this worker reads today; packages of other tasks are left to later ones."""

@@ -10,8 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from contracts.errors import OutOfMemory, TriptychError
+from contracts.errors import TriptychError
 from workers.runtime.batching import RowQueue
+from workers.runtime.failures import as_job_error
+from workers.runtime.inference import Stats
 from workers.runtime.session import Array
 from workers.runtime.tokenization import Row
 
@@ -86,23 +88,6 @@ class Ticket:
 Batch = list[tuple[Ticket, int]]
 
 
-class Stats:
-    """What the engine has done since it started; read by the heartbeat."""
-
-    def __init__(self) -> None:
-        self.num_batches = 0
-        self.num_rows = 0
-        self.real_tokens = 0
-        self.padded_tokens = 0
-
-    def count(self, lengths: Sequence[int]) -> None:
-        """Add one model call."""
-        self.num_batches += 1
-        self.num_rows += len(lengths)
-        self.real_tokens += sum(lengths)
-        self.padded_tokens += len(lengths) * max(lengths)
-
-
 class Engine:
     """Owns the inference thread. All public methods can be called from any thread."""
 
@@ -115,6 +100,9 @@ class Engine:
         self._queues: dict[tuple[BatchModel, Ticket | None], RowQueue[Ticket]] = {}
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
         self._thread.start()
+
+    def generation(self) -> None:
+        """Return that no texts are written here."""
 
     def submit(self, model: BatchModel, rows: Sequence[Row], *, alone: bool = False) -> Ticket:
         """Queue the rows of one job. ``alone``: no other job's rows share its model calls."""
@@ -174,7 +162,7 @@ class Engine:
             if len(tickets) == 1:
                 logger.exception("model call failed", extra={"model": tickets[0].model.name})
                 self.cancel(tickets[0])
-                tickets[0].fail(_as_job_error(error))
+                tickets[0].fail(as_job_error(error))
                 return
             for ticket in tickets:
                 self._run([(owner, index) for owner, index in batch if owner is ticket])
@@ -206,12 +194,3 @@ class Engine:
 
 def _key(ticket: Ticket) -> tuple[BatchModel, Ticket | None]:
     return ticket.model, ticket if ticket.alone else None
-
-
-def _as_job_error(error: BaseException) -> TriptychError:
-    if isinstance(error, TriptychError):
-        return error
-    # ONNX Runtime reports a failed allocation as its own exception type, numpy as MemoryError.
-    if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
-        return OutOfMemory()
-    return TriptychError()

@@ -17,7 +17,7 @@ import redis
 from contracts.errors import OutOfMemory, TriptychError, UnknownModel
 from contracts.job_store import JobStore
 from contracts.jobs import JOB_ID, Answer, Claim
-from workers.runtime.work import Stopped
+from workers.runtime.control import Stopped
 
 logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.5
@@ -37,6 +37,10 @@ class Attempt:
     def stopped(self) -> bool:
         """Return whether the job is no longer this worker's to finish."""
         return self.gone.is_set()
+
+    def stop(self) -> None:
+        """Note that the job is no longer this worker's to finish."""
+        self.gone.set()
 
     def progress(self, num_done: int) -> None:
         """Tell how many inputs are done; a store that is out of reach is not worth failing for."""
@@ -126,7 +130,7 @@ class Harness:
             before = self._attempts.pop(job_id, None)
             self._attempts[job_id] = attempt
         if before is not None:  # this worker lost the lease, and then got the job again
-            before.gone.set()
+            before.stop()
         try:
             self._settle(attempt, self._outcome(attempt))
         finally:
@@ -142,7 +146,7 @@ class Harness:
     def release_all(self) -> None:
         """Give every held job back to the queue; their threads, if they still come to an end, are fenced off."""
         for attempt in self.running():
-            attempt.gone.set()
+            attempt.stop()
             try:
                 self._store.release(attempt.claim)
             except redis.RedisError:

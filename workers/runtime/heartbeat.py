@@ -15,8 +15,8 @@ import redis
 from contracts.job_store import JobStore
 from contracts.jobs import queue_of
 from contracts.registry import Registry, WorkerCard
-from workers.runtime.engine import Engine
 from workers.runtime.harness import Harness
+from workers.runtime.inference import Inference
 from workers.runtime.models import Models
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Heartbeat:
         store: JobStore,
         registry: Registry,
         harness: Harness,
-        engine: Engine,
+        engine: Inference,
         models: Models,
         watchdog: Watchdog,
     ) -> None:
@@ -107,7 +107,7 @@ class Heartbeat:
         attempts = {attempt.claim.id: attempt for attempt in self._harness.running()}
         if attempts:
             for job_id in self._store.beat((job_id, a.claim.attempt) for job_id, a in attempts.items()):
-                attempts[job_id].gone.set()
+                attempts[job_id].stop()
         # The models first: whoever sees a worker alive may count on its models being known, even if it dies at once.
         if time.monotonic() - self._announced > ANNOUNCE_PERIOD_S:
             self._announce_all()
@@ -145,6 +145,7 @@ class Heartbeat:
             real_tokens=stats.real_tokens,
             padded_tokens=stats.padded_tokens,
             rss_bytes=_rss_bytes(),
+            generation=self._engine.generation(),
         )
 
 

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from workers.runtime.engine import Engine
+from contracts.job_store import JobStore
+from workers.runtime.inference import Inference
 from workers.runtime.manifest import Family, GraphKind, Manifest, Task
 from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
 from workers.runtime.models import Models, ServedModel, Version
@@ -14,16 +16,20 @@ from workers.runtime.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 
 
+AnyEngine = TypeVar("AnyEngine", bound=Inference)
+
+
 @dataclass(frozen=True)
-class Serving:
+class Serving(Generic[AnyEngine]):
     """What one worker program can serve, and how it makes a model of a checked package: loaded, warm, ready for jobs.
 
-    ``load`` raises ``PackageError`` for a package that it can't serve.
+    ``load`` raises ``PackageError`` for a package that it can't serve. All models of a process share its one engine.
     """
 
     family: Family
     kinds: frozenset[tuple[GraphKind, Task]]
-    load: Callable[[ModelPackage, WorkerSettings, Engine], ServedModel]
+    engine: Callable[[JobStore], AnyEngine]
+    load: Callable[[ModelPackage, WorkerSettings, AnyEngine], ServedModel]
 
     def unfit(self, manifest: Manifest) -> str | None:
         """Return why a package is not for this worker, as words, or None."""
@@ -38,10 +44,10 @@ class Serving:
         return None
 
 
-class Loader:
+class Loader(Generic[AnyEngine]):
     """Finds and loads the packages that the settings and the kind of worker ask for."""
 
-    def __init__(self, serving: Serving, settings: WorkerSettings, engine: Engine) -> None:
+    def __init__(self, serving: Serving[AnyEngine], settings: WorkerSettings, engine: AnyEngine) -> None:
         self._serving = serving
         self._settings = settings
         self._engine = engine

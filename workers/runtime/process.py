@@ -22,7 +22,6 @@ from contracts.reaper import Reaper
 from contracts.redis_client import connect, server_warnings
 from contracts.registry import Registry
 from workers.runtime.broker import harden
-from workers.runtime.engine import Engine
 from workers.runtime.harness import Harness
 from workers.runtime.heartbeat import Heartbeat, Watchdog
 from workers.runtime.loading import Loader, Serving
@@ -35,7 +34,7 @@ STORE_RETRIES = 8
 STOP_LOADING_S = 1.0
 
 
-def run_worker(settings: WorkerSettings, serving: Serving) -> int:
+def run_worker(settings: WorkerSettings, serving: Serving[Any]) -> int:
     """Load the models, then serve their queues until SIGTERM; return the exit status.
 
     Nothing is taken from a queue before every model is loaded and warm.
@@ -45,11 +44,11 @@ def run_worker(settings: WorkerSettings, serving: Serving) -> int:
         DeviceError: see ``Session``.
     """
     _on_hangup(signal.SIG_IGN)  # there is nothing yet that could be replaced
-    engine = Engine()
-    loader = Loader(serving, settings, engine)
-    models = loader.load_all()
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
     store = JobStore.of(client, settings.store)
+    engine = serving.engine(store)
+    loader = Loader(serving, settings, engine)
+    models = loader.load_all()
     worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
     harness = Harness(store, worker_id, models)
     heartbeat = Heartbeat(

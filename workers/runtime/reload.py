@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workers.runtime.loading import Loader
 from workers.runtime.memory import give_back
@@ -34,7 +34,7 @@ class _Retired(NamedTuple):
 class Watcher:
     """The thread that looks for new versions. ``swapped`` is called after each one that was put in place."""
 
-    def __init__(self, models: Models, loader: Loader, *, period_s: float, swapped: Callable[[], None]) -> None:
+    def __init__(self, models: Models, loader: Loader[Any], *, period_s: float, swapped: Callable[[], None]) -> None:
         self._models = models
         self._loader = loader
         self._period_s = period_s

@@ -6,39 +6,18 @@ from typing import Protocol
 
 import msgspec
 
-from contracts.errors import ExecutionTimeout
 from contracts.jobs import Timings, Usage
 from contracts.tasks import TextPair
+from workers.runtime.control import Control, await_ticket, milliseconds
 from workers.runtime.engine import BatchModel, Engine, Ticket
 from workers.runtime.session import Array
 from workers.runtime.tokenization import Row, Tokenizer, Truncate
-
-PROGRESS_PERIOD_S = 0.5
-
-
-class Stopped(Exception):
-    """The job is not this worker's any more: cancelled, expired, deleted, or taken by another attempt."""
 
 
 class TokenModel(BatchModel, Protocol):
     """A model with the tokenizer of its package."""
 
     tokenizer: Tokenizer
-
-
-class Control(Protocol):
-    """How the harness and a running job speak to each other."""
-
-    timeout_s: float
-    alone: bool
-
-    def stopped(self) -> bool:
-        """Return whether the job must stop."""
-        ...
-
-    def progress(self, num_done: int) -> None:
-        """Tell how many inputs are done."""
-        ...
 
 
 class Work:
@@ -65,22 +44,11 @@ class Work:
         self._tokenized = time.perf_counter()
         self._ticket = self._engine.submit(model, self._rows, alone=self._control.alone)
         try:
-            self._await(self._ticket)
+            await_ticket(self._ticket, self._control, self._started)
         finally:
             self._engine.cancel(self._ticket)
         self._inferred = time.perf_counter()
         return self._ticket.results()
-
-    def _await(self, ticket: Ticket) -> None:
-        told = 0
-        while not ticket.wait(PROGRESS_PERIOD_S):
-            if self._control.stopped():
-                raise Stopped
-            if time.perf_counter() - self._started > self._control.timeout_s:
-                raise ExecutionTimeout
-            if ticket.num_done > told:
-                told = ticket.num_done
-                self._control.progress(told)
 
     def usage(self) -> bytes:
         """Return the JSON of ``Usage``."""
@@ -96,13 +64,9 @@ class Work:
         """Return the JSON of ``Timings`` up to now."""
         ticket = self._ticket
         timings = Timings(
-            tokenize_ms=_ms(self._tokenized - self._started),
-            batch_wait_ms=_ms(ticket.wait_s) if ticket else 0.0,
-            infer_ms=_ms(ticket.infer_s) if ticket else 0.0,
-            post_ms=_ms(time.perf_counter() - self._inferred),
+            tokenize_ms=milliseconds(self._tokenized - self._started),
+            batch_wait_ms=milliseconds(ticket.wait_s) if ticket else 0.0,
+            infer_ms=milliseconds(ticket.infer_s) if ticket else 0.0,
+            post_ms=milliseconds(time.perf_counter() - self._inferred),
         )
         return msgspec.json.encode(timings)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -55,6 +55,11 @@ class Order:
     sequence: int = 0
     """Which of the job's inputs, and which of its texts, this is: `contracts.generation.Piece`."""
 
+    @property
+    def max_length(self) -> int:
+        """Most tokens that the text may come to hold, its prompt included."""
+        return len(self.prompt_ids) + self.max_new_tokens
+
 
 @dataclass(frozen=True)
 class Choice:

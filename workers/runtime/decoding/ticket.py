@@ -2,19 +2,21 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 
-from contracts.errors import TriptychError
+from workers.runtime.control import Control
 from workers.runtime.decoding.order import Order, Written
 
 
 class Ticket:
     """Written by the inference thread, waited for by the job's own. Compared and hashed by identity."""
 
-    def __init__(self, orders: Sequence[Order], *, alone: bool) -> None:
+    def __init__(self, orders: Sequence[Order], control: Control) -> None:
         self.orders = orders
-        self.alone = alone
+        self.control = control
         self.num_done = 0
+        """Inputs of which all texts are written."""
         self.wait_s = 0.0
         """Until the first of its texts got a place."""
         self.infer_s = 0.0
@@ -22,9 +24,13 @@ class Ticket:
         self.first_token_s = 0.0
         """Until the first token of any of its texts."""
         self._results: list[Written | None] = [None] * len(orders)
-        self._error: TriptychError | None = None
+        self._left = Counter(order.input for order in orders)
+        self._num_left = len(orders)
+        self._error: Exception | None = None
         self._finished = threading.Event()
         self._created = time.perf_counter()
+        if not orders:
+            self._finished.set()
 
     @property
     def finished(self) -> bool:
@@ -40,6 +46,7 @@ class Ticket:
 
         Raises:
             TriptychError: a model call failed.
+            Stopped: the job is no longer this worker's.
             RuntimeError: the ticket is not finished.
         """
         if self._error is not None:
@@ -63,11 +70,13 @@ class Ticket:
     def settle(self, index: int, written: Written) -> None:
         """Store one text."""
         self._results[index] = written
-        self.num_done += 1
-        if self.num_done == len(self.orders):
+        self._num_left -= 1
+        self._left[written.order.input] -= 1
+        self.num_done += not self._left[written.order.input]
+        if not self._num_left:
             self._finished.set()
 
-    def fail(self, error: TriptychError) -> None:
+    def fail(self, error: Exception) -> None:
         """End the ticket without its texts, unless it has them all."""
         if not self._finished.is_set():
             self._error = error

@@ -1,0 +1,70 @@
+"""How the harness, a running job and the engine that works for it speak to each other."""
+
+import time
+from typing import Protocol
+
+from contracts.errors import ExecutionTimeout
+from contracts.jobs import Claim
+
+PROGRESS_PERIOD_S = 0.5
+
+
+class Stopped(Exception):
+    """The job is not this worker's any more: cancelled, expired, deleted, or taken by another attempt."""
+
+
+class Control(Protocol):
+    """What a job's code, and an engine, know of its attempt."""
+
+    claim: Claim
+    timeout_s: float
+    alone: bool
+    """Whether it must share no model call with other jobs."""
+
+    def stopped(self) -> bool:
+        """Return whether the job must stop."""
+        ...
+
+    def stop(self) -> None:
+        """Note that the job must stop."""
+        ...
+
+    def progress(self, num_done: int) -> None:
+        """Tell how many inputs are done."""
+        ...
+
+
+class Awaited(Protocol):
+    """A ticket of an engine."""
+
+    num_done: int
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is finished; return whether it is."""
+        ...
+
+
+def await_ticket(ticket: Awaited, control: Control, started: float) -> None:
+    """Wait for an engine to finish a ticket, and tell progress meanwhile. ``started``: by ``time.perf_counter()``.
+
+    Raises:
+        ExecutionTimeout: the attempt has taken longer than its ``timeout_s``.
+        Stopped: the job is no longer this worker's.
+    """
+    told = 0
+    while True:
+        left_s = started + control.timeout_s - time.perf_counter()
+        if ticket.wait(max(0.0, min(PROGRESS_PERIOD_S, left_s))):
+            return
+        if control.stopped():
+            raise Stopped
+        if left_s <= 0:
+            raise ExecutionTimeout
+        if ticket.num_done > told:
+            told = ticket.num_done
+            control.progress(told)
+
+
+def milliseconds(seconds: float) -> float:
+    """Return a duration as timings tell it."""
+    return round(seconds * 1000, 2)

@@ -1,0 +1,173 @@
+"""The decoding loop of one model: rows join after their prompt is read and leave at their end, at every step.
+
+A turn reads a bounded piece of the prompts of new rows, oldest first, and then writes one token for every row that has
+read its prompt, in one model call. So a long prompt holds up the others by one piece a step, and a row that ends makes
+room for the next one at once.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from contracts.generation import Piece
+from workers.runtime.control import Stopped
+from workers.runtime.decoding.cache import Floats
+from workers.runtime.decoding.counts import Counts
+from workers.runtime.decoding.line import Line
+from workers.runtime.decoding.row import DecodingModel, Row
+from workers.runtime.decoding.ticket import Ticket
+from workers.runtime.failures import as_job_error
+
+logger = logging.getLogger(__name__)
+IDLE_PREFILL_TOKENS = 512
+"""Tokens of prompts that a turn reads while nobody waits for a next token."""
+Told = list[tuple[Ticket, Piece]]
+
+
+class Loop:
+    """All texts of one model. Used by the inference thread only, but for ``num_running`` and ``num_waiting``."""
+
+    def __init__(self, model: DecodingModel, counts: Counts, prefill_tokens: int) -> None:
+        self._model = model
+        self._cache = model.cache
+        self._counts = counts
+        self._prefill_tokens = prefill_tokens
+        self._waiting: Line[Ticket, int] = Line()
+        self._reading: deque[Row] = deque()
+        self._writing: list[Row] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._reading or self._writing or self._waiting.first())
+
+    @property
+    def num_running(self) -> int:
+        """Rows with a place in the cache."""
+        return len(self._reading) + len(self._writing)
+
+    @property
+    def num_waiting(self) -> int:
+        """Rows that wait for a place."""
+        return len(self._waiting)
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        """The tickets that have rows here, each once."""
+        running = (row.ticket for row in (*self._reading, *self._writing))
+        return list(dict.fromkeys((*running, *self._waiting.jobs)))
+
+    def add(self, ticket: Ticket) -> None:
+        """Put all texts of a ticket into the line."""
+        self._waiting.add(ticket, range(len(ticket.orders)))
+
+    def drop(self, ticket: Ticket) -> None:
+        """Forget all rows of a ticket, wherever they are."""
+        self._waiting.discard(ticket)
+        for row in [row for row in (*self._reading, *self._writing) if row.ticket is ticket]:
+            self._remove(row)
+
+    def turn(self, tell: Callable[[Told], None]) -> None:
+        """Read a piece of the prompts, then write one token for each row; ``tell`` gets what has grown, after both."""
+        for ticket in self.tickets:
+            if ticket.control.stopped():
+                self.end(ticket, Stopped())
+        self._admit()
+        if told := self._read():
+            tell(told)
+        tell(self._write(list(self._writing)))
+
+    def end(self, ticket: Ticket, error: BaseException) -> None:
+        """End a ticket without its texts."""
+        self.drop(ticket)
+        ticket.fail(error if isinstance(error, Stopped) else as_job_error(error))
+
+    def _admit(self) -> None:
+        """Give places to those who are next, as long as there is room."""
+        while first := self._waiting.first():
+            ticket, index = first
+            others = {other.ticket for other in (*self._reading, *self._writing)} - {ticket}
+            if others and (ticket.control.alone or any(other.control.alone for other in others)):
+                return
+            place = self._cache.take(ticket.orders[index].max_length)
+            if place is None:
+                return
+            self._reading.append(Row(ticket, self._waiting.take(), place, self._model))
+            ticket.started()
+
+    def _read(self) -> Told:
+        budget = self._prefill_tokens if self._writing else max(self._prefill_tokens, IDLE_PREFILL_TOKENS)
+        told: Told = []
+        while budget > 0 and self._reading:
+            row = self._reading[0]
+            piece = row.unread(budget)
+            budget -= len(piece)
+            try:
+                logits = self._call([row], len(piece), partial(self._cache.prefill, row.place, piece))
+            except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
+                self._fail(row, error)
+                continue
+            self._counts.tokens_in += len(piece)
+            if row.has_read(len(piece)):
+                self._reading.popleft()
+                self._writing.append(row)
+                told += self._accept(row, logits)
+        return told
+
+    def _write(self, rows: Sequence[Row]) -> Told:
+        """Write a token for each row; if that fails, for each by itself, so that only the culprit's job fails."""
+        if not rows:
+            return []
+        try:
+            places, token_ids = [row.place for row in rows], [row.last_token for row in rows]
+            logits = self._call(rows, 1, partial(self._cache.step, places, token_ids))
+        except BaseException as error:
+            if len(rows) == 1:
+                self._fail(rows[0], error)
+                return []
+            return [piece for row in rows if row in self._writing for piece in self._write([row])]
+        return [piece for row, its in zip(rows, logits, strict=True) for piece in self._accept(row, its)]
+
+    def _call(self, rows: Sequence[Row], num_tokens: int, run: Callable[[], Floats]) -> Floats:
+        started = time.perf_counter()
+        with self._counts.calling([num_tokens] * len(rows)):
+            logits = run()
+        elapsed_s = time.perf_counter() - started
+        for ticket in {row.ticket for row in rows}:
+            ticket.infer_s += elapsed_s
+        return logits
+
+    def _accept(self, row: Row, logits: Floats) -> Told:
+        """Let a row take its next token, and leave if that was its last."""
+        if row not in self._writing:  # its job has failed with another of its rows
+            return []
+        try:
+            piece = row.accept(logits)
+        except Exception as error:
+            self._fail(row, error)
+            return []
+        self._count(row)
+        if row.finish_reason:
+            self._remove(row)
+            row.settle()
+        return [(row.ticket, piece)] if piece else []
+
+    def _count(self, row: Row) -> None:
+        now = time.perf_counter()
+        self._counts.tokens_out += 1
+        if row.num_written > 1:
+            self._counts.token_gap.add(now - row.last_at)
+        elif (first_s := row.ticket.has_token()) is not None:
+            self._counts.first_token.add(first_s)
+        row.last_at = now
+
+    def _fail(self, row: Row, error: BaseException) -> None:
+        logger.error("text not written", exc_info=error, extra={"model": self._model.name})
+        self.end(row.ticket, error)
+
+    def _remove(self, row: Row) -> None:
+        self._cache.leave(row.place)
+        if row in self._writing:
+            self._writing.remove(row)
+        else:
+            self._reading.remove(row)

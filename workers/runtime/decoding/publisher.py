@@ -1,0 +1,94 @@
+"""Tells clients what their jobs have grown by, on a thread of its own: a slow store must not hold up the decoding loop.
+
+One call of the store carries everything of a step, for all rows; what comes while a call is on its way goes into the
+next. The reply says which jobs must stop: so a cancelled job, or one past its deadline, leaves within a step.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+import msgspec
+import redis
+
+from contracts.generation import Piece
+from contracts.job_store import JobStore
+from workers.runtime.control import Control
+
+logger = logging.getLogger(__name__)
+PERIOD_S = 0.01
+"""Shortest time between two calls: the steps of a small model would otherwise make hundreds a second."""
+LOOK_PERIOD_S = 0.05
+"""The same where there is nothing to tell, and the call only finds out who must stop."""
+RETRY_S = 0.5
+
+
+class Publisher:
+    """The thread that speaks to the store. Methods can be called from any thread."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._pending: dict[Control, list[Piece]] = {}
+        self._sending: Mapping[Control, list[Piece]] = {}
+        self._thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
+        self._thread.start()
+
+    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+        """Take what each running job has grown by since the last call, maybe nothing."""
+        with self._changed:
+            for attempt, pieces in growth.items():
+                self._pending.setdefault(attempt, []).extend(pieces)
+            self._changed.notify_all()
+
+    def flush(self, attempt: Control, timeout_s: float) -> bool:
+        """Wait until all that a job has grown by is told, so that its end comes after it; return whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._untold(attempt), timeout_s)
+
+    def _untold(self, attempt: Control) -> bool:
+        return bool(self._pending.get(attempt) or self._sending.get(attempt))
+
+    def _loop(self) -> None:
+        while True:
+            try:
+                time.sleep(self._publish(self._next()))
+            except Exception:  # without this thread no stream would grow, and no job would stop
+                logger.exception("growth not told")
+
+    def _next(self) -> Mapping[Control, list[Piece]]:
+        """Wait for something to tell, and a while for company where there is only to look."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending)
+            self._changed.wait_for(lambda: any(self._pending.values()), LOOK_PERIOD_S)
+            self._sending, self._pending = self._pending, {}
+            return self._sending
+
+    def _publish(self, growth: Mapping[Control, list[Piece]]) -> float:
+        """Tell the store; return how long to pause. What can't be told now is told later."""
+        held = {attempt: pieces for attempt, pieces in growth.items() if not attempt.stopped()}
+        encoded = [(attempt.claim, msgspec.json.encode(pieces) if pieces else b"") for attempt, pieces in held.items()]
+        try:
+            gone = self._store.publish(encoded) if encoded else set()
+        except redis.RedisError as error:
+            logger.warning("growth not told yet: %s", error)
+            self._keep(held)
+            return RETRY_S
+        for attempt in held:
+            if attempt.claim.id in gone:
+                attempt.stop()
+        self._sent()
+        return PERIOD_S
+
+    def _keep(self, growth: Mapping[Control, list[Piece]]) -> None:
+        with self._changed:
+            self._pending = {attempt: pieces + self._pending.pop(attempt, []) for attempt, pieces in growth.items()} | (
+                self._pending
+            )
+            self._sending = {}
+
+    def _sent(self) -> None:
+        with self._changed:
+            self._sending = {}
+            self._changed.notify_all()
