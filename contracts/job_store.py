@@ -47,6 +47,7 @@ from contracts.settings import StoreSettings
 PREFIX = "triptych:"
 WAKE_CHANNEL = PREFIX + "wake"
 REAP_LIMIT = 200
+MAX_EVENTS_READ = 1000
 IDEMPOTENCY_TTL_S = 24 * 3600
 _SCRIPTS = ("submit", "claim", "next", "beat", "progress", "publish", "finish", "release", "cancel", "delete", "reap")
 _FIELDS = [
@@ -210,14 +211,14 @@ class JobStore:
         return [_job_from(job_id, values) for job_id, values in zip(job_ids, pipeline.execute(), strict=True)]
 
     def events(self, job_id: str, after: str) -> list[Event]:
-        """Return the job's events after the one with id ``after`` (``0`` for all), oldest first, at most 1,000.
+        """Return the job's events after the one with id ``after`` (``0`` for all), oldest first: ``MAX_EVENTS_READ``.
 
         Raises:
             InvalidRequest: ``after`` is not an event's id.
         """
         if not _EVENT_ID.fullmatch(after):
             raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
-        rows = self._reads.xrange(f"{PREFIX}events:{job_id}", min=f"({after}", count=1000)
+        rows = self._reads.xrange(f"{PREFIX}events:{job_id}", min=f"({after}", count=MAX_EVENTS_READ)
         return [_event_from(entry_id, fields) for entry_id, fields in rows]
 
     # -- worker -----------------------------------------------------------------------------------------------------
@@ -239,14 +240,16 @@ class JobStore:
         """Record how many inputs are done; without effect when the attempt no longer owns the job."""
         self._run("progress", claim.id, claim.attempt, done)
 
-    def publish(self, growth: Iterable[tuple[Claim, bytes]]) -> set[str]:
+    def publish(self, growth: Iterable[tuple[Claim, bytes]], token: str) -> set[str]:
         """Tell what streamed jobs have grown by, in one call for all; return the ids that must stop, as ``beat``.
+
+        With the token of the call before, a job that was told that time is not told again.
 
         The bytes are JSON, a list of ``contracts.generation.Piece``; empty for a job with nothing new. A job that is no
         longer this attempt's, or past its deadline, tells nothing more.
         """
         flat = [value for claim, pieces in growth for value in (claim.id, claim.attempt, pieces)]
-        return {job_id.decode() for job_id in self._run("publish", secrets.token_hex(8), *flat)}
+        return {job_id.decode() for job_id in self._run("publish", token, *flat)}
 
     def succeed(self, claim: Claim, answer: Answer) -> bool:
         """Store an answer as the job's one result; return False when another attempt owns the job by now."""

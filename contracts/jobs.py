@@ -42,7 +42,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a job weighed: tokens as they came in, those that the model read after truncation, and those it wrote."""
 
     items: int

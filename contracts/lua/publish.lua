@@ -1,6 +1,6 @@
 -- Tell what the texts of running jobs have grown by, and learn which of them must stop: one call for all rows of a step.
 -- A deadline takes effect here and not when the reaper looks.
--- ARGV: token of this call (if it comes again because its reply was lost, nothing is told twice),
+-- ARGV: token of this call: if it comes again because its reply was lost, nothing is told twice,
 --       then id, attempt, pieces ('' for nothing new), …
 -- Returns the ids that are no longer this worker's to finish: fenced, cancelled, expired or deleted.
 local gone = {}

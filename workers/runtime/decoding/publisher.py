@@ -5,6 +5,7 @@ next. The reply says which jobs must stop: so a cancelled job, or one past its d
 """
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Mapping
@@ -53,9 +54,11 @@ class Publisher:
     def _loop(self) -> None:
         while True:
             try:
-                time.sleep(self._publish(self._next()))
+                self._publish(self._next())
             except Exception:  # without this thread no stream would grow, and no job would stop
                 logger.exception("growth not told")
+            self._sent()
+            time.sleep(PERIOD_S)
 
     def _next(self) -> Mapping[Control, list[Piece]]:
         """Wait for something to tell, and a while for company where there is only to look."""
@@ -65,30 +68,31 @@ class Publisher:
             self._sending, self._pending = self._pending, {}
             return self._sending
 
-    def _publish(self, growth: Mapping[Control, list[Piece]]) -> float:
-        """Tell the store; return how long to pause. What can't be told now is told later."""
-        held = {attempt: pieces for attempt, pieces in growth.items() if not attempt.stopped()}
-        encoded = [(attempt.claim, msgspec.json.encode(pieces) if pieces else b"") for attempt, pieces in held.items()]
-        try:
-            gone = self._store.publish(encoded) if encoded else set()
-        except redis.RedisError as error:
-            logger.warning("growth not told yet: %s", error)
-            self._keep(held)
-            return RETRY_S
+    def _publish(self, growth: Mapping[Control, list[Piece]]) -> None:
+        """Tell the store, for as long as it takes: what comes meanwhile waits, and nothing is told twice."""
+        held = [attempt for attempt in growth if not attempt.stopped()]
+        if not held:
+            return
+        encoded = [
+            (attempt.claim, msgspec.json.encode(growth[attempt]) if growth[attempt] else b"") for attempt in held
+        ]
+        token = secrets.token_hex(8)
+        while True:
+            try:
+                gone = self._store.publish(encoded, token)
+                break
+            except redis.RedisError as error:
+                logger.warning("growth not told yet: %s", error)
+                time.sleep(RETRY_S)
         for attempt in held:
             if attempt.claim.id in gone:
                 attempt.stop()
-        self._sent()
-        return PERIOD_S
-
-    def _keep(self, growth: Mapping[Control, list[Piece]]) -> None:
-        with self._changed:
-            self._pending = {attempt: pieces + self._pending.pop(attempt, []) for attempt, pieces in growth.items()} | (
-                self._pending
-            )
-            self._sending = {}
 
     def _sent(self) -> None:
         with self._changed:
             self._sending = {}
             self._changed.notify_all()
+
+
+def _encoded(pieces: list[Piece]) -> bytes:
+    return msgspec.json.encode(pieces) if pieces else b""

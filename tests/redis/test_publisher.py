@@ -1,0 +1,95 @@
+"""The thread that tells the store what texts have grown by: in order, whole, and without holding up anybody."""
+
+import msgspec
+import pytest
+import redis
+
+from contracts.generation import Piece
+from contracts.job_store import JobStore
+from tests.redis.hand import TENANT, claimed, pass_deadline, status
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+from workers.runtime.decoding import publisher as publisher_module
+from workers.runtime.decoding.publisher import Publisher
+from workers.runtime.harness import Attempt
+
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def publisher(store: JobStore) -> Publisher:
+    return Publisher(store)
+
+
+def attempt_at(store: JobStore) -> Attempt:
+    return Attempt(claimed(store), store)
+
+
+def told(store: JobStore, attempt: Attempt) -> list[Piece]:
+    events = [event for event in store.events(attempt.claim.id, "0") if event.name == "output"]
+    return [piece for event in events for piece in msgspec.json.decode(event.fields["pieces"], type=list[Piece])]
+
+
+def texts(pieces: list[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
+
+
+def test_all_that_grows_is_told_in_order_and_before_flush_returns(store: JobStore, publisher: Publisher) -> None:
+    one, two = attempt_at(store), attempt_at(store)
+    for number in range(200):
+        publisher.tell({one: [Piece(text=f"{number} ")], two: [Piece(text=f"{number},")] if number % 2 else []})
+    assert publisher.flush(one, WAIT_S) and publisher.flush(two, WAIT_S)
+    assert texts(told(store, one)) == "".join(f"{number} " for number in range(200))
+    assert texts(told(store, two)) == "".join(f"{number}," for number in range(1, 200, 2))
+
+
+def test_steps_that_come_while_a_call_is_on_its_way_share_the_next(store: JobStore, publisher: Publisher) -> None:
+    attempts = [attempt_at(store) for _ in range(16)]
+    before = store.client.info("stats")["total_commands_processed"]
+    calls_before = store.client.info("commandstats")["cmdstat_evalsha"]["calls"]
+    for number in range(300):
+        publisher.tell({attempt: [Piece(text=str(number))] for attempt in attempts})
+    assert publisher.flush(attempts[0], WAIT_S)
+    calls = store.client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
+    assert store.client.info("stats")["total_commands_processed"] > before
+    assert 0 < calls < 100, "one round trip tells of all rows, and of several steps when they come fast"
+
+
+@pytest.mark.parametrize("end", ["cancel", "deadline", "delete"])
+def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publisher: Publisher, end: str) -> None:
+    attempt, other = attempt_at(store), attempt_at(store)
+    if end == "cancel":
+        store.cancel(attempt.claim.id, TENANT)
+    elif end == "deadline":
+        pass_deadline(store, attempt.claim.id)
+    else:
+        store.delete(attempt.claim.id, TENANT)
+    publisher.tell({attempt: [], other: []})
+    wait_until(attempt.stopped, WAIT_S, "the job runs on")
+    assert not other.stopped()
+    if end == "deadline":
+        assert status(store, attempt.claim.id) == "expired"
+
+
+def test_an_attempt_that_must_stop_tells_nothing_more(store: JobStore, publisher: Publisher) -> None:
+    attempt = attempt_at(store)
+    attempt.stop()
+    publisher.tell({attempt: [Piece(text="late")]})
+    assert publisher.flush(attempt, WAIT_S)
+    assert told(store, attempt) == []
+
+
+def test_what_a_store_out_of_reach_could_not_take_is_told_later(
+    server: ValkeyServer, store: JobStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "RETRY_S", 0.05)
+    attempt = attempt_at(store)
+    own = redis.Redis.from_url(server.url, socket_timeout=0.2)
+    publisher = Publisher(JobStore(own, lease_s=15.0, republish_after_s=5.0, max_crashes=3))
+    client.client_pause(1500, all=True)
+    for number in range(50):
+        publisher.tell({attempt: [Piece(text=f"{number} ")]})
+    assert not publisher.flush(attempt, 0.1), "a store that does not answer can't have been told"
+    assert publisher.flush(attempt, WAIT_S)
+    assert texts(told(store, attempt)) == "".join(f"{number} " for number in range(50))
+    own.close()
