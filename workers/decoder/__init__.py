@@ -1,0 +1,1 @@
+"""The decoder worker: models that continue texts and conversations."""

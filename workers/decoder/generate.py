@@ -1,0 +1,108 @@
+"""Generate: texts and conversations to what the model writes next."""
+
+from collections.abc import Sequence as Many
+
+import msgspec
+
+from contracts.errors import InvalidRequest
+from contracts.generation import Details, Generated, GenerateParameters, GenerateRequest, Sequence
+from contracts.jobs import Answer, Usage
+from workers.decoder.model import DecoderModel
+from workers.decoder.parameters import sampling_of, seed_of
+from workers.decoder.prompts import Prompt
+from workers.runtime.decoding.order import Order, Written
+from workers.runtime.decoding.work import DecodingWork
+
+
+def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
+    """Answer one generate job: what is written for one input; a list of that for a list of inputs.
+
+    Raises:
+        InvalidRequest: the inputs or the parameters are not for this model.
+        Exception: as ``DecodingWork.write``.
+    """
+    job = msgspec.json.decode(request, type=GenerateRequest)
+    if job.stream and job.parameters.num_written > job.parameters.n:
+        raise InvalidRequest(
+            "Which texts are the best is known at their end, so they can't be streamed: leave out best_of, or stream.",
+            param="parameters.best_of",
+        )
+    prompts = model.prompts.of(job)
+    seed = seed_of(job_id) if job.parameters.seed is None else job.parameters.seed
+    written = work.write(model, orders_of(prompts, job, model, seed))
+    size = job.parameters.num_written
+    answers = [
+        answer_of(prompt, written[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
+    ]
+    return Answer(
+        output=msgspec.json.encode(answers if isinstance(job.inputs, list) else answers[0]),
+        usage=msgspec.json.encode(_usage(prompts, written)),
+        timings=work.timings(),
+        num_outputs=len(answers),
+        model_revision=model.revision,
+    )
+
+
+def orders_of(prompts: Many[Prompt], job: GenerateRequest, model: DecoderModel, seed: int) -> list[Order]:
+    """Return what is to be written: for each prompt as many texts as the request wants, side by side."""
+    parameters = job.parameters
+    return [
+        Order(
+            prompt_ids=prompt.token_ids,
+            max_new_tokens=prompt.max_new_tokens,
+            sampling=sampling_of(parameters, model.generation, seed=seed, stream_number=sequence),
+            eos_token_ids=frozenset(model.generation.eos_token_ids),
+            stops=parameters.stops,
+            logprobs=parameters.details or _ranked(job),
+            top_n_tokens=parameters.top_n_tokens,
+            stream=job.stream,
+            input=index,
+            sequence=sequence,
+        )
+        for index, prompt in enumerate(prompts)
+        for sequence in range(parameters.num_written)
+    ]
+
+
+def answer_of(prompt: Prompt, written: Many[Written], job: GenerateRequest, seed: int) -> Generated:
+    """Return the answer to one input, from all texts that were written for it."""
+    best = sorted(written, key=lambda text: -text.mean_logprob) if _ranked(job) else written
+    sequences = [_sequence(prompt, text, job.parameters, seed) for text in best[: job.parameters.n]]
+    first = sequences[0]
+    return Generated(
+        generated_text=first.generated_text,
+        finish_reason=first.finish_reason,
+        details=first.details,
+        sequences=sequences if job.parameters.n > 1 else [],
+    )
+
+
+def _ranked(job: GenerateRequest) -> bool:
+    """Return whether the best text comes first. Streamed texts keep the numbers under which clients have seen them."""
+    return job.parameters.num_written > 1 and not job.stream
+
+
+def _sequence(prompt: Prompt, written: Written, parameters: GenerateParameters, seed: int) -> Sequence:
+    details = Details(
+        finish_reason=written.finish_reason,
+        generated_tokens=written.num_tokens,
+        seed=seed if written.order.sampling.do_sample else None,
+        tokens=written.tokens,
+        top_tokens=written.top_tokens,
+    )
+    return Sequence(
+        generated_text=prompt.text + written.text if parameters.return_full_text else written.text,
+        finish_reason=written.finish_reason,
+        details=details if parameters.details else None,
+    )
+
+
+def _usage(prompts: Many[Prompt], written: Many[Written]) -> Usage:
+    """Return what the job weighed: each prompt once, however many texts continue it."""
+    return Usage(
+        items=len(prompts),
+        tokens_in=sum(prompt.tokens_in for prompt in prompts),
+        tokens_used=sum(len(prompt.token_ids) for prompt in prompts),
+        truncated_items=sum(len(prompt.token_ids) < prompt.tokens_in for prompt in prompts),
+        tokens_out=sum(text.num_tokens for text in written),
+    )

@@ -1,0 +1,108 @@
+"""A decoder as the worker serves it: package, tokenizer, cache, and the template of its conversations."""
+
+import logging
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from contracts.registry import ModelCard
+from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
+from workers.decoder.parameters import check_defaults, not_followed
+from workers.decoder.prompts import Prompts
+from workers.runtime.decoding.open_cache import open_cache
+from workers.runtime.decoding.text import Vocabulary
+from workers.runtime.manifest import Generation
+from workers.runtime.model_package import ModelPackage, PackageError
+from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+TOKENIZER = "tokenizer.json"
+
+
+class DecoderModel:
+    """One loaded decoder. ``cache`` is used by the inference thread only; the rest from any thread.
+
+    Raises:
+        PackageError: a file of the package is not what a decoder needs.
+        DeviceError: see ``Session``.
+    """
+
+    def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
+        assert package.manifest.decoder is not None  # noqa: S101 (the manifest was checked when it was loaded)
+        assert package.manifest.generation is not None  # noqa: S101
+        self.manifest = package.manifest
+        self.generation: Generation = package.manifest.generation
+        self.name = package.manifest.name
+        self.task = package.manifest.task
+        self.revision = package.manifest.version
+        check_defaults(self.manifest, self.generation, package.manifest.decoder.vocabulary)
+        self.tokenizer = _open_tokenizer(package)
+        self.vocabulary = Vocabulary(self.tokenizer)
+        template = self._open_template(package)
+        self.has_template = template is not None
+        self.cache = open_cache(package, settings)
+        self.prompts = Prompts(
+            self.tokenizer, template, max_tokens=self.cache.max_tokens, vocabulary=self.cache.vocabulary
+        )
+        if ignored := not_followed(self.generation):
+            logger.warning("defaults that are not followed", extra={"model": self.name, "fields": ignored})
+
+    def _open_template(self, package: ModelPackage) -> ChatTemplate | None:
+        if CHAT_TEMPLATE not in package.manifest.files:
+            return None
+        ids = {"bos_token": self.generation.bos_token_id, "pad_token": self.generation.pad_token_id}
+        ids["eos_token"] = next(iter(self.generation.eos_token_ids), None)
+        tokens = {name: self.tokenizer.id_to_token(number) for name, number in ids.items() if number is not None}
+        try:
+            source = package.file(CHAT_TEMPLATE).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise PackageError(f"{self.name}: {CHAT_TEMPLATE}: {error}") from error
+        return ChatTemplate(source, {name: token for name, token in tokens.items() if token is not None})
+
+    def warm_up(self) -> None:
+        """Read a prompt and write a token: what does not fit fails now, not in the first job.
+
+        Raises:
+            PackageError: the graph can't do it, or its logits are not those that the manifest says.
+        """
+        size = min(2, self.cache.max_tokens - 1)
+        try:
+            place = self.cache.take(size + 1)
+            if place is None:
+                raise PackageError(f"{self.name}: the cache has no room for {size + 1} tokens")
+            shapes = [self.cache.prefill(place, np.zeros(size, np.int64)).shape]
+            shapes.append(self.cache.step([place], [0])[0].shape)
+            self.cache.leave(place)
+        except PackageError:
+            raise
+        except Exception as error:
+            raise PackageError(f"{self.name}: the graph can't write a token: {error}") from error
+        if any(shape != (self.cache.vocabulary,) for shape in shapes):
+            raise PackageError(f"{self.name}: the graph answers {shapes}, the manifest says {self.cache.vocabulary}")
+
+    def card(self) -> ModelCard:
+        """Return what the gateway and clients may know of this model."""
+        return ModelCard(
+            name=self.name,
+            task=self.task,
+            family=self.manifest.family,
+            revision=self.revision,
+            licence=self.manifest.licence,
+            description=self.manifest.description,
+            max_tokens=self.cache.max_tokens,
+            chat=self.has_template,
+            quality=self.manifest.quality,
+        )
+
+
+def _open_tokenizer(package: ModelPackage) -> Tokenizer:
+    file = package.file(TOKENIZER)
+    try:
+        tokenizer = open_tokenizer(file)
+    except Exception as error:  # the library raises nothing more precise
+        raise PackageError(f"{file}: not a tokenizer: {error}") from error
+    # The file may carry settings of the training; here truncation is a policy, and nothing is padded.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
