@@ -1,4 +1,4 @@
-"""How many tokens may share a model call, from what a package says and what the operator wants."""
+"""How many tokens may share a model call, and how many texts a cache, from what package and operator say."""
 
 from workers.runtime.manifest import Manifest
 from workers.runtime.model_package import PackageError
@@ -28,3 +28,19 @@ def token_budget(manifest: Manifest, settings: WorkerSettings) -> int:
             f"{longest} tokens: set at least as many, or export the model with fewer max_tokens"
         )
     return (settings.max_batch_tokens or own) if manifest.batch_safe else ONE_ROW
+
+
+def cache_rows(manifest: Manifest, settings: WorkerSettings, row_tokens: int) -> int:
+    """Return how many texts of a decoder may be written side by side, each with room for ``row_tokens`` in its cache.
+
+    A package that is not safe in batches writes one at a time, so that no answer depends on its neighbours.
+
+    Raises:
+        PackageError: not even one text fits into the budget.
+    """
+    if settings.max_cache_tokens < row_tokens:
+        raise PackageError(
+            f"{manifest.name}: TRIPTYCH_MAX_CACHE_TOKENS is {settings.max_cache_tokens}, but one text may hold "
+            f"{row_tokens} tokens: set at least as many, or export a model that needs fewer"
+        )
+    return min(settings.max_rows, settings.max_cache_tokens // row_tokens) if manifest.batch_safe else 1

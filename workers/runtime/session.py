@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from workers.runtime.binding import Binding
 from workers.runtime.graph_tensors import Declared, fault_of
 from workers.runtime.model_package import ModelPackage, PackageError
 from workers.runtime.onnx_file import read_header
@@ -67,6 +68,7 @@ class Session:
             raise DeviceError(
                 f"asked for {device}, but ONNX Runtime runs on {running[0]}: check the driver, CUDA 13 and cuDNN 9"
             )
+        self.device = device
         self.inputs = {node.name: _declared(node) for node in self._session.get_inputs()}
         self.outputs = {node.name: _declared(node) for node in self._session.get_outputs()}
 
@@ -74,6 +76,21 @@ class Session:
         """Run the graph once and return the output of that name."""
         (result,) = self._session.run([output], feeds)
         return np.asarray(result)
+
+    def dims(self, name: str, *axes: int) -> tuple[int, ...]:
+        """Return dimensions of an input that are the same in every call.
+
+        Raises:
+            PackageError: the graph does not state them.
+        """
+        dims = [self.inputs[name].shape[axis] for axis in axes]
+        if None in dims:
+            raise PackageError(f"the graph does not say how large {name} is: {list(self.inputs[name].shape)}")
+        return tuple(dim for dim in dims if dim is not None)
+
+    def binding(self) -> Binding:
+        """Return a new binding, for graphs that read and write memory where it lies."""
+        return Binding(self._session.io_binding(), self._session, self.device)
 
 
 def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[str, Session]:

@@ -30,6 +30,11 @@ class WorkerSettings:
     max_batch_tokens: int | None = None
     """TRIPTYCH_MAX_BATCH_TOKENS: padded tokens of one model call, instead of the packages' own limit; at least as many
     as the longest input of every served model may have."""
+    max_rows: int = 16
+    """TRIPTYCH_MAX_ROWS: texts that one decoder writes side by side."""
+    max_cache_tokens: int = 32768
+    """TRIPTYCH_MAX_CACHE_TOKENS: tokens that all texts of one decoder may hold together, which bounds the memory of its
+    cache; at least as many as its longest text may have."""
     hard_limit_s: float = 600.0
     """TRIPTYCH_HARD_LIMIT_S: a single model call that takes longer than this ends the worker."""
     stall_s: float = 30.0
@@ -60,6 +65,8 @@ class WorkerSettings:
             concurrency=env.integer("TRIPTYCH_CONCURRENCY", cls.concurrency, least=1, most=1024),
             drain_s=env.number("TRIPTYCH_DRAIN_S", cls.drain_s, least=0, most=3600),
             max_batch_tokens=tokens or None,
+            max_rows=env.integer("TRIPTYCH_MAX_ROWS", cls.max_rows, least=1, most=1024),
+            max_cache_tokens=env.integer("TRIPTYCH_MAX_CACHE_TOKENS", cls.max_cache_tokens, least=1, most=100_000_000),
             hard_limit_s=env.number("TRIPTYCH_HARD_LIMIT_S", cls.hard_limit_s, least=1, most=86400),
             stall_s=env.number("TRIPTYCH_STALL_S", cls.stall_s, least=5, most=3600),
             reload_s=env.number("TRIPTYCH_RELOAD_S", cls.reload_s, least=0, most=3600),

@@ -1,0 +1,56 @@
+"""The cache of Transformer-XL: a memory of hidden states, of one length from the start of a text to its end.
+
+At the start it holds zeros. A step is one token for each row, so texts of any age share a call.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workers.runtime.binding import Buffer
+from workers.runtime.decoding.cache import Floats
+from workers.runtime.decoding.carried import Row, State, carry
+from workers.runtime.decoding.order import Ids
+from workers.runtime.session import Session
+
+_PAST, _PRESENT = "mems", "new_mems"
+
+
+class MemoryGraph:
+    """See `workers.runtime.decoding.carried.CarryingGraph`. Tensors are [memory, rows, size]."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._inputs = [name for name in session.inputs if name.startswith(_PAST)]
+        self._outputs = [name.replace(_PAST, _PRESENT) for name in self._inputs]
+        self.memory, _ = session.dims(self._inputs[0], 0, 2)
+        """Tokens of one text that the graph remembers."""
+        self._start = State(tuple(self._zeros(name) for name in self._inputs), 1)
+
+    def weight(self, num_tokens: int) -> int:
+        """Return the memory's tokens: it has its full length from the start."""
+        return self.memory
+
+    def start(self) -> State:
+        """Return an empty memory."""
+        return self._start
+
+    def merged(self, rows: Sequence[Row]) -> State:
+        """Return one state of these rows. On cuda this goes through the host."""
+        merged = []
+        for number in range(len(self._inputs)):
+            arrays = {id(row.state): row.state.tensors[number].numpy() for row in rows}
+            memories = [arrays[id(row.state)][:, row.index] for row in rows]
+            merged.append(Buffer.holding(np.stack(memories, axis=1), self._session.device))
+        return State(tuple(merged), len(rows))
+
+    def run(self, state: State, ids: Ids, lengths: Ids) -> tuple[Floats, State]:
+        """Append tokens to all rows; see `CarryingGraph`. Distances are relative, so lengths do not matter."""
+        binding = self._session.binding()
+        binding.feed("input_ids", ids)
+        logits, tensors = carry(binding, self._inputs, self._outputs, state)
+        return logits, State(tensors, state.num_rows)
+
+    def _zeros(self, name: str) -> Buffer:
+        memory, size = self._session.dims(name, 0, 2)
+        return Buffer.holding(np.zeros((memory, 1, size), self._session.inputs[name].dtype), self._session.device)
