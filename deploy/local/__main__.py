@@ -38,7 +38,7 @@ def demo() -> int:
         with Supervisor(settings, log=lambda name, line: None) as stack:
             try:
                 stack.start(ready_within_s=DEMO_READY_S)
-                show(stack.url, between=stack.tend)
+                show(stack.url, stack.models, between=stack.tend)
             except (DemoError, StackError) as error:
                 print(f"The demo failed: {error}\n\nLast log lines:\n{stack.tails()}", file=sys.stderr)
                 return 1

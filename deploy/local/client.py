@@ -3,6 +3,8 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # The stack is on this machine: a proxy set in the environment must not be asked for it.
@@ -19,11 +21,34 @@ def call(url: str, body: object = None, *, timeout_s: float = 30.0) -> Any:
     Raises:
         CallError: no answer in time, or a status of 400 and above.
     """
+    with _answer(url, body, timeout_s) as answer:
+        return json.load(answer)
+
+
+def stream(url: str, body: dict[str, Any], *, timeout_s: float = 30.0) -> Iterator[Any]:
+    """POST ``body`` to ``url`` with ``stream`` set; yield the decoded data of each server-sent event as it comes.
+
+    Raises:
+        CallError: no answer in time, a status of 400 and above, or an error in the stream.
+    """
+    with _answer(url, {**body, "stream": True}, timeout_s) as answer:
+        for line in answer:
+            data = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
+            if not data or data == b"[DONE]":
+                continue
+            item = json.loads(data)
+            if "error" in item:
+                raise CallError(f"POST {url} broke off: {item}")
+            yield item
+
+
+@contextmanager
+def _answer(url: str, body: object, timeout_s: float) -> Iterator[Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - http, our own
     try:
         with _opener.open(request, timeout=timeout_s) as answer:
-            return json.load(answer)
+            yield answer
     except urllib.error.HTTPError as error:
         with error:
             text = error.read(500).decode(errors="replace")

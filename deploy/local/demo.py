@@ -1,17 +1,22 @@
-"""The demo: one job of every task that has a model, over HTTP, shown as a table of inputs, answers and timings."""
+"""The demo: one job of every task that has a model, over HTTP, shown as a table of inputs, answers and timings.
+
+Texts that a model writes are shown behind it, as they grow.
+"""
 
 import textwrap
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 from deploy.local.client import CallError, call
+from deploy.local.writing import show_writing
 
 WIDTHS = (24, 36, 46, 20)
 """Columns of the table: request, input, answer, time. Longer inputs and answers are wrapped."""
 JOB_WAIT_S = 30.0
+MODELS_WAIT_S = 10.0
 EXAMPLES: dict[str, list[str]] = {
     "embed": [
         "How do I reset my password?",
@@ -41,29 +46,48 @@ class Row:
     note: list[str] = field(default_factory=list)
 
 
-def show(url: str, between: Callable[[], None]) -> None:
-    """Run the examples against the gateway at ``url`` and print the table.
+def show(url: str, names: Collection[str], between: Callable[[], None]) -> None:
+    """Run the examples against the gateway at ``url`` and print what comes back.
 
     Args:
         url: the gateway, ready to serve.
+        names: the models that it will know of.
         between: called before each job, so that the caller can look after its processes.
 
     Raises:
         DemoError: a call failed, a job failed, or there is nothing to show.
     """
     try:
-        models = call(f"{url}/v1/models")["data"]
+        models = _models(url, names)
+        answering = [model for model in models if model["task"] != "generate"]
         rows = []
-        for model in models:
+        for model in answering:
             between()
             rows.append(_ask(url, model))
             between()
             rows.append(_submit(url, model))
+        if rows:
+            print(_table(rows))
+        for model in models:
+            if model not in answering:
+                show_writing(url, model["id"], chat=bool(model.get("chat")), between=between)
     except CallError as error:
         raise DemoError(str(error)) from error
-    if not rows:
+    if not models:
         raise DemoError("no model is announced, so there is nothing to run")
-    print(_table(rows))
+
+
+def _models(url: str, names: Collection[str]) -> list[dict[str, Any]]:
+    """Return the models once the gateway has heard of all of them, which it asks for every second."""
+    started = time.perf_counter()
+    while True:
+        models: list[dict[str, Any]] = call(f"{url}/v1/models")["data"]
+        missing = set(names) - {model["id"] for model in models}
+        if not missing:
+            return models
+        if time.perf_counter() - started > MODELS_WAIT_S:
+            raise DemoError(f"the gateway does not know of {sorted(missing)}")
+        time.sleep(0.1)
 
 
 def _ask(url: str, model: dict[str, Any]) -> Row:

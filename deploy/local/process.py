@@ -64,6 +64,7 @@ class Child:
     """`time.monotonic()` at which a dead part is started again; None while it runs."""
     _backoff: Backoff = field(default_factory=Backoff)
     _process: subprocess.Popen[str] | None = None
+    _asked: bool = False
     _started_at: float = 0.0
     _reader: threading.Thread | None = None
 
@@ -82,9 +83,15 @@ class Child:
             pass_fds=self.part.pass_fds,
         )
         self.restart_at = None
+        self._asked = False
         self._started_at = time.monotonic()
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, if there is one; the leash becomes the command, so it is the command's own."""
+        return self._process.pid if self._process else None
 
     def exit_code(self) -> int | None:
         """Return how the process ended, negative for a signal, or None while it runs."""
@@ -116,9 +123,7 @@ class Child:
         """
         if self._process is None:
             return None
-        if self._process.poll() is None:
-            # Only the head is asked; how its own children end is its business until time is up.
-            self._process.send_signal(signal.SIGTERM)
+        self.ask_to_end()
         deadline = time.monotonic() + self.part.stop_after_s
         while self._process.poll() is None and time.monotonic() < deadline and not impatient():
             self._wait_shortly(self._process)
@@ -127,6 +132,12 @@ class Child:
         self.join_log()
         self._process = None
         return code
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, once, to the head only: how its own children end is its business until time is up."""
+        if self._process is not None and self._process.poll() is None and not self._asked:
+            self._asked = True
+            self._process.send_signal(signal.SIGTERM)
 
     def join_log(self) -> None:
         """Wait until all that an ended process wrote is in the tail."""

@@ -1,16 +1,15 @@
 """Keeps the parts of the embedded stack running: each part again when it dies."""
 
-import errno
 import signal
-import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
 
 from contracts.settings import SettingsError
+from deploy.local.address import check_address, url_of
 from deploy.local.client import is_ready
+from deploy.local.parts import NOTHING_TO_SERVE, WORKERS, announced_models, gateway_and_workers
 from deploy.local.process import Child, Part
 from deploy.local.settings import LocalSettings
 from deploy.local.store import EmbeddedStore, free_port
@@ -48,14 +47,16 @@ class Supervisor:
         self._children: list[Child] = []
         self._store: EmbeddedStore | None = None
         self._ready = False
-        _check_host_and_port(settings.host, settings.port)
+        self._redis_url = settings.redis_url
+        self.models: set[str] = set()
+        """What the workers serve, once the stack has started."""
+        check_address(settings.host, settings.port)
         self.port = settings.port or free_port(settings.host)
 
     @property
     def url(self) -> str:
         """Where the gateway answers, as seen from this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return url_of(self._settings.host, self.port)
 
     def __enter__(self) -> "Supervisor":
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -67,29 +68,32 @@ class Supervisor:
     def __exit__(self, *exception: object) -> None:
         # The reverse of the start: no new jobs, then no running ones, and the store writes down how they ended.
         for child in reversed(self._children):
+            if child.part.name in WORKERS:
+                self._ask_workers_to_end()  # all at once, since each may take its whole drain time
             code = child.stop(impatient=lambda: self._signals > 1)
             if code is not None:
                 self._log("triptych", f"{child.part.name} stopped ({_describe(code)})")
 
     def start(self, ready_within_s: float | None = None) -> None:
-        """Start the parts and return when the gateway says that it is ready.
+        """Start the parts and return when the gateway says that it is ready, and all workers that they serve.
 
         Raises:
-            SettingsError: a part refused to start, or the embedded store can't be run here.
+            SettingsError: a part refused to start, no worker has anything to serve, or the embedded store can't be run
+                here.
             StackError: not ready in time.
             Stopped: a signal came first.
         """
-        url = self._settings.redis_url or self._start_store()
+        self._redis_url = self._settings.redis_url or self._start_store()
         env = {
             **self._settings.inherited,
             "PYTHONUNBUFFERED": "1",
-            "TRIPTYCH_REDIS_URL": url,
+            "TRIPTYCH_REDIS_URL": self._redis_url,
             "TRIPTYCH_HOST": self._settings.host,
             "TRIPTYCH_PORT": str(self.port),
         }
-        for part in _parts(env, self._settings.drain_s):
+        for part in gateway_and_workers(env, self._settings.drain_s):
             self._launch(part)
-        self._wait_for(lambda: is_ready(self.url), ready_within_s, "The gateway is not ready")
+        self._wait_for(lambda: self._workers_serve() and is_ready(self.url), ready_within_s, "The stack is not ready")
         self._ready = True
 
     def watch(self) -> None:
@@ -118,6 +122,21 @@ class Supervisor:
         self._wait_for(self._store.answers, STORE_START_S, "The store does not answer")
         return self._store.url
 
+    def _workers(self) -> list[Child]:
+        return [child for child in self._children if child.part.name in WORKERS]
+
+    def _workers_serve(self) -> bool:
+        pids = [child.pid for child in self._workers()]
+        models = announced_models(self._redis_url, [pid for pid in pids if pid is not None])
+        if models is None or None in pids:
+            return False
+        self.models = models
+        return True
+
+    def _ask_workers_to_end(self) -> None:
+        for child in self._workers():
+            child.ask_to_end()
+
     def _launch(self, part: Part) -> None:
         child = Child(part, self._log)
         self._children.append(child)
@@ -137,7 +156,7 @@ class Supervisor:
                 self._log("triptych", f"{failure} after {now - started:.0f} s; still waiting")
 
     def _look_after_children(self) -> None:
-        for child in self._children:
+        for child in list(self._children):
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
                     child.start()
@@ -147,36 +166,21 @@ class Supervisor:
 
     def _on_death(self, child: Child, code: int) -> None:
         child.join_log()
-        if code == CONFIGURATION_ERROR and not self._ready:
+        if child.part.name in WORKERS and code == NOTHING_TO_SERVE:
+            self._children.remove(child)
+            self._log("triptych", f"no {child.part.name} is needed: no package is for it")
+        hopeless = code == CONFIGURATION_ERROR or (code == NOTHING_TO_SERVE and not self._workers())
+        if hopeless and not self._ready:
             # Starting it again can't help: somebody has to change a setting first.
             raise SettingsError(f"{child.part.name} refused to start:\n" + "\n".join(child.tail))
+        if child not in self._children:
+            return
         pause = child.schedule_restart()
         self._log("triptych", f"{child.part.name} died ({_describe(code)}), starting it again in {pause:g} s")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1
         self._stop.set()
-
-
-def _parts(env: Mapping[str, str], drain_s: float) -> list[Part]:
-    return [
-        # Past its drain the worker still has to write down what it gives back, so it gets some seconds more.
-        Part("encoder", [sys.executable, "-m", "workers.encoder"], env, stop_after_s=drain_s + 5.0),
-        Part("gateway", [sys.executable, "-m", "services.gateway"], env, stop_after_s=15.0),
-    ]
-
-
-def _check_host_and_port(host: str, port: int) -> None:
-    """Find out now, with a message that names the setting, rather than in a loop of dying gateways."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As servers do: a port whose last connections are still in TIME_WAIT is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        reason = "already in use; choose another TRIPTYCH_PORT" if error.errno == errno.EADDRINUSE else error.strerror
-        raise SettingsError(f"TRIPTYCH_HOST={host}, TRIPTYCH_PORT={port}: {reason}") from error
 
 
 def _describe(code: int) -> str:

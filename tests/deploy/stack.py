@@ -21,7 +21,12 @@ from tests.support.waiting import wait_until
 START_S = 60.0
 STOP_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
-MARKS = {"store": "valkey-server", "gateway": "services.gateway", "encoder": "workers.encoder"}
+MARKS = {
+    "store": "valkey-server",
+    "gateway": "services.gateway",
+    "encoder": "workers.encoder",
+    "decoder": "workers.decoder",
+}
 """What a part's command line contains."""
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -1,5 +1,6 @@
 """docker-compose.yml: valid by the Compose specification's schema, and in step with images, settings and drain time."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -83,26 +84,34 @@ def test_only_the_gateway_is_published_and_only_on_loopback() -> None:
     assert [name for name in SERVICES if SERVICES[name]["networks"] != ["back"]] == ["gateway"]
 
 
-def test_profiles_choose_the_worker_and_its_lock() -> None:
+def test_profiles_choose_the_workers_and_their_lock() -> None:
     assert {name: SERVICES[name].get("profiles") for name in OURS} == {
         "gateway": None,
         "encoder": ["cpu"],
+        "decoder": ["cpu"],
         "encoder-gpu": ["gpu"],
+        "decoder-gpu": ["gpu"],
     }
-    gpu = SERVICES["encoder-gpu"]
-    assert gpu["build"]["args"] == {"LOCK": "worker-gpu"}
-    assert gpu["environment"]["TRIPTYCH_DEVICE"] == "cuda"
-    assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    for name in ("encoder-gpu", "decoder-gpu"):
+        gpu = SERVICES[name]
+        assert gpu["build"]["args"] == {"LOCK": "worker-gpu"}
+        assert gpu["environment"]["TRIPTYCH_DEVICE"] == "cuda"
+        assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_images_commands_and_health_checks_are_those_of_the_dockerfiles(name: str) -> None:
+    """But for the module, which chooses the kind of worker."""
     service = SERVICES[name]
     stage = read_dockerfile(ROOT / service["build"]["dockerfile"])[-1]
-    assert service["healthcheck"]["test"] == ["CMD", *stage.health]
     assert service["user"] == stage.all("USER")[-1]
-    if "command" in service:
-        assert service["command"] == json.loads(stage.all("CMD")[0])
+    health = stage.health
+    if name in WORKERS:
+        module = f"workers.{name.removesuffix('-gpu')}"
+        assert service["command"] == [module] and importlib.util.find_spec(f"{module}.__main__")
+        (usual,) = json.loads(stage.all("CMD")[0])
+        health = [module if word == usual else word for word in health]
+    assert service["healthcheck"]["test"] == ["CMD", *health]
 
 
 @pytest.mark.parametrize("name", WORKERS)

@@ -56,7 +56,7 @@ def _kill(stack: Stack, name: str) -> None:
     wait_until(lambda: ask(f"{url}/readyz")[0] == 200, BACK_S, f"not ready after the {name} was killed")
 
 
-@pytest.mark.parametrize("name", ["encoder", "gateway"])
+@pytest.mark.parametrize("name", ["encoder", "decoder", "gateway"])
 def test_a_killed_process_comes_back_and_serves(stack: Stack, name: str) -> None:
     _kill(stack, name)
     url = stack.wait_until_ready()
@@ -116,8 +116,8 @@ def test_ctrl_c_stops_everything_and_the_jobs_are_there_at_the_next_start(tmp_pa
         family = stack.family()
         assert stack.end(signal.SIGINT) == 0, stack.log
         assert all_gone(family)
-    order = [stack.log.index(f"{name} stopped (exit code 0)") for name in ("gateway", "encoder", "store")]
-    assert order == sorted(order)
+    stopped = [stack.log.index(f"{name} stopped (exit code 0)") for name in ("gateway", "decoder", "encoder", "store")]
+    assert stopped == sorted(stopped)
     with running(**settings) as stack:
         status, record = ask(f"{stack.wait_until_ready()}/v1/jobs/{job}")
         assert (status, record["status"]) == (200, "succeeded")
@@ -131,6 +131,14 @@ def test_killing_the_supervisor_leaves_no_process_behind(tmp_path: Path) -> None
         assert len(family) >= 3
         assert stack.end(signal.SIGKILL) == -signal.SIGKILL
     wait_until(lambda: all_gone(family), 15, f"still running: {[p for p in family if p.is_running()]}")
+
+
+def test_a_worker_without_packages_is_left_out_and_the_others_serve(tmp_path: Path) -> None:
+    with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path), TRIPTYCH_MODELS="starter-embed") as stack:
+        url = stack.wait_until_ready()
+        assert set(stack.parts()) == {"store", "encoder", "gateway"}
+        assert "no decoder is needed" in stack.log and "died" not in stack.log
+        _wait_until_succeeded(url, _submit(url))
 
 
 def test_a_wrong_setting_ends_the_stack_instead_of_looping(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.encoder_hand import Encoder, running_encoder
+from tests.e2e.worker_hand import Worker, running_worker
 from tests.support.minilm import packages_with_minilm
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import wait_until
@@ -24,8 +24,8 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def encoder(settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Encoder]:
-    with running_encoder(valkey_server, tmp_path / "worker.log", **settings, TRIPTYCH_DRAIN_S="1") as encoder:
+def encoder(settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
+    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings, TRIPTYCH_DRAIN_S="1") as encoder:
         yield encoder
 
 
@@ -36,12 +36,12 @@ def texts(count: int, seed: int, most_words: int = 30) -> list[str]:
     return [" ".join(chance.choices(vocabulary, k=chance.randint(1, most_words))) for _ in range(count)]
 
 
-def progress_of(encoder: Encoder, job_id: str) -> list[int]:
+def progress_of(encoder: Worker, job_id: str) -> list[int]:
     events = encoder.store.events(job_id, "0")
     return [int(event.fields["done"]) for event in events if event.name == "progress"]
 
 
-def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder: Encoder) -> None:
+def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder: Worker) -> None:
     job_id = encoder.submit("minilm", texts(LONG_JOB, seed=1))
     wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
     assert encoder.ended(encoder.submit("minilm", "a short one"), timeout_s=20).status == "succeeded"
@@ -55,7 +55,7 @@ def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder
 
 
 def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
-    encoder: Encoder, settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
+    encoder: Worker, settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:
     job_id = encoder.submit("minilm", texts(LONG_JOB, seed=2, most_words=100))
     wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
@@ -64,7 +64,7 @@ def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
     assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
     assert encoder.store.num_messages("triptych.minilm") == 1
 
-    with running_encoder(valkey_server, tmp_path / "second.log", **settings) as second:
+    with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as second:
         job = second.ended(job_id)
     assert (job.status, job.attempt) == ("succeeded", 2)
     names = [event.name for event in second.store.events(job_id, "0") if event.name != "progress"]
@@ -75,21 +75,21 @@ def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
     settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:
     """It runs outside Celery's pool, so Celery alone would not wait for it, and the job look like a crash."""
-    with running_encoder(valkey_server, tmp_path / "first.log", **settings) as first:
+    with running_worker("encoder", valkey_server, tmp_path / "first.log", **settings) as first:
         assert first.terminate() == 0
         job_id = first.submit("minilm", texts(LONG_JOB, seed=5))
         claim = first.store.claim(job_id, "a worker that dies")
         assert claim is not None
         first.client.hset(f"triptych:job:{job_id}", "suspect", "1")
         first.store.release(claim)
-    with running_encoder(valkey_server, tmp_path / "second.log", **settings) as encoder:
+    with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as encoder:
         wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
         assert encoder.terminate() == 0, encoder.log()
         job = encoder.job(job_id)
         assert (job.status, job.crashes, job.attempt) == ("succeeded", 0, 2)
 
 
-def test_a_cancelled_job_stops_early(encoder: Encoder) -> None:
+def test_a_cancelled_job_stops_early(encoder: Worker) -> None:
     """A lease is 15 s, so a beat comes every 5: the worker learns of it by then, and drops what has not run."""
     job_id = encoder.submit("minilm", texts(2048, seed=3))
     wait_until(lambda: progress_of(encoder, job_id), 60, "no progress was told")
@@ -104,7 +104,7 @@ def test_memory_stays_within_160_mb_and_1_3_times_the_graph(settings: dict[str, 
     chance = random.Random(4)
     with (
         running_valkey(tmp_path / "valkey") as server,
-        running_encoder(server, tmp_path / "worker.log", **settings) as encoder,
+        running_worker("encoder", server, tmp_path / "worker.log", **settings) as encoder,
     ):
         start_mb = encoder.memory_mb()
         ids = []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.encoder_hand import ROOT
+from tests.e2e.worker_hand import ROOT
 from tests.support.onnx_bytes import external_tensor, model_of
 from tests.support.tiny_package import WORDS, graph_of, write_package
 
@@ -21,8 +21,8 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
     )
 
 
-def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str) -> None:
-    assert done.returncode == 2, done.stderr
+def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, status: int = 2) -> None:
+    assert done.returncode == status, done.stderr
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("encoder worker: ") and expected in line
@@ -63,7 +63,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "the graph of another task": ({"graph": graph_of("classify", 8)}, "not the graph of a text-encoder for embed"),
     "too new an opset": ({"graph": model_of(b"", opsets={"": 27})}, "opset of ONNX is 27; this runtime reads 7 to 26"),
     "a graph that is cut off": ({"graph": graph_of("embed", 8)[:-900]}, "not an ONNX graph that can be served"),
-    "another family": ({"family": "decoder"}, "its family is 'decoder', and this is the encoder worker"),
     "limits that can't work": ({"max_tokens": 600}, "batching.max_batch_tokens is 512, but one input may have 600"),
 }
 
@@ -73,6 +72,14 @@ def test_a_wrong_package_is_one_sentence_and_no_worker(tmp_path: Path, wrong: st
     changes, expected = WRONG[wrong]
     write_package(tmp_path / "wrong", **{"graph": graph_of("embed", 8)} | changes)
     assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path), TRIPTYCH_MODELS="wrong"), expected)
+
+
+def test_a_worker_that_is_not_needed_says_so_by_its_status(tmp_path: Path) -> None:
+    """Workers of all families are given the same folders, and the same names."""
+    write_package(tmp_path / "other", family="decoder")
+    for names in ({}, {"TRIPTYCH_MODELS": "other"}):
+        done = start(TRIPTYCH_MODELS_DIR=str(tmp_path), **names)
+        assert_refused(done, "other: its family is 'decoder', and this is the encoder worker", status=3)
 
 
 @pytest.mark.parametrize(

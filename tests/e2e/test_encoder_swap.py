@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contracts.registry import Registry
-from tests.e2e.encoder_hand import Encoder, running_encoder
+from tests.e2e.worker_hand import Worker, running_worker
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from tests.support.valkey import ValkeyServer
 from tests.support.versions import STARTERS, put_version
@@ -22,7 +22,7 @@ NUM_SWAPS = 10
 NUM_MEMORY_SWAPS = 20
 
 
-def wait_for_revision(encoder: Encoder, name: str, revision: str) -> None:
+def wait_for_revision(encoder: Worker, name: str, revision: str) -> None:
     """Wait until the gateways know of a version."""
     registry = Registry(encoder.client)
 
@@ -36,7 +36,7 @@ def wait_for_revision(encoder: Encoder, name: str, revision: str) -> None:
 class Clients:
     """Threads that submit one job after the other, and compare each answer with the version that it names."""
 
-    def __init__(self, encoder: Encoder, versions: tuple[str, ...]) -> None:
+    def __init__(self, encoder: Worker, versions: tuple[str, ...]) -> None:
         self._encoder = encoder
         self._vectors = {version: token_vectors(8, int(version)) for version in versions}
         self._stop = threading.Event()
@@ -64,16 +64,16 @@ class Clients:
 
 
 @pytest.fixture
-def tiny(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Encoder]:
+def tiny(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
     """A worker of one package in ``tmp_path / "packages"``, version 1."""
     write_package(tmp_path / "packages" / "tiny", graph=vectors_graph(1), normalize=False, revision="1")
     settings = {"TRIPTYCH_MODELS_DIR": str(tmp_path / "packages"), "TRIPTYCH_RELOAD_S": "0.1", "TRIPTYCH_THREADS": "1"}
-    with running_encoder(valkey_server, tmp_path / "worker.log", **settings) as encoder:
+    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings) as encoder:
         yield encoder
 
 
 @pytest.mark.timeout(240)
-def test_ten_swaps_under_load_lose_no_job_and_mix_no_versions(tiny: Encoder, tmp_path: Path) -> None:
+def test_ten_swaps_under_load_lose_no_job_and_mix_no_versions(tiny: Worker, tmp_path: Path) -> None:
     """With a broken version between: half of a graph under the manifest of a whole one."""
     folder = tmp_path / "packages" / "tiny"
     clients = Clients(tiny, ("1", "2"))
@@ -96,7 +96,7 @@ def test_sighup_looks_at_once_and_ends_nothing(valkey_server: ValkeyServer, tmp_
     folder = tmp_path / "packages" / "tiny"
     write_package(folder, graph=vectors_graph(1), normalize=False, revision="1")
     settings = {"TRIPTYCH_MODELS_DIR": str(tmp_path / "packages"), "TRIPTYCH_RELOAD_S": "0"}
-    with running_encoder(valkey_server, tmp_path / "worker.log", **settings) as encoder:
+    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings) as encoder:
         for revision in ("2", "3"):
             replace_package(folder, graph=vectors_graph(int(revision)), normalize=False, revision=revision)
             encoder.process.send_signal(signal.SIGHUP)
@@ -112,7 +112,7 @@ def test_twenty_versions_of_a_real_model_leave_no_memory_behind(valkey_server: V
     folder = tmp_path / "packages" / "starter-embed"
     put_version(STARTERS / "starter-embed", folder, "v0")
     settings = {"TRIPTYCH_MODELS_DIR": str(folder.parent), "TRIPTYCH_RELOAD_S": "0.1"}
-    with running_encoder(valkey_server, tmp_path / "worker.log", **settings) as encoder:
+    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings) as encoder:
         expected = encoder.answer("starter-embed", "where is my parcel")
         sizes = []
         for number in range(1, NUM_MEMORY_SWAPS + 1):

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.celery_app import MESSAGE_TEMPLATE
 from contracts.jobs import new_job_id, queue_of
-from tests.e2e.encoder_hand import Encoder, running_encoder
+from tests.e2e.worker_hand import Worker, running_worker
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import wait_until
@@ -35,11 +35,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="module")
-def encoder(server: ValkeyServer, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encoder]:
+def encoder(server: ValkeyServer, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """One worker for the tests that leave it running. Two jobs at a time: a slot that leaks would be missed at once."""
     log = tmp_path_factory.mktemp("log") / "worker.log"
     settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_CONCURRENCY": "2", "TRIPTYCH_THREADS": "1"}
-    with running_encoder(server, log, **settings) as encoder:
+    with running_worker("encoder", server, log, **settings) as encoder:
         yield encoder
 
 
@@ -56,23 +56,23 @@ def expected(*texts: str) -> "np.ndarray[Any, Any]":
 # -- what it answers ------------------------------------------------------------------------------------------------
 
 
-def test_one_text_gives_one_vector(encoder: Encoder) -> None:
+def test_one_text_gives_one_vector(encoder: Worker) -> None:
     np.testing.assert_allclose(encoder.answer("tiny", "w1 w2 w3"), expected("w1 w2 w3")[0], atol=1e-6)
 
 
-def test_a_list_gives_a_list_even_of_one(encoder: Encoder) -> None:
+def test_a_list_gives_a_list_even_of_one(encoder: Worker) -> None:
     np.testing.assert_allclose(encoder.answer("tiny", ["w1", "w2 w5"]), expected("w1", "w2 w5"), atol=1e-6)
     np.testing.assert_allclose(encoder.answer("tiny", ["w9"]), expected("w9"), atol=1e-6)
 
 
-def test_dimensions_and_raw_vectors_as_asked(encoder: Encoder) -> None:
+def test_dimensions_and_raw_vectors_as_asked(encoder: Worker) -> None:
     cut = encoder.answer("tiny", "w1 w2", {"dimensions": 3})
     assert len(cut) == 3 and np.linalg.norm(cut) == pytest.approx(1, abs=1e-6)
     raw = encoder.answer("tiny", "w1", {"normalize": False})
     np.testing.assert_allclose(raw, TABLE[[2, 5, 3]].mean(axis=0), atol=1e-6)
 
 
-def test_texts_and_pairs_are_classified_in_the_shape_they_came_in(encoder: Encoder) -> None:
+def test_texts_and_pairs_are_classified_in_the_shape_they_came_in(encoder: Worker) -> None:
     one = encoder.answer("moods", "w1", task="classify")
     assert {"low", "middle", "high"} == {entry["label"] for entry in one}
     assert sum(entry["score"] for entry in one) == pytest.approx(1)
@@ -84,7 +84,7 @@ def test_texts_and_pairs_are_classified_in_the_shape_they_came_in(encoder: Encod
     assert pair[:1] == mixed[1]
 
 
-def test_two_thousand_inputs_come_back_in_order_and_counted(encoder: Encoder) -> None:
+def test_two_thousand_inputs_come_back_in_order_and_counted(encoder: Worker) -> None:
     texts = [" ".join(f"w{(index * 7 + place) % 96}" for place in range(index % 40 + 1)) for index in range(2048)]
     job = encoder.ended(encoder.submit("tiny", texts))
     np.testing.assert_allclose(json.loads(job.output or b""), expected(*texts), atol=1e-6)
@@ -97,7 +97,7 @@ def test_two_thousand_inputs_come_back_in_order_and_counted(encoder: Encoder) ->
     assert names[:2] == ["queued", "started"] and names[-1] == "succeeded"
 
 
-def test_a_text_that_is_too_long_fails_by_its_place_unless_it_may_be_cut(encoder: Encoder) -> None:
+def test_a_text_that_is_too_long_fails_by_its_place_unless_it_may_be_cut(encoder: Worker) -> None:
     texts = ["w1", " ".join(["w2"] * 100)]
     job = encoder.ended(encoder.submit("tiny", texts))
     assert job.status == "failed" and job.error is not None
@@ -110,7 +110,7 @@ def test_a_text_that_is_too_long_fails_by_its_place_unless_it_may_be_cut(encoder
     np.testing.assert_allclose(json.loads(cut.output or b""), expected("w1", " ".join(["w2"] * 62)), atol=1e-6)
 
 
-def test_more_dimensions_than_the_model_has_is_the_clients_error(encoder: Encoder) -> None:
+def test_more_dimensions_than_the_model_has_is_the_clients_error(encoder: Worker) -> None:
     job = encoder.ended(encoder.submit("tiny", "w1", {"dimensions": 9}))
     assert job.error is not None
     assert (job.error.code, job.error.param) == ("invalid_request", "parameters.dimensions")
@@ -195,7 +195,7 @@ GARBAGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Encoder, kind: str) -> None:
+def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Worker, kind: str) -> None:
     """Three of each, which is more than the worker has slots: none may stay, come back, or hold one."""
     garbage = GARBAGE[kind]
     raw = garbage if isinstance(garbage, bytes) else json.dumps(garbage).encode()
@@ -205,13 +205,13 @@ def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Encoder
     wait_until(lambda: encoder.client.llen(QUEUE) == 0, 20, "the message is still in the queue")
 
 
-def test_a_connection_lost_in_the_middle_of_everything_is_made_again(encoder: Encoder) -> None:
+def test_a_connection_lost_in_the_middle_of_everything_is_made_again(encoder: Worker) -> None:
     for _ in range(2):
         encoder.lose_connections()
         assert encoder.ended(encoder.submit("tiny", "w1"), timeout_s=30).status == "succeeded"
 
 
-def test_its_log_is_lines_of_json_without_banner_or_lecture(encoder: Encoder) -> None:
+def test_its_log_is_lines_of_json_without_banner_or_lecture(encoder: Worker) -> None:
     """Runs after the tests above, so the log holds a start, garbage and lost connections."""
     encoder.answer("tiny", "w1")
     lines = encoder.log().splitlines()
@@ -230,7 +230,7 @@ def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
 ) -> None:
     settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_CONCURRENCY": "1", "TRIPTYCH_THREADS": "1"}
     texts = [" ".join(["w1"] * 60)] * 2048
-    with running_encoder(valkey_server, tmp_path / "first.log", **settings) as encoder:
+    with running_worker("encoder", valkey_server, tmp_path / "first.log", **settings) as encoder:
         ids = [encoder.submit("tiny", texts) for _ in range(12)]
         wait_until(lambda: encoder.job(ids[0]).status != "queued", 20, "the first job did not start")
         assert encoder.terminate() == 0, encoder.log()
@@ -239,14 +239,16 @@ def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
         assert all(encoder.job(job_id).crashes == 0 for job_id in ids)
         # What the worker had taken and not begun, it put back: the messages are all there.
         assert encoder.client.llen(QUEUE) == states.count("queued")
-    with running_encoder(valkey_server, tmp_path / "second.log", **settings) as second:
+    with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as second:
         assert {second.ended(job_id).status for job_id in ids} == {"succeeded"}
 
 
 def test_a_worker_without_jobs_stops_at_once_and_takes_leave(
     valkey_server: ValkeyServer, packages: Path, tmp_path: Path
 ) -> None:
-    with running_encoder(valkey_server, tmp_path / "worker.log", TRIPTYCH_MODELS_DIR=str(packages)) as encoder:
+    with running_worker(
+        "encoder", valkey_server, tmp_path / "worker.log", TRIPTYCH_MODELS_DIR=str(packages)
+    ) as encoder:
         assert encoder.terminate(15) == 0
         assert encoder.client.scard("triptych:workers") == 0
         assert encoder.client.scard("triptych:models") == 2, "a job may be submitted while no worker is there"

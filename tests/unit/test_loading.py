@@ -15,7 +15,7 @@ from tests.support.tiny_package import WORDS, graph_of, token_vectors, write_pac
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER
 from workers.runtime.engine import Engine
-from workers.runtime.loading import Loader
+from workers.runtime.loading import Loader, NothingToServe
 from workers.runtime.model_package import PackageError, load_package
 from workers.runtime.models import Models
 from workers.runtime.session import DeviceError, Session
@@ -56,6 +56,15 @@ def test_the_first_folder_wins_and_names_choose(tmp_path: Path) -> None:
     write_package(tmp_path / "two" / "other")
     models = load_models(settings(tmp_path / "one", tmp_path / "two", models=("same",)))
     assert models.names() == ["same"] and models.cards()[0].dimensions == 4
+
+
+def test_names_are_for_workers_of_all_families(tmp_path: Path) -> None:
+    write_package(tmp_path / "ours")
+    write_package(tmp_path / "another")
+    write_package(tmp_path / "theirs", family="decoder")
+    assert load_models(settings(tmp_path, models=("theirs", "ours"))).names() == ["ours"]
+    with pytest.raises(NothingToServe, match="theirs: its family is 'decoder'"):
+        load_models(settings(tmp_path, models=("theirs",)))
 
 
 def test_no_package_at_all_is_said_with_the_folders(tmp_path: Path) -> None:

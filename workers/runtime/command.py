@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from workers.runtime.loading import Serving
 
 CONFIGURATION_ERROR = 2
+NOTHING_TO_SERVE = 3
+"""Exit status of a worker that is not needed: all packages are for workers of other families."""
 _HELP = """Serve the {name} models ({tasks}) of this machine's model packages.
 
 Settings are environment variables; the ones that matter first:
@@ -47,7 +49,7 @@ class Program:
 
 
 def run_program(program: Program) -> int:
-    """Run a worker until it is told to stop; return the exit status (2: the configuration can't work)."""
+    """Run a worker until it is told to stop; return the exit status: 2 or 3 as above where it can't begin."""
     parser = argparse.ArgumentParser(
         prog=f"python -m workers.{program.name}",
         description=_HELP.format(name=program.name, tasks=program.tasks, more=program.more_help),
@@ -62,10 +64,10 @@ def run_program(program: Program) -> int:
         return _refuse(program, error)
 
 
-def _refuse(program: Program, error: Exception) -> int:
+def _refuse(program: Program, error: Exception, status: int = CONFIGURATION_ERROR) -> int:
     """Say in one line why there is no worker, whatever a library has put into the text."""
     sys.stderr.write(f"{program.name} worker: {' '.join(str(error).split())}\n")
-    return CONFIGURATION_ERROR
+    return status
 
 
 def _health(settings: WorkerSettings) -> int:
@@ -77,10 +79,13 @@ def _serve(program: Program, settings: WorkerSettings) -> int:
     setup_logging(program.name)
     # Set before the tokenizer library is loaded: its own thread pool would fight the model call for the cores.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 (the library has no other switch)
+    from workers.runtime.loading import NothingToServe
     from workers.runtime.process import run_worker
     from workers.runtime.session import DeviceError
 
     try:
         return run_worker(settings, program.serving())
+    except NothingToServe as error:
+        return _refuse(program, error, NOTHING_TO_SERVE)
     except DeviceError as error:
         return _refuse(program, error)

@@ -14,9 +14,11 @@ from workers.runtime.models import Models, ServedModel, Version
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
-
-
 AnyEngine = TypeVar("AnyEngine", bound=Inference)
+
+
+class NothingToServe(PackageError):
+    """All packages are for workers of other families."""
 
 
 @dataclass(frozen=True)
@@ -60,25 +62,31 @@ class Loader(Generic[AnyEngine]):
     def load_all(self) -> Models:
         """Load every package to serve.
 
-        Packages of other workers lie in the same folder; unless they are named, they are passed over with a log line.
+        Packages of other workers lie in the same folder, and workers of all families may be given the same names: what
+        is for another family is passed over with a log line.
 
         Raises:
-            PackageError: nothing to serve, a named model is missing or not for this worker, or one is not sound.
+            NothingToServe: there are packages, and none of them is for this worker.
+            PackageError: there are no packages, a named model is missing or there is no code for it, or one is not
+                sound.
             DeviceError: see ``Session``.
         """
         found, named = self.find(), self._settings.models
         missing = [name for name in named if name not in found]
         if missing or not found:
-            raise self._nothing(missing, found)
+            what = ", ".join(missing) or "at all"
+            raise PackageError(f"no model package {what} in {self._where}; found: {sorted(found)}")
         models, passed_over = Models(), {}
         for name in named or sorted(found):
-            reason = None if named else self.unfit(found[name])
-            if reason:
+            manifest = read_manifest(found[name])
+            reason = self._serving.unfit(manifest)
+            if reason and not (named and manifest.family == self._serving.family):
                 passed_over[name] = reason
             else:
                 models.put(self.load(found[name]))
         if not models.names():
-            raise self._nothing([], found)
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in passed_over.items())
+            raise NothingToServe(f"no model package for this worker in {self._where}: {reasons}")
         for name, reason in passed_over.items():
             logger.info("package passed over", extra={"package": name, "reason": reason})
         return models
@@ -113,7 +121,6 @@ class Loader(Generic[AnyEngine]):
         package.check_unchanged()
         return Version(model, package.digest)
 
-    def _nothing(self, missing: list[str], found: dict[str, Path]) -> PackageError:
-        where = ", ".join(map(str, self._settings.models_dir))
-        what = ", ".join(missing) or ("for this worker" if found else "at all")
-        return PackageError(f"no model package {what} in {where}; found: {sorted(found)}")
+    @property
+    def _where(self) -> str:
+        return ", ".join(map(str, self._settings.models_dir))

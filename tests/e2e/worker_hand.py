@@ -1,4 +1,4 @@
-"""An encoder worker as a process, and a hand in the store that submits to it as a gateway would."""
+"""A worker of either kind as a process, and a hand in the store that submits to it as a gateway would."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from contracts.jobs import Job, NewJob, new_job_id
 from contracts.redis_client import connect
 from contracts.registry import Registry
 from contracts.settings import StoreSettings
-from contracts.tasks import num_inputs
+from contracts.tasks import Family, num_inputs
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
@@ -26,10 +26,10 @@ TENANT = "acme"
 START_S = 40.0
 
 
-class Encoder:
+class Worker:
     """One worker process on a store, and what a test does with both."""
 
-    def __init__(self, server: ValkeyServer, log: Path, **settings: str) -> None:
+    def __init__(self, family: Family, server: ValkeyServer, log: Path, **settings: str) -> None:
         self.server = server
         self.log_file = log
         self.client = connect(server.url, timeout_s=10, retries=0)
@@ -37,7 +37,7 @@ class Encoder:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workers.encoder"],
+                [sys.executable, "-m", f"workers.{family}"],
                 cwd=ROOT,
                 env=kept | {"TRIPTYCH_REDIS_URL": server.url} | settings,
                 stdin=subprocess.DEVNULL,
@@ -59,18 +59,29 @@ class Encoder:
 
         wait_until(announced, START_S, "the worker did not get ready")
 
-    def submit(self, model: str, inputs: Any, parameters: dict[str, Any] | None = None, task: str = "embed") -> str:
+    def submit(
+        self,
+        model: str,
+        inputs: Any,
+        parameters: dict[str, Any] | None = None,
+        task: str = "embed",
+        *,
+        stream: bool = False,
+        deadline_s: float = 300,
+        timeout_s: float = 200,
+    ) -> str:
         """Submit a job and return its id."""
+        request = {"inputs": inputs, "parameters": parameters or {}, **({"stream": True} if stream else {})}
         job = NewJob(
             id=new_job_id(),
             tenant=TENANT,
             task=task,
             model=model,
-            request=json.dumps({"inputs": inputs, "parameters": parameters or {}}).encode(),
+            request=json.dumps(request).encode(),
             metadata=b"{}",
             num_inputs=num_inputs(inputs),
-            deadline_s=300,
-            timeout_s=200,
+            deadline_s=deadline_s,
+            timeout_s=timeout_s,
             ttl_s=3600,
         )
         return self.store.submit(job, Admission())[0]
@@ -120,11 +131,11 @@ class Encoder:
 
 
 @contextmanager
-def running_encoder(server: ValkeyServer, log: Path, **settings: str) -> Iterator[Encoder]:
+def running_worker(family: Family, server: ValkeyServer, log: Path, **settings: str) -> Iterator[Worker]:
     """Run a worker for the length of a ``with`` block, ready to take jobs."""
-    encoder = Encoder(server, log, **settings)
+    worker = Worker(family, server, log, **settings)
     try:
-        encoder.wait_until_ready()
-        yield encoder
+        worker.wait_until_ready()
+        yield worker
     finally:
-        encoder.close()
+        worker.close()
