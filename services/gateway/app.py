@@ -12,17 +12,24 @@ from services.gateway.auth import Auth
 from services.gateway.body import BodyReader
 from services.gateway.docs_page import DocsRoutes
 from services.gateway.events import EventRoutes
+from services.gateway.following import Follower
+from services.gateway.generate import GenerateStream
 from services.gateway.health import HealthRoutes
 from services.gateway.jobs import JobRoutes
 from services.gateway.metrics import Metrics
 from services.gateway.models import ModelRoutes
 from services.gateway.monitor import Monitor
 from services.gateway.openai import OpenAIRoutes
+from services.gateway.openai_chat import ChatRoutes
+from services.gateway.openai_completions import CompletionRoutes
+from services.gateway.openai_writing import Writer
 from services.gateway.operations import Operation
 from services.gateway.parts import Parts, make_parts
 from services.gateway.settings import GatewaySettings
+from services.gateway.stream_limit import StreamLimit
 from services.gateway.submit import Submitter
 from services.gateway.tasks import TaskRoutes
+from services.gateway.telling import Teller
 from services.gateway.waiting import JobWaiter
 
 VERSION = "0.1.0"
@@ -59,12 +66,19 @@ def make_operations(settings: GatewaySettings, parts: Parts, metrics: Metrics) -
     jobs = JobRoutes(
         settings, store=parts.store, bodies=bodies, submitter=submitter, wake_ups=parts.wake_ups, waiter=waiter
     )
+    limit = StreamLimit(settings.max_streams)
+    metrics.watch_streams(lambda: limit.num_open)
+    follower = Follower(parts.store, parts.monitor, parts.wake_ups)
+    teller = Teller(parts.store, submitter, follower, limit, settings.max_wait_s)
+    writer = Writer(settings, submitter, teller)
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
-        *TaskRoutes(settings, bodies, submitter).operations(),
+        *TaskRoutes(settings, bodies, submitter, GenerateStream(teller).answer).operations(),
         *OpenAIRoutes(settings, bodies, submitter).operations(),
+        *ChatRoutes(bodies, writer).operations(),
+        *CompletionRoutes(bodies, writer).operations(),
         *jobs.operations(),
-        *EventRoutes(settings, parts.store, parts.monitor, parts.wake_ups).operations(),
+        *EventRoutes(parts.store, follower, limit).operations(),
         *ModelRoutes(parts.monitor, parts.registry).operations(),
         *HealthRoutes(parts.monitor, parts.wake_ups, metrics).operations(),
         *docs.operations(),

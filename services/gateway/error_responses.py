@@ -37,17 +37,26 @@ class ErrorDocument(msgspec.Struct, frozen=True):
     error: ErrorBody
 
 
-def error_response(error: TriptychError, status: int | None = None) -> Response:
-    """Return an error as an answer with the status of its class, or with another."""
+def error_document(error: TriptychError, status: int | None = None) -> ErrorDocument:
+    """Return an error as clients see it; ``status`` is where that is not the one of its class."""
     status = status or error.http_status
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    document = ErrorDocument(ErrorBody(error.message, kind, error.param, error.code))
+    return ErrorDocument(ErrorBody(error.message, kind, error.param, error.code))
+
+
+def error_response(error: TriptychError, status: int | None = None) -> Response:
+    """Return an error as an answer with the status of its class, or with another."""
+    document = error_document(error, status)
+    status = status or error.http_status
     response = Response(msgspec.json.encode(document), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     if status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_AFTER_S.get(error.code, 2))
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if not error.retryable and (status == 409 or status >= 500):
+        # OpenAI's clients repeat these on their own, unless they are told.
+        response.headers["X-Should-Retry"] = "false"
     return response
 
 

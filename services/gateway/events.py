@@ -2,38 +2,37 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import msgspec
 import redis
 from flask import Response, request
-from gevent.event import Event as Changed
 
 from contracts.errors import TriptychError
 from contracts.job_store import JobStore
 from contracts.jobs import TERMINAL, Event
-from services.gateway.http_errors import BadEventId, TooManyStreams
+from services.gateway import client_gone, sse
+from services.gateway.following import Follower
+from services.gateway.http_errors import BadEventId
 from services.gateway.job_view import view
 from services.gateway.jobs import check_id
-from services.gateway.monitor import Monitor
 from services.gateway.operations import JOB_ID_PARAMETER, Answer, Operation, Parameter
-from services.gateway.settings import GatewaySettings
-from services.gateway.waiting import WakeUps
+from services.gateway.stream_limit import StreamLimit
 
-KEEPALIVE_S = 15.0
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _NUMBERS = frozenset({"attempt", "done", "total"})
+_RAW = frozenset({"pieces"})
+"""Fields that are JSON already; passed on unread."""
 
 
 class EventRoutes:
     """The view of a job's events."""
 
-    def __init__(self, settings: GatewaySettings, store: JobStore, monitor: Monitor, wake_ups: WakeUps) -> None:
-        self._max_streams = settings.max_streams
+    def __init__(self, store: JobStore, follower: Follower, limit: StreamLimit) -> None:
         self._store = store
-        self._monitor = monitor
-        self._wake_ups = wake_ups
-        self._num_streams = 0
+        self._follower = follower
+        self._limit = limit
 
     def events(self, tenant: str, job_id: str) -> Response:
         """Answer the job's events from the beginning, or after one that the client names, until its end."""
@@ -43,51 +42,38 @@ class EventRoutes:
         if job.finished and after != "0" and not self._store.events(job_id, after):
             # By the standard, 204 is what makes a browser's EventSource stop coming back.
             return Response(status=204)
-        if self._num_streams >= self._max_streams:
-            raise TooManyStreams
-        self._num_streams += 1
-        response = Response(self._stream(job_id, tenant, after), mimetype="text/event-stream")
-        # Not in the generator's own `finally`: a client may be gone before the generator has started.
-        response.call_on_close(self._release)
+        with ExitStack() as stack:
+            stack.enter_context(self._limit.taken())
+            frames = self._stream(job_id, tenant, after, client_gone.watcher(request))
+            response = Response(frames, mimetype="text/event-stream")
+            # Not in the generator's own `finally`: a client may be gone before the generator has started.
+            response.call_on_close(stack.pop_all().close)
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
-    def _release(self) -> None:
-        self._num_streams -= 1
-
-    def _stream(self, job_id: str, tenant: str, after: str) -> Iterator[bytes]:
-        with self._wake_ups.watch(job_id) as changed:
-            try:
-                yield from self._tell(job_id, tenant, after, changed)
-            except (redis.RedisError, TriptychError):
-                # The status line is long sent. A client that reconnects learns from it what is wrong.
-                return
-
-    def _tell(self, job_id: str, tenant: str, after: str, changed: Changed) -> Iterator[bytes]:
+    def _stream(self, job_id: str, tenant: str, after: str, gone: Callable[[], bool]) -> Iterator[bytes]:
         written_at = time.monotonic()
-        while not self._wake_ups.closing:
-            self._monitor.check_store()
-            events = self._store.events(job_id, after)
-            for event in events:
-                yield self._frame(event, job_id, tenant)
-                after, written_at = event.id, time.monotonic()
-                if event.name in TERMINAL:
-                    return
-            if not events:
-                # Raises when the job was purged meanwhile, and its events with it.
-                if self._store.read(job_id, tenant).finished and not self._store.events(job_id, after):
-                    return
-                if time.monotonic() - written_at >= KEEPALIVE_S:
-                    yield b": keepalive\n\n"
-                    written_at = time.monotonic()
-                self._wake_ups.pause(changed, KEEPALIVE_S)
+        try:
+            with closing(self._follower.follow(job_id, tenant, after)) as batches:  # type: ignore[type-var]
+                for batch in batches:
+                    for event in batch:
+                        yield self._frame(event, job_id, tenant)
+                        written_at = time.monotonic()
+                    if gone():
+                        return
+                    if time.monotonic() - written_at >= sse.KEEPALIVE_S:
+                        yield sse.KEEPALIVE
+                        written_at = time.monotonic()
+        except (redis.RedisError, TriptychError):
+            # The status line is long sent. A client that reconnects learns from it what is wrong.
+            return
 
     def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
-        data: object = {name: int(text) if name in _NUMBERS else text for name, text in event.fields.items()}
+        data: object = {name: _value(name, text) for name, text in event.fields.items()}
         if event.name in TERMINAL:
             data = view(self._store.read(job_id, tenant), None)
-        return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id.encode(), event.name.encode(), msgspec.json.encode(data))
+        return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
@@ -98,9 +84,12 @@ class EventRoutes:
                 view=self.events,
                 tag="Jobs",
                 summary="Follow a job by server-sent events",
-                description="Events: `queued`, `started`, `progress`, `cancelling`, and one of `succeeded`, `failed`, "
-                "`cancelled`, `expired`, which carries the whole job and ends the stream. A comment every 15 seconds "
-                "keeps the connection alive.",
+                description="Events: `queued`, `started`, `progress`, `output`, `cancelling`, and one of `succeeded`, "
+                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `output` tells by "
+                "how much the texts of a job submitted with `stream` have grown: `pieces`, each with the `input` and "
+                "the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means that "
+                "a worker was lost: throw away what earlier attempts told, it is told again from the beginning. A "
+                "comment every 15 seconds keeps the connection alive.",
                 answers={
                     200: Answer("The events.", str, "text/event-stream"),
                     204: Answer("The job has ended and you have seen all of its events."),
@@ -113,6 +102,12 @@ class EventRoutes:
                 errors=(400,),
             )
         ]
+
+
+def _value(name: str, text: str) -> object:
+    if name in _RAW:
+        return msgspec.Raw(text)
+    return int(text) if name in _NUMBERS else text
 
 
 def _starting_point() -> str:

@@ -61,6 +61,8 @@ class WaitExceeded(TriptychError):
 
     code = "wait_exceeded"
     http_status = 504
+    # The job goes on: the same request again would only make another.
+    retryable = False
 
 
 class TooManyStreams(Unavailable):
@@ -68,3 +70,24 @@ class TooManyStreams(Unavailable):
 
     code = "too_many_streams"
     fixed_message = "Too many event streams are open. Try again later, or poll the job."
+
+
+class GatewayStopping(Unavailable):
+    """This process is told to stop while a client waits for a stream, or reads one."""
+
+    code = "gateway_stopping"
+    fixed_message = "The gateway is stopping. Try again."
+
+
+class StreamBroken(TriptychError):
+    """What a client has been told of a text is not how the text begins that the job now tells."""
+
+    code = "stream_broken"
+    fixed_message = "The job was tried again and wrote another text than the one that you have the beginning of."
+
+
+class ClientGone(InvalidRequest):
+    """Nobody reads the answer any more; told to nobody but the metrics, with the status that proxies use for it."""
+
+    code = "client_gone"
+    http_status = 499

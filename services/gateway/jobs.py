@@ -75,9 +75,7 @@ class JobRoutes:
 
     def submit(self, tenant: str) -> Response:
         """Accept a job; with ``Prefer: wait`` answer it finished when it is in time."""
-        preference = prefer.parse(
-            ",".join(request.headers.getlist("Prefer")), default_wait_s=0.0, max_wait_s=self._settings.max_wait_s
-        )
+        preference = prefer.of(request, default_wait_s=0.0, max_wait_s=self._settings.max_wait_s)
         task, submission = check_job(self._bodies.read_json(request))
         ask = Ask(tenant, "jobs", task, submission, request.headers.get("Idempotency-Key"), preference.wait_s)
         outcome = self._submitter.submit(ask)

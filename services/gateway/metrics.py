@@ -1,15 +1,16 @@
 """What Prometheus reads: this process's requests, and the queue as it stands in the store at that moment."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import redis
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from contracts.errors import Unavailable
 from contracts.job_store import JobStore
 from contracts.registry import Registry, WorkerCard
+from services.gateway import generation_metrics
 from services.gateway.monitor import Monitor
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -37,7 +38,12 @@ class Metrics:
             ["task", "replayed"],
             registry=self._prometheus,
         )
+        self._streams = Gauge("triptych_streams_open", "Streams of events that are open.", registry=self._prometheus)
         self._prometheus.register(StoreCollector(store, registry, monitor))
+
+    def watch_streams(self, num_open: Callable[[], float]) -> None:
+        """Tell how many streams are open whenever somebody asks."""
+        self._streams.set_function(num_open)
 
     def answered(self, route: str, status: int, started_at: float) -> None:
         """Count one request that began at ``time.perf_counter()`` ``started_at``."""
@@ -69,7 +75,8 @@ class StoreCollector:
         """Yield what the store knows."""
         try:
             self._monitor.check_store()
-            families = [*self._jobs(), *_workers(self._registry.workers())]
+            workers = self._registry.workers()
+            families = [*self._jobs(), *_workers(workers), *generation_metrics.families(workers)]
         except (redis.RedisError, Unavailable):
             families = []
         yield GaugeMetricFamily("triptych_store_up", "1 while the job store answers.", value=float(bool(families)))

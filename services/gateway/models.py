@@ -1,9 +1,10 @@
 """Which models there are, in OpenAI's list shape with each model's card, and which workers serve them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from flask import Response
+from msgspec import Meta
 
 from contracts.errors import UnknownModel
 from contracts.registry import ModelCard, Registry, WorkerCard
@@ -27,6 +28,7 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     dimensions: int | None
     labels: list[str] | None
+    chat: Annotated[bool, Meta(description="Whether it takes conversations.")]
     quality: dict[str, str | float | int]
 
 
@@ -35,6 +37,17 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: list[ModelView]
+
+
+class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's text generation: what it did since it started, and how full it is."""
+
+    tokens_in: int
+    tokens_out: int
+    rows_running: int
+    rows_waiting: int
+    cache_tokens: int
+    cache_max_tokens: int
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +60,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     num_batches: int
     num_rows: int
     padding_ratio: float | None
+    generation: Annotated[GenerationView | None, Meta(description="Of a worker that writes texts.")]
 
 
 class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +116,7 @@ def _view(card: ModelCard) -> ModelView:
 
 
 def _worker(card: WorkerCard) -> WorkerView:
+    figures = card.generation
     return WorkerView(
         id=card.id,
         models=card.models,
@@ -110,4 +125,5 @@ def _worker(card: WorkerCard) -> WorkerView:
         num_batches=card.num_batches,
         num_rows=card.num_rows,
         padding_ratio=card.padded_tokens / card.real_tokens if card.real_tokens else None,
+        generation=None if figures is None else msgspec.convert(figures, GenerationView, from_attributes=True),
     )

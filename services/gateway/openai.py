@@ -15,13 +15,14 @@ from contracts.jobs import Job
 from services.gateway import prefer
 from services.gateway.body import BodyReader
 from services.gateway.http_errors import WaitExceeded
+from services.gateway.job_end import raise_unless_succeeded, usage_of
 from services.gateway.job_view import JobView, json_response
 from services.gateway.jobs import accepted, with_job_headers
 from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
 from services.gateway.schemas import TASK_BODIES, EmbeddingsRequest, Submission, check, check_submission
 from services.gateway.settings import GatewaySettings
 from services.gateway.submit import Ask, Submitter
-from services.gateway.tasks import ENDED_BADLY, raise_unless_succeeded, usage_of
+from services.gateway.tasks import ENDED_BADLY
 
 
 class Embedding(msgspec.Struct, frozen=True):
@@ -58,9 +59,7 @@ class OpenAIRoutes:
 
     def embeddings(self, tenant: str) -> Response:
         """Answer embeddings in OpenAI's shape."""
-        preference = prefer.parse(
-            ",".join(request.headers.getlist("Prefer")), default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s
-        )
+        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
         document = self._bodies.read_json(request)
         _refuse_tokens(document)
         wanted = check(document, EmbeddingsRequest)

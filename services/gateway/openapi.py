@@ -68,6 +68,7 @@ def _kinds(operation: Operation) -> Iterable[Any]:
         yield parameter.kind
     for answer in operation.answers.values():
         yield from _several(answer.kind)
+        yield from _several(answer.stream)
 
 
 def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +128,9 @@ def _answer(answer: Answer, by_kind: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"description": answer.description}
     if answer.kind is not None:
         found["content"] = {answer.media_type: {"schema": _schema(answer.kind, by_kind)}}
+    if answer.stream is not None:
+        # OpenAPI 3.1 has no word for the items of a stream: this is the schema of the JSON in the data of each.
+        found["content"]["text/event-stream"] = {"schema": _schema(answer.stream, by_kind)}
     if answer.headers:
         found["headers"] = {
             name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()

@@ -28,12 +28,16 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Answer:
-    """One way in which an operation answers. ``kind`` is the body's type, or a tuple of several; None for no body."""
+    """One way in which an operation answers. ``kind`` is the body's type, or a tuple of several; None for no body.
+
+    ``stream`` is the type of one item's data, or several, where the answer may be a stream of server-sent events.
+    """
 
     description: str
     kind: Any = None
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: Any = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from flask import Request
+
 _PREFERENCE = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("[^"]*"|[^\s;,"]*))?\s*(?:;[^,]*)?""")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
@@ -13,6 +15,12 @@ class Preference:
 
     wait_s: float
     applied: str = ""
+
+
+def of(request: Request, *, default_wait_s: float, max_wait_s: float) -> Preference:
+    """Return what a request prefers."""
+    header = ",".join(request.headers.getlist("Prefer"))
+    return parse(header, default_wait_s=default_wait_s, max_wait_s=max_wait_s)
 
 
 def parse(header: str, *, default_wait_s: float, max_wait_s: float) -> Preference:

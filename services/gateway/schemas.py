@@ -4,7 +4,7 @@ The types validate, and the OpenAPI document is generated from them. Step 1 on t
 """
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -18,11 +18,16 @@ T = TypeVar("T")
 ModelName = Annotated[str, Meta(min_length=1, max_length=128, description="Name of a model, see /v1/models.")]
 _Key = Annotated[str, Meta(min_length=1, max_length=64)]
 _Value = Annotated[str, Meta(max_length=512)]
+_Stream = Annotated[bool, Meta(description="Tell the answer while it is written, by server-sent events.")]
 
 
 class Submission(Shape, frozen=True, kw_only=True):
-    """What every submit has in common; subclasses narrow ``inputs`` and ``parameters`` to their task."""
+    """What every submit has in common; subclasses narrow ``inputs`` and ``parameters`` to their task.
 
+    Those of tasks whose answers can be told as they grow have a field ``stream`` too.
+    """
+
+    takes_blank: ClassVar[bool] = False
     inputs: Any
     parameters: Any
     model: ModelName | None = None
@@ -51,10 +56,11 @@ def _bodies(suffix: str, *, tag_field: str | None = None) -> dict[str, type[Subm
             [
                 ("inputs", spec.inputs),
                 ("parameters", spec.parameters, msgspec.field(default_factory=spec.parameters)),
+                *([("stream", _Stream, False)] if spec.streams else []),
             ],
             bases=(Submission,),
             module=__name__,
-            namespace={"__doc__": spec.summary},
+            namespace={"__doc__": spec.summary, "takes_blank": spec.takes_blank},
             tag=spec.name if tag_field else None,
             tag_field=tag_field,
         )
@@ -100,9 +106,10 @@ def check_job(document: Any) -> tuple[str, Submission]:
 
 
 def check_submission(document: Any, kind: type[Submission]) -> Submission:
-    """Return a submit's body as its type, with no blank text in it. Raises as ``check``."""
+    """Return a submit's body as its type, with no blank text in it unless the task takes it. Raises as ``check``."""
     submission = check(document, kind)
-    refuse_blank("inputs", submission.inputs)
+    if not submission.takes_blank:
+        refuse_blank("inputs", submission.inputs)
     return submission
 
 

@@ -11,6 +11,7 @@ import msgspec
 from gevent.event import Event
 
 from contracts.errors import InvalidRequest, Unavailable, UnknownModel
+from contracts.generation import Conversation
 from contracts.job_store import Admission, JobStore
 from contracts.jobs import Job, NewJob, new_job_id
 from contracts.registry import ModelCard
@@ -93,7 +94,7 @@ class Submitter:
         settings, submission = self._settings, ask.submission
         card = self.model_for(ask.task, submission.model)
         _check_against(card, submission)
-        request = msgspec.json.encode({"inputs": submission.inputs, "parameters": submission.parameters})
+        request = _request(submission)
         key, fingerprint = _idempotency(ask, card.name, request)
         return NewJob(
             id=new_job_id(),
@@ -130,6 +131,14 @@ class Submitter:
         raise Unavailable(f"No worker has announced a model for the task {task} yet. Nothing was accepted.")
 
 
+def _request(submission: Submission) -> bytes:
+    """Return what crosses the queue. Workers of tasks that can't stream know no such field."""
+    document = {"inputs": submission.inputs, "parameters": submission.parameters}
+    if getattr(submission, "stream", False):
+        document["stream"] = True
+    return msgspec.json.encode(document)
+
+
 def _as_accepted(new: NewJob, now: float) -> Job:
     """Return the record of a job as ``submit`` has just written it, without a round trip for what is known.
 
@@ -155,6 +164,23 @@ def _check_against(card: ModelCard, submission: Submission) -> None:
     dimensions = getattr(submission.parameters, "dimensions", None)
     if dimensions is not None and card.dimensions is not None and dimensions > card.dimensions:
         raise InvalidRequest(f"{card.name} has {card.dimensions} dimensions.", param="parameters.dimensions")
+    max_new_tokens = getattr(submission.parameters, "max_new_tokens", None)
+    if max_new_tokens is not None and max_new_tokens > card.max_tokens:
+        message = f"{card.name} has room for {card.max_tokens} tokens, those of the prompt included."
+        raise InvalidRequest(message, param="parameters.max_new_tokens")
+    if not card.chat:
+        _refuse_conversations(card, submission.inputs, "inputs")
+
+
+def _refuse_conversations(card: ModelCard, inputs: object, path: str) -> None:
+    if isinstance(inputs, Conversation):
+        raise InvalidRequest(
+            f"{card.name} has no template for conversations. Send the whole prompt as one text, or name a model that "
+            "has `chat` in /v1/models.",
+            param=path,
+        )
+    for index, item in enumerate(inputs if isinstance(inputs, list) else []):
+        _refuse_conversations(card, item, f"{path}[{index}]")
 
 
 def _idempotency(ask: Ask, model: str, request: bytes) -> tuple[str, str]:

@@ -1,17 +1,17 @@
 """The task routes, one for each entry of ``contracts.tasks.TASKS``: the same jobs, answered in the task's own shape."""
 
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from flask import Response, request
 
-from contracts.errors import TriptychError, by_code
-from contracts.jobs import Job, Usage
+from contracts.jobs import Job
 from contracts.tasks import TASKS, TaskSpec
 from services.gateway import prefer
 from services.gateway.body import BodyReader
 from services.gateway.error_responses import ErrorDocument
-from services.gateway.http_errors import JobCancelled, JobExpired
+from services.gateway.generate import StreamError, StreamItem
+from services.gateway.job_end import raise_unless_succeeded, usage_of
 from services.gateway.job_view import JobView
 from services.gateway.jobs import accepted, with_job_headers
 from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
@@ -32,42 +32,39 @@ ENDED_BADLY = {
 EXAMPLES: dict[str, Any] = {
     "embed": {"inputs": ["The first text.", "The second."]},
     "classify": {"inputs": "I love this.", "parameters": {"top_k": 1}},
+    "generate": {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 32}, "stream": True},
 }
-
-
-def raise_unless_succeeded(job: Job) -> None:
-    """Raise how a finished job ended, unless it ended well."""
-    if job.status == "cancelled":
-        raise JobCancelled
-    if job.status == "expired":
-        raise JobExpired
-    if job.error is not None:
-        raise by_code(job.error.code)(job.error.message, param=job.error.param)
-    if job.status == "failed":
-        raise TriptychError
-
-
-def usage_of(job: Job) -> Usage:
-    """Return what a succeeded job's inputs weighed."""
-    return msgspec.json.decode(job.usage or b"null", type=Usage)
+_STREAMS = (
+    " With `stream` the one output is told while it is written, by server-sent events of one token each. The `id` of "
+    "an event is good for `Last-Event-ID` at the job's own events. When you go away, your job is cancelled, unless you "
+    "sent an `Idempotency-Key`, with which you may come back to it."
+)
 
 
 class TaskRoutes:
     """Views of tasks."""
 
-    def __init__(self, settings: GatewaySettings, bodies: BodyReader, submitter: Submitter) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        bodies: BodyReader,
+        submitter: Submitter,
+        stream: Callable[[Ask, prefer.Preference], Response],
+    ) -> None:
         self._max_wait_s = settings.max_wait_s
         self._bodies = bodies
         self._submitter = submitter
+        self._stream = stream
+        """Answers a request that wants its answer told while it is written."""
 
     def run(self, tenant: str, task: str) -> Response:
         """Answer a task's output when it is there in time, else 202 and the job."""
-        preference = prefer.parse(
-            ",".join(request.headers.getlist("Prefer")), default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s
-        )
+        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
         submission = check_submission(self._bodies.read_json(request), TASK_BODIES[task])
-        key = request.headers.get("Idempotency-Key")
-        outcome = self._submitter.submit(Ask(tenant, task, task, submission, key, preference.wait_s))
+        ask = Ask(tenant, task, task, submission, request.headers.get("Idempotency-Key"), preference.wait_s)
+        if preference.wait_s > 0 and getattr(submission, "stream", False):
+            return self._stream(ask, preference)
+        outcome = self._submitter.submit(ask)
         if preference.wait_s == 0 or not outcome.job.finished:
             return accepted(outcome, preference.applied)
         return with_job_headers(_output(outcome.job), outcome, preference.applied)
@@ -84,9 +81,14 @@ class TaskRoutes:
             tag="Tasks",
             summary=spec.summary.rstrip("."),
             description="Waits for the answer, unless `Prefer` asks for something else. One input is answered by one "
-            "output, a list of inputs by a list of outputs in the same order.",
+            "output, a list of inputs by a list of outputs in the same order." + (_STREAMS if spec.streams else ""),
             answers={
-                200: Answer("The output.", (spec.output, list.__class_getitem__(spec.output)), headers=OUTPUT_HEADERS),
+                200: Answer(
+                    "The output.",
+                    (spec.output, list.__class_getitem__(spec.output)),
+                    headers=OUTPUT_HEADERS,
+                    stream=(StreamItem, StreamError) if spec.streams else None,
+                ),
                 202: Answer("Not done within the wait: the job.", JobView, headers=JOB_HEADERS),
                 **ENDED_BADLY,
             },

@@ -1,5 +1,7 @@
 """A worker without a model: it claims real jobs from the real store, and answers as the first word of a job says.
 
+Texts are written as ``tests.gateway.writing`` has it, and told as they grow to those who want that.
+
 ``fail``: the job fails as too long. ``hold``: it runs until it is cancelled. ``steps``: progress after each input.
 Anything else succeeds at once. An input's vector is its number of words, and three fixed numbers.
 """
@@ -10,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from contracts.errors import InputTooLong
 from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
 from contracts.redis_client import connect
 from contracts.registry import ModelCard, Registry
 from contracts.settings import StoreSettings
+from tests.gateway.writing import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
 
 EMBED, CLASSIFY, UNSERVED = "tiny-embed", "tiny-classify", "unserved-embed"
 CARDS = [
@@ -25,7 +30,9 @@ CARDS = [
               max_tokens=16, labels=["good", "bad"]),
     ModelCard(name=UNSERVED, task="embed", family="encoder", revision="r3", licence="MIT", description="No worker.",
               max_tokens=16, dimensions=4),
+    *WRITER_CARDS,
 ]  # fmt: skip
+SERVED = [EMBED, CLASSIFY, WRITER, CHATTER]
 
 
 def store_of(url: str) -> JobStore:
@@ -71,7 +78,7 @@ class SmallWorker:
     def _loop(self) -> None:
         held: list[Claim] = []
         while not self._stop.is_set():
-            message = self._store.client.brpop([f"triptych.{EMBED}", f"triptych.{CLASSIFY}"], timeout=0.05)
+            message = self._store.client.brpop([f"triptych.{model}" for model in SERVED], timeout=0.05)
             if message is not None:
                 job_id = json.loads(json.loads(message[1])["body"])[0][0]
                 claim = self._store.claim(job_id, "small-worker")
@@ -87,11 +94,15 @@ class SmallWorker:
         self.num_runs += 1
         inputs = json.loads(claim.request)["inputs"]
         rows = inputs if isinstance(inputs, list) else [inputs]
-        word = (rows[0] if isinstance(rows[0], str) else rows[0]["text"]).split()[0]
+        first = rows[0] if isinstance(rows[0], str) else rows[0].get("text") or prompt_of(rows[0])
+        word = (first.split() or [""])[0]
         if word == "hold":
             return True
         if word == "fail":
             self._store.fail(claim, InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
+            return False
+        if claim.task == "generate":
+            self._write(claim)
             return False
         if word == "steps":
             for done in range(1, len(rows)):
@@ -110,6 +121,13 @@ class SmallWorker:
             ),
         )
         return False
+
+    def _write(self, claim: Claim) -> None:
+        steps, answer = write(claim)
+        if json.loads(claim.request).get("stream"):
+            for number, pieces in enumerate(steps):
+                self._store.publish([(claim, msgspec.json.encode(pieces))], f"{claim.attempt}.{number}")
+        self._store.succeed(claim, answer)
 
 
 @contextmanager

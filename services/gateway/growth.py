@@ -1,0 +1,126 @@
+"""What a client has been told of a job's texts, held against what every attempt tells and against the record.
+
+An attempt that follows on a dead worker's tells the same texts again from the beginning; a client gets of it only what
+it does not have. And events may be lost while the record is not: at the end the client gets what is still missing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from contracts.generation import FinishReason, Generated, Piece, Token
+from contracts.generation import Sequence as Written
+from services.gateway.http_errors import StreamBroken
+
+T = TypeVar("T", str, list[int])
+
+
+class Growth:
+    """The texts of one streamed job, as one client knows them."""
+
+    def __init__(self) -> None:
+        self._attempt = 0
+        self._rows: dict[tuple[int, int], _Row] = {}
+
+    def begin(self, attempt: int) -> None:
+        """Note that an attempt has started: it tells every text from the beginning."""
+        if attempt > self._attempt:
+            self._attempt = attempt
+            for row in self._rows.values():
+                row.rewind()
+
+    def add(self, attempt: int, pieces: Iterable[Piece]) -> list[Piece]:
+        """Return what of these pieces is new to the client.
+
+        Raises:
+            StreamBroken: the attempt tells another text than the one before it did.
+        """
+        self.begin(attempt)
+        if attempt < self._attempt:
+            return []
+        fresh = [self._row(piece.input, piece.sequence).grow(piece) for piece in pieces]
+        return [piece for piece in fresh if piece is not None]
+
+    def complete(self, outputs: Sequence[Generated]) -> list[Piece]:
+        """Return what the finished texts have beyond what the client knows.
+
+        Raises:
+            StreamBroken: they do not begin with what it knows.
+        """
+        missing = [
+            piece
+            for index, generated in enumerate(outputs)
+            for piece in self._complete(index, generated.sequences or [generated])
+        ]
+        return sorted(missing, key=lambda piece: (piece.input, piece.sequence))
+
+    def _complete(self, index: int, written: Sequence[Written]) -> Iterable[Piece]:
+        # The record has the best text first, and does not say which number it was told under; but a text belongs to
+        # a row that knows its beginning. The row that knows most has the least choice, so it chooses first.
+        rows = [self._row(index, number) for number in range(len(written))]
+        left = list(written)
+        for row in sorted(rows, key=lambda row: (len(row.text), row.finished), reverse=True):
+            own = next((one for one in left if row.may_become(one)), None)
+            if own is None:
+                raise StreamBroken
+            left.remove(own)
+            piece = row.rest_of(own)
+            if piece is not None:
+                yield piece
+
+    def _row(self, index: int, sequence: int) -> "_Row":
+        return self._rows.setdefault((index, sequence), _Row(index, sequence))
+
+
+class _Row:
+    """One text: what the client knows of it, and how much of that the current attempt has told."""
+
+    def __init__(self, index: int, sequence: int) -> None:
+        self.text = ""
+        self.finished = False
+        self._place = {"input": index, "sequence": sequence}
+        self._token_ids: list[int] = []
+        self._num_characters = 0
+        self._num_tokens = 0
+
+    def rewind(self) -> None:
+        self._num_characters = self._num_tokens = 0
+
+    def grow(self, piece: Piece) -> Piece | None:
+        text = _beyond(self.text[self._num_characters :], piece.text)
+        ids = [token.id for token in piece.tokens]
+        first = len(ids) - len(_beyond(self._token_ids[self._num_tokens :], ids))
+        self._num_characters += len(piece.text)
+        self._num_tokens += len(ids)
+        return self._told(text, piece.tokens[first:], piece.top_tokens[first:], piece.finish_reason)
+
+    def may_become(self, written: Written) -> bool:
+        if self.finished:
+            return written.generated_text == self.text
+        ids = [token.id for token in written.details.tokens[: len(self._token_ids)]] if written.details else None
+        return written.generated_text.startswith(self.text) and ids in (None, self._token_ids)
+
+    def rest_of(self, written: Written) -> Piece | None:
+        text, num_tokens = written.generated_text[len(self.text) :], len(self._token_ids)
+        details = written.details
+        tokens = details.tokens[num_tokens:] if details else []
+        top_tokens = details.top_tokens[num_tokens:] if details else []
+        return self._told(text, tokens, top_tokens, written.finish_reason)
+
+    def _told(
+        self, text: str, tokens: list[Token], top_tokens: list[list[Token]], finish_reason: FinishReason | None
+    ) -> Piece | None:
+        """Note what the client gets to know, and return it; None for nothing."""
+        self.text += text
+        self._token_ids += [token.id for token in tokens]
+        reason = None if self.finished else finish_reason
+        self.finished = self.finished or reason is not None
+        if not (text or tokens or reason):
+            return None
+        return Piece(text=text, tokens=tokens, top_tokens=top_tokens, finish_reason=reason, **self._place)
+
+
+def _beyond(known: T, told: T) -> T:
+    """Return what ``told`` has beyond ``known``, where both begin at the same place."""
+    if told[: len(known)] != known[: len(told)]:
+        raise StreamBroken
+    return told[len(known) :]

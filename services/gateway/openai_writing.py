@@ -1,0 +1,144 @@
+"""What OpenAI's two routes that write text share: from a checked request to an answer, whole or as a stream."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from flask import Response, request
+
+from contracts.errors import InvalidRequest, TriptychError
+from contracts.generation import Piece
+from contracts.jobs import Job
+from services.gateway import prefer
+from services.gateway.error_responses import error_document
+from services.gateway.http_errors import WaitExceeded
+from services.gateway.job_end import raise_unless_succeeded
+from services.gateway.job_view import json_response
+from services.gateway.jobs import accepted, with_job_headers
+from services.gateway.openai_answers import CompletionUsage, completion_usage
+from services.gateway.openai_requests import WritingRequest
+from services.gateway.schemas import TASK_BODIES, Submission
+from services.gateway.settings import GatewaySettings
+from services.gateway.submit import Ask, Submitter
+from services.gateway.telling import Dialect, Teller
+from services.gateway.text_stream import Ended
+
+TASK = "generate"
+DONE = b"[DONE]"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A checked request: the task's own submission, and how its answer is put."""
+
+    tenant: str
+    route: str
+    wanted: WritingRequest
+    submission: Submission
+    names: dict[str, str]
+    """This route's name of a field of the submission, by its path there; what begins with it is renamed too."""
+    answer: Callable[[Job], object]
+    dialect: Callable[[Job], Dialect]
+
+
+def submission_of(wanted: WritingRequest, inputs: object, parameters: object) -> Submission:
+    """Return the generate task's submission, of values that are checked."""
+    body: Any = TASK_BODIES[TASK]
+    found: Submission = body(inputs=inputs, parameters=parameters, model=wanted.model, stream=wanted.stream)
+    return found
+
+
+class Writer:
+    """Answers checked requests."""
+
+    def __init__(self, settings: GatewaySettings, submitter: Submitter, teller: Teller) -> None:
+        self._max_wait_s = settings.max_wait_s
+        self._submitter = submitter
+        self._teller = teller
+
+    def respond(self, asked: Asked) -> Response:
+        """Answer the whole text, a stream of it, or as ``Prefer`` has it, the job."""
+        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
+        streams = asked.wanted.stream and preference.wait_s > 0
+        ask = Ask(
+            tenant=asked.tenant,
+            # All fields of the request make it this request, not only those that reach the worker.
+            route=f"{asked.route} {msgspec.json.encode(asked.wanted).decode()}",
+            task=TASK,
+            submission=asked.submission,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            wait_s=0.0 if streams else preference.wait_s,
+        )
+        with own_words(asked.names):
+            if streams:
+                return self._teller.answer(ask, preference, asked.dialect)
+            outcome = self._submitter.submit(ask)
+            job = outcome.job
+            if preference.applied and (preference.wait_s == 0 or not job.finished):
+                return accepted(outcome, preference.applied)
+            if not job.finished:
+                # These clients know no 202, unless one of them asked for it.
+                raise WaitExceeded(f"Not done within {self._max_wait_s:g} s. It goes on: read it at /v1/jobs/{job.id}.")
+            raise_unless_succeeded(job)
+            return with_job_headers(json_response(asked.answer(job)), outcome, preference.applied)
+
+
+@contextmanager
+def own_words(names: dict[str, str]) -> Iterator[None]:
+    """Let errors about the task's fields name the fields of the route."""
+    try:
+        yield
+    except InvalidRequest as error:
+        error.param = _renamed(error.param, names)
+        raise
+
+
+def _renamed(param: str | None, names: dict[str, str]) -> str | None:
+    for theirs, ours in names.items():
+        if param is not None and param.startswith(theirs):
+            return ours + param.removeprefix(theirs)
+    return param
+
+
+class Chunks:
+    """A stream of chunks; subclasses say what a piece of text is as choices of a chunk.
+
+    ``index`` of a choice counts the texts of all prompts, those of the first prompt first.
+    """
+
+    def __init__(self, job: Job, wanted: WritingRequest, names: dict[str, str], *, kind: str, prefix: str) -> None:
+        self._wanted = wanted
+        self._names = names
+        self._base = {"id": prefix + job.id, "object": kind, "created": int(job.created_at), "model": job.model}
+
+    def grown(self, pieces: list[Piece]) -> list[bytes]:
+        """Return a chunk for each choice that has grown."""
+        return [
+            self._chunk([choice])
+            for piece in pieces
+            for choice in self.choices(piece, piece.input * self._wanted.n + piece.sequence)
+        ]
+
+    def ended(self, end: Ended) -> list[bytes]:
+        """Return the chunks that are still missing, the usage if it is asked for, and OpenAI's mark of the end."""
+        items = self.grown(end.pieces)
+        if self._wanted.wants_usage:
+            items.append(self._chunk([], completion_usage(end.job)))
+        return [*items, DONE]
+
+    def broke(self, error: TriptychError) -> bytes:
+        """Return the error in the shape that OpenAI's clients raise."""
+        error.param = _renamed(error.param, self._names)
+        return msgspec.json.encode(error_document(error))
+
+    def choices(self, piece: Piece, index: int) -> Iterator[msgspec.Struct]:
+        """Yield what one text has grown by, as choices of chunks of their own."""
+        raise NotImplementedError
+
+    def _chunk(self, choices: list[msgspec.Struct], usage: CompletionUsage | None = None) -> bytes:
+        document: dict[str, object] = {**self._base, "choices": choices}
+        if self._wanted.wants_usage:
+            document["usage"] = usage
+        return msgspec.json.encode(document)
