@@ -12,7 +12,9 @@ import pytest
 
 from tests.architectures.cases import CASES, Case
 from tests.architectures.table import RESULTS
+from workers.runtime.model_package import ModelPackage
 
+PackageOf = Callable[..., ModelPackage]
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
 
 
@@ -37,6 +39,32 @@ def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
             path.mkdir()
             getattr(importlib.import_module(f"tests.architectures.zoo.{module}"), function)(path, *arguments)
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
+    """Return the package of a tiny decoder, exported and verified on first use, by cache and precision."""
+    from onnx_models.export import export_package
+    from onnx_models.kind import ExportRequest
+    from onnx_models.source import open_source
+
+    made: dict[tuple[str, str, str], ModelPackage] = {}
+    output = tmp_path_factory.mktemp("packages")
+
+    def make(build: str, cache: str = "slots", precision: str = "fp32") -> ModelPackage:
+        if (build, cache, precision) not in made:
+            request = ExportRequest(
+                source=open_source(str(source_of(f"decoders:{build}"))),
+                task="generate",
+                name=f"{build}-{cache}-{precision}",
+                output=output,
+                cache=cache,  # type: ignore[arg-type]
+                precision=precision,  # type: ignore[arg-type]
+            )
+            made[build, cache, precision] = export_package(request)
+        return made[build, cache, precision]
 
     return make
 

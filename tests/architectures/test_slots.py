@@ -36,23 +36,6 @@ FREQUENCIES = {"low_freq_factor": 1, "high_freq_factor": 4}
 LLAMA = {"num_key_value_heads": 2, "intermediate_size": 96, "max_position_embeddings": MAX_TOKENS}
 
 
-@pytest.fixture(scope="module")
-def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
-    """Return the package of a tiny decoder, exported and verified on first use."""
-    made: dict[tuple[str, str], ModelPackage] = {}
-    output = tmp_path_factory.mktemp("packages")
-
-    def make(build: str, cache: str = "slots") -> ModelPackage:
-        if (build, cache) not in made:
-            source = open_source(str(source_of(f"decoders:{build}")))
-            made[build, cache] = export_package(
-                ExportRequest(source=source, task="generate", name=f"{build}-{cache}", output=output, cache=cache)  # type: ignore[arg-type]
-            )
-        return made[build, cache]
-
-    return make
-
-
 def prompts() -> list[list[int]]:
     rng = np.random.default_rng(7)
     return [rng.integers(5, 322, length).tolist() for length in LENGTHS]

@@ -9,7 +9,7 @@ import pytest
 from contracts.settings import StoreSettings
 from tests.support.tiny_package import graph_of, write_package
 from workers.encoder.tasks import ENCODER
-from workers.runtime.budget import ONE_ROW, token_budget
+from workers.runtime.budget import ONE_ROW, cache_rows, token_budget
 from workers.runtime.engine import Engine
 from workers.runtime.loading import Loader
 from workers.runtime.manifest import Batching, Limits, Manifest
@@ -124,3 +124,13 @@ def test_a_budget_that_the_longest_input_does_not_fit_into_is_refused() -> None:
         budget(manifest(513))
     with pytest.raises(PackageError, match="TRIPTYCH_MAX_BATCH_TOKENS is 63, but one input may have 64"):
         budget(manifest(64, batch_safe=False), 63)
+
+
+def test_a_cache_has_as_many_rows_as_settings_and_budget_allow() -> None:
+    def rows(row_tokens: int, **changes: Any) -> int:
+        return cache_rows(manifest(64, **changes), WorkerSettings(StoreSettings(), max_cache_tokens=1000), row_tokens)
+
+    assert [rows(tokens) for tokens in (10, 64, 334, 1000)] == [16, 15, 2, 1]
+    assert rows(10, batch_safe=False) == 1
+    with pytest.raises(PackageError, match="m: TRIPTYCH_MAX_CACHE_TOKENS is 1000, but one text may hold 1001 tokens"):
+        rows(1001, batch_safe=False)

@@ -100,20 +100,22 @@ class CarriedCache:
 
     def prefill(self, place: int, token_ids: Ids) -> Floats:
         """Read a prompt, or the next piece of it, by itself. See `Cache`."""
-        logits: Floats = self._append([place], np.asarray(token_ids, np.int64)[None])[0]
+        logits: Floats = self._append([place], [self._rows[place]], np.asarray(token_ids, np.int64)[None])[0]
         return logits
 
     def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
         """Append one token to each of these places. See `Cache`."""
-        return self._append(places, np.array(token_ids, np.int64)[:, None])
+        rows = [self._rows[place] for place in places]
+        return self._append(places, rows, np.array(token_ids, np.int64)[:, None])
 
     def leave(self, place: int) -> None:
         """Free a place; its row goes when the others are put together anew. See `Cache`."""
         self._places.leave(place)
         del self._rows[place]
 
-    def _append(self, places: Sequence[int], ids: Ids) -> Floats:
-        rows, num_new = [self._rows[place] for place in places], ids.shape[1]
+    def _append(self, places: Sequence[int], rows: list[Row], ids: Ids) -> Floats:
+        """Append tokens, int64 [places, tokens], to what the texts of these places have; return their logits."""
+        num_new = ids.shape[1]
         if max(row.num_tokens for row in rows) + num_new > self.max_tokens:
             raise ValueError(f"a text of more than {self.max_tokens} tokens has no room")
         rows = self._together(rows)

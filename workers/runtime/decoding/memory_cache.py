@@ -1,6 +1,9 @@
 """The cache of Transformer-XL: a memory of hidden states, of one length from the start of a text to its end.
 
 At the start it holds zeros. A step is one token for each row, so texts of any age share a call.
+
+How far a token sees back depends on what is read with it: the memory, and all tokens before it in the same call. So a
+prompt must be read in one call to be understood as transformers does, and when more of it comes, it is read again.
 """
 
 from collections.abc import Sequence
@@ -9,11 +12,12 @@ import numpy as np
 
 from workers.runtime.binding import Buffer
 from workers.runtime.decoding.cache import Floats
-from workers.runtime.decoding.carried import Row, State, carry
+from workers.runtime.decoding.carried import CarriedCache, Row, State, carry
 from workers.runtime.decoding.order import Ids
 from workers.runtime.session import Session
 
 _PAST, _PRESENT = "mems", "new_mems"
+_NOTHING = np.zeros(0, np.int64)
 
 
 class MemoryGraph:
@@ -54,3 +58,38 @@ class MemoryGraph:
     def _zeros(self, name: str) -> Buffer:
         memory, size = self._session.dims(name, 0, 2)
         return Buffer.holding(np.zeros((memory, 1, size), self._session.inputs[name].dtype), self._session.device)
+
+
+class MemoryCache(CarriedCache):
+    """See `workers.runtime.decoding.cache.Cache`.
+
+    The network knows no longest text, but its manifest does; it is kept here as for other decoders.
+
+    Args:
+        graph: what carries the memory.
+        max_rows: places.
+        max_tokens: most tokens of a text, prompt and answer together.
+        vocabulary: length of the logits.
+    """
+
+    def __init__(self, graph: MemoryGraph, *, max_rows: int, max_tokens: int, vocabulary: int) -> None:
+        capacity = max_rows * graph.memory
+        super().__init__(
+            graph, max_rows=max_rows, max_tokens=max_tokens, capacity_tokens=capacity, vocabulary=vocabulary
+        )
+        self._prompts: dict[int, Ids] = {}
+
+    def prefill(self, place: int, token_ids: Ids) -> Floats:
+        """Read a prompt, or all that there is of it once more. See `Cache`."""
+        known = self._prompts.get(place, _NOTHING)
+        if self._rows[place].num_tokens != len(known):
+            raise ValueError("a prompt ends where the answer begins")
+        prompt = np.concatenate([known, token_ids])
+        logits: Floats = self._append([place], [Row(self._graph.start(), 0, 0)], prompt[None])[0]
+        self._prompts[place] = prompt
+        return logits
+
+    def leave(self, place: int) -> None:
+        """Free a place. See `Cache`."""
+        super().leave(place)
+        self._prompts.pop(place, None)

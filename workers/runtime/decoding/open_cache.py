@@ -4,7 +4,7 @@ from workers.runtime.budget import cache_rows
 from workers.runtime.decoding.cache import Cache
 from workers.runtime.decoding.carried import CarriedCache
 from workers.runtime.decoding.concat_cache import ConcatGraph
-from workers.runtime.decoding.memory_cache import MemoryGraph
+from workers.runtime.decoding.memory_cache import MemoryCache, MemoryGraph
 from workers.runtime.decoding.slot_cache import SlotCache
 from workers.runtime.manifest import Manifest
 from workers.runtime.model_package import ModelPackage, PackageError
@@ -49,17 +49,11 @@ def _concat(manifest: Manifest, settings: WorkerSettings, session: Session, voca
     )
 
 
-def _memory(manifest: Manifest, settings: WorkerSettings, session: Session, vocabulary: int) -> CarriedCache:
-    """A text takes its whole memory from the start. It ends where the manifest says, like those of other decoders."""
+def _memory(manifest: Manifest, settings: WorkerSettings, session: Session, vocabulary: int) -> MemoryCache:
+    """A text takes its whole memory from the start."""
     graph = MemoryGraph(session)
     rows = cache_rows(manifest, settings, graph.memory)
-    return CarriedCache(
-        graph,
-        max_rows=rows,
-        max_tokens=manifest.limits.max_tokens,
-        capacity_tokens=rows * graph.memory,
-        vocabulary=vocabulary,
-    )
+    return MemoryCache(graph, max_rows=rows, max_tokens=manifest.limits.max_tokens, vocabulary=vocabulary)
 
 
 def _vocabulary(manifest: Manifest, session: Session) -> int:

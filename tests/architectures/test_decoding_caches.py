@@ -1,0 +1,210 @@
+"""The caches of the decoding loop: what a text becomes never depends on when it comes and who is beside it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.settings import StoreSettings
+from onnx_models.decoders.reference import ReferenceDecoder
+from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL
+from onnx_models.export import export_package
+from onnx_models.kind import ExportRequest
+from onnx_models.source import open_source
+from tests.architectures.cases.decoders import CASES
+from tests.architectures.company import Story, write_alone, write_together
+from tests.architectures.conftest import PackageOf
+from tests.architectures.zoo import transformer_xl
+from tests.architectures.zoo.decoders import MAX_TOKENS
+from workers.runtime.decoding.cache import Cache
+from workers.runtime.decoding.open_cache import open_cache
+from workers.runtime.decoding.slot_cache import SlotCache
+from workers.runtime.decoding.slots import Slots
+from workers.runtime.model_package import ModelPackage, PackageError
+from workers.runtime.settings import WorkerSettings
+
+EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
+LENGTHS = (3, 1, 17, 8, 45, 12, 5, 30, 2)
+NUM_TOKENS = (9, 12, 4, 1, 12, 7, 10, 12, 3)
+Written = Callable[[str], list[Story]]
+
+
+def opened(package: ModelPackage, max_rows: int = 6, **settings: Any) -> Cache:
+    """Return a cache; where it lies in slots, with garbage in them."""
+    cache = open_cache(package, WorkerSettings(StoreSettings(), max_rows=max_rows, **settings))
+    if isinstance(cache, SlotCache):
+        for buffer in cache._buffers.values():
+            buffer.numpy()[:] = np.nan
+    return cache
+
+
+def prompts(vocabulary: int) -> list[list[int]]:
+    rng = np.random.default_rng(11)
+    return [rng.integers(5, vocabulary, length).tolist() for length in LENGTHS]
+
+
+def stories(vocabulary: int = 322) -> list[Story]:
+    return [Story(*about) for about in zip(prompts(vocabulary), NUM_TOKENS, strict=True)]
+
+
+def start(cache: Cache, prompt: list[int], room: int = 20) -> int:
+    place = cache.take(len(prompt) + room)
+    assert place is not None
+    cache.prefill(place, np.array(prompt))
+    return place
+
+
+def check_alone(cache: Cache, together: list[Story], atol: float) -> None:
+    """Each text is written again by itself: same tokens, and logits as near as ``atol`` of their largest."""
+    for story in together:
+        alone = write_alone(cache, story)
+        assert alone.tokens == story.tokens
+        for left, right in zip(alone.logits, story.logits, strict=True):
+            np.testing.assert_allclose(right, left, rtol=0, atol=atol * float(np.abs(left).max()))
+    assert cache.tokens_held == 0
+
+
+@pytest.fixture(scope="module")
+def expected(source_of: Callable[[str], Path]) -> Callable[[str], list[list[int]]]:
+    """Return what transformers' ``generate`` writes after each prompt."""
+    made: dict[str, list[list[int]]] = {}
+
+    def write(build: str) -> list[list[int]]:
+        if build not in made:
+            reference = ReferenceDecoder(open_source(str(source_of(f"decoders:{build}"))))
+            made[build] = [reference.write(story.prompt, story.num_tokens) for story in stories()]
+        return made[build]
+
+    return write
+
+
+@pytest.mark.parametrize("build", EVERY)
+def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
+    build: str, package_of: PackageOf, expected: Callable[[str], list[list[int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved, move = [], Slots.moved
+    monkeypatch.setattr(Slots, "moved", lambda slots, what: (moved.append(what), move(slots, what)))
+    cache = opened(package_of(build))
+    for seed in (1, 2):
+        together = stories()
+        write_together(cache, together, seed)
+        assert [story.tokens for story in together] == expected(build)
+    assert len(moved) >= 4
+    check_alone(cache, together, atol=0)
+
+
+@pytest.mark.parametrize("build", EVERY)
+def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
+    build: str, package_of: PackageOf, expected: Callable[[str], list[list[int]]]
+) -> None:
+    cache, together = opened(package_of(build, "concat")), stories()
+    write_together(cache, together, 3)
+    assert [story.tokens for story in together] == expected(build)
+    check_alone(cache, together, atol=1e-4)
+
+
+@pytest.mark.parametrize("same_length", [True, False])
+def test_texts_with_a_memory_are_those_of_the_original_code(same_length: bool, tmp_path: Path) -> None:
+    transformer_xl.write(tmp_path, div_val=4, same_length=same_length)
+    source = open_source(str(tmp_path))
+    request = ExportRequest(source=source, task="generate", name="xl", output=tmp_path / "packages", max_tokens=60)
+    cache, together = opened(export_package(request)), stories(vocabulary=90)
+    write_together(cache, together, 4)
+    reference = ReferenceTransformerXL(source)
+    assert [story.tokens for story in together] == [reference.write(s.prompt, s.num_tokens)[0] for s in together]
+    check_alone(cache, together, atol=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "cache"), [("int8", "slots"), ("fp16", "slots"), ("fp16", "concat")])
+def test_smaller_precisions_write_the_same_alone_and_in_company(
+    precision: str, cache: str, package_of: PackageOf
+) -> None:
+    package = package_of("gpt2", cache, precision)
+    loaded, together = opened(package), stories()
+    write_together(loaded, together, 5)
+    check_alone(loaded, together, atol=0 if cache == "slots" else 5e-3)
+
+
+@pytest.mark.parametrize("cache", ["slots", "concat"])
+def test_a_call_that_fails_changes_nothing(cache: str, package_of: PackageOf) -> None:
+    loaded = opened(package_of("gpt2", cache))
+    places = [start(loaded, [5, 6, 7, number]) for number in (8, 9)]
+    wrong = 10_000
+    for failing in (
+        lambda: loaded.step(places, [10, wrong]),
+        lambda: loaded.prefill(places[0], np.array([3, wrong])),
+        lambda: loaded.prefill(places[0], np.full(MAX_TOKENS - 3, 5)),
+    ):
+        with pytest.raises(Exception, match=r"out of|no room"):
+            failing()
+        assert loaded.tokens_held == 8
+    after = loaded.step(places, [10, 11]).copy()
+
+    untouched = opened(package_of("gpt2", cache))
+    places = [start(untouched, [5, 6, 7, number]) for number in (8, 9)]
+    np.testing.assert_array_equal(untouched.step(places, [10, 11]), after)
+
+
+def test_a_text_of_all_positions_may_lie_between_others(package_of: PackageOf) -> None:
+    cache = opened(package_of("gpt2"))
+    first, full, last = start(cache, [7]), start(cache, [5] * (MAX_TOKENS - 1), 1), start(cache, [7])
+    cache.step([full], [6])
+    with pytest.raises(ValueError, match="more than 96 tokens"):
+        cache.step([first, full], [8, 8])
+    together = cache.step([last, first], [8, 8])
+    np.testing.assert_array_equal(together[0], together[1])
+    assert cache.tokens_held == MAX_TOKENS + 4
+
+
+def test_no_memory_is_taken_as_texts_come_and_go(package_of: PackageOf) -> None:
+    """Nor does a text that is moved take any: buffers stay where they are."""
+
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    cache = opened(package_of("gpt2"), max_rows=8)
+    assert isinstance(cache, SlotCache)
+    where = [buffer.value.data_ptr() for buffer in cache._buffers.values()]
+    write_together(cache, stories(), 0)
+    before = resident_mb()
+    for seed in range(1, 30):
+        write_together(cache, stories(), seed)
+    assert resident_mb() - before < 4
+    assert [buffer.value.data_ptr() for buffer in cache._buffers.values()] == where
+    assert cache.tokens_held == 0
+
+
+def test_slots_and_tokens_bound_how_many_texts_there_are(package_of: PackageOf) -> None:
+    slots, concat = package_of("gpt2"), package_of("gpt2", "concat")
+    cache = opened(slots, 16, max_cache_tokens=3 * MAX_TOKENS + 1)
+    assert (cache.max_rows, cache.capacity_tokens) == (3, 3 * MAX_TOKENS)
+    assert [cache.take(5) for _ in range(4)] == [0, 1, 2, None]
+    cache = opened(concat, 16, max_cache_tokens=100)
+    assert (cache.max_rows, cache.capacity_tokens) == (16, 100)
+    assert [cache.take(tokens) for tokens in (40, 50, 1)] == [0, 1, None]
+    with pytest.raises(ValueError, match="96 fit"):
+        cache.take(MAX_TOKENS + 1)
+    for package in (slots, concat):
+        with pytest.raises(PackageError, match="TRIPTYCH_MAX_CACHE_TOKENS is 95, but one text may hold 96 tokens"):
+            opened(package, max_cache_tokens=MAX_TOKENS - 1)
+
+
+@pytest.mark.parametrize("cache", ["slots", "concat"])
+def test_a_package_whose_rows_see_each_other_gets_one(cache: str, package_of: PackageOf) -> None:
+    package = package_of("gpt2", cache)
+    manifest = msgspec.structs.replace(package.manifest, batch_safe=False)
+    loaded = opened(msgspec.structs.replace(package, manifest=manifest))
+    assert loaded.max_rows == 1
+    assert [loaded.take(5), loaded.take(5)] == [0, None]
+
+
+def test_a_vocabulary_that_is_not_the_graphs_is_refused(package_of: PackageOf) -> None:
+    package = package_of("gpt2")
+    assert package.manifest.decoder is not None
+    decoder = msgspec.structs.replace(package.manifest.decoder, vocabulary=300)
+    manifest = msgspec.structs.replace(package.manifest, decoder=decoder)
+    with pytest.raises(PackageError, match=r"decoder\.vocabulary is 300, but the graph's logits are 322 long"):
+        opened(msgspec.structs.replace(package, manifest=manifest))
