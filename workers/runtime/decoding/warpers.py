@@ -3,8 +3,7 @@
 The steps, their order and what each one keeps are those of transformers' warpers. They differ from them in three ways:
 
 * All is computed in float64 and relative to the largest logit, so no temperature or logit overflows.
-* Nothing as long as a vocabulary is sorted unless top-p is asked for a distribution that is almost flat, or typical-p
-  for one that no other step has cut.
+* Nothing as long as a vocabulary is sorted unless top-p or typical-p is asked of a distribution that is almost flat.
 * Where top-p must take one of two equally likely tokens, it takes the one of the lower id.
 """
 
@@ -15,8 +14,9 @@ from workers.runtime.decoding.order import Ids, Sampling
 from workers.runtime.decoding.running_sums import Weights, place_reaching
 
 _NUM_HOPEFULS = 1024
-"""So many of the likeliest tokens are looked at first for top-p; most often they have the probability."""
+"""So many of the best tokens are looked at first for top-p and typical-p; most often they have the probability."""
 _COLUMN = 64
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 def weigh(logits: Floats, sampling: Sampling) -> tuple[Ids | None, Weights]:
@@ -38,7 +38,7 @@ def weigh(logits: Floats, sampling: Sampling) -> tuple[Ids | None, Weights]:
     if sampling.top_p < 1.0:
         weights = _nucleus(weights, sampling.top_p)
     if sampling.min_p > 0.0:
-        weights = np.where(weights >= sampling.min_p, weights, 0.0)  # the likeliest has 1
+        weights *= weights >= sampling.min_p  # the likeliest has 1
     if sampling.typical_p < 1.0:
         weights = _typical(weights, sampling.typical_p)
     return ids, weights
@@ -79,14 +79,14 @@ def _nucleus(weights: Weights, top_p: float) -> Weights:
     A token is kept if those before it have less than ``top_p``.
     """
     mass = top_p * weights.sum()
-    place = len(weights) - _NUM_HOPEFULS
-    likeliest = np.partition(weights, place)[place:] if place > 0 else weights
-    if place > 0 and likeliest.sum() < mass:
-        likeliest = weights
+    likeliest = weights
+    if len(weights) > _NUM_HOPEFULS:
+        hopefuls = np.partition(weights, -_NUM_HOPEFULS)[-_NUM_HOPEFULS:]
+        likeliest = hopefuls if hopefuls.sum() >= mass else weights
     descending = np.sort(likeliest)[::-1]
     num_kept = 1 + place_reaching(descending, mass)
     last = descending[num_kept - 1]
-    kept = np.where(weights >= last, weights, 0.0)
+    kept: Weights = weights * (weights >= last)
     equals = np.flatnonzero(weights == last)
     num_above = int(np.count_nonzero(descending > last))
     kept[equals[num_kept - num_above :]] = 0.0
@@ -99,13 +99,13 @@ def _typical(weights: Weights, typical_p: float) -> Weights:
     A token is the more typical the closer its surprise, -log p, is to the expected one, the entropy. Tokens that are
     as typical as the last one are kept too.
     """
-    alive = np.flatnonzero(weights)
-    probabilities = weights[alive] / weights.sum()
-    surprises = -np.log(probabilities)
+    probabilities = weights / weights.sum()
+    surprises = -np.log(np.maximum(probabilities, _TINY))
     distances = np.abs(surprises - (probabilities * surprises).sum())
-    order = np.argsort(distances)
+    nearest = np.argpartition(distances, _NUM_HOPEFULS)[:_NUM_HOPEFULS] if len(weights) > _NUM_HOPEFULS else None
+    if nearest is None or probabilities[nearest].sum() < typical_p:
+        nearest = np.arange(len(weights))
+    order = nearest[np.argsort(distances[nearest])]
     farthest = distances[order[place_reaching(probabilities[order], typical_p)]]
-    kept = np.zeros_like(weights)
-    close = alive[distances <= farthest]
-    kept[close] = weights[close]
+    kept: Weights = weights * (distances <= farthest)
     return kept
