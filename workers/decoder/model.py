@@ -10,7 +10,9 @@ from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import check_defaults, not_followed
 from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.open_cache import open_cache
-from workers.runtime.decoding.text import Vocabulary
+from workers.runtime.decoding.order import Sampling
+from workers.runtime.decoding.sampling import Sampler
+from workers.runtime.decoding.text import TextStream, Vocabulary
 from workers.runtime.manifest import Generation
 from workers.runtime.model_package import ModelPackage, PackageError
 from workers.runtime.sentencepieces import open_tokenizer
@@ -61,25 +63,27 @@ class DecoderModel:
         return ChatTemplate(source, {name: token for name, token in tokens.items() if token is not None})
 
     def warm_up(self) -> None:
-        """Read a prompt and write a token: what does not fit fails now, not in the first job.
+        """Read a prompt and draw a token: what does not work fails now, and what is slow the first time is done.
 
         Raises:
             PackageError: the graph can't do it, or its logits are not those that the manifest says.
         """
-        size = min(2, self.cache.max_tokens - 1)
+        prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
+        sampler = Sampler(Sampling(do_sample=True), prompt_ids)
+        stream = TextStream(self.tokenizer, prompt_ids, ())
         try:
-            place = self.cache.take(size + 1)
+            place = self.cache.take(len(prompt_ids) + 1)
             if place is None:
-                raise PackageError(f"{self.name}: the cache has no room for {size + 1} tokens")
-            shapes = [self.cache.prefill(place, np.zeros(size, np.int64)).shape]
-            shapes.append(self.cache.step([place], [0])[0].shape)
+                raise PackageError(f"{self.name}: the cache has no room for {len(prompt_ids) + 1} tokens")
+            for logits in (self.cache.prefill(place, prompt_ids), self.cache.step([place], [int(prompt_ids[0])])[0]):
+                if logits.shape != (self.cache.vocabulary,):
+                    raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
+                stream.add(sampler.choose(logits, logprobs=True, top_n=1).token_id)
             self.cache.leave(place)
         except PackageError:
             raise
         except Exception as error:
             raise PackageError(f"{self.name}: the graph can't write a token: {error}") from error
-        if any(shape != (self.cache.vocabulary,) for shape in shapes):
-            raise PackageError(f"{self.name}: the graph answers {shapes}, the manifest says {self.cache.vocabulary}")
 
     def card(self) -> ModelCard:
         """Return what the gateway and clients may know of this model."""
