@@ -23,7 +23,7 @@ def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
     drive(port, one, CLIENTS_OF_ONE)
     drive(port, [embed_request(list(texts))], 1)
     figures = [_worker("MiniLM", [MINILM]), _gateway()]
-    if STARTERS.is_dir() and (starters := find_packages(STARTERS)):
+    if starters := _encoders(STARTERS):
         stack.stop("encoder")
         stack.start_worker(STARTERS, list(starters))
         stack.wait_until_known(port, list(starters))
@@ -33,6 +33,12 @@ def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
             drive(port, [post(f"/v1/{task}", {**body, "inputs": text}) for text in texts], CLIENTS_OF_ONE)
         figures.insert(1, _worker(f"{len(starters)} starter models", list(starters.values())))
     return figures
+
+
+def _encoders(folder: Path) -> dict[str, Path]:
+    """Return the packages in a folder that workers of encoders serve."""
+    packages = find_packages(folder).items()
+    return {name: path for name, path in packages if load_package(path).manifest.family == "encoder"}
 
 
 def _worker(models: str, packages: Sequence[Path]) -> Figure:

@@ -38,7 +38,7 @@ def train_classifier(folder: Path, seed: int, num_steps: int) -> None:
         logits = model(**_tensors(tokenizer, [text for text, _ in batch])).logits
         return nn.functional.cross_entropy(logits, torch.tensor([label for _, label in batch]))
 
-    _optimise(model, loss_of, num_steps)
+    optimise(model, loss_of, num_steps, _adam(model))
     _save(model, tokenizer, folder)
 
 
@@ -57,7 +57,7 @@ def train_embedder(folder: Path, seed: int, num_steps: int) -> None:
         forth, back = (nn.functional.cross_entropy(table, right) for table in (similarities, similarities.T))
         return (forth + back) / 2
 
-    _optimise(model, loss_of, num_steps)
+    optimise(model, loss_of, num_steps, _adam(model))
     _save(model, tokenizer, folder)
 
 
@@ -104,21 +104,32 @@ def _mean_pooled(model: BertModel, tensors: dict[str, Tensor]) -> Tensor:
     return nn.functional.normalize((vectors * weights).sum(dim=1) / weights.sum(dim=1), dim=1)
 
 
-def _optimise(model: nn.Module, loss_of: Callable[[int], Tensor], num_steps: int) -> None:
+def optimise(
+    model: nn.Module, loss_of: Callable[[int], Tensor], num_steps: int, *optimisers: torch.optim.Optimizer
+) -> None:
+    """Train a model by the loss of each step, on one core, so that each run gives the same weights.
+
+    The optimisers share the model's parameters between them; their learning rates are what is reached a tenth of the
+    way, and from there they fall to nothing.
+    """
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # sums in another order give other last digits, and so in the end other weights
-    optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=num_steps, pct_start=0.1)
+    rates = [torch.optim.lr_scheduler.OneCycleLR(one, one.defaults["lr"], total_steps=num_steps, pct_start=0.1)
+             for one in optimisers]  # fmt: skip
     model.train()
     for step in range(num_steps):
         loss = loss_of(step)
-        optimiser.zero_grad()
+        model.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        for one in (*optimisers, *rates):
+            one.step()
         if (step + 1) % 50 == 0:
             print(f"step {step + 1} of {num_steps}: loss {loss.item():.4f}", flush=True)
+
+
+def _adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
 
 
 def _save(model: PreTrainedModel, tokenizer: Tokenizer, folder: Path) -> None:

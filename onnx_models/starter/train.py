@@ -1,11 +1,13 @@
-"""Make the starter packages: ``python -m onnx_models.starter.train [classify] [embed]``, some minutes on one core.
+"""Make the starter packages: ``python -m onnx_models.starter.train [classify] [embed] [generate]``, some minutes each.
 
-Trains from random weights on the sentences of this folder, then goes through the same export and verification as any
+Trains from random weights on the texts of this folder, then goes through the same export and verification as any
 other model, and writes what `judge` measured into the manifest. Needs the export environment.
 """
 
 import argparse
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from onnx_models.encoders.served import ServedModel
@@ -13,46 +15,86 @@ from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.source import Source
 from onnx_models.starter.judge import judge_classifier, judge_embedder
+from onnx_models.starter.judge_writing import judge_writer
 from onnx_models.starter.learn import train_classifier, train_embedder
+from onnx_models.starter.learn_writing import train_writer
+from workers.runtime.manifest import Figures, Pooling, Task
+from workers.runtime.model_package import ModelPackage
 
 PACKAGES = Path("onnx_models/packages")
 SEED = 11
 _REVISION = f"seed-{SEED}-v1"
-_STEPS = {"classify": 800, "embed": 400}
-_WARNING = "Tiny, trained on synthetic English sentences only: for demos and tests, not for production."
-_DESCRIPTIONS = {
-    "classify": f"Tells opinions apart: negative, neutral, positive. {_WARNING}",
-    "embed": f"Puts short requests, complaints, questions and scenes of like meaning near each other. {_WARNING}",
-}
+_WARNING = "Tiny, trained on synthetic English {} only: for demos and tests, not for production."
+
+
+@dataclass(frozen=True)
+class _Starter:
+    """How one starter is made. ``train`` takes a folder, a seed and a number of steps."""
+
+    task: Task
+    train: Callable[[Path, int, int], None]
+    num_steps: int
+    judge: Callable[[ModelPackage], Figures]
+    description: str
+    pooling: Pooling | None = None
+
+
+_STARTERS = (
+    _Starter(
+        task="classify",
+        train=train_classifier,
+        num_steps=800,
+        judge=lambda package: judge_classifier(ServedModel(package)),
+        description=f"Tells opinions apart: negative, neutral, positive. {_WARNING.format('sentences')}",
+    ),
+    _Starter(
+        task="embed",
+        train=train_embedder,
+        num_steps=400,
+        judge=lambda package: judge_embedder(ServedModel(package)),
+        description="Puts short requests, complaints, questions and scenes of like meaning near each other. "
+        + _WARNING.format("sentences"),
+        pooling="mean",
+    ),
+    _Starter(
+        task="generate",
+        train=train_writer,
+        num_steps=1800,
+        judge=judge_writer,
+        description="Writes rhymed poems, chats about a small world and short Python functions. "
+        + _WARNING.format("texts"),
+    ),
+)
+_BY_TASK = {str(starter.task): starter for starter in _STARTERS}
 
 
 def make_starter(task: str, output: Path = PACKAGES) -> None:
     """Train, export, verify and judge one starter; replaces the package of that name under ``output``."""
+    starter = _BY_TASK[task]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        {"classify": train_classifier, "embed": train_embedder}[task](folder, SEED, _STEPS[task])
+        starter.train(folder, SEED, starter.num_steps)
         request = ExportRequest(
             source=Source(folder, "onnx_models/starter/train.py", _REVISION, "Apache-2.0"),
             name=f"starter-{task}",
-            task="embed" if task == "embed" else "classify",
+            task=starter.task,
             output=output,
-            pooling="mean" if task == "embed" else None,
-            description=_DESCRIPTIONS[task],
+            pooling=starter.pooling,
+            description=starter.description,
             force=True,
         )
-        judge = judge_embedder if task == "embed" else judge_classifier
-        package = export_package(request, measure=lambda package: judge(ServedModel(package)))
+        package = export_package(request, measure=starter.judge)
     print(package.path, package.manifest.quality, package.manifest.export)
 
 
 def main() -> None:
-    """Read the command line and make the starters that it names, or both."""
+    """Read the command line and make the starters that it names, or all."""
     parser = argparse.ArgumentParser(prog="python -m onnx_models.starter.train", description=__doc__)
-    parser.add_argument("tasks", nargs="*", metavar="classify|embed", help="which starters to make (default: both)")
+    parser.add_argument("tasks", nargs="*", metavar="|".join(_BY_TASK), help="which starters to make (default: all)")
     parser.add_argument("--output", type=Path, default=PACKAGES, help="where packages lie (default: %(default)s)")
     options = parser.parse_args()
-    tasks = options.tasks or ["classify", "embed"]
-    if unknown := set(tasks) - set(_STEPS):
+    tasks = options.tasks or list(_BY_TASK)
+    if unknown := set(tasks) - set(_BY_TASK):
         parser.error(f"no starter for {', '.join(sorted(unknown))}")
     for task in tasks:
         make_starter(task, options.output)

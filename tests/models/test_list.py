@@ -21,7 +21,7 @@ def onnx_models(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_list_shows_the_starters() -> None:
     done = onnx_models("list", "onnx_models/packages")
-    head, classify, embed = done.stdout.splitlines()
+    head, classify, embed, generate = done.stdout.splitlines()
 
     assert done.returncode == 0, done.stderr
     assert head.split()[:4] == ["name", "task", "precision", "size"]
@@ -29,6 +29,7 @@ def test_list_shows_the_starters() -> None:
     assert "accuracy 0.9" in classify
     assert embed.split()[:2] == ["starter-embed", "embed"]
     assert "Apache-2.0" in embed
+    assert generate.split()[:2] == ["starter-generate", "generate"]
 
 
 def test_list_tells_of_a_package_that_can_not_be_served(tmp_path: Path) -> None:

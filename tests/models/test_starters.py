@@ -1,4 +1,4 @@
-"""The two starter packages in the repository: whole, small, and as good as their manifests say.
+"""The two starter encoders in the repository: whole, small, and as good as their manifests say.
 
 Runs on what a worker has: onnxruntime, tokenizers, numpy. The held-out sentences are made again here.
 """

@@ -1,0 +1,240 @@
+"""The rules of the starter decoder's texts: generators keep to them, and checkers refuse what breaks one."""
+
+import random
+from itertools import permutations, product
+
+import pytest
+
+from onnx_models.starter.writing.chat_rules import UNKNOWN, reply
+from onnx_models.starter.writing.chats import write_chat
+from onnx_models.starter.writing.functions import is_function, random_head, write_function
+from onnx_models.starter.writing.gaps import Gaps
+from onnx_models.starter.writing.operations import NAMES, OPERATIONS, Operation
+from onnx_models.starter.writing.poem_words import KINDS, RHYMES
+from onnx_models.starter.writing.poems import is_poem, topics, write_poem
+from onnx_models.starter.writing.texts import SPECIAL_TOKENS, training_text
+
+POEM = """\
+Poem: the sleepy cat
+The sleepy cat will rest beneath the tree,
+It loves to run and hide beside the sea.
+I watch the sleepy cat without a care,
+And we will play with it so fine and fair."""
+FUNCTION = '''\
+def add(price, count):
+    """Return the sum of price and count."""
+    return price + count'''
+SHOP = "You work at a bakery. It opens at 8 and closes at 18. It sells bread for 3 euros and tea for 2 euros."
+ARGUMENTS = {
+    "number": (3, 8, -5, 0, 12, 7),
+    "text": ("ocean", "Tea", "big blue sky"),
+    "list": ([3, 1, 2], [-4, 10, 10, 7], [5]),
+}
+
+
+def test_generators_write_the_same_each_time() -> None:
+    first, second = ([training_text(random.Random(seed)) for seed in range(200)] for _ in range(2))
+
+    assert first == second
+    assert all(spans[-1].text.endswith(SPECIAL_TOKENS[0]) for spans in first)
+
+
+def test_nothing_that_is_judged_is_trained_on() -> None:
+    rng = random.Random(4)
+    texts = "\n".join("".join(span.text for span in training_text(rng)) for _ in range(3000)).lower()
+
+    for _ in range(150):
+        head = random_head(rng, held_out=True)
+        assert head.text.partition("(")[2].lower() + write_function(head)[len(head.text) :] not in texts
+        *_, question, answer = (message["content"].lower() for message in write_chat(rng, held_out=True))
+        for said in (question, question.rstrip(".?!")):
+            assert f"<|user|>{said}<|end|><|assistant|>{answer}<|end|>" not in texts
+    for topic in topics(held_out=True):
+        assert f"{topic.title}\n".lower() not in texts
+
+
+def test_about_one_in_five_is_held_out_and_titles_do_not_meet() -> None:
+    seen, unseen = ({topic.title for topic in topics(held_out=held_out)} for held_out in (False, True))
+
+    assert not seen & unseen
+    assert 0.15 < len(unseen) / len(seen | unseen) < 0.25
+
+
+def test_poems_are_accepted() -> None:
+    rng = random.Random(1)
+    for topic in [*topics(), *topics(held_out=True)]:
+        poem = write_poem(rng, topic)
+        assert is_poem(poem), poem
+    assert is_poem(POEM)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("beneath the tree", "beneath the moon"),  # no rhyme
+        ("beside the sea", "beneath the tree"),  # a word rhymes with itself
+        ("without a care", "for you and me"),  # no rhyme
+        ("The sleepy", "The silver"),  # a star's adjective
+        ("watch the sleepy cat", "watch the hungry cat"),  # not the title's
+        ("cat will", "dog will"),
+        ("will rest", "will bloom"),  # a plant's verb
+        ("It loves", "They love"),
+        ("It loves", "It love"),
+        ("with it", "with him"),
+        ("run and hide", "run and run"),
+        ("tree,", "tree"),
+        ("sea.", "sea,"),
+        ("I watch", "I hear"),
+        (" sleepy", " sleepy sleepy"),
+        ("fair.", "fair.\n"),
+        ("fair.", "fair.\nAnd I can play with it both here and there."),
+        ("\nAnd we will play with it so fine and fair.", ""),
+        ("Poem: the", "Poem: a"),
+    ],
+)
+def test_a_poem_that_breaks_a_rule_is_refused(old: str, new: str) -> None:
+    assert old in POEM
+    assert not is_poem(POEM.replace(old, new, 1))
+
+
+def test_two_couplets_of_the_same_rhyme_are_refused() -> None:
+    poem = POEM.replace("without a care", "so wild and free").replace("so fine and fair", "for you and me")
+    assert not is_poem(poem)
+
+
+def test_words_of_a_poem_belong_to_one_list_each() -> None:
+    """Else a checker could not tell what a word is."""
+    nouns = [noun for kind in KINDS for noun in kind.nouns]
+    ends = [end for family in RHYMES for end in family]
+    assert len(set(nouns)) == len(nouns)
+    assert len(set(ends)) == len(ends)
+
+
+def test_functions_are_accepted() -> None:
+    rng = random.Random(2)
+    assert all(is_function(write_function(random_head(rng))) for _ in range(1000))
+    assert is_function(FUNCTION)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("price + count", "price - count"),
+        ("price + count", "price + price"),
+        ("price + count", "price + size"),
+        ("return price", "price"),
+        ("    return", "  return"),
+        ("price, count", "count, price"),
+        ("add(", "subtract("),
+        ("Return the sum", "Return the product"),
+        ("+ count", "+ count\n"),
+        ("+ count", "+ count\n    return count"),
+        ("+ count", "+ count\nimport os"),
+        ("def add", "def subtract"),
+        ("price, count", "price, price"),
+        ("price, count", "price"),
+    ],
+)
+def test_a_function_that_breaks_a_rule_is_refused(old: str, new: str) -> None:
+    assert old in FUNCTION
+    assert not is_function(FUNCTION.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.names[0])
+def test_each_body_does_what_its_rule_says(operation: Operation) -> None:
+    constant = {"k": "7"} if operation.takes_constant else {}
+    names = dict(zip(operation.gaps, ("one", "two", "three"), strict=False))
+    body = Gaps(operation.body, {}).fill(names | constant)
+    parts: dict[str, object] = {}
+    exec(f"def function({', '.join(names.values())}):\n    {body}", parts)
+    function = parts["function"]
+    assert callable(function)
+
+    for arguments in samples(operation):
+        assert function(*arguments) == operation.rule(*arguments, *map(int, constant.values())), arguments
+
+
+def samples(operation: Operation) -> list[tuple[object, ...]]:
+    """Return arguments to try: different numbers in every order, and every text or list."""
+    if set(operation.kinds) == {"number"}:
+        return list(permutations(ARGUMENTS["number"], len(operation.kinds)))
+    return list(product(*(ARGUMENTS[kind] for kind in operation.kinds)))
+
+
+def test_each_operation_has_names_of_its_own() -> None:
+    names = [name for operation in OPERATIONS for name in operation.names]
+    assert len(set(names)) == len(names)
+    assert not set(NAMES["text"]) & set(NAMES["number"])
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (["What is 3 plus 4?"], "3 plus 4 is 7."),
+        (["what is 17 - 9"], "17 minus 9 is 8."),
+        (["Is 7 even?"], "No, 7 is odd."),
+        (["Is 7 odd?"], "Yes, 7 is odd."),
+        (["Count from 8 to 11."], "8, 9, 10, 11."),
+        (["What colour is the sky?"], "The sky is blue."),
+        (["Which day comes after Sunday?"], "Monday comes after Sunday."),
+        (["What day is before monday"], "Sunday comes before Monday."),
+        (["Tell me the opposite of hot."], "The opposite of hot is cold."),
+        (
+            ["How do I get from the park to the station?"],
+            "From the park go left. The station is the third house.",
+        ),
+        (["My name is Anna.", "What is my name?"], "Your name is Anna."),
+        (["My name is Anna.", "I am Ben.", "Who am I?"], "Your name is Ben."),
+        (["What is my name?"], "You have not told me your name."),
+        (["Hi, my name is Tom.", "Goodbye!"], "Goodbye, Tom!"),
+        (["My car is red.", "I have a blue hat.", "What colour is my car?"], "Your car is red."),
+        (["My car is red.", "What colour is my hat?"], "You have not told me about your hat."),
+        (["Good morning!"], "Good morning! How can I help you?"),
+        (["When do you open?"], UNKNOWN),
+        (["Who is Napoleon?"], UNKNOWN),
+    ],
+)
+def test_answers_follow_by_rule(said: list[str], answer: str) -> None:
+    assert reply(talk(said)) == answer
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("When do you open?", "We open at 8."),
+        ("When does the shop close?", "We close at 18."),
+        ("How much is the bread?", "The bread costs 3 euros."),
+        ("What does the tea cost?", "The tea costs 2 euros."),
+        ("What does the cake cost?", "We have no cake."),
+        ("What do you sell?", "We sell bread and tea."),
+        ("Where am I?", "This is the bakery."),
+    ],
+)
+def test_answers_about_a_shop_are_those_of_the_system_message(said: str, answer: str) -> None:
+    assert reply([{"role": "system", "content": SHOP}, *talk([said])]) == answer
+
+
+def talk(said: list[str]) -> list[dict[str, str]]:
+    """Return a conversation in which the user says this; what the assistant said changes nothing."""
+    messages = [[{"role": "user", "content": text}, {"role": "assistant", "content": "Yes."}] for text in said]
+    return [message for pair in messages for message in pair][:-1]
+
+
+def test_chats_alternate_and_each_answer_is_the_rule_s() -> None:
+    rng = random.Random(3)
+    for held_out in (False, True):
+        for chat in (write_chat(rng, held_out=held_out) for _ in range(200)):
+            turns = chat[1:] if chat[0]["role"] == "system" else chat
+            assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2)
+            for place, message in enumerate(chat):
+                if message["role"] == "assistant":
+                    assert message["content"] == reply(chat[:place])
+
+
+def test_texts_with_gaps_are_read_as_they_are_filled() -> None:
+    gaps = Gaps("What is {a} plus {b}?", {"a": ("1", "12"), "b": ("2",)}, loose=True)
+
+    assert gaps.read(gaps.fill({"a": "12", "b": "2"})) == {"a": "12", "b": "2"}
+    assert gaps.read("what is 1 plus 2") == {"a": "1", "b": "2"}
+    assert gaps.read("What is 3 plus 2?") is None
+    assert gaps.read("So what is 1 plus 2?") is None
