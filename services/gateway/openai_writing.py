@@ -61,7 +61,7 @@ class Writer:
     def respond(self, asked: Asked) -> Response:
         """Answer the whole text, a stream of it, or as ``Prefer`` has it, the job."""
         preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
-        streams = asked.wanted.stream and preference.wait_s > 0
+        streams = asked.wanted.stream and not preference.only_the_job
         ask = Ask(
             tenant=asked.tenant,
             # All fields of the request make it this request, not only those that reach the worker.

@@ -140,7 +140,8 @@ def _answer(answer: Answer, by_kind: Mapping[str, Any]) -> dict[str, Any]:
 
 def curl(operation: Operation) -> str:
     """Return a command that calls an operation of a gateway on this machine."""
-    words = ["curl"]
+    # Without -N curl keeps a stream to itself until it has enough of it.
+    words = ["curl", "-N"] if operation.example and operation.example.get("stream") else ["curl"]
     if operation.method != "GET":
         words += ["-X", operation.method]
     path = operation.path.replace("{job_id}", "$JOB").replace("{model}", "$MODEL")

@@ -16,6 +16,11 @@ class Preference:
     wait_s: float
     applied: str = ""
 
+    @property
+    def only_the_job(self) -> bool:
+        """Whether the client said that it does not wait at all."""
+        return bool(self.applied) and self.wait_s == 0
+
 
 def of(request: Request, *, default_wait_s: float, max_wait_s: float) -> Preference:
     """Return what a request prefers."""

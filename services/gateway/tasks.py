@@ -34,6 +34,7 @@ EXAMPLES: dict[str, Any] = {
     "classify": {"inputs": "I love this.", "parameters": {"top_k": 1}},
     "generate": {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 32}, "stream": True},
 }
+_STREAM_ANSWER = " With `stream`: events whose data is a `StreamItem`; a `StreamError` where it ends early."
 _STREAMS = (
     " With `stream` the one output is told while it is written, by server-sent events of one token each. The `id` of "
     "an event is good for `Last-Event-ID` at the job's own events. When you go away, your job is cancelled, unless you "
@@ -62,7 +63,7 @@ class TaskRoutes:
         preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
         submission = check_submission(self._bodies.read_json(request), TASK_BODIES[task])
         ask = Ask(tenant, task, task, submission, request.headers.get("Idempotency-Key"), preference.wait_s)
-        if preference.wait_s > 0 and getattr(submission, "stream", False):
+        if getattr(submission, "stream", False) and not preference.only_the_job:
             return self._stream(ask, preference)
         outcome = self._submitter.submit(ask)
         if preference.wait_s == 0 or not outcome.job.finished:
@@ -84,7 +85,7 @@ class TaskRoutes:
             "output, a list of inputs by a list of outputs in the same order." + (_STREAMS if spec.streams else ""),
             answers={
                 200: Answer(
-                    "The output.",
+                    "The output." + (_STREAM_ANSWER if spec.streams else ""),
                     (spec.output, list.__class_getitem__(spec.output)),
                     headers=OUTPUT_HEADERS,
                     stream=(StreamItem, StreamError) if spec.streams else None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.gateway.small_worker import CLASSIFY, EMBED
+from tests.gateway.writing import CHATTER, WRITER
 
 ANY = object()
 """The field may be any, or none."""
@@ -28,8 +29,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "/v1/jobs": {"task": "embed", "inputs": "text"},
     "/v1/embed": {"inputs": "text"},
     "/v1/classify": {"inputs": "text"},
+    "/v1/generate": {"inputs": "text", "model": WRITER},
     "/v1/embeddings": {"model": EMBED, "input": "text"},
+    "/v1/completions": {"model": WRITER, "prompt": "text"},
 }
+_FIELDS = {"/v1/embeddings": "input", "/v1/completions": "prompt"}
+_TAKES_BLANK = {"/v1/generate", "/v1/completions"}
 _HUGE = b"9" * 5000
 MALFORMED: dict[str, bytes] = {
     "empty": b"", "blank": b"  ", "no json": b"hello", "half": b'{"inputs": "te', "two": b"{} {}", "comma": b'{"a":1,}',
@@ -57,9 +62,10 @@ def every_bad_body() -> Iterator[BadBody]:
         yield from _unreadable(path, good)
         yield from _wrong_shapes(path, good)
         yield from _wrong_inputs(path, good)
-        if path != "/v1/embeddings":
+        if path not in _FIELDS:
             yield from _wrong_options(path, good)
     yield from _wrong_parameters()
+    yield from _wrong_conversations()
     yield from _wrong_tasks()
     yield from _wrong_embeddings()
 
@@ -69,7 +75,7 @@ def _json(document: Any) -> bytes:
 
 
 def _field(path: str) -> str:
-    return "input" if path == "/v1/embeddings" else "inputs"
+    return _FIELDS.get(path, "inputs")
 
 
 def _unreadable(path: str, good: dict[str, Any]) -> Iterator[BadBody]:
@@ -103,11 +109,12 @@ def _wrong_shapes(path: str, good: dict[str, Any]) -> Iterator[BadBody]:
 def _wrong_inputs(path: str, good: dict[str, Any]) -> Iterator[BadBody]:
     field = _field(path)
     for name, value in _NOT_TEXT.items():
-        place = f"{field}[0]" if "list" in name and path != "/v1/embeddings" else field
+        place = f"{field}[0]" if "list" in name and path not in _FIELDS else field
         yield BadBody(f"input {name}", path, _json({**good, field: value}), 422, place)
         if name != "list in list":
             yield BadBody(f"item {name}", path, _json({**good, field: ["x", value]}), 422, f"{field}[1]")
-    for name, text in {"empty": "", "space": " ", "white": "\t\n\r\u00a0\u2003"}.items():
+    blank = {} if path in _TAKES_BLANK else {"space": " ", "white": "\t\n\r\u00a0\u2003"}
+    for name, text in {"empty": "", **blank}.items():
         yield BadBody(f"{name} text", path, _json({**good, field: text}), 422, field)
         yield BadBody(f"{name} item", path, _json({**good, field: ["x", text]}), 422, f"{field}[1]")
     yield BadBody("no items", path, _json({**good, field: []}), 422, field)
@@ -146,11 +153,19 @@ def _wrong_parameters() -> Iterator[BadBody]:
             "top_k": [0, -1, 1.5, "4", True], "function_to_apply": ["relu", 1, ""], "truncate": ["left ", 0],
             "normalize": [True],
         },
+        "/v1/generate": {
+            "max_new_tokens": [0, -1, 1.5, "4", True, 65, 10**7, 2**62], "temperature": [-1, 1e9, "0.5", [], True],
+            "top_k": [-1, 1.5, "4"], "top_p": [-0.1, 1.1, "1"], "min_p": [-1, 2], "typical_p": [0, 1.1],
+            "repetition_penalty": [0, -1, 1e9], "frequency_penalty": [None, 3, -3], "presence_penalty": [None, 3, -3],
+            "seed": [0.5, "1", True], "stop": [5, "", ["x"] * 1000, "x" * 257, None], "n": [0, 17, None, 1.5],
+            "best_of": [0, 17], "return_full_text": [None, 1], "details": ["yes"], "top_n_tokens": [-1, 21],
+            "truncate": [5, "both"], "do_sample": [1, "yes"], "grammar": [{}], "watermark": [True],
+        },
     }  # fmt: skip
     for path, parameters in values.items():
         for field, wrong in parameters.items():
             for value in wrong:
-                raw = _json({"inputs": "x", "parameters": {field: value}})
+                raw = _json({**GOOD[path], "parameters": {field: value}})
                 yield BadBody(f"{field} {value!r}", path, raw, 422, f"parameters.{field}")
     pairs: dict[str, tuple[Any, str]] = {
         "half": ({"text": "x"}, "inputs.text_pair"), "other half": ({"text_pair": "x"}, "inputs.text"),
@@ -163,6 +178,26 @@ def _wrong_parameters() -> Iterator[BadBody]:
     for name, (value, param) in pairs.items():
         yield BadBody(f"pair {name}", "/v1/classify", _json({"inputs": value}), 422, param)
     yield BadBody("pair to embed", "/v1/embed", _json({"inputs": {"text": "x", "text_pair": "x"}}), 422, "inputs")
+
+
+def _wrong_conversations() -> Iterator[BadBody]:
+    wrong: dict[str, tuple[Any, str]] = {
+        "no messages": ([], "messages"), "a text": ("x", "messages"), "no content": ([{"role": "user"}],
+        "messages[0].content"),
+        "unknown role": ([{"role": "robot", "content": "x"}], "messages[0].role"),
+        "no role": ([{"content": "x"}], "messages[0].role"),
+        "more": ([{"role": "user", "content": "x", "x": 1}], "messages[0].x"),
+        "an image": ([{"role": "user", "content": [{"type": "image_url"}]}], "messages[0].content[0].type"),
+        "too many": ([{"role": "user", "content": "x"}] * 1025, "messages"),
+    }  # fmt: skip
+    for name, (messages, param) in wrong.items():
+        raw = _json({"model": CHATTER, "inputs": {"messages": messages}})
+        yield BadBody(f"chat {name}", "/v1/generate", raw, 422, f"inputs.{param}")
+    raw = _json({"model": WRITER, "inputs": ["x", {"messages": [{"role": "user", "content": "x"}]}]})
+    yield BadBody("chat without template", "/v1/generate", raw, 422, "inputs[1]")
+    for parameters in ({"n": 2, "best_of": 1}, {"top_n_tokens": 1}):
+        raw = _json({**GOOD["/v1/generate"], "parameters": parameters})
+        yield BadBody(f"contradiction {parameters}", "/v1/generate", raw, 422, "parameters")
 
 
 def _wrong_tasks() -> Iterator[BadBody]:

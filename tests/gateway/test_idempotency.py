@@ -8,12 +8,15 @@ import pytest
 
 from tests.gateway.conftest import Stack
 from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.gateway.writing import WRITER
 
 ROUTES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/jobs", {"task": "embed", "inputs": "text", "model": UNSERVED}),
     ("/v1/embed", {"inputs": "text"}),
     ("/v1/classify", {"inputs": "text"}),
     ("/v1/embeddings", {"input": "text", "model": EMBED}),
+    ("/v1/generate", {"inputs": "text", "model": WRITER}),
+    ("/v1/completions", {"prompt": "text", "model": WRITER}),
 ]
 
 
@@ -25,7 +28,7 @@ def test_the_same_request_meets_the_same_job(http: httpx.Client, path: str, body
     assert first.headers["X-Triptych-Job-Id"] == second.headers["X-Triptych-Job-Id"]
     assert first.status_code == second.status_code
     assert ("Idempotent-Replayed" in first.headers, second.headers["Idempotent-Replayed"]) == (False, "true")
-    field = "input" if "input" in body else "inputs"
+    field = next(name for name in ("input", "inputs", "prompt") if name in body)
     other = http.post(path, json={**body, field: "other"}, headers=headers)
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_mismatch")
 

@@ -12,12 +12,14 @@ import pytest
 
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.small_worker import UNSERVED, announce, store_of
+from tests.gateway.writing import UNSERVED_WRITER, Hand
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import wait_until
 
 Call = Callable[[], httpx.Response]
 IN_TIME_S = 3.5
 BODY = {"task": "embed", "inputs": "text", "model": UNSERVED}
+GENERATE = {"inputs": "x", "model": UNSERVED_WRITER, "stream": True}
 
 
 @pytest.fixture
@@ -54,6 +56,8 @@ def requests_of(client: httpx.Client, job_id: str, number: int) -> list[Call]:
         lambda: client.post(f"/v1/jobs/{job_id}/cancel"),
         lambda: client.delete(f"/v1/jobs/{'A' * 22}"),
         lambda: client.get("/v1/workers"),
+        lambda: client.post("/v1/generate", json=GENERATE),
+        lambda: client.post("/v1/completions", json={"prompt": "x", "model": UNSERVED_WRITER, "stream": True}),
     ]
     return [kinds[index % len(kinds)] for index in range(number)]
 
@@ -110,6 +114,27 @@ def test_a_stream_ends_when_the_store_is_lost(valkey_server: ValkeyServer, gatew
         seconds, _ = timed(lambda: list(lines))
     assert seconds < IN_TIME_S
     valkey_server.thaw()
+
+
+def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
+    found: list[bytes] = []
+
+    def read() -> None:
+        with httpx.stream("POST", f"{gateway.url}/v1/generate", json=GENERATE, timeout=30) as answer:
+            found.extend(answer.iter_raw())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    store = store_of(valkey_server.url)
+    hand = Hand(store)
+    hand.tell(*hand.text()[:2])
+    wait_until(lambda: found, 5, "the stream has not begun")
+    valkey_server.freeze()
+    seconds, _ = timed(lambda: reader.join(20))  # type: ignore[arg-type, return-value]
+    assert seconds < IN_TIME_S
+    assert b'"error_type":"unavailable"' in b"".join(found)
+    valkey_server.thaw()
+    store.client.close()
 
 
 def test_cut_connections_are_made_again_unnoticed(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:

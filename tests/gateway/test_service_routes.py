@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
+from contracts.registry import Registry, WorkerCard
 from contracts.settings import StoreSettings
 from services.gateway.app import create_app
 from services.gateway.parts import make_parts
@@ -19,6 +21,8 @@ from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import Stack
 from tests.gateway.gateway_process import ROOT
 from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.gateway.streams import items_of
+from tests.gateway.writing import CHATTER, WRITER
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,39 @@ def test_metrics_count_requests_and_tell_the_queue_from_the_store(http: httpx.Cl
     assert samples["triptych_http_requests_total", "/v1/embed", "200"] >= 1
     assert samples["triptych_submits_total", "embed", "false"] >= 1
     assert samples["triptych_workers_alive",] == 0
+    assert samples["triptych_streams_open",] == 0
     assert "triptych_http_request_seconds" in families
+
+
+def test_a_worker_that_writes_texts_shows_its_figures(stack: Stack, http: httpx.Client) -> None:
+    durations = Durations([0, 2, 1, *[0] * (len(DURATION_BOUNDS_S) - 3), 4], 99.5)
+    figures = GenerationFigures(
+        tokens_in=11, tokens_out=22, rows_running=3, rows_waiting=4, cache_tokens=55, cache_max_tokens=66,
+        first_token=durations, token_gap=durations,
+    )  # fmt: skip
+    card = WorkerCard(
+        id="w-1", host="h", pid=1, models=[WRITER], started_at=1.5, running=3, num_batches=1, num_rows=1,
+        real_tokens=1, padded_tokens=1, rss_bytes=1, generation=figures,
+    )  # fmt: skip
+    registry = Registry(stack.store.client)
+    registry.beat(card, 30)
+    try:
+        families = text_string_to_metric_families(http.get("/metrics").text)
+        own = [sample for family in families for sample in family.samples if sample.labels.get("worker") == "w-1"]
+        samples = {(sample.name, sample.labels.get("le")): sample.value for sample in own}
+        workers = http.get("/v1/workers").json()["data"]
+    finally:
+        registry.leave("w-1")
+    for name, value in (("tokens_in_total", 11), ("tokens_out_total", 22), ("rows_running", 3), ("rows_waiting", 4),
+                        ("cache_tokens", 55), ("cache_max_tokens", 66)):  # fmt: skip
+        assert samples[f"triptych_worker_{name}", None] == value
+    for name in ("first_token", "token_gap"):
+        buckets = [samples[f"triptych_worker_{name}_seconds_bucket", str(bound)] for bound in DURATION_BOUNDS_S]
+        assert buckets == [0, 2, *[3] * (len(DURATION_BOUNDS_S) - 2)]
+        assert samples[f"triptych_worker_{name}_seconds_bucket", "+Inf"] == 7
+        assert samples[f"triptych_worker_{name}_seconds_count", None] == 7
+        assert samples[f"triptych_worker_{name}_seconds_sum", None] == 99.5
+    assert workers[0]["generation"]["tokens_out"] == 22
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "//v1/jobs", "/v1/jobs/", "/v1/jobs/a/b/c", "/%2e%2e/x"])
@@ -129,6 +165,18 @@ def test_what_is_sent_and_answered_is_as_described(http: httpx.Client, document:
         answer = http.request(method, path, json=body)
         schema = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
         _validate(document, schema, answer.json())
+    for path, model in (("/v1/generate", WRITER), ("/v1/completions", WRITER), ("/v1/chat/completions", CHATTER)):
+        operation = document["paths"][path]["post"]
+        body = {**operation["requestBody"]["content"]["application/json"]["example"], "model": model}
+        _validate(document, operation["requestBody"]["content"]["application/json"]["schema"], body)
+        content = operation["responses"]["200"]["content"]
+        whole = http.post(path, json={**body, "stream": False})
+        _validate(document, content["application/json"]["schema"], whole.json())
+        with http.stream("POST", path, json={**body, "stream": True}) as answer:
+            items = [item["data"] for item in items_of(answer)]
+        for item in items:
+            if item != "[DONE]":
+                _validate(document, content["text/event-stream"]["schema"], item)
     finished = http.post("/v1/jobs", json={"task": "embed", "inputs": "x"}, headers={"Prefer": "wait=20"}).json()
     _validate(document, {"$ref": "#/components/schemas/JobView"}, finished)
     _validate(document, {"$ref": "#/components/schemas/ErrorDocument"}, http.get("/nothing").json())

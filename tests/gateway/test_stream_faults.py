@@ -332,6 +332,25 @@ def test_a_gateway_that_stops_says_so_and_leaves_what_has_begun(own: tuple[Gatew
     assert store.num_live() == 1
 
 
+def test_a_stream_whose_job_waits_long_begins_without_a_text(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    announce(valkey_server.url)
+    store = store_of(valkey_server.url)
+    with (
+        running_gateway(valkey_server.url, tmp_path, TRIPTYCH_MAX_WAIT_S="0") as gateway,
+        openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0) as client,
+    ):
+        chunks = client.completions.create(**COMPLETION)
+        hand = Hand(store)
+        hand.tell(*hand.text(PROMPT)[:3])
+        hand.succeed(hand.text(PROMPT))
+        assert "".join(chunk.choices[0].text for chunk in chunks) == TEXT
+        answer = httpx.post(f"{gateway.url}/v1/completions", json={**COMPLETION, "stream": False})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (504, "wait_exceeded")
+        # Else OpenAI's library would ask again, and make another job each time.
+        assert answer.headers["X-Should-Retry"] == "false"
+    store.client.close()
+
+
 def _newest(stack: Stack) -> str:
     def newest() -> Any:
         jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": "generate", "status": "queued"}).json()["data"]
