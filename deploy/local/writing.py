@@ -59,15 +59,14 @@ def _converse(url: str, model: str, messages: list[dict[str, str]]) -> Iterator[
 
 def _print_growing(pieces: Iterator[Grown]) -> str:
     """Print pieces as they come, and how fast they came; return the text."""
-    text, num_tokens = "", 0
-    started = first = time.perf_counter()
+    text, num_tokens, first_s = "", 0, 0.0
+    started = time.perf_counter()
     for piece, num_tokens in pieces:  # noqa: B007 - the last number is used
-        first = first if text else time.perf_counter()
+        first_s = first_s or time.perf_counter() - started
         text += piece
         print(_indented(piece), end="", flush=True)
-    writing_s = time.perf_counter() - first
-    speed = f"the first after {1000 * (first - started):.0f} ms, then {num_tokens / writing_s:.0f} a second"
-    print(f"\n\n{_INDENT}{_INDENT}{num_tokens} tokens: {speed}\n")
+    speed = num_tokens / (time.perf_counter() - started)
+    print(f"\n\n{2 * _INDENT}first token after {1000 * first_s:.0f} ms, {num_tokens} tokens at {speed:.0f} tokens/s\n")
     return text
 
 

@@ -8,6 +8,8 @@ from tests.deploy.stack import START_S, all_gone, running
 from tests.support.waiting import wait_until
 
 TASKS = ("embed", "classify")
+NUM_WRITTEN = 5
+"""A poem, a function, and three answers of a conversation."""
 
 
 def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
@@ -17,14 +19,20 @@ def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
     for task in TASKS:
         assert re.search(rf"POST /v1/{task} .+\d+ ms", demo.log), demo.log
     assert len(re.findall(r"^POST /v1/jobs .+\d+ ms$", demo.log, re.MULTILINE)) >= len(TASKS)
+    assert (
+        len(re.findall(r"first token after \d+ ms, \d+ tokens at \d+ tokens/s$", demo.log, re.MULTILINE)) == NUM_WRITTEN
+    )
+    assert re.search(r"^    Poem: .+\n    \w+.+\n", demo.log, re.MULTILINE), demo.log
+    assert re.search(r"^    def .+\n        \"\"\".+\n        return ", demo.log, re.MULTILINE), demo.log
+    assert len(re.findall(r"^    user: .+\n    assistant: \w+", demo.log, re.MULTILINE)) == 3, demo.log
     assert max(map(len, demo.lines)) <= 130
 
 
 def test_the_demo_says_why_it_failed(tmp_path: Path) -> None:
     with running("demo", TRIPTYCH_MODELS_DIR=str(tmp_path)) as demo:
         assert demo.wait(START_S) != 0
-    assert "encoder" in demo.log
-    assert str(tmp_path) in demo.log
+    assert re.search(r"(en|de)coder refused to start", demo.log)
+    assert f"no model package at all in {tmp_path}" in demo.log
 
 
 def test_ctrl_c_ends_the_demo_too() -> None:

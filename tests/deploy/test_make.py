@@ -19,6 +19,7 @@ TARGETS = {
     "check",
     "format",
     "bench",
+    "bench-decoder",
     "export",
     "recipes",
     "minilm",

@@ -160,7 +160,7 @@ def test_an_own_redis_is_used_and_no_store_is_started(tmp_path: Path, valkey_ser
     data = tmp_path / "data"
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(data), TRIPTYCH_REDIS_URL=valkey_server.url) as stack:
         url = stack.wait_until_ready()
-        assert set(stack.parts()) == {"gateway", "encoder"}
+        assert set(stack.parts()) == {"gateway", "encoder", "decoder"}
         _wait_until_succeeded(url, _submit(url))
     assert not data.exists()
     assert valkey_server.answers(), "a store that is not ours must survive us"

@@ -4,6 +4,7 @@ Whether targets are reached is not asked here, since the machine of a test is bu
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,15 @@ FIGURES = {
     *("queue", "http-32", "http-1", "http-padded", "latency", "submit"),
     *("memory-minilm", "memory-gateway", "environment"),
 }
+DECODER_FIGURES = {
+    *("tiny-bare", "tiny-static", "tiny-one-by-one", "tiny-alone", "tiny-first-token-idle", "tiny-first-token-full"),
+    *("tiny-host-work", "tiny-int8-1", "tiny-int8-4", "tiny-memory"),
+}
 
 
-def bench(*arguments: str, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
+def bench(*arguments: str, module: str = "benchmarks", timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -50,3 +55,47 @@ def test_help_names_the_figures_and_an_unknown_one_is_refused() -> None:
     refused = bench("no-such-figure")
     assert refused.returncode == 2
     assert "no-such-figure" in refused.stderr and "latency" in refused.stderr
+
+
+@pytest.fixture
+def tiny_decoders() -> None:
+    """The packages of the smallest shape are there; without them a laptop skips and CI fails."""
+    names = ("bench-tiny", "bench-tiny-concat", "bench-tiny-int8")
+    missing = [name for name in names if not (ROOT / "build" / "packages" / name / "manifest.toml").exists()]
+    if missing:
+        message = f"build/packages lacks {', '.join(missing)}: make ready-for-tests"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("tiny_decoders")
+def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) -> None:
+    json_file = tmp_path / "figures.json"
+    done = bench("--quick", "--models", "tiny", "--json", str(json_file), module="benchmarks.decoder")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {figure["name"]: figure for figure in json.loads(json_file.read_text())["figures"]}
+    assert set(found) == DECODER_FIGURES
+    # A busy machine, and a model whose step takes less time than a line of Python: only that something was measured.
+    assert all(figure["value"] > 0 for figure in found.values() if "first-token" not in figure["name"]), found
+    for figure in found.values():
+        assert figure["title"] in done.stdout
+    for word in (
+        "not streamed",
+        "CPU ms a token",
+        "equal to the ceiling's",
+        "from step to step",
+        "after as many again",
+    ):
+        assert word in done.stdout
+
+
+def test_help_of_text_generation_names_its_figures_and_an_unknown_one_is_refused() -> None:
+    shown = bench("--help", module="benchmarks.decoder")
+    assert shown.returncode == 0
+    assert all(name in shown.stdout for name in ("clients", "alone", "first-token", "host", "int8", "memory"))
+
+    for wrong in (["no-such-figure"], ["--models", "no-such-model"]):
+        refused = bench(*wrong, module="benchmarks.decoder")
+        assert refused.returncode == 2
+        assert "no-such-" in refused.stderr

@@ -2,30 +2,18 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.worker_hand import ROOT
+from tests.e2e.worker_hand import assert_refused, run_worker_command
 from tests.support.onnx_bytes import external_tensor, model_of
 from tests.support.tiny_package import WORDS, graph_of, write_package
 
 
 def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
-    command = [sys.executable, "-m", "workers.encoder", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, status: int = 2) -> None:
-    assert done.returncode == status, done.stderr
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("encoder worker: ") and expected in line
+    return run_worker_command("encoder", *arguments, **settings)
 
 
 @pytest.mark.parametrize(

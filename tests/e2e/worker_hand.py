@@ -26,6 +26,27 @@ TENANT = "acme"
 START_S = 40.0
 
 
+def _environment(**settings: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")} | settings
+
+
+def run_worker_command(family: Family, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a worker program that ends by itself, with these arguments and settings."""
+    command = [sys.executable, "-m", f"workers.{family}", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=_environment(**settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, status: int = 2) -> None:
+    """Assert that a worker did not begin, and said why in one line."""
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    family = done.args[2].partition(".")[2]
+    assert line.startswith(f"{family} worker: ") and expected in line, line
+
+
 class Worker:
     """One worker process on a store, and what a test does with both."""
 
@@ -34,12 +55,11 @@ class Worker:
         self.log_file = log
         self.client = connect(server.url, timeout_s=10, retries=0)
         self.store = JobStore.of(self.client, StoreSettings())
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", f"workers.{family}"],
                 cwd=ROOT,
-                env=kept | {"TRIPTYCH_REDIS_URL": server.url} | settings,
+                env=_environment(TRIPTYCH_REDIS_URL=server.url, **settings),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -15,5 +15,10 @@ def _serving() -> "Serving[Any]":
     return DECODER
 
 
+_MORE_HELP = """\
+  TRIPTYCH_MAX_ROWS          texts of a model side by side    (16)
+  TRIPTYCH_MAX_CACHE_TOKENS  tokens that they hold together   (32768)
+"""
+
 if __name__ == "__main__":
-    sys.exit(run_program(Program("decoder", "generate: texts and conversations", _serving)))
+    sys.exit(run_program(Program("decoder", "generate: texts and conversations", _serving, _MORE_HELP)))

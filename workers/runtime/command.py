@@ -24,11 +24,11 @@ NOTHING_TO_SERVE = 3
 _HELP = """Serve the {name} models ({tasks}) of this machine's model packages.
 
 Settings are environment variables; the ones that matter first:
-  TRIPTYCH_REDIS_URL     where the jobs are             (redis://127.0.0.1:6379/0)
-  TRIPTYCH_MODELS_DIR    folders of model packages      (onnx_models/packages)
-  TRIPTYCH_MODELS        names to serve, by commas      (all that are found)
-  TRIPTYCH_DEVICE        cpu or cuda                    (cpu)
-  TRIPTYCH_THREADS       threads of one model call      (CPUs of the cgroup)
+  TRIPTYCH_REDIS_URL         where the jobs are               (redis://127.0.0.1:6379/0)
+  TRIPTYCH_MODELS_DIR        folders of model packages        (onnx_models/packages)
+  TRIPTYCH_MODELS            names to serve, by commas        (all that are found)
+  TRIPTYCH_DEVICE            cpu or cuda                      (cpu)
+  TRIPTYCH_THREADS           threads of one model call        (CPUs of the cgroup)
 {more}All of them, with what they do: workers/runtime/settings.py and contracts/settings.py.
 Start as many workers as you like, on as many machines as you like: they share the queues."""
 

@@ -1,0 +1,138 @@
+"""How jobs of a decoder worker end before their time, and go on elsewhere: cancel, deadlines, drain, new versions."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.figures import GenerationFigures
+from contracts.registry import Registry
+from tests.e2e.worker_hand import TENANT, Worker, running_worker
+from tests.support.valkey import ValkeyServer
+from tests.support.versions import STARTERS, put_version
+from tests.support.waiting import wait_until
+
+MODEL = "starter-generate"
+SETTINGS = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MODELS": MODEL, "TRIPTYCH_THREADS": "1"}
+BEAT_S = 1.0
+SOON_S = 5.0
+"""For what takes a few steps on a machine that may be busy. The jobs to be stopped would take many times as long."""
+LONG: dict[str, Any] = {"do_sample": True, "temperature": 3.0, "top_k": 0, "max_new_tokens": 100, "n": 16}
+LONG_INPUTS = ["Poem: the silver moon\n"] * 400
+
+
+@pytest.fixture
+def decoder(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
+    lease = {"TRIPTYCH_LEASE_S": str(3 * BEAT_S)}
+    with running_worker("decoder", valkey_server, tmp_path / "worker.log", **SETTINGS, **lease) as decoder:
+        yield decoder
+
+
+def begun(decoder: Worker, **more: Any) -> str:
+    """Submit a long job and return its id once it writes."""
+    job_id = decoder.submit(MODEL, LONG_INPUTS, LONG, task="generate", stream=True, **more)
+    wait_until(lambda: told(decoder, job_id), 20, "the job does not write")
+    return job_id
+
+
+def told(decoder: Worker, job_id: str) -> int:
+    """Return how many events have told of the job's texts."""
+    return sum(event.name == "output" for event in decoder.store.events(job_id, "0"))
+
+
+def figures(decoder: Worker) -> GenerationFigures:
+    (worker,) = Registry(decoder.client).workers()
+    assert worker.generation is not None
+    return worker.generation
+
+
+def assert_idle(decoder: Worker) -> None:
+    """Wait for a heartbeat that tells of no rows, and of an empty cache."""
+
+    def idle() -> bool:
+        now = figures(decoder)
+        return (now.rows_running, now.rows_waiting, now.cache_tokens) == (0, 0, 0)
+
+    wait_until(idle, 10 * BEAT_S, f"rows were left: {figures(decoder)}")
+    assert figures(decoder).cache_max_tokens > 0
+
+
+def test_a_cancelled_job_leaves_within_a_few_steps(decoder: Worker) -> None:
+    job_id = begun(decoder)
+    started = time.monotonic()
+    decoder.store.cancel(job_id, TENANT)
+    job = decoder.ended(job_id, SOON_S)
+    assert job.status == "cancelled" and time.monotonic() - started < SOON_S
+    assert decoder.answer(MODEL, "The", {"max_new_tokens": 2}, "generate")
+    num_told = told(decoder, job_id)
+    assert_idle(decoder)
+    assert told(decoder, job_id) == num_told, "nobody writes for it any more"
+
+
+def test_a_deadline_ends_a_job_while_it_writes(decoder: Worker) -> None:
+    """At once, and not when the worker's next beat or a reaper comes by."""
+    job = decoder.ended(begun(decoder, deadline_s=1.5), 1.5 + SOON_S)
+    assert job.status == "expired" and job.completed_at is not None
+    assert 0 <= job.completed_at - job.deadline_at < 1.0
+    assert_idle(decoder)
+
+
+def test_a_timeout_ends_an_attempt(decoder: Worker) -> None:
+    job = decoder.ended(begun(decoder, timeout_s=1.0), 1.0 + SOON_S)
+    assert job.status == "failed" and job.error is not None and job.error.code == "execution_timeout"
+    assert_idle(decoder)
+
+
+def test_what_it_has_done_is_told(decoder: Worker) -> None:
+    job = decoder.ended(decoder.submit(MODEL, ["The", "A"], {"max_new_tokens": 10, "n": 3}, task="generate"))
+    usage = json.loads(job.usage or b"")
+
+    def counted() -> bool:
+        return figures(decoder).tokens_out == usage["tokens_out"]
+
+    wait_until(counted, 10 * BEAT_S, f"{usage} and {figures(decoder)} differ")
+    now = figures(decoder)
+    assert now.tokens_in == 3 * usage["tokens_in"], "each text reads its prompt"
+    assert sum(now.first_token.counts) == 1 and sum(now.token_gap.counts) == usage["tokens_out"] - 6
+
+
+def test_on_sigterm_it_gives_back_what_it_can_not_finish_and_another_worker_writes_the_same(
+    valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
+    parameters = {"do_sample": True, "temperature": 1.5, "max_new_tokens": 50, "details": True}
+    with running_worker("decoder", valkey_server, tmp_path / "one.log", **SETTINGS, TRIPTYCH_DRAIN_S="0.3") as first:
+        long = begun(first)
+        short = first.submit(MODEL, "The", {**parameters, "n": 16}, task="generate", stream=True)
+        assert first.terminate() == 0, first.log()
+        job = first.job(long)
+        assert (job.status, job.crashes) == ("queued", 0)
+        first.store.cancel(long, TENANT)
+    with running_worker("decoder", valkey_server, tmp_path / "two.log", **SETTINGS) as second:
+        job = second.ended(short)
+        assert (job.status, job.crashes) == ("succeeded", 0)
+        answer = json.loads(job.output or b"")
+        seed = answer["details"]["seed"]
+        again = second.answer(MODEL, "The", {**parameters, "n": 16, "seed": seed}, "generate")
+        texts = [one["generated_text"] for one in answer["sequences"]]
+        assert sorted(texts) == sorted(one["generated_text"] for one in again["sequences"])
+
+
+def test_running_jobs_end_on_the_version_that_they_began_on(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    folder = tmp_path / "packages" / MODEL
+    put_version(STARTERS / MODEL, folder, "v1")
+    settings = {"TRIPTYCH_MODELS_DIR": str(folder.parent), "TRIPTYCH_RELOAD_S": "0.1", "TRIPTYCH_THREADS": "1"}
+    with running_worker("decoder", valkey_server, tmp_path / "worker.log", **settings) as decoder:
+        old = begun(decoder)
+        put_version(STARTERS / MODEL, folder, "v2")
+        wait_until(lambda: "new version served" in decoder.log(), 30, "the new version was not taken")
+        new = decoder.ended(decoder.submit(MODEL, "The", {"max_new_tokens": 3}, task="generate"))
+        assert (new.status, new.model_revision) == ("succeeded", "v2")
+        num_told = told(decoder, old)
+        wait_until(lambda: told(decoder, old) > num_told, 20, "the old job does not go on")
+        assert decoder.job(old).status == "running" and "old version dropped" not in decoder.log()
+        decoder.store.cancel(old, TENANT)
+        wait_until(lambda: "old version dropped" in decoder.log(), 30, "the old version was kept")
+        assert decoder.terminate() == 0, decoder.log()

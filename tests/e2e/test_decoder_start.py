@@ -1,0 +1,77 @@
+"""`python -m workers.decoder` on a configuration that can't work: an exit status, and one line that says why."""
+
+import re
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.worker_hand import assert_refused, run_worker_command
+from tests.support.tiny_package import write_package
+from tests.support.versions import STARTERS
+
+MODEL = "starter-generate"
+GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
+
+
+def altered(folder: Path, old: str = "", new: str = "", **files: bytes) -> Path:
+    """Write a copy of the starter into ``folder``, with other files, and with one change of its manifest."""
+    package = folder / MODEL
+    shutil.copytree(STARTERS / MODEL, package)
+    manifest = package / "manifest.toml"
+    text = manifest.read_text()
+    assert re.search(old, text), f"no {old} in the manifest"
+    text = re.sub(old, new, text, count=1) if old else text
+    for stem, content in files.items():
+        (file,) = package.glob(f"{stem}.*")
+        text = text.replace(sha256(file.read_bytes()).hexdigest(), sha256(content).hexdigest())
+        file.write_bytes(content)
+    manifest.write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"chat_template": b"{% for %}"}, "chat_template.jinja: TemplateSyntaxError: "),
+        ({"chat_template": b"{{ " + b"-" * 200_000 + b"1 }}"}, "chat_template.jinja: "),
+        ({"chat_template": b"\xff"}, "chat_template.jinja: 'utf-8' codec can't decode"),
+        ({"tokenizer": b"{}"}, "tokenizer.json: not a tokenizer: "),
+        ({"model": b"not a graph"}, "not an ONNX graph that can be served"),
+    ],
+)
+def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
+    assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(tmp_path, **files))), expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (GENERATION, "[generation]\ntemperature = inf\n", "[generation] temperature is inf, and can't be followed"),
+        (GENERATION, "[generation]\nsuppress_tokens = [999999]\n", "[generation] suppress_tokens is [999999], and"),
+        (r"vocabulary = \d+", "vocabulary = 7", "decoder.vocabulary is 7, but the graph's logits are"),
+        (r"decoder-slots", "decoder-concat", "not the graph of a decoder-concat for generate"),
+        (GENERATION, "", "a table [generation] is needed"),
+    ],
+)
+def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(tmp_path, old, new))), expected)
+
+
+def test_a_cache_without_room_for_one_text_is_refused() -> None:
+    settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MAX_CACHE_TOKENS": "10"}
+    assert_refused(run_worker_command("decoder", **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one text may hold")
+
+
+def test_a_decoder_without_decoders_is_not_needed(tmp_path: Path) -> None:
+    write_package(tmp_path / "tiny")
+    done = run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(tmp_path))
+    assert_refused(done, "tiny: its family is 'encoder', and this is the decoder worker", status=3)
+
+
+def test_its_help_names_the_settings_that_matter_first() -> None:
+    done = run_worker_command("decoder", "--help")
+    assert done.returncode == 0
+    for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE", "TRIPTYCH_MAX_CACHE_TOKENS"):
+        assert name in done.stdout

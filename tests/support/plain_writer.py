@@ -1,0 +1,49 @@
+"""What a decoder's package must write, by the plainest loop there is: one text, one token after the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from onnx_models.decoders.slot_model import SlotModel
+from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
+from workers.runtime.model_package import load_package
+from workers.runtime.sentencepieces import open_tokenizer
+
+
+class PlainWriter:
+    """A package with a slot graph, run without any of the workers' decoding."""
+
+    def __init__(self, folder: Path) -> None:
+        self.package = load_package(folder)
+        assert self.package.manifest.generation is not None
+        self.max_tokens = self.package.manifest.limits.max_tokens
+        self.ends = set(self.package.manifest.generation.eos_token_ids)
+        self.tokenizer = open_tokenizer(self.package.file("tokenizer.json"))
+        self._model = SlotModel(self.package, num_rows=1)
+
+    def template(self) -> ChatTemplate:
+        """Return the package's chat template."""
+        generation = self.package.manifest.generation
+        assert generation is not None
+        end = self.tokenizer.id_to_token(generation.eos_token_ids[0])
+        return ChatTemplate(self.package.file(CHAT_TEMPLATE).read_text(), {"eos_token": end})
+
+    def ids(self, text: str, *, special: bool = True) -> list[int]:
+        """Return a prompt's tokens."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=special).ids
+        return ids
+
+    def greedy(self, prompt_ids: Sequence[int], max_new_tokens: int) -> list[int]:
+        """Return the likeliest tokens, the one that ends the text included."""
+        self._model.leave(0)
+        logits = self._model.prefill(0, prompt_ids)
+        written = [int(np.argmax(logits))]
+        while len(written) < max_new_tokens and written[-1] not in self.ends:
+            written.append(int(np.argmax(self._model.step({0: written[-1]})[0])))
+        return written
+
+    def text(self, prompt_ids: Sequence[int], written: Sequence[int]) -> str:
+        """Return the text that tokens after a prompt stand for."""
+        whole: str = self.tokenizer.decode([*prompt_ids, *written], skip_special_tokens=True)
+        return whole[len(self.tokenizer.decode(list(prompt_ids), skip_special_tokens=True)) :]
