@@ -46,9 +46,10 @@ class ReferenceDecoder:
         return logits
 
     @torch.inference_mode()
-    def write(self, ids: Sequence[int], num_tokens: int) -> list[int]:
+    def write(self, ids: Sequence[int], num_tokens: int, repetition_penalty: float = 1.0) -> list[int]:
         """Return the likeliest ``num_tokens`` after a prompt; ends of text are written through."""
         prompt = torch.tensor([ids])
+        options = {"max_new_tokens": num_tokens, "repetition_penalty": repetition_penalty}
         with redirect_stdout(io.StringIO()):  # CTRL prints which inputs it does not know
-            text = self._model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=num_tokens)
+            text = self._model.generate(prompt, attention_mask=torch.ones_like(prompt), **options)
         return [int(token) for token in text[0, len(ids) :]]

@@ -26,8 +26,8 @@ from tests.unit.decoding_hand import (
     text_of,
 )
 from workers.runtime.control import Stopped
-from workers.runtime.decoding.engine import PREFILL_TOKENS, DecodingEngine
-from workers.runtime.decoding.loop import IDLE_PREFILL_TOKENS
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.loop import PIECE_TOKENS
 from workers.runtime.decoding.order import Sampling, Written
 from workers.runtime.decoding.ticket import Ticket
 
@@ -167,12 +167,22 @@ def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on(listener
     model.cache.gate.set()
     assert texts(first) == [text_of(answer([1], 60))]
     assert texts(second) == [text_of(answer([2] * 1000, 4))]
-    calls = [call for call in model.cache.calls]
-    reads = [index for index, (kind, num_tokens, _) in enumerate(calls) if kind == "prefill" and num_tokens > 1]
-    assert all(calls[index][1] <= IDLE_PREFILL_TOKENS for index in reads)
-    between = [calls[index] for index in reads if calls[index - 1][0] == "step"]
-    assert between and all(call[1] <= PREFILL_TOKENS for call in between)
-    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(reads)), "no step in between"
+    reads = [(index, call[1]) for index, call in enumerate(model.cache.calls) if call[0] == "prefill" and call[1] > 1]
+    assert [size for _, size in reads] == [PIECE_TOKENS] * 7 + [1000 - 7 * PIECE_TOKENS]
+    later = [index for index, _ in reads if any(call[0] == "step" for call in model.cache.calls[:index])]
+    assert all(after - before == 2 for before, after in itertools.pairwise(later)), "one piece, one step, and so on"
+
+
+def test_a_prompt_is_cut_in_the_same_places_whoever_is_there(listener: Listener) -> None:
+    sizes = [5, PIECE_TOKENS - 3, PIECE_TOKENS, 2 * PIECE_TOKENS + 1, 7]
+    pieces = []
+    for max_rows in (1, 5):
+        engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=max_rows))
+        tickets = [engine.submit(model, [order([2] * size, 9)], FakeControl()) for size in sizes]
+        for ticket in tickets:
+            written(ticket)
+        pieces.append(sorted(call[1] for call in model.cache.calls if call[0] == "prefill"))
+    assert pieces[0] == pieces[1] == sorted([5, PIECE_TOKENS - 3, *[PIECE_TOKENS] * 3, 1, 7])
 
 
 def test_texts_join_and_leave_at_every_step(listener: Listener) -> None:

@@ -1,0 +1,165 @@
+"""The whole decoding engine against transformers' ``generate``: texts that come at random, beside others that draw."""
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from contracts.errors import TriptychError
+from contracts.generation import Piece
+from contracts.jobs import Claim
+from contracts.settings import StoreSettings
+from onnx_models.decoders.reference import ReferenceDecoder
+from onnx_models.source import open_source
+from tests.architectures.cases.decoders import CASES
+from tests.architectures.conftest import PackageOf
+from workers.runtime.control import Control
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.open_cache import open_cache
+from workers.runtime.decoding.order import Order, Sampling
+from workers.runtime.decoding.text import Vocabulary
+from workers.runtime.decoding.ticket import Ticket
+from workers.runtime.model_package import ModelPackage
+from workers.runtime.settings import WorkerSettings
+
+EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
+LENGTHS = (3, 40, 1, 17, 60, 8, 5)
+NUM_TOKENS = (12, 9, 20, 5, 12, 1, 16)
+FIRST_TEXT = 5
+"""Ids below are special tokens."""
+WAIT_S = 60.0
+
+
+class Model:
+    """A package as the engine runs it."""
+
+    def __init__(self, package: ModelPackage, max_rows: int) -> None:
+        self.name = package.manifest.name
+        self.cache = open_cache(package, WorkerSettings(StoreSettings(), max_rows=max_rows))
+        self.tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
+        self.vocabulary = Vocabulary(self.tokenizer)
+
+
+class Attempt:
+    """A job that nobody stops."""
+
+    timeout_s, alone = WAIT_S, False
+    claim = Claim(id="job", attempt=1, task="generate", model="m", request=b"", timeout_s=WAIT_S, suspect=False)
+
+    def stopped(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        raise AssertionError("nobody stops this job")
+
+    def progress(self, num_done: int) -> None:
+        raise AssertionError("the engine tells no progress")
+
+
+class Nobody:
+    """An audience that keeps how many pieces it heard."""
+
+    num_pieces = 0
+
+    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+        self.num_pieces += sum(map(len, growth.values()))
+
+    def flush(self, control: Control, timeout_s: float) -> bool:
+        return True
+
+
+def prompts(vocabulary: int) -> list[list[int]]:
+    rng = np.random.default_rng(4)
+    return [rng.integers(FIRST_TEXT, vocabulary, length).tolist() for length in LENGTHS]
+
+
+def greedy(prompt: list[int], num_tokens: int, penalty: float) -> Order:
+    return Order(
+        prompt_ids=np.array(prompt, np.int64),
+        max_new_tokens=num_tokens,
+        sampling=Sampling(repetition_penalty=penalty),
+        logprobs=True,
+    )
+
+
+def drawn(prompt: list[int], seed: int) -> Order:
+    sampling = Sampling(do_sample=True, temperature=1.5, top_k=40, seed=seed)
+    return Order(
+        prompt_ids=np.array(prompt, np.int64), max_new_tokens=15, sampling=sampling, logprobs=True, stream=True
+    )
+
+
+def tokens(ticket: Ticket) -> list[list[int]]:
+    assert ticket.wait(WAIT_S)
+    return [[token.id for token in written.tokens] for written in ticket.results()]
+
+
+@pytest.mark.parametrize("cache", ["slots", "concat"])
+@pytest.mark.parametrize("build", EVERY)
+def test_texts_that_arrive_at_random_are_those_of_generate(
+    build: str, cache: str, package_of: PackageOf, source_of: Callable[[str], Path]
+) -> None:
+    package = package_of(build, cache)
+    reference = ReferenceDecoder(open_source(str(source_of(f"decoders:{build}"))))
+    model, engine = Model(package, max_rows=4), DecodingEngine(Nobody())
+    chance = random.Random(build)
+    asked = [
+        (prompt, number, penalty)
+        for penalty in (1.0, 1.3)
+        for prompt, number in zip(prompts(model.cache.vocabulary), NUM_TOKENS, strict=True)
+    ]
+    chance.shuffle(asked)
+    tickets, neighbours = [], []
+    for prompt, number, penalty in asked:
+        tickets.append(engine.submit(model, [greedy(prompt, number, penalty)], Attempt()))
+        if chance.random() < 0.5:
+            neighbours.append((prompt, engine.submit(model, [drawn(prompt, 7), drawn(prompt, 8)], Attempt())))
+        if chance.random() < 0.4:
+            tickets[chance.randrange(len(tickets))].wait(WAIT_S)
+    for (prompt, number, penalty), ticket in zip(asked, tickets, strict=True):
+        assert tokens(ticket) == [reference.write(prompt, number, penalty)]
+    if cache == "concat":  # equal to 1e-4 in other company there, which is enough for tokens but not for draws
+        return
+    for prompt, ticket in neighbours:
+        alone = [engine.submit(model, [drawn(prompt, seed)], Attempt()) for seed in (7, 8)]
+        assert tokens(ticket) == [tokens(one)[0] for one in alone]
+        assert tokens(ticket)[0] != tokens(ticket)[1]
+
+
+def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf) -> None:
+    model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(Nobody())
+    for prompt in prompts(model.cache.vocabulary):
+        ticket = engine.submit(model, [drawn(prompt, 3)], Attempt())
+        assert ticket.wait(WAIT_S)
+        (written,) = ticket.results()
+        whole = model.tokenizer.decode([*prompt, *(token.id for token in written.tokens)])
+        assert model.tokenizer.decode(prompt) + written.text == whole
+
+
+def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, source_of: Callable[[str], Path]) -> None:
+    model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(Nobody())
+    reference = ReferenceDecoder(open_source(str(source_of("decoders:qwen2"))))
+    for prompt in prompts(model.cache.vocabulary):
+        ticket = engine.submit(model, [drawn(prompt, 3)], Attempt())
+        written = tokens(ticket)[0]
+        logits = reference.logits([*prompt, *written])[len(prompt) - 1 : -1]
+        expected = torch.log_softmax(torch.tensor(logits), dim=-1)[torch.arange(len(written)), torch.tensor(written)]
+        (result,) = ticket.results()
+        np.testing.assert_allclose([token.logprob for token in result.tokens], expected.numpy(), atol=1e-4)
+
+
+def test_a_token_that_no_model_knows_ends_its_job_only(package_of: PackageOf) -> None:
+    model, engine = Model(package_of("gpt2"), max_rows=4), DecodingEngine(Nobody())
+    good, bad = prompts(model.cache.vocabulary)[0], [model.cache.vocabulary + 1000]
+    before = engine.submit(model, [greedy(good, 30, 1.0)], Attempt())
+    culprit = engine.submit(model, [greedy(bad, 5, 1.0)], Attempt())
+    after = engine.submit(model, [greedy(good, 30, 1.0)], Attempt())
+    assert culprit.wait(WAIT_S)
+    with pytest.raises(TriptychError):
+        culprit.results()
+    assert tokens(before) == tokens(after)
+    assert model.cache.tokens_held == 0
