@@ -170,7 +170,10 @@ class Sequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Generated(Sequence, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one input: the best, and with ``n`` above 1 in ``sequences`` all of them, best first."""
+    """The answer to one input: the best, and with ``n`` above 1 in ``sequences`` all of them, best first.
+
+    Texts that were streamed stand there by their numbers, under which their pieces were told; then the first is given.
+    """
 
     sequences: list[Sequence] = []
 

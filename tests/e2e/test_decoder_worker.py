@@ -144,6 +144,8 @@ def test_the_best_of_many_are_given_best_first(decoder: Worker) -> None:
     assert usage["tokens_out"] == sum(one["details"]["generated_tokens"] for one in all_six)
     assert usage["items"] == 1 and usage["tokens_in"] == usage["tokens_used"] < usage["tokens_out"]
     assert "sequences" not in written(decoder, "The", {**parameters, "best_of": 3})
+    plain = written(decoder, "The", {**parameters, "n": 2, "best_of": 6, "details": False})
+    assert [one["generated_text"] for one in plain["sequences"]] == [one["generated_text"] for one in all_six[:2]]
 
 
 def test_a_stop_text_across_tokens_ends_the_answer(decoder: Worker) -> None:
@@ -263,6 +265,13 @@ def test_thousands_of_texts_come_back_in_order(decoder: Worker, plain: PlainWrit
     for number in range(0, 1000, 97):
         prompt = plain.ids(texts[number])
         assert answers[number]["generated_text"] == plain.text(prompt, plain.greedy(prompt, 2))
+
+
+def test_details_of_millions_of_tokens_are_refused(decoder: Worker) -> None:
+    texts = ["The"] * 2048
+    error = refused(decoder, texts, {"details": True, "n": 16, "max_new_tokens": 100, "top_n_tokens": 20})
+    assert error.param == "parameters.details" and "68812800 tokens" in error.message
+    assert len(written(decoder, texts, {"n": 2, "max_new_tokens": 1})) == 2048
 
 
 def test_a_role_that_the_template_does_not_know_is_refused_in_its_words(decoder: Worker) -> None:

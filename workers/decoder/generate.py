@@ -13,6 +13,9 @@ from workers.decoder.prompts import Prompt
 from workers.runtime.decoding.order import Order, Written
 from workers.runtime.decoding.work import DecodingWork
 
+MAX_TOLD_TOKENS = 1_000_000
+"""Tokens with their log-probabilities in one answer: about 200 MB while the job runs."""
+
 
 def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
     """Answer one generate job: what is written for one input; a list of that for a list of inputs.
@@ -28,6 +31,7 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
             param="parameters.best_of",
         )
     prompts = model.prompts.of(job)
+    _check_size(prompts, job.parameters)
     seed = seed_of(job_id) if job.parameters.seed is None else job.parameters.seed
     written = work.write(model, orders_of(prompts, job, model, seed))
     size = job.parameters.num_written
@@ -53,7 +57,8 @@ def orders_of(prompts: Many[Prompt], job: GenerateRequest, model: DecoderModel, 
             sampling=sampling_of(parameters, model.generation, seed=seed, stream_number=sequence),
             eos_token_ids=frozenset(model.generation.eos_token_ids),
             stops=parameters.stops,
-            logprobs=parameters.details or _ranked(job),
+            logprobs=parameters.details,
+            ranked=_ranked(job),
             top_n_tokens=parameters.top_n_tokens,
             stream=job.stream,
             input=index,
@@ -95,6 +100,18 @@ def _sequence(prompt: Prompt, written: Written, parameters: GenerateParameters, 
         finish_reason=written.finish_reason,
         details=details if parameters.details else None,
     )
+
+
+def _check_size(prompts: Many[Prompt], parameters: GenerateParameters) -> None:
+    """Refuse details that would not fit into memory, and into no answer that anybody reads."""
+    num_tokens = parameters.num_written * sum(prompt.max_new_tokens for prompt in prompts)
+    num_told = num_tokens * (1 + parameters.top_n_tokens) if parameters.details else 0
+    if num_told > MAX_TOLD_TOKENS:
+        raise InvalidRequest(
+            f"Details of up to {num_told} tokens, alternatives counted, are asked for; {MAX_TOLD_TOKENS} are the most "
+            "of one job. Send fewer inputs, or ask for fewer or shorter texts.",
+            param="parameters.details",
+        )
 
 
 def _usage(prompts: Many[Prompt], written: Many[Written]) -> Usage:

@@ -48,6 +48,8 @@ class Order:
     stops: tuple[str, ...] = ()
     logprobs: bool = False
     """Whether tokens are told with their log-probabilities; if not, there are no tokens in the result."""
+    ranked: bool = False
+    """Whether its mean log-probability is told, even where those of its tokens are not."""
     top_n_tokens: int = 0
     stream: bool = False
     """Whether the text is told as it grows."""
@@ -84,4 +86,4 @@ class Written:
     tokens: list[Token]
     top_tokens: list[list[Token]]
     mean_logprob: float
-    """Of its tokens; NaN unless log-probabilities were asked for."""
+    """Of its tokens; NaN unless it or their log-probabilities were asked for."""

@@ -61,7 +61,7 @@ class Row:
             RuntimeError: there is nothing to choose among these logits.
         """
         order = self.order
-        wants_logprob = order.logprobs or order.stream
+        wants_logprob = order.logprobs or order.ranked or order.stream
         choice = self._sampler.choose(logits, logprobs=wants_logprob, top_n=order.top_n_tokens)
         self.last_token = choice.token_id
         self.num_written += 1
@@ -70,6 +70,8 @@ class Row:
         if not wants_logprob:
             return None
         self._sum_logprob += choice.logprob
+        if not (order.logprobs or order.stream):
+            return None
         token, top = self._named(choice)
         if order.logprobs:
             self._tokens.append(token)
@@ -86,7 +88,7 @@ class Row:
             num_tokens=self.num_written,
             tokens=self._tokens,
             top_tokens=self._top_tokens if self.order.top_n_tokens else [],
-            mean_logprob=self._sum_logprob / self.num_written if self.order.logprobs else math.nan,
+            mean_logprob=self._sum_logprob / self.num_written if self.order.logprobs or self.order.ranked else math.nan,
         )
         self.ticket.settle(self._index, written)
 
