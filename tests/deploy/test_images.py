@@ -109,7 +109,7 @@ def test_the_gateways_environment_can_not_run_a_model(gateway_image: Image) -> N
 
 
 def test_the_workers_environment_has_no_web_server(worker_image: Image) -> None:
-    assert {"onnxruntime", "numpy", "tokenizers"} <= worker_image.packages
+    assert {"onnxruntime", "numpy", "tokenizers", "jinja2"} <= worker_image.packages
     assert {"flask", "gunicorn", "huggingface_hub", "torch", "pip"} & worker_image.packages == set()
 
 
@@ -119,6 +119,12 @@ def test_the_entry_point_explains_itself(name: str, request: pytest.FixtureReque
     answer = image.run([*image.stage.command, "--help"])
     assert answer.returncode == 0, answer.stderr
     assert "TRIPTYCH_" in answer.stdout
+
+
+def test_the_workers_image_holds_every_kind_of_worker(worker_image: Image) -> None:
+    for module in ("workers.encoder", "workers.decoder"):
+        answer = worker_image.run([*worker_image.stage.command[:2], module, "--help"])
+        assert answer.returncode == 0 and f"python -m {module}" in answer.stdout, answer.stderr
 
 
 def test_the_images_serve_a_job_together_and_stop_on_sigterm(
