@@ -120,6 +120,31 @@ def test_on_sigterm_it_gives_back_what_it_can_not_finish_and_another_worker_writ
         assert sorted(texts) == sorted(one["generated_text"] for one in again["sequences"])
 
 
+def test_a_worker_that_is_killed_has_told_the_beginning_of_what_the_next_one_writes(
+    valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
+    """The job has no seed of its own, and runs by itself the second time: nothing of that may change its texts."""
+    lease = {"TRIPTYCH_LEASE_S": "1"}
+    with running_worker("decoder", valkey_server, tmp_path / "one.log", **SETTINGS, **lease) as first:
+        job_id = first.submit(MODEL, LONG_INPUTS[:12], LONG, task="generate", stream=True)
+        wait_until(lambda: told(first, job_id) > 1, 20, "the job does not write")
+        first.process.kill()
+        first.process.wait(10)
+    with running_worker("decoder", valkey_server, tmp_path / "two.log", **SETTINGS, **lease) as second:
+        job = second.ended(job_id)
+        assert (job.status, job.attempt, job.crashes) == ("succeeded", 2, 1)
+        answers = json.loads(job.output or b"")
+        texts = {(i, s): one["generated_text"] for i, a in enumerate(answers) for s, one in enumerate(a["sequences"])}
+        for attempt in ("1", "2"):
+            grown = dict.fromkeys(texts, "")
+            for event in second.store.events(job_id, "0"):
+                if event.name == "output" and event.fields["attempt"] == attempt:
+                    for piece in json.loads(event.fields["pieces"]):
+                        grown[piece.get("input", 0), piece.get("sequence", 0)] += piece.get("text", "")
+            assert any(grown.values())
+            assert all(texts[place].startswith(text) for place, text in grown.items()), f"attempt {attempt}"
+
+
 def test_running_jobs_end_on_the_version_that_they_began_on(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     folder = tmp_path / "packages" / MODEL
     put_version(STARTERS / MODEL, folder, "v1")
