@@ -46,26 +46,12 @@ class Growth:
         Raises:
             StreamBroken: they do not begin with what it knows.
         """
-        missing = [
-            piece
+        rests = [
+            self._row(index, number).rest_of(written)
             for index, generated in enumerate(outputs)
-            for piece in self._complete(index, generated.sequences or [generated])
+            for number, written in enumerate(generated.sequences or [generated])
         ]
-        return sorted(missing, key=lambda piece: (piece.input, piece.sequence))
-
-    def _complete(self, index: int, written: Sequence[Written]) -> Iterable[Piece]:
-        # The record has the best text first, and does not say which number it was told under; but a text belongs to
-        # a row that knows its beginning. The row that knows most has the least choice, so it chooses first.
-        rows = [self._row(index, number) for number in range(len(written))]
-        left = list(written)
-        for row in sorted(rows, key=lambda row: (len(row.text), row.finished), reverse=True):
-            own = next((one for one in left if row.may_become(one)), None)
-            if own is None:
-                raise StreamBroken
-            left.remove(own)
-            piece = row.rest_of(own)
-            if piece is not None:
-                yield piece
+        return [piece for piece in rests if piece is not None]
 
     def _row(self, index: int, sequence: int) -> "_Row":
         return self._rows.setdefault((index, sequence), _Row(index, sequence))
@@ -93,18 +79,21 @@ class _Row:
         self._num_tokens += len(ids)
         return self._told(text, piece.tokens[first:], piece.top_tokens[first:], piece.finish_reason)
 
-    def may_become(self, written: Written) -> bool:
-        if self.finished:
-            return written.generated_text == self.text
-        ids = [token.id for token in written.details.tokens[: len(self._token_ids)]] if written.details else None
-        return written.generated_text.startswith(self.text) and ids in (None, self._token_ids)
-
     def rest_of(self, written: Written) -> Piece | None:
-        text, num_tokens = written.generated_text[len(self.text) :], len(self._token_ids)
-        details = written.details
-        tokens = details.tokens[num_tokens:] if details else []
-        top_tokens = details.top_tokens[num_tokens:] if details else []
-        return self._told(text, tokens, top_tokens, written.finish_reason)
+        """Take the record for one more attempt, told in one piece. It is the whole text, so there can't be more."""
+        was_finished, details = self.finished, written.details
+        self.rewind()
+        rest = self.grow(
+            Piece(
+                text=written.generated_text,
+                tokens=details.tokens if details else [],
+                top_tokens=details.top_tokens if details else [],
+                finish_reason=written.finish_reason,
+            )
+        )
+        if self.text != written.generated_text or (was_finished and rest):
+            raise StreamBroken
+        return rest
 
     def _told(
         self, text: str, tokens: list[Token], top_tokens: list[list[Token]], finish_reason: FinishReason | None

@@ -1,7 +1,9 @@
 """Reading streams of server-sent events as tests want them: items with their ids, and the comments between them."""
 
 import json
+import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +13,16 @@ import httpx
 from contracts.job_store import JobStore
 from contracts.jobs import TERMINAL, Job
 from tests.gateway.gateway_process import GatewayProcess
+from tests.gateway.writing import UNSERVED_WRITER, WORDS
 from tests.support.waiting import wait_until
+
+PROMPT = "say it"
+TEXT = f"0:{PROMPT}" + "".join(WORDS)
+Body = dict[str, Any]
+GENERATE: Body = {"inputs": PROMPT, "model": UNSERVED_WRITER, "stream": True}
+CHAT: Body = {"model": UNSERVED_WRITER, "messages": [{"role": "user", "content": PROMPT}], "stream": True}
+COMPLETION: Body = {"model": UNSERVED_WRITER, "prompt": PROMPT, "stream": True, "max_tokens": 60}
+ROUTES = [("/v1/generate", GENERATE), ("/v1/chat/completions", CHAT), ("/v1/completions", COMPLETION)]
 
 
 def items_of(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -74,3 +85,53 @@ def end_of(store: JobStore, job_id: str, timeout_s: float = 4) -> Job:
 def _ended(store: JobStore, job_id: str) -> Job | None:
     job = store.read(job_id, "default")
     return job if job.status in TERMINAL | {"cancelling"} else None
+
+
+def text_of(data: Any) -> str:
+    """Return the text that one item of any of the routes tells."""
+    if data == "[DONE]" or "error" in data:
+        return ""
+    if "token" in data:
+        return str(data["token"]["text"])
+    return "".join(choice.get("text") or choice.get("delta", {}).get("content", "") for choice in data["choices"])
+
+
+class Reader:
+    """A client that reads a stream to its end in a thread of its own."""
+
+    def __init__(self, gateway: GatewayProcess, path: str, body: Body) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.status = 0
+        self.error: Any = None
+        self._call = (gateway.url + path, body)
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        url, body = self._call
+        with httpx.Client(timeout=30) as client, client.stream("POST", url, json=body) as answer:
+            self.status = answer.status_code
+            if answer.status_code != 200:
+                self.error = answer.read() and answer.json()["error"]
+                return
+            self.items.extend(each_item(answer))
+
+    def end(self) -> list[dict[str, Any]]:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        return self.items
+
+    @property
+    def text(self) -> str:
+        return "".join(text_of(item["data"]) for item in self.end())
+
+    @property
+    def comments(self) -> list[str]:
+        return [comment for item in self.end() for comment in item["comments"]]
+
+
+def num_streams(gateway: GatewayProcess) -> int:
+    """Return how many streams a gateway has open."""
+    found = re.search(r"^triptych_streams_open (\d+)", httpx.get(f"{gateway.url}/metrics").text, re.MULTILINE)
+    assert found is not None
+    return int(found[1])

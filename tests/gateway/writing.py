@@ -90,8 +90,8 @@ def write(claim: Claim) -> tuple[list[list[Piece]], Answer]:
     for index, item in enumerate(inputs):
         own = [pieces_of(prompt_of(item), parameters, index=index, sequence=number) for number in range(parameters.n)]
         texts = [sequence_of(pieces, parameters) for pieces in own]
-        # The record has the best first, whatever number it was told under.
-        best = texts[::-1]
+        # The record has the best first, but those that were told under a number stand by it.
+        best = texts if request.get("stream") else texts[::-1]
         outputs.append(Generated(**msgspec.structs.asdict(best[0]), sequences=best if parameters.n > 1 else []))
         rows += own
     steps = [[row[step] for row in rows if step < len(row)] for step in range(max(map(len, rows)))]
