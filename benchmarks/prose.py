@@ -14,16 +14,16 @@ _WORD = re.compile(r"[A-Za-z]")
 def texts(num_texts: int) -> list[str]:
     """Return texts whose lengths are spread evenly over the scale of powers; the same ones for the same Python."""
     draw = random.Random(SEED)
-    words = _words()
-    return [_text(words, draw) for _ in range(num_texts)]
+    source = words()
+    return [_text(source, draw) for _ in range(num_texts)]
 
 
-def _words() -> list[str]:
+def words() -> list[str]:
     """Return the reference as one long row of words, without what is only markup."""
     return [word for name in sorted(topics) for word in topics[name].split() if _WORD.search(word)]
 
 
-def _text(words: list[str], draw: random.Random) -> str:
+def _text(source: list[str], draw: random.Random) -> str:
     size = int(math.exp(draw.uniform(math.log(SHORTEST), math.log(LONGEST))))
-    start = draw.randrange(len(words) - LONGEST)
-    return " ".join(words[start : start + LONGEST])[:size].strip()
+    start = draw.randrange(len(source) - LONGEST)
+    return " ".join(source[start : start + LONGEST])[:size].strip()

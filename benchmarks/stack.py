@@ -1,4 +1,4 @@
-"""The real stack, for the length of a ``with`` block: Valkey, gateway and encoder worker, as `make run` has them.
+"""The real stack, for the length of a ``with`` block: Valkey, gateway and a worker, as `make run` has them.
 
 Everything is on free ports of this machine, with its data in a folder that is deleted afterwards.
 """
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.report import BenchError
 from contracts.job_store import JobStore
@@ -58,18 +59,18 @@ class Stack:
         info = self.client.info("server")
         return f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
 
-    def start_gateway(self) -> int:
+    def start_gateway(self, settings: Mapping[str, str] = MappingProxyType({})) -> int:
         """Start a gateway, wait until it is ready for jobs, and return its port."""
         port = free_port()
-        self.start("gateway", [sys.executable, "-m", "services.gateway"], {"TRIPTYCH_PORT": str(port)})
+        self.start("gateway", [sys.executable, "-m", "services.gateway"], {"TRIPTYCH_PORT": str(port), **settings})
         self._wait("gateway", lambda: is_ready(f"http://127.0.0.1:{port}"))
         return port
 
-    def start_worker(self, folder: Path, models: Sequence[str]) -> None:
-        """Start an encoder worker for these packages of a folder, and wait until it has announced them."""
+    def start_worker(self, folder: Path, models: Sequence[str], family: str = "encoder") -> None:
+        """Start a worker of a family for these packages of a folder, and wait until it has announced them."""
         settings = {"TRIPTYCH_MODELS_DIR": str(folder), "TRIPTYCH_MODELS": ",".join(models)}
-        self.start("encoder", [sys.executable, "-m", "workers.encoder"], settings)
-        self._wait("encoder", lambda: set(models) <= set(Registry(self.client).models()))
+        self.start(family, [sys.executable, "-m", f"workers.{family}"], settings)
+        self._wait(family, lambda: set(models) <= set(Registry(self.client).models()))
 
     def wait_until_known(self, port: int, models: Sequence[str]) -> None:
         """Wait until the gateway at ``port`` knows these models, which takes it up to a second."""

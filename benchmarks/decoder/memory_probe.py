@@ -1,0 +1,90 @@
+"""A process that writes long texts side by side with the worker's engine and prints what it held of memory.
+
+``python -m benchmarks.decoder.memory_probe PACKAGE ROWS PROMPT_TOKENS NEW_TOKENS``; started by
+``benchmarks.decoder.memory``.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.decoder.bare import load_decoder
+from contracts.generation import Piece
+from contracts.jobs import Claim
+from workers.decoder.model import DecoderModel
+from workers.runtime.control import Control
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.order import Order
+
+TIMEOUT_S = 600.0
+
+
+class Nobody:
+    """An audience that is told and does not listen."""
+
+    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+        """Take what jobs have grown by."""
+
+    def flush(self, control: Control, timeout_s: float) -> bool:
+        """Return that everything is told."""
+        return True
+
+
+class Unstoppable:
+    """The control of a job that nobody stops."""
+
+    timeout_s = TIMEOUT_S
+    alone = False
+
+    def __init__(self, name: str) -> None:
+        self.claim = Claim(
+            id=name, attempt=1, task="generate", model="", request=b"", timeout_s=TIMEOUT_S, suspect=False
+        )
+
+    def stopped(self) -> bool:
+        """Return False."""
+        return False
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+    def progress(self, num_done: int) -> None:
+        """Do nothing."""
+
+
+def memory_mb(name: str) -> float:
+    """Return a line of this process's status in MB (10^6 bytes): VmRSS is what it holds, VmHWM the most so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
+
+
+def write(engine: DecodingEngine, model: DecoderModel, num_rows: int, num_prompt: int, num_new: int) -> None:
+    """Write so many texts side by side."""
+    draw = np.random.default_rng(num_rows)
+    prompts = draw.integers(0, model.cache.vocabulary, (num_rows, num_prompt))
+    orders = [Order(prompt_ids=prompt, max_new_tokens=num_new) for prompt in prompts]
+    tickets = [engine.submit(model, [order], Unstoppable(str(row))) for row, order in enumerate(orders)]
+    for ticket in tickets:
+        if not ticket.wait(TIMEOUT_S):
+            raise TimeoutError("the texts are not written in time")
+        ticket.results()
+
+
+def main() -> None:
+    """Load, write all texts twice, and print what was held before, and the peak after each."""
+    sizes = [int(argument) for argument in sys.argv[2:]]
+    found = {"empty": memory_mb("VmRSS")}
+    model = load_decoder(Path(sys.argv[1]))
+    found |= {"loading": memory_mb("VmHWM"), "loaded": memory_mb("VmRSS")}
+    engine = DecodingEngine(Nobody())
+    for name in ("once", "twice"):
+        write(engine, model, *sizes)
+        found[name] = memory_mb("VmHWM")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The peer that batches once: 16 texts start together, padded on the left, and end together with the longest.
+
+That is what a first batching server does with the exporter's own graph, and it is done here as well as that idea
+allows: caches go from output to input without a copy of ours, in the process of the benchmark, without a queue.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnxruntime import OrtValue
+
+from benchmarks.decoder.jobs import Job
+from workers.runtime.cpu import available_cpus
+
+NUM_ROWS = 16
+_GRAPH = "model.onnx"
+
+
+class StaticBatches:
+    """A concat graph that runs batches of jobs to their end."""
+
+    def __init__(self, package: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = available_cpus()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_mem_pattern = False
+        self._session = onnxruntime.InferenceSession(package / _GRAPH, options, providers=["CPUExecutionProvider"])
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        self._takes_positions = "position_ids" in inputs
+        self._caches = {name: node.shape for name, node in inputs.items() if name.startswith("past_key_values.")}
+        self._outputs = ["logits", *(name.replace("past_key_values", "present") for name in self._caches)]
+
+    def run(self, jobs: Sequence[Job]) -> list[list[int]]:
+        """Return each job's tokens."""
+        batches = [jobs[start : start + NUM_ROWS] for start in range(0, len(jobs), NUM_ROWS)]
+        return [tokens for batch in batches for tokens in self._batch(batch)]
+
+    def _batch(self, jobs: Sequence[Job]) -> Iterator[list[int]]:
+        longest = max(len(job.prompt_ids) for job in jobs)
+        ids = np.zeros((len(jobs), longest), np.int64)
+        mask = np.zeros((len(jobs), longest), np.int64)
+        for row, job in enumerate(jobs):
+            ids[row, longest - len(job.prompt_ids) :] = job.prompt_ids
+            mask[row, longest - len(job.prompt_ids) :] = 1
+        caches = {name: _empty(shape, len(jobs)) for name, shape in self._caches.items()}
+        written = []
+        for _ in range(max(job.max_new_tokens for job in jobs)):
+            logits, caches = self._call(ids, mask, caches)
+            ids = logits[:, -1].argmax(axis=-1)[:, None]
+            mask = np.pad(mask, ((0, 0), (0, 1)), constant_values=1)
+            written.append(ids[:, 0])
+        for row, job in enumerate(jobs):
+            yield [int(step[row]) for step in written[: job.max_new_tokens]]
+
+    def _call(
+        self, ids: np.ndarray, mask: np.ndarray, caches: dict[str, OrtValue]
+    ) -> tuple[np.ndarray, dict[str, OrtValue]]:
+        feed = {"input_ids": ids, "attention_mask": mask}
+        if self._takes_positions:
+            feed["position_ids"] = np.maximum(mask.cumsum(axis=1) - 1, 0)[:, -ids.shape[1] :]
+        values: dict[str, Any] = {name: OrtValue.ortvalue_from_numpy(array) for name, array in feed.items()}
+        logits, *present = self._session.run_with_ort_values(self._outputs, {**values, **caches})
+        return logits.numpy(), dict(zip(self._caches, present, strict=True))
+
+
+def _empty(shape: Sequence[Any], num_rows: int) -> OrtValue:
+    return OrtValue.ortvalue_from_numpy(np.zeros((num_rows, shape[1], 0, shape[3]), np.float32))
