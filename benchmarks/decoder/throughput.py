@@ -51,8 +51,8 @@ class Sides:
     ) -> None:
         self.jobs = jobs
         self.rates: dict[str, list[float]] = {name: [] for name in ("streamed", "whole", *PEERS)}
-        self.cpu_ms: dict[str, list[float]] = {name: [] for name in PROCESSES}
-        """What each process of ours spent on a token, streamed."""
+        self.cpu_ms: dict[str, list[float]] = {name: [] for name in ("bare", *PROCESSES)}
+        """What the bare loop, and each process of ours, spent on a token that was streamed."""
         self.equal: list[float] = []
         """Shares of the clients' texts that were the ceiling's."""
         self._port = port
@@ -67,13 +67,13 @@ class Sides:
 
     def play_round(self) -> None:
         """Let each side do the jobs once."""
+        cpu_s = [_cpu_seconds_by_process()]
         elapsed_s, expected = _timed(lambda: write_all(self._model, self.jobs, NUM_CLIENTS))
         self._note("bare", elapsed_s, expected)
-        before = _cpu_seconds_by_process()
+        cpu_s.append(_cpu_seconds_by_process())
         self._play("streamed", expected)
-        after = _cpu_seconds_by_process()
-        for name, found in self.cpu_ms.items():
-            found.append(1000 * (after[name] - before[name]) / sum(map(len, expected)))
+        cpu_s.append(_cpu_seconds_by_process())
+        self._note_cpu(*cpu_s, num_tokens=sum(map(len, expected)))
         elapsed_s, tokens = _timed(lambda: self._static.run(self.jobs))
         self._note("static", elapsed_s, tokens, expected)
         self._play("whole", expected)
@@ -84,6 +84,13 @@ class Sides:
         if expected is not None:
             share_equal(tokens, expected)
         self.rates[name].append(sum(map(len, tokens)) / elapsed_s)
+
+    def _note_cpu(
+        self, start: dict[str, float], middle: dict[str, float], end: dict[str, float], *, num_tokens: int
+    ) -> None:
+        self.cpu_ms["bare"].append(1000 * (middle["clients"] - start["clients"]) / num_tokens)
+        for name in PROCESSES:
+            self.cpu_ms[name].append(1000 * (end[name] - middle[name]) / num_tokens)
 
     def _play(self, name: str, expected: Tokens) -> None:
         """Run the clients, from the first request to the end of the last answer."""
@@ -136,10 +143,13 @@ def _figure(measured: Measured, sides: Sides, peer: str, more: Sequence[str]) ->
 
 
 def _told(sides: Sides) -> list[str]:
-    spent = ", ".join(f"{name} {statistics.median(ms):.2f}" for name, ms in sides.cpu_ms.items())
+    medians = {name: statistics.median(ms) for name, ms in sides.cpu_ms.items()}
+    bare = medians.pop("bare")
+    spent = ", ".join(f"{name} {ms:.2f}" for name, ms in medians.items())
     num_read, num_new = sum(len(job.prompt_ids) for job in sides.jobs), sum(job.max_new_tokens for job in sides.jobs)
     return [
-        f"CPU ms a token, streamed: {spent}",
+        f"CPU time  {bare / sum(medians.values()):.2f} as a ratio: the bare loop's to that of all our processes",
+        f"CPU ms a token: {spent}; bare {bare:.2f}",
         f"{len(sides.jobs)} jobs, {num_read} tokens of prompts, {num_new} new; "
         f"texts equal to the ceiling's: {min(sides.equal):.0%}",
     ]
