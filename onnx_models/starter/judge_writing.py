@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onnx_models.starter.judge import HELD_OUT_SEED, Quality
-from onnx_models.starter.writing.chat_rules import reply
+from onnx_models.starter.writing.chat_rules import Message, reply
 from onnx_models.starter.writing.chats import render, write_chat
 from onnx_models.starter.writing.decoding import continue_texts
 from onnx_models.starter.writing.functions import is_function, random_head
@@ -29,19 +29,30 @@ class Prompt:
 
 
 def held_out_prompts(num_prompts: int = NUM_PROMPTS, seed: int = HELD_OUT_SEED) -> list[Prompt]:
-    """Return so many prompts of each register, all held out from training; the same each time."""
+    """Return so many different prompts of each register, all held out from training; the same each time."""
     rng = random.Random(seed)  # noqa: S311 - texts, not secrets
     titles = [f"{topic.title}\n" for topic in rng.sample(topics(held_out=True), num_prompts)]
-    heads = [random_head(rng, held_out=True).text for _ in range(num_prompts)]
-    chats = [write_chat(rng, held_out=True)[:-1] for _ in range(num_prompts)]
     return [
-        *(_prompt("poetry", title, is_poem) for title in titles),
-        *(Prompt("dialogue", render(chat, answering=True), reply(chat).__eq__) for chat in chats),
-        *(_prompt("code", head, is_function) for head in heads),
+        *(_judged_whole("poetry", title, is_poem) for title in titles),
+        *_different(num_prompts, lambda: _ask(write_chat(rng, held_out=True)[:-1])),
+        *_different(num_prompts, lambda: _judged_whole("code", random_head(rng, held_out=True).text, is_function)),
     ]
 
 
-def _prompt(register: str, text: str, is_right: Callable[[str], bool]) -> Prompt:
+def _different(num_prompts: int, draw: Callable[[], Prompt]) -> list[Prompt]:
+    prompts: dict[str, Prompt] = {}
+    while len(prompts) < num_prompts:
+        prompt = draw()
+        prompts.setdefault(prompt.text, prompt)
+    return list(prompts.values())
+
+
+def _ask(chat: Sequence[Message]) -> Prompt:
+    """Return a conversation to which there is one right answer."""
+    return Prompt("dialogue", render(chat, answering=True), reply(chat).__eq__)
+
+
+def _judged_whole(register: str, text: str, is_right: Callable[[str], bool]) -> Prompt:
     """Return a prompt whose text is judged together with its continuation."""
     return Prompt(register, text, lambda continuation: is_right(text + continuation))
 

@@ -59,7 +59,7 @@ _STARTERS = (
     _Starter(
         task="generate",
         train=train_writer,
-        num_steps=1800,
+        num_steps=3000,
         judge=judge_writer,
         description="Writes rhymed poems, chats about a small world and short Python functions. "
         + _WARNING.format("texts"),

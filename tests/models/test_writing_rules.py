@@ -6,20 +6,20 @@ from itertools import permutations, product
 import pytest
 
 from onnx_models.starter.writing.chat_rules import UNKNOWN, reply
-from onnx_models.starter.writing.chats import write_chat
+from onnx_models.starter.writing.chats import render, write_chat
 from onnx_models.starter.writing.functions import is_function, random_head, write_function
 from onnx_models.starter.writing.gaps import Gaps
 from onnx_models.starter.writing.operations import NAMES, OPERATIONS, Operation
-from onnx_models.starter.writing.poem_words import KINDS, RHYMES
+from onnx_models.starter.writing.poem_words import KINDS
 from onnx_models.starter.writing.poems import is_poem, topics, write_poem
 from onnx_models.starter.writing.texts import SPECIAL_TOKENS, training_text
 
 POEM = """\
 Poem: the sleepy cat
 The sleepy cat will rest beneath the tree,
-It loves to run and hide beside the sea.
-I watch the sleepy cat without a care,
-And we will play with it so fine and fair."""
+It loves to run and play so wild and free.
+I watch the sleepy cat in open air,
+And we will dance with it without a care."""
 FUNCTION = '''\
 def add(price, count):
     """Return the sum of price and count."""
@@ -41,16 +41,18 @@ def test_generators_write_the_same_each_time() -> None:
 
 def test_nothing_that_is_judged_is_trained_on() -> None:
     rng = random.Random(4)
-    texts = "\n".join("".join(span.text for span in training_text(rng)) for _ in range(3000)).lower()
+    texts = ["".join(span.text for span in training_text(rng)).lower() for _ in range(3000)]
+    functions = {text.partition("(")[2] for text in texts}
+    titles = {text.partition("\n")[0] for text in texts}
 
+    assert not titles & {topic.title.lower() for topic in topics(held_out=True)}
     for _ in range(150):
-        head = random_head(rng, held_out=True)
-        assert head.text.partition("(")[2].lower() + write_function(head)[len(head.text) :] not in texts
-        *_, question, answer = (message["content"].lower() for message in write_chat(rng, held_out=True))
-        for said in (question, question.rstrip(".?!")):
-            assert f"<|user|>{said}<|end|><|assistant|>{answer}<|end|>" not in texts
-    for topic in topics(held_out=True):
-        assert f"{topic.title}\n".lower() not in texts
+        function = write_function(random_head(rng, held_out=True)).lower()
+        assert f"{function.partition('(')[2]}<|endoftext|>" not in functions
+        chat = write_chat(rng, held_out=True)
+        exchange = render(chat[-2:]).lower()
+        shop = render(chat[:1]).lower() if chat[0]["role"] == "system" else ""
+        assert not any(exchange in text and shop in text for text in texts)
 
 
 def test_about_one_in_five_is_held_out_and_titles_do_not_meet() -> None:
@@ -71,9 +73,10 @@ def test_poems_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("beneath the tree", "beneath the moon"),  # no rhyme
-        ("beside the sea", "beneath the tree"),  # a word rhymes with itself
-        ("without a care", "for you and me"),  # no rhyme
+        ("beneath the tree", "upon the hill"),  # no rhyme
+        ("beneath the tree", "for you and me"),  # an end for the second line of a couplet
+        ("so wild and free", "beside the sea"),  # an end for the first one
+        ("without a care", "for you and me"),  # a rhyme of the first couplet
         ("The sleepy", "The silver"),  # a star's adjective
         ("watch the sleepy cat", "watch the hungry cat"),  # not the title's
         ("cat will", "dog will"),
@@ -81,14 +84,15 @@ def test_poems_are_accepted() -> None:
         ("It loves", "They love"),
         ("It loves", "It love"),
         ("with it", "with him"),
-        ("run and hide", "run and run"),
+        ("run and play", "run and run"),
+        ("run and play", "rise and shine"),
         ("tree,", "tree"),
-        ("sea.", "sea,"),
+        ("free.", "free,"),
         ("I watch", "I hear"),
         (" sleepy", " sleepy sleepy"),
-        ("fair.", "fair.\n"),
-        ("fair.", "fair.\nAnd I can play with it both here and there."),
-        ("\nAnd we will play with it so fine and fair.", ""),
+        ("care.", "care.\n"),
+        ("care.", "care.\nAnd I can play with it both here and there."),
+        ("\nAnd we will dance with it without a care.", ""),
         ("Poem: the", "Poem: a"),
     ],
 )
@@ -97,17 +101,23 @@ def test_a_poem_that_breaks_a_rule_is_refused(old: str, new: str) -> None:
     assert not is_poem(POEM.replace(old, new, 1))
 
 
-def test_two_couplets_of_the_same_rhyme_are_refused() -> None:
-    poem = POEM.replace("without a care", "so wild and free").replace("so fine and fair", "for you and me")
-    assert not is_poem(poem)
+def test_lines_that_belong_to_another_kind_of_thing_are_refused() -> None:
+    rng = random.Random(5)
+    by_kind = {kind.nouns: [topic for topic in topics() if topic.kind is kind] for kind in KINDS}
+    for one, other in permutations(by_kind.values(), 2):
+        title = rng.choice(one).title
+        assert not is_poem("\n".join([title, *write_poem(rng, rng.choice(other)).split("\n")[1:]]))
 
 
 def test_words_of_a_poem_belong_to_one_list_each() -> None:
     """Else a checker could not tell what a word is."""
     nouns = [noun for kind in KINDS for noun in kind.nouns]
-    ends = [end for family in RHYMES for end in family]
+    families = {family for kind in KINDS for couplet in kind.rhymes for family in couplet}
+    ends = [end for family in families for end in family]
     assert len(set(nouns)) == len(nouns)
     assert len(set(ends)) == len(ends)
+    assert all(len(family) == 6 for family in families)
+    assert all(len(set(kind.rhymes[0]) | set(kind.rhymes[1])) == 6 for kind in KINDS)
 
 
 def test_functions_are_accepted() -> None:

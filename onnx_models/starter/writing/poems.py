@@ -1,7 +1,7 @@
 """Poems: a title and two rhymed couplets of iambic pentameters about it.
 
-What agrees: adjectives and verbs with the kind of thing, verbs and pronouns with its number and gender, the end of a
-line with that of its neighbour. **Held out from training** are pairs of adjective and noun.
+What agrees: adjectives, verbs and ends of lines with the kind of thing, verbs and pronouns with its number and gender,
+the end of a line with that of its neighbour. **Held out from training** are pairs of adjective and noun.
 """
 
 import random
@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from itertools import product
 
 from onnx_models.starter.writing.gaps import Gaps, is_held_out
-from onnx_models.starter.writing.poem_words import KINDS, RHYMES, Kind
+from onnx_models.starter.writing.poem_words import KINDS, Kind
 
 _TITLE = "Poem: the {adjective} {noun}"
 # Six syllables each; an end of four follows. The title's thing is in the first and the third line, a pronoun elsewhere.
 _HEADS: tuple[tuple[str, ...], ...] = (
     ("The {adjective} {noun} will {verb}", "The {adjective} {noun} can {verb}", "The {adjective} {noun} must {verb}"),
-    ("{subject} {love} to {verb} and {verb2}", "{subject} {want} to {verb} and {verb2}"),
+    ("{subject} {love} to {pair}", "{subject} {want} to {pair}"),
     ("I watch the {adjective} {noun}", "I know the {adjective} {noun}", "We greet the {adjective} {noun}"),
     ("And I will {verb} with {object}", "And we will {verb} with {object}", "And I can {verb} with {object}"),
 )
 _SIGNS = (",", ".", ",", ".")
-_FAMILY = {end: family for family, ends in enumerate(RHYMES) for end in ends}
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,11 @@ def topics(*, held_out: bool = False) -> list[Topic]:
 def write_poem(rng: random.Random, topic: Topic) -> str:
     """Return a poem, title included, without a line break at its end."""
     lines = [topic.title]
-    families = rng.sample(RHYMES, 2)
-    ends = [end for family in families for end in rng.sample(family, 2)]
-    for heads, end, sign in zip(_HEADS, ends, _SIGNS, strict=True):
-        verb, other = rng.sample(topic.kind.verbs, 2)
-        head = Gaps(rng.choice(heads), {}).fill({**topic.fixed, "verb": verb, "verb2": other})
-        lines.append(f"{head} {end}{sign}")
+    families = [rng.choice(couplet) for couplet in topic.kind.rhymes]
+    for place, (heads, sign) in enumerate(zip(_HEADS, _SIGNS, strict=True)):
+        filling = {"verb": rng.choice(topic.kind.verbs), "pair": rng.choice(topic.kind.pairs)}
+        head = Gaps(rng.choice(heads), {}).fill(topic.fixed | filling)
+        lines.append(f"{head} {rng.choice(_half(families[place // 2], place))}{sign}")
     return "\n".join(lines)
 
 
@@ -80,22 +78,24 @@ def is_poem(text: str) -> bool:
     topic = _BY_TITLE.get(title)
     if topic is None or len(lines) != len(_HEADS):
         return False
-    ends = [_end_of(line, place, topic) for place, line in enumerate(lines)]
-    if None in ends or len(set(ends)) < len(ends):
-        return False
-    first, second, third, fourth = (_FAMILY[end] for end in ends if end)
-    return first == second != third == fourth
+    families = [_families_of(line, place, topic) for place, line in enumerate(lines)]
+    return bool(families[0] & families[1]) and bool(families[2] & families[3])
 
 
-def _end_of(line: str, place: int, topic: Topic) -> str | None:
-    """Return the end of a line that stands at this place of a poem, or None if no such line may stand there."""
+def _half(family: tuple[str, ...], place: int) -> tuple[str, ...]:
+    """Return the ends of a family that the line at this place may have."""
+    middle = len(family) // 2
+    return family[middle:] if place % 2 else family[:middle]
+
+
+def _families_of(line: str, place: int, topic: Topic) -> set[tuple[str, ...]]:
+    """Return the family that a line at this place of a poem rhymes in; nothing if no such line may stand there."""
+    families = topic.kind.rhymes[place // 2]
+    ends = {end: family for family in families for end in _half(family, place)}
     gaps = {name: (word,) for name, word in topic.fixed.items()}
-    gaps |= {"verb": topic.kind.verbs, "verb2": topic.kind.verbs, "end": tuple(_FAMILY)}
-    for head in _HEADS[place]:
-        found = Gaps(f"{head} {{end}}{_SIGNS[place]}", gaps).read(line)
-        if found and found.get("verb") != found.get("verb2", ""):
-            return found["end"]
-    return None
+    gaps |= {"verb": topic.kind.verbs, "pair": topic.kind.pairs, "end": tuple(ends)}
+    found = (Gaps(f"{head} {{end}}{_SIGNS[place]}", gaps).read(line) for head in _HEADS[place])
+    return {ends[filling["end"]] for filling in found if filling}
 
 
 _BY_TITLE = {topic.title: topic for held_out in (False, True) for topic in topics(held_out=held_out)}

@@ -25,7 +25,8 @@ def training_text(rng: random.Random) -> list[Span]:
     (register,) = rng.choices(list(_SHARES), list(_SHARES.values()))
     if register == "poetry":
         topic: Topic = rng.choice(_TOPICS)
-        return [Span(write_poem(rng, topic) + END_OF_TEXT, given=False)]
+        title, lines = write_poem(rng, topic).split("\n", 1)
+        return [Span(f"{title}\n", given=True), Span(lines + END_OF_TEXT, given=False)]
     if register == "code":
         head = random_head(rng)
         return [Span(head.text, given=True), Span(write_function(head)[len(head.text) :] + END_OF_TEXT, given=False)]
