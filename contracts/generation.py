@@ -182,7 +182,8 @@ class Piece(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What one sequence of a streamed job has grown by. ``finish_reason`` comes with its last piece.
 
     ``text`` never ends within a character, and never shows a part of what may become a stop text. So it may lag behind
-    ``tokens``, whose own texts are for people to look at: put together they need not give the text.
+    ``tokens``, which are told for jobs with ``details`` only. Their own texts are for people to look at: put together
+    they need not give the text.
     """
 
     input: int = 0

@@ -3,7 +3,7 @@
 -- ARGV: token of this call: if it comes again because its reply was lost, nothing is told twice,
 --       then id, attempt, pieces ('' for nothing new), …
 -- Returns the ids that are no longer this worker's to finish: fenced, cancelled, expired or deleted.
-local gone = {}
+local gone, told = {}, {}
 for i = 2, #ARGV, 3 do
   local id, attempt, pieces = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local mine, status = owns(id, attempt)
@@ -16,7 +16,8 @@ for i = 2, #ARGV, 3 do
     redis.call('HSET', job_key(id), 'told', ARGV[1])
     redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'output', 'attempt', attempt,
       'pieces', pieces)
-    redis.call('PUBLISH', P .. 'wake', id)
+    told[#told + 1] = id
   end
 end
+if #told > 0 then redis.call('PUBLISH', P .. 'wake', table.concat(told, ' ')) end
 return gone

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from contracts.job_store import MAX_EVENTS_READ, JobStore
 from contracts.jobs import TERMINAL, Event
+from services.gateway.event_reader import EventReader
 from services.gateway.monitor import Monitor
 from services.gateway.waiting import NET_S, WakeUps
 
@@ -13,6 +14,7 @@ class Follower:
 
     def __init__(self, store: JobStore, monitor: Monitor, wake_ups: WakeUps) -> None:
         self._store = store
+        self._reader = EventReader(store)
         self._monitor = monitor
         self._wake_ups = wake_ups
 
@@ -26,10 +28,10 @@ class Follower:
         with self._wake_ups.watch(job_id) as changed:
             while not self._wake_ups.closing:
                 self._monitor.check_store()
-                events = self._store.events(job_id, after)
+                events = self._reader.read(job_id, after)
                 if not events and self._store.read(job_id, tenant).finished:
                     # The last of them may have come since.
-                    events = self._store.events(job_id, after)
+                    events = self._reader.read(job_id, after)
                     if not events:
                         return
                 yield events

@@ -61,7 +61,8 @@ class Listener:
     def _hear(self, message: dict[str, object]) -> None:
         data = message["data"]
         if message["type"] == "message" and isinstance(data, bytes):
-            self._wake_ups.wake(data.decode("ascii", "replace"))
+            for job_id in data.decode("ascii", "replace").split():
+                self._wake_ups.wake(job_id)
         elif message["type"] == "subscribe":
             # Whatever changed while nobody listened is found by reading.
             self._wake_ups.wake_all()

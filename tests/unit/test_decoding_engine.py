@@ -27,8 +27,8 @@ from tests.unit.decoding_hand import (
 )
 from workers.runtime.control import Stopped
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.loop import PIECE_TOKENS
 from workers.runtime.decoding.order import Sampling, Written
+from workers.runtime.decoding.row import MAX_PIECE_TOKENS
 from workers.runtime.decoding.ticket import Ticket
 
 
@@ -168,13 +168,13 @@ def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on(listener
     assert texts(first) == [text_of(answer([1], 60))]
     assert texts(second) == [text_of(answer([2] * 1000, 4))]
     reads = [(index, call[1]) for index, call in enumerate(model.cache.calls) if call[0] == "prefill" and call[1] > 1]
-    assert [size for _, size in reads] == [PIECE_TOKENS] * 7 + [1000 - 7 * PIECE_TOKENS]
+    assert [size for _, size in reads] == [1000 // 8] * 8
     later = [index for index, _ in reads if any(call[0] == "step" for call in model.cache.calls[:index])]
     assert all(after - before == 2 for before, after in itertools.pairwise(later)), "one piece, one step, and so on"
 
 
 def test_a_prompt_is_cut_in_the_same_places_whoever_is_there(listener: Listener) -> None:
-    sizes = [5, PIECE_TOKENS - 3, PIECE_TOKENS, 2 * PIECE_TOKENS + 1, 7]
+    sizes = [5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 2 * MAX_PIECE_TOKENS + 1, 7]
     pieces = []
     for max_rows in (1, 5):
         engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=max_rows))
@@ -182,7 +182,7 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there(listener: Listener)
         for ticket in tickets:
             written(ticket)
         pieces.append(sorted(call[1] for call in model.cache.calls if call[0] == "prefill"))
-    assert pieces[0] == pieces[1] == sorted([5, PIECE_TOKENS - 3, *[PIECE_TOKENS] * 3, 1, 7])
+    assert pieces[0] == pieces[1] == sorted([5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 86, 86, 85, 7])
 
 
 def test_texts_join_and_leave_at_every_step(listener: Listener) -> None:
@@ -234,7 +234,7 @@ def test_a_streamed_text_is_told_piece_by_piece_and_others_are_only_looked_at(
 ) -> None:
     streamed, silent = FakeControl(), FakeControl()
     tickets = [
-        engine.submit(model, [order([6], 5, stream=True, input=2, sequence=1)], streamed),
+        engine.submit(model, [order([6], 5, stream=True, logprobs=True, input=2, sequence=1)], streamed),
         engine.submit(model, [order([7], 5)], silent),
     ]
     for ticket in tickets:

@@ -25,6 +25,7 @@ from workers.runtime.broker import harden
 from workers.runtime.harness import Harness
 from workers.runtime.heartbeat import Heartbeat, Watchdog
 from workers.runtime.loading import Loader, Serving
+from workers.runtime.memory import give_back
 from workers.runtime.reload import Watcher
 from workers.runtime.settings import WorkerSettings
 
@@ -49,6 +50,7 @@ def run_worker(settings: WorkerSettings, serving: Serving[Any]) -> int:
     engine = serving.engine(store)
     loader = Loader(serving, settings, engine)
     models = loader.load_all()
+    give_back()  # what reading and preparing the graphs took
     worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
     harness = Harness(store, worker_id, models)
     heartbeat = Heartbeat(

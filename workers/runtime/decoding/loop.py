@@ -16,15 +16,11 @@ from workers.runtime.control import Stopped
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.counts import Counts
 from workers.runtime.decoding.line import Line
-from workers.runtime.decoding.row import DecodingModel, Row
+from workers.runtime.decoding.row import MAX_PIECE_TOKENS, DecodingModel, Row
 from workers.runtime.decoding.ticket import Ticket
 from workers.runtime.failures import as_job_error
 
 logger = logging.getLogger(__name__)
-PIECE_TOKENS = 128
-"""Tokens of a prompt that are read in one call. Always the same cuts, since others round differently: what a text says
-would depend on its company. More brings new texts to their first token sooner, and makes the others wait longer for
-their next one: on two cores such a piece takes about as long as three steps of 16 rows."""
 IDLE_PIECES = 4
 """Pieces that a turn reads while nobody waits for a next token."""
 Told = list[tuple[Ticket, Piece]]
@@ -100,11 +96,11 @@ class Loop:
 
     def _read(self) -> Told:
         """Read pieces of prompts, the oldest first: one, or several that are short, while others wait for a token."""
-        budget = PIECE_TOKENS if self._writing else PIECE_TOKENS * IDLE_PIECES
+        budget = MAX_PIECE_TOKENS if self._writing else MAX_PIECE_TOKENS * IDLE_PIECES
         told: Told = []
         while self._reading:
             row = self._reading[0]
-            piece = row.unread(PIECE_TOKENS)
+            piece = row.next_piece
             budget -= len(piece)
             if budget < 0:
                 break

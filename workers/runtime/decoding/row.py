@@ -7,10 +7,14 @@ from tokenizers import Tokenizer
 
 from contracts.generation import FinishReason, Piece, Token
 from workers.runtime.decoding.cache import Cache, Floats
-from workers.runtime.decoding.order import Choice, Ids, Order, Written
+from workers.runtime.decoding.order import Ids, Order, Written
 from workers.runtime.decoding.sampling import Sampler
 from workers.runtime.decoding.text import TextStream, Vocabulary
 from workers.runtime.decoding.ticket import Ticket
+
+MAX_PIECE_TOKENS = 128
+"""Tokens of a prompt that are read in one call. More brings new texts to their first token sooner, and makes the others
+wait longer for their next one: on two cores such a piece takes about as long as three steps of 16 rows."""
 
 
 class DecodingModel(Protocol):
@@ -45,9 +49,17 @@ class Row:
         self._top_tokens: list[list[Token]] = []
         self._sum_logprob = 0.0
 
-    def unread(self, num_tokens: int) -> Ids:
-        """Return the next tokens of the prompt, at most so many; empty when all are read."""
-        return self.order.prompt_ids[self._num_read : self._num_read + num_tokens]
+    @property
+    def next_piece(self) -> Ids:
+        """The tokens of the prompt that are to be read in the next call, int64 [tokens].
+
+        Pieces are as equal as can be: a short one at the end would take nearly as long as a whole one. They depend on
+        nothing but the prompt, since other cuts round differently.
+        """
+        prompt = self.order.prompt_ids
+        num_pieces = -(-len(prompt) // MAX_PIECE_TOKENS)
+        size = -(-len(prompt) // num_pieces)
+        return prompt[self._num_read : self._num_read + size]
 
     def has_read(self, num_tokens: int) -> bool:
         """Note that so many more were read; return whether that was all."""
@@ -61,22 +73,18 @@ class Row:
             RuntimeError: there is nothing to choose among these logits.
         """
         order = self.order
-        wants_logprob = order.logprobs or order.ranked or order.stream
+        wants_logprob = order.logprobs or order.ranked
         choice = self._sampler.choose(logits, logprobs=wants_logprob, top_n=order.top_n_tokens)
         self.last_token = choice.token_id
         self.num_written += 1
         text = self._add(choice.token_id)
         self._parts.append(text)
-        if not wants_logprob:
-            return None
-        self._sum_logprob += choice.logprob
-        if not (order.logprobs or order.stream):
-            return None
-        token, top = self._named(choice)
+        if wants_logprob:
+            self._sum_logprob += choice.logprob
         if order.logprobs:
-            self._tokens.append(token)
-            self._top_tokens.append(top)
-        return self._piece(text, token, top) if order.stream else None
+            self._tokens.append(self._token(choice.token_id, choice.logprob))
+            self._top_tokens.append([self._token(*top) for top in choice.top])
+        return self._piece(text) if order.stream else None
 
     def settle(self) -> None:
         """Hand the finished text to its ticket."""
@@ -105,18 +113,17 @@ class Row:
             text += self._stream.end()
         return text
 
-    def _named(self, choice: Choice) -> tuple[Token, list[Token]]:
-        return self._token(choice.token_id, choice.logprob), [self._token(*top) for top in choice.top]
-
     def _token(self, token_id: int, logprob: float) -> Token:
         return Token(token_id, self._names.text(token_id), logprob, self._names.is_special(token_id))
 
-    def _piece(self, text: str, token: Token, top: list[Token]) -> Piece:
+    def _piece(self, text: str) -> Piece | None:
+        if not (text or self._tokens or self.finish_reason):
+            return None
         return Piece(
             input=self.order.input,
             sequence=self.order.sequence,
             text=text,
-            tokens=[token],
-            top_tokens=[top] if self.order.top_n_tokens else [],
+            tokens=self._tokens[-1:],
+            top_tokens=self._top_tokens[-1:] if self.order.top_n_tokens else [],
             finish_reason=self.finish_reason,
         )
