@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from contracts.job_store import JobStore
 from workers.runtime.inference import Inference
 from workers.runtime.manifest import Family, GraphKind, Manifest, Task
+from workers.runtime.memory import give_back
 from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
 from workers.runtime.models import Models, ServedModel, Version
 from workers.runtime.settings import WorkerSettings
@@ -119,6 +120,7 @@ class Loader(Generic[AnyEngine]):
             raise PackageError(f"{folder}: the package was changed while it was loaded")
         model = self._serving.load(package, self._settings, self._engine)
         package.check_unchanged()
+        give_back()  # reading and preparing a graph takes more than keeping it
         return Version(model, package.digest)
 
     @property

@@ -25,7 +25,6 @@ from workers.runtime.broker import harden
 from workers.runtime.harness import Harness
 from workers.runtime.heartbeat import Heartbeat, Watchdog
 from workers.runtime.loading import Loader, Serving
-from workers.runtime.memory import give_back
 from workers.runtime.reload import Watcher
 from workers.runtime.settings import WorkerSettings
 
@@ -50,7 +49,6 @@ def run_worker(settings: WorkerSettings, serving: Serving[Any]) -> int:
     engine = serving.engine(store)
     loader = Loader(serving, settings, engine)
     models = loader.load_all()
-    give_back()  # what reading and preparing the graphs took
     worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
     harness = Harness(store, worker_id, models)
     heartbeat = Heartbeat(
@@ -151,7 +149,7 @@ def _on_hangup(handler: Callable[[int, Any], None] | signal.Handlers) -> None:
 
 def _give_up(harness: Harness, heartbeat: Heartbeat) -> None:
     """End a worker whose jobs outlast its drain time; nothing is lost, they run elsewhere."""
-    harness.release_all()
     heartbeat.stop()
+    harness.release_all()  # last, since this worker might take their messages itself
     logger.warning("drain time over; jobs were given back")
     os._exit(0)
