@@ -36,6 +36,7 @@ class Loop:
         self._waiting: Line[Ticket, int] = Line()
         self._reading: deque[Row] = deque()
         self._writing: list[Row] = []
+        self._ended: list[Row] = []
 
     def __bool__(self) -> bool:
         return bool(self._reading or self._writing or self._waiting.first())
@@ -72,9 +73,13 @@ class Loop:
             if ticket.control.stopped():
                 self.end(ticket, Stopped())
         self._admit()
-        if told := self._read():
-            tell(told)
-        tell(self._write(list(self._writing)))
+        try:
+            if told := self._read():
+                tell(told)
+                self._settle()
+            tell(self._write(list(self._writing)))
+        finally:
+            self._settle()
 
     def end(self, ticket: Ticket, error: BaseException) -> None:
         """End a ticket without its texts."""
@@ -151,8 +156,14 @@ class Loop:
         self._count(row)
         if row.finish_reason:
             self._remove(row)
-            row.settle()
+            self._ended.append(row)
         return [(row.ticket, piece)] if piece else []
+
+    def _settle(self) -> None:
+        """Hand finished texts to their tickets: after they were told, since what comes after a job's end is refused."""
+        ended, self._ended = self._ended, []
+        for row in ended:
+            row.settle()
 
     def _count(self, row: Row) -> None:
         now = time.perf_counter()
