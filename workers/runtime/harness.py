@@ -80,6 +80,7 @@ class Harness:
         self._lock = threading.Lock()
         self._suspects: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._draining = threading.Event()
+        self._leaving = False
         self._suspects_thread = threading.Thread(target=self._run_suspects, name="suspects", daemon=True)
         self._suspects_thread.start()
 
@@ -114,6 +115,8 @@ class Harness:
 
     def _run_claimed(self, claim_job: Callable[[], Claim | None]) -> bool:
         """Claim and run. A claim that fails does not raise: the reaper will notice."""
+        if self._leaving:  # Celery may still bring messages, even those of the jobs that are given back
+            return False
         try:
             claim = claim_job()
         except redis.RedisError as error:
@@ -129,10 +132,14 @@ class Harness:
         with self._lock:
             before = self._attempts.pop(job_id, None)
             self._attempts[job_id] = attempt
+            leaving = self._leaving
         if before is not None:  # this worker lost the lease, and then got the job again
             before.stop()
         try:
-            self._settle(attempt, self._outcome(attempt))
+            if leaving:
+                self._give_back(attempt)
+            else:
+                self._settle(attempt, self._outcome(attempt))
         finally:
             with self._lock:
                 if self._attempts.get(job_id) is attempt:
@@ -144,13 +151,21 @@ class Harness:
             return list(self._attempts.values())
 
     def release_all(self) -> None:
-        """Give every held job back to the queue; their threads, if they still come to an end, are fenced off."""
+        """Give every held job back to the queue; their threads, if they still come to an end, are fenced off.
+
+        From now on no job is run: the worker is about to end.
+        """
+        with self._lock:
+            self._leaving = True
         for attempt in self.running():
-            attempt.stop()
-            try:
-                self._store.release(attempt.claim)
-            except redis.RedisError:
-                logger.warning("job not released; its lease will expire", extra={"job_id": attempt.claim.id})
+            self._give_back(attempt)
+
+    def _give_back(self, attempt: Attempt) -> None:
+        attempt.stop()
+        try:
+            self._store.release(attempt.claim)
+        except redis.RedisError:
+            logger.warning("job not released; its lease will expire", extra={"job_id": attempt.claim.id})
 
     def drain(self, timeout_s: float) -> None:
         """Let the suspect that runs come to its end, take no other, and give back whatever is held after that."""

@@ -12,7 +12,9 @@ from workers.runtime.decoding.order import Order, Written
 from workers.runtime.decoding.row import DecodingModel
 from workers.runtime.decoding.ticket import Ticket
 
-FLUSH_S = 1.0
+FLUSH_S = 10.0
+"""Longest wait for a job's last pieces to be told. Only a store that is out of reach takes that long, and it would not
+take the job's end either."""
 
 
 class DecodingWork:
