@@ -4,6 +4,7 @@ gunicorn's arbiter starts the worker again if it dies. More throughput comes fro
 """
 
 import contextlib
+import errno
 import logging
 import socket
 from typing import Any
@@ -84,6 +85,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
         parts = make_parts(self._store_settings)
         app = create_app(self._settings, parts)
         app.extensions["triptych"] = parts
+        app.extensions["send_timeout_s"] = self._settings.send_timeout_s
         parts.start()
         return app
 
@@ -110,6 +112,10 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection, remembering while it is between two requests."""
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # The kernel alone knows whether what gevent waits to send is being taken.
+            timeout_ms = round(self.wsgi.extensions["send_timeout_s"] * 1000)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         self._idle.add(client)
         try:
             super().handle(listener, client, addr)
@@ -119,7 +125,10 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve one request."""
         self._idle.discard(sock)
-        super().handle_request(listener_name, req, sock, addr)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError as error:
+            raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing of its answer") from error
         self._idle.add(sock)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:

@@ -22,6 +22,8 @@ class GatewaySettings:
     """TRIPTYCH_MAX_BODY_BYTES: larger request bodies are refused with 413 before they are read."""
     body_timeout_s: float = 30.0
     """TRIPTYCH_BODY_TIMEOUT_S: a request body that takes longer to arrive is given up with 408."""
+    send_timeout_s: float = 60.0
+    """TRIPTYCH_SEND_TIMEOUT_S: a client that takes nothing of its answer for this long counts as gone (on Linux)."""
     max_wait_s: float = 60.0
     """TRIPTYCH_MAX_WAIT_S: longest time that one request waits for its job."""
     deadline_s: float = 900.0
@@ -60,6 +62,7 @@ class GatewaySettings:
             allow_open=env.flag("TRIPTYCH_ALLOW_OPEN"),
             max_body_bytes=env.integer("TRIPTYCH_MAX_BODY_BYTES", cls.max_body_bytes, least=1024, most=2**30),
             body_timeout_s=env.number("TRIPTYCH_BODY_TIMEOUT_S", cls.body_timeout_s, least=0.1, most=600),
+            send_timeout_s=env.number("TRIPTYCH_SEND_TIMEOUT_S", cls.send_timeout_s, least=1, most=3600),
             max_wait_s=env.number("TRIPTYCH_MAX_WAIT_S", cls.max_wait_s, least=0, most=600),
             deadline_s=env.number("TRIPTYCH_DEADLINE_S", cls.deadline_s, least=1, most=86_400),
             timeout_s=env.number("TRIPTYCH_TIMEOUT_S", cls.timeout_s, least=1, most=86_400),
