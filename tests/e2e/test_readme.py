@@ -15,6 +15,9 @@ from tests.support.valkey import free_port
 
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
+GENERATION = (ROOT / "docs" / "generation.md").read_text()
+EXAMPLE = re.compile(r"```(sh|python)\n(.*?)```\n+```(?:json|text)\n(.*?)```", re.DOTALL)
+EXPECTED = ['"label":"positive"', "event: succeeded", "data: [DONE]", "202 ACCEPTED"]
 URL = "http://127.0.0.1:8080"
 JOB_PATH = README.partition("## The path of one job")[2].partition("\n## ")[0]
 MENTION = re.compile(r"`([\w/.-]+/[\w/.-]+\.\w+)`(?:\s+`(\w+)`)?")
@@ -48,12 +51,19 @@ def test_each_shell_example_prints_an_answer(url: str, number: int) -> None:
         pytest.skip("curl is not installed")
     answer = printed(["bash", "-euo", "pipefail", "-c", blocks("bash")[number].replace(URL, url)])
     assert '"error":{' not in answer
-    assert {0: '"label":"positive"', 1: "event: succeeded", 2: "202 ACCEPTED"}[number] in answer
+    assert EXPECTED[number] in answer
 
 
-def test_the_python_example_prints_the_dimensions_and_the_tokens(url: str) -> None:
+def test_the_python_example_prints_the_dimensions_the_tokens_and_a_text(url: str) -> None:
     (script,) = blocks("python")
-    assert re.fullmatch(r"128 \d+\n", printed([sys.executable, "-c", script.replace(URL, url)]))
+    assert re.fullmatch(r"128 \d+\n[A-Z].*\.", printed([sys.executable, "-c", script.replace(URL, url)]))
+
+
+@pytest.mark.parametrize("number", range(len(re.findall(EXAMPLE, GENERATION))))
+def test_the_examples_of_written_texts_answer_what_the_page_says(url: str, number: int) -> None:
+    language, script, answer = re.findall(EXAMPLE, GENERATION)[number]
+    command = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
+    assert printed([*command, script.replace(URL, url)]).strip() == answer.strip()
 
 
 def test_the_path_of_a_job_names_files_and_functions_that_exist() -> None:
