@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.generation import MAX_MESSAGES, MAX_STOPS, GenerateRequest
 from contracts.shapes import MAX_INPUTS
 from contracts.tasks import TASKS, ClassifyRequest, EmbedRequest, num_inputs
 
-REQUESTS = {"embed": EmbedRequest, "classify": ClassifyRequest}
+REQUESTS = {"embed": EmbedRequest, "classify": ClassifyRequest, "generate": GenerateRequest}
+CHAT = {"messages": [{"role": "user", "content": "Who is there?"}]}
 PAIR = {"text": "a", "text_pair": "b"}
 
 
@@ -68,6 +70,10 @@ def test_only_classify_takes_pairs() -> None:
         ("embed", {"normalize": None, "dimensions": None}),
         ("classify", {"function_to_apply": "sigmoid", "top_k": 3, "truncate": "right"}),
         ("classify", {"function_to_apply": None, "top_k": None}),
+        ("generate", {"max_new_tokens": 1, "temperature": 0, "top_p": 0, "min_p": 1, "top_k": 0}),
+        ("generate", {"seed": 2**63 - 1, "stop": ["a", "b"], "n": 2, "best_of": 3}),
+        ("generate", {"seed": -(2**63), "stop": "\n", "details": True, "top_n_tokens": 20}),
+        ("generate", {"max_new_tokens": None, "temperature": None, "seed": None, "best_of": None}),
     ],
 )
 def test_parameters_are_taken(task: str, parameters: dict[str, Any]) -> None:
@@ -92,11 +98,58 @@ def test_parameters_are_taken(task: str, parameters: dict[str, Any]) -> None:
         ("classify", {"function_to_apply": "Softmax"}),
         ("classify", {"dimensions": 8}),
         ("classify", []),
+        ("generate", {"max_new_tokens": 0}),
+        ("generate", {"max_new_tokens": -1}),
+        ("generate", {"max_new_tokens": 10**9}),
+        ("generate", {"temperature": 1e9}),
+        ("generate", {"temperature": -0.1}),
+        ("generate", {"top_p": 1.01}),
+        ("generate", {"typical_p": 0}),
+        ("generate", {"repetition_penalty": 0}),
+        ("generate", {"frequency_penalty": 2.5}),
+        ("generate", {"seed": 2**63}),
+        ("generate", {"seed": 2**64}),
+        ("generate", {"seed": 1.5}),
+        ("generate", {"stop": ["x"] * (MAX_STOPS + 1)}),
+        ("generate", {"stop": [""]}),
+        ("generate", {"stop": "x" * 257}),
+        ("generate", {"n": 0}),
+        ("generate", {"n": 3, "best_of": 2}),
+        ("generate", {"top_n_tokens": 1}),
+        ("generate", {"details": True, "top_n_tokens": 21}),
+        ("generate", {"grammar": {}}),
     ],
 )
 def test_other_parameters_are_refused_by_name(task: str, parameters: Any) -> None:
     with pytest.raises(msgspec.ValidationError, match=r"parameters|field"):
         decode(task, {"inputs": "x", "parameters": parameters})
+
+
+def test_only_generate_takes_conversations() -> None:
+    assert decode("generate", {"inputs": CHAT}).inputs.messages[0].text == "Who is there?"
+    parts = [{"type": "text", "text": "Who "}, {"type": "text", "text": "is there?"}]
+    read = decode("generate", {"inputs": ["plain", {"messages": [{"role": "user", "content": parts}]}]}).inputs
+    assert read[1].messages[0].text == "Who is there?"
+    with pytest.raises(msgspec.ValidationError):
+        decode("embed", {"inputs": CHAT})
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"role": "wizard", "content": "x"}],
+        [{"role": "user"}],
+        [{"role": "user", "content": None}],
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}],
+        [{"role": "user", "content": "x", "tool_calls": []}],
+        CHAT["messages"] * (MAX_MESSAGES + 1),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_other_messages_are_refused(messages: Any) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"messages"):
+        decode("generate", {"inputs": {"messages": messages}})
 
 
 @pytest.mark.parametrize("task", TASKS)
