@@ -11,7 +11,7 @@ from tests.support.tiny_package import graph_of, write_package
 from workers.encoder.tasks import ENCODER
 from workers.runtime.budget import ONE_ROW, cache_rows, token_budget
 from workers.runtime.engine import Engine
-from workers.runtime.loading import Loader
+from workers.runtime.loading import Loader, NothingToServe
 from workers.runtime.manifest import Batching, Limits, Manifest
 from workers.runtime.model_package import PackageError
 from workers.runtime.models import Models
@@ -55,7 +55,6 @@ def test_packages_for_other_workers_are_passed_over_with_a_word(
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("of another family", "its family is 'decoder', and this is the encoder worker"),
         ("of another task", "no code for the task 'answer' with a graph of kind 'text-encoder'; it serves classify, "),
         ("of another kind", "no code for the task 'embed' with a graph of kind 'image-encoder'"),
     ],
@@ -68,9 +67,17 @@ def test_a_named_package_for_other_workers_is_refused(tmp_path: Path, what: str,
     assert load(tmp_path, "ours").names() == ["ours"]
 
 
+def test_workers_of_all_families_may_be_given_the_same_names(tmp_path: Path) -> None:
+    write(tmp_path / "ours")
+    write(tmp_path / "theirs", **FOREIGN["of another family"])
+    assert load(tmp_path, "ours", "theirs").names() == ["ours"]
+    with pytest.raises(NothingToServe, match="theirs: its family is 'decoder', and this is the encoder worker"):
+        load(tmp_path, "theirs")
+
+
 def test_a_folder_with_nothing_for_this_worker_is_refused(tmp_path: Path) -> None:
     write_package(tmp_path / "theirs", family="seq2seq")
-    with pytest.raises(PackageError, match=rf"no model package for this worker in {tmp_path}; found: \['theirs'\]"):
+    with pytest.raises(PackageError, match=rf"no model package for this worker in {tmp_path}: theirs: its family"):
         load(tmp_path)
 
 
