@@ -18,6 +18,8 @@ from services.gateway.api_keys import ApiKeys
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
+MODELS_PERIOD_S = 0.1
+"""Shortest time between two looks for a model that a request named and nobody knows."""
 FULL = 0.8
 """Share of the store's memory from which on submits are refused: what is accepted still has to be finished."""
 
@@ -35,6 +37,7 @@ class Monitor:
         self.store_is_full = False
         self.has_keys = False
         self.models: dict[str, ModelCard] = {}
+        self._models_at = float("-inf")
         self._clock_offset_s = 0.0
 
     def start(self) -> None:
@@ -55,6 +58,19 @@ class Monitor:
     def store_time(self) -> float:
         """Return the time by the store's clock, as near as is known."""
         return time.time() + self._clock_offset_s
+
+    def look_for_models(self) -> bool:
+        """Ask for the models again, unless that was done a moment ago; return whether it was done now.
+
+        Raises:
+            redis.RedisError: the store does not answer.
+        """
+        now = time.monotonic()
+        if now - self._models_at < MODELS_PERIOD_S:  # anybody can send names that are no model's
+            return False
+        self._models_at = now
+        self.models = self._registry.models()
+        return True
 
     def look(self) -> None:
         """Ask the store for everything once."""

@@ -118,17 +118,21 @@ class Submitter:
             UnknownModel: no model of this name for this task.
             Unavailable: the request names none, and there is none for the task yet.
         """
-        models = self._monitor.models
         name = name or self._settings.default_models.get(task)
-        if name is not None:
-            card = models.get(name)
-            if card is None or card.task != task:
-                raise UnknownModel(f"No model {name[:128]!r} for the task {task}. See /v1/models.", param="model")
+        # A worker may have announced it since the last look: whoever saw the announcement may count on it.
+        card = self._known(task, name) or (self._monitor.look_for_models() and self._known(task, name))
+        if card:
             return card
-        for card in models.values():
-            if card.task == task:
-                return card
+        if name is not None:
+            raise UnknownModel(f"No model {name[:128]!r} for the task {task}. See /v1/models.", param="model")
         raise Unavailable(f"No worker has announced a model for the task {task} yet. Nothing was accepted.")
+
+    def _known(self, task: str, name: str | None) -> ModelCard | None:
+        models = self._monitor.models
+        if name is None:
+            return next((card for card in models.values() if card.task == task), None)
+        card = models.get(name)
+        return card if card and card.task == task else None
 
 
 def _request(submission: Submission) -> bytes:

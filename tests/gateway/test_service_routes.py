@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 import jsonschema
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
+from contracts.job_store import PREFIX
 from contracts.registry import Registry, WorkerCard
 from contracts.settings import StoreSettings
 from services.gateway.app import create_app
@@ -20,9 +22,10 @@ from services.gateway.parts import make_parts
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import Stack
 from tests.gateway.gateway_process import ROOT
-from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.gateway.small_worker import CARDS, EMBED, UNSERVED
 from tests.gateway.streams import items_of
 from tests.gateway.writing import CHATTER, WRITER
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,22 @@ def test_metrics_count_requests_and_tell_the_queue_from_the_store(http: httpx.Cl
     assert samples["triptych_workers_alive",] == 0
     assert samples["triptych_streams_open",] >= 0
     assert "triptych_http_request_seconds" in families
+
+
+def test_a_model_can_be_named_as_soon_as_it_is_announced(stack: Stack, http: httpx.Client) -> None:
+    """Whoever saw the announcement may count on it, though the gateway looks once a second by itself."""
+    client = stack.store.client
+    card = next(card for card in CARDS if card.name == UNSERVED)
+    for number in range(5):
+        name = f"just-now-{number}"
+        Registry(client).announce(msgspec.structs.replace(card, name=name))
+        wait_until(
+            lambda name=name: http.post("/v1/jobs", json={"task": "embed", "inputs": "x", "model": name}).is_success,
+            0.5,
+            "the gateway does not know the model yet",
+        )
+        client.delete(f"{PREFIX}model:{name}")
+        client.srem(f"{PREFIX}models", name)
 
 
 def test_a_worker_that_writes_texts_shows_its_figures(stack: Stack, http: httpx.Client) -> None:
