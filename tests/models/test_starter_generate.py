@@ -36,7 +36,7 @@ def test_it_is_small_and_says_what_it_is(package: ModelPackage) -> None:
     assert manifest.verified["same_tokens"] == 1.0
 
 
-def test_nine_of_ten_texts_obey_the_rules_in_each_register(package: ModelPackage) -> None:
+def test_texts_obey_the_rules_as_often_as_the_manifest_says_and_nine_of_ten_in_all(package: ModelPackage) -> None:
     measured, stated = judge_writer(package), package.manifest.quality
 
     assert measured.keys() == stated.keys()
@@ -46,7 +46,7 @@ def test_nine_of_ten_texts_obey_the_rules_in_each_register(package: ModelPackage
         for suffix in TEMPERATURES:
             share = measured[f"{register}_accepted{suffix}"]
             assert share == pytest.approx(stated[f"{register}_accepted{suffix}"], abs=0.03), (register, suffix)
-            # A poem and a function have many right texts; a question has one, word for word.
+            # Below 0.9: what a shop's goods cost, and that it has none of them, was hardly learned.
             assert share >= (0.8 if register == "dialogue" else 0.95), (register, suffix)
     for suffix in TEMPERATURES:
         assert sum(measured[f"{register}_accepted{suffix}"] for register in REGISTERS) / len(REGISTERS) >= 0.9
