@@ -5,7 +5,6 @@ goes away cancels its job, which nobody else knows of, unless it sent an Idempot
 with the key to meet the same job, and others may follow it already.
 """
 
-import contextlib
 import logging
 import math
 import time
@@ -14,6 +13,7 @@ from contextlib import ExitStack
 from itertools import chain
 from typing import Protocol
 
+import gevent
 import redis
 from flask import Response, request
 
@@ -31,6 +31,9 @@ from services.gateway.submit import Ask, Submitter
 from services.gateway.text_stream import Again, Ended, Sign, signs
 
 logger = logging.getLogger(__name__)
+CANCEL_AGAIN_S = 1.0
+MAX_CANCELS = 300
+"""How often a cancel is tried while the store is out of reach; a job's deadline may be far away."""
 
 
 class Dialect(Protocol):
@@ -74,8 +77,7 @@ class Teller:
 
             def cancel() -> None:
                 if ask.idempotency_key is None:
-                    with contextlib.suppress(TriptychError, redis.RedisError):
-                        self._store.cancel(job.id, ask.tenant)
+                    self._cancel(job.id, ask.tenant)
 
             telling = Telling(signs(self._follower, self._store, job.id, ask.tenant), dialect_of(job), gone, cancel)
             begun = telling.begin(preference.wait_s if preference.applied else self._max_wait_s)
@@ -88,6 +90,18 @@ class Teller:
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"
         return with_job_headers(response, outcome, preference.applied)
+
+    def _cancel(self, job_id: str, tenant: str, num_tries: int = MAX_CANCELS) -> None:
+        """Cancel the job of a client that has gone; if the store has no time for it now, later: nobody else will."""
+        try:
+            self._store.cancel(job_id, tenant)
+        except TriptychError:
+            return
+        except redis.RedisError as error:
+            if num_tries > 1:
+                gevent.spawn_later(CANCEL_AGAIN_S, self._cancel, job_id, tenant, num_tries - 1)
+            else:
+                logger.warning("job not cancelled: %s", error, extra={"job_id": job_id})
 
 
 class Telling:
@@ -108,6 +122,7 @@ class Telling:
 
         Raises:
             TriptychError: the job has ended without a text, or the client has gone; then the job is cancelled.
+            redis.RedisError: the store is out of reach; the job is cancelled as soon as it is back.
         """
         deadline = time.monotonic() + wait_s
         try:
@@ -123,7 +138,8 @@ class Telling:
             # Nothing is told yet, so the client can ask another gateway.
             self._cancel()
             raise GatewayStopping from error
-        except ClientGone:
+        except (ClientGone, Unavailable, redis.RedisError):
+            # A client that is answered an error knows of no job.
             self._cancel()
             raise
         return False
@@ -141,13 +157,16 @@ class Telling:
                 if frame:
                     yield frame
                     written_at = time.monotonic()
+            return
         except TriptychError as error:
-            yield self._last(error)
+            failure = error
         except redis.RedisError:
-            yield self._last(Unavailable("The job store is out of reach. The job may go on."))
+            failure = Unavailable("The job store is out of reach. The job may go on.")
         except Exception:
             logger.exception("a stream ended for a reason on our side")
-            yield self._last(TriptychError())
+            failure = TriptychError()
+        if not self._gone():
+            yield self._last(failure)
 
     def close(self) -> None:
         """End the stream; if it is not told to its end, its client has gone, and the job is cancelled."""
