@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.fleet import Fleet
-from tests.support.valkey import ValkeyServer
+from tests.faults.writing_fleet import WritingFleet
+from tests.support.valkey import ValkeyServer, running_valkey
 
 
 @pytest.fixture
@@ -23,3 +24,29 @@ def patient_fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet
     fleet = Fleet(valkey_server, tmp_path, lease_s=15, republish_after_s=5)
     yield fleet
     fleet.close()
+
+
+@pytest.fixture(scope="package")
+def writing_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WritingFleet]:
+    """A server and a gateway for all faults of text generation, which start too slowly to be had for each of them."""
+    folder = tmp_path_factory.mktemp("writing")
+    with running_valkey(folder / "valkey") as server:
+        fleet = WritingFleet(server, folder)
+        fleet.gateways[0].start()
+        yield fleet
+        fleet.close()
+
+
+@pytest.fixture
+def writing_fleet(writing_stack: WritingFleet) -> Iterator[WritingFleet]:
+    """Decoders with a lease of 2 s behind a gateway; the store is empty, and no worker runs yet."""
+    yield writing_stack
+    writing_stack.clear()
+
+
+@pytest.fixture
+def decoders(writing_fleet: WritingFleet) -> Iterator[WritingFleet]:
+    """The same with decoder workers as users start them."""
+    faulty, writing_fleet.program = writing_fleet.program, "workers.decoder"
+    yield writing_fleet
+    writing_fleet.program = faulty

@@ -1,12 +1,9 @@
 """The hands of the fault tests: workers as processes, jobs submitted and followed, and the proof at the end."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import redis
@@ -18,54 +15,19 @@ from contracts.redis_client import connect
 from contracts.registry import Registry
 from contracts.settings import StoreSettings
 from tests.faults.faulty_worker import MODEL
+from tests.faults.worker_process import Worker
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 START_S = 40.0
-TENANT = "faults"
-
-
-class Worker:
-    """One worker process in a process group of its own."""
-
-    def __init__(self, fleet: "Fleet", number: int) -> None:
-        self._log = fleet.folder / f"worker-{number}.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.faulty_worker"],
-                env=os.environ | fleet.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self.process.pid
-
-    def alive(self) -> bool:
-        """Return whether it still runs."""
-        return self.process.poll() is None
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to it."""
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill it at once, and see it gone; a frozen one too."""
-        if self.alive():
-            self.process.kill()
-        self.process.wait(20)
-
-    def log(self) -> str:
-        """Return what it wrote."""
-        return self._log.read_text(errors="replace")
 
 
 class Fleet:
     """Workers on one Valkey server, and a client that submits to them without a gateway."""
+
+    program = "tests.faults.faulty_worker"
+    model = MODEL
+    tenant = "faults"
 
     def __init__(
         self, server: ValkeyServer, folder: Path, *, lease_s: float = 2.0, republish_after_s: float = 0.5
@@ -78,38 +40,59 @@ class Fleet:
             "TRIPTYCH_REPUBLISH_AFTER_S": str(republish_after_s),
             "TRIPTYCH_CONCURRENCY": "8",
             "TRIPTYCH_THREADS": "1",
-            "TRIPTYCH_MODELS": MODEL,
+            "TRIPTYCH_MODELS": self.model,
             "FAULT_DIR": str(folder),
         }
         settings = StoreSettings(redis_url=server.url, lease_s=lease_s, republish_after_s=republish_after_s)
         self.client = connect(server.url, timeout_s=3, retries=8)
         self.store = JobStore.of(self.client, settings)
         self.workers: list[Worker] = []
+        self._num_workers = 0
         # Every gateway runs a reaper; here the client stands in for one.
         self._reaper = Reaper(self.store)
         self._reaper.start()
 
     def start_worker(self) -> Worker:
         """Start a worker and return when it takes jobs."""
-        worker = Worker(self, len(self.workers))
+        return self.start_workers(1)[0]
+
+    def start_workers(self, num_workers: int) -> list[Worker]:
+        """Start several workers at once and return when all of them take jobs."""
+        started = [self.spawn_worker() for _ in range(num_workers)]
+        self._wait_ready(started)
+        return started
+
+    def spawn_worker(self) -> Worker:
+        """Start a worker; it takes jobs when it has loaded its models."""
+        worker = Worker(self.program, self.folder / f"worker-{self._num_workers}.log", self.environment)
+        self._num_workers += 1
         self.workers.append(worker)
-        registry = Registry(self.client)
-        wait_until(
-            lambda: not worker.alive() or worker.pid in {card.pid for card in registry.workers()},
-            START_S,
-            f"the worker did not get ready:\n{worker.log()[-2000:]}",
-        )
-        assert worker.alive(), worker.log()[-2000:]
         return worker
 
+    def _wait_ready(self, workers: list[Worker]) -> None:
+        """Wait until these workers take jobs."""
+        registry = Registry(self.client)
+        for worker in workers:
+            wait_until(
+                lambda pid=worker.pid, alive=worker.alive: not alive() or pid in {c.pid for c in registry.workers()},
+                START_S,
+                f"the worker did not get ready:\n{worker.log()[-2000:]}",
+            )
+            assert worker.alive(), worker.log()[-2000:]
+
+    def work(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
+        """Return the task and the request of a job on a text."""
+        return "classify", {"inputs": text}
+
     def submit(self, text: str | list[str], *, deadline_s: float = 120) -> str:
-        """Submit a classify job; return its id."""
+        """Submit a job of the fleet's kind; return its id."""
+        task, request = self.work(text)
         job = NewJob(
             id=new_job_id(),
-            tenant=TENANT,
-            task="classify",
-            model=MODEL,
-            request=msgspec.json.encode({"inputs": text}),
+            tenant=self.tenant,
+            task=task,
+            model=self.model,
+            request=msgspec.json.encode(request),
             metadata=b"{}",
             num_inputs=1,
             deadline_s=deadline_s,
@@ -120,7 +103,7 @@ class Fleet:
 
     def job(self, job_id: str) -> Job:
         """Return the record."""
-        return self.store.read(job_id, TENANT)
+        return self.store.read(job_id, self.tenant)
 
     def wait_running(self, job_id: str) -> Job:
         """Wait until a worker has claimed the job."""
@@ -137,7 +120,7 @@ class Fleet:
 
     def num_messages(self) -> int:
         """Return how many messages wait in the model's queue and its suspect lane."""
-        return self.store.num_messages(queue_of(MODEL))
+        return self.store.num_messages(queue_of(self.model))
 
     def assert_each_ended_once(self, job_ids: list[str], timeout_s: float) -> dict[str, Job]:
         """Prove that nothing is lost, answered twice or waiting for ever; return the records."""
@@ -184,17 +167,12 @@ class Supervision:
         self._thread.start()
 
     def _loop(self) -> None:
-        worker = self._start()
+        worker = self._fleet.spawn_worker()
         while not self._stop.wait(0.05):
             if worker.alive():
                 continue
             self.num_deaths += 1
-            worker = self._start()
-
-    def _start(self) -> Worker:
-        worker = Worker(self._fleet, len(self._fleet.workers))
-        self._fleet.workers.append(worker)
-        return worker
+            worker = self._fleet.spawn_worker()
 
     def stop(self) -> None:
         """Leave the worker as it is from now on."""

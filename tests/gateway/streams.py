@@ -57,12 +57,21 @@ def _lines(answer: httpx.Response) -> Iterator[bytes]:
 
 
 @contextmanager
-def dropped_after(gateway: GatewayProcess, path: str, body: dict[str, Any], **headers: str) -> Iterator[socket.socket]:
-    """Send a request on a connection of its own, which is closed at the end of the ``with`` block."""
+def dropped_after(
+    gateway: GatewayProcess, path: str, body: dict[str, Any], receive_bytes: int | None = None, **headers: str
+) -> Iterator[socket.socket]:
+    """Send a request on a connection of its own, which is closed at the end of the ``with`` block.
+
+    With ``receive_bytes`` the kernel takes about so many bytes of the answer before the client reads any.
+    """
     content = json.dumps(body).encode()
     fields = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+    with socket.socket() as connection:
+        connection.settimeout(20)
+        if receive_bytes is not None:  # before there is a connection, or its window is larger already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        connection.connect(("127.0.0.1", gateway.port))
         connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + content)
         yield connection
 
@@ -132,6 +141,7 @@ class Reader:
 
 def num_streams(gateway: GatewayProcess) -> int:
     """Return how many streams a gateway has open."""
-    found = re.search(r"^triptych_streams_open (\d+)", httpx.get(f"{gateway.url}/metrics").text, re.MULTILINE)
+    metrics = httpx.get(f"{gateway.url}/metrics", timeout=30).text
+    found = re.search(r"^triptych_streams_open (\d+)", metrics, re.MULTILINE)
     assert found is not None
     return int(found[1])

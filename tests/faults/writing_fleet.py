@@ -1,0 +1,76 @@
+"""The hands of the fault tests of text generation: decoders and gateways as processes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from contracts.jobs import Job
+from tests.faults.faulty_decoder import HOLD, MODEL
+from tests.faults.fleet import Fleet
+from tests.faults.worker_process import Worker
+from tests.gateway.gateway_process import GatewayProcess
+from tests.support.valkey import ValkeyServer
+
+
+class WritingFleet(Fleet):
+    """Decoders and gateways on one Valkey server."""
+
+    program = "tests.faults.faulty_decoder"
+    model = MODEL
+    tenant = "default"
+
+    def __init__(self, server: ValkeyServer, folder: Path) -> None:
+        super().__init__(server, folder)
+        self.environment |= {"TRIPTYCH_DRAIN_S": "0.3", "TRIPTYCH_CONCURRENCY": "64"}
+        self.gateways: list[GatewayProcess] = []
+        self.new_gateway()
+
+    def start(self, num_workers: int = 1) -> tuple[GatewayProcess, list[Worker]]:
+        """Start workers, and return them and the gateway when they can be used."""
+        workers = self.start_workers(num_workers)
+        self.gateways[0].wait_until_ready()
+        return self.gateways[0], workers
+
+    def new_gateway(self, **settings: str) -> GatewayProcess:
+        """Return a gateway that is not started yet."""
+        clocks = {name: self.environment[name] for name in ("TRIPTYCH_LEASE_S", "TRIPTYCH_REPUBLISH_AFTER_S")}
+        self.gateways.append(GatewayProcess(self.server.url, self.folder, **clocks, **settings))
+        return self.gateways[-1]
+
+    def clear(self) -> None:
+        """End the workers, and forget all jobs."""
+        for worker in self.workers:
+            worker.kill()
+        self.workers.clear()
+        self.let_go()
+        self.client.flushdb()
+
+    def hold(self) -> None:
+        """Let texts that ask for it wait at their place, in every worker."""
+        (self.folder / HOLD).touch()
+
+    def let_go(self) -> None:
+        """Let them go on."""
+        (self.folder / HOLD).unlink(missing_ok=True)
+
+    def work(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
+        """Return the task and the request of a job on a text."""
+        return "generate", {"inputs": text, "parameters": {"max_new_tokens": 20}}
+
+    def texts(self, job_id: str) -> list[str]:
+        """Return the texts that a succeeded job's output has for its first input, by their numbers."""
+        return texts_of(self.job(job_id))
+
+    def close(self) -> None:
+        """End what is left, by its id."""
+        for gateway in self.gateways:
+            gateway.stop()
+        super().close()
+
+
+def texts_of(job: Job) -> list[str]:
+    """Return the texts that a succeeded job's output has for its first input, by their numbers."""
+    assert job.status == "succeeded", job.error
+    output = json.loads(job.output or b"")
+    first = output[0] if isinstance(output, list) else output
+    return [one["generated_text"] for one in first.get("sequences") or [first]]
