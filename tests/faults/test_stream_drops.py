@@ -79,8 +79,9 @@ def test_streams_opened_and_dropped_leave_nothing(decoders: WritingFleet) -> Non
     processes = [psutil.Process(worker.pid), *psutil.Process(gateway.pid).children()]
     warm_up = growth_mb(decoders, gateway, processes)
     # What is kept is kept in each round; what a busier round needs for a while is not.
+    # So a round in which nothing stays proves it, however many a busy machine needs until then.
     wait_until(
-        lambda: growth_mb(decoders, gateway, processes) <= KEPT_MB, 30, f"memory is kept; {warm_up:g} MB at first"
+        lambda: growth_mb(decoders, gateway, processes) <= KEPT_MB, 75, f"memory is kept; {warm_up:g} MB at first"
     )
     assert worker.alive()
     decoders.assert_takes_jobs()
