@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from workers.runtime.decoding.text import Vocabulary
 
 from contracts.generation import Piece
 from contracts.jobs import Claim
 from workers.runtime.control import Control
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.order import Ids, Order
+from workers.runtime.decoding.text import Vocabulary
 
 VOCABULARY = 64
 EOS = 0
