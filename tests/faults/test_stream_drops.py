@@ -104,8 +104,10 @@ def test_a_client_that_reads_nothing_is_given_up(decoders: WritingFleet) -> None
 def test_clients_that_leave_while_the_store_is_away_cancel_their_jobs_all_the_same(writing_fleet: WritingFleet) -> None:
     gateway, _ = writing_fleet.start()
     slow = {"max_tokens": 200, "n": 16}
-    with _stream(gateway, "fault:slow=0.1", slow) as begun, _stream(gateway, "fault:slow=0.1", slow):
-        read_until(begun, b"assistant")
+    with ExitStack() as streams:
+        # One after the other: whichever comes first takes all places, and the other one waits.
+        read_until(streams.enter_context(_stream(gateway, "fault:slow=0.1", slow)), b"assistant")
+        streams.enter_context(_stream(gateway, "fault:slow=0.1", slow))
         wait_until(lambda: writing_fleet.store.num_live() == 2, 10, "not all are submitted")
         writing_fleet.server.freeze()
     threading.Event().wait(3)  # the fault itself: longer than the gateway's patience
