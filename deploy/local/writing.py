@@ -8,7 +8,7 @@ from deploy.local.client import stream
 POEM = "Poem: the silver moon\n"
 CODE = 'def area(x, y):\n    """Return the product of x and y."""\n'
 SHOP = "You work at a bakery. It opens at 7 and closes at 18. It sells bread for 3 euros and cake for 9 euros."
-QUESTIONS = ("Hello, I am Clara.", "What does the cake cost?", "What is my name?")
+QUESTIONS = ("Hello, I am Clara.", "When do you close?", "What is my name?")
 MAX_NEW_TOKENS = 120
 _INDENT = "    "
 Grown = tuple[str, int]
