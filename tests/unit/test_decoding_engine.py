@@ -201,11 +201,12 @@ def test_nobody_starves_behind_a_job_of_many_texts(listener: Listener) -> None:
     engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=2))
     model.cache.gate.clear()
     bulk = engine.submit(model, [order([number % 50 + 1], 5) for number in range(300)], FakeControl())
-    small = engine.submit(model, [order([3], 5)], FakeControl())
+    small = engine.submit(model, [order([3, 4, 5], 5)], FakeControl())
     model.cache.gate.set()
-    assert texts(small) == [text_of(answer([3], 5))]
-    assert not bulk.finished
+    assert texts(small) == [text_of(answer([3, 4, 5], 5))]
     assert len(written(bulk)) == 300
+    prompts = [num_tokens for kind, num_tokens, _ in model.cache.calls if kind == "prefill"]
+    assert prompts.index(3) <= 4, "the small one is read after the few that had a place, or were next, when it came"
 
 
 def test_a_suspect_runs_alone_and_the_others_wait_for_their_turn(listener: Listener) -> None:
