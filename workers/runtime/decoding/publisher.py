@@ -92,7 +92,3 @@ class Publisher:
         with self._changed:
             self._sending = {}
             self._changed.notify_all()
-
-
-def _encoded(pieces: list[Piece]) -> bytes:
-    return msgspec.json.encode(pieces) if pieces else b""
