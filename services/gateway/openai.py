@@ -14,15 +14,14 @@ from contracts.errors import InvalidRequest
 from contracts.jobs import Job
 from services.gateway import prefer
 from services.gateway.body import BodyReader
-from services.gateway.http_errors import WaitExceeded
-from services.gateway.job_end import raise_unless_succeeded, usage_of
-from services.gateway.job_view import JobView, json_response
-from services.gateway.jobs import accepted, with_job_headers
+from services.gateway.job_end import usage_of
+from services.gateway.job_view import JobView
 from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
 from services.gateway.schemas import TASK_BODIES, EmbeddingsRequest, Submission, check, check_submission
 from services.gateway.settings import GatewaySettings
 from services.gateway.submit import Ask, Submitter
 from services.gateway.tasks import ENDED_BADLY
+from services.gateway.whole_answers import answer_whole
 
 
 class Embedding(msgspec.Struct, frozen=True):
@@ -68,14 +67,7 @@ class OpenAIRoutes:
             ask = Ask(
                 tenant, f"embeddings/{wanted.encoding_format}", "embed", _as_embed(wanted), key, preference.wait_s
             )
-            outcome = self._submitter.submit(ask)
-            job = outcome.job
-            if preference.applied and (preference.wait_s == 0 or not job.finished):
-                return accepted(outcome, preference.applied)
-            if not job.finished:
-                # These clients know no 202, unless one of them asked for it.
-                raise WaitExceeded(f"Not done within {self._max_wait_s:g} s. It goes on: read it at /v1/jobs/{job.id}.")
-            return with_job_headers(json_response(_answer(job, wanted)), outcome, preference.applied)
+            return answer_whole(self._submitter, ask, preference, lambda job: _answer(job, wanted))
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
@@ -128,7 +120,6 @@ def _own_words(wanted: EmbeddingsRequest) -> Iterator[None]:
 
 
 def _answer(job: Job, wanted: EmbeddingsRequest) -> Embeddings:
-    raise_unless_succeeded(job)
     vectors: list[Any]
     if wanted.encoding_format == "base64":
         rows = msgspec.json.decode(job.output or b"[]", type=list[list[float]])

@@ -1,6 +1,6 @@
 """OpenAI's answers where text is written: their shapes, and how tokens and usage are put into them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -26,6 +26,11 @@ def completion_usage(job: Job) -> CompletionUsage:
     """Return a succeeded job's tokens as OpenAI counts them."""
     usage = usage_of(job)
     return CompletionUsage(usage.tokens_used, usage.tokens_out, usage.tokens_used + usage.tokens_out)
+
+
+def head_of(job: Job, prefix: str) -> dict[str, Any]:
+    """Return the fields with which every answer, and every chunk of a stream, begins."""
+    return {"id": prefix + job.id, "created": int(job.created_at), "model": job.model}
 
 
 class TopLogprob(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from services.gateway.openai_answers import (
     chat_logprobs,
     chat_logprobs_of,
     completion_usage,
+    head_of,
 )
 from services.gateway.openai_requests import ChatRequest, check_common, parameters_of, without_nulls
 from services.gateway.openai_writing import Asked, Chunks, Writer, submission_of
@@ -109,12 +110,7 @@ def _answer(job: Job, wanted: ChatRequest) -> ChatCompletion:
         for index, one in enumerate(generated.sequences or [generated])
     ]
     return ChatCompletion(
-        id=PREFIX + job.id,
-        created=int(job.created_at),
-        model=job.model,
-        choices=choices,
-        usage=completion_usage(job),
-        system_fingerprint=job.model_revision,
+        **head_of(job, PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
     )
 
 

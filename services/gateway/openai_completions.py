@@ -17,6 +17,7 @@ from services.gateway.openai_answers import (
     completion_logprobs,
     completion_logprobs_of,
     completion_usage,
+    head_of,
 )
 from services.gateway.openai_requests import CompletionRequest, check_common, parameters_of, without_nulls
 from services.gateway.openai_writing import Asked, Chunks, Writer, submission_of
@@ -119,12 +120,7 @@ def _answer(job: Job, wanted: CompletionRequest) -> Completion:
         for index, (text, one) in enumerate(written)
     ]
     return Completion(
-        id=PREFIX + job.id,
-        created=int(job.created_at),
-        model=job.model,
-        choices=choices,
-        usage=completion_usage(job),
-        system_fingerprint=job.model_revision,
+        **head_of(job, PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
     )
 
 

@@ -13,17 +13,14 @@ from contracts.generation import Piece
 from contracts.jobs import Job
 from services.gateway import prefer
 from services.gateway.error_responses import error_document
-from services.gateway.http_errors import WaitExceeded
-from services.gateway.job_end import raise_unless_succeeded
-from services.gateway.job_view import json_response
-from services.gateway.jobs import accepted, with_job_headers
-from services.gateway.openai_answers import CompletionUsage, completion_usage
+from services.gateway.openai_answers import CompletionUsage, completion_usage, head_of
 from services.gateway.openai_requests import WritingRequest
 from services.gateway.schemas import TASK_BODIES, Submission
 from services.gateway.settings import GatewaySettings
 from services.gateway.submit import Ask, Submitter
 from services.gateway.telling import Dialect, Teller
 from services.gateway.text_stream import Ended
+from services.gateway.whole_answers import answer_whole
 
 TASK = "generate"
 DONE = b"[DONE]"
@@ -74,15 +71,7 @@ class Writer:
         with own_words(asked.names):
             if streams:
                 return self._teller.answer(ask, preference, asked.dialect)
-            outcome = self._submitter.submit(ask)
-            job = outcome.job
-            if preference.applied and (preference.wait_s == 0 or not job.finished):
-                return accepted(outcome, preference.applied)
-            if not job.finished:
-                # These clients know no 202, unless one of them asked for it.
-                raise WaitExceeded(f"Not done within {self._max_wait_s:g} s. It goes on: read it at /v1/jobs/{job.id}.")
-            raise_unless_succeeded(job)
-            return with_job_headers(json_response(asked.answer(job)), outcome, preference.applied)
+            return answer_whole(self._submitter, ask, preference, asked.answer)
 
 
 @contextmanager
@@ -111,7 +100,7 @@ class Chunks:
     def __init__(self, job: Job, wanted: WritingRequest, names: dict[str, str], *, kind: str, prefix: str) -> None:
         self._wanted = wanted
         self._names = names
-        self._base = {"id": prefix + job.id, "object": kind, "created": int(job.created_at), "model": job.model}
+        self._base = {**head_of(job, prefix), "object": kind}
 
     def grown(self, pieces: list[Piece]) -> list[bytes]:
         """Return a chunk for each choice that has grown."""
