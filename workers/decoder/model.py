@@ -3,7 +3,6 @@
 import logging
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from contracts.registry import ModelCard
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
@@ -15,8 +14,9 @@ from workers.runtime.decoding.sampling import Sampler
 from workers.runtime.decoding.text import TextStream, Vocabulary
 from workers.runtime.manifest import Generation
 from workers.runtime.model_package import ModelPackage, PackageError
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.models import card_of
 from workers.runtime.settings import WorkerSettings
+from workers.runtime.tokenization import load_tokenizer
 
 logger = logging.getLogger(__name__)
 TOKENIZER = "tokenizer.json"
@@ -39,7 +39,7 @@ class DecoderModel:
         self.task = package.manifest.task
         self.revision = package.manifest.version
         check_defaults(self.manifest, self.generation, package.manifest.decoder.vocabulary)
-        self.tokenizer = _open_tokenizer(package)
+        self.tokenizer = load_tokenizer(package.file(TOKENIZER))
         self.vocabulary = Vocabulary(self.tokenizer)
         template = self._open_template(package)
         self.has_template = template is not None
@@ -87,26 +87,4 @@ class DecoderModel:
 
     def card(self) -> ModelCard:
         """Return what the gateway and clients may know of this model."""
-        return ModelCard(
-            name=self.name,
-            task=self.task,
-            family=self.manifest.family,
-            revision=self.revision,
-            licence=self.manifest.licence,
-            description=self.manifest.description,
-            max_tokens=self.cache.max_tokens,
-            chat=self.has_template,
-            quality=self.manifest.quality,
-        )
-
-
-def _open_tokenizer(package: ModelPackage) -> Tokenizer:
-    file = package.file(TOKENIZER)
-    try:
-        tokenizer = open_tokenizer(file)
-    except Exception as error:  # the library raises nothing more precise
-        raise PackageError(f"{file}: not a tokenizer: {error}") from error
-    # The file may carry settings of the training; here truncation is a policy, and nothing is padded.
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+        return card_of(self.manifest, max_tokens=self.cache.max_tokens, chat=self.has_template)

@@ -11,6 +11,7 @@ from contracts.registry import ModelCard
 from workers.encoder.pooling import POOLING
 from workers.runtime.budget import token_budget
 from workers.runtime.model_package import ModelPackage, PackageError
+from workers.runtime.models import card_of
 from workers.runtime.session import Array, open_graphs
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.signatures import outputs_of
@@ -78,15 +79,9 @@ class EncoderModel:
 
     def card(self) -> ModelCard:
         """Return what the gateway and clients may know of this model."""
-        return ModelCard(
-            name=self.name,
-            task=self.task,
-            family=self.manifest.family,
-            revision=self.revision,
-            licence=self.manifest.licence,
-            description=self.manifest.description,
+        return card_of(
+            self.manifest,
             max_tokens=self.tokenizer.max_tokens,
             dimensions=self.manifest.embed.dimensions if self.manifest.embed else None,
             labels=self.manifest.classify.labels if self.manifest.classify else None,
-            quality=self.manifest.quality,
         )

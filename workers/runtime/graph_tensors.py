@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 Dtypes = tuple[str, ...]
 INT64: Dtypes = ("int64",)
-INT32: Dtypes = ("int32",)
 BOOL: Dtypes = ("bool",)
 FLOAT: Dtypes = ("float32",)
 FLOAT_OR_HALF: Dtypes = ("float32", "float16")

@@ -5,10 +5,11 @@ end on the old one, and with the last of them the old one's memory goes.
 """
 
 import threading
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from contracts.registry import ModelCard
 from workers.runtime.harness import Model
+from workers.runtime.manifest import Manifest
 
 
 class ServedModel(Model, Protocol):
@@ -17,6 +18,21 @@ class ServedModel(Model, Protocol):
     def card(self) -> ModelCard:
         """Return what the gateway may know of it."""
         ...
+
+
+def card_of(manifest: Manifest, *, max_tokens: int, **facts: Any) -> ModelCard:
+    """Return a package's card. ``facts`` are fields that only some tasks have."""
+    return ModelCard(
+        name=manifest.name,
+        task=manifest.task,
+        family=manifest.family,
+        revision=manifest.version,
+        licence=manifest.licence,
+        description=manifest.description,
+        quality=manifest.quality,
+        max_tokens=max_tokens,
+        **facts,
+    )
 
 
 class Version(NamedTuple):

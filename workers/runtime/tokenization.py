@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import tokenizers
 from tokenizers import Encoding
 
 from contracts.errors import InputTooLong, InvalidRequest
@@ -31,17 +32,27 @@ class Row(msgspec.Struct, frozen=True):
         return len(self.token_ids)
 
 
+def load_tokenizer(file: Path) -> tokenizers.Tokenizer:
+    """Return a package's tokenizer, which neither truncates nor pads.
+
+    Raises:
+        PackageError: the file is not a tokenizer.
+    """
+    try:
+        tokenizer = open_tokenizer(file)
+    except Exception as error:  # the library raises nothing more precise
+        raise PackageError(f"{file}: not a tokenizer: {error}") from error
+    # The file may carry settings of the training; here truncation is a policy and padding is the batch's matter.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
 class Tokenizer:
     """The package's tokenizer. Safe to use from several threads: it is never changed after construction."""
 
     def __init__(self, file: Path, max_tokens: int) -> None:
-        try:
-            self._tokenizer = open_tokenizer(file)
-        except Exception as error:  # the library raises nothing more precise
-            raise PackageError(f"{file}: not a tokenizer: {error}") from error
-        # The file may carry settings of the training; here truncation is a policy and padding is the batch's matter.
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = load_tokenizer(file)
         self.max_tokens = max_tokens
         if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
             raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room beside the special tokens")
