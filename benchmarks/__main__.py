@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks import environment, from_queue, latency, memory, over_http, prose, submit
 from benchmarks.ceiling import BareModel
-from benchmarks.machine import Hardware, load, use_two_cores
-from benchmarks.report import BenchError, Figure, versions, write_json
+from benchmarks.report import BenchError, Figure, versions
+from benchmarks.runner import run
 from benchmarks.stack import MINILM, Stack
 
 SERVING = ("queue", "http", "latency", "memory")
@@ -66,21 +66,7 @@ def main() -> int:
     if unknown := set(arguments.figures) - {*NAMES, "all"}:
         parser.error(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(NAMES)} and all")
     names = NAMES if not arguments.figures or "all" in arguments.figures else arguments.figures
-    use_two_cores()
-    hardware = Hardware.look()
-    print(f"{hardware}\n{load()}\n", flush=True)
-    figures = []
-    try:
-        for figure in _measure(names, QUICK if arguments.quick else FULL):
-            figures.append(figure)
-            print("\n".join(figure.lines()), flush=True)
-    except BenchError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    print(f"{sum(figure.reached for figure in figures)} of {len(figures)} targets reached; {load()}")
-    if arguments.json:
-        write_json(arguments.json, hardware, figures)
-    return 0
+    return run(_measure(names, QUICK if arguments.quick else FULL), arguments.json)
 
 
 def _measure(names: tuple[str, ...] | list[str], effort: Effort) -> Iterator[Figure]:

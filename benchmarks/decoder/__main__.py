@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.decoder import eight_bit, host_work, memory, one_client, throughput
 from benchmarks.decoder.bare import load_decoder
 from benchmarks.decoder.models import TITLES, Measured
-from benchmarks.machine import Hardware, load, use_two_cores
-from benchmarks.report import BenchError, Figure, versions, write_json
+from benchmarks.report import Figure, versions
+from benchmarks.runner import run
 from benchmarks.stack import Stack
 
 NAMES = ("clients", "alone", "first-token", "host", "int8", "memory")
@@ -73,21 +73,7 @@ QUICK = Effort(
 def main() -> int:
     """Measure what the command line names; return the exit code."""
     arguments = _arguments()
-    use_two_cores()
-    hardware = Hardware.look()
-    print(f"{hardware}\n{load()}\n", flush=True)
-    figures = []
-    try:
-        for figure in _measure(arguments.figures, arguments.models, QUICK if arguments.quick else FULL):
-            figures.append(figure)
-            print("\n".join(figure.lines()), flush=True)
-    except BenchError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    print(f"{sum(figure.reached for figure in figures)} of {len(figures)} targets reached; {load()}")
-    if arguments.json:
-        write_json(arguments.json, hardware, figures)
-    return 0
+    return run(_measure(arguments.figures, arguments.models, QUICK if arguments.quick else FULL), arguments.json)
 
 
 def _arguments() -> argparse.Namespace:
