@@ -11,8 +11,9 @@ from contracts.generation import Piece
 from contracts.jobs import Claim
 from workers.runtime.control import Control
 from workers.runtime.decoding.cache import Floats
-from workers.runtime.decoding.order import Ids, Order
+from workers.runtime.decoding.order import Ids, Order, Written
 from workers.runtime.decoding.text import Vocabulary
+from workers.runtime.decoding.ticket import Ticket
 
 VOCABULARY = 64
 EOS = 0
@@ -158,3 +159,12 @@ class Listener:
 
 def order(token_ids: Sequence[int], num_tokens: int, **changes: object) -> Order:
     return Order(prompt_ids=prompt(*token_ids), max_new_tokens=num_tokens, **changes)  # type: ignore[arg-type]
+
+
+def written(ticket: Ticket) -> list[Written]:
+    assert ticket.wait(WAIT_S), "the ticket is never finished"
+    return ticket.results()
+
+
+def texts(ticket: Ticket) -> list[str]:
+    return [text.text for text in written(ticket)]

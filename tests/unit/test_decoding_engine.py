@@ -1,7 +1,6 @@
-"""The decoding loop: who joins when, what each answers, and what a failure, a cancel or a frozen audience costs."""
+"""The decoding loop: what each text answers and tells, and what a failure, a cancel or a deaf audience costs."""
 
 import gc
-import itertools
 import logging
 import math
 import random
@@ -24,12 +23,12 @@ from tests.unit.decoding_hand import (
     answer,
     order,
     text_of,
+    texts,
+    written,
 )
 from workers.runtime.control import Stopped
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Sampling, Written
-from workers.runtime.decoding.row import MAX_PIECE_TOKENS
-from workers.runtime.decoding.ticket import Ticket
+from workers.runtime.decoding.order import Sampling
 
 
 @pytest.fixture
@@ -52,15 +51,6 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Failures are meant here, and logged."""
     with caplog.at_level(logging.CRITICAL):
         yield
-
-
-def written(ticket: Ticket) -> list[Written]:
-    assert ticket.wait(WAIT_S), "the ticket is never finished"
-    return ticket.results()
-
-
-def texts(ticket: Ticket) -> list[str]:
-    return [text.text for text in written(ticket)]
 
 
 # -- what is answered -------------------------------------------------------------------------------------------------
@@ -156,77 +146,6 @@ def test_a_job_without_texts_is_done(engine: DecodingEngine, model: FakeModel) -
     assert written(engine.submit(model, [], FakeControl())) == []
 
 
-# -- who runs when ----------------------------------------------------------------------------------------------------
-
-
-def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on(listener: Listener) -> None:
-    engine, model = DecodingEngine(listener), FakeModel()
-    model.cache.gate.clear()
-    first = engine.submit(model, [order([1], 60)], FakeControl())
-    second = engine.submit(model, [order([2] * 1000, 4)], FakeControl())
-    model.cache.gate.set()
-    assert texts(first) == [text_of(answer([1], 60))]
-    assert texts(second) == [text_of(answer([2] * 1000, 4))]
-    reads = [(index, call[1]) for index, call in enumerate(model.cache.calls) if call[0] == "prefill" and call[1] > 1]
-    assert [size for _, size in reads] == [1000 // 8] * 8
-    later = [index for index, _ in reads if any(call[0] == "step" for call in model.cache.calls[:index])]
-    assert all(after - before == 2 for before, after in itertools.pairwise(later)), "one piece, one step, and so on"
-
-
-def test_a_prompt_is_cut_in_the_same_places_whoever_is_there(listener: Listener) -> None:
-    sizes = [5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 2 * MAX_PIECE_TOKENS + 1, 7]
-    pieces = []
-    for max_rows in (1, 5):
-        engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=max_rows))
-        tickets = [engine.submit(model, [order([2] * size, 9)], FakeControl()) for size in sizes]
-        for ticket in tickets:
-            written(ticket)
-        pieces.append(sorted(call[1] for call in model.cache.calls if call[0] == "prefill"))
-    assert pieces[0] == pieces[1] == sorted([5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 86, 86, 85, 7])
-
-
-def test_texts_join_and_leave_at_every_step(listener: Listener) -> None:
-    engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=2))
-    model.cache.gate.clear()
-    long = engine.submit(model, [order([1], 20)], FakeControl())
-    short = [engine.submit(model, [order([number], 2)], FakeControl()) for number in range(2, 8)]
-    model.cache.gate.set()
-    for ticket in (*short, long):
-        written(ticket)
-    num_steps = sum(kind == "step" for kind, _, _ in model.cache.calls)
-    assert num_steps <= 20, "each short one must take the place of the one before it, beside the long one"
-
-
-def test_nobody_starves_behind_a_job_of_many_texts(listener: Listener) -> None:
-    engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=2))
-    model.cache.gate.clear()
-    bulk = engine.submit(model, [order([number % 50 + 1], 5) for number in range(300)], FakeControl())
-    small = engine.submit(model, [order([3, 4, 5], 5)], FakeControl())
-    model.cache.gate.set()
-    assert texts(small) == [text_of(answer([3, 4, 5], 5))]
-    assert len(written(bulk)) == 300
-    prompts = [num_tokens for kind, num_tokens, _ in model.cache.calls if kind == "prefill"]
-    assert prompts.index(3) <= 4, "the small one is read after the few that had a place, or were next, when it came"
-
-
-def test_a_suspect_runs_alone_and_the_others_wait_for_their_turn(listener: Listener) -> None:
-    engine, model = DecodingEngine(listener), FakeModel()
-    model.cache.gate.clear()
-    before = engine.submit(model, [order([1], 5)], FakeControl())
-    alone = engine.submit(model, [order([2], 5), order([3], 5)], FakeControl(alone=True))
-    after = engine.submit(model, [order([4], 5)], FakeControl())
-    model.cache.gate.set()
-    for ticket, expected in ((before, [[1]]), (alone, [[2], [3]]), (after, [[4]])):
-        assert texts(ticket) == [text_of(answer(ids, 5)) for ids in expected]
-    assert max(held for _, _, held in model.cache.calls) <= 2, "the suspect had company, or was some"
-
-
-def test_two_models_take_turns(listener: Listener) -> None:
-    engine, models = DecodingEngine(listener), [FakeModel(), FakeModel()]
-    tickets = [engine.submit(model, [order([8, 9], 30)], FakeControl()) for model in models]
-    assert [texts(ticket) for ticket in tickets] == [[text_of(answer([8, 9], 30))]] * 2
-
-
 # -- what is told -----------------------------------------------------------------------------------------------------
 
 
@@ -251,8 +170,7 @@ def test_a_streamed_text_is_told_piece_by_piece_and_others_are_only_looked_at(
     assert any(silent in growth for growth in listener.heard), "without that, nobody finds out that it was cancelled"
 
 
-def test_the_first_token_is_told_before_the_step_that_follows(listener: Listener) -> None:
-    engine, model = DecodingEngine(listener), FakeModel()
+def test_the_first_token_is_told_before_the_step_that_follows(model: FakeModel) -> None:
     told_before_step = []
 
     class Watching(Listener):
@@ -280,16 +198,19 @@ def test_an_audience_that_fails_ends_jobs_but_not_the_engine(
 
 
 def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model: FakeModel) -> None:
-    control, other = FakeControl(), FakeControl()
+    control = FakeControl()
+    model.cache.gate.clear()
     running = engine.submit(model, [order([1], 4000), order([2], 4000)], control)
-    company = engine.submit(model, [order([3], 500)], other)
-    wait_until(lambda: len(model.cache.held) == 3, WAIT_S, "three texts run")
+    wait_until(lambda: model.cache.peak == 2, WAIT_S, "both texts have a place, and the first is being read")
+    company = engine.submit(model, [order([3], 500)], FakeControl())
     control.stop()
+    model.cache.gate.set()
     assert running.wait(WAIT_S)
     with pytest.raises(Stopped):
         running.results()
     assert texts(company) == [text_of(answer([3], 500))]
     assert model.cache.held == {}
+    assert sum(kind == "step" and rows > 1 for kind, rows, _ in model.cache.calls) <= 1
 
 
 def test_a_cancelled_ticket_leaves_whether_it_waits_or_runs(listener: Listener) -> None:
