@@ -274,7 +274,7 @@ class JobStore:
         return bool(self._run("finish", claim.id, claim.attempt, "failed", *fields))
 
     def stopped(self, claim: Claim) -> bool:
-        """Tell that a cancelled attempt has stopped; return False when it no longer owned the job."""
+        """Tell that a cancelled attempt has stopped; False: the job is not its own any more, or nobody cancelled it."""
         return bool(self._run("finish", claim.id, claim.attempt, "cancelled"))
 
     def release(self, claim: Claim) -> bool:

@@ -183,7 +183,9 @@ class Orders(RuleBasedStateMachine):
         _, claim = self.pick(self.claims[-2 * FEW :], place)
         job = self.jobs[claim.id]
         expected = self.owns(claim) or (not job.deleted and job.ended_by == claim.attempt)
-        if self.owns(claim):
+        if self.owns(claim) and ending == "cancelled" and job.status == "running":
+            expected = False  # nobody has cancelled it
+        elif self.owns(claim):
             job.status = "cancelled" if job.status == "cancelling" else ending
             job.ended_by = claim.attempt
             self.leave(job)

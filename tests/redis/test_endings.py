@@ -71,6 +71,18 @@ def test_a_cancelling_job_ends_cancelled_whatever_its_worker_brings(store: JobSt
     assert (job.status, job.output, job.error) == ("cancelled", None, None)
 
 
+def test_an_attempt_that_stops_uncancelled_leaves_the_job_to_be_given_back(store: JobStore) -> None:
+    """So stops a worker that leaves: its thread may say so before the job is back in the queue."""
+    job_id = submit(store)
+    taken = claim(store, job_id)
+    assert not store.stopped(taken)
+    assert status(store, job_id) == "running"
+    assert store.release(taken)
+    assert status(store, job_id) == "queued"
+    assert not store.stopped(taken)
+    assert store.succeed(claim(store, job_id), ANSWER)
+
+
 @pytest.mark.parametrize("state", STATUSES)
 def test_a_deleted_job_is_gone_and_leaves_nothing_to_run(store: JobStore, state: str) -> None:
     job_id = job_in(store, state)

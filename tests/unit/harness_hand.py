@@ -22,6 +22,7 @@ class FakeStore:
         self.attempts: dict[str, int] = {}
         self.queued: set[str] = set()
         self.suspects: set[str] = set()
+        self.cancelled: set[str] = set()
         self.ends: list[tuple[str, str, Any]] = []
         self.calls: list[str] = []
         self.outage: dict[str, int] = {}
@@ -73,7 +74,7 @@ class FakeStore:
         return self._finish(claim, "failed", error)
 
     def stopped(self, claim: Claim) -> bool:
-        return self._finish(claim, "cancelled")
+        return claim.id in self.cancelled and self._finish(claim, "cancelled")
 
     def release(self, claim: Claim) -> bool:
         self._call("release")

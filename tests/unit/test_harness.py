@@ -101,6 +101,7 @@ def test_an_error_ends_its_job_and_nothing_else(
 def test_a_stopped_job_is_told_as_cancelled(harness: Harness, store: FakeStore, model: FakeModel) -> None:
     model.fail_with(Stopped())
     job_id = store.add()
+    store.cancelled.add(job_id)
     harness.accept(job_id, suspect=False)
     assert store.ends == [(job_id, "cancelled", None)]
 
@@ -300,6 +301,29 @@ def test_messages_that_come_too_late_are_left_to_others(harness: Harness, store:
     harness.drain(0.01)
     harness.accept(job_id, suspect=suspect)
     assert store.queued == {job_id} and store.attempts[job_id] == 0
+
+
+def test_a_job_that_stops_before_it_is_given_back_is_not_cancelled(
+    harness: Harness, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, release = store.add(), store.release
+
+    def stop_with_the_worker(claim: Claim, attempt: Attempt) -> Answer:
+        assert attempt.gone.wait(WAIT_S)
+        raise Stopped
+
+    def last(claim: Claim) -> bool:
+        wait_until(lambda: not harness.running(), WAIT_S, "the job goes on though its worker leaves")
+        return release(claim)
+
+    model.behave = stop_with_the_worker
+    monkeypatch.setattr(store, "release", last)
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(harness.accept, job_id, suspect=False)
+        wait_until(harness.running, WAIT_S, "the job is not run")
+        harness.release_all()
+        done.result(WAIT_S)
+    assert store.ends == [] and store.queued == {job_id}
 
 
 def test_a_job_whose_claim_was_on_its_way_is_given_back(
