@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.errors import WorkerLost
 from tests.gateway.conftest import Stack
 from tests.gateway.small_worker import EMBED, UNSERVED
 from tests.support.waiting import wait_until
@@ -74,7 +75,7 @@ def test_a_waiter_is_woken_by_the_end_of_its_job(stack: Stack, http: httpx.Clien
         waiter.start()
         claim = stack.store.claim(job_id, "by hand")
         assert claim is not None
-        stack.store.stopped(claim)
+        assert stack.store.fail(claim, WorkerLost())
         ended = time.monotonic()
         waiter.join(10)
         delays.append(found[0] - ended)
@@ -84,7 +85,7 @@ def test_a_waiter_is_woken_by_the_end_of_its_job(stack: Stack, http: httpx.Clien
 
 def _time_of_end(stack: Stack, job_id: str) -> float:
     with httpx.Client(base_url=stack.gateway.url, timeout=30) as client:
-        assert client.get(f"/v1/jobs/{job_id}", params={"wait": 20}).json()["status"] == "cancelled"
+        assert client.get(f"/v1/jobs/{job_id}", params={"wait": 20}).json()["status"] == "failed"
         return time.monotonic()
 
 

@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from contracts.errors import WorkerLost
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.small_worker import UNSERVED, announce, store_of
 from tests.gateway.writing import UNSERVED_WRITER, Hand
@@ -151,9 +152,9 @@ def test_cut_connections_are_made_again_unnoticed(valkey_server: ValkeyServer, g
         assert httpx.post(f"{gateway.url}/v1/jobs", json=BODY).status_code == 202
         assert httpx.get(f"{gateway.url}/v1/jobs/{job['id']}").status_code == 200
     claim = store.claim(job["id"], "by hand")
-    assert claim is not None and store.stopped(claim)
+    assert claim is not None and store.fail(claim, WorkerLost())
     waiter.join(20)
-    assert found[0].json()["status"] == "cancelled"
+    assert found[0].json()["status"] == "failed"
     store.client.close()
 
 
