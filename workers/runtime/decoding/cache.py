@@ -1,4 +1,4 @@
-"""What the decoding loop asks of a loaded decoder, whichever cache its graph has."""
+"""What the decoding loop asks of a loaded graph that writes, whichever cache it has."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -62,6 +62,37 @@ class Cache(Protocol):
         """
         ...
 
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        """Let texts that started alike go on from one another, as the beams of a search do.
+
+        Args:
+            places: of texts with the same source and the same number of tokens, or with none yet.
+            parents: for each of ``places``, the one among them whose tokens it goes on with.
+
+        Raises:
+            Exception: every place holds what it held before.
+        """
+        ...
+
     def leave(self, place: int) -> None:
         """Free a place; whoever takes it next does not notice what was there."""
+        ...
+
+
+class SourceCache(Cache, Protocol):
+    """The cache of an encoder-decoder: a place has its text, which grows, and its source, which is read once."""
+
+    max_source_tokens: int
+    """Most tokens of a source."""
+
+    def read_source(self, places: Sequence[int], source_ids: Ids) -> None:
+        """Run the encoder, and let the texts of these places look at what it answers.
+
+        Args:
+            places: that have read nothing.
+            source_ids: int64 [tokens], at least one.
+
+        Raises:
+            Exception: the call failed; the places hold nothing.
+        """
         ...
