@@ -8,19 +8,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from contracts.sampling import SamplingParameters
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 
 MAX_SEQUENCES = 16
-MAX_STOPS = 16
 MAX_MESSAGES = 1024
 MAX_TOP_TOKENS = 20
 DEFAULT_NEW_TOKENS = 256
 """Most tokens of an answer where the request names no number, or as many as the model has room for."""
-_SEED = 2**63
 
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class TextPart(Shape, frozen=True):
@@ -49,39 +47,12 @@ class Conversation(Shape, frozen=True):
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
-class GenerateParameters(Shape, frozen=True):
+class GenerateParameters(SamplingParameters, frozen=True):
     """How a text is continued. What is not given is as the model's package says."""
 
     max_new_tokens: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
         Meta(description=f"Most tokens of the answer. Default: {DEFAULT_NEW_TOKENS}, or what room the prompt leaves."),
-    ] = None
-    do_sample: Annotated[
-        bool | None,
-        Meta(
-            description="Draw tokens by their probability; false: always the likeliest. Default: true if a parameter "
-            "of drawing is given, else as the package says."
-        ),
-    ] = None
-    temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=100)] | None,
-        Meta(description="Logits are divided by it; below 1 safer, above 1 wilder. 0: the likeliest token."),
-    ] = None
-    top_k: Annotated[
-        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
-        Meta(description="Draw from so many of the likeliest tokens only; 0: from all."),
-    ] = None
-    top_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Draw from the likeliest tokens that together have this probability (nucleus sampling)."),
-    ] = None
-    min_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Draw from tokens with at least this share of the likeliest one's probability only."),
-    ] = None
-    typical_p: Annotated[
-        Annotated[float, Meta(gt=0, le=1)] | None,
-        Meta(description="Draw from the most typical tokens that together have this probability."),
     ] = None
     repetition_penalty: Annotated[
         Annotated[float, Meta(gt=0, le=100)] | None,
@@ -93,14 +64,6 @@ class GenerateParameters(Shape, frozen=True):
     presence_penalty: Annotated[
         float, Meta(ge=-2, le=2, description="Taken off a token's logit once the answer has it.")
     ] = 0.0
-    seed: Annotated[
-        Annotated[int, Meta(ge=-_SEED, le=_SEED - 1)] | None,
-        Meta(description="The same seed draws the same text, whatever runs beside it. Default: a new one, told back."),
-    ] = None
-    stop: Annotated[
-        Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)],
-        Meta(description="Texts that end the answer where they appear; they are not part of it."),
-    ] = msgspec.field(default_factory=list)
     n: Annotated[int, Meta(ge=1, le=MAX_SEQUENCES, description="How many answers to give.")] = 1
     best_of: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_SEQUENCES)] | None,
@@ -119,11 +82,6 @@ class GenerateParameters(Shape, frozen=True):
             raise ValueError("Expected best_of to be at least n")
         if self.top_n_tokens and not self.details:
             raise ValueError("top_n_tokens is told with details only: set details to true")
-
-    @property
-    def stops(self) -> tuple[str, ...]:
-        """``stop`` as a tuple."""
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
     @property
     def num_written(self) -> int:
@@ -167,6 +125,11 @@ class Sequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     generated_text: str
     finish_reason: FinishReason
     details: Details | None = None
+
+    @property
+    def text(self) -> str:
+        """The text that a stream tells."""
+        return self.generated_text
 
 
 class Generated(Sequence, frozen=True, omit_defaults=True, kw_only=True):

@@ -242,9 +242,12 @@ class JobStore:
         flat = [value for attempt in attempts for value in attempt]
         return {job_id.decode() for job_id in self._run("beat", self.lease_s, *flat)}
 
-    def progress(self, claim: Claim, done: int) -> None:
-        """Record how many inputs are done; without effect when the attempt no longer owns the job."""
-        self._run("progress", claim.id, claim.attempt, done)
+    def progress(self, claim: Claim, done: int, total: int | None = None) -> None:
+        """Record how much is done; without effect when the attempt no longer owns the job.
+
+        It is counted in inputs, or in parts of them, of which there are ``total``, if the job is read in more parts.
+        """
+        self._run("progress", claim.id, claim.attempt, done, "" if total is None else total)
 
     def publish(self, growth: Iterable[tuple[Claim, bytes]], token: str) -> set[str]:
         """Tell what streamed jobs have grown by, in one call for all; return the ids that must stop, as ``beat``.
@@ -261,7 +264,7 @@ class JobStore:
         """Store an answer as the job's one result; return False when another attempt owns the job by now."""
         fields = (
             *("output", answer.output, "usage", answer.usage, "timings", answer.timings),
-            *("model_revision", answer.model_revision, "progress_done", answer.num_outputs),
+            *("model_revision", answer.model_revision),
         )
         return bool(self._run("finish", claim.id, claim.attempt, "succeeded", *fields))
 

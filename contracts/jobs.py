@@ -43,13 +43,17 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a job weighed: tokens as they came in, those that the model read after truncation, and those it wrote."""
+    """What a job weighed: tokens as they came in, those that the model read after truncation, and those it wrote.
+
+    ``chunks``: of tasks that read long inputs in chunks, how many those of all inputs were.
+    """
 
     items: int
     tokens_in: int
     tokens_used: int
     truncated_items: int
     tokens_out: int = 0
+    chunks: int = 0
 
 
 class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,7 +128,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     output: bytes
     usage: bytes
     timings: bytes
-    num_outputs: int
     model_revision: str
 
 

@@ -30,6 +30,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str] | None = None
     chat: bool = False
     """Whether the package has a template for conversations."""
+    source_languages: dict[str, str] | None = None
+    """Of a translator: codes of the languages that it reads, as a client may say them, and their English names."""
+    target_languages: dict[str, str] | None = None
+    """The same of those that it writes."""
     quality: dict[str, str | float | int] = {}
 
 

@@ -10,6 +10,17 @@ import msgspec
 from msgspec import Meta
 
 from contracts.generation import Generated, GenerateInputs, GenerateParameters
+from contracts.seq2seq import (
+    Corrected,
+    DenoiseParameters,
+    Rewritten,
+    Summarized,
+    SummarizeParameters,
+    Text2TextParameters,
+    Texts,
+    Translated,
+    TranslateParameters,
+)
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 
 Family = Literal["encoder", "decoder", "seq2seq"]
@@ -109,6 +120,42 @@ TASKS: dict[str, TaskSpec] = {
             "Continue texts and conversations.",
             streams=True,
             takes_blank=True,
+        ),
+        TaskSpec(
+            "translate",
+            "seq2seq",
+            Texts,
+            TranslateParameters,
+            Translated,
+            "Translate texts of any length.",
+            streams=True,
+        ),
+        TaskSpec(
+            "summarize",
+            "seq2seq",
+            Texts,
+            SummarizeParameters,
+            Summarized,
+            "Summarise texts of any length.",
+            streams=True,
+        ),
+        TaskSpec(
+            "denoise",
+            "seq2seq",
+            Texts,
+            DenoiseParameters,
+            Corrected,
+            "Correct typing errors.",
+            streams=True,
+        ),
+        TaskSpec(
+            "text2text",
+            "seq2seq",
+            Texts,
+            Text2TextParameters,
+            Rewritten,
+            "Turn texts into whatever the model was trained to write.",
+            streams=True,
         ),
     )
 }

@@ -86,6 +86,7 @@ local function finish(id, status, ...)
   local tenant = get(id, 'tenant')
   redis.call('ZREM', P .. 'due', id)
   redis.call('HSET', job_key(id), 'status', status, 'completed_at', stamp(now), 'expires_at', stamp(now + ttl_s), ...)
+  if status == 'succeeded' then redis.call('HSET', job_key(id), 'progress_done', get(id, 'progress_total')) end
   redis.call('HDEL', job_key(id), 'request')
   leave_queue(id)
   tell(id, status)

@@ -1,6 +1,8 @@
--- Record how many inputs of a running job are done. ARGV: id, attempt, done
+-- Record how much of a running job is done: inputs, or parts of them, of as many as are known now.
+-- ARGV: id, attempt, done, total ('': as before)
 local id = ARGV[1]
 if not owns(id, ARGV[2]) then return 0 end
 redis.call('HSET', job_key(id), 'progress_done', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', job_key(id), 'progress_total', ARGV[4]) end
 tell(id, 'progress', 'done', ARGV[3], 'total', get(id, 'progress_total'))
 return 1

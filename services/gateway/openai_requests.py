@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from contracts.errors import InvalidRequest
-from contracts.generation import MAX_MESSAGES, MAX_SEQUENCES, MAX_STOPS, GenerateParameters, Message, Stop
+from contracts.generation import MAX_MESSAGES, MAX_SEQUENCES, GenerateParameters, Message
+from contracts.sampling import MAX_STOPS, Stop
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 from services.gateway.schemas import ModelName
 

@@ -56,7 +56,7 @@ class Attempt:
     def stop(self) -> None:
         raise AssertionError("nobody stops this job")
 
-    def progress(self, num_done: int) -> None:
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
         raise AssertionError("the engine tells no progress")
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.generation import MAX_MESSAGES, MAX_STOPS, GenerateRequest
+from contracts.generation import MAX_MESSAGES, GenerateRequest
+from contracts.sampling import MAX_STOPS
 from contracts.shapes import MAX_INPUTS
 from contracts.tasks import TASKS, ClassifyRequest, EmbedRequest, num_inputs
 

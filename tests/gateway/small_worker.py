@@ -116,7 +116,6 @@ class SmallWorker:
                 output=json.dumps(output).encode(),
                 usage=json.dumps(usage).encode(),
                 timings=b'{"infer_ms":1.5}',
-                num_outputs=len(rows),
                 model_revision="r1",
             ),
         )

@@ -104,7 +104,6 @@ def answer_of(output: Any, num_rows: int = 1) -> Answer:
         output=msgspec.json.encode(output),
         usage=json.dumps(usage).encode(),
         timings=b'{"infer_ms":1.5,"first_token_ms":2.5}',
-        num_outputs=1,
         model_revision="w1",
     )
 

@@ -15,7 +15,7 @@ TENANT = "acme"
 QUEUE = queue_of(MODEL)
 SUSPECTS = queue_of(MODEL, suspect=True)
 NO_LIMITS = Admission()
-ANSWER = Answer(output=b"[[0.5]]", usage=b'{"items":1}', timings=b"{}", num_outputs=1, model_revision="r1")
+ANSWER = Answer(output=b"[[0.5]]", usage=b'{"items":1}', timings=b"{}", model_revision="r1")
 
 
 def new_job(**changes: Any) -> NewJob:

@@ -10,7 +10,7 @@ from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim, new_job_id
 from workers.runtime.harness import Attempt
 
-ANSWER = Answer(output=b"[1.0]", usage=b"{}", timings=b"{}", num_outputs=1, model_revision="1")
+ANSWER = Answer(output=b"[1.0]", usage=b"{}", timings=b"{}", model_revision="1")
 
 
 class FakeStore:
@@ -84,7 +84,7 @@ class FakeStore:
                 self.queued.add(claim.id)
             return mine
 
-    def progress(self, claim: Claim, done: int) -> None:
+    def progress(self, claim: Claim, done: int, total: int | None = None) -> None:
         self._call("progress")
 
 

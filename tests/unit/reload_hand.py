@@ -34,7 +34,7 @@ class Patience:
         """Never."""
         return False
 
-    def progress(self, num_done: int) -> None:
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
         """Nobody looks."""
 
 

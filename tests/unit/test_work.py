@@ -54,7 +54,7 @@ class Control:
     def stopped(self) -> bool:
         return self.stop
 
-    def progress(self, num_done: int) -> None:
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
         self.told.append(num_done)
         self._model.steps.release()
 

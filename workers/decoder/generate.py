@@ -42,7 +42,6 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
         output=msgspec.json.encode(answers if isinstance(job.inputs, list) else answers[0]),
         usage=msgspec.json.encode(_usage(prompts, written)),
         timings=work.timings(),
-        num_outputs=len(answers),
         model_revision=model.revision,
     )
 

@@ -47,7 +47,6 @@ def classify(model: EncoderModel, request: bytes, work: Work) -> Answer:
         output=msgspec.json.encode(labels if isinstance(job.inputs, list) else labels[0]),
         usage=work.usage(),
         timings=work.timings(),
-        num_outputs=len(labels),
         model_revision=model.revision,
     )
 

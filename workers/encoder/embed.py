@@ -26,7 +26,6 @@ def embed(model: EncoderModel, request: bytes, work: Work) -> Answer:
         output=orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY),
         usage=work.usage(),
         timings=work.timings(),
-        num_outputs=len(vectors),
         model_revision=model.revision,
     )
 

@@ -29,8 +29,8 @@ class Control(Protocol):
         """Note that the job must stop."""
         ...
 
-    def progress(self, num_done: int) -> None:
-        """Tell how many inputs are done."""
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
+        """Tell how many inputs are done, or how many parts of all inputs, if there are more parts than inputs."""
         ...
 
 

@@ -42,10 +42,10 @@ class Attempt:
         """Note that the job is no longer this worker's to finish."""
         self.gone.set()
 
-    def progress(self, num_done: int) -> None:
-        """Tell how many inputs are done; a store that is out of reach is not worth failing for."""
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
+        """Tell how much is done; a store that is out of reach is not worth failing for."""
         try:
-            self._store.progress(self.claim, num_done)
+            self._store.progress(self.claim, num_done, num_parts)
         except redis.RedisError:
             logger.info("progress not recorded", extra={"job_id": self.claim.id})
 
