@@ -1,4 +1,4 @@
-"""A decoder without a graph, whose answers can be known beforehand, and whoever else the decoding loop speaks to."""
+"""Caches without a graph, whose answers can be known beforehand, and whoever else the decoding loop speaks to."""
 
 import hashlib
 import threading
@@ -85,6 +85,13 @@ class FakeCache:
             raise RuntimeError("a poisoned token")
         return np.stack([self._append(place, [token]) for place, token in zip(places, token_ids, strict=True)])
 
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        assert len(places) == len(set(places)) == len(parents) and set(parents) <= set(places)
+        held = {place: list(self.held[parent]) for place, parent in zip(places, parents, strict=True)}
+        lengths = {len(self.held[place]) for place in places}
+        assert len(lengths - {0}) <= 1 and len({len(tokens) for tokens in held.values()}) == 1
+        self.held |= held
+
     def leave(self, place: int) -> None:
         del self.held[place]
 
@@ -98,9 +105,58 @@ class FakeCache:
         history = self.held[place]
         assert len(history) + len(token_ids) <= self.max_tokens
         history += token_ids
-        logits = np.full(VOCABULARY, np.nan if -token_ids[-1] in self.poisoned else 0.0, np.float32)
-        logits[next_token(history)] += 5.0
+        poisoned = -token_ids[-1] in self.poisoned
+        return np.full(VOCABULARY, np.nan, np.float32) if poisoned else self._logits(place)
+
+    def _logits(self, place: int) -> Floats:
+        logits = np.zeros(VOCABULARY, np.float32)
+        logits[next_token(self.held[place])] = 5.0
         return logits
+
+
+def source_logits(source: Sequence[int], tokens: Sequence[int]) -> Floats:
+    """Return the logits of the encoder-decoder without a graph after a source and what it has written of it.
+
+    Each of them is another number, so that a search has one order only; the end of text is among the likely.
+    """
+    digest = hashlib.sha256(bytes(f"{list(source)} {list(tokens)}", "ascii")).digest()
+    return np.random.default_rng(list(digest)).normal(0.0, 2.0, VOCABULARY).astype(np.float32)
+
+
+def source_answer(source: Sequence[int], prefix: Sequence[int], num_tokens: int) -> list[int]:
+    """Return the likeliest tokens one after another, past the end of text too."""
+    tokens = list(prefix)
+    for _ in range(num_tokens):
+        tokens.append(int(source_logits(source, tokens).argmax()))
+    return tokens[len(prefix) :]
+
+
+class HandSourceCache(FakeCache):
+    """An encoder-decoder's: each text has its source besides, and is written by `source_logits`."""
+
+    def __init__(self, *, max_rows: int = 4, max_tokens: int = 64, max_source_tokens: int = 128) -> None:
+        super().__init__(max_rows=max_rows, max_tokens=max_tokens)
+        self.max_source_tokens = max_source_tokens
+        self.sources: dict[int, list[int]] = {}
+
+    def read_source(self, places: Sequence[int], source_ids: Ids) -> None:
+        assert 0 < len(source_ids) <= self.max_source_tokens and len(places) == len(set(places)) > 0
+        assert not any(self.held[place] or place in self.sources for place in places)
+        self._note("source", len(source_ids))
+        if self.poisoned & set(source_ids.tolist()):
+            raise RuntimeError("a poisoned token")
+        self.sources |= {place: source_ids.tolist() for place in places}
+
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        assert len({tuple(self.sources[place]) for place in places}) == 1, "of one source"
+        super().rearrange(places, parents)
+
+    def leave(self, place: int) -> None:
+        super().leave(place)
+        self.sources.pop(place, None)
+
+    def _logits(self, place: int) -> Floats:
+        return source_logits(self.sources[place], self.held[place])
 
 
 class FakeModel:
@@ -134,7 +190,7 @@ class FakeControl:
     def stop(self) -> None:
         self._stopped.set()
 
-    def progress(self, num_done: int) -> None:
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
         self.progressed.append(num_done)
 
 
