@@ -7,7 +7,7 @@ import pytest
 
 from contracts.generation import GenerateParameters
 from workers.decoder.parameters import check_defaults, not_followed, sampling_of, seed_of
-from workers.runtime.decoding.order import Sampling
+from workers.runtime.decoding.order import Constraints, Sampling
 from workers.runtime.manifest import Generation, Limits, Manifest
 from workers.runtime.model_package import PackageError
 
@@ -61,9 +61,16 @@ def test_temperature_0_leaves_no_division_by_0_behind() -> None:
     assert sampling({"temperature": 0.0}).temperature == 1.0
 
 
-def test_tokens_that_the_package_forbids_are_suppressed() -> None:
-    generation = Generation(suppress_tokens=[9, 3], bad_words_ids=[[4], [5, 6], [3]])
-    assert sampling({}, generation).suppress_tokens == (3, 4, 9)
+def test_what_the_package_forbids_or_forces_is_followed() -> None:
+    generation = Generation(
+        suppress_tokens=[9, 3], bad_words_ids=[[4], [5, 6]], no_repeat_ngram_size=3, min_length=4,
+        forced_bos_token_id=0, forced_eos_token_id=2, begin_suppress_tokens=[7],
+    )  # fmt: skip
+    assert sampling({}, generation).constraints == Constraints(
+        suppress_tokens=(9, 3), bad_words=((4,), (5, 6)), no_repeat_ngram_size=3, min_length=4,
+        forced_bos_token_id=0, forced_eos_token_ids=(2,), begin_suppress_tokens=(7,),
+    )  # fmt: skip
+    assert sampling({}).constraints == Constraints()
 
 
 def test_seeds_of_either_sign_are_64_bits() -> None:
@@ -88,6 +95,11 @@ def test_a_jobs_own_seed_is_the_same_for_each_attempt_and_can_be_sent_back() -> 
         {"top_p": 1.5},
         {"repetition_penalty": 0.0},
         {"suppress_tokens": [100]},
+        {"begin_suppress_tokens": [3, 100]},
+        {"bad_words_ids": [[1], [2, 100]]},
+        {"bad_words_ids": [[]]},
+        {"forced_bos_token_id": 100},
+        {"forced_eos_token_id": 100},
     ],
 )
 def test_defaults_that_nobody_could_follow_are_refused(wrong: dict[str, Any]) -> None:
@@ -98,5 +110,4 @@ def test_defaults_that_nobody_could_follow_are_refused(wrong: dict[str, Any]) ->
 
 def test_defaults_without_code_are_told() -> None:
     assert not_followed(DRAWING) == []
-    odd = Generation(num_beams=4, no_repeat_ngram_size=3, bad_words_ids=[[1, 2]], forced_eos_token_id=2)
-    assert not_followed(odd) == ["num_beams", "no_repeat_ngram_size", "forced_eos_token_id", "bad_words_ids"]
+    assert not_followed(Generation(num_beams=4, no_repeat_ngram_size=3)) == ["num_beams"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.runtime.decoding.order import Sampling
+from workers.runtime.decoding.order import Constraints, Order, Sampling
 from workers.runtime.decoding.sampling import Sampler
 
 fixed = settings(derandomize=True, deadline=None, max_examples=150)
@@ -17,8 +17,16 @@ def logits(*values: float) -> Array:
     return np.array(values, np.float32)
 
 
+def sampler_of(sampling: Sampling, prompt_ids: Array = PROMPT) -> Sampler:
+    return Sampler(Order(prompt_ids=prompt_ids, max_new_tokens=10, sampling=sampling))
+
+
+def suppressing(*token_ids: int) -> Constraints:
+    return Constraints(suppress_tokens=token_ids)
+
+
 def chosen(sampling: Sampling, rows: list[Array]) -> list[int]:
-    sampler = Sampler(sampling, PROMPT)
+    sampler = sampler_of(sampling)
     return [sampler.choose(row).token_id for row in rows]
 
 
@@ -33,10 +41,9 @@ def test_greedy_takes_the_likeliest_and_of_equals_the_first() -> None:
 def test_logits_are_not_changed() -> None:
     row = random_rows(0)[0]
     before = row.copy()
-    sampling = Sampling(
-        do_sample=True, temperature=0.5, top_p=0.9, repetition_penalty=2.0, frequency_penalty=1.0, suppress_tokens=(3,)
-    )
-    sampler = Sampler(sampling, PROMPT)
+    penalties = {"repetition_penalty": 2.0, "frequency_penalty": 1.0}
+    sampling = Sampling(do_sample=True, temperature=0.5, top_p=0.9, constraints=suppressing(3), **penalties)  # type: ignore[arg-type]
+    sampler = sampler_of(sampling)
     for _ in range(3):
         sampler.choose(row, logprobs=True, top_n=5)
     np.testing.assert_array_equal(row, before)
@@ -97,8 +104,8 @@ def test_top_p_of_zero_is_greedy() -> None:
 
 def test_suppressed_tokens_are_never_written() -> None:
     row = logits(9, 8, 0, 0)
-    assert chosen(Sampling(suppress_tokens=(0, 1)), [row]) == [2]
-    assert set(chosen(Sampling(do_sample=True, suppress_tokens=(0, 1)), [row] * 50)) == {2, 3}
+    assert chosen(Sampling(constraints=suppressing(0, 1)), [row]) == [2]
+    assert set(chosen(Sampling(do_sample=True, constraints=suppressing(0, 1)), [row] * 50)) == {2, 3}
 
 
 @pytest.mark.parametrize("do_sample", [False, True])
@@ -113,14 +120,14 @@ def test_suppressed_tokens_are_never_written() -> None:
     ],
 )
 def test_logits_that_nothing_can_be_chosen_from(row: Array, sentence: str, do_sample: bool) -> None:
-    sampler = Sampler(Sampling(do_sample=do_sample, repetition_penalty=1.5, suppress_tokens=(0,)), PROMPT[:1])
+    sampler = sampler_of(Sampling(do_sample=do_sample, repetition_penalty=1.5, constraints=suppressing(0)), PROMPT[:1])
     with pytest.raises(RuntimeError, match=sentence):
         sampler.choose(row, logprobs=True, top_n=2)
 
 
 def test_nan_is_found_even_where_a_token_is_suppressed() -> None:
     with pytest.raises(RuntimeError, match="NaN"):
-        Sampler(Sampling(suppress_tokens=(0,)), PROMPT).choose(logits(np.nan, 1, 2))
+        sampler_of(Sampling(constraints=suppressing(0))).choose(logits(np.nan, 1, 2))
 
 
 @given(st.lists(st.floats(-60, 60, width=32), min_size=1, max_size=400), st.integers(0, 20))
@@ -130,7 +137,7 @@ def test_log_probabilities_are_those_of_the_raw_logits(values: list[float], top_
     wide = row.astype(np.float64)
     expected = wide - wide.max() - np.log(np.exp(wide - wide.max()).sum())
     sampling = Sampling(do_sample=True, temperature=0.1, top_k=3, repetition_penalty=3.0)
-    choice = Sampler(sampling, np.zeros(1, np.int64)).choose(row, logprobs=True, top_n=top_n)
+    choice = sampler_of(sampling, np.zeros(1, np.int64)).choose(row, logprobs=True, top_n=top_n)
     assert choice.logprob == pytest.approx(expected[choice.token_id], abs=2e-6)
     order = np.argsort(-row, kind="stable")[:top_n].tolist()
     assert [token for token, _ in choice.top] == order
@@ -138,12 +145,12 @@ def test_log_probabilities_are_those_of_the_raw_logits(values: list[float], top_
 
 
 def test_log_probabilities_of_huge_logits_and_of_impossible_tokens() -> None:
-    choice = Sampler(Sampling(), PROMPT).choose(logits(1e38, 1e38, -1e38, -np.inf), logprobs=True, top_n=20)
+    choice = sampler_of(Sampling()).choose(logits(1e38, 1e38, -1e38, -np.inf), logprobs=True, top_n=20)
     assert choice.logprob == pytest.approx(np.log(0.5))
     assert [token for token, _ in choice.top] == [0, 1, 2]
     assert all(np.isfinite(logprob) for _, logprob in choice.top)
 
 
 def test_nobody_asked_for_log_probabilities() -> None:
-    choice = Sampler(Sampling(), PROMPT).choose(logits(1, 2), logprobs=False, top_n=5)
+    choice = sampler_of(Sampling()).choose(logits(1, 2), logprobs=False, top_n=5)
     assert (choice.token_id, choice.top, np.isnan(choice.logprob)) == (1, [], True)

@@ -53,14 +53,6 @@ def test_huge_logits_stay_finite_and_impossible_ones_impossible() -> None:
     assert penalized(logits, [], [2], frequency_penalty=-2.0)[2] == -np.inf
 
 
-def test_suppressed_tokens_have_no_logit_whatever_else_is_asked() -> None:
-    logits = np.array([5, 4, 3], np.float32)
-    found = Penalties(Sampling(suppress_tokens=(0, 2)), np.array([1], np.int64)).apply(logits)
-    assert found.tolist() == [-np.inf, 4, -np.inf]
-    both = Penalties(Sampling(suppress_tokens=(0,), repetition_penalty=2.0), np.array([0, 1], np.int64))
-    assert both.apply(logits).tolist() == [-np.inf, 2, 3]
-
-
 def test_a_long_answer_is_remembered() -> None:
     logits = np.zeros(5000, np.float32)
     answer = list(range(0, 5000, 3)) * 2

@@ -9,7 +9,7 @@ from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import check_defaults, not_followed
 from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.open_cache import open_cache
-from workers.runtime.decoding.order import Sampling
+from workers.runtime.decoding.order import Order, Sampling
 from workers.runtime.decoding.sampling import Sampler
 from workers.runtime.decoding.text import TextStream, Vocabulary
 from workers.runtime.manifest import Generation
@@ -69,7 +69,7 @@ class DecoderModel:
             PackageError: the graph can't do it, or its logits are not those that the manifest says.
         """
         prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
-        sampler = Sampler(Sampling(do_sample=True), prompt_ids)
+        sampler = Sampler(Order(prompt_ids=prompt_ids, max_new_tokens=2, sampling=Sampling(do_sample=True)))
         stream = TextStream(self.tokenizer, prompt_ids, ())
         try:
             place = self.cache.take(len(prompt_ids) + 1)

@@ -2,22 +2,17 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from contracts.generation import GenerateParameters
-from workers.runtime.decoding.order import Sampling
+from workers.runtime.decoding.order import Constraints, Sampling
 from workers.runtime.manifest import Generation, Manifest
 from workers.runtime.model_package import PackageError
 
 SEED_BITS = 63
 """Of a seed that we choose: any JSON library can hold it, and a client can send it back."""
 _DRAWING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
-_OTHERS: Mapping[str, object] = {
-    "num_beams": 1, "no_repeat_ngram_size": 0, "min_length": 0,
-    "forced_bos_token_id": None, "forced_eos_token_id": None, "begin_suppress_tokens": [],
-}  # fmt: skip
-"""Defaults of transformers' ``generate`` that this worker has no code for, and what they are where they do nothing."""
 
 
 def sampling_of(parameters: GenerateParameters, generation: Generation, *, seed: int, stream_number: int) -> Sampling:
@@ -35,7 +30,7 @@ def sampling_of(parameters: GenerateParameters, generation: Generation, *, seed:
         presence_penalty=parameters.presence_penalty,
         seed=seed % 2**64,
         stream_number=stream_number,
-        suppress_tokens=never_written(generation),
+        constraints=constraints_of(generation),
     )
 
 
@@ -45,10 +40,17 @@ def seed_of(job_id: str) -> int:
     return int.from_bytes(digest[:8]) >> (64 - SEED_BITS)
 
 
-def never_written(generation: Generation) -> tuple[int, ...]:
-    """Return the tokens that the package wants suppressed: those of ``suppress_tokens`` and of bad words of one."""
-    return tuple(
-        sorted({*generation.suppress_tokens, *(word[0] for word in generation.bad_words_ids if len(word) == 1)})
+def constraints_of(generation: Generation) -> Constraints:
+    """Return what the package wants written or not, whatever a request says."""
+    forced_eos = generation.forced_eos_token_id
+    return Constraints(
+        no_repeat_ngram_size=generation.no_repeat_ngram_size,
+        bad_words=tuple(map(tuple, generation.bad_words_ids)),
+        min_length=generation.min_length,
+        forced_bos_token_id=generation.forced_bos_token_id,
+        forced_eos_token_ids=() if forced_eos is None else (forced_eos,),
+        suppress_tokens=tuple(generation.suppress_tokens),
+        begin_suppress_tokens=tuple(generation.begin_suppress_tokens),
     )
 
 
@@ -56,13 +58,17 @@ def check_defaults(manifest: Manifest, generation: Generation, vocabulary: int) 
     """Check what the package says about writing.
 
     Raises:
-        PackageError: a number with which no token can be chosen.
+        PackageError: a number with which no token can be chosen, or a token that the model does not have.
     """
     sound = {
         "temperature": math.isfinite(generation.temperature) and generation.temperature >= 0,
         "top_p": 0 <= generation.top_p <= 1,
         "repetition_penalty": math.isfinite(generation.repetition_penalty) and generation.repetition_penalty > 0,
-        "suppress_tokens": all(token < vocabulary for token in never_written(generation)),
+        "suppress_tokens": _below(vocabulary, generation.suppress_tokens),
+        "begin_suppress_tokens": _below(vocabulary, generation.begin_suppress_tokens),
+        "bad_words_ids": all(word and _below(vocabulary, word) for word in generation.bad_words_ids),
+        "forced_bos_token_id": _below(vocabulary, [generation.forced_bos_token_id or 0]),
+        "forced_eos_token_id": _below(vocabulary, [generation.forced_eos_token_id or 0]),
     }
     for name in [name for name, is_sound in sound.items() if not is_sound]:
         raise PackageError(
@@ -72,9 +78,11 @@ def check_defaults(manifest: Manifest, generation: Generation, vocabulary: int) 
 
 def not_followed(generation: Generation) -> list[str]:
     """Return the fields of the package's defaults that are set to something and that this worker has no code for."""
-    long_words = [word for word in generation.bad_words_ids if len(word) > 1]
-    others = [name for name, nothing in _OTHERS.items() if getattr(generation, name) != nothing]
-    return [*others, *(["bad_words_ids"] if long_words else [])]
+    return ["num_beams"] if generation.num_beams > 1 else []
+
+
+def _below(vocabulary: int, token_ids: Iterable[int]) -> bool:
+    return all(token < vocabulary for token in token_ids)
 
 
 def _draws(parameters: GenerateParameters, generation: Generation) -> bool:

@@ -1,5 +1,6 @@
-"""Logits changed by what was said before: the repetition, frequency and presence penalties, and forbidden tokens."""
+"""Logits changed by what was said before: the repetition, frequency and presence penalties."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,6 @@ class Penalties:
        (Keskar et al., 2019; transformers' ``RepetitionPenaltyLogitsProcessor``).
     2. Frequency and presence, over the answer: the first is taken off for each time that the answer has the token, the
        second once (OpenAI; vLLM's order).
-    3. Tokens that are never written get -inf.
 
     Only logits of tokens that were seen are touched, and the table of those grows by a token at a time.
     """
@@ -26,30 +26,33 @@ class Penalties:
     def __init__(self, sampling: Sampling, prompt_ids: Ids) -> None:
         self._repetition = max(float(np.float32(sampling.repetition_penalty)), _SMALLEST)
         self._frequency, self._presence = sampling.frequency_penalty, sampling.presence_penalty
-        self._suppressed = np.array(sampling.suppress_tokens, np.int64)
         repeats = self._repetition != 1.0
-        self._remembers = repeats or self._frequency != 0.0 or self._presence != 0.0
+        self.active = repeats or self._frequency != 0.0 or self._presence != 0.0
+        """Whether there are any penalties."""
         self._seen = _SeenTokens(np.unique(prompt_ids).tolist() if repeats else [])
 
     def apply(self, logits: Floats) -> Floats:
         """Return the logits after all penalties: ``logits`` itself if there are none, else a copy.
 
-        A finite logit stays finite, however large, unless its token is forbidden.
+        A finite logit stays finite, however large.
         """
-        has_seen = self._remembers and self._seen.num_tokens > 0
-        if not has_seen and not len(self._suppressed):
+        if not self.active or not self._seen.num_tokens:
             return logits
         logits = logits.copy()
-        if has_seen:
-            ids, counts = self._seen.table()
-            logits[ids] = self._penalized(logits[ids], counts)
-        logits[self._suppressed] = -np.inf
+        ids, counts = self._seen.table()
+        logits[ids] = self._penalized(logits[ids], counts)
         return logits
 
     def add(self, token_id: int) -> None:
         """Note a token of the answer."""
-        if self._remembers:
+        if self.active:
             self._seen.add(token_id)
+
+    def fork(self) -> "Penalties":
+        """Return a copy that goes its own way from here."""
+        other = copy.copy(self)
+        other._seen = self._seen.fork()
+        return other
 
     def _penalized(self, logits: Floats, counts: npt.NDArray[np.float64]) -> Floats:
         # Rounded to float32 once, a product or quotient in float64 is the one that float32 arithmetic gives.
@@ -83,3 +86,9 @@ class _SeenTokens:
             self._ids[place], self._counts[place] = token_id, 0.0
             self.num_tokens += 1
         self._counts[place] += 1
+
+    def fork(self) -> "_SeenTokens":
+        other = copy.copy(self)
+        other._places = self._places.copy()
+        other._ids, other._counts = self._ids.copy(), self._counts.copy()
+        return other

@@ -5,20 +5,21 @@ import math
 import numpy as np
 
 from workers.runtime.decoding.cache import Floats
-from workers.runtime.decoding.order import Choice, Ids, Sampling
-from workers.runtime.decoding.penalties import Penalties
+from workers.runtime.decoding.order import Choice, Order
+from workers.runtime.decoding.processors import LogitsProcessors
 from workers.runtime.decoding.running_sums import place_exceeding
 from workers.runtime.decoding.warpers import ids_of_largest, weigh
 
+NOTHING_LEFT = "No token can be chosen: the logits of all that may be written are -inf."
 _BITS_64 = 2**64 - 1
 
 
 class Sampler:
     """Chooses the tokens of one text and remembers them. Used by one thread."""
 
-    def __init__(self, sampling: Sampling, prompt_ids: Ids) -> None:
-        self._sampling = sampling
-        self._penalties = Penalties(sampling, prompt_ids)
+    def __init__(self, order: Order) -> None:
+        self._sampling = sampling = order.sampling
+        self._processors = LogitsProcessors(order)
         self._numbers = _Numbers(sampling.seed, sampling.stream_number) if sampling.do_sample else None
 
     def choose(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> Choice:
@@ -32,15 +33,13 @@ class Sampler:
         Raises:
             RuntimeError: a logit is NaN or +inf, or every token is impossible.
         """
-        largest = float(logits.max())
-        if math.isnan(largest) or largest == math.inf:
-            raise RuntimeError(f"The model's logits hold {'NaN' if math.isnan(largest) else '+inf'}.")
-        penalized = self._penalties.apply(logits)
-        likeliest = int(penalized.argmax())
-        if penalized[likeliest] == -math.inf:
-            raise RuntimeError("No token can be chosen: the logits of all that may be written are -inf.")
-        token_id = self._draw(penalized, self._numbers) if self._numbers else likeliest
-        self._penalties.add(token_id)
+        largest = largest_of(logits)
+        processed = self._processors.apply(logits)
+        likeliest = int(processed.argmax())
+        if processed[likeliest] == -math.inf:
+            raise RuntimeError(NOTHING_LEFT)
+        token_id = self._draw(processed, self._numbers) if self._numbers else likeliest
+        self._processors.add(token_id)
         return _told(token_id, logits, largest, top_n) if logprobs else Choice(token_id)
 
     def _draw(self, logits: Floats, numbers: "_Numbers") -> int:
@@ -63,6 +62,18 @@ class _Numbers:
     def next(self) -> float:
         """Return a number from 0 to below 1."""
         return float(int(self._bits.random_raw()) >> 11) * 2.0**-53
+
+
+def largest_of(logits: Floats) -> float:
+    """Return the largest logit: -inf if every token is impossible.
+
+    Raises:
+        RuntimeError: a logit is NaN or +inf.
+    """
+    largest = float(logits.max())
+    if math.isnan(largest) or largest == math.inf:
+        raise RuntimeError(f"The model's logits hold {'NaN' if math.isnan(largest) else '+inf'}.")
+    return largest
 
 
 def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> Choice:
