@@ -4,7 +4,7 @@ import itertools
 
 from tests.unit.decoding_hand import FakeCache, FakeControl, FakeModel, Listener, answer, order, text_of, texts, written
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.row import MAX_PIECE_TOKENS
+from workers.runtime.decoding.reader import MAX_PIECE_TOKENS
 
 
 def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> None:

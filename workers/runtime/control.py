@@ -1,6 +1,7 @@
 """How the harness, a running job and the engine that works for it speak to each other."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from contracts.errors import ExecutionTimeout
@@ -37,15 +38,26 @@ class Control(Protocol):
 class Awaited(Protocol):
     """A ticket of an engine."""
 
-    num_done: int
+    @property
+    def num_done(self) -> int:
+        """Return how many of its parts are done."""
+        ...
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until it is finished; return whether it is."""
         ...
 
 
-def await_ticket(ticket: Awaited, control: Control, started: float) -> None:
-    """Wait for an engine to finish a ticket, and tell progress meanwhile. ``started``: by ``time.perf_counter()``.
+def await_ticket(
+    ticket: Awaited, control: Control, started: float, progress: Callable[[int], None] | None = None
+) -> None:
+    """Wait for an engine to finish a ticket, and tell progress meanwhile.
+
+    Args:
+        ticket: what is waited for.
+        control: of the job.
+        started: when the attempt started, by ``time.perf_counter()``.
+        progress: told how much of the ticket is done; None: ``control.progress``.
 
     Raises:
         ExecutionTimeout: the attempt has taken longer than its ``timeout_s``.
@@ -62,7 +74,7 @@ def await_ticket(ticket: Awaited, control: Control, started: float) -> None:
             raise ExecutionTimeout
         if ticket.num_done > told:
             told = ticket.num_done
-            control.progress(told)
+            (progress or control.progress)(told)
 
 
 def milliseconds(seconds: float) -> float:

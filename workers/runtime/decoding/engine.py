@@ -18,8 +18,8 @@ from workers.runtime.control import Control
 from workers.runtime.decoding.counts import Counts
 from workers.runtime.decoding.loop import Loop, Told
 from workers.runtime.decoding.order import Order
-from workers.runtime.decoding.row import DecodingModel
-from workers.runtime.decoding.ticket import Ticket
+from workers.runtime.decoding.running import DecodingModel
+from workers.runtime.decoding.ticket import Telling, Ticket
 from workers.runtime.inference import Stats
 
 logger = logging.getLogger(__name__)
@@ -69,9 +69,11 @@ class DecodingEngine:
         """Count a model's cache among the figures, as long as the model lives."""
         self._models.add(model)
 
-    def submit(self, model: DecodingModel, orders: Sequence[Order], control: Control) -> Ticket:
+    def submit(
+        self, model: DecodingModel, orders: Sequence[Order], control: Control, telling: Telling | None = None
+    ) -> Ticket:
         """Queue the texts of one job. With ``control.alone`` no other job's texts share its model calls."""
-        ticket = Ticket(orders, control)
+        ticket = Ticket(orders, control, telling)
         if orders:
             self._inbox.put(_Request(model, ticket, cancel=False))
         return ticket

@@ -1,8 +1,8 @@
-"""The decoding loop of one model: rows join after their prompt is read and leave at their end, at every step.
+"""The decoding loop of one model: texts join after their input is read and leave at their end, at every step.
 
-A turn reads a bounded piece of the prompts of new rows, oldest first, and then writes one token for every row that has
-read its prompt, in one model call. So a long prompt holds up the others by one piece a step, and a row that ends makes
-room for the next one at once.
+A turn reads a bounded piece of what new texts are written from, oldest first, and then writes one token for every text
+that has read its input, in one model call. So a long prompt holds up the others by one piece a step, and a text that
+ends makes room for the next one at once. The source of an encoder is one piece, however long.
 """
 
 import logging
@@ -10,13 +10,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
+
+import numpy as np
 
 from contracts.generation import Piece
 from workers.runtime.control import Stopped
+from workers.runtime.decoding.beam_group import BeamGroup
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.counts import Counts
 from workers.runtime.decoding.line import Line
-from workers.runtime.decoding.row import MAX_PIECE_TOKENS, DecodingModel, Row
+from workers.runtime.decoding.order import Order
+from workers.runtime.decoding.reader import MAX_PIECE_TOKENS
+from workers.runtime.decoding.row import Row
+from workers.runtime.decoding.running import DecodingModel, Running
 from workers.runtime.decoding.ticket import Ticket
 from workers.runtime.failures import as_job_error
 
@@ -24,6 +31,7 @@ logger = logging.getLogger(__name__)
 IDLE_PIECES = 4
 """Pieces that a turn reads while nobody waits for a next token."""
 Told = list[tuple[Ticket, Piece]]
+Logits = TypeVar("Logits", Floats, Floats | None)
 
 
 class Loop:
@@ -34,21 +42,21 @@ class Loop:
         self._cache = model.cache
         self._counts = counts
         self._waiting: Line[Ticket, int] = Line()
-        self._reading: deque[Row] = deque()
-        self._writing: list[Row] = []
-        self._ended: list[Row] = []
+        self._reading: deque[Running] = deque()
+        self._writing: list[Running] = []
+        self._ended: list[Running] = []
 
     def __bool__(self) -> bool:
         return bool(self._reading or self._writing or self._waiting.first())
 
     @property
     def num_running(self) -> int:
-        """Rows with a place in the cache."""
-        return len(self._reading) + len(self._writing)
+        """Places of the cache that are taken."""
+        return sum(len(row.places) for row in (*self._reading, *self._writing))
 
     @property
     def num_waiting(self) -> int:
-        """Rows that wait for a place."""
+        """Orders that wait for a place."""
         return len(self._waiting)
 
     @property
@@ -93,63 +101,85 @@ class Loop:
             others = {other.ticket for other in (*self._reading, *self._writing)} - {ticket}
             if others and (ticket.control.alone or any(other.control.alone for other in others)):
                 return
-            place = self._cache.take(ticket.orders[index].max_length)
-            if place is None:
+            order = ticket.orders[index]
+            places = self._take(order)
+            if not places:
                 return
-            self._reading.append(Row(ticket, self._waiting.take(), place, self._model))
+            running = BeamGroup if order.beams else Row
+            self._reading.append(running(ticket, self._waiting.take(), places, self._model))
             ticket.started()
 
+    def _take(self, order: Order) -> list[int]:
+        """Return places for all texts of an order that grow at once; none as long as there is no room for all."""
+        places: list[int] = []
+        for _ in range(order.num_places):
+            place = self._cache.take(order.max_length)
+            if place is None:
+                for taken in places:
+                    self._cache.leave(taken)
+                return []
+            places.append(place)
+        return places
+
     def _read(self) -> Told:
-        """Read pieces of prompts, the oldest first: one, or several that are short, while others wait for a token."""
+        """Read pieces of inputs, the oldest first: one, or several that are short, while others wait for a token."""
         budget = MAX_PIECE_TOKENS if self._writing else MAX_PIECE_TOKENS * IDLE_PIECES
+        num_read = 0
         told: Told = []
         while self._reading:
             row = self._reading[0]
-            piece = row.next_piece
-            budget -= len(piece)
-            if budget < 0:
+            num_next = row.reader.num_next
+            if num_read and num_read + num_next > budget:
                 break
+            num_read += num_next
             try:
-                logits = self._call([row], len(piece), partial(self._cache.prefill, row.place, piece))
+                logits = self._call([row], [num_next], partial(row.reader.read, self._cache, row.places))
             except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
                 self._fail(row, error)
                 continue
-            self._counts.tokens_in += len(piece)
-            if row.has_read(len(piece)):
+            self._counts.tokens_in += num_next
+            if not row.reader.num_next:
                 self._reading.popleft()
                 self._writing.append(row)
+            if logits is not None:
                 told += self._accept(row, logits)
         return told
 
-    def _write(self, rows: Sequence[Row]) -> Told:
+    def _write(self, rows: Sequence[Running]) -> Told:
         """Write a token for each row; if that fails, for each by itself, so that only the culprit's job fails."""
         if not rows:
             return []
+        fed = [row.fed() for row in rows]
+        places = [place for its_places, _ in fed for place in its_places]
+        token_ids = [token_id for _, its_tokens in fed for token_id in its_tokens]
         try:
-            places, token_ids = [row.place for row in rows], [row.last_token for row in rows]
-            logits = self._call(rows, 1, partial(self._cache.step, places, token_ids))
+            logits = self._call(rows, [1] * len(places), partial(self._cache.step, places, token_ids))
         except BaseException as error:
             if len(rows) == 1:
                 self._fail(rows[0], error)
                 return []
             return [piece for row in rows if row in self._writing for piece in self._write([row])]
-        return [piece for row, its in zip(rows, logits, strict=True) for piece in self._accept(row, its)]
+        ends = np.cumsum([len(its_places) for its_places, _ in fed])[:-1]
+        told: Told = []
+        for row, its in zip(rows, np.split(logits, ends), strict=True):
+            told += self._accept(row, its) if row.reader.has_fed() else []
+        return told
 
-    def _call(self, rows: Sequence[Row], num_tokens: int, run: Callable[[], Floats]) -> Floats:
+    def _call(self, rows: Sequence[Running], lengths: Sequence[int], run: Callable[[], Logits]) -> Logits:
         started = time.perf_counter()
-        with self._counts.calling([num_tokens] * len(rows)):
+        with self._counts.calling(lengths):
             logits = run()
         elapsed_s = time.perf_counter() - started
         for ticket in {row.ticket for row in rows}:
             ticket.infer_s += elapsed_s
         return logits
 
-    def _accept(self, row: Row, logits: Floats) -> Told:
-        """Let a row take its next token, and leave if that was its last."""
+    def _accept(self, row: Running, logits: Floats) -> Told:
+        """Let a row choose what comes next, and leave if that was its end."""
         if row not in self._writing:  # its job has failed with another of its rows
             return []
         try:
-            piece = row.accept(logits)
+            pieces = row.ticket.tell(row.order, row.accept(logits))
         except Exception as error:
             self._fail(row, error)
             return []
@@ -157,7 +187,7 @@ class Loop:
         if row.finish_reason:
             self._remove(row)
             self._ended.append(row)
-        return [(row.ticket, piece)] if piece else []
+        return [(row.ticket, piece) for piece in pieces]
 
     def _settle(self) -> None:
         """Hand finished texts to their tickets: after they were told, since what comes after a job's end is refused."""
@@ -165,7 +195,7 @@ class Loop:
         for row in ended:
             row.settle()
 
-    def _count(self, row: Row) -> None:
+    def _count(self, row: Running) -> None:
         now = time.perf_counter()
         self._counts.tokens_out += 1
         if row.num_written > 1:
@@ -174,12 +204,13 @@ class Loop:
             self._counts.first_token.add(first_s)
         row.last_at = now
 
-    def _fail(self, row: Row, error: BaseException) -> None:
+    def _fail(self, row: Running, error: BaseException) -> None:
         logger.error("text not written", exc_info=error, extra={"model": self._model.name})
         self.end(row.ticket, error)
 
-    def _remove(self, row: Row) -> None:
-        self._cache.leave(row.place)
+    def _remove(self, row: Running) -> None:
+        for place in row.places:
+            self._cache.leave(place)
         if row in self._writing:
             self._writing.remove(row)
         else:

@@ -103,6 +103,11 @@ class Order:
     """Which part of that input, where inputs are read in parts."""
 
     @property
+    def num_places(self) -> int:
+        """Texts that grow at once."""
+        return self.beams.num_beams if self.beams else 1
+
+    @property
     def max_length(self) -> int:
         """Most tokens that the text may come to hold, its prompt included."""
         return len(self.prompt_ids) + self.max_new_tokens
@@ -131,4 +136,4 @@ class Written:
     tokens: list[Token]
     top_tokens: list[list[Token]]
     mean_logprob: float
-    """Of its tokens; NaN unless it or their log-probabilities were asked for."""
+    """Of its tokens; NaN unless it or their log-probabilities were asked for. Of a search: the score."""

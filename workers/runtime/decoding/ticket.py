@@ -4,27 +4,39 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
+from contracts.generation import Piece
 from workers.runtime.control import Control
 from workers.runtime.decoding.order import Order, Written
+
+
+class Telling(Protocol):
+    """Says what a job tells of texts that grow side by side, if that is not each by itself."""
+
+    def told(self, order: Order, piece: Piece) -> list[Piece]:
+        """Return what is told now that an order's text has grown by this piece. Called by the inference thread."""
+        ...
 
 
 class Ticket:
     """Written by the inference thread, waited for by the job's own. Compared and hashed by identity."""
 
-    def __init__(self, orders: Sequence[Order], control: Control) -> None:
+    def __init__(self, orders: Sequence[Order], control: Control, telling: Telling | None = None) -> None:
         self.orders = orders
         self.control = control
         self.num_done = 0
-        """Inputs of which all texts are written."""
+        """Parts of inputs of which all texts are written."""
         self.wait_s = 0.0
         """Until the first of its texts got a place."""
         self.infer_s = 0.0
         """Model calls with one of its texts."""
         self.first_token_s = 0.0
         """Until the first token of any of its texts."""
-        self._results: list[Written | None] = [None] * len(orders)
-        self._left = Counter(order.input for order in orders)
+        self._telling = telling
+        self._results: list[list[Written]] = [[] for _ in orders]
+        self._left = Counter((order.input, order.part) for order in orders)
+        self.num_parts = len(self._left)
         self._num_left = len(orders)
         self._error: Exception | None = None
         self._finished = threading.Event()
@@ -42,7 +54,7 @@ class Ticket:
         return self._finished.wait(timeout_s)
 
     def results(self) -> list[Written]:
-        """Return the texts in the order in which they were asked for.
+        """Return the texts in the order in which they were asked for; those of a search the best first.
 
         Raises:
             TriptychError: a model call failed.
@@ -51,10 +63,9 @@ class Ticket:
         """
         if self._error is not None:
             raise self._error
-        written = [result for result in self._results if result is not None]
-        if len(written) != len(self.orders):
-            raise RuntimeError(f"{len(written)} of {len(self.orders)} texts are written")
-        return written
+        if self._num_left:
+            raise RuntimeError(f"{self._num_left} of {len(self.orders)} orders are not written")
+        return [written for texts in self._results for written in texts]
 
     def started(self) -> None:
         """Note that one of its texts has a place."""
@@ -67,12 +78,18 @@ class Ticket:
         self.first_token_s = time.perf_counter() - self._created
         return self.first_token_s
 
-    def settle(self, index: int, written: Written) -> None:
-        """Store one text."""
-        self._results[index] = written
+    def tell(self, order: Order, pieces: Sequence[Piece]) -> list[Piece]:
+        """Return what is told now that an order's texts have grown by these pieces."""
+        if self._telling is None:
+            return list(pieces)
+        return [told for piece in pieces for told in self._telling.told(order, piece)]
+
+    def settle(self, index: int, texts: list[Written]) -> None:
+        """Store the texts of one order."""
+        order, self._results[index] = self.orders[index], texts
         self._num_left -= 1
-        self._left[written.order.input] -= 1
-        self.num_done += not self._left[written.order.input]
+        self._left[order.input, order.part] -= 1
+        self.num_done += not self._left[order.input, order.part]
         if not self._num_left:
             self._finished.set()
 

@@ -1,4 +1,4 @@
-"""What a task of a text generator sees of the job it works on: write texts, and how long that took."""
+"""What a task that writes texts sees of the job it works on: write texts, and how long that took."""
 
 import time
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from contracts.jobs import Timings
 from workers.runtime.control import Control, await_ticket, milliseconds
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.order import Order, Written
-from workers.runtime.decoding.row import DecodingModel
-from workers.runtime.decoding.ticket import Ticket
+from workers.runtime.decoding.running import DecodingModel
+from workers.runtime.decoding.ticket import Telling, Ticket
 
 FLUSH_S = 10.0
 """Longest wait for a job's last pieces to be told. Only a store that is out of reach takes that long, and it would not
@@ -23,22 +23,32 @@ class DecodingWork:
     def __init__(self, engine: DecodingEngine, control: Control) -> None:
         self._engine = engine
         self._control = control
-        self._started = time.perf_counter()
-        self._submitted = self._written = self._started
-        self._ticket: Ticket | None = None
+        self._started = self._written = time.perf_counter()
+        self._before_s = 0.0
+        self._tickets: list[Ticket] = []
 
-    def write(self, model: DecodingModel, orders: Sequence[Order]) -> list[Written]:
+    def write(self, model: DecodingModel, orders: Sequence[Order], telling: Telling | None = None) -> list[Written]:
         """Write texts, side by side with those of other jobs; return them in the order of ``orders``.
+
+        An order with beams gives as many texts as it wants returned, the best first. A job may write several times; its
+        progress and its timings are those of all.
 
         Raises:
             ExecutionTimeout: the job took longer than its ``timeout_s``.
             Stopped: the job is no longer this worker's.
             TriptychError: a model call failed.
         """
-        self._submitted = time.perf_counter()
-        ticket = self._ticket = self._engine.submit(model, orders, self._control)
+        if not self._tickets:
+            self._before_s = time.perf_counter() - self._started
+        ticket = self._engine.submit(model, orders, self._control, telling)
+        num_before = sum(earlier.num_parts for earlier in self._tickets)
+        self._tickets.append(ticket)
+
+        def tell(num_done: int) -> None:
+            self._control.progress(num_before + num_done, num_before + ticket.num_parts)
+
         try:
-            await_ticket(ticket, self._control, self._started)
+            await_ticket(ticket, self._control, self._started, tell)
         finally:
             self._engine.cancel(model, ticket)
         self._written = time.perf_counter()
@@ -50,12 +60,12 @@ class DecodingWork:
 
     def timings(self) -> bytes:
         """Return the JSON of ``Timings`` up to now."""
-        ticket, before_s = self._ticket, self._submitted - self._started
+        first_s = next((ticket.first_token_s for ticket in self._tickets), 0.0)
         timings = Timings(
-            tokenize_ms=milliseconds(before_s),
-            batch_wait_ms=milliseconds(ticket.wait_s) if ticket else 0.0,
-            infer_ms=milliseconds(ticket.infer_s) if ticket else 0.0,
+            tokenize_ms=milliseconds(self._before_s),
+            batch_wait_ms=milliseconds(sum(ticket.wait_s for ticket in self._tickets)),
+            infer_ms=milliseconds(sum(ticket.infer_s for ticket in self._tickets)),
             post_ms=milliseconds(time.perf_counter() - self._written),
-            first_token_ms=milliseconds(before_s + ticket.first_token_s) if ticket else 0.0,
+            first_token_ms=milliseconds(self._before_s + first_s) if self._tickets else 0.0,
         )
         return msgspec.json.encode(timings)
