@@ -1,9 +1,9 @@
-"""Make the starter decoder's tokenizer: byte pairs over its own texts, so that it can read and write any text.
+"""Make the tokenizers of starters that write: byte pairs over their own texts, so that they read and write any text.
 
-Line breaks and indents are tokens of their own, wherever a prompt ends.
+The decoder's has line breaks and indents as tokens of their own, wherever a prompt ends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -15,19 +15,25 @@ _WORDS = r"\n| {4}| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s"
 _NUM_TOKENS = 1280
 
 
-def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Return a tokenizer that adds nothing to a text."""
+def make_tokenizer(
+    texts: Iterable[str],
+    *,
+    words: str = _WORDS,
+    num_tokens: int = _NUM_TOKENS,
+    special_tokens: Sequence[str] = SPECIAL_TOKENS,
+) -> Tokenizer:
+    """Return a tokenizer that adds nothing to a text; no token reaches beyond one of the ``words``, a pattern."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_WORDS), behavior="isolated"),
+            pre_tokenizers.Split(Regex(words), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=_NUM_TOKENS,
-        special_tokens=list(SPECIAL_TOKENS),
+        vocab_size=num_tokens,
+        special_tokens=list(special_tokens),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
