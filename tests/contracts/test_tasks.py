@@ -7,10 +7,19 @@ import pytest
 
 from contracts.generation import MAX_MESSAGES, GenerateRequest
 from contracts.sampling import MAX_STOPS
+from contracts.seq2seq import DenoiseRequest, SummarizeRequest, Text2TextRequest, TranslateRequest
 from contracts.shapes import MAX_INPUTS
 from contracts.tasks import TASKS, ClassifyRequest, EmbedRequest, num_inputs
 
-REQUESTS = {"embed": EmbedRequest, "classify": ClassifyRequest, "generate": GenerateRequest}
+REQUESTS = {
+    "embed": EmbedRequest,
+    "classify": ClassifyRequest,
+    "generate": GenerateRequest,
+    "translate": TranslateRequest,
+    "summarize": SummarizeRequest,
+    "denoise": DenoiseRequest,
+    "text2text": Text2TextRequest,
+}
 CHAT = {"messages": [{"role": "user", "content": "Who is there?"}]}
 PAIR = {"text": "a", "text_pair": "b"}
 
@@ -164,6 +173,12 @@ def test_each_task_has_types_that_a_document_can_be_made_of() -> None:
         assert task.name == name and task.summary
         schemas, _ = msgspec.json.schema_components([task.inputs, task.parameters, task.output])
         assert len(schemas) == 3
+
+
+def test_a_task_streams_if_its_request_says_so() -> None:
+    assert set(REQUESTS) == set(TASKS)
+    for name, task in TASKS.items():
+        assert ("stream" in REQUESTS[name].__struct_fields__) == task.streams
 
 
 def test_a_worker_decodes_what_a_gateway_encoded() -> None:
