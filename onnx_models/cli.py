@@ -88,7 +88,11 @@ def _add_export(parsers: Parsers) -> None:
         "same in any company; int8-dynamic rounds activations too, and answers change with their batch neighbours",
     )
     add("--opset", type=_positive, help="ONNX opset of the graph (default: what the architecture was proved with)")
-    add("--cache", choices=["slots", "concat"], help="decoders: a cache that grows in place, or the exporter's own")
+    add(
+        "--cache",
+        choices=["slots", "concat"],
+        help="writers: a cache that grows in place, or the exporter's own",
+    )
     add(
         "--pooling",
         choices=["mean", "cls", "last_token", "none"],

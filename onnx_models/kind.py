@@ -28,6 +28,7 @@ _BY_GRAPH: dict[GraphKind, str] = {
     "decoder-concat": "onnx_models.decoders.causal",
     "decoder-memory": "onnx_models.decoders.transformer_xl",
     "encoder-decoder": "onnx_models.seq2seq.encoder_decoder",
+    "encoder-decoder-slots": "onnx_models.seq2seq.encoder_decoder",
     "recurrent": "onnx_models.classic.recurrent",
     "text-autoencoder": "onnx_models.classic.text_autoencoder",
     "image-autoencoder": "onnx_models.classic.image_autoencoder",
@@ -63,7 +64,8 @@ class ExportRequest:
     opset: int | None = None
     """Of the graph; None: what the exporter of this architecture was proved with."""
     cache: Literal["slots", "concat"] = "slots"
-    """Decoders: the cache that grows in place where the architecture allows it, or the exporter's own."""
+    """Decoders, alone or behind an encoder of texts: the cache that grows in place where the architecture allows it, or
+    the exporter's own."""
     pooling: Pooling | None = None
     normalize: bool | None = None
     max_tokens: int | None = None

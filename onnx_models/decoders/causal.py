@@ -11,12 +11,12 @@ import onnx
 from onnx_models.decoders.causal_parity import compare
 from onnx_models.decoders.concat import export_concat
 from onnx_models.decoders.facts import max_tokens, write_chat_template
-from onnx_models.decoders.slots.cache import NoSlotsError
 from onnx_models.decoders.slots.export import export_slots
 from onnx_models.exporter import read_config
 from onnx_models.generation import generation_facts
 from onnx_models.kind import ExportRequest
 from onnx_models.manifest import manifest_of
+from onnx_models.slots.cache import NoSlotsError
 from onnx_models.tokenizers.write import write_tokenizer
 from workers.runtime.manifest import Decoder, GraphKind, Limits, Manifest
 

@@ -1,9 +1,12 @@
 """Encoder-decoders: texts, recordings and pictures read at once, texts written token by token.
 
-A package holds ``encoder_model.onnx`` and ``decoder_model_merged.onnx``. The merged decoder has two branches over one
-copy of the weights: ``use_cache_branch`` false for a row's first tokens, true for all that follow, one or several at a
-time. Its rows may be of any age (`onnx_models.architectures.decoder_mask`). ONNX Runtime packs weights once for each
-branch, so a session over this graph should set ``session.disable_prepacking`` to 1: that halves what it holds.
+A package of a model that reads texts holds the slot graphs of `onnx_models.seq2seq.slots` where the architecture's
+attention allows them; if not, [export] says why. Any other, and one that is asked for with ``cache = "concat"``, holds
+``encoder_model.onnx`` and ``decoder_model_merged.onnx`` as optimum writes them. The merged decoder has two branches
+over one copy of the weights: ``use_cache_branch`` false for a row's first tokens, true for all that follow, one or
+several at a time. Its rows may be of any age (`onnx_models.architectures.decoder_mask`). ONNX Runtime packs weights
+once for each branch, so a session over this graph should set ``session.disable_prepacking`` to 1: that halves what it
+holds.
 """
 
 import shutil
@@ -24,9 +27,12 @@ from onnx_models.seq2seq.facts import audio_facts, limits_of, prompts_of, transc
 from onnx_models.seq2seq.languages import translate_facts
 from onnx_models.seq2seq.parity import compare
 from onnx_models.seq2seq.served import DECODER, ENCODER
+from onnx_models.seq2seq.served_slots import DECODER as SLOT_DECODER
+from onnx_models.seq2seq.slots.export import export_slots
+from onnx_models.slots.cache import NoSlotsError
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Decoder, Generation, Manifest, Task
+from workers.runtime.manifest import Decoder, Generation, GraphKind, Manifest, Task
 
 __all__ = ["compare", "make"]
 _READS = {"whisper": "sound", "vision-encoder-decoder": "pictures"}
@@ -40,16 +46,16 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     _check_task(config.model_type, request.task)
     limits = limits_of(request, config)
     tokenizer = write_tokenizer(source, folder, decodes=True)
-    _write_graphs(request, config, folder)
-    vocabulary, cross_cache = _read_decoder(folder)
+    graph, reason = _write_graphs(request, config, folder)
     return manifest_of(
         request,
         folder,
-        graph="encoder-decoder",
+        graph=graph,
         architecture=config.model_type,
         limits=limits,
-        decoder=Decoder(vocabulary=vocabulary, cross_cache=cross_cache),
+        decoder=_read_decoder(folder, graph),
         generation=_generation(source),
+        export={"no_slots": reason} if reason else {},
         **_tables(request, config, tokenizer),
     )
 
@@ -81,7 +87,20 @@ def _generation(source: Source) -> Generation:
     return facts
 
 
-def _write_graphs(request: ExportRequest, config: Any, folder: Path) -> None:
+def _write_graphs(request: ExportRequest, config: Any, folder: Path) -> tuple[GraphKind, str]:
+    """Write the graphs; return their kind, and why they are not those with slots if these were wanted."""
+    reason = ""
+    if request.cache == "slots" and config.model_type not in _READS:
+        try:
+            export_slots(request.source, folder, opset=request.opset)
+            return "encoder-decoder-slots", ""
+        except NoSlotsError as error:
+            reason = str(error)
+    _write_merged(request, config, folder)
+    return "encoder-decoder", reason
+
+
+def _write_merged(request: ExportRequest, config: Any, folder: Path) -> None:
     """Run optimum and keep the encoder and the merged decoder, not the two graphs that it was merged from."""
     task = _OPTIMUM_TASKS[_READS.get(config.model_type, "text")]
     frames = {"nb_max_frames": 2 * config.max_source_positions} if config.model_type == "whisper" else {}
@@ -92,19 +111,23 @@ def _write_graphs(request: ExportRequest, config: Any, folder: Path) -> None:
                 shutil.move(path, folder / path.name)
 
 
-def _read_decoder(folder: Path) -> tuple[int, bool]:
-    """Return the length of the decoder's logits, and whether it returns keys and values of the source.
+def _read_decoder(folder: Path, kind: GraphKind) -> Decoder:
+    """Return how long the decoder's logits are, and which attention and caches it has.
 
     Raises:
-        ExportError: it takes no mask of its own tokens.
+        ExportError: a merged decoder takes no mask of its own tokens.
     """
-    graph = onnx.load(folder / DECODER, load_external_data=False).graph
+    slots = kind == "encoder-decoder-slots"
+    graph = onnx.load(folder / (SLOT_DECODER if slots else DECODER), load_external_data=False).graph
     inputs = [tensor.name for tensor in graph.input]
-    if "attention_mask" not in inputs:
+    if not slots and "attention_mask" not in inputs:
         raise ExportError(
             "the decoder takes no mask, so its rows would have to start together, and workers let none wait; "
             "onnx_models/architectures/decoder_mask.py lists the architectures that have one"
         )
     logits = next(output for output in graph.output if output.name == "logits")
-    cross_cache = any(name.endswith(".encoder.key") for name in inputs)
-    return int(logits.type.tensor_type.shape.dim[-1].dim_value), cross_cache
+    return Decoder(
+        vocabulary=int(logits.type.tensor_type.shape.dim[-1].dim_value),
+        attention="group_query" if slots else None,
+        cross_cache=any(name.endswith(".encoder.key") for name in inputs),
+    )

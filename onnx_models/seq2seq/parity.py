@@ -9,7 +9,8 @@ from onnx_models.comparison import Comparison
 from onnx_models.errors import ParityError
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.seq2seq.samples import Batch, sample_batches
-from onnx_models.seq2seq.served import Floats, Input, ServedEncoderDecoder
+from onnx_models.seq2seq.served import Floats, Input, Served, ServedEncoderDecoder
+from onnx_models.seq2seq.served_slots import ServedSlots
 from onnx_models.seq2seq.writing import write
 from onnx_models.source import Source
 from workers.runtime.manifest import Manifest
@@ -29,7 +30,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     Answers are written with and without company: rows that start three steps apart, over sources of several lengths.
     See `onnx_models.kind.Kind`.
     """
-    served = ServedEncoderDecoder(package)
+    served = serve(package)
     reference = ReferenceEncoderDecoder(source, package.manifest.task)
     found = Comparison()
     batches = sample_batches(served, reference.tokenizer, source, found)
@@ -42,6 +43,11 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     inputs = [each for batch in batches for each in batch]
     _compare_answers(found, served, reference, inputs[:: -(-len(inputs) // _NUM_ANSWERS)])
     return found
+
+
+def serve(package: ModelPackage) -> Served:
+    """Load a package's graphs in the way that its kind is served."""
+    return (ServedSlots if package.manifest.graph == "encoder-decoder-slots" else ServedEncoderDecoder)(package)
 
 
 def prefix_of(manifest: Manifest) -> list[int]:
@@ -60,46 +66,46 @@ def prefix_of(manifest: Manifest) -> list[int]:
     return [token for token in (start, *told) if token is not None]
 
 
-def _compare_encoders(
-    found: Comparison, served: ServedEncoderDecoder, reference: ReferenceEncoderDecoder, batch: Batch
-) -> None:
-    for each, together, expected in zip(batch, served.encode(batch), reference.encode(batch), strict=True):
+def _compare_encoders(found: Comparison, served: Served, reference: ReferenceEncoderDecoder, batch: Batch) -> None:
+    expected_of = reference.source_cache if isinstance(served, ServedSlots) else reference.encode
+    for each, together, expected in zip(batch, served.encode(batch), expected_of(batch), strict=True):
         found.add(together, expected)
         found.add_company(served.encode([each])[0], together)
 
 
-def _compare_longest(
-    found: Comparison, served: ServedEncoderDecoder, reference: ReferenceEncoderDecoder, source: Input
-) -> None:
+def _compare_longest(found: Comparison, served: Served, reference: ReferenceEncoderDecoder, source: Input) -> None:
     """Let the decoder read as many tokens as the manifest says that it can: in one call, then in three."""
     tokens = _random_tokens(served, min(served.max_new_tokens, _MAX_LOGITS // served.vocabulary))
-    hidden, expected = served.encode([source]), reference.logits(source, tokens)
-    found.add(served.start(hidden, tokens)[0][0], expected)
+    encoded, expected = served.encode([source]), reference.logits(source, tokens)
+    logits, rows = served.start(encoded, tokens)
+    served.leave(rows)
+    found.add(logits[0], expected)
     cuts = (len(tokens) // 3, len(tokens) // 2)
-    logits, rows = served.start(hidden, tokens[: cuts[0]])
+    logits, rows = served.start(encoded, tokens[: cuts[0]])
     for piece in (tokens[cuts[0] : cuts[1]], tokens[cuts[1] :]):
         more, rows = served.read(rows, [piece])
         logits = [np.concatenate([logits[0], more[0]])]
+    served.leave(rows)
     found.add(logits[0], expected)
 
 
 def _compare_answers(
-    found: Comparison, served: ServedEncoderDecoder, reference: ReferenceEncoderDecoder, inputs: Sequence[Input]
+    found: Comparison, served: Served, reference: ReferenceEncoderDecoder, inputs: Sequence[Input]
 ) -> None:
     prefix = prefix_of(served.manifest)
     num_tokens = min(_NUM_TOKENS, served.max_new_tokens - len(prefix))
-    hidden = [served.encode([each])[0] for each in inputs]
+    encoded = [served.encode([each])[0] for each in inputs]
     expected = [reference.greedy(each, prefix, num_tokens, served.padding) for each in inputs]
     for steps_apart in (0, _STEPS_APART):
-        tokens, _ = write(served, hidden, prefix, num_tokens, steps_apart=steps_apart)
+        tokens, _ = write(served, encoded, prefix, num_tokens, steps_apart=steps_apart)
         for written, greedy in zip(tokens, expected, strict=True):
             found.add_tokens(written, greedy)
     # Given tokens, so that the logits can be compared where a model of lower precision would have gone elsewhere.
     random = [_random_tokens(served, num_tokens) for _ in inputs]
     for forced in (expected, random):
-        _, together = write(served, hidden, prefix, num_tokens, steps_apart=_STEPS_APART, forced=forced)
+        _, together = write(served, encoded, prefix, num_tokens, steps_apart=_STEPS_APART, forced=forced)
         for index, each in enumerate(inputs):
-            _, alone = write(served, [hidden[index]], prefix, num_tokens, forced=[forced[index]])
+            _, alone = write(served, [encoded[index]], prefix, num_tokens, forced=[forced[index]])
             found.add(together[index], _logits(reference, each, prefix, forced[index]))
             found.add_company(alone[0], together[index])
 
@@ -109,7 +115,7 @@ def _logits(reference: ReferenceEncoderDecoder, source: Input, prefix: Sequence[
     return reference.logits(source, [*prefix, *tokens][:-1])[len(prefix) - 1 :]
 
 
-def _random_tokens(served: ServedEncoderDecoder, number: int) -> list[int]:
+def _random_tokens(served: Served, number: int) -> list[int]:
     """Return tokens other than padding, the same ones for the same number."""
     usable = np.setdiff1d(np.arange(served.vocabulary), [-1 if served.padding is None else served.padding])
     return [int(token) for token in np.random.default_rng(_SEED).choice(usable, number)]

@@ -11,6 +11,8 @@ import torch
 from transformers import (
     AutoModelForSeq2SeqLM,
     AutoModelForSpeechSeq2Seq,
+    DynamicCache,
+    EncoderDecoderCache,
     GenerationConfig,
     GenerationMixin,
     VisionEncoderDecoderModel,
@@ -42,6 +44,22 @@ class ReferenceEncoderDecoder:
         hidden = self._model.get_encoder()(**self._batch(inputs)).last_hidden_state
         lengths = [len(each) if isinstance(each, list) else None for each in inputs]
         return [row[:length].numpy() for row, length in zip(hidden, lengths, strict=True)]
+
+    @torch.inference_mode()
+    def source_cache(self, inputs: Sequence[Input]) -> list[Floats]:
+        """Run the encoder on one batch, as ``encode`` does, and what all layers of the decoder make of its output.
+
+        Returns:
+            For each input the keys and values that attention to the source reads, side by side: of one layer after the
+            other all heads of its keys, then those of its values; float32 [positions, width], without padding.
+        """
+        # Not the cache that transformers would make by itself: it has as many layers as the encoder has.
+        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        start = torch.zeros(len(inputs), 1, dtype=torch.long)
+        self._model(**self._batch(inputs), decoder_input_ids=start, past_key_values=cache, use_cache=True)
+        tensors = [tensor for layer in cache.cross_attention_cache.layers for tensor in (layer.keys, layer.values)]
+        rows = torch.cat(tensors, dim=1).transpose(1, 2).flatten(2)
+        return [row[: len(each)].numpy() for row, each in zip(rows, inputs, strict=True)]
 
     @torch.inference_mode()
     def logits(self, source: Input, tokens: Sequence[int]) -> Floats:

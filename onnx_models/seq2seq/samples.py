@@ -11,7 +11,7 @@ from onnx_models.errors import ParityError
 from onnx_models.exporter import LOCAL
 from onnx_models.sample_texts import TEXTS
 from onnx_models.seq2seq.log_mel import log_mel
-from onnx_models.seq2seq.served import Floats, Input, ServedEncoderDecoder
+from onnx_models.seq2seq.served import Floats, Input, Served
 from onnx_models.source import Source
 from workers.runtime.manifest import Audio
 
@@ -25,7 +25,7 @@ _MAX_FEATURES_DIFF = 2e-4
 _SPOKEN_LANGUAGES = 3
 
 
-def sample_batches(served: ServedEncoderDecoder, tokenizer: Any, source: Source, found: Comparison) -> list[Batch]:
+def sample_batches(served: Served, tokenizer: Any, source: Source, found: Comparison) -> list[Batch]:
     """Return batches of inputs for the encoder: random ones, then real ones, prepared by what the package says.
 
     Args:
@@ -45,7 +45,7 @@ def sample_batches(served: ServedEncoderDecoder, tokenizer: Any, source: Source,
     return [*_random_texts(served, tokenizer), _texts(served, tokenizer, found), *_foreign_texts(served, tokenizer)]
 
 
-def _random_texts(served: ServedEncoderDecoder, tokenizer: Any) -> list[Batch]:
+def _random_texts(served: Served, tokenizer: Any) -> list[Batch]:
     """Return rows of random tokens without padding among them, up to the longest that the manifest allows."""
     manifest = served.manifest
     rng = np.random.default_rng(_SEED)
@@ -56,7 +56,7 @@ def _random_texts(served: ServedEncoderDecoder, tokenizer: Any) -> list[Batch]:
     return [[rng.choice(usable, size=length).tolist() for length in lengths] for lengths in batches]
 
 
-def _texts(served: ServedEncoderDecoder, tokenizer: Any, found: Comparison) -> Batch:
+def _texts(served: Served, tokenizer: Any, found: Comparison) -> Batch:
     limit = served.manifest.limits.max_tokens
     samples = [(text, served.tokenizer.encode(text).ids) for text in (*TEXTS, " ".join(TEXTS))]
     fitting = [(text, ids) for text, ids in samples if len(ids) <= limit]
@@ -69,7 +69,7 @@ def _texts(served: ServedEncoderDecoder, tokenizer: Any, found: Comparison) -> B
     return [ids for _, ids in fitting]
 
 
-def _foreign_texts(served: ServedEncoderDecoder, tokenizer: Any) -> list[Batch]:
+def _foreign_texts(served: Served, tokenizer: Any) -> list[Batch]:
     """Return a text in some of the languages that the encoder is told, after seeing that both sides tell it alike."""
     languages = served.manifest.translate
     if not languages or not languages.source:

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from onnx_models.seq2seq.served import Floats, Row, ServedEncoderDecoder
+from onnx_models.seq2seq.served import Floats, Served
 
 
 @dataclass
 class _Answer:
-    hidden: Floats
+    source: Floats
     forced: Sequence[int] | None
-    row: Row | None = None
+    row: Any = None
     tokens: list[int] = field(default_factory=list)
     logits: list[Floats] = field(default_factory=list)
 
-    def take(self, logits: Floats, row: Row, padding: int | None) -> None:
+    def take(self, logits: Floats, row: Any, padding: int | None) -> None:
         """Choose the next token by the last of the logits [tokens, vocabulary]."""
         self.row = row
         self.logits.append(logits[-1])
@@ -24,8 +25,8 @@ class _Answer:
 
 
 def write(
-    served: ServedEncoderDecoder,
-    hidden: Sequence[Floats],
+    served: Served,
+    sources: Sequence[Floats],
     prefix: Sequence[int],
     num_tokens: int,
     *,
@@ -36,7 +37,7 @@ def write(
 
     Args:
         served: the model.
-        hidden: what its encoder answered to each source.
+        sources: what its encoder answered to each source.
         prefix: the tokens that every answer starts with.
         num_tokens: how many to write behind them.
         steps_apart: steps between one row's start and the next one's; every row leaves when it is done.
@@ -45,21 +46,25 @@ def write(
     Returns:
         For each source the tokens, and the logits that they were chosen by, float32 [num_tokens, vocabulary].
     """
-    answers = [_Answer(each, forced[index] if forced else None) for index, each in enumerate(hidden)]
+    answers = [_Answer(each, forced[index] if forced else None) for index, each in enumerate(sources)]
     step = 0
     while any(len(answer.tokens) < num_tokens for answer in answers):
-        rows = [(answer, answer.row) for answer in answers if answer.row and len(answer.tokens) < num_tokens]
-        if rows:
-            read = served.read([row for _, row in rows], [answer.tokens[-1:] for answer, _ in rows])
-            _take((answer for answer, _ in rows), *read, served.padding)
-        due = [answer for index, answer in enumerate(answers) if not answer.row and index * steps_apart <= step]
+        running = [answer for answer in answers if answer.row is not None]
+        if running:
+            read = served.read([answer.row for answer in running], [answer.tokens[-1:] for answer in running])
+            _take(running, *read, served.padding)
+        due = [each for index, each in enumerate(answers) if not each.tokens and index * steps_apart <= step]
         if due:
-            _take(due, *served.start([answer.hidden for answer in due], prefix), served.padding)
+            _take(due, *served.start([answer.source for answer in due], prefix), served.padding)
+        for answer in answers:
+            if answer.row is not None and len(answer.tokens) == num_tokens:
+                served.leave([answer.row])
+                answer.row = None
         step += 1
     return [answer.tokens for answer in answers], [np.stack(answer.logits) for answer in answers]
 
 
-def _take(answers: Iterable[_Answer], logits: Sequence[Floats], rows: Sequence[Row], padding: int | None) -> None:
+def _take(answers: Iterable[_Answer], logits: Sequence[Floats], rows: Sequence[Any], padding: int | None) -> None:
     for answer, given, row in zip(answers, logits, rows, strict=True):
         answer.take(given, row, padding)
 

@@ -15,10 +15,11 @@ from onnx_models.decoders.causal_parity import Text, play
 from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.runner import Floats, Runner
 from onnx_models.decoders.slot_model import SlotModel
-from onnx_models.decoders.slots import export as slots_export
+from onnx_models.decoders.slots.export import export_slots
 from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.session import open_session
+from onnx_models.slots import finishing
 from onnx_models.source import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.zoo.common import WIDE, byte_pairs, save
@@ -297,9 +298,9 @@ def test_options_of_architectures_are_in_the_graph(
 def test_weights_that_one_file_can_not_hold_lie_beside_it(
     source_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots_export, "_MAX_FILE_BYTES", 0)
+    monkeypatch.setattr(finishing, "_MAX_FILE_BYTES", 0)
 
-    slots_export.export_slots(open_source(str(source_of("decoders:gpt2"))), tmp_path)
+    export_slots(open_source(str(source_of("decoders:gpt2"))), tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "model.onnx_data"]
     assert (tmp_path / "model.onnx").stat().st_size < (tmp_path / "model.onnx_data").stat().st_size

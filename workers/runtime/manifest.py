@@ -22,7 +22,7 @@ Task = Literal[
 GraphKind = Literal[
     "text-encoder", "image-encoder", "image-text", "ctc", "image-autoencoder",
     "decoder-slots", "decoder-concat", "decoder-memory",
-    "encoder-decoder", "recurrent", "text-autoencoder",
+    "encoder-decoder", "encoder-decoder-slots", "recurrent", "text-autoencoder",
 ]  # fmt: skip
 """How a package's graphs are fed and what they answer: `workers.runtime.signatures` has the tensors of each kind."""
 Precision = Literal["fp32", "fp16", "int8", "int4", "int8-dynamic"]
@@ -248,6 +248,7 @@ NEEDED_TABLES: dict[str, tuple[str, ...]] = {
     "decoder-concat": ("decoder", "generation"),
     "decoder-memory": ("decoder", "generation"),
     "encoder-decoder": ("decoder", "generation"),
+    "encoder-decoder-slots": ("decoder", "generation"),
     "recurrent": ("generation",),
     "ctc": ("ctc", "audio"),
     "caption": ("image",),

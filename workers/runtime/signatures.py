@@ -33,11 +33,20 @@ _POOLED_OUTPUTS: Mapping[GraphKind, tuple[Tensor, ...]] = {
     "text-encoder": (Tensor("text_embeds", FLOAT, 2),),
     "image-encoder": (Tensor("image_embeds", FLOAT, 2),),
 }
-_CACHE = tuple(Tensor(f"past_key_values.{{i}}.{part}", FLOAT_OR_HALF, 4) for part in ("key", "value"))
-_NEXT_CACHE = tuple(
-    Tensor(f"present.{{i}}.{part}", FLOAT_OR_HALF, 4, follows=f"past_key_values.{{i}}.{part}")
-    for part in ("key", "value")
-)
+
+
+def _cache(*kinds: str) -> tuple[list[Tensor], list[Tensor]]:
+    """Return a layer's keys and values of each kind, as inputs and as outputs."""
+    parts = [f"{{i}}.{kind}{part}" for kind in kinds for part in ("key", "value")]
+    pasts = [Tensor(f"past_key_values.{part}", FLOAT_OR_HALF, 4) for part in parts]
+    presents = [Tensor(f"present.{part}", FLOAT_OR_HALF, 4, follows=f"past_key_values.{part}") for part in parts]
+    return pasts, presents
+
+
+_CACHE, _NEXT_CACHE = _cache("")
+_PAIR_CACHE, _NEXT_PAIR_CACHE = _cache("decoder.", "encoder.")
+_SOURCE_CACHE = tuple(tensor._replace(follows="") for tensor in _NEXT_PAIR_CACHE if ".encoder." in tensor.name)
+_SLOTS = (_IDS, Tensor("past_lengths", INT64, 1), Tensor("num_tokens", INT64, 1))
 _LOGITS = Tensor("logits", FLOAT, 3)
 _SOURCE = (Tensor("encoder_hidden_states", FLOAT, 3), Tensor("attention_keys", FLOAT, 3))
 _STATE = (Tensor("hidden", FLOAT_OR_HALF, 2), Tensor("cell", FLOAT_OR_HALF, 2))
@@ -72,10 +81,7 @@ def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
 
 def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[str, Signature]:
     """Return the signatures of optimum's merged encoder-decoders, whose decoder has a mask of ours."""
-    kinds = ("decoder.", "encoder.") if cross_cache else ("",)
-    parts = [f"{{i}}.{kind}{part}" for kind in kinds for part in ("key", "value")]
-    cache = [Tensor(f"past_key_values.{part}", FLOAT_OR_HALF, 4) for part in parts]
-    next_cache = [Tensor(f"present.{part}", FLOAT_OR_HALF, 4, follows=f"past_key_values.{part}") for part in parts]
+    cache, next_cache = (_PAIR_CACHE, _NEXT_PAIR_CACHE) if cross_cache else (_CACHE, _NEXT_CACHE)
     hidden, branch = Tensor("encoder_hidden_states", FLOAT, 3), Tensor("use_cache_branch", BOOL, 1)
     source_mask = (Tensor("encoder_attention_mask", INT64, 2),) if _MASK in inputs else ()
     return {
@@ -97,19 +103,14 @@ _TASKS: Mapping[GraphKind, tuple[str, ...]] = {
     "decoder-concat": ("generate",),
     "decoder-memory": ("generate",),
     "ctc": ("transcribe",),
+    "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
     "recurrent": ("translate", "denoise", "text2text"),
     "text-autoencoder": ("denoise",),
     "image-autoencoder": ("denoise_image",),
 }
 _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
     "image-text": {"model.onnx": Signature((_IDS, _PIXELS), (_MASK,), (Tensor("logits_per_image", FLOAT, 2),))},
-    "decoder-slots": {
-        "model.onnx": Signature(
-            (_IDS, Tensor("past_lengths", INT64, 1), Tensor("num_tokens", INT64, 1), *_CACHE),
-            (),
-            (Tensor("logits", FLOAT, 2), *_NEXT_CACHE),
-        )
-    },
+    "decoder-slots": {"model.onnx": Signature((*_SLOTS, *_CACHE), (), (Tensor("logits", FLOAT, 2), *_NEXT_CACHE))},
     "decoder-concat": {
         "model.onnx": Signature((_IDS, _MASK, *_CACHE), (Tensor("position_ids", INT64, 2),), (_LOGITS, *_NEXT_CACHE))
     },
@@ -121,6 +122,14 @@ _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
         )
     },
     "ctc": {"model.onnx": Signature((Tensor("input_values", FLOAT, 2),), (), (_LOGITS,))},
+    "encoder-decoder-slots": {
+        "encoder_model.onnx": Signature((_IDS, _MASK), (), _SOURCE_CACHE),
+        "decoder_model.onnx": Signature(
+            (*_SLOTS, Tensor("source_lengths", INT64, 1), *_PAIR_CACHE),
+            (),
+            (Tensor("logits", FLOAT, 2), *_NEXT_PAIR_CACHE),
+        ),
+    },
     "recurrent": {
         "encoder_model.onnx": Signature((_IDS, _MASK), (), (*_SOURCE, *_STATE)),
         "decoder_model.onnx": Signature(

@@ -1,9 +1,8 @@
 """What of transformers' code is replaced while a slot graph is traced, and by what.
 
-Two things for every model: rotations of queries and keys become one operator each, and projections become products of
-matrices (MatMul, which is what weights are quantised in) where torch would write Gemm between two reshapes. Then there
-are the architectures that don't use transformers' attention interface, or that make masks which the operator does not
-want.
+Two things for every model: projections become plain products, and rotations of queries and keys one operator each.
+Then there are the architectures that don't use transformers' attention interface, or that make masks which the operator
+does not want.
 """
 
 import sys
@@ -12,15 +11,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.models.bloom import modeling_bloom
 from transformers.models.ctrl import modeling_ctrl
 from transformers.models.opt import modeling_opt
-from transformers.pytorch_utils import Conv1D
 
 from onnx_models.architectures.openai_gpt import add_cache
-from onnx_models.decoders.slots.cache import SlotCache
-from onnx_models.decoders.slots.operators import Table, rotate
+from onnx_models.slots.cache import SlotCache
+from onnx_models.slots.operators import Table, rotate
+from onnx_models.slots.replacing import no_mask, plain_products, replaced
 
 _ROTATION = "apply_rotary_pos_emb"
 _TOLERANCE = 1e-4
@@ -37,34 +36,14 @@ def prepare(model: Any) -> None:
 def adapted(model: Any, cache: SlotCache) -> Iterator[None]:
     """Replace what has to be while ``model`` is traced with ``cache``."""
     code = sys.modules[type(model).__module__]
-    with ExitStack() as replaced:
-        replaced.enter_context(_replaced(Conv1D, "forward", _project))
-        replaced.enter_context(_replaced(nn.Linear, "forward", _project_transposed))
+    with ExitStack() as stack:
+        stack.enter_context(plain_products())
         if hasattr(code, _ROTATION):
-            replaced.enter_context(_replaced(code, _ROTATION, _rotation(getattr(code, _ROTATION))))
+            stack.enter_context(replaced(code, _ROTATION, _rotation(getattr(code, _ROTATION))))
         adapt = _BY_ARCHITECTURE.get(model.config.model_type)
         for (owner, name), new in adapt(cache).items() if adapt else ():
-            replaced.enter_context(_replaced(owner, name, new))
+            stack.enter_context(replaced(owner, name, new))
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, new: Any) -> Iterator[None]:
-    old = getattr(owner, name)
-    setattr(owner, name, new)
-    try:
-        yield
-    finally:
-        setattr(owner, name, old)
-
-
-def _project(self: Conv1D, hidden: Tensor) -> Tensor:
-    return hidden @ self.weight + self.bias
-
-
-def _project_transposed(self: nn.Linear, hidden: Tensor) -> Tensor:
-    product = hidden @ self.weight.T
-    return product if self.bias is None else product + self.bias
 
 
 def _rotation(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,12 +89,8 @@ def _tables(cos: Tensor, sin: Tensor) -> tuple[Table, Table]:
 Replacements = Mapping[tuple[Any, str], Any]
 
 
-def _no_mask(*arguments: Any, **options: Any) -> None:
-    """The operator masks."""
-
-
 def _opt(cache: SlotCache) -> Replacements:
-    return {(modeling_opt.OPTDecoder, "_update_causal_mask"): _no_mask}
+    return {(modeling_opt.OPTDecoder, "_update_causal_mask"): no_mask}
 
 
 def _ctrl(cache: SlotCache) -> Replacements:
@@ -146,7 +121,7 @@ def _bloom(cache: SlotCache) -> Replacements:
         return self.dense(mixed.flatten(-2)) + residual, None
 
     return {
-        (modeling_bloom.BloomModel, "_update_causal_mask"): _no_mask,
+        (modeling_bloom.BloomModel, "_update_causal_mask"): no_mask,
         (modeling_bloom.BloomModel, "build_alibi_tensor"): distances,
         (modeling_bloom.BloomAttention, "forward"): attention,
     }

@@ -1,26 +1,20 @@
 """Write a decoder's slot graph; needs the export environment."""
 
 import inspect
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from onnx_models.decoders.slots.adapters import adapted, prepare
-from onnx_models.decoders.slots.cache import NoSlotsError, SlotCache, attending_by
-from onnx_models.decoders.slots.operators import pick_token
-from onnx_models.decoders.slots.simplify import share_tied, simplify
-from onnx_models.errors import ExportError, refusing
+from onnx_models.errors import refusing
 from onnx_models.exporter import LOCAL, quiet
+from onnx_models.slots.cache import NoSlotsError, SlotCache, attending_by
+from onnx_models.slots.finishing import finish, run, workshop
+from onnx_models.slots.operators import pick_token
 from onnx_models.source import Source
 from onnx_models.torch_graph import Axes, write_graph
 
@@ -31,8 +25,6 @@ _EXAMPLE = {"input_ids": [[1, 2, 3], [3, 2, 1]], "past_lengths": [5, 2], "num_to
 _EXAMPLE_LENGTH = 11
 _TOLERANCE = 1e-3
 """Largest difference from the model that a graph may have here; wrong graphs are far away, `verify` is strict."""
-_MAX_FILE_BYTES = 2_000_000_000
-"""A protocol buffer ends at 2 GiB."""
 
 
 def export_slots(source: Source, folder: Path, *, opset: int | None = None) -> None:
@@ -47,25 +39,10 @@ def export_slots(source: Source, folder: Path, *, opset: int | None = None) -> N
             source.folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager", **LOCAL
         ).eval()
     prepare(model)
-    with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch, _giving_up():
-        traced, finished = Path(scratch) / "traced", Path(scratch) / "finished"
-        traced.mkdir()
-        finished.mkdir()
+    with workshop(folder) as (traced, finished):
         _trace(model, traced / GRAPH, opset)
-        _finish(model, traced / GRAPH, finished / GRAPH)
+        finish(model, traced / GRAPH, finished / GRAPH)
         _check(model, finished / GRAPH)
-        for path in finished.iterdir():
-            shutil.move(path, folder / path.name)
-
-
-@contextmanager
-def _giving_up() -> Iterator[None]:
-    """Turn whatever stands in the way of a slot graph into a NoSlotsError."""
-    try:
-        yield
-    except ExportError as error:
-        reason = error.__cause__ if isinstance(error.__cause__, NoSlotsError) else error
-        raise NoSlotsError(str(reason).splitlines()[0]) from error
 
 
 class _SlotDecoder(nn.Module):
@@ -136,19 +113,6 @@ def _buffers(model: Any) -> dict[str, tuple[int, int]]:
         }
 
 
-def _finish(model: Any, traced: Path, path: Path) -> None:
-    """Simplify a traced graph and write it, its weights beside it if one file can't hold them."""
-    graph = onnx.load(traced)
-    types = {tensor.name.replace("past_key_values", "present"): tensor.type for tensor in graph.graph.input}
-    for output in graph.graph.output[1:]:
-        output.type.CopyFrom(types[output.name])  # the tracer can't know that a buffer keeps its shape
-    simplify(graph)
-    share_tied(graph.graph, model.get_input_embeddings().weight.numpy(force=True))
-    num_bytes = sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
-    beside = {"save_as_external_data": True, "location": f"{path.name}_data"} if num_bytes > _MAX_FILE_BYTES else {}
-    onnx.save(graph, path, **beside)
-
-
 @torch.inference_mode()
 def _check(model: Any, path: Path) -> None:
     """Make sure that a graph reads two prompts, side by side in empty slots, as the model reads each.
@@ -160,13 +124,7 @@ def _check(model: Any, path: Path) -> None:
     feed["past_lengths"] = np.zeros_like(feed["num_tokens"])
     for name, (num_heads, size) in _buffers(model).items():
         feed[name] = np.zeros((len(ids), num_heads, _EXAMPLE_LENGTH, size), np.float32)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        (found,) = session.run(["logits"], feed)
-    except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-        raise NoSlotsError("ONNX Runtime can't run its slot graph") from error
+    (found,) = run(path, ["logits"], feed)
     for row, prompt, length in zip(found, ids, num_tokens, strict=True):
         expected = model(input_ids=torch.tensor([prompt[:length]])).logits[0, -1].numpy()
         if not np.allclose(row, expected, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(expected).max()):

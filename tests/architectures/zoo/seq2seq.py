@@ -53,7 +53,7 @@ _BART: dict[str, Any] = {
 }
 _T5: dict[str, Any] = {
     "d_model": 32,
-    "d_kv": 12,  # more than d_model / num_heads, as T5 has it in some sizes
+    "d_kv": 16,  # more than d_model / num_heads, as T5 has it in some sizes
     "d_ff": 64,
     "num_layers": 2,
     "num_decoder_layers": 3,

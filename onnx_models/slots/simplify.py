@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from onnx_models.decoders.slots.editing import nodes_of, prune, replace
-from onnx_models.decoders.slots.reshapes import fold_shapes, infer_shapes, settle_reshapes
+from onnx_models.slots.editing import nodes_of, prune, replace
+from onnx_models.slots.reshapes import fold_shapes, infer_shapes, settle_reshapes
 
 
 def simplify(model: ModelProto) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from onnx_models.decoders.slots.editing import nodes_of, replace
+from onnx_models.slots.editing import nodes_of, replace
 
 Shape = list[int | str | None]
 """Lengths, names of free lengths, and None for unknown ones."""
@@ -28,8 +28,8 @@ _SMALL_BYTES = 1024
 def infer_shapes(model: ModelProto) -> dict[str, Shape]:
     """Return the shapes of the graph's tensors by name, as far as ONNX can tell.
 
-    The first input must be [rows, tokens], by whatever names. Of operators that ONNX does not know, the exporter has
-    written what each answers: [rows, tokens, width], with two lengths left open.
+    The first input must be [rows, tokens], by whatever names, or by a number for the tokens. Of operators that ONNX
+    does not know, the exporter has written what each answers: [rows, tokens, width], with free lengths left open.
     """
     graph = model.graph
     weights = [tensor for tensor in graph.initializer if _num_bytes(tensor) > _SMALL_BYTES]
@@ -38,7 +38,8 @@ def infer_shapes(model: ModelProto) -> dict[str, Shape]:
     names = [dim.dim_param for dim in graph.input[0].type.tensor_type.shape.dim]
     for info in graph.value_info:
         for dim, name in zip(info.type.tensor_type.shape.dim, names, strict=False):
-            dim.dim_param = name
+            if name:
+                dim.dim_param = name
     inputs = [*graph.input, *stand_ins]
     light = helper.make_graph(graph.node, "light", inputs, graph.output, small, value_info=graph.value_info)
     found = onnx.shape_inference.infer_shapes(

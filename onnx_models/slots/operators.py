@@ -106,7 +106,7 @@ class _GroupQueryAttention(torch.autograd.Function):
     @staticmethod
     def symbolic(g: Any, attention: Attention, *values: Any) -> tuple[Any, Any, Any]:
         query, key, value, *past, bias = values
-        inputs = [_flat(g, query), _flat(g, key), _flat(g, value), *past]
+        inputs = [flat(g, query), flat(g, key), flat(g, value), *past]
         if bias is not None:
             absent = g.op("prim::Constant")  # no tables of angles, no positions
             absent.setType(torch._C.OptionalType.ofTensor())
@@ -123,7 +123,7 @@ class _GroupQueryAttention(torch.autograd.Function):
         )
         keys.setType(past[0].type())
         values.setType(past[1].type())
-        return _heads(g, mixed, attention.num_heads, attention.size, query), keys, values
+        return heads_of(g, mixed, attention.num_heads, attention.size, query), keys, values
 
 
 class _RotaryEmbedding(torch.autograd.Function):
@@ -142,13 +142,13 @@ class _RotaryEmbedding(torch.autograd.Function):
         states, *table = values
         rotated = g.op(
             "com.microsoft::RotaryEmbedding",
-            _flat(g, states),
+            flat(g, states),
             *table,
             num_heads_i=rotation.num_heads,
             rotary_embedding_dim_i=rotation.num_rotated,
             interleaved_i=int(rotation.interleaved),
         )
-        heads = _heads(g, rotated, rotation.num_heads, rotation.size, states)
+        heads = heads_of(g, rotated, rotation.num_heads, rotation.size, states)
         heads = g.op("Transpose", heads, perm_i=_HEADS_AND_TOKENS)
         return heads.setType(states.type().with_sizes([None, rotation.num_heads, None, rotation.size]))
 
@@ -163,19 +163,21 @@ class _PickToken(torch.autograd.Function):
         return g.op("GatherND", hidden, index, batch_dims_i=1)
 
 
-def _flat(g: Any, heads: Any) -> Any:
-    """[rows, heads, tokens, size] to [rows, tokens, heads x size]."""
+def flat(g: Any, heads: Any) -> Any:
+    """Write what makes [rows, tokens, heads x size] of [rows, heads, tokens, size]."""
     return g.op("Reshape", g.op("Transpose", heads, perm_i=_HEADS_AND_TOKENS), _shape(g, [0, 0, -1]))
 
 
-def _heads(g: Any, flat: Any, num_heads: int, size: int, like: Any) -> Any:
-    """[rows, tokens, heads x size] to [rows, tokens, heads, size]; numbers are of the type of ``like``.
+def heads_of(g: Any, mixed: Any, num_heads: int, size: int, like: Any) -> Any:
+    """Write what makes [rows, tokens, heads, size] of [rows, tokens, heads x size].
 
-    Shapes are told to the exporter, which does not know the operator. Rows and tokens stay open.
+    Shapes are told to the exporter, which does not know the operator. Rows stay open, and tokens too unless they are a
+    fixed number in ``like``, [rows, heads, tokens, size], whose numbers are of the same type.
     """
-    flat.setType(like.type().with_sizes([None, None, num_heads * size]))
-    heads = g.op("Reshape", flat, _shape(g, [0, 0, num_heads, size]))
-    return heads.setType(like.type().with_sizes([None, None, num_heads, size]))
+    tokens = (like.type().sizes() or [None] * 4)[2]
+    mixed.setType(like.type().with_sizes([None, tokens, num_heads * size]))
+    heads = g.op("Reshape", mixed, _shape(g, [0, 0, num_heads, size]))
+    return heads.setType(like.type().with_sizes([None, tokens, num_heads, size]))
 
 
 def _shape(g: Any, sizes: list[int]) -> Any:

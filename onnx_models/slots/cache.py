@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 from transformers import AttentionInterface, Cache
 
-from onnx_models.decoders.slots.operators import Attention, Past, group_query_attention
 from onnx_models.errors import ExportError
+from onnx_models.slots.operators import Attention, Past, group_query_attention
 
 IMPLEMENTATION = "slots"
 """The name under which transformers finds ``attend``."""
