@@ -30,7 +30,8 @@ class Constrainer:
         constraints = order.sampling.constraints
         self._num_prompt = self._num_tokens = len(order.prompt_ids)
         self._max_length = order.max_length
-        self._min_length = max(constraints.min_length, self._num_prompt + constraints.min_new_tokens)
+        min_new = constraints.min_new_tokens
+        self._min_length = self._num_prompt + min_new if min_new else constraints.min_length
         self._ends = np.array(sorted(order.eos_token_ids), np.int64)
         self._forced_bos = constraints.forced_bos_token_id
         self._forced_eos = constraints.forced_eos_token_ids

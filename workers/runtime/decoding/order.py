@@ -22,7 +22,7 @@ class Constraints:
     min_length: int = 0
     """No end of text before the decoder holds so many tokens, its prefix included."""
     min_new_tokens: int = 0
-    """No end of text before so many tokens are written."""
+    """No end of text before so many tokens are written. Above 0 it takes the place of ``min_length``."""
     forced_bos_token_id: int | None = None
     """Written first, where the decoder's prefix is its start token alone."""
     forced_eos_token_ids: tuple[int, ...] = ()
