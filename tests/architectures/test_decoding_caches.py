@@ -36,8 +36,8 @@ def opened(package: ModelPackage, max_rows: int = 6, **settings: Any) -> Cache:
     """Return a cache; where it lies in slots, with garbage in them."""
     cache = open_cache(package, WorkerSettings(StoreSettings(), max_rows=max_rows, **settings))
     if isinstance(cache, SlotCache):
-        for buffer in cache._buffers.values():
-            buffer.numpy()[:] = np.nan
+        for buffer in cache._buffers:
+            buffer.memory.numpy()[:] = np.nan
     return cache
 
 
@@ -167,13 +167,13 @@ def test_no_memory_is_taken_as_texts_come_and_go(package_of: PackageOf) -> None:
 
     cache = opened(package_of("gpt2"), max_rows=8)
     assert isinstance(cache, SlotCache)
-    where = [buffer.value.data_ptr() for buffer in cache._buffers.values()]
+    where = [buffer.memory.value.data_ptr() for buffer in cache._buffers]
     write_together(cache, stories(), 0)
     before = resident_mb()
     for seed in range(1, 30):
         write_together(cache, stories(), seed)
     assert resident_mb() - before < 4
-    assert [buffer.value.data_ptr() for buffer in cache._buffers.values()] == where
+    assert [buffer.memory.value.data_ptr() for buffer in cache._buffers] == where
     assert cache.tokens_held == 0
 
 

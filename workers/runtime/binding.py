@@ -45,6 +45,10 @@ class Buffer:
         """Return the same memory as an array on cpu, and a copy of it from other devices."""
         return np.asarray(self.value.numpy())
 
+    def fill(self, array: Array) -> None:
+        """Overwrite the whole buffer with a host array of its shape and type."""
+        self.value.update_inplace(np.ascontiguousarray(array))
+
 
 class Binding:
     """What a graph reads and writes, by name. It can be run again and again; only what was fed anew is different."""
@@ -80,6 +84,17 @@ class Binding:
         self._binding.bind_input(past, *where, pointer)
         self._binding.bind_output(present, *where, pointer)
         self._kept.append(buffer)
+
+    def part(self, name: str, buffer: Buffer, dtype: str, row: int) -> Buffer:
+        """Return one row of a buffer as a buffer over the same memory, which must outlive it.
+
+        ONNX Runtime makes such values for what is bound by its address only; it keeps this one under the name of an
+        output, so the binding is of no other use.
+        """
+        shape = buffer.shape[1:]
+        pointer = buffer.value.data_ptr() + row * prod(shape) * np.dtype(dtype).itemsize
+        self._binding.bind_output(name, self._device, 0, np.dtype(dtype), list(shape), pointer)
+        return self.outputs()[0]
 
     def run(self) -> None:
         """Run the graph on what is bound. What ONNX Runtime raises passes through."""

@@ -14,7 +14,7 @@ import numpy as np
 from workers.runtime.binding import Binding, Buffer
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.order import Ids
-from workers.runtime.decoding.places import Places
+from workers.runtime.decoding.places import Places, check_heirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +108,11 @@ class CarriedCache:
         rows = [self._rows[place] for place in places]
         return self._append(places, rows, np.array(token_ids, np.int64)[:, None])
 
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        """Let texts go on from one another: a state is never changed, so heirs take the same row of it. See `Cache`."""
+        check_heirs(places, parents)
+        self._rows |= {place: self._rows[parent] for place, parent in zip(places, parents, strict=True)}
+
     def leave(self, place: int) -> None:
         """Free a place; its row goes when the others are put together anew. See `Cache`."""
         self._places.leave(place)
@@ -132,7 +137,8 @@ class CarriedCache:
     def _together(self, rows: list[Row]) -> list[Row]:
         """Return these rows as all rows of one state."""
         state = rows[0].state
-        if all(row.state is state for row in rows) and len({row.index for row in rows}) == state.num_rows:
+        alike = len(rows) == len({row.index for row in rows}) == state.num_rows
+        if alike and all(row.state is state for row in rows):
             return rows
         state = self._graph.merged(rows)
         return [Row(state, index, row.num_tokens) for index, row in enumerate(rows)]

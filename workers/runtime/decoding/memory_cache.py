@@ -89,6 +89,12 @@ class MemoryCache(CarriedCache):
         self._prompts[place] = prompt
         return logits
 
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        """Let texts go on from one another. See `Cache`."""
+        super().rearrange(places, parents)
+        prompts = [self._prompts.get(parent, _NOTHING) for parent in parents]
+        self._prompts |= dict(zip(places, prompts, strict=True))
+
     def leave(self, place: int) -> None:
         """Free a place. See `Cache`."""
         super().leave(place)

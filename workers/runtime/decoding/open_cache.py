@@ -22,7 +22,7 @@ def open_cache(package: ModelPackage, settings: WorkerSettings) -> Cache:
         PackageError: the graph is not what its kind and the manifest say, or its cache has no room for a single text.
     """
     session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
-    vocabulary = _vocabulary(package.manifest, session)
+    vocabulary = vocabulary_of(package.manifest, session)
     if package.manifest.graph == "decoder-slots":
         return _slots(package.manifest, settings, session, vocabulary)
     if package.manifest.graph == "decoder-concat":
@@ -56,7 +56,7 @@ def _memory(manifest: Manifest, settings: WorkerSettings, session: Session, voca
     return MemoryCache(graph, max_rows=rows, max_tokens=manifest.limits.max_tokens, vocabulary=vocabulary)
 
 
-def _vocabulary(manifest: Manifest, session: Session) -> int:
+def vocabulary_of(manifest: Manifest, session: Session) -> int:
     """Return the length of the logits, as the manifest says it and the graph does not deny."""
     if manifest.decoder is None:
         raise PackageError(f"{manifest.name}: the manifest has no [decoder]")

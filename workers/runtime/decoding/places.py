@@ -1,5 +1,7 @@
 """Who may hold how much of a cache that is not divided into slots."""
 
+from collections.abc import Sequence
+
 
 class Places:
     """Texts that are let in while there is a place and room for their tokens.
@@ -27,3 +29,13 @@ class Places:
     def leave(self, place: int) -> None:
         """Free a place."""
         del self._reserved[place]
+
+
+def check_heirs(places: Sequence[int], parents: Sequence[int]) -> None:
+    """Check what `workers.runtime.decoding.cache.Cache.rearrange` is asked for.
+
+    Raises:
+        ValueError: not every place has a parent among the places, or a place comes twice.
+    """
+    if len(set(places)) != len(places) or len(parents) != len(places) or not set(parents) <= set(places):
+        raise ValueError(f"{list(places)} can't go on from {list(parents)}")

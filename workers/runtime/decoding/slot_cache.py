@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.runtime.binding import Binding, Buffer
+from workers.runtime.binding import Binding
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.slot_buffer import OF_SOURCE, PAST, SlotBuffer
 from workers.runtime.decoding.slots import Move, Numbers, Slots
 from workers.runtime.session import Session
 
-_PAST, _PRESENT = "past_key_values", "present"
 _MAX_BINDINGS = 32
 """Views whose bindings are kept. Binding one takes as long as 24 tensors take, 0.3 ms, or more: too long for a step."""
 
@@ -37,7 +37,7 @@ class SlotCache:
         self.capacity_tokens = max_rows * max_tokens
         self._session = session
         self._slots = Slots(max_rows, max_tokens)
-        self._buffers = {name: _buffer(session, name, max_rows, max_tokens + 1) for name in _caches(session)}
+        self._buffers = self._allocate(max_tokens + 1, of_source=False)
         self._logits = np.empty((max_rows, vocabulary), np.float32)
         self._answers = np.empty_like(self._logits)
         self._bindings: dict[range, Binding] = {}
@@ -45,7 +45,7 @@ class SlotCache:
     @property
     def tokens_held(self) -> int:
         """Tokens that the texts hold now."""
-        return int(self._slots.lengths.sum())
+        return int(self._slots.lengths.sum() + self._slots.source_lengths.sum())
 
     def take(self, num_tokens: int) -> int | None:
         """Reserve a slot; every slot has room for the longest text. See `Cache`."""
@@ -68,7 +68,8 @@ class SlotCache:
         slots = self._slots.of(places, 1)
         move = self._slots.move(slots) if self._session.device == "cpu" else None
         if move:
-            self._move(move)
+            self._copy(move)
+            self._slots.moved(move)
             slots = self._slots.of(places, 1)
         view = range(int(slots.min()), int(slots.max()) + 1)
         ids, num_tokens = np.zeros((len(view), 1), np.int64), np.zeros(len(view), np.int64)
@@ -79,6 +80,13 @@ class SlotCache:
             logits = self._answers[: len(slots)]
             np.take(self._logits, slots, axis=0, out=logits, mode="clip")
         return logits
+
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        """Let texts go on from one another; only those that share a parent are copied. See `Cache`."""
+        rearrangement = self._slots.rearrangement(places, parents)
+        for copy in rearrangement.copies:
+            self._copy(copy)
+        self._slots.rearranged(rearrangement)
 
     def leave(self, place: int) -> None:
         """Free a slot; what is in it stays there and is not read. See `Cache`."""
@@ -92,6 +100,7 @@ class SlotCache:
         binding.feed("input_ids", ids)
         binding.feed("past_lengths", self._slots.lengths[rows].copy())
         binding.feed("num_tokens", num_tokens)
+        self._feed(binding, rows)
         binding.run()
         self._slots.lengths[rows] += num_tokens
         return self._logits[rows]
@@ -107,22 +116,17 @@ class SlotCache:
     def _bind(self, view: range) -> Binding:
         binding = self._session.binding()
         binding.write_to("logits", self._logits[view.start : view.stop])
-        for name, buffer in self._buffers.items():
-            dtype = self._session.inputs[name].dtype
-            binding.update(name, name.replace(_PAST, _PRESENT), buffer, dtype, view)
+        for buffer in self._buffers:
+            buffer.bind(binding, view)
         return binding
 
-    def _move(self, move: Move) -> None:
-        for buffer in self._buffers.values():
-            array = buffer.numpy()
-            array[move.target, :, : move.num_tokens] = array[move.source, :, : move.num_tokens]
-        self._slots.moved(move)
+    def _feed(self, binding: Binding, rows: slice) -> None:
+        """Feed what the graph takes besides."""
 
+    def _allocate(self, num_positions: int, *, of_source: bool) -> list[SlotBuffer]:
+        names = [name for name in self._session.inputs if name.startswith(PAST) and (OF_SOURCE in name) == of_source]
+        return [SlotBuffer(self._session, name, num_slots=self.max_rows, num_positions=num_positions) for name in names]
 
-def _caches(session: Session) -> list[str]:
-    return [name for name in session.inputs if name.startswith(_PAST)]
-
-
-def _buffer(session: Session, name: str, rows: int, positions: int) -> Buffer:
-    heads, size = session.dims(name, 1, 3)
-    return Buffer.allocate((rows, heads, positions, size), session.inputs[name].dtype, session.device)
+    def _copy(self, move: Move) -> None:
+        for buffer in self._buffers:
+            buffer.copy(move.source, move.target, move.num_tokens)
