@@ -16,7 +16,7 @@ from workers.runtime.graph_tensors import Declared, fault_of
 from workers.runtime.model_package import ModelPackage, PackageError
 from workers.runtime.onnx_file import read_header
 from workers.runtime.package_file import open_plain
-from workers.runtime.signatures import signatures_of
+from workers.runtime.signatures import MERGED_DECODER, signatures_of
 
 Array = npt.NDArray[Any]
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
@@ -34,6 +34,8 @@ class Session:
         device: cpu or cuda.
         threads: of one call.
         weights: the other files in which the graph keeps weights, by the names that it gives them.
+        prepack: whether weights are held in the order in which products read them. A graph with branches would hold
+            them once for each branch.
 
     Raises:
         DeviceError: the graph would run on another device than ``device``.
@@ -41,13 +43,20 @@ class Session:
     """
 
     def __init__(
-        self, graph: Path, *, device: str, threads: int, weights: Mapping[str, Path] = MappingProxyType({})
+        self,
+        graph: Path,
+        *,
+        device: str,
+        threads: int,
+        weights: Mapping[str, Path] = MappingProxyType({}),
+        prepack: bool = True,
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         # Threads that spin while they wait halve the throughput as soon as somebody else needs the core.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.disable_prepacking", "0" if prepack else "1")
         # Memory plans are kept for each shape of input. Nearly every batch has its own, so they only piled up: 50 MB.
         options.enable_mem_pattern = False
         options.log_severity_level = 3
@@ -104,7 +113,9 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
     for name, signature in signatures_of(manifest).items():
         graph = package.file(name)
         weights = {other: package.file(other) for other in read_header(graph).external}
-        session = sessions[name] = Session(graph, device=device, threads=threads, weights=weights)
+        session = sessions[name] = Session(
+            graph, device=device, threads=threads, weights=weights, prepack=name != MERGED_DECODER
+        )
         fault = fault_of(signature, session.inputs, session.outputs)
         if fault:
             raise PackageError(f"{graph}: not the graph of a {manifest.graph} for {manifest.task}: {fault}")

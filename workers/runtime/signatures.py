@@ -9,6 +9,9 @@ from workers.runtime.graph_tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Sig
 from workers.runtime.manifest import GraphKind, Manifest, Pooling
 from workers.runtime.package_file import PackageError
 
+MERGED_DECODER = "decoder_model_merged.onnx"
+"""Has two branches over the same weights."""
+
 _IDS = Tensor("input_ids", INT64, 2)
 _MASK = Tensor("attention_mask", INT64, 2)
 _PIXELS = Tensor("pixel_values", FLOAT, 4)
@@ -86,9 +89,7 @@ def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[s
     source_mask = (Tensor("encoder_attention_mask", INT64, 2),) if _MASK in inputs else ()
     return {
         "encoder_model.onnx": Signature(inputs, (), (Tensor("last_hidden_state", FLOAT, 3),)),
-        "decoder_model_merged.onnx": Signature(
-            (_IDS, _MASK, hidden, *source_mask, branch, *cache), (), (_LOGITS, *next_cache)
-        ),
+        MERGED_DECODER: Signature((_IDS, _MASK, hidden, *source_mask, branch, *cache), (), (_LOGITS, *next_cache)),
     }
 
 

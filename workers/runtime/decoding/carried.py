@@ -18,11 +18,23 @@ from workers.runtime.decoding.places import Places, check_heirs
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """One source that an encoder has read. Equal to itself only."""
+
+    num_tokens: int
+
+
+@dataclass(frozen=True, eq=False)
 class State:
     """What a graph carries from call to call, in the order of its inputs."""
 
     tensors: tuple[Buffer, ...]
     num_rows: int
+    sources: tuple[Source, ...] = ()
+    """Of encoder-decoders: each row's."""
+    fixed: tuple[Buffer, ...] = ()
+    """Of encoder-decoders: what all steps read of the sources, padded on the right; it is the same in every state of
+    the same sources."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,7 @@ class CarriedCache:
         """Reserve a place; see `Cache` and `Places`."""
         if num_tokens > self.max_tokens:
             raise ValueError(f"a text of {num_tokens} tokens has no room: {self.max_tokens} fit")
-        place = self._places.take(self._graph.weight(num_tokens))
+        place = self._places.take(self._room(num_tokens))
         if place is not None:
             self._rows[place] = Row(self._graph.start(), 0, 0)
         return place
@@ -117,6 +129,10 @@ class CarriedCache:
         """Free a place; its row goes when the others are put together anew. See `Cache`."""
         self._places.leave(place)
         del self._rows[place]
+
+    def _room(self, num_tokens: int) -> int:
+        """Return the tokens of the cache that such a text needs in the end."""
+        return self._graph.weight(num_tokens)
 
     def _append(self, places: Sequence[int], rows: list[Row], ids: Ids) -> Floats:
         """Append tokens, int64 [places, tokens], to what the texts of these places have; return their logits."""

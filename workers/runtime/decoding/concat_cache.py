@@ -5,16 +5,16 @@ Rows of different age share a call by padding on the left: a row's own columns a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from workers.runtime.binding import Array, Buffer
+from workers.runtime.binding import Array, Binding, Buffer
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.carried import Row, State, carry
 from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.tensor_names import pasts, present
 from workers.runtime.session import Session
-
-_PAST, _PRESENT = "past_key_values", "present"
 
 
 class ConcatGraph:
@@ -22,8 +22,8 @@ class ConcatGraph:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._inputs = [name for name in session.inputs if name.startswith(_PAST)]
-        self._outputs = [name.replace(_PAST, _PRESENT) for name in self._inputs]
+        self._inputs = pasts(session.inputs, of_source=False)
+        self._outputs = [present(name) for name in self._inputs]
         self._takes_positions = "position_ids" in session.inputs
         self._start = State(tuple(self._put(self._columns(name, 1, 0)) for name in self._inputs), 1)
 
@@ -60,8 +60,12 @@ class ConcatGraph:
         binding.feed("attention_mask", (columns >= num_columns - lengths[:, None]).astype(np.int64))
         if self._takes_positions:
             binding.feed("position_ids", lengths[:, None] + np.arange(num_new))
+        self._feed(binding, state)
         logits, tensors = carry(binding, self._inputs, self._outputs, state)
-        return logits, State(tensors, state.num_rows)
+        return logits, replace(state, tensors=tensors)
+
+    def _feed(self, binding: Binding, state: State) -> None:
+        """Feed what the graph takes besides."""
 
     def _columns(self, name: str, num_rows: int, num_columns: int) -> Array:
         """Return zeros: what lies behind a mask is multiplied by nothing, but must not be NaN."""

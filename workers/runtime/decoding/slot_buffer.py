@@ -3,11 +3,8 @@
 import numpy as np
 
 from workers.runtime.binding import Array, Binding, Buffer
+from workers.runtime.decoding.tensor_names import present
 from workers.runtime.session import Session
-
-PAST, PRESENT = "past_key_values", "present"
-OF_SOURCE = ".encoder."
-"""In the name of what holds keys and values of the source: it is written once, where others grow with the text."""
 
 
 class SlotBuffer:
@@ -26,7 +23,7 @@ class SlotBuffer:
     def __init__(self, session: Session, name: str, *, num_slots: int, num_positions: int) -> None:
         heads, size = session.dims(name, 1, 3)
         self._session = session
-        self._past, self.present = name, name.replace(PAST, PRESENT)
+        self._past, self.present = name, present(name)
         self._dtype = session.inputs[name].dtype
         self.memory = Buffer.allocate((num_slots, heads, num_positions, size), self._dtype, session.device)
 

@@ -10,8 +10,9 @@ import numpy as np
 from workers.runtime.binding import Binding
 from workers.runtime.decoding.cache import Floats
 from workers.runtime.decoding.order import Ids
-from workers.runtime.decoding.slot_buffer import OF_SOURCE, PAST, SlotBuffer
+from workers.runtime.decoding.slot_buffer import SlotBuffer
 from workers.runtime.decoding.slots import Move, Numbers, Slots
+from workers.runtime.decoding.tensor_names import pasts
 from workers.runtime.session import Session
 
 _MAX_BINDINGS = 32
@@ -124,8 +125,10 @@ class SlotCache:
         """Feed what the graph takes besides."""
 
     def _allocate(self, num_positions: int, *, of_source: bool) -> list[SlotBuffer]:
-        names = [name for name in self._session.inputs if name.startswith(PAST) and (OF_SOURCE in name) == of_source]
-        return [SlotBuffer(self._session, name, num_slots=self.max_rows, num_positions=num_positions) for name in names]
+        return [
+            SlotBuffer(self._session, name, num_slots=self.max_rows, num_positions=num_positions)
+            for name in pasts(self._session.inputs, of_source=of_source)
+        ]
 
     def _copy(self, move: Move) -> None:
         for buffer in self._buffers:
