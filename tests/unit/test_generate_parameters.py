@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from contracts.generation import GenerateParameters
-from workers.decoder.parameters import check_defaults, not_followed, sampling_of, seed_of
+from workers.decoder.parameters import not_followed, sampling_of
+from workers.runtime.decoding.defaults import check_defaults, seed_of
 from workers.runtime.decoding.order import Constraints, Sampling
 from workers.runtime.manifest import Generation, Limits, Manifest
 from workers.runtime.model_package import PackageError

@@ -8,8 +8,9 @@ from contracts.errors import InvalidRequest
 from contracts.generation import Details, Generated, GenerateParameters, GenerateRequest, Sequence
 from contracts.jobs import Answer, Usage
 from workers.decoder.model import DecoderModel
-from workers.decoder.parameters import sampling_of, seed_of
+from workers.decoder.parameters import sampling_of
 from workers.decoder.prompts import Prompt
+from workers.runtime.decoding.defaults import seed_of
 from workers.runtime.decoding.order import Order, Written
 from workers.runtime.decoding.work import DecodingWork
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from contracts.registry import ModelCard
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
-from workers.decoder.parameters import check_defaults, not_followed
+from workers.decoder.parameters import not_followed
 from workers.decoder.prompts import Prompts
+from workers.runtime.decoding.defaults import check_defaults
 from workers.runtime.decoding.open_cache import open_cache
 from workers.runtime.decoding.order import Order, Sampling
 from workers.runtime.decoding.sampling import Sampler
