@@ -41,7 +41,7 @@ class Row(NamedTuple):
     task: str
     graph: str
     in_place: str
-    """``yes`` or ``no`` of a decoder's cache, ``-`` of whatever has none."""
+    """``yes`` or ``no`` of a decoder's cache, ``-`` of whatever has no decoder with one."""
     tokens: str
     """How many greedy tokens were compared, all equal; ``-`` of what writes none."""
     max_abs_diff: str
@@ -70,7 +70,7 @@ def key_of(case: Case) -> Key:
 def row_of(case: Case, result: Result) -> Row:
     """Return the line of a case that was measured."""
     graph = str(result["graph"])
-    in_place = "-" if not graph.startswith("decoder-") else "yes" if graph == "decoder-slots" else "no"
+    in_place = "-" if "decoder" not in graph else "yes" if graph.endswith("-slots") else "no"
     tokens, difference = str(result.get("tokens", "-")), f"{result['max_abs_diff']:.1e}"
     return Row(case.architecture, case.task, graph, in_place, tokens, difference)
 

@@ -17,7 +17,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     """Arguments of ``ExportRequest`` beyond the source, the task and the name."""
     slots: bool = False
-    """Decoders: whether the graph keeps its cache in place."""
+    """Writers: whether the graph keeps its cache in place."""
 
     @property
     def id(self) -> str:
