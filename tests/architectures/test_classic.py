@@ -15,8 +15,8 @@ from onnx_models.classic.image_autoencoder import ServedImageAutoencoder  # noqa
 from onnx_models.classic.networks.base import load  # noqa: E402
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig  # noqa: E402
 from onnx_models.classic.networks.lstm_attention import LstmAttention  # noqa: E402
-from onnx_models.classic.recurrent_parity import ServedRecurrent  # noqa: E402
 from onnx_models.classic.recurrent_reference import TextbookLstmAttention  # noqa: E402
+from onnx_models.classic.recurrent_served import ServedRecurrent  # noqa: E402
 from onnx_models.classic.text_autoencoder import ServedTextAutoencoder  # noqa: E402
 from onnx_models.errors import ExportError  # noqa: E402
 from onnx_models.export import export_package  # noqa: E402

@@ -54,10 +54,11 @@ class LstmAttention(Network):
         """
         states, keys, hidden, cell = self.encoder(input_ids, attention_mask)
         found = []
-        for ids in decoder_input_ids.split(1, dim=1):
-            logits, hidden, cell = self.decoder(ids, attention_mask, states, keys, hidden, cell)
-            found.append(logits)
-        return torch.cat(found, dim=1)
+        for vectors in self.decoder.embedding(decoder_input_ids).unbind(dim=1):
+            known, hidden, cell = self.decoder.step(vectors, attention_mask, states, keys, hidden, cell)
+            found.append(known)
+        # The vocabulary is most of the work, and quicker for all tokens at once.
+        return self.decoder.output(torch.stack(found, dim=1))
 
 
 class Encoder(nn.Module):
@@ -119,9 +120,19 @@ class Decoder(nn.Module):
         Returns:
             Logits float32 [rows, 1, vocabulary]; hidden and cell state for the next step.
         """
-        vectors = self.embedding(input_ids[:, 0])
+        known, hidden, cell = self.step(self.embedding(input_ids[:, 0]), attention_mask, states, keys, hidden, cell)
+        return self.output(known)[:, None], hidden, cell
+
+    def step(  # noqa: PLR0917 (as above)
+        self, vectors: Tensor, attention_mask: Tensor, states: Tensor, keys: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Take one step but for the last: from the token's vector, float32 [rows, embedding], to what logits are of.
+
+        Returns:
+            All that is known of the next token, float32 [rows, 3 x hidden + embedding]; hidden and cell state.
+        """
         energies = self.energy((keys + self.query(hidden)[:, None]).tanh())[..., 0]
         weights = energies.masked_fill(attention_mask == 0, torch.finfo(energies.dtype).min).softmax(dim=-1)
         context = (weights[:, None] @ states)[:, 0]
         hidden, cell = self.cell(torch.cat([vectors, context], dim=-1), (hidden, cell))
-        return self.output(torch.cat([hidden, context, vectors], dim=-1))[:, None], hidden, cell
+        return torch.cat([hidden, context, vectors], dim=-1), hidden, cell
