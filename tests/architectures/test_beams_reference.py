@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, PreTrainedModel
 
+from tests.architectures.generate_options import sampling_of
 from workers.runtime.decoding.beam_search import BeamSearch
-from workers.runtime.decoding.order import Beams, Constraints, Order, Sampling
+from workers.runtime.decoding.order import Beams, Order
 
 NUM_TOKENS = 12
 SOURCES = ([7, 30, 12, 55, 9, 41], [100, 20, 20, 63, 5, 88, 17, 140, 31])
@@ -116,18 +116,6 @@ def compare(
         expected = reference.find(source, prefix, ends, **vars(beams), **options)
         assert [tokens for tokens, _ in found] == [tokens for tokens, _ in expected]
         assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-4, rel=1e-5)
-
-
-def sampling_of(options: dict[str, Any]) -> Sampling:
-    """Return the options of ``generate`` as ours."""
-    ours = dict(options)
-    penalty = ours.pop("repetition_penalty", 1.0)
-    words = tuple(map(tuple, ours.pop("bad_words_ids", [])))
-    forced = ours.pop("forced_eos_token_id", None)
-    forced_eos = () if forced is None else (forced,)
-    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in ours.items()}
-    constraints = replace(Constraints(**lists), bad_words=words, forced_eos_token_ids=forced_eos)
-    return Sampling(repetition_penalty=penalty, constraints=constraints)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True, "never"])

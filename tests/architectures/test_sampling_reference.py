@@ -1,6 +1,7 @@
 """Tokens are chosen as transformers' ``generate`` chooses them: the same tokens are left, as likely as there."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,17 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from workers.runtime.decoding.order import Sampling
+from tests.architectures.generate_options import sampling_of
+from workers.runtime.decoding.order import Order, Sampling
 from workers.runtime.decoding.penalties import Penalties
+from workers.runtime.decoding.processors import LogitsProcessors
 from workers.runtime.decoding.sampling import Sampler
 from workers.runtime.decoding.warpers import weigh
 
 Floats = npt.NDArray[np.float32]
 PROMPT = np.array([5, 6, 7, 7, 30], np.int64)
 VOCABULARY = 1500
+NUM_TOKENS = 40
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +56,13 @@ def reference(model: GPT2LMHeadModel, logits: Floats, **options: object) -> npt.
     return found
 
 
+def order_of(sampling: Sampling) -> Order:
+    return Order(prompt_ids=PROMPT, max_new_tokens=NUM_TOKENS, sampling=sampling)
+
+
 def ours(logits: Floats, sampling: Sampling) -> npt.NDArray[np.float64]:
-    penalized = Penalties(sampling, PROMPT).apply(logits)
-    ids, weights = weigh(penalized, sampling)
+    processed = LogitsProcessors(order_of(sampling)).apply(logits)
+    ids, weights = weigh(processed, sampling)
     found = np.zeros(len(logits))
     found[slice(None) if ids is None else ids] = weights
     return found / found.sum()
@@ -90,7 +98,7 @@ def test_the_same_tokens_are_left_with_the_same_probabilities(
     for seed in range(4):
         logits = logits_of(seed)
         expected = reference(model, logits, **options)
-        found = ours(logits, Sampling(do_sample=True, **options))  # type: ignore[arg-type]
+        found = ours(logits, sampling_of(options, do_sample=True))
         np.testing.assert_array_equal(found > 0, expected > 0)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
 
@@ -109,7 +117,7 @@ def test_a_vocabulary_of_real_size(model: GPT2LMHeadModel) -> None:
     ):
         logits = logits_of(seed, 50_257)
         expected = reference(model, logits, **options)
-        found = ours(logits, Sampling(do_sample=True, **options))  # type: ignore[arg-type]
+        found = ours(logits, sampling_of(options, do_sample=True))
         np.testing.assert_array_equal(found > 0, expected > 0)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
@@ -127,8 +135,8 @@ def test_what_is_drawn_fits_the_reference_probabilities(model: GPT2LMHeadModel, 
     """Pearson's chi-square over tokens that are expected at least 5 times; fixed seeds, so always the same figure."""
     logits, num_draws = logits_of(11, 60), 4000
     expected = reference(model, logits, **options) * num_draws
-    sampling = [Sampling(do_sample=True, seed=1234, stream_number=number, **options) for number in range(num_draws)]  # type: ignore[arg-type]
-    counts = np.bincount([Sampler(each, PROMPT).choose(logits).token_id for each in sampling], minlength=60)
+    sampling = [sampling_of(options, do_sample=True, seed=1234, stream_number=number) for number in range(num_draws)]
+    counts = np.bincount([Sampler(order_of(each)).choose(logits).token_id for each in sampling], minlength=60)
     assert not counts[expected == 0].any()
     frequent = expected >= 5
     degrees = int(frequent.sum()) - 1
@@ -137,16 +145,75 @@ def test_what_is_drawn_fits_the_reference_probabilities(model: GPT2LMHeadModel, 
     assert statistic < degrees + 4 * (2 * max(degrees, 1)) ** 0.5
 
 
-@pytest.mark.parametrize("options", [{}, {"repetition_penalty": 1.4}, {"suppress_tokens": (9, 10, 11)}], ids=str)
-def test_greedy_writes_the_tokens_of_generate(model: GPT2LMHeadModel, options: dict[str, object]) -> None:
+ENDS = [1, 4]
+CONSTRAINTS: dict[str, Any] = {
+    "repetition_penalty": 1.3,
+    "no_repeat_ngram_size": 2,
+    "bad_words_ids": [[3], [1], [2, 5], [5, 0, 2], [0, 0, 1, 5]],
+    "min_length": 12,
+    "min_new_tokens": 9,
+    "forced_bos_token_id": 5,
+    "forced_eos_token_id": [4, 2],
+    "suppress_tokens": [6, 2],
+    "begin_suppress_tokens": [0, 5],
+}
+TOGETHER = [
+    {name: CONSTRAINTS[name] for name in names}
+    for num in (1, 2, len(CONSTRAINTS))
+    for names in itertools.combinations(CONSTRAINTS, num)
+] + [{"no_repeat_ngram_size": size} for size in (1, 3, 4)]
+
+
+@pytest.mark.parametrize("prompt", [[5], [5, 0, 2, 0, 0, 3]], ids=len)
+@pytest.mark.parametrize("options", TOGETHER, ids=lambda options: "+".join(map(str, options)))
+def test_constraints_change_the_same_logits_at_every_step(
+    model: GPT2LMHeadModel, options: dict[str, Any], prompt: list[int]
+) -> None:
+    """The text that grows has nothing to do with the logits, so that forbidden sequences are written too."""
+    if "min_new_tokens" in options:  # as generate does before it looks at anything
+        options = options | {"min_length": len(prompt) + options["min_new_tokens"]}
+    config = GenerationConfig(**options, max_length=len(prompt) + NUM_TOKENS)
+    config._eos_token_tensor = torch.tensor(ENDS)
+    reference = model._get_logits_processor(config, input_ids_seq_length=len(prompt), device="cpu")
+    assert len(reference) == len(options)
+    order = Order(
+        prompt_ids=np.array(prompt),
+        max_new_tokens=NUM_TOKENS,
+        sampling=sampling_of(options),
+        eos_token_ids=frozenset(ENDS),
+    )
+    processors, text = LogitsProcessors(order), list(prompt)
+    for token in np.random.default_rng(5).integers(0, 6, NUM_TOKENS).tolist():
+        logits = logits_of(len(text), 8)
+        expected = reference(torch.tensor([text]), torch.tensor(logits)[None])[0]
+        np.testing.assert_array_equal(processors.apply(logits), expected.numpy())
+        processors.add(token)
+        text.append(token)
+
+
+GREEDY: list[dict[str, Any]] = [
+    {}, {"repetition_penalty": 1.4}, {"suppress_tokens": [9, 10, 11]}, {"no_repeat_ngram_size": 2}, {"min_length": 20},
+    {"bad_words_ids": [[9], [30, 14], [20, 3, 5]]}, {"min_new_tokens": 30}, {"forced_eos_token_id": 7},
+    {"begin_suppress_tokens": list(range(40))},
+    {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3, "min_length": 30, "forced_eos_token_id": 7},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ends", [[], [50, 12], [*range(20, 40)]], ids=len)
+@pytest.mark.parametrize("options", GREEDY, ids=str)
+def test_greedy_writes_the_tokens_of_generate(model: GPT2LMHeadModel, options: dict[str, Any], ends: list[int]) -> None:
     prompt = torch.tensor(PROMPT)[None]
     mask = torch.ones_like(prompt)
-    answer = model.generate(
-        prompt, attention_mask=mask, do_sample=False, max_new_tokens=40, eos_token_id=None, pad_token_id=0, **options
+    limits = {"max_new_tokens": NUM_TOKENS, "eos_token_id": ends or None, "pad_token_id": 0}
+    answer = model.generate(prompt, attention_mask=mask, do_sample=False, **limits, **options)
+    order = Order(
+        prompt_ids=PROMPT,
+        max_new_tokens=NUM_TOKENS,
+        sampling=sampling_of(options),
+        eos_token_ids=frozenset(ends),
     )
-    sampler = Sampler(Sampling(**options), PROMPT)  # type: ignore[arg-type]
-    ids = PROMPT.tolist()
-    for _ in range(40):
+    sampler, ids = Sampler(order), PROMPT.tolist()
+    while len(ids) < order.max_length and (len(ids) == len(PROMPT) or ids[-1] not in ends):
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0, -1].numpy()
         ids.append(sampler.choose(logits).token_id)
