@@ -11,7 +11,7 @@ _MARIAN_CODE = re.compile(r">>(.+)<<")
 
 
 def translate_facts(tokenizer: Any) -> Translate | None:
-    """Return the languages, or None for a model that has no tokens for them: one pair of languages, or told in words.
+    """Return the languages, or None where nothing says which they are, or where the model is told them in words.
 
     Raises:
         ExportError: the tokenizer has languages but puts the source's neither first nor last.
@@ -19,8 +19,11 @@ def translate_facts(tokenizer: Any) -> Translate | None:
     targets = {
         match[1]: number for token, number in tokenizer.get_vocab().items() if (match := _MARIAN_CODE.match(token))
     }
+    source, target = (getattr(tokenizer, name, None) for name in ("source_lang", "target_lang"))  # Marian
     if targets:
-        return Translate(languages=_sorted(targets), target="source_prefix")
+        return Translate(languages=_sorted(targets), reads=[source] if source else [], target="source_prefix")
+    if source and target:
+        return Translate(reads=[source], writes=[target])
     languages = _languages_of(tokenizer)
     if not languages:
         return None

@@ -216,7 +216,10 @@ def test_marian_is_told_the_target_before_the_text_or_not_at_all(source_of: Call
     codes = ("cmn_Hans", "deu", "fra")
     languages = {code: many.convert_tokens_to_ids(f">>{code}<<") for code in codes}
     assert translate_facts(many) == Translate(languages=languages, target="source_prefix")
-    assert translate_facts(AutoTokenizer.from_pretrained(source_of("seq2seq:marian"))) is None
+    one = source_of("seq2seq:marian")
+    assert translate_facts(AutoTokenizer.from_pretrained(one)) is None
+    named = AutoTokenizer.from_pretrained(one, source_lang="en", target_lang="de")
+    assert translate_facts(named) == Translate(reads=["en"], writes=["de"])
 
 
 def test_the_first_mbart_starts_with_the_target_language() -> None:

@@ -164,9 +164,14 @@ class Generation(Table, frozen=True, kw_only=True):
 
 
 class Translate(Table, frozen=True, kw_only=True):
-    """Languages of a multilingual model: its own code of each, and the token that stands for it."""
+    """Languages of a translator: its own code of each, and the token that stands for it."""
 
-    languages: Annotated[dict[str, TokenId], msgspec.Meta(min_length=1)]
+    languages: dict[str, TokenId] = {}
+    """Those that it is told by a token: what it writes and, with ``source``, reads. None: it has one pair only."""
+    reads: list[str] = []
+    """Codes of those that it reads, where it is not told which; of a model with ``source``, where they are not all."""
+    writes: list[str] = []
+    """Codes of what it writes, where it is not told which."""
     source: Literal["prefix", "suffix"] | None = None
     """Where the encoder reads the source language: ``code text </s>``, or ``text </s> code``; None: nowhere."""
     default_source: str | None = None
