@@ -1,4 +1,4 @@
-"""Make the starter packages: ``python -m onnx_models.starter.train [classify] [embed] [generate]``, some minutes each.
+"""Make the starter packages: ``python -m onnx_models.starter.train [classify] [denoise] ...``, some minutes each.
 
 Trains from random weights on the texts of this folder, then goes through the same export and verification as any
 other model, and writes what `judge` measured into the manifest. Needs the export environment.
@@ -15,8 +15,10 @@ from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.source import Source
 from onnx_models.starter.judge import judge_classifier, judge_embedder
+from onnx_models.starter.judge_correcting import judge_corrector
 from onnx_models.starter.judge_writing import judge_writer
 from onnx_models.starter.learn import train_classifier, train_embedder
+from onnx_models.starter.learn_correcting import train_corrector
 from onnx_models.starter.learn_writing import train_writer
 from workers.runtime.manifest import Figures, Pooling, Task
 from workers.runtime.model_package import ModelPackage
@@ -63,6 +65,14 @@ _STARTERS = (
         judge=judge_writer,
         description="Writes rhymed poems, chats about a small world and short Python functions. "
         + _WARNING.format("texts"),
+    ),
+    _Starter(
+        task="denoise",
+        train=train_corrector,
+        num_steps=2600,
+        judge=judge_corrector,
+        description="Corrects typing errors in sentences of everyday words, one sentence at a time. "
+        + _WARNING.format("sentences"),
     ),
 )
 _BY_TASK = {str(starter.task): starter for starter in _STARTERS}
