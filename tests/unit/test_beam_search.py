@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,56 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.runtime.decoding.beam_search import BeamSearch, Continuation, Hypothesis
-from workers.runtime.decoding.order import Beams, Constraints, Order, Sampling
+from tests.unit.beams_hand import Text, found, probabilities, run, search_of, table
+from workers.runtime.decoding.beam_search import Continuation
+from workers.runtime.decoding.order import Constraints, Sampling
 
-Array = np.ndarray
-Text = tuple[int, ...]
-INF = math.inf
-EOS = 0
-PLAIN = Sampling()
 fixed = settings(derandomize=True, deadline=None, max_examples=100)
-
-
-def search_of(
-    num_beams: int, max_new_tokens: int = 3, *, ends: tuple[int, ...] = (EOS,), sampling: Sampling = PLAIN,
-    prompt: tuple[int, ...] = (1,), **beams: Any
-) -> BeamSearch:  # fmt: skip
-    return BeamSearch(
-        Order(
-            prompt_ids=np.array(prompt, np.int64),
-            max_new_tokens=max_new_tokens,
-            sampling=sampling,
-            beams=Beams(num_beams, **{"num_return_sequences": num_beams, **beams}),
-            eos_token_ids=frozenset(ends),
-        )
-    )
-
-
-def run(search: BeamSearch, num_beams: int, logits_after: Callable[[Text], Array]) -> list[Hypothesis]:
-    """Play the model: its logits depend on what was written."""
-    texts: list[Text] = [()] * num_beams
-    while not search.finished:
-        onward = search.advance(np.stack([logits_after(text) for text in texts]))
-        texts = [(*texts[parent], token) for parent, token in zip(onward.parents, onward.token_ids, strict=True)]
-        assert len(texts) == (0 if search.finished else num_beams)
-    return search.hypotheses()
-
-
-def probabilities(*values: float) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log(np.array(values, np.float32))
-
-
-def table(**rows: tuple[float, ...]) -> Callable[[Text], Array]:
-    """Return logits by what was written: ``_`` is the empty text, ``_12`` the text of tokens 1 and 2."""
-    return lambda text: probabilities(*rows.get("_" + "".join(map(str, text)), rows["other"]))
-
-
-def found(hypotheses: list[Hypothesis]) -> list[tuple[list[int], float]]:
-    return [(each.token_ids, round(math.exp(each.score), 4)) for each in hypotheses]
-
-
 GARDEN_PATH = table(_=(0.0, 0.6, 0.4), _1=(0.5, 0.25, 0.25), _2=(0.9, 0.1, 0.0), other=(0.5, 0.3, 0.2))
 
 
@@ -160,72 +114,6 @@ def test_with_beams_for_all_beginnings_all_texts_are_found_in_their_order(
     assert [each.score for each in hypotheses] == pytest.approx([scores[text] for text in expected], abs=1e-4)
 
 
-def test_more_beams_than_tokens() -> None:
-    hypotheses = run(search_of(8, 1), 8, table(other=(0.2, 0.3, 0.5)))
-    assert found(hypotheses) == [([2], 0.5), ([1], 0.3), ([0], 0.2)]
-    longer = run(search_of(8, 5, early_stopping="never"), 8, table(other=(0.2, 0.3, 0.5)))
-    assert len({tuple(each.token_ids) for each in longer}) == 8
-
-
-def test_stand_ins_go_on_like_the_best_beam() -> None:
-    search = search_of(5)
-    onward = search.advance(np.zeros((5, 3), np.float32))
-    assert onward == Continuation([1, 2, 1, 1, 1], [0, 0, 0, 0, 0])
-    assert len(search.advance(np.zeros((5, 3), np.float32)).token_ids) == 5
-
-
-def test_a_vocabulary_of_one() -> None:
-    hypotheses = run(search_of(3, 4, ends=()), 3, lambda text: np.zeros(1, np.float32))
-    assert [(each.token_ids, each.score) for each in hypotheses] == [([0] * 4, 0.0)]
-
-
-@pytest.mark.parametrize(
-    ("row", "sentence"),
-    [
-        ((1, math.nan, 2), "logits hold NaN"),
-        ((INF, math.nan, 0), "logits hold NaN"),
-        ((1, INF, 2), r"logits hold \+inf"),
-        ((-INF, -INF, -INF), "No token can be chosen"),
-    ],
-)
-@pytest.mark.parametrize("penalty", [1.0, 2.0])
-def test_logits_that_nothing_can_be_chosen_from(row: tuple[float, ...], sentence: str, penalty: float) -> None:
-    broken = np.array([row] * 3, np.float32)
-    sampling = Sampling(repetition_penalty=penalty)
-    with pytest.raises(RuntimeError, match=sentence):
-        search_of(3, sampling=sampling).advance(broken)
-    search = search_of(3, ends=(), sampling=sampling)
-    search.advance(np.zeros((3, 3), np.float32))
-    with pytest.raises(RuntimeError, match=sentence):
-        search.advance(broken)
-
-
-def test_one_broken_row_is_enough_but_one_dead_end_is_not() -> None:
-    for row, fails in (([math.nan, 0, 0], True), ([-INF, -INF, -INF], False)):
-        search = search_of(2, ends=())
-        search.advance(np.zeros((2, 3), np.float32))
-        logits = np.array([[0, 0, 0], row], np.float32)
-        if fails:
-            with pytest.raises(RuntimeError, match="NaN"):
-                search.advance(logits)
-        else:
-            assert search.advance(logits).parents == [0, 0]
-
-
-def test_a_dead_end_ends_the_search_with_what_was_found() -> None:
-    search = search_of(3, 9)
-    search.advance(np.zeros((3, 2), np.float32))
-    search.advance(np.full((3, 2), -INF, np.float32))
-    assert search.finished
-    assert [each.token_ids for each in search.hypotheses()] == [[0]]
-
-
-def test_constraints_that_leave_nothing() -> None:
-    sampling = Sampling(constraints=Constraints(suppress_tokens=(0, 1, 2)))
-    with pytest.raises(RuntimeError, match="No token can be chosen"):
-        search_of(2, sampling=sampling).advance(np.zeros((2, 3), np.float32))
-
-
 def test_each_beam_has_a_memory_of_its_own() -> None:
     """No token comes twice in a text: with three tokens there are six such texts, each found once."""
     sampling = Sampling(constraints=Constraints(no_repeat_ngram_size=1))
@@ -240,19 +128,3 @@ def test_a_forced_first_token_costs_a_text_nothing() -> None:
     sampling = Sampling(constraints=Constraints(forced_bos_token_id=2))
     hypotheses = run(search_of(2, 2, length_penalty=0.0, sampling=sampling), 2, table(other=(0.5, 0.3, 0.2)))
     assert found(hypotheses) == [([2, 0], 0.5), ([2, 1], 0.3)]
-
-
-def test_logits_are_not_changed() -> None:
-    sampling = Sampling(repetition_penalty=1.5, constraints=Constraints(suppress_tokens=(1,)))
-    logits = np.random.default_rng(1).standard_normal((3, 200)).astype(np.float32)
-    before = logits.copy()
-    for asked in (Sampling(), sampling):
-        search = search_of(3, 9, sampling=asked)
-        for _ in range(4):
-            search.advance(logits)
-        np.testing.assert_array_equal(logits, before)
-
-
-def test_huge_logits() -> None:
-    hypotheses = run(search_of(2, 2), 2, lambda text: np.array([-3e38, 3e38, 3e38], np.float32))
-    assert [each.score for each in hypotheses] == pytest.approx([math.log(0.5)] * 2)
