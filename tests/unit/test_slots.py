@@ -130,6 +130,67 @@ def test_every_text_has_a_slot_of_its_own_whatever_happens(actions: list[int], n
         assert slots.lengths.sum() == sum(texts.values())
 
 
+def test_a_text_moves_with_its_source() -> None:
+    slots, places = filled(5, 6, 7)
+    slots.source_lengths[:] = 10, 20, 5 * TOKENS_PER_ROW
+    slots.leave(places[1])
+    assert slots.source_lengths.tolist() == [10, 0, 5 * TOKENS_PER_ROW]
+    steps = 0
+    while (move := next_move(slots, [places[0], places[2]])) is None:
+        steps += 1
+    assert steps == 5, "the source is copied too, so there must be more to win"
+    slots.moved(move)
+    assert slots.source_lengths.tolist() == [10, 5 * TOKENS_PER_ROW, 0]
+
+
+def test_beams_that_survive_are_not_copied() -> None:
+    slots, (first, second, third, fourth) = filled(5, 5, 5, 5)
+    swapped = slots.rearrangement([first, second, third], [second, third, first])
+    assert swapped.copies == []
+    slots.rearranged(swapped)
+    assert slots.of([first, second, third, fourth], 0).tolist() == [1, 2, 0, 3]
+    doubled = slots.rearrangement([first, second, third], [third, second, third])
+    assert doubled.copies == [Move(source=0, target=1, num_tokens=5)]
+
+
+def test_the_first_beam_is_read_for_all() -> None:
+    slots, (first, second, third) = filled(5, 0, 0)
+    slots.rearranged(slots.rearrangement([second, first, third], [first, first, first]))
+    assert slots.lengths.tolist() == [5, 5, 5]
+    assert slots.of([first], 0).tolist() == [0], "whoever is its own parent stays"
+
+
+def test_texts_that_can_not_be_of_one_search_are_not_rearranged() -> None:
+    slots, (first, second, third) = filled(5, 5, 6)
+    for places, parents in (
+        ([first, second], [first, third]),
+        ([first, first], [first, first]),
+        ([first, second], [first]),
+    ):
+        with pytest.raises(ValueError, match="go on from"):
+            slots.rearrangement(places, parents)
+    with pytest.raises(ValueError, match="different lengths"):
+        slots.rearrangement([first, third], [first, third])
+    slots.source_lengths[:2] = 3, 4
+    with pytest.raises(ValueError, match="different lengths"):
+        slots.rearrangement([first, second], [first, second])
+
+
+@given(st.lists(st.lists(st.integers(0, 4), min_size=5, max_size=5), max_size=12))
+def test_every_text_is_what_its_parent_was(rounds: list[list[int]]) -> None:
+    slots, places = filled(*[7] * 5)
+    texts, held = dict(zip(places, "abcde", strict=True)), dict(enumerate("abcde"))
+    for chosen in rounds:
+        parents = [places[number] for number in chosen]
+        rearrangement = slots.rearrangement(places, parents)
+        assert len(rearrangement.copies) == 5 - len(set(chosen))
+        assert not {copy.source for copy in rearrangement.copies} & {copy.target for copy in rearrangement.copies}
+        held |= {copy.target: held[copy.source] for copy in rearrangement.copies}
+        slots.rearranged(rearrangement)
+        texts = {place: texts[parent] for place, parent in zip(places, parents, strict=True)}
+        assert {place: held[int(slots.of([place], 0)[0])] for place in places} == texts
+
+
 def test_texts_share_a_budget_as_they_are_padded() -> None:
     places = Places(max_rows=4, capacity_tokens=100)
     assert [places.take(tokens) for tokens in (20, 25, 34, 33, 25)] == [0, 1, None, 2, None]

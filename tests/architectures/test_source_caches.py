@@ -1,0 +1,258 @@
+"""The caches of encoder-decoders: what is written of a source never depends on who is beside it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.settings import StoreSettings
+from onnx_models.classic.networks.base import load
+from onnx_models.classic.networks.lstm_attention import LstmAttention
+from onnx_models.classic.recurrent_reference import TextbookLstmAttention
+from onnx_models.classic.text_autoencoder import ServedTextAutoencoder
+from onnx_models.export import export_package
+from onnx_models.kind import ExportRequest
+from onnx_models.seq2seq.parity import prefix_of
+from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
+from onnx_models.source import open_source
+from tests.architectures.source_company import Search, logits_alone, search_together
+from workers.runtime.decoding.cache import SourceCache
+from workers.runtime.decoding.open_source_cache import open_source_cache
+from workers.runtime.decoding.slots import Slots
+from workers.runtime.decoding.source_slot_cache import SourceSlotCache
+from workers.runtime.manifest import Task
+from workers.runtime.model_package import ModelPackage, PackageError
+from workers.runtime.settings import WorkerSettings
+
+Kind = Literal["slots", "concat"]
+SLOTS: list[tuple[str, Task]] = [
+    ("t5", "summarize"), ("t5_gated", "text2text"), ("mt5", "text2text"), ("bart", "denoise"), ("pegasus", "summarize"),
+    ("marian", "translate"), ("m2m100", "translate"), ("nllb", "translate"), ("mbart", "translate"),
+]  # fmt: skip
+CARRIED: list[tuple[str, Task]] = [*SLOTS, ("bert_gpt2", "summarize")]
+LSTM, AUTOENCODER = "classic:lstm_attention", "classic:text_autoencoder"
+LENGTHS = (7, 3, 31, 12, 1, 22)
+NUM_BEAMS = (1, 3, 1, 1, 4, 2)
+NUM_TOKENS = (12, 9, 5, 1, 10, 12)
+WRONG = 10_000
+MadePackage = Callable[..., ModelPackage]
+
+
+@pytest.fixture(scope="module")
+def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> MadePackage:
+    """Return a package, made and verified on first use."""
+    made: dict[tuple[str, str], ModelPackage] = {}
+    output = tmp_path_factory.mktemp("packages")
+
+    def make(build: str, task: Task, cache: Kind = "slots") -> ModelPackage:
+        if (build, cache) not in made:
+            source, name = open_source(str(source_of(build))), f"package-{len(made)}"
+            made[build, cache] = export_package(
+                ExportRequest(source=source, task=task, name=name, output=output, cache=cache)
+            )
+        return made[build, cache]
+
+    return make
+
+
+def opened(package: ModelPackage, **settings: Any) -> SourceCache:
+    """Return a cache; where it lies in slots, with garbage in them."""
+    cache = open_source_cache(package, WorkerSettings(StoreSettings(), **{"max_rows": 8, **settings}))
+    if isinstance(cache, SourceSlotCache):
+        for buffer in (*cache._buffers, *cache._source_buffers):
+            buffer.memory.numpy()[:] = np.nan
+    return cache
+
+
+def searches(package: ModelPackage) -> list[Search]:
+    rng, prefix = np.random.default_rng(5), prefix_of(package.manifest)
+    return [
+        Search(rng.integers(5, 200 if package.manifest.decoder else 16, length).tolist(), prefix, tokens, beams)
+        for length, beams, tokens in zip(LENGTHS, NUM_BEAMS, NUM_TOKENS, strict=True)
+    ]
+
+
+def check_alone(cache: SourceCache, together: list[Search], atol: float) -> None:
+    """All texts are read again by themselves: logits as near as ``atol`` of their largest, at every token."""
+    for search in together:
+        for text in search.texts:
+            for length, alone in enumerate(logits_alone(cache, search.source, text), 1):
+                found = search.logits[tuple(text[:length])]
+                np.testing.assert_allclose(found, alone, rtol=0, atol=atol * float(np.abs(alone).max()))
+    assert cache.tokens_held == 0
+
+
+def check_likeliest(together: list[Search], expected: Callable[[Search], list[int]]) -> None:
+    """Texts that were written by themselves are those of the reference."""
+    for search in together:
+        if search.num_beams == 1:
+            last = int(search.logits[tuple(search.texts[0])].argmax())
+            assert [*search.texts[0], last][len(search.prefix) :] == expected(search)
+
+
+def written_by(source: Path, task: Task) -> Callable[[Search], list[int]]:
+    """Return what transformers' ``generate`` writes."""
+    reference = ReferenceEncoderDecoder(open_source(str(source)), task)
+    return lambda search: reference.greedy(search.source, search.prefix, search.num_tokens + 1, None)
+
+
+@pytest.mark.parametrize(("build", "task"), SLOTS)
+def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
+    build: str, task: Task, package_of: MadePackage, source_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved, move = [], Slots.moved
+    monkeypatch.setattr(Slots, "moved", lambda slots, what: (moved.append(what), move(slots, what)))
+    package = package_of(f"seq2seq:{build}", task)
+    cache, expected = opened(package), written_by(source_of(f"seq2seq:{build}"), task)
+    assert isinstance(cache, SourceSlotCache)
+    for seed in (1, 2):
+        together = searches(package)
+        search_together(cache, together, seed)
+        check_likeliest(together, expected)
+        check_alone(cache, together, atol=0)
+    assert any(what.num_source_tokens for what in moved)
+
+
+@pytest.mark.parametrize(("build", "task"), CARRIED)
+def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
+    build: str, task: Task, package_of: MadePackage, source_of: Callable[[str], Path]
+) -> None:
+    package = package_of(f"seq2seq:{build}", task, "concat")
+    cache, together = opened(package), searches(package)
+    search_together(cache, together, 3)
+    check_likeliest(together, written_by(source_of(f"seq2seq:{build}"), task))
+    check_alone(cache, together, atol=1e-4)
+
+
+def test_texts_of_a_recurrent_network_are_those_of_the_textbook(
+    package_of: MadePackage, source_of: Callable[[str], Path]
+) -> None:
+    package = package_of(LSTM, "text2text")
+    cache, together = opened(package), searches(package)
+    search_together(cache, together, 4)
+    textbook = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
+    check_likeliest(together, lambda one: textbook.write(textbook.read([one.source])[0], one.num_tokens + 1)[0])
+    check_alone(cache, together, atol=1e-5)
+
+
+def test_a_text_autoencoder_writes_one_position_after_the_other(package_of: MadePackage) -> None:
+    package = package_of(AUTOENCODER, "denoise")
+    cache, sources = opened(package), [[5, 6, 7, 8], [9, 10, 5]]
+    places = [cache.take(len(source) + 1) for source in sources]
+    held = [place for place in places if place is not None]
+    for place, source in zip(held, sources, strict=True):
+        cache.read_source([place], np.array(source))
+    rows = [cache.step(held, [0, 0]).copy() for _ in range(3)]
+    served = ServedTextAutoencoder(package)
+    for index, source in enumerate(sources):
+        expected = served.run([source])[0]["logits"]
+        np.testing.assert_allclose(np.stack([row[index] for row in rows]), expected[:3], atol=1e-5)
+    assert cache.tokens_held == 7
+    with pytest.raises(ValueError, match="no more tokens than it has read"):
+        cache.step(held, [0, 0])
+    assert cache.step(held[:1], [0]).shape == (1, cache.vocabulary)
+
+
+@pytest.mark.parametrize(("build", "cache"), [("seq2seq:t5", "slots"), ("seq2seq:t5", "concat"), (LSTM, "slots")])
+def test_a_call_that_fails_changes_nothing(build: str, cache: Kind, package_of: MadePackage) -> None:
+    package = package_of(build, "text2text", cache)
+    loaded, untouched = opened(package), opened(package)
+    source, other = np.array([5, 6, 7]), np.array([8, 9])
+    first, second, empty = (loaded.take(20) for _ in range(3))
+    assert first is not None and second is not None and empty is not None
+    loaded.read_source([first, second], source)
+    loaded.step([first, second], [1, 1])
+    held = loaded.tokens_held
+    too_long = np.full(loaded.max_source_tokens + 1, 5)
+    for failing in (
+        lambda: loaded.step([first, second], [4, WRONG]),
+        lambda: loaded.prefill(first, np.array([3, WRONG])),
+        lambda: loaded.prefill(first, np.full(loaded.max_tokens, 5)),
+        lambda: loaded.step([first, empty], [4, 4]),
+        lambda: loaded.read_source([empty], np.array([5, WRONG])),
+        lambda: loaded.read_source([empty], too_long),
+        lambda: loaded.read_source([empty, first], other),
+        lambda: loaded.rearrange([first, second], [first, empty]),
+    ):
+        with pytest.raises(Exception, match=r"out of|no room|a source|empty|go on"):
+            failing()
+        assert loaded.tokens_held == held
+    loaded.read_source([empty], other)
+    after = loaded.step([first, second, empty], [4, 3, 1])
+    places = [untouched.take(20) for _ in range(3)]
+    found = [place for place in places if place is not None]
+    untouched.read_source(found[:2], source)
+    untouched.read_source(found[2:], other)
+    untouched.step(found[:2], [1, 1])
+    np.testing.assert_array_equal(untouched.step(found, [4, 3, 1]), after)
+
+
+def test_a_prefix_may_be_read_at_once(package_of: MadePackage) -> None:
+    for cache, atol in (("slots", 0.0), ("concat", 1e-4)):
+        loaded = opened(package_of("seq2seq:t5", "text2text", cache))
+        expected = logits_alone(loaded, [5, 6, 7], [1, 4, 9])[-1]
+        place = loaded.take(9)
+        assert place is not None
+        loaded.read_source([place], np.array([5, 6, 7]))
+        np.testing.assert_allclose(loaded.prefill(place, np.array([1, 4, 9])), expected, rtol=0, atol=atol)
+
+
+def test_a_text_of_all_positions_may_lie_between_others(package_of: MadePackage) -> None:
+    for build, task in (("seq2seq:t5", "text2text"), ("seq2seq:bart", "denoise")):
+        cache = opened(package_of(build, task))
+        places = [cache.take(5), cache.take(cache.max_tokens), cache.take(5)]
+        first, full, last = (place for place in places if place is not None)
+        for place in (first, full, last):
+            cache.read_source([place], np.arange(5, 5 + cache.max_source_tokens))
+        cache.prefill(full, np.full(cache.max_tokens, 7))
+        together = cache.step([last, first], [8, 8])
+        assert np.isfinite(together).all()
+        np.testing.assert_array_equal(together[0], together[1])
+        assert cache.tokens_held == 3 * cache.max_source_tokens + cache.max_tokens + 2
+
+
+def test_a_surviving_beam_stays_where_it_is(package_of: MadePackage, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = opened(package_of("seq2seq:t5", "text2text"))
+    assert isinstance(cache, SourceSlotCache)
+    places = [place for place in (cache.take(9) for _ in range(4)) if place is not None]
+    cache.read_source(places, np.array([5, 6, 7]))
+    cache.step(places, [1, 2, 3, 4])
+    copied: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(
+        type(cache._buffers[0]), "copy", lambda buffer, *what: copied.append(what) if buffer is cache._buffers[0] else 0
+    )
+    cache.rearrange(places, [places[1], places[0], places[3], places[2]])
+    assert not copied
+    cache.rearrange(places, [places[2], places[2], places[3], places[3]])
+    assert len(copied) == 2 and all(num_tokens == 1 for _, _, num_tokens in copied)
+
+
+def test_a_slot_of_a_device_is_written_through_a_value_over_its_memory(package_of: MadePackage) -> None:
+    """That is what cuda's copies are made of, and it is the same on cpu."""
+    cache = opened(package_of("seq2seq:t5", "text2text"))
+    assert isinstance(cache, SourceSlotCache)
+    buffer = cache._source_buffers[0]
+    slot = buffer._slot(3)
+    slot.fill(np.full(slot.shape, 2.0, np.float32))
+    assert (buffer.memory.numpy()[3] == 2).all() and np.isnan(buffer.memory.numpy()[[2, 4]]).all()
+    assert (slot.numpy() == 2).all()
+
+
+def test_texts_and_sources_share_a_budget(package_of: MadePackage) -> None:
+    slots, concat = (package_of("seq2seq:t5", "text2text", cache) for cache in ("slots", "concat"))
+    limits = slots.manifest.limits
+    assert limits.max_new_tokens is not None
+    row = limits.max_tokens + limits.max_new_tokens
+    cache = opened(slots, max_cache_tokens=3 * row + 1)
+    assert (cache.max_rows, cache.capacity_tokens) == (3, 3 * row)
+    assert (cache.max_tokens, cache.max_source_tokens) == (limits.max_new_tokens, limits.max_tokens)
+    cache = opened(concat, max_cache_tokens=2 * limits.max_tokens + 20)
+    assert [cache.take(tokens) for tokens in (10, 11, 10, 1)] == [0, None, 1, None]
+    for package in (slots, concat):
+        with pytest.raises(PackageError, match=f"TRIPTYCH_MAX_CACHE_TOKENS is {row - 1}, but one text may hold {row}"):
+            opened(package, max_cache_tokens=row - 1)
+        manifest = msgspec.structs.replace(package.manifest, batch_safe=False)
+        assert opened(msgspec.structs.replace(package, manifest=manifest)).max_rows == 1
