@@ -26,7 +26,7 @@ class Constraints:
     forced_bos_token_id: int | None = None
     """Written first, where the decoder's prefix is its start token alone."""
     forced_eos_token_ids: tuple[int, ...] = ()
-    """Written last, where the text would become too long. Of several, the likeliest."""
+    """Written last, where the text would become too long. Of several, the one of the lowest id."""
     suppress_tokens: tuple[int, ...] = ()
     """Tokens that are never written."""
     begin_suppress_tokens: tuple[int, ...] = ()
