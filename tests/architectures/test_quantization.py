@@ -56,10 +56,12 @@ BUILDS: dict[str, Build] = {
     "gpt2": (decoders.gpt2, "generate", {"max_tokens": 32}),
     "gpt2-concat": (decoders.gpt2, "generate", {"max_tokens": 16, "cache": "concat"}),
     "t5": (t5, "text2text", {"max_tokens": 24}),
+    "t5-merged": (t5, "text2text", {"max_tokens": 24, "cache": "concat"}),
 }
 CASES: list[tuple[str, Precision]] = [
     *[(name, precision) for name in ("bert", "gpt2", "t5") for precision in ("int8", "int4", "int8-dynamic")],
     ("gpt2-concat", "int8"),
+    *[("t5-merged", precision) for precision in ("int8", "int8-dynamic")],
 ]
 
 
@@ -137,7 +139,7 @@ def test_every_product_with_a_constant_is_quantised_the_fast_way(
 
 
 def test_a_matrix_of_two_branches_is_quantised_once(workshop: Workshop) -> None:
-    decoder = load_graph(workshop.make("t5", "int8").path / "decoder_model_merged.onnx")
+    decoder = load_graph(workshop.make("t5-merged", "int8").path / "decoder_model_merged.onnx")
     inputs = [
         node.input[1] for graph in graphs_in(decoder.graph) for node in graph.node if node.op_type == "MatMulNBits"
     ]
@@ -146,7 +148,7 @@ def test_a_matrix_of_two_branches_is_quantised_once(workshop: Workshop) -> None:
     assert len(stored) == len(set(stored)) and set(inputs) <= set(stored)
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_quantised_weights_answer_to_the_bit_as_alone(name: str, precision: Precision, workshop: Workshop) -> None:
     manifest = workshop.make(name, precision).manifest
@@ -157,7 +159,7 @@ def test_quantised_weights_answer_to_the_bit_as_alone(name: str, precision: Prec
 
 def test_rows_of_equal_length_hardly_see_each_other_in_a_quantised_encoder_decoder(workshop: Workshop) -> None:
     def difference(precision: Precision) -> float:
-        served = ServedEncoderDecoder(workshop.make("t5", precision))
+        served = ServedEncoderDecoder(workshop.make("t5-merged", precision))
         rng = np.random.default_rng(3)
         sources, tokens = rng.integers(3, 100, (6, 17)).tolist(), rng.integers(3, 100, (6, 4)).tolist()
 
@@ -175,7 +177,7 @@ def test_rows_of_equal_length_hardly_see_each_other_in_a_quantised_encoder_decod
     assert difference("int8-dynamic") > 1e-3
 
 
-@pytest.mark.parametrize("name", ["t5", "gpt2-concat"])
+@pytest.mark.parametrize("name", ["t5-merged", "gpt2-concat"])
 def test_caches_that_are_padded_make_rounding_show_and_the_manifest_says_so(name: str, workshop: Workshop) -> None:
     # Padding changes the order of a sum in float32: by 1e-5 there, by much more once activations are rounded after it.
     manifest = workshop.make(name, "int8").manifest
@@ -183,7 +185,7 @@ def test_caches_that_are_padded_make_rounding_show_and_the_manifest_says_so(name
     assert manifest.batch_safe == (manifest.verified["batch_diff"] == 0.0)
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
 def test_dynamic_quantisation_is_never_batch_safe_and_that_is_measured(name: str, workshop: Workshop) -> None:
     manifest = workshop.make(name, "int8-dynamic").manifest
     assert manifest.verified["batch_diff"] > 0.0
@@ -208,13 +210,16 @@ def test_sizes_are_recorded(name: str, precision: Precision, workshop: Workshop)
     assert package.manifest.version == f"{original.manifest.revision}+{precision}"
 
 
-def test_half_precision_keeps_the_cache_in_half_and_the_logits_in_full(workshop: Workshop) -> None:
-    package = workshop.make("gpt2", "fp16")
-    session = onnxruntime.InferenceSession(package.file("model.onnx"), providers=["CPUExecutionProvider"])
+@pytest.mark.parametrize(("name", "graph"), [("gpt2", "model.onnx"), ("t5", "decoder_model.onnx")])
+def test_half_precision_keeps_the_cache_in_half_and_the_logits_in_full(
+    name: str, graph: str, workshop: Workshop
+) -> None:
+    package = workshop.make(name, "fp16")
+    session = onnxruntime.InferenceSession(package.file(graph), providers=["CPUExecutionProvider"])
     types = {tensor.name: tensor.type for tensor in (*session.get_inputs(), *session.get_outputs())}
     assert types["logits"] == "tensor(float)"
     assert {types[name] for name in types if name.startswith(("past_key", "present"))} == {"tensor(float16)"}
-    casts = [node for node in load_graph(package.file("model.onnx")).graph.node if node.op_type == "Cast"]
+    casts = [node for node in load_graph(package.file(graph)).graph.node if node.op_type == "Cast"]
     assert not any(name.startswith(("past_key", "present")) for node in casts for name in (*node.input, *node.output))
     assert package.manifest.verified["min_cosine"] >= 0.999
     assert package.manifest.export["size_ratio"] < 0.75
@@ -228,9 +233,9 @@ def test_half_precision_of_an_encoder_takes_and_gives_full(workshop: Workshop) -
 
 
 def test_half_precision_of_branches_is_refused(workshop: Workshop, tmp_path: Path) -> None:
-    shutil.copytree(workshop.make("t5").path, tmp_path / "t5")
+    shutil.copytree(workshop.make("t5-merged").path, tmp_path / "t5")
     with pytest.raises(ExportError, match="branches can't be had in half precision"):
-        convert(tmp_path / "t5", workshop.make("t5").manifest, "fp16")
+        convert(tmp_path / "t5", workshop.make("t5-merged").manifest, "fp16")
 
 
 def test_a_floor_refuses_and_leaves_nothing_behind(workshop: Workshop, tmp_path: Path) -> None:

@@ -166,9 +166,9 @@ def _mbart50(folder: Path) -> MBart50TokenizerFast:
     )
 
 
-t5 = _t5(T5Config, 11)
+t5 = _t5(T5Config, 23)
 t5_gated = _t5(T5Config, 8, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
-mt5 = _t5(MT5Config, 5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+mt5 = _t5(MT5Config, 4, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
 bart = _bart(BartConfig, 12, _bytes, forced_bos_token_id=0)
 pegasus = _bart(PegasusConfig, 10, _pegasus, starts_with_padding=True)
 mbart = _bart(MBartConfig, 1, _mbart50)
