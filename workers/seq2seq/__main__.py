@@ -1,0 +1,24 @@
+"""Start a seq2seq worker: `python -m workers.seq2seq`."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from workers.runtime.command import Program, run_program
+
+if TYPE_CHECKING:
+    from workers.runtime.loading import Serving
+
+
+def _serving() -> "Serving[Any]":
+    from workers.seq2seq.tasks import SEQ2SEQ
+
+    return SEQ2SEQ
+
+
+_MORE_HELP = """\
+  TRIPTYCH_MAX_ROWS          texts of a model side by side    (16)
+  TRIPTYCH_MAX_CACHE_TOKENS  tokens that they hold together   (32768)
+"""
+
+if __name__ == "__main__":
+    sys.exit(run_program(Program("seq2seq", "translate, summarize, denoise, text2text", _serving, _MORE_HELP)))

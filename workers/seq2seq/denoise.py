@@ -1,0 +1,80 @@
+"""Denoise: texts to the same texts without errors, sentence by sentence, with what was changed."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from contracts.jobs import Answer
+from contracts.seq2seq import Corrected, DenoiseRequest, Edit
+from workers.runtime.decoding.defaults import seed_of
+from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.edits import edits_of
+from workers.seq2seq.model import Seq2SeqModel
+from workers.seq2seq.parameters import writing_of
+from workers.seq2seq.plans import Plan, in_sentences, whole
+from workers.seq2seq.rewriting import Answer as ChunkAnswer
+from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.translate import likely_tokens
+from workers.seq2seq.weaving import Manner, woven
+
+
+def denoise(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
+    """Answer one denoise job.
+
+    Raises:
+        InvalidRequest: the inputs or the parameters are not for this model.
+        Exception: as ``DecodingWork.write``.
+    """
+    job = msgspec.json.decode(request, type=DenoiseRequest)
+    parameters, how = job.parameters, job.parameters.generate_parameters
+    texts, params = texts_of(job.inputs)
+    fit = fit_of(parameters)
+    manner = Manner(clean_up=parameters.clean_up_tokenization_spaces, strips=fit == "chunk")
+    plans = _plans(model, texts, in_chunks=fit == "chunk")
+    seed = seed_of(job_id) if how.seed is None else how.seed
+    answers, tally = rewrite(
+        model,
+        work,
+        Rewriting(
+            plans=plans,
+            params=params,
+            manner=manner,
+            instruction=model.instruction,
+            fit=fit,
+            writing=writing_of(how, model.scope, model.instruction, seed),
+            bound=likely_tokens,
+            stream=job.stream,
+        ),
+    )
+    outputs = [
+        with_sequences([_corrected(plan, manner, chunks) for chunks in sequences])
+        for plan, sequences in zip(plans, answers, strict=True)
+    ]
+    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+
+
+def _plans(model: Seq2SeqModel, texts: list[str], *, in_chunks: bool) -> list[Plan]:
+    if not in_chunks:
+        return [whole(text) for text in texts]
+    room = model.sources.room(model.instruction)
+    return in_sentences(texts, html=False, room=room, measure=model.sources.measure)
+
+
+def _corrected(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Corrected:
+    text = woven(plan, manner, answers)
+    return Corrected(corrected_text=text.text, finish_reason=text.finish_reason, edits=_edits(plan, manner, answers))
+
+
+def _edits(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> list[Edit]:
+    """Return the edits of all chunks. Behind a stop text nothing of the input is left."""
+    edits: list[Edit] = []
+    position = 0
+    for index, (chunk, (text, reason)) in enumerate(zip(plan.chunks, answers, strict=True)):
+        position += len(plan.gaps[index])
+        edits += edits_of(chunk, manner.finished(text), position)
+        position += len(chunk)
+        if reason == "stop_sequence":
+            rest = sum(map(len, (*plan.chunks[index + 1 :], *plan.gaps[index + 1 :])))
+            return [*edits, Edit(position, rest, [""])] if rest else edits
+    return edits

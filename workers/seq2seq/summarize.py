@@ -1,0 +1,55 @@
+"""Summarize: texts to short ones. What the model can't read at once is summarised in chunks, and then the summaries."""
+
+import msgspec
+
+from contracts.jobs import Answer
+from contracts.seq2seq import Summarized, SummarizeRequest
+from workers.runtime.decoding.defaults import seed_of
+from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.model import Seq2SeqModel
+from workers.seq2seq.parameters import writing_of
+from workers.seq2seq.plans import whole
+from workers.seq2seq.reducing import reduce
+from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.weaving import Manner, Woven, woven
+
+
+def summarize(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
+    """Answer one summarize job.
+
+    Raises:
+        InvalidRequest: the inputs or the parameters are not for this model.
+        Exception: as ``DecodingWork.write``.
+    """
+    job = msgspec.json.decode(request, type=SummarizeRequest)
+    parameters, how = job.parameters, job.parameters.generate_parameters
+    texts, params = texts_of(job.inputs)
+    rewriting = Rewriting(
+        plans=[whole(text) for text in texts],
+        params=params,
+        manner=Manner(clean_up=parameters.clean_up_tokenization_spaces),
+        instruction=model.instruction,
+        fit=fit_of(parameters),
+        writing=writing_of(how, model.scope, model.instruction, seed_of(job_id) if how.seed is None else how.seed),
+        bound=_likely_tokens,
+        stream=job.stream,
+    )
+    if rewriting.fit == "chunk":
+        answers, tally = reduce(model, work, rewriting)
+    else:
+        answers, tally = rewrite(model, work, rewriting)
+    outputs = [
+        with_sequences([_summarized(woven(plan, rewriting.manner, chunks)) for chunks in sequences])
+        for plan, sequences in zip(rewriting.plans, answers, strict=True)
+    ]
+    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+
+
+def _likely_tokens(num_tokens: int) -> int:
+    """Return the most tokens of a summary: no more than the text has, unless that is very short."""
+    return max(64, num_tokens)
+
+
+def _summarized(text: Woven) -> Summarized:
+    return Summarized(summary_text=text.text, finish_reason=text.finish_reason)

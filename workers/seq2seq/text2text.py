@@ -1,0 +1,53 @@
+"""Text2text: whatever else a model was trained to make of a text. Nothing is put before it and nothing is cut up."""
+
+import msgspec
+
+from contracts.jobs import Answer
+from contracts.seq2seq import Rewritten, Text2TextRequest
+from workers.runtime.decoding.defaults import seed_of
+from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.model import Seq2SeqModel
+from workers.seq2seq.parameters import writing_of
+from workers.seq2seq.plans import whole
+from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.weaving import Manner, Woven, woven
+
+
+def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
+    """Answer one text2text job.
+
+    Raises:
+        InvalidRequest: the inputs or the parameters are not for this model.
+        Exception: as ``DecodingWork.write``.
+    """
+    job = msgspec.json.decode(request, type=Text2TextRequest)
+    parameters, how = job.parameters, job.parameters.generate_parameters
+    texts, params = texts_of(job.inputs)
+    manner = Manner(clean_up=parameters.clean_up_tokenization_spaces)
+    plans = [whole(text) for text in texts]
+    seed = seed_of(job_id) if how.seed is None else how.seed
+    answers, tally = rewrite(
+        model,
+        work,
+        Rewriting(
+            plans=plans,
+            params=params,
+            manner=manner,
+            instruction=model.instruction,
+            fit=fit_of(parameters),
+            writing=writing_of(how, model.scope, model.instruction, seed),
+            bound=lambda _: model.scope.max_tokens,
+            stream=job.stream,
+        ),
+    )
+    tally.chunks = 0  # each input is one source, so there is nothing to tell
+    outputs = [
+        with_sequences([_rewritten(woven(plan, manner, chunks)) for chunks in sequences])
+        for plan, sequences in zip(plans, answers, strict=True)
+    ]
+    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+
+
+def _rewritten(text: Woven) -> Rewritten:
+    return Rewritten(generated_text=text.text, finish_reason=text.finish_reason)

@@ -1,0 +1,79 @@
+"""Translate: texts of one language to those of another, sentence by sentence."""
+
+import msgspec
+
+from contracts.jobs import Answer
+from contracts.seq2seq import Translated, TranslateRequest
+from workers.runtime.decoding.defaults import seed_of
+from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.model import Seq2SeqModel
+from workers.seq2seq.parameters import writing_of
+from workers.seq2seq.plans import Plan, by_text_of_html, in_sentences, whole
+from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.sources import Instruction
+from workers.seq2seq.weaving import Manner, Woven, woven
+
+
+def likely_tokens(num_tokens: int) -> int:
+    """Return the most tokens that the same text is likely to have in any other language or spelling.
+
+    A model that has lost its thread repeats itself to the end of its room; here it is stopped long before.
+    """
+    return 4 * num_tokens + 64
+
+
+def translate(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
+    """Answer one translate job.
+
+    Raises:
+        InvalidRequest: the inputs, the languages or the parameters are not for this model.
+        Exception: as ``DecodingWork.write``.
+    """
+    job = msgspec.json.decode(request, type=TranslateRequest)
+    parameters, how = job.parameters, job.parameters.generate_parameters
+    texts, params = texts_of(job.inputs)
+    instruction = model.directions.find(
+        parameters.src_lang, parameters.tgt_lang, forced=how.forced_bos_token_id is not None
+    )
+    seed = seed_of(job_id) if how.seed is None else how.seed
+    in_chunks, is_html = fit_of(parameters) == "chunk", parameters.format == "html"
+    manner = Manner(
+        clean_up=parameters.clean_up_tokenization_spaces,
+        strips=in_chunks or is_html,
+        spaces=True,
+        escapes=is_html,
+    )
+    plans = _plans(model, texts, instruction, in_chunks=in_chunks, html=is_html)
+    answers, tally = rewrite(
+        model,
+        work,
+        Rewriting(
+            plans=plans,
+            params=params,
+            manner=manner,
+            instruction=instruction,
+            fit=fit_of(parameters),
+            writing=writing_of(how, model.scope, instruction, seed),
+            bound=likely_tokens,
+            stream=job.stream,
+        ),
+    )
+    outputs = [
+        with_sequences([_translated(woven(plan, manner, chunks)) for chunks in sequences])
+        for plan, sequences in zip(plans, answers, strict=True)
+    ]
+    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+
+
+def _plans(
+    model: Seq2SeqModel, texts: list[str], instruction: Instruction, *, in_chunks: bool, html: bool
+) -> list[Plan]:
+    if in_chunks:
+        room = model.sources.room(instruction)
+        return in_sentences(texts, html=html, room=room, measure=model.sources.measure)
+    return by_text_of_html(texts) if html else [whole(text) for text in texts]
+
+
+def _translated(text: Woven) -> Translated:
+    return Translated(translation_text=text.text, finish_reason=text.finish_reason)
