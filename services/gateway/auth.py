@@ -18,15 +18,15 @@ class Auth:
         self._keys = keys
         self._monitor = monitor
 
-    def tenant(self, request: Request) -> str:
-        """Return the tenant whose jobs this request may see.
+    def tenant(self, request: Request, key_in_body: str = "") -> str:
+        """Return the tenant whose jobs this request may see. A key of the body counts where no header has one.
 
         Raises:
             Unauthorized: a key is needed, and this is none of ours.
         """
         if not (self._always_needs_key or self._monitor.has_keys):
             return OPEN_TENANT
-        tenant = self._keys.tenant_of(_presented(request))
+        tenant = self._keys.tenant_of(_presented(request) or key_in_body)
         if tenant is None:
             raise Unauthorized
         return tenant

@@ -1,5 +1,7 @@
 """A request's body: its bytes, and the one strict reading of them as JSON. Step 1 on the path of a job.
 
+Forms, which some routes take too, are read in `form.py`.
+
 The standard library's parser takes NaN, duplicate keys, NUL and lone surrogates, each of which means something else to
 the next reader; all of them are refused here, so that no other part of the system has to think of them.
 """
@@ -13,8 +15,10 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 
 from contracts.errors import MalformedBody, PayloadTooLarge
+from services.gateway import form
 from services.gateway.http_errors import BodyTimeout, UnsupportedMediaType
 
+JSON = "application/json"
 _CHUNK_BYTES = 64 * 1024
 _MARKED = re.compile("[\x00\ud800-\udfff]")
 
@@ -32,11 +36,25 @@ class BodyReader:
         Raises:
             UnsupportedMediaType, PayloadTooLarge, BodyTimeout, MalformedBody: what the names say.
         """
-        _check_headers(request)
+        return parse(self._bytes(request, JSON))
+
+    def read_form(self, request: Request) -> dict[str, str | list[str]]:
+        """Return the fields of a form. Raises as ``read_json``, and ForeignPage."""
+        form.refuse_foreign_pages(request)
+        return form.parse_form(self._bytes(request, form.MEDIA_TYPE))
+
+    def read_json_or_form(self, request: Request) -> Any:
+        """Return the body by its type, JSON where it has none of the two. Raises as those."""
+        if request.mimetype == form.MEDIA_TYPE:
+            return self.read_form(request)
+        return parse(self._bytes(request, JSON, form.MEDIA_TYPE))
+
+    def _bytes(self, request: Request, *media_types: str) -> bytes:
+        _check_headers(request, media_types)
         length = request.content_length
         if length is not None and length > self._max_bytes:
             raise self._too_large()
-        return parse(self._read(request, length))
+        return self._read(request, length)
 
     def _read(self, request: Request, length: int | None) -> bytes:
         # The server's own stream: werkzeug's wrapper adds a limit that is checked here already.
@@ -63,12 +81,14 @@ class BodyReader:
         return PayloadTooLarge(f"The body is larger than {self._max_bytes} bytes. Send the inputs in several requests.")
 
 
-def _check_headers(request: Request) -> None:
+def _check_headers(request: Request, media_types: tuple[str, ...]) -> None:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not taken: send plain JSON without Content-Encoding.")
-    # A page in a browser can send any other type, or none, to a gateway on localhost without being asked.
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaType("Send the body as 'Content-Type: application/json'.")
+        raise UnsupportedMediaType("Compressed bodies are not taken: send the body without Content-Encoding.")
+    # A page in a browser can send other types than JSON, or none, to a gateway on localhost without being asked.
+    if request.mimetype not in media_types:
+        refused = "multipart/form-data is not taken. " if request.mimetype == "multipart/form-data" else ""
+        expected = " or ".join(f"'Content-Type: {name}'" for name in media_types)
+        raise UnsupportedMediaType(f"{refused}Send the body as {expected}.")
 
 
 def parse(raw: bytes) -> Any:

@@ -70,9 +70,10 @@ def _render(document: dict[str, Any]) -> str:
 
 def _body(document: dict[str, Any], operation: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the fields of each form that an operation's body may have."""
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if content is None:
+    contents = operation.get("requestBody", {}).get("content", {})
+    if not contents:
         return []
+    content = next(iter(contents.values()))  # of several types, all say the same
     forms = content["schema"].get("anyOf", [content["schema"]])
     components = document["components"]["schemas"]
     named = [(form["$ref"].rsplit("/", 1)[-1], components[form["$ref"].rsplit("/", 1)[-1]]) for form in forms]

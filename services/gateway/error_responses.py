@@ -1,6 +1,10 @@
-"""Errors as answers: always ``{"error": {message, type, param, code}}``, OpenAI's shape, whatever went wrong."""
+"""Errors as answers: ``{"error": {message, type, param, code}}``, OpenAI's shape, whatever went wrong.
+
+Only routes that speak another API than OpenAI's put them otherwise, see ``operations.Refusals``.
+"""
 
 import logging
+from collections.abc import Callable, Mapping
 
 import msgspec
 import redis
@@ -46,9 +50,13 @@ def error_document(error: TriptychError, status: int | None = None) -> ErrorDocu
 
 def error_response(error: TriptychError, status: int | None = None) -> Response:
     """Return an error as an answer with the status of its class, or with another."""
-    document = error_document(error, status)
-    status = status or error.http_status
-    response = Response(msgspec.json.encode(document), status, mimetype="application/json")
+    document = msgspec.json.encode(error_document(error, status))
+    return with_error_headers(Response(document, status or error.http_status, mimetype="application/json"), error)
+
+
+def with_error_headers(response: Response, error: TriptychError) -> Response:
+    """Add to an answer that is an error what HTTP has to say of it, by the answer's status."""
+    status = response.status_code
     response.headers["Cache-Control"] = "no-store"
     if status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_AFTER_S.get(error.code, 2))
@@ -69,19 +77,23 @@ def store_error(error: redis.RedisError) -> Unavailable:
     return Unavailable()
 
 
-def register(app: Flask) -> None:
-    """Answer every exception of ``app`` in the one shape."""
-    app.register_error_handler(TriptychError, error_response)
-    app.register_error_handler(redis.RedisError, _on_store_error)
+def register(app: Flask, others: Mapping[str, Callable[[TriptychError], Response]]) -> None:
+    """Answer every exception of ``app`` in the one shape, or as one of ``others`` has it, by the operation's name."""
+
+    def respond(error: TriptychError) -> Response:
+        return others.get(request.endpoint or "", error_response)(error)
+
+    app.register_error_handler(TriptychError, respond)
+    app.register_error_handler(redis.RedisError, lambda error: respond(_of_store(error)))
     app.register_error_handler(HTTPException, _on_http_error)
-    app.register_error_handler(Exception, _on_unexpected)
+    app.register_error_handler(Exception, lambda error: respond(_of_unexpected(error)))
 
 
-def _on_store_error(error: redis.RedisError) -> Response:
+def _of_store(error: redis.RedisError) -> TriptychError:
     # A connection that breaks is weather; a reply that is an error may be a fault of ours or of the server's set-up.
     if isinstance(error, redis.ResponseError):
         logger.error("the store refused a command", exc_info=error)
-    return error_response(store_error(error))
+    return store_error(error)
 
 
 def _on_http_error(error: HTTPException) -> Response:
@@ -98,6 +110,6 @@ def _on_http_error(error: HTTPException) -> Response:
     return error_response(TriptychError(_UNEXPECTED), status)
 
 
-def _on_unexpected(error: Exception) -> Response:
+def _of_unexpected(error: Exception) -> TriptychError:
     logger.error("request failed", exc_info=error, extra={"method": request.method, "path": request.path})
-    return error_response(TriptychError(_UNEXPECTED))
+    return TriptychError(_UNEXPECTED)

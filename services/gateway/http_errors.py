@@ -39,6 +39,13 @@ class UnsupportedMediaType(InvalidRequest):
     http_status = 415
 
 
+class ForeignPage(InvalidRequest):
+    """A browser sends the form of another site's page."""
+
+    code = "foreign_page"
+    http_status = 403
+
+
 class JobCancelled(TriptychError):
     """The job that the request waited for was cancelled; 409 because the request conflicts with that."""
 

@@ -1,18 +1,18 @@
 """What OpenAI's two routes that write text share: from a checked request to an answer, whole or as a stream."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from flask import Response, request
 
-from contracts.errors import InvalidRequest, TriptychError
+from contracts.errors import TriptychError
 from contracts.generation import Piece
 from contracts.jobs import Job
 from services.gateway import prefer
 from services.gateway.error_responses import error_document
+from services.gateway.field_names import own_words, renamed
 from services.gateway.openai_answers import CompletionUsage, completion_usage, head_of
 from services.gateway.openai_requests import WritingRequest
 from services.gateway.schemas import TASK_BODIES, Submission
@@ -74,23 +74,6 @@ class Writer:
             return answer_whole(self._submitter, ask, preference, asked.answer)
 
 
-@contextmanager
-def own_words(names: dict[str, str]) -> Iterator[None]:
-    """Let errors about the task's fields name the fields of the route."""
-    try:
-        yield
-    except InvalidRequest as error:
-        error.param = _renamed(error.param, names)
-        raise
-
-
-def _renamed(param: str | None, names: dict[str, str]) -> str | None:
-    for theirs, ours in names.items():
-        if param is not None and param.startswith(theirs):
-            return ours + param.removeprefix(theirs)
-    return param
-
-
 class Chunks:
     """A stream of chunks; subclasses say what a piece of text is as choices of a chunk.
 
@@ -119,7 +102,7 @@ class Chunks:
 
     def broke(self, error: TriptychError) -> bytes:
         """Return the error in the shape that OpenAI's clients raise."""
-        error.param = _renamed(error.param, self._names)
+        error.param = renamed(error.param, self._names)
         return msgspec.json.encode(error_document(error))
 
     def choices(self, piece: Piece, index: int) -> Iterator[msgspec.Struct]:

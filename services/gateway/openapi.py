@@ -13,18 +13,24 @@ _REF = "#/components/schemas/{name}"
 _ERRORS = {
     400: "The request can't be read.",
     401: "A valid API key is needed.",
+    403: "A valid API key is needed; or a page of another site sent a form.",
     404: "Not found.",
     408: "The body took too long to arrive.",
     410: "The job was purged.",
     413: "The body is too large; it was not read.",
-    415: "The body is not plain `application/json`.",
+    409: "The job was cancelled while you waited for it.",
+    415: "The body is of a type that is not taken here.",
     422: "A field is wrong; `param` names it.",
     429: "You have as many unfinished jobs as you may have.",
+    500: "The job failed.",
+    504: "The job is not done in time.",
     503: "The job store is out of reach or full. Nothing was accepted.",
 }
 _TAGS = {
     "Tasks": "Ask and get the answer. Each of these is a job too.",
     "OpenAI": "For clients made for OpenAI's API.",
+    "LibreTranslate": "For clients made for LibreTranslate.",
+    "LanguageTool": "For clients made for LanguageTool, such as those in editors.",
     "Jobs": "Submit now, read later.",
     "Models": "What can be asked for.",
     "Service": "For those who run the gateway.",
@@ -64,6 +70,8 @@ def _several(kind: Any) -> tuple[Any, ...]:
 def _kinds(operation: Operation) -> Iterable[Any]:
     yield from _several(operation.body)
     yield ErrorDocument
+    if operation.refusals:
+        yield operation.refusals.kind
     for parameter in operation.parameters:
         yield parameter.kind
     for answer in operation.answers.values():
@@ -87,7 +95,7 @@ def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, An
         content: dict[str, Any] = {"schema": _schema(operation.body, by_kind)}
         if operation.example is not None:
             content["example"] = operation.example
-        found["requestBody"] = {"required": True, "content": {"application/json": content}}
+        found["requestBody"] = {"required": True, "content": dict.fromkeys(operation.body_types, content)}
     return found
 
 
@@ -108,12 +116,16 @@ def _parameter(parameter: Parameter, by_kind: Mapping[str, Any]) -> dict[str, An
 
 def _responses(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
     answers = {str(status): _answer(answer, by_kind) for status, answer in operation.answers.items()}
+    refusals = operation.refusals
+    kind, media_type = (refusals.kind, refusals.media_type) if refusals else (ErrorDocument, "application/json")
     for status in sorted(_error_statuses(operation)):
-        answers.setdefault(str(status), _answer(Answer(_ERRORS[status], ErrorDocument), by_kind))
+        answers.setdefault(str(status), _answer(Answer(_ERRORS[status], kind, media_type), by_kind))
     return answers
 
 
 def _error_statuses(operation: Operation) -> set[int]:
+    if operation.refusals:
+        return set(operation.refusals.statuses)
     statuses = set(operation.errors)
     if operation.needs_key:
         statuses |= {401, 503}
@@ -149,6 +161,8 @@ def curl(operation: Operation) -> str:
     lines = [" ".join(words)]
     if operation.needs_key:
         lines.append('-H "Authorization: Bearer $TRIPTYCH_KEY"')
-    if operation.example is not None:
+    if operation.example is not None and operation.body_types[0] == "application/json":
         lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(operation.example)}'"]
+    elif operation.example is not None:
+        lines += [f"--data-urlencode '{name}={value}'" for name, value in operation.example.items()]
     return " \\\n  ".join(lines)

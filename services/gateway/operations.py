@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from flask import Response
 from msgspec import Meta
 
+from contracts.errors import TriptychError
 from contracts.jobs import JOB_ID
 
 JobId = Annotated[str, Meta(pattern=f"^{JOB_ID.pattern}$")]
@@ -41,21 +42,38 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Refusals:
+    """How a route that speaks another API says what went wrong; the routes of our own say it in one shape."""
+
+    respond: Callable[[TriptychError], Response]
+    kind: Any
+    statuses: tuple[int, ...]
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class Operation:
-    """One method of one path. ``view`` gets the tenant first, unless the operation is open, then the path's fields."""
+    """One method of one path. ``view`` gets the tenant first, unless the operation is open, then the path's fields.
+
+    With ``key_in_body`` the view finds the tenant itself, since the key may be a field of the body.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     view: Callable[..., Response]
-    tag: Literal["Jobs", "Tasks", "OpenAI", "Models", "Service"]
+    tag: Literal["Jobs", "Tasks", "OpenAI", "LibreTranslate", "LanguageTool", "Models", "Service"]
     summary: str
     answers: Mapping[int, Answer]
     description: str = ""
     body: Any = None
     parameters: tuple[Parameter, ...] = ()
+    body_types: tuple[str, ...] = ("application/json",)
+    """Media types of the body; the example is sent as the first."""
     needs_key: bool = True
+    key_in_body: bool = False
     example: Mapping[str, Any] | None = None
     errors: tuple[int, ...] = ()
+    refusals: Refusals | None = None
 
     @property
     def rule(self) -> str:

@@ -84,14 +84,14 @@ class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
     user: Annotated[str | None, Meta(description="Taken for compatibility, and not used.")] = None
 
 
-def check(document: Any, kind: type[T]) -> T:
-    """Return a parsed body as its type.
+def check(document: Any, kind: type[T], *, strict: bool = True) -> T:
+    """Return a parsed body as its type; not ``strict``, texts that are numbers or truth values count as such.
 
     Raises:
         InvalidRequest: it does not fit; ``param`` names the field.
     """
     try:
-        return msgspec.convert(document, kind)
+        return msgspec.convert(document, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise _translated(str(error)) from error
 

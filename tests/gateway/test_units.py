@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from contracts.errors import InvalidRequest, MalformedBody
 from contracts.settings import Environment, SettingsError
 from services.gateway import prefer
 from services.gateway.body import parse
+from services.gateway.form import parse_form
 from services.gateway.parameters import as_cursor
 from services.gateway.schemas import JOB_BODIES, TASK_BODIES, check_job, check_submission
 from services.gateway.settings import GatewaySettings
@@ -38,6 +40,21 @@ def test_whatever_comes_is_read_or_refused(raw: bytes | str) -> None:
         parse(raw.encode(errors="surrogatepass") if isinstance(raw, str) else raw)
     except MalformedBody as error:
         assert error.message.encode() and (error.param or "").encode() is not None
+
+
+@given(st.dictionaries(TEXT, st.lists(TEXT, min_size=1)))
+def test_every_form_is_read_as_it_was_meant(fields: dict[str, list[str]]) -> None:
+    expected = {name: values if len(values) > 1 else values[0] for name, values in fields.items()}
+    assert parse_form(urlencode(fields, doseq=True).encode()) == expected
+
+
+@given(st.binary(max_size=60) | st.text(alphabet="%+=&4fFzq\n\r \x00\u00e4=", max_size=60))
+def test_whatever_form_comes_is_read_or_refused(raw: bytes | str) -> None:
+    try:
+        found = parse_form(raw if isinstance(raw, bytes) else raw.encode())
+    except MalformedBody:
+        return
+    assert b"\x00" not in json.dumps(found, ensure_ascii=False).encode()
 
 
 @given(JSON)
