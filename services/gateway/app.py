@@ -16,6 +16,9 @@ from services.gateway.following import Follower
 from services.gateway.generate import GenerateStream
 from services.gateway.health import HealthRoutes
 from services.gateway.jobs import JobRoutes
+from services.gateway.languages import ModelChoice
+from services.gateway.languagetool import LanguageToolRoutes
+from services.gateway.libretranslate import LibreTranslateRoutes
 from services.gateway.metrics import Metrics
 from services.gateway.models import ModelRoutes
 from services.gateway.monitor import Monitor
@@ -25,14 +28,14 @@ from services.gateway.openai_completions import CompletionRoutes
 from services.gateway.openai_writing import Writer
 from services.gateway.operations import Operation
 from services.gateway.parts import Parts, make_parts
+from services.gateway.seq2seq_stream import LAST_ITEMS, Seq2SeqStream
 from services.gateway.settings import GatewaySettings
 from services.gateway.stream_limit import StreamLimit
 from services.gateway.submit import Submitter
-from services.gateway.tasks import TaskRoutes
+from services.gateway.tasks import Stream, TaskRoutes
 from services.gateway.telling import Teller
+from services.gateway.version import VERSION
 from services.gateway.waiting import JobWaiter
-
-VERSION = "0.1.0"
 
 
 def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
@@ -41,17 +44,21 @@ def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
     app.url_map.merge_slashes = False
     metrics = Metrics(parts.store, parts.registry, parts.monitor)
     auth = Auth(settings, parts.keys, parts.monitor)
-    for operation in make_operations(settings, parts, metrics):
-        view = _guarded(operation.view, auth, parts.monitor) if operation.needs_key else operation.view
+    operations = make_operations(settings, parts, auth, metrics)
+    for operation in operations:
         app.add_url_rule(
-            operation.rule, operation.name, view, methods=[operation.method], provide_automatic_options=False
+            operation.rule,
+            operation.name,
+            _guarded(operation, auth, parts.monitor) if operation.needs_key else operation.view,
+            methods=[operation.method],
+            provide_automatic_options=False,
         )
-    error_responses.register(app)
+    error_responses.register(app, {one.name: one.refusals.respond for one in operations if one.refusals})
     _measure(app, metrics)
     return app
 
 
-def make_operations(settings: GatewaySettings, parts: Parts, metrics: Metrics) -> list[Operation]:
+def make_operations(settings: GatewaySettings, parts: Parts, auth: Auth, metrics: Metrics) -> list[Operation]:
     """Return the table of all routes, in the order in which they are described."""
     bodies = BodyReader(max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     waiter = JobWaiter(parts.store, parts.monitor, parts.wake_ups)
@@ -71,12 +78,18 @@ def make_operations(settings: GatewaySettings, parts: Parts, metrics: Metrics) -
     follower = Follower(parts.store, parts.monitor, parts.wake_ups)
     teller = Teller(parts.store, submitter, follower, limit, settings.max_wait_s)
     writer = Writer(settings, submitter, teller)
+    translators, correctors = (
+        ModelChoice(parts.monitor, task, settings.default_models.get(task)) for task in ("translate", "denoise")
+    )
+    shared: dict[str, Any] = {"auth": auth, "bodies": bodies, "submitter": submitter}
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
-        *TaskRoutes(settings, bodies, submitter, GenerateStream(teller).answer).operations(),
+        *TaskRoutes(settings, bodies, submitter, _streams(teller)).operations(),
         *OpenAIRoutes(settings, bodies, submitter).operations(),
         *ChatRoutes(bodies, writer).operations(),
         *CompletionRoutes(bodies, writer).operations(),
+        *LibreTranslateRoutes(settings, **shared, choice=translators).operations(),
+        *LanguageToolRoutes(settings, **shared, choice=correctors).operations(),
         *jobs.operations(),
         *EventRoutes(parts.store, follower, limit).operations(),
         *ModelRoutes(parts.monitor, parts.registry).operations(),
@@ -86,19 +99,25 @@ def make_operations(settings: GatewaySettings, parts: Parts, metrics: Metrics) -
     return operations
 
 
+def _streams(teller: Teller) -> dict[str, Stream]:
+    """Return what answers the requests of each task that want their answer told while it is written."""
+    return {**dict.fromkeys(LAST_ITEMS, Seq2SeqStream(teller).answer), "generate": GenerateStream(teller).answer}
+
+
 def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:
     """Return the OpenAPI document without serving; connects to nothing."""
     parts = make_parts(store_settings)
     metrics = Metrics(parts.store, parts.registry, parts.monitor)
-    return openapi.document(make_operations(settings, parts, metrics), VERSION)
+    auth = Auth(settings, parts.keys, parts.monitor)
+    return openapi.document(make_operations(settings, parts, auth, metrics), VERSION)
 
 
-def _guarded(view: Callable[..., Response], auth: Auth, monitor: Monitor) -> Callable[..., Response]:
+def _guarded(operation: Operation, auth: Auth, monitor: Monitor) -> Callable[..., Response]:
     """Let a view have only requests of a known tenant, and none while the store is out of reach."""
 
     def guarded(**path: Any) -> Response:
         monitor.check_store()
-        return view(auth.tenant(request), **path)
+        return operation.view(**path) if operation.key_in_body else operation.view(auth.tenant(request), **path)
 
     return guarded
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.generation import FinishReason, GenerateParameters, Piece, Token
-from contracts.tasks import num_inputs
+from services.gateway.one_text import broke, refuse_several
 from services.gateway.prefer import Preference
 from services.gateway.submit import Ask
 from services.gateway.telling import Teller
@@ -36,13 +36,6 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
     top_tokens: list[Token] | UnsetType = UNSET
     generated_text: Annotated[str | None, Meta(description="With the last item: the whole text.")] = None
     details: Annotated[StreamDetails | None, Meta(description="With the last item, if asked for.")] = None
-
-
-class StreamError(msgspec.Struct, frozen=True):
-    """Why a stream has ended early; `error_type` is the `code` of our other errors."""
-
-    error: str
-    error_type: str
 
 
 class GenerateStream:
@@ -75,12 +68,7 @@ class GenerateStream:
 
 
 def _check(inputs: object, wanted: GenerateParameters) -> None:
-    if num_inputs(inputs) > 1:
-        raise InvalidRequest("A stream has one text: send one input, or submit a job and follow it.", param="inputs")
-    if wanted.n > 1:
-        raise InvalidRequest(
-            "A stream has one text: leave n at 1, or submit a job and follow it.", param="parameters.n"
-        )
+    refuse_several(inputs, wanted.n, "parameters.n")
     if wanted.num_written > 1:
         raise InvalidRequest("The best text is not known while it is written.", param="parameters.best_of")
     only = inputs[0] if isinstance(inputs, list) else inputs
@@ -119,7 +107,7 @@ class _Dialect:
         return items + self._released(self._prompt + text.generated_text, details if self._details else None)
 
     def broke(self, error: TriptychError) -> bytes:
-        return msgspec.json.encode(StreamError(error.message, error.code))
+        return broke(error)
 
     def _released(self, generated_text: str | None = None, details: StreamDetails | None = None) -> list[bytes]:
         if self._last is None:

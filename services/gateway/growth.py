@@ -5,10 +5,9 @@ it does not have. And events may be lost while the record is not: at the end the
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from contracts.generation import FinishReason, Generated, Piece, Token
-from contracts.generation import Sequence as Written
+from contracts.generation import Details, FinishReason, Piece, Token
 from services.gateway.http_errors import StreamBroken
 
 T = TypeVar("T", str, list[int])
@@ -40,16 +39,18 @@ class Growth:
         fresh = [self._row(piece.input, piece.sequence).grow(piece) for piece in pieces]
         return [piece for piece in fresh if piece is not None]
 
-    def complete(self, outputs: Sequence[Generated]) -> list[Piece]:
+    def complete(self, outputs: Sequence[Any]) -> list[Piece]:
         """Return what the finished texts have beyond what the client knows.
+
+        ``outputs`` are those of any task that streams: each has ``text``, ``finish_reason`` and ``sequences``.
 
         Raises:
             StreamBroken: they do not begin with what it knows.
         """
         rests = [
             self._row(index, number).rest_of(written)
-            for index, generated in enumerate(outputs)
-            for number, written in enumerate(generated.sequences or [generated])
+            for index, output in enumerate(outputs)
+            for number, written in enumerate(output.sequences or [output])
         ]
         return [piece for piece in rests if piece is not None]
 
@@ -79,19 +80,21 @@ class _Row:
         self._num_tokens += len(ids)
         return self._told(text, piece.tokens[first:], piece.top_tokens[first:], piece.finish_reason)
 
-    def rest_of(self, written: Written) -> Piece | None:
+    def rest_of(self, written: Any) -> Piece | None:
         """Take the record for one more attempt, told in one piece. It is the whole text, so there can't be more."""
-        was_finished, details = self.finished, written.details
+        was_finished = self.finished
+        # Only generated texts have their tokens told.
+        details: Details | None = getattr(written, "details", None)
         self.rewind()
         rest = self.grow(
             Piece(
-                text=written.generated_text,
+                text=written.text,
                 tokens=details.tokens if details else [],
                 top_tokens=details.top_tokens if details else [],
                 finish_reason=written.finish_reason,
             )
         )
-        if self.text != written.generated_text or (was_finished and rest):
+        if self.text != written.text or (was_finished and rest):
             raise StreamBroken
         return rest
 

@@ -13,7 +13,7 @@ Time = Annotated[str, Meta(description="RFC 3339, UTC, by the store's clock.", e
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How many of the job's inputs are done."""
+    """How many of the job's inputs are done, or of the parts in which they are read."""
 
     done: int
     total: int

@@ -29,6 +29,10 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: int | None
     labels: list[str] | None
     chat: Annotated[bool, Meta(description="Whether it takes conversations.")]
+    source_languages: Annotated[
+        dict[str, str] | None, Meta(description="Languages that it reads, by their codes; null: it does not tell.")
+    ]
+    target_languages: Annotated[dict[str, str] | None, Meta(description="Languages that it writes, by their codes.")]
     quality: dict[str, str | float | int]
 
 

@@ -6,19 +6,25 @@ The job's events tell how the texts grow; its record tells how it ended, and has
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from contracts.generation import Generated, Piece
+from contracts.generation import Piece
 from contracts.job_store import JobStore
 from contracts.jobs import Event, Job
+from contracts.tasks import TASKS
 from services.gateway.following import Follower
 from services.gateway.growth import Growth
 from services.gateway.http_errors import GatewayStopping
 from services.gateway.job_end import raise_unless_succeeded
 
 _PIECES = msgspec.json.Decoder(list[Piece])
-_OUTPUT = msgspec.json.Decoder(Generated | list[Generated])
+_OUTPUTS: dict[str, msgspec.json.Decoder[Any]] = {
+    spec.name: msgspec.json.Decoder(spec.output | list.__class_getitem__(spec.output))
+    for spec in TASKS.values()
+    if spec.streams
+}
 
 
 @dataclass(frozen=True)
@@ -38,21 +44,21 @@ class Again:
 
 @dataclass(frozen=True)
 class Ended:
-    """The job succeeded. ``pieces`` are what the client still lacks, ``outputs`` the answer to each input."""
+    """The job succeeded. ``pieces`` are what the client still lacks, ``outputs`` the task's answer to each input."""
 
     event_id: str
     pieces: list[Piece]
     job: Job
-    outputs: list[Generated]
+    outputs: list[Any]
 
 
 Sign = Grown | Again | Ended | None
 """None: nothing new; a moment to see to other things, at least every ``waiting.NET_S``."""
 
 
-def outputs_of(job: Job) -> list[Generated]:
-    """Return a succeeded generate job's answer to each of its inputs."""
-    found = _OUTPUT.decode(job.output or b"[]")
+def outputs_of(job: Job) -> list[Any]:
+    """Return the answer to each input of a succeeded job whose task streams, as the task's own type."""
+    found = _OUTPUTS[job.task].decode(job.output or b"[]")
     return found if isinstance(found, list) else [found]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.gateway.rewriting import TRANSLATOR
 from tests.gateway.small_worker import CLASSIFY, EMBED
 from tests.gateway.writing import CHATTER, WRITER
 
@@ -30,6 +31,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/v1/embed": {"inputs": "text"},
     "/v1/classify": {"inputs": "text"},
     "/v1/generate": {"inputs": "text", "model": WRITER},
+    "/v1/translate": {"inputs": "text", "model": TRANSLATOR},
     "/v1/embeddings": {"model": EMBED, "input": "text"},
     "/v1/completions": {"model": WRITER, "prompt": "text"},
 }
@@ -65,6 +67,7 @@ def every_bad_body() -> Iterator[BadBody]:
         if path not in _FIELDS:
             yield from _wrong_options(path, good)
     yield from _wrong_parameters()
+    yield from _wrong_generation_parameters()
     yield from _wrong_conversations()
     yield from _wrong_tasks()
     yield from _wrong_embeddings()
@@ -178,6 +181,32 @@ def _wrong_parameters() -> Iterator[BadBody]:
     for name, (value, param) in pairs.items():
         yield BadBody(f"pair {name}", "/v1/classify", _json({"inputs": value}), 422, param)
     yield BadBody("pair to embed", "/v1/embed", _json({"inputs": {"text": "x", "text_pair": "x"}}), 422, "inputs")
+
+
+def _wrong_generation_parameters() -> Iterator[BadBody]:
+    path, good = "/v1/translate", GOOD["/v1/translate"]
+    own = {"src_lang": ["", 5, "x" * 65], "format": ["xml", None], "truncate": ["both", None], "stream": [True],
+           "truncation": ["longest"], "generate_parameters": [None, [], "x"]}  # fmt: skip
+    for field, wrong in own.items():
+        for value in wrong:
+            raw = _json({**good, "parameters": {field: value}})
+            yield BadBody(f"{field} {value!r:.20}", path, raw, 422, f"parameters.{field}")
+    values: dict[str, list[Any]] = {
+        "num_beams": [0, -1, 1000, 1.5, "4"], "num_return_sequences": [0, 17, None], "max_new_tokens": [0, 10**7],
+        "max_length": [0], "min_length": [-1], "length_penalty": ["1", 1e9], "early_stopping": ["always", 1],
+        "no_repeat_ngram_size": [-1], "bad_words": ["x", [""]], "bad_words_ids": [[[]], [1]],
+        "suppress_tokens": [[-1], 1], "forced_eos_token_id": ["x", -1], "temperature": [-1], "n": [2], "x": [1],
+    }  # fmt: skip
+    for field, wrong in values.items():
+        for value in wrong:
+            raw = _json({**good, "parameters": {"generate_parameters": {field: value}}})
+            # Where a list is of the wrong kind, its place is named too.
+            yield BadBody(f"{field} {value!r}", path, raw, 422, ANY if isinstance(value, list) else
+                          f"parameters.generate_parameters.{field}")  # fmt: skip
+    for wrong_pair in ({"min_length": 2, "max_length": 1}, {"num_beams": 2, "stop": "x"},
+                       {"num_beams": 2, "do_sample": True}, {"num_beams": 2, "num_return_sequences": 3}):  # fmt: skip
+        raw = _json({**good, "parameters": {"generate_parameters": wrong_pair}})
+        yield BadBody(f"contradiction {wrong_pair}", path, raw, 422, "parameters.generate_parameters")
 
 
 def _wrong_conversations() -> Iterator[BadBody]:

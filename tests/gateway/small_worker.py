@@ -1,6 +1,7 @@
 """A worker without a model: it claims real jobs from the real store, and answers as the first word of a job says.
 
-Texts are written as ``tests.gateway.writing`` has it, and told as they grow to those who want that.
+Texts are written as ``tests.gateway.writing`` and ``tests.gateway.rewriting`` have it, and told as they grow to those
+who want that.
 
 ``fail``: the job fails as too long. ``hold``: it runs until it is cancelled. ``steps``: progress after each input.
 Anything else succeeds at once. An input's vector is its number of words, and three fixed numbers.
@@ -20,6 +21,8 @@ from contracts.jobs import Answer, Claim
 from contracts.redis_client import connect
 from contracts.registry import ModelCard, Registry
 from contracts.settings import StoreSettings
+from contracts.tasks import TASKS
+from tests.gateway.rewriting import REWRITERS, REWRITING_CARDS, rewrite
 from tests.gateway.writing import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
 
 EMBED, CLASSIFY, UNSERVED = "tiny-embed", "tiny-classify", "unserved-embed"
@@ -31,8 +34,9 @@ CARDS = [
     ModelCard(name=UNSERVED, task="embed", family="encoder", revision="r3", licence="MIT", description="No worker.",
               max_tokens=16, dimensions=4),
     *WRITER_CARDS,
+    *REWRITING_CARDS,
 ]  # fmt: skip
-SERVED = [EMBED, CLASSIFY, WRITER, CHATTER]
+SERVED = [EMBED, CLASSIFY, WRITER, CHATTER, *REWRITERS]
 
 
 def store_of(url: str) -> JobStore:
@@ -101,7 +105,7 @@ class SmallWorker:
         if word == "fail":
             self._store.fail(claim, InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
             return False
-        if claim.task == "generate":
+        if TASKS[claim.task].streams:
             self._write(claim)
             return False
         if word == "steps":
@@ -122,7 +126,7 @@ class SmallWorker:
         return False
 
     def _write(self, claim: Claim) -> None:
-        steps, answer = write(claim)
+        steps, answer = write(claim) if claim.task == "generate" else rewrite(claim)
         if json.loads(claim.request).get("stream"):
             for number, pieces in enumerate(steps):
                 self._store.publish([(claim, msgspec.json.encode(pieces))], f"{claim.attempt}.{number}")

@@ -13,6 +13,7 @@ import httpx
 from contracts.job_store import JobStore
 from contracts.jobs import TERMINAL, Job
 from tests.gateway.gateway_process import GatewayProcess
+from tests.gateway.rewriting import UNSERVED_TRANSLATOR
 from tests.gateway.writing import UNSERVED_WRITER, WORDS
 from tests.support.waiting import wait_until
 
@@ -22,7 +23,14 @@ Body = dict[str, Any]
 GENERATE: Body = {"inputs": PROMPT, "model": UNSERVED_WRITER, "stream": True}
 CHAT: Body = {"model": UNSERVED_WRITER, "messages": [{"role": "user", "content": PROMPT}], "stream": True}
 COMPLETION: Body = {"model": UNSERVED_WRITER, "prompt": PROMPT, "stream": True, "max_tokens": 60}
-ROUTES = [("/v1/generate", GENERATE), ("/v1/chat/completions", CHAT), ("/v1/completions", COMPLETION)]
+TRANSLATE: Body = {"inputs": PROMPT, "model": UNSERVED_TRANSLATOR, "stream": True}
+ROUTES = [
+    ("/v1/generate", GENERATE),
+    ("/v1/chat/completions", CHAT),
+    ("/v1/completions", COMPLETION),
+    ("/v1/translate", TRANSLATE),
+]
+TASK_ROUTES = {"/v1/generate", "/v1/translate"}
 
 
 def items_of(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -98,8 +106,10 @@ def _ended(store: JobStore, job_id: str) -> Job | None:
 
 def text_of(data: Any) -> str:
     """Return the text that one item of any of the routes tells."""
-    if data == "[DONE]" or "error" in data:
+    if data == "[DONE]" or "error" in data or "output" in data:
         return ""
+    if "text" in data:
+        return str(data["text"])
     if "token" in data:
         return str(data["token"]["text"])
     return "".join(choice.get("text") or choice.get("delta", {}).get("content", "") for choice in data["choices"])

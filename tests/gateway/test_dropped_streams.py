@@ -13,6 +13,7 @@ import pytest
 from contracts.job_store import JobStore
 from tests.gateway.conftest import Stack
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
+from tests.gateway.rewriting import UNSERVED_TRANSLATOR
 from tests.gateway.small_worker import announce, store_of
 from tests.gateway.streams import (
     CHAT,
@@ -40,7 +41,7 @@ def test_a_client_that_goes_away_before_the_first_byte_cancels_its_queued_job(
     stack: Stack, path: str, body: Body
 ) -> None:
     with dropped_after(stack.gateway, path, body):
-        job_id = _newest(stack)
+        job_id = _newest(stack, "translate" if path == "/v1/translate" else "generate")
     assert end_of(stack.store, job_id).status == "cancelled"
 
 
@@ -115,7 +116,7 @@ def test_many_streams_opened_and_dropped_leave_nothing(own: tuple[GatewayProcess
         hand.tell(*hand.text(PROMPT)[2:4])
         store.stopped(hand.claim)
     wait_until(lambda: store.num_live() == 0, 5, "jobs are left")
-    assert set(store.num_finished()) == {(UNSERVED_WRITER, "cancelled")}
+    assert set(store.num_finished()) == {(UNSERVED_WRITER, "cancelled"), (UNSERVED_TRANSLATOR, "cancelled")}
     wait_until(lambda: num_streams(gateway) == 0, 5, "streams are left")
 
 
@@ -175,9 +176,9 @@ def test_a_stream_whose_job_waits_long_begins_without_a_text(valkey_server: Valk
     store.client.close()
 
 
-def _newest(stack: Stack) -> str:
+def _newest(stack: Stack, task: str) -> str:
     def newest() -> Any:
-        jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": "generate", "status": "queued"}).json()["data"]
+        jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": task, "status": "queued"}).json()["data"]
         return jobs[0]["id"] if jobs else None
 
     found: str = wait_until(newest, 10, "no job")

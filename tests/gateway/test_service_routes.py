@@ -22,6 +22,7 @@ from services.gateway.parts import make_parts
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import Stack
 from tests.gateway.gateway_process import ROOT
+from tests.gateway.rewriting import CORRECTOR, SUMMARIZER, TRANSLATOR
 from tests.gateway.small_worker import CARDS, EMBED, UNSERVED
 from tests.gateway.streams import items_of
 from tests.gateway.writing import CHATTER, WRITER
@@ -184,9 +185,13 @@ def test_what_is_sent_and_answered_is_as_described(http: httpx.Client, document:
         answer = http.request(method, path, json=body)
         schema = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
         _validate(document, schema, answer.json())
-    for path, model in (("/v1/generate", WRITER), ("/v1/completions", WRITER), ("/v1/chat/completions", CHATTER)):
+    streamed = [("/v1/generate", WRITER), ("/v1/completions", WRITER), ("/v1/chat/completions", CHATTER)]
+    streamed += [("/v1/translate", TRANSLATOR), ("/v1/summarize", SUMMARIZER), ("/v1/denoise", CORRECTOR)]
+    for path, model in streamed:
         operation = document["paths"][path]["post"]
         body = {**operation["requestBody"]["content"]["application/json"]["example"], "model": model}
+        if isinstance(body.get("inputs"), list):
+            body["inputs"] = body["inputs"][0]
         _validate(document, operation["requestBody"]["content"]["application/json"]["schema"], body)
         content = operation["responses"]["200"]["content"]
         whole = http.post(path, json={**body, "stream": False})
@@ -196,9 +201,35 @@ def test_what_is_sent_and_answered_is_as_described(http: httpx.Client, document:
         for item in items:
             if item != "[DONE]":
                 _validate(document, content["text/event-stream"]["schema"], item)
+    _check_other_apis(http, document)
     finished = http.post("/v1/jobs", json={"task": "embed", "inputs": "x"}, headers={"Prefer": "wait=20"}).json()
     _validate(document, {"$ref": "#/components/schemas/JobView"}, finished)
     _validate(document, {"$ref": "#/components/schemas/ErrorDocument"}, http.get("/nothing").json())
+
+
+def _check_other_apis(http: httpx.Client, document: dict[str, Any]) -> None:
+    """Hold what LibreTranslate's and LanguageTool's routes answer against their description, errors too."""
+    for path, kind, media_type in (
+        ("/translate", "json", "application/json"),
+        ("/v2/check", "data", "application/x-www-form-urlencoded"),
+    ):
+        operation = document["paths"][path]["post"]
+        contents = operation["requestBody"]["content"]
+        assert next(iter(contents)) == media_type
+        body = contents[media_type]["example"]
+        _validate(document, contents[media_type]["schema"], body)
+        options: dict[str, Any] = {kind: body}
+        answer = http.post(path, **options)
+        _validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], answer.json())
+        options = {kind: {}}
+        refused = http.post(path, **options)
+        ((error_type, error),) = operation["responses"][str(refused.status_code)]["content"].items()
+        assert refused.headers["Content-Type"].startswith(error_type)
+        _validate(document, error["schema"], refused.json() if kind == "json" else refused.text)
+        assert "422" not in operation["responses"]
+    for path in ("/languages", "/v2/languages"):
+        schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        _validate(document, schema, http.get(path).json())
 
 
 class Page(html.parser.HTMLParser):

@@ -10,6 +10,9 @@ from contracts.generation import Details, Generated, GenerateParameters, Piece, 
 from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim, queue_of
 from contracts.registry import ModelCard
+from contracts.seq2seq import Translated
+from contracts.tasks import TASKS
+from tests.gateway.rewriting import UNSERVED_CORRECTOR, UNSERVED_TRANSLATOR
 from tests.support.waiting import wait_until
 
 WRITER, CHATTER, UNSERVED_WRITER = "tiny-writer", "tiny-chatter", "unserved-writer"
@@ -109,18 +112,23 @@ def answer_of(output: Any, num_rows: int = 1) -> Answer:
 
 
 class Hand:
-    """A worker that a test plays: it takes the next job of a model, and tells what the test wants it to tell."""
+    """A worker that a test plays: it takes the next job that nobody serves, and tells what the test wants told."""
 
-    def __init__(self, store: JobStore, model: str = UNSERVED_WRITER) -> None:
+    MODELS = (UNSERVED_WRITER, UNSERVED_TRANSLATOR, UNSERVED_CORRECTOR)
+
+    def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._queue = queue_of(model)
         self.claim = self._claimed()
         self._num_calls = 0
         self.request = json.loads(self.claim.request)
-        self.parameters = msgspec.convert(self.request["parameters"], GenerateParameters)
+        self.parameters: Any = msgspec.convert(self.request["parameters"], TASKS[self.claim.task].parameters)
 
     def _claimed(self) -> Claim:
-        return wait_until(lambda: self._store.claim_next(self._queue, "by hand"), 10, "no job to take")
+        return wait_until(self._next, 10, "no job to take")
+
+    def _next(self) -> Claim | None:
+        found = (self._store.claim_next(queue_of(model), "by hand") for model in self.MODELS)
+        return next(filter(None, found), None)
 
     def tell(self, *pieces: Piece) -> set[str]:
         """Tell these pieces in one event; return the ids of jobs that must stop."""
@@ -130,8 +138,11 @@ class Hand:
         )
 
     def text(self, prompt: str = "hi") -> list[Piece]:
-        """Return all pieces of the text that this job would be answered with."""
-        return pieces_of(prompt, self.parameters)
+        """Return all pieces of the text that this job would be answered with; only generated ones have tokens."""
+        if self.claim.task == "generate":
+            return pieces_of(prompt, self.parameters)
+        pieces = [msgspec.structs.replace(piece, tokens=[]) for piece in pieces_of(prompt, GenerateParameters())]
+        return [piece for piece in pieces if piece.text or piece.finish_reason]
 
     def die(self) -> None:
         """Lose the job as a worker does that dies, and take it again."""
@@ -140,8 +151,17 @@ class Hand:
 
     def succeed(self, pieces: list[Piece]) -> None:
         """Finish with the text of these pieces."""
-        text = sequence_of(pieces, self.parameters)
-        assert self._store.succeed(self.claim, answer_of(Generated(**msgspec.structs.asdict(text))))
+        self.answer(self._output(pieces))
+
+    def answer(self, output: Any) -> None:
+        """Finish with an output of the task."""
+        assert self._store.succeed(self.claim, answer_of(output))
+
+    def _output(self, pieces: list[Piece]) -> Any:
+        if self.claim.task == "generate":
+            return Generated(**msgspec.structs.asdict(sequence_of(pieces, self.parameters)))
+        text = "".join(piece.text for piece in pieces)
+        return Translated(translation_text=text, finish_reason=pieces[-1].finish_reason or "length")
 
     def fail(self, error: TriptychError) -> None:
         assert self._store.fail(self.claim, error)
