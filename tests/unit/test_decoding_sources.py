@@ -26,7 +26,7 @@ from tests.unit.decoding_hand import (
 )
 from workers.runtime.decoding.beam_search import BeamSearch
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Beams, Order, Sampling
+from workers.runtime.decoding.order import Beams, Constraints, Order, Sampling
 
 PREFIX = [2, 9]
 
@@ -161,6 +161,12 @@ def test_a_poisoned_beam_or_source_fails_its_job_alone(
             with pytest.raises(TriptychError):
                 written(ticket)
     assert not cache.held
+
+
+def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(engine: DecodingEngine) -> None:
+    only = Constraints(suppress_tokens=tuple(range(1, VOCABULARY)))
+    asked = ask([5], 3, beams=Beams(4, num_return_sequences=3), sampling=Sampling(constraints=only))
+    assert texts(engine.submit(FakeModel(HandSourceCache()), [asked], FakeControl())) == [spoken([0, 0, 0])] * 3
 
 
 class Numbered:

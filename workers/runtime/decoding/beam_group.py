@@ -22,6 +22,7 @@ class BeamGroup(Running):
         self._cache = model.cache
         self._tokenizer = model.tokenizer
         self._search = BeamSearch(self.order)
+        self._num_wanted = self.order.beams.num_return_sequences if self.order.beams else 1
         self._tokens: list[int] = []
         self._texts: list[Written] = []
 
@@ -37,7 +38,9 @@ class BeamGroup(Running):
         found = self._search.advance(np.broadcast_to(logits, (len(self.places), logits.shape[1])))
         self.num_written = self._search.num_written
         if self._search.finished:
-            self._texts = [self._written(number, best) for number, best in enumerate(self._search.hypotheses())]
+            self._texts = [*map(self._written, self._search.hypotheses())]
+            # Where fewer texts are possible, the last stands for those that are missing.
+            self._texts += self._texts[-1:] * (self._num_wanted - len(self._texts))
             self.finish_reason = self._texts[0].finish_reason
             return self._pieces() if self.order.stream else []
         self._tokens = found.token_ids
@@ -48,7 +51,7 @@ class BeamGroup(Running):
         """Hand the best texts to the ticket. See `Running`."""
         self.ticket.settle(self._index, self._texts)
 
-    def _written(self, number: int, found: Hypothesis) -> Written:
+    def _written(self, found: Hypothesis) -> Written:
         stream = TextStream(self._tokenizer, self.order.prompt_ids)
         text_ids = found.token_ids[: len(found.token_ids) - found.ended_by_eos]
         return Written(
