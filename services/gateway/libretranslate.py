@@ -26,6 +26,7 @@ from services.gateway.text_stream import outputs_of
 from services.gateway.whole_answers import answer_whole
 
 TASK = "translate"
+_SEARCH = "parameters.generate_parameters."
 NUM_BEAMS = 4
 """Fewest beams of a search for alternatives: as many as are wanted would be a narrow search for few."""
 
@@ -63,7 +64,8 @@ class LibreTranslateRoutes:
             wait_s=preference.wait_s,
         )
         names = {"inputs[0]" if isinstance(wanted.q, str) else "inputs": "q", "parameters.src_lang": "source",
-                 "parameters.tgt_lang": "target", "parameters.": ""}  # fmt: skip
+                 "parameters.tgt_lang": "target", _SEARCH + "num_beams": "alternatives",
+                 _SEARCH + "num_return_sequences": "alternatives", "parameters.": ""}  # fmt: skip
         with own_words(names):
             return answer_whole(
                 self._submitter, ask, preference, lambda job: translation(wanted, source, _written(job, wanted))

@@ -1,12 +1,13 @@
 """LibreTranslate's routes: JSON and forms, which model a pair of languages finds, and refusals in its words."""
 
 import json
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
-from contracts.errors import InputTooLong, TriptychError
+from contracts.errors import InputTooLong, InvalidRequest, TriptychError
 from tests.gateway.conftest import Stack
 from tests.gateway.rewriting import MANY_TRANSLATOR, TRANSLATOR, UNSERVED_TRANSLATOR
 from tests.gateway.writing import Hand
@@ -206,6 +207,17 @@ def test_jobs_are_for_those_who_ask_for_them(stack: Stack, http: httpx.Client) -
     # The key that says who asks is no part of what is asked.
     replayed = http.post("/translate", json={**GOOD, "api_key": "x"}, headers=again)
     assert replayed.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_worker_that_searches_with_fewer_beams_says_so_in_this_routes_words(stack: Stack) -> None:
+    body = {**GOOD, "source": "xx", "target": "yy", "alternatives": 15}
+    found: list[httpx.Response] = []
+    client = threading.Thread(target=lambda: found.append(httpx.post(f"{stack.gateway.url}/translate", json=body)))
+    client.start()
+    path = "parameters.generate_parameters.num_beams"
+    Hand(stack.store).fail(InvalidRequest("num_beams is 16; it may be 8.", param=path))
+    client.join(20)
+    assert (found[0].status_code, found[0].json()) == (400, {"error": "alternatives: num_beams is 16; it may be 8."})
 
 
 def test_a_job_that_fails_says_which_text_it_was(http: httpx.Client) -> None:
