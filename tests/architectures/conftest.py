@@ -70,6 +70,31 @@ def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
+def rewriter_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
+    """Return the package of a tiny encoder-decoder, exported and verified on first use, by source and cache."""
+    from onnx_models.export import export_package
+    from onnx_models.kind import ExportRequest
+    from onnx_models.source import open_source
+
+    made: dict[tuple[str, str], ModelPackage] = {}
+    output = tmp_path_factory.mktemp("rewriters")
+
+    def make(build: str, task: str, cache: str = "slots") -> ModelPackage:
+        if (build, cache) not in made:
+            request = ExportRequest(
+                source=open_source(str(source_of(build))),
+                task=task,  # type: ignore[arg-type]
+                name=f"rewriter-{len(made)}",
+                output=output,
+                cache=cache,  # type: ignore[arg-type]
+            )
+            made[build, cache] = export_package(request)
+        return made[build, cache]
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def record(request: pytest.FixtureRequest) -> Callable[[Case, dict[str, object]], None]:
     """Leave what was measured for the table, marked with this run; a run of all cases first removes older results."""
     from onnx_models.manifest import tool_versions

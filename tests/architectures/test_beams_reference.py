@@ -8,93 +8,43 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSeq2SeqLM, GenerationConfig, PreTrainedModel
 
 from tests.architectures.generate_options import sampling_of
+from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from workers.runtime.decoding.beam_search import BeamSearch
 from workers.runtime.decoding.order import Beams, Order
 
-NUM_TOKENS = 12
-SOURCES = ([7, 30, 12, 55, 9, 41], [100, 20, 20, 63, 5, 88, 17, 140, 31])
-Found = list[tuple[list[int], float]]
 
-
-class Reference:
-    """A tiny torch model; what of its answers ends a text is chosen so that texts end at many lengths."""
-
-    def __init__(self, folder: Path) -> None:
-        self.model: PreTrainedModel = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
-        self.start: int = self.model.generation_config.decoder_start_token_id
-        self.pad: int = self.model.generation_config.pad_token_id
-        self.model.generation_config = GenerationConfig()
-        written = [self.find(source, [self.start], [], num_beams=8, num_return_sequences=8) for source in SOURCES]
-        counts = np.bincount([token for found in written for tokens, _ in found for token in tokens])
-        self.frequent: list[int] = np.argsort(-counts, kind="stable")[:12].tolist()
-        """Tokens that beams write, the most frequent first."""
-        self.ends = self.frequent[2:5]
-
-    @torch.inference_mode()
-    def find(self, source: list[int], prefix: list[int], ends: list[int], **options: Any) -> Found:
-        """Return the texts that ``generate`` returns, up to the token that ends them, with their scores."""
-        config = GenerationConfig(
-            decoder_start_token_id=self.start,
-            pad_token_id=self.pad,
-            eos_token_id=ends or None,
-            max_new_tokens=NUM_TOKENS,
-            do_sample=False,
-            return_dict_in_generate=True,
-            output_scores=True,
-            **options,
-        )
-        ids = torch.tensor([source])
-        output = self.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            generation_config=config,
-            decoder_input_ids=torch.tensor([prefix]),
+@torch.inference_mode()
+def search(reference: Generate, source: list[int], order: Order) -> Found:
+    """Return what our search finds, given this model's logits."""
+    assert order.beams is not None
+    ids = torch.tensor([source])
+    mask = torch.ones_like(ids)
+    hidden = reference.model.get_encoder()(input_ids=ids, attention_mask=mask)
+    ours = BeamSearch(order)
+    texts = [order.prompt_ids.tolist()] * order.beams.num_beams
+    while not ours.finished:
+        num = len(texts)
+        hidden_of_all = type(hidden)(last_hidden_state=hidden.last_hidden_state.expand(num, -1, -1))
+        logits = reference.model(
+            encoder_outputs=hidden_of_all,
+            attention_mask=mask.expand(num, -1),
+            decoder_input_ids=torch.tensor(texts),
             use_cache=False,
-        )
-        rows = output.sequences[:, len(prefix) :].tolist()
-        return [
-            (_until_the_end(row, ends), score)
-            for row, score in zip(rows, output.sequences_scores.tolist(), strict=True)
-        ]
-
-    @torch.inference_mode()
-    def search(self, source: list[int], order: Order) -> Found:
-        """Return what our search finds, given this model's logits."""
-        assert order.beams is not None
-        ids = torch.tensor([source])
-        mask = torch.ones_like(ids)
-        hidden = self.model.get_encoder()(input_ids=ids, attention_mask=mask)
-        search = BeamSearch(order)
-        texts = [order.prompt_ids.tolist()] * order.beams.num_beams
-        while not search.finished:
-            num = len(texts)
-            hidden_of_all = type(hidden)(last_hidden_state=hidden.last_hidden_state.expand(num, -1, -1))
-            logits = self.model(
-                encoder_outputs=hidden_of_all,
-                attention_mask=mask.expand(num, -1),
-                decoder_input_ids=torch.tensor(texts),
-                use_cache=False,
-            ).logits[:, -1]
-            onward = search.advance(logits.numpy())
-            texts = [[*texts[parent], token] for parent, token in zip(onward.parents, onward.token_ids, strict=True)]
-        return [(each.token_ids, each.score) for each in search.hypotheses()]
-
-
-def _until_the_end(tokens: list[int], ends: list[int]) -> list[int]:
-    last = next((place for place, token in enumerate(tokens) if token in ends), len(tokens) - 1)
-    return tokens[: last + 1]
+        ).logits[:, -1]
+        onward = ours.advance(logits.numpy())
+        texts = [[*texts[parent], token] for parent, token in zip(onward.parents, onward.token_ids, strict=True)]
+    return [(each.token_ids, each.score) for each in ours.hypotheses()]
 
 
 @pytest.fixture(scope="module", params=["t5", "bart"])
-def reference(request: pytest.FixtureRequest, source_of: Callable[[str], Path]) -> Reference:
-    return Reference(source_of(f"seq2seq:{request.param}"))
+def reference(request: pytest.FixtureRequest, source_of: Callable[[str], Path]) -> Generate:
+    return Generate(source_of(f"seq2seq:{request.param}"))
 
 
 def compare(
-    reference: Reference,
+    reference: Generate,
     beams: Beams,
     *,
     prefix: list[int] | None = None,
@@ -112,7 +62,7 @@ def compare(
             beams=beams,
             eos_token_ids=frozenset(ends),
         )
-        found = reference.search(source, order)
+        found = search(reference, source, order)
         expected = reference.find(source, prefix, ends, **vars(beams), **options)
         assert [tokens for tokens, _ in found] == [tokens for tokens, _ in expected]
         assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-4, rel=1e-5)
@@ -121,7 +71,7 @@ def compare(
 @pytest.mark.parametrize("early_stopping", [False, True, "never"])
 @pytest.mark.parametrize("length_penalty", [0.0, 0.5, 1.0, 2.0, -1.0])
 @pytest.mark.parametrize("num_beams", [2, 3, 4, 8])
-def test_beams(reference: Reference, num_beams: int, length_penalty: float, early_stopping: Any) -> None:
+def test_beams(reference: Generate, num_beams: int, length_penalty: float, early_stopping: Any) -> None:
     compare(
         reference,
         Beams(num_beams, num_return_sequences=num_beams, length_penalty=length_penalty, early_stopping=early_stopping),
@@ -147,7 +97,7 @@ NAMES = [(), *((name,) for name in OPTIONS), *itertools.combinations(OPTIONS, 2)
 
 
 @pytest.mark.parametrize("names", NAMES, ids=lambda names: "+".join(names) or "none")
-def test_constraints(reference: Reference, names: tuple[str, ...]) -> None:
+def test_constraints(reference: Generate, names: tuple[str, ...]) -> None:
     options = {name: OPTIONS[name](reference.frequent) for name in names}
     compare(reference, Beams(4, num_return_sequences=3), **options)
     compare(reference, Beams(3, early_stopping=True, length_penalty=0.6), prefix=[reference.start, 9, 33], **options)
@@ -155,5 +105,5 @@ def test_constraints(reference: Reference, names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("num_ends", [0, 1, 2, 8])
 @pytest.mark.parametrize("num_beams", [2, 5])
-def test_ends(reference: Reference, num_beams: int, num_ends: int) -> None:
+def test_ends(reference: Generate, num_beams: int, num_ends: int) -> None:
     compare(reference, Beams(num_beams, num_return_sequences=num_beams), ends=reference.frequent[2 : 2 + num_ends])

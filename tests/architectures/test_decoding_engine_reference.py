@@ -1,75 +1,28 @@
 """The whole decoding engine against transformers' ``generate``: texts that come at random, beside others that draw."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
 
 from contracts.errors import TriptychError
-from contracts.generation import Piece
-from contracts.jobs import Claim
-from contracts.settings import StoreSettings
 from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.source import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from workers.runtime.control import Control
+from tests.architectures.engine_hand import WAIT_S, Attempt, Model, Nobody
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.open_cache import open_cache
 from workers.runtime.decoding.order import Order, Sampling
-from workers.runtime.decoding.text import Vocabulary
 from workers.runtime.decoding.ticket import Ticket
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.settings import WorkerSettings
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 LENGTHS = (3, 40, 1, 17, 60, 8, 5)
 NUM_TOKENS = (12, 9, 20, 5, 12, 1, 16)
 FIRST_TEXT = 5
 """Ids below are special tokens."""
-WAIT_S = 60.0
-
-
-class Model:
-    """A package as the engine runs it."""
-
-    def __init__(self, package: ModelPackage, max_rows: int) -> None:
-        self.name = package.manifest.name
-        self.cache = open_cache(package, WorkerSettings(StoreSettings(), max_rows=max_rows))
-        self.tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
-        self.vocabulary = Vocabulary(self.tokenizer)
-
-
-class Attempt:
-    """A job that nobody stops."""
-
-    timeout_s, alone = WAIT_S, False
-    claim = Claim(id="job", attempt=1, task="generate", model="m", request=b"", timeout_s=WAIT_S, suspect=False)
-
-    def stopped(self) -> bool:
-        return False
-
-    def stop(self) -> None:
-        raise AssertionError("nobody stops this job")
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        raise AssertionError("the engine tells no progress")
-
-
-class Nobody:
-    """An audience that keeps how many pieces it heard."""
-
-    num_pieces = 0
-
-    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
-        self.num_pieces += sum(map(len, growth.values()))
-
-    def flush(self, control: Control, timeout_s: float) -> bool:
-        return True
 
 
 def prompts(vocabulary: int) -> list[list[int]]:

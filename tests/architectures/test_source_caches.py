@@ -13,11 +13,10 @@ from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention
 from onnx_models.classic.recurrent_reference import TextbookLstmAttention
 from onnx_models.classic.text_autoencoder import ServedTextAutoencoder
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
 from onnx_models.seq2seq.parity import prefix_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.source import open_source
+from tests.architectures.conftest import PackageOf
 from tests.architectures.source_company import Search, logits_alone, search_together
 from workers.runtime.decoding.cache import SourceCache
 from workers.runtime.decoding.open_source_cache import open_source_cache
@@ -38,24 +37,6 @@ LENGTHS = (7, 3, 31, 12, 1, 22)
 NUM_BEAMS = (1, 3, 1, 1, 4, 2)
 NUM_TOKENS = (12, 9, 5, 1, 10, 12)
 WRONG = 10_000
-MadePackage = Callable[..., ModelPackage]
-
-
-@pytest.fixture(scope="module")
-def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> MadePackage:
-    """Return a package, made and verified on first use."""
-    made: dict[tuple[str, str], ModelPackage] = {}
-    output = tmp_path_factory.mktemp("packages")
-
-    def make(build: str, task: Task, cache: Kind = "slots") -> ModelPackage:
-        if (build, cache) not in made:
-            source, name = open_source(str(source_of(build))), f"package-{len(made)}"
-            made[build, cache] = export_package(
-                ExportRequest(source=source, task=task, name=name, output=output, cache=cache)
-            )
-        return made[build, cache]
-
-    return make
 
 
 def opened(package: ModelPackage, **settings: Any) -> SourceCache:
@@ -101,11 +82,11 @@ def written_by(source: Path, task: Task) -> Callable[[Search], list[int]]:
 
 @pytest.mark.parametrize(("build", "task"), SLOTS)
 def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
-    build: str, task: Task, package_of: MadePackage, source_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    build: str, task: Task, rewriter_of: PackageOf, source_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved, move = [], Slots.moved
     monkeypatch.setattr(Slots, "moved", lambda slots, what: (moved.append(what), move(slots, what)))
-    package = package_of(f"seq2seq:{build}", task)
+    package = rewriter_of(f"seq2seq:{build}", task)
     cache, expected = opened(package), written_by(source_of(f"seq2seq:{build}"), task)
     assert isinstance(cache, SourceSlotCache)
     for seed in (1, 2):
@@ -118,9 +99,9 @@ def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
 
 @pytest.mark.parametrize(("build", "task"), CARRIED)
 def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
-    build: str, task: Task, package_of: MadePackage, source_of: Callable[[str], Path]
+    build: str, task: Task, rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
-    package = package_of(f"seq2seq:{build}", task, "concat")
+    package = rewriter_of(f"seq2seq:{build}", task, "concat")
     cache, together = opened(package), searches(package)
     search_together(cache, together, 3)
     check_likeliest(together, written_by(source_of(f"seq2seq:{build}"), task))
@@ -128,9 +109,9 @@ def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
 
 
 def test_texts_of_a_recurrent_network_are_those_of_the_textbook(
-    package_of: MadePackage, source_of: Callable[[str], Path]
+    rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
-    package = package_of(LSTM, "text2text")
+    package = rewriter_of(LSTM, "text2text")
     cache, together = opened(package), searches(package)
     search_together(cache, together, 4)
     textbook = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
@@ -138,8 +119,8 @@ def test_texts_of_a_recurrent_network_are_those_of_the_textbook(
     check_alone(cache, together, atol=1e-5)
 
 
-def test_a_text_autoencoder_writes_one_position_after_the_other(package_of: MadePackage) -> None:
-    package = package_of(AUTOENCODER, "denoise")
+def test_a_text_autoencoder_writes_one_position_after_the_other(rewriter_of: PackageOf) -> None:
+    package = rewriter_of(AUTOENCODER, "denoise")
     cache, sources = opened(package), [[5, 6, 7, 8], [9, 10, 5]]
     places = [cache.take(len(source) + 1) for source in sources]
     held = [place for place in places if place is not None]
@@ -157,8 +138,8 @@ def test_a_text_autoencoder_writes_one_position_after_the_other(package_of: Made
 
 
 @pytest.mark.parametrize(("build", "cache"), [("seq2seq:t5", "slots"), ("seq2seq:t5", "concat"), (LSTM, "slots")])
-def test_a_call_that_fails_changes_nothing(build: str, cache: Kind, package_of: MadePackage) -> None:
-    package = package_of(build, "text2text", cache)
+def test_a_call_that_fails_changes_nothing(build: str, cache: Kind, rewriter_of: PackageOf) -> None:
+    package = rewriter_of(build, "text2text", cache)
     loaded, untouched = opened(package), opened(package)
     source, other = np.array([5, 6, 7]), np.array([8, 9])
     first, second, empty = (loaded.take(20) for _ in range(3))
@@ -190,9 +171,9 @@ def test_a_call_that_fails_changes_nothing(build: str, cache: Kind, package_of: 
     np.testing.assert_array_equal(untouched.step(found, [4, 3, 1]), after)
 
 
-def test_a_prefix_may_be_read_at_once(package_of: MadePackage) -> None:
+def test_a_prefix_may_be_read_at_once(rewriter_of: PackageOf) -> None:
     for cache, atol in (("slots", 0.0), ("concat", 1e-4)):
-        loaded = opened(package_of("seq2seq:t5", "text2text", cache))
+        loaded = opened(rewriter_of("seq2seq:t5", "text2text", cache))
         expected = logits_alone(loaded, [5, 6, 7], [1, 4, 9])[-1]
         place = loaded.take(9)
         assert place is not None
@@ -200,9 +181,9 @@ def test_a_prefix_may_be_read_at_once(package_of: MadePackage) -> None:
         np.testing.assert_allclose(loaded.prefill(place, np.array([1, 4, 9])), expected, rtol=0, atol=atol)
 
 
-def test_a_text_of_all_positions_may_lie_between_others(package_of: MadePackage) -> None:
+def test_a_text_of_all_positions_may_lie_between_others(rewriter_of: PackageOf) -> None:
     for build, task in (("seq2seq:t5", "text2text"), ("seq2seq:bart", "denoise")):
-        cache = opened(package_of(build, task))
+        cache = opened(rewriter_of(build, task))
         places = [cache.take(5), cache.take(cache.max_tokens), cache.take(5)]
         first, full, last = (place for place in places if place is not None)
         for place in (first, full, last):
@@ -214,8 +195,8 @@ def test_a_text_of_all_positions_may_lie_between_others(package_of: MadePackage)
         assert cache.tokens_held == 3 * cache.max_source_tokens + cache.max_tokens + 2
 
 
-def test_a_surviving_beam_stays_where_it_is(package_of: MadePackage, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = opened(package_of("seq2seq:t5", "text2text"))
+def test_a_surviving_beam_stays_where_it_is(rewriter_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = opened(rewriter_of("seq2seq:t5", "text2text"))
     assert isinstance(cache, SourceSlotCache)
     places = [place for place in (cache.take(9) for _ in range(4)) if place is not None]
     cache.read_source(places, np.array([5, 6, 7]))
@@ -230,9 +211,9 @@ def test_a_surviving_beam_stays_where_it_is(package_of: MadePackage, monkeypatch
     assert len(copied) == 2 and all(num_tokens == 1 for _, _, num_tokens in copied)
 
 
-def test_a_slot_of_a_device_is_written_through_a_value_over_its_memory(package_of: MadePackage) -> None:
+def test_a_slot_of_a_device_is_written_through_a_value_over_its_memory(rewriter_of: PackageOf) -> None:
     """That is what cuda's copies are made of, and it is the same on cpu."""
-    cache = opened(package_of("seq2seq:t5", "text2text"))
+    cache = opened(rewriter_of("seq2seq:t5", "text2text"))
     assert isinstance(cache, SourceSlotCache)
     buffer = cache._source_buffers[0]
     slot = buffer._slot(3)
@@ -241,8 +222,8 @@ def test_a_slot_of_a_device_is_written_through_a_value_over_its_memory(package_o
     assert (slot.numpy() == 2).all()
 
 
-def test_texts_and_sources_share_a_budget(package_of: MadePackage) -> None:
-    slots, concat = (package_of("seq2seq:t5", "text2text", cache) for cache in ("slots", "concat"))
+def test_texts_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
+    slots, concat = (rewriter_of("seq2seq:t5", "text2text", cache) for cache in ("slots", "concat"))
     limits = slots.manifest.limits
     assert limits.max_new_tokens is not None
     row = limits.max_tokens + limits.max_new_tokens
