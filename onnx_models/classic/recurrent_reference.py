@@ -18,7 +18,7 @@ class Read(NamedTuple):
     """What the encoder makes of one source."""
 
     states: Tensor
-    """Float32 [tokens, 2 x hidden]."""
+    """Float32 [tokens, state size]."""
     hidden: Tensor
     cell: Tensor
     """What the decoder starts with, float32 [hidden]."""
@@ -40,6 +40,8 @@ class TextbookLstmAttention:
         packed = pack_padded_sequence(encoder.embedding(ids), lengths, batch_first=True, enforce_sorted=False)
         output, (ends, _) = self._lstm(packed)
         states = pad_packed_sequence(output, batch_first=True)[0]
+        if self._network.config.shortcut:
+            states = torch.cat([states, encoder.embedding(ids)], dim=-1)
         both = torch.cat([ends[0], ends[1]], dim=-1)
         hidden, cell = torch.tanh(encoder.first_hidden(both)), torch.tanh(encoder.first_cell(both))
         return [Read(states[row, : len(source)], hidden[row], cell[row]) for row, source in enumerate(sources)]

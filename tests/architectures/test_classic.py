@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from onnx_models.classic.image_autoencoder import ServedImageAutoencoder  # noqa: E402
 from onnx_models.classic.networks.base import load  # noqa: E402
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig  # noqa: E402
-from onnx_models.classic.networks.lstm_attention import LstmAttention  # noqa: E402
+from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAttentionConfig  # noqa: E402
 from onnx_models.classic.recurrent_reference import TextbookLstmAttention  # noqa: E402
 from onnx_models.classic.recurrent_served import ServedRecurrent  # noqa: E402
 from onnx_models.classic.text_autoencoder import ServedTextAutoencoder  # noqa: E402
@@ -26,7 +26,9 @@ from tests.architectures.zoo import classic as zoo  # noqa: E402
 from workers.runtime.model_package import ModelPackage  # noqa: E402
 
 SourceOf = Callable[[str], Path]
-LSTM, TEXT, IMAGE = (f"classic:{name}" for name in ("lstm_attention", "text_autoencoder", "image_autoencoder"))
+LSTM, SHORTCUT, TEXT, IMAGE = (
+    f"classic:{name}" for name in ("lstm_attention", "lstm_shortcut", "text_autoencoder", "image_autoencoder")
+)
 
 
 def export(source: Path, task: Any, folder: Path, **options: Any) -> ModelPackage:
@@ -75,8 +77,25 @@ def test_the_lstm_package_says_how_to_decode(source_of: SourceOf, tmp_path: Path
     assert (manifest.generation.decoder_start_token_id, manifest.generation.eos_token_ids) == (1, [2])
 
 
-def test_lstm_teacher_forcing_gives_the_logits_that_writing_gives(source_of: SourceOf) -> None:
-    network = load(LstmAttention, source_of(LSTM))
+def test_an_lstm_with_a_shortcut_is_exported_and_verified(source_of: SourceOf, tmp_path: Path) -> None:
+    verified = export(source_of(SHORTCUT), "denoise", tmp_path).manifest.verified
+    assert verified["relative_diff"] < 1e-4
+    assert verified["same_tokens"] == 1.0
+
+
+def test_an_untrained_lstm_with_a_shortcut_copies_the_token_that_attention_finds() -> None:
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 300, "embedding_size": 64, "hidden_size": 32, "attention_size": 16}
+    network = LstmAttention(LstmAttentionConfig(**sizes, shortcut=True))
+    tokens = torch.arange(300)[:, None]
+    with torch.inference_mode():
+        written = network(tokens, torch.ones_like(tokens), torch.ones_like(tokens)).argmax(dim=-1)
+    assert (written == tokens).all()
+
+
+@pytest.mark.parametrize("name", [LSTM, SHORTCUT])
+def test_lstm_teacher_forcing_gives_the_logits_that_writing_gives(source_of: SourceOf, name: str) -> None:
+    network = load(LstmAttention, source_of(name))
     sources = [[5, 9, 11, 4], [7]]
     textbook = TextbookLstmAttention(network)
     expected = [textbook.write(read, 6) for read in textbook.read(sources)]

@@ -21,6 +21,9 @@ class LstmAttentionConfig(Config, frozen=True, kw_only=True):
     embedding_size: Size
     hidden_size: Size
     attention_size: Size
+    shortcut: bool = False
+    """Whether attention finds the tokens' own vectors too, beside what the LSTMs made of them: a token that goes around
+    the LSTMs can be copied without much learning, and to correct a text is to copy most of it."""
     pad_token_id: int = 0
     decoder_start_token_id: int = 1
     eos_token_id: int = 2
@@ -28,6 +31,11 @@ class LstmAttentionConfig(Config, frozen=True, kw_only=True):
     """Longest source, special tokens included."""
     max_new_tokens: Size = 256
     """Longest answer, start token included."""
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the encoder's state of one token."""
+        return 2 * self.hidden_size + self.embedding_size * self.shortcut
 
 
 class LstmAttention(Network):
@@ -40,6 +48,8 @@ class LstmAttention(Network):
         super().__init__(config)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
+        if config.shortcut:
+            self._begin_by_copying()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
         """Return the logits after each token of the answer, given the tokens before it (teacher forcing).
@@ -60,6 +70,12 @@ class LstmAttention(Network):
         # The vocabulary is most of the work, and quicker for all tokens at once.
         return self.decoder.output(torch.stack(found, dim=1))
 
+    @torch.no_grad()
+    def _begin_by_copying(self) -> None:
+        """Make the token that attention finds the likeliest one before any training."""
+        size, tokens = self.config.hidden_size, self.encoder.embedding.weight
+        self.decoder.output.weight[:, 3 * size : 3 * size + tokens.shape[1]] = tokens / tokens.shape[1] ** 0.5
+
 
 class Encoder(nn.Module):
     """Reads the source from both ends."""
@@ -70,15 +86,16 @@ class Encoder(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
         self.forwards = nn.LSTM(config.embedding_size, size, batch_first=True)
         self.backwards = nn.LSTM(config.embedding_size, size, batch_first=True)
-        self.keys = nn.Linear(2 * size, config.attention_size)
+        self.keys = nn.Linear(config.state_size, config.attention_size)
         self.first_hidden = nn.Linear(2 * size, size)
         self.first_cell = nn.Linear(2 * size, size)
+        self._shortcut = config.shortcut
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Read sources, int64 [rows, tokens], padded on the right.
 
         Returns:
-            States [rows, tokens, 2 x hidden]; what attention compares with, which is the same at every step
+            States [rows, tokens, state size]; what attention compares with, which is the same at every step
             [rows, tokens, attention]; hidden and cell state that the decoder starts with [rows, hidden]. All float32,
             without meaning at padding.
         """
@@ -88,7 +105,7 @@ class Encoder(nn.Module):
         back = self.backwards(pick(vectors, mirrored))[0]
         last = (lengths - 1)[:, None]
         ends = torch.cat([pick(ahead, last), pick(back, last)], dim=-1)[:, 0]
-        states = torch.cat([ahead, pick(back, mirrored)], dim=-1)
+        states = torch.cat([ahead, pick(back, mirrored), *[vectors] * self._shortcut], dim=-1)
         return states, self.keys(states), self.first_hidden(ends).tanh(), self.first_cell(ends).tanh()
 
 
@@ -101,8 +118,8 @@ class Decoder(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
         self.query = nn.Linear(size, config.attention_size, bias=False)
         self.energy = nn.Linear(config.attention_size, 1, bias=False)
-        self.cell = nn.LSTMCell(config.embedding_size + 2 * size, size)
-        self.output = nn.Linear(3 * size + config.embedding_size, config.vocab_size)
+        self.cell = nn.LSTMCell(config.embedding_size + config.state_size, size)
+        self.output = nn.Linear(size + config.state_size + config.embedding_size, config.vocab_size)
 
     def forward(  # noqa: PLR0917 (a traced graph's inputs have an order, not keywords)
         self, input_ids: Tensor, attention_mask: Tensor, states: Tensor, keys: Tensor, hidden: Tensor, cell: Tensor
@@ -129,7 +146,7 @@ class Decoder(nn.Module):
         """Take one step but for the last: from the token's vector, float32 [rows, embedding], to what logits are of.
 
         Returns:
-            All that is known of the next token, float32 [rows, 3 x hidden + embedding]; hidden and cell state.
+            All that is known of the next token, float32 [rows, hidden + state size + embedding]; hidden and cell state.
         """
         energies = self.energy((keys + self.query(hidden)[:, None]).tanh())[..., 0]
         weights = energies.masked_fill(attention_mask == 0, torch.finfo(energies.dtype).min).softmax(dim=-1)

@@ -21,7 +21,7 @@ NOISE = 0.3
 _STEPS = 200
 
 
-def lstm_attention(folder: Path) -> None:
+def lstm_attention(folder: Path, *, shortcut: bool = False) -> None:
     """Random weights, wide enough that answers differ."""
     torch.manual_seed(42)
     tokenizer = word_tokenizer(end=True)
@@ -31,6 +31,7 @@ def lstm_attention(folder: Path) -> None:
             embedding_size=16,
             hidden_size=32,
             attention_size=24,
+            shortcut=shortcut,
             max_tokens=48,
             max_new_tokens=40,
         )
@@ -40,6 +41,11 @@ def lstm_attention(folder: Path) -> None:
             parameter.mul_(4)
     save(network, folder)
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def lstm_shortcut(folder: Path) -> None:
+    """Attention finds the tokens' own vectors too."""
+    lstm_attention(folder, shortcut=True)
 
 
 def text_autoencoder(folder: Path) -> None:
