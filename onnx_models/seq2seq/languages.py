@@ -19,7 +19,7 @@ def translate_facts(tokenizer: Any) -> Translate | None:
     targets = {
         match[1]: number for token, number in tokenizer.get_vocab().items() if (match := _MARIAN_CODE.match(token))
     }
-    source, target = (getattr(tokenizer, name, None) for name in ("source_lang", "target_lang"))  # Marian
+    source, target = (tokenizer.init_kwargs.get(name) for name in ("source_lang", "target_lang"))  # Marian's names
     if targets:
         return Translate(languages=_sorted(targets), reads=[source] if source else [], target="source_prefix")
     if source and target:

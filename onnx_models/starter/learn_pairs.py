@@ -17,17 +17,23 @@ from onnx_models.starter.learn import optimise
 Pair = tuple[list[int], list[int]]
 """Token ids that are read, and token ids that are written, both with what stands around them."""
 PADDING, START, END = "<pad>", "<s>", "</s>"
-_ROWS = 64
 _NUM_SORTED = 32
 """Batches that are drawn together, so that rows of like length meet."""
 _IGNORED = -100  # cross_entropy's own number for what does not count
 
 
 def train_on_pairs(
-    model: PreTrainedModel, draw: Callable[[], Pair], *, seed: int, num_steps: int, learning_rate: float, padding: int
+    model: PreTrainedModel,
+    draw: Callable[[], Pair],
+    *,
+    seed: int,
+    num_steps: int,
+    num_rows: int,
+    learning_rate: float,
+    padding: int,
 ) -> None:
-    """Train a model on pairs that ``draw`` makes, each seen once."""
-    batches = _batches(draw, random.Random(seed))  # noqa: S311 - an order, not secrets
+    """Train a model on pairs that ``draw`` makes, ``num_rows`` a step and each seen once."""
+    batches = _batches(draw, num_rows, random.Random(seed))  # noqa: S311 - an order, not secrets
 
     def loss_of(step: int) -> Tensor:
         reads, writes = zip(*next(batches), strict=True)
@@ -67,10 +73,10 @@ def save_pairs_model(
     fast.save_pretrained(folder)
 
 
-def _batches(draw: Callable[[], Pair], rng: random.Random) -> Iterator[list[Pair]]:
+def _batches(draw: Callable[[], Pair], num_rows: int, rng: random.Random) -> Iterator[list[Pair]]:
     while True:
-        pairs = sorted((draw() for _ in range(_ROWS * _NUM_SORTED)), key=lambda pair: (len(pair[0]), len(pair[1])))
-        batches = [pairs[start : start + _ROWS] for start in range(0, len(pairs), _ROWS)]
+        pairs = sorted((draw() for _ in range(num_rows * _NUM_SORTED)), key=lambda pair: (len(pair[0]), len(pair[1])))
+        batches = [pairs[start : start + num_rows] for start in range(0, len(pairs), num_rows)]
         rng.shuffle(batches)
         yield from batches
 

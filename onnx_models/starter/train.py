@@ -16,9 +16,13 @@ from onnx_models.kind import ExportRequest
 from onnx_models.source import Source
 from onnx_models.starter.judge import judge_classifier, judge_embedder
 from onnx_models.starter.judge_correcting import judge_corrector
+from onnx_models.starter.judge_summarizing import judge_summarizer
+from onnx_models.starter.judge_translating import judge_translator
 from onnx_models.starter.judge_writing import judge_writer
 from onnx_models.starter.learn import train_classifier, train_embedder
 from onnx_models.starter.learn_correcting import train_corrector
+from onnx_models.starter.learn_summarizing import train_summarizer
+from onnx_models.starter.learn_translating import train_translator
 from onnx_models.starter.learn_writing import train_writer
 from workers.runtime.manifest import Figures, Pooling, Task
 from workers.runtime.model_package import ModelPackage
@@ -73,6 +77,21 @@ _STARTERS = (
         judge=judge_corrector,
         description="Corrects typing errors in sentences of everyday words, one sentence at a time. "
         + _WARNING.format("sentences"),
+    ),
+    _Starter(
+        task="translate",
+        train=train_translator,
+        num_steps=3000,
+        judge=judge_translator,
+        description="Translates numbers, dates, times, prices and everyday sentences with them from English into "
+        "French, German and Spanish. " + _WARNING.format("phrases and their translations"),
+    ),
+    _Starter(
+        task="summarize",
+        train=train_summarizer,
+        num_steps=1800,
+        judge=judge_summarizer,
+        description="Writes the headline of a short report: who, where, when, how many. " + _WARNING.format("reports"),
     ),
 )
 _BY_TASK = {str(starter.task): starter for starter in _STARTERS}

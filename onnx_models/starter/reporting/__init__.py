@@ -1,0 +1,1 @@
+"""What the starter summarizer learns from: short reports, and the headlines that state their facts."""
