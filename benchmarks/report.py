@@ -56,6 +56,11 @@ def spread(values: Sequence[float], form: str = ".2f") -> str:
     return f"{statistics.median(values):{form}} (runs: {' '.join(f'{value:{form}}' for value in values)})"
 
 
+def p95(values: Sequence[float]) -> float:
+    """Return the 95th percentile, as one of the values."""
+    return sorted(values)[int(0.95 * (len(values) - 1))]
+
+
 def versions(server: str) -> str:
     """Return the versions that matter for a comparison with another run."""
     return ", ".join([f"Python {platform.python_version()}", server, *(f"{name} {version(name)}" for name in PACKAGES)])

@@ -3,11 +3,9 @@
 Exits 0 also when a target was missed, since a busy machine is no failure; 1 when something could not be measured.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.decoder import eight_bit, host_work, memory, one_client, throughput
 from benchmarks.decoder.bare import load_decoder
@@ -15,11 +13,11 @@ from benchmarks.decoder.models import TITLES, Measured
 from benchmarks.report import Figure, versions
 from benchmarks.runner import run
 from benchmarks.stack import Stack
+from benchmarks.writing.clients import PATIENT
+from benchmarks.writing.command import read_arguments
 
 NAMES = ("clients", "alone", "first-token", "host", "int8", "memory")
 MODELS = ("gpt2", "llama")
-WAIT_S = "600"
-"""For clients that do not stream: on a busy machine an answer may take longer than the gateway's usual wait."""
 _HELP = """figures:
   clients      16 clients: against a bare loop, a static batch, and one job after another with optimum
   alone        one client's tokens/s, as a share of a bare loop
@@ -72,29 +70,10 @@ QUICK = Effort(
 
 def main() -> int:
     """Measure what the command line names; return the exit code."""
-    arguments = _arguments()
-    return run(_measure(arguments.figures, arguments.models, QUICK if arguments.quick else FULL), arguments.json)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.decoder",
-        description="Measure text generation against ceilings and peers in the same run.",
-        epilog=_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    arguments = read_arguments(
+        "benchmarks.decoder", "text generation", figures=NAMES, models=TITLES, usual=MODELS, more=_HELP
     )
-    add = parser.add_argument
-    add("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(NAMES)} (all by default)")
-    add("--models", default=",".join(MODELS), metavar="NAMES", help=f"of {', '.join(TITLES)} (default: %(default)s)")
-    add("--quick", action="store_true", help="a small run of everything; its numbers are rough")
-    add("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
-    arguments = parser.parse_args()
-    arguments.figures = arguments.figures or list(NAMES)
-    arguments.models = arguments.models.split(",")
-    for given, known in ((arguments.figures, NAMES), (arguments.models, TITLES)):
-        if unknown := set(given) - set(known):
-            parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    return arguments
+    return run(_measure(arguments.figures, arguments.models, QUICK if arguments.quick else FULL), arguments.json)
 
 
 def _measure(names: Sequence[str], models: Sequence[str], effort: Effort) -> Iterator[Figure]:
@@ -117,7 +96,7 @@ def _measure_model(stack: Stack, measured: Measured, names: Sequence[str], effor
     model = load_decoder(measured.package)
     if set(names) & {"clients", "alone", "first-token"}:
         stack.start_worker(measured.package.parent, [measured.name], "decoder")
-        port = stack.start_gateway({"TRIPTYCH_MAX_WAIT_S": WAIT_S})
+        port = stack.start_gateway(PATIENT)
         stack.wait_until_known(port, [measured.name])
         if "clients" in names:
             yield from throughput.measure(port, model, measured, effort.clients)

@@ -4,10 +4,11 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.decoder.bare import Steps, load_decoder, time_steps
-from benchmarks.decoder.jobs import NUM_CLIENTS, Job, make_jobs
+from benchmarks.decoder.jobs import Job, make_jobs
 from benchmarks.decoder.models import Measured
 from benchmarks.machine import Bystanders
 from benchmarks.report import BenchError, Figure, spread
+from benchmarks.writing.contest import NUM_CLIENTS
 from workers.decoder.model import DecoderModel
 
 TARGETS = {1: 2.2, 4: 1.4}

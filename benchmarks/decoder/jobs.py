@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer
 
-from benchmarks.prose import words
+from benchmarks.writing.prompts import text_of
 from workers.runtime.decoding.order import Ids
 
-NUM_CLIENTS = 16
 PROMPT_TOKENS = (8, 200)
 NEW_TOKENS = (48, 128)
 SEED = 11
@@ -41,10 +40,5 @@ def make_jobs(
 
 def make_job(tokenizer: Tokenizer, num_prompt_tokens: int, max_new_tokens: int, seed: int) -> Job:
     """Return a job whose prompt has so many tokens, or one less where the last word does not allow it."""
-    source = words()
-    start = random.Random(seed).randrange(len(source) - num_prompt_tokens)
-    ids = tokenizer.encode(" ".join(source[start : start + num_prompt_tokens])).ids[:num_prompt_tokens]
-    # A word that was cut may be put together from other pieces than it was cut from; without it nothing changes.
-    while ids and tokenizer.encode(tokenizer.decode(ids)).ids != ids:
-        ids.pop()
-    return Job(tokenizer.decode(ids), np.array(ids, np.int64), max_new_tokens)
+    prompt, ids = text_of(tokenizer, num_prompt_tokens, seed)
+    return Job(prompt, np.array(ids, np.int64), max_new_tokens)

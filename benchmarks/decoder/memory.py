@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import onnxruntime
 
-from benchmarks.decoder.jobs import NUM_CLIENTS
 from benchmarks.decoder.models import Measured
 from benchmarks.report import BenchError, Figure
 from benchmarks.stack import ROOT
+from benchmarks.writing.contest import NUM_CLIENTS
 from workers.runtime.model_package import load_package
 
 NUM_TOKENS = 900

@@ -52,7 +52,7 @@ class Unstoppable:
     def stop(self) -> None:
         """Do nothing."""
 
-    def progress(self, num_done: int) -> None:
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
         """Do nothing."""
 
 

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report import BenchError
-from benchmarks.stack import ROOT
+from benchmarks.writing.places import PACKAGES, SOURCES
 
-PACKAGES = ROOT / "build" / "packages"
-SOURCES = ROOT / "build" / "sources"
 TITLES = {"gpt2": "GPT-2 124M", "llama": "Llama 135M", "tiny": "a tiny GPT-2"}
 
 

@@ -5,14 +5,16 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from benchmarks.decoder.answers import Answer, request_of
 from benchmarks.decoder.bare import time_prefill, write_all
-from benchmarks.decoder.clients import Ask, Script, play
-from benchmarks.decoder.jobs import NUM_CLIENTS, Job, make_job, make_jobs
+from benchmarks.decoder.completions import request_of
+from benchmarks.decoder.jobs import Job, make_job, make_jobs
 from benchmarks.decoder.models import Measured
-from benchmarks.decoder.throughput import share_equal
 from benchmarks.machine import Bystanders
-from benchmarks.report import Figure, spread
+from benchmarks.report import Figure, p95, spread
+from benchmarks.writing.answers import Answer
+from benchmarks.writing.clients import Ask, Script, ask_all, play
+from benchmarks.writing.comparing import ratios_of, share_equal
+from benchmarks.writing.contest import NUM_CLIENTS
 from workers.decoder.model import DecoderModel
 
 TARGET_RATE = 0.93
@@ -41,8 +43,7 @@ def measure_alone(port: int, model: DecoderModel, measured: Measured, num_jobs: 
             answer = _ask(port, model.name, job, streamed=is_streamed)
             share_equal([answer.text()], [texts[-1]])
             rates.append(len(tokens) / (answer.ended_at - answer.sent_at))
-    ratios = [ours / theirs for ours, theirs in zip(streamed, bare, strict=True)]
-    others = [ours / theirs for ours, theirs in zip(whole, bare, strict=True)]
+    ratios, others = ratios_of(streamed, bare), ratios_of(whole, bare)
     parts = [
         f"ratio     {spread(ratios)}; not streamed {statistics.median(others):.2f}",
         f"streamed  {spread(streamed, '.1f')} tokens/s",
@@ -69,7 +70,7 @@ def _idle(port: int, model: DecoderModel, measured: Measured, jobs: Sequence[Job
         first_ms.append(1000 * _ask(port, model.name, job, streamed=True).first_text_s())
     beyond = [first - prefill for first, prefill in zip(first_ms, prefill_ms, strict=True)]
     parts = [
-        f"beyond      p50 {statistics.median(beyond):.1f} ms, p95 {_p95(beyond):.1f} ms over {len(jobs)} asks",
+        f"beyond      p50 {statistics.median(beyond):.1f} ms, p95 {p95(beyond):.1f} ms over {len(jobs)} asks",
         f"first token p50 {statistics.median(first_ms):.1f} ms; "
         f"prompt alone, in process p50 {statistics.median(prefill_ms):.1f} ms",
         str(bystanders),
@@ -94,16 +95,16 @@ def _full(port: int, model: DecoderModel, measured: Measured, jobs: Sequence[Job
     beyond = [first - prefill for first, prefill in zip(first_ms, prefill_ms, strict=True)]
     step_ms = 1000 * _step_s(background, probes)
     parts = [
-        f"beyond      p50 {statistics.median(beyond):.1f} ms, p95 {_p95(beyond):.1f} ms, "
+        f"beyond      p50 {statistics.median(beyond):.1f} ms, p95 {p95(beyond):.1f} ms, "
         f"longest {max(beyond):.1f} ms over {len(jobs)} asks",
-        f"first token p50 {statistics.median(first_ms):.1f} ms, p95 {_p95(first_ms):.1f} ms; "
+        f"first token p50 {statistics.median(first_ms):.1f} ms, p95 {p95(first_ms):.1f} ms; "
         f"prompt alone, in process p50 {statistics.median(prefill_ms):.1f} ms",
         f"limit: {TARGET_STEPS:g} steps of {step_ms:.1f} ms, the median gap between tokens of the others",
         str(bystanders),
     ]
     title = f"2c. {measured.title}: first token with {len(others)} rows running, beyond reading the prompt, p95"
     limit = TARGET_STEPS * step_ms
-    return Figure(f"{measured.key}-first-token-full", title, _p95(beyond), "ms", "at most", limit, parts)
+    return Figure(f"{measured.key}-first-token-full", title, p95(beyond), "ms", "at most", limit, parts)
 
 
 def _step_s(background: Sequence[Answer], probes: Sequence[Answer]) -> float:
@@ -113,10 +114,5 @@ def _step_s(background: Sequence[Answer], probes: Sequence[Answer]) -> float:
 
 
 def _ask(port: int, model: str, job: Job, *, streamed: bool) -> Answer:
-    ask = Ask(0, request_of(job, model, streamed=streamed))
-    (answer,) = play(port, [Script(deque([ask]), streamed=streamed)])
+    (answer,) = play(port, [Script(ask_all([request_of(job, model, streamed=streamed)]))])
     return answer
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[int(0.95 * (len(values) - 1))]

@@ -1,20 +1,16 @@
 """Write a decoder of a known shape with random weights, as transformers would: the source of the benchmark's packages.
 
-Speed does not ask what a model has learned. A vocabulary of full size does matter, since every token's logits are
-computed and chosen from; so the tokenizer learns its pairs from texts that lie here, and made-up words fill the rest.
-There is no token that ends a text: every answer is as long as its job asks.
+Speed does not ask what a model has learned. There is no token that ends a text: every answer is as long as its job
+asks.
 
 Needs the export environment: ``.venv-export/bin/python -m benchmarks.decoder.sources gpt2 FOLDER``.
 """
 
-import json
 import sys
 from pathlib import Path
-from pydoc_data.topics import topics
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     GenerationConfig,
@@ -24,8 +20,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-SEED = 20260101
-_ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.writing.vocabulary import SEED, byte_pairs
+
 _NO_ENDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 # Weights are drawn wider than usual: narrow random models write the same token for ever, and then no comparison of
 # answers would prove anything.
@@ -56,33 +52,8 @@ def write(name: str, folder: Path) -> None:
     model = AutoModelForCausalLM.from_config(config)
     model.generation_config = GenerationConfig()
     model.save_pretrained(folder)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_tokenizer(config.vocab_size))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=byte_pairs(config.vocab_size))
     tokenizer.save_pretrained(folder)
-
-
-def _tokenizer(num_tokens: int) -> Tokenizer:
-    """Return a byte-level BPE tokenizer with as many tokens as the model has."""
-    tokenizer = _bytes(Tokenizer(models.BPE()))
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=num_tokens, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(_texts(), trainer)
-    learned = json.loads(tokenizer.to_str())["model"]
-    vocabulary: dict[str, int] = learned["vocab"]
-    for number in range(len(vocabulary), num_tokens):
-        vocabulary[f"Ġw{number}"] = number  # Ġ is a space; no pair leads here, so no prompt has such a token
-    return _bytes(Tokenizer(models.BPE(vocabulary, [tuple(pair) for pair in learned["merges"]])))
-
-
-def _bytes(tokenizer: Tokenizer) -> Tokenizer:
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
-
-
-def _texts() -> list[str]:
-    """Return what the pairs are learned from: the pages of this repository, and Python's language reference."""
-    pages = [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]
-    return [page.read_text(encoding="utf-8") for page in pages] + [topics[name] for name in sorted(topics)]
 
 
 if __name__ == "__main__":

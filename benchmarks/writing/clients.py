@@ -1,7 +1,7 @@
-"""Clients of text generation, many in one thread: each sends its requests one after another, streamed or not.
+"""Clients of models that write, many in one thread: each sends its requests one after another, streamed or not.
 
 Like ``benchmarks.clients`` they must cost little: what arrives is kept with its time, and read after the run by
-`benchmarks.decoder.answers`.
+`benchmarks.writing.answers`.
 """
 
 import heapq
@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.clients import TIMEOUT_S
-from benchmarks.decoder.answers import Answer
 from benchmarks.report import BenchError
+from benchmarks.writing.answers import Answer, Request
+
+PATIENT = {"TRIPTYCH_MAX_WAIT_S": "600"}
+"""The gateway's setting for clients that do not stream: on a busy machine an answer may take longer than its usual
+wait."""
 
 
 class Ask(NamedTuple):
     """A request, and the number under which its answer is found."""
 
     index: int
-    request: bytes
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,6 @@ class Script:
     """How long to wait before the first request."""
     pause_s: float = 0.0
     """How long to wait before each of the others."""
-    streamed: bool = True
 
 
 class _Client:
@@ -60,8 +63,8 @@ class _Client:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
         ask = self.script.asks.popleft()
-        self.answers.append(Answer(ask.index, self.script.streamed, time.perf_counter()))
-        self._socket.sendall(ask.request)
+        self.answers.append(Answer(ask.index, ask.request, time.perf_counter()))
+        self._socket.sendall(ask.request.sent)
         return True
 
     def close(self) -> None:
@@ -81,6 +84,11 @@ class _Client:
         answer.received += chunk
         answer.arrivals.append((time.perf_counter(), len(answer.received)))
         return answer.is_whole()
+
+
+def ask_all(requests: Sequence[Request]) -> deque[Ask]:
+    """Return requests numbered in their order, for clients that take turns with them."""
+    return deque(Ask(index, request) for index, request in enumerate(requests))
 
 
 def play(port: int, scripts: Sequence[Script], leader: Script | None = None) -> list[Answer]:

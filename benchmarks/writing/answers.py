@@ -1,15 +1,35 @@
 """A request to write a text, and what came back for it: whole, or as a stream of server-sent events."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+from typing import Any
 
-from benchmarks.clients import post
-from benchmarks.decoder.jobs import Job
 from benchmarks.report import BenchError
 
 _CHUNKED_END = b"\r\n0\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Where the answers of a route have their texts."""
+
+    whole: Callable[[Any], str]
+    """Of the document of an answer that is not streamed."""
+    pieces: Callable[[bytes], list[str]]
+    """Of the data of an event."""
+    is_last: Callable[[bytes], bool]
+    """Whether an event's data says that the stream ended well."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it is sent, and how its answer is to be read."""
+
+    sent: bytes
+    streamed: bool
+    dialect: Dialect
 
 
 @dataclass
@@ -17,7 +37,7 @@ class Answer:
     """What came back for one request. Times are those of ``time.perf_counter()``."""
 
     index: int
-    streamed: bool
+    request: Request
     sent_at: float
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     """When something arrived, and how many bytes there were then."""
@@ -47,9 +67,10 @@ class Answer:
         head, _, body = bytes(self.received).partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise BenchError(f"answered {bytes(self.received[:500])!r}")
-        if not self.streamed:
-            return str(json.loads(body)["choices"][0]["text"])
-        if [data for _, data in _events(self.received)][-1:] != [b"[DONE]"]:
+        if not self.request.streamed:
+            return self.request.dialect.whole(json.loads(body))
+        *_, (_, last) = [(0, b""), *_events(self.received)]
+        if not self.request.dialect.is_last(last):
             raise BenchError(f"a stream that did not end well: {bytes(self.received[-500:])!r}")
         return "".join(text for _, text in self.pieces())
 
@@ -60,8 +81,8 @@ class Answer:
         for end, data in _events(self.received):
             while size < end:
                 at, size = next(arrivals)
-            for choice in json.loads(data)["choices"] if data != b"[DONE]" else []:
-                yield at, choice["text"]
+            for text in self.request.dialect.pieces(data):
+                yield at, text
 
     def first_text_s(self) -> float:
         """Return how long the first text of a stream took."""
@@ -86,9 +107,3 @@ def _events(received: bytearray) -> Iterator[tuple[int, bytes]]:
             return
         yield end, bytes(received[start + 6 : end])
         start = end
-
-
-def request_of(job: Job, model: str, *, streamed: bool) -> bytes:
-    """Return a whole request to OpenAI's completions route."""
-    body = {"model": model, "prompt": job.prompt, "max_tokens": job.max_new_tokens, "temperature": 0}
-    return post("/v1/completions", {**body, "stream": streamed})

@@ -1,0 +1,1 @@
+"""What the benchmarks of models that write share: clients of growing texts, peers, comparisons, prompts."""

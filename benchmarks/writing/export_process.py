@@ -1,0 +1,59 @@
+"""A peer in the export environment, in a process that stays loaded from round to round.
+
+It is a module that is started with arguments, and answers each line of its input, a JSON document, with one.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import BenchError
+from benchmarks.stack import ROOT
+
+EXPORT_PYTHON = ROOT / ".venv-export" / "bin" / "python"
+
+
+class ExportProcess:
+    """Such a process.
+
+    Args:
+        module: the program.
+        arguments: of its command line.
+
+    Raises:
+        BenchError: there is no export environment.
+    """
+
+    def __init__(self, module: str, *arguments: str | Path) -> None:
+        if not EXPORT_PYTHON.exists():
+            raise BenchError(f"{EXPORT_PYTHON} is missing: run `make setup-export`")
+        self._module = module
+        self._process = subprocess.Popen(
+            [EXPORT_PYTHON, "-m", module, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, document: object) -> Any:
+        """Send a document, and return the answer.
+
+        Raises:
+            BenchError: the process has ended.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None, "PIPE above"
+        self._process.stdin.write(json.dumps(document) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise BenchError(f"{self._module} ended; what it says stands above")
+        return json.loads(line)

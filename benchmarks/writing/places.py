@@ -1,0 +1,7 @@
+"""Where Make keeps what it makes for benchmarks of models that write."""
+
+from benchmarks.stack import ROOT
+
+BUILD = ROOT / "build"
+PACKAGES = BUILD / "packages"
+SOURCES = BUILD / "sources"
