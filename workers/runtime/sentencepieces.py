@@ -129,16 +129,16 @@ class _Unigram:
     @staticmethod
     def _walk(text: str, start_of: list[int], known: list[bool]) -> list[str]:
         """Read the best cut from its end; neighbours that are unknown become one piece."""
-        found: list[str] = []
+        found: list[tuple[int, int]] = []
         end, joins = len(text), False
         while end:
             start = start_of[end]
             if joins and not known[end]:
-                found[-1] = text[start:end] + found[-1]
+                found[-1] = start, found[-1][1]
             else:
-                found.append(text[start:end])
+                found.append((start, end))
             end, joins = start, not known[end]
-        return found[::-1]
+        return [text[start:end] for start, end in reversed(found)]
 
 
 class _Bpe:
@@ -177,13 +177,13 @@ class _Bpe:
 
     def _joined(self, symbols: list[str]) -> list[str]:
         """Make one piece of neighbours that are unknown."""
-        found: list[str] = []
+        found: list[list[str]] = []
         joins = False
         for symbol in symbols:
             unknown = symbol not in self._scores
             if unknown and joins:
-                found[-1] += symbol
+                found[-1].append(symbol)
             else:
-                found.append(symbol)
+                found.append([symbol])
             joins = unknown
-        return found
+        return ["".join(parts) for parts in found]
