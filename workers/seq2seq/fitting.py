@@ -1,6 +1,7 @@
 """Cut texts so that each part has no more tokens than there is room for: at clauses, else words, else characters.
 
-Whatever the text, each of its characters is tokenized a bounded number of times, so the time it takes is linear.
+Marks and words are not tokenized one by one: where to cut is guessed from how many characters a token has in this text,
+and the guess is checked. So each character is tokenized a few times only, and time is linear whatever the text.
 """
 
 # ruff: noqa: RUF001  (punctuation of many languages)
@@ -19,6 +20,8 @@ _ATOMS = (
     re.compile(r"\S*\s*"),
 )
 """Clauses and words, each with the white space behind."""
+_CAUTION = 0.9
+"""The share of the room that is filled by guess."""
 
 
 class Part(NamedTuple):
@@ -35,18 +38,17 @@ def cut_to_fit(texts: Sequence[str], room: int, measure: Measure) -> list[list[P
         InputTooLong: there is no room for a single character.
     """
     return [
-        [Part(text, num_tokens)] if num_tokens <= room else _cut(text, room, measure, 0)
-        for text, num_tokens in zip(texts, measure(texts), strict=True)
+        [part] if part.num_tokens <= room else _cut(part, room, measure, 0) for part in map(Part, texts, measure(texts))
     ]
 
 
-def packed(lengths: Sequence[int], room: int) -> list[list[int]]:
+def packed(lengths: Sequence[float], room: float) -> list[list[int]]:
     """Return the numbers of what has these lengths in groups, in order: each as long as can be, but not above ``room``.
 
     What is longer by itself is a group by itself.
     """
     groups: list[list[int]] = []
-    left = -1
+    left = -1.0
     for index, length in enumerate(lengths):
         left -= length
         if left < 0 or not groups:
@@ -56,24 +58,25 @@ def packed(lengths: Sequence[int], room: int) -> list[list[int]]:
     return groups
 
 
-def _cut(text: str, room: int, measure: Measure, level: int) -> list[Part]:
-    """Cut a text that does not fit: at the marks of this level, and what still does not fit at those of the next."""
-    atoms = _atoms(text, room, level)
-    texts = ["".join(atoms[index] for index in group) for group in packed(measure(atoms), room)]
+def _cut(whole: Part, room: int, measure: Measure, level: int) -> list[Part]:
+    """Cut a text that does not fit: at the marks of this level, and where there are none at those of the next."""
+    if len(whole.text) == 1:
+        raise InputTooLong(f"A single character has {whole.num_tokens} tokens, and there is room for {room}.")
+    tokens_per_character = whole.num_tokens / len(whole.text)
+    texts = _grouped(whole.text, _CAUTION * room / tokens_per_character, level)
+    if len(texts) == 1:
+        return _cut(whole, room, measure, level + 1)
     found: list[Part] = []
-    for part in map(Part, texts, measure(texts)):  # of joined atoms the tokens need not be the sum
-        if part.num_tokens <= room:
-            found.append(part)
-        elif len(part.text) == 1:
-            raise InputTooLong(f"A single character has {part.num_tokens} tokens, and there is room for {room}.")
-        else:
-            found += _cut(part.text, room, measure, level + 1)
+    for part in map(Part, texts, measure(texts)):
+        found += [part] if part.num_tokens <= room else _cut(part, room, measure, level)
     return found
 
 
-def _atoms(text: str, room: int, level: int) -> list[str]:
-    if level < len(_ATOMS):
-        return [atom for atom in _ATOMS[level].findall(text) if atom]
-    # A character has about a token at most. Where it has more, blocks become shorter by half, level by level.
-    size = max(1, min(room, len(text) - 1) >> (level - len(_ATOMS)))
-    return [text[start : start + size] for start in range(0, len(text), size)]
+def _grouped(text: str, num_characters: float, level: int) -> list[str]:
+    """Return a text in parts of about so many characters, cut at the marks of a level; one part if there are none."""
+    if level == len(_ATOMS):
+        size = max(1, min(int(num_characters), len(text) // 2))
+        return [text[start : start + size] for start in range(0, len(text), size)]
+    atoms = [atom for atom in _ATOMS[level].findall(text) if atom]
+    groups = packed([len(atom) for atom in atoms], num_characters)
+    return ["".join(atoms[index] for index in group) for group in groups]

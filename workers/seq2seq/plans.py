@@ -39,8 +39,10 @@ def in_sentences(texts: Sequence[str], *, html: bool, room: int, measure: Measur
         InvalidRequest: there are too many chunks.
     """
     drafts = [[*_sentences_of_html(text)] if html else [*_sentences_of(text)] for text in texts]
-    cut = iter(cut_to_fit([text for draft in drafts for text, is_chunk in draft if is_chunk], room, measure))
-    return _checked([_plan(draft, cut, html=html) for draft in drafts])
+    cut = cut_to_fit([text for draft in drafts for text, is_chunk in draft if is_chunk], room, measure)
+    check_num_chunks(sum(map(len, cut)))
+    parts = iter(cut)
+    return [_plan(draft, parts, html=html) for draft in drafts]
 
 
 def by_text_of_html(texts: Sequence[str]) -> list[Plan]:
@@ -53,8 +55,22 @@ def by_text_of_html(texts: Sequence[str]) -> list[Plan]:
         [(piece, is_chunk) for segment in markup.segments(text) for piece, is_chunk in _whole_segment(segment)]
         for text in texts
     ]
-    cut = iter([Part(text, 1)] for draft in drafts for text, is_chunk in draft if is_chunk)
-    return _checked([_plan(draft, cut, html=True) for draft in drafts])
+    parts = [[Part(text, 1)] for draft in drafts for text, is_chunk in draft if is_chunk]
+    check_num_chunks(len(parts))
+    cut = iter(parts)
+    return [_plan(draft, cut, html=True) for draft in drafts]
+
+
+def check_num_chunks(num_chunks: int) -> None:
+    """Check a job's chunks.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
+    if num_chunks > MAX_CHUNKS:
+        raise InvalidRequest(
+            f"The inputs make {num_chunks} chunks; a job takes {MAX_CHUNKS}. Send several jobs.", param="inputs"
+        )
 
 
 _Draft = list[tuple[str, bool]]
@@ -108,13 +124,3 @@ def _plan(draft: _Draft, cut: Iterator[list[Part]], *, html: bool) -> Plan:
             chunks.append(inner)
             gaps.append([behind])
     return Plan(tuple(chunks), tuple(map("".join, gaps)))
-
-
-def _checked(plans: list[Plan]) -> list[Plan]:
-    num_chunks = sum(len(plan.chunks) for plan in plans)
-    if num_chunks > MAX_CHUNKS:
-        raise InvalidRequest(
-            f"The inputs have {num_chunks} sentences or parts of them; a job takes {MAX_CHUNKS}. Send several jobs.",
-            param="inputs",
-        )
-    return plans

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from contracts.errors import InvalidRequest
 from contracts.generation import FinishReason
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.plans import MAX_CHUNKS
+from workers.seq2seq.plans import check_num_chunks
 from workers.seq2seq.rewriting import Answer, Chunk, Rewriting, Tally, answers_of, orders_of
 from workers.seq2seq.summaries import overlapping
 from workers.seq2seq.weaving import Weaver
@@ -89,8 +88,7 @@ class _Reduction:
 
     def _chunks(self, text: _Text, texts: Sequence[str]) -> Iterable[Chunk]:
         """Return chunks of an input, numbered behind those of earlier rounds, and count them."""
-        if self._tally.chunks + len(texts) > MAX_CHUNKS:
-            raise InvalidRequest(f"The inputs have more than {MAX_CHUNKS} chunks. Send several jobs.", param="inputs")
+        check_num_chunks(self._tally.chunks + len(texts))
         params = [self._job.params[text.index]] * len(texts)
         sources = self._model.sources.of(texts, params, self._job.instruction, self._job.fit)
         chunks = [Chunk(text.index, text.num_parts + number, source) for number, source in enumerate(sources)]
