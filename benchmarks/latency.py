@@ -8,7 +8,7 @@ from benchmarks.ceiling import BareModel
 from benchmarks.clients import OneClient
 from benchmarks.machine import Bystanders
 from benchmarks.over_http import embed_request
-from benchmarks.report import Figure
+from benchmarks.report import Figure, p95
 
 TEXT = "How do I reset my password?"
 TARGET_MS = 10.0
@@ -27,8 +27,8 @@ def measure(port: int, bare: BareModel, num_asks: int) -> list[Figure]:
     model_ms, trip_ms = sorted(model_ms[WARM_UP:]), sorted(trip_ms[WARM_UP:])
     own, trip = statistics.median(model_ms), statistics.median(trip_ms)
     parts = [
-        f"round trip  p50 {trip:.1f} ms, p95 {_p95(trip_ms):.1f} ms over {num_asks} asks of one client",
-        f"model alone p50 {own:.1f} ms, p95 {_p95(model_ms):.1f} ms, same text, already tokenized",
+        f"round trip  p50 {trip:.1f} ms, p95 {p95(trip_ms):.1f} ms over {num_asks} asks of one client",
+        f"model alone p50 {own:.1f} ms, p95 {p95(model_ms):.1f} ms, same text, already tokenized",
         str(bystanders),
     ]
     title = "2. Idle round trip of one short text, beyond the model's own time"
@@ -39,7 +39,3 @@ def _milliseconds(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return 1000 * (time.perf_counter() - started)
-
-
-def _p95(ordered: list[float]) -> float:
-    return ordered[int(0.95 * (len(ordered) - 1))]

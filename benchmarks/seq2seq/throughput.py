@@ -71,7 +71,6 @@ class Sides:
         cpu_s.append(contest.cpu_seconds())
         self._note_first("streamed", self._play("streamed", self.jobs, expected))
         cpu_s.append(contest.cpu_seconds())
-        # contest.note_cpu's "bare" is what ran first here: the static batches.
         contest.note_cpu(*cpu_s, num_tokens=sum(map(len, expected)))
         start = self._num_rounds * NUM_ROWS % len(self.jobs)
         batch = slice(start, start + NUM_ROWS)
