@@ -26,12 +26,13 @@ def held_out_phrases(num_phrases: int = NUM_PHRASES, seed: int = HELD_OUT_SEED) 
 def judge_translator(package: ModelPackage, num_phrases: int = NUM_PHRASES) -> Quality:
     """Return the shares of phrases translated as the rules do it to the last sign: in all, by language, by kind."""
     phrases = held_out_phrases(num_phrases)
-    right: dict[str, list[bool]] = {"exact": []}
+    names = ("exact", *(f"exact_{code}" for code in TARGETS), *(f"exact_{kind}s" for kind in JUDGED))
+    right: dict[str, list[bool]] = {name: [] for name in names}
     for code in TARGETS:
         answers = answer_texts(package, [phrase.said["en"] for phrase in phrases], target=code)
         for phrase, answer in zip(phrases, answers, strict=True):
             for name in ("exact", f"exact_{code}", f"exact_{phrase.kind}s"):
-                right.setdefault(name, []).append(answer == phrase.said[code])
+                right[name].append(answer == phrase.said[code])
     shares: Quality = {name: round(sum(marks) / len(marks), 4) for name, marks in right.items()}
     return shares | {
         "num_phrases": len(phrases),

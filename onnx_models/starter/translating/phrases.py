@@ -1,7 +1,8 @@
 """Draw what the starter translator is trained on and judged by: bare phrases, sentences with gaps, and fixed sentences.
 
 A capital letter at the start and the sign at the end go along into the translation, and so does their absence; names
-of months and days are written as each language has them.
+of months and days are written as each language has them. Behind "p.m." English does not show whether a full stop ends
+the text, so of such phrases some have to be guessed.
 """
 
 import random
