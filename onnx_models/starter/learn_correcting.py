@@ -1,7 +1,7 @@
 """Train the starter corrector from random weights: an LSTM-to-LSTM with attention; seeded, on one core, 20 minutes."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -21,7 +21,12 @@ _LONGEST = 120
 _LEARNING_RATE = 4e-3
 _STEPS_BETWEEN_SAVES = 500
 
-Ids = list[int]
+_BLENDS = (0.0, 0.25)
+"""Of each round, the share of words that only look like known ones: what must be left alone is learned last. In each
+round the learning rate rises and falls anew (warm restarts, Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+
+Pair = tuple[list[int], list[int]]
+"""Token ids of what was typed, and of what is right."""
 
 
 def train_corrector(folder: Path, seed: int, num_steps: int) -> None:
@@ -30,7 +35,14 @@ def train_corrector(folder: Path, seed: int, num_steps: int) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     torch.manual_seed(seed)
     network = LstmAttention(_config(tokenizer))
-    batches = _batches(tokenizer, random.Random(seed))  # noqa: S311 - sentences, not secrets
+    for number, blends in enumerate(_BLENDS):
+        batches = _batches(tokenizer, random.Random(seed + number), blends)  # noqa: S311 - sentences, not secrets
+        optimise(network, _loss_of(network, batches, folder), num_steps // len(_BLENDS), *_optimisers(network))
+        save(network, folder)
+
+
+def _loss_of(network: LstmAttention, batches: Iterator[list[Pair]], folder: Path) -> Callable[[int], Tensor]:
+    """Return what gives the loss of each step, on the next batch."""
 
     def loss_of(step: int) -> Tensor:
         if step % _STEPS_BETWEEN_SAVES == 0:
@@ -41,16 +53,16 @@ def train_corrector(folder: Path, seed: int, num_steps: int) -> None:
         logits = network(source, (source != 0).long(), before)
         return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=0)
 
-    optimise(network, loss_of, num_steps, *_optimisers(network))
-    save(network, folder)
+    return loss_of
 
 
 def _config(tokenizer: Tokenizer) -> LstmAttentionConfig:
     return LstmAttentionConfig(
         vocab_size=tokenizer.get_vocab_size(),
         embedding_size=64,
-        hidden_size=160,
+        hidden_size=144,
         attention_size=96,
+        shortcut=True,
         pad_token_id=tokenizer.token_to_id(PAD),
         decoder_start_token_id=tokenizer.token_to_id(START),
         eos_token_id=tokenizer.token_to_id(END),
@@ -71,14 +83,14 @@ def _optimisers(network: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.
     )
 
 
-def _batches(tokenizer: Tokenizer, rng: random.Random) -> Iterator[list[tuple[Ids, Ids]]]:
+def _batches(tokenizer: Tokenizer, rng: random.Random, blends: float) -> Iterator[list[Pair]]:
     """Yield pairs of token ids, typed and right, those of like length together; a batch has a most of tokens."""
     while True:
-        exercises = [training_exercise(rng) for _ in range(_POOL)]
+        exercises = [training_exercise(rng, blends) for _ in range(_POOL)]
         pairs = [(tokenizer.encode(typed).ids, tokenizer.encode(right).ids) for typed, right in exercises]
         pairs = [pair for pair in pairs if max(map(len, pair)) <= _LONGEST]
         pairs.sort(key=lambda pair: sum(map(len, pair)))
-        batches: list[list[tuple[Ids, Ids]]] = [[]]
+        batches: list[list[Pair]] = [[]]
         for pair in pairs:
             if (len(batches[-1]) + 1) * max(map(len, pair)) > _BATCH_TOKENS:
                 batches.append([])
@@ -87,5 +99,5 @@ def _batches(tokenizer: Tokenizer, rng: random.Random) -> Iterator[list[tuple[Id
         yield from batches
 
 
-def _padded(rows: tuple[Ids, ...]) -> Tensor:
+def _padded(rows: tuple[list[int], ...]) -> Tensor:
     return pad_sequence([torch.tensor(row) for row in rows], batch_first=True)

@@ -73,7 +73,7 @@ _STARTERS = (
     _Starter(
         task="denoise",
         train=train_corrector,
-        num_steps=2600,
+        num_steps=4800,
         judge=judge_corrector,
         description="Corrects typing errors in sentences of everyday words, one sentence at a time. "
         + _WARNING.format("sentences"),

@@ -22,7 +22,7 @@ from onnx_models.starter.spelling.dictionary import (
 from onnx_models.starter.spelling.exercises import held_out_exercises, training_exercise
 from onnx_models.starter.spelling.mistakes import SLIPS, Slip, is_held_out_misspelling, misspell, with_mistakes
 from onnx_models.starter.spelling.sentences import random_sentence, random_words
-from onnx_models.starter.spelling.strangers import strange_word
+from onnx_models.starter.spelling.strangers import strange_word, with_blends
 from onnx_models.starter.spelling.tokens import END, make_tokenizer
 
 SENTENCE = "Anna put the blue lamp in the kitchen, on Friday."
@@ -206,6 +206,17 @@ def test_strange_words_are_not_like_known_ones() -> None:
     assert all(word in relatives() or not is_like_a_word(word) for word in words)
     assert all(not word[0].islower() for word in (strange_word(rng, as_name=True) for _ in range(300)))
     assert len(set(words)) > 2500
+
+
+def test_blends_stand_for_all_words_but_the_first_and_are_no_words() -> None:
+    rng = random.Random(9)
+    for _ in range(100):
+        right = random_sentence(rng)
+        first, *others = with_blends(right, 1.0, rng).split(" ")
+        for word, text in zip(right.split(" "), [first, *others], strict=True):
+            assert (text == word) == (word == first or not (word.isalpha() and word.islower()))
+            assert text == word or not (is_word(text) or is_like_a_word(text))
+        assert with_blends(right, 0.0, rng) == right
 
 
 def test_known_words_are_one_token_and_any_text_comes_back(tokenizer: Tokenizer) -> None:

@@ -5,14 +5,17 @@ from typing import NamedTuple
 
 from onnx_models.starter.spelling.dictionary import WORD, is_known
 from onnx_models.starter.spelling.mistakes import SLIPS, misspell, with_mistakes
-from onnx_models.starter.spelling.sentences import random_sentence, random_words
+from onnx_models.starter.spelling.sentences import random_sentence, random_words, with_other_words
 from onnx_models.starter.spelling.slips import lose_end
+from onnx_models.starter.spelling.strangers import with_blends
 
 _NUM_MISTAKES = (0, 1, 2, 3)
 _SHARES = (0.25, 0.35, 0.3, 0.1)
-_SHARE_OF_SENTENCES = 0.65
+_SHARE_OF_SENTENCES = 0.5
 _SHARE_OF_PAIRS = 0.06
-_STRANGERS = 0.12
+_STRANGERS = 0.15
+_OTHER_WORDS = 0.3
+_SHARE_WITH_BLENDS = 0.6
 _SURE = {kind: weight for kind, weight in SLIPS.items() if kind is not lose_end}
 """Errors in words of any order: nothing tells which sign ended them."""
 
@@ -24,22 +27,32 @@ class Exercise(NamedTuple):
     right: str
 
 
-def training_exercise(rng: random.Random) -> Exercise:
-    """Return a sentence, words in any order, or both, with no errors or a few; nothing in it is held out."""
+def training_exercise(rng: random.Random, blends: float = 0.0) -> Exercise:
+    """Return a sentence, words in any order, or both, with no errors or a few; nothing in it is held out.
+
+    ``blends`` is the share of words that are made of parts of two known ones.
+    """
     if rng.random() < _SHARE_OF_PAIRS:
         # Who cuts texts into sentences may leave two together; none of them may be lost.
-        return Exercise(*(" ".join(texts) for texts in zip(_words(rng), _sentence(rng), strict=True)))
-    return _sentence(rng) if rng.random() < _SHARE_OF_SENTENCES else _words(rng)
+        return Exercise(*(" ".join(texts) for texts in zip(_words(rng, blends), _sentence(rng, blends), strict=True)))
+    return _sentence(rng, blends) if rng.random() < _SHARE_OF_SENTENCES else _words(rng, blends)
 
 
-def _sentence(rng: random.Random) -> Exercise:
+def _sentence(rng: random.Random, blends: float) -> Exercise:
     right = random_sentence(rng, strangers=_STRANGERS)
+    while rng.random() < _OTHER_WORDS:
+        right = with_other_words(right, rng)
+    right = _with_blends(right, blends, rng)
     return Exercise(with_mistakes(right, _draw_num_mistakes(rng), rng, held_out=False), right)
 
 
-def _words(rng: random.Random) -> Exercise:
-    right = random_words(rng)
+def _words(rng: random.Random, blends: float) -> Exercise:
+    right = _with_blends(random_words(rng), blends, rng)
     return Exercise(with_mistakes(right, _draw_num_mistakes(rng), rng, kinds=_SURE, held_out=False), right)
+
+
+def _with_blends(right: str, blends: float, rng: random.Random) -> str:
+    return with_blends(right, blends, rng) if blends and rng.random() < _SHARE_WITH_BLENDS else right
 
 
 def _draw_num_mistakes(rng: random.Random) -> int:

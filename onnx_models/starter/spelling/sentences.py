@@ -4,6 +4,7 @@
 """
 
 import random
+from itertools import pairwise
 
 from onnx_models.starter.spelling.dictionary import known_words
 from onnx_models.starter.spelling.strangers import strange_word
@@ -11,6 +12,7 @@ from onnx_models.starter.spelling.templates import TEMPLATES
 from onnx_models.starter.spelling.words import KINDS, OPEN
 from onnx_models.starter.writing.gaps import Gaps, is_held_out
 
+_STRANGERS_AMONG_OTHERS = 0.3
 _ENDS = (".", ".", ".", "?", "!")
 _DRESSES = ("{},", "{},", "{},", "{}.", "{};", "{}:", "({})", '"{}"', "{}-", "{}/", "#{}", "{}'s")
 
@@ -41,6 +43,14 @@ def random_words(rng: random.Random) -> str:
         if word not in chosen[-1:]:
             chosen.append(word)
     return _with_capital(" ".join(chosen)) + rng.choice(_ENDS)
+
+
+def with_other_words(sentence: str, rng: random.Random) -> str:
+    """Return a sentence with any word in the place of one, or between two: not all that is right is expected."""
+    words = sentence.split(" ")
+    place = rng.randrange(1, len(words) - 1)
+    words[place : place + rng.randint(0, 1)] = [_any_word(rng, _STRANGERS_AMONG_OTHERS)]
+    return sentence if any(one == other for one, other in pairwise(words)) else " ".join(words)
 
 
 def _any_word(rng: random.Random, strangers: float) -> str:

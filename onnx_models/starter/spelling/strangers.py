@@ -5,7 +5,7 @@ None looks like what one typing error makes of a known word.
 
 import random
 
-from onnx_models.starter.spelling.dictionary import is_like_a_word, is_word, relatives
+from onnx_models.starter.spelling.dictionary import is_like_a_word, is_word, known_words, relatives
 from onnx_models.starter.templates import words
 
 _STARTS = words(
@@ -24,6 +24,27 @@ def strange_word(rng: random.Random, *, as_name: bool = False) -> str:
         if as_name:
             word = word[:1].upper() + word[1:]
         if kind == "relative" or not (is_word(word) or is_like_a_word(word)):
+            return word
+
+
+def with_blends(sentence: str, share: float, rng: random.Random) -> str:
+    """Return a sentence in which such a share of its words, but for the first, are made of parts of two known ones.
+
+    They look most like known words, and must be left alone like all that is unknown.
+    """
+    first, *others = sentence.split(" ")
+    return " ".join([first, *(_blend(rng) if _is_plain(word) and rng.random() < share else word for word in others)])
+
+
+def _is_plain(word: str) -> bool:
+    return word.isalpha() and word.islower()
+
+
+def _blend(rng: random.Random) -> str:
+    while True:
+        one, other = rng.choice(_LONG), rng.choice(_LONG)
+        word = one[: rng.randint(2, len(one))] + other[rng.randint(1, len(other) - 2) :]
+        if not (is_word(word) or is_like_a_word(word)):
             return word
 
 
@@ -51,4 +72,5 @@ def _code(rng: random.Random) -> str:
 
 
 _RELATIVES = sorted(relatives())
+_LONG = sorted(word for word in known_words() if len(word) >= 4 and _is_plain(word))
 _MAKERS = {"syllables": _syllables, "relative": _relative, "letters": _letters, "code": _code}
