@@ -101,7 +101,7 @@ class _Decoder(nn.Module):
             ).logits
         if None in cache.presents:
             raise NoSlotsError("its attention is not behind transformers' attention interface")
-        return logits[:, 0], *(tensor for present in cache.presents if present for tensor in present)
+        return logits[:, 0], *(tensor for layer in cache.presents if layer for tensor in layer)
 
 
 def _trace_encoder(model: Any, heads: dict[str, tuple[int, int]], path: Path, opset: int | None) -> None:
