@@ -23,7 +23,7 @@ PLAIN = Generation(eos_token_ids=[EOS], decoder_start_token_id=PAD)
 
 def writing(generation: Generation = PLAIN, instruction: Instruction | None = None, **parameters: Any) -> Writing:
     scope = Scope(generation, tokenizer(), max_tokens=200, max_rows=8, vocabulary=VOCABULARY)
-    return writing_of(GenerationParameters(**parameters), scope, instruction or Instruction(), seed=7)
+    return writing_of(GenerationParameters(**parameters), scope, instruction or Instruction(), "job")
 
 
 def test_the_package_says_what_the_request_leaves_open() -> None:

@@ -6,7 +6,6 @@ import msgspec
 
 from contracts.jobs import Answer
 from contracts.seq2seq import Corrected, DenoiseRequest, Edit
-from workers.runtime.decoding.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of, with_sequences
 from workers.seq2seq.edits import edits_of
@@ -32,7 +31,6 @@ def denoise(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork
     fit = fit_of(parameters)
     manner = Manner(clean_up=parameters.clean_up_tokenization_spaces, strips=fit == "chunk")
     plans = _plans(model, texts, in_chunks=fit == "chunk")
-    seed = seed_of(job_id) if how.seed is None else how.seed
     answers, tally = rewrite(
         model,
         work,
@@ -42,7 +40,7 @@ def denoise(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork
             manner=manner,
             instruction=model.instruction,
             fit=fit,
-            writing=writing_of(how, model.scope, model.instruction, seed),
+            writing=writing_of(how, model.scope, model.instruction, job_id),
             bound=likely_tokens,
             stream=job.stream,
         ),

@@ -49,6 +49,19 @@ def lengths_of(
         InvalidRequest: more is asked for than the model can write, or a text shorter than itself.
     """
     most = max_tokens - num_prefix
+    asked, wanted = _checked(parameters, num_prefix, most)
+    return Lengths(
+        asked=asked,
+        usual=None if generation.max_length is None else max(1, generation.max_length - num_prefix),
+        least=max(0, generation.min_length - num_prefix) if wanted is None else wanted,
+        most=most,
+        min_length=_min_length(parameters, generation),
+        min_new_tokens=parameters.min_new_tokens or 0,
+    )
+
+
+def _checked(parameters: GenerationParameters, num_prefix: int, most: int) -> tuple[int | None, int | None]:
+    """Return the most and the fewest new tokens that the request asks for."""
     name, asked = _most_asked(parameters, num_prefix)
     if asked is not None and asked > most:
         raise InvalidRequest(
@@ -65,14 +78,7 @@ def lengths_of(
         raise InvalidRequest(
             f"{name} asks for {wanted} new tokens at least, and there can be {limit} at most.", param=f"{WHERE}.{name}"
         )
-    return Lengths(
-        asked=asked,
-        usual=None if generation.max_length is None else max(1, generation.max_length - num_prefix),
-        least=max(0, generation.min_length - num_prefix) if wanted is None else wanted,
-        most=most,
-        min_length=_min_length(parameters, generation),
-        min_new_tokens=parameters.min_new_tokens or 0,
-    )
+    return asked, wanted
 
 
 def _most_asked(parameters: GenerationParameters, num_prefix: int) -> tuple[str, int | None]:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
-from workers.runtime.decoding.defaults import DRAWING, constraints_of, default_sampling, draws, given
+from workers.runtime.decoding.defaults import DRAWING, constraints_of, default_sampling, draws, given, seed_of
 from workers.runtime.decoding.order import Beams, Constraints, Ids, Order, Sampling
 from workers.runtime.manifest import Generation
 from workers.seq2seq.lengths import WHERE, Lengths, lengths_of
@@ -58,7 +58,7 @@ class Writing:
         return replace(self, num_sequences=1, beams=beams)
 
 
-def writing_of(parameters: GenerationParameters, scope: Scope, instruction: Instruction, seed: int) -> Writing:
+def writing_of(parameters: GenerationParameters, scope: Scope, instruction: Instruction, job_id: str) -> Writing:
     """Return how the answers of a job are written.
 
     Raises:
@@ -66,6 +66,7 @@ def writing_of(parameters: GenerationParameters, scope: Scope, instruction: Inst
     """
     generation = scope.generation
     beams = _beams(parameters, generation, scope.max_rows)
+    seed = seed_of(job_id) if parameters.seed is None else parameters.seed
     sampling = default_sampling(parameters, generation, seed=seed)
     if parameters.num_return_sequences > 1 and not beams and not sampling.do_sample:
         raise InvalidRequest(

@@ -4,7 +4,6 @@ import msgspec
 
 from contracts.jobs import Answer
 from contracts.seq2seq import Summarized, SummarizeRequest
-from workers.runtime.decoding.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of, with_sequences
 from workers.seq2seq.model import Seq2SeqModel
@@ -31,7 +30,7 @@ def summarize(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
         manner=Manner(clean_up=parameters.clean_up_tokenization_spaces),
         instruction=model.instruction,
         fit=fit_of(parameters),
-        writing=writing_of(how, model.scope, model.instruction, seed_of(job_id) if how.seed is None else how.seed),
+        writing=writing_of(how, model.scope, model.instruction, job_id),
         bound=_likely_tokens,
         stream=job.stream,
     )

@@ -4,7 +4,6 @@ import msgspec
 
 from contracts.jobs import Answer
 from contracts.seq2seq import Rewritten, Text2TextRequest
-from workers.runtime.decoding.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of, with_sequences
 from workers.seq2seq.model import Seq2SeqModel
@@ -26,7 +25,6 @@ def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
     texts, params = texts_of(job.inputs)
     manner = Manner(clean_up=parameters.clean_up_tokenization_spaces)
     plans = [whole(text) for text in texts]
-    seed = seed_of(job_id) if how.seed is None else how.seed
     answers, tally = rewrite(
         model,
         work,
@@ -36,7 +34,7 @@ def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
             manner=manner,
             instruction=model.instruction,
             fit=fit_of(parameters),
-            writing=writing_of(how, model.scope, model.instruction, seed),
+            writing=writing_of(how, model.scope, model.instruction, job_id),
             bound=lambda _: model.scope.max_tokens,
             stream=job.stream,
         ),

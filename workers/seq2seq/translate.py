@@ -3,8 +3,7 @@
 import msgspec
 
 from contracts.jobs import Answer
-from contracts.seq2seq import Translated, TranslateRequest
-from workers.runtime.decoding.defaults import seed_of
+from contracts.seq2seq import Translated, TranslateParameters, TranslateRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of, with_sequences
 from workers.seq2seq.model import Seq2SeqModel
@@ -36,29 +35,20 @@ def translate(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
     instruction = model.directions.find(
         parameters.src_lang, parameters.tgt_lang, forced=how.forced_bos_token_id is not None
     )
-    seed = seed_of(job_id) if how.seed is None else how.seed
-    in_chunks, is_html = fit_of(parameters) == "chunk", parameters.format == "html"
-    manner = Manner(
-        clean_up=parameters.clean_up_tokenization_spaces,
-        strips=in_chunks or is_html,
-        spaces=True,
-        escapes=is_html,
+    fit = fit_of(parameters)
+    plans = _plans(model, texts, instruction, in_chunks=fit == "chunk", html=parameters.format == "html")
+    manner = _manner(parameters)
+    rewriting = Rewriting(
+        plans=plans,
+        params=params,
+        manner=manner,
+        instruction=instruction,
+        fit=fit,
+        writing=writing_of(how, model.scope, instruction, job_id),
+        bound=likely_tokens,
+        stream=job.stream,
     )
-    plans = _plans(model, texts, instruction, in_chunks=in_chunks, html=is_html)
-    answers, tally = rewrite(
-        model,
-        work,
-        Rewriting(
-            plans=plans,
-            params=params,
-            manner=manner,
-            instruction=instruction,
-            fit=fit_of(parameters),
-            writing=writing_of(how, model.scope, instruction, seed),
-            bound=likely_tokens,
-            stream=job.stream,
-        ),
-    )
+    answers, tally = rewrite(model, work, rewriting)
     outputs = [
         with_sequences([_translated(woven(plan, manner, chunks)) for chunks in sequences])
         for plan, sequences in zip(plans, answers, strict=True)
@@ -73,6 +63,16 @@ def _plans(
         room = model.sources.room(instruction)
         return in_sentences(texts, html=html, room=room, measure=model.sources.measure)
     return by_text_of_html(texts) if html else [whole(text) for text in texts]
+
+
+def _manner(parameters: TranslateParameters) -> Manner:
+    is_html = parameters.format == "html"
+    return Manner(
+        clean_up=parameters.clean_up_tokenization_spaces,
+        strips=is_html or fit_of(parameters) == "chunk",
+        spaces=True,
+        escapes=is_html,
+    )
 
 
 def _translated(text: Woven) -> Translated:
