@@ -107,6 +107,7 @@ def _add_export(parsers: Parsers) -> None:
     add("--revision", help="hub: branch, tag or commit, recorded as the commit; folder: a label of yours")
     add("--licence", help="licence of the weights (default: from the model card, else unknown)")
     add("--description", help="one line on what the model is good for")
+    add("--languages", nargs="+", metavar="CODE", help="denoise: languages of its texts, such as en (ISO 639)")
     _add_bounds(export)
     add("--force", action="store_true", help="replace a package of that name")
 

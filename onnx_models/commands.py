@@ -18,7 +18,7 @@ from onnx_models.source import open_source
 from workers.runtime.manifest import Figures, Manifest
 from workers.runtime.model_package import load_package
 
-_FROM_SOURCE = ("pooling", "normalize", "max_tokens", "licence", "description", "opset", "cache", "force")
+_FROM_SOURCE = ("pooling", "normalize", "max_tokens", "licence", "description", "languages", "opset", "cache", "force")
 _STEPS = {"fp32": 2}
 _STEPS_QUANTISED = 4
 

@@ -5,6 +5,7 @@ package. Modules are imported when they are needed, since they need torch.
 """
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, cast, get_args
@@ -71,6 +72,8 @@ class ExportRequest:
     max_tokens: int | None = None
     licence: str | None = None
     description: str = ""
+    languages: Sequence[str] = ()
+    """Codes of ISO 639 of the languages that the model's texts are in; translators have their own from the source."""
     atol: float = 1e-4
     """Largest difference from the reference that an fp32 package may have."""
     force: bool = False

@@ -51,6 +51,7 @@ def manifest_of(
         revision=request.source.revision,
         licence=request.licence or request.source.licence,
         description=request.description,
+        languages=list(request.languages),
         files=checksums(folder),
         limits=limits,
         batching=batching or Batching(max_batch_tokens=max(Batching().max_batch_tokens, limits.max_tokens)),

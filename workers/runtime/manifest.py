@@ -211,6 +211,8 @@ class Manifest(Table, frozen=True, kw_only=True):
     revision: str
     licence: str
     description: str = ""
+    languages: list[str] = []
+    """Codes of ISO 639 of the languages that its texts are in, where that is known and it does not translate."""
     files: dict[str, str]
     """File name to its SHA-256 as 64 hex digits."""
     limits: Limits

@@ -16,6 +16,7 @@ from workers.runtime.models import card_of
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenization import load_tokenizer
 from workers.seq2seq.directions import directions_of
+from workers.seq2seq.languages import Languages
 from workers.seq2seq.parameters import Scope
 from workers.seq2seq.sources import Instruction, Sources
 
@@ -92,12 +93,14 @@ class Seq2SeqModel:
 
     def card(self) -> ModelCard:
         """Return what the gateway and clients may know of this model."""
-        reads, writes = self.directions.reads, self.directions.writes
+        reads, writes = Languages(self.manifest.languages, "source"), Languages([], "target")
+        if self.task == "translate":
+            reads, writes = self.directions.reads, self.directions.writes
         return card_of(
             self.manifest,
             max_tokens=self._source_cache.max_source_tokens,
-            source_languages=reads.told() if self.task == "translate" and len(reads) else None,
-            target_languages=writes.told() if self.task == "translate" and len(writes) else None,
+            source_languages=reads.told() or None,
+            target_languages=writes.told() or None,
         )
 
     def _max_beams(self) -> int:
