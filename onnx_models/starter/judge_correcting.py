@@ -31,7 +31,8 @@ def judge_corrector(package: ModelPackage) -> Quality:
         "num_handwritten": len(PROBES),
         "measured_on": "synthetic sentences whose combinations were never trained on, one or two errors each, "
         f"seed {HELD_OUT_SEED}; unseen misspellings: letter errors only, none as training had it; unknown words: "
-        "made-up ones stand for all things, places and people; handwritten: onnx_models/starter/spelling/probes.py",
+        "made-up ones stand for all things, places and people; handwritten, and looked at once between the rounds "
+        "of training: onnx_models/starter/spelling/probes.py",
     }
 
 

@@ -1,6 +1,7 @@
 """Sentences written by hand, away from the templates: how far the corrector carries beyond what it was made from.
 
-They are never trained on. Many of their words are in no list, so that the figures are low bars to look at, not goals.
+They are never trained on, though how they came out showed that words which only look like known ones had to be. Many of
+their words are in no list, so that the figures are low bars to look at, not goals.
 """
 
 from onnx_models.starter.spelling.exercises import Exercise
