@@ -50,6 +50,11 @@ def put_together(plan: Plan) -> str:
         ("One. Two! Three? Four… Five", ["One.", "Two!", "Three?", "Four…", "Five"]),
         ("Mr. Smith paid $3.50. He left.", ["Mr. Smith paid $3.50.", "He left."]),
         ("Use it, e.g. Python, i.e. now. Then rest.", ["Use it, e.g. Python, i.e. now.", "Then rest."]),
+        ("We meet at 5 p.m. It is far.", ["We meet at 5 p.m.", "It is far."]),
+        (
+            "We meet at 5 p.m. Monday in the U.S. Iceland is far.",
+            ["We meet at 5 p.m. Monday in the U.S. Iceland is far."],
+        ),
         ("Das ist z.B. Glas. Am 3. Mai kam er.", ["Das ist z.B. Glas.", "Am 3. Mai kam er."]),
         ("Der 2. Versuch gelang. Ende.", ["Der 2. Versuch gelang.", "Ende."]),
         ("I have 12. Then 13.", ["I have 12.", "Then 13."]),

@@ -28,6 +28,10 @@ _NUMBERED = """
 """
 _BEFORE_NAMES, _BEFORE_NUMBERS = frozenset(_NAMED.split()), frozenset(_NUMBERED.split())
 """Abbreviations that nothing ends with: a name or a number follows."""
+_BEGINNING = re.compile(
+    r"(?:The|This|That|These|Those|There|It|He|She|We|They|You|I|My|Our|His|Her|Its|Their|But|And|So|When|If)\b"
+)
+"""English words with a capital letter that only begin sentences; behind "p.m." they say that it has ended one."""
 _GERMAN_ORDINAL = re.compile(
     r"(?:^|\s)(?:[Dd](?:er|ie|as|em|en|es)|[Aa][mb]|[Ii]m|[Zz]um|[Zz]ur|[Vv]om|[Bb]eim|[Bb]is|[Ss]eit)\s+\d{1,2}$"
 )
@@ -79,7 +83,9 @@ def _is_abbreviated(line: str, start: int, following: str) -> bool:
     before = line[max(0, start - _LOOK_BACK) : start]
     match = _LAST_WORD.search(before)
     word = match[0].lstrip(_OPENING) if match else ""
-    if word in _BEFORE_NAMES or (len(word) == 1 and word.isupper()) or _is_dotted(word):
+    if _is_dotted(word):
+        return not _BEGINNING.match(following)
+    if word in _BEFORE_NAMES or (len(word) == 1 and word.isupper()):
         return True
     if following[:1].isdigit() and word.casefold() in _BEFORE_NUMBERS:
         return True
