@@ -19,6 +19,7 @@ MAX_DEPTH = 100
 MAX_FIELDS = 2_000_000
 """Of which a file may consist, so that looking at it ends: graphs of large decoders have some 100,000."""
 MAX_TEXT_BYTES = 4096
+LARGE_BYTES = 1 << 20
 MAX_NAMES = 1000
 """Different file names, domains and versions of operators that one graph may name."""
 _WINDOW_BYTES = 1 << 16
@@ -37,8 +38,27 @@ _MESSAGES: dict[str, dict[int, str]] = {
     "OperatorSetId": {},
     "StringStringEntry": {},
 }
-_TEXTS = {"OperatorSetId": {1: "domain"}, "StringStringEntry": {1: "key", 2: "value"}, "Node": {4: "type", 7: "domain"}}
-_NUMBERS = {"Model": {1: "ir_version"}, "OperatorSetId": {2: "version"}}
+_TEXTS = {
+    "OperatorSetId": {1: "domain"},
+    "StringStringEntry": {1: "key", 2: "value"},
+    "Node": {4: "type", 7: "domain"},
+    "Tensor": {8: "name"},
+}
+_NUMBERS = {"Model": {1: "ir_version"}, "OperatorSetId": {2: "version"}, "Tensor": {1: "dims", 2: "type"}}
+_RAW_DATA = 9
+"""Of a tensor."""
+_INITIALIZER_DEPTH = 2
+"""Messages around a tensor that is a weight of the graph itself: the model and the graph."""
+
+
+class Weight(NamedTuple):
+    """Where the bytes of a large weight lie in the file."""
+
+    element_type: int
+    """Of onnx.proto's TensorProto.DataType."""
+    dims: tuple[int, ...]
+    offset: int
+    num_bytes: int
 
 
 class OnnxHeader(NamedTuple):
@@ -51,6 +71,8 @@ class OnnxHeader(NamedTuple):
     """Domains of the operators in use, each with one operator of it."""
     external: set[str]
     """Files that hold weights, as the graph names them."""
+    weights: dict[str, Weight]
+    """Weights of the graph itself, of ``LARGE_BYTES`` and more, by name."""
 
 
 def read_header(path: Path) -> OnnxHeader:
@@ -124,7 +146,7 @@ class _Walk:
     """Goes through the messages of a file with a stack of its own, so that depth can't end the process."""
 
     def __init__(self, data: _Bytes) -> None:
-        self.header = OnnxHeader(0, set(), {}, set())
+        self.header = OnnxHeader(0, set(), {}, set(), {})
         self._data = data
         self._open = [_Message("Model", data.size, {})]
         self._num_fields = 0
@@ -151,7 +173,7 @@ class _Walk:
         if wire_type == _VARINT:
             value = data.varint()
             if name := _NUMBERS.get(message.kind, {}).get(number):
-                message.values[name] = value
+                message.values[name] = (*message.values.get(name, ()), value) if name == "dims" else value
         elif wire_type == _BYTES:
             self._lengthy_field(message, number, data.varint())
         elif wire_type in (_FIXED64, _FIXED32):
@@ -171,6 +193,8 @@ class _Walk:
         elif name := _TEXTS.get(message.kind, {}).get(number):
             message.values[name] = self._data.text(num_bytes)
         else:
+            if message.kind == "Tensor" and number == _RAW_DATA:
+                message.values["raw"] = self._data.position, num_bytes
             self._data.position = end
 
     def _close(self, message: _Message) -> None:
@@ -183,6 +207,11 @@ class _Walk:
             header.domains.setdefault(_named(values), values.get("type", ""))
         elif kind == "StringStringEntry" and values.get("key", "") == "location":
             header.external.add(values.get("value", ""))
+        elif kind == "Tensor" and len(self._open) == _INITIALIZER_DEPTH and "name" in values:
+            offset, num_bytes = values.get("raw", (0, 0))
+            if num_bytes >= LARGE_BYTES:
+                weight = Weight(values.get("type", 0), values.get("dims", ()), offset, num_bytes)
+                header.weights[values["name"]] = weight
         if max(len(header.opsets), len(header.domains), len(header.external)) > MAX_NAMES:
             raise self._data.fault(f"more than {MAX_NAMES} operator sets, domains or files")
 

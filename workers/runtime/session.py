@@ -16,6 +16,7 @@ from workers.runtime.graph_tensors import Declared, fault_of
 from workers.runtime.model_package import ModelPackage, PackageError
 from workers.runtime.onnx_file import read_header
 from workers.runtime.package_file import open_plain
+from workers.runtime.shared_weights import shared_weights
 from workers.runtime.signatures import MERGED_DECODER, signatures_of
 
 Array = npt.NDArray[Any]
@@ -34,6 +35,7 @@ class Session:
         device: cpu or cuda.
         threads: of one call.
         weights: the other files in which the graph keeps weights, by the names that it gives them.
+        shared: weights that lie in memory already, by their names in the graph.
         prepack: whether weights are held in the order in which products read them. A graph with branches would hold
             them once for each branch.
 
@@ -49,6 +51,7 @@ class Session:
         device: str,
         threads: int,
         weights: Mapping[str, Path] = MappingProxyType({}),
+        shared: Mapping[str, onnxruntime.OrtValue] = MappingProxyType({}),
         prepack: bool = True,
     ) -> None:
         options = onnxruntime.SessionOptions()
@@ -66,6 +69,8 @@ class Session:
                 "install onnxruntime-gpu instead of onnxruntime, in an environment of its own"
             )
         mapped = _hand_over(weights, options)
+        for name, value in shared.items():
+            options.add_initializer(name, value)
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[device])
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
@@ -77,6 +82,8 @@ class Session:
             raise DeviceError(
                 f"asked for {device}, but ONNX Runtime runs on {running[0]}: check the driver, CUDA 13 and cuDNN 9"
             )
+        self._shared = shared
+        """Must live as long as the session, which reads them where they lie."""
         self.device = device
         self.inputs = {node.name: _declared(node) for node in self._session.get_inputs()}
         self.outputs = {node.name: _declared(node) for node in self._session.get_outputs()}
@@ -110,11 +117,19 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
         PackageError: a graph is missing, can't be loaded, or takes or answers something else than its kind.
     """
     manifest, sessions = package.manifest, dict[str, Session]()
-    for name, signature in signatures_of(manifest).items():
-        graph = package.file(name)
-        weights = {other: package.file(other) for other in read_header(graph).external}
+    signatures = signatures_of(manifest)
+    graphs = {name: package.file(name) for name in signatures}
+    headers = {name: read_header(graph) for name, graph in graphs.items()}
+    shared = shared_weights([(graphs[name], header) for name, header in headers.items()]) if device == "cpu" else {}
+    for name, signature in signatures.items():
+        graph = graphs[name]
         session = sessions[name] = Session(
-            graph, device=device, threads=threads, weights=weights, prepack=name != MERGED_DECODER
+            graph,
+            device=device,
+            threads=threads,
+            weights={other: package.file(other) for other in headers[name].external},
+            shared=shared,
+            prepack=name != MERGED_DECODER,
         )
         fault = fault_of(signature, session.inputs, session.outputs)
         if fault:
