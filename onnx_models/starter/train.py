@@ -89,7 +89,7 @@ _STARTERS = (
     _Starter(
         task="summarize",
         train=train_summarizer,
-        num_steps=1800,
+        num_steps=3400,
         judge=judge_summarizer,
         description="Writes the headline of a short report: who, where, when, how many. " + _WARNING.format("reports"),
     ),
@@ -110,6 +110,7 @@ def make_starter(task: str, output: Path = PACKAGES) -> None:
             output=output,
             pooling=starter.pooling,
             description=starter.description,
+            languages=("en",) if starter.task == "denoise" else (),
             force=True,
         )
         package = export_package(request, measure=starter.judge)

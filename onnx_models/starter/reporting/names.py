@@ -75,7 +75,7 @@ def _draw(rng: random.Random, held_out: bool, make: Callable[[], str]) -> str:
 
 def _composed(rng: random.Random) -> str:
     """Return a name of two known parts, or of syllables."""
-    if rng.random() < 0.6:
+    if rng.random() < 0.7:
         return rng.choice(_STARTS) + rng.choice(_ENDS)
-    syllables = (rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.randint(2, 3)))
+    syllables = (rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((2, 2, 3))))
     return "".join(syllables).capitalize()

@@ -14,12 +14,13 @@ FIGURES: Mapping[str, tuple[int, int]] = {
     "reward": (20, 500), "number": (2, 99), "earlier": (2, 900), "price": (5, 90), "date": (1, 31),
 }  # fmt: skip
 """Gaps that are figures: least and most."""
+_VEHICLES = "car, bus, lorry, van, taxi, tractor, motorbike, train, tram, truck, bicycle, scooter"
 WORDS: Mapping[str, str] = {
     "day": "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday",
     "otherday": "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday",
     "month": "January, February, March, April, May, June, July, August, September, October, November, December",
-    "vehicle": "car, bus, lorry, van, taxi, tractor, motorbike",
-    "vehicle2": "train, tram, truck, minibus, bicycle, scooter",
+    "vehicle": _VEHICLES,
+    "vehicle2": _VEHICLES,
     "storm": "storm, gale, hurricane",
     "colour": "black, red, blue, green, brown, white, yellow, grey",
     "item": "wallet, bag, umbrella, phone, bicycle, suitcase, coat, ring, watch, camera",
