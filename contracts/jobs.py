@@ -45,7 +45,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a job weighed: tokens as they came in, those that the model read after truncation, and those it wrote.
 
-    ``chunks``: of tasks that read long inputs in chunks, how many those of all inputs were.
+    ``chunks``: of encoder-decoders, how many texts all inputs were read in.
     """
 
     items: int

@@ -199,7 +199,7 @@ def test_text2text_adds_and_cuts_nothing(desk: Desk) -> None:
         {"generated_text": "C", "finish_reason": "eos_token"},
     ]
     assert desk.told_text(0) == "A. B."
-    assert desk.usage == Usage(items=2, tokens_in=8, tokens_used=8, truncated_items=0, tokens_out=8)
+    assert desk.usage == Usage(items=2, tokens_in=8, tokens_used=8, truncated_items=0, tokens_out=8, chunks=2)
 
 
 # -- what can't be read -----------------------------------------------------------------------------------------------

@@ -1,31 +1,52 @@
-"""From what was written to the answer of a job."""
+"""A job from its plans to its answer: what is written, put together, with what it weighed and how long it took."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from contracts.jobs import Answer
+from contracts import jobs
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.rewriting import Tally
+from workers.seq2seq.plans import Plan
+from workers.seq2seq.rewriting import Answer, Rewriting, Tally, rewrite
+from workers.seq2seq.weaving import Manner
 
 Output = TypeVar("Output", bound=msgspec.Struct)
-
-
-def with_sequences(sequences: Sequence[Output]) -> Output:
-    """Return the best of an input's answers, with all of them in its ``sequences`` where there are several."""
-    best = sequences[0]
-    return msgspec.structs.replace(best, sequences=list(sequences)) if len(sequences) > 1 else best
+OutputOf = Callable[[Plan, Manner, Sequence[Answer]], Output]
+"""From a plan and the answers to its chunks to the output of a task."""
+Rewrite = Callable[[Seq2SeqModel, DecodingWork, Rewriting], tuple[list[list[list[Answer]]], Tally]]
 
 
 def answer_of(
-    model: Seq2SeqModel, work: DecodingWork, outputs: Sequence[msgspec.Struct], tally: Tally, *, is_list: bool
-) -> Answer:
-    """Return the answer of a job: a list of outputs for a list of inputs."""
-    return Answer(
+    model: Seq2SeqModel,
+    work: DecodingWork,
+    job: Rewriting,
+    output_of: OutputOf[Output],
+    *,
+    is_list: bool,
+    run: Rewrite = rewrite,
+) -> jobs.Answer:
+    """Write what a job wants written; return its answer: a list of outputs for a list of inputs.
+
+    Raises:
+        InvalidRequest: a chunk is not for this model.
+        Exception: as ``DecodingWork.write``.
+    """
+    answers, tally = run(model, work, job)
+    outputs = [
+        _with_sequences([output_of(plan, job.manner, chunks) for chunks in sequences])
+        for plan, sequences in zip(job.plans, answers, strict=True)
+    ]
+    return jobs.Answer(
         output=msgspec.json.encode(outputs if is_list else outputs[0]),
         usage=msgspec.json.encode(tally.usage()),
         timings=work.timings(),
         model_revision=model.revision,
     )
+
+
+def _with_sequences(sequences: Sequence[Output]) -> Output:
+    """Return the best of an input's answers, with all of them in its ``sequences`` where there are several."""
+    best = sequences[0]
+    return msgspec.structs.replace(best, sequences=list(sequences)) if len(sequences) > 1 else best

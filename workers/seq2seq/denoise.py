@@ -7,13 +7,13 @@ import msgspec
 from contracts.jobs import Answer
 from contracts.seq2seq import Corrected, DenoiseRequest, Edit
 from workers.runtime.decoding.work import DecodingWork
-from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.answering import answer_of
 from workers.seq2seq.edits import edits_of
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
 from workers.seq2seq.plans import Plan, in_sentences, whole
 from workers.seq2seq.rewriting import Answer as ChunkAnswer
-from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.rewriting import Rewriting, fit_of, texts_of
 from workers.seq2seq.translate import likely_tokens
 from workers.seq2seq.weaving import Manner, woven
 
@@ -31,25 +31,17 @@ def denoise(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork
     fit = fit_of(parameters)
     manner = Manner(clean_up=parameters.clean_up_tokenization_spaces, strips=fit == "chunk")
     plans = _plans(model, texts, in_chunks=fit == "chunk")
-    answers, tally = rewrite(
-        model,
-        work,
-        Rewriting(
-            plans=plans,
-            params=params,
-            manner=manner,
-            instruction=model.instruction,
-            fit=fit,
-            writing=writing_of(how, model.scope, model.instruction, job_id),
-            bound=likely_tokens,
-            stream=job.stream,
-        ),
+    rewriting = Rewriting(
+        plans=plans,
+        params=params,
+        manner=manner,
+        instruction=model.instruction,
+        fit=fit,
+        writing=writing_of(how, model.scope, model.instruction, job_id),
+        bound=likely_tokens,
+        stream=job.stream,
     )
-    outputs = [
-        with_sequences([_corrected(plan, manner, chunks) for chunks in sequences])
-        for plan, sequences in zip(plans, answers, strict=True)
-    ]
-    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+    return answer_of(model, work, rewriting, _corrected, is_list=isinstance(job.inputs, list))
 
 
 def _plans(model: Seq2SeqModel, texts: list[str], *, in_chunks: bool) -> list[Plan]:

@@ -1,17 +1,20 @@
 """Summarize: texts to short ones. What the model can't read at once is summarised in chunks, and then the summaries."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from contracts.jobs import Answer
 from contracts.seq2seq import Summarized, SummarizeRequest
 from workers.runtime.decoding.work import DecodingWork
-from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.answering import answer_of
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
-from workers.seq2seq.plans import whole
+from workers.seq2seq.plans import Plan, whole
 from workers.seq2seq.reducing import reduce
+from workers.seq2seq.rewriting import Answer as ChunkAnswer
 from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
-from workers.seq2seq.weaving import Manner, Woven, woven
+from workers.seq2seq.weaving import Manner, woven
 
 
 def summarize(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
@@ -34,15 +37,8 @@ def summarize(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
         bound=_likely_tokens,
         stream=job.stream,
     )
-    if rewriting.fit == "chunk":
-        answers, tally = reduce(model, work, rewriting)
-    else:
-        answers, tally = rewrite(model, work, rewriting)
-    outputs = [
-        with_sequences([_summarized(woven(plan, rewriting.manner, chunks)) for chunks in sequences])
-        for plan, sequences in zip(rewriting.plans, answers, strict=True)
-    ]
-    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+    run = reduce if rewriting.fit == "chunk" else rewrite
+    return answer_of(model, work, rewriting, _summarized, is_list=isinstance(job.inputs, list), run=run)
 
 
 def _likely_tokens(num_tokens: int) -> int:
@@ -50,5 +46,6 @@ def _likely_tokens(num_tokens: int) -> int:
     return max(64, num_tokens)
 
 
-def _summarized(text: Woven) -> Summarized:
+def _summarized(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Summarized:
+    text = woven(plan, manner, answers)
     return Summarized(summary_text=text.text, finish_reason=text.finish_reason)

@@ -1,16 +1,19 @@
 """Text2text: whatever else a model was trained to make of a text. Nothing is put before it and nothing is cut up."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from contracts.jobs import Answer
 from contracts.seq2seq import Rewritten, Text2TextRequest
 from workers.runtime.decoding.work import DecodingWork
-from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.answering import answer_of
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
-from workers.seq2seq.plans import whole
-from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
-from workers.seq2seq.weaving import Manner, Woven, woven
+from workers.seq2seq.plans import Plan, whole
+from workers.seq2seq.rewriting import Answer as ChunkAnswer
+from workers.seq2seq.rewriting import Rewriting, fit_of, texts_of
+from workers.seq2seq.weaving import Manner, woven
 
 
 def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
@@ -25,27 +28,19 @@ def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
     texts, params = texts_of(job.inputs)
     manner = Manner(clean_up=parameters.clean_up_tokenization_spaces)
     plans = [whole(text) for text in texts]
-    answers, tally = rewrite(
-        model,
-        work,
-        Rewriting(
-            plans=plans,
-            params=params,
-            manner=manner,
-            instruction=model.instruction,
-            fit=fit_of(parameters),
-            writing=writing_of(how, model.scope, model.instruction, job_id),
-            bound=lambda _: model.scope.max_tokens,
-            stream=job.stream,
-        ),
+    rewriting = Rewriting(
+        plans=plans,
+        params=params,
+        manner=manner,
+        instruction=model.instruction,
+        fit=fit_of(parameters),
+        writing=writing_of(how, model.scope, model.instruction, job_id),
+        bound=lambda _: model.scope.max_tokens,
+        stream=job.stream,
     )
-    tally.chunks = 0  # each input is one source, so there is nothing to tell
-    outputs = [
-        with_sequences([_rewritten(woven(plan, manner, chunks)) for chunks in sequences])
-        for plan, sequences in zip(plans, answers, strict=True)
-    ]
-    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+    return answer_of(model, work, rewriting, _rewritten, is_list=isinstance(job.inputs, list))
 
 
-def _rewritten(text: Woven) -> Rewritten:
+def _rewritten(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Rewritten:
+    text = woven(plan, manner, answers)
     return Rewritten(generated_text=text.text, finish_reason=text.finish_reason)

@@ -1,17 +1,20 @@
 """Translate: texts of one language to those of another, sentence by sentence."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from contracts.jobs import Answer
 from contracts.seq2seq import Translated, TranslateParameters, TranslateRequest
 from workers.runtime.decoding.work import DecodingWork
-from workers.seq2seq.answering import answer_of, with_sequences
+from workers.seq2seq.answering import answer_of
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
 from workers.seq2seq.plans import Plan, by_text_of_html, in_sentences, whole
-from workers.seq2seq.rewriting import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.rewriting import Answer as ChunkAnswer
+from workers.seq2seq.rewriting import Rewriting, fit_of, texts_of
 from workers.seq2seq.sources import Instruction
-from workers.seq2seq.weaving import Manner, Woven, woven
+from workers.seq2seq.weaving import Manner, woven
 
 
 def likely_tokens(num_tokens: int) -> int:
@@ -48,12 +51,7 @@ def translate(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
         bound=likely_tokens,
         stream=job.stream,
     )
-    answers, tally = rewrite(model, work, rewriting)
-    outputs = [
-        with_sequences([_translated(woven(plan, manner, chunks)) for chunks in sequences])
-        for plan, sequences in zip(plans, answers, strict=True)
-    ]
-    return answer_of(model, work, outputs, tally, is_list=isinstance(job.inputs, list))
+    return answer_of(model, work, rewriting, _translated, is_list=isinstance(job.inputs, list))
 
 
 def _plans(
@@ -75,5 +73,6 @@ def _manner(parameters: TranslateParameters) -> Manner:
     )
 
 
-def _translated(text: Woven) -> Translated:
+def _translated(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Translated:
+    text = woven(plan, manner, answers)
     return Translated(translation_text=text.text, finish_reason=text.finish_reason)
