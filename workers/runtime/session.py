@@ -54,15 +54,7 @@ class Session:
         shared: Mapping[str, onnxruntime.OrtValue] = MappingProxyType({}),
         prepack: bool = True,
     ) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Threads that spin while they wait halve the throughput as soon as somebody else needs the core.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.disable_prepacking", "0" if prepack else "1")
-        # Memory plans are kept for each shape of input. Nearly every batch has its own, so they only piled up: 50 MB.
-        options.enable_mem_pattern = False
-        options.log_severity_level = 3
+        options = _options(threads, prepack=prepack)
         if _PROVIDERS[device][0] not in onnxruntime.get_available_providers():
             raise DeviceError(
                 f"asked for {device}, but the installed ONNX Runtime has no {_PROVIDERS[device][0]}: "
@@ -135,6 +127,19 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
         if fault:
             raise PackageError(f"{graph}: not the graph of a {manifest.graph} for {manifest.task}: {fault}")
     return sessions
+
+
+def _options(threads: int, *, prepack: bool) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait halve the throughput as soon as somebody else needs the core.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_prepacking", "0" if prepack else "1")
+    # Memory plans are kept for each shape of input. Nearly every batch has its own, so they only piled up: 50 MB.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    return options
 
 
 def _hand_over(weights: Mapping[str, Path], options: Any) -> list[Any]:
