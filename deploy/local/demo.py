@@ -11,28 +11,13 @@ from itertools import zip_longest
 from typing import Any
 
 from deploy.local.client import CallError, call
+from deploy.local.examples import DemoError, example_of, lines_of
 from deploy.local.writing import show_writing
 
 WIDTHS = (24, 36, 46, 20)
 """Columns of the table: request, input, answer, time. Longer inputs and answers are wrapped."""
 JOB_WAIT_S = 30.0
 MODELS_WAIT_S = 10.0
-EXAMPLES: dict[str, list[str]] = {
-    "embed": [
-        "How do I reset my password?",
-        "I need help to change my password.",
-        "A man is playing the guitar in the park.",
-    ],
-    "classify": [
-        "The staff were wonderful and the food was delicious.",
-        "Terrible service, I waited two hours and nobody came.",
-        "The shop is closed on Sundays.",
-    ],
-}
-
-
-class DemoError(Exception):
-    """The demo did not go as it should; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +77,24 @@ def _models(url: str, names: Collection[str]) -> list[dict[str, Any]]:
 
 def _ask(url: str, model: dict[str, Any]) -> Row:
     """Run one job through its task route, which answers as soon as the job is done."""
-    inputs = _examples(model)
+    example = example_of(model)
+    inputs = example.inputs
     started = time.perf_counter()
-    answer = call(f"{url}/v1/{model['task']}", {"model": model["id"], "inputs": inputs})
+    body = {"model": model["id"], "inputs": inputs, "parameters": example.parameters}
+    answer = call(f"{url}/v1/{model['task']}", body)
     seconds = time.perf_counter() - started
     if not isinstance(answer, list) or len(answer) != len(inputs):
         raise DemoError(f"{len(inputs)} inputs for {model['id']} came back as {str(answer)[:200]}")
-    return Row([f"POST /v1/{model['task']}", model["id"]], inputs, _shorten(model["task"], answer), seconds)
+    return Row([f"POST /v1/{model['task']}", model["id"]], inputs, lines_of(model["task"], answer), seconds)
 
 
 def _submit(url: str, model: dict[str, Any]) -> Row:
     """Run one job as a background job: submit, poll, read."""
-    text = _examples(model)[0]
+    example = example_of(model)
+    text = example.inputs[0]
     started = time.perf_counter()
-    job = call(f"{url}/v1/jobs", {"task": model["task"], "model": model["id"], "inputs": text})
+    body = {"task": model["task"], "model": model["id"], "inputs": text, "parameters": example.parameters}
+    job = call(f"{url}/v1/jobs", body)
     submitted = time.perf_counter()
     while job["status"] in {"queued", "running"}:
         if time.perf_counter() - submitted > JOB_WAIT_S:
@@ -115,29 +104,7 @@ def _submit(url: str, model: dict[str, Any]) -> Row:
         raise DemoError(f"job {job['id']} ended {job['status']}: {job.get('error')}")
     seconds = time.perf_counter() - started
     note = [f"accepted in {1000 * (submitted - started):.0f} ms"]
-    return Row(["POST /v1/jobs", model["id"]], [text], _shorten(model["task"], [job["output"]]), seconds, note)
-
-
-def _examples(model: dict[str, Any]) -> list[str]:
-    try:
-        return EXAMPLES[model["task"]]
-    except KeyError:
-        raise DemoError(f"no example for the task {model['task']} of {model['id']}") from None
-
-
-def _shorten(task: str, answers: list[Any]) -> list[str]:
-    """Make one readable line of each answer."""
-    if task == "classify":
-        return [", ".join(f"{best['label']} {best['score']:.3f}" for best in answer[:2]) for answer in answers]
-    first = answers[0]
-    head = f"{len(first)} numbers: " + " ".join(f"{number:+.2f}" for number in first[:4]) + " …"
-    return [head] + [f"similarity to the first: {_cosine(first, other):.2f}" for other in answers[1:]]
-
-
-def _cosine(one: list[float], other: list[float]) -> float:
-    dot = sum(a * b for a, b in zip(one, other, strict=True))
-    lengths = sum(a * a for a in one) * sum(b * b for b in other)
-    return float(dot / lengths**0.5)
+    return Row(["POST /v1/jobs", model["id"]], [text], lines_of(model["task"], [job["output"]]), seconds, note)
 
 
 def _table(rows: list[Row]) -> str:

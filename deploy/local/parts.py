@@ -10,7 +10,7 @@ from contracts.redis_client import connect
 from contracts.registry import Registry
 from deploy.local.process import Part
 
-WORKERS = ("encoder", "decoder")
+WORKERS = ("encoder", "decoder", "seq2seq")
 NOTHING_TO_SERVE = 3
 """Exit status of a worker that finds packages for other workers only; `workers.runtime.command` has the same."""
 _TIMEOUT_S = 2.0

@@ -26,6 +26,7 @@ MARKS = {
     "gateway": "services.gateway",
     "encoder": "workers.encoder",
     "decoder": "workers.decoder",
+    "seq2seq": "workers.seq2seq",
 }
 """What a part's command line contains."""
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

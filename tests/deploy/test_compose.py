@@ -89,10 +89,12 @@ def test_profiles_choose_the_workers_and_their_lock() -> None:
         "gateway": None,
         "encoder": ["cpu"],
         "decoder": ["cpu"],
+        "seq2seq": ["cpu"],
         "encoder-gpu": ["gpu"],
         "decoder-gpu": ["gpu"],
+        "seq2seq-gpu": ["gpu"],
     }
-    for name in ("encoder-gpu", "decoder-gpu"):
+    for name in ("encoder-gpu", "decoder-gpu", "seq2seq-gpu"):
         gpu = SERVICES[name]
         assert gpu["build"]["args"] == {"LOCK": "worker-gpu"}
         assert gpu["environment"]["TRIPTYCH_DEVICE"] == "cuda"

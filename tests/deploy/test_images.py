@@ -122,7 +122,7 @@ def test_the_entry_point_explains_itself(name: str, request: pytest.FixtureReque
 
 
 def test_the_workers_image_holds_every_kind_of_worker(worker_image: Image) -> None:
-    for module in ("workers.encoder", "workers.decoder"):
+    for module in ("workers.encoder", "workers.decoder", "workers.seq2seq"):
         answer = worker_image.run([*worker_image.stage.command[:2], module, "--help"])
         assert answer.returncode == 0 and f"python -m {module}" in answer.stdout, answer.stderr
 

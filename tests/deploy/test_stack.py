@@ -56,7 +56,7 @@ def _kill(stack: Stack, name: str) -> None:
     wait_until(lambda: ask(f"{url}/readyz")[0] == 200, BACK_S, f"not ready after the {name} was killed")
 
 
-@pytest.mark.parametrize("name", ["encoder", "decoder", "gateway"])
+@pytest.mark.parametrize("name", ["encoder", "decoder", "seq2seq", "gateway"])
 def test_a_killed_process_comes_back_and_serves(stack: Stack, name: str) -> None:
     _kill(stack, name)
     url = stack.wait_until_ready()
@@ -116,7 +116,8 @@ def test_ctrl_c_stops_everything_and_the_jobs_are_there_at_the_next_start(tmp_pa
         family = stack.family()
         assert stack.end(signal.SIGINT) == 0, stack.log
         assert all_gone(family)
-    stopped = [stack.log.index(f"{name} stopped (exit code 0)") for name in ("gateway", "decoder", "encoder", "store")]
+    parts = ("gateway", "seq2seq", "decoder", "encoder", "store")
+    stopped = [stack.log.index(f"{name} stopped (exit code 0)") for name in parts]
     assert stopped == sorted(stopped)
     with running(**settings) as stack:
         status, record = ask(f"{stack.wait_until_ready()}/v1/jobs/{job}")
@@ -137,7 +138,7 @@ def test_a_worker_without_packages_is_left_out_and_the_others_serve(tmp_path: Pa
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path), TRIPTYCH_MODELS="starter-embed") as stack:
         url = stack.wait_until_ready()
         assert set(stack.parts()) == {"store", "encoder", "gateway"}
-        assert "no decoder is needed" in stack.log and "died" not in stack.log
+        assert "no decoder is needed" in stack.log and "no seq2seq is needed" in stack.log and "died" not in stack.log
         _wait_until_succeeded(url, _submit(url))
 
 
@@ -160,7 +161,7 @@ def test_an_own_redis_is_used_and_no_store_is_started(tmp_path: Path, valkey_ser
     data = tmp_path / "data"
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(data), TRIPTYCH_REDIS_URL=valkey_server.url) as stack:
         url = stack.wait_until_ready()
-        assert set(stack.parts()) == {"gateway", "encoder", "decoder"}
+        assert set(stack.parts()) == {"gateway", "encoder", "decoder", "seq2seq"}
         _wait_until_succeeded(url, _submit(url))
     assert not data.exists()
     assert valkey_server.answers(), "a store that is not ours must survive us"

@@ -1,34 +1,15 @@
 """`python -m workers.decoder` on a configuration that can't work: an exit status, and one line that says why."""
 
-import re
-import shutil
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.worker_hand import assert_refused, run_worker_command
 from tests.support.tiny_package import write_package
-from tests.support.versions import STARTERS
+from tests.support.versions import STARTERS, altered
 
 MODEL = "starter-generate"
 GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
-
-
-def altered(folder: Path, old: str = "", new: str = "", **files: bytes) -> Path:
-    """Write a copy of the starter into ``folder``, with other files, and with one change of its manifest."""
-    package = folder / MODEL
-    shutil.copytree(STARTERS / MODEL, package)
-    manifest = package / "manifest.toml"
-    text = manifest.read_text()
-    assert re.search(old, text), f"no {old} in the manifest"
-    text = re.sub(old, new, text, count=1) if old else text
-    for stem, content in files.items():
-        (file,) = package.glob(f"{stem}.*")
-        text = text.replace(sha256(file.read_bytes()).hexdigest(), sha256(content).hexdigest())
-        file.write_bytes(content)
-    manifest.write_text(text)
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -42,7 +23,7 @@ def altered(folder: Path, old: str = "", new: str = "", **files: bytes) -> Path:
     ],
 )
 def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
-    assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(tmp_path, **files))), expected)
+    assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(MODEL, tmp_path, **files))), expected)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +37,7 @@ def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[
     ],
 )
 def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(tmp_path, old, new))), expected)
+    assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(MODEL, tmp_path, old, new))), expected)
 
 
 def test_a_cache_without_room_for_one_text_is_refused() -> None:

@@ -15,9 +15,9 @@ from tests.support.valkey import free_port
 
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
-GENERATION = (ROOT / "docs" / "generation.md").read_text()
+PAGES = "".join((ROOT / "docs" / name).read_text() for name in ("generation.md", "seq2seq.md"))
 EXAMPLE = re.compile(r"```(sh|python)\n(.*?)```\n+```(?:json|text)\n(.*?)```", re.DOTALL)
-EXPECTED = ['"label":"positive"', "event: succeeded", "data: [DONE]", "202 ACCEPTED"]
+EXPECTED = ['"label":"positive"', "event: succeeded", "data: [DONE]", "um halb acht ab", "202 ACCEPTED"]
 URL = "http://127.0.0.1:8080"
 JOB_PATH = README.partition("## The path of one job")[2].partition("\n## ")[0]
 MENTION = re.compile(r"`([\w/.-]+/[\w/.-]+\.\w+)`(?:\s+`(\w+)`)?")
@@ -59,9 +59,9 @@ def test_the_python_example_prints_the_dimensions_the_tokens_and_a_text(url: str
     assert re.fullmatch(r"128 \d+\n[A-Z].*\.", printed([sys.executable, "-c", script.replace(URL, url)]))
 
 
-@pytest.mark.parametrize("number", range(len(re.findall(EXAMPLE, GENERATION))))
+@pytest.mark.parametrize("number", range(len(re.findall(EXAMPLE, PAGES))))
 def test_the_examples_of_written_texts_answer_what_the_page_says(url: str, number: int) -> None:
-    language, script, answer = re.findall(EXAMPLE, GENERATION)[number]
+    language, script, answer = re.findall(EXAMPLE, PAGES)[number]
     command = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
     assert printed([*command, script.replace(URL, url)]).strip() == answer.strip()
 

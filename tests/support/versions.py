@@ -1,8 +1,9 @@
-"""New versions of a real package, which differ in the revision that their manifest names."""
+"""Copies of a real package: new versions, which differ in the revision that their manifest names, and spoiled ones."""
 
 import re
 import shutil
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 STARTERS = Path(__file__).parents[2] / "onnx_models" / "packages"
@@ -22,3 +23,19 @@ def put_version(source: Path, folder: Path, revision: str) -> None:
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         new.rename(folder)
+
+
+def altered(model: str, folder: Path, old: str = "", new: str = "", /, **files: bytes) -> Path:
+    """Write a copy of a starter into ``folder``, with other files, and with one change of its manifest."""
+    package = folder / model
+    shutil.copytree(STARTERS / model, package)
+    manifest = package / "manifest.toml"
+    text = manifest.read_text()
+    assert re.search(old, text), f"no {old} in the manifest"
+    text = re.sub(old, new, text, count=1) if old else text
+    for stem, content in files.items():
+        (file,) = package.glob(f"{stem}.*")
+        text = text.replace(sha256(file.read_bytes()).hexdigest(), sha256(content).hexdigest())
+        file.write_bytes(content)
+    manifest.write_text(text)
+    return folder

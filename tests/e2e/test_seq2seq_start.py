@@ -1,0 +1,62 @@
+"""`python -m workers.seq2seq` on a configuration that can't work: an exit status, and one line that says why."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.worker_hand import assert_refused, run_worker_command
+from tests.support.tiny_package import write_package
+from tests.support.versions import STARTERS, altered
+
+MODEL = "starter-translate"
+GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"tokenizer": b"{}"}, "tokenizer.json: not a tokenizer: "),
+        ({"encoder_model": b"not a graph"}, "encoder_model.onnx: not an ONNX graph that can be served"),
+        ({"decoder_model": b"\x3a"}, "decoder_model.onnx: not an ONNX graph that can be served"),
+    ],
+)
+def test_files_that_it_can_not_use_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
+    folder = altered(MODEL, tmp_path, **files)
+    assert_refused(run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(folder)), expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            GENERATION,
+            "[generation]\nrepetition_penalty = 0.0\n",
+            "[generation] repetition_penalty is 0.0, and can't be",
+        ),
+        (GENERATION, "[generation]\nnum_beams = 99\n", "it searches with 99 beams, and there is room for 16 texts"),
+        (r"vocabulary = \d+", "vocabulary = 7", "decoder.vocabulary is 7, but the graph's logits are"),
+        (r"encoder-decoder-slots", "encoder-decoder", "[files] does not list decoder_model_merged.onnx"),
+        (GENERATION, "", "a table [generation] is needed"),
+    ],
+)
+def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    folder = altered(MODEL, tmp_path, old, new)
+    assert_refused(run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(folder)), expected)
+
+
+def test_a_cache_without_room_for_one_text_is_refused() -> None:
+    settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MAX_CACHE_TOKENS": "10"}
+    assert_refused(run_worker_command("seq2seq", **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one text may hold")
+
+
+def test_it_is_not_needed_where_nothing_is_for_it(tmp_path: Path) -> None:
+    write_package(tmp_path / "tiny")
+    done = run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(tmp_path))
+    assert_refused(done, "tiny: its family is 'encoder', and this is the seq2seq worker", status=3)
+
+
+def test_its_help_names_the_settings_that_matter_first() -> None:
+    done = run_worker_command("seq2seq", "--help")
+    assert done.returncode == 0
+    for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE", "TRIPTYCH_MAX_CACHE_TOKENS"):
+        assert name in done.stdout

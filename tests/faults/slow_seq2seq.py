@@ -1,0 +1,52 @@
+"""A real seq2seq worker that takes its time for each step, so that a fault test can find it in the middle of a text."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from contracts.logs import setup_logging
+from contracts.settings import Environment
+from workers.runtime.decoding.cache import Cache, Floats
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.model_package import ModelPackage
+from workers.runtime.process import run_worker
+from workers.runtime.settings import WorkerSettings
+from workers.seq2seq.model import open_model
+from workers.seq2seq.tasks import SEQ2SEQ, ServedSeq2Seq
+
+MODEL = "starter-translate"
+STEP_S = "FAULT_STEP_S"
+
+
+class SlowCache:
+    """The real cache, some time later."""
+
+    def __init__(self, cache: Cache, step_s: float) -> None:
+        self._cache = cache
+        self._step_s = step_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        """Wait, then write."""
+        time.sleep(self._step_s)
+        return self._cache.step(places, token_ids)
+
+
+def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedSeq2Seq:
+    """Load a model that is slow."""
+    model = open_model(package, settings)
+    model.warm_up()
+    slow: Any = SlowCache(model.cache, float(os.environ[STEP_S]))
+    model.cache = slow
+    engine.know(model)
+    return ServedSeq2Seq(model, engine)
+
+
+if __name__ == "__main__":
+    setup_logging("slow-seq2seq")
+    sys.exit(run_worker(WorkerSettings.read(Environment()), replace(SEQ2SEQ, load=load)))

@@ -1,0 +1,109 @@
+"""A long text in chunks whose worker is killed, frozen or told to leave: it comes back whole, and in order."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.faults.slow_seq2seq import MODEL, STEP_S
+from tests.faults.stream_clients import END_S, Following
+from tests.faults.worker_process import Worker
+from tests.faults.writing_fleet import WritingFleet
+from tests.support.valkey import running_valkey
+from tests.support.waiting import wait_until
+
+NUM_SENTENCES = 90
+SENTENCES = [f"I have {number} apples." for number in range(2, NUM_SENTENCES + 2)]
+GAPS = [" ", "\n", "\n\n", "  "]
+TEXT = "".join(sentence + GAPS[number % len(GAPS)] for number, sentence in enumerate(SENTENCES))
+PARAMETERS = {"tgt_lang": "fr", "generate_parameters": {"max_new_tokens": 24}}
+BEGUN = 20
+"""Sentences that are done when the worker is lost."""
+
+
+class RewritingFleet(WritingFleet):
+    """Slow translators and a gateway."""
+
+    program = "tests.faults.slow_seq2seq"
+    model = MODEL
+
+    def __init__(self, server: Any, folder: Path) -> None:
+        super().__init__(server, folder)
+        self.environment |= {STEP_S: "0.03", "TRIPTYCH_MAX_ROWS": "4"}
+
+    def work(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
+        """Return the task and the request of a job on a text."""
+        return "translate", {"inputs": text, "parameters": PARAMETERS}
+
+
+@pytest.fixture(scope="module")
+def rewriting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewritingFleet]:
+    folder = tmp_path_factory.mktemp("rewriting")
+    with running_valkey(folder / "valkey") as server:
+        fleet = RewritingFleet(server, folder)
+        fleet.gateways[0].start()
+        yield fleet
+        fleet.close()
+
+
+@pytest.fixture
+def fleet(rewriting_stack: RewritingFleet) -> Iterator[RewritingFleet]:
+    yield rewriting_stack
+    rewriting_stack.clear()
+
+
+def kill(worker: Worker) -> None:
+    worker.kill()
+
+
+def freeze(worker: Worker) -> None:
+    worker.signal(signal.SIGSTOP)
+
+
+def tell_to_leave(worker: Worker) -> None:
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(20) == 0, worker.log()[-2000:]
+
+
+def post(url: str, body: dict[str, Any]) -> Any:
+    answer = httpx.post(url, json=body, timeout=END_S)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("lose", [kill, freeze, tell_to_leave])
+def test_a_text_whose_worker_is_lost_half_way_comes_back_whole(
+    fleet: RewritingFleet, lose: Callable[[Worker], None]
+) -> None:
+    gateway, (lost,) = fleet.start()
+    body = {"task": "translate", "model": MODEL, "inputs": TEXT, "parameters": PARAMETERS, "stream": True}
+    job_id = post(f"{gateway.url}/v1/jobs", body)["id"]
+    client = Following(lambda: gateway.url, job_id)
+
+    def half_way() -> bool:
+        progress = fleet.job(job_id)
+        assert not progress.finished, "it was too quick to be lost"
+        return progress.progress_done >= BEGUN
+
+    wait_until(half_way, END_S, "the text is not translated")
+    assert fleet.job(job_id).progress_total == NUM_SENTENCES
+    heir = fleet.start_worker()
+    lose(lost)
+    client.end()
+    (job,) = fleet.assert_each_ended_once([job_id], END_S).values()
+    assert (job.status, job.attempt, job.crashes) == ("succeeded", 2, int(lose is not tell_to_leave))
+    assert (job.progress_done, job.progress_total) == (NUM_SENTENCES, NUM_SENTENCES)
+
+    one_by_one = post(f"{gateway.url}/v1/translate", {"inputs": SENTENCES, "model": MODEL, "parameters": PARAMETERS})
+    answers = [answer["translation_text"] for answer in one_by_one]
+    whole = "".join(answer + GAPS[number % len(GAPS)] for number, answer in enumerate(answers))
+    assert client.attempts == [1, 2]
+    assert client.told(2) == [whole], "what the second attempt tells is whole by itself"
+    assert whole.startswith(client.told(1)[0]) and len(client.told(1)[0]) > len(whole) / 10
+    assert json.loads(job.output or b"")["translation_text"] == whole
+    assert heir.alive()
