@@ -41,7 +41,7 @@ def generation_facts(source: Source) -> Generation:
         begin_suppress_tokens=_tokens(settings.begin_suppress_tokens),
         bad_words_ids=[_tokens(word) for word in settings.bad_words_ids or []],
         do_sample=bool(settings.do_sample),
-        early_stopping=settings.early_stopping is True,  # the third value is "never", for which workers have no word
+        early_stopping="never" if settings.early_stopping == "never" else bool(settings.early_stopping),
         max_length=_max_length(settings),
     )
 

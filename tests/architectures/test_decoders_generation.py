@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+
+import pytest
 from typing import Any
 
 from onnx_models.generation import generation_facts
@@ -40,6 +42,13 @@ def test_older_sources_state_it_in_their_config(tmp_path: Path) -> None:
     assert {name: getattr(facts, name) for name in stated if name != "eos_token_id"} == {
         name: value for name, value in stated.items() if name != "eos_token_id"
     }
+
+
+@pytest.mark.parametrize("word", [True, False, "never"])
+def test_a_search_may_end_in_three_ways(tmp_path: Path, word: object) -> None:
+    facts = generation_facts(_source(tmp_path, {"model_type": "bart"}, {"early_stopping": word, "num_beams": 4}))
+
+    assert facts.early_stopping == word and type(facts.early_stopping) is type(word)
 
 
 def test_null_and_minus_one_mean_none(tmp_path: Path) -> None:

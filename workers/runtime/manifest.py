@@ -153,7 +153,7 @@ class Generation(Table, frozen=True, kw_only=True):
     do_sample: bool = False
     num_beams: PositiveInt = 1
     length_penalty: float = 1.0
-    early_stopping: bool = False
+    early_stopping: bool | Literal["never"] = False
     no_repeat_ngram_size: Annotated[int, msgspec.Meta(ge=0)] = 0
     repetition_penalty: float = 1.0
     temperature: float = 1.0
