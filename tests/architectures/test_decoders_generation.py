@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typing import Any
 
 from onnx_models.generation import generation_facts
 from onnx_models.source import Source
