@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.seq2seq import Edit
-from workers.seq2seq.edits import applied, edits_of
+from tests.support.editing import applied
+from workers.seq2seq.edits import edits_of
 
 SENTENCES = st.text(alphabet="ab .,'’é你\n", max_size=40) | st.text(max_size=20)
 

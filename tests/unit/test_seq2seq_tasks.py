@@ -8,9 +8,9 @@ from contracts.errors import InputTooLong, InvalidRequest
 from contracts.generation import FinishReason
 from contracts.jobs import Usage
 from contracts.seq2seq import Edit, Text2TextParameters, TranslateParameters
+from tests.support.editing import applied
 from tests.unit.seq2seq_hand import DE, EN, EOS, FR, PAD, SPECIALS, Desk, EchoCache, echo
 from workers.runtime.manifest import Generation, Limits, Translate
-from workers.seq2seq.edits import applied
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.plans import Plan
 from workers.seq2seq.rewriting import fit_of

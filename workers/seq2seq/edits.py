@@ -31,15 +31,6 @@ def edits_of(before: str, after: str, offset: int = 0) -> list[Edit]:
     return edits
 
 
-def applied(text: str, edits: list[Edit]) -> str:
-    """Return the text that edits make of another, taking the first replacement of each."""
-    parts, position = [], 0
-    for edit in edits:
-        parts += [text[position : edit.offset], edit.replacements[0]]
-        position = edit.offset + edit.length
-    return "".join([*parts, text[position:]])
-
-
 def _changes(old: list[str], new: list[str]) -> Iterator[tuple[int, int, int, int]]:
     """Yield the stretches that differ, as in ``old[a:b]`` becomes ``new[c:d]``."""
     head = _num_alike(old, new)
