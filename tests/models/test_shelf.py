@@ -197,7 +197,7 @@ def test_show_prints_facts_and_what_was_measured() -> None:
     table = json.loads(onnx_models("show", "starter-embed", "--json").stdout)
     assert table["embed"]["dimensions"] == 128
     missing = onnx_models("show", "nope")
-    assert missing.returncode == 1 and "starter-classify, starter-embed" in missing.stderr
+    assert missing.returncode == 1 and "starter-classify, starter-denoise, starter-embed" in missing.stderr
 
 
 def test_verify_of_a_package_made_from_a_folder_asks_for_it() -> None:
