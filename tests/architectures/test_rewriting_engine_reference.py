@@ -19,7 +19,8 @@ from workers.runtime.decoding.order import Beams, Order
 from workers.runtime.decoding.ticket import Ticket
 from workers.runtime.manifest import Task
 
-EVERY = [*((*each, "slots") for each in SLOTS), *((*each, "concat") for each in CARRIED)]
+_MORE: list[tuple[str, Task]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
+EVERY = [*((*each, "slots") for each in (*SLOTS, *_MORE)), *((*each, "concat") for each in CARRIED)]
 MORE_SOURCES = ([11], [42, 8, 8, 90, 17] * 5)
 ASKED: tuple[tuple[Beams | None, dict[str, Any]], ...] = (
     (None, {}),
