@@ -9,21 +9,17 @@ from msgspec import Meta
 from contracts.jobs import Job
 from contracts.registry import ModelCard
 from contracts.seq2seq import Edit, Language
-from services.gateway import prefer
-from services.gateway.auth import Auth
-from services.gateway.body import BodyReader
 from services.gateway.checked_text import CheckedText, read_checked
 from services.gateway.field_names import own_words
 from services.gateway.form import MEDIA_TYPE as FORM
 from services.gateway.job_view import JobView, json_response
-from services.gateway.languages import ModelChoice, languages_read, reader
+from services.gateway.language_routes import LanguageRoutes
+from services.gateway.languages import languages_read, reader
 from services.gateway.languagetool_answers import Checked, KnownLanguage, checked
 from services.gateway.languagetool_matches import CATEGORY_ID, MAX_MATCHES, RULE_ID
 from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
 from services.gateway.refusals import LANGUAGETOOL
 from services.gateway.schemas import TASK_BODIES, ModelName, Submission, check
-from services.gateway.settings import GatewaySettings
-from services.gateway.submit import Ask, Submitter
 from services.gateway.text_stream import outputs_of
 from services.gateway.whole_answers import answer_whole
 
@@ -58,21 +54,14 @@ class CheckRequest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         return off or (self.enabled_only and not named)
 
 
-class LanguageToolRoutes:
+class LanguageToolRoutes(LanguageRoutes):
     """Views in LanguageTool's shapes."""
 
-    def __init__(
-        self, settings: GatewaySettings, *, auth: Auth, bodies: BodyReader, submitter: Submitter, choice: ModelChoice
-    ) -> None:
-        self._max_wait_s = settings.max_wait_s
-        self._auth = auth
-        self._bodies = bodies
-        self._submitter = submitter
-        self._choice = choice
+    dialect, task = "languagetool", TASK
 
     def check(self) -> Response:
         """Answer what could be corrected in a text."""
-        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
+        preference = self._preference()
         fields = self._bodies.read_form(request)
         key = fields.get("apiKey")
         tenant = self._auth.tenant(request, key if isinstance(key, str) else "")
@@ -82,14 +71,7 @@ class LanguageToolRoutes:
         if wanted.wants_nothing or not text.plain.strip():
             # Editors ask for empty paragraphs too.
             return json_response(checked(text, language, []))
-        ask = Ask(
-            tenant=tenant,
-            route=f"languagetool {msgspec.json.encode(msgspec.structs.replace(wanted, api_key='')).decode()}",
-            task=TASK,
-            submission=_submission(text, card),
-            idempotency_key=request.headers.get("Idempotency-Key"),
-            wait_s=preference.wait_s,
-        )
+        ask = self._ask(tenant, wanted, _submission(text, card), preference)
         field = "text" if wanted.data is None else "data"
         with own_words({"inputs[0]": field, "inputs": field}):
             return answer_whole(self._submitter, ask, preference, lambda job: checked(text, language, _edits(job)))

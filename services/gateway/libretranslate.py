@@ -8,20 +8,17 @@ from flask import Response, request
 from contracts.generation_parameters import GenerationParameters
 from contracts.jobs import Job
 from contracts.seq2seq import TranslateParameters
-from services.gateway import prefer
-from services.gateway.auth import Auth
-from services.gateway.body import JSON, BodyReader
+from services.gateway.body import JSON
 from services.gateway.field_names import own_words
 from services.gateway.form import MEDIA_TYPE as FORM
 from services.gateway.job_view import JobView, json_response
-from services.gateway.languages import ModelChoice, check_known, targets_of, translated_languages, translator
+from services.gateway.language_routes import LanguageRoutes
+from services.gateway.languages import check_known, targets_of, translated_languages, translator
 from services.gateway.libretranslate_shapes import LanguageTargets, Translation, TranslationRequest, translation
 from services.gateway.openai_requests import without_nulls
 from services.gateway.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
 from services.gateway.refusals import LIBRETRANSLATE
 from services.gateway.schemas import TASK_BODIES, Submission, check, refuse_blank
-from services.gateway.settings import GatewaySettings
-from services.gateway.submit import Ask, Submitter
 from services.gateway.text_stream import outputs_of
 from services.gateway.whole_answers import answer_whole
 
@@ -31,21 +28,14 @@ NUM_BEAMS = 4
 """Fewest beams of a search for alternatives: as many as are wanted would be a narrow search for few."""
 
 
-class LibreTranslateRoutes:
+class LibreTranslateRoutes(LanguageRoutes):
     """Views in LibreTranslate's shapes."""
 
-    def __init__(
-        self, settings: GatewaySettings, *, auth: Auth, bodies: BodyReader, submitter: Submitter, choice: ModelChoice
-    ) -> None:
-        self._max_wait_s = settings.max_wait_s
-        self._auth = auth
-        self._bodies = bodies
-        self._submitter = submitter
-        self._choice = choice
+    dialect, task = "libretranslate", TASK
 
     def translate(self) -> Response:
         """Answer translations."""
-        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
+        preference = self._preference()
         document = without_nulls(self._bodies.read_json_or_form(request))
         tenant = self._auth.tenant(request, _key(document))
         wanted = _checked(document)
@@ -54,15 +44,7 @@ class LibreTranslateRoutes:
             self._choice.among(wanted.model, lambda cards: check_known(cards, wanted.source, "source"))
             return json_response(translation(wanted, wanted.source, [[text] for text in wanted.texts]))
         card, source = self._choice.among(wanted.model, lambda cards: translator(cards, wanted.source, wanted.target))
-        ask = Ask(
-            tenant=tenant,
-            # All fields of the request make it this request, not only those that reach the worker.
-            route=f"libretranslate {msgspec.json.encode(msgspec.structs.replace(wanted, api_key='')).decode()}",
-            task=TASK,
-            submission=_submission(wanted, card.name, source),
-            idempotency_key=request.headers.get("Idempotency-Key"),
-            wait_s=preference.wait_s,
-        )
+        ask = self._ask(tenant, wanted, _submission(wanted, card.name, source), preference)
         names = {"inputs[0]" if isinstance(wanted.q, str) else "inputs": "q", "parameters.src_lang": "source",
                  "parameters.tgt_lang": "target", _SEARCH + "num_beams": "alternatives",
                  _SEARCH + "num_return_sequences": "alternatives", "parameters.": ""}  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.fleet import Fleet
 from tests.faults.writing_fleet import WritingFleet
-from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.valkey import ValkeyServer
 
 
 @pytest.fixture
@@ -29,12 +29,8 @@ def patient_fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet
 @pytest.fixture(scope="package")
 def writing_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WritingFleet]:
     """A server and a gateway for all faults of text generation, which start too slowly to be had for each of them."""
-    folder = tmp_path_factory.mktemp("writing")
-    with running_valkey(folder / "valkey") as server:
-        fleet = WritingFleet(server, folder)
-        fleet.gateways[0].start()
+    with WritingFleet.running(tmp_path_factory.mktemp("writing")) as fleet:
         yield fleet
-        fleet.close()
 
 
 @pytest.fixture

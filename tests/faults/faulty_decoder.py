@@ -26,11 +26,13 @@ from tokenizers import Tokenizer
 
 from contracts.logs import setup_logging
 from contracts.settings import Environment
+from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
-from workers.decoder.tasks import DECODER, ServedDecoder
+from workers.decoder.tasks import DECODER
 from workers.runtime.decoding.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.served import ServedWriter
 from workers.runtime.model_package import ModelPackage
 from workers.runtime.process import run_worker
 from workers.runtime.settings import WorkerSettings
@@ -88,15 +90,14 @@ class FaultyCache:
                 return
 
 
-def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedDecoder:
+def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[DecoderModel]:
     """Load a decoder with its faults."""
     model = DecoderModel(package, settings)
     model.warm_up()
     model.generation = msgspec.structs.replace(model.generation, eos_token_ids=[])
     faulty: Any = FaultyCache(model.cache, model.tokenizer, Path(os.environ["FAULT_DIR"]))
     model.cache = faulty
-    engine.know(model)
-    return ServedDecoder(model, engine)
+    return ServedWriter(model, engine, generate)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from contracts.logs import setup_logging
 from contracts.settings import Environment
 from workers.runtime.decoding.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.served import ServedWriter
 from workers.runtime.model_package import ModelPackage
 from workers.runtime.process import run_worker
 from workers.runtime.settings import WorkerSettings
-from workers.seq2seq.model import open_model
-from workers.seq2seq.tasks import SEQ2SEQ, ServedSeq2Seq
+from workers.seq2seq.model import Seq2SeqModel, open_model
+from workers.seq2seq.tasks import RUN, SEQ2SEQ
 
 MODEL = "starter-translate"
 STEP_S = "FAULT_STEP_S"
@@ -37,14 +38,13 @@ class SlowCache:
         return self._cache.step(places, token_ids)
 
 
-def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedSeq2Seq:
+def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[Seq2SeqModel]:
     """Load a model that is slow."""
     model = open_model(package, settings)
     model.warm_up()
     slow: Any = SlowCache(model.cache, float(os.environ[STEP_S]))
     model.cache = slow
-    engine.know(model)
-    return ServedSeq2Seq(model, engine)
+    return ServedWriter(model, engine, RUN[model.task])
 
 
 if __name__ == "__main__":

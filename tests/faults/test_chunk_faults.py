@@ -13,7 +13,6 @@ from tests.faults.slow_seq2seq import MODEL, STEP_S
 from tests.faults.stream_clients import END_S, Following
 from tests.faults.worker_process import Worker
 from tests.faults.writing_fleet import WritingFleet
-from tests.support.valkey import running_valkey
 from tests.support.waiting import wait_until
 
 NUM_SENTENCES = 90
@@ -42,12 +41,8 @@ class RewritingFleet(WritingFleet):
 
 @pytest.fixture(scope="module")
 def rewriting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewritingFleet]:
-    folder = tmp_path_factory.mktemp("rewriting")
-    with running_valkey(folder / "valkey") as server:
-        fleet = RewritingFleet(server, folder)
-        fleet.gateways[0].start()
+    with RewritingFleet.running(tmp_path_factory.mktemp("rewriting")) as fleet:
         yield fleet
-        fleet.close()
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """The hands of the fault tests of text generation: decoders and gateways as processes."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from contracts.jobs import Job
 from tests.faults.faulty_decoder import HOLD, MODEL
 from tests.faults.fleet import Fleet
 from tests.faults.worker_process import Worker
 from tests.gateway.gateway_process import GatewayProcess
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyServer, running_valkey
 
 
 class WritingFleet(Fleet):
@@ -24,6 +26,18 @@ class WritingFleet(Fleet):
         self.environment |= {"TRIPTYCH_DRAIN_S": "0.3", "TRIPTYCH_CONCURRENCY": "64"}
         self.gateways: list[GatewayProcess] = []
         self.new_gateway()
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path) -> Iterator[Self]:
+        """Run a server and a gateway for the length of a ``with`` block."""
+        with running_valkey(folder / "valkey") as server:
+            fleet = cls(server, folder)
+            try:
+                fleet.gateways[0].start()
+                yield fleet
+            finally:
+                fleet.close()
 
     def start(self, num_workers: int = 1) -> tuple[GatewayProcess, list[Worker]]:
         """Start workers, and return them and the gateway when they can be used."""
