@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.worker_hand import assert_refused, run_worker_command
-from tests.support.tiny_package import write_package
-from tests.support.versions import STARTERS, altered
+from tests.support.versions import altered
 
 MODEL = "starter-generate"
 GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
@@ -38,21 +37,3 @@ def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[
 )
 def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(MODEL, tmp_path, old, new))), expected)
-
-
-def test_a_cache_without_room_for_one_text_is_refused() -> None:
-    settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MAX_CACHE_TOKENS": "10"}
-    assert_refused(run_worker_command("decoder", **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one text may hold")
-
-
-def test_a_decoder_without_decoders_is_not_needed(tmp_path: Path) -> None:
-    write_package(tmp_path / "tiny")
-    done = run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(tmp_path))
-    assert_refused(done, "tiny: its family is 'encoder', and this is the decoder worker", status=3)
-
-
-def test_its_help_names_the_settings_that_matter_first() -> None:
-    done = run_worker_command("decoder", "--help")
-    assert done.returncode == 0
-    for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE", "TRIPTYCH_MAX_CACHE_TOKENS"):
-        assert name in done.stdout

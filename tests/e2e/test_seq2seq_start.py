@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.worker_hand import assert_refused, run_worker_command
-from tests.support.tiny_package import write_package
-from tests.support.versions import STARTERS, altered
+from tests.support.versions import altered
 
 MODEL = "starter-translate"
 GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
@@ -42,21 +41,3 @@ def test_files_that_it_can_not_use_are_named(tmp_path: Path, files: dict[str, by
 def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
     folder = altered(MODEL, tmp_path, old, new)
     assert_refused(run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(folder)), expected)
-
-
-def test_a_cache_without_room_for_one_text_is_refused() -> None:
-    settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MAX_CACHE_TOKENS": "10"}
-    assert_refused(run_worker_command("seq2seq", **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one text may hold")
-
-
-def test_it_is_not_needed_where_nothing_is_for_it(tmp_path: Path) -> None:
-    write_package(tmp_path / "tiny")
-    done = run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(tmp_path))
-    assert_refused(done, "tiny: its family is 'encoder', and this is the seq2seq worker", status=3)
-
-
-def test_its_help_names_the_settings_that_matter_first() -> None:
-    done = run_worker_command("seq2seq", "--help")
-    assert done.returncode == 0
-    for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE", "TRIPTYCH_MAX_CACHE_TOKENS"):
-        assert name in done.stdout

@@ -1,0 +1,30 @@
+"""What both workers that write texts say at their start: which settings there are, and which can't work."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.tasks import Family
+from tests.e2e.worker_hand import assert_refused, run_worker_command
+from tests.support.tiny_package import write_package
+from tests.support.versions import STARTERS
+
+pytestmark = pytest.mark.parametrize("family", ["decoder", "seq2seq"])
+
+
+def test_a_cache_without_room_for_one_text_is_refused(family: Family) -> None:
+    settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MAX_CACHE_TOKENS": "10"}
+    assert_refused(run_worker_command(family, **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one text may hold")
+
+
+def test_it_is_not_needed_where_nothing_is_for_it(family: Family, tmp_path: Path) -> None:
+    write_package(tmp_path / "tiny")
+    done = run_worker_command(family, TRIPTYCH_MODELS_DIR=str(tmp_path))
+    assert_refused(done, f"tiny: its family is 'encoder', and this is the {family} worker", status=3)
+
+
+def test_its_help_names_the_settings_that_matter_first(family: Family) -> None:
+    done = run_worker_command(family, "--help")
+    assert done.returncode == 0
+    for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE", "TRIPTYCH_MAX_CACHE_TOKENS"):
+        assert name in done.stdout
