@@ -21,10 +21,10 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-export architectures check format bench bench-decoder bench-seq2seq export recipes minilm lock env-example test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-export architectures check format bench bench-decoder bench-seq2seq export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: .venv/.runtime ## Create .venv with the pinned runtime
 
@@ -80,6 +80,9 @@ lock: build/uv/.stamp ## Resolve the dependencies again and write deploy/require
 
 env-example: .venv/.runtime ## Write .env.example from the settings modules
 	$(PY) -m deploy.env_example > .env.example
+
+commit-subject: ## Check the subject of a commit message: FILE=.git/COMMIT_EDITMSG
+	@deploy/commit_subject.sh "$(FILE)"
 
 test-tools: ## Install redis-server and chromium for tests, where we may (root, apt-get)
 	@deploy/test_tools.sh

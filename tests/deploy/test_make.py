@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.deploy.stack import ROOT
 
@@ -25,6 +26,7 @@ TARGETS = {
     "minilm",
     "lock",
     "env-example",
+    "commit-subject",
 }
 
 
@@ -74,3 +76,39 @@ def test_an_install_is_done_again_only_when_its_lock_has_changed(checkout: Path)
     later = time.time() + 10
     os.utime(checkout / "deploy" / "requirements" / "runtime.txt", (later, later))
     assert "pip install" in _make("--dry-run", "setup", cwd=checkout).stdout
+
+
+def test_every_hook_calls_a_target_that_exists() -> None:
+    """The hooks of pre-commit are thin, so that a hook and a terminal run the same commands."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    targets = {re.search(r"\bmake (?:--\S+ )*([a-z-]+)", hook["entry"])[1] for hook in hooks}
+    assert targets == {"check", "test-unit", "commit-subject"}
+    assert targets <= set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    stages = {stage for hook in hooks for stage in hook["stages"]}
+    assert stages == set(config["default_install_hook_types"])
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        ("Add a limit on open streams\n\nBecause.", ""),
+        ("\n# a comment\nProcess events in order\n", ""),
+        ("Merge branch 'main' into fix.", ""),
+        ("Add " + "x" * 68, ""),
+        ("Add " + "x" * 69, "longer than 72"),
+        ("", "is empty"),
+        ("# only a comment", "is empty"),
+        ("Add a limit.", "full stop"),
+        ("add a limit", "capital letter"),
+        ("Added a limit", "imperative"),
+        ("Adds a limit", "imperative"),
+        ("Adding a limit", "imperative"),
+        ("The limit on streams", "imperative"),
+    ],
+)
+def test_a_commit_subject_is_a_short_imperative(message: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "message").write_text(message)
+    answer = _make("--silent", "commit-subject", f"FILE={tmp_path / 'message'}")
+    assert (answer.returncode == 0) == (not complaint)
+    assert complaint in answer.stderr
