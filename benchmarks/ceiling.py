@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from contracts.tasks import EmbedParameters
 from workers.encoder.embed import shape_vectors
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats
-from workers.runtime.cpu import available_cpus
-from workers.runtime.model_package import load_package
+from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenization import Row
+from workers.runtime.tokenizing.tokenizer import Row
 
 TRUNCATE = "right"
 

@@ -10,8 +10,8 @@ from benchmarks.ceiling import TRUNCATE, BareModel
 from benchmarks.report import BenchError, Figure
 from benchmarks.stack import MINILM, Stack
 from benchmarks.throughput import Timed, against_ceiling
-from contracts.job_store import Admission
 from contracts.jobs import NewJob, new_job_id
+from contracts.store.job_store import Admission
 
 TENANT = "benchmark"
 TARGET = 0.85

@@ -8,8 +8,8 @@ from benchmarks.machine import pids_of, resident_mb
 from benchmarks.over_http import CLIENTS_OF_ONE, embed_request
 from benchmarks.report import Figure
 from benchmarks.stack import MINILM, ROOT, Stack
+from contracts.model_package.package import find_packages, load_package
 from workers.encoder.model import GRAPH
-from workers.runtime.model_package import find_packages, load_package
 
 GATEWAY_MB = 110.0
 WORKER_MB = 160.0

@@ -14,7 +14,7 @@ from flask import Flask, Response, jsonify, request
 
 from benchmarks.ceiling import BareModel
 from workers.encoder.pooling import Floats, normalized
-from workers.runtime.tokenization import Row
+from workers.runtime.tokenizing.tokenizer import Row
 
 MAX_ROWS = 32
 Waiting = queue.SimpleQueue[tuple[Row, "Future[Floats]"]]

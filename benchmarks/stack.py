@@ -13,10 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks.report import BenchError
-from contracts.job_store import JobStore
-from contracts.redis_client import connect
-from contracts.registry import Registry
 from contracts.settings import StoreSettings
+from contracts.store.job_store import JobStore
+from contracts.store.redis_client import connect
+from contracts.store.registry import Registry
 from deploy.local.client import call, is_ready
 from deploy.local.process import Child, Part
 from deploy.local.settings import LocalSettings

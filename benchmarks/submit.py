@@ -15,9 +15,9 @@ from benchmarks.peer import start_peer
 from benchmarks.plain_submit import QUEUE
 from benchmarks.report import BenchError, Figure, spread
 from benchmarks.stack import Stack
-from contracts.job_store import PREFIX
 from contracts.jobs import queue_of
-from contracts.registry import ModelCard, Registry
+from contracts.store.job_store import PREFIX
+from contracts.store.registry import ModelCard, Registry
 
 NUM_CLIENTS = 32
 WARM_UP = 500

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_named_package
+from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package
 
 HEAD = ("name", "task", "precision", "size", "max tokens", "licence", "quality")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
+from contracts.model_package.manifest import Precision
+from contracts.model_package.package import PackageError
 from onnx_models import commands
 from onnx_models.errors import ExportError
 from onnx_models.kind import TASKS
-from workers.runtime.manifest import Precision
-from workers.runtime.model_package import PackageError
 
 PACKAGES = Path("onnx_models/packages")
 """Where workers look for packages by default. A running one takes a new version at once, a new name after a restart."""

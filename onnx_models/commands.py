@@ -9,14 +9,14 @@ import sys
 
 import msgspec
 
+from contracts.model_package.manifest import Figures, Manifest
+from contracts.model_package.package import load_package
 from onnx_models import shelf
 from onnx_models.catalogue import as_table, described, rows_of
 from onnx_models.errors import ExportError
 from onnx_models.kind import ExportRequest
 from onnx_models.recipes import read_recipes
 from onnx_models.source import open_source
-from workers.runtime.manifest import Figures, Manifest
-from workers.runtime.model_package import load_package
 
 _FROM_SOURCE = ("pooling", "normalize", "max_tokens", "licence", "description", "languages", "opset", "cache", "force")
 _STEPS = {"fp32": 2}

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.model_package.manifest import Figures
 from onnx_models.errors import ParityError
-from workers.runtime.manifest import Figures
 
 Floats = NDArray[np.floating]
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.model_package.manifest import Figures, Manifest
+from contracts.model_package.package import ModelPackage, PackageError, load_package
 from onnx_models.errors import ExportError
 from onnx_models.kind import ExportRequest, kind_for
 from onnx_models.manifest import tool_versions, write_manifest
 from onnx_models.quantization.convert import convert
 from onnx_models.shelf import new_package
 from onnx_models.verify import verified, verify
-from workers.runtime.manifest import Figures, Manifest
-from workers.runtime.model_package import ModelPackage, PackageError, load_package
-from workers.runtime.session import open_graphs
+from workers.runtime.inference.session import open_graphs
 
 Measure = Callable[[ModelPackage], Figures]
 Tell = Callable[[str], None]

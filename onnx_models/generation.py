@@ -5,10 +5,10 @@ Needs the export environment.
 
 from typing import Any
 
+from contracts.model_package.manifest import Generation
 from onnx_models.errors import refusing
 from onnx_models.exporter import LOCAL, read_config
 from onnx_models.source import Source
-from workers.runtime.manifest import Generation
 
 GENERATION_CONFIG = "generation_config.json"
 _TOKENS = (

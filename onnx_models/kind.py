@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, cast, get_args
 
+from contracts.model_package.manifest import Family, GraphKind, Manifest, Pooling, Precision, Task
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.source import Source
-from workers.runtime.manifest import Family, GraphKind, Manifest, Pooling, Precision, Task
-from workers.runtime.model_package import ModelPackage
 
 TASKS: tuple[Task, ...] = get_args(Task)
 _FAMILIES: dict[Task, Family] = {

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from contracts.model_package.manifest import MANIFEST, Batching, GraphKind, Limits, Manifest
+from contracts.model_package.package import sha256_of
 from onnx_models.kind import ExportRequest, family_of
-from workers.runtime.manifest import MANIFEST, Batching, GraphKind, Limits, Manifest
-from workers.runtime.model_package import sha256_of
 
-_HEAD = "# Written by `python -m onnx_models export`; workers/runtime/manifest.py says what each field means.\n"
+_HEAD = "# Written by `python -m onnx_models export`; contracts/model_package/manifest.py says what each field means.\n"
 _TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "tokenizers")
 
 

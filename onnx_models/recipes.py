@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from contracts.model_package.manifest import Pooling, PositiveInt, Task
 from onnx_models.errors import ExportError
-from workers.runtime.manifest import Pooling, PositiveInt, Task
 
 RECIPES = Path(__file__).with_name("recipes.toml")
 Text = Annotated[str, msgspec.Meta(min_length=1)]

@@ -2,7 +2,7 @@
 
 import onnxruntime
 
-from workers.runtime.model_package import ModelPackage
+from contracts.model_package.package import ModelPackage
 
 
 def open_session(

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO
 from urllib.error import URLError
 
+from contracts.model_package.manifest import MANIFEST
+from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_package, read_manifest
 from onnx_models.errors import ExportError
 from onnx_models.progress import counting_bytes
-from workers.runtime.manifest import MANIFEST
-from workers.runtime.model_package import ModelPackage, PackageError, find_packages, load_package, read_manifest
 
 _TIMEOUT_S = 30.0
 _CHUNK_BYTES = 1 << 20

@@ -9,12 +9,12 @@ import math
 
 import msgspec
 
+from contracts.model_package.manifest import Figures, Manifest
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.errors import ParityError
 from onnx_models.kind import kind_of
 from onnx_models.source import Source
-from workers.runtime.manifest import Figures, Manifest
-from workers.runtime.model_package import ModelPackage
 
 DEFAULT_ATOL = 1e-4
 FLOORS = {"fp16": 0.999, "int8": 0.98, "int8-dynamic": 0.8, "int4": 0.7}

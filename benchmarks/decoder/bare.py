@@ -12,10 +12,10 @@ from pathlib import Path
 
 from benchmarks.decoder.jobs import Job
 from benchmarks.report import BenchError
+from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from workers.decoder.model import DecoderModel
-from workers.runtime.cpu import available_cpus
-from workers.runtime.model_package import load_package
+from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 
 

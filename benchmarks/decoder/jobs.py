@@ -7,7 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from benchmarks.writing.prompts import text_of
-from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.request import Ids
 
 PROMPT_TOKENS = (8, 200)
 NEW_TOKENS = (48, 128)

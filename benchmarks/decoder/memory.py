@@ -11,7 +11,7 @@ from benchmarks.decoder.models import Measured
 from benchmarks.report import BenchError, Figure
 from benchmarks.stack import ROOT
 from benchmarks.writing.contest import NUM_CLIENTS
-from workers.runtime.model_package import load_package
+from contracts.model_package.package import load_package
 
 NUM_TOKENS = 900
 EXTRA_MB = 300.0

@@ -15,10 +15,10 @@ from benchmarks.decoder.bare import load_decoder
 from contracts.generation import Piece
 from contracts.jobs import Claim
 from workers.decoder.model import DecoderModel
-from workers.runtime.control import Control
+from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Order
-from workers.runtime.memory import give_back
+from workers.runtime.decoding.request import Order
+from workers.runtime.process.memory import give_back
 
 TIMEOUT_S = 600.0
 

@@ -13,7 +13,7 @@ import onnxruntime
 from onnxruntime import OrtValue
 
 from benchmarks.decoder.jobs import Job
-from workers.runtime.cpu import available_cpus
+from workers.runtime.process.cpu import available_cpus
 
 NUM_ROWS = 16
 _GRAPH = "model.onnx"

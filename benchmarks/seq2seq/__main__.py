@@ -17,7 +17,7 @@ from benchmarks.writing.clients import PATIENT
 from benchmarks.writing.command import read_arguments
 from benchmarks.writing.export_process import ExportProcess
 from benchmarks.writing.stepping import Split
-from workers.runtime.tokenization import load_tokenizer
+from workers.runtime.tokenizing.tokenizer import load_tokenizer
 from workers.seq2seq.model import TOKENIZER
 
 NAMES = ("clients", "beams", "memory")

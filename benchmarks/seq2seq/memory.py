@@ -10,7 +10,7 @@ from benchmarks.seq2seq.models import Measured
 from benchmarks.seq2seq.rewriting import request_of
 from benchmarks.writing.clients import Script, ask_all, play
 from benchmarks.writing.contest import NUM_CLIENTS
-from workers.runtime.model_package import load_package
+from contracts.model_package.package import load_package
 
 FILES = 1.3
 EXTRA_MB = 200.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.report import BenchError
 from benchmarks.writing.places import BUILD, PACKAGES
-from workers.runtime.model_package import load_package
+from contracts.model_package.package import load_package
 
 TITLES = {"t5-small": "T5-small 60M", "t5-tiny": "a tiny T5"}
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from benchmarks.seq2seq.jobs import NEW_TOKENS, SOURCE_TOKENS, Job
 from benchmarks.seq2seq.models import Measured
+from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
-from workers.runtime.binding import Buffer
-from workers.runtime.cpu import available_cpus
-from workers.runtime.decoding.order import Ids
-from workers.runtime.decoding.slot_buffer import SlotBuffer
-from workers.runtime.decoding.tensor_names import pasts
-from workers.runtime.model_package import load_package
-from workers.runtime.session import open_graphs
+from workers.runtime.decoding.caches.slot_buffer import SlotBuffer
+from workers.runtime.decoding.caches.tensor_names import pasts
+from workers.runtime.decoding.request import Ids
+from workers.runtime.inference.binding import Buffer
+from workers.runtime.inference.session import open_graphs
+from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 
 NUM_ROWS = 16

@@ -8,9 +8,9 @@ from benchmarks.seq2seq.rewriting import body_of
 from benchmarks.stack import Stack
 from benchmarks.writing.contest import NUM_CLIENTS
 from benchmarks.writing.stepping import Split, Task, write_side_by_side
+from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
-from workers.runtime.cpu import available_cpus
-from workers.runtime.model_package import load_package
+from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import open_model
 from workers.seq2seq.text2text import text2text

@@ -16,14 +16,14 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.report import BenchError
-from contracts.job_store import Admission, JobStore
 from contracts.jobs import Answer, Claim, NewJob, new_job_id
-from workers.runtime.binding import Binding
-from workers.runtime.decoding.cache import Cache
+from contracts.store.job_store import Admission, JobStore
+from workers.runtime.attempts.harness import Attempt
+from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.work import DecodingWork
-from workers.runtime.harness import Attempt
+from workers.runtime.inference.binding import Binding
 
 TENANT = "benchmark"
 WORKER = "benchmark"

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 
 import redis
 
-from contracts.redis_client import connect
-from contracts.registry import Registry
+from contracts.store.redis_client import connect
+from contracts.store.registry import Registry
 from deploy.local.process import Part
 
 WORKERS = ("encoder", "decoder", "seq2seq")
 NOTHING_TO_SERVE = 3
-"""Exit status of a worker that finds packages for other workers only; `workers.runtime.command` has the same."""
+"""Exit status of a worker that finds packages of other families only, as `workers.runtime.process.command` sets it."""
 _TIMEOUT_S = 2.0
 
 

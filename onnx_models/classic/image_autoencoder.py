@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from contracts.model_package.manifest import Batching, Image, Limits, Manifest
+from contracts.model_package.package import ModelPackage
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig
 from onnx_models.classic.requests import check_task, max_tokens
@@ -15,8 +17,6 @@ from onnx_models.manifest import manifest_of
 from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.torch_graph import write_graph
-from workers.runtime.manifest import Batching, Image, Limits, Manifest
-from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
 _TASKS = ("denoise_image",)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from contracts.model_package.manifest import Generation, Limits, Manifest
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAttentionConfig
 from onnx_models.classic.recurrent_parity import compare
@@ -16,7 +17,6 @@ from onnx_models.kind import ExportRequest
 from onnx_models.manifest import manifest_of
 from onnx_models.tokenizers.beside import copy_tokenizer
 from onnx_models.torch_graph import Axes, write_graph
-from workers.runtime.manifest import Generation, Limits, Manifest
 
 __all__ = ["compare", "make"]
 _TASKS = ("text2text", "translate", "denoise")

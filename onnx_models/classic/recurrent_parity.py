@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention
 from onnx_models.classic.recurrent_reference import TextbookLstmAttention
 from onnx_models.classic.recurrent_served import ServedRecurrent
 from onnx_models.comparison import Comparison
 from onnx_models.source import Source
-from workers.runtime.model_package import ModelPackage
 
 _SEED = 20260104
 _LENGTHS = ((4,), (9, 6, 1), (17, 3, 5, 12, 2), (40, 11, 1, 26))

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.errors import ParityError
 from onnx_models.session import open_session
-from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
 Feed = dict[str, NDArray[Any]]

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.package import ModelPackage
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.text_autoencoder import TextAutoencoder, TextAutoencoderConfig
 from onnx_models.classic.requests import check_task, max_tokens
@@ -17,8 +19,6 @@ from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.tokenizers.beside import copy_tokenizer
 from onnx_models.torch_graph import write_graph
-from workers.runtime.manifest import Limits, Manifest
-from workers.runtime.model_package import ModelPackage
 
 Outputs = dict[str, NDArray[np.float32]]
 """Of one text: logits [tokens, vocabulary], latent [size], score [1]."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from contracts.model_package.manifest import Decoder, GraphKind, Limits, Manifest
 from onnx_models.decoders.causal_parity import compare
 from onnx_models.decoders.concat import export_concat
 from onnx_models.decoders.facts import max_tokens, write_chat_template
@@ -18,7 +19,6 @@ from onnx_models.kind import ExportRequest
 from onnx_models.manifest import manifest_of
 from onnx_models.slots.cache import NoSlotsError
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Decoder, GraphKind, Limits, Manifest
 
 __all__ = ["compare", "make"]
 

@@ -11,6 +11,7 @@ import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from tokenizers import Tokenizer
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.reference import ReferenceDecoder
@@ -19,7 +20,6 @@ from onnx_models.decoders.slot_model import SlotModel
 from onnx_models.errors import ParityError
 from onnx_models.sample_texts import TEXTS
 from onnx_models.source import Source
-from workers.runtime.model_package import ModelPackage
 
 # What torch and ONNX Runtime raise for a position that the model has no row for.
 _TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.runner import Floats
 from onnx_models.exporter import run_optimum
 from onnx_models.source import Source
-from workers.runtime.model_package import ModelPackage
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 Cache = dict[str, Floats]

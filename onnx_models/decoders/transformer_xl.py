@@ -13,6 +13,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from contracts.model_package.manifest import Decoder, Limits, Manifest
 from onnx_models.decoders.transformer_xl_network import TransformerXL
 from onnx_models.decoders.transformer_xl_parity import compare
 from onnx_models.decoders.transformer_xl_sizes import Sizes
@@ -24,7 +25,6 @@ from onnx_models.manifest import manifest_of
 from onnx_models.source import Source
 from onnx_models.tokenizers.beside import copy_tokenizer
 from onnx_models.torch_graph import write_graph
-from workers.runtime.manifest import Decoder, Limits, Manifest
 
 __all__ = ["compare", "load_network", "make"]
 _EXAMPLE_ROWS, _EXAMPLE_TOKENS = 2, 3

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL
 from onnx_models.session import open_session
 from onnx_models.source import Source
-from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
 Memories = list[Floats]

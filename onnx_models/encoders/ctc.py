@@ -7,6 +7,7 @@ It needs no tokenizer: what its logits mean is in the manifest.
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from contracts.model_package.manifest import Audio, Batching, Ctc, Limits, Manifest
 from onnx_models.encoders.ctc_parity import compare
 from onnx_models.encoders.graph import write_graph
 from onnx_models.errors import ExportError
@@ -15,7 +16,6 @@ from onnx_models.kind import ExportRequest
 from onnx_models.manifest import manifest_of
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
-from workers.runtime.manifest import Audio, Batching, Ctc, Limits, Manifest
 
 __all__ = ["compare", "make"]
 _EXTRACTOR = "preprocessor_config.json"

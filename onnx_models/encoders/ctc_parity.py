@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from contracts.model_package.manifest import Audio, Ctc
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.encoders.loading import load_model
 from onnx_models.errors import ParityError, refusing
@@ -18,8 +20,6 @@ from onnx_models.exporter import LOCAL
 from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
-from workers.runtime.manifest import Audio, Ctc
-from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
 _SEED = 20260103

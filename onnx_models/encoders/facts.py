@@ -7,10 +7,10 @@ guesses how vectors are pooled.
 from pathlib import Path
 from typing import Any
 
+from contracts.model_package.manifest import Classify, Embed, Entities, FillMask, Pooling
 from onnx_models.errors import ExportError
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import TOKENIZER, load_tokenizer
-from workers.runtime.manifest import Classify, Embed, Entities, FillMask, Pooling
 
 _POOLING_MODES: dict[str, Pooling] = {
     "pooling_mode_mean_tokens": "mean",

@@ -6,10 +6,10 @@ step that the table has no words for. `verify` prepares pictures both ways.
 
 from typing import Any
 
+from contracts.model_package.manifest import Image
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporter import LOCAL
 from onnx_models.source import Source
-from workers.runtime.manifest import Image
 
 _STEPS = {"do_convert_rgb", "do_resize", "do_center_crop", "do_rescale", "do_normalize"}
 _RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # Pillow's numbers

@@ -7,6 +7,9 @@ import torch
 from PIL import Image as Pictures
 from transformers import AutoModel, AutoModelForImageClassification
 
+from contracts.model_package.manifest import Image, Manifest
+from contracts.model_package.package import ModelPackage
+from contracts.model_package.signatures import outputs_of
 from onnx_models.comparison import Comparison
 from onnx_models.encoders.clip import is_tower, load_tower, vectors_of
 from onnx_models.encoders.image_facts import load_processor, size_of
@@ -14,9 +17,6 @@ from onnx_models.encoders.image_served import Floats, Picture, ServedImages, pre
 from onnx_models.encoders.loading import load_model
 from onnx_models.errors import ParityError
 from onnx_models.source import Source
-from workers.runtime.manifest import Image, Manifest
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.signatures import outputs_of
 
 _SEED = 20260102
 _ROWS = (1, 2, 5)

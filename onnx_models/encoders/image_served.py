@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
+from contracts.model_package.manifest import Image
+from contracts.model_package.package import ModelPackage
 from onnx_models.encoders.image_facts import size_of
 from onnx_models.encoders.served import pool, score
 from onnx_models.session import open_session
-from workers.runtime.manifest import Image
-from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
 Picture = Pictures.Image

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForZeroShotImageClassification
 
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.encoders import facts
 from onnx_models.encoders.graph import width_of, write_graph
@@ -22,8 +24,6 @@ from onnx_models.manifest import manifest_of
 from onnx_models.session import open_session
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer, write_tokenizer
-from workers.runtime.manifest import Limits, Manifest
-from workers.runtime.model_package import ModelPackage
 
 _OUTPUTS = ("logits_per_image", "logits_per_text", "text_embeds", "image_embeds")
 

@@ -18,13 +18,13 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.signatures import outputs_of
 from onnx_models.encoders.clip import is_tower, load_tower, vectors_of
 from onnx_models.encoders.loading import load_model
 from onnx_models.encoders.served import Outputs, Row, Text
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
-from workers.runtime.manifest import Manifest
-from workers.runtime.signatures import outputs_of
 
 _CLASSES = {
     "embed": AutoModel,

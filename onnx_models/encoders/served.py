@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from contracts.model_package.manifest import Pooling
+from contracts.model_package.package import ModelPackage
 from onnx_models.session import open_session
-from workers.runtime.manifest import Pooling
-from workers.runtime.model_package import ModelPackage
 
 Floats = NDArray[np.float32]
 Outputs = dict[str, Floats]

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.signatures import outputs_of
 from onnx_models.encoders import facts
 from onnx_models.encoders.clip import is_tower
 from onnx_models.encoders.graph import width_of, write_graph
@@ -12,8 +14,6 @@ from onnx_models.kind import ExportRequest
 from onnx_models.manifest import manifest_of
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Limits, Manifest
-from workers.runtime.signatures import outputs_of
 
 __all__ = ["compare", "make"]
 _OPTIMUM_TASKS = {

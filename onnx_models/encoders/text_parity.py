@@ -6,14 +6,14 @@ import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from tokenizers import Tokenizer
 
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.encoders.reference import ReferenceModel, reference_row
 from onnx_models.encoders.served import Outputs, Row, ServedModel, Text, served_row
 from onnx_models.errors import ParityError
 from onnx_models.sample_texts import TEXTS
 from onnx_models.source import Source
-from workers.runtime.manifest import Manifest
-from workers.runtime.model_package import ModelPackage
 
 # What torch and ONNX Runtime raise for a position that the model has no row for.
 _TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.model_package.manifest import MANIFEST, Manifest, Precision
 from onnx_models.errors import ExportError
 from onnx_models.manifest import checksums
 from onnx_models.quantization.dynamic import quantize_dynamic
 from onnx_models.quantization.half import halve
 from onnx_models.quantization.weights import quantize_weights
-from workers.runtime.manifest import MANIFEST, Manifest, Precision
 
 _REWRITES: dict[Precision, Callable[[Path], int | None]] = {
     "int8": partial(quantize_weights, bits=8),

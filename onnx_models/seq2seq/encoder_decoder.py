@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import onnx
 
+from contracts.model_package.manifest import Decoder, Generation, GraphKind, Manifest, Task
 from onnx_models.encoders.image_facts import image_facts
 from onnx_models.errors import ExportError
 from onnx_models.exporter import read_config, run_optimum
@@ -32,7 +33,6 @@ from onnx_models.seq2seq.slots.export import export_slots
 from onnx_models.slots.cache import NoSlotsError
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import write_tokenizer
-from workers.runtime.manifest import Decoder, Generation, GraphKind, Manifest, Task
 
 __all__ = ["compare", "make"]
 _READS = {"whisper": "sound", "vision-encoder-decoder": "pictures"}

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from contracts.model_package.manifest import Audio, Limits, Transcribe
 from onnx_models.encoders.facts import max_tokens
 from onnx_models.encoders.image_facts import image_facts, num_patches
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporter import LOCAL
 from onnx_models.kind import ExportRequest
 from onnx_models.source import Source
-from workers.runtime.manifest import Audio, Limits, Transcribe
 
 _FRAMES_PER_POSITION = 2  # Whisper's second convolution takes every other frame
 

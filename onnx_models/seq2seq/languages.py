@@ -3,8 +3,8 @@
 import re
 from typing import Any, Literal
 
+from contracts.model_package.manifest import Translate
 from onnx_models.errors import ExportError
-from workers.runtime.manifest import Translate
 
 _NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _MARIAN_CODE = re.compile(r">>(.+)<<")

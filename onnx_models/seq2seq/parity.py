@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.package import ModelPackage
 from onnx_models.comparison import Comparison
 from onnx_models.errors import ParityError
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
@@ -13,8 +15,6 @@ from onnx_models.seq2seq.served import Floats, Input, Served, ServedEncoderDecod
 from onnx_models.seq2seq.served_slots import ServedSlots
 from onnx_models.seq2seq.writing import write
 from onnx_models.source import Source
-from workers.runtime.manifest import Manifest
-from workers.runtime.model_package import ModelPackage
 
 # What torch and ONNX Runtime raise for a position that the model has no row for.
 _TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)

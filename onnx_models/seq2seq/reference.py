@@ -18,11 +18,11 @@ from transformers import (
     VisionEncoderDecoderModel,
 )
 
+from contracts.model_package.manifest import Task
 from onnx_models.encoders.loading import load_model
 from onnx_models.seq2seq.served import Floats, Input
 from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
-from workers.runtime.manifest import Task
 
 _CLASSES = {"transcribe": AutoModelForSpeechSeq2Seq, "caption": VisionEncoderDecoderModel}
 

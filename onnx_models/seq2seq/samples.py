@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.model_package.manifest import Audio
 from onnx_models.comparison import Comparison
 from onnx_models.encoders.image_parity import prepare_both_ways, random_pixels
 from onnx_models.errors import ParityError
@@ -13,7 +14,6 @@ from onnx_models.sample_texts import TEXTS
 from onnx_models.seq2seq.log_mel import log_mel
 from onnx_models.seq2seq.served import Floats, Input, Served
 from onnx_models.source import Source
-from workers.runtime.manifest import Audio
 
 Batch = Sequence[Input]
 _SEED = 20260103

@@ -15,9 +15,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.session import open_session
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 Floats = NDArray[np.float32]
 Input = list[int] | Floats

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.seq2seq.served import Floats, Served, present
-from workers.runtime.model_package import ModelPackage
 
 DECODER = "decoder_model.onnx"
 NUM_PLACES = 6

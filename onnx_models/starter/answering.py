@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.seq2seq.served import Floats
 from onnx_models.seq2seq.served_slots import NUM_PLACES, ServedSlots
-from workers.runtime.model_package import ModelPackage
 
 
 @dataclass

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.starter.judge import HELD_OUT_SEED, Quality
 from onnx_models.starter.spelling.correcting import correct
 from onnx_models.starter.spelling.exercises import Exercise, held_out_exercises
 from onnx_models.starter.spelling.probes import PROBES
-from workers.runtime.model_package import ModelPackage
 
 NUM_SENTENCES = 500
 

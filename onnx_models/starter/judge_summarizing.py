@@ -2,11 +2,11 @@
 
 import random
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.starter.answering import answer_texts
 from onnx_models.starter.judge import HELD_OUT_SEED, Quality
 from onnx_models.starter.reporting.reports import Report, num_right, write_report
 from onnx_models.starter.reporting.topics import TOPICS
-from workers.runtime.model_package import ModelPackage
 
 NUM_REPORTS = 20
 """Of each topic."""

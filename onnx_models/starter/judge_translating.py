@@ -2,11 +2,11 @@
 
 import random
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.starter.answering import answer_texts
 from onnx_models.starter.judge import HELD_OUT_SEED, Quality
 from onnx_models.starter.translating import TARGETS
 from onnx_models.starter.translating.phrases import JUDGED, Phrase, held_out_phrase
-from workers.runtime.model_package import ModelPackage
 
 NUM_PHRASES = 100
 """Of each kind, all of them in each language."""

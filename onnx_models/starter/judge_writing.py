@@ -4,13 +4,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.starter.judge import HELD_OUT_SEED, Quality
 from onnx_models.starter.writing.chat_rules import Message, reply
 from onnx_models.starter.writing.chats import render, write_chat
 from onnx_models.starter.writing.decoding import continue_texts
 from onnx_models.starter.writing.functions import is_function, random_head
 from onnx_models.starter.writing.poems import is_poem, topics
-from workers.runtime.model_package import ModelPackage
 
 REGISTERS = ("poetry", "dialogue", "code")
 NUM_PROMPTS = 100

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.model_package.manifest import Figures, Pooling, Task
+from contracts.model_package.package import ModelPackage
 from onnx_models.encoders.served import ServedModel
 from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
@@ -24,8 +26,6 @@ from onnx_models.starter.learn_correcting import train_corrector
 from onnx_models.starter.learn_summarizing import train_summarizer
 from onnx_models.starter.learn_translating import train_translator
 from onnx_models.starter.learn_writing import train_writer
-from workers.runtime.manifest import Figures, Pooling, Task
-from workers.runtime.model_package import ModelPackage
 
 PACKAGES = Path("onnx_models/packages")
 SEED = 11

@@ -1,7 +1,7 @@
 """Turn a tokenizer that transformers runs in Python into files that workers can load.
 
 tokenizer.json holds the table of ids, the tokens that are found before a text is cut, what stands around a text and
-how to decode; ``pieces.json`` holds the SentencePiece model (`workers.runtime.sentencepieces`).
+how to decode; ``pieces.json`` holds the SentencePiece model (`workers.runtime.tokenizing.sentencepiece`).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from tokenizers import Regex, Tokenizer, decoders, models, processors
 
+from contracts.model_package.manifest import PIECES
 from onnx_models.errors import ExportError
 from onnx_models.tokenizers.piece_model import read_piece_model
-from workers.runtime.manifest import PIECES
-from workers.runtime.sentencepieces import SPACE, PieceModel
+from workers.runtime.tokenizing.sentencepiece import SPACE, PieceModel
 
 _WHITE = r"[\s\x1c-\x1f]"
 """What ``str.strip`` takes away."""

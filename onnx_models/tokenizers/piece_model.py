@@ -3,7 +3,7 @@
 from typing import Any
 
 from onnx_models.errors import ExportError, refusing
-from workers.runtime.sentencepieces import PieceModel
+from workers.runtime.tokenizing.sentencepiece import PieceModel
 
 _ALGORITHMS = {1: "unigram", 2: "bpe"}
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3

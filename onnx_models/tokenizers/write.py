@@ -8,7 +8,7 @@ from onnx_models.exporter import LOCAL
 from onnx_models.source import Source
 from onnx_models.tokenizers.convert import convert, save_backend
 from onnx_models.tokenizers.equality import check_equal
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 TOKENIZER = "tokenizer.json"
 _EVERY = 10

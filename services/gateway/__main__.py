@@ -28,7 +28,7 @@ def main() -> int:
         store_settings = StoreSettings.read(Environment())
         settings = GatewaySettings.read(Environment())
         if arguments.command == "keys":
-            from services.gateway.keys_command import run
+            from services.gateway.auth.keys_command import run
 
             return run(arguments, store_settings)
         if arguments.command == "openapi":
@@ -69,7 +69,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
 
     check_address(settings)
     if settings.always_needs_key:
-        from services.gateway.keys_command import wait_for_keys
+        from services.gateway.auth.keys_command import wait_for_keys
 
         if not wait_for_keys(store_settings):
             raise SettingsError(

@@ -7,40 +7,41 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 from contracts.settings import StoreSettings
-from services.gateway import error_responses, openapi
-from services.gateway.auth import Auth
-from services.gateway.body import BodyReader
-from services.gateway.docs_page import DocsRoutes
-from services.gateway.events import EventRoutes
-from services.gateway.following import Follower
-from services.gateway.generate import GenerateStream
-from services.gateway.health import HealthRoutes
-from services.gateway.jobs import JobRoutes
-from services.gateway.languages import ModelChoice
-from services.gateway.languagetool import LanguageToolRoutes
-from services.gateway.libretranslate import LibreTranslateRoutes
-from services.gateway.metrics import Metrics
+from services.gateway.api_docs import openapi
+from services.gateway.api_docs.page import DocsRoutes
+from services.gateway.auth.authentication import Auth
+from services.gateway.backend import Parts, make_parts
+from services.gateway.http import error_responses
+from services.gateway.http.body import BodyReader
+from services.gateway.http.operations import Operation
+from services.gateway.jobs.event_routes import EventRoutes
+from services.gateway.jobs.routes import JobRoutes
+from services.gateway.jobs.submit import Submitter
+from services.gateway.jobs.waiting import JobWaiter
+from services.gateway.languages.languagetool.routes import LanguageToolRoutes
+from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
+from services.gateway.languages.model_choice import ModelChoice
 from services.gateway.models import ModelRoutes
-from services.gateway.monitor import Monitor
-from services.gateway.openai import OpenAIRoutes
-from services.gateway.openai_chat import ChatRoutes
-from services.gateway.openai_completions import CompletionRoutes
-from services.gateway.openai_writing import Writer
-from services.gateway.operations import Operation
-from services.gateway.parts import Parts, make_parts
-from services.gateway.seq2seq_stream import LAST_ITEMS, Seq2SeqStream
+from services.gateway.monitoring.health import HealthRoutes
+from services.gateway.monitoring.metrics import Metrics
+from services.gateway.monitoring.monitor import Monitor
+from services.gateway.openai.chat import ChatRoutes
+from services.gateway.openai.completions import CompletionRoutes
+from services.gateway.openai.embeddings import OpenAIRoutes
+from services.gateway.openai.generation import Writer
 from services.gateway.settings import GatewaySettings
-from services.gateway.stream_limit import StreamLimit
-from services.gateway.submit import Submitter
-from services.gateway.tasks import Stream, TaskRoutes
-from services.gateway.telling import Teller
+from services.gateway.streaming.follower import Follower
+from services.gateway.streaming.stream_limit import StreamLimit
+from services.gateway.streaming.stream_response import Teller
+from services.gateway.tasks.routes import Stream, TaskRoutes
+from services.gateway.tasks.text_stream import LAST_ITEMS, Seq2SeqStream
+from services.gateway.tasks.tgi_stream import GenerateStream
 from services.gateway.version import VERSION
-from services.gateway.waiting import JobWaiter
 
 
 def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
     """Return the gateway's Flask app over the given parts; starts nothing."""
-    app = Flask("services.gateway", static_folder=None)
+    app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
     app.url_map.merge_slashes = False
     metrics = Metrics(parts.store, parts.registry, parts.monitor)
     auth = Auth(settings, parts.keys, parts.monitor)

@@ -7,10 +7,10 @@ from flask import Response
 from msgspec import Meta
 
 from contracts.errors import UnknownModel
-from contracts.registry import ModelCard, Registry, WorkerCard
-from services.gateway.job_view import json_response
-from services.gateway.monitor import Monitor
-from services.gateway.operations import Answer, Operation, Parameter
+from contracts.store.registry import ModelCard, Registry, WorkerCard
+from services.gateway.http.operations import Answer, Operation, Parameter
+from services.gateway.jobs.view import json_response
+from services.gateway.monitoring.monitor import Monitor
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):

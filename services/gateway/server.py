@@ -80,7 +80,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Make the app, in the worker."""
         from services.gateway.app import create_app
-        from services.gateway.parts import make_parts
+        from services.gateway.backend import make_parts
 
         parts = make_parts(self._store_settings)
         app = create_app(self._settings, parts)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.model_package.package import ModelPackage
 from tests.architectures.cases import CASES, Case
 from tests.architectures.table import RESULTS
-from workers.runtime.model_package import ModelPackage
 
 PackageOf = Callable[..., ModelPackage]
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from workers.runtime.decoding.order import Constraints, Sampling
+from workers.runtime.decoding.request import Constraints, Sampling
 
 _OTHER_NAMES = {"bad_words_ids": "bad_words", "forced_eos_token_id": "forced_eos_token_ids"}
 _CONSTRAINTS = {field.name for field in fields(Constraints)}

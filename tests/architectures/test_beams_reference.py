@@ -11,8 +11,8 @@ import torch
 
 from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
-from workers.runtime.decoding.beam_search import BeamSearch
-from workers.runtime.decoding.order import Beams, Order
+from workers.runtime.decoding.beam_search.search import BeamSearch
+from workers.runtime.decoding.request import Beams, Order
 
 
 @torch.inference_mode()

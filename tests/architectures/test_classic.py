@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 torch = pytest.importorskip("torch")
 
+from contracts.model_package.package import ModelPackage  # noqa: E402
 from onnx_models.classic.image_autoencoder import ServedImageAutoencoder  # noqa: E402
 from onnx_models.classic.networks.base import load  # noqa: E402
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig  # noqa: E402
@@ -23,7 +24,6 @@ from onnx_models.export import export_package  # noqa: E402
 from onnx_models.kind import ExportRequest  # noqa: E402
 from onnx_models.source import open_source  # noqa: E402
 from tests.architectures.zoo import classic as zoo  # noqa: E402
-from workers.runtime.model_package import ModelPackage  # noqa: E402
 
 SourceOf = Callable[[str], Path]
 LSTM, SHORTCUT, TEXT, IMAGE = (

@@ -9,8 +9,8 @@ import torch
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from tests.architectures.generate_options import sampling_of
-from workers.runtime.decoding.order import Order
-from workers.runtime.decoding.processors import LogitsProcessors
+from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 
 NUM_TOKENS = 40
 ENDS = [1, 4]

@@ -9,6 +9,7 @@ import pytest
 from optimum.exporters.onnx.model_configs import GemmaOnnxConfig
 from optimum.exporters.tasks import TasksManager
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.architectures.gemma import with_positions
 from onnx_models.decoders.causal_parity import Text, play
 from onnx_models.decoders.concat import ConcatModel
@@ -19,7 +20,6 @@ from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.source import open_source
 from tests.architectures.zoo.decoders import MAX_TOKENS
-from workers.runtime.model_package import ModelPackage
 
 SourceOf = Callable[[str], Path]
 

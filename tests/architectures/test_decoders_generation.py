@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from contracts.model_package.manifest import Generation
 from onnx_models.generation import generation_facts
 from onnx_models.source import Source
-from workers.runtime.manifest import Generation
 
 
 def _source(folder: Path, config: dict[str, Any], generation: dict[str, Any] | None = None) -> Source:

@@ -8,22 +8,22 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.model_package.package import ModelPackage, PackageError
 from contracts.settings import StoreSettings
 from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL
 from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.source import open_source
+from tests.architectures.batch_composition import Story, write_alone, write_together
 from tests.architectures.cases.decoders import CASES
-from tests.architectures.company import Story, write_alone, write_together
 from tests.architectures.conftest import PackageOf
 from tests.architectures.zoo import transformer_xl
 from tests.architectures.zoo.decoders import MAX_TOKENS
-from workers.runtime.decoding.cache import Cache
-from workers.runtime.decoding.open_cache import open_cache
-from workers.runtime.decoding.slot_cache import SlotCache
-from workers.runtime.decoding.slots import Slots
-from workers.runtime.model_package import ModelPackage, PackageError
+from workers.runtime.decoding.caches.cache import Cache
+from workers.runtime.decoding.caches.open_cache import open_cache
+from workers.runtime.decoding.caches.slot_cache import SlotCache
+from workers.runtime.decoding.caches.slot_table import Slots
 from workers.runtime.settings import WorkerSettings
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]

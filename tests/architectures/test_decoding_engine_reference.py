@@ -13,10 +13,10 @@ from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.source import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engine_hand import WAIT_S, Attempt, Model, Nobody
+from tests.architectures.engines import WAIT_S, Attempt, Model, Nobody
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Order, Sampling
-from workers.runtime.decoding.ticket import Ticket
+from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.request import Order, Sampling
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 LENGTHS = (3, 40, 1, 17, 60, 8, 5)

@@ -13,6 +13,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
+from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task, Translate
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.errors import ExportError, ParityError
 from onnx_models.export import export_package
 from onnx_models.exporter import read_config
@@ -28,9 +30,7 @@ from onnx_models.seq2seq.writing import write
 from onnx_models.source import Source, open_source
 from onnx_models.verify import verify
 from tests.architectures.cases import seq2seq
-from workers.runtime.manifest import Decoder, Generation, Limits, Manifest, Task, Translate
-from workers.runtime.model_package import ModelPackage, load_package
-from workers.runtime.session import open_graphs
+from workers.runtime.inference.session import open_graphs
 
 MakePackage = Callable[[str, Task], ModelPackage]
 ALIKE = 1e-3

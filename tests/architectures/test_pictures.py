@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
+from contracts.model_package.manifest import Image, Task
 from onnx_models.comparison import Comparison
 from onnx_models.encoders.image_facts import image_facts
 from onnx_models.encoders.image_parity import prepare_both_ways
@@ -19,7 +20,6 @@ from onnx_models.errors import ExportError, ParityError
 from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.source import Source, open_source
-from workers.runtime.manifest import Image, Task
 
 Sources = Callable[[str], Path]
 CLIP: dict[str, Any] = {

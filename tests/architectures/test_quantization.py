@@ -13,6 +13,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration, T5TokenizerFast
 
+from contracts.model_package.manifest import Precision, Task
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.errors import ExportError, ParityError
 from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
@@ -26,8 +28,6 @@ from onnx_models.verify import verified, verify
 from tests.architectures.zoo import decoders
 from tests.architectures.zoo.common import WIDE, pieces, save
 from tests.architectures.zoo.seq2seq import unigrams
-from workers.runtime.manifest import Precision, Task
-from workers.runtime.model_package import ModelPackage, load_package
 
 
 def bert(folder: Path) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts.model_package.manifest import Task
 from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engine_hand import WAIT_S, Attempt, Model, Nobody
+from tests.architectures.engines import WAIT_S, Attempt, Model, Nobody
 from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from tests.architectures.test_source_caches import CARRIED, SLOTS
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Beams, Order
-from workers.runtime.decoding.ticket import Ticket
-from workers.runtime.manifest import Task
+from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.request import Beams, Order
 
 _MORE: list[tuple[str, Task]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
 EVERY = [*((*each, "slots") for each in (*SLOTS, *_MORE)), *((*each, "concat") for each in CARRIED)]

@@ -16,11 +16,11 @@ from transformers import (
 )
 
 from tests.architectures.generate_options import sampling_of
-from workers.runtime.decoding.order import Order, Sampling
-from workers.runtime.decoding.penalties import Penalties
-from workers.runtime.decoding.processors import LogitsProcessors
-from workers.runtime.decoding.sampling import Sampler
-from workers.runtime.decoding.warpers import weigh
+from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
+from workers.runtime.decoding.sampling.penalties import Penalties
+from workers.runtime.decoding.sampling.sampler import Sampler
+from workers.runtime.decoding.sampling.warpers import weigh
 
 Floats = npt.NDArray[np.float32]
 PROMPT = np.array([5, 6, 7, 7, 30], np.int64)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration, T5TokenizerFast
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.export import export_package
 from onnx_models.kind import ExportRequest
 from onnx_models.seq2seq.served import Floats, present
@@ -19,8 +20,7 @@ from onnx_models.seq2seq.writing import write
 from onnx_models.source import open_source
 from tests.architectures.zoo.common import save
 from tests.architectures.zoo.seq2seq import MAX_TOKENS, unigrams
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.session import open_graphs
+from workers.runtime.inference.session import open_graphs
 
 BUILDS = ("t5", "bart", "m2m100")
 """A bias by distance; learned positions; positions that padding has none of."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GlmConfig, GPT2Config, GPTNeoConfig, LlamaConfig, PretrainedConfig
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.causal_parity import Text, play
 from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.runner import Floats, Runner
@@ -24,7 +25,6 @@ from onnx_models.source import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.zoo.common import WIDE, byte_pairs, save
 from tests.architectures.zoo.decoders import MAX_TOKENS, SPECIAL
-from workers.runtime.model_package import ModelPackage
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 BUILDS = ("gpt2", "mistral", "gemma2", "bloom")

@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.model_package.manifest import Task
+from contracts.model_package.package import ModelPackage, PackageError
 from contracts.settings import StoreSettings
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention
@@ -17,13 +19,11 @@ from onnx_models.seq2seq.parity import prefix_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.source import open_source
 from tests.architectures.conftest import PackageOf
-from tests.architectures.source_company import Search, logits_alone, search_together
-from workers.runtime.decoding.cache import SourceCache
-from workers.runtime.decoding.open_source_cache import open_source_cache
-from workers.runtime.decoding.slots import Slots
-from workers.runtime.decoding.source_slot_cache import SourceSlotCache
-from workers.runtime.manifest import Task
-from workers.runtime.model_package import ModelPackage, PackageError
+from tests.architectures.source_batch_composition import Search, logits_alone, search_together
+from workers.runtime.decoding.caches.cache import SourceCache
+from workers.runtime.decoding.caches.open_source_cache import open_source_cache
+from workers.runtime.decoding.caches.slot_table import Slots
+from workers.runtime.decoding.caches.source_slot_cache import SourceSlotCache
 from workers.runtime.settings import WorkerSettings
 
 Kind = Literal["slots", "concat"]

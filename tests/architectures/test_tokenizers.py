@@ -9,14 +9,14 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, M2M100Tokenizer, MarianTokenizer, NllbTokenizerFast
 
+from contracts.model_package.manifest import PIECES
 from onnx_models.errors import ExportError
 from onnx_models.source import Source
 from onnx_models.tokenizers.equality import check_equal
 from onnx_models.tokenizers.strings import STRINGS, strings_about
 from onnx_models.tokenizers.write import write_tokenizer
 from tests.architectures.zoo import sentencepieces
-from workers.runtime.manifest import PIECES
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 Build = Callable[[Path], Any]
 BUILDS: dict[str, Build] = {

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from contracts.model_package.package import ModelPackage  # noqa: E402
 from onnx_models.decoders.transformer_xl_parity import ServedTransformerXL  # noqa: E402
 from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL  # noqa: E402
 from onnx_models.errors import ExportError  # noqa: E402
@@ -16,7 +17,6 @@ from onnx_models.export import export_package  # noqa: E402
 from onnx_models.kind import ExportRequest  # noqa: E402
 from onnx_models.source import open_source  # noqa: E402
 from tests.architectures.zoo import transformer_xl as zoo  # noqa: E402
-from workers.runtime.model_package import ModelPackage  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "one-width": {"div_val": 1, "same_length": False, "clamp_len": -1},

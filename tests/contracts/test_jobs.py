@@ -2,8 +2,8 @@
 
 import json
 
-from contracts.celery_app import MESSAGE_TEMPLATE, make_celery
 from contracts.jobs import JOB_ID, STATUSES, TERMINAL, new_job_id, queue_of
+from contracts.store.celery_app import MESSAGE_TEMPLATE, make_celery
 
 
 def test_ids_are_unguessable_and_safe_in_urls_and_messages() -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.onnx_bytes import external_tensor, field, graph, model_of
-from tests.support.tiny_package import graph_of
-from workers.runtime.model_package import (
+from contracts.model_package.package import (
     MAX_MANIFEST_BYTES,
     PackageError,
     digest_of,
@@ -19,6 +17,8 @@ from workers.runtime.model_package import (
     sha256_of,
     stamp_of,
 )
+from tests.support.onnx_bytes import external_tensor, field, graph, model_of
+from tests.support.tiny_package import graph_of
 
 MANIFEST = """\
 name = "mini"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import redis
 
-from contracts.redis_client import server_warnings
+from contracts.store.redis_client import server_warnings
 
 
 class Server:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from contracts.figures import GenerationFigures
-from contracts.registry import Registry
-from tests.e2e.worker_hand import TENANT, Worker, running_worker
+from contracts.store.registry import Registry
+from tests.e2e.workers import TENANT, Worker, running_worker
 from tests.support.valkey import ValkeyServer
 from tests.support.versions import STARTERS, put_version
 from tests.support.waiting import wait_until

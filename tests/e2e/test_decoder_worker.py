@@ -8,7 +8,7 @@ import pytest
 
 from contracts.generation import Conversation, Message
 from contracts.jobs import Job
-from tests.e2e.worker_hand import Worker, running_worker
+from tests.e2e.workers import Worker, running_worker
 from tests.support.plain_writer import PlainWriter
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.versions import STARTERS

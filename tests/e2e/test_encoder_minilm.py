@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.worker_hand import Worker, running_worker
+from tests.e2e.workers import Worker, running_worker
 from tests.support.minilm import packages_with_minilm
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import wait_until

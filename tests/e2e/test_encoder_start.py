@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.worker_hand import assert_refused, run_worker_command
+from tests.e2e.workers import assert_refused, run_worker_command
 from tests.support.onnx_bytes import external_tensor, model_of
 from tests.support.tiny_package import WORDS, graph_of, write_package
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.registry import Registry
-from tests.e2e.worker_hand import Worker, running_worker
+from contracts.store.registry import Registry
+from tests.e2e.workers import Worker, running_worker
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from tests.support.valkey import ValkeyServer
 from tests.support.versions import STARTERS, put_version

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.celery_app import MESSAGE_TEMPLATE
 from contracts.jobs import new_job_id, queue_of
-from tests.e2e.worker_hand import Worker, running_worker
+from contracts.store.celery_app import MESSAGE_TEMPLATE
+from tests.e2e.workers import Worker, running_worker
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import wait_until

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.worker_hand import assert_refused, run_worker_command
+from tests.e2e.workers import assert_refused, run_worker_command
 from tests.support.versions import altered
 
 MODEL = "starter-translate"

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from contracts.jobs import Job
-from contracts.registry import Registry
 from contracts.seq2seq import Edit
+from contracts.store.registry import Registry
 from onnx_models.starter.translating import TARGETS
 from onnx_models.starter.translating.phrases import held_out_phrase
-from tests.e2e.worker_hand import Worker, running_worker
+from tests.e2e.workers import Worker, running_worker
 from tests.support.editing import applied
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.versions import STARTERS

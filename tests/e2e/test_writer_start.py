@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contracts.tasks import Family
-from tests.e2e.worker_hand import assert_refused, run_worker_command
+from tests.e2e.workers import assert_refused, run_worker_command
 from tests.support.tiny_package import write_package
 from tests.support.versions import STARTERS
 

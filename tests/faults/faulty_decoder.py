@@ -25,16 +25,16 @@ import msgspec
 from tokenizers import Tokenizer
 
 from contracts.logs import setup_logging
+from contracts.model_package.package import ModelPackage
 from contracts.settings import Environment
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 from workers.decoder.tasks import DECODER
-from workers.runtime.decoding.cache import Cache, Floats
+from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.request import Ids
 from workers.runtime.decoding.served import ServedWriter
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.process import run_worker
+from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
 
 MODEL = "starter-generate"

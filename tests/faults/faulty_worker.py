@@ -19,16 +19,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from contracts.logs import setup_logging
+from contracts.model_package.package import ModelPackage
 from contracts.settings import Environment
 from contracts.tasks import TextPair
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER, ServedEncoder
-from workers.runtime.engine import Engine
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.process import run_worker
-from workers.runtime.session import Array
+from workers.runtime.batching.engine import Engine
+from workers.runtime.inference.session import Array
+from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenization import Row, Tokenizer, Truncate
+from workers.runtime.tokenizing.tokenizer import Row, Tokenizer, Truncate
 
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import redis
 
-from contracts.job_store import PREFIX, Admission, JobStore
 from contracts.jobs import TERMINAL, Job, NewJob, new_job_id, queue_of
-from contracts.reaper import Reaper
-from contracts.redis_client import connect
-from contracts.registry import Registry
 from contracts.settings import StoreSettings
+from contracts.store.job_store import PREFIX, Admission, JobStore
+from contracts.store.reaper import Reaper
+from contracts.store.redis_client import connect
+from contracts.store.registry import Registry
 from tests.faults.faulty_worker import MODEL
 from tests.faults.worker_process import Worker
 from tests.support.valkey import ValkeyServer

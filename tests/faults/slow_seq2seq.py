@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from contracts.logs import setup_logging
+from contracts.model_package.package import ModelPackage
 from contracts.settings import Environment
-from workers.runtime.decoding.cache import Cache, Floats
+from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import ServedWriter
-from workers.runtime.model_package import ModelPackage
-from workers.runtime.process import run_worker
+from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import Seq2SeqModel, open_model
 from workers.seq2seq.tasks import RUN, SEQ2SEQ

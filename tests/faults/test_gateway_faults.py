@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from contracts.job_store import PREFIX
 from contracts.jobs import queue_of
+from contracts.store.job_store import PREFIX
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import Fleet, redis_of
 from tests.support.valkey import free_port

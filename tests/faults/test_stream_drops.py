@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from contracts.registry import Registry
+from contracts.store.registry import Registry
 from tests.faults.stream_clients import chat
 from tests.faults.writing_fleet import WritingFleet
 from tests.gateway.gateway_process import GatewayProcess

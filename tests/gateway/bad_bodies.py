@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.gateway.rewriting import TRANSLATOR
+from tests.gateway.decoder_fakes import CHATTER, WRITER
+from tests.gateway.seq2seq_fakes import TRANSLATOR
 from tests.gateway.small_worker import CLASSIFY, EMBED
-from tests.gateway.writing import CHATTER, WRITER
 
 ANY = object()
 """The field may be any, or none."""

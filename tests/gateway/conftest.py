@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.job_store import JobStore
+from contracts.store.job_store import JobStore
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.small_worker import SmallWorker, announce, running_worker, store_of
 from tests.support.valkey import ValkeyServer, running_valkey

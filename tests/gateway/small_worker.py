@@ -1,7 +1,7 @@
 """A worker without a model: it claims real jobs from the real store, and answers as the first word of a job says.
 
-Texts are written as ``tests.gateway.writing`` and ``tests.gateway.rewriting`` have it, and told as they grow to those
-who want that.
+``tests.gateway.decoder_fakes`` and ``tests.gateway.seq2seq_fakes`` write texts, and stream them where that is asked
+for.
 
 ``fail``: the job fails as too long. ``hold``: it runs until it is cancelled. ``steps``: progress after each input.
 Anything else succeeds at once. An input's vector is its number of words, and three fixed numbers.
@@ -16,14 +16,14 @@ from typing import Any
 import msgspec
 
 from contracts.errors import InputTooLong
-from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
-from contracts.redis_client import connect
-from contracts.registry import ModelCard, Registry
 from contracts.settings import StoreSettings
+from contracts.store.job_store import JobStore
+from contracts.store.redis_client import connect
+from contracts.store.registry import ModelCard, Registry
 from contracts.tasks import TASKS
-from tests.gateway.rewriting import REWRITERS, REWRITING_CARDS, rewrite
-from tests.gateway.writing import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
+from tests.gateway.decoder_fakes import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
+from tests.gateway.seq2seq_fakes import REWRITERS, REWRITING_CARDS, rewrite
 
 EMBED, CLASSIFY, UNSERVED = "tiny-embed", "tiny-classify", "unserved-embed"
 CARDS = [

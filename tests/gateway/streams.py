@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from contracts.job_store import JobStore
 from contracts.jobs import TERMINAL, Job
+from contracts.store.job_store import JobStore
+from tests.gateway.decoder_fakes import UNSERVED_WRITER, WORDS
 from tests.gateway.gateway_process import GatewayProcess
-from tests.gateway.rewriting import UNSERVED_TRANSLATOR
-from tests.gateway.writing import UNSERVED_WRITER, WORDS
+from tests.gateway.seq2seq_fakes import UNSERVED_TRANSLATOR
 from tests.support.waiting import wait_until
 
 PROMPT = "say it"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from contracts.model_package.manifest import Classify, Embed
 from onnx_models.encoders import facts
 from onnx_models.errors import ExportError
 from onnx_models.source import Source, open_source
-from workers.runtime.manifest import Classify, Embed
 
 
 def source_with(folder: Path, **files: Any) -> Source:

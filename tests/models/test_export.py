@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.model_package.manifest import Classify, Embed
+from contracts.model_package.package import load_package
 from onnx_models.encoders.served import ServedModel
 from tests.models.conftest import EXPORTS, ROOT
-from workers.runtime.manifest import Classify, Embed
-from workers.runtime.model_package import load_package
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from contracts.model_package.package import load_package
 from tests.models.conftest import ROOT
-from workers.runtime.model_package import load_package
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
 

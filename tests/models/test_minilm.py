@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.model_package.manifest import Embed
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.encoders.served import ServedModel, cosines
 from tests.models.conftest import Run
-from workers.runtime.manifest import Embed
-from workers.runtime.model_package import ModelPackage, load_package
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from contracts.model_package.package import PackageError, load_package
 from onnx_models import shelf
 from onnx_models.errors import ExportError
 from tests.models.conftest import ROOT
 from tests.support.tiny_package import write_package
-from workers.runtime.model_package import PackageError, load_package
 
 
 def onnx_models(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

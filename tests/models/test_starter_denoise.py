@@ -5,12 +5,12 @@ Runs on what a worker has: onnxruntime, tokenizers, numpy. The held-out sentence
 
 import pytest
 
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.starter.judge import HELD_OUT_SEED
 from onnx_models.starter.judge_correcting import judge_corrector, share_right
 from onnx_models.starter.spelling.correcting import correct
 from onnx_models.starter.spelling.exercises import Exercise, held_out_exercises
 from tests.models.conftest import ROOT
-from workers.runtime.model_package import ModelPackage, load_package
 
 PACKAGE = ROOT / "onnx_models" / "packages" / "starter-denoise"
 MAX_BYTES = 8_000_000

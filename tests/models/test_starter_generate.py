@@ -8,11 +8,11 @@ from itertools import pairwise
 import jinja2
 import pytest
 
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.starter.judge_writing import REGISTERS, TEMPERATURES, held_out_prompts, judge_writer
 from onnx_models.starter.writing.chats import render
 from onnx_models.starter.writing.decoding import continue_texts
 from tests.models.conftest import ROOT
-from workers.runtime.model_package import ModelPackage, load_package
 
 PACKAGE = ROOT / "onnx_models" / "packages" / "starter-generate"
 MAX_BYTES = 6_000_000

@@ -5,12 +5,12 @@ Runs on what a worker has: onnxruntime, tokenizers, numpy. The held-out reports 
 
 import pytest
 
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.starter.answering import answer_texts
 from onnx_models.starter.judge_summarizing import judge_summarizer
 from onnx_models.starter.reporting.topics import TOPICS
 from tests.models.conftest import ROOT
-from workers.runtime.model_package import ModelPackage, load_package
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 PACKAGE = ROOT / "onnx_models" / "packages" / "starter-summarize"
 MAX_BYTES = 8_000_000

@@ -5,13 +5,13 @@ Runs on what a worker has: onnxruntime, tokenizers, numpy. The held-out phrases 
 
 import pytest
 
+from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.starter.answering import answer_texts
 from onnx_models.starter.judge_translating import judge_translator
 from onnx_models.starter.translating import TARGETS
 from onnx_models.starter.translating.phrases import JUDGED
 from tests.models.conftest import ROOT
-from workers.runtime.model_package import ModelPackage, load_package
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 PACKAGE = ROOT / "onnx_models" / "packages" / "starter-translate"
 MAX_BYTES = 8_000_000

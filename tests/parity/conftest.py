@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.models.conftest import export_python, exported, run, sources
-from tests.parity.hand import Worker
+from tests.parity.builders import Worker
 from tests.support.minilm import packages_with_minilm
 
 __all__ = ["export_python", "exported", "run", "sources"]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts.model_package.package import read_manifest
 from tests.models.conftest import ROOT
-from tests.parity.hand import Worker
-from workers.runtime.model_package import read_manifest
+from tests.parity.builders import Worker
 
 ATOL = 1e-5
 TEXTS = [

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts.model_package.package import load_package
 from onnx_models.encoders.served import ServedModel
 from onnx_models.starter.probes import OPINIONS, SAME_MEANING
+from tests.parity.builders import Worker
 from tests.parity.conftest import STARTERS
-from tests.parity.hand import Worker
-from workers.runtime.model_package import load_package
 
 ATOL = 1e-6
 

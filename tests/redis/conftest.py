@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from contracts.job_store import JobStore
-from contracts.redis_client import connect
+from contracts.store.job_store import JobStore
+from contracts.store.redis_client import connect
 from tests.support.valkey import ValkeyServer, running_valkey
 
 

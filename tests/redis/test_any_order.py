@@ -24,10 +24,9 @@ from hypothesis.stateful import (
 )
 
 from contracts.errors import IdempotencyMismatch, JobGone, TriptychError
-from contracts.job_store import PREFIX, JobStore
 from contracts.jobs import Claim, NewJob
-from tests.redis.expected import Expected
-from tests.redis.hand import (
+from contracts.store.job_store import PREFIX, JobStore
+from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
     QUEUE,
@@ -38,6 +37,7 @@ from tests.redis.hand import (
     pass_deadline,
     take_message,
 )
+from tests.redis.expected import Expected
 
 MAX_CRASHES = 3
 FEW = 4

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
-from contracts.job_store import PREFIX, JobStore
 from contracts.jobs import Claim
-from tests.redis.hand import (
+from contracts.store.job_store import PREFIX, JobStore
+from tests.redis.builders import (
     ANSWER,
     QUEUE,
     TENANT,

@@ -5,9 +5,9 @@ import time
 import pytest
 import redis
 
-from contracts.job_store import JobStore
-from contracts.redis_client import connect, server_warnings
-from tests.redis.hand import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
+from contracts.store.job_store import JobStore
+from contracts.store.redis_client import connect, server_warnings
+from tests.redis.builders import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
 from tests.support.valkey import ValkeyServer
 
 

@@ -4,9 +4,9 @@ import pytest
 import redis
 
 from contracts.errors import JobGone, JobNotFound, TriptychError
-from contracts.job_store import JobStore
 from contracts.jobs import STATUSES, TERMINAL
-from tests.redis.hand import (
+from contracts.store.job_store import JobStore
+from tests.redis.builders import (
     ANSWER,
     TENANT,
     active,

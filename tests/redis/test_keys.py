@@ -1,14 +1,14 @@
-"""The table of keys in `contracts/job_store.py` is true of what lies in Redis, and nothing lies there for ever."""
+"""The table of keys in `contracts/store/job_store.py` describes what Redis holds, and nothing stays there for ever."""
 
 import re
 
 import redis
 
-from contracts import job_store
 from contracts.errors import TriptychError
-from contracts.job_store import JobStore
-from contracts.registry import ModelCard, Registry
-from tests.redis.hand import ANSWER, QUEUE, TENANT, claim, claimed, come_due, pass_deadline, submit
+from contracts.store import job_store
+from contracts.store.job_store import JobStore
+from contracts.store.registry import ModelCard, Registry
+from tests.redis.builders import ANSWER, QUEUE, TENANT, claim, claimed, come_due, pass_deadline, submit
 from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
@@ -36,7 +36,7 @@ ROWS = [Row(match) for match in ROW.finditer(job_store.__doc__ or "")]
 def row_of(key: str) -> Row:
     """Return the line that describes a key: the one whose name begins with the most literal text."""
     fitting = [row for row in ROWS if row.pattern.fullmatch(key)]
-    assert fitting, f"{key} is not in the table of contracts/job_store.py"
+    assert fitting, f"{key} is not in the table of contracts/store/job_store.py"
     return max(fitting, key=lambda row: len(row.name.split("<")[0]))
 
 

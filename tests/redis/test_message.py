@@ -11,10 +11,10 @@ from celery import Celery
 from celery.worker.request import Request
 from kombu import Consumer, Queue
 
-from contracts.celery_app import make_celery
-from contracts.job_store import JobStore
 from contracts.jobs import RUN_TASK
-from tests.redis.hand import QUEUE, submit
+from contracts.store.celery_app import make_celery
+from contracts.store.job_store import JobStore
+from tests.redis.builders import QUEUE, submit
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from contracts.generation import Piece
-from contracts.job_store import JobStore
 from contracts.jobs import Claim
-from tests.redis.hand import (
+from contracts.store.job_store import JobStore
+from tests.redis.builders import (
     ANSWER,
     TENANT,
     claim,

@@ -5,13 +5,13 @@ import pytest
 import redis
 
 from contracts.generation import Piece
-from contracts.job_store import JobStore
-from tests.redis.hand import TENANT, claimed, pass_deadline, status
+from contracts.store.job_store import JobStore
+from tests.redis.builders import TENANT, claimed, pass_deadline, status
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
+from workers.runtime.attempts.harness import Attempt
 from workers.runtime.decoding import publisher as publisher_module
 from workers.runtime.decoding.publisher import Publisher
-from workers.runtime.harness import Attempt
 
 WAIT_S = 10.0
 

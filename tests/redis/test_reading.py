@@ -3,9 +3,9 @@
 import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
-from contracts.job_store import PREFIX, WAKE_CHANNEL, JobStore
 from contracts.jobs import Job
-from tests.redis.hand import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, messages, submit
+from contracts.store.job_store import PREFIX, WAKE_CHANNEL, JobStore
+from tests.redis.builders import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, messages, submit
 from tests.support.waiting import wait_until
 
 

@@ -5,10 +5,10 @@ import time
 import pytest
 import redis
 
-from contracts.job_store import PREFIX, REAP_LIMIT, JobStore
 from contracts.jobs import TERMINAL
-from contracts.reaper import Reaper
-from tests.redis.hand import (
+from contracts.store.job_store import PREFIX, REAP_LIMIT, JobStore
+from contracts.store.reaper import Reaper
+from tests.redis.builders import (
     ANSWER,
     QUEUE,
     SUSPECTS,

@@ -4,14 +4,14 @@ import pytest
 import redis
 
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
-from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
-from contracts.registry import MODEL_TTL_S, ModelCard, Registry, WorkerCard
+from contracts.store.job_store import JobStore
+from contracts.store.registry import MODEL_TTL_S, ModelCard, Registry, WorkerCard
 from tests.support.waiting import wait_until
-from workers.runtime.engine import Engine
-from workers.runtime.harness import Attempt, Harness
-from workers.runtime.heartbeat import Heartbeat, Watchdog
-from workers.runtime.models import Models, Version
+from workers.runtime.attempts.harness import Attempt, Harness
+from workers.runtime.batching.engine import Engine
+from workers.runtime.models.served import Models, Version
+from workers.runtime.process.heartbeat import Heartbeat, Watchdog
 
 MODEL = ModelCard(
     name="minilm",

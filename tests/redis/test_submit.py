@@ -4,9 +4,9 @@ import pytest
 import redis
 
 from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded
-from contracts.job_store import PREFIX, Admission, JobStore
 from contracts.jobs import queue_of
-from tests.redis.hand import (
+from contracts.store.job_store import PREFIX, Admission, JobStore
+from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
     QUEUE,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.model_package.package import load_package
 from onnx_models.decoders.slot_model import SlotModel
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
-from workers.runtime.model_package import load_package
-from workers.runtime.sentencepieces import open_tokenizer
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 
 class PlainWriter:

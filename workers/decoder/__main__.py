@@ -3,10 +3,10 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from workers.runtime.command import Program, run_program
+from workers.runtime.process.command import Program, run_program
 
 if TYPE_CHECKING:
-    from workers.runtime.loading import Serving
+    from workers.runtime.models.loading import Serving
 
 
 def _serving() -> "Serving[Any]":

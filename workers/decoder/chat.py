@@ -15,7 +15,7 @@ from typing import Any
 
 from contracts.errors import InvalidRequest
 from contracts.generation import Conversation, Message
-from workers.runtime.package_file import PackageError
+from contracts.model_package.files import PackageError
 
 CHAT_TEMPLATE = "chat_template.jinja"
 CPU_S = 2.0

@@ -11,7 +11,7 @@ from workers.decoder.model import DecoderModel
 from workers.decoder.parameters import sampling_of
 from workers.decoder.prompts import Prompt
 from workers.runtime.decoding.defaults import seed_of
-from workers.runtime.decoding.order import Order, Written
+from workers.runtime.decoding.request import Order, Written
 from workers.runtime.decoding.work import DecodingWork
 
 MAX_TOLD_TOKENS = 1_000_000

@@ -4,20 +4,20 @@ import logging
 
 import numpy as np
 
-from contracts.registry import ModelCard
+from contracts.model_package.manifest import Generation
+from contracts.model_package.package import ModelPackage, PackageError
+from contracts.store.registry import ModelCard
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import not_followed
 from workers.decoder.prompts import Prompts
+from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.defaults import check_defaults
-from workers.runtime.decoding.open_cache import open_cache
-from workers.runtime.decoding.order import Order, Sampling
-from workers.runtime.decoding.sampling import Sampler
-from workers.runtime.decoding.text import TextStream, Vocabulary
-from workers.runtime.manifest import Generation
-from workers.runtime.model_package import ModelPackage, PackageError
-from workers.runtime.models import card_of
+from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.sampling.sampler import Sampler
+from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
+from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenization import load_tokenizer
+from workers.runtime.tokenizing.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 TOKENIZER = "tokenizer.json"

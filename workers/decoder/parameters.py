@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from contracts.generation import GenerateParameters
+from contracts.model_package.manifest import Generation
 from workers.runtime.decoding.defaults import default_sampling, given
-from workers.runtime.decoding.order import Sampling
-from workers.runtime.manifest import Generation
+from workers.runtime.decoding.request import Sampling
 
 
 def sampling_of(parameters: GenerateParameters, generation: Generation, *, seed: int, stream_number: int) -> Sampling:

@@ -1,6 +1,6 @@
 """Inputs to prompts: conversations rendered, texts tokenized, room left for the answer. Step 5 on the path of a job.
 
-Truncation is a policy that is counted, never silent; `workers.runtime.tokenization` has the same for encoders.
+Truncation is a policy that is counted, never silent; `workers.runtime.tokenizing.tokenizer` has the same for encoders.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tokenizers import Encoding, Tokenizer
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.generation import DEFAULT_NEW_TOKENS, Conversation, GenerateParameters, GenerateRequest
 from workers.decoder.chat import ChatTemplate
-from workers.runtime.decoding.order import Ids
+from workers.runtime.decoding.request import Ids
 
 
 @dataclass(frozen=True)

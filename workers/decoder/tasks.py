@@ -1,12 +1,12 @@
 """The decoder's one task, over each kind of graph that can do it: job in, job out. Step 5 on the path of a job."""
 
+from contracts.model_package.manifest import GraphKind
+from contracts.model_package.package import ModelPackage
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import ServedWriter, engine_of
-from workers.runtime.loading import Serving
-from workers.runtime.manifest import GraphKind
-from workers.runtime.model_package import ModelPackage
+from workers.runtime.models.loading import Serving
 from workers.runtime.settings import WorkerSettings
 
 GRAPHS: tuple[GraphKind, ...] = ("decoder-slots", "decoder-concat", "decoder-memory")

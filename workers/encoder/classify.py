@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.jobs import Answer
+from contracts.model_package.manifest import Classify
 from contracts.tasks import ClassifyParameters, ClassifyRequest, LabelScore
 from workers.encoder.model import EncoderModel
-from workers.runtime.manifest import Classify
-from workers.runtime.work import Work
+from workers.runtime.batching.work import Work
 
 Scores = npt.NDArray[Any]
 

@@ -6,11 +6,11 @@ import orjson
 
 from contracts.errors import InvalidRequest
 from contracts.jobs import Answer
+from contracts.model_package.manifest import Embed
 from contracts.tasks import EmbedParameters, EmbedRequest
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats, normalized
-from workers.runtime.manifest import Embed
-from workers.runtime.work import Work
+from workers.runtime.batching.work import Work
 
 
 def embed(model: EncoderModel, request: bytes, work: Work) -> Answer:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contracts.registry import ModelCard
+from contracts.model_package.package import ModelPackage, PackageError
+from contracts.model_package.signatures import outputs_of
+from contracts.store.registry import ModelCard
 from workers.encoder.pooling import POOLING
-from workers.runtime.budget import token_budget
-from workers.runtime.model_package import ModelPackage, PackageError
-from workers.runtime.models import card_of
-from workers.runtime.session import Array, open_graphs
+from workers.runtime.inference.budget import token_budget
+from workers.runtime.inference.session import Array, open_graphs
+from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.signatures import outputs_of
-from workers.runtime.tokenization import Row, Tokenizer
+from workers.runtime.tokenizing.tokenizer import Row, Tokenizer
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
+from contracts.model_package.manifest import Task
+from contracts.model_package.package import ModelPackage
+from contracts.store.job_store import JobStore
 from workers.encoder.classify import classify
 from workers.encoder.embed import embed
 from workers.encoder.model import EncoderModel
-from workers.runtime.engine import Engine
-from workers.runtime.harness import Attempt
-from workers.runtime.loading import Serving
-from workers.runtime.manifest import Task
-from workers.runtime.model_package import ModelPackage
+from workers.runtime.attempts.harness import Attempt
+from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.work import Work
+from workers.runtime.models.loading import Serving
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.work import Work
 
 TASKS: dict[Task, Callable[[EncoderModel, bytes, Work], Answer]] = {"embed": embed, "classify": classify}
 

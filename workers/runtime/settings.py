@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from contracts.settings import Environment, SettingsError, StoreSettings
-from workers.runtime.cpu import available_cpus
+from workers.runtime.process.cpu import available_cpus
 
 Device = Literal["cpu", "cuda"]
 

@@ -7,10 +7,10 @@ import msgspec
 
 from contracts import jobs
 from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.chunking.joining import Manner
+from workers.seq2seq.chunking.plan import Plan
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.plans import Plan
-from workers.seq2seq.rewriting import Answer, Rewriting, Tally, rewrite
-from workers.seq2seq.weaving import Manner
+from workers.seq2seq.pipeline import Answer, Rewriting, Tally, rewrite
 
 Output = TypeVar("Output", bound=msgspec.Struct)
 OutputOf = Callable[[Plan, Manner, Sequence[Answer]], Output]

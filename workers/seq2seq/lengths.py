@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
-from workers.runtime.manifest import Generation
+from contracts.model_package.manifest import Generation
 
 WHERE = "parameters.generate_parameters"
 

@@ -3,20 +3,20 @@
 import numpy as np
 from tokenizers import Tokenizer
 
-from contracts.registry import ModelCard
-from workers.runtime.decoding.cache import Cache, SourceCache
+from contracts.model_package.manifest import Generation, Manifest
+from contracts.model_package.package import ModelPackage, PackageError
+from contracts.store.registry import ModelCard
+from workers.runtime.decoding.caches.cache import Cache, SourceCache
+from workers.runtime.decoding.caches.open_source_cache import open_source_cache
 from workers.runtime.decoding.defaults import check_defaults
-from workers.runtime.decoding.open_source_cache import open_source_cache
-from workers.runtime.decoding.order import Order, Sampling
-from workers.runtime.decoding.sampling import Sampler
-from workers.runtime.decoding.text import TextStream, Vocabulary
-from workers.runtime.manifest import Generation, Manifest
-from workers.runtime.model_package import ModelPackage, PackageError
-from workers.runtime.models import card_of
+from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.sampling.sampler import Sampler
+from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
+from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenization import load_tokenizer
-from workers.seq2seq.directions import directions_of
-from workers.seq2seq.languages import Languages
+from workers.runtime.tokenizing.tokenizer import load_tokenizer
+from workers.seq2seq.languages.directions import directions_of
+from workers.seq2seq.languages.languages import Languages
 from workers.seq2seq.parameters import Scope
 from workers.seq2seq.sources import Instruction, Sources
 

@@ -8,9 +8,9 @@ from tokenizers import Tokenizer
 
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
+from contracts.model_package.manifest import Generation
 from workers.runtime.decoding.defaults import DRAWING, constraints_of, default_sampling, draws, given, seed_of
-from workers.runtime.decoding.order import Beams, Constraints, Ids, Order, Sampling
-from workers.runtime.manifest import Generation
+from workers.runtime.decoding.request import Beams, Constraints, Ids, Order, Sampling
 from workers.seq2seq.lengths import WHERE, Lengths, lengths_of
 from workers.seq2seq.sources import Instruction
 

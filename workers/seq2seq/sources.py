@@ -1,6 +1,6 @@
 """Texts to what the encoder reads: prompt, language tokens, special tokens. Step 5 on the path of a job.
 
-Truncation is a policy that is counted, never silent, as in `workers.runtime.tokenization`.
+Truncation is a policy that is counted, never silent, as in `workers.runtime.tokenizing.tokenizer`.
 """
 
 from collections.abc import Iterator, Sequence

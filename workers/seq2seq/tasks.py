@@ -1,10 +1,10 @@
 """The tasks of encoder-decoders, over each kind of graph that can do them: job in, job out. Step 5 of a job."""
 
+from contracts.model_package.manifest import GraphKind, Task
+from contracts.model_package.package import ModelPackage
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import Run, ServedWriter, engine_of
-from workers.runtime.loading import Serving
-from workers.runtime.manifest import GraphKind, Task
-from workers.runtime.model_package import ModelPackage
+from workers.runtime.models.loading import Serving
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.denoise import denoise
 from workers.seq2seq.model import Seq2SeqModel, open_model

@@ -8,12 +8,12 @@ from contracts.jobs import Answer
 from contracts.seq2seq import Rewritten, Text2TextRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of
+from workers.seq2seq.chunking.joining import Manner, woven
+from workers.seq2seq.chunking.plan import Plan, whole
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
-from workers.seq2seq.plans import Plan, whole
-from workers.seq2seq.rewriting import Answer as ChunkAnswer
-from workers.seq2seq.rewriting import Rewriting, fit_of, texts_of
-from workers.seq2seq.weaving import Manner, woven
+from workers.seq2seq.pipeline import Answer as ChunkAnswer
+from workers.seq2seq.pipeline import Rewriting, fit_of, texts_of
 
 
 def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:

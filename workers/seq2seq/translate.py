@@ -8,13 +8,13 @@ from contracts.jobs import Answer
 from contracts.seq2seq import Translated, TranslateParameters, TranslateRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of
+from workers.seq2seq.chunking.joining import Manner, woven
+from workers.seq2seq.chunking.plan import Plan, by_text_of_html, in_sentences, whole
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
-from workers.seq2seq.plans import Plan, by_text_of_html, in_sentences, whole
-from workers.seq2seq.rewriting import Answer as ChunkAnswer
-from workers.seq2seq.rewriting import Rewriting, fit_of, texts_of
+from workers.seq2seq.pipeline import Answer as ChunkAnswer
+from workers.seq2seq.pipeline import Rewriting, fit_of, texts_of
 from workers.seq2seq.sources import Instruction
-from workers.seq2seq.weaving import Manner, woven
 
 
 def likely_tokens(num_tokens: int) -> int:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from tokenizers import Tokenizer
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.classic.recurrent_served import ServedRecurrent
-from workers.runtime.model_package import ModelPackage
 
 _NUM_ROWS = 64
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from tokenizers import Tokenizer
 
+from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.runner import Floats
 from onnx_models.decoders.slot_model import SlotModel
-from workers.runtime.model_package import ModelPackage
 
 _NUM_ROWS = 16
 

@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from contracts.model_package.manifest import Generation, Manifest
+from contracts.model_package.package import PackageError
 from contracts.sampling import SamplingParameters
-from workers.runtime.decoding.order import Constraints, Sampling
-from workers.runtime.manifest import Generation, Manifest
-from workers.runtime.model_package import PackageError
+from workers.runtime.decoding.request import Constraints, Sampling
 
 SEED_BITS = 63
 """Of a seed that we choose: any JSON library can hold it, and a client can send it back."""

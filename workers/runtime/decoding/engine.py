@@ -14,13 +14,13 @@ from typing import NamedTuple, Protocol
 
 from contracts.figures import GenerationFigures
 from contracts.generation import Piece
-from workers.runtime.control import Control
-from workers.runtime.decoding.counts import Counts
-from workers.runtime.decoding.loop import Loop, Told
-from workers.runtime.decoding.order import Order
-from workers.runtime.decoding.running import DecodingModel
-from workers.runtime.decoding.ticket import Telling, Ticket
-from workers.runtime.inference import Stats
+from workers.runtime.attempts.control import Control
+from workers.runtime.decoding.handle import Telling, Ticket
+from workers.runtime.decoding.metrics import Counts
+from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.scheduler import Loop, Told
+from workers.runtime.decoding.sequence_group import DecodingModel
+from workers.runtime.inference.stats import Stats
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import msgspec
 import redis
 
 from contracts.generation import Piece
-from contracts.job_store import JobStore
-from workers.runtime.control import Control
+from contracts.store.job_store import JobStore
+from workers.runtime.attempts.control import Control
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 0.01

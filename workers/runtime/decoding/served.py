@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from contracts.job_store import JobStore
 from contracts.jobs import Answer, Claim
-from contracts.registry import ModelCard
+from contracts.store.job_store import JobStore
+from contracts.store.registry import ModelCard
+from workers.runtime.attempts.harness import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.publisher import Publisher
-from workers.runtime.decoding.running import DecodingModel
+from workers.runtime.decoding.sequence_group import DecodingModel
 from workers.runtime.decoding.work import DecodingWork
-from workers.runtime.harness import Attempt
 
 
 class Writer(DecodingModel, Protocol):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Timings
-from workers.runtime.control import Control, await_ticket, milliseconds
+from workers.runtime.attempts.control import Control, await_ticket, milliseconds
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.order import Order, Written
-from workers.runtime.decoding.running import DecodingModel
-from workers.runtime.decoding.ticket import Telling, Ticket
+from workers.runtime.decoding.handle import Telling, Ticket
+from workers.runtime.decoding.request import Order, Written
+from workers.runtime.decoding.sequence_group import DecodingModel
 
 FLUSH_S = 10.0
 """Longest wait for a job's last pieces to be told. Only a store that is out of reach takes that long, and it would not

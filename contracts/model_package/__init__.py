@@ -1,0 +1,1 @@
+"""The model package on disk: written by `onnx_models`, checked and read by workers."""

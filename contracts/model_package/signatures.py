@@ -1,0 +1,150 @@
+"""What the graphs of each kind take and answer. A worker refuses a package whose graphs are others.
+
+Names are those of optimum's exporter, and ours where it has none. ``{i}`` stands for the number of a layer.
+"""
+
+from collections.abc import Mapping
+
+from contracts.model_package.files import PackageError
+from contracts.model_package.manifest import GraphKind, Manifest, Pooling
+from contracts.model_package.tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
+
+MERGED_DECODER = "decoder_model_merged.onnx"
+"""Has two branches over the same weights."""
+
+_IDS = Tensor("input_ids", INT64, 2)
+_MASK = Tensor("attention_mask", INT64, 2)
+_PIXELS = Tensor("pixel_values", FLOAT, 4)
+_ENCODER_INPUTS: Mapping[GraphKind, tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = {
+    "text-encoder": ((_IDS,), (_MASK, Tensor("token_type_ids", INT64, 2))),
+    "image-encoder": ((_PIXELS,), ()),
+}
+_ENCODER_OUTPUTS: Mapping[GraphKind, Mapping[str, tuple[Tensor, ...]]] = {
+    "text-encoder": {
+        "embed": (Tensor("last_hidden_state", FLOAT, 3),),
+        "classify": (Tensor("logits", FLOAT, 2),),
+        "entities": (Tensor("logits", FLOAT, 3),),
+        "answer": (Tensor("start_logits", FLOAT, 2), Tensor("end_logits", FLOAT, 2)),
+        "fill_mask": (Tensor("logits", FLOAT, 3),),
+    },
+    "image-encoder": {
+        "embed_image": (Tensor("last_hidden_state", FLOAT, 3),),
+        "classify_image": (Tensor("logits", FLOAT, 2),),
+    },
+}
+_POOLED_OUTPUTS: Mapping[GraphKind, tuple[Tensor, ...]] = {
+    "text-encoder": (Tensor("text_embeds", FLOAT, 2),),
+    "image-encoder": (Tensor("image_embeds", FLOAT, 2),),
+}
+
+
+def _cache(*kinds: str) -> tuple[list[Tensor], list[Tensor]]:
+    """Return a layer's keys and values of each kind, as inputs and as outputs."""
+    parts = [f"{{i}}.{kind}{part}" for kind in kinds for part in ("key", "value")]
+    pasts = [Tensor(f"past_key_values.{part}", FLOAT_OR_HALF, 4) for part in parts]
+    presents = [Tensor(f"present.{part}", FLOAT_OR_HALF, 4, follows=f"past_key_values.{part}") for part in parts]
+    return pasts, presents
+
+
+_CACHE, _NEXT_CACHE = _cache("")
+_PAIR_CACHE, _NEXT_PAIR_CACHE = _cache("decoder.", "encoder.")
+_SOURCE_CACHE = tuple(tensor._replace(follows="") for tensor in _NEXT_PAIR_CACHE if ".encoder." in tensor.name)
+_SLOTS = (_IDS, Tensor("past_lengths", INT64, 1), Tensor("num_tokens", INT64, 1))
+_LOGITS = Tensor("logits", FLOAT, 3)
+_SOURCE = (Tensor("encoder_hidden_states", FLOAT, 3), Tensor("attention_keys", FLOAT, 3))
+_STATE = (Tensor("hidden", FLOAT_OR_HALF, 2), Tensor("cell", FLOAT_OR_HALF, 2))
+_NEXT_STATE = tuple(Tensor(f"new_{name}", dtypes, 2, follows=name) for name, dtypes, _, _ in _STATE)
+
+
+def outputs_of(graph: GraphKind, task: str, pooling: Pooling | None = None) -> tuple[str, ...]:
+    """Return the names of the outputs that the one graph of an encoder of texts or pictures has for a task."""
+    return tuple(tensor.name for tensor in _encoder_outputs(graph, task, pooling))
+
+
+def _encoder_outputs(graph: GraphKind, task: str, pooling: Pooling | None) -> tuple[Tensor, ...]:
+    return _POOLED_OUTPUTS[graph] if pooling == "none" else _ENCODER_OUTPUTS[graph][task]
+
+
+def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
+    """Return the graph files that a package must have, with what each takes and answers.
+
+    Raises:
+        PackageError: graphs of this kind can't do this task.
+    """
+    if manifest.task in _ENCODER_OUTPUTS.get(manifest.graph, ()):
+        needed, optional = _ENCODER_INPUTS[manifest.graph]
+        pooling = manifest.embed.pooling if manifest.embed else None
+        return {"model.onnx": Signature(needed, optional, _encoder_outputs(manifest.graph, manifest.task, pooling))}
+    if manifest.graph == "encoder-decoder" and manifest.task in _SEQ2SEQ_INPUTS:
+        return _encoder_decoder(_SEQ2SEQ_INPUTS[manifest.task], bool(manifest.decoder and manifest.decoder.cross_cache))
+    if manifest.graph in _BY_GRAPH and manifest.task in _TASKS[manifest.graph]:
+        return _BY_GRAPH[manifest.graph]
+    raise PackageError(f"{manifest.name}: a graph of kind {manifest.graph!r} can't do the task {manifest.task!r}")
+
+
+def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[str, Signature]:
+    """Return the signatures of optimum's merged encoder-decoders, whose decoder has a mask of ours."""
+    cache, next_cache = (_PAIR_CACHE, _NEXT_PAIR_CACHE) if cross_cache else (_CACHE, _NEXT_CACHE)
+    hidden, branch = Tensor("encoder_hidden_states", FLOAT, 3), Tensor("use_cache_branch", BOOL, 1)
+    source_mask = (Tensor("encoder_attention_mask", INT64, 2),) if _MASK in inputs else ()
+    return {
+        "encoder_model.onnx": Signature(inputs, (), (Tensor("last_hidden_state", FLOAT, 3),)),
+        MERGED_DECODER: Signature((_IDS, _MASK, hidden, *source_mask, branch, *cache), (), (_LOGITS, *next_cache)),
+    }
+
+
+_SEQ2SEQ_INPUTS: Mapping[str, tuple[Tensor, ...]] = {
+    **dict.fromkeys(("translate", "summarize", "denoise", "text2text"), (_IDS, _MASK)),
+    "transcribe": (Tensor("input_features", FLOAT, 3),),
+    "caption": (Tensor("pixel_values", FLOAT, 4),),
+}
+_TASKS: Mapping[GraphKind, tuple[str, ...]] = {
+    "image-text": ("zero_shot_image",),
+    "decoder-slots": ("generate",),
+    "decoder-concat": ("generate",),
+    "decoder-memory": ("generate",),
+    "ctc": ("transcribe",),
+    "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
+    "recurrent": ("translate", "denoise", "text2text"),
+    "text-autoencoder": ("denoise",),
+    "image-autoencoder": ("denoise_image",),
+}
+_BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
+    "image-text": {"model.onnx": Signature((_IDS, _PIXELS), (_MASK,), (Tensor("logits_per_image", FLOAT, 2),))},
+    "decoder-slots": {"model.onnx": Signature((*_SLOTS, *_CACHE), (), (Tensor("logits", FLOAT, 2), *_NEXT_CACHE))},
+    "decoder-concat": {
+        "model.onnx": Signature((_IDS, _MASK, *_CACHE), (Tensor("position_ids", INT64, 2),), (_LOGITS, *_NEXT_CACHE))
+    },
+    "decoder-memory": {
+        "model.onnx": Signature(
+            (_IDS, Tensor("mems.{i}", FLOAT_OR_HALF, 3)),
+            (),
+            (_LOGITS, Tensor("new_mems.{i}", FLOAT_OR_HALF, 3, follows="mems.{i}")),
+        )
+    },
+    "ctc": {"model.onnx": Signature((Tensor("input_values", FLOAT, 2),), (), (_LOGITS,))},
+    "encoder-decoder-slots": {
+        "encoder_model.onnx": Signature((_IDS, _MASK), (), _SOURCE_CACHE),
+        "decoder_model.onnx": Signature(
+            (*_SLOTS, Tensor("source_lengths", INT64, 1), *_PAIR_CACHE),
+            (),
+            (Tensor("logits", FLOAT, 2), *_NEXT_PAIR_CACHE),
+        ),
+    },
+    "recurrent": {
+        "encoder_model.onnx": Signature((_IDS, _MASK), (), (*_SOURCE, *_STATE)),
+        "decoder_model.onnx": Signature(
+            (_IDS, Tensor("encoder_attention_mask", INT64, 2), *_SOURCE, *_STATE), (), (_LOGITS, *_NEXT_STATE)
+        ),
+    },
+    "text-autoencoder": {
+        "model.onnx": Signature((_IDS, _MASK), (), (_LOGITS, Tensor("latent", FLOAT, 2), Tensor("score", FLOAT, 1)))
+    },
+    "image-autoencoder": {
+        "model.onnx": Signature(
+            (Tensor("pixel_values", FLOAT, 4),),
+            (),
+            (Tensor("reconstruction", FLOAT, 4), Tensor("score", FLOAT, 1), Tensor("error_map", FLOAT, 3)),
+        )
+    },
+}

@@ -1,0 +1,127 @@
+-- Shared by every script of the job store: the clock, the names of keys, and the moves that several scripts make.
+-- Key names and their meaning: contracts/store/job_store.py. Times are Redis's own, so clients' clocks never matter.
+-- MESSAGE, the Celery message with blanks @ID@, @QUEUE@ and @TAG@ (contracts/store/celery_app.py), is put before this file.
+local P = 'triptych:'
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+local TOMBSTONE_S = 604800
+-- More than a streamed text has tokens: whoever comes back can go on where the connection broke.
+local MAX_EVENTS = 65536
+local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
+
+local function stamp(seconds) return string.format('%.6f', seconds) end
+local function job_key(id) return P .. 'job:' .. id end
+local function get(id, field) return redis.call('HGET', job_key(id), field) end
+local function number(id, field) return tonumber(get(id, field)) end
+
+local function queue_of(id)
+  local queue = 'triptych.' .. get(id, 'model')
+  if get(id, 'suspect') == '1' then queue = queue .. '.suspect' end
+  return queue
+end
+
+-- Every change goes through here: readers see a new version, event readers an entry, waiters a wake-up.
+local function tell(id, event, ...)
+  redis.call('HINCRBY', job_key(id), 'version', 1)
+  redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
+  redis.call('PUBLISH', P .. 'wake', id)
+end
+
+local function look_again(id, after_s)
+  redis.call('ZADD', P .. 'due', stamp(math.min(now + after_s, number(id, 'deadline_at'))), id)
+end
+
+-- A message outlives its job's wait when the job is cancelled or expires. Without workers nobody would take such
+-- messages out, so whoever leaves a queue clears away what is surely stale: all, if no job waits; else up to two of
+-- the oldest.
+local function drop_stale_messages(queue)
+  if redis.call('ZCARD', P .. 'waiting:' .. queue) == 0 then return redis.call('DEL', queue) end
+  for _ = 1, 2 do
+    local id = (redis.call('LINDEX', queue, -1) or ''):match('%[%[\\"([%w_-]+)\\"')
+    if not id or get(id, 'status') == 'queued' then return end
+    redis.call('RPOP', queue)
+  end
+end
+
+local function leave_queue(id)
+  local queue = queue_of(id)
+  if redis.call('ZREM', P .. 'waiting:' .. queue, id) == 1 then drop_stale_messages(queue) end
+end
+
+-- Messages pushed before this time are no longer in the queue (reap.lua).
+local function raise_watermark(queue, seconds)
+  local key = P .. 'watermark:' .. queue
+  if seconds > tonumber(redis.call('GET', key) or 0) then redis.call('SET', key, stamp(seconds), 'EX', TOMBSTONE_S) end
+end
+
+-- A suspect no longer runs on its worker: from now on the worker's other jobs are blamed again if it dies (reap.lua).
+local function leave_worker(id)
+  local alone = P .. 'alone:' .. get(id, 'worker')
+  if redis.call('GET', alone) == id then redis.call('DEL', alone) end
+end
+
+-- The wake-up for a worker, in the same step as the change it tells of. It may still get lost on its way (reap.lua).
+local function push_message(id)
+  local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
+  local queue = queue_of(id)
+  redis.call('HSET', job_key(id), 'pushed_at', stamp(now))
+  redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {ID = id, TAG = tag, QUEUE = queue})))
+end
+
+local function enter_queue(id, republish_after_s)
+  redis.call('HSET', job_key(id), 'status', 'queued', 'queued_at', stamp(now), 'looks', 0)
+  redis.call('ZADD', P .. 'waiting:' .. queue_of(id), stamp(now), id)
+  look_again(id, republish_after_s)
+  tell(id, 'queued')
+  push_message(id)
+end
+
+local function count_active(tenant, step)
+  if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
+end
+
+-- The one way into a terminal state. The request is dropped: nobody will run it again.
+local function finish(id, status, ...)
+  local ttl_s = number(id, 'ttl_s')
+  local tenant = get(id, 'tenant')
+  redis.call('ZREM', P .. 'due', id)
+  redis.call('HSET', job_key(id), 'status', status, 'completed_at', stamp(now), 'expires_at', stamp(now + ttl_s), ...)
+  if status == 'succeeded' then redis.call('HSET', job_key(id), 'progress_done', get(id, 'progress_total')) end
+  redis.call('HDEL', job_key(id), 'request')
+  leave_queue(id)
+  tell(id, status)
+  redis.call('PEXPIRE', job_key(id), math.ceil(ttl_s * 1000))
+  redis.call('PEXPIRE', P .. 'events:' .. id, math.ceil(ttl_s * 1000))
+  redis.call('SET', P .. 'tombstone:' .. id, tenant, 'EX', math.ceil(ttl_s) + TOMBSTONE_S)
+  redis.call('ZADD', P .. 'expiring', stamp(now + ttl_s), id .. '|' .. tenant)
+  count_active(tenant, -1)
+  redis.call('HINCRBY', P .. 'finished', get(id, 'model') .. '|' .. status, 1)
+end
+
+-- A queued job starts to run. The token tells a call that comes again, because its reply was lost, from a new one.
+local function start_attempt(id, worker, lease_s, token)
+  leave_queue(id)
+  redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'token', token, 'started_at', stamp(now),
+    'progress_done', 0)
+  redis.call('HINCRBY', job_key(id), 'attempt', 1)
+  look_again(id, tonumber(lease_s))
+  -- While a suspect runs, whatever dies is its doing: its neighbours on this worker are not blamed (reap.lua). The
+  -- mark must outlive the suspect's lease, because the neighbours may be looked at after it.
+  if get(id, 'suspect') == '1' then
+    redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
+  end
+  tell(id, 'started')
+end
+
+-- What a worker gets to know of the attempt that it has started.
+local function attempt_of(id)
+  local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect')
+  fields[1] = tonumber(fields[1])
+  fields[#fields + 1] = id
+  return fields
+end
+
+local function owns(id, attempt)
+  local status = get(id, 'status')
+  return (status == 'running' or status == 'cancelling') and get(id, 'attempt') == attempt, status
+end

@@ -1,0 +1,95 @@
+"""What workers announce about themselves in Redis: the models they serve, and that they are alive.
+
+Gateways learn from here which tasks and models exist, so they need no model files. A model stays known for a week
+after its last worker left: with all workers scaled away, jobs can still be submitted and wait.
+"""
+
+from typing import Any
+
+import msgspec
+import redis
+
+from contracts.figures import GenerationFigures
+from contracts.store.job_store import PREFIX
+from contracts.store.redis_client import reads
+
+MODEL_TTL_S = 7 * 24 * 3600
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client may know of a model, and what the gateway needs to check a request."""
+
+    name: str
+    task: str
+    family: str
+    revision: str
+    licence: str
+    description: str
+    max_tokens: int
+    dimensions: int | None = None
+    labels: list[str] | None = None
+    chat: bool = False
+    """Whether the package has a template for conversations."""
+    source_languages: dict[str, str] | None = None
+    """Of a translator: codes of the languages that it reads, as a client may say them, and their English names."""
+    target_languages: dict[str, str] | None = None
+    """The same of those that it writes."""
+    quality: dict[str, str | float | int] = {}
+
+
+class WorkerCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's heartbeat: who it is, what it serves and how its batches have been."""
+
+    id: str
+    host: str
+    pid: int
+    models: list[str]
+    started_at: float
+    running: int
+    num_batches: int
+    num_rows: int
+    real_tokens: int
+    padded_tokens: int
+    rss_bytes: int
+    generation: GenerationFigures | None = None
+
+
+class Registry:
+    """Reads and writes announcements. Raises ``redis.RedisError`` when the store is out of reach."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+
+    def announce(self, card: ModelCard) -> None:
+        """Make a model known, or keep it known for another week."""
+        self._client.set(f"{PREFIX}model:{card.name}", msgspec.json.encode(card), ex=MODEL_TTL_S)
+        self._client.sadd(f"{PREFIX}models", card.name)
+
+    def models(self) -> dict[str, ModelCard]:
+        """Return the known models by name."""
+        cards = self._read_all("models", "model", ModelCard)
+        return {card.name: card for card in cards}
+
+    def beat(self, card: WorkerCard, ttl_s: float) -> None:
+        """Tell that a worker is alive."""
+        self._client.set(f"{PREFIX}worker:{card.id}", msgspec.json.encode(card), px=int(ttl_s * 1000))
+        self._client.sadd(f"{PREFIX}workers", card.id)
+
+    def leave(self, worker_id: str) -> None:
+        """Tell that a worker is gone."""
+        self._client.delete(f"{PREFIX}worker:{worker_id}")
+        self._client.srem(f"{PREFIX}workers", worker_id)
+
+    def workers(self) -> list[WorkerCard]:
+        """Return the workers that are alive."""
+        return self._read_all("workers", "worker", WorkerCard)
+
+    def _read_all(self, index: str, kind: str, card: Any) -> list[Any]:
+        names = sorted(name.decode() for name in reads(self._client).smembers(PREFIX + index))
+        if not names:
+            return []
+        texts = reads(self._client).mget([f"{PREFIX}{kind}:{name}" for name in names])
+        gone = [name for name, text in zip(names, texts, strict=True) if text is None]
+        if gone:
+            self._client.srem(PREFIX + index, *gone)
+        return [msgspec.json.decode(text, type=card) for text in texts if text is not None]

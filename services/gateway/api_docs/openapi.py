@@ -1,0 +1,168 @@
+"""The OpenAPI 3.1 document, made from the table of operations and from the types that validate requests."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from services.gateway.http.error_responses import ErrorDocument
+from services.gateway.http.operations import Answer, Operation, Parameter
+
+_REF = "#/components/schemas/{name}"
+_ERRORS = {
+    400: "The request can't be read.",
+    401: "A valid API key is needed.",
+    403: "A valid API key is needed; or a page of another site sent a form.",
+    404: "Not found.",
+    408: "The body took too long to arrive.",
+    410: "The job was purged.",
+    413: "The body is too large; it was not read.",
+    409: "The job was cancelled while you waited for it.",
+    415: "The body is of a type that is not taken here.",
+    422: "A field is wrong; `param` names it.",
+    429: "You have as many unfinished jobs as you may have.",
+    500: "The job failed.",
+    504: "The job is not done in time.",
+    503: "The job store is out of reach or full. Nothing was accepted.",
+}
+_TAGS = {
+    "Tasks": "Ask and get the answer. Each of these is a job too.",
+    "OpenAI": "For clients made for OpenAI's API.",
+    "LibreTranslate": "For clients made for LibreTranslate.",
+    "LanguageTool": "For clients made for LanguageTool, such as those in editors.",
+    "Jobs": "Submit now, read later.",
+    "Models": "What can be asked for.",
+    "Service": "For those who run the gateway.",
+}
+_INTRO = (
+    "Jobs for transformer models. A job is accepted when its 202 (or its answer) is sent, and then reaches exactly one "
+    "end: `succeeded`, `failed`, `cancelled` or `expired`. Three clocks: `deadline_s` from submit to done, `timeout_s` "
+    "for one execution, `ttl_s` for keeping the result."
+)
+
+
+def document(operations: list[Operation], version: str) -> dict[str, Any]:
+    """Return the OpenAPI document of these operations."""
+    kinds = [kind for operation in operations for kind in _kinds(operation)]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Triptych", "version": version, "description": _INTRO},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `tt_…`."}},
+        },
+    }
+
+
+def _several(kind: Any) -> tuple[Any, ...]:
+    return kind if isinstance(kind, tuple) else () if kind is None else (kind,)
+
+
+def _kinds(operation: Operation) -> Iterable[Any]:
+    yield from _several(operation.body)
+    yield ErrorDocument
+    if operation.refusals:
+        yield operation.refusals.kind
+    for parameter in operation.parameters:
+        yield parameter.kind
+    for answer in operation.answers.values():
+        yield from _several(answer.kind)
+        yield from _several(answer.stream)
+
+
+def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": [{"key": []}] if operation.needs_key else [],
+        "parameters": [_parameter(parameter, by_kind) for parameter in operation.parameters],
+        "responses": _responses(operation, by_kind),
+        "x-codeSamples": [{"lang": "Shell", "label": "curl", "source": curl(operation)}],
+    }
+    if operation.description:
+        found["description"] = operation.description
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": _schema(operation.body, by_kind)}
+        if operation.example is not None:
+            content["example"] = operation.example
+        found["requestBody"] = {"required": True, "content": dict.fromkeys(operation.body_types, content)}
+    return found
+
+
+def _schema(kind: Any, by_kind: Mapping[str, Any]) -> Any:
+    schemas = [by_kind[repr(one)] for one in _several(kind)]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _parameter(parameter: Parameter, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.where == "path",
+        "description": parameter.description,
+        "schema": by_kind[repr(parameter.kind)],
+    }
+
+
+def _responses(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    answers = {str(status): _answer(answer, by_kind) for status, answer in operation.answers.items()}
+    refusals = operation.refusals
+    kind, media_type = (refusals.kind, refusals.media_type) if refusals else (ErrorDocument, "application/json")
+    for status in sorted(_error_statuses(operation)):
+        answers.setdefault(str(status), _answer(Answer(_ERRORS[status], kind, media_type), by_kind))
+    return answers
+
+
+def _error_statuses(operation: Operation) -> set[int]:
+    if operation.refusals:
+        return set(operation.refusals.statuses)
+    statuses = set(operation.errors)
+    if operation.needs_key:
+        statuses |= {401, 503}
+    if operation.body is not None:
+        statuses |= {400, 408, 413, 415, 422}
+    if "{job_id}" in operation.path:
+        statuses |= {404, 410}
+    return statuses
+
+
+def _answer(answer: Answer, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": answer.description}
+    if answer.kind is not None:
+        found["content"] = {answer.media_type: {"schema": _schema(answer.kind, by_kind)}}
+    if answer.stream is not None:
+        # OpenAPI 3.1 has no word for the items of a stream: this is the schema of the JSON in the data of each.
+        found["content"]["text/event-stream"] = {"schema": _schema(answer.stream, by_kind)}
+    if answer.headers:
+        found["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
+        }
+    return found
+
+
+def curl(operation: Operation) -> str:
+    """Return a command that calls an operation of a gateway on this machine."""
+    # Without -N curl keeps a stream to itself until it has enough of it.
+    words = ["curl", "-N"] if operation.example and operation.example.get("stream") else ["curl"]
+    if operation.method != "GET":
+        words += ["-X", operation.method]
+    path = operation.path.replace("{job_id}", "$JOB").replace("{model}", "$MODEL")
+    words.append(f'"http://127.0.0.1:8080{path}"' if "$" in path else f"http://127.0.0.1:8080{path}")
+    lines = [" ".join(words)]
+    if operation.needs_key:
+        lines.append('-H "Authorization: Bearer $TRIPTYCH_KEY"')
+    if operation.example is not None and operation.body_types[0] == "application/json":
+        lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(operation.example)}'"]
+    elif operation.example is not None:
+        lines += [f"--data-urlencode '{name}={value}'" for name, value in operation.example.items()]
+    return " \\\n  ".join(lines)

@@ -1,0 +1,89 @@
+"""API keys: made, listed, revoked and looked up. Only a hash of a key's secret is stored.
+
+A key is ``tt_<key id>_<secret>``. The secret has 256 random bits, so a plain SHA-256 of it can't be guessed back; the
+key id finds the hash. Redis hash ``triptych:api_keys``: key id -> JSON of ``StoredKey``; no TTL, the owner revokes.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from datetime import UTC, datetime
+
+import msgspec
+import redis
+
+from contracts.store.job_store import PREFIX
+from contracts.store.redis_client import reads
+
+KEYS = PREFIX + "api_keys"
+TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CACHE_S = 5.0
+"""How long a revoked key may still be taken."""
+_KEY = re.compile(r"tt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_NO_HASH = hashlib.sha256(b"").hexdigest()
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """What is known of a key: the hash of its secret, and whose it is."""
+
+    sha256: str
+    tenant: str
+    created_at: str
+    name: str = ""
+
+
+class ApiKeys:
+    """Reads and writes the keys. Raises ``redis.RedisError`` when the store is out of reach."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self._found: dict[str, tuple[float, StoredKey]] = {}
+
+    def create(self, tenant: str, name: str = "") -> str:
+        """Make a key for a tenant and return it; it can't be had again."""
+        key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        stored = StoredKey(sha256=_hash(secret), tenant=tenant, created_at=created_at, name=name)
+        self._client.hset(KEYS, key_id, msgspec.json.encode(stored))
+        return f"tt_{key_id}_{secret}"
+
+    def all(self) -> dict[str, StoredKey]:
+        """Return every key by its id."""
+        rows = reads(self._client).hgetall(KEYS)
+        return {key_id.decode(): msgspec.json.decode(text, type=StoredKey) for key_id, text in sorted(rows.items())}
+
+    def revoke(self, key_id: str) -> bool:
+        """Remove a key; return False when there is none of this id."""
+        return bool(self._client.hdel(KEYS, key_id))
+
+    def count(self) -> int:
+        """Return how many keys there are."""
+        return int(self._client.hlen(KEYS))
+
+    def tenant_of(self, key: str) -> str | None:
+        """Return whose key this is, or None for one that is not ours."""
+        match = _KEY.fullmatch(key)
+        key_id, secret = match.groups() if match else ("", "")
+        stored = self._lookup(key_id) if match else None
+        # An unknown id costs a comparison too, so that time does not tell which ids exist.
+        same = hmac.compare_digest(_hash(secret), stored.sha256 if stored else _NO_HASH)
+        return stored.tenant if stored and same else None
+
+    def _lookup(self, key_id: str) -> StoredKey | None:
+        read_at, stored = self._found.get(key_id, (0.0, None))
+        if stored and time.monotonic() - read_at < CACHE_S:
+            return stored
+        text = self._client.hget(KEYS, key_id)
+        if text is None:
+            # Only ids that exist are remembered, so guessing can't fill the memory.
+            self._found.pop(key_id, None)
+            return None
+        stored = msgspec.json.decode(text, type=StoredKey)
+        self._found[key_id] = (time.monotonic(), stored)
+        return stored
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

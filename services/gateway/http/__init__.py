@@ -1,0 +1,1 @@
+"""HTTP itself: bodies, query parameters, preferences, errors and the table of operations."""

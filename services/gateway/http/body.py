@@ -1,0 +1,156 @@
+"""A request's body: its bytes, and the one strict reading of them as JSON. Step 1 on the path of a job.
+
+Forms, which some routes take too, are read in `form.py`.
+
+The standard library's parser takes NaN, duplicate keys, NUL and lone surrogates, each of which means something else to
+the next reader; all of them are refused here, so that no other part of the system has to think of them.
+"""
+
+import json
+import re
+from typing import Any
+
+import gevent
+from flask import Request
+from gunicorn.http.errors import ParseException
+
+from contracts.errors import MalformedBody, PayloadTooLarge
+from services.gateway.http import form
+from services.gateway.http.errors import BodyTimeout, UnsupportedMediaType
+
+JSON = "application/json"
+_CHUNK_BYTES = 64 * 1024
+_MARKED = re.compile("[\x00\ud800-\udfff]")
+
+
+class BodyReader:
+    """Reads and parses request bodies within limits of size and time."""
+
+    def __init__(self, *, max_bytes: int, timeout_s: float) -> None:
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+
+    def read_json(self, request: Request) -> Any:
+        """Return the parsed body.
+
+        Raises:
+            UnsupportedMediaType, PayloadTooLarge, BodyTimeout, MalformedBody: what the names say.
+        """
+        return parse(self._bytes(request, JSON))
+
+    def read_form(self, request: Request) -> dict[str, str | list[str]]:
+        """Return the fields of a form. Raises as ``read_json``, and ForeignPage."""
+        form.refuse_foreign_pages(request)
+        return form.parse_form(self._bytes(request, form.MEDIA_TYPE))
+
+    def read_json_or_form(self, request: Request) -> Any:
+        """Return the body by its type, JSON where it has none of the two. Raises as those."""
+        if request.mimetype == form.MEDIA_TYPE:
+            return self.read_form(request)
+        return parse(self._bytes(request, JSON, form.MEDIA_TYPE))
+
+    def _bytes(self, request: Request, *media_types: str) -> bytes:
+        _check_headers(request, media_types)
+        length = request.content_length
+        if length is not None and length > self._max_bytes:
+            raise self._too_large()
+        return self._read(request, length)
+
+    def _read(self, request: Request, length: int | None) -> bytes:
+        # The server's own stream: werkzeug's wrapper adds a limit that is checked here already.
+        stream = request.environ["wsgi.input"]
+        try:
+            with gevent.Timeout(self._timeout_s, BodyTimeout(f"The body took longer than {self._timeout_s:g} s.")):
+                raw = bytes(stream.read(length)) if length is not None else self._read_chunked(stream)
+        except (OSError, ParseException) as error:
+            raise MalformedBody("The body ended early, or its chunks are broken.") from error
+        if length is not None and len(raw) < length:
+            raise MalformedBody("The body ended early: it is shorter than its Content-Length.")
+        return raw
+
+    def _read_chunked(self, stream: Any) -> bytes:
+        pieces, size = [], 0
+        while piece := stream.read(_CHUNK_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_bytes:
+                raise self._too_large()
+        return b"".join(pieces)
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The body is larger than {self._max_bytes} bytes. Send the inputs in several requests.")
+
+
+def _check_headers(request: Request, media_types: tuple[str, ...]) -> None:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not taken: send the body without Content-Encoding.")
+    # A page in a browser can send other types than JSON, or none, to a gateway on localhost without being asked.
+    if request.mimetype not in media_types:
+        refused = "multipart/form-data is not taken. " if request.mimetype == "multipart/form-data" else ""
+        expected = " or ".join(f"'Content-Type: {name}'" for name in media_types)
+        raise UnsupportedMediaType(f"{refused}Send the body as {expected}.")
+
+
+def parse(raw: bytes) -> Any:
+    """Return the one meaning of ``raw`` as a JSON document.
+
+    Raises:
+        MalformedBody: it has none, more than one, or text that can't be passed on.
+    """
+    try:
+        document = json.loads(
+            raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_int64
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8: byte {error.start} is not part of a character.") from error
+    except json.JSONDecodeError as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise MalformedBody("The body is nested too deeply.") from error
+    except ValueError as error:
+        raise MalformedBody("The body has a whole number of more than 64 bits.") from error
+    # Neither can stand in JSON but as an escape, so most bodies need no second look.
+    if b"\\u" in raw:
+        _check_text(document)
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise MalformedBody(f"The name {_shown(name)} comes twice in one object.", param=_shown(name))
+    return found
+
+
+def _int64(digits: str) -> int:
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number
+
+
+def _refuse_constant(name: str) -> None:
+    raise MalformedBody(f"{name} is not JSON.")
+
+
+def _check_text(document: Any) -> None:
+    """Refuse NUL and lone surrogates anywhere, naming the place."""
+    todo: list[tuple[str, Any]] = [("", document)]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, str):
+            if _MARKED.search(value):
+                raise MalformedBody("The text has a NUL character or half of a surrogate pair.", param=path or None)
+        elif isinstance(value, list):
+            todo += [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                inner = f"{path}.{_shown(name)}" if path else _shown(name)
+                todo += [(inner, name), (inner, item)]
+
+
+def _shown(name: str) -> str:
+    """Return a name from the body as it may stand in an answer: short, and nothing that can't be encoded."""
+    return name[:64].encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -1,0 +1,1 @@
+"""The job API: submit, read, wait for, cancel and list jobs."""

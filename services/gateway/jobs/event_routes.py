@@ -1,0 +1,118 @@
+"""A job's events as they happen: server-sent events, read from the job's stream in the store."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import msgspec
+import redis
+from flask import Response, request
+
+from contracts.errors import TriptychError
+from contracts.jobs import TERMINAL, Event
+from contracts.store.job_store import JobStore
+from services.gateway.http import client_gone
+from services.gateway.http.errors import BadEventId
+from services.gateway.http.operations import JOB_ID_PARAMETER, Answer, Operation, Parameter
+from services.gateway.jobs.routes import check_id
+from services.gateway.jobs.view import view
+from services.gateway.streaming import sse
+from services.gateway.streaming.follower import Follower
+from services.gateway.streaming.stream_limit import StreamLimit
+
+_EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
+_NUMBERS = frozenset({"attempt", "done", "total"})
+_RAW = frozenset({"pieces"})
+"""Fields that are JSON already; passed on unread."""
+
+
+class EventRoutes:
+    """The view of a job's events."""
+
+    def __init__(self, store: JobStore, follower: Follower, limit: StreamLimit) -> None:
+        self._store = store
+        self._follower = follower
+        self._limit = limit
+
+    def events(self, tenant: str, job_id: str) -> Response:
+        """Answer the job's events from the beginning, or after one that the client names, until its end."""
+        check_id(job_id)
+        after = _starting_point()
+        job = self._store.read(job_id, tenant)
+        if job.finished and after != "0" and not self._store.events(job_id, after):
+            # By the standard, 204 is what makes a browser's EventSource stop coming back.
+            return Response(status=204)
+        with ExitStack() as stack:
+            stack.enter_context(self._limit.taken())
+            frames = self._stream(job_id, tenant, after, client_gone.watcher(request))
+            response = Response(frames, mimetype="text/event-stream")
+            # Not in the generator's own `finally`: a client may be gone before the generator has started.
+            response.call_on_close(stack.pop_all().close)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Accel-Buffering"] = "no"
+        return response
+
+    def _stream(self, job_id: str, tenant: str, after: str, gone: Callable[[], bool]) -> Iterator[bytes]:
+        written_at = time.monotonic()
+        try:
+            with closing(self._follower.follow(job_id, tenant, after)) as batches:  # type: ignore[type-var]
+                for batch in batches:
+                    for event in batch:
+                        yield self._frame(event, job_id, tenant)
+                        written_at = time.monotonic()
+                    if gone():
+                        return
+                    if time.monotonic() - written_at >= sse.KEEPALIVE_S:
+                        yield sse.KEEPALIVE
+                        written_at = time.monotonic()
+        except (redis.RedisError, TriptychError):
+            # The status line is long sent. A client that reconnects learns from it what is wrong.
+            return
+
+    def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
+        data: object = {name: _value(name, text) for name, text in event.fields.items()}
+        if event.name in TERMINAL:
+            data = view(self._store.read(job_id, tenant), None)
+        return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)
+
+    def operations(self) -> list[Operation]:
+        """Return the table entries of these routes."""
+        return [
+            Operation(
+                method="GET",
+                path="/v1/jobs/{job_id}/events",
+                view=self.events,
+                tag="Jobs",
+                summary="Follow a job by server-sent events",
+                description="Events: `queued`, `started`, `progress`, `output`, `cancelling`, and one of `succeeded`, "
+                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `output` tells by "
+                "how much the texts of a job submitted with `stream` have grown: `pieces`, each with the `input` and "
+                "the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means that "
+                "a worker was lost: throw away what earlier attempts told, it is told again from the beginning. A "
+                "comment every 15 seconds keeps the connection alive.",
+                answers={
+                    200: Answer("The events.", str, "text/event-stream"),
+                    204: Answer("The job has ended and you have seen all of its events."),
+                },
+                parameters=(
+                    JOB_ID_PARAMETER,
+                    Parameter("Last-Event-ID", "header", str, "Only events after this one."),
+                    Parameter("starting_after", "query", str, "The same, for clients that can't set headers."),
+                ),
+                errors=(400,),
+            )
+        ]
+
+
+def _value(name: str, text: str) -> object:
+    if name in _RAW:
+        return msgspec.Raw(text)
+    return int(text) if name in _NUMBERS else text
+
+
+def _starting_point() -> str:
+    after = request.headers.get("Last-Event-ID") or request.args.get("starting_after") or "0"
+    if not _EVENT_ID.fullmatch(after):
+        raise BadEventId("Expected the id of an event of this job.", param="Last-Event-ID")
+    return after

@@ -1,0 +1,68 @@
+"""Hears which jobs changed, anywhere, and wakes those who wait for them in this process."""
+
+import logging
+import time
+
+import gevent
+import redis
+
+from contracts.store.job_store import WAKE_CHANNEL
+from services.gateway.jobs.waiting import WakeUps
+
+logger = logging.getLogger(__name__)
+PING_S = 5.0
+"""A silent channel is asked this often whether it is still there."""
+RETRY_S = 0.5
+
+
+class Listener:
+    """Hears the store's channel of changed jobs and wakes those who wait for them."""
+
+    def __init__(self, client: "redis.Redis", wake_ups: WakeUps) -> None:
+        self._client = client
+        self._wake_ups = wake_ups
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Start listening; while the store is out of reach, try again and again."""
+        self._greenlet = gevent.spawn(self._loop)
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def _loop(self) -> None:
+        while True:
+            try:
+                self._listen()
+            except (redis.RedisError, OSError) as error:
+                logger.debug("listening for changed jobs was interrupted: %s", error)
+            except Exception:
+                logger.exception("listening for changed jobs failed")
+            gevent.sleep(RETRY_S)
+
+    def _listen(self) -> None:
+        with self._client.pubsub() as channel:  # type: ignore[no-untyped-call]
+            channel.subscribe(WAKE_CHANNEL)
+            heard_at = pinged_at = time.monotonic()
+            while True:
+                message = channel.get_message(timeout=1.0)
+                now = time.monotonic()
+                if message is not None:
+                    heard_at = now
+                    self._hear(message)
+                elif now - heard_at > 2 * PING_S:
+                    raise redis.ConnectionError("the channel has gone silent")
+                elif now - max(heard_at, pinged_at) > PING_S:
+                    channel.ping()
+                    pinged_at = now
+
+    def _hear(self, message: dict[str, object]) -> None:
+        data = message["data"]
+        if message["type"] == "message" and isinstance(data, bytes):
+            for job_id in data.decode("ascii", "replace").split():
+                self._wake_ups.wake(job_id)
+        elif message["type"] == "subscribe":
+            # Whatever changed while nobody listened is found by reading.
+            self._wake_ups.wake_all()

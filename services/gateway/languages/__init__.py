@@ -1,0 +1,1 @@
+"""The APIs of LibreTranslate and LanguageTool."""

@@ -1,0 +1,41 @@
+"""Errors as two other APIs put them: both are older than 422, and one of them speaks in plain text."""
+
+import msgspec
+from flask import Response
+
+from contracts.errors import TriptychError, Unauthorized
+from services.gateway.http.error_responses import with_error_headers
+from services.gateway.http.operations import Refusals
+
+_STATUSES = {401: 403, 404: 400, 422: 400}
+_TOLD = (400, 403, 408, 409, 413, 415, 429, 500, 503, 504)
+
+
+class PlainError(msgspec.Struct, frozen=True):
+    """What went wrong, in a sentence."""
+
+    error: str
+
+
+def _status(error: TriptychError) -> int:
+    return _STATUSES.get(error.http_status, error.http_status)
+
+
+def _sentence(error: TriptychError, key_field: str) -> str:
+    if isinstance(error, Unauthorized):
+        return f"A valid API key is required: send it as {key_field}, or as 'Authorization: Bearer <key>'."
+    return f"{error.param}: {error.message}" if error.param else error.message
+
+
+def _libretranslate(error: TriptychError) -> Response:
+    document = msgspec.json.encode(PlainError(_sentence(error, "api_key")))
+    return with_error_headers(Response(document, _status(error), mimetype="application/json"), error)
+
+
+def _languagetool(error: TriptychError) -> Response:
+    text = f"Error: {_sentence(error, 'apiKey')}"
+    return with_error_headers(Response(text, _status(error), mimetype="text/plain"), error)
+
+
+LIBRETRANSLATE = Refusals(_libretranslate, PlainError, _TOLD)
+LANGUAGETOOL = Refusals(_languagetool, str, _TOLD, "text/plain")

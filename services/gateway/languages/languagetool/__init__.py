@@ -1,0 +1,1 @@
+"""LanguageTool's HTTP API over the denoise task."""

@@ -1,0 +1,71 @@
+"""LanguageTool's answers around the matches, which are in `languagetool_matches.py`."""
+
+import msgspec
+
+from contracts.seq2seq import Edit
+from services.gateway.languages.languagetool.checked_text import CheckedText
+from services.gateway.languages.languagetool.matches import MAX_MATCHES, Match, matches_of
+from services.gateway.version import VERSION
+
+
+class Software(msgspec.Struct, frozen=True, rename="camel"):
+    """Who answers."""
+
+    name: str = "Triptych"
+    version: str = VERSION
+    build_date: str = ""
+    api_version: int = 1
+    premium: bool = False
+    status: str = ""
+
+
+class Warnings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Whether there are more matches than are told."""
+
+    incomplete_results: bool
+    incomplete_results_reason: str = ""
+
+
+class Detected(msgspec.Struct, frozen=True):
+    """Not detected, in fact: the same as the language."""
+
+    name: str
+    code: str
+    confidence: float = 1.0
+
+
+class CheckedLanguage(msgspec.Struct, frozen=True, rename="camel"):
+    """The language in which the text was read."""
+
+    name: str
+    code: str
+    detected_language: Detected
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """LanguageTool's answer."""
+
+    software: Software = Software()
+    warnings: Warnings
+    language: CheckedLanguage
+    matches: list[Match]
+
+
+class KnownLanguage(msgspec.Struct, frozen=True, rename="camel"):
+    """A language in which texts are checked."""
+
+    name: str
+    code: str
+    long_code: str
+
+
+def checked(text: CheckedText, language: tuple[str, str], edits: list[Edit]) -> Checked:
+    """Return the answer to a text in a language, of this code and name, whose corrections these are."""
+    matches, more = matches_of(text, edits)
+    code, name = language
+    reason = f"Only the first {MAX_MATCHES} matches are told: send the text in parts." if more else ""
+    return Checked(
+        warnings=Warnings(more, reason),
+        language=CheckedLanguage(name, code, Detected(name, code)),
+        matches=matches,
+    )

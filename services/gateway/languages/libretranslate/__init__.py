@@ -1,0 +1,1 @@
+"""LibreTranslate's HTTP API over the translate task."""

@@ -1,0 +1,51 @@
+"""What Prometheus reads of workers that write texts, from their heartbeats: tokens, times, and how full they are."""
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from contracts.figures import DURATION_BOUNDS_S, Durations
+from contracts.store.registry import WorkerCard
+
+_COUNTERS = {
+    "tokens_in": "Tokens of prompts that a worker has read.",
+    "tokens_out": "Tokens that a worker has written.",
+}
+_GAUGES = {
+    "rows_running": "Texts that a worker writes.",
+    "rows_waiting": "Texts that wait in a worker for a place.",
+    "cache_tokens": "Tokens that texts hold in the caches of a worker.",
+    "cache_max_tokens": "Tokens that the caches of a worker have room for.",
+}
+_DURATIONS = {
+    "first_token": "Time from the start of an attempt to its first token.",
+    "token_gap": "Time from a text's token to its next.",
+}
+
+
+def families(workers: Iterable[WorkerCard]) -> Iterator[Metric]:
+    """Yield the figures of those workers that have any."""
+    figures = [(card.id, card.generation) for card in workers if card.generation is not None]
+    for name, text in _COUNTERS.items():
+        counter = CounterMetricFamily(f"triptych_worker_{name}", text, labels=["worker"])
+        for worker, figure in figures:
+            counter.add_metric([worker], getattr(figure, name))
+        yield counter
+    for name, text in _GAUGES.items():
+        gauge = GaugeMetricFamily(f"triptych_worker_{name}", text, labels=["worker"])
+        for worker, figure in figures:
+            gauge.add_metric([worker], getattr(figure, name))
+        yield gauge
+    for name, text in _DURATIONS.items():
+        histogram = HistogramMetricFamily(f"triptych_worker_{name}_seconds", text, labels=["worker"])
+        for worker, figure in figures:
+            durations: Durations = getattr(figure, name)
+            histogram.add_metric([worker], _buckets(durations), durations.sum_s)
+        yield histogram
+
+
+def _buckets(durations: Durations) -> list[tuple[str, float]]:
+    """Return how many fell below each bound, as Prometheus counts: those below the bounds before it included."""
+    bounds = [*map(str, DURATION_BOUNDS_S), "+Inf"]
+    return list(zip(bounds, accumulate(map(float, durations.counts)), strict=True))

@@ -1,0 +1,121 @@
+"""What Prometheus reads: this process's requests, and the queue as it stands in the store at that moment."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import redis
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from contracts.errors import Unavailable
+from contracts.store.job_store import JobStore
+from contracts.store.registry import Registry, WorkerCard
+from services.gateway.monitoring import generation_metrics
+from services.gateway.monitoring.monitor import Monitor
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Counts requests and submits, and reads the rest from the store at each scrape."""
+
+    def __init__(self, store: JobStore, registry: Registry, monitor: Monitor) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._prometheus = CollectorRegistry()
+        self._requests = Counter(
+            "triptych_http_requests", "Requests answered.", ["route", "status"], registry=self._prometheus
+        )
+        self._seconds = Histogram(
+            "triptych_http_request_seconds",
+            "Time from a request's head to the head of its answer, waits for jobs included.",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self._prometheus,
+        )
+        self._submits = Counter(
+            "triptych_submits",
+            "Accepted submits; replayed ones met the job of an earlier request.",
+            ["task", "replayed"],
+            registry=self._prometheus,
+        )
+        self._streams = Gauge("triptych_streams_open", "Streams of events that are open.", registry=self._prometheus)
+        self._prometheus.register(StoreCollector(store, registry, monitor))
+
+    def watch_streams(self, num_open: Callable[[], float]) -> None:
+        """Tell how many streams are open whenever somebody asks."""
+        self._streams.set_function(num_open)
+
+    def answered(self, route: str, status: int, started_at: float) -> None:
+        """Count one request that began at ``time.perf_counter()`` ``started_at``."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(time.perf_counter() - started_at)
+
+    def submitted(self, task: str, replayed: bool) -> None:
+        """Count one accepted submit."""
+        self._submits.labels(task, str(replayed).lower()).inc()
+
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self._prometheus)
+
+
+class StoreCollector:
+    """Asks the store at each scrape; without the store, only ``triptych_store_up`` is told, as 0."""
+
+    def __init__(self, store: JobStore, registry: Registry, monitor: Monitor) -> None:
+        self._store = store
+        self._registry = registry
+        self._monitor = monitor
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: names are known only by asking, and registering must not ask."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what the store knows."""
+        try:
+            self._monitor.check_store()
+            workers = self._registry.workers()
+            families = [*self._jobs(), *_workers(workers), *generation_metrics.families(workers)]
+        except (redis.RedisError, Unavailable):
+            families = []
+        yield GaugeMetricFamily("triptych_store_up", "1 while the job store answers.", value=float(bool(families)))
+        yield from families
+
+    def _jobs(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("triptych_jobs_waiting", "Jobs that wait for a model.", labels=["model"])
+        oldest = GaugeMetricFamily(
+            "triptych_oldest_waiting_seconds", "How long the oldest waiting job has waited.", labels=["model"]
+        )
+        for model in self._registry.models():
+            num_waiting, oldest_s = self._store.depth(model)
+            waiting.add_metric([model], num_waiting)
+            oldest.add_metric([model], oldest_s)
+        yield waiting
+        yield oldest
+        yield GaugeMetricFamily("triptych_jobs_live", "Jobs that are not finished.", value=self._store.num_live())
+        finished = CounterMetricFamily("triptych_jobs_finished", "Jobs that ended.", labels=["model", "status"])
+        for (model, status), count in self._store.num_finished().items():
+            finished.add_metric([model, status], count)
+        yield finished
+
+
+def _workers(workers: list[WorkerCard]) -> Iterator[Metric]:
+    yield GaugeMetricFamily("triptych_workers_alive", "Workers whose heartbeat is fresh.", value=len(workers))
+    running = GaugeMetricFamily("triptych_worker_jobs_running", "Jobs that a worker runs.", labels=["worker"])
+    memory = GaugeMetricFamily("triptych_worker_rss_bytes", "Resident memory of a worker.", labels=["worker"])
+    batches = CounterMetricFamily("triptych_worker_batches", "Model calls of a worker.", labels=["worker"])
+    rows = CounterMetricFamily("triptych_worker_rows", "Rows in a worker's model calls.", labels=["worker"])
+    padding = GaugeMetricFamily(
+        "triptych_worker_padding_ratio",
+        "Tokens that a worker's model calls computed, padding included, per real token.",
+        labels=["worker"],
+    )
+    for card in workers:
+        running.add_metric([card.id], card.running)
+        memory.add_metric([card.id], card.rss_bytes)
+        batches.add_metric([card.id], card.num_batches)
+        rows.add_metric([card.id], card.num_rows)
+        if card.real_tokens:
+            padding.add_metric([card.id], card.padded_tokens / card.real_tokens)
+    yield from (running, memory, batches, rows, padding)

@@ -1,0 +1,183 @@
+"""OpenAI's answers where text is written: their shapes, and how tokens and usage are put into them."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from contracts.generation import FinishReason as OwnReason
+from contracts.generation import Sequence, Token
+from contracts.jobs import Job
+from services.gateway.jobs.outcome import usage_of
+
+FinishReason = Literal["stop", "length"]
+FINISH_REASONS: dict[OwnReason, FinishReason] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop"}
+
+
+class CompletionUsage(msgspec.Struct, frozen=True):
+    """Tokens that the model read and wrote."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+def completion_usage(job: Job) -> CompletionUsage:
+    """Return a succeeded job's tokens as OpenAI counts them."""
+    usage = usage_of(job)
+    return CompletionUsage(usage.tokens_used, usage.tokens_out, usage.tokens_used + usage.tokens_out)
+
+
+def head_of(job: Job, prefix: str) -> dict[str, Any]:
+    """Return the fields with which every answer, and every chunk of a stream, begins."""
+    return {"id": prefix + job.id, "created": int(job.created_at), "model": job.model}
+
+
+class TopLogprob(msgspec.Struct, frozen=True):
+    """A likely token. ``bytes`` is its text in UTF-8."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """A token of the message, and the likeliest ones at its place."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: list[TopLogprob]
+
+
+class ChatLogprobs(msgspec.Struct, frozen=True):
+    """The tokens of a message, without the special ones."""
+
+    content: list[TokenLogprob]
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    """What the model says."""
+
+    content: str
+    role: Literal["assistant"] = "assistant"
+    refusal: None = None
+
+
+class ChatChoice(msgspec.Struct, frozen=True):
+    """One of the answers."""
+
+    index: int
+    message: ChatMessage
+    logprobs: ChatLogprobs | None
+    finish_reason: FinishReason
+
+
+class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenAI's answer."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[ChatChoice]
+    usage: CompletionUsage
+    system_fingerprint: str | None
+
+
+class ChatDelta(msgspec.Struct, frozen=True):
+    """What a message has grown by."""
+
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+
+
+class ChatChunkChoice(msgspec.Struct, frozen=True):
+    """What one of the answers has grown by."""
+
+    index: int
+    delta: ChatDelta
+    logprobs: ChatLogprobs | None = None
+    finish_reason: FinishReason | None = None
+
+
+class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a stream. With `include_usage` the last before the end has the usage and no choices."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChatChunkChoice]
+    usage: CompletionUsage | UnsetType | None = UNSET
+
+
+class CompletionLogprobs(msgspec.Struct, frozen=True):
+    """The tokens of a text, without the special ones; ``text_offset`` counts the characters of the tokens before."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class CompletionChoice(msgspec.Struct, frozen=True):
+    """One of the continuations; in a stream, what it has grown by."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobs | None
+    finish_reason: FinishReason | None
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenAI's answer, and one item of a stream; there `usage` comes with `include_usage`, last and without choices."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: CompletionUsage | UnsetType | None = UNSET
+    system_fingerprint: str | UnsetType | None = UNSET
+
+
+def chat_logprobs_of(written: Sequence) -> ChatLogprobs:
+    """Return the tokens of a text that was asked for with its details."""
+    details = written.details
+    return chat_logprobs(details.tokens, details.top_tokens) if details else ChatLogprobs([])
+
+
+def chat_logprobs(tokens: list[Token], tops: list[list[Token]]) -> ChatLogprobs:
+    """Return tokens in the words of chat completions; ``tops`` has a list for each, or none at all."""
+    pairs = zip(tokens, tops or [[]] * len(tokens), strict=True)
+    return ChatLogprobs(
+        [
+            TokenLogprob(token.text, token.logprob, list(token.text.encode()), [_top(one) for one in top])
+            for token, top in pairs
+            if not token.special
+        ]
+    )
+
+
+def _top(token: Token) -> TopLogprob:
+    return TopLogprob(token.text, token.logprob, list(token.text.encode()))
+
+
+def completion_logprobs_of(written: Sequence) -> CompletionLogprobs | None:
+    """Return the tokens of a text, if it was asked for with its details."""
+    details = written.details
+    return completion_logprobs(details.tokens, details.top_tokens, 0) if details else None
+
+
+def completion_logprobs(tokens: list[Token], tops: list[list[Token]], offset: int) -> CompletionLogprobs:
+    """Return tokens in the words of completions, as ``chat_logprobs``; ``offset`` is that of the first."""
+    found = CompletionLogprobs([], [], [], [])
+    for token, top in zip(tokens, tops or [[]] * len(tokens), strict=True):
+        if not token.special:
+            found.tokens.append(token.text)
+            found.token_logprobs.append(token.logprob)
+            found.top_logprobs.append({one.text: one.logprob for one in (*top, token)})
+            found.text_offset.append(offset)
+            offset += len(token.text)
+    return found

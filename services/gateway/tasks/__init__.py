@@ -1,0 +1,1 @@
+"""One route for each task, answered in the task's own shape."""

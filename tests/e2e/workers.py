@@ -1,0 +1,161 @@
+"""A worker of either kind as a process, and a hand in the store that submits to it as a gateway would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from contracts.jobs import Job, NewJob, new_job_id
+from contracts.settings import StoreSettings
+from contracts.store.job_store import Admission, JobStore
+from contracts.store.redis_client import connect
+from contracts.store.registry import Registry
+from contracts.tasks import Family, num_inputs
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+TENANT = "acme"
+START_S = 40.0
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")} | settings
+
+
+def run_worker_command(family: Family, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a worker program that ends by itself, with these arguments and settings."""
+    command = [sys.executable, "-m", f"workers.{family}", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=_environment(**settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, status: int = 2) -> None:
+    """Assert that a worker did not begin, and said why in one line."""
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    family = done.args[2].partition(".")[2]
+    assert line.startswith(f"{family} worker: ") and expected in line, line
+
+
+class Worker:
+    """One worker process on a store, and what a test does with both."""
+
+    def __init__(self, family: Family, server: ValkeyServer, log: Path, **settings: str) -> None:
+        self.server = server
+        self.log_file = log
+        self.client = connect(server.url, timeout_s=10, retries=0)
+        self.store = JobStore.of(self.client, StoreSettings())
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", f"workers.{family}"],
+                cwd=ROOT,
+                env=_environment(TRIPTYCH_REDIS_URL=server.url, **settings),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+
+    def log(self) -> str:
+        """Return all that the worker printed."""
+        return self.log_file.read_text(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        """Wait until this worker has announced itself."""
+        registry = Registry(self.client)
+
+        def announced() -> bool:
+            assert self.process.poll() is None, self.log()
+            return self.process.pid in {card.pid for card in registry.workers()}
+
+        wait_until(announced, START_S, "the worker did not get ready")
+
+    def submit(
+        self,
+        model: str,
+        inputs: Any,
+        parameters: dict[str, Any] | None = None,
+        task: str = "embed",
+        *,
+        stream: bool = False,
+        deadline_s: float = 300,
+        timeout_s: float = 200,
+    ) -> str:
+        """Submit a job and return its id."""
+        request = {"inputs": inputs, "parameters": parameters or {}, **({"stream": True} if stream else {})}
+        job = NewJob(
+            id=new_job_id(),
+            tenant=TENANT,
+            task=task,
+            model=model,
+            request=json.dumps(request).encode(),
+            metadata=b"{}",
+            num_inputs=num_inputs(inputs),
+            deadline_s=deadline_s,
+            timeout_s=timeout_s,
+            ttl_s=3600,
+        )
+        return self.store.submit(job, Admission())[0]
+
+    def job(self, job_id: str) -> Job:
+        """Return the record as it is now."""
+        return self.store.read(job_id, TENANT)
+
+    def ended(self, job_id: str, timeout_s: float = 60) -> Job:
+        """Wait for the end of a job and return its record."""
+
+        def look() -> Job | None:
+            assert self.process.poll() is None, f"the worker ended:\n{self.log()[-3000:]}"
+            job = self.job(job_id)
+            return job if job.finished else None
+
+        job = wait_until(look, timeout_s, f"job {job_id} did not end")
+        assert job is not None
+        return job
+
+    def answer(self, *request: Any, **more: Any) -> Any:
+        """Submit a job that must succeed and return its output."""
+        job = self.ended(self.submit(*request, **more))
+        assert job.status == "succeeded", job.error
+        return json.loads(job.output or b"")
+
+    def lose_connections(self) -> None:
+        """Let the server drop every connection that is not this one."""
+        self.client.client_kill_filter(_type="normal", skipme=True)
+
+    def memory_mb(self) -> float:
+        """Return the resident memory of the worker in megabytes."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
+
+    def terminate(self, timeout_s: float = 40) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(20)
+        self.client.close()
+        self.client.connection_pool.disconnect()
+
+
+@contextmanager
+def running_worker(family: Family, server: ValkeyServer, log: Path, **settings: str) -> Iterator[Worker]:
+    """Run a worker for the length of a ``with`` block, ready to take jobs."""
+    worker = Worker(family, server, log, **settings)
+    try:
+        worker.wait_until_ready()
+        yield worker
+    finally:
+        worker.close()

@@ -1,0 +1,242 @@
+"""API keys and tenants: who may ask at all, and who may see what."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.gateway.auth.api_keys import ApiKeys
+from tests.gateway.gateway_process import ROOT, GatewayProcess, environment, running_gateway
+from tests.gateway.small_worker import EMBED, UNSERVED, announce, running_worker, store_of
+from tests.support.valkey import ValkeyServer, free_port, running_valkey
+from tests.support.waiting import wait_until
+
+Keys = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command(url: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the gateway's command line."""
+    return subprocess.run(
+        [sys.executable, "-m", "services.gateway", *arguments],
+        cwd=ROOT,
+        env=environment(url, **settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with running_valkey(tmp_path_factory.mktemp("keys") / "valkey") as server:
+        announce(server.url)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def keys(valkey: ValkeyServer) -> dict[str, str]:
+    """One key for each of two tenants."""
+    return {name: command(valkey.url, "keys", "create", "--tenant", name).stdout.strip() for name in ("ann", "bob")}
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    valkey: ValkeyServer, keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    folder = tmp_path_factory.mktemp("keys-gateway")
+    with running_worker(valkey.url), running_gateway(valkey.url, folder) as gateway:
+        yield gateway
+
+
+def _client(gateway: GatewayProcess, key: str) -> httpx.Client:
+    return httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+
+def test_while_there_are_keys_one_is_needed(gateway: GatewayProcess, keys: dict[str, str]) -> None:
+    good = keys["ann"]
+    _, key_id, _ = good.split("_", 2)
+    wrong = ["", "Bearer", "Basic abc", "Bearer x", f"Bearer tt_{key_id}_{'A' * 43}", f"Bearer {good}x",
+             f"Bearer tt_{'0' * 16}_{good[-43:]}", f"Bearer {good[:-1]}", f"bearer{good}"]  # fmt: skip
+    answers = [httpx.get(f"{gateway.url}/v1/jobs", headers={"Authorization": header}) for header in wrong]
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.content for answer in answers}) == 1
+    assert answers[0].json()["error"]["code"] == "unauthorized"
+    assert answers[0].headers["WWW-Authenticate"] == "Bearer"
+    for headers in ({"Authorization": f"Bearer {good}"}, {"Authorization": f"bearer {good}"}, {"X-API-Key": good}):
+        assert httpx.get(f"{gateway.url}/v1/jobs", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
+def test_what_describes_the_gateway_is_open(gateway: GatewayProcess, path: str) -> None:
+    assert httpx.get(gateway.url + path).status_code == 200
+
+
+def test_every_other_route_needs_a_key(gateway: GatewayProcess) -> None:
+    document = httpx.get(f"{gateway.url}/openapi.json").json()
+    closed = [(method, path) for path, methods in document["paths"].items() for method, operation in methods.items()
+              if operation["security"]]  # fmt: skip
+    assert len(closed) >= 12
+    # Where the key may be in the body, the body is read first; and these APIs say 403.
+    in_body: dict[str, Any] = {"/translate": {"json": {}}, "/v2/check": {"data": {"x": "y"}}}
+    for method, path in closed:
+        url = gateway.url + path.replace("{job_id}", "A" * 22).replace("{model}", EMBED)
+        answer = httpx.request(method, url, **in_body.get(path, {}))
+        assert answer.status_code == (403 if path in in_body else 401), path
+
+
+def test_a_tenant_sees_only_its_own_jobs(gateway: GatewayProcess, keys: dict[str, str]) -> None:
+    with _client(gateway, keys["ann"]) as ann, _client(gateway, keys["bob"]) as bob:
+        running = ann.post("/v1/jobs", json={"task": "embed", "inputs": "x", "model": UNSERVED}).json()["id"]
+        ended = ann.post("/v1/embed", json={"inputs": "x"}).headers["X-Triptych-Job-Id"]
+        deleted = ann.post("/v1/jobs", json={"task": "embed", "inputs": "x", "model": UNSERVED}).json()["id"]
+        ann.delete(f"/v1/jobs/{deleted}")
+        for job_id in (running, ended, deleted):
+            path, unknown = f"/v1/jobs/{job_id}", f"/v1/jobs/{'B' * 22}"
+            walk = [("GET", ""), ("GET", "?wait=5"), ("GET", "/events"), ("POST", "/cancel"), ("DELETE", "")]
+            for method, tail in walk:
+                theirs, nobodys = bob.request(method, path + tail), bob.request(method, unknown + tail)
+                assert (
+                    (theirs.status_code, theirs.content)
+                    == (404, nobodys.content)
+                    == (nobodys.status_code, theirs.content)
+                )
+        assert bob.get("/v1/jobs").json()["data"] == []
+        assert {job["id"] for job in ann.get("/v1/jobs").json()["data"]} == {running, ended}
+        assert ann.get(f"/v1/jobs/{running}").json()["status"] == "queued"
+
+
+def test_idempotency_keys_are_a_tenants_own(gateway: GatewayProcess, keys: dict[str, str]) -> None:
+    body, headers = {"inputs": "x"}, {"Idempotency-Key": "shared"}
+    with _client(gateway, keys["ann"]) as ann, _client(gateway, keys["bob"]) as bob:
+        first, second = (client.post("/v1/embed", json=body, headers=headers) for client in (ann, bob))
+    assert first.headers["X-Triptych-Job-Id"] != second.headers["X-Triptych-Job-Id"]
+    assert "Idempotent-Replayed" not in second.headers
+
+
+def test_clients_that_cannot_send_headers_have_their_key_in_the_body(
+    gateway: GatewayProcess, keys: dict[str, str]
+) -> None:
+    ann, bob = keys["ann"], keys["bob"]
+    calls: list[tuple[str, str, str, dict[str, str]]] = [
+        ("/translate", "json", "api_key", {"q": "One.", "source": "en", "target": "de"}),
+        ("/translate", "data", "api_key", {"q": "One.", "source": "en", "target": "de"}),
+        ("/v2/check", "data", "apiKey", {"text": "teh", "language": "en"}),
+    ]
+    with _client(gateway, ann) as theirs, httpx.Client(base_url=gateway.url) as nobody:
+        for path, kind, field, body in calls:
+            options: dict[str, Any] = {kind: {**body, field: ann}}
+            job_id = nobody.post(path, **options).headers["X-Triptych-Job-Id"]
+            assert theirs.get(f"/v1/jobs/{job_id}").status_code == 200
+            # A header counts before it.
+            options = {kind: {**body, field: bob}}
+            job_id = theirs.post(path, **options).headers["X-Triptych-Job-Id"]
+            assert theirs.get(f"/v1/jobs/{job_id}").status_code == 200
+            for wrong in ("", "x", f"{ann}x"):
+                options = {kind: {**body, field: wrong}}
+                answer = nobody.post(path, **options)
+                assert answer.status_code == 403 and f"send it as {field}" in answer.text
+                assert "WWW-Authenticate" not in answer.headers
+        for path in ("/languages", "/v2/languages"):
+            assert nobody.get(path).status_code == 200
+
+
+def test_no_secret_is_stored_or_logged(valkey: ValkeyServer, gateway: GatewayProcess, keys: dict[str, str]) -> None:
+    httpx.get(f"{gateway.url}/v1/jobs", headers={"Authorization": f"Bearer {keys['ann']}"})
+    store = store_of(valkey.url)
+    stored = b"".join(store.client.hgetall("triptych:api_keys").values())
+    store.client.close()
+    for key in keys.values():
+        secret = key.split("_", 2)[2]
+        assert secret.encode() not in stored
+        assert secret not in gateway.log.read_text()
+        assert secret.encode() not in (valkey.folder / "valkey.log").read_bytes()
+
+
+def test_keys_are_made_listed_and_revoked(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    url = valkey_server.url
+    announce(url)
+    with running_gateway(url, tmp_path) as gateway:
+        assert httpx.get(f"{gateway.url}/v1/jobs").status_code == 200, "open while there are no keys"
+        made = command(url, "keys", "create", "--tenant", "acme", "--name", "ci")
+        key = made.stdout.strip()
+        assert made.returncode == 0 and key.startswith("tt_") and "not shown again" in made.stderr
+        with _client(gateway, key) as client:
+            wait_until(lambda: httpx.get(f"{gateway.url}/v1/jobs").status_code == 401, 5, "still open")
+            assert client.get("/v1/jobs").status_code == 200
+            listed = command(url, "keys", "list").stdout
+            key_id = key.split("_")[1]
+            assert key_id in listed and "acme" in listed and "ci" in listed and key.split("_", 2)[2] not in listed
+            command(url, "keys", "create", "--tenant", "other")
+            assert command(url, "keys", "revoke", key_id).returncode == 0
+            wait_until(lambda: client.get("/v1/jobs").status_code == 401, 8, "a revoked key is taken")
+    assert command(url, "keys", "revoke", key_id).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["keys", "create", "--tenant", "a b"], 2, "--tenant"),
+        (["keys", "create"], 2, "--tenant"),
+        (["keys"], 2, "ACTION"),
+        (["fly"], 2, "fly"),
+        (["--help"], 0, "keys create --tenant"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(valkey: ValkeyServer, arguments: list[str], code: int, says: str) -> None:
+    found = command(valkey.url, *arguments)
+    assert (found.returncode, says in found.stdout + found.stderr) == (code, True), found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_keys_without_a_store_end_with_one_line() -> None:
+    found = command(f"redis://127.0.0.1:{free_port()}/0", "keys", "list")
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: the store") and found.stderr.count("\n") == 1
+
+
+def test_an_address_for_others_is_refused_without_keys(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    url = valkey_server.url
+    announce(url)
+    refused = command(url, TRIPTYCH_HOST="0.0.0.0", TRIPTYCH_PORT=str(free_port()))
+    assert refused.returncode == 2
+    assert "TRIPTYCH_ALLOW_OPEN=1" in refused.stderr and refused.stderr.count("\n") == 1
+    with running_gateway(url, tmp_path, TRIPTYCH_HOST="0.0.0.0", TRIPTYCH_ALLOW_OPEN="1") as gateway:
+        assert httpx.get(f"{gateway.url}/v1/jobs").status_code == 200
+    key = command(url, "keys", "create", "--tenant", "acme").stdout.strip()
+    with running_gateway(url, tmp_path, TRIPTYCH_HOST="0.0.0.0") as gateway, _client(gateway, key) as client:
+        assert client.get("/v1/jobs").status_code == 200
+        command(url, "keys", "revoke", key.split("_")[1])
+        wait_until(lambda: client.get("/v1/jobs").status_code == 401, 8, "a revoked key is taken")
+        assert httpx.get(f"{gateway.url}/v1/jobs").status_code == 401, "the last key is gone, and it is open"
+
+
+def test_unknown_ids_and_wrong_secrets_take_the_same_comparison(valkey: ValkeyServer) -> None:
+    store = store_of(valkey.url)
+    api_keys = ApiKeys(store.client)
+    key = api_keys.create("timing")
+    assert api_keys.tenant_of(key) == "timing"
+    wrong = key[:-43] + "A" * 43
+    unknown = "tt_" + "0" * 16 + "_" + "A" * 43
+
+    def median_s(presented: str) -> float:
+        times = []
+        for _ in range(300):
+            api_keys._found.clear()
+            started = time.perf_counter()
+            assert api_keys.tenant_of(presented) is None
+            times.append(time.perf_counter() - started)
+        return sorted(times)[150]
+
+    # One is parsed as JSON and the other is not; the hash and its comparison are common to both.
+    assert 0.3 < median_s(wrong) / median_s(unknown) < 3
+    stored = json.loads(store.client.hget("triptych:api_keys", key.split("_")[1]))
+    assert set(stored) == {"sha256", "tenant", "created_at", "name"}
+    api_keys.revoke(key.split("_")[1])
+    store.client.close()

@@ -1,0 +1,203 @@
+"""The store dies, freezes or fills up under a gateway: every request is answered in time, and all is well after."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from contracts.errors import WorkerLost
+from tests.gateway.decoder_fakes import UNSERVED_WRITER, Hand
+from tests.gateway.gateway_process import GatewayProcess, running_gateway
+from tests.gateway.small_worker import UNSERVED, announce, store_of
+from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.waiting import wait_until
+
+Call = Callable[[], httpx.Response]
+IN_TIME_S = 3.5
+BODY = {"task": "embed", "inputs": "text", "model": UNSERVED}
+GENERATE = {"inputs": "x", "model": UNSERVED_WRITER, "stream": True}
+
+
+@pytest.fixture
+def gateway(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[GatewayProcess]:
+    announce(valkey_server.url)
+    with running_gateway(valkey_server.url, tmp_path) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway: GatewayProcess) -> Iterator[httpx.Client]:
+    """One client for all threads: making one takes longer than many a request."""
+    limits = httpx.Limits(max_connections=None)
+    with httpx.Client(base_url=gateway.url, timeout=60, limits=limits) as client:
+        yield client
+
+
+def timed(call: Call) -> tuple[float, httpx.Response]:
+    started = time.monotonic()
+    answer = call()
+    return time.monotonic() - started, answer
+
+
+def requests_of(client: httpx.Client, job_id: str, number: int) -> list[Call]:
+    """Return calls of every kind that needs the store."""
+    kinds: list[Call] = [
+        lambda: client.post("/v1/jobs", json=BODY),
+        lambda: client.post("/v1/embed", json={"inputs": "x", "model": UNSERVED}),
+        lambda: client.post("/v1/embeddings", json={"input": "x", "model": UNSERVED}),
+        lambda: client.get("/v1/jobs"),
+        lambda: client.get(f"/v1/jobs/{job_id}"),
+        lambda: client.get(f"/v1/jobs/{job_id}?wait=20"),
+        lambda: client.get(f"/v1/jobs/{job_id}/events?starting_after=99999999999999"),
+        lambda: client.post(f"/v1/jobs/{job_id}/cancel"),
+        lambda: client.delete(f"/v1/jobs/{'A' * 22}"),
+        lambda: client.get("/v1/workers"),
+        lambda: client.post("/v1/generate", json=GENERATE),
+        lambda: client.post("/v1/completions", json={"prompt": "x", "model": UNSERVED_WRITER, "stream": True}),
+    ]
+    return [kinds[index % len(kinds)] for index in range(number)]
+
+
+def all_at_once(calls: list[Call]) -> list[tuple[float, httpx.Response]]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(timed, calls))
+
+
+@pytest.mark.parametrize("fault", ["frozen", "killed"])
+def test_without_its_store_every_request_is_answered_in_time(
+    valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client, fault: str
+) -> None:
+    job_id = client.post("/v1/jobs", json=BODY).json()["id"]
+    poll = f"/v1/jobs/{job_id}"
+    with ThreadPoolExecutor(10) as pool:
+        polls = [pool.submit(timed, lambda: client.get(poll, params={"wait": 30})) for _ in range(10)]
+        wait_until(lambda: _num_clients(gateway) >= 10, 10, "the long polls have not begun")
+        broken_at = time.monotonic()
+        valkey_server.freeze() if fault == "frozen" else valkey_server.kill()
+        answers = all_at_once(requests_of(client, job_id, 100))
+        answers += all_at_once(requests_of(client, job_id, 100))
+        ended = [future.result() for future in polls]
+        assert time.monotonic() - broken_at < 2 * IN_TIME_S
+    for seconds, answer in answers:
+        assert answer.status_code == 503, (answer.request.url, answer.text)
+        assert answer.json()["error"]["code"] == "unavailable"
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert seconds < IN_TIME_S, answer.request.url
+    assert {answer.status_code for _, answer in ended} == {503}
+    seconds, answer = timed(lambda: client.get("/livez"))
+    assert (answer.status_code, seconds < 1) == (200, True)
+    assert client.get("/readyz").json()["reasons"] == ["The job store does not answer."]
+    assert "triptych_store_up 0.0" in client.get("/metrics").text
+    valkey_server.thaw() if fault == "frozen" else valkey_server.start()
+    wait_until(lambda: client.get("/readyz").status_code == 200, 10, "not ready again")
+    assert client.get(poll).status_code == 200
+    assert client.post("/v1/jobs", json=BODY).status_code == 202
+
+
+def _num_clients(gateway: GatewayProcess) -> int:
+    """Return how many connections the gateway's clients hold; each long poll has its own."""
+    worker = psutil.Process(gateway.pid).children()[0]
+    ours = [entry for entry in worker.net_connections("tcp") if entry.laddr and entry.laddr.port == gateway.port]
+    return sum(entry.status == psutil.CONN_ESTABLISHED for entry in ours)
+
+
+def test_a_stream_ends_when_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
+    job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()
+    with httpx.stream("GET", gateway.url + job["urls"]["events"], timeout=30) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        valkey_server.freeze()
+        seconds, _ = timed(lambda: list(lines))
+    assert seconds < IN_TIME_S
+    valkey_server.thaw()
+
+
+def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
+    found: list[bytes] = []
+
+    def read() -> None:
+        with httpx.stream("POST", f"{gateway.url}/v1/generate", json=GENERATE, timeout=30) as answer:
+            found.extend(answer.iter_raw())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    store = store_of(valkey_server.url)
+    hand = Hand(store)
+    hand.tell(*hand.text()[:2])
+    wait_until(lambda: found, 5, "the stream has not begun")
+    valkey_server.freeze()
+    seconds, _ = timed(lambda: reader.join(20))  # type: ignore[arg-type, return-value]
+    assert seconds < IN_TIME_S
+    assert b'"error_type":"unavailable"' in b"".join(found)
+    valkey_server.thaw()
+    store.client.close()
+
+
+def test_cut_connections_are_made_again_unnoticed(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
+    store = store_of(valkey_server.url)
+    job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()
+    found: list[httpx.Response] = []
+    waiter = threading.Thread(
+        target=lambda: found.append(httpx.get(f"{gateway.url}/v1/jobs/{job['id']}?wait=20", timeout=30))
+    )
+    waiter.start()
+    for _ in range(5):
+        store.client.client_kill_filter(_type="normal", skipme=True)
+        store.client.client_kill_filter(_type="pubsub", skipme=True)
+        assert httpx.post(f"{gateway.url}/v1/jobs", json=BODY).status_code == 202
+        assert httpx.get(f"{gateway.url}/v1/jobs/{job['id']}").status_code == 200
+    claim = store.claim(job["id"], "by hand")
+    assert claim is not None and store.fail(claim, WorkerLost())
+    waiter.join(20)
+    assert found[0].json()["status"] == "failed"
+    store.client.close()
+
+
+def test_a_gateway_starts_before_its_store(tmp_path: Path) -> None:
+    valkey = ValkeyServer(tmp_path / "valkey")
+    with running_gateway(valkey.url, tmp_path, ready=False) as gateway:
+        assert httpx.get(f"{gateway.url}/livez").status_code == 200
+        reasons = httpx.get(f"{gateway.url}/readyz").json()["reasons"]
+        assert reasons == ["The job store does not answer.", "No worker has announced a model yet."]
+        seconds, answer = timed(lambda: httpx.post(f"{gateway.url}/v1/jobs", json=BODY))
+        assert (answer.status_code, seconds < IN_TIME_S) == (503, True)
+        valkey.start()
+        try:
+            wait_until(lambda: len(httpx.get(f"{gateway.url}/readyz").json()["reasons"]) == 1, 10, "no store")
+            without = httpx.post(f"{gateway.url}/v1/embed", json={"inputs": "x"})
+            assert (without.status_code, without.json()["error"]["code"]) == (503, "unavailable")
+            announce(valkey.url)
+            gateway.wait_until_ready()
+            assert httpx.post(f"{gateway.url}/v1/jobs", json=BODY).status_code == 202
+        finally:
+            valkey.stop()
+
+
+def test_a_full_store_takes_no_new_jobs_and_still_answers(tmp_path: Path) -> None:
+    with running_valkey(tmp_path / "valkey", "--maxmemory", "12mb") as valkey:
+        announce(valkey.url)
+        with running_gateway(valkey.url, tmp_path) as gateway, httpx.Client(base_url=gateway.url, timeout=30) as client:
+            body = {**BODY, "inputs": ["x" * 20_000] * 10}
+            first = client.post("/v1/jobs", json=body).json()
+            answers = [client.post("/v1/jobs", json=body) for _ in range(80)]
+            refused = [answer for answer in answers if answer.status_code != 202]
+            assert {answer.status_code for answer in refused} == {503}
+            assert "full" in refused[-1].json()["error"]["message"] and "Retry-After" in refused[-1].headers
+            wait_until(lambda: "nearly full" in client.get("/readyz").text, 5, "not noticed")
+            assert client.get(f"/v1/jobs/{first['id']}").json()["status"] == "queued"
+            assert client.post(f"/v1/jobs/{first['id']}/cancel").json()["status"] == "cancelled"
+
+
+def test_limits_of_queue_and_tenant_are_told_apart(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    announce(valkey_server.url)
+    for setting, status, code in (("MAX_WAITING", 503, "queue_full"), ("MAX_ACTIVE", 429, "quota_exceeded")):
+        settings = {f"TRIPTYCH_{setting}": "2"}
+        with running_gateway(valkey_server.url, tmp_path, **settings) as gateway:
+            answers = [httpx.post(f"{gateway.url}/v1/jobs", json=BODY) for _ in range(3)]
+            assert (answers[-1].status_code, answers[-1].json()["error"]["code"]) == (status, code)
+            assert "Retry-After" in answers[-1].headers

@@ -1,0 +1,58 @@
+"""Jobs through the worker's code, from the bytes of a request to the bytes of an answer, without Redis or Celery."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+from contracts.jobs import Answer, Claim
+from contracts.settings import StoreSettings
+from workers.encoder.tasks import ENCODER
+from workers.runtime.attempts.harness import Attempt
+from workers.runtime.batching.engine import Engine
+from workers.runtime.models.loading import Loader
+from workers.runtime.settings import WorkerSettings
+
+NUM_CLIENTS = 16
+
+
+class Patience:
+    """An attempt that nobody stops."""
+
+    timeout_s = 100.0
+    alone = False
+
+    def stopped(self) -> bool:
+        """Never."""
+        return False
+
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
+        """Nobody looks."""
+
+
+class Worker:
+    """The models of one folder on one engine, as a worker process has them."""
+
+    def __init__(self, *folders: Path, models: tuple[str, ...] = ()) -> None:
+        settings = WorkerSettings(store=StoreSettings(), models_dir=folders, models=models)
+        self.engine = Engine()
+        self.models = Loader(ENCODER, settings, self.engine).load_all()
+
+    def ask(self, model: str, inputs: Any, **parameters: Any) -> Any:
+        """Return the decoded output of one job."""
+        return json.loads(self.answer(model, inputs, **parameters).output)
+
+    def answer(self, model: str, inputs: Any, **parameters: Any) -> Answer:
+        """Run one job."""
+        request = json.dumps({"inputs": inputs, "parameters": parameters}).encode()
+        claim = Claim(
+            id="x" * 22, attempt=1, task="", model=model, request=request, timeout_s=Patience.timeout_s, suspect=False
+        )
+        served = self.models.get(model)
+        assert served is not None
+        return served.answer(claim, cast(Attempt, Patience()))
+
+    def ask_all(self, model: str, many: list[Any], **parameters: Any) -> list[Any]:
+        """Return the outputs of many jobs that run at the same time, so that their rows share batches."""
+        with ThreadPoolExecutor(NUM_CLIENTS) as pool:
+            return list(pool.map(lambda inputs: self.ask(model, inputs, **parameters), many))

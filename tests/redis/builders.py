@@ -1,0 +1,112 @@
+"""The test's own hand in the store: jobs as a gateway makes them, faults, and time that passes at once."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
+
+from contracts.jobs import Answer, Claim, NewJob, new_job_id, queue_of
+from contracts.store.job_store import PREFIX, Admission, JobStore
+
+T = TypeVar("T")
+MODEL = "minilm"
+TENANT = "acme"
+QUEUE = queue_of(MODEL)
+SUSPECTS = queue_of(MODEL, suspect=True)
+NO_LIMITS = Admission()
+ANSWER = Answer(output=b"[[0.5]]", usage=b'{"items":1}', timings=b"{}", model_revision="r1")
+
+
+def new_job(**changes: Any) -> NewJob:
+    """Return a checked request; ``changes`` replace its fields."""
+    fields: dict[str, Any] = {
+        "id": new_job_id(),
+        "tenant": TENANT,
+        "task": "embed",
+        "model": MODEL,
+        "request": b'{"inputs":"hello"}',
+        "metadata": b'{"note":"\\u00e9"}',
+        "num_inputs": 1,
+        "deadline_s": 900.0,
+        "timeout_s": 300.0,
+        "ttl_s": 3600.0,
+    }
+    return NewJob(**(fields | changes))
+
+
+def submit(store: JobStore, **changes: Any) -> str:
+    """Submit a job and return its id."""
+    return store.submit(new_job(**changes), NO_LIMITS)[0]
+
+
+def claimed(store: JobStore, worker: str = "w1", **changes: Any) -> Claim:
+    """Submit a job and claim it."""
+    return claim(store, submit(store, **changes), worker)
+
+
+def claim(store: JobStore, job_id: str, worker: str = "w1") -> Claim:
+    """Claim a job that must be there to be claimed."""
+    claim = store.claim(job_id, worker)
+    assert claim is not None
+    return claim
+
+
+def status(store: JobStore, job_id: str, tenant: str = TENANT) -> str:
+    """Return a job's state."""
+    return store.read(job_id, tenant).status
+
+
+def messages(store: JobStore, queue: str = QUEUE) -> list[str]:
+    """Return the job ids of the messages in a queue, in the order in which workers get them."""
+    rows = store.client.lrange(queue, 0, -1)
+    return [json.loads(json.loads(row)["body"])[0][0] for row in reversed(rows)]
+
+
+def take_message(store: JobStore, queue: str = QUEUE) -> str | None:
+    """Take the next message off a queue as a worker does, and return its job id."""
+    row = store.client.rpop(queue)
+    return None if row is None else json.loads(json.loads(row)["body"])[0][0]
+
+
+def come_due(store: JobStore, *job_ids: str) -> None:
+    """Let the time come when somebody must look at these jobs: their leases, or their patience, are over."""
+    store.client.zadd(f"{PREFIX}due", dict.fromkeys(job_ids, 0), xx=True)
+
+
+def pass_deadline(store: JobStore, *job_ids: str) -> None:
+    """Let the deadlines of these jobs pass."""
+    for job_id in job_ids:
+        store.client.hset(f"{PREFIX}job:{job_id}", "deadline_at", "1")
+    come_due(store, *job_ids)
+
+
+def age(store: JobStore, job_id: str, seconds: float) -> None:
+    """Make a queued job, and its message, older than it is."""
+    key = f"{PREFIX}job:{job_id}"
+    for field in ("queued_at", "pushed_at"):
+        store.client.hincrbyfloat(key, field, -seconds)
+    store.client.zincrby(f"{PREFIX}waiting:{QUEUE}", -seconds, job_id)
+
+
+def field(store: JobStore, job_id: str, name: str) -> str | None:
+    """Return one field of a record as it is stored."""
+    value = store.client.hget(f"{PREFIX}job:{job_id}", name)
+    return None if value is None else value.decode()
+
+
+def active(store: JobStore) -> dict[str, int]:
+    """Return how many unfinished jobs each tenant has."""
+    return {tenant.decode(): int(count) for tenant, count in store.client.hgetall(f"{PREFIX}active").items()}
+
+
+def all_at_once(num_threads: int, call: Callable[[int], T]) -> list[T]:
+    """Call from many threads that start together; return what each got."""
+    barrier = Barrier(num_threads)
+
+    def run(index: int) -> T:
+        barrier.wait()
+        return call(index)
+
+    with ThreadPoolExecutor(num_threads) as pool:
+        return list(pool.map(run, range(num_threads)))

@@ -1,0 +1,342 @@
+"""Steps 4 and 7 on a store by hand: whatever happens inside, an attempt ends once, or is given back, or fenced."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+
+from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
+from contracts.jobs import Answer, Claim
+from contracts.store.job_store import JobStore
+from tests.support.waiting import wait_until
+from tests.unit.attempts.fakes import ANSWER, FakeModel, FakeStore
+from workers.runtime.attempts import harness as harness_module
+from workers.runtime.attempts.control import Stopped
+from workers.runtime.attempts.harness import Attempt, Harness
+
+WAIT_S = 20.0
+
+
+class PanicException(BaseException):
+    """What a native library's panic looks like."""
+
+
+@pytest.fixture(autouse=True)
+def short_pause() -> Iterator[None]:
+    before = harness_module.RETRY_PAUSE_S
+    harness_module.RETRY_PAUSE_S = 0.001
+    yield
+    harness_module.RETRY_PAUSE_S = before
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def harness(store: FakeStore, model: FakeModel) -> Harness:
+    return Harness(cast(JobStore, store), "w1", {"echo": model})
+
+
+def test_a_job_is_claimed_run_and_finished(harness: Harness, store: FakeStore) -> None:
+    job_id = store.add()
+    harness.accept(job_id, suspect=False)
+    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert harness.running() == []
+
+
+def test_a_message_that_comes_five_times_is_run_once(harness: Harness, store: FakeStore) -> None:
+    job_id = store.add()
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: harness.accept(job_id, suspect=False), range(5)))
+    assert [end[:2] for end in store.ends] == [(job_id, "succeeded")]
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "x", "../../etc/passwd", "x" * 23, "x" * 21 + "\n", None, 5, ["x" * 22], {}, b"x" * 22, "é" * 22]
+)
+def test_what_is_no_job_id_never_reaches_the_store(harness: Harness, store: FakeStore, garbage: Any) -> None:
+    for suspect in (False, True):
+        harness.accept(garbage, suspect=suspect)
+    assert store.calls == []
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), OutOfMemory),
+        (SystemExit(1), TriptychError),
+        (KeyboardInterrupt(), TriptychError),
+        (PanicException("native"), TriptychError),
+        (ValueError("secret path /etc/x"), TriptychError),
+        (InputTooLong("inputs[0] has 9 tokens", param="inputs[0]"), InputTooLong),
+    ],
+)
+def test_an_error_ends_its_job_and_nothing_else(
+    harness: Harness, store: FakeStore, model: FakeModel, error: BaseException, expected: type[TriptychError]
+) -> None:
+    model.fail_with(error)
+    first = store.add()
+    harness.accept(first, suspect=False)
+    (end,) = store.ends
+    assert end[:2] == (first, "failed") and type(end[2]) is expected
+    assert "secret" not in end[2].message
+    if expected is InputTooLong:
+        assert end[2].message == "inputs[0] has 9 tokens" and end[2].param == "inputs[0]"
+
+    model.behave = lambda claim, attempt: ANSWER
+    second = store.add()
+    harness.accept(second, suspect=False)
+    assert store.ends[1][:2] == (second, "succeeded")
+
+
+def test_a_stopped_job_is_told_as_cancelled(harness: Harness, store: FakeStore, model: FakeModel) -> None:
+    model.fail_with(Stopped())
+    job_id = store.add()
+    store.cancelled.add(job_id)
+    harness.accept(job_id, suspect=False)
+    assert store.ends == [(job_id, "cancelled", None)]
+
+
+def test_a_job_of_a_model_that_is_not_served_here_fails_by_name(store: FakeStore) -> None:
+    harness = Harness(cast(JobStore, store), "w1", {})
+    harness.accept(store.add(), suspect=False)
+    (end,) = store.ends
+    assert isinstance(end[2], UnknownModel) and "echo" in end[2].message
+
+
+def test_a_job_of_a_task_that_its_model_does_not_do_fails_by_name(store: FakeStore, model: FakeModel) -> None:
+    """It was queued for a model of that name which did."""
+    model.task = "classify"
+    Harness(cast(JobStore, store), "w1", {"echo": model}).accept(store.add(), suspect=False)
+    (end,) = store.ends
+    assert isinstance(end[2], UnknownModel) and "echo for embed" in end[2].message
+
+
+def test_a_store_that_is_away_at_the_claim_leaves_the_job_to_the_reaper(harness: Harness, store: FakeStore) -> None:
+    job_id = store.add()
+    store.outage["claim"] = 1
+    harness.accept(job_id, suspect=False)
+    assert store.ends == [] and job_id in store.queued
+    harness.accept(job_id, suspect=False)
+    assert store.ends[0][:2] == (job_id, "succeeded")
+
+
+def test_an_answer_waits_until_the_store_is_back(harness: Harness, store: FakeStore) -> None:
+    job_id = store.add()
+    store.outage["finish"] = 20
+    harness.accept(job_id, suspect=False)
+    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert store.calls.count("finish") == 21
+
+
+def test_progress_that_cannot_be_told_does_not_fail_the_job(
+    harness: Harness, store: FakeStore, model: FakeModel
+) -> None:
+    def with_progress(claim: Claim, attempt: Attempt) -> Answer:
+        attempt.progress(1)
+        return ANSWER
+
+    model.behave = with_progress
+    store.outage["progress"] = 1
+    harness.accept(store.add(), suspect=False)
+    assert store.ends[0][1] == "succeeded"
+
+
+def test_an_attempt_that_lost_its_lease_throws_its_answer_away(
+    harness: Harness, store: FakeStore, model: FakeModel
+) -> None:
+    def while_away(claim: Claim, attempt: Attempt) -> Answer:
+        store.lose_lease(claim.id)
+        return ANSWER
+
+    model.behave = while_away
+    job_id = store.add()
+    harness.accept(job_id, suspect=False)
+    assert store.ends == []
+    model.behave = lambda claim, attempt: ANSWER
+    harness.accept(job_id, suspect=False)
+    assert store.ends == [(job_id, "succeeded", ANSWER)]
+
+
+def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
+    harness: Harness, store: FakeStore, model: FakeModel
+) -> None:
+    """The old attempt's end must not take the new one out of the heartbeat: its lease would run out under it."""
+    gates = {1: threading.Event(), 2: threading.Event()}
+    seen: dict[int, Attempt] = {}
+
+    def wait(claim: Claim, attempt: Attempt) -> Answer:
+        seen[claim.attempt] = attempt
+        assert gates[claim.attempt].wait(WAIT_S)
+        return ANSWER
+
+    model.behave = wait
+    job_id = store.add()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(harness.accept, job_id, suspect=False)
+        wait_until(lambda: 1 in seen, WAIT_S, "the first attempt did not start")
+        store.lose_lease(job_id)
+        second = pool.submit(harness.accept, job_id, suspect=False)
+        wait_until(lambda: 2 in seen, WAIT_S, "the second attempt did not start")
+        assert seen[1].stopped() and not seen[2].stopped()
+        gates[1].set()
+        first.result(WAIT_S)
+        assert [attempt.claim.attempt for attempt in harness.running()] == [2]
+        gates[2].set()
+        second.result(WAIT_S)
+    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert harness.running() == []
+
+
+def test_suspects_run_one_at_a_time(harness: Harness, store: FakeStore, model: FakeModel) -> None:
+    ids = [store.add(suspect=True) for _ in range(20)]
+    alone: list[bool] = []
+
+    def note(claim: Claim, attempt: Attempt) -> Answer:
+        alone.append(attempt.alone)
+        return ANSWER
+
+    model.behave = note
+    for job_id in ids:
+        harness.accept(job_id, suspect=True)
+    wait_until(lambda: len(store.ends) == 20, WAIT_S, "suspects were not run")
+    assert model.most_inside == 1 and alone == [True] * 20
+
+
+def test_the_lane_of_suspects_outlives_a_defect_of_the_store(harness: Harness, store: FakeStore) -> None:
+    honest = store.claim
+
+    def broken(job_id: str, worker: str) -> Claim | None:
+        store.claim = honest  # type: ignore[method-assign]
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "a reply that nobody foresaw")
+
+    store.claim = broken  # type: ignore[method-assign]
+    ids = [store.add(suspect=True) for _ in range(2)]
+    for job_id in ids:
+        harness.accept(job_id, suspect=True)
+    wait_until(lambda: store.ends, WAIT_S, "the lane is closed")
+    assert store.ends[0][:2] == (ids[1], "succeeded")
+
+
+def running(harness: Harness, store: FakeStore, model: FakeModel, gate: threading.Event, suspect: bool) -> str:
+    """Start a job that stays inside the model until ``gate`` is set."""
+
+    def wait(claim: Claim, attempt: Attempt) -> Answer:
+        assert gate.wait(WAIT_S)
+        return ANSWER
+
+    model.behave = wait
+    job_id = store.add(suspect=suspect)
+    threading.Thread(target=harness.accept, args=(job_id,), kwargs={"suspect": suspect}, daemon=True).start()
+    wait_until(lambda: model.inside == 1, WAIT_S, "the job did not start")
+    return job_id
+
+
+def test_jobs_given_back_are_queued_again_and_fenced(harness: Harness, store: FakeStore, model: FakeModel) -> None:
+    gate = threading.Event()
+    job_id = running(harness, store, model, gate, suspect=False)
+    (attempt,) = harness.running()
+    harness.release_all()
+    assert attempt.stopped() and job_id in store.queued
+    gate.set()
+    wait_until(lambda: not harness.running(), WAIT_S, "the thread did not come back")
+    assert store.ends == []
+
+
+def test_a_store_that_is_away_does_not_stop_the_giving_back(
+    harness: Harness, store: FakeStore, model: FakeModel
+) -> None:
+    gate = threading.Event()
+    running(harness, store, model, gate, suspect=False)
+    store.outage["release"] = 1
+    harness.release_all()
+    store.outage["finish"] = 10**9
+    gate.set()
+    wait_until(lambda: not harness.running(), WAIT_S, "an attempt that is gone must not try for ever to record its end")
+
+
+def test_a_drain_lets_the_running_suspect_end_and_takes_no_other(
+    harness: Harness, store: FakeStore, model: FakeModel
+) -> None:
+    gate = threading.Event()
+    first = running(harness, store, model, gate, suspect=True)
+    second = store.add(suspect=True)
+    harness.accept(second, suspect=True)
+    with ThreadPoolExecutor(1) as pool:
+        drained = pool.submit(harness.drain, WAIT_S)
+        gate.set()
+        drained.result(WAIT_S)
+    assert [end[:2] for end in store.ends] == [(first, "succeeded")]
+    assert second in store.queued
+
+
+def test_a_drain_gives_back_the_suspect_that_outlasts_it(harness: Harness, store: FakeStore, model: FakeModel) -> None:
+    gate = threading.Event()
+    job_id = running(harness, store, model, gate, suspect=True)
+    harness.drain(0.01)
+    assert job_id in store.queued
+    gate.set()
+
+
+def test_a_drain_without_suspects_is_over_at_once(harness: Harness) -> None:
+    harness.drain(WAIT_S)
+    assert not harness._suspects_thread.is_alive()
+
+
+# -- a worker that has given its jobs back runs none, even if Celery still brings their messages --------------------
+
+
+@pytest.mark.parametrize("suspect", [False, True])
+def test_messages_that_come_too_late_are_left_to_others(harness: Harness, store: FakeStore, suspect: bool) -> None:
+    job_id = store.add(suspect=suspect)
+    harness.drain(0.01)
+    harness.accept(job_id, suspect=suspect)
+    assert store.queued == {job_id} and store.attempts[job_id] == 0
+
+
+def test_a_job_that_stops_before_it_is_given_back_is_not_cancelled(
+    harness: Harness, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, release = store.add(), store.release
+
+    def stop_with_the_worker(claim: Claim, attempt: Attempt) -> Answer:
+        assert attempt.gone.wait(WAIT_S)
+        raise Stopped
+
+    def last(claim: Claim) -> bool:
+        wait_until(lambda: not harness.running(), WAIT_S, "the job goes on though its worker leaves")
+        return release(claim)
+
+    model.behave = stop_with_the_worker
+    monkeypatch.setattr(store, "release", last)
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(harness.accept, job_id, suspect=False)
+        wait_until(harness.running, WAIT_S, "the job is not run")
+        harness.release_all()
+        done.result(WAIT_S)
+    assert store.ends == [] and store.queued == {job_id}
+
+
+def test_a_job_whose_claim_was_on_its_way_is_given_back(
+    harness: Harness, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = store.claim
+
+    def late(job_id: str, worker: str) -> Claim | None:
+        claimed = claim(job_id, worker)
+        harness.release_all()
+        return claimed
+
+    monkeypatch.setattr(store, "claim", late)
+    job_id = store.add()
+    harness.accept(job_id, suspect=False)
+    assert store.queued == {job_id} and model.most_inside == 0 and not harness.running()

@@ -1,0 +1,298 @@
+"""Steps 5 and 6: rows of many jobs through one thread, each answer to its row, and no job pays for another."""
+
+import random
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.errors import InputTooLong, OutOfMemory, TriptychError
+from tests.support.waiting import wait_until
+from workers.runtime.batching.engine import Engine, Ticket
+from workers.runtime.inference.session import Array
+from workers.runtime.tokenizing.tokenizer import Row
+
+WAIT_S = 30.0
+TRIGGER = 666
+
+
+def row(number: int, length: int = 5) -> Row:
+    ids = np.full(length, number, np.int64)
+    return Row(ids, np.zeros_like(ids), length)
+
+
+class Echo:
+    """Answers each row with its own number; can be held, and can be told how to fail on the trigger row."""
+
+    max_batch_tokens = 512
+    max_padding = 1.05
+
+    def __init__(self, name: str = "echo") -> None:
+        self.name = name
+        self.batches: list[list[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.failure: Callable[[], BaseException] | None = None
+        self.answer: Callable[[list[Array]], Any] = lambda results: results
+
+    def run(self, rows: Sequence[Row]) -> Sequence[Array]:
+        numbers = [int(row.token_ids[0]) for row in rows]
+        self.batches.append(numbers)
+        self.entered.release()
+        assert self.gate.wait(WAIT_S)
+        if self.failure and TRIGGER in numbers:
+            raise self.failure()
+        answers: Sequence[Array] = self.answer([np.array([number], np.float32) for number in numbers])
+        return answers
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    model = Echo()
+    yield model
+    model.gate.set()
+
+
+def numbers_of(ticket: Ticket) -> list[int]:
+    assert ticket.wait(WAIT_S)
+    return [int(result[0]) for result in ticket.results()]
+
+
+def hold(engine: Engine, model: Echo) -> Ticket:
+    """Keep the inference thread inside a model call until ``model.gate`` is set."""
+    model.gate.clear()
+    ticket = engine.submit(model, [row(1, 400)])
+    assert model.entered.acquire(timeout=WAIT_S)
+    return ticket
+
+
+def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Engine, echo: Echo) -> None:
+    def job(seed: int) -> None:
+        chance = random.Random(seed)
+        for part in range(20):
+            numbers = [seed * 100_000 + part * 1000 + index for index in range(chance.choice([1, 1, 3, 40]))]
+            rows = [row(number, chance.randint(1, 300)) for number in numbers]
+            assert numbers_of(engine.submit(echo, rows, alone=chance.random() < 0.1)) == numbers
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(job, range(1, 33)))
+    assert engine.stats.num_rows == sum(map(len, echo.batches))
+    assert engine.stats.num_batches == len(echo.batches) < engine.stats.num_rows
+    assert engine.stats.real_tokens <= engine.stats.padded_tokens <= 1.05 * engine.stats.real_tokens
+    assert engine.busy_since is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (MemoryError, OutOfMemory),
+        (lambda: RuntimeError("Failed to allocate memory for requested buffer of size 9"), OutOfMemory),
+        (lambda: SystemExit(3), TriptychError),
+        (lambda: ValueError("bad"), TriptychError),
+        (KeyboardInterrupt, TriptychError),
+        (lambda: type("PanicException", (BaseException,), {})("native"), TriptychError),
+        (lambda: InputTooLong("inputs[0] is long", param="inputs[0]"), InputTooLong),
+    ],
+)
+def test_a_job_that_makes_the_model_fail_fails_alone(
+    engine: Engine, echo: Echo, failure: Callable[[], BaseException], expected: type[TriptychError]
+) -> None:
+    echo.failure = failure
+    held = hold(engine, echo)
+    mates = [engine.submit(echo, [row(number)]) for number in (2, 3)]
+    culprit = engine.submit(echo, [row(4), row(TRIGGER), row(5)])
+    mates.append(engine.submit(echo, [row(6)]))
+    echo.gate.set()
+
+    assert numbers_of(held) == [1]
+    assert [numbers_of(mate) for mate in mates] == [[2], [3], [6]]
+    assert culprit.wait(WAIT_S)
+    with pytest.raises(expected) as caught:
+        culprit.results()
+    assert type(caught.value) is expected
+    assert any(TRIGGER in batch and len(batch) > 3 for batch in echo.batches), "they did share a batch"
+    assert numbers_of(engine.submit(echo, [row(7)])) == [7], "the thread lives on"
+
+
+def test_a_failed_jobs_other_rows_are_not_run(engine: Engine, echo: Echo) -> None:
+    echo.failure = ValueError
+    held = hold(engine, echo)
+    culprit = engine.submit(echo, [row(TRIGGER, 300), *(row(number, 250) for number in range(10, 30))])
+    echo.gate.set()
+    assert held.wait(WAIT_S) and culprit.wait(WAIT_S)
+    assert numbers_of(engine.submit(echo, [row(9)])) == [9]
+    assert echo.batches == [[1], [TRIGGER], [9]]
+
+
+def test_a_job_alone_shares_no_batch(engine: Engine, echo: Echo) -> None:
+    held = hold(engine, echo)
+    others = [engine.submit(echo, [row(number), row(number)]) for number in (2, 3)]
+    alone = [engine.submit(echo, [row(number)] * 3, alone=True) for number in (50, 60)]
+    echo.gate.set()
+    for ticket in (held, *others, *alone):
+        assert ticket.wait(WAIT_S)
+    assert [batch for batch in echo.batches if 50 in batch or 60 in batch] == [[50] * 3, [60] * 3]
+
+
+def test_a_job_alone_takes_turns_with_the_others(engine: Engine, echo: Echo) -> None:
+    held = hold(engine, echo)
+    alone = engine.submit(echo, [row(50, 400)] * 20, alone=True)
+    other = engine.submit(echo, [row(2)])
+    echo.gate.set()
+    assert numbers_of(other) == [2] and held.wait(WAIT_S)
+    assert echo.batches[:3] == [[1], [50], [2]]
+    assert numbers_of(alone) == [50] * 20
+
+
+def test_models_take_turns(engine: Engine) -> None:
+    first, second = Echo("first"), Echo("second")
+    order: list[str] = []
+    for model in (first, second):
+        model.answer = lambda results, name=model.name: order.append(name) or results  # type: ignore[misc]
+    held = hold(engine, first)
+    tickets = [engine.submit(model, [row(9, 400)] * 5) for model in (first, second)]
+    first.gate.set()
+    for ticket in (held, *tickets):
+        assert ticket.wait(WAIT_S)
+    assert all(left != right for left, right in pairwise(order[1:])), order
+
+
+def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: Engine) -> None:
+    old, new = Echo("same"), Echo("same")
+    held = hold(engine, old)
+    tickets = [engine.submit(model, [row(number)]) for model in (old, new) for number in (2, 3)]
+    old.gate.set()
+    assert held.wait(WAIT_S)
+    assert [numbers_of(ticket) for ticket in tickets] == [[2], [3], [2], [3]]
+    assert (old.batches, new.batches) == ([[1], [2, 3]], [[2, 3]])
+
+
+def test_an_idle_engine_holds_no_model(engine: Engine) -> None:
+    model = Echo()
+    assert numbers_of(engine.submit(model, [row(1)])) == [1]
+    gone = weakref.ref(model)
+    del model
+    wait_until(lambda: gone() is None, WAIT_S, "the engine holds a model that nobody uses")
+
+
+def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: Engine, echo: Echo) -> None:
+    held = hold(engine, echo)
+    cancelled = engine.submit(echo, [row(5, 300)] * 10)
+    engine.cancel(cancelled)
+    engine.cancel(cancelled)
+    kept = engine.submit(echo, [row(6)])
+    echo.gate.set()
+    assert numbers_of(kept) == [6] and numbers_of(held) == [1]
+    assert [5] not in echo.batches
+    assert not cancelled.wait(0)
+
+
+def test_a_job_cancelled_in_the_middle_of_its_batch_harms_nobody(engine: Engine, echo: Echo) -> None:
+    echo.failure = ValueError
+    held = hold(engine, echo)
+    engine.cancel(held)
+    both = engine.submit(echo, [row(2), row(TRIGGER)])
+    mate = engine.submit(echo, [row(3)])
+    echo.gate.set()
+    assert both.wait(WAIT_S)
+    engine.cancel(both)
+    assert numbers_of(mate) == [3]
+    assert numbers_of(held) == [1], "what ran has its result"
+
+
+def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engine: Engine, echo: Echo) -> None:
+    def job(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(40):
+            ticket = engine.submit(echo, [row(seed, chance.randint(1, 200)) for _ in range(chance.randint(1, 9))])
+            if chance.random() < 0.5:
+                engine.cancel(ticket)
+            else:
+                assert numbers_of(ticket) == [seed] * len(ticket.rows)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(job, range(16)))
+    assert numbers_of(engine.submit(echo, [row(77)])) == [77]
+    wait_until(lambda: not engine._queues, WAIT_S, "rows were left behind")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda results: results[:-1],
+        lambda results: [*results, results[0]],
+        lambda results: [],
+        lambda results: None,
+        lambda results: (result for result in results),
+    ],
+)
+def test_a_wrong_number_of_answers_is_an_error(engine: Engine, echo: Echo, wrong: Callable[[list[Array]], Any]) -> None:
+    echo.answer = wrong
+    ticket = engine.submit(echo, [row(1), row(2)])
+    assert ticket.wait(WAIT_S)
+    with pytest.raises(TriptychError):
+        ticket.results()
+
+
+def test_no_answer_for_a_row_is_an_error(engine: Engine, echo: Echo) -> None:
+    echo.answer = lambda results: [None, *results[1:]]
+    ticket = engine.submit(echo, [row(1), row(2)])
+    assert ticket.wait(WAIT_S)
+    with pytest.raises(RuntimeError, match="1 of 2 rows"):
+        ticket.results()
+
+
+def test_a_job_without_rows_is_done_at_once(engine: Engine, echo: Echo) -> None:
+    ticket = engine.submit(echo, [])
+    assert ticket.wait(0) and ticket.results() == []
+    assert numbers_of(engine.submit(echo, [row(1)])) == [1]
+
+
+def test_the_thread_survives_its_own_mistakes(engine: Engine, echo: Echo) -> None:
+    """Even a defect outside the model call must not leave a worker that takes jobs and never answers."""
+
+    class Unprintable(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    echo.failure = Unprintable
+    ticket = engine.submit(echo, [row(TRIGGER)])
+    assert ticket.wait(WAIT_S)
+    with pytest.raises(TriptychError):
+        ticket.results()
+    assert numbers_of(engine.submit(echo, [row(1)])) == [1]
+
+
+def test_a_finished_job_stays_finished(engine: Engine, echo: Echo) -> None:
+    ticket = engine.submit(echo, [row(1)])
+    assert numbers_of(ticket) == [1]
+    ticket.fail(TriptychError())
+    assert numbers_of(ticket) == [1]
+
+
+def test_the_watchdog_sees_how_long_one_call_runs(engine: Engine, echo: Echo) -> None:
+    held = hold(engine, echo)
+    assert engine.busy_since is not None
+    echo.gate.set()
+    assert held.wait(WAIT_S)
+    wait_until(lambda: engine.busy_since is None, WAIT_S, "still busy")
+
+
+def test_time_in_the_queue_and_in_calls_is_told_apart(engine: Engine, echo: Echo) -> None:
+    held = hold(engine, echo)
+    waiting = engine.submit(echo, [row(2)])
+    echo.gate.set()
+    assert held.wait(WAIT_S) and waiting.wait(WAIT_S)
+    assert waiting.wait_s > 0 and waiting.infer_s >= 0
+    assert held.infer_s >= waiting.wait_s * 0.5

@@ -1,0 +1,147 @@
+"""Step 5: which rows go together. Every row once, within the limits, nearest lengths first, jobs in turn."""
+
+import time
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.runtime.batching.row_queue import RowQueue
+
+lengths = st.integers(min_value=1, max_value=300)
+jobs = st.lists(st.lists(lengths, min_size=0, max_size=20), max_size=12)
+
+
+def queue_with(*rows: list[int], max_batch_tokens: int = 512, max_padding: float = 1.05) -> RowQueue[int]:
+    queue: RowQueue[int] = RowQueue(max_batch_tokens=max_batch_tokens, max_padding=max_padding)
+    for job, lengths in enumerate(rows):
+        queue.add(job, lengths)
+    return queue
+
+
+def all_batches(queue: RowQueue[int]) -> list[list[tuple[int, int]]]:
+    batches = []
+    while batch := queue.take():
+        batches.append(batch)
+    return batches
+
+
+@given(jobs, st.integers(1, 600), st.floats(1.0, 2.0))
+def test_every_row_comes_out_exactly_once_and_within_the_limits(
+    rows: list[list[int]], max_batch_tokens: int, max_padding: float
+) -> None:
+    queue = queue_with(*rows, max_batch_tokens=max_batch_tokens, max_padding=max_padding)
+    batches = all_batches(queue)
+
+    taken = Counter(row for batch in batches for row in batch)
+    assert taken == Counter((job, index) for job, lengths in enumerate(rows) for index in range(len(lengths)))
+    assert len(queue) == 0
+    for batch in batches:
+        weights = [rows[job][index] for job, index in batch]
+        padded = len(weights) * max(weights)
+        assert len(batch) == 1 or (padded <= max_batch_tokens and padded <= max_padding * sum(weights))
+
+
+@given(st.lists(st.one_of(st.lists(lengths, max_size=8), st.integers(0, 9), st.none()), max_size=40))
+@settings(max_examples=200)
+def test_any_order_of_adding_discarding_and_taking_loses_nothing(steps: list[list[int] | int | None]) -> None:
+    queue = queue_with()
+    waiting: set[tuple[int, int]] = set()
+    for job, step in enumerate(steps):
+        if isinstance(step, list):
+            queue.add(job, step)
+            waiting |= {(job, index) for index in range(len(step))}
+        elif isinstance(step, int):
+            queue.discard(step)
+            waiting = {row for row in waiting if row[0] != step}
+        else:
+            batch = queue.take()
+            assert bool(batch) == bool(waiting)
+            assert len(set(batch)) == len(batch) and set(batch) <= waiting
+            waiting -= set(batch)
+        assert len(queue) == len(waiting)
+    assert {row for batch in all_batches(queue) for row in batch} == waiting
+
+
+@given(st.lists(lengths, min_size=1, max_size=60))
+def test_a_batch_is_the_oldest_row_and_those_nearest_to_it_in_length(rows: list[int]) -> None:
+    queue = queue_with(rows, max_batch_tokens=2000, max_padding=1.2)
+    batch = [index for _, index in queue.take()]
+
+    assert 0 in batch
+    inside = Counter(rows[index] for index in batch)
+    outside = Counter(rows) - inside
+    low, high = min(inside), max(inside)
+    assert not any(low < length < high for length in outside), "a nearer row was passed over"
+    for length in outside:  # and the next row on each side would have broken a limit, unless a nearer one closed it
+        if length in (low, high):
+            padded = (len(batch) + 1) * max(high, length)
+            assert padded > 2000 or padded > 1.2 * (sum(rows[index] for index in batch) + length)
+
+
+def test_of_two_rows_the_nearer_one_goes_along() -> None:
+    queue = queue_with([100], [90], [95], max_batch_tokens=200)
+    assert sorted(queue.take()) == [(0, 0), (2, 0)]
+
+
+def test_a_row_longer_than_the_budget_runs_alone() -> None:
+    queue = queue_with([5000, 5000, 3], max_batch_tokens=512)
+    assert [len(batch) for batch in all_batches(queue)] == [1, 1, 1]
+
+
+def test_a_job_of_one_row_does_not_wait_for_a_job_of_two_thousand() -> None:
+    queue = queue_with([200] * 2000, [17])
+    batches = all_batches(queue)
+    assert (1, 0) in batches[1]
+
+
+def test_jobs_take_turns() -> None:
+    queue = queue_with([100] * 40, [200] * 40, [300] * 40, max_batch_tokens=600)
+    owners = [batch[0][0] for batch in all_batches(queue)]
+    assert owners[:6] == [0, 1, 2, 0, 1, 2]
+
+
+def test_within_a_job_the_oldest_row_goes_first() -> None:
+    queue = queue_with([10, 100, 200, 11, 101], max_batch_tokens=220)
+    assert [sorted(index for _, index in batch) for batch in all_batches(queue)] == [[0, 3], [1, 4], [2]]
+
+
+def test_no_row_starves_while_better_matches_keep_coming() -> None:
+    queue = queue_with([300])
+    queue.add(1, [20] * 5)
+    for job in range(2, 50):
+        queue.add(job, [20] * 5)
+        if (0, 0) in queue.take():
+            return
+    raise AssertionError("the odd row was never taken")
+
+
+def test_a_discarded_job_leaves_only_the_rows_of_others() -> None:
+    queue = queue_with([10] * 50, [10] * 3)
+    first = queue.take()
+    queue.discard(0)
+    queue.discard(0)
+    queue.discard(99)
+    rest = [row for batch in all_batches(queue) for row in batch]
+    assert sorted(row for row in [*first, *rest] if row[0] == 1) == [(1, 0), (1, 1), (1, 2)]
+    assert not [row for row in rest if row[0] == 0]
+
+
+def test_a_job_without_rows_is_no_batch() -> None:
+    queue = queue_with([], [5], [])
+    assert all_batches(queue) == [[(1, 0)]]
+
+
+def test_five_thousand_rows_cost_far_less_than_the_model_calls_they_become() -> None:
+    """A call of 512 tokens takes MiniLM 15 ms or more on two cores; sorting a batch out must not show beside it."""
+    many = [3 + (index * 7919) % 254 for index in range(5000)]
+    queue = queue_with()
+    started = time.process_time()
+    queue.add(0, many[:2048])
+    queue.add(1, many[2048:4096])
+    for job, length in enumerate(many[4096:], start=2):
+        queue.add(job, [length])
+    num_batches = len(all_batches(queue))
+    ms_per_batch = 1000 * (time.process_time() - started) / num_batches
+    print(f"{ms_per_batch:.3f} ms a batch, {num_batches} batches")
+    assert ms_per_batch < 1.5

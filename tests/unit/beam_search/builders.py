@@ -1,0 +1,54 @@
+"""Runs beam searches over logits that tests make up."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workers.runtime.decoding.beam_search.search import BeamSearch, Hypothesis
+from workers.runtime.decoding.request import Beams, Order, Sampling
+
+Array = np.ndarray
+Text = tuple[int, ...]
+EOS = 0
+_PLAIN = Sampling()
+
+
+def search_of(
+    num_beams: int, max_new_tokens: int = 3, *, ends: tuple[int, ...] = (EOS,), sampling: Sampling = _PLAIN,
+    prompt: tuple[int, ...] = (1,), **beams: Any
+) -> BeamSearch:  # fmt: skip
+    return BeamSearch(
+        Order(
+            prompt_ids=np.array(prompt, np.int64),
+            max_new_tokens=max_new_tokens,
+            sampling=sampling,
+            beams=Beams(num_beams, **{"num_return_sequences": num_beams, **beams}),
+            eos_token_ids=frozenset(ends),
+        )
+    )
+
+
+def run(search: BeamSearch, num_beams: int, logits_after: Callable[[Text], Array]) -> list[Hypothesis]:
+    """Play the model: its logits depend on what was written."""
+    texts: list[Text] = [()] * num_beams
+    while not search.finished:
+        onward = search.advance(np.stack([logits_after(text) for text in texts]))
+        texts = [(*texts[parent], token) for parent, token in zip(onward.parents, onward.token_ids, strict=True)]
+        assert len(texts) == (0 if search.finished else num_beams)
+    return search.hypotheses()
+
+
+def probabilities(*values: float) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(np.array(values, np.float32))
+
+
+def table(**rows: tuple[float, ...]) -> Callable[[Text], Array]:
+    """Return logits by what was written: ``_`` is the empty text, ``_12`` the text of tokens 1 and 2."""
+    return lambda text: probabilities(*rows.get("_" + "".join(map(str, text)), rows["other"]))
+
+
+def found(hypotheses: list[Hypothesis]) -> list[tuple[list[int], float]]:
+    return [(each.token_ids, round(math.exp(each.score), 4)) for each in hypotheses]

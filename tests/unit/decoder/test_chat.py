@@ -1,0 +1,158 @@
+"""Chat templates: what they see, how they refuse, and that none of them can hang the worker or eat its memory."""
+
+import gc
+import threading
+import time
+
+import psutil
+import pytest
+
+from contracts.errors import InvalidRequest
+from contracts.generation import Conversation, Message, TextPart
+from contracts.model_package.package import PackageError
+from tests.support.waiting import wait_until
+from workers.decoder import chat
+from workers.decoder.chat import ChatTemplate
+
+PLAIN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ eos_token }}"
+HELLO = Conversation([Message("user", "hello")])
+WHERE = "inputs.messages"
+
+
+def rendered(source: str, conversation: Conversation = HELLO, **tokens: str) -> str:
+    return ChatTemplate(source, tokens).render(conversation, param=WHERE)
+
+
+def refused(source: str, conversation: Conversation = HELLO) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        rendered(source, conversation)
+    assert (caught.value.http_status, caught.value.param) == (422, WHERE)
+    return caught.value.message
+
+
+def children() -> set[psutil.Process]:
+    gc.collect()  # what earlier tests have left to errors that they caught
+    return set(psutil.Process().children())
+
+
+def test_messages_and_special_tokens_are_seen() -> None:
+    assert rendered(PLAIN, eos_token="</s>") == "<user>hello</s>"
+    assert rendered("{{ bos_token is defined }}") == "False"
+
+
+def test_what_is_newer_than_templates_is_told_in_words_that_they_know() -> None:
+    conversation = Conversation([
+        Message("developer", "be kind"),
+        Message("user", [TextPart("text", "a"), TextPart("text", "b")], "Ann"),
+    ])  # fmt: skip
+    assert rendered(PLAIN, conversation) == "<system>be kind<user>ab"
+    assert rendered("{{ messages[1].name }}{{ messages[0].name is defined }}", conversation) == "AnnFalse"
+
+
+def test_texts_are_not_templates() -> None:
+    nasty = "{{ 1 + 1 }}{% for %} \u2028 é \x00 \n"
+    assert rendered(PLAIN, Conversation([Message("user", nasty)])) == "<user>" + nasty
+
+
+def test_a_refusal_of_the_template_reaches_the_client_in_its_own_words() -> None:
+    assert refused("{{ raise_exception('Roles must alternate') }}") == "Roles must alternate"
+
+
+@pytest.mark.parametrize("source", ["{% for %}", "{{ 'a' | no_such_filter }}", "{{ " + "(" * 9000 + ")" * 9000 + " }}"])
+def test_what_is_no_template_is_no_package(source: str) -> None:
+    before = children()
+    with pytest.raises(PackageError, match=r"chat_template\.jinja: "):
+        ChatTemplate(source, {})
+    assert children() <= before
+
+
+HOSTILE = {
+    "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "a recursive loop": "{% for i in range(9) recursive %}{{ loop(range(9)) if loop.depth < 12 }}{% endfor %}",
+    "a macro that calls itself": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "a list of a billion": "{{ range(10**9) | list }}",
+    "a long text": "{{ 'a' * 10**10 }}",
+    "a long text, not known at once": "{{ 'a' * (10**10 * messages | length) }}",
+    "a long number": "{% set n = 9999 + messages | length %}{{ n ** n ** n }}",
+    "a wide format": "{{ '%10000000000d' % 1 }}",
+    "another": "{{ '{:>10000000000}'.format(1) }}",
+    "a third": "{{ strftime_now('%1000000000d') | length }}{{ 'a'.ljust(10**10) }}",
+    "a wide filter": "{{ 'a' | center(10**10) }}",
+    "deep indents": "{{ [[1]] | tojson(indent=10**9) }}",
+    "a tree that shares its branches": "{% set ns = namespace(x=[1]) %}"
+    "{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+    "megabytes": "{% for i in range(99999) %}{{ '%999d' % 1 }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_template_that_would_never_end_or_eats_memory_ends_soon(kind: str) -> None:
+    started = time.monotonic()
+    message = refused(HOSTILE[kind])
+    assert message.startswith("The model's chat template can't write these messages: "), message
+    assert len(message) < 2000
+    assert time.monotonic() - started < 20, "CPU time is limited to 2 s; the rest is a busy machine's"
+
+
+def test_after_a_hostile_conversation_others_are_served() -> None:
+    source = "{% if messages[0].content == 'loop' %}" + HOSTILE["loops"] + "{% else %}fine{% endif %}"
+    template = ChatTemplate(source, {})
+    for _ in range(2):
+        with pytest.raises(InvalidRequest):
+            template.render(Conversation([Message("user", "loop")]), param=WHERE)
+        assert template.render(HELLO, param=WHERE) == "fine"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ messages.__class__.__mro__ }}",
+        "{{ messages.append(1) }}",
+        "{{ raise_exception.__globals__.sys }}",
+        "{% include 'x' %}",
+        "{{ '{0.__class__.__mro__}'.format(messages) }}",
+        "{{ '\\ud800' }}",
+    ],
+)
+def test_the_sandbox_holds(source: str) -> None:
+    assert "can't write these messages" in refused(source)
+
+
+def test_a_process_that_was_killed_is_made_again() -> None:
+    before = children()
+    template = ChatTemplate(PLAIN, {})
+    (child,) = children() - before
+    child.kill()
+    wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, 10, "the process was not killed")
+    assert template.render(HELLO, param=WHERE) == "<user>hello"
+
+
+def test_many_threads_share_a_template() -> None:
+    template, wrong = ChatTemplate(PLAIN, {}), []
+
+    def ask(number: int) -> None:
+        for _ in range(50):
+            text = f"text {number} " * 3000
+            if template.render(Conversation([Message("user", text)]), param=WHERE) != "<user>" + text:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+
+
+def test_nothing_is_left_of_a_template_that_is_let_go() -> None:
+    before = children()
+    template = ChatTemplate(PLAIN, {})
+    assert len(children() - before) == 1
+    del template
+    assert children() <= before
+
+
+def test_a_conversation_of_megabytes_is_rendered() -> None:
+    messages = [Message("user", "word " * 1500)] * 1024
+    assert len(rendered(PLAIN, Conversation(messages))) > 7_000_000
+    assert chat.MAX_CHARACTERS > 8 * 1024 * 1024, "more than a request may have"

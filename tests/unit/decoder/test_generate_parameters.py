@@ -1,0 +1,114 @@
+"""What a request says about writing, put together with the package's defaults."""
+
+import math
+from typing import Any
+
+import pytest
+
+from contracts.generation import GenerateParameters
+from contracts.model_package.manifest import Generation, Limits, Manifest
+from contracts.model_package.package import PackageError
+from workers.decoder.parameters import not_followed, sampling_of
+from workers.runtime.decoding.defaults import check_defaults, seed_of
+from workers.runtime.decoding.request import Constraints, Sampling
+
+MANIFEST = Manifest(
+    name="tiny", family="decoder", task="generate", graph="decoder-slots", source="tests", revision="1", licence="mit",
+    files={}, limits=Limits(max_tokens=16),
+)  # fmt: skip
+GREEDY, DRAWING = Generation(), Generation(do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1)
+
+
+def sampling(parameters: dict[str, Any], generation: Generation = GREEDY) -> Sampling:
+    return sampling_of(GenerateParameters(**parameters), generation, seed=7, stream_number=2)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "by_a_greedy_package", "by_a_drawing_one"),
+    [
+        ({}, False, True),
+        ({"do_sample": False}, False, False),
+        ({"do_sample": True}, True, True),
+        ({"do_sample": False, "temperature": 2.0}, False, False),
+        ({"temperature": 0.7}, True, True),
+        ({"temperature": 0.0}, False, False),
+        ({"temperature": 0.0, "top_p": 0.5}, False, False),
+        ({"do_sample": True, "temperature": 0.0}, False, False),
+        ({"top_k": 5}, True, True),
+        ({"top_p": 0.0}, True, True),
+        ({"min_p": 0.1}, True, True),
+        ({"typical_p": 0.2}, True, True),
+        ({"repetition_penalty": 1.2, "presence_penalty": 1.0}, False, True),
+        ({"seed": 5}, False, True),
+    ],
+)
+def test_tokens_are_drawn_if_the_request_or_else_the_package_says_so(
+    parameters: dict[str, Any], by_a_greedy_package: bool, by_a_drawing_one: bool
+) -> None:
+    assert sampling(parameters).do_sample is by_a_greedy_package
+    assert sampling(parameters, DRAWING).do_sample is by_a_drawing_one
+
+
+def test_the_package_fills_in_what_the_request_leaves_open() -> None:
+    assert sampling({}, DRAWING) == Sampling(
+        do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1, seed=7, stream_number=2
+    )
+    asked = {"temperature": 2.0, "top_k": 0, "top_p": 1.0, "min_p": 0.1, "typical_p": 0.3, "repetition_penalty": 1.0}
+    more = {"frequency_penalty": -1.0, "presence_penalty": 0.5}
+    assert sampling(asked | more, DRAWING) == Sampling(do_sample=True, seed=7, stream_number=2, **(asked | more))
+
+
+def test_temperature_0_leaves_no_division_by_0_behind() -> None:
+    assert sampling({"temperature": 0.0}).temperature == 1.0
+
+
+def test_what_the_package_forbids_or_forces_is_followed() -> None:
+    generation = Generation(
+        suppress_tokens=[9, 3], bad_words_ids=[[4], [5, 6]], no_repeat_ngram_size=3, min_length=4,
+        forced_bos_token_id=0, forced_eos_token_id=2, begin_suppress_tokens=[7],
+    )  # fmt: skip
+    assert sampling({}, generation).constraints == Constraints(
+        suppress_tokens=(9, 3), bad_words=((4,), (5, 6)), no_repeat_ngram_size=3, min_length=4,
+        forced_bos_token_id=0, forced_eos_token_ids=(2,), begin_suppress_tokens=(7,),
+    )  # fmt: skip
+    assert sampling({}).constraints == Constraints()
+
+
+def test_seeds_of_either_sign_are_64_bits() -> None:
+    for seed in (-(2**63), -1, 0, 2**63 - 1):
+        got = sampling_of(GenerateParameters(seed=seed), GREEDY, seed=seed, stream_number=0).seed
+        assert 0 <= got < 2**64 and (got - seed) % 2**64 == 0
+
+
+def test_a_jobs_own_seed_is_the_same_for_each_attempt_and_can_be_sent_back() -> None:
+    seeds = {seed_of(f"job{number}") for number in range(1000)}
+    assert len(seeds) == 1000 and seed_of("job1") in seeds
+    assert all(GenerateParameters(seed=seed).seed == seed for seed in seeds)
+    assert min(seeds) >= 0 and max(seeds).bit_length() == 63
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": math.nan},
+        {"temperature": -1.0},
+        {"temperature": math.inf},
+        {"top_p": 1.5},
+        {"repetition_penalty": 0.0},
+        {"suppress_tokens": [100]},
+        {"begin_suppress_tokens": [3, 100]},
+        {"bad_words_ids": [[1], [2, 100]]},
+        {"bad_words_ids": [[]]},
+        {"forced_bos_token_id": 100},
+        {"forced_eos_token_id": 100},
+    ],
+)
+def test_defaults_that_nobody_could_follow_are_refused(wrong: dict[str, Any]) -> None:
+    check_defaults(MANIFEST, DRAWING, 100)
+    with pytest.raises(PackageError, match=next(iter(wrong))):
+        check_defaults(MANIFEST, Generation(**wrong), 100)
+
+
+def test_defaults_without_code_are_told() -> None:
+    assert not_followed(DRAWING) == []
+    assert not_followed(Generation(num_beams=4, no_repeat_ngram_size=3)) == ["num_beams"]

@@ -1,0 +1,121 @@
+"""Inputs to prompts: special tokens, truncation, room for the answer, and what can't be continued."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.errors import InputTooLong, InvalidRequest
+from contracts.generation import GenerateRequest
+from tests.support.tiny_package import WORDS, tokenizer_json
+from workers.decoder.chat import ChatTemplate
+from workers.decoder.prompts import Prompt, Prompts
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
+
+MAX_TOKENS = 20
+TEMPLATE = "{% for m in messages %}{{ m.content }} {% endfor %}"
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Prompts:
+    """Of a model that reads `[CLS] text [SEP]`, knows 90 of its tokenizer's 100 words, and converses."""
+    file = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    file.write_text(tokenizer_json())
+    return Prompts(open_tokenizer(file), ChatTemplate(TEMPLATE, {}), max_tokens=MAX_TOKENS, vocabulary=90)
+
+
+def of(prompts: Prompts, inputs: Any, **parameters: Any) -> list[Prompt]:
+    return prompts.of(msgspec.convert({"inputs": inputs, "parameters": parameters}, GenerateRequest))
+
+
+def words(prompt: Prompt) -> str:
+    return " ".join(WORDS[number] for number in prompt.token_ids)
+
+
+def chat(*texts: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text} for text in texts]}
+
+
+def numbered(size: int) -> str:
+    return " ".join(f"w{number}" for number in range(size))
+
+
+def refused(prompts: Prompts, inputs: Any, **parameters: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        of(prompts, inputs, **parameters)
+    return caught.value
+
+
+def test_texts_get_special_tokens_and_conversations_have_theirs(prompts: Prompts) -> None:
+    text, talk, other = of(prompts, ["w1 w2", chat("w3", "w4"), "w5"])
+    assert (words(text), text.text, text.tokens_in) == ("[CLS] w1 w2 [SEP]", "w1 w2", 4)
+    assert (words(talk), talk.text, talk.tokens_in) == ("w3 w4", "w3 w4 ", 2)
+    assert words(other) == "[CLS] w5 [SEP]"
+
+
+def test_the_answer_has_the_room_that_is_asked_for_or_that_is_left(prompts: Prompts) -> None:
+    assert of(prompts, "w1", max_new_tokens=17)[0].max_new_tokens == 17
+    assert of(prompts, "w1")[0].max_new_tokens == 17
+    assert of(prompts, numbered(17))[0].max_new_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "parameters", "words_of_it"),
+    [
+        (18, {}, ["20 tokens", "at least one more", "takes 20 together"]),
+        (4, {"max_new_tokens": 15}, ["6 tokens", "asks for 15 more", "takes 20 together"]),
+    ],
+)
+def test_what_is_too_long_is_refused_with_its_numbers(
+    prompts: Prompts, size: int, parameters: dict[str, Any], words_of_it: list[str]
+) -> None:
+    error = refused(prompts, ["w1", numbered(size)], **parameters)
+    assert isinstance(error, InputTooLong) and error.param == "inputs[1]"
+    assert all(words in error.message for words in words_of_it), error.message
+    assert refused(prompts, numbered(size), **parameters).param == "inputs"
+    assert refused(prompts, chat(numbered(size + 2)), **parameters).param == "inputs.messages"
+
+
+@pytest.mark.parametrize("asked", [20, 21, 1_000_000])
+def test_an_answer_that_leaves_no_room_for_a_prompt_is_refused(prompts: Prompts, asked: int) -> None:
+    error = refused(prompts, "w1", max_new_tokens=asked, truncate="left")
+    assert error.param == "parameters.max_new_tokens" and "takes 20 tokens" in error.message
+
+
+def test_a_long_text_is_cut_where_it_may_be(prompts: Prompts) -> None:
+    text = numbered(50)
+    (left,) = of(prompts, text, max_new_tokens=15, truncate="left")
+    assert (words(left), left.tokens_in, left.max_new_tokens) == ("[CLS] w47 w48 w49 [SEP]", 52, 15)
+    (right,) = of(prompts, text, max_new_tokens=15, truncate="right")
+    assert words(right) == "[CLS] w0 w1 w2 [SEP]"
+    (talk,) = of(prompts, chat(text), max_new_tokens=17, truncate="left")
+    assert (words(talk), talk.text) == ("w47 w48 w49", text + " ")
+    (half,) = of(prompts, text, truncate="right")
+    assert (len(half.token_ids), half.max_new_tokens) == (10, 10)
+    (short,) = of(prompts, "w1 w2", max_new_tokens=15, truncate="left")
+    assert words(short) == "[CLS] w1 w2 [SEP]"
+
+
+@pytest.mark.parametrize("asked", [18, 19])
+def test_special_tokens_alone_are_no_prompt_to_cut_to(prompts: Prompts, asked: int) -> None:
+    assert isinstance(refused(prompts, numbered(5), max_new_tokens=asked, truncate="left"), InputTooLong)
+
+
+def test_a_prompt_without_tokens_is_refused(prompts: Prompts) -> None:
+    error = refused(prompts, ["w1", chat("")])
+    assert error.param == "inputs[1].messages" and "no tokens" in error.message
+
+
+def test_a_token_that_the_graph_does_not_know_is_refused(prompts: Prompts) -> None:
+    of(prompts, "w85")  # number 89
+    error = refused(prompts, ["w1", "w86"])
+    assert error.param == "inputs[1]" and "number 90 of 90" in error.message
+
+
+def test_a_model_without_a_template_refuses_conversations(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_text(tokenizer_json())
+    silent = Prompts(open_tokenizer(file), None, max_tokens=MAX_TOKENS, vocabulary=100)
+    error = refused(silent, chat("w1"))
+    assert (error.http_status, error.param) == (422, "inputs.messages") and "Send a text as inputs" in error.message

@@ -1,0 +1,226 @@
+"""Caches without a graph, whose answers can be known beforehand, and whoever else the decoding loop speaks to."""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from contracts.generation import Piece
+from contracts.jobs import Claim
+from workers.runtime.attempts.control import Control
+from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.request import Ids, Order, Written
+from workers.runtime.decoding.text.text_stream import Vocabulary
+
+VOCABULARY = 64
+EOS = 0
+WAIT_S = 20.0
+
+
+def next_token(history: Sequence[int]) -> int:
+    """Return the token that the decoder without a graph writes after these."""
+    digest = hashlib.sha256(bytes(str(list(history)), "ascii")).digest()
+    return 1 + digest[0] % (VOCABULARY - 1)
+
+
+def answer(prompt: Sequence[int], num_tokens: int) -> list[int]:
+    """Return what it writes to a prompt."""
+    history = list(prompt)
+    for _ in range(num_tokens):
+        history.append(next_token(history))
+    return history[len(prompt) :]
+
+
+def text_of(token_ids: Sequence[int]) -> str:
+    """Return the text of tokens that continue a prompt."""
+    return "".join(f" t{token_id}" for token_id in token_ids)
+
+
+def prompt(*token_ids: int) -> Ids:
+    return np.array(token_ids, np.int64)
+
+
+class FakeCache:
+    """Keeps each text's tokens; every call is noted, and what breaks the contract of a cache fails the test."""
+
+    vocabulary = VOCABULARY
+
+    def __init__(self, *, max_rows: int = 4, max_tokens: int = 4096) -> None:
+        self.max_rows, self.max_tokens = max_rows, max_tokens
+        self.capacity_tokens = max_rows * max_tokens
+        self.held: dict[int, list[int]] = {}
+        self.calls: list[tuple[str, int, int]] = []
+        """(prefill or step, tokens, texts with a place) of each call."""
+        self.peak = 0
+        self.poisoned: set[int] = set()
+        """A call that is to read one of these tokens fails; one below zero is written as NaN."""
+        self.gate = threading.Event()
+        self.gate.set()
+
+    @property
+    def tokens_held(self) -> int:
+        return sum(map(len, self.held.values()))
+
+    def take(self, num_tokens: int) -> int | None:
+        assert 0 < num_tokens <= self.max_tokens
+        free = [place for place in range(self.max_rows) if place not in self.held]
+        if not free:
+            return None
+        self.held[free[0]] = []
+        self.peak = max(self.peak, len(self.held))
+        return free[0]
+
+    def prefill(self, place: int, token_ids: Ids) -> Floats:
+        assert len(token_ids)
+        self._note("prefill", len(token_ids))
+        return self._append(place, token_ids.tolist())
+
+    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        assert len(places) == len(set(places)) == len(token_ids)
+        self._note("step", len(places))
+        if self.poisoned & set(token_ids):
+            raise RuntimeError("a poisoned token")
+        return np.stack([self._append(place, [token]) for place, token in zip(places, token_ids, strict=True)])
+
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        assert len(places) == len(set(places)) == len(parents) and set(parents) <= set(places)
+        held = {place: list(self.held[parent]) for place, parent in zip(places, parents, strict=True)}
+        lengths = {len(self.held[place]) for place in places}
+        assert len(lengths - {0}) <= 1 and len({len(tokens) for tokens in held.values()}) == 1
+        self.held |= held
+
+    def leave(self, place: int) -> None:
+        del self.held[place]
+
+    def _note(self, kind: str, num_tokens: int) -> None:
+        assert self.gate.wait(WAIT_S)
+        self.calls.append((kind, num_tokens, len(self.held)))
+
+    def _append(self, place: int, token_ids: list[int]) -> Floats:
+        if self.poisoned & set(token_ids):
+            raise RuntimeError("a poisoned token")
+        history = self.held[place]
+        assert len(history) + len(token_ids) <= self.max_tokens
+        history += token_ids
+        poisoned = -token_ids[-1] in self.poisoned
+        return np.full(VOCABULARY, np.nan, np.float32) if poisoned else self._logits(place)
+
+    def _logits(self, place: int) -> Floats:
+        logits = np.zeros(VOCABULARY, np.float32)
+        logits[next_token(self.held[place])] = 5.0
+        return logits
+
+
+def source_logits(source: Sequence[int], tokens: Sequence[int]) -> Floats:
+    """Return the logits of the encoder-decoder without a graph after a source and what it has written of it.
+
+    Each of them is another number, so that a search has one order only; the end of text is among the likely.
+    """
+    digest = hashlib.sha256(bytes(f"{list(source)} {list(tokens)}", "ascii")).digest()
+    return np.random.default_rng(list(digest)).normal(0.0, 2.0, VOCABULARY).astype(np.float32)
+
+
+def source_answer(source: Sequence[int], prefix: Sequence[int], num_tokens: int) -> list[int]:
+    """Return the likeliest tokens one after another, past the end of text too."""
+    tokens = list(prefix)
+    for _ in range(num_tokens):
+        tokens.append(int(source_logits(source, tokens).argmax()))
+    return tokens[len(prefix) :]
+
+
+class HandSourceCache(FakeCache):
+    """An encoder-decoder's: each text has its source besides, and is written by `source_logits`."""
+
+    def __init__(self, *, max_rows: int = 4, max_tokens: int = 64, max_source_tokens: int = 128) -> None:
+        super().__init__(max_rows=max_rows, max_tokens=max_tokens)
+        self.max_source_tokens = max_source_tokens
+        self.sources: dict[int, list[int]] = {}
+
+    def read_source(self, places: Sequence[int], source_ids: Ids) -> None:
+        assert 0 < len(source_ids) <= self.max_source_tokens and len(places) == len(set(places)) > 0
+        assert not any(self.held[place] or place in self.sources for place in places)
+        self._note("source", len(source_ids))
+        if self.poisoned & set(source_ids.tolist()):
+            raise RuntimeError("a poisoned token")
+        self.sources |= {place: source_ids.tolist() for place in places}
+
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        assert len({tuple(self.sources[place]) for place in places}) == 1, "of one source"
+        super().rearrange(places, parents)
+
+    def leave(self, place: int) -> None:
+        super().leave(place)
+        self.sources.pop(place, None)
+
+    def _logits(self, place: int) -> Floats:
+        return source_logits(self.sources[place], self.held[place])
+
+
+class FakeModel:
+    """A model over such a cache. Token 7 is the word ``t7``, and so on."""
+
+    def __init__(self, cache: FakeCache | None = None) -> None:
+        self.name = "fake"
+        self.cache = cache or FakeCache()
+        words = {f"t{number}": number for number in range(VOCABULARY)}
+        self.tokenizer = Tokenizer(models.WordLevel(words, unk_token="t0"))
+        self.tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        self.tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+        self.vocabulary = Vocabulary(self.tokenizer)
+
+
+class FakeControl:
+    """An attempt at a job."""
+
+    def __init__(self, *, alone: bool = False, timeout_s: float = 60.0) -> None:
+        self.claim = Claim(
+            id="job", attempt=1, task="generate", model="fake", request=b"", timeout_s=timeout_s, suspect=alone
+        )
+        self.timeout_s = timeout_s
+        self.alone = alone
+        self.progressed: list[int] = []
+        self._stopped = threading.Event()
+
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
+        self.progressed.append(num_done)
+
+
+class Listener:
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Mapping[Control, list[Piece]]] = []
+        self.broken = False
+
+    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+        if self.broken:
+            raise OSError("nobody listens")
+        self.heard.append(dict(growth))
+
+    def flush(self, control: Control, timeout_s: float) -> bool:
+        return True
+
+    def pieces(self, control: Control) -> list[Piece]:
+        return [piece for growth in self.heard for piece in growth.get(control, [])]
+
+
+def order(token_ids: Sequence[int], num_tokens: int, **changes: object) -> Order:
+    return Order(prompt_ids=prompt(*token_ids), max_new_tokens=num_tokens, **changes)  # type: ignore[arg-type]
+
+
+def written(ticket: Ticket) -> list[Written]:
+    assert ticket.wait(WAIT_S), "the ticket is never finished"
+    return ticket.results()
+
+
+def texts(ticket: Ticket) -> list[str]:
+    return [text.text for text in written(ticket)]

@@ -1,0 +1,39 @@
+"""The last piece of a text is told before its job can end: what comes after a job's end is refused by the store."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from contracts.generation import Piece
+from tests.unit.decoding.fakes import WAIT_S, FakeControl, FakeModel, Listener, order
+from workers.runtime.attempts.control import Control
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.handle import Ticket
+
+
+class Witness(Listener):
+    """Notes whether the job had its texts already when it was told of their ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ticket: Ticket | None = None
+        self.was_finished: list[bool] = []
+
+    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+        super().tell(growth)
+        if any(piece.finish_reason for pieces in growth.values() for piece in pieces):
+            assert self.ticket is not None
+            self.was_finished.append(self.ticket.finished)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 2, 5])
+def test_a_job_has_its_texts_only_once_their_ends_are_told(num_tokens: int) -> None:
+    witness, model = Witness(), FakeModel()
+    engine = DecodingEngine(witness)
+    model.cache.gate.clear()
+    orders = [order([3, number], num_tokens, stream=True) for number in range(1, 4)]
+    witness.ticket = engine.submit(model, orders, FakeControl())
+    model.cache.gate.set()
+    assert witness.ticket.wait(WAIT_S)
+    assert len(witness.ticket.results()) == 3
+    assert witness.was_finished and not any(witness.was_finished)

@@ -1,0 +1,96 @@
+"""A text ends at its first stop text, wherever its tokens begin and end, and shows none of it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support import tiny_tokenizers
+from workers.runtime.decoding.text.stop_strings import StopFinder
+from workers.runtime.decoding.text.text_stream import TextStream
+
+fixed = settings(derandomize=True, deadline=None, max_examples=500)
+
+stop_texts = st.lists(st.text("ab!", min_size=1, max_size=6), max_size=5)
+pieces = st.lists(st.text("ab!", max_size=8), max_size=12)
+
+
+def character_by_character(text: str, stops: list[str]) -> tuple[str, bool]:
+    for end in range(len(text) + 1):
+        complete = [stop for stop in stops if text[:end].endswith(stop)]
+        if complete:
+            return text[: end - max(map(len, complete))], True
+    return text, False
+
+
+@given(pieces, stop_texts)
+@fixed
+def test_a_text_ends_where_a_stop_text_is_complete_however_it_is_cut(parts: list[str], stops: list[str]) -> None:
+    finder = StopFinder(stops)
+    shown = "".join(finder.add(part) for part in parts) + finder.end()
+    assert (shown, finder.stopped) == character_by_character("".join(parts), stops)
+
+
+@given(pieces, stop_texts)
+@fixed
+def test_what_may_become_a_stop_text_is_held_back_and_nothing_else(parts: list[str], stops: list[str]) -> None:
+    finder, shown, text = StopFinder(stops), "", ""
+    for part in parts:
+        text += part
+        shown += finder.add(part)
+        if finder.stopped:
+            return
+        beginnings = {stop[:length] for stop in stops for length in range(1, len(stop))}
+        held = max((len(start) for start in beginnings if text.endswith(start)), default=0)
+        assert shown == text[: len(text) - held]
+
+
+@pytest.mark.parametrize(
+    ("stops", "shown"),
+    [
+        (["cd"], "ab"),
+        (["bc", "bcd"], "a"),
+        (["bcd", "bc"], "a"),
+        (["abcd", "bc"], "a"),
+        (["bcd", "cd"], "a"),
+        (["f", "e"], "abcd"),
+        (["x"], "abcdef"),
+    ],
+)
+def test_the_stop_text_that_is_complete_first_counts_and_the_longest_of_several(stops: list[str], shown: str) -> None:
+    for parts in (["abcdef"], ["abc", "def"], list("abcdef")):
+        finder = StopFinder(stops)
+        assert "".join(finder.add(part) for part in parts) + finder.end() == shown
+
+
+def test_a_stop_text_is_found_across_tokens_and_what_follows_in_its_token_is_dropped() -> None:
+    tokenizer = tiny_tokenizers.byte_level()
+    prompt, answer = tokenizer.encode("the cat END").ids, tokenizer.encode(" sat on the mat END, the dog").ids
+    stream = TextStream(tokenizer, np.array(prompt, np.int64), (" mat EN", "nowhere"))
+    shown = [stream.add(token_id) for token_id in answer]
+    assert stream.stopped
+    assert "".join(shown) == " sat on the"
+    assert stream.add(answer[0]) == stream.end() == ""
+
+
+def test_what_was_held_back_is_shown_at_the_end() -> None:
+    tokenizer = tiny_tokenizers.byte_level()
+    stream = TextStream(tokenizer, np.array([5], np.int64), ("mat END",))
+    shown = [stream.add(token_id) for token_id in tokenizer.encode("the mat").ids]
+    assert "".join(shown) == "the "
+    assert (stream.end(), stream.stopped) == ("mat", False)
+
+
+def test_a_stop_text_may_have_characters_of_several_tokens() -> None:
+    tokenizer = tiny_tokenizers.byte_level()
+    stream = TextStream(tokenizer, np.array([5], np.int64), ("😁",))
+    shown = [stream.add(token_id) for token_id in tokenizer.encode("a😀b😁c").ids]
+    assert ("".join(shown), stream.stopped) == ("a😀b", True)
+
+
+def test_many_long_stop_texts_that_almost_match() -> None:
+    finder = StopFinder([("a" * length) + "!" for length in range(240, 256)])
+    shown = "".join(finder.add("aaa") for _ in range(1000))
+    assert shown == "a" * (3000 - 255)
+    assert finder.add("b") == "a" * 255 + "b"
+    assert (finder.add("a" * 300 + "!"), finder.stopped) == ("a" * 45, True)

@@ -1,0 +1,178 @@
+"""A text that is decoded token by token is the text that is decoded at once, and is never shown half a character."""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from tests.support import tiny_tokenizers
+from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
+from workers.runtime.tokenizing.sentencepiece import open_tokenizer
+
+BUILT = {build.__name__: build() for build in tiny_tokenizers.BUILDS}
+FALLBACK = BUILT["byte_fallback"]
+_FIRST_BYTE = FALLBACK.token_to_id("<0x00>")
+
+fixed = settings(derandomize=True, deadline=None, max_examples=300)
+
+
+def pieces_of(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> list[str]:
+    stream = TextStream(tokenizer, np.array(prompt, np.int64))
+    return [*(stream.add(token_id) for token_id in answer), stream.end()]
+
+
+def in_bytes(text: str) -> list[int]:
+    """Return a text as byte tokens of the byte fallback tokenizer."""
+    return [_FIRST_BYTE + byte for byte in text.encode()]
+
+
+def tokens(tokenizer: Tokenizer) -> st.SearchStrategy[list[int]]:
+    """Any tokens, special and unknown ones too; where bytes are a fallback, those of whole characters."""
+    if tokenizer is not FALLBACK:
+        return st.lists(st.integers(0, tokenizer.get_vocab_size() + 2), max_size=60)
+    piece = st.integers(_FIRST_BYTE + 256, tokenizer.get_vocab_size() + 2) | st.integers(0, 2)
+    character = st.sampled_from("éñ日本😀नa ").map(in_bytes)
+    parts = st.lists(character | piece.map(lambda id_: [id_]), max_size=40)
+    return parts.map(lambda lists: list(chain.from_iterable(lists)))
+
+
+@pytest.mark.parametrize("name", BUILT)
+@given(data=st.data())
+@fixed
+def test_together_the_pieces_are_what_the_answer_adds_to_the_prompt(name: str, data: st.DataObject) -> None:
+    tokenizer = BUILT[name]
+    prompt, answer = data.draw(tokens(tokenizer)), data.draw(tokens(tokenizer))
+    before, full = tokenizer.decode(prompt), tokenizer.decode(prompt + answer)
+    assume(full.startswith(before))  # not where the prompt ends within a character
+    assert "".join(pieces_of(tokenizer, prompt, answer)) == full[len(before) :]
+
+
+@pytest.mark.parametrize("name", BUILT)
+@given(text=st.text(max_size=80), prompt=st.sampled_from(["", "the cat", "日本 😀"]))
+@fixed
+def test_a_text_is_never_shown_within_a_character(name: str, text: str, prompt: str) -> None:
+    assume("\ufffd" not in text)
+    tokenizer = BUILT[name]
+    assert "\ufffd" not in "".join(pieces_of(tokenizer, tokenizer.encode(prompt).ids, tokenizer.encode(text).ids))
+
+
+@pytest.mark.parametrize("tokens_of", [in_bytes, lambda text: [byte_id(byte) for byte in text.encode()]])
+def test_a_character_is_shown_with_its_last_byte(tokens_of: Callable[[str], list[int]]) -> None:
+    tokenizer = FALLBACK if tokens_of is in_bytes else BUILT["byte_level"]
+    text = "aé日😀नमस्ते👩‍👩‍👧本語の文" * 3
+    shown = [piece for piece in pieces_of(tokenizer, tokens_of("x"), tokens_of(text)) if piece]
+    assert shown == list(text)
+
+
+def byte_id(byte: int) -> int:
+    """Return the id of a byte in the byte-level tokenizer, which has the byte's character or one from U+0100 on."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [other for other in range(256) if other not in printable]
+    character = chr(byte if byte in printable else 256 + others.index(byte))
+    id_: int = BUILT["byte_level"].token_to_id(character)
+    return id_
+
+
+def test_the_first_space_of_the_answer_is_kept() -> None:
+    for name, word in (("byte_fallback", "▁cat"), ("metaspace", "▁e"), ("word_pieces", "line"), ("whole_words", "on")):
+        tokenizer = BUILT[name]
+        token_id = tokenizer.token_to_id(word)
+        text = " " + word.strip("▁")
+        assert pieces_of(tokenizer, [token_id], [token_id]) == [text, ""]
+        special = next(id_ for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special)
+        assert pieces_of(tokenizer, [token_id] + [special] * 40, [special, token_id]) == ["", text, ""]
+        assert "".join(pieces_of(tokenizer, [special], [token_id, token_id])) == text.strip() + text
+
+
+def test_a_space_that_only_comes_with_the_next_word_is_not_shown_before() -> None:
+    tokenizer = BUILT["word_ends"]
+    line = tokenizer.token_to_id("line</w>")
+    assert pieces_of(tokenizer, [], [line, line]) == ["line", " line", ""]
+
+
+def test_a_character_that_the_prompt_began_belongs_to_the_answer_when_it_ends_there() -> None:
+    first, *rest = (byte_id(byte) for byte in "日".encode())
+    a = byte_id(ord("a"))
+    assert pieces_of(BUILT["byte_level"], [a, first], [*rest, a]) == ["", "日", "a", ""]
+    assert pieces_of(BUILT["byte_level"], [a, first], [a]) == ["a", ""]
+    piece = FALLBACK.token_to_id("s")
+    assert pieces_of(FALLBACK, [piece, *in_bytes("日")[:1]], [*in_bytes("日")[1:], piece]) == ["", "日", "s", ""]
+
+
+def test_broken_bytes_become_replacement_characters() -> None:
+    a, first = byte_id(ord("a")), byte_id(0xE6)
+    assert pieces_of(BUILT["byte_level"], [a], [a, first]) == ["a", "", "\ufffd"]
+    assert pieces_of(BUILT["byte_level"], [a], [first, a]) == ["", "\ufffda", ""]
+
+
+def test_a_broken_run_of_byte_tokens_takes_nothing_back() -> None:
+    """Where `decode` makes U+FFFD of all bytes of the run, those before as well."""
+    wrong, piece = _FIRST_BYTE + 0xFF, FALLBACK.token_to_id("s")
+    for num_wrong in (1, 6, 40):
+        answer = [*in_bytes("日本"), *[wrong] * num_wrong, piece]
+        assert "".join(pieces_of(FALLBACK, [piece], answer)) == "日本" + "\ufffd" * num_wrong + "s"
+    assert "".join(pieces_of(FALLBACK, [piece], in_bytes("日本")[:5])) == "日\ufffd\ufffd"
+
+
+def test_a_piece_model_beside_the_tokenizer_changes_nothing(tmp_path: Path) -> None:
+    BUILT["metaspace"].save(str(tmp_path / "tokenizer.json"))
+    scores = {piece: -1.0 for piece in BUILT["metaspace"].get_vocab()}
+    model = {"algorithm": "unigram", "scores": scores, "add_dummy_prefix": True, "remove_extra_whitespaces": True}
+    (tmp_path / "pieces.json").write_text(json.dumps(model))
+    tokenizer = open_tokenizer(tmp_path / "tokenizer.json")
+    ids = tokenizer.encode("the cat sat").ids
+    assert "".join(pieces_of(tokenizer, ids, ids)) == " the cat sat"
+    assert Vocabulary(tokenizer).text(ids[0])
+
+
+class Counting:
+    """A tokenizer that notes the most tokens that it had to decode at once."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.most = 0
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
+        self.most = max(self.most, len(ids))
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        return text
+
+
+def _endless() -> Iterator[tuple[str, list[int]]]:
+    yield "byte_level", [byte_id(0xFF)] * 500
+    yield "byte_level", [byte_id(0xE6), *[0] * 500]
+    yield "byte_level", [byte_id(byte) for byte in "日".encode()] * 200
+    yield "byte_fallback", [_FIRST_BYTE + 0xFF] * 500
+    yield "byte_fallback", in_bytes("日" * 200)
+    yield "byte_fallback", [FALLBACK.token_to_id("▁")] * 500
+    yield "metaspace", [0, 1, 2, 999] * 100
+
+
+@pytest.mark.parametrize(("name", "answer"), list(_endless()))
+def test_work_for_a_token_does_not_grow_with_the_text(name: str, answer: list[int]) -> None:
+    counting = Counting(BUILT[name])
+    stream = TextStream(counting, np.array([5], np.int64))
+    for token_id in answer:
+        stream.add(token_id)
+    assert counting.most < 32
+
+
+def test_the_text_of_a_single_token_has_its_space() -> None:
+    expected = {"byte_level": ("Ġ", " "), "byte_fallback": ("▁cat", " cat"), "word_pieces": ("line", " line")}
+    for name, (token, text) in expected.items():
+        vocabulary = Vocabulary(BUILT[name])
+        assert vocabulary.text(BUILT[name].token_to_id(token)) == text
+        assert vocabulary.text(99_999) == ""
+    names = Vocabulary(FALLBACK)
+    assert (names.text(1), names.is_special(1)) == ("<s>", True)
+    assert (names.text(_FIRST_BYTE + 0xE6), names.is_special(_FIRST_BYTE)) == ("\ufffd", False)
+    assert Vocabulary(BUILT["byte_level"]).text(byte_id(0xE6)) == "\ufffd"
+    pieces = Vocabulary(BUILT["word_pieces"])
+    continuation = next(id_ for token, id_ in BUILT["word_pieces"].get_vocab().items() if token.startswith("##"))
+    assert not pieces.text(continuation).startswith(("#", " "))

@@ -1,0 +1,82 @@
+"""A package that says it is not safe in batches: its rows run one by one, so no answer depends on its neighbours.
+
+The graph quantises its activations dynamically, as every `int8-dynamic` package does: the scale is that of the largest
+number in the whole batch, so a row with large numbers makes the others coarse.
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from contracts.jobs import Claim
+from contracts.settings import StoreSettings
+from tests.support.onnx_bytes import FLOAT, INT64, float_tensor, model, node, value_info
+from tests.support.tiny_package import WORDS, token_vectors, write_package
+from tests.unit.models.fakes import Patience
+from workers.encoder.tasks import ENCODER
+from workers.runtime.attempts.harness import Attempt
+from workers.runtime.batching.engine import Engine
+from workers.runtime.models.loading import Loader
+from workers.runtime.settings import WorkerSettings
+
+SIZE = 8
+LOUD = "w7"
+TEXTS = [f"w{number} w{number + 40}" for number in range(10, 30)]
+
+
+def dynamic_int8_graph() -> bytes:
+    table = token_vectors(SIZE)
+    table[WORDS.index(LOUD)] *= 300
+    nodes = [
+        node("Gather", ["table", "input_ids"], "vectors"),
+        node("DynamicQuantizeLinear", ["vectors"], "whole scale zero"),
+        node("DequantizeLinear", ["whole", "scale", "zero"], "last_hidden_state"),
+    ]
+    ids = value_info("input_ids", INT64, ["rows", "tokens"])
+    output = value_info("last_hidden_state", FLOAT, ["rows", "tokens", SIZE])
+    return model(nodes, [float_tensor("table", table)], [ids], [output])
+
+
+class Worker:
+    """The package on an engine, with or without the word in its manifest."""
+
+    def __init__(self, parent: Path, *, batch_safe: bool) -> None:
+        write_package(parent / "quantised", graph=dynamic_int8_graph(), normalize=False, batch_safe=batch_safe)
+        self.engine = Engine()
+        settings = WorkerSettings(StoreSettings(), models_dir=(parent,))
+        self.models = Loader(ENCODER, settings, self.engine).load_all()
+
+    def ask(self, inputs: Any) -> Any:
+        request = json.dumps({"inputs": inputs}).encode()
+        claim = Claim(id="x", attempt=1, task="embed", model="quantised", request=request, timeout_s=60, suspect=False)
+        model = self.models.get("quantised")
+        assert model is not None
+        return np.array(json.loads(model.answer(claim, cast(Attempt, Patience())).output))
+
+    def alone(self) -> Any:
+        return np.stack([self.ask(text) for text in TEXTS])
+
+
+def test_such_a_graph_answers_otherwise_in_company(tmp_path: Path) -> None:
+    """Without the word: this is what the rule is for."""
+    worker = Worker(tmp_path, batch_safe=True)
+    together = worker.ask([*TEXTS, f"{LOUD} {LOUD}"])[: len(TEXTS)]
+    assert np.abs(together - worker.alone()).max() > 0.1
+
+
+@pytest.mark.parametrize("one_job", [True, False])
+def test_its_rows_run_one_by_one(tmp_path: Path, one_job: bool) -> None:
+    worker = Worker(tmp_path, batch_safe=False)
+    alone = worker.alone()
+    texts = [*TEXTS, f"{LOUD} {LOUD}"]
+    if one_job:
+        together = worker.ask(texts)
+    else:
+        with ThreadPoolExecutor(len(texts)) as pool:
+            together = np.stack(list(pool.map(worker.ask, texts)))
+    np.testing.assert_array_equal(together[: len(TEXTS)], alone)
+    assert worker.engine.stats.num_batches == worker.engine.stats.num_rows == len(TEXTS) + len(texts)

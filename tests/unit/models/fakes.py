@@ -1,0 +1,97 @@
+"""One package in a folder, the models of a worker that serves it, and the watcher that is asked to look at it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from contracts.jobs import Answer, Claim
+from contracts.model_package.package import ModelPackage
+from contracts.settings import StoreSettings
+from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
+from workers.encoder.tasks import ENCODER
+from workers.runtime.attempts.harness import Attempt
+from workers.runtime.batching.engine import Engine
+from workers.runtime.models.loading import Loader
+from workers.runtime.models.reload import Watcher
+from workers.runtime.models.served import Models, ServedModel
+from workers.runtime.settings import WorkerSettings
+
+NAME = "tiny"
+Load = Callable[[ModelPackage, WorkerSettings, Engine], ServedModel]
+
+
+class Patience:
+    """An attempt that nobody stops."""
+
+    timeout_s = 60.0
+    alone = False
+
+    def stopped(self) -> bool:
+        """Never."""
+        return False
+
+    def progress(self, num_done: int, num_parts: int | None = None) -> None:
+        """Nobody looks."""
+
+
+class Bench:
+    """A package whose weights follow from its revision, served; ``load`` may be replaced by a load that goes wrong."""
+
+    def __init__(self, parent: Path, *, models: tuple[str, ...] = (), period_s: float = 0.01) -> None:
+        self.parent = parent
+        self.folder = parent / NAME
+        write_package(self.folder, graph=vectors_graph(1), normalize=False, revision="1")
+        self.load: Load = ENCODER.load
+        settings = WorkerSettings(StoreSettings(), models_dir=(parent,), models=models)
+        loader = Loader(replace(ENCODER, load=self._load), settings, Engine())
+        self.num_loads = self.num_swaps = 0
+        self.models: Models = loader.load_all()
+        self.num_loads = 0
+        self.watcher = Watcher(self.models, loader, period_s=period_s, swapped=self._swapped)
+
+    def _load(self, package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedModel:
+        self.num_loads += 1
+        return self.load(package, settings, engine)
+
+    def _swapped(self) -> None:
+        self.num_swaps += 1
+
+    @property
+    def served(self) -> ServedModel:
+        """The version that new jobs run on."""
+        model = self.models.get(NAME)
+        assert model is not None
+        return model
+
+    @property
+    def revision(self) -> str:
+        """Its revision."""
+        return self.served.card().revision
+
+    def put(self, revision: str, **changes: Any) -> None:
+        """Put a version in place as an export does."""
+        changes.setdefault("graph", vectors_graph(int(revision)))
+        replace_package(self.folder, revision=revision, normalize=False, **changes)
+
+    def looks(self, number: int) -> None:
+        """Let the watcher look so many times."""
+        for _ in range(number):
+            self.watcher.look()
+
+
+def ask(model: ServedModel, text: str = "w1") -> Answer:
+    """Run one job on a model."""
+    request = json.dumps({"inputs": text}).encode()
+    claim = Claim(id="x", attempt=1, task="embed", model=NAME, request=request, timeout_s=60, suspect=False)
+    return model.answer(claim, cast(Attempt, Patience()))
+
+
+def assert_answers_as(answer: Answer, revision: str) -> None:
+    """Prove that an answer to ``w1`` was computed by the weights of a version, and says so."""
+    assert answer.model_revision == revision
+    vectors = token_vectors(8, int(revision))[[WORDS.index(word) for word in ("[CLS]", "w1", "[SEP]")]]
+    np.testing.assert_allclose(json.loads(answer.output), vectors.mean(axis=0), atol=1e-6)

@@ -1,0 +1,134 @@
+"""A new version that is not sound is refused with one line; the old one is served on until it is mended."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.model_package.package import MANIFEST, ModelPackage
+from tests.support.tiny_package import tokenizer_json, vectors_graph, write_package
+from tests.support.waiting import wait_until
+from tests.unit.models.fakes import Bench, ask, assert_answers_as
+from workers.encoder.tasks import ENCODER
+from workers.runtime.batching.engine import Engine
+from workers.runtime.models.served import ServedModel
+from workers.runtime.settings import WorkerSettings
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.INFO, "workers.runtime"):
+        yield caplog
+
+
+def test_a_broken_version_is_refused_once_and_taken_when_it_is_mended(
+    bench: Bench, told: pytest.LogCaptureFixture
+) -> None:
+    bench.put("2")
+    (bench.folder / "model.onnx").write_bytes(b"half of it")
+    bench.looks(5)
+    (record,) = [record for record in told.records if record.levelno >= logging.WARNING]
+    assert "new version refused, the old one is served on" in record.message
+    assert "model.onnx: SHA-256 differs from the manifest" in record.message
+    assert_answers_as(ask(bench.served), "1")
+    (bench.folder / "model.onnx").write_bytes(vectors_graph(2))
+    bench.looks(2)
+    assert_answers_as(ask(bench.served), "2")
+    assert bench.num_loads == 1
+
+
+def test_a_slow_copy_is_taken_when_it_is_whole(bench: Bench, told: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Files arrive one after the other and bit by bit, the manifest first."""
+    new = write_package(tmp_path / "elsewhere" / "tiny", graph=vectors_graph(2), normalize=False, revision="2")
+    for name in (MANIFEST, "model.onnx"):
+        data = (new / name).read_bytes()
+        with (bench.folder / name).open("wb") as file:
+            for start in range(0, len(data), 700):
+                file.write(data[start : start + 700])
+                file.flush()
+                bench.looks(1)
+                assert_answers_as(ask(bench.served), "1")
+    bench.looks(2)
+    assert_answers_as(ask(bench.served), "2")
+    assert bench.num_loads == 1, "half a package is not loaded"
+    refusals = {record.message for record in told.records if record.levelno >= logging.WARNING}
+    assert len([record for record in told.records if record.levelno >= logging.WARNING]) == len(refusals) <= 3, refusals
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"graph": b"\x08\x08"}, "it does not say which opset"),
+        ({"tokenizer": "{}"}, "not a tokenizer"),
+        ({"size": 5}, "[8] numbers a row, the manifest says 5"),
+        ({"family": "decoder"}, "its family is 'decoder', and this is the encoder worker"),
+        ({"task": "answer"}, "this worker has no code for the task 'answer'"),
+        ({"task": "classify", "graph": None}, "its task was embed and is classify; restart the worker"),
+        ({"name": "other"}, "the manifest's name is 'other', not that of the folder"),
+        ({"max_tokens": 3000}, "batching.max_batch_tokens is 512, but one input may have 3000"),
+        ({"licence": 5}, "licence"),
+    ],
+)
+def test_every_way_of_being_wrong_leaves_the_old_version(
+    bench: Bench, told: pytest.LogCaptureFixture, changes: dict[str, Any], said: str
+) -> None:
+    bench.put("2", **changes)
+    bench.looks(4)
+    (record,) = [record for record in told.records if record.levelno >= logging.WARNING]
+    assert said in record.message
+    assert bench.num_loads <= 1 and bench.num_swaps == 0
+    assert_answers_as(ask(bench.served), "1")
+    bench.put("3")
+    bench.looks(2)
+    assert_answers_as(ask(bench.served), "3")
+
+
+def test_an_error_that_nobody_thought_of_is_logged_and_leaves_the_old_version(
+    bench: Bench, told: pytest.LogCaptureFixture
+) -> None:
+    bench.load = lambda *_: 1 // 0  # type: ignore[assignment,return-value]
+    bench.put("2")
+    bench.looks(3)
+    assert told.text.count("Traceback") == 1 and told.text.count("new version refused") == 1
+    assert_answers_as(ask(bench.served), "1")
+
+
+def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(
+    bench: Bench, told: pytest.LogCaptureFixture
+) -> None:
+    """What was hashed and what was loaded may then be different files."""
+
+    def load(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedModel:
+        if bench.num_loads == 1:
+            (package.path / "tokenizer.json").write_text(tokenizer_json())
+        return ENCODER.load(package, settings, engine)
+
+    bench.load = load
+    bench.put("2")
+    bench.looks(1)
+    assert "the package was changed while it was loaded" in told.text
+    assert_answers_as(ask(bench.served), "1")
+    bench.looks(2)
+    assert_answers_as(ask(bench.served), "2")
+
+
+def test_an_order_to_look_tries_again_what_was_refused(tmp_path: Path, told: pytest.LogCaptureFixture) -> None:
+    """With a period of 0 orders are the only looks."""
+    bench = Bench(tmp_path, period_s=0)
+    bench.watcher.start()
+    bench.put("2", tokenizer="{}")
+    bench.watcher.look_now()
+    wait_until(lambda: told.text.count("new version refused") == 1, 20, "no look")
+    bench.watcher.look_now()
+    wait_until(lambda: told.text.count("new version refused") == 2, 20, "no second try")
+    bench.put("3")
+    bench.watcher.look_now()
+    wait_until(lambda: bench.revision == "3", 20, "the order was not followed")
+    assert bench.watcher.stop(20)

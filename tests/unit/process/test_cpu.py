@@ -1,0 +1,62 @@
+"""How many threads a model call gets: the cgroup's quota, in both of its dialects, and never more than the affinity."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from workers.runtime.process.cpu import available_cpus
+
+ALL = len(os.sched_getaffinity(0))
+
+
+def v2(folder: Path, text: str) -> Path:
+    (folder / "cpu.max").write_text(text)
+    return folder
+
+
+def v1(folder: Path, quota: str, period: str) -> Path:
+    (folder / "cpu").mkdir()
+    (folder / "cpu" / "cpu.cfs_quota_us").write_text(quota)
+    (folder / "cpu" / "cpu.cfs_period_us").write_text(period)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("max 100000\n", ALL),
+        ("100000 100000\n", 1),
+        ("50000 100000\n", 1),
+        ("199999 100000\n", 1),
+        (f"{ALL * 100000} 100000\n", ALL),
+        ("99900000 100000\n", ALL),
+        ("0 100000\n", ALL),
+        ("garbage\n", ALL),
+        ("a b\n", ALL),
+        ("", ALL),
+    ],
+)
+def test_the_quota_of_cgroup_v2(tmp_path: Path, text: str, expected: int) -> None:
+    assert available_cpus(v2(tmp_path, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "expected"),
+    [("-1\n", "100000\n", ALL), ("100000\n", "100000\n", 1), ("150000\n", "100000\n", 1), ("1\n", "0\n", 1)],
+)
+def test_the_quota_of_cgroup_v1(tmp_path: Path, quota: str, period: str, expected: int) -> None:
+    assert available_cpus(v1(tmp_path, quota, period)) == expected
+
+
+def test_without_cgroups_the_affinity_counts(tmp_path: Path) -> None:
+    assert available_cpus(tmp_path / "nothing") == ALL
+
+
+def test_the_affinity_counts_below_the_quota(tmp_path: Path) -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert available_cpus(v2(tmp_path, "800000 100000")) == 1
+    finally:
+        os.sched_setaffinity(0, before)

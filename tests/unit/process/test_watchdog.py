@@ -1,0 +1,50 @@
+"""When a worker must end itself: one call that never returns, or messages beside an idle worker."""
+
+import pytest
+
+from workers.runtime.process.heartbeat import Watchdog
+
+
+@pytest.fixture
+def watchdog() -> Watchdog:
+    return Watchdog(hard_limit_s=600, stall_s=30)
+
+
+@pytest.mark.parametrize(
+    ("busy_since", "num_running", "num_messages", "ends"),
+    [
+        (None, 0, 0, False),
+        (1000.0, 3, 9, False),  # busy for 600 s: at the limit, not beyond
+        (999.0, 3, 9, True),
+        (999.0, 0, 0, True),
+        (None, 1, 0, False),
+        (None, 1, 50, False),
+    ],
+)
+def test_one_look(
+    watchdog: Watchdog, busy_since: float | None, num_running: int, num_messages: int, ends: bool
+) -> None:
+    verdict = watchdog.verdict(busy_since=busy_since, num_running=num_running, num_messages=num_messages, now=1600.0)
+    assert (verdict is not None) == ends
+    assert not ends or "a model call has run for more than 600 s" in str(verdict)
+
+
+def looks(watchdog: Watchdog, *seen: tuple[float, int, int]) -> list[bool]:
+    """Look at (time, running, messages) one after the other; return which looks end the worker."""
+    return [
+        watchdog.verdict(busy_since=None, num_running=running, num_messages=messages, now=now) is not None
+        for now, running, messages in seen
+    ]
+
+
+def test_messages_beside_an_idle_worker_end_it_after_the_stall(watchdog: Watchdog) -> None:
+    assert looks(watchdog, (0, 0, 1), (5, 0, 1), (30, 0, 1), (31, 0, 1)) == [False, False, False, True]
+
+
+@pytest.mark.parametrize("relief", [(20, 1, 1), (20, 0, 0)])
+def test_a_sign_of_life_starts_the_stall_afresh(watchdog: Watchdog, relief: tuple[float, int, int]) -> None:
+    assert looks(watchdog, (0, 0, 1), relief, (31, 0, 1), (60, 0, 1), (62, 0, 1)) == [*[False] * 4, True]
+
+
+def test_a_clock_that_starts_at_zero_is_a_clock(watchdog: Watchdog) -> None:
+    assert looks(watchdog, (0.0, 0, 1), (0.0, 0, 1), (30.5, 0, 1))[-1]

@@ -1,0 +1,149 @@
+"""What is left to draw from, held against the definitions written down plainly; transformers': tests/architectures."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.runtime.decoding.request import Sampling
+from workers.runtime.decoding.sampling.cumulative_sums import place_exceeding, place_reaching
+from workers.runtime.decoding.sampling.warpers import ids_of_largest, weigh
+
+fixed = settings(derandomize=True, deadline=None, max_examples=150)
+
+Array = np.ndarray
+
+
+def logits_of(seed: int, num: int, spread: float = 3.0) -> Array:
+    return (np.random.default_rng(seed).standard_normal(num) * spread).astype(np.float32)
+
+
+def probabilities(logits: Array, **sampling: float) -> Array:
+    """Return the probability of each token of the vocabulary."""
+    ids, weights = weigh(logits, Sampling(do_sample=True, **sampling))  # type: ignore[arg-type]
+    found = np.zeros(len(logits))
+    found[slice(None) if ids is None else ids] = weights
+    assert found.sum() > 0
+    return found / found.sum()
+
+
+def softmax(logits: Array) -> Array:
+    weights = np.exp(logits.astype(np.float64) - float(logits.max()))
+    return weights / weights.sum()
+
+
+def kept_of(logits: Array, **sampling: float) -> set[int]:
+    return set(np.flatnonzero(probabilities(logits, **sampling)).tolist())
+
+
+sizes = st.sampled_from([1, 2, 3, 50, 700, 5000])
+seeds = st.integers(0, 10**6)
+
+
+@given(seeds, sizes, st.sampled_from([0.1, 0.7, 1.0, 3.0]))
+@fixed
+def test_temperature_divides(seed: int, num: int, temperature: float) -> None:
+    logits = logits_of(seed, num)
+    np.testing.assert_allclose(
+        probabilities(logits, temperature=temperature), softmax(logits.astype(np.float64) / temperature), atol=1e-12
+    )
+
+
+@given(seeds, sizes, st.sampled_from([1, 2, 40, 200, 4999, 10**6]))
+@fixed
+def test_top_k_keeps_the_likeliest(seed: int, num: int, top_k: int) -> None:
+    logits = logits_of(seed, num)
+    assert kept_of(logits, top_k=top_k) == set(np.argsort(-logits, kind="stable")[:top_k].tolist())
+
+
+def test_top_k_keeps_all_that_equal_the_last() -> None:
+    logits = np.array([1, 3, 2, 2, 2, 0], np.float32)
+    assert kept_of(logits, top_k=2) == {1, 2, 3, 4}
+    assert kept_of(np.zeros(300, np.float32), top_k=1) == set(range(300))
+    assert ids_of_largest(logits, 1).tolist() == [1]
+
+
+@given(seeds, sizes, st.sampled_from([0.0, 0.01, 0.3, 0.9, 0.999, 0.9999999]), st.sampled_from([0.1, 1.0, 5.0]))
+@fixed
+def test_top_p_keeps_the_least_number_of_tokens_with_that_probability(
+    seed: int, num: int, top_p: float, spread: float
+) -> None:
+    logits = logits_of(seed, num, spread)
+    order = np.argsort(-logits, kind="stable")
+    before = np.concatenate(([0.0], np.cumsum(softmax(logits)[order])[:-1]))
+    certain, possible = before < top_p - 1e-12, before < top_p + 1e-12
+    certain[0] = possible[0] = True
+    kept = kept_of(logits, top_p=top_p)
+    assert set(order[certain].tolist()) <= kept <= set(order[possible].tolist())
+
+
+def test_top_p_takes_equals_by_id() -> None:
+    assert kept_of(np.zeros(4, np.float32), top_p=0.5) == {0, 1}
+    assert kept_of(np.array([0, 1, 1, 1, 1], np.float32), top_p=0.0) == {1}
+    assert kept_of(np.zeros(5000, np.float32), top_p=0.0) == {0}
+    assert kept_of(np.array([5, 0, 0, 0], np.float32), top_p=0.985) == {0, 1}
+
+
+@given(seeds, sizes, st.sampled_from([0.001, 0.1, 0.9, 1.0]))
+@fixed
+def test_min_p_keeps_a_share_of_the_likeliest(seed: int, num: int, min_p: float) -> None:
+    logits = logits_of(seed, num)
+    expected = softmax(logits)
+    expected[expected < min_p * expected.max()] = 0
+    np.testing.assert_allclose(probabilities(logits, min_p=min_p), expected / expected.sum(), atol=1e-12)
+
+
+@given(seeds, st.sampled_from([1, 2, 50, 700]), st.sampled_from([1e-9, 0.2, 0.9, 0.999]))
+@fixed
+def test_typical_p_keeps_what_is_nearest_to_the_entropy(seed: int, num: int, typical_p: float) -> None:
+    logits = logits_of(seed, num)
+    expected = softmax(logits)
+    distances = np.abs(-np.log(expected) + (expected * np.log(expected)).sum())
+    order = np.argsort(distances, kind="stable")
+    num_kept = 1 + int((np.cumsum(expected[order])[:-1] < typical_p).sum())
+    assert kept_of(logits, typical_p=typical_p) == set(order[:num_kept].tolist())
+
+
+@given(seeds, sizes, st.data())
+@fixed
+def test_something_is_always_left(seed: int, num: int, data: st.DataObject) -> None:
+    logits = logits_of(seed, num)
+    values = st.sampled_from([-np.inf, -1e38, 1e38, 3.4e38, 0.0])
+    for place in data.draw(st.lists(st.integers(0, num - 1), max_size=6)):
+        logits[place] = data.draw(values)
+    if logits.max() == -np.inf:
+        logits[0] = 0.0
+    kept = kept_of(
+        logits,
+        temperature=data.draw(st.sampled_from([5e-324, 1e-30, 1.0, 100.0])),
+        top_k=data.draw(st.sampled_from([0, 1, 5])),
+        top_p=data.draw(st.sampled_from([0.0, 0.5, 1.0])),
+        min_p=data.draw(st.sampled_from([0.0, 0.5, 1.0])),
+        typical_p=data.draw(st.sampled_from([1e-9, 0.5, 1.0])),
+    )
+    assert all(logits[token] > -np.inf for token in kept)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.0, 1e-300, 0.1, 1.0, 1e9]), min_size=1, max_size=1200), st.floats(0, 1))
+@fixed
+def test_the_running_sum_is_searched_like_a_whole_one(weights: list[float], share: float) -> None:
+    array = np.array([*weights, 1.0])
+    running = np.cumsum(array)
+    slack = 1e-9 * running[-1]
+    place = place_exceeding(array, min(share, 1 - 2**-53))
+    assert array[place] > 0
+    assert running[place] >= share * running[-1] - slack
+    assert not place or running[place - 1] <= share * running[-1] + slack
+    place = place_reaching(array, share * float(running[-1]))
+    assert running[place] >= share * running[-1] - slack
+    assert not place or running[place - 1] < share * running[-1] + slack
+
+
+@pytest.mark.parametrize("num", [3, 256, 257, 600])
+def test_the_ends_of_the_running_sum(num: int) -> None:
+    ones = np.ones(num)
+    assert place_exceeding(ones, 0.0) == place_reaching(ones, 0.0) == 0
+    assert place_exceeding(ones, 1 - 2**-53) == place_reaching(ones, num + 1.0) == num - 1
+    ones[0] = ones[-1] = 0
+    assert place_exceeding(ones, 0.0) == 1
+    assert place_exceeding(ones, 1 - 2**-53) == num - 2

@@ -1,0 +1,150 @@
+"""An encoder-decoder without a graph, whose answers can be known beforehand: it writes what it reads, in capitals."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+
+from contracts.generation import Piece
+from contracts.jobs import Usage
+from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task
+from tests.unit.decoding.fakes import FakeControl, Listener
+from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.model import Seq2SeqModel
+from workers.seq2seq.tasks import RUN
+
+PAD, EOS, UNKNOWN, EN, FR, DE = range(6)
+SPECIALS = ["<pad>", "</s>", "<unk>", "__en__", "__fr__", "__de__"]
+CHARACTERS = [chr(code) for code in (*range(32, 127), 10, *map(ord, "äöüÄÖÜ你好。\xa0"))]
+VOCABULARY = len(SPECIALS) + len(CHARACTERS)
+_NUMBER = {text: number for number, text in enumerate([*SPECIALS, *CHARACTERS])}
+
+
+def tokenizer(template: str = "$A </s>") -> Tokenizer:
+    """Return a tokenizer with a token for each character."""
+    made = Tokenizer(models.WordLevel(_NUMBER, unk_token="<unk>"))
+    made.add_special_tokens(SPECIALS)
+    made.pre_tokenizer = pre_tokenizers.Split(Regex("[\\s\\S]"), "isolated")
+    made.decoder = decoders.Fuse()
+    made.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[(text, _NUMBER[text]) for text in SPECIALS]
+    )
+    return made
+
+
+def loud(token_id: int) -> int:
+    """Return the token of a character in capitals."""
+    if token_id < len(SPECIALS):
+        return token_id
+    character = CHARACTERS[token_id - len(SPECIALS)].upper()
+    return _NUMBER.get(character, token_id)
+
+
+class EchoCache:
+    """Writes what is between the special tokens of a source, in capitals, or only the first letter of each word.
+
+    Second to the right token comes the one with the next number.
+    """
+
+    vocabulary = VOCABULARY
+
+    def __init__(
+        self, *, max_rows: int = 8, max_tokens: int = 400, max_source_tokens: int = 60, initials: bool = False
+    ) -> None:
+        self.max_rows, self.max_tokens, self.max_source_tokens = max_rows, max_tokens, max_source_tokens
+        self.capacity_tokens = max_rows * (max_tokens + max_source_tokens)
+        self.initials = initials
+        self.held: dict[int, list[int]] = {}
+        self.sources: dict[int, list[int]] = {}
+        self.read: list[list[int]] = []
+        """All sources that were read."""
+
+    @property
+    def tokens_held(self) -> int:
+        return sum(map(len, list(self.held.values())))
+
+    def take(self, num_tokens: int) -> int | None:
+        assert 0 < num_tokens <= self.max_tokens
+        place = next((place for place in range(self.max_rows) if place not in self.held), None)
+        if place is not None:
+            self.held[place] = []
+        return place
+
+    def read_source(self, places: Sequence[int], source_ids: Any) -> None:
+        assert 0 < len(source_ids) <= self.max_source_tokens
+        self.read.append(source_ids.tolist())
+        answer = self._answer(source_ids.tolist())
+        self.sources |= dict.fromkeys(places, answer)
+
+    def prefill(self, place: int, token_ids: Any) -> Floats:
+        raise AssertionError("prefixes are read token by token")
+
+    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        logits = np.zeros((len(places), VOCABULARY), np.float32)
+        for row, (place, token) in enumerate(zip(places, token_ids, strict=True)):
+            self.held[place].append(token)
+            written = [each for each in self.held[place][1:] if each not in (FR, DE)]
+            answer = self.sources[place]
+            right = answer[len(written)] if len(written) < len(answer) else EOS
+            logits[row, right], logits[row, (right + 1) % VOCABULARY] = 9.0, 6.0
+        return logits
+
+    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
+        held = {place: list(self.held[parent]) for place, parent in zip(places, parents, strict=True)}
+        self.held |= held
+
+    def leave(self, place: int) -> None:
+        del self.held[place]
+        self.sources.pop(place, None)
+
+    def _answer(self, source_ids: list[int]) -> list[int]:
+        text = [token for token in source_ids if token >= len(SPECIALS)]
+        if not self.initials:
+            return [loud(token) for token in text]
+        words = "".join(CHARACTERS[token - len(SPECIALS)] for token in text).split()
+        return [_NUMBER[word[0].upper()] for word in words if word[0].isalpha()]
+
+
+def manifest(task: Task, **tables: Any) -> Manifest:
+    tables = {"generation": Generation(eos_token_ids=[EOS], decoder_start_token_id=PAD)} | tables
+    return Manifest(
+        name="echo", family="seq2seq", task=task, graph="encoder-decoder-slots", source="tests", revision="1",
+        licence="mit", files={}, limits=Limits(max_tokens=60), decoder=Decoder(vocabulary=VOCABULARY), **tables,
+    )  # fmt: skip
+
+
+def echo(task: Task, cache: EchoCache | None = None, *, template: str = "$A </s>", **tables: Any) -> Seq2SeqModel:
+    """Return a model of that task over such a cache."""
+    return Seq2SeqModel(manifest(task, **tables), tokenizer(template), cache or EchoCache())
+
+
+class Desk:
+    """Runs jobs on one engine."""
+
+    def __init__(self) -> None:
+        self.listener = Listener()
+        self.engine = DecodingEngine(self.listener)
+        self.control = FakeControl()
+        self.usage = Usage(0, 0, 0, 0)
+
+    def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
+        """Return the output of one job, as JSON has it."""
+        self.control = FakeControl()
+        request = msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream})
+        answer = RUN[model.task](model, "job", request, DecodingWork(self.engine, self.control))
+        self.usage = msgspec.json.decode(answer.usage, type=Usage)
+        return msgspec.json.decode(answer.output)
+
+    @property
+    def told(self) -> list[Piece]:
+        """What the last job told."""
+        return self.listener.pieces(self.control)
+
+    def told_text(self, index: int = 0, sequence: int = 0) -> str:
+        pieces = [piece for piece in self.told if (piece.input, piece.sequence) == (index, sequence)]
+        assert [piece.finish_reason is not None for piece in pieces] == [*[False] * (len(pieces) - 1), True]
+        return "".join(piece.text for piece in pieces)

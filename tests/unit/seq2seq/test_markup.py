@@ -1,0 +1,100 @@
+"""HTML: tags stay where they are, byte for byte, and text alone is rewritten."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.seq2seq.chunking.joining import Manner, woven
+from workers.seq2seq.chunking.markup import escaped, segments, unescaped
+from workers.seq2seq.chunking.plan import by_text_of_html, in_sentences
+
+PIECES = [
+    "<p>", "</p>", "<b class='x>y'>", "<br/>", "<!-- a <b> -->", "<!--", "<script>if (a<b) x()</script>", "<script>",
+    "<pre>", "</pre>", "<code>", "</code>", '<i translate="no">', "</i>", "<", ">", "&amp;", "&", "&nbsp;", '"', "'",
+    "Hello. ", "world", " ", "\n", "<a href=\"", "<?xml ?>", "<![CDATA[ x ]]>", "<!DOCTYPE html>", "</", "<3",
+]  # fmt: skip
+
+
+def texts(document: str) -> list[str]:
+    return [segment.text for segment in segments(document) if segment.is_text]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ('<p title="a > b">Hello <b>you</b>!</p>', ["Hello ", "you", "!"]),
+        ("a < b and c > d", ["a < b and c > d"]),
+        ("x <!-- not <i>this</i> --> y", ["x ", " y"]),
+        ("x <!-- never closed", ["x "]),
+        ("<style>p > a {}</style>a<script>if (1 < 2) '<b>'</script>b", ["a", "b"]),
+        ("a<pre>no <pre>no</pre> no</pre>b<code>no</code>c", ["a", "b", "c"]),
+        ("a<p translate=no>no<p>no</p></p>b<i class='big notranslate'>no</i>c", ["a", "b", "c"]),
+        ("a<img translate=no>b<p translate='no'/>c", ["a", "b", "c"]),
+        ("a<p data-translate='no' class='notranslated'>b</p>", ["a", "b"]),
+        ('<a href="never closed>b</a> c', ["b", " c"]),
+        ("a <unclosed", ["a <unclosed"]),
+        ("<!DOCTYPE html><?php echo 1 ?>a<![CDATA[<b>]]>b", ["a", "b"]),
+        ("I <3 you & me </ 3", ["I <3 you & me </ 3"]),
+    ],
+)
+def test_texts_are_told_from_markup(document: str, expected: list[str]) -> None:
+    assert "".join(segment.text for segment in segments(document)) == document
+    assert texts(document) == expected
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(alphabet="<>/!-'\"ab =&;", max_size=40))
+def test_whatever_is_no_text_comes_back_as_it_was(document: str) -> None:
+    found = segments(document)
+    assert "".join(segment.text for segment in found) == document
+    manner = Manner(strips=True, escapes=True)
+    for plan in (
+        *in_sentences([document], html=True, room=5, measure=lambda texts: [len(text) for text in texts]),
+        *by_text_of_html([document]),
+    ):
+        same = woven(plan, manner, [(chunk, "eos_token") for chunk in plan.chunks]).text
+        kept = [segment.text for segment in found if not segment.is_text]
+        position = 0
+        for text in kept:
+            assert text in same[position:]
+            position = same.index(text, position) + len(text)
+        assert unescaped(same) == unescaped("".join(segment.text for segment in found)), "and texts mean the same"
+
+
+def test_an_answer_is_written_as_text() -> None:
+    plan = in_sentences(["<b>Q&amp;A</b>&nbsp;x"], html=True, room=9, measure=lambda texts: [len(t) for t in texts])[0]
+    assert plan.chunks == ("Q&A", "x")
+    answers = [("<i>&", "eos_token"), ("y", "eos_token")]
+    assert woven(plan, Manner(escapes=True), answers).text == "<b>&lt;i&gt;&amp;</b>&nbsp;y"  # type: ignore[arg-type]
+    assert escaped("\xa0<") == "&nbsp;&lt;"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<",
+        "<a ",
+        "<a>",
+        '<a ">" ',
+        "<!--",
+        "<a '\">",
+        "<script>",
+        "<pre>",
+        "</",
+        "<a<",
+        "<![CDATA[",
+        "&amp;",
+        '<a class="',
+    ],
+)
+def test_a_megabyte_of_broken_markup_takes_linear_time(unit: str) -> None:
+    def cost(size: int) -> float:
+        document = unit * (size // len(unit))
+        begun = time.process_time()
+        assert "".join(segment.text for segment in segments(document)) == document
+        return time.process_time() - begun
+
+    cost(10_000)
+    assert cost(320_000) < max(0.5, 40 * min(cost(40_000) for _ in range(3)))

@@ -1,0 +1,1 @@
+"""Dynamic batching for models that answer a row in one call."""

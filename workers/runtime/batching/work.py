@@ -1,0 +1,72 @@
+"""What a task sees of the job it works on: tokenize, infer, and the count of what was read."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from contracts.jobs import Timings, Usage
+from contracts.tasks import TextPair
+from workers.runtime.attempts.control import Control, await_ticket, milliseconds
+from workers.runtime.batching.engine import BatchModel, Engine, Ticket
+from workers.runtime.inference.session import Array
+from workers.runtime.tokenizing.tokenizer import Row, Tokenizer, Truncate
+
+
+class TokenModel(BatchModel, Protocol):
+    """A model with the tokenizer of its package."""
+
+    tokenizer: Tokenizer
+
+
+class Work:
+    """One attempt at one job: runs its inputs through the engine and keeps its usage and timings."""
+
+    def __init__(self, engine: Engine, control: Control) -> None:
+        self._engine = engine
+        self._control = control
+        self._started = time.perf_counter()
+        self._tokenized = self._inferred = self._started
+        self._rows: list[Row] = []
+        self._ticket: Ticket | None = None
+
+    def infer(self, model: TokenModel, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Array]:
+        """Return the model's array for each input, in order.
+
+        Raises:
+            InputTooLong: see ``Tokenizer.rows``.
+            ExecutionTimeout: the job took longer than its ``timeout_s``.
+            Stopped: the job is no longer this worker's.
+            TriptychError: the model call failed.
+        """
+        self._rows = model.tokenizer.rows(inputs, truncate)
+        self._tokenized = time.perf_counter()
+        self._ticket = self._engine.submit(model, self._rows, alone=self._control.alone)
+        try:
+            await_ticket(self._ticket, self._control, self._started)
+        finally:
+            self._engine.cancel(self._ticket)
+        self._inferred = time.perf_counter()
+        return self._ticket.results()
+
+    def usage(self) -> bytes:
+        """Return the JSON of ``Usage``."""
+        used = Usage(
+            items=len(self._rows),
+            tokens_in=sum(row.tokens_in for row in self._rows),
+            tokens_used=sum(row.num_tokens for row in self._rows),
+            truncated_items=sum(row.num_tokens < row.tokens_in for row in self._rows),
+        )
+        return msgspec.json.encode(used)
+
+    def timings(self) -> bytes:
+        """Return the JSON of ``Timings`` up to now."""
+        ticket = self._ticket
+        timings = Timings(
+            tokenize_ms=milliseconds(self._tokenized - self._started),
+            batch_wait_ms=milliseconds(ticket.wait_s) if ticket else 0.0,
+            infer_ms=milliseconds(ticket.infer_s) if ticket else 0.0,
+            post_ms=milliseconds(time.perf_counter() - self._inferred),
+        )
+        return msgspec.json.encode(timings)

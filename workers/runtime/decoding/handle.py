@@ -1,0 +1,100 @@
+"""One job's texts on their way through the decoding loop, as the thread that waits for them sees it."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from contracts.generation import Piece
+from workers.runtime.attempts.control import Control
+from workers.runtime.decoding.request import Order, Written
+
+
+class Telling(Protocol):
+    """Says what a job tells of texts that grow side by side, if that is not each by itself."""
+
+    def told(self, order: Order, piece: Piece) -> list[Piece]:
+        """Return what is told now that an order's text has grown by this piece. Called by the inference thread."""
+        ...
+
+
+class Ticket:
+    """Written by the inference thread, waited for by the job's own. Compared and hashed by identity."""
+
+    def __init__(self, orders: Sequence[Order], control: Control, telling: Telling | None = None) -> None:
+        self.orders = orders
+        self.control = control
+        self.num_done = 0
+        """Parts of inputs of which all texts are written."""
+        self.wait_s = 0.0
+        """Until the first of its texts got a place."""
+        self.infer_s = 0.0
+        """Model calls with one of its texts."""
+        self.first_token_s = 0.0
+        """Until the first token of any of its texts."""
+        self._telling = telling
+        self._results: list[list[Written]] = [[] for _ in orders]
+        self._left = Counter((order.input, order.part) for order in orders)
+        self.num_parts = len(self._left)
+        self._num_left = len(orders)
+        self._error: Exception | None = None
+        self._finished = threading.Event()
+        self._created = time.perf_counter()
+        if not orders:
+            self._finished.set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all texts are written, or the ticket failed."""
+        return self._finished.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until all texts are written or the ticket failed; return whether that is so."""
+        return self._finished.wait(timeout_s)
+
+    def results(self) -> list[Written]:
+        """Return the texts in the order in which they were asked for; those of a search the best first.
+
+        Raises:
+            TriptychError: a model call failed.
+            Stopped: the job is no longer this worker's.
+            RuntimeError: the ticket is not finished.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._num_left:
+            raise RuntimeError(f"{self._num_left} of {len(self.orders)} orders are not written")
+        return [written for texts in self._results for written in texts]
+
+    def started(self) -> None:
+        """Note that one of its texts has a place."""
+        self.wait_s = self.wait_s or time.perf_counter() - self._created
+
+    def has_token(self) -> float | None:
+        """Note that one of its texts has a token; return how long the first of all took, if this is it."""
+        if self.first_token_s:
+            return None
+        self.first_token_s = time.perf_counter() - self._created
+        return self.first_token_s
+
+    def tell(self, order: Order, pieces: Sequence[Piece]) -> list[Piece]:
+        """Return what is told now that an order's texts have grown by these pieces."""
+        if self._telling is None:
+            return list(pieces)
+        return [told for piece in pieces for told in self._telling.told(order, piece)]
+
+    def settle(self, index: int, texts: list[Written]) -> None:
+        """Store the texts of one order."""
+        order, self._results[index] = self.orders[index], texts
+        self._num_left -= 1
+        self._left[order.input, order.part] -= 1
+        self.num_done += not self._left[order.input, order.part]
+        if not self._num_left:
+            self._finished.set()
+
+    def fail(self, error: Exception) -> None:
+        """End the ticket without its texts, unless it has them all."""
+        if not self._finished.is_set():
+            self._error = error
+            self._finished.set()

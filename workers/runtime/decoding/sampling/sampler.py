@@ -1,0 +1,95 @@
+"""How the next token of a text is chosen from logits: the likeliest, or drawn with random numbers of the text's own."""
+
+import math
+
+import numpy as np
+
+from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.request import Choice, Order
+from workers.runtime.decoding.sampling.cumulative_sums import place_exceeding
+from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
+from workers.runtime.decoding.sampling.warpers import ids_of_largest, weigh
+
+NOTHING_LEFT = "No token can be chosen: the logits of all that may be written are -inf."
+_BITS_64 = 2**64 - 1
+
+
+class Sampler:
+    """Chooses the tokens of one text and remembers them. Used by one thread."""
+
+    def __init__(self, order: Order) -> None:
+        self._sampling = sampling = order.sampling
+        self._processors = LogitsProcessors(order)
+        self._numbers = _Numbers(sampling.seed, sampling.stream_number) if sampling.do_sample else None
+
+    def choose(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> Choice:
+        """Choose the next token. Of equally likely ones the greedy choice is the one of the lowest id.
+
+        Args:
+            logits: float32 [vocabulary]; not changed.
+            logprobs: whether log-probabilities are told.
+            top_n: with ``logprobs``, how many of the likeliest tokens are told; fewer if fewer are possible.
+
+        Raises:
+            RuntimeError: a logit is NaN or +inf, or every token is impossible.
+        """
+        largest = largest_of(logits)
+        processed = self._processors.apply(logits)
+        likeliest = int(processed.argmax())
+        if processed[likeliest] == -math.inf:
+            raise RuntimeError(NOTHING_LEFT)
+        token_id = self._draw(processed, self._numbers) if self._numbers else likeliest
+        self._processors.add(token_id)
+        return _told(token_id, logits, largest, top_n) if logprobs else Choice(token_id)
+
+    def _draw(self, logits: Floats, numbers: "_Numbers") -> int:
+        ids, weights = weigh(logits, self._sampling)
+        place = place_exceeding(weights, numbers.next())
+        return place if ids is None else int(ids[place])
+
+
+class _Numbers:
+    """Random numbers of one text: the n-th depends on seed, stream number and n alone.
+
+    Philox (Salmon et al., 2011) makes streams of different keys independent. Its raw output is the same in every
+    version of numpy.
+    """
+
+    def __init__(self, seed: int, stream_number: int) -> None:
+        key = np.array([seed & _BITS_64, stream_number & _BITS_64], np.uint64)
+        self._bits = np.random.Philox(key=key)
+
+    def next(self) -> float:
+        """Return a number from 0 to below 1."""
+        return float(int(self._bits.random_raw()) >> 11) * 2.0**-53
+
+
+def largest_of(logits: Floats) -> float:
+    """Return the largest logit: -inf if every token is impossible.
+
+    Raises:
+        RuntimeError: a logit is NaN or +inf.
+    """
+    largest = float(logits.max())
+    if math.isnan(largest) or largest == math.inf:
+        raise RuntimeError(f"The model's logits hold {'NaN' if math.isnan(largest) else '+inf'}.")
+    return largest
+
+
+def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> Choice:
+    """Return the choice with log-probabilities of the raw logits."""
+    with np.errstate(over="ignore"):  # to -inf
+        log_sum = math.log(float(np.exp(logits - np.float32(largest)).sum()))
+
+    def logprob(token_id: int) -> float:
+        return float(logits[token_id]) - largest - log_sum
+
+    top = [(token, logprob(token)) for token in _likeliest(logits, top_n)] if top_n else []
+    return Choice(token_id, logprob(token_id), top)
+
+
+def _likeliest(logits: Floats, num: int) -> list[int]:
+    """Return the likeliest tokens, of equals the lower id first; none that are impossible: JSON has no -inf."""
+    ids = ids_of_largest(logits, min(num, len(logits)))
+    ids = ids[np.argsort(-logits[ids], kind="stable")][:num]
+    return [int(id_) for id_ in ids if logits[id_] > -math.inf]

@@ -1,0 +1,217 @@
+"""The decoding loop of one model: texts join after their input is read and leave at their end, at every step.
+
+A turn reads a bounded piece of what new texts are written from, oldest first, and then writes one token for every text
+that has read its input, in one model call. So a long prompt holds up the others by one piece a step, and a text that
+ends makes room for the next one at once. The source of an encoder is one piece, however long.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from contracts.generation import Piece
+from workers.runtime.attempts.control import Stopped
+from workers.runtime.attempts.failures import as_job_error
+from workers.runtime.decoding.beam_search.group import BeamGroup
+from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.metrics import Counts
+from workers.runtime.decoding.prefill import MAX_PIECE_TOKENS
+from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.sequence import Row
+from workers.runtime.decoding.sequence_group import DecodingModel, Running
+from workers.runtime.decoding.waiting_queue import Line
+
+logger = logging.getLogger(__name__)
+IDLE_PIECES = 4
+"""Pieces that a turn reads while nobody waits for a next token."""
+Told = list[tuple[Ticket, Piece]]
+Logits = TypeVar("Logits", Floats, Floats | None)
+
+
+class Loop:
+    """All texts of one model. Used by the inference thread only, but for ``num_running`` and ``num_waiting``."""
+
+    def __init__(self, model: DecodingModel, counts: Counts) -> None:
+        self._model = model
+        self._cache = model.cache
+        self._counts = counts
+        self._waiting: Line[Ticket, int] = Line()
+        self._reading: deque[Running] = deque()
+        self._writing: list[Running] = []
+        self._ended: list[Running] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._reading or self._writing or self._waiting.first())
+
+    @property
+    def num_running(self) -> int:
+        """Places of the cache that are taken."""
+        return sum(len(row.places) for row in (*self._reading, *self._writing))
+
+    @property
+    def num_waiting(self) -> int:
+        """Orders that wait for a place."""
+        return len(self._waiting)
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        """The tickets that have rows here, each once."""
+        running = (row.ticket for row in (*self._reading, *self._writing))
+        return list(dict.fromkeys((*running, *self._waiting.jobs)))
+
+    def add(self, ticket: Ticket) -> None:
+        """Put all texts of a ticket into the line."""
+        self._waiting.add(ticket, range(len(ticket.orders)))
+
+    def drop(self, ticket: Ticket) -> None:
+        """Forget all rows of a ticket, wherever they are."""
+        self._waiting.discard(ticket)
+        for row in [row for row in (*self._reading, *self._writing) if row.ticket is ticket]:
+            self._remove(row)
+
+    def turn(self, tell: Callable[[Told], None]) -> None:
+        """Read a piece of the prompts, then write one token for each row; ``tell`` gets what has grown, after both."""
+        for ticket in self.tickets:
+            if ticket.control.stopped():
+                self.end(ticket, Stopped())
+        self._admit()
+        try:
+            if told := self._read():
+                tell(told)
+                self._settle()
+            tell(self._write(list(self._writing)))
+        finally:
+            self._settle()
+
+    def end(self, ticket: Ticket, error: BaseException) -> None:
+        """End a ticket without its texts."""
+        self.drop(ticket)
+        ticket.fail(error if isinstance(error, Stopped) else as_job_error(error))
+
+    def _admit(self) -> None:
+        """Give places to those who are next, as long as there is room."""
+        while first := self._waiting.first():
+            ticket, index = first
+            others = {other.ticket for other in (*self._reading, *self._writing)} - {ticket}
+            if others and (ticket.control.alone or any(other.control.alone for other in others)):
+                return
+            order = ticket.orders[index]
+            places = self._take(order)
+            if not places:
+                return
+            running = BeamGroup if order.beams else Row
+            self._reading.append(running(ticket, self._waiting.take(), places, self._model))
+            ticket.started()
+
+    def _take(self, order: Order) -> list[int]:
+        """Return places for all texts of an order that grow at once; none as long as there is no room for all."""
+        places: list[int] = []
+        for _ in range(order.num_places):
+            place = self._cache.take(order.max_length)
+            if place is None:
+                for taken in places:
+                    self._cache.leave(taken)
+                return []
+            places.append(place)
+        return places
+
+    def _read(self) -> Told:
+        """Read pieces of inputs, the oldest first: one, or several that are short, while others wait for a token."""
+        budget = MAX_PIECE_TOKENS if self._writing else MAX_PIECE_TOKENS * IDLE_PIECES
+        num_read = 0
+        told: Told = []
+        while self._reading:
+            row = self._reading[0]
+            num_next = row.reader.num_next
+            if num_read and num_read + num_next > budget:
+                break
+            num_read += num_next
+            try:
+                logits = self._call([row], [num_next], partial(row.reader.read, self._cache, row.places))
+            except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
+                self._fail(row, error)
+                continue
+            self._counts.tokens_in += num_next
+            if not row.reader.num_next:
+                self._reading.popleft()
+                self._writing.append(row)
+            if logits is not None:
+                told += self._accept(row, logits)
+        return told
+
+    def _write(self, rows: Sequence[Running]) -> Told:
+        """Write a token for each row; if that fails, for each by itself, so that only the culprit's job fails."""
+        if not rows:
+            return []
+        fed = [row.fed() for row in rows]
+        places = [place for its_places, _ in fed for place in its_places]
+        token_ids = [token_id for _, its_tokens in fed for token_id in its_tokens]
+        try:
+            logits = self._call(rows, [1] * len(places), partial(self._cache.step, places, token_ids))
+        except BaseException as error:
+            if len(rows) == 1:
+                self._fail(rows[0], error)
+                return []
+            return [piece for row in rows if row in self._writing for piece in self._write([row])]
+        ends = np.cumsum([len(its_places) for its_places, _ in fed])[:-1]
+        told: Told = []
+        for row, its in zip(rows, np.split(logits, ends), strict=True):
+            told += self._accept(row, its) if row.reader.has_fed() else []
+        return told
+
+    def _call(self, rows: Sequence[Running], lengths: Sequence[int], run: Callable[[], Logits]) -> Logits:
+        started = time.perf_counter()
+        with self._counts.calling(lengths):
+            logits = run()
+        elapsed_s = time.perf_counter() - started
+        for ticket in {row.ticket for row in rows}:
+            ticket.infer_s += elapsed_s
+        return logits
+
+    def _accept(self, row: Running, logits: Floats) -> Told:
+        """Let a row choose what comes next, and leave if that was its end."""
+        if row not in self._writing:  # its job has failed with another of its rows
+            return []
+        try:
+            pieces = row.ticket.tell(row.order, row.accept(logits))
+        except Exception as error:
+            self._fail(row, error)
+            return []
+        self._count(row)
+        if row.finish_reason:
+            self._remove(row)
+            self._ended.append(row)
+        return [(row.ticket, piece) for piece in pieces]
+
+    def _settle(self) -> None:
+        """Hand finished texts to their tickets: after they were told, since what comes after a job's end is refused."""
+        ended, self._ended = self._ended, []
+        for row in ended:
+            row.settle()
+
+    def _count(self, row: Running) -> None:
+        now = time.perf_counter()
+        self._counts.tokens_out += 1
+        if row.num_written > 1:
+            self._counts.token_gap.add(now - row.last_at)
+        elif (first_s := row.ticket.has_token()) is not None:
+            self._counts.first_token.add(first_s)
+        row.last_at = now
+
+    def _fail(self, row: Running, error: BaseException) -> None:
+        logger.error("text not written", exc_info=error, extra={"model": self._model.name})
+        self.end(row.ticket, error)
+
+    def _remove(self, row: Running) -> None:
+        for place in row.places:
+            self._cache.leave(place)
+        if row in self._writing:
+            self._writing.remove(row)
+        else:
+            self._reading.remove(row)

@@ -1,0 +1,1 @@
+"""ONNX Runtime: sessions, device memory, weights and memory budgets."""

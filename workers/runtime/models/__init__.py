@@ -1,0 +1,1 @@
+"""Which model packages a worker serves, and in which version."""

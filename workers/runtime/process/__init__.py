@@ -1,0 +1,1 @@
+"""The worker process: command line, composition root, Celery transport, heartbeat."""

@@ -1,0 +1,1 @@
+"""Long texts: split into chunks, and joined again."""

@@ -1,0 +1,1 @@
+"""Language codes, and how each model family is told its languages."""
