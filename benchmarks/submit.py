@@ -63,8 +63,8 @@ def measure(pairs: int, seconds: float) -> list[Figure]:
         found: dict[_Side, list[_Measured]] = {ours: [], theirs: []}
         for pair in range(pairs):
             # Who goes first changes, so that neither is always the one after a pause.
-            order = [(ours, num_requests[0]), (theirs, num_requests[1])]
-            for side, num in order if pair % 2 == 0 else reversed(order):
+            request = [(ours, num_requests[0]), (theirs, num_requests[1])]
+            for side, num in request if pair % 2 == 0 else reversed(request):
                 found[side].append(_run(stack, side, num))
     pairs_found = list(zip(found[ours], found[theirs], strict=True))
     ratios = [our.rate / their.rate for our, their in pairs_found]

@@ -119,7 +119,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     top_tokens: list[list[Token]] = []
 
 
-class Sequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class GeneratedSequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One answer."""
 
     generated_text: str
@@ -132,13 +132,13 @@ class Sequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.generated_text
 
 
-class Generated(Sequence, frozen=True, omit_defaults=True, kw_only=True):
+class Generated(GeneratedSequence, frozen=True, omit_defaults=True, kw_only=True):
     """The answer to one input: the best, and with ``n`` above 1 in ``sequences`` all of them, best first.
 
     Texts that were streamed stand there by their numbers, under which their pieces were told; then the first is given.
     """
 
-    sequences: list[Sequence] = []
+    sequences: list[GeneratedSequence] = []
 
 
 class Piece(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

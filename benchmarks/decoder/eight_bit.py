@@ -45,8 +45,8 @@ def check_company(model: DecoderModel, jobs: Sequence[Job]) -> None:
     together = time_steps(model, jobs).tokens
     few = max(TARGETS)
     beside_few = time_steps(model, jobs[:few]).tokens
-    alone = [time_steps(model, [job]).tokens[0] for job in jobs[:few]]
-    if not alone == beside_few == together[:few]:
+    isolated = [time_steps(model, [job]).tokens[0] for job in jobs[:few]]
+    if not isolated == beside_few == together[:few]:
         raise BenchError(f"{model.name}: a text's tokens depend on its company")
 
 

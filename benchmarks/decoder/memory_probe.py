@@ -17,7 +17,7 @@ from contracts.jobs import Claim
 from workers.decoder.model import DecoderModel
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.process.memory import give_back
 
 TIMEOUT_S = 600.0
@@ -38,7 +38,7 @@ class Unstoppable:
     """The control of a job that nobody stops."""
 
     timeout_s = TIMEOUT_S
-    alone = False
+    isolated = False
 
     def __init__(self, name: str) -> None:
         self.claim = Claim(
@@ -66,12 +66,12 @@ def write(engine: DecodingEngine, model: DecoderModel, num_rows: int, num_prompt
     """Write so many texts side by side."""
     draw = np.random.default_rng(num_rows)
     prompts = draw.integers(0, model.cache.vocabulary, (num_rows, num_prompt))
-    orders = [Order(prompt_ids=prompt, max_new_tokens=num_new) for prompt in prompts]
-    tickets = [engine.submit(model, [order], Unstoppable(str(row))) for row, order in enumerate(orders)]
-    for ticket in tickets:
-        if not ticket.wait(TIMEOUT_S):
+    requests = [GenerationRequest(prompt_ids=prompt, max_new_tokens=num_new) for prompt in prompts]
+    handles = [engine.submit(model, [request], Unstoppable(str(row))) for row, request in enumerate(requests)]
+    for handle in handles:
+        if not handle.wait(TIMEOUT_S):
             raise TimeoutError("the texts are not written in time")
-        ticket.results()
+        handle.results()
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ class Model:
 class Attempt:
     """A job that nobody stops."""
 
-    timeout_s, alone = WAIT_S, False
+    timeout_s, isolated = WAIT_S, False
     claim = Claim(id="job", attempt=1, task="generate", model="m", request=b"", timeout_s=WAIT_S, suspect=False)
 
     def stopped(self) -> bool:

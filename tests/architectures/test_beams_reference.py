@@ -12,18 +12,18 @@ import torch
 from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from workers.runtime.decoding.beam_search.search import BeamSearch
-from workers.runtime.decoding.request import Beams, Order
+from workers.runtime.decoding.request import Beams, GenerationRequest
 
 
 @torch.inference_mode()
-def search(reference: Generate, source: list[int], order: Order) -> Found:
+def search(reference: Generate, source: list[int], request: GenerationRequest) -> Found:
     """Return what our search finds, given this model's logits."""
-    assert order.beams is not None
+    assert request.beams is not None
     ids = torch.tensor([source])
     mask = torch.ones_like(ids)
     hidden = reference.model.get_encoder()(input_ids=ids, attention_mask=mask)
-    ours = BeamSearch(order)
-    texts = [order.prompt_ids.tolist()] * order.beams.num_beams
+    ours = BeamSearch(request)
+    texts = [request.prompt_ids.tolist()] * request.beams.num_beams
     while not ours.finished:
         num = len(texts)
         hidden_of_all = type(hidden)(last_hidden_state=hidden.last_hidden_state.expand(num, -1, -1))
@@ -55,14 +55,14 @@ def compare(
     prefix = prefix or [reference.start]
     ends = reference.ends if ends is None else ends
     for source in SOURCES:
-        order = Order(
+        request = GenerationRequest(
             prompt_ids=np.array(prefix),
             max_new_tokens=NUM_TOKENS,
             sampling=sampling_of(options),
             beams=beams,
             eos_token_ids=frozenset(ends),
         )
-        found = search(reference, source, order)
+        found = search(reference, source, request)
         expected = reference.find(source, prefix, ends, **vars(beams), **options)
         assert [tokens for tokens, _ in found] == [tokens for tokens, _ in expected]
         assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-4, rel=1e-5)

@@ -9,7 +9,7 @@ import torch
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from tests.architectures.generate_options import sampling_of
-from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 
 NUM_TOKENS = 40
@@ -43,13 +43,13 @@ def test_the_same_logits_are_changed_at_every_step(options: dict[str, Any], prom
     model = GPT2LMHeadModel(GPT2Config(n_embd=2, n_layer=0, n_head=1, vocab_size=8))  # only asked for its processors
     reference = model._get_logits_processor(config, input_ids_seq_length=len(prompt), device="cpu")
     assert len(reference) == len(options)
-    order = Order(
+    request = GenerationRequest(
         prompt_ids=np.array(prompt),
         max_new_tokens=NUM_TOKENS,
         sampling=sampling_of(options),
         eos_token_ids=frozenset(ENDS),
     )
-    processors, text = LogitsProcessors(order), list(prompt)
+    processors, text = LogitsProcessors(request), list(prompt)
     rng = np.random.default_rng(5)
     for token in rng.integers(0, 6, NUM_TOKENS).tolist():
         logits = rng.standard_normal(8).astype(np.float32)

@@ -110,9 +110,9 @@ def test_a_row_that_takes_anothers_place_reads_nothing_of_it(gpt2: ModelPackage)
     model = ConcatModel(gpt2, num_rows=1)
 
     after = play(model, [first, second])[1]
-    alone = play(ConcatModel(gpt2, num_rows=1), [second])[0]
+    isolated = play(ConcatModel(gpt2, num_rows=1), [second])[0]
 
-    np.testing.assert_array_equal(after, alone)
+    np.testing.assert_array_equal(after, isolated)
 
 
 def test_rows_join_late_and_leave_early(gpt2: ModelPackage) -> None:

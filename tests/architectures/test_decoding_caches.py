@@ -29,7 +29,7 @@ from workers.runtime.settings import WorkerSettings
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 LENGTHS = (3, 1, 17, 8, 45, 12, 5, 30, 2)
 NUM_TOKENS = (9, 12, 4, 1, 12, 7, 10, 12, 3)
-Written = Callable[[str], list[Story]]
+GenerationOutput = Callable[[str], list[Story]]
 
 
 def opened(package: ModelPackage, max_rows: int = 6, **settings: Any) -> Cache:
@@ -60,9 +60,9 @@ def start(cache: Cache, prompt: list[int], room: int = 20) -> int:
 def check_alone(cache: Cache, together: list[Story], atol: float) -> None:
     """Each text is written again by itself: same tokens, and logits as near as ``atol`` of their largest."""
     for story in together:
-        alone = write_alone(cache, story)
-        assert alone.tokens == story.tokens
-        for left, right in zip(alone.logits, story.logits, strict=True):
+        isolated = write_alone(cache, story)
+        assert isolated.tokens == story.tokens
+        for left, right in zip(isolated.logits, story.logits, strict=True):
             np.testing.assert_allclose(right, left, rtol=0, atol=atol * float(np.abs(left).max()))
     assert cache.tokens_held == 0
 

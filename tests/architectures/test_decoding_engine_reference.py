@@ -15,8 +15,8 @@ from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
 from tests.architectures.engines import WAIT_S, Attempt, Model, Nobody
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import Ticket
-from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.request import GenerationRequest, Sampling
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 LENGTHS = (3, 40, 1, 17, 60, 8, 5)
@@ -30,8 +30,8 @@ def prompts(vocabulary: int) -> list[list[int]]:
     return [rng.integers(FIRST_TEXT, vocabulary, length).tolist() for length in LENGTHS]
 
 
-def greedy(prompt: list[int], num_tokens: int, penalty: float) -> Order:
-    return Order(
+def greedy(prompt: list[int], num_tokens: int, penalty: float) -> GenerationRequest:
+    return GenerationRequest(
         prompt_ids=np.array(prompt, np.int64),
         max_new_tokens=num_tokens,
         sampling=Sampling(repetition_penalty=penalty),
@@ -39,16 +39,16 @@ def greedy(prompt: list[int], num_tokens: int, penalty: float) -> Order:
     )
 
 
-def drawn(prompt: list[int], seed: int) -> Order:
+def drawn(prompt: list[int], seed: int) -> GenerationRequest:
     sampling = Sampling(do_sample=True, temperature=1.5, top_k=40, seed=seed)
-    return Order(
+    return GenerationRequest(
         prompt_ids=np.array(prompt, np.int64), max_new_tokens=15, sampling=sampling, logprobs=True, stream=True
     )
 
 
-def tokens(ticket: Ticket) -> list[list[int]]:
-    assert ticket.wait(WAIT_S)
-    return [[token.id for token in written.tokens] for written in ticket.results()]
+def tokens(handle: RequestHandle) -> list[list[int]]:
+    assert handle.wait(WAIT_S)
+    return [[token.id for token in written.tokens] for written in handle.results()]
 
 
 @pytest.mark.parametrize("cache", ["slots", "concat"])
@@ -66,29 +66,29 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
         for prompt, number in zip(prompts(model.cache.vocabulary), NUM_TOKENS, strict=True)
     ]
     chance.shuffle(asked)
-    tickets, neighbours = [], []
+    handles, neighbours = [], []
     for prompt, number, penalty in asked:
-        tickets.append(engine.submit(model, [greedy(prompt, number, penalty)], Attempt()))
+        handles.append(engine.submit(model, [greedy(prompt, number, penalty)], Attempt()))
         if chance.random() < 0.5:
             neighbours.append((prompt, engine.submit(model, [drawn(prompt, 7), drawn(prompt, 8)], Attempt())))
         if chance.random() < 0.4:
-            tickets[chance.randrange(len(tickets))].wait(WAIT_S)
-    for (prompt, number, penalty), ticket in zip(asked, tickets, strict=True):
-        assert tokens(ticket) == [reference.write(prompt, number, penalty)]
+            handles[chance.randrange(len(handles))].wait(WAIT_S)
+    for (prompt, number, penalty), handle in zip(asked, handles, strict=True):
+        assert tokens(handle) == [reference.write(prompt, number, penalty)]
     if cache == "concat":  # equal to 1e-4 in other company there, which is enough for tokens but not for draws
         return
-    for prompt, ticket in neighbours:
-        alone = [engine.submit(model, [drawn(prompt, seed)], Attempt()) for seed in (7, 8)]
-        assert tokens(ticket) == [tokens(one)[0] for one in alone]
-        assert tokens(ticket)[0] != tokens(ticket)[1]
+    for prompt, handle in neighbours:
+        isolated = [engine.submit(model, [drawn(prompt, seed)], Attempt()) for seed in (7, 8)]
+        assert tokens(handle) == [tokens(one)[0] for one in isolated]
+        assert tokens(handle)[0] != tokens(handle)[1]
 
 
 def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf) -> None:
     model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(Nobody())
     for prompt in prompts(model.cache.vocabulary):
-        ticket = engine.submit(model, [drawn(prompt, 3)], Attempt())
-        assert ticket.wait(WAIT_S)
-        (written,) = ticket.results()
+        handle = engine.submit(model, [drawn(prompt, 3)], Attempt())
+        assert handle.wait(WAIT_S)
+        (written,) = handle.results()
         whole = model.tokenizer.decode([*prompt, *(token.id for token in written.tokens)])
         assert model.tokenizer.decode(prompt) + written.text == whole
 
@@ -97,11 +97,11 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
     model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(Nobody())
     reference = ReferenceDecoder(open_source(str(source_of("decoders:qwen2"))))
     for prompt in prompts(model.cache.vocabulary):
-        ticket = engine.submit(model, [drawn(prompt, 3)], Attempt())
-        written = tokens(ticket)[0]
+        handle = engine.submit(model, [drawn(prompt, 3)], Attempt())
+        written = tokens(handle)[0]
         logits = reference.logits([*prompt, *written])[len(prompt) - 1 : -1]
         expected = torch.log_softmax(torch.tensor(logits), dim=-1)[torch.arange(len(written)), torch.tensor(written)]
-        (result,) = ticket.results()
+        (result,) = handle.results()
         np.testing.assert_allclose([token.logprob for token in result.tokens], expected.numpy(), atol=1e-4)
 
 

@@ -106,12 +106,12 @@ def test_a_wrong_mask_changes_what_rows_of_different_age_answer(
     texts = [rng.integers(5, 40, size).tolist() for size in (4, 11, 7)]
     inputs = texts if len(shape) == 1 else list(rng.standard_normal((3, *shape), dtype=np.float32))
 
-    alone = [written_together(served, [each])[0] for each in inputs]
+    isolated = [written_together(served, [each])[0] for each in inputs]
     together, wrongly = written_together(served, inputs), written_together(spoiled, inputs)
 
-    assert max(np.abs(one - other).max() for one, other in zip(alone, together, strict=True)) < ALIKE
+    assert max(np.abs(one - other).max() for one, other in zip(isolated, together, strict=True)) < ALIKE
     # The first row is the oldest, so its own cache needs no padding, and the second has the longest source.
-    off = [float(np.abs(one - other).max()) for one, other in zip(alone, wrongly, strict=True)]
+    off = [float(np.abs(one - other).max()) for one, other in zip(isolated, wrongly, strict=True)]
     assert sorted(off)[-2] > 20 * ALIKE
 
 

@@ -16,8 +16,8 @@ from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from tests.architectures.test_source_caches import CARRIED, SLOTS
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import Ticket
-from workers.runtime.decoding.request import Beams, Order
+from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.request import Beams, GenerationRequest
 
 _MORE: list[tuple[str, Task]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
 EVERY = [*((*each, "slots") for each in (*SLOTS, *_MORE)), *((*each, "concat") for each in CARRIED)]
@@ -34,10 +34,10 @@ ASKED: tuple[tuple[Beams | None, dict[str, Any]], ...] = (
 """Searches, or none, and options of ``generate``."""
 
 
-def order_of(
+def request_of(
     source: list[int], prefix: list[int], ends: list[int], beams: Beams | None, options: dict[str, Any]
-) -> Order:
-    return Order(
+) -> GenerationRequest:
+    return GenerationRequest(
         prompt_ids=np.array(prefix, np.int64),
         source_ids=np.array(source, np.int64),
         max_new_tokens=NUM_TOKENS,
@@ -48,9 +48,9 @@ def order_of(
     )
 
 
-def check(ticket: Ticket, model: Model, prefix: list[int], ends: list[int], expected: Found) -> None:
-    assert ticket.wait(WAIT_S)
-    written = ticket.results()
+def check(handle: RequestHandle, model: Model, prefix: list[int], ends: list[int], expected: Found) -> None:
+    assert handle.wait(WAIT_S)
+    written = handle.results()
     assert len(written) == len(expected)
     before = model.tokenizer.decode(prefix)
     for text, (tokens, score) in zip(written, expected, strict=True):
@@ -79,13 +79,13 @@ def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
     ]
     chance = random.Random(f"{build} {cache}")
     chance.shuffle(asked)
-    tickets: list[Ticket] = []
+    handles: list[RequestHandle] = []
     for source, beams, options in asked:
-        order = order_of(source, prefix, reference.ends, beams, options)
-        tickets.append(engine.submit(model, [order], Attempt()))
+        request = request_of(source, prefix, reference.ends, beams, options)
+        handles.append(engine.submit(model, [request], Attempt()))
         if chance.random() < 0.3:
-            tickets[chance.randrange(len(tickets))].wait(WAIT_S)
-    for (source, beams, options), ticket in zip(asked, tickets, strict=True):
+            handles[chance.randrange(len(handles))].wait(WAIT_S)
+    for (source, beams, options), handle in zip(asked, handles, strict=True):
         expected = reference.find(source, prefix, reference.ends, **(vars(beams) if beams else {}), **options)
-        check(ticket, model, prefix, reference.ends, expected)
+        check(handle, model, prefix, reference.ends, expected)
     assert model.cache.tokens_held == 0

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from tests.architectures.generate_options import sampling_of
-from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 from workers.runtime.decoding.sampling.penalties import Penalties
 from workers.runtime.decoding.sampling.sampler import Sampler
@@ -56,12 +56,12 @@ def reference(model: GPT2LMHeadModel, logits: Floats, **options: object) -> npt.
     return found
 
 
-def order_of(sampling: Sampling) -> Order:
-    return Order(prompt_ids=PROMPT, max_new_tokens=NUM_TOKENS, sampling=sampling)
+def request_of(sampling: Sampling) -> GenerationRequest:
+    return GenerationRequest(prompt_ids=PROMPT, max_new_tokens=NUM_TOKENS, sampling=sampling)
 
 
 def ours(logits: Floats, sampling: Sampling) -> npt.NDArray[np.float64]:
-    processed = LogitsProcessors(order_of(sampling)).apply(logits)
+    processed = LogitsProcessors(request_of(sampling)).apply(logits)
     ids, weights = weigh(processed, sampling)
     found = np.zeros(len(logits))
     found[slice(None) if ids is None else ids] = weights
@@ -136,7 +136,7 @@ def test_what_is_drawn_fits_the_reference_probabilities(model: GPT2LMHeadModel, 
     logits, num_draws = logits_of(11, 60), 4000
     expected = reference(model, logits, **options) * num_draws
     sampling = [sampling_of(options, do_sample=True, seed=1234, stream_number=number) for number in range(num_draws)]
-    counts = np.bincount([Sampler(order_of(each)).choose(logits).token_id for each in sampling], minlength=60)
+    counts = np.bincount([Sampler(request_of(each)).choose(logits).token_id for each in sampling], minlength=60)
     assert not counts[expected == 0].any()
     frequent = expected >= 5
     degrees = int(frequent.sum()) - 1
@@ -160,14 +160,14 @@ def test_greedy_writes_the_tokens_of_generate(model: GPT2LMHeadModel, options: d
     mask = torch.ones_like(prompt)
     limits = {"max_new_tokens": NUM_TOKENS, "eos_token_id": ends or None, "pad_token_id": 0}
     answer = model.generate(prompt, attention_mask=mask, do_sample=False, **limits, **options)
-    order = Order(
+    request = GenerationRequest(
         prompt_ids=PROMPT,
         max_new_tokens=NUM_TOKENS,
         sampling=sampling_of(options),
         eos_token_ids=frozenset(ends),
     )
-    sampler, ids = Sampler(order), PROMPT.tolist()
-    while len(ids) < order.max_length and (len(ids) == len(PROMPT) or ids[-1] not in ends):
+    sampler, ids = Sampler(request), PROMPT.tolist()
+    while len(ids) < request.max_length and (len(ids) == len(PROMPT) or ids[-1] not in ends):
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0, -1].numpy()
         ids.append(sampler.choose(logits).token_id)

@@ -101,7 +101,7 @@ def test_a_free_row_between_others_harms_nobody_whatever_length_its_source_has(
 ) -> None:
     model = served(package_of(build))
     sources = encoded(model)
-    alone = written(model, [sources[0]])[0]
+    isolated = written(model, [sources[0]])[0]
 
     model.start([sources[1]] * NUM_PLACES, PREFIX)
     model.leave(map(Place, range(NUM_PLACES)))
@@ -110,7 +110,7 @@ def test_a_free_row_between_others_harms_nobody_whatever_length_its_source_has(
     together = written(model, [sources[0]] * 2)
 
     for beside in together:
-        np.testing.assert_array_equal(beside, alone)
+        np.testing.assert_array_equal(beside, isolated)
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -118,7 +118,7 @@ def test_a_full_row_may_lie_between_others(package_of: PackageOf, build: str) ->
     """As many tokens as the model has learned positions for: nothing behind them may be asked for."""
     model = served(package_of(build))
     sources = encoded(model)
-    alone = written(model, [sources[0]])[0]
+    isolated = written(model, [sources[0]])[0]
     (before, full, after) = model.start([sources[0]] * 3, PREFIX)[1]
     model.read([full], [[6] * (model.max_new_tokens - len(PREFIX))])
     held = {name: buffer[full.index, :, : model.max_new_tokens].copy() for name, buffer in model.buffers.items()}
@@ -126,7 +126,7 @@ def test_a_full_row_may_lie_between_others(package_of: PackageOf, build: str) ->
     logits, _ = model.read([before, after], [FORCED[:-1]] * 2)
 
     for row in logits:
-        np.testing.assert_array_equal(row, alone[1:])
+        np.testing.assert_array_equal(row, isolated[1:])
     for name, buffer in model.buffers.items():
         np.testing.assert_array_equal(buffer[full.index, :, : model.max_new_tokens], held[name])
     with pytest.raises(RuntimeError, match="Non-zero status"):

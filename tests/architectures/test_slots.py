@@ -128,12 +128,12 @@ def test_a_row_rides_along_between_pieces_of_its_prompt(package_of: PackageOf, b
 @pytest.mark.parametrize("build", BUILDS)
 def test_prompts_of_different_length_are_read_together(package_of: PackageOf, build: str) -> None:
     model = slot_model(package_of(build), len(LENGTHS))
-    alone = [play(model, [Text(prompt, [40, 41])])[0] for prompt in prompts()]
+    isolated = [play(model, [Text(prompt, [40, 41])])[0] for prompt in prompts()]
 
     first = model.run(0, prompts())
     second = model.step(dict.fromkeys(range(len(LENGTHS)), 40))
 
-    for row, expected in enumerate(alone):
+    for row, expected in enumerate(isolated):
         near(first[row], expected[0])
         near(second[row], expected[1])
 

@@ -60,9 +60,9 @@ def check_alone(cache: SourceCache, together: list[Search], atol: float) -> None
     """All texts are read again by themselves: logits as near as ``atol`` of their largest, at every token."""
     for search in together:
         for text in search.texts:
-            for length, alone in enumerate(logits_alone(cache, search.source, text), 1):
+            for length, isolated in enumerate(logits_alone(cache, search.source, text), 1):
                 found = search.logits[tuple(text[:length])]
-                np.testing.assert_allclose(found, alone, rtol=0, atol=atol * float(np.abs(alone).max()))
+                np.testing.assert_allclose(found, isolated, rtol=0, atol=atol * float(np.abs(isolated).max()))
     assert cache.tokens_held == 0
 
 

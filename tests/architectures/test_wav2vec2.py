@@ -47,9 +47,9 @@ def test_padding_changes_an_answer_so_only_equal_lengths_share_a_batch(tmp_path:
     served = ServedCtc(export(tmp_path))
     sound = np.random.default_rng(0).normal(size=(2, 4000)).astype(np.float32)
     padded = np.pad(sound, ((0, 0), (0, 4000)))
-    alone, among = served.run(sound[:1]), served.run(padded)[:1, : served.run(sound).shape[1]]
-    assert np.abs(served.run(sound)[:1] - alone).max() < 1e-5
-    assert np.abs(among - alone).max() > 0.1
+    isolated, among = served.run(sound[:1]), served.run(padded)[:1, : served.run(sound).shape[1]]
+    assert np.abs(served.run(sound)[:1] - isolated).max() < 1e-5
+    assert np.abs(among - isolated).max() > 0.1
 
 
 def test_max_tokens_counts_samples(tmp_path: Path) -> None:

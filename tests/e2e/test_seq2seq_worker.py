@@ -155,7 +155,7 @@ def test_a_search_answers_with_its_best(worker: Worker, model: str) -> None:
 
 def test_answers_do_not_depend_on_company(worker: Worker) -> None:
     texts = [one["en"] for one in sentences(24)]
-    alone = [translated(worker, text) for text in texts[:6]]
+    isolated = [translated(worker, text) for text in texts[:6]]
     searched = {"generate_parameters": {"num_beams": 3}}
     crowd = [
         worker.submit(
@@ -166,7 +166,7 @@ def test_answers_do_not_depend_on_company(worker: Worker) -> None:
         ),
         worker.submit(TRANSLATE, texts, {**TO_GERMAN, **searched}, task="translate"),
     ]
-    assert translated(worker, texts)[:6] == alone
+    assert translated(worker, texts)[:6] == isolated
     assert {worker.ended(job_id).status for job_id in crowd} == {"succeeded"}
 
 

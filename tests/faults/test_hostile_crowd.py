@@ -119,9 +119,9 @@ def assert_right_texts(gateway: GatewayProcess) -> None:
 @pytest.mark.timeout(180)
 def test_neighbours_do_not_notice_a_hostile_crowd(decoders: WritingFleet) -> None:
     gateway, (worker,) = decoders.start()
-    alone = told(gateway)
+    isolated = told(gateway)
     crowds = [Crowd(gateway) for _ in range(NUM_CROWDS)]
-    assert told(gateway) == alone
+    assert told(gateway) == isolated
     assert_right_texts(gateway)
     for crowd in crowds:
         crowd.enough.set()
@@ -134,4 +134,4 @@ def test_neighbours_do_not_notice_a_hostile_crowd(decoders: WritingFleet) -> Non
             assert error["type"] == "invalid_request_error" and error["message"], (name, error)
     assert worker.alive()
     assert decoders.store.num_live() == 0
-    assert told(gateway) == alone
+    assert told(gateway) == isolated

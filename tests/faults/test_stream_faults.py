@@ -88,8 +88,8 @@ def assert_told_once(fleet: WritingFleet, streams: Streams) -> None:
     assert native.attempts == [1, 2] and native.num_connections == 1
     assert native.told(2) == texts, "what the second attempt tells is whole by itself"
     assert all(whole.startswith(begun) for whole, begun in zip(texts, native.told(1), strict=True))
-    order = [event["data"]["attempt"] for event in native.events if event["event"] in {"started", "output"}]
-    assert order == sorted(order), "the attempts are mixed"
+    request = [event["data"]["attempt"] for event in native.events if event["event"] in {"started", "output"}]
+    assert request == sorted(request), "the attempts are mixed"
 
 
 def assert_fenced(fleet: WritingFleet, zombie: Worker, streams: Streams) -> None:

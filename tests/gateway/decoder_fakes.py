@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from contracts.errors import TriptychError
-from contracts.generation import Details, Generated, GenerateParameters, Piece, Sequence, Token
+from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, Piece, Token
 from contracts.jobs import Answer, Claim, queue_of
 from contracts.seq2seq import Translated
 from contracts.store.job_store import JobStore
@@ -64,7 +64,7 @@ def pieces_of(prompt: str, parameters: GenerateParameters, *, index: int = 0, se
     return told
 
 
-def sequence_of(pieces: list[Piece], parameters: GenerateParameters) -> Sequence:
+def sequence_of(pieces: list[Piece], parameters: GenerateParameters) -> GeneratedSequence:
     """Return the text that these pieces tell as the record has it."""
     tokens = [token for piece in pieces for token in piece.tokens]
     reason = pieces[-1].finish_reason
@@ -77,7 +77,7 @@ def sequence_of(pieces: list[Piece], parameters: GenerateParameters) -> Sequence
         top_tokens=[top for piece in pieces for top in piece.top_tokens],
     )
     text = "".join(piece.text for piece in pieces)
-    return Sequence(generated_text=text, finish_reason=reason, details=details if parameters.details else None)
+    return GeneratedSequence(generated_text=text, finish_reason=reason, details=details if parameters.details else None)
 
 
 def prompt_of(inputs: Any) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from workers.runtime.process.command import Program, run_program
 
 if TYPE_CHECKING:
-    from workers.runtime.models.loading import Serving
+    from workers.runtime.models.loading import WorkerSpec
 
 
-def _serving() -> "Serving[Any]":
+def _spec() -> "WorkerSpec[Any]":
     from workers.decoder.tasks import DECODER
 
     return DECODER
@@ -21,4 +21,4 @@ _MORE_HELP = """\
 """
 
 if __name__ == "__main__":
-    sys.exit(run_program(Program("decoder", "generate: texts and conversations", _serving, _MORE_HELP)))
+    sys.exit(run_program(Program("decoder", "generate: texts and conversations", _spec, _MORE_HELP)))

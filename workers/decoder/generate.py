@@ -1,17 +1,17 @@
 """Generate: texts and conversations to what the model writes next."""
 
-from collections.abc import Sequence as Many
+from collections.abc import Sequence
 
 import msgspec
 
 from contracts.errors import InvalidRequest
-from contracts.generation import Details, Generated, GenerateParameters, GenerateRequest, Sequence
+from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, GenerateRequest
 from contracts.jobs import Answer, Usage
 from workers.decoder.model import DecoderModel
 from workers.decoder.parameters import sampling_of
 from workers.decoder.prompts import Prompt
 from workers.runtime.decoding.defaults import seed_of
-from workers.runtime.decoding.request import Order, Written
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.work import DecodingWork
 
 MAX_TOLD_TOKENS = 1_000_000
@@ -34,7 +34,7 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
     prompts = model.prompts.of(job)
     _check_size(prompts, job.parameters)
     seed = seed_of(job_id) if job.parameters.seed is None else job.parameters.seed
-    written = work.write(model, orders_of(prompts, job, model, seed))
+    written = work.write(model, requests_of(prompts, job, model, seed))
     size = job.parameters.num_written
     answers = [
         answer_of(prompt, written[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
@@ -47,11 +47,13 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
     )
 
 
-def orders_of(prompts: Many[Prompt], job: GenerateRequest, model: DecoderModel, seed: int) -> list[Order]:
+def requests_of(
+    prompts: Sequence[Prompt], job: GenerateRequest, model: DecoderModel, seed: int
+) -> list[GenerationRequest]:
     """Return what is to be written: for each prompt as many texts as the request wants, side by side."""
     parameters = job.parameters
     return [
-        Order(
+        GenerationRequest(
             prompt_ids=prompt.token_ids,
             max_new_tokens=prompt.max_new_tokens,
             sampling=sampling_of(parameters, model.generation, seed=seed, stream_number=sequence),
@@ -69,7 +71,7 @@ def orders_of(prompts: Many[Prompt], job: GenerateRequest, model: DecoderModel, 
     ]
 
 
-def answer_of(prompt: Prompt, written: Many[Written], job: GenerateRequest, seed: int) -> Generated:
+def answer_of(prompt: Prompt, written: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> Generated:
     """Return the answer to one input, from all texts that were written for it."""
     best = sorted(written, key=lambda text: -text.mean_logprob) if _ranked(job) else written
     sequences = [_sequence(prompt, text, job.parameters, seed) for text in best[: job.parameters.n]]
@@ -87,22 +89,24 @@ def _ranked(job: GenerateRequest) -> bool:
     return job.parameters.num_written > 1 and not job.stream
 
 
-def _sequence(prompt: Prompt, written: Written, parameters: GenerateParameters, seed: int) -> Sequence:
+def _sequence(
+    prompt: Prompt, written: GenerationOutput, parameters: GenerateParameters, seed: int
+) -> GeneratedSequence:
     details = Details(
         finish_reason=written.finish_reason,
         generated_tokens=written.num_tokens,
-        seed=seed if written.order.sampling.do_sample else None,
+        seed=seed if written.request.sampling.do_sample else None,
         tokens=written.tokens,
         top_tokens=written.top_tokens,
     )
-    return Sequence(
+    return GeneratedSequence(
         generated_text=prompt.text + written.text if parameters.return_full_text else written.text,
         finish_reason=written.finish_reason,
         details=details if parameters.details else None,
     )
 
 
-def _check_size(prompts: Many[Prompt], parameters: GenerateParameters) -> None:
+def _check_size(prompts: Sequence[Prompt], parameters: GenerateParameters) -> None:
     """Refuse details that would not fit into memory, and into no answer that anybody reads."""
     num_tokens = parameters.num_written * sum(prompt.max_new_tokens for prompt in prompts)
     num_told = num_tokens * (1 + parameters.top_n_tokens) if parameters.details else 0
@@ -114,7 +118,7 @@ def _check_size(prompts: Many[Prompt], parameters: GenerateParameters) -> None:
         )
 
 
-def _usage(prompts: Many[Prompt], written: Many[Written]) -> Usage:
+def _usage(prompts: Sequence[Prompt], written: Sequence[GenerationOutput]) -> Usage:
     """Return what the job weighed: each prompt once, however many texts continue it."""
     return Usage(
         items=len(prompts),

@@ -12,7 +12,7 @@ from workers.decoder.parameters import not_followed
 from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.defaults import check_defaults
-from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.sampler import Sampler
 from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
 from workers.runtime.models.served import card_of
@@ -70,7 +70,7 @@ class DecoderModel:
             PackageError: the graph can't do it, or its logits are not those that the manifest says.
         """
         prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
-        sampler = Sampler(Order(prompt_ids=prompt_ids, max_new_tokens=2, sampling=Sampling(do_sample=True)))
+        sampler = Sampler(GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=2, sampling=Sampling(do_sample=True)))
         stream = TextStream(self.tokenizer, prompt_ids, ())
         try:
             place = self.cache.take(len(prompt_ids) + 1)

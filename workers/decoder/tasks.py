@@ -6,7 +6,7 @@ from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import ServedWriter, engine_of
-from workers.runtime.models.loading import Serving
+from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.settings import WorkerSettings
 
 GRAPHS: tuple[GraphKind, ...] = ("decoder-slots", "decoder-concat", "decoder-memory")
@@ -19,5 +19,5 @@ def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     return ServedWriter(model, engine, generate)
 
 
-DECODER = Serving("decoder", frozenset((graph, "generate") for graph in GRAPHS), engine_of, load_decoder)
+DECODER = WorkerSpec("decoder", frozenset((graph, "generate") for graph in GRAPHS), engine_of, load_decoder)
 """Whatever continues a text: completion, dialogue, code, verse."""

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from workers.runtime.process.command import Program, run_program
 
 if TYPE_CHECKING:
-    from workers.runtime.models.loading import Serving
+    from workers.runtime.models.loading import WorkerSpec
 
 
-def _serving() -> "Serving[Any]":
+def _spec() -> "WorkerSpec[Any]":
     from workers.encoder.tasks import ENCODER
 
     return ENCODER
 
 
 if __name__ == "__main__":
-    sys.exit(run_program(Program("encoder", "embed, classify", _serving)))
+    sys.exit(run_program(Program("encoder", "embed, classify", _spec)))

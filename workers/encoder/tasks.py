@@ -12,7 +12,7 @@ from workers.encoder.model import EncoderModel
 from workers.runtime.attempts.harness import Attempt
 from workers.runtime.batching.engine import Engine
 from workers.runtime.batching.work import Work
-from workers.runtime.models.loading import Serving
+from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.settings import WorkerSettings
 
 TASKS: dict[Task, Callable[[EncoderModel, bytes, Work], Answer]] = {"embed": embed, "classify": classify}
@@ -45,5 +45,5 @@ def _engine(_: JobStore) -> Engine:
     return Engine()
 
 
-ENCODER = Serving("encoder", frozenset(("text-encoder", task) for task in TASKS), _engine, load_encoder)
+ENCODER = WorkerSpec("encoder", frozenset(("text-encoder", task) for task in TASKS), _engine, load_encoder)
 """The texts that this worker reads today; packages of other tasks are left to later ones."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from workers.runtime.process.command import Program, run_program
 
 if TYPE_CHECKING:
-    from workers.runtime.models.loading import Serving
+    from workers.runtime.models.loading import WorkerSpec
 
 
-def _serving() -> "Serving[Any]":
+def _spec() -> "WorkerSpec[Any]":
     from workers.seq2seq.tasks import SEQ2SEQ
 
     return SEQ2SEQ
@@ -21,4 +21,4 @@ _MORE_HELP = """\
 """
 
 if __name__ == "__main__":
-    sys.exit(run_program(Program("seq2seq", "translate, summarize, denoise, text2text", _serving, _MORE_HELP)))
+    sys.exit(run_program(Program("seq2seq", "translate, summarize, denoise, text2text", _spec, _MORE_HELP)))

@@ -9,7 +9,7 @@ from contracts.store.registry import ModelCard
 from workers.runtime.decoding.caches.cache import Cache, SourceCache
 from workers.runtime.decoding.caches.open_source_cache import open_source_cache
 from workers.runtime.decoding.defaults import check_defaults
-from workers.runtime.decoding.request import Order, Sampling
+from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.sampler import Sampler
 from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
 from workers.runtime.models.served import card_of
@@ -74,7 +74,7 @@ class Seq2SeqModel:
         """
         source = np.zeros(min(2, self._source_cache.max_source_tokens), np.int64)
         start = np.array([self.scope.generation.decoder_start_token_id or 0], np.int64)
-        sampler = Sampler(Order(prompt_ids=start, max_new_tokens=1, sampling=Sampling(do_sample=True)))
+        sampler = Sampler(GenerationRequest(prompt_ids=start, max_new_tokens=1, sampling=Sampling(do_sample=True)))
         try:
             place = self.cache.take(2)
             if place is None:

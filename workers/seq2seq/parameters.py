@@ -10,7 +10,7 @@ from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
 from contracts.model_package.manifest import Generation
 from workers.runtime.decoding.defaults import DRAWING, constraints_of, default_sampling, draws, given, seed_of
-from workers.runtime.decoding.request import Beams, Constraints, Ids, Order, Sampling
+from workers.runtime.decoding.request import Beams, Constraints, GenerationRequest, Ids, Sampling
 from workers.seq2seq.lengths import WHERE, Lengths, lengths_of
 from workers.seq2seq.sources import Instruction
 
@@ -40,9 +40,9 @@ class Writing:
     lengths: Lengths
     num_sequences: int
 
-    def order(self, source_ids: Ids, bound: int) -> Order:
+    def request(self, source_ids: Ids, bound: int) -> GenerationRequest:
         """Return what is asked of the decoding loop for one source; ``bound``: see ``Lengths.max_new_tokens``."""
-        return Order(
+        return GenerationRequest(
             prompt_ids=self.prefix_ids,
             source_ids=source_ids,
             max_new_tokens=self.lengths.max_new_tokens(bound),

@@ -10,7 +10,7 @@ from typing import Protocol
 from contracts.generation import MAX_SEQUENCES, FinishReason
 from contracts.jobs import Usage
 from contracts.seq2seq import Truncation
-from workers.runtime.decoding.request import Order, Written
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.chunking.joining import Manner, Weaver
 from workers.seq2seq.chunking.plan import Plan
@@ -84,33 +84,39 @@ class Chunk:
     source: Source
 
 
-def orders_of(model: Seq2SeqModel, chunks: Iterable[Chunk], writing: Writing, bound: Bound) -> list[Order]:
+def requests_of(
+    model: Seq2SeqModel, chunks: Iterable[Chunk], writing: Writing, bound: Bound
+) -> list[GenerationRequest]:
     """Return what is to be written for each chunk: one order for a search, else one for each sequence."""
-    orders = []
+    requests = []
     for chunk in chunks:
         num_tokens = chunk.source.num_tokens
-        order = replace(writing.order(chunk.source.token_ids, bound(num_tokens)), input=chunk.input, part=chunk.part)
+        request = replace(
+            writing.request(chunk.source.token_ids, bound(num_tokens)), input=chunk.input, part=chunk.part
+        )
         if model.answers_as_long:
-            order = replace(order, max_new_tokens=min(num_tokens, writing.lengths.asked or num_tokens))
+            request = replace(request, max_new_tokens=min(num_tokens, writing.lengths.asked or num_tokens))
         for sequence in range(1 if writing.beams else writing.num_sequences):
             number = sequence + MAX_SEQUENCES * chunk.part
-            orders.append(replace(order, sequence=sequence, sampling=replace(order.sampling, stream_number=number)))
-    return orders
+            requests.append(
+                replace(request, sequence=sequence, sampling=replace(request.sampling, stream_number=number))
+            )
+    return requests
 
 
 def answers_of(
-    model: Seq2SeqModel, orders: Sequence[Order], written: Sequence[Written]
+    model: Seq2SeqModel, requests: Sequence[GenerationRequest], written: Sequence[GenerationOutput]
 ) -> dict[tuple[int, int], list[Answer]]:
     """Return by input and sequence the answers to its chunks, in order."""
     texts = iter(written)
     found: dict[tuple[int, int], list[Answer]] = {}
-    for order in orders:
-        for step in range(order.beams.num_return_sequences if order.beams else 1):
+    for request in requests:
+        for step in range(request.beams.num_return_sequences if request.beams else 1):
             text = next(texts)
             reason = text.finish_reason
-            if model.answers_as_long and reason == "length" and order.source_ids is not None:
-                reason = "eos_token" if order.max_new_tokens == len(order.source_ids) else reason
-            found.setdefault((order.input, order.sequence + step), []).append((text.text, reason))
+            if model.answers_as_long and reason == "length" and request.source_ids is not None:
+                reason = "eos_token" if request.max_new_tokens == len(request.source_ids) else reason
+            found.setdefault((request.input, request.sequence + step), []).append((text.text, reason))
     return found
 
 
@@ -145,11 +151,11 @@ def rewrite(model: Seq2SeqModel, work: DecodingWork, job: Rewriting) -> tuple[li
     for chunk in chunks:
         tally.tokens_in += chunk.source.tokens_in
         tally.read(chunk.input, chunk.source)
-    orders = orders_of(model, chunks, job.writing, job.bound)
+    requests = requests_of(model, chunks, job.writing, job.bound)
     if job.stream:
-        orders = [replace(order, stream=True) for order in orders]
-    written = work.write(model, orders, Weaver(dict(enumerate(job.plans)), job.manner))
+        requests = [replace(request, stream=True) for request in requests]
+    written = work.write(model, requests, Weaver(dict(enumerate(job.plans)), job.manner))
     tally.tokens_out = sum(text.num_tokens for text in written)
-    found = answers_of(model, orders, written)
+    found = answers_of(model, requests, written)
     sequences = range(job.writing.num_sequences)
     return [[found.get((index, number), []) for number in sequences] for index in range(len(job.plans))], tally

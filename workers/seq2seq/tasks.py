@@ -4,7 +4,7 @@ from contracts.model_package.manifest import GraphKind, Task
 from contracts.model_package.package import ModelPackage
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import Run, ServedWriter, engine_of
-from workers.runtime.models.loading import Serving
+from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.denoise import denoise
 from workers.seq2seq.model import Seq2SeqModel, open_model
@@ -33,7 +33,7 @@ def load_seq2seq(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     return ServedWriter(model, engine, RUN[model.task])
 
 
-SEQ2SEQ = Serving(
+SEQ2SEQ = WorkerSpec(
     "seq2seq", frozenset((graph, task) for graph, tasks in GRAPHS.items() for task in tasks), engine_of, load_seq2seq
 )
 """Whatever reads a text and writes another."""

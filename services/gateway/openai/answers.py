@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from contracts.generation import FinishReason as OwnReason
-from contracts.generation import Sequence, Token
+from contracts.generation import GeneratedSequence, Token
 from contracts.jobs import Job
 from services.gateway.jobs.outcome import usage_of
 
@@ -142,7 +142,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     system_fingerprint: str | UnsetType | None = UNSET
 
 
-def chat_logprobs_of(written: Sequence) -> ChatLogprobs:
+def chat_logprobs_of(written: GeneratedSequence) -> ChatLogprobs:
     """Return the tokens of a text that was asked for with its details."""
     details = written.details
     return chat_logprobs(details.tokens, details.top_tokens) if details else ChatLogprobs([])
@@ -164,7 +164,7 @@ def _top(token: Token) -> TopLogprob:
     return TopLogprob(token.text, token.logprob, list(token.text.encode()))
 
 
-def completion_logprobs_of(written: Sequence) -> CompletionLogprobs | None:
+def completion_logprobs_of(written: GeneratedSequence) -> CompletionLogprobs | None:
     """Return the tokens of a text, if it was asked for with its details."""
     details = written.details
     return completion_logprobs(details.tokens, details.top_tokens, 0) if details else None

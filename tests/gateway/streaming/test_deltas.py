@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.generation import Details, Generated, Piece, Sequence, Token
+from contracts.generation import Details, Generated, GeneratedSequence, Piece, Token
 from services.gateway.http.errors import StreamBroken
 from services.gateway.streaming.deltas import Growth
 
@@ -24,7 +24,7 @@ def pieces_of(text: str, sequence: int = 0) -> list[Piece]:
 
 def generated(*texts: str, details: bool = True) -> Generated:
     sequences = [
-        Sequence(
+        GeneratedSequence(
             generated_text=text,
             finish_reason="length",
             details=Details(

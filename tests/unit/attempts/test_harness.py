@@ -199,17 +199,17 @@ def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
 
 def test_suspects_run_one_at_a_time(harness: Harness, store: FakeStore, model: FakeModel) -> None:
     ids = [store.add(suspect=True) for _ in range(20)]
-    alone: list[bool] = []
+    isolated: list[bool] = []
 
     def note(claim: Claim, attempt: Attempt) -> Answer:
-        alone.append(attempt.alone)
+        isolated.append(attempt.isolated)
         return ANSWER
 
     model.behave = note
     for job_id in ids:
         harness.accept(job_id, suspect=True)
     wait_until(lambda: len(store.ends) == 20, WAIT_S, "suspects were not run")
-    assert model.most_inside == 1 and alone == [True] * 20
+    assert model.most_inside == 1 and isolated == [True] * 20
 
 
 def test_the_lane_of_suspects_outlives_a_defect_of_the_store(harness: Harness, store: FakeStore) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError
 from tests.support.waiting import wait_until
-from workers.runtime.batching.engine import Engine, Ticket
+from workers.runtime.batching.engine import Engine, RequestHandle
 from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import Row
 
@@ -64,17 +64,17 @@ def echo() -> Iterator[Echo]:
     model.gate.set()
 
 
-def numbers_of(ticket: Ticket) -> list[int]:
-    assert ticket.wait(WAIT_S)
-    return [int(result[0]) for result in ticket.results()]
+def numbers_of(handle: RequestHandle) -> list[int]:
+    assert handle.wait(WAIT_S)
+    return [int(result[0]) for result in handle.results()]
 
 
-def hold(engine: Engine, model: Echo) -> Ticket:
+def hold(engine: Engine, model: Echo) -> RequestHandle:
     """Keep the inference thread inside a model call until ``model.gate`` is set."""
     model.gate.clear()
-    ticket = engine.submit(model, [row(1, 400)])
+    handle = engine.submit(model, [row(1, 400)])
     assert model.entered.acquire(timeout=WAIT_S)
-    return ticket
+    return handle
 
 
 def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Engine, echo: Echo) -> None:
@@ -83,7 +83,7 @@ def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Engine,
         for part in range(20):
             numbers = [seed * 100_000 + part * 1000 + index for index in range(chance.choice([1, 1, 3, 40]))]
             rows = [row(number, chance.randint(1, 300)) for number in numbers]
-            assert numbers_of(engine.submit(echo, rows, alone=chance.random() < 0.1)) == numbers
+            assert numbers_of(engine.submit(echo, rows, isolated=chance.random() < 0.1)) == numbers
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(job, range(1, 33)))
@@ -138,21 +138,21 @@ def test_a_failed_jobs_other_rows_are_not_run(engine: Engine, echo: Echo) -> Non
 def test_a_job_alone_shares_no_batch(engine: Engine, echo: Echo) -> None:
     held = hold(engine, echo)
     others = [engine.submit(echo, [row(number), row(number)]) for number in (2, 3)]
-    alone = [engine.submit(echo, [row(number)] * 3, alone=True) for number in (50, 60)]
+    isolated = [engine.submit(echo, [row(number)] * 3, isolated=True) for number in (50, 60)]
     echo.gate.set()
-    for ticket in (held, *others, *alone):
-        assert ticket.wait(WAIT_S)
+    for handle in (held, *others, *isolated):
+        assert handle.wait(WAIT_S)
     assert [batch for batch in echo.batches if 50 in batch or 60 in batch] == [[50] * 3, [60] * 3]
 
 
 def test_a_job_alone_takes_turns_with_the_others(engine: Engine, echo: Echo) -> None:
     held = hold(engine, echo)
-    alone = engine.submit(echo, [row(50, 400)] * 20, alone=True)
+    isolated = engine.submit(echo, [row(50, 400)] * 20, isolated=True)
     other = engine.submit(echo, [row(2)])
     echo.gate.set()
     assert numbers_of(other) == [2] and held.wait(WAIT_S)
     assert echo.batches[:3] == [[1], [50], [2]]
-    assert numbers_of(alone) == [50] * 20
+    assert numbers_of(isolated) == [50] * 20
 
 
 def test_models_take_turns(engine: Engine) -> None:
@@ -161,20 +161,20 @@ def test_models_take_turns(engine: Engine) -> None:
     for model in (first, second):
         model.answer = lambda results, name=model.name: order.append(name) or results  # type: ignore[misc]
     held = hold(engine, first)
-    tickets = [engine.submit(model, [row(9, 400)] * 5) for model in (first, second)]
+    handles = [engine.submit(model, [row(9, 400)] * 5) for model in (first, second)]
     first.gate.set()
-    for ticket in (held, *tickets):
-        assert ticket.wait(WAIT_S)
+    for handle in (held, *handles):
+        assert handle.wait(WAIT_S)
     assert all(left != right for left, right in pairwise(order[1:])), order
 
 
 def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: Engine) -> None:
     old, new = Echo("same"), Echo("same")
     held = hold(engine, old)
-    tickets = [engine.submit(model, [row(number)]) for model in (old, new) for number in (2, 3)]
+    handles = [engine.submit(model, [row(number)]) for model in (old, new) for number in (2, 3)]
     old.gate.set()
     assert held.wait(WAIT_S)
-    assert [numbers_of(ticket) for ticket in tickets] == [[2], [3], [2], [3]]
+    assert [numbers_of(handle) for handle in handles] == [[2], [3], [2], [3]]
     assert (old.batches, new.batches) == ([[1], [2, 3]], [[2, 3]])
 
 
@@ -215,11 +215,11 @@ def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engi
     def job(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(40):
-            ticket = engine.submit(echo, [row(seed, chance.randint(1, 200)) for _ in range(chance.randint(1, 9))])
+            handle = engine.submit(echo, [row(seed, chance.randint(1, 200)) for _ in range(chance.randint(1, 9))])
             if chance.random() < 0.5:
-                engine.cancel(ticket)
+                engine.cancel(handle)
             else:
-                assert numbers_of(ticket) == [seed] * len(ticket.rows)
+                assert numbers_of(handle) == [seed] * len(handle.rows)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(job, range(16)))
@@ -239,23 +239,23 @@ def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engi
 )
 def test_a_wrong_number_of_answers_is_an_error(engine: Engine, echo: Echo, wrong: Callable[[list[Array]], Any]) -> None:
     echo.answer = wrong
-    ticket = engine.submit(echo, [row(1), row(2)])
-    assert ticket.wait(WAIT_S)
+    handle = engine.submit(echo, [row(1), row(2)])
+    assert handle.wait(WAIT_S)
     with pytest.raises(TriptychError):
-        ticket.results()
+        handle.results()
 
 
 def test_no_answer_for_a_row_is_an_error(engine: Engine, echo: Echo) -> None:
     echo.answer = lambda results: [None, *results[1:]]
-    ticket = engine.submit(echo, [row(1), row(2)])
-    assert ticket.wait(WAIT_S)
+    handle = engine.submit(echo, [row(1), row(2)])
+    assert handle.wait(WAIT_S)
     with pytest.raises(RuntimeError, match="1 of 2 rows"):
-        ticket.results()
+        handle.results()
 
 
 def test_a_job_without_rows_is_done_at_once(engine: Engine, echo: Echo) -> None:
-    ticket = engine.submit(echo, [])
-    assert ticket.wait(0) and ticket.results() == []
+    handle = engine.submit(echo, [])
+    assert handle.wait(0) and handle.results() == []
     assert numbers_of(engine.submit(echo, [row(1)])) == [1]
 
 
@@ -267,18 +267,18 @@ def test_the_thread_survives_its_own_mistakes(engine: Engine, echo: Echo) -> Non
             raise RuntimeError("no text")
 
     echo.failure = Unprintable
-    ticket = engine.submit(echo, [row(TRIGGER)])
-    assert ticket.wait(WAIT_S)
+    handle = engine.submit(echo, [row(TRIGGER)])
+    assert handle.wait(WAIT_S)
     with pytest.raises(TriptychError):
-        ticket.results()
+        handle.results()
     assert numbers_of(engine.submit(echo, [row(1)])) == [1]
 
 
 def test_a_finished_job_stays_finished(engine: Engine, echo: Echo) -> None:
-    ticket = engine.submit(echo, [row(1)])
-    assert numbers_of(ticket) == [1]
-    ticket.fail(TriptychError())
-    assert numbers_of(ticket) == [1]
+    handle = engine.submit(echo, [row(1)])
+    assert numbers_of(handle) == [1]
+    handle.fail(TriptychError())
+    assert numbers_of(handle) == [1]
 
 
 def test_the_watchdog_sees_how_long_one_call_runs(engine: Engine, echo: Echo) -> None:

@@ -43,7 +43,7 @@ class StepModel:
 class Control:
     """A harness by hand, which lets the next row through when progress was told."""
 
-    alone = False
+    isolated = False
 
     def __init__(self, model: StepModel, timeout_s: float = WAIT_S) -> None:
         self.timeout_s = timeout_s

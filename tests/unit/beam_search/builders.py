@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workers.runtime.decoding.beam_search.search import BeamSearch, Hypothesis
-from workers.runtime.decoding.request import Beams, Order, Sampling
+from workers.runtime.decoding.request import Beams, GenerationRequest, Sampling
 
 Array = np.ndarray
 Text = tuple[int, ...]
@@ -20,7 +20,7 @@ def search_of(
     prompt: tuple[int, ...] = (1,), **beams: Any
 ) -> BeamSearch:  # fmt: skip
     return BeamSearch(
-        Order(
+        GenerationRequest(
             prompt_ids=np.array(prompt, np.int64),
             max_new_tokens=max_new_tokens,
             sampling=sampling,

@@ -11,8 +11,8 @@ from contracts.generation import Piece
 from contracts.jobs import Claim
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import Ticket
-from workers.runtime.decoding.request import Ids, Order, Written
+from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Ids
 from workers.runtime.decoding.text.text_stream import Vocabulary
 
 VOCABULARY = 64
@@ -175,12 +175,12 @@ class FakeModel:
 class FakeControl:
     """An attempt at a job."""
 
-    def __init__(self, *, alone: bool = False, timeout_s: float = 60.0) -> None:
+    def __init__(self, *, isolated: bool = False, timeout_s: float = 60.0) -> None:
         self.claim = Claim(
-            id="job", attempt=1, task="generate", model="fake", request=b"", timeout_s=timeout_s, suspect=alone
+            id="job", attempt=1, task="generate", model="fake", request=b"", timeout_s=timeout_s, suspect=isolated
         )
         self.timeout_s = timeout_s
-        self.alone = alone
+        self.isolated = isolated
         self.progressed: list[int] = []
         self._stopped = threading.Event()
 
@@ -213,14 +213,14 @@ class Listener:
         return [piece for growth in self.heard for piece in growth.get(control, [])]
 
 
-def order(token_ids: Sequence[int], num_tokens: int, **changes: object) -> Order:
-    return Order(prompt_ids=prompt(*token_ids), max_new_tokens=num_tokens, **changes)  # type: ignore[arg-type]
+def request(token_ids: Sequence[int], num_tokens: int, **changes: object) -> GenerationRequest:
+    return GenerationRequest(prompt_ids=prompt(*token_ids), max_new_tokens=num_tokens, **changes)  # type: ignore[arg-type]
 
 
-def written(ticket: Ticket) -> list[Written]:
-    assert ticket.wait(WAIT_S), "the ticket is never finished"
-    return ticket.results()
+def written(handle: RequestHandle) -> list[GenerationOutput]:
+    assert handle.wait(WAIT_S), "the ticket is never finished"
+    return handle.results()
 
 
-def texts(ticket: Ticket) -> list[str]:
-    return [text.text for text in written(ticket)]
+def texts(handle: RequestHandle) -> list[str]:
+    return [text.text for text in written(handle)]

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from contracts.generation import Piece
-from tests.unit.decoding.fakes import WAIT_S, FakeControl, FakeModel, Listener, order
+from tests.unit.decoding.fakes import WAIT_S, FakeControl, FakeModel, Listener, request
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.handle import RequestHandle
 
 
 class Witness(Listener):
@@ -16,14 +16,14 @@ class Witness(Listener):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ticket: Ticket | None = None
+        self.handle: RequestHandle | None = None
         self.was_finished: list[bool] = []
 
     def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
         super().tell(growth)
         if any(piece.finish_reason for pieces in growth.values() for piece in pieces):
-            assert self.ticket is not None
-            self.was_finished.append(self.ticket.finished)
+            assert self.handle is not None
+            self.was_finished.append(self.handle.finished)
 
 
 @pytest.mark.parametrize("num_tokens", [1, 2, 5])
@@ -31,9 +31,9 @@ def test_a_job_has_its_texts_only_once_their_ends_are_told(num_tokens: int) -> N
     witness, model = Witness(), FakeModel()
     engine = DecodingEngine(witness)
     model.cache.gate.clear()
-    orders = [order([3, number], num_tokens, stream=True) for number in range(1, 4)]
-    witness.ticket = engine.submit(model, orders, FakeControl())
+    requests = [request([3, number], num_tokens, stream=True) for number in range(1, 4)]
+    witness.handle = engine.submit(model, requests, FakeControl())
     model.cache.gate.set()
-    assert witness.ticket.wait(WAIT_S)
-    assert len(witness.ticket.results()) == 3
+    assert witness.handle.wait(WAIT_S)
+    assert len(witness.handle.results()) == 3
     assert witness.was_finished and not any(witness.was_finished)

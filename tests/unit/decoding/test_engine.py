@@ -21,7 +21,7 @@ from tests.unit.decoding.fakes import (
     FakeModel,
     Listener,
     answer,
-    order,
+    request,
     text_of,
     texts,
     written,
@@ -57,8 +57,8 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 def test_a_text_is_written_token_by_token(engine: DecodingEngine, model: FakeModel) -> None:
-    ticket = engine.submit(model, [order([3, 4, 5], 6)], FakeControl())
-    (text,) = written(ticket)
+    handle = engine.submit(model, [request([3, 4, 5], 6)], FakeControl())
+    (text,) = written(handle)
     assert text.text == text_of(answer([3, 4, 5], 6))
     assert (text.finish_reason, text.num_tokens, text.tokens) == ("length", 6, [])
     assert math.isnan(text.mean_logprob)
@@ -70,22 +70,22 @@ def test_an_end_token_ends_the_text_and_is_counted_but_not_shown(engine: Decodin
     whole = answer([9], 30)
     last = whole[7]
     expected = whole[: whole.index(last)]
-    (text,) = written(engine.submit(model, [order([9], 30, eos_token_ids=frozenset({last, EOS}))], FakeControl()))
+    (text,) = written(engine.submit(model, [request([9], 30, eos_token_ids=frozenset({last, EOS}))], FakeControl()))
     assert (text.text, text.finish_reason, text.num_tokens) == (text_of(expected), "eos_token", len(expected) + 1)
 
 
 def test_a_stop_text_ends_it_across_tokens_and_is_not_shown(engine: DecodingEngine, model: FakeModel) -> None:
     whole = answer([2, 2], 12)
     stop = text_of(whole)[len(text_of(whole[:4])) - 1 : len(text_of(whole[:6])) - 1]
-    ticket = engine.submit(model, [order([2, 2], 12, stops=(stop,))], FakeControl())
-    (text,) = written(ticket)
+    handle = engine.submit(model, [request([2, 2], 12, stops=(stop,))], FakeControl())
+    (text,) = written(handle)
     assert text.text == text_of(whole).partition(stop)[0]
     assert text.finish_reason == "stop_sequence" and text.num_tokens <= 6
     assert model.cache.held == {}
 
 
 def test_details_name_every_token_with_its_log_probability(engine: DecodingEngine, model: FakeModel) -> None:
-    (text,) = written(engine.submit(model, [order([5], 4, logprobs=True, top_n_tokens=3)], FakeControl()))
+    (text,) = written(engine.submit(model, [request([5], 4, logprobs=True, top_n_tokens=3)], FakeControl()))
     expected = 5 - math.log(math.exp(5) + 63)
     assert [token.id for token in text.tokens] == answer([5], 4)
     assert [token.logprob for token in text.tokens] == pytest.approx([expected] * 4, abs=1e-5)
@@ -97,8 +97,8 @@ def test_details_name_every_token_with_its_log_probability(engine: DecodingEngin
 def test_what_a_text_says_never_depends_on_its_company(listener: Listener) -> None:
     """Random arrivals, lengths, seeds and ends, against each text alone."""
     chance = random.Random(20261121)
-    orders = [
-        order(
+    requests = [
+        request(
             [chance.randrange(1, 60) for _ in range(chance.randrange(1, 150))],
             chance.randrange(1, 40),
             sampling=Sampling(
@@ -115,30 +115,30 @@ def test_what_a_text_says_never_depends_on_its_company(listener: Listener) -> No
         )
         for _ in range(60)
     ]
-    alone = [
+    isolated = [
         written(DecodingEngine(listener).submit(FakeModel(FakeCache(max_rows=1)), [its], FakeControl()))[0]
-        for its in orders
+        for its in requests
     ]
     engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=7))
-    tickets = []
-    for its in orders:
-        tickets.append(engine.submit(model, [its], FakeControl()))
+    handles = []
+    for its in requests:
+        handles.append(engine.submit(model, [its], FakeControl()))
         if chance.random() < 0.3:  # let some get on before others arrive
-            tickets[chance.randrange(len(tickets))].wait(WAIT_S)
-    together = [written(ticket)[0] for ticket in tickets]
+            handles[chance.randrange(len(handles))].wait(WAIT_S)
+    together = [written(handle)[0] for handle in handles]
     assert [(text.text, text.finish_reason, text.num_tokens) for text in together] == [
-        (text.text, text.finish_reason, text.num_tokens) for text in alone
+        (text.text, text.finish_reason, text.num_tokens) for text in isolated
     ]
-    assert [text.tokens for text in together] == [text.tokens for text in alone]
+    assert [text.tokens for text in together] == [text.tokens for text in isolated]
     assert model.cache.peak == 7 and model.cache.held == {}
 
 
 def test_many_texts_of_one_job_come_back_in_order(engine: DecodingEngine, model: FakeModel) -> None:
     control = FakeControl()
     prompts = [[number, number + 1] for number in range(1, 21)]
-    ticket = engine.submit(model, [order(ids, 3, input=index // 2) for index, ids in enumerate(prompts)], control)
-    assert texts(ticket) == [text_of(answer(ids, 3)) for ids in prompts]
-    assert ticket.num_done == 10, "progress counts inputs, of which each has two texts here"
+    handle = engine.submit(model, [request(ids, 3, input=index // 2) for index, ids in enumerate(prompts)], control)
+    assert texts(handle) == [text_of(answer(ids, 3)) for ids in prompts]
+    assert handle.num_done == 10, "progress counts inputs, of which each has two texts here"
     assert model.cache.peak == model.cache.max_rows
 
 
@@ -153,12 +153,12 @@ def test_a_streamed_text_is_told_piece_by_piece_and_others_are_only_looked_at(
     engine: DecodingEngine, model: FakeModel, listener: Listener
 ) -> None:
     streamed, silent = FakeControl(), FakeControl()
-    tickets = [
-        engine.submit(model, [order([6], 5, stream=True, logprobs=True, input=2, sequence=1)], streamed),
-        engine.submit(model, [order([7], 5)], silent),
+    handles = [
+        engine.submit(model, [request([6], 5, stream=True, logprobs=True, input=2, sequence=1)], streamed),
+        engine.submit(model, [request([7], 5)], silent),
     ]
-    for ticket in tickets:
-        written(ticket)
+    for handle in handles:
+        written(handle)
     wait_until(lambda: len(listener.pieces(streamed)) == 5, WAIT_S, "five tokens are five pieces")
     pieces = listener.pieces(streamed)
     assert "".join(piece.text for piece in pieces) == text_of(answer([6], 5))
@@ -178,7 +178,7 @@ def test_the_first_token_is_told_before_the_step_that_follows(model: FakeModel) 
             told_before_step.append((sum(map(len, growth.values())), model.cache.calls[-1][0]))
 
     engine = DecodingEngine(Watching())
-    written(engine.submit(model, [order([6], 3, stream=True)], FakeControl()))
+    written(engine.submit(model, [request([6], 3, stream=True)], FakeControl()))
     assert told_before_step[0] == (1, "prefill")
 
 
@@ -186,12 +186,12 @@ def test_an_audience_that_fails_ends_jobs_but_not_the_engine(
     engine: DecodingEngine, model: FakeModel, listener: Listener, quiet: None
 ) -> None:
     listener.broken = True
-    ticket = engine.submit(model, [order([6], 5, stream=True)], FakeControl())
-    assert ticket.wait(WAIT_S)
+    handle = engine.submit(model, [request([6], 5, stream=True)], FakeControl())
+    assert handle.wait(WAIT_S)
     with pytest.raises(TriptychError):
-        ticket.results()
+        handle.results()
     listener.broken = False
-    assert texts(engine.submit(model, [order([6], 5)], FakeControl())) == [text_of(answer([6], 5))]
+    assert texts(engine.submit(model, [request([6], 5)], FakeControl())) == [text_of(answer([6], 5))]
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
@@ -200,9 +200,9 @@ def test_an_audience_that_fails_ends_jobs_but_not_the_engine(
 def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model: FakeModel) -> None:
     control = FakeControl()
     model.cache.gate.clear()
-    running = engine.submit(model, [order([1], 4000), order([2], 4000)], control)
+    running = engine.submit(model, [request([1], 4000), request([2], 4000)], control)
     wait_until(lambda: model.cache.peak == 2, WAIT_S, "both texts have a place, and the first is being read")
-    company = engine.submit(model, [order([3], 500)], FakeControl())
+    company = engine.submit(model, [request([3], 500)], FakeControl())
     control.stop()
     model.cache.gate.set()
     assert running.wait(WAIT_S)
@@ -215,12 +215,12 @@ def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model
 
 def test_a_cancelled_ticket_leaves_whether_it_waits_or_runs(listener: Listener) -> None:
     engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=1))
-    running = engine.submit(model, [order([1], 4000)], FakeControl())
-    waiting = engine.submit(model, [order([2], 4000)], FakeControl())
+    running = engine.submit(model, [request([1], 4000)], FakeControl())
+    waiting = engine.submit(model, [request([2], 4000)], FakeControl())
     wait_until(lambda: model.cache.calls, WAIT_S, "the first runs")
     engine.cancel(model, waiting)
     engine.cancel(model, running)
-    assert texts(engine.submit(model, [order([3], 5)], FakeControl())) == [text_of(answer([3], 5))]
+    assert texts(engine.submit(model, [request([3], 5)], FakeControl())) == [text_of(answer([3], 5))]
     assert not running.finished and not waiting.finished
     figures = engine.generation()
     assert (figures.rows_running, figures.rows_waiting, figures.cache_tokens) == (0, 0, 0)
@@ -233,9 +233,9 @@ def test_a_step_that_fails_ends_only_the_job_that_makes_it_fail(
     others = [[number] for number in (11, 12, 13)]
     poison = next(token for token in whole[5:] if all(token not in answer(ids, 30) for ids in others))
     model.cache.poisoned = {poison}
-    culprit = engine.submit(model, [order([1], 30)], FakeControl())
-    tickets = [engine.submit(model, [order(ids, 30)], FakeControl()) for ids in others]
-    assert [texts(ticket) for ticket in tickets] == [[text_of(answer(ids, 30))] for ids in others]
+    culprit = engine.submit(model, [request([1], 30)], FakeControl())
+    handles = [engine.submit(model, [request(ids, 30)], FakeControl()) for ids in others]
+    assert [texts(handle) for handle in handles] == [[text_of(answer(ids, 30))] for ids in others]
     assert culprit.wait(WAIT_S)
     with pytest.raises(TriptychError):
         culprit.results()
@@ -246,8 +246,8 @@ def test_a_prompt_that_can_not_be_read_ends_all_texts_of_its_job(
     engine: DecodingEngine, model: FakeModel, quiet: None
 ) -> None:
     model.cache.poisoned = {33}
-    culprit = engine.submit(model, [order([1], 500), order([33], 5), order([2], 500)], FakeControl())
-    other = engine.submit(model, [order([4], 5)], FakeControl())
+    culprit = engine.submit(model, [request([1], 500), request([33], 5), request([2], 500)], FakeControl())
+    other = engine.submit(model, [request([4], 5)], FakeControl())
     assert culprit.wait(WAIT_S)
     with pytest.raises(TriptychError):
         culprit.results()
@@ -257,8 +257,8 @@ def test_a_prompt_that_can_not_be_read_ends_all_texts_of_its_job(
 
 def test_logits_that_are_no_numbers_end_only_their_job(engine: DecodingEngine, model: FakeModel, quiet: None) -> None:
     model.cache.poisoned = {-40}
-    culprit = engine.submit(model, [order([40], 5)], FakeControl())
-    other = engine.submit(model, [order([4], 5)], FakeControl())
+    culprit = engine.submit(model, [request([40], 5)], FakeControl())
+    other = engine.submit(model, [request([4], 5)], FakeControl())
     assert texts(other) == [text_of(answer([4], 5))]
     assert culprit.wait(WAIT_S)
     with pytest.raises(TriptychError):
@@ -273,10 +273,10 @@ def test_memory_that_runs_out_is_told_as_such(
         raise error
 
     model.cache.prefill = prefill  # type: ignore[assignment, method-assign]
-    ticket = engine.submit(model, [order([1], 5)], FakeControl())
-    assert ticket.wait(WAIT_S)
+    handle = engine.submit(model, [request([1], 5)], FakeControl())
+    assert handle.wait(WAIT_S)
     with pytest.raises(OutOfMemory):
-        ticket.results()
+        handle.results()
 
 
 # -- what is counted --------------------------------------------------------------------------------------------------
@@ -285,31 +285,31 @@ def test_memory_that_runs_out_is_told_as_such(
 def test_tokens_times_and_room_are_counted(engine: DecodingEngine, model: FakeModel) -> None:
     engine.know(model)
     assert engine.generation().cache_max_tokens == model.cache.capacity_tokens
-    ticket = engine.submit(model, [order([1, 2, 3], 5)], FakeControl())
-    written(ticket)
+    handle = engine.submit(model, [request([1, 2, 3], 5)], FakeControl())
+    written(handle)
     wait_until(lambda: not engine.generation().rows_running, WAIT_S, "its row leaves")
     figures = engine.generation()
     assert (figures.tokens_in, figures.tokens_out) == (3, 5)
     assert (sum(figures.first_token.counts), sum(figures.token_gap.counts)) == (1, 4)
     assert 0 < figures.token_gap.sum_s < WAIT_S
     assert (engine.stats.num_batches, engine.stats.num_rows, engine.stats.real_tokens) == (5, 5, 7)
-    assert 0 < ticket.wait_s <= ticket.first_token_s and ticket.infer_s > 0
+    assert 0 < handle.wait_s <= handle.first_token_s and handle.infer_s > 0
     assert engine.busy_since is None
 
 
 def test_a_call_that_runs_can_be_watched(engine: DecodingEngine, model: FakeModel) -> None:
     model.cache.gate.clear()
-    ticket = engine.submit(model, [order([1], 1)], FakeControl())
+    handle = engine.submit(model, [request([1], 1)], FakeControl())
     wait_until(lambda: engine.busy_since is not None, WAIT_S, "the watchdog sees no model call")
     model.cache.gate.set()
-    written(ticket)
+    written(handle)
 
 
 def test_a_model_that_nobody_uses_is_let_go(engine: DecodingEngine) -> None:
     model = FakeModel()
     gone = weakref.ref(model)
     engine.know(model)
-    written(engine.submit(model, [order([1], 3)], FakeControl()))
+    written(engine.submit(model, [request([1], 3)], FakeControl()))
     del model
 
     def collected() -> bool:

@@ -17,8 +17,8 @@ from tests.unit.decoding.fakes import (
     FakeModel,
     HandSourceCache,
     Listener,
-    order,
     prompt,
+    request,
     source_answer,
     source_logits,
     texts,
@@ -26,7 +26,7 @@ from tests.unit.decoding.fakes import (
 )
 from workers.runtime.decoding.beam_search.search import BeamSearch
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.request import Beams, Constraints, Order, Sampling
+from workers.runtime.decoding.request import Beams, Constraints, GenerationRequest, Sampling
 
 PREFIX = [2, 9]
 
@@ -41,11 +41,11 @@ def engine(listener: Listener) -> DecodingEngine:
     return DecodingEngine(listener)
 
 
-def ask(source: Sequence[int], num_tokens: int = 8, **changes: object) -> Order:
-    return order(PREFIX, num_tokens, source_ids=prompt(*source), **changes)
+def ask(source: Sequence[int], num_tokens: int = 8, **changes: object) -> GenerationRequest:
+    return request(PREFIX, num_tokens, source_ids=prompt(*source), **changes)
 
 
-def searched(asked: Order) -> list[list[int]]:
+def searched(asked: GenerationRequest) -> list[list[int]]:
     """Return what a search finds that is driven by hand, every beam with a history of its own."""
     assert asked.source_ids is not None and asked.beams is not None
     search, source = BeamSearch(asked), asked.source_ids.tolist()
@@ -89,7 +89,7 @@ def test_beams_find_what_a_search_by_hand_finds(engine: DecodingEngine, num_beam
         asked = ask([seed, 40], 9, beams=beams, eos_token_ids=frozenset({EOS, 11, 12}))
         found = written(engine.submit(FakeModel(HandSourceCache()), [asked], FakeControl()))
         assert [text.text for text in found] == [spoken(token_ids) for token_ids in searched(asked)]
-        assert all(text.order is asked for text in found)
+        assert all(text.request is asked for text in found)
 
 
 def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
@@ -110,11 +110,11 @@ def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
             k=60,
         )
     ]
-    alone = [texts(engine.submit(FakeModel(HandSourceCache()), [one], FakeControl())) for one in asked]
+    isolated = [texts(engine.submit(FakeModel(HandSourceCache()), [one], FakeControl())) for one in asked]
     cache = HandSourceCache(max_rows=6)
     model = FakeModel(cache)
-    tickets = [engine.submit(model, [one], FakeControl()) for one in asked]
-    assert [texts(ticket) for ticket in tickets] == alone
+    handles = [engine.submit(model, [one], FakeControl()) for one in asked]
+    assert [texts(handle) for handle in handles] == isolated
     assert cache.peak == 6, "they did share steps"
     assert not cache.held
 
@@ -157,9 +157,9 @@ def test_a_poisoned_beam_or_source_fails_its_job_alone(
         fine = engine.submit(model, [good], FakeControl())
         cache.gate.set()
         assert texts(fine) == expected
-        for ticket in (bad_source, bad_prefix):
+        for handle in (bad_source, bad_prefix):
             with pytest.raises(TriptychError):
-                written(ticket)
+                written(handle)
     assert not cache.held
 
 
@@ -172,15 +172,15 @@ def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(eng
 class Numbered:
     """Tells every piece twice, with its order's part before it."""
 
-    def told(self, order: Order, piece: Piece) -> list[Piece]:
-        return [Piece(text=f"{order.part}:"), piece]
+    def told(self, request: GenerationRequest, piece: Piece) -> list[Piece]:
+        return [Piece(text=f"{request.part}:"), piece]
 
 
 def test_a_job_decides_what_is_told_of_its_pieces(engine: DecodingEngine, listener: Listener) -> None:
     control = FakeControl()
     asked = [ask([part], 2, part=part, stream=True) for part in range(2)]
-    ticket = engine.submit(FakeModel(HandSourceCache()), asked, control, Numbered())
-    written(ticket)
+    handle = engine.submit(FakeModel(HandSourceCache()), asked, control, Numbered())
+    written(handle)
     told = [piece.text for piece in listener.pieces(control)]
     assert told.count("0:") == told.count("1:") == 2
-    assert (ticket.num_parts, ticket.num_done) == (2, 2)
+    assert (handle.num_parts, handle.num_done) == (2, 2)

@@ -8,7 +8,7 @@ from tests.unit.decoding.fakes import (
     FakeModel,
     Listener,
     answer,
-    order,
+    request,
     text_of,
     texts,
     written,
@@ -20,8 +20,8 @@ from workers.runtime.decoding.prefill import MAX_PIECE_TOKENS
 def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel()
     model.cache.gate.clear()
-    first = engine.submit(model, [order([1], 60)], FakeControl())
-    second = engine.submit(model, [order([2] * 1000, 4)], FakeControl())
+    first = engine.submit(model, [request([1], 60)], FakeControl())
+    second = engine.submit(model, [request([2] * 1000, 4)], FakeControl())
     model.cache.gate.set()
     assert texts(first) == [text_of(answer([1], 60))]
     assert texts(second) == [text_of(answer([2] * 1000, 4))]
@@ -36,9 +36,9 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
     pieces = []
     for max_rows in (1, 5):
         engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=max_rows))
-        tickets = [engine.submit(model, [order([2] * size, 9)], FakeControl()) for size in sizes]
-        for ticket in tickets:
-            written(ticket)
+        handles = [engine.submit(model, [request([2] * size, 9)], FakeControl()) for size in sizes]
+        for handle in handles:
+            written(handle)
         pieces.append(sorted(call[1] for call in model.cache.calls if call[0] == "prefill"))
     assert pieces[0] == pieces[1] == sorted([5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 86, 86, 85, 7])
 
@@ -46,11 +46,11 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
 def test_texts_join_and_leave_at_every_step() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=2))
     model.cache.gate.clear()
-    long = engine.submit(model, [order([1], 20)], FakeControl())
-    short = [engine.submit(model, [order([number], 2)], FakeControl()) for number in range(2, 8)]
+    long = engine.submit(model, [request([1], 20)], FakeControl())
+    short = [engine.submit(model, [request([number], 2)], FakeControl()) for number in range(2, 8)]
     model.cache.gate.set()
-    for ticket in (*short, long):
-        written(ticket)
+    for handle in (*short, long):
+        written(handle)
     num_steps = sum(kind == "step" for kind, _, _ in model.cache.calls)
     assert num_steps <= 20, "each short one must take the place of the one before it, beside the long one"
 
@@ -58,8 +58,8 @@ def test_texts_join_and_leave_at_every_step() -> None:
 def test_nobody_starves_behind_a_job_of_many_texts() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=2))
     model.cache.gate.clear()
-    bulk = engine.submit(model, [order([number % 50 + 1], 5) for number in range(300)], FakeControl())
-    small = engine.submit(model, [order([3, 4, 5], 5)], FakeControl())
+    bulk = engine.submit(model, [request([number % 50 + 1], 5) for number in range(300)], FakeControl())
+    small = engine.submit(model, [request([3, 4, 5], 5)], FakeControl())
     model.cache.gate.set()
     assert texts(small) == [text_of(answer([3, 4, 5], 5))]
     assert len(written(bulk)) == 300
@@ -70,16 +70,16 @@ def test_nobody_starves_behind_a_job_of_many_texts() -> None:
 def test_a_suspect_runs_alone_and_the_others_wait_for_their_turn() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel()
     model.cache.gate.clear()
-    before = engine.submit(model, [order([1], 5)], FakeControl())
-    alone = engine.submit(model, [order([2], 5), order([3], 5)], FakeControl(alone=True))
-    after = engine.submit(model, [order([4], 5)], FakeControl())
+    before = engine.submit(model, [request([1], 5)], FakeControl())
+    isolated = engine.submit(model, [request([2], 5), request([3], 5)], FakeControl(isolated=True))
+    after = engine.submit(model, [request([4], 5)], FakeControl())
     model.cache.gate.set()
-    for ticket, expected in ((before, [[1]]), (alone, [[2], [3]]), (after, [[4]])):
-        assert texts(ticket) == [text_of(answer(ids, 5)) for ids in expected]
+    for handle, expected in ((before, [[1]]), (isolated, [[2], [3]]), (after, [[4]])):
+        assert texts(handle) == [text_of(answer(ids, 5)) for ids in expected]
     assert max(held for _, _, held in model.cache.calls) <= 2, "the suspect had company, or was some"
 
 
 def test_two_models_take_turns() -> None:
     engine, models = DecodingEngine(Listener()), [FakeModel(), FakeModel()]
-    tickets = [engine.submit(model, [order([8, 9], 30)], FakeControl()) for model in models]
-    assert [texts(ticket) for ticket in tickets] == [[text_of(answer([8, 9], 30))]] * 2
+    handles = [engine.submit(model, [request([8, 9], 30)], FakeControl()) for model in models]
+    assert [texts(handle) for handle in handles] == [[text_of(answer([8, 9], 30))]] * 2

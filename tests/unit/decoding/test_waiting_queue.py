@@ -5,10 +5,10 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.runtime.decoding.waiting_queue import Line
+from workers.runtime.decoding.waiting_queue import WaitingQueue
 
 
-def taken(line: Line[str, int]) -> list[tuple[str, int]]:
+def taken(line: WaitingQueue[str, int]) -> list[tuple[str, int]]:
     found = []
     while first := line.first():
         assert line.take() == first[1]
@@ -17,14 +17,14 @@ def taken(line: Line[str, int]) -> list[tuple[str, int]]:
 
 
 def test_single_texts_are_served_in_the_order_in_which_they_came() -> None:
-    line: Line[str, int] = Line()
+    line: WaitingQueue[str, int] = WaitingQueue()
     for job in "abc":
         line.add(job, [0])
     assert taken(line) == [("a", 0), ("b", 0), ("c", 0)]
 
 
 def test_a_job_of_many_texts_gets_every_second_turn_beside_others() -> None:
-    line: Line[str, int] = Line()
+    line: WaitingQueue[str, int] = WaitingQueue()
     line.add("bulk", range(5))
     line.add("small", [0])
     line.add("other", [0, 1])
@@ -34,7 +34,7 @@ def test_a_job_of_many_texts_gets_every_second_turn_beside_others() -> None:
 
 
 def test_who_is_first_stays_first_until_taken() -> None:
-    line: Line[str, int] = Line()
+    line: WaitingQueue[str, int] = WaitingQueue()
     line.add("a", [0])
     assert line.first() == line.first() == ("a", 0)
     line.add("b", [0])
@@ -42,7 +42,7 @@ def test_who_is_first_stays_first_until_taken() -> None:
 
 
 def test_nothing_is_nothing() -> None:
-    line: Line[str, int] = Line()
+    line: WaitingQueue[str, int] = WaitingQueue()
     line.add("empty", [])
     line.discard("unknown")
     assert line.first() is None and len(line) == 0 and list(line.jobs) == []
@@ -53,7 +53,7 @@ def test_nothing_is_nothing() -> None:
 def test_all_that_is_not_discarded_comes_once_and_nobody_is_overtaken_more_than_once_a_round(
     sizes: list[int], discarded: set[int]
 ) -> None:
-    line: Line[int, int] = Line()
+    line: WaitingQueue[int, int] = WaitingQueue()
     for job, size in enumerate(sizes):
         line.add(job, range(size))
     for job in discarded:

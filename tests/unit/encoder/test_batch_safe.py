@@ -57,7 +57,7 @@ class Worker:
         assert model is not None
         return np.array(json.loads(model.answer(claim, cast(Attempt, Patience())).output))
 
-    def alone(self) -> Any:
+    def isolated(self) -> Any:
         return np.stack([self.ask(text) for text in TEXTS])
 
 
@@ -65,18 +65,18 @@ def test_such_a_graph_answers_otherwise_in_company(tmp_path: Path) -> None:
     """Without the word: this is what the rule is for."""
     worker = Worker(tmp_path, batch_safe=True)
     together = worker.ask([*TEXTS, f"{LOUD} {LOUD}"])[: len(TEXTS)]
-    assert np.abs(together - worker.alone()).max() > 0.1
+    assert np.abs(together - worker.isolated()).max() > 0.1
 
 
 @pytest.mark.parametrize("one_job", [True, False])
 def test_its_rows_run_one_by_one(tmp_path: Path, one_job: bool) -> None:
     worker = Worker(tmp_path, batch_safe=False)
-    alone = worker.alone()
+    isolated = worker.isolated()
     texts = [*TEXTS, f"{LOUD} {LOUD}"]
     if one_job:
         together = worker.ask(texts)
     else:
         with ThreadPoolExecutor(len(texts)) as pool:
             together = np.stack(list(pool.map(worker.ask, texts)))
-    np.testing.assert_array_equal(together[: len(TEXTS)], alone)
+    np.testing.assert_array_equal(together[: len(TEXTS)], isolated)
     assert worker.engine.stats.num_batches == worker.engine.stats.num_rows == len(TEXTS) + len(texts)

@@ -28,7 +28,7 @@ class Patience:
     """An attempt that nobody stops."""
 
     timeout_s = 60.0
-    alone = False
+    isolated = False
 
     def stopped(self) -> bool:
         """Never."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.runtime.decoding.request import Constraints, Order, Sampling
+from workers.runtime.decoding.request import Constraints, GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 
 NUM = 8
@@ -18,8 +18,10 @@ fixed = settings(derandomize=True, deadline=None, max_examples=200)
 texts = st.lists(st.integers(0, 2), min_size=1, max_size=12)
 
 
-def order_of(prompt: list[int], *, ends: tuple[int, ...] = (), max_new_tokens: int = 50, **constraints: Any) -> Order:
-    return Order(
+def request_of(
+    prompt: list[int], *, ends: tuple[int, ...] = (), max_new_tokens: int = 50, **constraints: Any
+) -> GenerationRequest:
+    return GenerationRequest(
         prompt_ids=np.array(prompt, np.int64),
         max_new_tokens=max_new_tokens,
         sampling=Sampling(constraints=Constraints(**constraints)),
@@ -27,25 +29,25 @@ def order_of(prompt: list[int], *, ends: tuple[int, ...] = (), max_new_tokens: i
     )
 
 
-def processed(order: Order, answer: list[int]) -> np.ndarray:
-    processors = LogitsProcessors(order)
+def processed(request: GenerationRequest, answer: list[int]) -> np.ndarray:
+    processors = LogitsProcessors(request)
     for token in answer:
         processors.add(token)
     return processors.apply(LOGITS)
 
 
-def forbidden(order: Order, answer: list[int]) -> set[int]:
+def forbidden(request: GenerationRequest, answer: list[int]) -> set[int]:
     """Return the tokens that can't be written now; the logits of the others must be what they were."""
-    logits = processed(order, answer)
+    logits = processed(request, answer)
     impossible = np.isneginf(logits)
     np.testing.assert_array_equal(logits[~impossible], LOGITS[~impossible])
     return set(np.flatnonzero(impossible).tolist())
 
 
 def test_without_constraints_the_logits_themselves_come_back() -> None:
-    assert processed(order_of([1]), [2, 3]) is LOGITS
-    assert LogitsProcessors(order_of([1])).idle
-    far = order_of([1], ends=(2,), forced_eos_token_ids=(2,), begin_suppress_tokens=(3,), no_repeat_ngram_size=3)
+    assert processed(request_of([1]), [2, 3]) is LOGITS
+    assert LogitsProcessors(request_of([1])).idle
+    far = request_of([1], ends=(2,), forced_eos_token_ids=(2,), begin_suppress_tokens=(3,), no_repeat_ngram_size=3)
     assert not LogitsProcessors(far).idle
     assert processed(far, [4]) is LOGITS
 
@@ -53,18 +55,18 @@ def test_without_constraints_the_logits_themselves_come_back() -> None:
 def test_given_logits_are_not_changed() -> None:
     before = LOGITS.copy()
     for constraints in ({"suppress_tokens": (1,)}, {"forced_bos_token_id": 2}, {"no_repeat_ngram_size": 1}):
-        assert processed(order_of([1], **constraints), []) is not LOGITS
+        assert processed(request_of([1], **constraints), []) is not LOGITS
         np.testing.assert_array_equal(LOGITS, before)
 
 
 def test_no_sequence_of_n_comes_again() -> None:
-    assert forbidden(order_of([1, 2, 3, 1], no_repeat_ngram_size=2), []) == {2}
-    assert forbidden(order_of([1, 2, 1], no_repeat_ngram_size=2), [3, 1]) == {2, 3}
-    assert forbidden(order_of([1, 2], no_repeat_ngram_size=3), [3, 1, 2]) == {3}
-    assert forbidden(order_of([5, 6], no_repeat_ngram_size=1), [6, 7]) == {5, 6, 7}
-    assert forbidden(order_of([4], no_repeat_ngram_size=2), [4]) == {4}
-    assert forbidden(order_of([4], no_repeat_ngram_size=9), [4] * 7) == set()
-    assert forbidden(order_of([4], no_repeat_ngram_size=9), [4] * 8) == {4}
+    assert forbidden(request_of([1, 2, 3, 1], no_repeat_ngram_size=2), []) == {2}
+    assert forbidden(request_of([1, 2, 1], no_repeat_ngram_size=2), [3, 1]) == {2, 3}
+    assert forbidden(request_of([1, 2], no_repeat_ngram_size=3), [3, 1, 2]) == {3}
+    assert forbidden(request_of([5, 6], no_repeat_ngram_size=1), [6, 7]) == {5, 6, 7}
+    assert forbidden(request_of([4], no_repeat_ngram_size=2), [4]) == {4}
+    assert forbidden(request_of([4], no_repeat_ngram_size=9), [4] * 7) == set()
+    assert forbidden(request_of([4], no_repeat_ngram_size=9), [4] * 8) == {4}
 
 
 @given(texts, texts, st.integers(1, 4))
@@ -74,25 +76,25 @@ def test_forbidden_repetitions_are_those_of_the_definition(prompt: list[int], an
     grams = [text[start : start + size] for start in range(len(text) - size + 1)]
     last = text[len(text) - size + 1 :]
     expected = {gram[-1] for gram in grams if len(last) == size - 1 and gram[:-1] == last}
-    assert forbidden(order_of(prompt, no_repeat_ngram_size=size), answer) == expected
+    assert forbidden(request_of(prompt, no_repeat_ngram_size=size), answer) == expected
 
 
 def test_bad_words() -> None:
     words = ((5,), (1, 2), (3, 1, 4), (1, 6), (7, 7))
-    assert forbidden(order_of([0], bad_words=words), []) == {5}
-    assert forbidden(order_of([0], bad_words=words), [1]) == {5, 2, 6}
-    assert forbidden(order_of([0], bad_words=words), [3, 1]) == {5, 2, 6, 4}
-    assert forbidden(order_of([0, 3], bad_words=words), [1, 0]) == {5}
-    assert forbidden(order_of([0], bad_words=words), [7]) == {5, 7}
+    assert forbidden(request_of([0], bad_words=words), []) == {5}
+    assert forbidden(request_of([0], bad_words=words), [1]) == {5, 2, 6}
+    assert forbidden(request_of([0], bad_words=words), [3, 1]) == {5, 2, 6, 4}
+    assert forbidden(request_of([0, 3], bad_words=words), [1, 0]) == {5}
+    assert forbidden(request_of([0], bad_words=words), [7]) == {5, 7}
 
 
 def test_a_bad_word_that_ends_the_text_is_no_bad_word_but_one_that_holds_such_a_token_is() -> None:
-    assert forbidden(order_of([0], ends=(5, 6), bad_words=((5,), (6,), (1, 5))), [1]) == {5}
+    assert forbidden(request_of([0], ends=(5, 6), bad_words=((5,), (6,), (1, 5))), [1]) == {5}
 
 
 def test_a_bad_word_as_long_as_the_text_would_be_is_let_through_as_transformers_does() -> None:
-    assert forbidden(order_of([1], bad_words=((1, 2),)), []) == set()
-    assert forbidden(order_of([1, 1], bad_words=((1, 2),)), []) == {2}
+    assert forbidden(request_of([1], bad_words=((1, 2),)), []) == set()
+    assert forbidden(request_of([1, 1], bad_words=((1, 2),)), []) == {2}
 
 
 @given(texts, texts, st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=4), max_size=4), st.integers(0, 4))
@@ -107,62 +109,62 @@ def test_forbidden_ends_of_bad_words_are_those_of_the_definition(
         if len(word) == 1 or (len(word) <= len(text) and text[len(text) - len(word) + 1 :] == word[:-1])
     }
     bad_words = tuple(map(tuple, words))
-    repeated = forbidden(order_of(prompt, no_repeat_ngram_size=size), answer)
-    together = order_of(prompt, no_repeat_ngram_size=size, bad_words=bad_words)
+    repeated = forbidden(request_of(prompt, no_repeat_ngram_size=size), answer)
+    together = request_of(prompt, no_repeat_ngram_size=size, bad_words=bad_words)
     assert forbidden(together, answer) == expected | repeated
 
 
 def test_a_text_that_must_be_long_can_not_end() -> None:
     ends = (3, 5, 900)
-    assert forbidden(order_of([0, 1], ends=ends, min_length=4), [2]) == {3, 5}
-    assert forbidden(order_of([0, 1], ends=ends, min_length=4), [2, 2]) == set()
-    assert forbidden(order_of([0, 1], ends=ends, min_new_tokens=2), [2]) == {3, 5}
-    assert forbidden(order_of([0, 1], ends=ends, min_new_tokens=2), [2, 2]) == set()
-    assert forbidden(order_of([0, 1], ends=ends, min_new_tokens=1, min_length=40), [2]) == set()
-    assert forbidden(order_of([0, 1], min_length=40), [2]) == set()
+    assert forbidden(request_of([0, 1], ends=ends, min_length=4), [2]) == {3, 5}
+    assert forbidden(request_of([0, 1], ends=ends, min_length=4), [2, 2]) == set()
+    assert forbidden(request_of([0, 1], ends=ends, min_new_tokens=2), [2]) == {3, 5}
+    assert forbidden(request_of([0, 1], ends=ends, min_new_tokens=2), [2, 2]) == set()
+    assert forbidden(request_of([0, 1], ends=ends, min_new_tokens=1, min_length=40), [2]) == set()
+    assert forbidden(request_of([0, 1], min_length=40), [2]) == set()
 
 
 def test_the_first_token_is_forced_where_the_prefix_is_one_token() -> None:
-    order = order_of([0], forced_bos_token_id=6)
-    assert processed(order, []).tolist() == [-np.inf] * 6 + [0, -np.inf]
-    assert forbidden(order, [6]) == set()
-    assert forbidden(order_of([0, 1], forced_bos_token_id=6), []) == set()
+    request = request_of([0], forced_bos_token_id=6)
+    assert processed(request, []).tolist() == [-np.inf] * 6 + [0, -np.inf]
+    assert forbidden(request, [6]) == set()
+    assert forbidden(request_of([0, 1], forced_bos_token_id=6), []) == set()
 
 
 def test_the_last_token_is_forced() -> None:
-    order = order_of([0, 1], max_new_tokens=3, forced_eos_token_ids=(2, 4))
-    assert forbidden(order, [5]) == set()
-    logits = processed(order, [5, 5])
+    request = request_of([0, 1], max_new_tokens=3, forced_eos_token_ids=(2, 4))
+    assert forbidden(request, [5]) == set()
+    logits = processed(request, [5, 5])
     assert np.flatnonzero(np.isneginf(logits)).tolist() == [0, 1, 3, 5, 6, 7]
     assert logits[[2, 4]].tolist() == [0, 0]
 
 
 def test_the_last_token_counts_where_it_is_the_first_one_too() -> None:
-    order = order_of([0], max_new_tokens=1, forced_bos_token_id=6, forced_eos_token_ids=(2,))
-    assert processed(order, [])[2] == 0
-    assert np.isneginf(processed(order, [])).sum() == NUM - 1
+    request = request_of([0], max_new_tokens=1, forced_bos_token_id=6, forced_eos_token_ids=(2,))
+    assert processed(request, [])[2] == 0
+    assert np.isneginf(processed(request, [])).sum() == NUM - 1
 
 
 def test_suppressed_tokens() -> None:
-    assert forbidden(order_of([0], suppress_tokens=(1, 7)), []) == {1, 7}
-    assert forbidden(order_of([0], suppress_tokens=(1, 7)), [2, 3]) == {1, 7}
-    first = order_of([0, 3], suppress_tokens=(7,), begin_suppress_tokens=(1, 2), forced_bos_token_id=5)
+    assert forbidden(request_of([0], suppress_tokens=(1, 7)), []) == {1, 7}
+    assert forbidden(request_of([0], suppress_tokens=(1, 7)), [2, 3]) == {1, 7}
+    first = request_of([0, 3], suppress_tokens=(7,), begin_suppress_tokens=(1, 2), forced_bos_token_id=5)
     assert forbidden(first, []) == {1, 2, 7}
     assert forbidden(first, [4]) == {7}
 
 
 def test_behind_a_forced_first_token_the_second_one_counts_as_the_first() -> None:
-    order = order_of([0], begin_suppress_tokens=(1, 5), forced_bos_token_id=5)
-    assert processed(order, [])[5] == 0
-    assert forbidden(order, [5]) == {1, 5}
-    assert forbidden(order, [5, 2]) == set()
+    request = request_of([0], begin_suppress_tokens=(1, 5), forced_bos_token_id=5)
+    assert processed(request, [])[5] == 0
+    assert forbidden(request, [5]) == {1, 5}
+    assert forbidden(request, [5, 2]) == set()
 
 
 def test_a_forced_token_overrules_all_but_suppression() -> None:
     rules = {"bad_words": ((2,),), "no_repeat_ngram_size": 1, "min_length": 40}
-    order = order_of([2, 2], ends=(2,), max_new_tokens=1, forced_eos_token_ids=(2,), **rules)
-    assert processed(order, [])[2] == 0
-    suppressed = order_of([2, 2], max_new_tokens=1, forced_eos_token_ids=(2,), suppress_tokens=(2,))
+    request = request_of([2, 2], ends=(2,), max_new_tokens=1, forced_eos_token_ids=(2,), **rules)
+    assert processed(request, [])[2] == 0
+    suppressed = request_of([2, 2], max_new_tokens=1, forced_eos_token_ids=(2,), suppress_tokens=(2,))
     assert np.isneginf(processed(suppressed, [])).all()
 
 
@@ -172,10 +174,10 @@ def test_copies_go_their_own_ways(
     prompt: list[int], ways: list[tuple[list[int], bool]], size: int, penalized: bool
 ) -> None:
     """A copy that wrote a text is like a new one that wrote it, whoever was copied and wrote what in between."""
-    order = order_of(prompt, ends=(0,), no_repeat_ngram_size=size, bad_words=((1, 0), (2,)), min_new_tokens=4)
+    request = request_of(prompt, ends=(0,), no_repeat_ngram_size=size, bad_words=((1, 0), (2,)), min_new_tokens=4)
     if penalized:
-        order = replace(order, sampling=replace(order.sampling, repetition_penalty=1.5, frequency_penalty=0.3))
-    grown = [(LogitsProcessors(order), list[int]())]
+        request = replace(request, sampling=replace(request.sampling, repetition_penalty=1.5, frequency_penalty=0.3))
+    grown = [(LogitsProcessors(request), list[int]())]
     for answer, from_the_last in ways:
         processors, before = grown[-1 if from_the_last else 0]
         copied = processors.fork()
@@ -183,10 +185,10 @@ def test_copies_go_their_own_ways(
             copied.add(token)
         grown.append((copied, before + answer))
     for processors, answer in grown:
-        np.testing.assert_array_equal(processors.apply(LOGITS), processed(order, answer))
+        np.testing.assert_array_equal(processors.apply(LOGITS), processed(request, answer))
 
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_prompt_of_many_tokens_is_taken_in_quickly(size: int) -> None:
     prompt = [1] * 200_000 + list(range(NUM)) * 1000
-    assert forbidden(order_of(prompt, no_repeat_ngram_size=size), []) == (ALL if size == 1 else {0})
+    assert forbidden(request_of(prompt, no_repeat_ngram_size=size), []) == (ALL if size == 1 else {0})

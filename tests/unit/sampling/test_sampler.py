@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.runtime.decoding.request import Constraints, Order, Sampling
+from workers.runtime.decoding.request import Constraints, GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.sampler import Sampler
 
 fixed = settings(derandomize=True, deadline=None, max_examples=150)
@@ -18,7 +18,7 @@ def logits(*values: float) -> Array:
 
 
 def sampler_of(sampling: Sampling, prompt_ids: Array = PROMPT) -> Sampler:
-    return Sampler(Order(prompt_ids=prompt_ids, max_new_tokens=10, sampling=sampling))
+    return Sampler(GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=10, sampling=sampling))
 
 
 def suppressing(*token_ids: int) -> Constraints:
@@ -139,9 +139,9 @@ def test_log_probabilities_are_those_of_the_raw_logits(values: list[float], top_
     sampling = Sampling(do_sample=True, temperature=0.1, top_k=3, repetition_penalty=3.0)
     choice = sampler_of(sampling, np.zeros(1, np.int64)).choose(row, logprobs=True, top_n=top_n)
     assert choice.logprob == pytest.approx(expected[choice.token_id], abs=2e-6)
-    order = np.argsort(-row, kind="stable")[:top_n].tolist()
-    assert [token for token, _ in choice.top] == order
-    assert [logprob for _, logprob in choice.top] == pytest.approx(expected[order].tolist(), abs=2e-6)
+    request = np.argsort(-row, kind="stable")[:top_n].tolist()
+    assert [token for token, _ in choice.top] == request
+    assert [logprob for _, logprob in choice.top] == pytest.approx(expected[request].tolist(), abs=2e-6)
 
 
 def test_log_probabilities_of_huge_logits_and_of_impossible_tokens() -> None:

@@ -69,12 +69,12 @@ def test_top_p_keeps_the_least_number_of_tokens_with_that_probability(
     seed: int, num: int, top_p: float, spread: float
 ) -> None:
     logits = logits_of(seed, num, spread)
-    order = np.argsort(-logits, kind="stable")
-    before = np.concatenate(([0.0], np.cumsum(softmax(logits)[order])[:-1]))
+    request = np.argsort(-logits, kind="stable")
+    before = np.concatenate(([0.0], np.cumsum(softmax(logits)[request])[:-1]))
     certain, possible = before < top_p - 1e-12, before < top_p + 1e-12
     certain[0] = possible[0] = True
     kept = kept_of(logits, top_p=top_p)
-    assert set(order[certain].tolist()) <= kept <= set(order[possible].tolist())
+    assert set(request[certain].tolist()) <= kept <= set(request[possible].tolist())
 
 
 def test_top_p_takes_equals_by_id() -> None:
@@ -99,9 +99,9 @@ def test_typical_p_keeps_what_is_nearest_to_the_entropy(seed: int, num: int, typ
     logits = logits_of(seed, num)
     expected = softmax(logits)
     distances = np.abs(-np.log(expected) + (expected * np.log(expected)).sum())
-    order = np.argsort(distances, kind="stable")
-    num_kept = 1 + int((np.cumsum(expected[order])[:-1] < typical_p).sum())
-    assert kept_of(logits, typical_p=typical_p) == set(order[:num_kept].tolist())
+    request = np.argsort(distances, kind="stable")
+    num_kept = 1 + int((np.cumsum(expected[request])[:-1] < typical_p).sum())
+    assert kept_of(logits, typical_p=typical_p) == set(request[:num_kept].tolist())
 
 
 @given(seeds, sizes, st.data())

@@ -19,7 +19,7 @@ class Control(Protocol):
 
     claim: Claim
     timeout_s: float
-    alone: bool
+    isolated: bool
     """Whether it must share no model call with other jobs."""
 
     def stopped(self) -> bool:
@@ -48,13 +48,13 @@ class Awaited(Protocol):
         ...
 
 
-def await_ticket(
-    ticket: Awaited, control: Control, started: float, progress: Callable[[int], None] | None = None
+def await_handle(
+    handle: Awaited, control: Control, started: float, progress: Callable[[int], None] | None = None
 ) -> None:
     """Wait for an engine to finish a ticket, and tell progress meanwhile.
 
     Args:
-        ticket: what is waited for.
+        handle: what is waited for.
         control: of the job.
         started: when the attempt started, by ``time.perf_counter()``.
         progress: told how much of the ticket is done; None: ``control.progress``.
@@ -66,14 +66,14 @@ def await_ticket(
     told = 0
     while True:
         left_s = started + control.timeout_s - time.perf_counter()
-        if ticket.wait(max(0.0, min(PROGRESS_PERIOD_S, left_s))):
+        if handle.wait(max(0.0, min(PROGRESS_PERIOD_S, left_s))):
             return
         if control.stopped():
             raise Stopped
         if left_s <= 0:
             raise ExecutionTimeout
-        if ticket.num_done > told:
-            told = ticket.num_done
+        if handle.num_done > told:
+            told = handle.num_done
             (progress or control.progress)(told)
 
 

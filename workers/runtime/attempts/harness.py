@@ -30,7 +30,7 @@ class Attempt:
     def __init__(self, claim: Claim, store: JobStore) -> None:
         self.claim = claim
         self.timeout_s = claim.timeout_s
-        self.alone = claim.suspect
+        self.isolated = claim.suspect
         self.gone = threading.Event()
         self._store = store
 

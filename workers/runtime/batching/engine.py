@@ -32,13 +32,13 @@ class BatchModel(Protocol):
         ...
 
 
-class Ticket:
+class RequestHandle:
     """One job's rows on their way through the engine. Compared and hashed by identity."""
 
-    def __init__(self, model: BatchModel, rows: Sequence[Row], *, alone: bool) -> None:
+    def __init__(self, model: BatchModel, rows: Sequence[Row], *, isolated: bool) -> None:
         self.model = model
         self.rows = rows
-        self.alone = alone
+        self.isolated = isolated
         self.num_done = 0
         self.wait_s = 0.0
         self.infer_s = 0.0
@@ -85,7 +85,7 @@ class Ticket:
             self._finished.set()
 
 
-Batch = list[tuple[Ticket, int]]
+Batch = list[tuple[RequestHandle, int]]
 
 
 class Engine:
@@ -97,31 +97,31 @@ class Engine:
         """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
         self._changed = threading.Condition()
         # By the model itself and not by its name: rows of two versions never share a call.
-        self._queues: dict[tuple[BatchModel, Ticket | None], RowQueue[Ticket]] = {}
+        self._queues: dict[tuple[BatchModel, RequestHandle | None], RowQueue[RequestHandle]] = {}
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
         self._thread.start()
 
     def generation(self) -> None:
         """Return that no texts are written here."""
 
-    def submit(self, model: BatchModel, rows: Sequence[Row], *, alone: bool = False) -> Ticket:
-        """Queue the rows of one job. ``alone``: no other job's rows share its model calls."""
-        ticket = Ticket(model, rows, alone=alone)
+    def submit(self, model: BatchModel, rows: Sequence[Row], *, isolated: bool = False) -> RequestHandle:
+        """Queue the rows of one job. ``isolated``: no other job's rows share its model calls."""
+        handle = RequestHandle(model, rows, isolated=isolated)
         with self._changed:
-            queue = self._queues.get(_key(ticket))
+            queue = self._queues.get(_key(handle))
             if queue is None:
                 queue = RowQueue(max_batch_tokens=model.max_batch_tokens, max_padding=model.max_padding)
-                self._queues[_key(ticket)] = queue
-            queue.add(ticket, [row.num_tokens for row in rows])
+                self._queues[_key(handle)] = queue
+            queue.add(handle, [row.num_tokens for row in rows])
             self._changed.notify()
-        return ticket
+        return handle
 
-    def cancel(self, ticket: Ticket) -> None:
+    def cancel(self, handle: RequestHandle) -> None:
         """Drop the rows of a ticket that have not run yet; one that runs now is run to its end and thrown away."""
         with self._changed:
-            queue = self._queues.get(_key(ticket))
+            queue = self._queues.get(_key(handle))
             if queue is not None:
-                queue.discard(ticket)
+                queue.discard(handle)
 
     def _loop(self) -> None:
         while True:
@@ -131,8 +131,8 @@ class Engine:
                 self._run(batch)
             except BaseException:  # without this thread the worker would be alive and useless
                 logger.exception("the engine stumbled")
-                for ticket, _ in batch:
-                    ticket.fail(TriptychError())
+                for handle, _ in batch:
+                    handle.fail(TriptychError())
 
     def _next_batch(self) -> Batch:
         """Wait for rows and return the next batch."""
@@ -158,28 +158,28 @@ class Engine:
         try:
             self._infer(batch)
         except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
-            tickets = list(dict.fromkeys(ticket for ticket, _ in batch))
-            if len(tickets) == 1:
-                logger.exception("model call failed", extra={"model": tickets[0].model.name})
-                self.cancel(tickets[0])
-                tickets[0].fail(as_job_error(error))
+            handles = list(dict.fromkeys(handle for handle, _ in batch))
+            if len(handles) == 1:
+                logger.exception("model call failed", extra={"model": handles[0].model.name})
+                self.cancel(handles[0])
+                handles[0].fail(as_job_error(error))
                 return
-            for ticket in tickets:
-                self._run([(owner, index) for owner, index in batch if owner is ticket])
+            for handle in handles:
+                self._run([(owner, index) for owner, index in batch if owner is handle])
 
     def _infer(self, batch: Batch) -> None:
-        rows = [ticket.rows[index] for ticket, index in batch]
+        rows = [handle.rows[index] for handle, index in batch]
         started = time.perf_counter()
-        tickets = {ticket for ticket, _ in batch}
-        for ticket in tickets:
-            ticket.started()
+        handles = {handle for handle, _ in batch}
+        for handle in handles:
+            handle.started()
         results = self._call(batch[0][0].model, rows)
         elapsed_s = time.perf_counter() - started
         self.stats.count([row.num_tokens for row in rows])
-        for ticket in tickets:
-            ticket.infer_s += elapsed_s
-        for (ticket, index), result in zip(batch, results, strict=True):
-            ticket.settle(index, result)
+        for handle in handles:
+            handle.infer_s += elapsed_s
+        for (handle, index), result in zip(batch, results, strict=True):
+            handle.settle(index, result)
 
     def _call(self, model: BatchModel, rows: Sequence[Row]) -> Sequence[Array]:
         self.busy_since = time.monotonic()
@@ -192,5 +192,5 @@ class Engine:
         return results
 
 
-def _key(ticket: Ticket) -> tuple[BatchModel, Ticket | None]:
-    return ticket.model, ticket if ticket.alone else None
+def _key(handle: RequestHandle) -> tuple[BatchModel, RequestHandle | None]:
+    return handle.model, handle if handle.isolated else None

@@ -8,8 +8,8 @@ import msgspec
 
 from contracts.jobs import Timings, Usage
 from contracts.tasks import TextPair
-from workers.runtime.attempts.control import Control, await_ticket, milliseconds
-from workers.runtime.batching.engine import BatchModel, Engine, Ticket
+from workers.runtime.attempts.control import Control, await_handle, milliseconds
+from workers.runtime.batching.engine import BatchModel, Engine, RequestHandle
 from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import Row, Tokenizer, Truncate
 
@@ -29,7 +29,7 @@ class Work:
         self._started = time.perf_counter()
         self._tokenized = self._inferred = self._started
         self._rows: list[Row] = []
-        self._ticket: Ticket | None = None
+        self._handle: RequestHandle | None = None
 
     def infer(self, model: TokenModel, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Array]:
         """Return the model's array for each input, in order.
@@ -42,13 +42,13 @@ class Work:
         """
         self._rows = model.tokenizer.rows(inputs, truncate)
         self._tokenized = time.perf_counter()
-        self._ticket = self._engine.submit(model, self._rows, alone=self._control.alone)
+        self._handle = self._engine.submit(model, self._rows, isolated=self._control.isolated)
         try:
-            await_ticket(self._ticket, self._control, self._started)
+            await_handle(self._handle, self._control, self._started)
         finally:
-            self._engine.cancel(self._ticket)
+            self._engine.cancel(self._handle)
         self._inferred = time.perf_counter()
-        return self._ticket.results()
+        return self._handle.results()
 
     def usage(self) -> bytes:
         """Return the JSON of ``Usage``."""
@@ -62,11 +62,11 @@ class Work:
 
     def timings(self) -> bytes:
         """Return the JSON of ``Timings`` up to now."""
-        ticket = self._ticket
+        handle = self._handle
         timings = Timings(
             tokenize_ms=milliseconds(self._tokenized - self._started),
-            batch_wait_ms=milliseconds(ticket.wait_s) if ticket else 0.0,
-            infer_ms=milliseconds(ticket.infer_s) if ticket else 0.0,
+            batch_wait_ms=milliseconds(handle.wait_s) if handle else 0.0,
+            infer_ms=milliseconds(handle.infer_s) if handle else 0.0,
             post_ms=milliseconds(time.perf_counter() - self._inferred),
         )
         return msgspec.json.encode(timings)

@@ -15,17 +15,17 @@ from typing import NamedTuple, Protocol
 from contracts.figures import GenerationFigures
 from contracts.generation import Piece
 from workers.runtime.attempts.control import Control
-from workers.runtime.decoding.handle import Telling, Ticket
+from workers.runtime.decoding.handle import RequestHandle, Telling
 from workers.runtime.decoding.metrics import Counts
-from workers.runtime.decoding.request import Order
-from workers.runtime.decoding.scheduler import Loop, Told
+from workers.runtime.decoding.request import GenerationRequest
+from workers.runtime.decoding.scheduler import Scheduler, Told
 from workers.runtime.decoding.sequence_group import DecodingModel
 from workers.runtime.inference.stats import Stats
 
 logger = logging.getLogger(__name__)
 
 
-class Audience(Protocol):
+class TokenSink(Protocol):
     """Whoever tells clients what their jobs have grown by, and finds out which jobs must stop."""
 
     def tell(self, growth: dict[Control, list[Piece]]) -> None:
@@ -39,17 +39,17 @@ class Audience(Protocol):
 
 class _Request(NamedTuple):
     model: DecodingModel
-    ticket: Ticket
+    handle: RequestHandle
     cancel: bool
 
 
 class DecodingEngine:
     """Owns the inference thread. All public methods can be called from any thread."""
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: TokenSink) -> None:
         self._audience = audience
         self._counts = Counts()
-        self._loops: dict[DecodingModel, Loop] = {}
+        self._schedulers: dict[DecodingModel, Scheduler] = {}
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
         self._inbox: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -70,18 +70,22 @@ class DecodingEngine:
         self._models.add(model)
 
     def submit(
-        self, model: DecodingModel, orders: Sequence[Order], control: Control, telling: Telling | None = None
-    ) -> Ticket:
-        """Queue the texts of one job. With ``control.alone`` no other job's texts share its model calls."""
-        ticket = Ticket(orders, control, telling)
-        if orders:
-            self._inbox.put(_Request(model, ticket, cancel=False))
-        return ticket
+        self,
+        model: DecodingModel,
+        requests: Sequence[GenerationRequest],
+        control: Control,
+        telling: Telling | None = None,
+    ) -> RequestHandle:
+        """Queue the texts of one job. With ``control.isolated`` no other job's texts share its model calls."""
+        handle = RequestHandle(requests, control, telling)
+        if requests:
+            self._inbox.put(_Request(model, handle, cancel=False))
+        return handle
 
-    def cancel(self, model: DecodingModel, ticket: Ticket) -> None:
+    def cancel(self, model: DecodingModel, handle: RequestHandle) -> None:
         """Drop the texts of a ticket; a step that runs now is run to its end. A finished ticket has none."""
-        if not ticket.finished:
-            self._inbox.put(_Request(model, ticket, cancel=True))
+        if not handle.finished:
+            self._inbox.put(_Request(model, handle, cancel=True))
 
     def flush(self, control: Control, timeout_s: float) -> None:
         """Wait until clients were told all that a job has grown by, so that its end comes after it."""
@@ -89,12 +93,12 @@ class DecodingEngine:
 
     def generation(self) -> GenerationFigures:
         """Return what has been done, and how full the caches are."""
-        loops, caches = list(self._loops.values()), [model.cache for model in list(self._models)]
+        schedulers, caches = list(self._schedulers.values()), [model.cache for model in list(self._models)]
         return GenerationFigures(
             tokens_in=self._counts.tokens_in,
             tokens_out=self._counts.tokens_out,
-            rows_running=sum(loop.num_running for loop in loops),
-            rows_waiting=sum(loop.num_waiting for loop in loops),
+            rows_running=sum(scheduler.num_running for scheduler in schedulers),
+            rows_waiting=sum(scheduler.num_waiting for scheduler in schedulers),
             cache_tokens=sum(cache.tokens_held for cache in caches),
             cache_max_tokens=sum(cache.capacity_tokens for cache in caches),
             first_token=self._counts.first_token.read(),
@@ -104,7 +108,7 @@ class DecodingEngine:
     def _run(self) -> None:
         while True:
             try:
-                while not self._loops or not self._inbox.empty():
+                while not self._schedulers or not self._inbox.empty():
                     self._take(self._inbox.get())
                 self._turns()
             except BaseException:  # without this thread the worker would be alive and useless
@@ -113,29 +117,29 @@ class DecodingEngine:
     # What holds a model must not outlive these methods: an old version is let go while the thread waits for work.
 
     def _take(self, request: _Request) -> None:
-        loop = self._loops.get(request.model)
+        scheduler = self._schedulers.get(request.model)
         if request.cancel:
-            if loop is not None:
-                loop.drop(request.ticket)
+            if scheduler is not None:
+                scheduler.drop(request.handle)
             return
-        if loop is None:
-            loop = self._loops[request.model] = Loop(request.model, self._counts)
-        loop.add(request.ticket)
+        if scheduler is None:
+            scheduler = self._schedulers[request.model] = Scheduler(request.model, self._counts)
+        scheduler.add(request.handle)
 
     def _turns(self) -> None:
-        for model, loop in list(self._loops.items()):
+        for model, scheduler in list(self._schedulers.items()):
             try:
-                loop.turn(partial(self._tell, loop))
+                scheduler.turn(partial(self._tell, scheduler))
             except BaseException as error:  # a fault of ours, and nobody may wait for ever because of it
                 logger.exception("a turn failed", extra={"model": model.name})
-                for ticket in loop.tickets:
-                    loop.end(ticket, error)
-            if not loop:
-                del self._loops[model]
+                for handle in scheduler.handles:
+                    scheduler.end(handle, error)
+            if not scheduler:
+                del self._schedulers[model]
 
-    def _tell(self, loop: Loop, told: Told) -> None:
+    def _tell(self, scheduler: Scheduler, told: Told) -> None:
         """Hand on what has grown, and which other jobs are there, so that it is found out whether they must stop."""
-        growth: dict[Control, list[Piece]] = {ticket.control: [] for ticket in loop.tickets}
-        for ticket, piece in told:
-            growth.setdefault(ticket.control, []).append(piece)
+        growth: dict[Control, list[Piece]] = {handle.control: [] for handle in scheduler.handles}
+        for handle, piece in told:
+            growth.setdefault(handle.control, []).append(piece)
         self._audience.tell(growth)

@@ -8,22 +8,22 @@ from typing import Protocol
 
 from contracts.generation import Piece
 from workers.runtime.attempts.control import Control
-from workers.runtime.decoding.request import Order, Written
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 
 
 class Telling(Protocol):
     """Says what a job tells of texts that grow side by side, if that is not each by itself."""
 
-    def told(self, order: Order, piece: Piece) -> list[Piece]:
+    def told(self, request: GenerationRequest, piece: Piece) -> list[Piece]:
         """Return what is told now that an order's text has grown by this piece. Called by the inference thread."""
         ...
 
 
-class Ticket:
+class RequestHandle:
     """Written by the inference thread, waited for by the job's own. Compared and hashed by identity."""
 
-    def __init__(self, orders: Sequence[Order], control: Control, telling: Telling | None = None) -> None:
-        self.orders = orders
+    def __init__(self, requests: Sequence[GenerationRequest], control: Control, telling: Telling | None = None) -> None:
+        self.requests = requests
         self.control = control
         self.num_done = 0
         """Parts of inputs of which all texts are written."""
@@ -34,14 +34,14 @@ class Ticket:
         self.first_token_s = 0.0
         """Until the first token of any of its texts."""
         self._telling = telling
-        self._results: list[list[Written]] = [[] for _ in orders]
-        self._left = Counter((order.input, order.part) for order in orders)
+        self._results: list[list[GenerationOutput]] = [[] for _ in requests]
+        self._left = Counter((request.input, request.part) for request in requests)
         self.num_parts = len(self._left)
-        self._num_left = len(orders)
+        self._num_left = len(requests)
         self._error: Exception | None = None
         self._finished = threading.Event()
         self._created = time.perf_counter()
-        if not orders:
+        if not requests:
             self._finished.set()
 
     @property
@@ -53,7 +53,7 @@ class Ticket:
         """Wait until all texts are written or the ticket failed; return whether that is so."""
         return self._finished.wait(timeout_s)
 
-    def results(self) -> list[Written]:
+    def results(self) -> list[GenerationOutput]:
         """Return the texts in the order in which they were asked for; those of a search the best first.
 
         Raises:
@@ -64,7 +64,7 @@ class Ticket:
         if self._error is not None:
             raise self._error
         if self._num_left:
-            raise RuntimeError(f"{self._num_left} of {len(self.orders)} orders are not written")
+            raise RuntimeError(f"{self._num_left} of {len(self.requests)} orders are not written")
         return [written for texts in self._results for written in texts]
 
     def started(self) -> None:
@@ -78,18 +78,18 @@ class Ticket:
         self.first_token_s = time.perf_counter() - self._created
         return self.first_token_s
 
-    def tell(self, order: Order, pieces: Sequence[Piece]) -> list[Piece]:
+    def tell(self, request: GenerationRequest, pieces: Sequence[Piece]) -> list[Piece]:
         """Return what is told now that an order's texts have grown by these pieces."""
         if self._telling is None:
             return list(pieces)
-        return [told for piece in pieces for told in self._telling.told(order, piece)]
+        return [told for piece in pieces for told in self._telling.told(request, piece)]
 
-    def settle(self, index: int, texts: list[Written]) -> None:
+    def settle(self, index: int, texts: list[GenerationOutput]) -> None:
         """Store the texts of one order."""
-        order, self._results[index] = self.orders[index], texts
+        request, self._results[index] = self.requests[index], texts
         self._num_left -= 1
-        self._left[order.input, order.part] -= 1
-        self.num_done += not self._left[order.input, order.part]
+        self._left[request.input, request.part] -= 1
+        self.num_done += not self._left[request.input, request.part]
         if not self._num_left:
             self._finished.set()
 

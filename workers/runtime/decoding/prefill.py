@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from workers.runtime.decoding.caches.cache import Cache, Floats, SourceCache
-from workers.runtime.decoding.request import Ids, Order
+from workers.runtime.decoding.request import GenerationRequest, Ids
 
 MAX_PIECE_TOKENS = 128
 """Tokens of a prompt that are read in one call. More brings new texts to their first token sooner, and makes the others
@@ -92,8 +92,8 @@ class SourceReader(Reader):
         return None
 
 
-def reader_of(order: Order) -> Reader:
+def reader_of(request: GenerationRequest) -> Reader:
     """Return what reads an order's input."""
-    if order.source_ids is None:
-        return PromptReader(order.prompt_ids)
-    return SourceReader(order.source_ids, order.prompt_ids)
+    if request.source_ids is None:
+        return PromptReader(request.prompt_ids)
+    return SourceReader(request.source_ids, request.prompt_ids)

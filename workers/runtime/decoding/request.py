@@ -75,7 +75,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Order:
+class GenerationRequest:
     """One text to write; with ``beams``, the best of those that a search finds."""
 
     prompt_ids: Ids
@@ -114,7 +114,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SampledToken:
     """A chosen token. Log-probabilities are of the raw logits, natural, and NaN where nobody asked for them."""
 
     token_id: int
@@ -124,10 +124,10 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class GenerationOutput:
     """A text that was written to its end."""
 
-    order: Order
+    request: GenerationRequest
     text: str
     """Without the stop text that ended it, and without special tokens."""
     finish_reason: FinishReason

@@ -19,29 +19,29 @@ from workers.runtime.attempts.control import Stopped
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.decoding.beam_search.group import BeamGroup
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.metrics import Counts
 from workers.runtime.decoding.prefill import MAX_PIECE_TOKENS
-from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sequence import Row
 from workers.runtime.decoding.sequence_group import DecodingModel, Running
-from workers.runtime.decoding.waiting_queue import Line
+from workers.runtime.decoding.waiting_queue import WaitingQueue
 
 logger = logging.getLogger(__name__)
 IDLE_PIECES = 4
 """Pieces that a turn reads while nobody waits for a next token."""
-Told = list[tuple[Ticket, Piece]]
+Told = list[tuple[RequestHandle, Piece]]
 Logits = TypeVar("Logits", Floats, Floats | None)
 
 
-class Loop:
+class Scheduler:
     """All texts of one model. Used by the inference thread only, but for ``num_running`` and ``num_waiting``."""
 
     def __init__(self, model: DecodingModel, counts: Counts) -> None:
         self._model = model
         self._cache = model.cache
         self._counts = counts
-        self._waiting: Line[Ticket, int] = Line()
+        self._waiting: WaitingQueue[RequestHandle, int] = WaitingQueue()
         self._reading: deque[Running] = deque()
         self._writing: list[Running] = []
         self._ended: list[Running] = []
@@ -60,26 +60,26 @@ class Loop:
         return len(self._waiting)
 
     @property
-    def tickets(self) -> list[Ticket]:
+    def handles(self) -> list[RequestHandle]:
         """The tickets that have rows here, each once."""
-        running = (row.ticket for row in (*self._reading, *self._writing))
+        running = (row.handle for row in (*self._reading, *self._writing))
         return list(dict.fromkeys((*running, *self._waiting.jobs)))
 
-    def add(self, ticket: Ticket) -> None:
+    def add(self, handle: RequestHandle) -> None:
         """Put all texts of a ticket into the line."""
-        self._waiting.add(ticket, range(len(ticket.orders)))
+        self._waiting.add(handle, range(len(handle.requests)))
 
-    def drop(self, ticket: Ticket) -> None:
+    def drop(self, handle: RequestHandle) -> None:
         """Forget all rows of a ticket, wherever they are."""
-        self._waiting.discard(ticket)
-        for row in [row for row in (*self._reading, *self._writing) if row.ticket is ticket]:
+        self._waiting.discard(handle)
+        for row in [row for row in (*self._reading, *self._writing) if row.handle is handle]:
             self._remove(row)
 
     def turn(self, tell: Callable[[Told], None]) -> None:
         """Read a piece of the prompts, then write one token for each row; ``tell`` gets what has grown, after both."""
-        for ticket in self.tickets:
-            if ticket.control.stopped():
-                self.end(ticket, Stopped())
+        for handle in self.handles:
+            if handle.control.stopped():
+                self.end(handle, Stopped())
         self._admit()
         try:
             if told := self._read():
@@ -89,31 +89,31 @@ class Loop:
         finally:
             self._settle()
 
-    def end(self, ticket: Ticket, error: BaseException) -> None:
+    def end(self, handle: RequestHandle, error: BaseException) -> None:
         """End a ticket without its texts."""
-        self.drop(ticket)
-        ticket.fail(error if isinstance(error, Stopped) else as_job_error(error))
+        self.drop(handle)
+        handle.fail(error if isinstance(error, Stopped) else as_job_error(error))
 
     def _admit(self) -> None:
         """Give places to those who are next, as long as there is room."""
         while first := self._waiting.first():
-            ticket, index = first
-            others = {other.ticket for other in (*self._reading, *self._writing)} - {ticket}
-            if others and (ticket.control.alone or any(other.control.alone for other in others)):
+            handle, index = first
+            others = {other.handle for other in (*self._reading, *self._writing)} - {handle}
+            if others and (handle.control.isolated or any(other.control.isolated for other in others)):
                 return
-            order = ticket.orders[index]
-            places = self._take(order)
+            request = handle.requests[index]
+            places = self._take(request)
             if not places:
                 return
-            running = BeamGroup if order.beams else Row
-            self._reading.append(running(ticket, self._waiting.take(), places, self._model))
-            ticket.started()
+            running = BeamGroup if request.beams else Row
+            self._reading.append(running(handle, self._waiting.take(), places, self._model))
+            handle.started()
 
-    def _take(self, order: Order) -> list[int]:
+    def _take(self, request: GenerationRequest) -> list[int]:
         """Return places for all texts of an order that grow at once; none as long as there is no room for all."""
         places: list[int] = []
-        for _ in range(order.num_places):
-            place = self._cache.take(order.max_length)
+        for _ in range(request.num_places):
+            place = self._cache.take(request.max_length)
             if place is None:
                 for taken in places:
                     self._cache.leave(taken)
@@ -170,8 +170,8 @@ class Loop:
         with self._counts.calling(lengths):
             logits = run()
         elapsed_s = time.perf_counter() - started
-        for ticket in {row.ticket for row in rows}:
-            ticket.infer_s += elapsed_s
+        for handle in {row.handle for row in rows}:
+            handle.infer_s += elapsed_s
         return logits
 
     def _accept(self, row: Running, logits: Floats) -> Told:
@@ -179,7 +179,7 @@ class Loop:
         if row not in self._writing:  # its job has failed with another of its rows
             return []
         try:
-            pieces = row.ticket.tell(row.order, row.accept(logits))
+            pieces = row.handle.tell(row.request, row.accept(logits))
         except Exception as error:
             self._fail(row, error)
             return []
@@ -187,7 +187,7 @@ class Loop:
         if row.finish_reason:
             self._remove(row)
             self._ended.append(row)
-        return [(row.ticket, piece) for piece in pieces]
+        return [(row.handle, piece) for piece in pieces]
 
     def _settle(self) -> None:
         """Hand finished texts to their tickets: after they were told, since what comes after a job's end is refused."""
@@ -200,13 +200,13 @@ class Loop:
         self._counts.tokens_out += 1
         if row.num_written > 1:
             self._counts.token_gap.add(now - row.last_at)
-        elif (first_s := row.ticket.has_token()) is not None:
+        elif (first_s := row.handle.has_token()) is not None:
             self._counts.first_token.add(first_s)
         row.last_at = now
 
     def _fail(self, row: Running, error: BaseException) -> None:
         logger.error("text not written", exc_info=error, extra={"model": self._model.name})
-        self.end(row.ticket, error)
+        self.end(row.handle, error)
 
     def _remove(self, row: Running) -> None:
         for place in row.places:

@@ -7,9 +7,9 @@ from tokenizers import Tokenizer
 
 from contracts.generation import FinishReason, Piece
 from workers.runtime.decoding.caches.cache import Cache, Floats
-from workers.runtime.decoding.handle import Ticket
+from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.prefill import reader_of
-from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.text.text_stream import Vocabulary
 
 
@@ -25,11 +25,11 @@ class DecodingModel(Protocol):
 class Running(ABC):
     """One order of a ticket, with places in the cache. Used by the inference thread only."""
 
-    def __init__(self, ticket: Ticket, index: int, places: list[int]) -> None:
-        self.ticket = ticket
-        self.order: Order = ticket.orders[index]
+    def __init__(self, handle: RequestHandle, index: int, places: list[int]) -> None:
+        self.handle = handle
+        self.request: GenerationRequest = handle.requests[index]
         self.places = places
-        self.reader = reader_of(self.order)
+        self.reader = reader_of(self.request)
         self.last_at = 0.0
         """``time.perf_counter()`` of its last token."""
         self.finish_reason: FinishReason | None = None

@@ -12,7 +12,7 @@ Job = TypeVar("Job")
 Item = TypeVar("Item")
 
 
-class Line(Generic[Job, Item]):
+class WaitingQueue(Generic[Job, Item]):
     """Items of several jobs, in the order in which they are to be served."""
 
     def __init__(self) -> None:

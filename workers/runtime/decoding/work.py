@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Timings
-from workers.runtime.attempts.control import Control, await_ticket, milliseconds
+from workers.runtime.attempts.control import Control, await_handle, milliseconds
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import Telling, Ticket
-from workers.runtime.decoding.request import Order, Written
+from workers.runtime.decoding.handle import RequestHandle, Telling
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.sequence_group import DecodingModel
 
 FLUSH_S = 10.0
@@ -25,10 +25,12 @@ class DecodingWork:
         self._control = control
         self._started = self._written = time.perf_counter()
         self._before_s = 0.0
-        self._tickets: list[Ticket] = []
+        self._handles: list[RequestHandle] = []
 
-    def write(self, model: DecodingModel, orders: Sequence[Order], telling: Telling | None = None) -> list[Written]:
-        """Write texts, side by side with those of other jobs; return them in the order of ``orders``.
+    def write(
+        self, model: DecodingModel, requests: Sequence[GenerationRequest], telling: Telling | None = None
+    ) -> list[GenerationOutput]:
+        """Write texts, side by side with those of other jobs; return them in the order of ``requests``.
 
         An order with beams gives as many texts as it wants returned, the best first. A job may write several times; its
         progress and its timings are those of all.
@@ -38,34 +40,34 @@ class DecodingWork:
             Stopped: the job is no longer this worker's.
             TriptychError: a model call failed.
         """
-        if not self._tickets:
+        if not self._handles:
             self._before_s = time.perf_counter() - self._started
-        ticket = self._engine.submit(model, orders, self._control, telling)
-        num_before = sum(earlier.num_parts for earlier in self._tickets)
-        self._tickets.append(ticket)
+        handle = self._engine.submit(model, requests, self._control, telling)
+        num_before = sum(earlier.num_parts for earlier in self._handles)
+        self._handles.append(handle)
 
         def tell(num_done: int) -> None:
-            self._control.progress(num_before + num_done, num_before + ticket.num_parts)
+            self._control.progress(num_before + num_done, num_before + handle.num_parts)
 
         try:
-            await_ticket(ticket, self._control, self._started, tell)
+            await_handle(handle, self._control, self._started, tell)
         finally:
-            self._engine.cancel(model, ticket)
+            self._engine.cancel(model, handle)
         self._written = time.perf_counter()
-        texts = ticket.results()
-        if any(order.stream for order in orders):
+        texts = handle.results()
+        if any(request.stream for request in requests):
             # What is not told by now comes with the job's end: its output is whole, whatever the events have told.
             self._engine.flush(self._control, FLUSH_S)
         return texts
 
     def timings(self) -> bytes:
         """Return the JSON of ``Timings`` up to now."""
-        first_s = next((ticket.first_token_s for ticket in self._tickets), 0.0)
+        first_s = next((handle.first_token_s for handle in self._handles), 0.0)
         timings = Timings(
             tokenize_ms=milliseconds(self._before_s),
-            batch_wait_ms=milliseconds(sum(ticket.wait_s for ticket in self._tickets)),
-            infer_ms=milliseconds(sum(ticket.infer_s for ticket in self._tickets)),
+            batch_wait_ms=milliseconds(sum(handle.wait_s for handle in self._handles)),
+            infer_ms=milliseconds(sum(handle.infer_s for handle in self._handles)),
             post_ms=milliseconds(time.perf_counter() - self._written),
-            first_token_ms=milliseconds(self._before_s + first_s) if self._tickets else 0.0,
+            first_token_ms=milliseconds(self._before_s + first_s) if self._handles else 0.0,
         )
         return msgspec.json.encode(timings)

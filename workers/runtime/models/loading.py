@@ -23,7 +23,7 @@ class NothingToServe(PackageError):
 
 
 @dataclass(frozen=True)
-class Serving(Generic[AnyEngine]):
+class WorkerSpec(Generic[AnyEngine]):
     """What one worker program can serve, and how it makes a model of a checked package: loaded, warm, ready for jobs.
 
     ``load`` raises ``PackageError`` for a package that it can't serve. All models of a process share its one engine.
@@ -50,8 +50,8 @@ class Serving(Generic[AnyEngine]):
 class Loader(Generic[AnyEngine]):
     """Finds and loads the packages that the settings and the kind of worker ask for."""
 
-    def __init__(self, serving: Serving[AnyEngine], settings: WorkerSettings, engine: AnyEngine) -> None:
-        self._serving = serving
+    def __init__(self, spec: WorkerSpec[AnyEngine], settings: WorkerSettings, engine: AnyEngine) -> None:
+        self._spec = spec
         self._settings = settings
         self._engine = engine
 
@@ -80,8 +80,8 @@ class Loader(Generic[AnyEngine]):
         models, passed_over = Models(), {}
         for name in named or sorted(found):
             manifest = read_manifest(found[name])
-            reason = self._serving.unfit(manifest)
-            if reason and not (named and manifest.family == self._serving.family):
+            reason = self._spec.unfit(manifest)
+            if reason and not (named and manifest.family == self._spec.family):
                 passed_over[name] = reason
             else:
                 models.put(self.load(found[name]))
@@ -102,7 +102,7 @@ class Loader(Generic[AnyEngine]):
         Raises:
             PackageError: see ``read_manifest``.
         """
-        return self._serving.unfit(read_manifest(folder))
+        return self._spec.unfit(read_manifest(folder))
 
     def load(self, folder: Path) -> Version:
         """Check, load and warm one package.
@@ -112,13 +112,13 @@ class Loader(Generic[AnyEngine]):
             DeviceError: see ``Session``.
         """
         manifest = read_manifest(folder)
-        reason = self._serving.unfit(manifest)  # before gigabytes are read
+        reason = self._spec.unfit(manifest)  # before gigabytes are read
         if reason:
             raise PackageError(f"{folder}: {reason}")
         package = load_named_package(folder)
         if package.manifest != manifest:
             raise PackageError(f"{folder}: the package was changed while it was loaded")
-        model = self._serving.load(package, self._settings, self._engine)
+        model = self._spec.load(package, self._settings, self._engine)
         package.check_unchanged()
         give_back()  # reading and preparing a graph takes more than keeping it
         return Version(model, package.digest)

@@ -16,7 +16,7 @@ from contracts.store.registry import Registry
 from workers.runtime.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from workers.runtime.models.loading import Serving
+    from workers.runtime.models.loading import WorkerSpec
 
 CONFIGURATION_ERROR = 2
 NOTHING_TO_SERVE = 3
@@ -41,7 +41,7 @@ class Program:
     """The family of its models."""
     tasks: str
     """For people to read."""
-    serving: Callable[[], "Serving[Any]"]
+    spec: Callable[[], "WorkerSpec[Any]"]
     """Imports and returns what it serves. Not before the command line and the settings are known to be right, since
     libraries of models take long to import, and not before the environment is set that they read on import."""
     more_help: str = ""
@@ -84,7 +84,7 @@ def _serve(program: Program, settings: WorkerSettings) -> int:
     from workers.runtime.process.worker import run_worker
 
     try:
-        return run_worker(settings, program.serving())
+        return run_worker(settings, program.spec())
     except NothingToServe as error:
         return _refuse(program, error, NOTHING_TO_SERVE)
     except DeviceError as error:

@@ -42,7 +42,7 @@ class Transport(kombu_redis.Transport):
     Channel = Channel
 
 
-def harden(app: Celery) -> None:
+def patch_transport(app: Celery) -> None:
     """Let a worker's app use the channel above, and check certificates as the job store's client does."""
     url = str(app.conf.broker_url)
     app.conf.update(

@@ -22,10 +22,10 @@ from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
 from workers.runtime.attempts.harness import Harness
-from workers.runtime.models.loading import Loader, Serving
+from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
 from workers.runtime.process.heartbeat import Heartbeat, Watchdog
-from workers.runtime.process.transport import harden
+from workers.runtime.process.transport import patch_transport
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ STORE_RETRIES = 8
 STOP_LOADING_S = 1.0
 
 
-def run_worker(settings: WorkerSettings, serving: Serving[Any]) -> int:
+def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     """Load the models, then serve their queues until SIGTERM; return the exit status.
 
     Nothing is taken from a queue before every model is loaded and warm.
@@ -46,8 +46,8 @@ def run_worker(settings: WorkerSettings, serving: Serving[Any]) -> int:
     _on_hangup(signal.SIG_IGN)  # there is nothing yet that could be replaced
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
     store = JobStore.of(client, settings.store)
-    engine = serving.engine(store)
-    loader = Loader(serving, settings, engine)
+    engine = spec.engine(store)
+    loader = Loader(spec, settings, engine)
     models = loader.load_all()
     worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
     harness = Harness(store, worker_id, models)
@@ -62,7 +62,7 @@ def run_worker(settings: WorkerSettings, serving: Serving[Any]) -> int:
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, swapped=heartbeat.announce)
     app = make_celery(settings.store.redis_url)
-    harden(app)
+    patch_transport(app)
     _register(app, harness)
 
     report = partial(_report_ready, client, worker_id, sorted(models.names()))

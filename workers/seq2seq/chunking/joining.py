@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.generation import FinishReason, Piece
-from workers.runtime.decoding.request import Order
+from workers.runtime.decoding.request import GenerationRequest
 from workers.seq2seq.chunking import markup
 from workers.seq2seq.chunking.plan import Plan
 
@@ -140,7 +140,7 @@ class Weaver:
         self._first_parts = first_parts or {}
         self._weaves: dict[tuple[int, int], Weave] = {}
 
-    def told(self, order: Order, piece: Piece) -> list[Piece]:
+    def told(self, request: GenerationRequest, piece: Piece) -> list[Piece]:
         """Return what is told of the whole text now that the answer to a chunk has grown."""
         key = piece.input, piece.sequence
         weave = self._weaves.get(key)
@@ -148,7 +148,7 @@ class Weaver:
             weave = self._weaves[key] = Weave(self._plans[piece.input], self._manner)
         if weave.finish_reason is not None:
             return []
-        text = weave.add(order.part - self._first_parts.get(piece.input, 0), piece.text, piece.finish_reason)
+        text = weave.add(request.part - self._first_parts.get(piece.input, 0), piece.text, piece.finish_reason)
         if not text and weave.finish_reason is None:
             return []
         return [Piece(input=piece.input, sequence=piece.sequence, text=text, finish_reason=weave.finish_reason)]

@@ -9,7 +9,7 @@ from workers.seq2seq.chunking.joining import Weaver
 from workers.seq2seq.chunking.overlapping import overlapping
 from workers.seq2seq.chunking.plan import check_num_chunks
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.pipeline import Answer, Chunk, Rewriting, Tally, answers_of, orders_of
+from workers.seq2seq.pipeline import Answer, Chunk, Rewriting, Tally, answers_of, requests_of
 
 _MAX_ROUNDS = 8
 """Each makes a text shorter by half, as a rule."""
@@ -71,16 +71,18 @@ class _Reduction:
         first = [chunk for text in long for chunk in self._chunks(text, self._cut(text))]
         last = [chunk for text in texts if text.num_tokens <= self._room for chunk in self._chunks(text, [text.text])]
         job, model = self._job, self._model
-        orders = orders_of(model, first, job.writing.once(), likely_tokens_of_a_chunk)
-        num_first = len(orders)
-        orders += [replace(order, stream=job.stream) for order in orders_of(model, last, job.writing, job.bound)]
+        requests = requests_of(model, first, job.writing.once(), likely_tokens_of_a_chunk)
+        num_first = len(requests)
+        requests += [
+            replace(request, stream=job.stream) for request in requests_of(model, last, job.writing, job.bound)
+        ]
         plans = {chunk.input: job.plans[chunk.input] for chunk in last}
         weaver = Weaver(plans, job.manner, {chunk.input: chunk.part for chunk in last})
-        written = self._work.write(model, orders, weaver) if orders else []
+        written = self._work.write(model, requests, weaver) if requests else []
         self._tally.tokens_out += sum(text.num_tokens for text in written)
-        for (index, _), answers in answers_of(model, orders[num_first:], written[num_first:]).items():
+        for (index, _), answers in answers_of(model, requests[num_first:], written[num_first:]).items():
             self._answers.setdefault(index, []).append(answers)
-        summaries = answers_of(model, orders[:num_first], written[:num_first])
+        summaries = answers_of(model, requests[:num_first], written[:num_first])
         return self._again(long, [summaries[text.index, 0] for text in long])
 
     def _cut(self, text: _Text) -> list[str]:

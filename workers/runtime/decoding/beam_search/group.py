@@ -8,8 +8,8 @@ import numpy as np
 from contracts.generation import Piece
 from workers.runtime.decoding.beam_search.search import BeamSearch, Hypothesis
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import Ticket
-from workers.runtime.decoding.request import Written
+from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.request import GenerationOutput
 from workers.runtime.decoding.sequence_group import DecodingModel, Running
 from workers.runtime.decoding.text.text_stream import TextStream
 
@@ -17,14 +17,14 @@ from workers.runtime.decoding.text.text_stream import TextStream
 class BeamGroup(Running):
     """One order that is searched for. What it finds is told at its end: until then any beam may win."""
 
-    def __init__(self, ticket: Ticket, index: int, places: list[int], model: DecodingModel) -> None:
-        super().__init__(ticket, index, places)
+    def __init__(self, handle: RequestHandle, index: int, places: list[int], model: DecodingModel) -> None:
+        super().__init__(handle, index, places)
         self._cache = model.cache
         self._tokenizer = model.tokenizer
-        self._search = BeamSearch(self.order)
-        self._num_wanted = self.order.beams.num_return_sequences if self.order.beams else 1
+        self._search = BeamSearch(self.request)
+        self._num_wanted = self.request.beams.num_return_sequences if self.request.beams else 1
         self._tokens: list[int] = []
-        self._texts: list[Written] = []
+        self._texts: list[GenerationOutput] = []
 
     def fed(self) -> tuple[list[int], list[int]]:
         """Return a place and a token for each beam. See `Running`."""
@@ -42,20 +42,20 @@ class BeamGroup(Running):
             # Where fewer texts are possible, the last stands for those that are missing.
             self._texts += self._texts[-1:] * (self._num_wanted - len(self._texts))
             self.finish_reason = self._texts[0].finish_reason
-            return self._pieces() if self.order.stream else []
+            return self._pieces() if self.request.stream else []
         self._tokens = found.token_ids
         self._cache.rearrange(self.places, [self.places[0 if is_first else parent] for parent in found.parents])
         return []
 
     def settle(self) -> None:
         """Hand the best texts to the ticket. See `Running`."""
-        self.ticket.settle(self._index, self._texts)
+        self.handle.settle(self._index, self._texts)
 
-    def _written(self, found: Hypothesis) -> Written:
-        stream = TextStream(self._tokenizer, self.order.prompt_ids)
+    def _written(self, found: Hypothesis) -> GenerationOutput:
+        stream = TextStream(self._tokenizer, self.request.prompt_ids)
         text_ids = found.token_ids[: len(found.token_ids) - found.ended_by_eos]
-        return Written(
-            order=self.order,
+        return GenerationOutput(
+            request=self.request,
             text="".join([*map(stream.add, text_ids), stream.end()]),
             finish_reason="eos_token" if found.ended_by_eos else "length",
             num_tokens=len(found.token_ids),
@@ -65,8 +65,8 @@ class BeamGroup(Running):
         )
 
     def _pieces(self) -> list[Piece]:
-        first = self.order.sequence
+        first = self.request.sequence
         return [
-            Piece(input=self.order.input, sequence=first + number, text=text.text, finish_reason=text.finish_reason)
+            Piece(input=self.request.input, sequence=first + number, text=text.text, finish_reason=text.finish_reason)
             for number, text in enumerate(self._texts)
         ]

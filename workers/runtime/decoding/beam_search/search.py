@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.request import Ids, Order
+from workers.runtime.decoding.request import GenerationRequest, Ids
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 from workers.runtime.decoding.sampling.sampler import NOTHING_LEFT, largest_of
 from workers.runtime.decoding.sampling.warpers import ids_of_largest
@@ -73,13 +73,13 @@ class _Candidate:
 class BeamSearch:
     """The search of one order. Used by one thread."""
 
-    def __init__(self, order: Order) -> None:
-        assert order.beams is not None  # noqa: S101 (who calls has looked)
-        self._beams = order.beams
-        self._max_new_tokens = order.max_new_tokens
-        self._ends = order.eos_token_ids
+    def __init__(self, request: GenerationRequest) -> None:
+        assert request.beams is not None  # noqa: S101 (who calls has looked)
+        self._beams = request.beams
+        self._max_new_tokens = request.max_new_tokens
+        self._ends = request.eos_token_ids
         self._num_candidates = max(2, 1 + len(self._ends)) * self._beams.num_beams
-        processors = LogitsProcessors(order)
+        processors = LogitsProcessors(request)
         self._running = [_Beam(np.float32(0), None, None if processors.idle else processors)]
         """The likeliest first. Fewer than ``num_beams`` where fewer texts are possible; the others are stand-ins."""
         self._found: list[_Candidate] = []

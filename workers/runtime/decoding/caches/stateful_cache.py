@@ -140,14 +140,14 @@ class CarriedCache:
         if max(row.num_tokens for row in rows) + num_new > self.max_tokens:
             raise ValueError(f"a text of more than {self.max_tokens} tokens has no room")
         rows = self._together(rows)
-        order = np.array([row.index for row in rows])
+        request = np.array([row.index for row in rows])
         lengths = np.array([row.num_tokens for row in rows], np.int64)
-        by_index = np.argsort(order)
+        by_index = np.argsort(request)
         logits, state = self._graph.run(rows[0].state, ids[by_index], lengths[by_index])
         for place, row in zip(places, rows, strict=True):
             self._rows[place] = Row(state, row.index, row.num_tokens + num_new)
-        if (order[:-1] > order[1:]).any():
-            logits = logits[order]
+        if (request[:-1] > request[1:]).any():
+            logits = logits[request]
         return logits
 
     def _together(self, rows: list[Row]) -> list[Row]:

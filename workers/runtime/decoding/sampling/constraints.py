@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.request import Ids, Order
+from workers.runtime.decoding.request import GenerationRequest, Ids
 
 _Groups = list[Ids | list[int]]
 _Followers = dict[tuple[int, ...], tuple[int, ...]]
@@ -26,13 +26,13 @@ class Constrainer:
     What a step costs depends on what is set and not on how long the text is, but for no_repeat_ngram_size 1.
     """
 
-    def __init__(self, order: Order) -> None:
-        constraints = order.sampling.constraints
-        self._num_prompt = self._num_tokens = len(order.prompt_ids)
-        self._max_length = order.max_length
+    def __init__(self, request: GenerationRequest) -> None:
+        constraints = request.sampling.constraints
+        self._num_prompt = self._num_tokens = len(request.prompt_ids)
+        self._max_length = request.max_length
         min_new = constraints.min_new_tokens
         self._min_length = self._num_prompt + min_new if min_new else constraints.min_length
-        self._ends = np.array(sorted(order.eos_token_ids), np.int64)
+        self._ends = np.array(sorted(request.eos_token_ids), np.int64)
         self._forced_bos = constraints.forced_bos_token_id
         self._forced_eos = constraints.forced_eos_token_ids
         self._suppressed = np.array(constraints.suppress_tokens, np.int64)
@@ -41,10 +41,10 @@ class Constrainer:
         self._first_choice_at = self._num_prompt + is_forced
 
         words = [word for word in constraints.bad_words if word]
-        self._bad_tokens = np.array([word[0] for word in words if _is_bad_token(word, order.eos_token_ids)], np.int64)
+        self._bad_tokens = np.array([word[0] for word in words if _is_bad_token(word, request.eos_token_ids)], np.int64)
         self._bad_ends = _by_last_token_before_the_end(words)
         self._ngram_size = constraints.no_repeat_ngram_size
-        prompt: list[int] = order.prompt_ids.tolist()
+        prompt: list[int] = request.prompt_ids.tolist()
         self._followers = _followers(prompt, self._ngram_size) if self._ngram_size else {}
         self._tail_length = max([1, self._ngram_size, *map(len, words)]) - 1
         self._tail = tuple(prompt[len(prompt) - min(self._tail_length, len(prompt)) :])

@@ -1,7 +1,7 @@
 """All that is done to the logits of one text before a token of it is chosen."""
 
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.request import Constraints, Order
+from workers.runtime.decoding.request import Constraints, GenerationRequest
 from workers.runtime.decoding.sampling.constraints import Constrainer
 from workers.runtime.decoding.sampling.penalties import Penalties
 
@@ -9,10 +9,10 @@ from workers.runtime.decoding.sampling.penalties import Penalties
 class LogitsProcessors:
     """Penalties, then constraints. Told of each token that is chosen."""
 
-    def __init__(self, order: Order) -> None:
-        constraints = order.sampling.constraints
-        self._penalties = Penalties(order.sampling, order.prompt_ids)
-        self._constrainer = Constrainer(order) if constraints != Constraints() else None
+    def __init__(self, request: GenerationRequest) -> None:
+        constraints = request.sampling.constraints
+        self._penalties = Penalties(request.sampling, request.prompt_ids)
+        self._constrainer = Constrainer(request) if constraints != Constraints() else None
 
     @property
     def idle(self) -> bool:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.request import Choice, Order
+from workers.runtime.decoding.request import GenerationRequest, SampledToken
 from workers.runtime.decoding.sampling.cumulative_sums import place_exceeding
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 from workers.runtime.decoding.sampling.warpers import ids_of_largest, weigh
@@ -17,12 +17,12 @@ _BITS_64 = 2**64 - 1
 class Sampler:
     """Chooses the tokens of one text and remembers them. Used by one thread."""
 
-    def __init__(self, order: Order) -> None:
-        self._sampling = sampling = order.sampling
-        self._processors = LogitsProcessors(order)
+    def __init__(self, request: GenerationRequest) -> None:
+        self._sampling = sampling = request.sampling
+        self._processors = LogitsProcessors(request)
         self._numbers = _Numbers(sampling.seed, sampling.stream_number) if sampling.do_sample else None
 
-    def choose(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> Choice:
+    def choose(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> SampledToken:
         """Choose the next token. Of equally likely ones the greedy choice is the one of the lowest id.
 
         Args:
@@ -40,7 +40,7 @@ class Sampler:
             raise RuntimeError(NOTHING_LEFT)
         token_id = self._draw(processed, self._numbers) if self._numbers else likeliest
         self._processors.add(token_id)
-        return _told(token_id, logits, largest, top_n) if logprobs else Choice(token_id)
+        return _told(token_id, logits, largest, top_n) if logprobs else SampledToken(token_id)
 
     def _draw(self, logits: Floats, numbers: "_Numbers") -> int:
         ids, weights = weigh(logits, self._sampling)
@@ -76,7 +76,7 @@ def largest_of(logits: Floats) -> float:
     return largest
 
 
-def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> Choice:
+def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> SampledToken:
     """Return the choice with log-probabilities of the raw logits."""
     with np.errstate(over="ignore"):  # to -inf
         log_sum = math.log(float(np.exp(logits - np.float32(largest)).sum()))
@@ -85,7 +85,7 @@ def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> Choice:
         return float(logits[token_id]) - largest - log_sum
 
     top = [(token, logprob(token)) for token in _likeliest(logits, top_n)] if top_n else []
-    return Choice(token_id, logprob(token_id), top)
+    return SampledToken(token_id, logprob(token_id), top)
 
 
 def _likeliest(logits: Floats, num: int) -> list[int]:

@@ -105,7 +105,7 @@ def _typical(weights: Weights, typical_p: float) -> Weights:
     nearest = np.argpartition(distances, _NUM_HOPEFULS)[:_NUM_HOPEFULS] if len(weights) > _NUM_HOPEFULS else None
     if nearest is None or probabilities[nearest].sum() < typical_p:
         nearest = np.arange(len(weights))
-    order = nearest[np.argsort(distances[nearest])]
-    farthest = distances[order[place_reaching(probabilities[order], typical_p)]]
+    request = nearest[np.argsort(distances[nearest])]
+    farthest = distances[request[place_reaching(probabilities[request], typical_p)]]
     kept: Weights = weights * (distances <= farthest)
     return kept

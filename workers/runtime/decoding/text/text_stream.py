@@ -60,6 +60,6 @@ class Vocabulary:
 
     def _text_within(self, token_id: int) -> str:
         # The first token of a text may lose its space, so it is the second of two whose text is taken.
-        alone, twice = (self._tokenizer.decode([token_id] * num, skip_special_tokens=True) for num in (1, 2))
-        text: str = twice[len(alone) :] if twice.startswith(alone) else alone
+        isolated, twice = (self._tokenizer.decode([token_id] * num, skip_special_tokens=True) for num in (1, 2))
+        text: str = twice[len(isolated) :] if twice.startswith(isolated) else isolated
         return text
