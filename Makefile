@@ -78,7 +78,7 @@ minilm: $(MINILM)/manifest.toml ## Export all-MiniLM-L6-v2, which tests and benc
 lock: build/uv/.stamp ## Resolve the dependencies again and write deploy/requirements/*.txt
 	deploy/lock.sh build/uv/bin/uv
 
-env-example: .venv/.runtime ## Write .env.example from the settings modules
+env-example: .venv/.runtime ## Write .env.example from the tables of settings
 	$(PY) -m deploy.env_example > .env.example
 
 commit-subject: ## Check the subject of a commit message: FILE=.git/COMMIT_EDITMSG

@@ -1,83 +1,249 @@
-"""The typed reader of environment variables, and the settings that gateways and workers share.
+"""Declares settings, reads them from environment variables, and holds those that gateways and workers share.
 
-The environment is read once, when a process starts, into frozen dataclasses; other `settings.py` files build on the
-reader here. A variable that can't be read ends the process with one line that names it.
+A group of settings is a frozen dataclass, and each of its fields is made by ``setting``. That one entry holds the name
+of the variable, its default, its range and its help. The reader, `.env.example` and `--help` all use this table. A
+process reads its environment once, when it starts; a value that it can't use ends it with one line that names it.
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self, TypeVar, cast
+
+T = TypeVar("T")
+_METADATA_KEY = "setting"
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 class SettingsError(Exception):
-    """A variable has a value that can't be used; the message names it and what is expected."""
-
-
-class Environment:
-    """Reads typed values out of environment variables, each within its range."""
-
-    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
-        self._variables = os.environ if variables is None else variables
-
-    def text(self, name: str, default: str) -> str:
-        """Return a string; an empty variable counts as not set."""
-        return self._variables.get(name, "").strip() or default
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        """Return a boolean: 1/true/yes/on or 0/false/no/off."""
-        value = self.text(name, "1" if default else "0").lower()
-        if value in {"1", "true", "yes", "on"}:
-            return True
-        if value in {"0", "false", "no", "off"}:
-            return False
-        raise SettingsError(f"{name}={value}: expected 1 or 0")
-
-    def number(self, name: str, default: float, *, least: float, most: float) -> float:
-        """Return a number within ``least`` and ``most``."""
-        value = self.text(name, str(default))
-        try:
-            number = float(value)
-        except ValueError as error:
-            raise SettingsError(f"{name}={value}: expected a number") from error
-        if not least <= number <= most:
-            raise SettingsError(f"{name}={value}: expected a number from {least:g} to {most:g}")
-        return number
-
-    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
-        """Return a whole number within ``least`` and ``most``."""
-        number = self.number(name, default, least=least, most=most)
-        if number != int(number):
-            raise SettingsError(f"{name}={number:g}: expected a whole number")
-        return int(number)
+    """A variable has a value that can't be used; the message names the variable and what is expected."""
 
 
 @dataclass(frozen=True)
-class StoreSettings:
-    """Where the job store is, and the clocks of the job record. Must be equal in all processes of one deployment."""
+class Setting:
+    """One environment variable: how to read it, and what to tell people about it."""
 
-    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
-    """TRIPTYCH_REDIS_URL: one Redis >= 7.2 or Valkey, `redis://` or `rediss://`; holds the jobs and the queues."""
-    lease_s: float = 15.0
-    """TRIPTYCH_LEASE_S: a running job whose worker is silent for this long goes back to the queue."""
-    republish_after_s: float = 5.0
-    """TRIPTYCH_REPUBLISH_AFTER_S: a queued job is first checked for a lost message after this long."""
-    max_crashes: int = 3
-    """TRIPTYCH_MAX_CRASHES: a job that was running on this many workers when they died fails for good."""
+    name: str
+    help: str
+    """What the setting does and what follows from it, in whole sentences."""
+    default: str
+    """The default, written as in the environment. Empty where there is none or where the process computes it."""
+    convert: Callable[[str], Any]
+    """Returns the value of a text that is not empty; raises ``ValueError`` for a text that can't be used."""
+    expected: str
+    """The values that are allowed, as it reads after the word "expected"."""
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    """The value is never printed."""
 
-    @classmethod
-    def read(cls, env: Environment) -> "StoreSettings":
-        """Read the variables named above.
+    @property
+    def description(self) -> str:
+        """The help, with the values that are allowed."""
+        if self.choices:
+            return f"{self.help} Values: {self.expected}."
+        limits = self.expected.partition(" from ")[2] if self.least is not None else ""
+        return f"{self.help} From {limits}." if limits else self.help
+
+    def parse(self, text: str) -> Any:
+        """Return the value of a text.
 
         Raises:
-            SettingsError: a value out of range, or a URL that this system can't use.
+            SettingsError: the text is no such value, or the value is out of range.
         """
-        url = env.text("TRIPTYCH_REDIS_URL", cls.redis_url)
-        if not url.startswith(("redis://", "rediss://")):
-            # Redis Cluster can't be a Celery broker (CROSSSLOT), so it is refused here and not at the first job.
-            raise SettingsError("TRIPTYCH_REDIS_URL: expected redis:// or rediss:// (one server; no cluster)")
-        return cls(
-            redis_url=url,
-            lease_s=env.number("TRIPTYCH_LEASE_S", cls.lease_s, least=1, most=600),
-            republish_after_s=env.number("TRIPTYCH_REPUBLISH_AFTER_S", cls.republish_after_s, least=0.2, most=60),
-            max_crashes=env.integer("TRIPTYCH_MAX_CRASHES", cls.max_crashes, least=1, most=20),
-        )
+        try:
+            value = self.convert(text)
+        except ValueError as error:
+            raise self._refusal(text) from error
+        in_range = value is None or self.least is None or self.most is None or self.least <= value <= self.most
+        if not in_range or (self.choices and value not in self.choices):
+            raise self._refusal(text)
+        return value
+
+    def _refusal(self, text: str) -> SettingsError:
+        shown = self.name if self.secret else f"{self.name}={text}"
+        return SettingsError(f"{shown}: expected {self.expected}")
+
+
+def setting(
+    name: str,
+    default: T,
+    *,
+    help: str,
+    convert: Callable[[str], T] | None = None,
+    least: float | None = None,
+    most: float | None = None,
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+    expected: str = "",
+    secret: bool = False,
+    computed: bool = False,
+) -> T:
+    """Return a dataclass field that is read from the environment variable ``name``.
+
+    The type of ``default`` decides how the text is read, unless ``convert`` is given.
+
+    Args:
+        name: the environment variable.
+        default: the value where the variable is not set.
+        help: what the setting does and what follows from it, in whole sentences.
+        convert: returns the value of a text, or raises ``ValueError``.
+        least: the smallest number allowed.
+        most: the largest number allowed.
+        unit: the unit of the number, as people write it.
+        choices: the texts allowed.
+        expected: the values allowed, in words; needed only where ``convert`` is given.
+        secret: never print the value.
+        computed: the process computes the real default when it starts, so none is written down.
+    """
+    reader = convert or cast(Callable[[str], T], _CONVERTERS[type(default)])
+    entry = Setting(
+        name=name,
+        help=help,
+        default="" if computed else _as_text(default),
+        convert=reader,
+        expected=expected or _expected(reader, least, most, unit, choices),
+        least=least,
+        most=most,
+        choices=choices,
+        secret=secret,
+    )
+    metadata = {_METADATA_KEY: entry}
+    if isinstance(default, dict):
+        return cast(T, field(default_factory=default.copy, repr=not secret, metadata=metadata))
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A group of settings. Fields that are not made by ``setting`` come from the class's own ``read``."""
+
+    @classmethod
+    def table(cls) -> dict[str, Setting]:
+        """Return the settings of this group by the names of their fields, in order."""
+        return {f.name: f.metadata[_METADATA_KEY] for f in fields(cls) if _METADATA_KEY in f.metadata}
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from ``variables``, by default from the environment of this process.
+
+        A variable that is empty or blank counts as not set.
+
+        Raises:
+            SettingsError: a value that can't be used.
+        """
+        return cls._read(variables)
+
+    @classmethod
+    def _read(
+        cls, variables: Mapping[str, str] | None, defaults: Mapping[str, object] | None = None, **others: Any
+    ) -> Self:
+        """Read the settings; ``defaults`` replaces defaults of the table, ``others`` are fields outside of it."""
+        found = os.environ if variables is None else variables
+        values = dict(others)
+        for field_name, entry in cls.table().items():
+            default = entry.default if defaults is None else str(defaults.get(field_name, entry.default))
+            if text := found.get(entry.name, "").strip() or default:
+                values[field_name] = entry.parse(text)
+        return cls(**values)
+
+
+def help_text(*groups: type[Settings]) -> str:
+    """Return all settings of some groups for `--help`, one paragraph each."""
+    lines = []
+    for entry in (entry for group in groups for entry in group.table().values()):
+        lines.append(f"  {entry.name}" + (f" (default {entry.default})" if entry.default else ""))
+        lines += textwrap.wrap(entry.description, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number; forms such as ``1e6`` are allowed.
+
+    Raises:
+        ValueError: the text is no number, or not a whole one.
+    """
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
+
+
+def _flag(text: str) -> bool:
+    try:
+        return _FLAGS[text.lower()]
+    except KeyError as error:
+        raise ValueError(text) from error
+
+
+_CONVERTERS: dict[type, Callable[[str], Any]] = {bool: _flag, int: whole_number, float: float, str: str}
+
+
+def _expected(
+    convert: Callable[[str], Any], least: float | None, most: float | None, unit: str, choices: tuple[str, ...]
+) -> str:
+    if choices:
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
+    if convert is _flag:
+        return "1 or 0"
+    kind = {float: "a number", whole_number: "a whole number"}.get(convert, "a text")
+    limits = "" if least is None or most is None else f" from {least:.15g} to {most:.15g}"
+    return f"{kind}{limits} {unit}".rstrip()
+
+
+def _as_text(default: object) -> str:
+    match default:
+        case None | {}:
+            return ""
+        case bool() | float():
+            return f"{default:.15g}"
+        case tuple():
+            return ":".join(map(str, default))
+        case _:
+            return str(default)
+
+
+def _redis_url(text: str) -> str:
+    # Celery can't use Redis Cluster as a broker (CROSSSLOT). Refused here, it fails at the start and not at a job.
+    if not text.startswith(("redis://", "rediss://")):
+        raise ValueError("scheme")
+    return text
+
+
+@dataclass(frozen=True)
+class StoreSettings(Settings):
+    """Where the job store is, and the clocks of the job record. Must be equal in all processes of one deployment."""
+
+    redis_url: str = setting(
+        "TRIPTYCH_REDIS_URL",
+        "redis://127.0.0.1:6379/0",
+        convert=_redis_url,
+        expected="redis:// or rediss:// (one server; no cluster)",
+        secret=True,
+        help="URL of one Redis 7.2 or newer, or Valkey, that holds the jobs and the queues. `rediss://` means TLS.",
+    )
+    lease_s: float = setting(
+        "TRIPTYCH_LEASE_S",
+        15.0,
+        least=1,
+        most=600,
+        unit="seconds",
+        help="A running job whose worker sends no heartbeat for this long goes back to its queue.",
+    )
+    republish_after_s: float = setting(
+        "TRIPTYCH_REPUBLISH_AFTER_S",
+        5.0,
+        least=0.2,
+        most=60,
+        unit="seconds",
+        help="The reaper first checks after this long whether the message of a queued job was lost.",
+    )
+    max_crashes: int = setting(
+        "TRIPTYCH_MAX_CRASHES",
+        3,
+        least=1,
+        most=20,
+        help="A job fails for good after this many workers died while they ran it.",
+    )

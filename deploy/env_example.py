@@ -1,21 +1,21 @@
-"""Writes .env.example: every variable of every settings module, with its default and what it does.
+"""Writes .env.example: every variable of every group of settings, with its default, its range and what it does."""
 
-The settings modules are read as text, not imported, so this runs in any environment. A field that comes from the
-environment is documented by a string that begins with the variable's name: ``TRIPTYCH_LEASE_S: a running job …``.
-"""
-
-import ast
-import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from contracts.settings import Setting, Settings, StoreSettings
+from deploy.local.settings import LocalSettings
+from services.gateway.settings import GatewaySettings
+from workers.runtime.settings import WorkerSettings
+
 # In the order of a job's path. A variable that two processes read is described where it comes first.
-FOLDERS = ("contracts", "services", "workers", "deploy")
-VARIABLE = re.compile(r"(TRIPTYCH_[A-Z0-9_]+): (.+)", re.DOTALL)
+GROUPS: dict[str, type[Settings]] = {
+    "All processes": StoreSettings,
+    "Gateway": GatewaySettings,
+    "Workers": WorkerSettings,
+    "make run, make demo": LocalSettings,
+}
 HEAD = """\
 # Triptych's settings. `docker compose` reads a copy of this file named .env; `make run` and processes started by
 # hand read the same names from their environment. What is commented out shows the default.
@@ -26,71 +26,33 @@ TRIPTYCH_REDIS_PASSWORD=
 """
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One variable that some process reads."""
-
-    name: str
-    default: str
-    text: str
-    module: str
+def variables() -> dict[str, Setting]:
+    """Return the settings of all groups by the names of their variables, each once."""
+    return {entry.name: entry for _, entry in _entries()}
 
 
-def variables(root: Path = ROOT) -> list[Variable]:
-    """Return the variables of all settings modules under ``root``, each once."""
-    found: dict[str, Variable] = {}
-    for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("settings.py")):
-            for variable in _of_module(path, root):
-                found.setdefault(variable.name, variable)
-    return list(found.values())
-
-
-def render(found: list[Variable]) -> str:
+def render() -> str:
     """Return the text of .env.example."""
     lines = [HEAD]
-    module = ""
-    for variable in found:
-        if variable.module != module:
-            module = variable.module
-            lines.append(f"# --- {module}\n")
-        lines += textwrap.wrap(variable.text, 118, initial_indent="# ", subsequent_indent="# ")
-        lines.append(f"#{variable.name}={variable.default}\n")
+    heading = ""
+    for group, entry in _entries():
+        if group != heading:
+            heading = group
+            lines.append(f"# --- {group}\n")
+        lines += textwrap.wrap(entry.description, 118, initial_indent="# ", subsequent_indent="# ")
+        lines.append(f"#{entry.name}={entry.default}\n")
     return "\n".join(lines)
 
 
-def _of_module(path: Path, root: Path) -> Iterator[Variable]:
-    module = str(path.relative_to(root))
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for statement, after in zip(node.body, node.body[1:], strict=False):
-            if not isinstance(statement, ast.AnnAssign) or not isinstance(after, ast.Expr):
-                continue
-            if match := VARIABLE.match(str(getattr(after.value, "value", ""))):
-                yield Variable(match[1], _default(statement.value), " ".join(match[2].split()), module)
-
-
-def _default(node: ast.expr | None) -> str:
-    """Return a default as one would write it into the environment; empty where there is none."""
-    match node:
-        case None | ast.Constant(value=None) | ast.Call(keywords=[ast.keyword(arg="default_factory"), *_]):
-            text = ""
-        case ast.Constant(value=bool() | float() as value):
-            text = f"{value:.15g}"
-        case ast.Constant(value=value):
-            text = str(value)
-        case (
-            ast.Call(func=ast.Name(id="field"), keywords=[ast.keyword(arg="default", value=inner), *_])
-            | ast.Call(func=ast.Name(id="Path"), args=[inner])
-        ):
-            text = _default(inner)
-        case ast.Tuple(elts=values):
-            text = ":".join(_default(value) for value in values)
-        case _:
-            text = ast.unparse(node)
-    return text
+def _entries() -> Iterator[tuple[str, Setting]]:
+    """Yield each variable once, with the group that describes it."""
+    seen = set()
+    for group, settings in GROUPS.items():
+        for entry in settings.table().values():
+            if entry.name not in seen:
+                seen.add(entry.name)
+                yield group, entry
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render(variables()))
+    sys.stdout.write(render())

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from contracts.settings import Environment, SettingsError
+from contracts.settings import SettingsError, help_text
 from deploy.local.demo import DemoError, show
 from deploy.local.settings import LocalSettings
 from deploy.local.supervisor import StackError, Stopped, Supervisor
@@ -20,7 +20,7 @@ DEMO_READY_S = 60.0
 
 def run() -> int:
     """Keep the stack up until a signal comes."""
-    settings = LocalSettings.read(Environment())
+    settings = LocalSettings.read()
     with Supervisor(settings, log=_say) as stack:
         try:
             stack.start()
@@ -34,7 +34,7 @@ def run() -> int:
 def demo() -> int:
     """Run one job of every task that has a model on a stack of its own, and show what came back."""
     with tempfile.TemporaryDirectory(prefix="triptych-demo-") as folder:
-        settings = LocalSettings.read(Environment(), port=0, data=Path(folder))
+        settings = LocalSettings.read(port=0, data=Path(folder))
         with Supervisor(settings, log=lambda name, line: None) as stack:
             try:
                 stack.start(ready_within_s=DEMO_READY_S)
@@ -55,7 +55,12 @@ def _say(name: str, line: str) -> None:
 
 def main() -> int:
     """Run the command named on the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local",
+        description=__doc__.splitlines()[0],
+        epilog="settings, from the environment:\n" + help_text(LocalSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("command", choices=["run", "demo"])
     command = parser.parse_args().command
     try:

@@ -6,27 +6,26 @@ Monkey patching comes before every other import of `serve`, so that no library k
 import argparse
 import sys
 
-from contracts.settings import Environment, SettingsError, StoreSettings
+from contracts.settings import SettingsError, StoreSettings, help_text
 from services.gateway.settings import GatewaySettings
 
 CONFIGURATION_ERROR = 2
 _HELP = """\
-Settings come from the environment: TRIPTYCH_HOST and TRIPTYCH_PORT (127.0.0.1:8080), TRIPTYCH_REDIS_URL
-(redis://127.0.0.1:6379/0), and more in services/gateway/settings.py.
-
 examples:
   python -m services.gateway                            serve on this machine, open while there are no API keys
   python -m services.gateway keys create --tenant acme  make a key; from then on every request needs one
   python -m services.gateway openapi > openapi.json     describe the API for programs; /docs does it for people
-"""
+
+settings, from the environment:
+{settings}"""
 
 
 def main() -> int:
     """Run the command that the arguments name; return the exit code."""
     arguments = _parser().parse_args()
     try:
-        store_settings = StoreSettings.read(Environment())
-        settings = GatewaySettings.read(Environment())
+        store_settings = StoreSettings.read()
+        settings = GatewaySettings.read()
         if arguments.command == "keys":
             from services.gateway.auth.keys_command import run
 
@@ -43,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m services.gateway",
         description="Triptych's HTTP gateway.",
-        epilog=_HELP,
+        epilog=_HELP.format(settings=help_text(GatewaySettings, StoreSettings)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

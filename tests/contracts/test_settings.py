@@ -1,15 +1,24 @@
 """The environment is read once, and a variable that can't be used is named."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass
 
 import pytest
 
-from contracts.settings import Environment, SettingsError, StoreSettings
+from contracts.settings import Settings, SettingsError, StoreSettings, help_text, setting
+
+
+@dataclass(frozen=True)
+class Oven(Settings):
+    heat: float = setting("HEAT", 180.0, least=50, most=250, unit="degrees", help="How hot it gets.")
+    trays: int = setting("TRAYS", 2, least=1, most=4, help="Trays in it.")
+    fan: bool = setting("FAN", False, help="Whether the fan runs.")
+    mode: str = setting("MODE", "top", choices=("top", "bottom", "both"), help="Which coils glow.")
+    code: str = setting("CODE", "", secret=True, help="Opens the door.")
 
 
 def test_nothing_set_gives_the_defaults() -> None:
-    assert StoreSettings.read(Environment({})) == StoreSettings()
-    assert StoreSettings.read(Environment({"TRIPTYCH_LEASE_S": "", "TRIPTYCH_REDIS_URL": "  "})) == StoreSettings()
+    assert StoreSettings.read({}) == StoreSettings()
+    assert StoreSettings.read({"TRIPTYCH_LEASE_S": "", "TRIPTYCH_REDIS_URL": "  "}) == StoreSettings()
 
 
 def test_what_is_set_is_used() -> None:
@@ -19,7 +28,7 @@ def test_what_is_set_is_used() -> None:
         "TRIPTYCH_REPUBLISH_AFTER_S": "0.5",
         "TRIPTYCH_MAX_CRASHES": "5",
     }
-    assert StoreSettings.read(Environment(variables)) == StoreSettings(
+    assert StoreSettings.read(variables) == StoreSettings(
         redis_url="rediss://:secret@store:6380/1", lease_s=3.0, republish_after_s=0.5, max_crashes=5
     )
 
@@ -50,27 +59,49 @@ def test_settings_do_not_change_and_do_not_print_the_password() -> None:
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}"):
-        StoreSettings.read(Environment({name: value}))
+        StoreSettings.read({name: value})
 
 
 def test_a_refused_url_is_not_printed() -> None:
     with pytest.raises(SettingsError) as caught:
-        StoreSettings.read(Environment({"TRIPTYCH_REDIS_URL": "http://:secret@store"}))
+        StoreSettings.read({"TRIPTYCH_REDIS_URL": "http://:secret@store"})
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("Yes", True), ("on", True), ("0", False), ("OFF", False)])
 def test_a_flag_is_what_people_write(text: str, expected: bool) -> None:
-    assert Environment({"FLAG": text}).flag("FLAG", not expected) is expected
+    assert Oven.read({"FAN": text}).fan is expected
 
 
-def test_a_flag_that_is_neither_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"^FLAG=maybe"):
-        Environment({"FLAG": "maybe"}).flag("FLAG")
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("HEAT", "7000", "HEAT=7000: expected a number from 50 to 250 degrees"),
+        ("HEAT", "hot", "HEAT=hot: expected a number from 50 to 250 degrees"),
+        ("HEAT", "nan", "HEAT=nan: expected a number from 50 to 250 degrees"),
+        ("TRAYS", "2.5", "TRAYS=2.5: expected a whole number from 1 to 4"),
+        ("TRAYS", "inf", "TRAYS=inf: expected a whole number from 1 to 4"),
+        ("FAN", "maybe", "FAN=maybe: expected 1 or 0"),
+        ("MODE", "left", "MODE=left: expected top, bottom or both"),
+    ],
+)
+def test_a_refusal_names_the_variable_and_what_is_expected(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Oven.read({name: value})
+    assert str(caught.value) == sentence
 
 
-def test_the_reader_says_what_it_expected() -> None:
-    with pytest.raises(SettingsError, match="expected a number from 1 to 600"):
-        Environment({"N": "7000"}).number("N", 5.0, least=1, most=600)
-    with pytest.raises(SettingsError, match="expected a whole number"):
-        Environment({"N": "2.5"}).integer("N", 5, least=1, most=600)
+def test_whole_numbers_may_be_written_with_an_exponent() -> None:
+    assert Oven.read({"TRAYS": "3e0"}).trays == 3
+
+
+def test_help_lists_every_setting_with_its_default() -> None:
+    shown = help_text(Oven)
+    assert "HEAT (default 180)\n      How hot it gets. From 50 to 250 degrees." in shown
+    assert "MODE (default top)\n      Which coils glow. Values: top, bottom or both." in shown
+    names = [line.split()[0] for line in shown.splitlines() if line[2] != " "]
+    assert names == ["HEAT", "TRAYS", "FAN", "MODE", "CODE"]
+
+
+def test_a_secret_is_not_part_of_the_representation() -> None:
+    assert "4711" not in repr(Oven.read({"CODE": "4711"}))

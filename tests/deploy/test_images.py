@@ -53,7 +53,7 @@ def test_an_image_runs_as_nobody_special_from_a_pinned_base(final: tuple[str, St
 
 def test_an_image_sets_only_variables_that_the_code_reads(final: tuple[str, Stage]) -> None:
     _, stage = final
-    known = {variable.name for variable in variables()}
+    known = set(variables())
     assert {name for name in stage.env if name.startswith("TRIPTYCH_")} <= known
 
 

@@ -23,7 +23,7 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
         ({"TRIPTYCH_DEVICE": "tpu"}, "TRIPTYCH_DEVICE=tpu: expected cpu or cuda"),
         ({"TRIPTYCH_MODELS_DIR": "/nonexistent"}, "no model package at all in /nonexistent"),
         ({"TRIPTYCH_MODELS_DIR": "{packages}", "TRIPTYCH_MODELS": "nope"}, "no model package nope in"),
-        ({"TRIPTYCH_THREADS": "0"}, "TRIPTYCH_THREADS=0: expected a number from 1"),
+        ({"TRIPTYCH_THREADS": "0"}, "TRIPTYCH_THREADS=0: expected a whole number from 1"),
         ({"TRIPTYCH_MODELS_DIR": "{broken}"}, "model.onnx: SHA-256 differs from the manifest"),
         (
             {"TRIPTYCH_MODELS_DIR": "{packages}", "TRIPTYCH_MAX_BATCH_TOKENS": "9"},

@@ -26,7 +26,6 @@ from tokenizers import Tokenizer
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.settings import Environment
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 from workers.decoder.tasks import DECODER
@@ -102,4 +101,4 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine
 
 if __name__ == "__main__":
     setup_logging("faulty-decoder")
-    sys.exit(run_worker(WorkerSettings.read(Environment()), replace(DECODER, load=load)))
+    sys.exit(run_worker(WorkerSettings.read(), replace(DECODER, load=load)))

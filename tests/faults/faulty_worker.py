@@ -20,7 +20,6 @@ from pathlib import Path
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.settings import Environment
 from contracts.tasks import TextPair
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER, ServedEncoder
@@ -113,4 +112,4 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> Ser
 
 if __name__ == "__main__":
     setup_logging("faulty-encoder")
-    sys.exit(run_worker(WorkerSettings.read(Environment()), replace(ENCODER, load=load)))
+    sys.exit(run_worker(WorkerSettings.read(), replace(ENCODER, load=load)))

@@ -9,7 +9,6 @@ from typing import Any
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.settings import Environment
 from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import ServedWriter
@@ -49,4 +48,4 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine
 
 if __name__ == "__main__":
     setup_logging("slow-seq2seq")
-    sys.exit(run_worker(WorkerSettings.read(Environment()), replace(SEQ2SEQ, load=load)))
+    sys.exit(run_worker(WorkerSettings.read(), replace(SEQ2SEQ, load=load)))

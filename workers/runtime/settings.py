@@ -1,73 +1,130 @@
-"""Settings of a worker process, read once from the environment."""
+"""Settings of a worker process, read once from the environment when the process starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, get_args
 
-from contracts.settings import Environment, SettingsError, StoreSettings
+from contracts.settings import Settings, StoreSettings, setting, whole_number
 from workers.runtime.process.cpu import available_cpus
 
 Device = Literal["cpu", "cuda"]
 
 
+def _folders(text: str) -> tuple[Path, ...]:
+    return tuple(Path(folder) for folder in text.split(":") if folder)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 @dataclass(frozen=True)
-class WorkerSettings:
-    """What a worker serves, and with how much of the machine."""
+class WorkerSettings(Settings):
+    """What a worker serves, and how much of the machine it uses."""
 
     store: StoreSettings
-    models_dir: tuple[Path, ...] = (Path("onnx_models/packages"),)
-    """TRIPTYCH_MODELS_DIR: folders that hold model packages, separated by colons."""
-    models: tuple[str, ...] = ()
-    """TRIPTYCH_MODELS: names of the models to serve, by commas; empty: every package that this worker can serve."""
-    device: Device = "cpu"
-    """TRIPTYCH_DEVICE: cpu or cuda. A worker that asked for cuda and did not get it exits."""
-    threads: int = 1
-    """TRIPTYCH_THREADS: threads of one model call. Default: the CPUs that the cgroup and the affinity allow."""
-    concurrency: int = 64
-    """TRIPTYCH_CONCURRENCY: jobs in hand at once. More give better batches and cost a thread each."""
-    drain_s: float = 25.0
-    """TRIPTYCH_DRAIN_S: how long a stopping worker works on; then it gives its jobs back to the queue."""
-    max_batch_tokens: int | None = None
-    """TRIPTYCH_MAX_BATCH_TOKENS: padded tokens of one model call, instead of the packages' own limit; at least as many
-    as the longest input of every served model may have."""
-    max_rows: int = 16
-    """TRIPTYCH_MAX_ROWS: texts that one decoder writes side by side."""
-    max_cache_tokens: int = 32768
-    """TRIPTYCH_MAX_CACHE_TOKENS: tokens that all texts of one decoder may hold together, which bounds the memory of its
-    cache; at least as many as its longest text may have."""
-    hard_limit_s: float = 600.0
-    """TRIPTYCH_HARD_LIMIT_S: a single model call that takes longer than this ends the worker."""
-    stall_s: float = 30.0
-    """TRIPTYCH_STALL_S: a worker with nothing to do and messages waiting for this long ends, to start afresh."""
-
-    reload_s: float = 5.0
-    """TRIPTYCH_RELOAD_S: how often to look for new versions of the served packages; 0: only on SIGHUP."""
+    models_dir: tuple[Path, ...] = setting(
+        "TRIPTYCH_MODELS_DIR",
+        (Path("onnx_models/packages"),),
+        convert=_folders,
+        expected="folders, separated by colons",
+        help="Folders that hold model packages, separated by colons.",
+    )
+    models: tuple[str, ...] = setting(
+        "TRIPTYCH_MODELS",
+        (),
+        convert=_names,
+        expected="names, separated by commas",
+        help="Names of the models to serve, separated by commas. Empty: every package that this worker can serve.",
+    )
+    device: Device = setting(
+        "TRIPTYCH_DEVICE",
+        "cpu",
+        choices=get_args(Device),
+        help="Device of the model calls. A worker that is set to cuda and can't use it exits.",
+    )
+    threads: int = setting(
+        "TRIPTYCH_THREADS",
+        1,
+        least=1,
+        most=512,
+        computed=True,
+        help="Threads of one model call. Default: the CPUs that the cgroup and the affinity of the process allow.",
+    )
+    concurrency: int = setting(
+        "TRIPTYCH_CONCURRENCY",
+        64,
+        least=1,
+        most=1024,
+        unit="jobs",
+        help="Jobs that run at once. More jobs make fuller batches; each costs a thread.",
+    )
+    drain_s: float = setting(
+        "TRIPTYCH_DRAIN_S",
+        25.0,
+        least=0,
+        most=3600,
+        unit="seconds",
+        help="How long a stopping worker goes on with its jobs. Then it returns them to their queues.",
+    )
+    max_batch_tokens: int | None = setting(
+        "TRIPTYCH_MAX_BATCH_TOKENS",
+        None,
+        convert=lambda text: whole_number(text) or None,
+        expected="a whole number from 0 to 1000000 tokens",
+        least=0,
+        most=1_000_000,
+        help="Encoder: padded tokens of one model call, instead of the limit of each package (0: that limit). No less "
+        "than the longest input that a served model takes.",
+    )
+    max_rows: int = setting(
+        "TRIPTYCH_MAX_ROWS",
+        16,
+        least=1,
+        most=1024,
+        unit="sequences",
+        help="Decoder and seq2seq: sequences of one model that are generated at once, each in a slot of its cache.",
+    )
+    max_cache_tokens: int = setting(
+        "TRIPTYCH_MAX_CACHE_TOKENS",
+        32768,
+        least=1,
+        most=100_000_000,
+        unit="tokens",
+        help="Decoder and seq2seq: tokens in the cache of one model, over all slots, which bounds its memory. No less "
+        "than the longest sequence of the model.",
+    )
+    hard_limit_s: float = setting(
+        "TRIPTYCH_HARD_LIMIT_S",
+        600.0,
+        least=1,
+        most=86400,
+        unit="seconds",
+        help="A single model call that takes longer ends the worker, so that another one can run its jobs.",
+    )
+    stall_s: float = setting(
+        "TRIPTYCH_STALL_S",
+        30.0,
+        least=5,
+        most=3600,
+        unit="seconds",
+        help="A worker that takes no job for this long while messages wait in its queues ends, to be restarted.",
+    )
+    reload_s: float = setting(
+        "TRIPTYCH_RELOAD_S",
+        5.0,
+        least=0,
+        most=3600,
+        unit="seconds",
+        help="How often to look for new versions of the served packages. 0: only on SIGHUP.",
+    )
 
     @classmethod
-    def read(cls, env: Environment) -> "WorkerSettings":
-        """Read the variables named above.
+    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read the settings of the worker and of its store; see ``Settings.read``.
 
         Raises:
-            SettingsError: a value out of range.
+            SettingsError: a value that can't be used.
         """
-        device = env.text("TRIPTYCH_DEVICE", cls.device)
-        if device not in ("cpu", "cuda"):
-            raise SettingsError(f"TRIPTYCH_DEVICE={device}: expected cpu or cuda")
-        folders = env.text("TRIPTYCH_MODELS_DIR", str(cls.models_dir[0]))
-        names = env.text("TRIPTYCH_MODELS", "")
-        tokens = env.integer("TRIPTYCH_MAX_BATCH_TOKENS", 0, least=0, most=1_000_000)
-        return cls(
-            store=StoreSettings.read(env),
-            models_dir=tuple(Path(folder) for folder in folders.split(":") if folder),
-            models=tuple(name.strip() for name in names.split(",") if name.strip()),
-            device="cuda" if device == "cuda" else "cpu",
-            threads=env.integer("TRIPTYCH_THREADS", available_cpus(), least=1, most=512),
-            concurrency=env.integer("TRIPTYCH_CONCURRENCY", cls.concurrency, least=1, most=1024),
-            drain_s=env.number("TRIPTYCH_DRAIN_S", cls.drain_s, least=0, most=3600),
-            max_batch_tokens=tokens or None,
-            max_rows=env.integer("TRIPTYCH_MAX_ROWS", cls.max_rows, least=1, most=1024),
-            max_cache_tokens=env.integer("TRIPTYCH_MAX_CACHE_TOKENS", cls.max_cache_tokens, least=1, most=100_000_000),
-            hard_limit_s=env.number("TRIPTYCH_HARD_LIMIT_S", cls.hard_limit_s, least=1, most=86400),
-            stall_s=env.number("TRIPTYCH_STALL_S", cls.stall_s, least=5, most=3600),
-            reload_s=env.number("TRIPTYCH_RELOAD_S", cls.reload_s, least=0, most=3600),
-        )
+        return cls._read(variables, {"threads": available_cpus()}, store=StoreSettings.read(variables))

@@ -15,10 +15,5 @@ def _spec() -> "WorkerSpec[Any]":
     return SEQ2SEQ
 
 
-_MORE_HELP = """\
-  TRIPTYCH_MAX_ROWS          texts of a model side by side    (16)
-  TRIPTYCH_MAX_CACHE_TOKENS  tokens that they hold together   (32768)
-"""
-
 if __name__ == "__main__":
-    sys.exit(run_program(Program("seq2seq", "translate, summarize, denoise, text2text", _spec, _MORE_HELP)))
+    sys.exit(run_program(Program("seq2seq", "translate, summarize, denoise, text2text", _spec)))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InvalidRequest, MalformedBody
-from contracts.settings import Environment, SettingsError
+from contracts.settings import SettingsError
 from services.gateway.http import prefer
 from services.gateway.http.body import parse
 from services.gateway.http.form import parse_form
@@ -104,18 +104,18 @@ def test_the_types_of_a_task_are_one_whether_it_is_named_in_the_body_or_the_path
      ("10.0.0.1", False), ("example.org", False)],
 )  # fmt: skip
 def test_only_loopback_is_open_by_itself(host: str, loopback: bool) -> None:
-    settings = GatewaySettings.read(Environment({"TRIPTYCH_HOST": host}))
+    settings = GatewaySettings.read({"TRIPTYCH_HOST": host})
     assert settings.on_loopback is loopback
     assert settings.always_needs_key is not loopback
-    assert not GatewaySettings.read(Environment({"TRIPTYCH_HOST": host, "TRIPTYCH_ALLOW_OPEN": "1"})).always_needs_key
+    assert not GatewaySettings.read({"TRIPTYCH_HOST": host, "TRIPTYCH_ALLOW_OPEN": "1"}).always_needs_key
 
 
 def test_settings_have_the_defaults_that_they_document() -> None:
-    assert GatewaySettings.read(Environment({})) == GatewaySettings()
-    models = GatewaySettings.read(Environment({"TRIPTYCH_DEFAULT_MODELS": " embed = a , classify=b "})).default_models
+    assert GatewaySettings.read({}) == GatewaySettings()
+    models = GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": " embed = a , classify=b "}).default_models
     assert models == {"embed": "a", "classify": "b"}
     with pytest.raises(SettingsError, match="TRIPTYCH_DEFAULT_MODELS"):
-        GatewaySettings.read(Environment({"TRIPTYCH_DEFAULT_MODELS": "embed"}))
+        GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": "embed"})
 
 
 def test_a_wake_up_reaches_those_who_wait_for_the_job_and_leaves_nothing() -> None:

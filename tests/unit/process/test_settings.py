@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts.settings import Environment, SettingsError
+from contracts.settings import SettingsError
 from workers.runtime.settings import WorkerSettings
 
 
 def test_without_variables_the_defaults_hold() -> None:
-    settings = WorkerSettings.read(Environment({}))
+    settings = WorkerSettings.read({})
     assert settings.models_dir == (Path("onnx_models/packages"),)
     assert (settings.models, settings.device, settings.max_batch_tokens) == ((), "cpu", None)
     assert settings.threads >= 1
@@ -17,12 +17,12 @@ def test_without_variables_the_defaults_hold() -> None:
 
 def test_lists_are_split_and_blanks_are_ignored() -> None:
     variables = {"TRIPTYCH_MODELS_DIR": "/a::/b:", "TRIPTYCH_MODELS": " x, y ,,", "TRIPTYCH_THREADS": " 3 "}
-    settings = WorkerSettings.read(Environment(variables))
+    settings = WorkerSettings.read(variables)
     assert (settings.models_dir, settings.models, settings.threads) == ((Path("/a"), Path("/b")), ("x", "y"), 3)
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    assert WorkerSettings.read(Environment({"TRIPTYCH_DEVICE": "", "TRIPTYCH_DRAIN_S": " "})).drain_s == 25
+    assert WorkerSettings.read({"TRIPTYCH_DEVICE": "", "TRIPTYCH_DRAIN_S": " "}).drain_s == 25
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        WorkerSettings.read(Environment({name: value}))
+        WorkerSettings.read({name: value})
 
 
 def test_a_password_in_the_url_is_never_shown() -> None:
     secret = "redis://:hunter2@somewhere:1/0"
-    assert "hunter2" not in repr(WorkerSettings.read(Environment({"TRIPTYCH_REDIS_URL": secret})))
+    assert "hunter2" not in repr(WorkerSettings.read({"TRIPTYCH_REDIS_URL": secret}))
     with pytest.raises(SettingsError) as caught:
-        WorkerSettings.read(Environment({"TRIPTYCH_REDIS_URL": secret.replace("redis:", "valkey:")}))
+        WorkerSettings.read({"TRIPTYCH_REDIS_URL": secret.replace("redis:", "valkey:")})
     assert "hunter2" not in str(caught.value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import PackageError
-from contracts.settings import Environment, SettingsError
+from contracts.settings import SettingsError, StoreSettings, help_text
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from workers.runtime.settings import WorkerSettings
@@ -23,13 +23,6 @@ NOTHING_TO_SERVE = 3
 """Exit status of a worker that is not needed: all packages are for workers of other families."""
 _HELP = """Serve the {name} models ({tasks}) of this machine's model packages.
 
-Settings are environment variables; the ones that matter first:
-  TRIPTYCH_REDIS_URL         where the jobs are               (redis://127.0.0.1:6379/0)
-  TRIPTYCH_MODELS_DIR        folders of model packages        (onnx_models/packages)
-  TRIPTYCH_MODELS            names to serve, by commas        (all that are found)
-  TRIPTYCH_DEVICE            cpu or cuda                      (cpu)
-  TRIPTYCH_THREADS           threads of one model call        (CPUs of the cgroup)
-{more}All of them, with what they do: workers/runtime/settings.py and contracts/settings.py.
 Start as many workers as you like, on as many machines as you like: they share the queues."""
 
 
@@ -44,21 +37,20 @@ class Program:
     spec: Callable[[], "WorkerSpec[Any]"]
     """Imports and returns what it serves. Not before the command line and the settings are known to be right, since
     libraries of models take long to import, and not before the environment is set that they read on import."""
-    more_help: str = ""
-    """Whole lines of settings that matter to this program only."""
 
 
 def run_program(program: Program) -> int:
     """Run a worker until it is told to stop; return the exit status: 2 or 3 as above where it can't begin."""
     parser = argparse.ArgumentParser(
         prog=f"python -m workers.{program.name}",
-        description=_HELP.format(name=program.name, tasks=program.tasks, more=program.more_help),
+        description=_HELP.format(name=program.name, tasks=program.tasks),
+        epilog="settings, from the environment:\n" + help_text(WorkerSettings, StoreSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--health", action="store_true", help="exit 0 if a worker of this host has a fresh heartbeat")
     arguments = parser.parse_args()
     try:
-        settings = WorkerSettings.read(Environment())
+        settings = WorkerSettings.read()
         return _health(settings) if arguments.health else _serve(program, settings)
     except (SettingsError, PackageError) as error:
         return _refuse(program, error)
