@@ -20,7 +20,7 @@ class Patience:
     """An attempt that nobody stops."""
 
     timeout_s = 100.0
-    alone = False
+    isolated = False
 
     def stopped(self) -> bool:
         """Never."""
