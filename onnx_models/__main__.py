@@ -2,7 +2,7 @@
 
 import sys
 
-from onnx_models.cli import main
+from onnx_models.command_line.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

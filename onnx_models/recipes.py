@@ -32,7 +32,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Weights in fp32, in MB (10^6 bytes)."""
     purpose: Text
     options: dict[Option, Pooling | PositiveInt | bool] = {}
-    """What the source does not say itself: fields of `onnx_models.kind.ExportRequest`."""
+    """What the source does not say itself: fields of `onnx_models.exporting.exporters.ExportRequest`."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

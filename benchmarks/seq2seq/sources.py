@@ -16,7 +16,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from benchmarks.writing.vocabulary import SEED, byte_pairs
-from onnx_models.exporter import quiet
+from onnx_models.exporting.optimum_exporter import quiet
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
 """With the ids that they have in T5: 0, 1, 2."""

@@ -11,12 +11,12 @@ from contracts.model_package.package import ModelPackage
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig
 from onnx_models.classic.requests import check_task, max_tokens
-from onnx_models.comparison import Comparison
-from onnx_models.kind import ExportRequest
-from onnx_models.manifest import manifest_of
-from onnx_models.session import open_session
-from onnx_models.source import Source
-from onnx_models.torch_graph import write_graph
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import manifest_of
+from onnx_models.exporting.sources import Source
+from onnx_models.exporting.torch_exporter import write_graph
+from onnx_models.verification.comparison import Comparison
+from onnx_models.verification.session import open_session
 
 Floats = NDArray[np.float32]
 _TASKS = ("denoise_image",)
@@ -32,7 +32,7 @@ _SHAPES = ((1, 28, 28), (5, 28, 28), (3, 40, 33), (2, 7, 50), (1, 1, 1))
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx``; see `onnx_models.kind.Kind`."""
+    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Kind`."""
     source = request.source
     check_task(request, _TASKS)
     network = load(ImageAutoencoder, source.folder)
@@ -71,7 +71,7 @@ class ServedImageAutoencoder:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of random pictures of several sizes, odd ones too, with the torch network.
 
-    See `onnx_models.kind.Kind`.
+    See `onnx_models.exporting.exporters.Kind`.
     """
     served, network = ServedImageAutoencoder(package), load(ImageAutoencoder, source.folder)
     found = Comparison()

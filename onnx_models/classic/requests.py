@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from onnx_models.errors import ExportError
-from onnx_models.kind import ExportRequest
+from onnx_models.exporting.exporters import ExportRequest
 
 
 def check_task(request: ExportRequest, tasks: Sequence[str]) -> None:

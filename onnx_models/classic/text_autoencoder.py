@@ -12,13 +12,13 @@ from contracts.model_package.package import ModelPackage
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.text_autoencoder import TextAutoencoder, TextAutoencoderConfig
 from onnx_models.classic.requests import check_task, max_tokens
-from onnx_models.comparison import Comparison
-from onnx_models.kind import ExportRequest
-from onnx_models.manifest import manifest_of
-from onnx_models.session import open_session
-from onnx_models.source import Source
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import manifest_of
+from onnx_models.exporting.sources import Source
+from onnx_models.exporting.torch_exporter import write_graph
 from onnx_models.tokenizers.beside import copy_tokenizer
-from onnx_models.torch_graph import write_graph
+from onnx_models.verification.comparison import Comparison
+from onnx_models.verification.session import open_session
 
 Outputs = dict[str, NDArray[np.float32]]
 """Of one text: logits [tokens, vocabulary], latent [size], score [1]."""
@@ -30,7 +30,7 @@ _LENGTHS = ((1,), (3, 9), (17, 2, 5, 30, 1, 12))
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.kind.Kind`."""
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
     source = request.source
     check_task(request, _TASKS)
     network = load(TextAutoencoder, source.folder)
@@ -77,7 +77,7 @@ class ServedTextAutoencoder:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of random texts with the torch network, which reads each alone and without padding.
 
-    See `onnx_models.kind.Kind`.
+    See `onnx_models.exporting.exporters.Kind`.
     """
     served, network = ServedTextAutoencoder(package), load(TextAutoencoder, source.folder)
     found = Comparison()

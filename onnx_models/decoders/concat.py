@@ -17,8 +17,8 @@ import onnxruntime
 
 from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.runner import Floats
-from onnx_models.exporter import run_optimum
-from onnx_models.source import Source
+from onnx_models.exporting.optimum_exporter import run_optimum
+from onnx_models.exporting.sources import Source
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 Cache = dict[str, Floats]

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from onnx_models.decoders.runner import Floats
 from onnx_models.errors import refusing
-from onnx_models.exporter import LOCAL
-from onnx_models.source import Source
+from onnx_models.exporting.optimum_exporter import LOCAL
+from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import load_tokenizer
 
 

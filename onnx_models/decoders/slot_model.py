@@ -9,7 +9,7 @@ import numpy as np
 
 from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.runner import Floats
-from onnx_models.session import open_session
+from onnx_models.verification.session import open_session
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import onnx
 
-from onnx_models.encoders.clip import export_tower, is_tower
+from onnx_models.encoders.images.clip import export_tower, is_tower
 from onnx_models.errors import ExportError
-from onnx_models.exporter import run_optimum
-from onnx_models.kind import ExportRequest
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.optimum_exporter import run_optimum
 
 
 def write_graph(request: ExportRequest, architecture: str, optimum_task: str, folder: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from onnx_models.errors import ExportError, refusing
-from onnx_models.exporter import LOCAL
-from onnx_models.source import Source
+from onnx_models.exporting.optimum_exporter import LOCAL
+from onnx_models.exporting.sources import Source
 
 
 def load_model(model_class: Any, source: Source, *, spare: str | None = None) -> Any:

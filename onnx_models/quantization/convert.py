@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.model_package.manifest import MANIFEST, Manifest, Precision
 from onnx_models.errors import ExportError
-from onnx_models.manifest import checksums
+from onnx_models.exporting.manifest_writer import checksums
 from onnx_models.quantization.dynamic import quantize_dynamic
 from onnx_models.quantization.half import halve
 from onnx_models.quantization.weights import quantize_weights

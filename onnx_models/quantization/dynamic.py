@@ -10,7 +10,7 @@ from pathlib import Path
 from onnx import TensorProto
 
 from onnx_models.errors import refusing
-from onnx_models.exporter import quiet
+from onnx_models.exporting.optimum_exporter import quiet
 from onnx_models.quantization.graphs import load_graph, save_graph
 
 _OPTIONS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 
 from onnx_models.errors import ExportError, refusing
-from onnx_models.exporter import quiet
+from onnx_models.exporting.optimum_exporter import quiet
 from onnx_models.quantization.graphs import graphs_in, save_graph
 
 _CARRIED = ("past_key_values.", "present.", "mems.", "new_mems.", "hidden", "cell", "new_hidden", "new_cell")

@@ -7,14 +7,14 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, R
 
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage
-from onnx_models.comparison import Comparison
 from onnx_models.errors import ParityError
+from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.seq2seq.samples import Batch, sample_batches
 from onnx_models.seq2seq.served import Floats, Input, Served, ServedEncoderDecoder
 from onnx_models.seq2seq.served_slots import ServedSlots
 from onnx_models.seq2seq.writing import write
-from onnx_models.source import Source
+from onnx_models.verification.comparison import Comparison
 
 # What torch and ONNX Runtime raise for a position that the model has no row for.
 _TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)
@@ -28,7 +28,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare the encoder on every batch, and the decoder on answers to some of the inputs.
 
     Answers are written with and without company: rows that start three steps apart, over sources of several lengths.
-    See `onnx_models.kind.Kind`.
+    See `onnx_models.exporting.exporters.Kind`.
     """
     served = serve(package)
     reference = ReferenceEncoderDecoder(source, package.manifest.task)

@@ -20,8 +20,8 @@ from transformers import (
 
 from contracts.model_package.manifest import Task
 from onnx_models.encoders.loading import load_model
+from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.served import Floats, Input
-from onnx_models.source import Source
 from onnx_models.tokenizers.write import load_tokenizer
 
 _CLASSES = {"transcribe": AutoModelForSpeechSeq2Seq, "caption": VisionEncoderDecoderModel}

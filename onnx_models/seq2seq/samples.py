@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from contracts.model_package.manifest import Audio
-from onnx_models.comparison import Comparison
-from onnx_models.encoders.image_parity import prepare_both_ways, random_pixels
+from onnx_models.encoders.images.parity import prepare_both_ways, random_pixels
 from onnx_models.errors import ParityError
-from onnx_models.exporter import LOCAL
-from onnx_models.sample_texts import TEXTS
+from onnx_models.exporting.optimum_exporter import LOCAL
+from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.log_mel import log_mel
 from onnx_models.seq2seq.served import Floats, Input, Served
-from onnx_models.source import Source
+from onnx_models.verification.comparison import Comparison
+from onnx_models.verification.sample_texts import TEXTS
 
 Batch = Sequence[Input]
 _SEED = 20260103

@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from contracts.model_package.package import ModelPackage
-from onnx_models.session import open_session
+from onnx_models.verification.session import open_session
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 Floats = NDArray[np.float32]

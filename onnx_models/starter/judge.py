@@ -6,7 +6,7 @@ drift from what they do.
 
 import numpy as np
 
-from onnx_models.encoders.served import ServedModel, cosines
+from onnx_models.encoders.texts.served import ServedModel, cosines
 from onnx_models.starter.feelings import LABELS, labelled_sentences
 from onnx_models.starter.meanings import held_out_pairs
 from onnx_models.starter.probes import OPINIONS, SAME_MEANING

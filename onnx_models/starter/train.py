@@ -12,10 +12,10 @@ from pathlib import Path
 
 from contracts.model_package.manifest import Figures, Pooling, Task
 from contracts.model_package.package import ModelPackage
-from onnx_models.encoders.served import ServedModel
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.source import Source
+from onnx_models.encoders.texts.served import ServedModel
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import Source
 from onnx_models.starter.judge import judge_classifier, judge_embedder
 from onnx_models.starter.judge_correcting import judge_corrector
 from onnx_models.starter.judge_summarizing import judge_summarizer

@@ -5,7 +5,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from onnx_models.errors import ExportError, refusing
-from onnx_models.source import Source
+from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import TOKENIZER
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from onnx_models.errors import refusing
-from onnx_models.exporter import LOCAL
-from onnx_models.source import Source
+from onnx_models.exporting.optimum_exporter import LOCAL
+from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.convert import convert, save_backend
 from onnx_models.tokenizers.equality import check_equal
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer

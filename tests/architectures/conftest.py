@@ -46,9 +46,9 @@ def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 @pytest.fixture(scope="session")
 def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
     """Return the package of a tiny decoder, exported and verified on first use, by cache and precision."""
-    from onnx_models.export import export_package
-    from onnx_models.kind import ExportRequest
-    from onnx_models.source import open_source
+    from onnx_models.exporting.export import export_package
+    from onnx_models.exporting.exporters import ExportRequest
+    from onnx_models.exporting.sources import open_source
 
     made: dict[tuple[str, str, str], ModelPackage] = {}
     output = tmp_path_factory.mktemp("packages")
@@ -72,9 +72,9 @@ def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPa
 @pytest.fixture(scope="session")
 def rewriter_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
     """Return the package of a tiny encoder-decoder, exported and verified on first use, by source and cache."""
-    from onnx_models.export import export_package
-    from onnx_models.kind import ExportRequest
-    from onnx_models.source import open_source
+    from onnx_models.exporting.export import export_package
+    from onnx_models.exporting.exporters import ExportRequest
+    from onnx_models.exporting.sources import open_source
 
     made: dict[tuple[str, str], ModelPackage] = {}
     output = tmp_path_factory.mktemp("rewriters")
@@ -97,7 +97,7 @@ def rewriter_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def record(request: pytest.FixtureRequest) -> Callable[[Case, dict[str, object]], None]:
     """Leave what was measured for the table, marked with this run; a run of all cases first removes older results."""
-    from onnx_models.manifest import tool_versions
+    from onnx_models.exporting.manifest_writer import tool_versions
 
     RESULTS.mkdir(parents=True, exist_ok=True)
     run = f"{time.time():.0f}-{os.getpid()}"

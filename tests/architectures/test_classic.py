@@ -16,13 +16,13 @@ from onnx_models.classic.image_autoencoder import ServedImageAutoencoder  # noqa
 from onnx_models.classic.networks.base import load  # noqa: E402
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig  # noqa: E402
 from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAttentionConfig  # noqa: E402
-from onnx_models.classic.recurrent_reference import TextbookLstmAttention  # noqa: E402
-from onnx_models.classic.recurrent_served import ServedRecurrent  # noqa: E402
+from onnx_models.classic.recurrent.reference import TextbookLstmAttention  # noqa: E402
+from onnx_models.classic.recurrent.served import ServedRecurrent  # noqa: E402
 from onnx_models.classic.text_autoencoder import ServedTextAutoencoder  # noqa: E402
 from onnx_models.errors import ExportError  # noqa: E402
-from onnx_models.export import export_package  # noqa: E402
-from onnx_models.kind import ExportRequest  # noqa: E402
-from onnx_models.source import open_source  # noqa: E402
+from onnx_models.exporting.export import export_package  # noqa: E402
+from onnx_models.exporting.exporters import ExportRequest  # noqa: E402
+from onnx_models.exporting.sources import open_source  # noqa: E402
 from tests.architectures.zoo import classic as zoo  # noqa: E402
 
 SourceOf = Callable[[str], Path]

@@ -11,14 +11,14 @@ from optimum.exporters.tasks import TasksManager
 
 from contracts.model_package.package import ModelPackage
 from onnx_models.architectures.gemma import with_positions
-from onnx_models.decoders.causal_parity import Text, play
 from onnx_models.decoders.concat import ConcatModel
-from onnx_models.decoders.facts import CHAT_TEMPLATE, max_tokens, write_chat_template
+from onnx_models.decoders.metadata import CHAT_TEMPLATE, max_tokens, write_chat_template
+from onnx_models.decoders.parity import Text, play
 from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.errors import ExportError, ParityError
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.source import open_source
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import open_source
 from tests.architectures.zoo.decoders import MAX_TOKENS
 
 SourceOf = Callable[[str], Path]

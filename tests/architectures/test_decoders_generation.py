@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contracts.model_package.manifest import Generation
-from onnx_models.generation import generation_facts
-from onnx_models.source import Source
+from onnx_models.exporting.generation_config import generation_facts
+from onnx_models.exporting.sources import Source
 
 
 def _source(folder: Path, config: dict[str, Any], generation: dict[str, Any] | None = None) -> Source:

@@ -11,10 +11,10 @@ import pytest
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.settings import StoreSettings
 from onnx_models.decoders.reference import ReferenceDecoder
-from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.source import open_source
+from onnx_models.decoders.transformer_xl.reference import ReferenceTransformerXL
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import open_source
 from tests.architectures.batch_composition import Story, write_alone, write_together
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf

@@ -10,7 +10,7 @@ import torch
 
 from contracts.errors import TriptychError
 from onnx_models.decoders.reference import ReferenceDecoder
-from onnx_models.source import open_source
+from onnx_models.exporting.sources import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
 from tests.architectures.engines import WAIT_S, Attempt, Model, Nobody

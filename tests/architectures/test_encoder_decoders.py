@@ -16,19 +16,20 @@ from transformers import AutoTokenizer
 from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task, Translate
 from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.errors import ExportError, ParityError
-from onnx_models.export import export_package
-from onnx_models.exporter import read_config
-from onnx_models.kind import ExportRequest
-from onnx_models.manifest import write_manifest
-from onnx_models.seq2seq import encoder_decoder, parity
-from onnx_models.seq2seq.facts import prompts_of
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import write_manifest
+from onnx_models.exporting.optimum_exporter import read_config
+from onnx_models.exporting.sources import Source, open_source
+from onnx_models.seq2seq import exporter as encoder_decoder
+from onnx_models.seq2seq import parity
 from onnx_models.seq2seq.languages import translate_facts
+from onnx_models.seq2seq.metadata import prompts_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.seq2seq.samples import sample_batches
 from onnx_models.seq2seq.served import Floats, ServedEncoderDecoder
 from onnx_models.seq2seq.writing import write
-from onnx_models.source import Source, open_source
-from onnx_models.verify import verify
+from onnx_models.verification.verify import verify
 from tests.architectures.cases import seq2seq
 from workers.runtime.inference.session import open_graphs
 

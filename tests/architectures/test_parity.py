@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.source import open_source
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import open_source
 from tests.architectures.cases import CASES, Case
 
 

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image as Pictures
 
 from contracts.model_package.manifest import Image, Task
-from onnx_models.comparison import Comparison
-from onnx_models.encoders.image_facts import image_facts
-from onnx_models.encoders.image_parity import prepare_both_ways
-from onnx_models.encoders.image_served import prepare
+from onnx_models.encoders.images.metadata import image_facts
+from onnx_models.encoders.images.parity import prepare_both_ways
+from onnx_models.encoders.images.served import prepare
 from onnx_models.errors import ExportError, ParityError
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.source import Source, open_source
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import Source, open_source
+from onnx_models.verification.comparison import Comparison
 
 Sources = Callable[[str], Path]
 CLIP: dict[str, Any] = {

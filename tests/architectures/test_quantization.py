@@ -16,15 +16,15 @@ from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGenera
 from contracts.model_package.manifest import Precision, Task
 from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.errors import ExportError, ParityError
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.manifest import write_manifest
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import write_manifest
+from onnx_models.exporting.sources import Source, open_source
 from onnx_models.quantization.convert import convert
 from onnx_models.quantization.graphs import graphs_in, load_graph, save_graph
 from onnx_models.quantization.weights import ACCURACY_LEVEL, BLOCK, pack
 from onnx_models.seq2seq.served import ServedEncoderDecoder
-from onnx_models.source import Source, open_source
-from onnx_models.verify import verified, verify
+from onnx_models.verification.verify import verified, verify
 from tests.architectures.zoo import decoders
 from tests.architectures.zoo.common import WIDE, pieces, save
 from tests.architectures.zoo.seq2seq import unigrams

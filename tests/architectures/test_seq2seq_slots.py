@@ -12,12 +12,12 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration, T5TokenizerFast
 
 from contracts.model_package.package import ModelPackage
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import open_source
 from onnx_models.seq2seq.served import Floats, present
 from onnx_models.seq2seq.served_slots import NUM_PLACES, Place, ServedSlots
 from onnx_models.seq2seq.writing import write
-from onnx_models.source import open_source
 from tests.architectures.zoo.common import save
 from tests.architectures.zoo.seq2seq import MAX_TOKENS, unigrams
 from workers.runtime.inference.session import open_graphs

@@ -12,16 +12,16 @@ import torch
 from transformers import AutoModelForCausalLM, GlmConfig, GPT2Config, GPTNeoConfig, LlamaConfig, PretrainedConfig
 
 from contracts.model_package.package import ModelPackage
-from onnx_models.decoders.causal_parity import Text, play
 from onnx_models.decoders.concat import ConcatModel
+from onnx_models.decoders.parity import Text, play
 from onnx_models.decoders.runner import Floats, Runner
 from onnx_models.decoders.slot_model import SlotModel
 from onnx_models.decoders.slots.export import export_slots
-from onnx_models.export import export_package
-from onnx_models.kind import ExportRequest
-from onnx_models.session import open_session
+from onnx_models.exporting.export import export_package
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import open_source
 from onnx_models.slots import finishing
-from onnx_models.source import open_source
+from onnx_models.verification.session import open_session
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.zoo.common import WIDE, byte_pairs, save
 from tests.architectures.zoo.decoders import MAX_TOKENS, SPECIAL

@@ -13,11 +13,11 @@ from contracts.model_package.package import ModelPackage, PackageError
 from contracts.settings import StoreSettings
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention
-from onnx_models.classic.recurrent_reference import TextbookLstmAttention
+from onnx_models.classic.recurrent.reference import TextbookLstmAttention
 from onnx_models.classic.text_autoencoder import ServedTextAutoencoder
+from onnx_models.exporting.sources import open_source
 from onnx_models.seq2seq.parity import prefix_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
-from onnx_models.source import open_source
 from tests.architectures.conftest import PackageOf
 from tests.architectures.source_batch_composition import Search, logits_alone, search_together
 from workers.runtime.decoding.caches.cache import SourceCache

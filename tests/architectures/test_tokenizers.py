@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, M2M100Tokenizer, MarianTokenizer, NllbTo
 
 from contracts.model_package.manifest import PIECES
 from onnx_models.errors import ExportError
-from onnx_models.source import Source
+from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.equality import check_equal
 from onnx_models.tokenizers.strings import STRINGS, strings_about
 from onnx_models.tokenizers.write import write_tokenizer

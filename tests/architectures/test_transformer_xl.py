@@ -10,12 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from contracts.model_package.package import ModelPackage  # noqa: E402
-from onnx_models.decoders.transformer_xl_parity import ServedTransformerXL  # noqa: E402
-from onnx_models.decoders.transformer_xl_reference import ReferenceTransformerXL  # noqa: E402
+from onnx_models.decoders.transformer_xl.parity import ServedTransformerXL  # noqa: E402
+from onnx_models.decoders.transformer_xl.reference import ReferenceTransformerXL  # noqa: E402
 from onnx_models.errors import ExportError  # noqa: E402
-from onnx_models.export import export_package  # noqa: E402
-from onnx_models.kind import ExportRequest  # noqa: E402
-from onnx_models.source import open_source  # noqa: E402
+from onnx_models.exporting.export import export_package  # noqa: E402
+from onnx_models.exporting.exporters import ExportRequest  # noqa: E402
+from onnx_models.exporting.sources import open_source  # noqa: E402
 from tests.architectures.zoo import transformer_xl as zoo  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -10,11 +10,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from contracts.model_package.package import ModelPackage  # noqa: E402
-from onnx_models.encoders.ctc_parity import ServedCtc  # noqa: E402
+from onnx_models.encoders.ctc.parity import ServedCtc  # noqa: E402
 from onnx_models.errors import ExportError  # noqa: E402
-from onnx_models.export import export_package  # noqa: E402
-from onnx_models.kind import ExportRequest  # noqa: E402
-from onnx_models.source import open_source  # noqa: E402
+from onnx_models.exporting.export import export_package  # noqa: E402
+from onnx_models.exporting.exporters import ExportRequest  # noqa: E402
+from onnx_models.exporting.sources import open_source  # noqa: E402
 from tests.architectures.zoo import wav2vec2 as zoo  # noqa: E402
 
 

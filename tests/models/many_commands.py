@@ -8,7 +8,7 @@ import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 
-from onnx_models.cli import main
+from onnx_models.command_line.cli import main
 
 
 def run(arguments: list[str]) -> dict[str, str | int]:

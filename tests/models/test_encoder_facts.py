@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from contracts.model_package.manifest import Classify, Embed
-from onnx_models.encoders import facts
+from onnx_models.encoders import metadata as facts
 from onnx_models.errors import ExportError
-from onnx_models.source import Source, open_source
+from onnx_models.exporting.sources import Source, open_source
 
 
 def source_with(folder: Path, **files: Any) -> Source:

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.model_package.manifest import Classify, Embed
 from contracts.model_package.package import load_package
-from onnx_models.encoders.served import ServedModel
+from onnx_models.encoders.texts.served import ServedModel
 from tests.models.conftest import EXPORTS, ROOT
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine

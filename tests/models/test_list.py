@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from onnx_models.cli import parser
-from onnx_models.commands import fill_from_recipe
+from onnx_models.command_line.cli import parser
+from onnx_models.command_line.commands import fill_from_recipe
 from onnx_models.recipes import read_recipes
 from tests.models.conftest import ROOT
 from tests.support.onnx_bytes import external_tensor, model_of

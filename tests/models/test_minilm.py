@@ -7,7 +7,7 @@ import pytest
 
 from contracts.model_package.manifest import Embed
 from contracts.model_package.package import ModelPackage, load_package
-from onnx_models.encoders.served import ServedModel, cosines
+from onnx_models.encoders.texts.served import ServedModel, cosines
 from tests.models.conftest import Run
 
 pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from onnx_models.errors import ExportError
-from onnx_models.kind import TASKS, ExportRequest
+from onnx_models.exporting.exporters import TASKS, ExportRequest
 from onnx_models.recipes import RECIPES, Recipe, read_recipes
 from tests.models.conftest import ROOT
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from contracts.model_package.package import PackageError, load_package
-from onnx_models import shelf
 from onnx_models.errors import ExportError
+from onnx_models.package_store import store as shelf
 from tests.models.conftest import ROOT
 from tests.support.tiny_package import write_package
 

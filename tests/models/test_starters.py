@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contracts.model_package.package import PackageError, find_packages, load_package
-from onnx_models.encoders.served import ServedModel, cosines
+from onnx_models.encoders.texts.served import ServedModel, cosines
 from onnx_models.starter.feelings import LABELS, labelled_sentences
 from onnx_models.starter.judge import HELD_OUT_SEED, NUM_PAIRS, Quality, judge_classifier, judge_embedder
 from onnx_models.starter.meanings import FRAMES, HELD_OUT_FRAMES, all_meanings, held_out_pairs, is_held_out

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from contracts.model_package.manifest import Embed, Limits, Manifest, Precision
-from onnx_models.comparison import Comparison
 from onnx_models.errors import ParityError
-from onnx_models.verify import is_batch_safe, judge, verified
+from onnx_models.verification.comparison import Comparison
+from onnx_models.verification.verify import is_batch_safe, judge, verified
 
 MANIFEST = Manifest(
     name="m", family="encoder", task="embed", graph="text-encoder", source="tests", revision="1", licence="mit",

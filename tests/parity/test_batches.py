@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contracts.model_package.package import load_package
-from onnx_models.encoders.served import ServedModel
+from onnx_models.encoders.texts.served import ServedModel
 from onnx_models.starter.probes import OPINIONS, SAME_MEANING
 from tests.parity.builders import Worker
 from tests.parity.conftest import STARTERS
@@ -60,7 +60,7 @@ def test_any_company_gives_the_same_answer(starters: Worker, count: int) -> None
 
 @pytest.mark.parametrize("model", ["starter-embed", "starter-classify"])
 def test_the_worker_answers_as_the_exporters_own_reading_of_the_package(starters: Worker, model: str) -> None:
-    """`onnx_models.encoders.served` pads, pools and scores with code of its own, and was checked against torch."""
+    """`onnx_models.encoders.texts.served` pads, pools and scores with its own code, which was checked against torch."""
     texts = mixed_texts(2, 40)
     served = ServedModel(load_package(STARTERS / model))
     manifest = served.manifest

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from onnx_models.source import open_source
+from onnx_models.exporting.sources import open_source
 
 _CLASSES = {"embed": AutoModel, "classify": AutoModelForSequenceClassification}
 _POOLING = {

@@ -11,12 +11,12 @@ from transformers import AutoModelForCausalLM
 
 from onnx_models.decoders.slots.adapters import adapted, prepare
 from onnx_models.errors import refusing
-from onnx_models.exporter import LOCAL, quiet
+from onnx_models.exporting.optimum_exporter import LOCAL, quiet
+from onnx_models.exporting.sources import Source
+from onnx_models.exporting.torch_exporter import Axes, write_graph
 from onnx_models.slots.cache import NoSlotsError, SlotCache, attending_by
 from onnx_models.slots.finishing import finish, run, workshop
 from onnx_models.slots.operators import pick_token
-from onnx_models.source import Source
-from onnx_models.torch_graph import Axes, write_graph
 
 GRAPH = "model.onnx"
 _ROWS, _TOKENS, _MAX_LENGTH = "rows", "tokens", "max_length"

@@ -10,7 +10,9 @@ from transformers import AutoModelForSeq2SeqLM
 from transformers.modeling_outputs import BaseModelOutput
 
 from onnx_models.errors import refusing
-from onnx_models.exporter import LOCAL
+from onnx_models.exporting.optimum_exporter import LOCAL
+from onnx_models.exporting.sources import Source
+from onnx_models.exporting.torch_exporter import Axes, write_graph
 from onnx_models.seq2seq.served import ENCODER, present
 from onnx_models.seq2seq.served_slots import DECODER
 from onnx_models.seq2seq.slots.adapters import adapted, source_parts
@@ -18,8 +20,6 @@ from onnx_models.seq2seq.slots.cache import PairCache, SourceCache
 from onnx_models.slots.cache import NoSlotsError, SlotCache, attending_by
 from onnx_models.slots.finishing import finish, run, workshop
 from onnx_models.slots.replacing import plain_products
-from onnx_models.source import Source
-from onnx_models.torch_graph import Axes, write_graph
 
 _ROWS, _SOURCE, _MAX_LENGTH, _MAX_SOURCE = "rows", "source", "max_length", "max_source"
 _SOURCES = {"input_ids": [[1, 2, 3, 4], [3, 2, 1, 0]], "attention_mask": [[1, 1, 1, 1], [1, 1, 1, 0]]}

@@ -6,7 +6,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from contracts.model_package.package import ModelPackage
-from onnx_models.classic.recurrent_served import ServedRecurrent
+from onnx_models.classic.recurrent.served import ServedRecurrent
 
 _NUM_ROWS = 64
 

@@ -1,0 +1,73 @@
+"""LSTM to LSTM with attention: one graph that reads the source, one that writes a token.
+
+``encoder_model.onnx`` answers all that ``decoder_model.onnx`` takes besides the token before; hidden and cell state go
+from step to step. Rows of one call may have any age and, under a mask, sources of any length.
+"""
+
+from pathlib import Path
+
+import torch
+
+from contracts.model_package.manifest import Generation, Limits, Manifest
+from onnx_models.classic.networks.base import load
+from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAttentionConfig
+from onnx_models.classic.recurrent.parity import compare
+from onnx_models.classic.requests import check_task, max_tokens
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import manifest_of
+from onnx_models.exporting.torch_exporter import Axes, write_graph
+from onnx_models.tokenizers.beside import copy_tokenizer
+
+__all__ = ["compare", "make"]
+_TASKS = ("text2text", "translate", "denoise")
+_ROWS, _BY_TOKEN, _BY_ROW = 2, {0: "batch_size", 1: "sequence_length"}, {0: "batch_size"}
+_SOURCE: dict[str, Axes] = {"encoder_hidden_states": _BY_TOKEN, "attention_keys": _BY_TOKEN}
+_STATE: dict[str, Axes] = {"hidden": _BY_ROW, "cell": _BY_ROW}
+
+
+def make(request: ExportRequest, folder: Path) -> Manifest:
+    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    source = request.source
+    check_task(request, _TASKS)
+    network = load(LstmAttention, source.folder)
+    config: LstmAttentionConfig = network.config
+    copy_tokenizer(source, folder, vocabulary=config.vocab_size)
+    _write(network, folder, request.opset)
+    limit = max_tokens(request, config.max_tokens)
+    return manifest_of(
+        request,
+        folder,
+        graph="recurrent",
+        architecture=network.model_type,
+        limits=Limits(max_tokens=limit, max_new_tokens=config.max_new_tokens),
+        generation=Generation(
+            decoder_start_token_id=config.decoder_start_token_id,
+            eos_token_ids=[config.eos_token_id],
+            pad_token_id=config.pad_token_id,
+        ),
+    )
+
+
+def _write(network: LstmAttention, folder: Path, opset: int | None) -> None:
+    ids = torch.zeros(_ROWS, 3, dtype=torch.int64)
+    mask = torch.ones_like(ids)
+    with torch.inference_mode():
+        read = dict(zip([*_SOURCE, *_STATE], network.encoder(ids, mask), strict=True))
+    write_graph(
+        network.encoder,
+        folder / "encoder_model.onnx",
+        inputs={"input_ids": (ids, _BY_TOKEN), "attention_mask": (mask, _BY_TOKEN)},
+        outputs=_SOURCE | _STATE,
+        opset=opset,
+    )
+    write_graph(
+        network.decoder,
+        folder / "decoder_model.onnx",
+        inputs={
+            "input_ids": (ids[:, :1], _BY_ROW),
+            "encoder_attention_mask": (mask, _BY_TOKEN),
+            **{name: (read[name], axes) for name, axes in (_SOURCE | _STATE).items()},
+        },
+        outputs={"logits": _BY_ROW, **{f"new_{name}": axes for name, axes in _STATE.items()}},
+        opset=opset,
+    )

@@ -1,0 +1,177 @@
+"""The command line: what each command and option means. `onnx_models.command_line.commands` does it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+from contracts.model_package.manifest import Precision
+from contracts.model_package.package import PackageError
+from onnx_models.command_line import commands
+from onnx_models.errors import ExportError
+from onnx_models.exporting.exporters import TASKS
+
+PACKAGES = Path("onnx_models/packages")
+"""Where workers look for packages by default. A running one takes a new version at once, a new name after a restart."""
+_EPILOG = """\
+examples:
+  python -m onnx_models recipes --task embed
+  python -m onnx_models export --recipe minilm
+  python -m onnx_models export ./my-model --task classify --name my-model --licence apache-2.0
+  python -m onnx_models export gpt2 --task generate --name gpt2-int8 --precision int8
+  python -m onnx_models show gpt2-int8
+  python -m onnx_models add https://example.org/my-model.tar.gz --sha256 0f3c...
+  python -m onnx_models remove gpt2-int8
+
+export, verify and recipes with a source need the environment of `make setup-export`; the other commands do not.
+HF_HUB_OFFLINE=1 keeps off the network and takes what was downloaded before.
+"""
+_SOURCE_HELP = "a folder, a hub id, or package:NAME/FOLDER inside an installed Python package; safetensors weights only"
+Parsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed with a message on stderr, 2 wrong usage."""
+    options = parser().parse_args(arguments)
+    if getattr(options, "folders", ()) is None:
+        options.folders = [PACKAGES]
+    try:
+        return int(options.command(options))
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is not installed here; see onnx_models/requirements-export.txt", file=sys.stderr)
+    except (ExportError, PackageError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was left behind", file=sys.stderr)
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line; ``command`` of what it parses is the function to call."""
+    whole = argparse.ArgumentParser(
+        prog="python -m onnx_models",
+        description="Make, check and keep model packages: folders with graphs, a tokenizer and a manifest.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parsers = whole.add_subparsers(required=True, metavar="COMMAND")
+    _add_export(parsers)
+    _add_verify(parsers)
+    _add_reading(parsers)
+    _add_keeping(parsers)
+    return whole
+
+
+def _command(
+    parsers: Parsers, name: str, run: Callable[..., int], text: str, more: str = ""
+) -> argparse.ArgumentParser:
+    parser = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_export(parsers: Parsers) -> None:
+    more = "It appears only when ONNX answers as torch does."
+    export = _command(parsers, "export", commands.export, "make a package from transformers weights", more)
+    add = export.add_argument
+    add("source", metavar="SOURCE", nargs="?", help=_SOURCE_HELP)
+    add("--recipe", metavar="NAME", help="a recommended model instead of SOURCE, --task and --name: see recipes")
+    add("--task", choices=TASKS, metavar="TASK", help=f"what jobs it serves: {', '.join(TASKS)}")
+    add("--name", help="the name that jobs ask for: a-z, 0-9, dot, dash, underscore")
+    add("--output", type=Path, default=PACKAGES, metavar="DIR", help="where packages lie (default: %(default)s)")
+    add(
+        "--precision",
+        choices=get_args(Precision),
+        default="fp32",
+        help="of the weights (default: %(default)s). int8 and int4 round weights in blocks of 32, and answers are the "
+        "same in any company; int8-dynamic rounds activations too, and answers change with their batch neighbours",
+    )
+    add("--opset", type=_positive, help="ONNX opset of the graph (default: what the architecture was proved with)")
+    add(
+        "--cache",
+        choices=["slots", "concat"],
+        help="writers: a cache that grows in place, or the exporter's own",
+    )
+    add(
+        "--pooling",
+        choices=["mean", "cls", "last_token", "none"],
+        help="embed: how token vectors become one (default: as the source says)",
+    )
+    add(
+        "--normalize",
+        action=argparse.BooleanOptionalAction,
+        help="embed: give vectors length 1 (default: as the source says)",
+    )
+    add("--max-tokens", type=_positive, metavar="N", help="most tokens of one input (default: as the source says)")
+    add("--revision", help="hub: branch, tag or commit, recorded as the commit; folder: a label of yours")
+    add("--licence", help="licence of the weights (default: from the model card, else unknown)")
+    add("--description", help="one line on what the model is good for")
+    add("--languages", nargs="+", metavar="CODE", help="denoise: languages of its texts, such as en (ISO 639)")
+    _add_bounds(export)
+    add("--force", action="store_true", help="replace a package of that name")
+
+
+def _add_verify(parsers: Parsers) -> None:
+    more = "What is found goes into the manifest. Status 1 if they differ."
+    verify = _command(parsers, "verify", commands.verify, "compare a package with its reference again", more)
+    _add_package(verify)
+    verify.add_argument("--reference", metavar="SOURCE", help="as SOURCE of export (default: as the manifest says)")
+    verify.add_argument("--revision", help="of the reference, as of export")
+    _add_bounds(verify)
+
+
+def _add_reading(parsers: Parsers) -> None:
+    listing = _command(parsers, "list", commands.list_packages, "check and list packages")
+    listing.add_argument("folders", nargs="*", type=Path, default=[PACKAGES], help="folders that packages lie in")
+    show = _command(parsers, "show", commands.show, "print what is known about a package")
+    _add_package(show)
+    show.add_argument("--json", action="store_true", help="the whole manifest as JSON")
+    recipes = _command(parsers, "recipes", commands.recipes, "list recommended models of the hub")
+    recipes.add_argument("--task", choices=TASKS, metavar="TASK", help="only those of one task")
+
+
+def _add_keeping(parsers: Parsers) -> None:
+    more = "Its files must be what its manifest lists."
+    add = _command(parsers, "add", commands.add, "take a finished package in", more)
+    add.add_argument(
+        "where", metavar="URL_OR_PATH", help="a package's folder, or a .tar.gz or .zip of it, here or on http(s)"
+    )
+    add.add_argument("--sha256", metavar="HEX", help="what the archive must have")
+    add.add_argument(
+        "--output", type=Path, default=PACKAGES, metavar="DIR", help="where packages lie (default: %(default)s)"
+    )
+    add.add_argument("--force", action="store_true", help="replace a package of that name")
+    remove = _command(parsers, "remove", commands.remove, "delete packages")
+    remove.add_argument("packages", nargs="+", metavar="NAME", help="names, or folders, of packages")
+    _add_folders(remove)
+
+
+def _add_package(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("package", metavar="NAME", help="a package's name, or its folder")
+    _add_folders(parser)
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder",
+        dest="folders",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help=f"where packages lie; can be given more than once (default: {PACKAGES})",
+    )
+
+
+def _add_bounds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--atol", type=float, help="fp32: largest difference from torch that passes (default: 1e-4)")
+    parser.add_argument(
+        "--min-cosine", type=float, metavar="C", help="lower precisions: smallest cosine with torch that passes"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

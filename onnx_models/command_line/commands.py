@@ -1,0 +1,157 @@
+"""What each command of `python -m onnx_models` does; `onnx_models.command_line.cli` reads the command line.
+
+Libraries of the export environment are imported by the commands that need them, after what needs none has been said.
+"""
+
+import argparse
+import re
+import sys
+
+import msgspec
+
+from contracts.model_package.manifest import Figures, Manifest
+from contracts.model_package.package import load_package
+from onnx_models.errors import ExportError
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.sources import open_source
+from onnx_models.package_store import store as shelf
+from onnx_models.package_store.listing import as_table, described, rows_of
+from onnx_models.recipes import read_recipes
+
+_FROM_SOURCE = ("pooling", "normalize", "max_tokens", "licence", "description", "languages", "opset", "cache", "force")
+_STEPS = {"fp32": 2}
+_STEPS_QUANTISED = 4
+
+
+def export(options: argparse.Namespace) -> int:
+    """Make a package from a source, or from a recipe."""
+    fill_from_recipe(options)
+    source = open_source(options.source, options.revision)  # before torch: a mistyped name is told at once
+    from onnx_models.command_line.progress import steps
+    from onnx_models.exporting.export import export_package
+    from onnx_models.verification.verify import DEFAULT_ATOL
+
+    request = ExportRequest(
+        source=source,
+        name=options.name,
+        task=options.task,
+        output=options.output,
+        precision=options.precision,
+        atol=DEFAULT_ATOL if options.atol is None else options.atol,
+        **{name: value for name in _FROM_SOURCE if (value := getattr(options, name)) is not None},
+    )
+    with steps(_STEPS.get(request.precision, _STEPS_QUANTISED)) as tell:
+        package = export_package(request, min_cosine=options.min_cosine, tell=tell)
+    print(f"{package.path}: exported and verified")
+    _print(package.manifest.export | package.manifest.verified)
+    _warn(package.manifest)
+    return 0
+
+
+def fill_from_recipe(options: argparse.Namespace) -> None:
+    """Fill the options that the user left out from the recipe that was named.
+
+    Raises:
+        ExportError: no such recipe; or none, and not all that an export needs.
+    """
+    if options.recipe is None:
+        if missing := [name for name in ("source", "task", "name") if getattr(options, name) is None]:
+            raise ExportError(f"give {', '.join(missing)}; or --recipe, which has all of them")
+        return
+    recipes = read_recipes()
+    if options.recipe not in recipes:
+        raise ExportError(f"no recipe {options.recipe!r}; there are: {', '.join(sorted(recipes))}")
+    recipe = recipes[options.recipe]
+    filled = {"source": recipe.model, "task": recipe.task, "name": recipe.name, "revision": recipe.revision}
+    filled |= {"licence": recipe.licence, "description": recipe.purpose, **recipe.options}
+    for name, value in filled.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+
+
+def _warn(manifest: Manifest) -> None:
+    if "default_prompt" in manifest.export:
+        print(
+            "note: the source puts default_prompt before each text; workers do not, so clients have to", file=sys.stderr
+        )
+    if not manifest.batch_safe:
+        print("note: answers change with their batch neighbours, so workers run each row by itself", file=sys.stderr)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Compare a package with its reference again, and write what was found into its manifest."""
+    package = load_package(shelf.resolve(options.package, options.folders))
+    source = open_source(*_reference(package.manifest, options))
+    from onnx_models.exporting.manifest_writer import tool_versions, write_manifest
+    from onnx_models.verification.verify import DEFAULT_ATOL, verified
+    from onnx_models.verification.verify import verify as compare
+
+    atol = DEFAULT_ATOL if options.atol is None else options.atol
+    figures = compare(package, source, atol=atol, min_cosine=options.min_cosine)
+    versions = {f"verified_with_{name}": version for name, version in tool_versions().items()}
+    write_manifest(package.path, verified(package.manifest, figures | versions))
+    print(f"{package.path}: answers as {source.name} ({source.revision})")
+    _print(figures | versions)
+    return 0
+
+
+def _reference(manifest: Manifest, options: argparse.Namespace) -> tuple[str, str | None]:
+    """Return source and revision to compare with: the user's, or where the manifest says the weights come from."""
+    if options.reference:
+        return options.reference, options.revision
+    if manifest.source.startswith("package:"):
+        return manifest.source, None
+    if re.fullmatch(r"[0-9a-f]{40}", manifest.revision):
+        return manifest.source, manifest.revision
+    raise ExportError(f"{manifest.name} was made from a folder ({manifest.source}): name it with --reference")
+
+
+def list_packages(options: argparse.Namespace) -> int:
+    """Print a line for each package; status 1 if one can't be served."""
+    rows, problems = rows_of(options.folders)
+    print(as_table(rows))
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print everything that is known about a package."""
+    package = load_package(shelf.resolve(options.package, options.folders))
+    if options.json:
+        print(msgspec.json.encode(package.manifest).decode())
+    else:
+        print("\n".join(described(package)))
+    return 0
+
+
+def add(options: argparse.Namespace) -> int:
+    """Take a finished package in."""
+    package = shelf.add(options.where, options.output, sha256=options.sha256, force=options.force)
+    print(f"{package.path}: added; task {package.manifest.task}, source {package.manifest.source}")
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Delete packages by name."""
+    for name in options.packages:
+        print(f"{shelf.remove(name, options.folders)}: removed")
+    return 0
+
+
+def recipes(options: argparse.Namespace) -> int:
+    """Print the recommended models."""
+    head = ("recipe", "task", "model", "size", "licence", "what for")
+    found = [recipe for recipe in read_recipes().values() if options.task in (None, recipe.task)]
+    print(
+        as_table(
+            [(r.name, r.task, r.model, f"{r.size_mb} MB", r.licence, r.purpose) for r in found],
+            head,
+        )
+    )
+    return 0
+
+
+def _print(figures: Figures) -> None:
+    for name, value in figures.items():
+        print(f"  {name}: {value}")

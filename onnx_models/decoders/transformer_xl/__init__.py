@@ -1,0 +1,1 @@
+"""Transformer-XL, which carries hidden states instead of keys and values."""

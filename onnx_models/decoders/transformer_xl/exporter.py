@@ -1,0 +1,111 @@
+"""Transformer-XL: a decoder that carries a memory of hidden states instead of a cache of keys and values.
+
+transformers' own class crashes in the release that is pinned and is gone from later ones, so the network is ours
+(`transformer_xl_network`) and reads the original weights. Its graph takes ``input_ids`` int64 [rows, tokens] and
+``mems.{i}`` float32 [memory, rows, size], zeros at the start of a text, and answers ``logits`` float32
+[rows, 1, vocabulary] (log-probabilities, of the token after the last one) and ``new_mems.{i}``, as long as the old.
+There is no mask: rows of one call have equally many new tokens. Positions are relative, so their texts may be of any
+age.
+"""
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from contracts.model_package.manifest import Decoder, Limits, Manifest
+from onnx_models.decoders.transformer_xl.network import TransformerXL
+from onnx_models.decoders.transformer_xl.parity import compare
+from onnx_models.decoders.transformer_xl.sizes import Sizes
+from onnx_models.errors import ExportError, refusing
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.generation_config import generation_facts
+from onnx_models.exporting.manifest_writer import manifest_of
+from onnx_models.exporting.optimum_exporter import read_config
+from onnx_models.exporting.sources import Source
+from onnx_models.exporting.torch_exporter import write_graph
+from onnx_models.tokenizers.beside import copy_tokenizer
+
+__all__ = ["compare", "load_network", "make"]
+_EXAMPLE_ROWS, _EXAMPLE_TOKENS = 2, 3
+
+
+def make(request: ExportRequest, folder: Path) -> Manifest:
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`.
+
+    There is no longest text, so ``max_tokens`` is what bounds the work on one prompt: by default as many as the
+    memory holds.
+    """
+    source = request.source
+    if request.task != "generate":
+        raise ExportError(f"{source.name}: Transformer-XL writes texts: the task is generate, not {request.task}")
+    config = read_config(source)
+    sizes = Sizes.of(config)
+    _check(source, sizes, config.attn_type)
+    copy_tokenizer(source, folder, vocabulary=sizes.vocab_size)
+    _write(load_network(source, sizes), sizes, folder / "model.onnx", request.opset)
+    limit = request.max_tokens or sizes.mem_len
+    return manifest_of(
+        request,
+        folder,
+        graph="decoder-memory",
+        architecture=config.model_type,
+        limits=Limits(max_tokens=limit),
+        decoder=Decoder(vocabulary=sizes.vocab_size, memory=sizes.mem_len),
+        generation=generation_facts(source),
+    )
+
+
+def load_network(source: Source, sizes: Sizes) -> TransformerXL:
+    """Return our network with the source's weights.
+
+    Raises:
+        ExportError: the weights are not those of such a network.
+    """
+    stored: dict[str, torch.Tensor] = {}
+    with refusing(f"{source.name}: its weights can't be read"):
+        for path in sorted(source.folder.glob("*.safetensors")):
+            stored |= safetensors.torch.load_file(path)
+    network = TransformerXL(sizes)
+    names = network.state_dict()
+    found = {name: stored.get(name, stored.get(_twin(name, sizes))) for name in names}
+    missing = sorted(name for name, weight in found.items() if weight is None)
+    if missing:
+        raise ExportError(f"{source.name}: its weights lack {', '.join(missing[:3])}")
+    with refusing(f"{source.name}: its weights are not those of its config"):
+        network.load_state_dict({name: weight.float() for name, weight in found.items() if weight is not None})
+    return network.eval()
+
+
+def _twin(name: str, sizes: Sizes) -> str:
+    """Return the weight that a tied one is stored under: files hold shared weights once."""
+    if name.startswith("crit.out_layers"):
+        return name.replace("crit.out_layers", "transformer.word_emb.emb_layers")
+    if name.startswith("crit.out_projs"):
+        cluster = name.rsplit(".", 1)[1] if sizes.div_val > 1 else "0"
+        return f"transformer.word_emb.emb_projs.{cluster}"
+    return f"transformer.{name.rsplit('.', 1)[1]}"  # r_w_bias and r_r_bias, where layers share them
+
+
+def _check(source: Source, sizes: Sizes, attention: int) -> None:
+    """Raise ExportError for variants that the network does not have."""
+    if attention != 0:
+        raise ExportError(f"{source.name}: attn_type {attention}; only 0, the paper's relative attention, is known")
+    if sizes.mem_len < 1:
+        raise ExportError(f"{source.name}: mem_len is {sizes.mem_len}; a graph carries a memory of 1 token or more")
+
+
+def _write(network: TransformerXL, sizes: Sizes, path: Path, opset: int | None) -> None:
+    ids = torch.zeros(_EXAMPLE_ROWS, _EXAMPLE_TOKENS, dtype=torch.int64)
+    memory = torch.zeros(sizes.mem_len, _EXAMPLE_ROWS, sizes.d_model)
+    layers = range(sizes.n_layer)
+    write_graph(
+        network,
+        path,
+        inputs={
+            "input_ids": (ids, {0: "batch_size", 1: "sequence_length"}),
+            **{f"mems.{layer}": (memory, {1: "batch_size"}) for layer in layers},
+        },
+        outputs={"logits": {0: "batch_size"}, **{f"new_mems.{layer}": {1: "batch_size"} for layer in layers}},
+        opset=opset,
+    )

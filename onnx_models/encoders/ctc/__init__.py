@@ -1,0 +1,1 @@
+"""Speech encoders with connectionist temporal classification."""

@@ -1,0 +1,106 @@
+"""Speech to text in one pass: wav2vec 2.0 (Baevski et al., 2020) with connectionist temporal classification.
+
+The graph takes ``input_values`` float32 [rows, samples] and has no mask, so recordings of one call are equally long.
+It needs no tokenizer: what its logits mean is in the manifest.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from contracts.model_package.manifest import Audio, Batching, Ctc, Limits, Manifest
+from onnx_models.encoders.ctc.parity import compare
+from onnx_models.encoders.graph import write_graph
+from onnx_models.errors import ExportError
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import manifest_of
+from onnx_models.exporting.optimum_exporter import read_config
+from onnx_models.exporting.sources import Source
+from onnx_models.tokenizers.write import load_tokenizer
+
+__all__ = ["compare", "make"]
+_EXTRACTOR = "preprocessor_config.json"
+_DEFAULT_S = 30
+"""Longest recording in seconds, unless the user sets another one: attention grows with the square of it."""
+
+
+def make(request: ExportRequest, folder: Path) -> Manifest:
+    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Kind`."""
+    source, config = request.source, read_config(request.source)
+    if request.task != "transcribe":
+        raise ExportError(f"{source.name}: {config.model_type} for CTC writes what it hears: the task is transcribe")
+    steps = steps_of(config)
+    audio, ctc = audio_facts(source, steps), ctc_facts(source, config, steps)
+    limit = request.max_tokens or _DEFAULT_S * audio.sampling_rate
+    if limit < steps.first:
+        raise ExportError(f"--max-tokens {limit}: the model reads {steps.first} samples or more")
+    write_graph(request, config.model_type, "automatic-speech-recognition", folder)
+    return manifest_of(
+        request,
+        folder,
+        graph="ctc",
+        architecture=config.model_type,
+        limits=Limits(max_tokens=limit),
+        batching=Batching(max_batch_tokens=limit, max_padding=1.0),
+        audio=audio,
+        ctc=ctc,
+    )
+
+
+class Steps(NamedTuple):
+    """How the convolutions over a waveform go through it."""
+
+    first: int
+    """Samples that the first row of logits is made of; a recording can't be shorter."""
+    each: int
+    """Samples from one row to the next."""
+
+
+def steps_of(config: Any) -> Steps:
+    """Return them from the kernels and strides of the feature encoder, which pads nothing."""
+    first, each = 1, 1
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        first, each = first + (kernel - 1) * each, each * stride
+    return Steps(first, each)
+
+
+def audio_facts(source: Source, steps: Steps) -> Audio:
+    """Return the [audio] table from ``preprocessor_config.json``.
+
+    Raises:
+        ExportError: there is no such file, or sound becomes something else than one waveform.
+    """
+    settings = source.read_json(_EXTRACTOR)
+    if "sampling_rate" not in settings or settings.get("feature_size", 1) != 1:
+        raise ExportError(f"{source.name}: {_EXTRACTOR} does not say at which sampling rate a waveform goes in")
+    return Audio(
+        sampling_rate=int(settings["sampling_rate"]),
+        features="waveform",
+        normalize=bool(settings.get("do_normalize", True)),  # transformers' default where a file is silent
+        min_samples=steps.first,
+    )
+
+
+def ctc_facts(source: Source, config: Any, steps: Steps) -> Ctc:
+    """Return the [ctc] table: what each logit stands for, as the tokenizer would write it.
+
+    Raises:
+        ExportError: the tokenizer is not one of CTC, or writes texts in a way that the table can't state.
+    """
+    tokenizer = load_tokenizer(source)
+    delimiter = getattr(tokenizer, "word_delimiter_token", None)
+    if delimiter is None or tokenizer.pad_token_id is None:
+        raise ExportError(f"{source.name}: its tokenizer has no blank or no word delimiter, so it is not one of CTC")
+    if tokenizer.replace_word_delimiter_char != " ":
+        raise ExportError(
+            f"{source.name}: its tokenizer parts words by {tokenizer.replace_word_delimiter_char!r}; "
+            "a package knows blanks only"
+        )
+    labels = tokenizer.convert_ids_to_tokens(list(range(config.vocab_size)))
+    if tokenizer.do_lower_case:
+        labels, delimiter = [label.lower() for label in labels], delimiter.lower()
+    return Ctc(
+        labels=labels,
+        blank_token_id=tokenizer.pad_token_id,
+        word_delimiter=delimiter,
+        samples_per_label=steps.each,
+    )

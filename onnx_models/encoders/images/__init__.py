@@ -1,0 +1,1 @@
+"""Image encoders, and models of images and texts."""

@@ -1,0 +1,55 @@
+"""One tower of CLIP by itself: vectors of texts, or of pictures, in the space that both share (arXiv:2103.00020)."""
+
+from pathlib import Path
+from typing import Any
+
+from optimum.exporters.onnx import onnx_export_from_model
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModel, CLIPVisionModelWithProjection
+
+from onnx_models.architectures.clip import tower_config
+from onnx_models.encoders.loading import load_model
+from onnx_models.errors import refusing
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.optimum_exporter import quiet, read_config
+from onnx_models.exporting.sources import Source
+
+_TOWERS = {
+    "embed": (CLIPTextModelWithProjection, CLIPTextModel),
+    "embed_image": (CLIPVisionModelWithProjection, CLIPVisionModel),
+}
+_ARCHITECTURES = ("clip", "clip_text_model", "clip_vision_model")
+
+
+def is_tower(architecture: str, task: str) -> bool:
+    """Tell whether a task needs one tower of the model."""
+    return architecture in _ARCHITECTURES and task in _TOWERS
+
+
+def load_tower(source: Source, task: str) -> Any:
+    """Return the tower of a source that has it, alone or beside the other, with its projection if there is one.
+
+    Raises:
+        ExportError: the source has no such tower.
+    """
+    projected, plain = _TOWERS[task]
+    has_none = plain.__name__ in (read_config(source).architectures or ())
+    return load_model(plain if has_none else projected, source)
+
+
+def vectors_of(output: Any) -> Any:
+    """Return what a tower of `load_tower` answers: float32 [rows, size]."""
+    return next(output[name] for name in ("text_embeds", "image_embeds", "pooler_output") if name in output)
+
+
+def export_tower(request: ExportRequest, folder: Path) -> None:
+    """Write ``model.onnx``, which answers ``text_embeds`` or ``image_embeds`` [rows, size]."""
+    model = load_tower(request.source, request.task)
+    with refusing(f"{request.source.name}: optimum can't export its tower"), quiet():
+        onnx_export_from_model(
+            model,
+            folder,
+            opset=request.opset,
+            do_validation=False,
+            task="feature-extraction",
+            custom_onnx_configs={"model": tower_config(model, request.task)},
+        )

@@ -1,0 +1,114 @@
+"""Image-text models: how well each of several texts fits a picture, both towers in one graph."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForZeroShotImageClassification
+
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.package import ModelPackage
+from onnx_models.encoders import metadata as facts
+from onnx_models.encoders.graph import width_of, write_graph
+from onnx_models.encoders.images.metadata import image_facts
+from onnx_models.encoders.images.parity import prepare_both_ways, random_pixels
+from onnx_models.encoders.images.served import Floats
+from onnx_models.encoders.loading import load_model
+from onnx_models.encoders.texts.parity import random_rows, same_texts
+from onnx_models.encoders.texts.served import Outputs, Row, open_tokenizer, padded, served_row
+from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.manifest_writer import manifest_of
+from onnx_models.exporting.optimum_exporter import read_config
+from onnx_models.exporting.sources import Source
+from onnx_models.tokenizers.write import load_tokenizer, write_tokenizer
+from onnx_models.verification.comparison import Comparison
+from onnx_models.verification.session import open_session
+
+_OUTPUTS = ("logits_per_image", "logits_per_text", "text_embeds", "image_embeds")
+
+
+def make(request: ExportRequest, folder: Path) -> Manifest:
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    source, config = request.source, read_config(request.source)
+    limit = facts.max_tokens(source, config.text_config, request.max_tokens)
+    image = image_facts(source, config.vision_config)
+    write_graph(request, config.model_type, "zero-shot-image-classification", folder)
+    width_of(folder, _OUTPUTS)
+    write_tokenizer(source, folder)
+    return manifest_of(
+        request,
+        folder,
+        graph="image-text",
+        architecture=config.model_type,
+        limits=Limits(max_tokens=limit),
+        image=image,
+    )
+
+
+class _Served:
+    """A session over the package's graph."""
+
+    def __init__(self, package: ModelPackage) -> None:
+        self._session = open_session(package)
+        self._inputs = [tensor.name for tensor in self._session.get_inputs()]
+
+    def run(self, rows: Sequence[Row], pixels: Floats) -> Outputs:
+        """Run all texts with all pictures; return the outputs by name, logits as [pictures, texts] and turned."""
+        feed = {**padded(rows), "pixel_values": pixels}
+        arrays = self._session.run(_OUTPUTS, {name: feed[name] for name in self._inputs})
+        return dict(zip(_OUTPUTS, arrays, strict=True))
+
+
+class _Reference:
+    """transformers' tokenizer and torch."""
+
+    def __init__(self, source: Source) -> None:
+        self.tokenizer = load_tokenizer(source)
+        self._model = load_model(AutoModelForZeroShotImageClassification, source)
+
+    @torch.inference_mode()
+    def run(self, rows: Sequence[Row], pixels: Floats) -> Outputs:
+        """Return what `_Served.run` returns."""
+        texts = self.tokenizer.pad({"input_ids": [row.ids for row in rows]}, padding_side="right", return_tensors="pt")
+        output = self._model(
+            input_ids=texts["input_ids"],
+            attention_mask=texts["attention_mask"],
+            pixel_values=torch.from_numpy(pixels),
+        )
+        return {name: output[name].numpy() for name in _OUTPUTS}
+
+
+def compare(package: ModelPackage, source: Source) -> Comparison:
+    """Compare batches of random texts with batches of random pictures, each also alone; then real texts and pictures.
+
+    See `onnx_models.exporting.exporters.Kind`.
+    """
+    served, reference, manifest = _Served(package), _Reference(source), package.manifest
+    assert manifest.image is not None  # noqa: S101 (the manifest was checked when it was loaded)
+    found, tokenizer = Comparison(), open_tokenizer(package)
+    batches = random_rows(reference.tokenizer, tokenizer.get_vocab_size(), manifest.limits.max_tokens, with_end=True)
+    for rows, pixels in zip(batches, cycle(random_pixels(manifest.image))):
+        together = served.run(rows, pixels)
+        _add(found, together, reference.run(rows, pixels))
+        _add_company(found, served, together, rows, pixels)
+    texts = [served_row(tokenizer, text) for text in same_texts(manifest, tokenizer, reference.tokenizer)]
+    pixels = prepare_both_ways(manifest.image, source, found)
+    _add(found, served.run(texts, pixels), reference.run(texts, pixels))
+    found.note("texts", len(texts))
+    return found
+
+
+def _add(found: Comparison, served: Outputs, reference: Outputs) -> None:
+    for name in _OUTPUTS:
+        found.add(served[name], reference[name])
+
+
+def _add_company(found: Comparison, served: _Served, together: Outputs, rows: Sequence[Row], pixels: Floats) -> None:
+    """Run each text and each picture by itself, with one of the other sort."""
+    for index in range(max(len(rows), len(pixels))):
+        text, picture = index % len(rows), index % len(pixels)
+        alone = served.run([rows[text]], pixels[picture : picture + 1])
+        found.add_company(alone["text_embeds"][0], together["text_embeds"][text])
+        found.add_company(alone["image_embeds"][0], together["image_embeds"][picture])
+        found.add_company(alone["logits_per_image"][0, 0], together["logits_per_image"][picture, text])

@@ -1,0 +1,96 @@
+"""Compare a text encoder with torch: same tokens, same outputs, whatever the lengths, padding and company."""
+
+from typing import Any
+
+import numpy as np
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+from tokenizers import Tokenizer
+
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.package import ModelPackage
+from onnx_models.encoders.texts.reference import ReferenceModel, reference_row
+from onnx_models.encoders.texts.served import Outputs, Row, ServedModel, Text, served_row
+from onnx_models.errors import ParityError
+from onnx_models.exporting.sources import Source
+from onnx_models.verification.comparison import Comparison
+from onnx_models.verification.sample_texts import TEXTS
+
+# What torch and ONNX Runtime raise for a position that the model has no row for.
+_TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)
+_SEED = 20260101
+_LENGTHS = ((1,), (2, 7), (16, 3, 9, 31), (60, 5, 33, 2, 48, 11, 17, 3, 24, 40, 8, 54, 29, 13, 20))
+_PAIRS = (("How old is the city?", "The city was founded in 1201."), ("A man sleeps.", "Nobody is awake, not one."))
+
+
+def compare(package: ModelPackage, source: Source) -> Comparison:
+    """Compare batches of 1 to 15 rows of random tokens, up to the longest that the manifest allows; then texts.
+
+    Only positions that are not padding count. Texts are tokenized on both sides; on the package's they go in one
+    padded batch, on the reference's each alone. See `onnx_models.exporting.exporters.Kind`.
+    """
+    served, reference = ServedModel(package), ReferenceModel(source, package.manifest)
+    found = Comparison()
+    manifest, tokenizer = package.manifest, served.tokenizer
+    pooled = manifest.embed is not None and manifest.embed.pooling == "none"
+    vocabulary, limit = tokenizer.get_vocab_size(), manifest.limits.max_tokens
+    for rows in random_rows(reference.tokenizer, vocabulary, limit, with_end=pooled):
+        try:
+            expected, together = reference.run(rows), served.run(rows)
+        except _TOO_LONG as error:
+            sizes = [len(row.ids) for row in rows]
+            raise ParityError(f"rows of {sizes} tokens can't be run; is max_tokens right? {error}") from error
+        _add(found, together, expected)
+        for row, outputs in zip(rows, together, strict=True):
+            for name, alone in served.run([row])[0].items():
+                found.add_company(alone, outputs[name])
+    texts = same_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)
+    expected = [reference.run([reference_row(reference.tokenizer, text)])[0] for text in texts]
+    _add(found, served.run([served.tokenize(text) for text in texts]), expected)
+    if manifest.embed or manifest.classify:
+        answers = np.stack([reference.answer(text) for text in texts])
+        found.note("answers_diff", float(f"{np.abs(served.answer(texts) - answers).max():.2g}"))
+    found.note("texts", len(texts))
+    return found
+
+
+def _add(found: Comparison, served: list[Outputs], reference: list[Outputs]) -> None:
+    for row, expected in zip(served, reference, strict=True):
+        for name in expected:
+            found.add(row[name], expected[name])
+
+
+def random_rows(tokenizer: Any, vocabulary: int, limit: int, *, with_end: bool) -> list[list[Row]]:
+    """Return batches of rows of random tokens, the longest of ``limit`` tokens, without padding.
+
+    Args:
+        tokenizer: transformers' tokenizer.
+        vocabulary: its number of tokens.
+        limit: most tokens of a row.
+        with_end: rows end as texts do; for models that answer the vector of the end token.
+    """
+    rng = np.random.default_rng(_SEED)
+    usable: Any = np.setdiff1d(np.arange(vocabulary), [tokenizer.pad_token_id or 0])
+    batches = [[min(length, limit) for length in lengths] for lengths in (*_LENGTHS, (limit,))]
+    rows = [[rng.choice(usable, size=size).tolist() for size in sizes] for sizes in batches]
+    if with_end:
+        rows = [[[*ids[:-1], tokenizer.eos_token_id] for ids in batch] for batch in rows]
+    return [[Row(ids, [0] * len(ids)) for ids in batch] for batch in rows]
+
+
+def same_texts(manifest: Manifest, served: Tokenizer, reference: Any, *, with_types: bool = False) -> list[Text]:
+    """Return the sample texts that fit, after making sure that both tokenizers read the same tokens.
+
+    Raises:
+        ParityError: they don't, or no text fits.
+    """
+    limit = manifest.limits.max_tokens
+    pairs = _PAIRS if manifest.task in ("classify", "answer") else ()
+    samples: list[Text] = [*TEXTS, " ".join(TEXTS), *pairs]
+    texts = [text for text in samples if len(served_row(served, text).ids) <= limit]
+    if not texts:
+        raise ParityError(f"not one of the sample texts fits into {limit} tokens")
+    for text in texts:
+        actual, expected = served_row(served, text), reference_row(reference, text)
+        if actual.ids != expected.ids or (with_types and actual.type_ids != expected.type_ids):
+            raise ParityError(f"tokenizer.json and transformers' tokenizer disagree about {text!r}")
+    return texts

@@ -1,0 +1,123 @@
+"""What every kind of model knows how to do: be exported, and be compared with its reference.
+
+A kind is a module with the two functions of `Kind`. `kind_for` picks one for a source and a task, `kind_of` for a
+package. Modules are imported when they are needed, since they need torch.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, cast, get_args
+
+from contracts.model_package.manifest import Family, GraphKind, Manifest, Pooling, Precision, Task
+from contracts.model_package.package import ModelPackage
+from onnx_models.exporting.sources import Source
+from onnx_models.verification.comparison import Comparison
+
+TASKS: tuple[Task, ...] = get_args(Task)
+_FAMILIES: dict[Task, Family] = {
+    "generate": "decoder",
+    **dict.fromkeys(("translate", "summarize", "denoise", "text2text", "transcribe", "caption"), "seq2seq"),
+}
+_BY_GRAPH: dict[GraphKind, str] = {
+    "text-encoder": "onnx_models.encoders.texts.exporter",
+    "image-encoder": "onnx_models.encoders.images.exporter",
+    "image-text": "onnx_models.encoders.images.image_text_exporter",
+    "ctc": "onnx_models.encoders.ctc.exporter",
+    "decoder-slots": "onnx_models.decoders.exporter",
+    "decoder-concat": "onnx_models.decoders.exporter",
+    "decoder-memory": "onnx_models.decoders.transformer_xl.exporter",
+    "encoder-decoder": "onnx_models.seq2seq.exporter",
+    "encoder-decoder-slots": "onnx_models.seq2seq.exporter",
+    "recurrent": "onnx_models.classic.recurrent.exporter",
+    "text-autoencoder": "onnx_models.classic.text_autoencoder",
+    "image-autoencoder": "onnx_models.classic.image_autoencoder",
+}
+_BY_TASK: dict[Task, GraphKind] = {
+    **dict.fromkeys(("embed", "classify", "entities", "answer", "fill_mask"), "text-encoder"),
+    **dict.fromkeys(("embed_image", "classify_image"), "image-encoder"),
+    "zero_shot_image": "image-text",
+    "denoise_image": "image-autoencoder",
+    "generate": "decoder-slots",
+    **dict.fromkeys(("translate", "summarize", "denoise", "text2text", "transcribe", "caption"), "encoder-decoder"),
+}
+_BY_ARCHITECTURE: dict[str, GraphKind] = {
+    "wav2vec2": "ctc",
+    "transfo-xl": "decoder-memory",
+    "lstm-attention": "recurrent",
+    "text-autoencoder": "text-autoencoder",
+    "image-autoencoder": "image-autoencoder",
+}
+"""Architectures (``model_type`` in config.json) that are not exported the way their task usually is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """What to make; a field left at None is read from the source."""
+
+    source: Source
+    name: str
+    task: Task
+    output: Path
+    """The folder that packages lie in; the package becomes ``output / name``."""
+    precision: Precision = "fp32"
+    opset: int | None = None
+    """Of the graph; None: what the exporter of this architecture was proved with."""
+    cache: Literal["slots", "concat"] = "slots"
+    """Decoders, alone or behind an encoder of texts: the cache that grows in place where the architecture allows it, or
+    the exporter's own."""
+    pooling: Pooling | None = None
+    normalize: bool | None = None
+    max_tokens: int | None = None
+    licence: str | None = None
+    description: str = ""
+    languages: Sequence[str] = ()
+    """Codes of ISO 639 of the languages that the model's texts are in; translators have their own from the source."""
+    atol: float = 1e-4
+    """Largest difference from the reference that an fp32 package may have."""
+    force: bool = False
+
+
+class Kind(Protocol):
+    """One way to export models and to compare them; needs the export environment."""
+
+    def make(self, request: ExportRequest, folder: Path) -> Manifest:
+        """Write the fp32 graphs and the tokenizer into ``folder`` and return the manifest that describes them.
+
+        ``precision``, ``export`` and ``verified`` are left to the caller.
+
+        Raises:
+            ExportError: the source can't be exported for this task.
+        """
+        ...
+
+    def compare(self, package: ModelPackage, source: Source) -> Comparison:
+        """Run the package and the reference, in torch with the source's weights, on the same varied inputs.
+
+        Rows are run together and alone; generators also write tokens. Works for every precision.
+
+        Raises:
+            ParityError: the two can't be compared at all, for example because their tokenizers differ.
+        """
+        ...
+
+
+def family_of(task: Task, graph: GraphKind) -> Family:
+    """Return which workers serve a task with such a graph."""
+    return "encoder" if graph == "ctc" else _FAMILIES.get(task, "encoder")
+
+
+def kind_for(source: Source, task: Task) -> Kind:
+    """Return the kind that exports a source for a task."""
+    architecture = str(source.read_json("config.json").get("model_type", ""))
+    return _load(_BY_ARCHITECTURE.get(architecture) or _BY_TASK[task])
+
+
+def kind_of(manifest: Manifest) -> Kind:
+    """Return the kind that made a package."""
+    return _load(manifest.graph)
+
+
+def _load(graph: GraphKind) -> Kind:
+    return cast(Kind, importlib.import_module(_BY_GRAPH[graph]))

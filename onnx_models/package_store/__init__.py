@@ -1,0 +1,1 @@
+"""The folder of model packages: adding, removing and listing them."""

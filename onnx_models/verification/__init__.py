@@ -1,0 +1,1 @@
+"""Comparing a package's answers with those of its reference."""
