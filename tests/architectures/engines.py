@@ -8,14 +8,13 @@ from contracts.generation import Piece
 from contracts.jobs import Claim
 from contracts.model_package.package import ModelPackage
 from contracts.settings import StoreSettings
+from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.caches.open_source_cache import open_source_cache
 from workers.runtime.decoding.text.text_stream import Vocabulary
 from workers.runtime.settings import WorkerSettings
-
-WAIT_S = 60.0
 
 
 class Model:
@@ -32,8 +31,8 @@ class Model:
 class Attempt:
     """A job that nobody stops."""
 
-    timeout_s, isolated = WAIT_S, False
-    claim = Claim(id="job", attempt=1, task="generate", model="m", request=b"", timeout_s=WAIT_S, suspect=False)
+    timeout_s, isolated = PATIENCE_S, False
+    claim = Claim(id="job", attempt=1, task="generate", model="m", request=b"", timeout_s=PATIENCE_S, suspect=False)
 
     def stopped(self) -> bool:
         return False

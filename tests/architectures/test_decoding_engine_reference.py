@@ -13,7 +13,8 @@ from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.exporting.sources import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import WAIT_S, Attempt, Model, Nobody
+from tests.architectures.engines import Attempt, Model, Nobody
+from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.request import GenerationRequest, Sampling
@@ -47,7 +48,7 @@ def drawn(prompt: list[int], seed: int) -> GenerationRequest:
 
 
 def tokens(handle: RequestHandle) -> list[list[int]]:
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     return [[token.id for token in written.tokens] for written in handle.results()]
 
 
@@ -72,7 +73,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
         if chance.random() < 0.5:
             neighbours.append((prompt, engine.submit(model, [drawn(prompt, 7), drawn(prompt, 8)], Attempt())))
         if chance.random() < 0.4:
-            handles[chance.randrange(len(handles))].wait(WAIT_S)
+            handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     for (prompt, number, penalty), handle in zip(asked, handles, strict=True):
         assert tokens(handle) == [reference.write(prompt, number, penalty)]
     if cache == "concat":  # equal to 1e-4 in other company there, which is enough for tokens but not for draws
@@ -87,7 +88,7 @@ def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf)
     model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(Nobody())
     for prompt in prompts(model.cache.vocabulary):
         handle = engine.submit(model, [drawn(prompt, 3)], Attempt())
-        assert handle.wait(WAIT_S)
+        assert handle.wait(PATIENCE_S)
         (written,) = handle.results()
         whole = model.tokenizer.decode([*prompt, *(token.id for token in written.tokens)])
         assert model.tokenizer.decode(prompt) + written.text == whole
@@ -111,7 +112,7 @@ def test_a_token_that_no_model_knows_ends_its_job_only(package_of: PackageOf) ->
     before = engine.submit(model, [greedy(good, 30, 1.0)], Attempt())
     culprit = engine.submit(model, [greedy(bad, 5, 1.0)], Attempt())
     after = engine.submit(model, [greedy(good, 30, 1.0)], Attempt())
-    assert culprit.wait(WAIT_S)
+    assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         culprit.results()
     assert tokens(before) == tokens(after)

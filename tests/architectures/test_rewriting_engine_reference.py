@@ -11,10 +11,11 @@ import pytest
 from contracts.model_package.manifest import Task
 from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import WAIT_S, Attempt, Model, Nobody
+from tests.architectures.engines import Attempt, Model, Nobody
 from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from tests.architectures.test_source_caches import CARRIED, SLOTS
+from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.request import Beams, GenerationRequest
@@ -49,7 +50,7 @@ def request_of(
 
 
 def check(handle: RequestHandle, model: Model, prefix: list[int], ends: list[int], expected: Found) -> None:
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     written = handle.results()
     assert len(written) == len(expected)
     before = model.tokenizer.decode(prefix)
@@ -84,7 +85,7 @@ def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
         request = request_of(source, prefix, reference.ends, beams, options)
         handles.append(engine.submit(model, [request], Attempt()))
         if chance.random() < 0.3:
-            handles[chance.randrange(len(handles))].wait(WAIT_S)
+            handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     for (source, beams, options), handle in zip(asked, handles, strict=True):
         expected = reference.find(source, prefix, reference.ends, **(vars(beams) if beams else {}), **options)
         check(handle, model, prefix, reference.ends, expected)

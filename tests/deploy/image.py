@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.deploy.stack import ROOT
+from tests.support.waiting import PROGRAM_S
 
 INSTALL_S = 300
 
@@ -107,7 +108,7 @@ class Image:
             env=self.environment(**settings),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PROGRAM_S,
             check=False,
         )
 

@@ -16,10 +16,8 @@ from typing import Any
 
 import psutil
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
-START_S = 60.0
-STOP_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = {
     "store": "valkey-server",
@@ -61,14 +59,14 @@ class Stack:
         """All that was printed up to now."""
         return "\n".join(self.lines)
 
-    def wait_for_line(self, pattern: str, timeout_s: float = START_S) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, timeout_s: float = PATIENCE_S) -> re.Match[str]:
         """Return the first match of ``pattern`` in the log, now or within ``timeout_s``."""
 
         def look() -> re.Match[str] | None:
             assert self.process.poll() is None or re.search(pattern, self.log), f"the stack ended:\n{self.log}"
             return re.search(pattern, self.log)
 
-        return wait_until(look, timeout_s, f"no {pattern!r} in the log:\n{self.log}")
+        return wait_until(look, f"no {pattern!r} in the log:\n{self.log}")
 
     def wait_until_ready(self) -> str:
         """Return the URL that the stack prints when it serves."""
@@ -90,12 +88,12 @@ class Stack:
         """Return every process below the supervisor."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def end(self, number: signal.Signals, timeout_s: float = STOP_S) -> int:
+    def end(self, number: signal.Signals, timeout_s: float = PATIENCE_S) -> int:
         """Signal the supervisor, wait for its end and return its exit code."""
         self.process.send_signal(number)
         return self.wait(timeout_s)
 
-    def wait(self, timeout_s: float = STOP_S) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the supervisor's end and return its exit code."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout_s)
@@ -138,7 +136,7 @@ def ask(url: str, body: object = None) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
-        with _opener.open(request, timeout=30) as answer:
+        with _opener.open(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

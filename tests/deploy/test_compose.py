@@ -19,7 +19,7 @@ from deploy.env_example import variables
 from tests.deploy.image import read_dockerfile
 from tests.deploy.stack import ROOT
 from tests.support.valkey import find_server, free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.settings import WorkerSettings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -151,7 +151,7 @@ def store(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     process = subprocess.Popen([*shell, script], env={"PATH": f"{find_server().parent}:/usr/bin:/bin", **values})
     yield process, port
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 def test_the_store_starts_with_its_password_and_keeps_every_job(store: tuple["subprocess.Popen[bytes]", int]) -> None:
@@ -165,7 +165,7 @@ def test_the_store_starts_with_its_password_and_keeps_every_job(store: tuple["su
             except redis.ConnectionError:
                 return False
 
-        wait_until(answers, 20, "the store does not answer")
+        wait_until(answers, "the store does not answer")
         got = {
             name: client.config_get(name)[name]
             for name in ("appendonly", "appendfsync", "maxmemory-policy", "save", "stream-node-max-bytes")

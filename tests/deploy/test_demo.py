@@ -4,8 +4,8 @@ import re
 import signal
 from pathlib import Path
 
-from tests.deploy.stack import START_S, all_gone, running
-from tests.support.waiting import wait_until
+from tests.deploy.stack import all_gone, running
+from tests.support.waiting import PATIENCE_S, wait_until
 
 TASKS = ("embed", "classify", "translate", "summarize", "denoise")
 NUM_WRITTEN = 5
@@ -14,7 +14,7 @@ NUM_WRITTEN = 5
 
 def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
     with running("demo") as demo:
-        assert demo.wait(START_S) == 0, demo.log
+        assert demo.wait(PATIENCE_S) == 0, demo.log
     print(demo.log)
     for task in TASKS:
         assert re.search(rf"POST /v1/{task} .+\d+ ms", demo.log), demo.log
@@ -30,14 +30,14 @@ def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
 
 def test_the_demo_says_why_it_failed(tmp_path: Path) -> None:
     with running("demo", TRIPTYCH_MODELS_DIR=str(tmp_path)) as demo:
-        assert demo.wait(START_S) != 0
+        assert demo.wait(PATIENCE_S) != 0
     assert re.search(r"(encoder|decoder|seq2seq) refused to start", demo.log)
     assert f"no model package at all in {tmp_path}" in demo.log
 
 
 def test_ctrl_c_ends_the_demo_too() -> None:
     with running("demo") as demo:
-        wait_until(demo.family, START_S, "nothing was started")
+        wait_until(demo.family, "nothing was started")
         family = demo.family()
         assert demo.end(signal.SIGINT) == 130, demo.log
     assert all_gone(family)

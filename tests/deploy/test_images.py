@@ -14,15 +14,12 @@ from deploy.env_example import variables
 from tests.deploy.image import Image, Stage, act_out, read_dockerfile
 from tests.deploy.stack import ROOT, ask
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, PROGRAM_S, wait_until
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILES = {path.stem.removesuffix(".Dockerfile"): path for path in DEPLOY.glob("*.Dockerfile")}
 OWN = {"gateway": {"contracts", "services"}, "worker": {"contracts", "workers", "onnx_models/packages"}}
-START_S = 60.0
 MAX_INSTALLED_BYTES = 260e6
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(params=OWN)
@@ -100,7 +97,7 @@ def processes() -> Iterator[list["subprocess.Popen[bytes]"]]:
     yield started
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def test_the_gateways_environment_can_not_run_a_model(gateway_image: Image) -> None:
@@ -148,7 +145,7 @@ def test_the_images_serve_a_job_together_and_stop_on_sigterm(
             assert process.poll() is None, {name: log.read_text() for name, log in logs.items()}
         return ask(f"http://127.0.0.1:{port}/readyz")[0] == 200
 
-    wait_until(ready, START_S, "the images did not become ready")
+    wait_until(ready, "the images did not become ready")
     assert worker_image.run(worker_image.stage.health, **own).returncode == 0
     asked = gateway_image.stage.health[-1].replace(":8080/", f":{port}/")
     assert gateway_image.run([*gateway_image.stage.health[:-1], asked]).returncode == 0
@@ -158,7 +155,9 @@ def test_the_images_serve_a_job_together_and_stop_on_sigterm(
 
     for process in processes:
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(40) for process in processes] == [0, 0], {n: log.read_text() for n, log in logs.items()}
+    assert [process.wait(PATIENCE_S) for process in processes] == [0, 0], {
+        n: log.read_text() for n, log in logs.items()
+    }
 
 
 def test_a_serving_environment_stays_small(tmp_path: Path) -> None:
@@ -166,9 +165,11 @@ def test_a_serving_environment_stays_small(tmp_path: Path) -> None:
     for name in ("Makefile", "deploy/requirements/runtime.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    subprocess.run(["make", "setup"], cwd=tmp_path, check=True, timeout=200, env=os.environ | {"MAKEFLAGS": ""})
+    subprocess.run(["make", "setup"], cwd=tmp_path, check=True, timeout=PROGRAM_S, env=os.environ | {"MAKEFLAGS": ""})
     python = tmp_path / ".venv" / "bin" / "python"
-    subprocess.run([python, "-m", "compileall", "-q", "-j2", tmp_path / ".venv" / "lib"], check=False, timeout=100)
+    subprocess.run(
+        [python, "-m", "compileall", "-q", "-j2", tmp_path / ".venv" / "lib"], check=False, timeout=PROGRAM_S
+    )
     files = [path.lstat() for path in (tmp_path / ".venv").rglob("*") if not path.is_dir()]
     installed = sum(file.st_blocks * 512 for file in files)
     print(f"installed: {installed / 1e6:.0f} MB")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.deploy.stack import ROOT
+from tests.support.waiting import PATIENCE_S
 
 TARGETS = {
     "setup",
@@ -31,7 +32,9 @@ TARGETS = {
 
 
 def _make(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["make", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
 
 def test_make_alone_lists_the_commands() -> None:

@@ -18,7 +18,7 @@ def stubborn() -> Iterator[Child]:
     part = Part("stubborn", [sys.executable, "-c", STUBBORN], {}, stop_after_s=0.5)
     child = Child(part, log=lambda name, line: None)
     child.start()
-    wait_until(lambda: "up" in child.tail, 10, "the program did not start")
+    wait_until(lambda: "up" in child.tail, "the program did not start")
     yield child
     child.stop(impatient=lambda: True)
 
@@ -46,6 +46,6 @@ def test_the_log_of_a_part_reaches_the_caller_line_by_line() -> None:
     part = Part("echo", [sys.executable, "-c", "print('one'); print('two')"], {}, stop_after_s=5)
     child = Child(part, log=lambda name, line: lines.append((name, line)))
     child.start()
-    wait_until(lambda: child.exit_code() is not None, 10, "the program did not end")
+    wait_until(lambda: child.exit_code() is not None, "the program did not end")
     assert child.stop(impatient=lambda: False) == 0
     assert lines == [("echo", "one"), ("echo", "two")]

@@ -8,12 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.deploy.stack import START_S, Stack, all_gone, ask, running
+from tests.deploy.stack import Stack, all_gone, ask, running
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import wait_until
-
-BACK_S = 40.0
-"""A part is back after its pause and its start."""
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +41,16 @@ def _wait_until_succeeded(url: str, job: str) -> None:
         assert status in {0, 200, 503}, record
         return status == 200 and record["status"] == "succeeded"
 
-    wait_until(succeeded, BACK_S, f"job {job} did not succeed")
+    wait_until(succeeded, f"job {job} did not succeed")
 
 
 def _kill(stack: Stack, name: str) -> None:
     """Kill a part's head, and return when another process runs that part and serves."""
     before = stack.parts()[name]
     before.kill()
-    wait_until(lambda: stack.parts().get(name, before).pid != before.pid, BACK_S, f"{name} did not come back")
+    wait_until(lambda: stack.parts().get(name, before).pid != before.pid, f"{name} did not come back")
     url = stack.wait_until_ready()
-    wait_until(lambda: ask(f"{url}/readyz")[0] == 200, BACK_S, f"not ready after the {name} was killed")
+    wait_until(lambda: ask(f"{url}/readyz")[0] == 200, f"not ready after the {name} was killed")
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "seq2seq", "gateway"])
@@ -131,7 +128,7 @@ def test_killing_the_supervisor_leaves_no_process_behind(tmp_path: Path) -> None
         family = stack.family()
         assert len(family) >= 3
         assert stack.end(signal.SIGKILL) == -signal.SIGKILL
-    wait_until(lambda: all_gone(family), 15, f"still running: {[p for p in family if p.is_running()]}")
+    wait_until(lambda: all_gone(family), f"still running: {[p for p in family if p.is_running()]}")
 
 
 def test_a_worker_without_packages_is_left_out_and_the_others_serve(tmp_path: Path) -> None:
@@ -144,7 +141,7 @@ def test_a_worker_without_packages_is_left_out_and_the_others_serve(tmp_path: Pa
 
 def test_a_wrong_setting_ends_the_stack_instead_of_looping(tmp_path: Path) -> None:
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path), TRIPTYCH_LEASE_S="soon") as stack:
-        assert stack.wait(START_S) == 2
+        assert stack.wait(PATIENCE_S) == 2
     assert "refused to start" in stack.log
     assert "TRIPTYCH_LEASE_S=soon" in stack.log
     assert "died" not in stack.log
@@ -153,7 +150,7 @@ def test_a_wrong_setting_ends_the_stack_instead_of_looping(tmp_path: Path) -> No
 def test_an_open_address_without_keys_is_refused_with_the_gateways_own_words(tmp_path: Path) -> None:
     settings = {"TRIPTYCH_HOST": "0.0.0.0", "TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path)}
     with running(**settings) as stack:
-        assert stack.wait(START_S) == 2
+        assert stack.wait(PATIENCE_S) == 2
     assert "gateway refused to start" in stack.log
 
 

@@ -35,7 +35,6 @@ def bench(*arguments: str, module: str = "benchmarks", timeout_s: float = 280) -
     )
 
 
-@pytest.mark.timeout(300)
 def test_a_quick_run_prints_every_figure_as_a_plausible_ratio(tmp_path: Path) -> None:
     done = bench("--quick", "--json", str(tmp_path / "out" / "figures.json"))
 
@@ -67,7 +66,6 @@ def need(*files: str) -> None:
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
-@pytest.mark.timeout(300)
 def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) -> None:
     need(*(f"packages/{name}/manifest.toml" for name in ("bench-tiny", "bench-tiny-concat", "bench-tiny-int8")))
     json_file = tmp_path / "figures.json"
@@ -90,7 +88,6 @@ def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) ->
         assert word in done.stdout
 
 
-@pytest.mark.timeout(300)
 def test_a_quick_run_of_encoder_decoders_measures_every_figure(tmp_path: Path) -> None:
     need("packages/bench-t5-tiny/manifest.toml", "optimum/t5-tiny/config.json")
     json_file = tmp_path / "figures.json"

@@ -13,7 +13,7 @@ from contracts.store.registry import Registry
 from tests.e2e.workers import TENANT, Worker, running_worker
 from tests.support.valkey import ValkeyServer
 from tests.support.versions import STARTERS, put_version
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 MODEL = "starter-generate"
 SETTINGS = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MODELS": MODEL, "TRIPTYCH_THREADS": "1"}
@@ -34,7 +34,7 @@ def decoder(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
 def begun(decoder: Worker, **more: Any) -> str:
     """Submit a long job and return its id once it writes."""
     job_id = decoder.submit(MODEL, LONG_INPUTS, LONG, task="generate", stream=True, **more)
-    wait_until(lambda: told(decoder, job_id), 20, "the job does not write")
+    wait_until(lambda: told(decoder, job_id), "the job does not write")
     return job_id
 
 
@@ -56,7 +56,7 @@ def assert_idle(decoder: Worker) -> None:
         now = figures(decoder)
         return (now.rows_running, now.rows_waiting, now.cache_tokens) == (0, 0, 0)
 
-    wait_until(idle, 10 * BEAT_S, f"rows were left: {figures(decoder)}")
+    wait_until(idle, f"rows were left: {figures(decoder)}")
     assert figures(decoder).cache_max_tokens > 0
 
 
@@ -93,7 +93,7 @@ def test_what_it_has_done_is_told(decoder: Worker) -> None:
     def counted() -> bool:
         return figures(decoder).tokens_out == usage["tokens_out"]
 
-    wait_until(counted, 10 * BEAT_S, f"{usage} and {figures(decoder)} differ")
+    wait_until(counted, f"{usage} and {figures(decoder)} differ")
     now = figures(decoder)
     assert now.tokens_in == 3 * usage["tokens_in"], "each text reads its prompt"
     assert sum(now.first_token.counts) == 1 and sum(now.token_gap.counts) == usage["tokens_out"] - 6
@@ -127,9 +127,9 @@ def test_a_worker_that_is_killed_has_told_the_beginning_of_what_the_next_one_wri
     lease = {"TRIPTYCH_LEASE_S": "1"}
     with running_worker("decoder", valkey_server, tmp_path / "one.log", **SETTINGS, **lease) as first:
         job_id = first.submit(MODEL, LONG_INPUTS[:12], LONG, task="generate", stream=True)
-        wait_until(lambda: told(first, job_id) > 1, 20, "the job does not write")
+        wait_until(lambda: told(first, job_id) > 1, "the job does not write")
         first.process.kill()
-        first.process.wait(10)
+        first.process.wait(PATIENCE_S)
     with running_worker("decoder", valkey_server, tmp_path / "two.log", **SETTINGS, **lease) as second:
         job = second.ended(job_id)
         assert (job.status, job.attempt, job.crashes) == ("succeeded", 2, 1)
@@ -152,12 +152,12 @@ def test_running_jobs_end_on_the_version_that_they_began_on(valkey_server: Valke
     with running_worker("decoder", valkey_server, tmp_path / "worker.log", **settings) as decoder:
         old = begun(decoder)
         put_version(STARTERS / MODEL, folder, "v2")
-        wait_until(lambda: "new version served" in decoder.log(), 30, "the new version was not taken")
+        wait_until(lambda: "new version served" in decoder.log(), "the new version was not taken")
         new = decoder.ended(decoder.submit(MODEL, "The", {"max_new_tokens": 3}, task="generate"))
         assert (new.status, new.model_revision) == ("succeeded", "v2")
         num_told = told(decoder, old)
-        wait_until(lambda: told(decoder, old) > num_told, 20, "the old job does not go on")
+        wait_until(lambda: told(decoder, old) > num_told, "the old job does not go on")
         assert decoder.job(old).status == "running" and "old version dropped" not in decoder.log()
         decoder.store.cancel(old, TENANT)
-        wait_until(lambda: "old version dropped" in decoder.log(), 30, "the old version was kept")
+        wait_until(lambda: "old version dropped" in decoder.log(), "the old version was kept")
         assert decoder.terminate() == 0, decoder.log()

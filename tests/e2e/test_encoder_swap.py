@@ -15,7 +15,7 @@ from tests.e2e.workers import Worker, running_worker
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from tests.support.valkey import ValkeyServer
 from tests.support.versions import STARTERS, put_version
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 NUM_CLIENTS = 8
 NUM_SWAPS = 10
@@ -30,7 +30,7 @@ def wait_for_revision(encoder: Worker, name: str, revision: str) -> None:
         assert encoder.process.poll() is None, encoder.log()[-3000:]
         return registry.models()[name].revision == revision
 
-    wait_until(announced, 30, f"revision {revision} of {name} was not announced")
+    wait_until(announced, f"revision {revision} of {name} was not announced")
 
 
 class Clients:
@@ -60,7 +60,7 @@ class Clients:
         """Stop; return the revisions of all answers, or raise what a client found wrong."""
         self._stop.set()
         with self._pool:
-            return [revision for run in self._runs for revision in run.result(60)]
+            return [revision for run in self._runs for revision in run.result(PATIENCE_S)]
 
 
 @pytest.fixture
@@ -72,7 +72,6 @@ def tiny(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
         yield encoder
 
 
-@pytest.mark.timeout(240)
 def test_ten_swaps_under_load_lose_no_job_and_mix_no_versions(tiny: Worker, tmp_path: Path) -> None:
     """With a broken version between: half of a graph under the manifest of a whole one."""
     folder = tmp_path / "packages" / "tiny"
@@ -81,12 +80,12 @@ def test_ten_swaps_under_load_lose_no_job_and_mix_no_versions(tiny: Worker, tmp_
         revision = "2" if swap % 2 == 0 else "1"
         if swap == NUM_SWAPS // 2:
             replace_package(folder, graph=b"half a graph", normalize=False, revision="9")
-            wait_until(lambda: "new version refused" in tiny.log(), 30, "the broken version was not refused")
+            wait_until(lambda: "new version refused" in tiny.log(), "the broken version was not refused")
         replace_package(folder, graph=vectors_graph(int(revision)), normalize=False, revision=revision)
         wait_for_revision(tiny, "tiny", revision)
     revisions = clients.results()
     assert set(revisions) == {"1", "2"} and len(revisions) > 10 * NUM_SWAPS
-    wait_until(lambda: tiny.log().count("old version dropped") == NUM_SWAPS, 30, "old versions were kept")
+    wait_until(lambda: tiny.log().count("old version dropped") == NUM_SWAPS, "old versions were kept")
     assert tiny.log().count("not an ONNX graph") == 1
     assert tiny.terminate() == 0, tiny.log()[-3000:]
 
@@ -106,7 +105,6 @@ def test_sighup_looks_at_once_and_ends_nothing(valkey_server: ValkeyServer, tmp_
         assert encoder.terminate() == 0
 
 
-@pytest.mark.timeout(240)
 def test_twenty_versions_of_a_real_model_leave_no_memory_behind(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     """A version of this model takes about 20 MB."""
     folder = tmp_path / "packages" / "starter-embed"
@@ -119,6 +117,6 @@ def test_twenty_versions_of_a_real_model_leave_no_memory_behind(valkey_server: V
             put_version(STARTERS / "starter-embed", folder, f"v{number}")
             wait_for_revision(encoder, "starter-embed", f"v{number}")
             assert encoder.answer("starter-embed", "where is my parcel") == expected
-            wait_until(lambda: encoder.log().count("old version dropped") == number, 30, "an old version was kept")  # noqa: B023
+            wait_until(lambda: encoder.log().count("old version dropped") == number, "an old version was kept")  # noqa: B023
             sizes.append(encoder.memory_mb())
         assert max(sizes[-5:]) - max(sizes[:3]) < 8, sizes

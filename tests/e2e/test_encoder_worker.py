@@ -202,7 +202,7 @@ def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Worker,
     for _ in range(3):
         encoder.client.lpush(QUEUE, raw)
     assert encoder.ended(encoder.submit("tiny", "w1"), timeout_s=20).status == "succeeded"
-    wait_until(lambda: encoder.client.llen(QUEUE) == 0, 20, "the message is still in the queue")
+    wait_until(lambda: encoder.client.llen(QUEUE) == 0, "the message is still in the queue")
 
 
 def test_a_connection_lost_in_the_middle_of_everything_is_made_again(encoder: Worker) -> None:
@@ -232,7 +232,7 @@ def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
     texts = [" ".join(["w1"] * 60)] * 2048
     with running_worker("encoder", valkey_server, tmp_path / "first.log", **settings) as encoder:
         ids = [encoder.submit("tiny", texts) for _ in range(12)]
-        wait_until(lambda: encoder.job(ids[0]).status != "queued", 20, "the first job did not start")
+        wait_until(lambda: encoder.job(ids[0]).status != "queued", "the first job did not start")
         assert encoder.terminate() == 0, encoder.log()
         states = [encoder.job(job_id).status for job_id in ids]
         assert set(states) <= {"succeeded", "queued"} and "queued" in states and states[0] == "succeeded", states

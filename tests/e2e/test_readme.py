@@ -12,6 +12,7 @@ import pytest
 
 from tests.deploy.stack import ROOT, environment, running
 from tests.support.valkey import free_port
+from tests.support.waiting import PATIENCE_S
 
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
@@ -39,7 +40,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def printed(command: list[str]) -> str:
     """Run an example; return what it printed."""
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=environment(no_proxy="127.0.0.1")
+        command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment(no_proxy="127.0.0.1")
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

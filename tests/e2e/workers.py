@@ -19,11 +19,10 @@ from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import Family, num_inputs
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 TENANT = "acme"
-START_S = 40.0
 
 
 def _environment(**settings: str) -> dict[str, str]:
@@ -34,7 +33,7 @@ def run_worker_command(family: Family, *arguments: str, **settings: str) -> "sub
     """Run a worker program that ends by itself, with these arguments and settings."""
     command = [sys.executable, "-m", f"workers.{family}", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=_environment(**settings), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=_environment(**settings), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -77,7 +76,7 @@ class Worker:
             assert self.process.poll() is None, self.log()
             return self.process.pid in {card.pid for card in registry.workers()}
 
-        wait_until(announced, START_S, "the worker did not get ready")
+        wait_until(announced, "the worker did not get ready")
 
     def submit(
         self,
@@ -118,7 +117,7 @@ class Worker:
             job = self.job(job_id)
             return job if job.finished else None
 
-        job = wait_until(look, timeout_s, f"job {job_id} did not end")
+        job = wait_until(look, f"job {job_id} did not end")
         assert job is not None
         return job
 
@@ -145,7 +144,7 @@ class Worker:
         """Leave nothing behind."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
         self.client.close()
         self.client.connection_pool.disconnect()
 

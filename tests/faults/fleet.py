@@ -17,9 +17,7 @@ from contracts.store.registry import Registry
 from tests.faults.faulty_worker import MODEL
 from tests.faults.worker_process import Worker
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import wait_until
-
-START_S = 40.0
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 class Fleet:
@@ -75,7 +73,6 @@ class Fleet:
         for worker in workers:
             wait_until(
                 lambda pid=worker.pid, alive=worker.alive: not alive() or pid in {c.pid for c in registry.workers()},
-                START_S,
                 f"the worker did not get ready:\n{worker.log()[-2000:]}",
             )
             assert worker.alive(), worker.log()[-2000:]
@@ -84,7 +81,7 @@ class Fleet:
         """Return the task and the request of a job on a text."""
         return "classify", {"inputs": text}
 
-    def submit(self, text: str | list[str], *, deadline_s: float = 120) -> str:
+    def submit(self, text: str | list[str], *, deadline_s: float = 600) -> str:
         """Submit a job of the fleet's kind; return its id."""
         task, request = self.work(text)
         job = NewJob(
@@ -96,7 +93,7 @@ class Fleet:
             metadata=b"{}",
             num_inputs=1,
             deadline_s=deadline_s,
-            timeout_s=60,
+            timeout_s=300,
             ttl_s=3600,
         )
         return self.store.submit(job, Admission())[0]
@@ -107,7 +104,7 @@ class Fleet:
 
     def wait_running(self, job_id: str) -> Job:
         """Wait until a worker has claimed the job."""
-        wait_until(lambda: self.job(job_id).status == "running", 20, "the job was not claimed")
+        wait_until(lambda: self.job(job_id).status == "running", "the job was not claimed")
         return self.job(job_id)
 
     def num_ended(self, job_ids: list[str]) -> int:
@@ -122,7 +119,7 @@ class Fleet:
         """Return how many messages wait in the model's queue and its suspect lane."""
         return self.store.num_messages(queue_of(self.model))
 
-    def assert_each_ended_once(self, job_ids: list[str], timeout_s: float) -> dict[str, Job]:
+    def assert_each_ended_once(self, job_ids: list[str]) -> dict[str, Job]:
         """Prove that nothing is lost, answered twice or waiting for ever; return the records."""
         assert len(set(job_ids)) == len(job_ids)
         waiting = set(job_ids)
@@ -131,7 +128,7 @@ class Fleet:
             waiting.difference_update([job_id for job_id in waiting if self.job(job_id).finished])
             return not waiting
 
-        wait_until(all_ended, timeout_s, f"of {len(job_ids)} jobs some never ended")
+        wait_until(all_ended, f"of {len(job_ids)} jobs some never ended")
         jobs = {job_id: self.job(job_id) for job_id in job_ids}
         for job_id in job_ids:
             ends = [event.name for event in self.store.events(job_id, "0") if event.name in TERMINAL]
@@ -145,7 +142,7 @@ class Fleet:
     def assert_takes_jobs(self) -> None:
         """Prove that the workers that are left still take jobs."""
         job_id = self.submit("a last, quiet job")
-        wait_until(lambda: self.job(job_id).finished, 20, "the workers take no more jobs")
+        wait_until(lambda: self.job(job_id).finished, "the workers take no more jobs")
         assert self.job(job_id).status == "succeeded"
 
     def close(self) -> None:
@@ -177,7 +174,7 @@ class Supervision:
     def stop(self) -> None:
         """Leave the worker as it is from now on."""
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
 
 def redis_of(server: ValkeyServer) -> "redis.Redis":

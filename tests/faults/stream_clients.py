@@ -12,8 +12,8 @@ from contracts.jobs import TERMINAL
 from tests.faults.faulty_decoder import MODEL
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.streams import each_item
+from tests.support.waiting import PATIENCE_S
 
-END_S = 40.0
 NUM_TOKENS = 120
 WILD: dict[str, Any] = {"temperature": 1.0, "max_tokens": NUM_TOKENS}
 GREEDY: dict[str, Any] = {"temperature": 0.0, "max_tokens": NUM_TOKENS}
@@ -44,7 +44,7 @@ class Client(threading.Thread):
 
     def end(self) -> None:
         """Wait for the end of the stream."""
-        self.join(END_S)
+        self.join(PATIENCE_S)
         assert not self.is_alive(), "a stream without an end"
 
 
@@ -53,7 +53,7 @@ class OpenAIChat(Client):
 
     def __init__(self, gateway: GatewayProcess, body: dict[str, Any]) -> None:
         self.chunks: list[Any] = []
-        self._client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0, timeout=END_S)
+        self._client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0, timeout=PATIENCE_S)
         self._body = body
         super().__init__()
 
@@ -86,7 +86,7 @@ class RawChat(Client):
 
     def read(self) -> None:
         url, body, headers = self._call
-        with httpx.stream("POST", url, json=body, headers=headers, timeout=END_S) as answer:
+        with httpx.stream("POST", url, json=body, headers=headers, timeout=PATIENCE_S) as answer:
             assert answer.status_code == 200, answer.read()
             self.job_id = answer.headers["X-Triptych-Job-Id"]
             for item in each_item(answer):
@@ -128,14 +128,14 @@ class Following(Client):
     def _read_on(self) -> None:
         headers = {"Last-Event-ID": self.events[-1]["id"]} if self.events else {}
         url = f"{self._url_of()}/v1/jobs/{self.job_id}/events"
-        with httpx.stream("GET", url, headers=headers, timeout=END_S) as answer:
+        with httpx.stream("GET", url, headers=headers, timeout=PATIENCE_S) as answer:
             if answer.status_code == 200:
                 for item in each_item(answer):
                     self.events.append(item)
 
     def end(self) -> None:
         """Wait for the end of the job."""
-        self.join(END_S)
+        self.join(PATIENCE_S)
         self._given_up.set()
         assert not self.is_alive(), "the job's events have no end"
 

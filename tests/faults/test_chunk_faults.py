@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from tests.faults.slow_seq2seq import MODEL, STEP_S
-from tests.faults.stream_clients import END_S, Following
+from tests.faults.stream_clients import Following
 from tests.faults.worker_process import Worker
 from tests.faults.writing_fleet import WritingFleet
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 NUM_SENTENCES = 90
 SENTENCES = [f"I have {number} apples." for number in range(2, NUM_SENTENCES + 2)]
@@ -61,16 +61,15 @@ def freeze(worker: Worker) -> None:
 
 def tell_to_leave(worker: Worker) -> None:
     worker.signal(signal.SIGTERM)
-    assert worker.process.wait(20) == 0, worker.log()[-2000:]
+    assert worker.process.wait(PATIENCE_S) == 0, worker.log()[-2000:]
 
 
 def post(url: str, body: dict[str, Any]) -> Any:
-    answer = httpx.post(url, json=body, timeout=END_S)
+    answer = httpx.post(url, json=body, timeout=PATIENCE_S)
     assert answer.is_success, answer.text
     return answer.json()
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("lose", [kill, freeze, tell_to_leave])
 def test_a_text_whose_worker_is_lost_half_way_comes_back_whole(
     fleet: RewritingFleet, lose: Callable[[Worker], None]
@@ -85,12 +84,12 @@ def test_a_text_whose_worker_is_lost_half_way_comes_back_whole(
         assert not progress.finished, "it was too quick to be lost"
         return progress.progress_done >= BEGUN
 
-    wait_until(half_way, END_S, "the text is not translated")
+    wait_until(half_way, "the text is not translated")
     assert fleet.job(job_id).progress_total == NUM_SENTENCES
     heir = fleet.start_worker()
     lose(lost)
     client.end()
-    (job,) = fleet.assert_each_ended_once([job_id], END_S).values()
+    (job,) = fleet.assert_each_ended_once([job_id]).values()
     assert (job.status, job.attempt, job.crashes) == ("succeeded", 2, int(lose is not tell_to_leave))
     assert (job.progress_done, job.progress_total) == (NUM_SENTENCES, NUM_SENTENCES)
 

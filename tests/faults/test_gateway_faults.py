@@ -9,14 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from contracts.jobs import queue_of
 from contracts.store.job_store import PREFIX
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import Fleet, redis_of
 from tests.support.valkey import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 NUM_KILLS = 5
 NUM_CLIENTS = 8
@@ -36,11 +34,11 @@ def running_gateway(fleet: Fleet, port: int) -> Iterator["subprocess.Popen[bytes
             start_new_session=True,
         )
     try:
-        wait_until(lambda: _status(port, "/readyz") == 200, 30, "the gateway did not get ready")
+        wait_until(lambda: _status(port, "/readyz") == 200, "the gateway did not get ready")
         yield process
     finally:
         os.killpg(process.pid, 9)
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 def _status(port: int, path: str) -> int | None:
@@ -79,7 +77,6 @@ class Client(threading.Thread):
             connection.close()
 
 
-@pytest.mark.timeout(240)
 def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet) -> None:
     fleet.start_worker().kill()  # the model is known from now on; nobody works, so that every message can be counted
     client = redis_of(fleet.server)
@@ -90,21 +87,20 @@ def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet)
             clients = [Client(port, number) for number in range(NUM_CLIENTS)]
             for one in clients:
                 one.start()
-            wait_until(lambda c=clients: sum(len(one.accepted) for one in c) >= 40, 30, "nothing was accepted")
+            wait_until(lambda c=clients: sum(len(one.accepted) for one in c) >= 40, "nothing was accepted")
             os.killpg(gateway.pid, 9)
             for one in clients:
-                one.join(20)
+                one.join(PATIENCE_S)
                 accepted += one.accepted
         num_records = sum(1 for _ in client.scan_iter(f"{PREFIX}job:*", count=1000))
         assert client.llen(queue_of(MODEL)) == num_records, "a record without its message, or a message without one"
     written = [key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)]
     assert set(accepted) <= set(written)
     fleet.start_worker()
-    wait_until(lambda: fleet.store.num_live() == 0, 60, "some jobs never ended")
+    wait_until(lambda: fleet.store.num_live() == 0, "some jobs never ended")
     assert fleet.store.num_finished() == {(MODEL, "succeeded"): len(written)}
 
 
-@pytest.mark.timeout(120)
 def test_a_record_whose_message_was_lost_is_run_all_the_same(fleet: Fleet) -> None:
     """Between record and message there is no moment to die in; so the message is taken away behind the gateway."""
     fleet.start_worker().kill()

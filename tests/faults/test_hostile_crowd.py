@@ -7,12 +7,12 @@ from itertools import cycle
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.faults.faulty_decoder import MODEL
 from tests.faults.stream_clients import RawChat, chat
 from tests.faults.writing_fleet import WritingFleet
 from tests.gateway.gateway_process import GatewayProcess
+from tests.support.waiting import PATIENCE_S
 
 NUM_CROWDS = 4
 GENERATE, CHAT, COMPLETION = "/v1/generate", "/v1/chat/completions", "/v1/completions"
@@ -74,7 +74,9 @@ class Crowd(threading.Thread):
 
     def run(self) -> None:
         requests = list(each_bad_request())
-        with httpx.Client(base_url=self._url, timeout=30, headers={"Content-Type": "application/json"}) as client:
+        with httpx.Client(
+            base_url=self._url, timeout=PATIENCE_S, headers={"Content-Type": "application/json"}
+        ) as client:
             for number, (name, path, body) in enumerate(cycle(requests)):
                 if number >= len(requests) and self.enough.is_set():
                     return
@@ -94,7 +96,9 @@ def told(gateway: GatewayProcess) -> list[str]:
 def written(gateway: GatewayProcess, **parameters: Any) -> dict[str, Any]:
     """Return what the prompt is continued with."""
     answer = httpx.post(
-        f"{gateway.url}{GENERATE}", json={**BODIES[GENERATE], "parameters": {**GREEDY, **parameters}}, timeout=30
+        f"{gateway.url}{GENERATE}",
+        json={**BODIES[GENERATE], "parameters": {**GREEDY, **parameters}},
+        timeout=PATIENCE_S,
     )
     assert answer.status_code == 200, answer.text
     found = answer.json()
@@ -116,7 +120,6 @@ def assert_right_texts(gateway: GatewayProcess) -> None:
     assert stopped == {"generated_text": text[: text.index(stop)], "finish_reason": "stop_sequence"}
 
 
-@pytest.mark.timeout(180)
 def test_neighbours_do_not_notice_a_hostile_crowd(decoders: WritingFleet) -> None:
     gateway, (worker,) = decoders.start()
     isolated = told(gateway)
@@ -126,7 +129,7 @@ def test_neighbours_do_not_notice_a_hostile_crowd(decoders: WritingFleet) -> Non
     for crowd in crowds:
         crowd.enough.set()
     for crowd in crowds:
-        crowd.join(40)
+        crowd.join(PATIENCE_S)
         assert not crowd.is_alive(), "a request without an answer"
         assert len(crowd.answers) == 2 * len(FIELDS) + len(RAW)
         for name, (status, error) in crowd.answers.items():

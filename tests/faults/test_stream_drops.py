@@ -19,7 +19,6 @@ from tests.support.waiting import wait_until
 NUM_STREAMS = 200
 NUM_DEAF = 20
 NUM_BEGUN = 20
-IDLE_S = 20.0
 KEPT_MB = 6.0
 LONG: dict[str, Any] = {"temperature": 100.0, "max_tokens": 200, "n": 4}
 """So wild that hardly a text ends before its limit."""
@@ -36,12 +35,12 @@ def open_and_drop(fleet: WritingFleet, gateway: GatewayProcess) -> None:
                 told.append(open_streams.enter_context(_stream(gateway, "Tell me", LONG)))
             else:
                 deaf_streams.enter_context(_stream(gateway, "Tell me all", LOUD, receive_bytes=1024))
-        wait_until(lambda: len(select.select(told, [], [], 0)[0]) >= NUM_BEGUN, 20, "too few have begun")
+        wait_until(lambda: len(select.select(told, [], [], 0)[0]) >= NUM_BEGUN, "too few have begun")
         for connection in told[::3]:  # closing sends a reset
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         open_streams.close()
         # The deaf ones stay a while longer than the others.
-        wait_until(lambda: num_streams(gateway) <= NUM_DEAF, IDLE_S, "dropped streams stay open")
+        wait_until(lambda: num_streams(gateway) <= NUM_DEAF, "dropped streams stay open")
 
 
 def _stream(gateway: GatewayProcess, text: str, parameters: dict[str, Any], **more: Any) -> Any:
@@ -57,9 +56,9 @@ def assert_idle(fleet: WritingFleet, gateway: GatewayProcess) -> None:
         assert now is not None
         return (card.running, now.rows_running, now.rows_waiting, now.cache_tokens) == (0, 0, 0, 0)
 
-    wait_until(lambda: fleet.store.num_live() == 0, IDLE_S, "jobs are left")
-    wait_until(lambda: num_streams(gateway) == 0, IDLE_S, "streams are left")
-    wait_until(idle, IDLE_S, "rows are left")
+    wait_until(lambda: fleet.store.num_live() == 0, "jobs are left")
+    wait_until(lambda: num_streams(gateway) == 0, "streams are left")
+    wait_until(idle, "rows are left")
 
 
 def growth_mb(fleet: WritingFleet, gateway: GatewayProcess, processes: list[psutil.Process]) -> float:
@@ -80,9 +79,7 @@ def test_streams_opened_and_dropped_leave_nothing(decoders: WritingFleet) -> Non
     warm_up = growth_mb(decoders, gateway, processes)
     # What is kept is kept in each round; what a busier round needs for a while is not.
     # So a round in which nothing stays proves it, however many a busy machine needs until then.
-    wait_until(
-        lambda: growth_mb(decoders, gateway, processes) <= KEPT_MB, 75, f"memory is kept; {warm_up:g} MB at first"
-    )
+    wait_until(lambda: growth_mb(decoders, gateway, processes) <= KEPT_MB, f"memory is kept; {warm_up:g} MB at first")
     assert worker.alive()
     decoders.assert_takes_jobs()
 
@@ -95,8 +92,8 @@ def test_a_client_that_reads_nothing_is_given_up(decoders: WritingFleet) -> None
     with ExitStack() as deaf:
         for _ in range(3):
             deaf.enter_context(_stream(gateway, "Tell me all", LOUD, receive_bytes=1024))
-        wait_until(lambda: num_streams(gateway) == 3, 10, "the streams are not open")
-        wait_until(lambda: num_streams(gateway) == 0, 20, "who reads nothing keeps a stream for ever")
+        wait_until(lambda: num_streams(gateway) == 3, "the streams are not open")
+        wait_until(lambda: num_streams(gateway) == 0, "who reads nothing keeps a stream for ever")
     assert_idle(decoders, gateway)
     assert "Traceback" not in gateway.log.read_text()
 
@@ -108,7 +105,7 @@ def test_clients_that_leave_while_the_store_is_away_cancel_their_jobs_all_the_sa
         # One after the other: whichever comes first takes all places, and the other one waits.
         read_until(streams.enter_context(_stream(gateway, "fault:slow=0.1", slow)), b"assistant")
         streams.enter_context(_stream(gateway, "fault:slow=0.1", slow))
-        wait_until(lambda: writing_fleet.store.num_live() == 2, 10, "not all are submitted")
+        wait_until(lambda: writing_fleet.store.num_live() == 2, "not all are submitted")
         writing_fleet.server.freeze()
     threading.Event().wait(3)  # the fault itself: longer than the gateway's patience
     writing_fleet.server.thaw()

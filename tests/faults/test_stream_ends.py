@@ -34,9 +34,9 @@ def follow(gateway: GatewayProcess, num_texts: int, **more: Any) -> Following:
 def begun(gateway: GatewayProcess, **more: Any) -> tuple[Following, Following]:
     """Return a job whose texts have all places and are written, and one that waits for a place."""
     running = follow(gateway, MAX_ROWS, **more)
-    wait_until(lambda: len(running.told(1)) == MAX_ROWS, 20, "the texts are not written")
+    wait_until(lambda: len(running.told(1)) == MAX_ROWS, "the texts are not written")
     waiting = follow(gateway, 1)
-    wait_until(lambda: waiting.attempts == [1], 20, "the job behind it was not taken")
+    wait_until(lambda: waiting.attempts == [1], "the job behind it was not taken")
     return running, waiting
 
 
@@ -47,7 +47,7 @@ def has_place(fleet: WritingFleet, waiting: Following, timeout_s: float = 20) ->
         told = [event.id for event in fleet.store.events(waiting.job_id, "0") if event.name == "output"]
         return int(told[0].partition("-")[0]) / 1000 if told else 0.0
 
-    return wait_until(first, timeout_s, "no place became free")
+    return wait_until(first, "no place became free")
 
 
 def cancel(gateway: GatewayProcess, following: Following) -> None:
@@ -67,7 +67,7 @@ def test_a_cancel_takes_effect_within_about_a_step(full: tuple[WritingFleet, Gat
     assert running.events[-1]["event"] == "cancelled"
     cancel(gateway, waiting)
     waiting.end()
-    jobs = fleet.assert_each_ended_once([running.job_id, waiting.job_id], 5)
+    jobs = fleet.assert_each_ended_once([running.job_id, waiting.job_id])
     assert {(job.status, job.attempt) for job in jobs.values()} == {("cancelled", 1)}
 
 
@@ -80,4 +80,4 @@ def test_a_deadline_takes_effect_within_about_a_step(full: tuple[WritingFleet, G
     assert 0 <= left_at - job.deadline_at <= SOON_S
     assert job.status == running.events[-1]["event"] == "expired"
     cancel(gateway, waiting)
-    fleet.assert_each_ended_once([running.job_id, waiting.job_id], 5)
+    fleet.assert_each_ended_once([running.job_id, waiting.job_id])

@@ -9,7 +9,7 @@ import openai
 import psutil
 import pytest
 
-from tests.faults.stream_clients import END_S, NUM_TOKENS, WILD, Following, OpenAIChat, RawChat, chat
+from tests.faults.stream_clients import NUM_TOKENS, WILD, Following, OpenAIChat, RawChat, chat
 from tests.faults.writing_fleet import WritingFleet, texts_of
 from tests.support.waiting import wait_until
 
@@ -40,12 +40,12 @@ def test_the_store_fails_in_mid_stream(writing_fleet: WritingFleet, strike: Call
     gateway, (worker,) = fleet.start()
     chats = [RawChat(gateway, chat(f"{SLOW} {number}", **WILD)) for number in range(2)]
     native = Following(lambda: gateway.url, submit(fleet, gateway.url))
-    wait_until(lambda: native.told(1) and all(one.text for one in chats), 20, "a stream does not begin")
+    wait_until(lambda: native.told(1) and all(one.text for one in chats), "a stream does not begin")
     strike(fleet)
     for client in (*chats, native):
         client.end()
         assert client.error is None, client.error
-    jobs = fleet.assert_each_ended_once([one.job_id for one in (*chats, native)], END_S)
+    jobs = fleet.assert_each_ended_once([one.job_id for one in (*chats, native)])
     for one in chats:
         (text,) = texts_of(jobs[one.job_id])
         if one.last == "[DONE]":
@@ -76,14 +76,14 @@ def test_a_gateway_is_killed_in_mid_stream_and_clients_go_on_at_another(writing_
     key = {"Idempotency-Key": "the same again"}
     begun = RawChat(doomed, chat(SLOW, **WILD), **key)
     lost = OpenAIChat(doomed, chat(SLOW, **WILD))
-    wait_until(lambda: native.told(1) and begun.text and lost.text, 20, "a stream does not begin")
+    wait_until(lambda: native.told(1) and begun.text and lost.text, "a stream does not begin")
     for process in (psutil.Process(doomed.pid), *psutil.Process(doomed.pid).children()):
         process.kill()
     urls.append(other.url)
     again = RawChat(other, chat(SLOW, **WILD), **key)
     for client in (native, begun, lost, again):
         client.end()
-    jobs = fleet.assert_each_ended_once([one.job_id for one in (native, again, lost)], END_S)
+    jobs = fleet.assert_each_ended_once([one.job_id for one in (native, again, lost)])
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 1)}
     assert native.num_connections > 1 and native.told(1) == texts_of(jobs[native.job_id])
     assert_saw_all(fleet, native)

@@ -6,32 +6,30 @@ import time
 import pytest
 
 from tests.faults.fleet import Fleet, Supervision
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 RECOVERY_S = 17.0
 NUM_FROZEN = 20
 
 
-@pytest.mark.timeout(300)
 def test_a_worker_frozen_before_it_claims_and_then_killed_loses_nothing(fleet: Fleet) -> None:
     """The frozen worker's BRPOP takes the message, and it dies with it: Celery alone loses every one of these."""
     job_ids = []
     for _ in range(NUM_FROZEN):
         worker = fleet.start_worker()
-        wait_until(fleet.worker_waits_for_messages, 10, "the worker does not wait for messages")
+        wait_until(fleet.worker_waits_for_messages, "the worker does not wait for messages")
         worker.signal(signal.SIGSTOP)
         job_ids.append(fleet.submit("the message of this job dies with its worker"))
-        wait_until(lambda: fleet.num_messages() == 0, 5, "the frozen worker did not take the message")
+        wait_until(lambda: fleet.num_messages() == 0, "the frozen worker did not take the message")
         assert fleet.job(job_ids[-1]).status == "queued"
         worker.kill()
         healthy = fleet.start_worker()
-        wait_until(lambda: fleet.job(job_ids[-1]).finished, RECOVERY_S, "the job was lost")
+        wait_until(lambda: fleet.job(job_ids[-1]).finished, "the job was lost")
         healthy.kill()
-    jobs = fleet.assert_each_ended_once(job_ids, RECOVERY_S)
+    jobs = fleet.assert_each_ended_once(job_ids)
     assert {job.status for job in jobs.values()} == {"succeeded"}
 
 
-@pytest.mark.timeout(180)
 def test_a_worker_killed_in_mid_job_is_recovered_from_within_17_seconds(patient_fleet: Fleet) -> None:
     """With the lease, heartbeat and reaper as users get them."""
     fleet = patient_fleet
@@ -44,11 +42,9 @@ def test_a_worker_killed_in_mid_job_is_recovered_from_within_17_seconds(patient_
     fleet.start_worker()
     doomed.kill()
     died = time.monotonic()
-    wait_until(
-        lambda: all(fleet.job(one).finished for one in [job_id, *neighbours]), RECOVERY_S, "not recovered in time"
-    )
+    wait_until(lambda: all(fleet.job(one).finished for one in [job_id, *neighbours]), "not recovered in time")
     assert time.monotonic() - died <= RECOVERY_S
-    jobs = fleet.assert_each_ended_once([job_id, *neighbours], 1)
+    jobs = fleet.assert_each_ended_once([job_id, *neighbours])
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 2)}
     fleet.assert_takes_jobs()
 
@@ -58,7 +54,7 @@ def test_a_model_call_that_blows_up_fails_its_own_job_and_no_other(fleet: Fleet,
     worker = fleet.start_worker()
     bad = [fleet.submit(f"fault:{fault} {number}") for number in range(20)]
     good = [fleet.submit(f"an innocent job {number}") for number in range(20)]
-    jobs = fleet.assert_each_ended_once(bad + good, 30)
+    jobs = fleet.assert_each_ended_once(bad + good)
     assert {jobs[job_id].status for job_id in good} == {"succeeded"}
     assert {jobs[job_id].status for job_id in bad} == {"failed"}
     errors = {jobs[job_id].error.code for job_id in bad}  # type: ignore[union-attr]
@@ -67,13 +63,12 @@ def test_a_model_call_that_blows_up_fails_its_own_job_and_no_other(fleet: Fleet,
     fleet.assert_takes_jobs()
 
 
-@pytest.mark.timeout(180)
 def test_a_job_that_kills_its_worker_fails_after_three_crashes_and_its_neighbours_do_not_pay(fleet: Fleet) -> None:
     supervision = Supervision(fleet)
     innocent = [fleet.submit(f"fault:slow=0.3 {number}") for number in range(6)]
     poison = fleet.submit("fault:kill")
     innocent += [fleet.submit(f"fault:slow=0.1 later {number}") for number in range(6)]
-    jobs = fleet.assert_each_ended_once([poison, *innocent], 90)
+    jobs = fleet.assert_each_ended_once([poison, *innocent])
     supervision.stop()
     assert jobs[poison].status == "failed"
     assert jobs[poison].error is not None
@@ -89,11 +84,11 @@ def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: F
     fleet.wait_running(job_id)
     zombie.signal(signal.SIGSTOP)
     fleet.start_worker()
-    wait_until(lambda: fleet.job(job_id).finished, RECOVERY_S, "nobody took the job over")
+    wait_until(lambda: fleet.job(job_id).finished, "nobody took the job over")
     assert fleet.job(job_id).attempt == 2
     zombie.signal(signal.SIGCONT)
-    wait_until(lambda: "no longer ours" in zombie.log(), 20, "the zombie never came to its end")
-    jobs = fleet.assert_each_ended_once([job_id], 1)
+    wait_until(lambda: "no longer ours" in zombie.log(), "the zombie never came to its end")
+    jobs = fleet.assert_each_ended_once([job_id])
     assert jobs[job_id].attempt == 2
     fleet.assert_takes_jobs()
 
@@ -101,10 +96,10 @@ def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: F
 def test_sigterm_under_load_loses_nothing_and_blames_nobody(fleet: Fleet) -> None:
     leaving = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(60)]
-    wait_until(lambda: fleet.num_ended(job_ids) >= 5, 20, "no work was done")
+    wait_until(lambda: fleet.num_ended(job_ids) >= 5, "no work was done")
     leaving.signal(signal.SIGTERM)
     fleet.start_worker()
-    assert leaving.process.wait(30) == 0, leaving.log()[-2000:]
-    jobs = fleet.assert_each_ended_once(job_ids, 60)
+    assert leaving.process.wait(PATIENCE_S) == 0, leaving.log()[-2000:]
+    jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.crashes) for job in jobs.values()} == {("succeeded", 0)}
     fleet.assert_takes_jobs()

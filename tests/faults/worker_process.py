@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE_S
+
 
 class Worker:
     """One worker process in a process group of its own."""
@@ -39,7 +41,7 @@ class Worker:
         """Kill it at once, and see it gone; a frozen one too."""
         if self.alive():
             self.process.kill()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
 
     def log(self) -> str:
         """Return what it wrote."""

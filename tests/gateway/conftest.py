@@ -12,6 +12,7 @@ from contracts.store.job_store import JobStore
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.small_worker import SmallWorker, announce, running_worker, store_of
 from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def http(stack: Stack) -> Iterator[httpx.Client]:
     """A client of the shared gateway."""
-    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -124,7 +124,7 @@ class Hand:
         self.parameters: Any = msgspec.convert(self.request["parameters"], TASKS[self.claim.task].parameters)
 
     def _claimed(self) -> Claim:
-        return wait_until(self._next, 10, "no job to take")
+        return wait_until(self._next, "no job to take")
 
     def _next(self) -> Claim | None:
         found = (self._store.claim_next(queue_of(model), "by hand") for model in self.MODELS)

@@ -11,11 +11,9 @@ from pathlib import Path
 import httpx
 
 from tests.support.valkey import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
-START_S = 30.0
-STOP_S = 15.0
 
 
 def environment(redis_url: str, **settings: str) -> dict[str, str]:
@@ -49,11 +47,11 @@ class GatewayProcess:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(lambda: self._process.poll() is not None or self._answers("/livez"), START_S, "no gateway")
+        wait_until(lambda: self._process.poll() is not None or self._answers("/livez"), "no gateway")
         assert self._process.poll() is None, self.log.read_text()
 
     def wait_until_ready(self) -> None:
-        wait_until(lambda: self._answers("/readyz"), START_S, "the gateway is not ready")
+        wait_until(lambda: self._answers("/readyz"), "the gateway is not ready")
 
     def _answers(self, path: str) -> bool:
         try:
@@ -67,7 +65,7 @@ class GatewayProcess:
     def wait(self) -> int:
         """Return the exit code of a gateway that was told to stop."""
         assert self._process is not None
-        return self._process.wait(STOP_S)
+        return self._process.wait(PATIENCE_S)
 
     def stop(self) -> None:
         if self._process is None:
@@ -75,10 +73,10 @@ class GatewayProcess:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            self._process.wait(STOP_S)
+            self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(STOP_S)
+            self._process.wait(PATIENCE_S)
         self._process = None
 
 

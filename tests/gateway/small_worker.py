@@ -24,6 +24,7 @@ from contracts.store.registry import ModelCard, Registry
 from contracts.tasks import TASKS
 from tests.gateway.decoder_fakes import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
 from tests.gateway.seq2seq_fakes import REWRITERS, REWRITING_CARDS, rewrite
+from tests.support.waiting import PATIENCE_S
 
 EMBED, CLASSIFY, UNSERVED = "tiny-embed", "tiny-classify", "unserved-embed"
 CARDS = [
@@ -76,7 +77,7 @@ class SmallWorker:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._store.client.close()
 
     def _loop(self) -> None:

@@ -15,7 +15,7 @@ from contracts.store.job_store import JobStore
 from tests.gateway.decoder_fakes import UNSERVED_WRITER, WORDS
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.seq2seq_fakes import UNSERVED_TRANSLATOR
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 PROMPT = "say it"
 TEXT = f"0:{PROMPT}" + "".join(WORDS)
@@ -96,7 +96,7 @@ def read_until(connection: socket.socket, wanted: bytes) -> bytes:
 
 def end_of(store: JobStore, job_id: str, timeout_s: float = 4) -> Job:
     """Return a job once it has ended, or is being cancelled."""
-    return wait_until(lambda: _ended(store, job_id), timeout_s, f"job {job_id} has not ended")
+    return wait_until(lambda: _ended(store, job_id), f"job {job_id} has not ended")
 
 
 def _ended(store: JobStore, job_id: str) -> Job | None:
@@ -128,7 +128,7 @@ class Reader:
 
     def _read(self) -> None:
         url, body = self._call
-        with httpx.Client(timeout=30) as client, client.stream("POST", url, json=body) as answer:
+        with httpx.Client(timeout=PATIENCE_S) as client, client.stream("POST", url, json=body) as answer:
             self.status = answer.status_code
             if answer.status_code != 200:
                 self.error = answer.read() and answer.json()["error"]
@@ -136,7 +136,7 @@ class Reader:
             self.items.extend(each_item(answer))
 
     def end(self) -> list[dict[str, Any]]:
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         return self.items
 
@@ -151,7 +151,7 @@ class Reader:
 
 def num_streams(gateway: GatewayProcess) -> int:
     """Return how many streams a gateway has open."""
-    metrics = httpx.get(f"{gateway.url}/metrics", timeout=30).text
+    metrics = httpx.get(f"{gateway.url}/metrics", timeout=PATIENCE_S).text
     found = re.search(r"^triptych_streams_open (\d+)", metrics, re.MULTILINE)
     assert found is not None
     return int(found[1])

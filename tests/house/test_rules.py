@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PROGRAM_S
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("contracts", "services", "workers", "onnx_models", "deploy", "benchmarks")
 MAX_FILE_LINES = 400
@@ -20,10 +22,9 @@ CHECKS = {
 }
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_tree_passes(check: str) -> None:
-    done = subprocess.run(CHECKS[check], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(CHECKS[check], cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

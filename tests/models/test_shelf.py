@@ -20,11 +20,12 @@ from onnx_models.errors import ExportError
 from onnx_models.package_store import store as shelf
 from tests.models.conftest import ROOT
 from tests.support.tiny_package import write_package
+from tests.support.waiting import PROGRAM_S
 
 
 def onnx_models(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "onnx_models", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from contracts.model_package.package import read_manifest
 from tests.models.conftest import ROOT
 from tests.parity.builders import Worker
+from tests.support.waiting import PROGRAM_S
 
 ATOL = 1e-5
 TEXTS = [
@@ -51,7 +52,7 @@ def torch_answers(export_python: Path, questions: list[dict[str, Any]]) -> list[
     """Ask the reference, all questions in one process."""
     done = subprocess.run(
         [export_python, "-m", "tests.parity.torch_answers"],
-        cwd=ROOT, input=json.dumps(questions), capture_output=True, text=True, timeout=110, check=False,
+        cwd=ROOT, input=json.dumps(questions), capture_output=True, text=True, timeout=PROGRAM_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [np.array(rows) for rows in json.loads(done.stdout)]

@@ -367,7 +367,7 @@ class Orders(RuleBasedStateMachine):
             del self.alone[job.worker]
 
 
-@pytest.mark.timeout(7200 if NUM_SEQUENCES else 120)
+@pytest.mark.timeout(7200 if NUM_SEQUENCES else 900)
 def test_any_order_of_calls_and_faults_keeps_every_promise(client: redis.Redis) -> None:
     Orders.client = client
     run_state_machine_as_test(

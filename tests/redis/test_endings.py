@@ -133,8 +133,8 @@ def test_an_ended_job_is_kept_for_its_ttl_and_then_gone(store: JobStore, state: 
         except JobGone:
             return True
 
-    wait_until(gone, 5.0, "the record did not expire")
-    wait_until(lambda: store.reap() and not store.client.exists(f"triptych:jobs:{TENANT}"), 5.0, "still in the listing")
+    wait_until(gone, "the record did not expire")
+    wait_until(lambda: store.reap() and not store.client.exists(f"triptych:jobs:{TENANT}"), "still in the listing")
     assert store.events(job_id, "0") == []
     with pytest.raises(JobNotFound):
         store.read(job_id, "other")

@@ -67,7 +67,7 @@ def receive(app: Celery, on_message: Callable[[Any], None]) -> None:
             got.append(message)
 
         with Consumer(connection, queues=[queue], on_message=arrived, accept=["json"]):
-            wait_until(lambda: connection.drain_events(timeout=5) or got, 10.0, "no message came")
+            wait_until(lambda: connection.drain_events(timeout=5) or got, "no message came")
 
 
 def test_celerys_worker_reads_it_as_a_request_for_the_task(store: JobStore, client: redis.Redis, app: Celery) -> None:

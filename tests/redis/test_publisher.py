@@ -8,12 +8,10 @@ from contracts.generation import Piece
 from contracts.store.job_store import JobStore
 from tests.redis.builders import TENANT, claimed, pass_deadline, status
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.harness import Attempt
 from workers.runtime.decoding import publisher as publisher_module
 from workers.runtime.decoding.publisher import Publisher
-
-WAIT_S = 10.0
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def test_all_that_grows_is_told_in_order_and_before_flush_returns(store: JobStor
     one, two = attempt_at(store), attempt_at(store)
     for number in range(200):
         publisher.tell({one: [Piece(text=f"{number} ")], two: [Piece(text=f"{number},")] if number % 2 else []})
-    assert publisher.flush(one, WAIT_S) and publisher.flush(two, WAIT_S)
+    assert publisher.flush(one, PATIENCE_S) and publisher.flush(two, PATIENCE_S)
     assert texts(told(store, one)) == "".join(f"{number} " for number in range(200))
     assert texts(told(store, two)) == "".join(f"{number}," for number in range(1, 200, 2))
 
@@ -49,7 +47,7 @@ def test_steps_that_come_while_a_call_is_on_its_way_share_the_next(store: JobSto
     calls_before = store.client.info("commandstats")["cmdstat_evalsha"]["calls"]
     for number in range(300):
         publisher.tell({attempt: [Piece(text=str(number))] for attempt in attempts})
-    assert publisher.flush(attempts[0], WAIT_S)
+    assert publisher.flush(attempts[0], PATIENCE_S)
     calls = store.client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
     assert store.client.info("stats")["total_commands_processed"] > before
     assert 0 < calls < 100, "one round trip tells of all rows, and of several steps when they come fast"
@@ -65,7 +63,7 @@ def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publis
     else:
         store.delete(attempt.claim.id, TENANT)
     publisher.tell({attempt: [], other: []})
-    wait_until(attempt.stopped, WAIT_S, "the job runs on")
+    wait_until(attempt.stopped, "the job runs on")
     assert not other.stopped()
     if end == "deadline":
         assert status(store, attempt.claim.id) == "expired"
@@ -75,7 +73,7 @@ def test_an_attempt_that_must_stop_tells_nothing_more(store: JobStore, publisher
     attempt = attempt_at(store)
     attempt.stop()
     publisher.tell({attempt: [Piece(text="late")]})
-    assert publisher.flush(attempt, WAIT_S)
+    assert publisher.flush(attempt, PATIENCE_S)
     assert told(store, attempt) == []
 
 
@@ -90,6 +88,6 @@ def test_what_a_store_out_of_reach_could_not_take_is_told_later(
     for number in range(50):
         publisher.tell({attempt: [Piece(text=f"{number} ")]})
     assert not publisher.flush(attempt, 0.1), "a store that does not answer can't have been told"
-    assert publisher.flush(attempt, WAIT_S)
+    assert publisher.flush(attempt, PATIENCE_S)
     assert texts(told(store, attempt)) == "".join(f"{number} " for number in range(50))
     own.close()

@@ -116,7 +116,7 @@ def test_every_change_wakes_who_waits(store: JobStore) -> None:
                 heard.append(message["data"].decode())
             return len(heard) == 5
 
-        wait_until(all_heard, 5.0, "a wake-up is missing")
+        wait_until(all_heard, "a wake-up is missing")
     assert heard == [taken.id] * 5
 
 

@@ -219,7 +219,7 @@ def test_a_real_deadline_and_a_real_lease_run_out_by_the_clock(client: redis.Red
         store.reap()
         return status(store, queued) == "expired" and status(store, taken.id) == "queued"
 
-    wait_until(all_noticed, 5.0, "a clock did not run out")
+    wait_until(all_noticed, "a clock did not run out")
 
 
 def test_reapers_that_look_together_do_nothing_twice(store: JobStore) -> None:
@@ -272,5 +272,5 @@ def test_the_reaper_thread_looks_and_survives_a_store_out_of_reach(store: JobSto
     pass_deadline(store, job_id)
     reaper = Reaper(flaky)
     reaper.start()
-    wait_until(lambda: status(store, job_id) in TERMINAL, 10.0, "the reaper did not look again")
+    wait_until(lambda: status(store, job_id) in TERMINAL, "the reaper did not look again")
     reaper.stop()

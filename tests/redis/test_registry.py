@@ -78,7 +78,7 @@ def test_a_worker_is_alive_to_others_only_when_its_models_are_known(store: JobSt
         watchdog=Watchdog(hard_limit_s=600, stall_s=30),
     )
     heartbeat.start()
-    wait_until(lambda: registry.known, 10, "the worker never said that it is alive")
+    wait_until(lambda: registry.known, "the worker never said that it is alive")
     heartbeat.stop()
     assert registry.known[0] == {MODEL.name}
 
@@ -104,7 +104,7 @@ def test_a_worker_is_alive_while_it_beats(registry: Registry) -> None:
     registry.beat(worker("w2"), ttl_s=60)
     registry.beat(worker("w1"), ttl_s=0.3)
     assert [card.id for card in registry.workers()] == ["w1", "w2"]
-    wait_until(lambda: [card.id for card in registry.workers()] == ["w2"], 5.0, "a dead worker is still listed")
+    wait_until(lambda: [card.id for card in registry.workers()] == ["w2"], "a dead worker is still listed")
 
 
 def test_a_worker_that_leaves_is_gone_at_once(registry: Registry, client: redis.Redis) -> None:

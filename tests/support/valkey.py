@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
-START_S = 20.0
-STOP_S = 20.0
 TRIES = 5
 """A free port may be taken by somebody else before our server binds it."""
 
@@ -59,7 +57,7 @@ class ValkeyServer:
         first = not (self.folder / "valkey.log").exists()
         for _ in range(TRIES if first else 1):
             self._process = self._launch()
-            wait_until(lambda: self._process.poll() is not None or self.answers(), START_S, "Valkey did not start")
+            wait_until(lambda: self._process.poll() is not None or self.answers(), "Valkey did not start")
             if self._process.poll() is None:
                 return
             self.port = free_port() if first else self.port
@@ -109,10 +107,10 @@ class ValkeyServer:
             self._process.send_signal(number)
             self._process.send_signal(signal.SIGCONT)  # a frozen process would not see a SIGTERM
         try:
-            self._process.wait(STOP_S)
+            self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(STOP_S)
+            self._process.wait(PATIENCE_S)
         self._process = None
 
 

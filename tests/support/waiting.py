@@ -5,9 +5,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE_S = 120.0
+"""How long a test waits for something that must happen. Only a failure takes so long, so a busy machine has room."""
+PROGRAM_S = 600.0
+"""The same for a whole program that exports models, measures figures or installs packages."""
 
 
-def wait_until(condition: Callable[[], T], timeout_s: float, failure: str) -> T:
+def wait_until(condition: Callable[[], T], failure: str, timeout_s: float = PATIENCE_S) -> T:
     """Call ``condition`` until it returns something true, and return that.
 
     Raises:

@@ -10,7 +10,7 @@ import httpx
 
 from tests.gateway.conftest import Stack
 from tests.gateway.small_worker import UNSERVED
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Submit = Callable[..., dict[str, Any]]
 
@@ -84,22 +84,22 @@ def test_a_bad_event_id_is_refused(http: httpx.Client, submit: Submit) -> None:
 def test_open_streams_have_a_limit_and_make_room_when_they_end(stack: Stack, submit: Submit) -> None:
     path = submit(model=UNSERVED)["urls"]["events"]
     # Not pooled: each stream is a connection, and closing the client closes it.
-    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client, ExitStack() as streams:
+    with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client, ExitStack() as streams:
         statuses = [streams.enter_context(client.stream("GET", path)).status_code for _ in range(20)]
         assert set(statuses) == {200}
         refused = client.get(path)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many_streams")
         assert "Retry-After" in refused.headers
     # A stream learns that its client is gone when it next writes, so the job's end has to be written.
-    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client:
         client.post(path.replace("events", "cancel"))
-        wait_until(lambda: client.get(path).status_code == 200, 20, "no room for a stream")
+        wait_until(lambda: client.get(path).status_code == 200, "no room for a stream")
 
 
 def test_keepalives_are_sent_while_nothing_happens(stack: Stack, submit: Submit) -> None:
     path = submit(model=UNSERVED)["urls"]["events"]
     found = threading.Event()
-    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client, client.stream("GET", path) as answer:
+    with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client, client.stream("GET", path) as answer:
         for line in answer.iter_lines():
             if line == ": keepalive":
                 found.set()

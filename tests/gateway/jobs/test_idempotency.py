@@ -9,6 +9,7 @@ import pytest
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import WRITER
 from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.support.waiting import PATIENCE_S
 
 ROUTES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/jobs", {"task": "embed", "inputs": "text", "model": UNSERVED}),
@@ -49,7 +50,9 @@ def test_fifty_at_once_make_one_job(stack: Stack) -> None:
     body = {"task": "embed", "inputs": "race", "model": UNSERVED}
 
     def submit(_: int) -> tuple[int, str, bool]:
-        answer = httpx.post(f"{stack.gateway.url}/v1/jobs", json=body, headers={"Idempotency-Key": "race"}, timeout=30)
+        answer = httpx.post(
+            f"{stack.gateway.url}/v1/jobs", json=body, headers={"Idempotency-Key": "race"}, timeout=PATIENCE_S
+        )
         return answer.status_code, answer.json()["id"], "Idempotent-Replayed" in answer.headers
 
     with ThreadPoolExecutor(50) as pool:

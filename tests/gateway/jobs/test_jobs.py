@@ -12,7 +12,7 @@ import pytest
 from contracts.errors import WorkerLost
 from tests.gateway.conftest import Stack
 from tests.gateway.small_worker import EMBED, UNSERVED
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Submit = Callable[..., dict[str, Any]]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -77,14 +77,14 @@ def test_a_waiter_is_woken_by_the_end_of_its_job(stack: Stack, http: httpx.Clien
         assert claim is not None
         assert stack.store.fail(claim, WorkerLost())
         ended = time.monotonic()
-        waiter.join(10)
+        waiter.join(PATIENCE_S)
         delays.append(found[0] - ended)
     # Far below the 1.5 s after which a waiter reads its record unasked.
     assert sorted(delays)[2] < 0.3, delays
 
 
 def _time_of_end(stack: Stack, job_id: str) -> float:
-    with httpx.Client(base_url=stack.gateway.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client:
         assert client.get(f"/v1/jobs/{job_id}", params={"wait": 20}).json()["status"] == "failed"
         return time.monotonic()
 
@@ -104,7 +104,7 @@ def test_an_unchanged_job_is_not_sent_again(http: httpx.Client, submit: Submit) 
 def test_with_a_tag_a_long_poll_waits_for_any_change(stack: Stack, http: httpx.Client, submit: Submit) -> None:
     job_id = submit("hold on")["id"]
     path = f"/v1/jobs/{job_id}"
-    wait_until(lambda: http.get(path).json()["status"] == "running", 10, "not running")
+    wait_until(lambda: http.get(path).json()["status"] == "running", "not running")
     tag = http.get(path).headers["ETag"]
     timer = threading.Timer(0.2, lambda: stack.store.client.publish("triptych:wake", job_id))
     timer.start()

@@ -11,6 +11,7 @@ from contracts.errors import InputTooLong, InvalidRequest, TriptychError
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import Hand
 from tests.gateway.seq2seq_fakes import MANY_TRANSLATOR, TRANSLATOR, UNSERVED_TRANSLATOR
+from tests.support.waiting import PATIENCE_S
 
 GOOD: dict[str, Any] = {"q": "One. Two", "source": "en", "target": "de"}
 
@@ -216,7 +217,7 @@ def test_a_worker_that_searches_with_fewer_beams_says_so_in_this_routes_words(st
     client.start()
     path = "parameters.generate_parameters.num_beams"
     Hand(stack.store).fail(InvalidRequest("num_beams is 16; it may be 8.", param=path))
-    client.join(20)
+    client.join(PATIENCE_S)
     assert (found[0].status_code, found[0].json()) == (400, {"error": "alternatives: num_beams is 16; it may be 8."})
 
 

@@ -15,7 +15,7 @@ from services.gateway.auth.api_keys import ApiKeys
 from tests.gateway.gateway_process import ROOT, GatewayProcess, environment, running_gateway
 from tests.gateway.small_worker import EMBED, UNSERVED, announce, running_worker, store_of
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Keys = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,7 +28,7 @@ def command(url: str, *arguments: str, **settings: str) -> subprocess.CompletedP
         env=environment(url, **settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -56,7 +56,7 @@ def gateway(
 
 
 def _client(gateway: GatewayProcess, key: str) -> httpx.Client:
-    return httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+    return httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_S)
 
 
 def test_while_there_are_keys_one_is_needed(gateway: GatewayProcess, keys: dict[str, str]) -> None:
@@ -168,14 +168,14 @@ def test_keys_are_made_listed_and_revoked(valkey_server: ValkeyServer, tmp_path:
         key = made.stdout.strip()
         assert made.returncode == 0 and key.startswith("tt_") and "not shown again" in made.stderr
         with _client(gateway, key) as client:
-            wait_until(lambda: httpx.get(f"{gateway.url}/v1/jobs").status_code == 401, 5, "still open")
+            wait_until(lambda: httpx.get(f"{gateway.url}/v1/jobs").status_code == 401, "still open")
             assert client.get("/v1/jobs").status_code == 200
             listed = command(url, "keys", "list").stdout
             key_id = key.split("_")[1]
             assert key_id in listed and "acme" in listed and "ci" in listed and key.split("_", 2)[2] not in listed
             command(url, "keys", "create", "--tenant", "other")
             assert command(url, "keys", "revoke", key_id).returncode == 0
-            wait_until(lambda: client.get("/v1/jobs").status_code == 401, 8, "a revoked key is taken")
+            wait_until(lambda: client.get("/v1/jobs").status_code == 401, "a revoked key is taken")
     assert command(url, "keys", "revoke", key_id).returncode == 1
 
 
@@ -213,7 +213,7 @@ def test_an_address_for_others_is_refused_without_keys(valkey_server: ValkeyServ
     with running_gateway(url, tmp_path, TRIPTYCH_HOST="0.0.0.0") as gateway, _client(gateway, key) as client:
         assert client.get("/v1/jobs").status_code == 200
         command(url, "keys", "revoke", key.split("_")[1])
-        wait_until(lambda: client.get("/v1/jobs").status_code == 401, 8, "a revoked key is taken")
+        wait_until(lambda: client.get("/v1/jobs").status_code == 401, "a revoked key is taken")
         assert httpx.get(f"{gateway.url}/v1/jobs").status_code == 401, "the last key is gone, and it is open"
 
 

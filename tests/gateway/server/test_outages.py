@@ -15,7 +15,7 @@ from tests.gateway.decoder_fakes import UNSERVED_WRITER, Hand
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.small_worker import UNSERVED, announce, store_of
 from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Call = Callable[[], httpx.Response]
 IN_TIME_S = 3.5
@@ -34,7 +34,7 @@ def gateway(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[GatewayProc
 def client(gateway: GatewayProcess) -> Iterator[httpx.Client]:
     """One client for all threads: making one takes longer than many a request."""
     limits = httpx.Limits(max_connections=None)
-    with httpx.Client(base_url=gateway.url, timeout=60, limits=limits) as client:
+    with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S, limits=limits) as client:
         yield client
 
 
@@ -76,7 +76,7 @@ def test_without_its_store_every_request_is_answered_in_time(
     poll = f"/v1/jobs/{job_id}"
     with ThreadPoolExecutor(10) as pool:
         polls = [pool.submit(timed, lambda: client.get(poll, params={"wait": 30})) for _ in range(10)]
-        wait_until(lambda: _num_clients(gateway) >= 10, 10, "the long polls have not begun")
+        wait_until(lambda: _num_clients(gateway) >= 10, "the long polls have not begun")
         broken_at = time.monotonic()
         valkey_server.freeze() if fault == "frozen" else valkey_server.kill()
         answers = all_at_once(requests_of(client, job_id, 100))
@@ -94,7 +94,7 @@ def test_without_its_store_every_request_is_answered_in_time(
     assert client.get("/readyz").json()["reasons"] == ["The job store does not answer."]
     assert "triptych_store_up 0.0" in client.get("/metrics").text
     valkey_server.thaw() if fault == "frozen" else valkey_server.start()
-    wait_until(lambda: client.get("/readyz").status_code == 200, 10, "not ready again")
+    wait_until(lambda: client.get("/readyz").status_code == 200, "not ready again")
     assert client.get(poll).status_code == 200
     assert client.post("/v1/jobs", json=BODY).status_code == 202
 
@@ -108,7 +108,7 @@ def _num_clients(gateway: GatewayProcess) -> int:
 
 def test_a_stream_ends_when_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
     job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()
-    with httpx.stream("GET", gateway.url + job["urls"]["events"], timeout=30) as answer:
+    with httpx.stream("GET", gateway.url + job["urls"]["events"], timeout=PATIENCE_S) as answer:
         lines = answer.iter_lines()
         next(lines)
         valkey_server.freeze()
@@ -121,7 +121,7 @@ def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeySer
     found: list[bytes] = []
 
     def read() -> None:
-        with httpx.stream("POST", f"{gateway.url}/v1/generate", json=GENERATE, timeout=30) as answer:
+        with httpx.stream("POST", f"{gateway.url}/v1/generate", json=GENERATE, timeout=PATIENCE_S) as answer:
             found.extend(answer.iter_raw())
 
     reader = threading.Thread(target=read)
@@ -129,9 +129,9 @@ def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeySer
     store = store_of(valkey_server.url)
     hand = Hand(store)
     hand.tell(*hand.text()[:2])
-    wait_until(lambda: found, 5, "the stream has not begun")
+    wait_until(lambda: found, "the stream has not begun")
     valkey_server.freeze()
-    seconds, _ = timed(lambda: reader.join(20))  # type: ignore[arg-type, return-value]
+    seconds, _ = timed(lambda: reader.join(PATIENCE_S))  # type: ignore[arg-type, return-value]
     assert seconds < IN_TIME_S
     assert b'"error_type":"unavailable"' in b"".join(found)
     valkey_server.thaw()
@@ -143,7 +143,7 @@ def test_cut_connections_are_made_again_unnoticed(valkey_server: ValkeyServer, g
     job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()
     found: list[httpx.Response] = []
     waiter = threading.Thread(
-        target=lambda: found.append(httpx.get(f"{gateway.url}/v1/jobs/{job['id']}?wait=20", timeout=30))
+        target=lambda: found.append(httpx.get(f"{gateway.url}/v1/jobs/{job['id']}?wait=20", timeout=PATIENCE_S))
     )
     waiter.start()
     for _ in range(5):
@@ -153,7 +153,7 @@ def test_cut_connections_are_made_again_unnoticed(valkey_server: ValkeyServer, g
         assert httpx.get(f"{gateway.url}/v1/jobs/{job['id']}").status_code == 200
     claim = store.claim(job["id"], "by hand")
     assert claim is not None and store.fail(claim, WorkerLost())
-    waiter.join(20)
+    waiter.join(PATIENCE_S)
     assert found[0].json()["status"] == "failed"
     store.client.close()
 
@@ -168,7 +168,7 @@ def test_a_gateway_starts_before_its_store(tmp_path: Path) -> None:
         assert (answer.status_code, seconds < IN_TIME_S) == (503, True)
         valkey.start()
         try:
-            wait_until(lambda: len(httpx.get(f"{gateway.url}/readyz").json()["reasons"]) == 1, 10, "no store")
+            wait_until(lambda: len(httpx.get(f"{gateway.url}/readyz").json()["reasons"]) == 1, "no store")
             without = httpx.post(f"{gateway.url}/v1/embed", json={"inputs": "x"})
             assert (without.status_code, without.json()["error"]["code"]) == (503, "unavailable")
             announce(valkey.url)
@@ -181,14 +181,17 @@ def test_a_gateway_starts_before_its_store(tmp_path: Path) -> None:
 def test_a_full_store_takes_no_new_jobs_and_still_answers(tmp_path: Path) -> None:
     with running_valkey(tmp_path / "valkey", "--maxmemory", "12mb") as valkey:
         announce(valkey.url)
-        with running_gateway(valkey.url, tmp_path) as gateway, httpx.Client(base_url=gateway.url, timeout=30) as client:
+        with (
+            running_gateway(valkey.url, tmp_path) as gateway,
+            httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client,
+        ):
             body = {**BODY, "inputs": ["x" * 20_000] * 10}
             first = client.post("/v1/jobs", json=body).json()
             answers = [client.post("/v1/jobs", json=body) for _ in range(80)]
             refused = [answer for answer in answers if answer.status_code != 202]
             assert {answer.status_code for answer in refused} == {503}
             assert "full" in refused[-1].json()["error"]["message"] and "Retry-After" in refused[-1].headers
-            wait_until(lambda: "nearly full" in client.get("/readyz").text, 5, "not noticed")
+            wait_until(lambda: "nearly full" in client.get("/readyz").text, "not noticed")
             assert client.get(f"/v1/jobs/{first['id']}").json()["status"] == "queued"
             assert client.post(f"/v1/jobs/{first['id']}/cancel").json()["status"] == "cancelled"
 

@@ -19,14 +19,14 @@ from tests.gateway.conftest import Stack
 from tests.gateway.gateway_process import ROOT, GatewayProcess, environment, running_gateway
 from tests.gateway.small_worker import UNSERVED, announce
 from tests.support.valkey import ValkeyServer, free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 POST = b"POST /v1/embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @contextmanager
 def connected(gateway: GatewayProcess) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
         yield connection
 
 
@@ -130,15 +130,15 @@ def test_a_stop_answers_who_waits_and_ends_in_good_order(valkey_server: ValkeySe
         body = {"task": "embed", "inputs": "x", "model": UNSERVED}
         job = httpx.post(f"{gateway.url}/v1/jobs", json=body).json()
         path = gateway.url + job["urls"]["self"]
-        polls = [pool.submit(httpx.get, f"{path}?wait=50", timeout=60) for _ in range(10)]
+        polls = [pool.submit(httpx.get, f"{path}?wait=50", timeout=PATIENCE_S) for _ in range(10)]
         submits = pool.submit(
-            httpx.post, f"{gateway.url}/v1/embed", json={"inputs": "x", "model": UNSERVED}, timeout=60
+            httpx.post, f"{gateway.url}/v1/embed", json={"inputs": "x", "model": UNSERVED}, timeout=PATIENCE_S
         )
-        with httpx.stream("GET", f"{path}/events", timeout=60) as stream:
+        with httpx.stream("GET", f"{path}/events", timeout=PATIENCE_S) as stream:
             lines = stream.iter_lines()
             next(lines)
             worker = psutil.Process(gateway.pid).children()[0]
-            wait_until(lambda: _num_clients(worker, gateway.port) >= 12, 10, "not everybody waits yet")
+            wait_until(lambda: _num_clients(worker, gateway.port) >= 12, "not everybody waits yet")
             started = time.monotonic()
             gateway.send(signal.SIGTERM)
             list(lines)
@@ -180,7 +180,7 @@ def test_idle_connections_do_not_hold_up_a_stop(valkey_server: ValkeyServer, tmp
 def test_a_setting_that_cannot_be_used_ends_the_start_with_one_line(settings: dict[str, str], says: str) -> None:
     command = [sys.executable, "-m", "services.gateway"]
     env = environment("redis://127.0.0.1:1/0", TRIPTYCH_PORT=str(free_port())) | settings
-    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert found.returncode == 2
     assert says in found.stderr and found.stderr.count("\n") == 1
 
@@ -188,7 +188,7 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_one_line(settings: di
 def test_a_port_that_is_taken_is_told(stack: Stack) -> None:
     env = environment(stack.valkey.url, TRIPTYCH_PORT=str(stack.gateway.port))
     command = [sys.executable, "-m", "services.gateway"]
-    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert found.returncode == 2 and "in use" in found.stderr
 
 

@@ -26,7 +26,7 @@ from tests.gateway.gateway_process import ROOT
 from tests.gateway.seq2seq_fakes import CORRECTOR, SUMMARIZER, TRANSLATOR
 from tests.gateway.small_worker import CARDS, EMBED, UNSERVED
 from tests.gateway.streams import items_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,6 @@ def test_a_model_can_be_named_as_soon_as_it_is_announced(stack: Stack, http: htt
         Registry(client).announce(msgspec.structs.replace(card, name=name))
         wait_until(
             lambda name=name: http.post("/v1/jobs", json={"task": "embed", "inputs": "x", "model": name}).is_success,
-            0.5,
             "the gateway does not know the model yet",
         )
         client.delete(f"{PREFIX}model:{name}")
@@ -280,7 +279,7 @@ def test_the_docs_page_renders_in_a_browser(stack: Stack) -> None:
         pytest.skip("no chromium on PATH")
     options = ["--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--dump-dom"]
     found = subprocess.run(
-        [browser, *options, f"{stack.gateway.url}/docs"], capture_output=True, text=True, timeout=90, check=True
+        [browser, *options, f"{stack.gateway.url}/docs"], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     assert 'id="post_v1_embed"' in found.stdout and "Turn texts into vectors" in found.stdout
 
@@ -288,5 +287,7 @@ def test_the_docs_page_renders_in_a_browser(stack: Stack) -> None:
 def test_the_command_line_prints_the_same_document(document: dict[str, Any]) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
     command = [sys.executable, "-m", "services.gateway", "openapi"]
-    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
     assert httpx.Response(200, text=found.stdout).json() == document

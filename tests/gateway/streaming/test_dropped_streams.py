@@ -70,7 +70,7 @@ def test_a_client_with_a_key_may_come_back(stack: Stack) -> None:
         pieces = hand.text(PROMPT)
         hand.tell(*pieces[:2])
         read_until(connection, PROMPT.encode())
-    wait_until(lambda: num_streams(stack.gateway) == 0, 5, "a stream is still open")
+    wait_until(lambda: num_streams(stack.gateway) == 0, "a stream is still open")
     assert stack.store.read(hand.claim.id, "default").status == "running"
     hand.tell(*pieces[2:])
     hand.succeed(pieces)
@@ -84,7 +84,7 @@ def test_whoever_only_follows_a_job_does_not_cancel_it(stack: Stack) -> None:
     hand = Hand(stack.store)
     with httpx.Client(base_url=stack.gateway.url) as client, client.stream("GET", job["urls"]["events"]) as answer:
         next(answer.iter_raw())
-    wait_until(lambda: num_streams(stack.gateway) == 0, 5, "a stream is still open")
+    wait_until(lambda: num_streams(stack.gateway) == 0, "a stream is still open")
     assert stack.store.read(job["id"], "default").status == "running"
     hand.succeed(hand.text())
 
@@ -105,19 +105,19 @@ def test_many_streams_opened_and_dropped_leave_nothing(own: tuple[GatewayProcess
         connections = [
             stack.enter_context(dropped_after(gateway, *ROUTES[number % len(ROUTES)])) for number in range(100)
         ]
-        wait_until(lambda: store.num_live() == 100, 20, "not all are submitted")
+        wait_until(lambda: store.num_live() == 100, "not all are submitted")
         # Half of them run, and tell, when their clients go.
         hands = [Hand(store) for _ in range(50)]
         for hand in hands:
             hand.tell(*hand.text(PROMPT)[:2])
-        wait_until(lambda: _num_begun(connections) == 50, 20, "not all have begun")
+        wait_until(lambda: _num_begun(connections) == 50, "not all have begun")
     for hand in hands:
         end_of(store, hand.claim.id, 10)
         hand.tell(*hand.text(PROMPT)[2:4])
         store.stopped(hand.claim)
-    wait_until(lambda: store.num_live() == 0, 5, "jobs are left")
+    wait_until(lambda: store.num_live() == 0, "jobs are left")
     assert set(store.num_finished()) == {(UNSERVED_WRITER, "cancelled"), (UNSERVED_TRANSLATOR, "cancelled")}
-    wait_until(lambda: num_streams(gateway) == 0, 5, "streams are left")
+    wait_until(lambda: num_streams(gateway) == 0, "streams are left")
 
 
 def test_streams_of_all_kinds_share_one_limit(valkey_server: ValkeyServer, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_streams_of_all_kinds_share_one_limit(valkey_server: ValkeyServer, tmp_p
         job = httpx.post(f"{gateway.url}/v1/jobs", json={"task": "generate", **GENERATE}).json()
         stack.enter_context(httpx.stream("GET", gateway.url + job["urls"]["events"]))
         stack.enter_context(dropped_after(gateway, "/v1/chat/completions", CHAT))
-        wait_until(lambda: store.num_live() == 2, 5, "not submitted")
+        wait_until(lambda: store.num_live() == 2, "not submitted")
         for path, body in ROUTES:
             refused = httpx.post(gateway.url + path, json=body)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many_streams")
@@ -145,9 +145,9 @@ def test_a_gateway_that_stops_says_so_and_leaves_what_has_begun(own: tuple[Gatew
     hand = Hand(store)
     pieces = hand.text(PROMPT)
     hand.tell(*pieces[:2])
-    wait_until(lambda: reader.status, 5, "the stream has not begun")
+    wait_until(lambda: reader.status, "the stream has not begun")
     waiting = Reader(gateway, "/v1/completions", COMPLETION)
-    wait_until(lambda: store.num_live() == 2, 5, "not submitted")
+    wait_until(lambda: store.num_live() == 2, "not submitted")
     gateway.stop()
     last = reader.end()[-1]["data"]
     assert last["error_type"] == "gateway_stopping" and hand.claim.id in last["error"]
@@ -181,5 +181,5 @@ def _newest(stack: Stack, task: str) -> str:
         jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": task, "status": "queued"}).json()["data"]
         return jobs[0]["id"] if jobs else None
 
-    found: str = wait_until(newest, 10, "no job")
+    found: str = wait_until(newest, "no job")
     return found

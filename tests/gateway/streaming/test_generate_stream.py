@@ -13,7 +13,7 @@ from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import CHATTER, UNSERVED_WRITER, WORDS, WRITER, Hand
 from tests.gateway.jobs.test_events import all_events
 from tests.gateway.streams import each_item, items_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 PROMPT = "say it"
 TEXT = f"0:{PROMPT}" + "".join(WORDS)
@@ -169,7 +169,7 @@ def test_items_arrive_while_they_are_written(stack: Stack, http: httpx.Client) -
 
     def open_stream() -> None:
         with (
-            httpx.Client(base_url=stack.gateway.url, timeout=30) as client,
+            httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client,
             client.stream("POST", "/v1/generate", json=body) as answer,
         ):
             for item in each_item(answer):
@@ -181,8 +181,8 @@ def test_items_arrive_while_they_are_written(stack: Stack, http: httpx.Client) -
     pieces = hand.text(PROMPT)
     for number, piece in enumerate(pieces[:-1], 1):
         hand.tell(piece)
-        wait_until(lambda number=number: len(opened) == number, 5, "not told at once")  # type: ignore[misc]
+        wait_until(lambda number=number: len(opened) == number, "not told at once")  # type: ignore[misc]
     hand.tell(pieces[-1])
     hand.succeed(pieces)
-    reader.join(10)
+    reader.join(PATIENCE_S)
     assert opened[-1]["data"]["generated_text"] == TEXT

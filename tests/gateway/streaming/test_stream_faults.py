@@ -12,7 +12,7 @@ from contracts.generation import Piece, Token
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import Hand
 from tests.gateway.streams import COMPLETION, GENERATE, PROMPT, ROUTES, TASK_ROUTES, TEXT, Body, Reader
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_job_that_ends_badly_ends_its_stream_with_an_error(
 ) -> None:
     reader, hand, pieces = opened(path, body)
     hand.tell(*pieces[:2])
-    wait_until(lambda: reader.status, 5, "the stream has not begun")
+    wait_until(lambda: reader.status, "the stream has not begun")
     end(stack, hand)
     last = reader.end()[-1]["data"]
     assert (last["error_type"] if path in TASK_ROUTES else last["error"]["code"]) in codes
@@ -146,6 +146,6 @@ def test_openais_library_raises_what_ends_a_stream(stack: Stack, opened: Opened)
     hand.die()  # a comment between two items must not trouble it
     hand.tell(*pieces[:6])
     hand.fail(WorkerLost())
-    reader.join(20)
+    reader.join(PATIENCE_S)
     assert "".join(texts) == "".join(piece.text for piece in pieces[:6])
     assert "three times" in str(found[0])

@@ -76,7 +76,7 @@ def test_a_job_that_expires_or_is_cancelled_is_told_so(stack: Stack, http: httpx
 
     def cancel() -> None:
         with httpx.Client(base_url=stack.gateway.url) as client:
-            job = wait_until(lambda: _with_metadata(client, body["metadata"]), 10, "no job")
+            job = wait_until(lambda: _with_metadata(client, body["metadata"]), "no job")
             client.post(job["urls"]["cancel"])
 
     canceller = threading.Thread(target=cancel)

@@ -10,13 +10,11 @@ import pytest
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
 from contracts.jobs import Answer, Claim
 from contracts.store.job_store import JobStore
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import ANSWER, FakeModel, FakeStore
 from workers.runtime.attempts import harness as harness_module
 from workers.runtime.attempts.control import Stopped
 from workers.runtime.attempts.harness import Attempt, Harness
-
-WAIT_S = 20.0
 
 
 class PanicException(BaseException):
@@ -176,23 +174,23 @@ def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
 
     def wait(claim: Claim, attempt: Attempt) -> Answer:
         seen[claim.attempt] = attempt
-        assert gates[claim.attempt].wait(WAIT_S)
+        assert gates[claim.attempt].wait(PATIENCE_S)
         return ANSWER
 
     model.behave = wait
     job_id = store.add()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(harness.accept, job_id, suspect=False)
-        wait_until(lambda: 1 in seen, WAIT_S, "the first attempt did not start")
+        wait_until(lambda: 1 in seen, "the first attempt did not start")
         store.lose_lease(job_id)
         second = pool.submit(harness.accept, job_id, suspect=False)
-        wait_until(lambda: 2 in seen, WAIT_S, "the second attempt did not start")
+        wait_until(lambda: 2 in seen, "the second attempt did not start")
         assert seen[1].stopped() and not seen[2].stopped()
         gates[1].set()
-        first.result(WAIT_S)
+        first.result(PATIENCE_S)
         assert [attempt.claim.attempt for attempt in harness.running()] == [2]
         gates[2].set()
-        second.result(WAIT_S)
+        second.result(PATIENCE_S)
     assert store.ends == [(job_id, "succeeded", ANSWER)]
     assert harness.running() == []
 
@@ -208,7 +206,7 @@ def test_suspects_run_one_at_a_time(harness: Harness, store: FakeStore, model: F
     model.behave = note
     for job_id in ids:
         harness.accept(job_id, suspect=True)
-    wait_until(lambda: len(store.ends) == 20, WAIT_S, "suspects were not run")
+    wait_until(lambda: len(store.ends) == 20, "suspects were not run")
     assert model.most_inside == 1 and isolated == [True] * 20
 
 
@@ -223,7 +221,7 @@ def test_the_lane_of_suspects_outlives_a_defect_of_the_store(harness: Harness, s
     ids = [store.add(suspect=True) for _ in range(2)]
     for job_id in ids:
         harness.accept(job_id, suspect=True)
-    wait_until(lambda: store.ends, WAIT_S, "the lane is closed")
+    wait_until(lambda: store.ends, "the lane is closed")
     assert store.ends[0][:2] == (ids[1], "succeeded")
 
 
@@ -231,13 +229,13 @@ def running(harness: Harness, store: FakeStore, model: FakeModel, gate: threadin
     """Start a job that stays inside the model until ``gate`` is set."""
 
     def wait(claim: Claim, attempt: Attempt) -> Answer:
-        assert gate.wait(WAIT_S)
+        assert gate.wait(PATIENCE_S)
         return ANSWER
 
     model.behave = wait
     job_id = store.add(suspect=suspect)
     threading.Thread(target=harness.accept, args=(job_id,), kwargs={"suspect": suspect}, daemon=True).start()
-    wait_until(lambda: model.inside == 1, WAIT_S, "the job did not start")
+    wait_until(lambda: model.inside == 1, "the job did not start")
     return job_id
 
 
@@ -248,7 +246,7 @@ def test_jobs_given_back_are_queued_again_and_fenced(harness: Harness, store: Fa
     harness.release_all()
     assert attempt.stopped() and job_id in store.queued
     gate.set()
-    wait_until(lambda: not harness.running(), WAIT_S, "the thread did not come back")
+    wait_until(lambda: not harness.running(), "the thread did not come back")
     assert store.ends == []
 
 
@@ -261,7 +259,7 @@ def test_a_store_that_is_away_does_not_stop_the_giving_back(
     harness.release_all()
     store.outage["finish"] = 10**9
     gate.set()
-    wait_until(lambda: not harness.running(), WAIT_S, "an attempt that is gone must not try for ever to record its end")
+    wait_until(lambda: not harness.running(), "an attempt that is gone must not try for ever to record its end")
 
 
 def test_a_drain_lets_the_running_suspect_end_and_takes_no_other(
@@ -272,9 +270,9 @@ def test_a_drain_lets_the_running_suspect_end_and_takes_no_other(
     second = store.add(suspect=True)
     harness.accept(second, suspect=True)
     with ThreadPoolExecutor(1) as pool:
-        drained = pool.submit(harness.drain, WAIT_S)
+        drained = pool.submit(harness.drain, PATIENCE_S)
         gate.set()
-        drained.result(WAIT_S)
+        drained.result(PATIENCE_S)
     assert [end[:2] for end in store.ends] == [(first, "succeeded")]
     assert second in store.queued
 
@@ -288,7 +286,7 @@ def test_a_drain_gives_back_the_suspect_that_outlasts_it(harness: Harness, store
 
 
 def test_a_drain_without_suspects_is_over_at_once(harness: Harness) -> None:
-    harness.drain(WAIT_S)
+    harness.drain(PATIENCE_S)
     assert not harness._suspects_thread.is_alive()
 
 
@@ -309,20 +307,20 @@ def test_a_job_that_stops_before_it_is_given_back_is_not_cancelled(
     job_id, release = store.add(), store.release
 
     def stop_with_the_worker(claim: Claim, attempt: Attempt) -> Answer:
-        assert attempt.gone.wait(WAIT_S)
+        assert attempt.gone.wait(PATIENCE_S)
         raise Stopped
 
     def last(claim: Claim) -> bool:
-        wait_until(lambda: not harness.running(), WAIT_S, "the job goes on though its worker leaves")
+        wait_until(lambda: not harness.running(), "the job goes on though its worker leaves")
         return release(claim)
 
     model.behave = stop_with_the_worker
     monkeypatch.setattr(store, "release", last)
     with ThreadPoolExecutor() as pool:
         done = pool.submit(harness.accept, job_id, suspect=False)
-        wait_until(harness.running, WAIT_S, "the job is not run")
+        wait_until(harness.running, "the job is not run")
         harness.release_all()
-        done.result(WAIT_S)
+        done.result(PATIENCE_S)
     assert store.ends == [] and store.queued == {job_id}
 
 

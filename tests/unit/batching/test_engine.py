@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.batching.engine import Engine, RequestHandle
 from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import Row
 
-WAIT_S = 30.0
 TRIGGER = 666
 
 
@@ -45,7 +44,7 @@ class Echo:
         numbers = [int(row.token_ids[0]) for row in rows]
         self.batches.append(numbers)
         self.entered.release()
-        assert self.gate.wait(WAIT_S)
+        assert self.gate.wait(PATIENCE_S)
         if self.failure and TRIGGER in numbers:
             raise self.failure()
         answers: Sequence[Array] = self.answer([np.array([number], np.float32) for number in numbers])
@@ -65,7 +64,7 @@ def echo() -> Iterator[Echo]:
 
 
 def numbers_of(handle: RequestHandle) -> list[int]:
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     return [int(result[0]) for result in handle.results()]
 
 
@@ -73,7 +72,7 @@ def hold(engine: Engine, model: Echo) -> RequestHandle:
     """Keep the inference thread inside a model call until ``model.gate`` is set."""
     model.gate.clear()
     handle = engine.submit(model, [row(1, 400)])
-    assert model.entered.acquire(timeout=WAIT_S)
+    assert model.entered.acquire(timeout=PATIENCE_S)
     return handle
 
 
@@ -117,7 +116,7 @@ def test_a_job_that_makes_the_model_fail_fails_alone(
 
     assert numbers_of(held) == [1]
     assert [numbers_of(mate) for mate in mates] == [[2], [3], [6]]
-    assert culprit.wait(WAIT_S)
+    assert culprit.wait(PATIENCE_S)
     with pytest.raises(expected) as caught:
         culprit.results()
     assert type(caught.value) is expected
@@ -130,7 +129,7 @@ def test_a_failed_jobs_other_rows_are_not_run(engine: Engine, echo: Echo) -> Non
     held = hold(engine, echo)
     culprit = engine.submit(echo, [row(TRIGGER, 300), *(row(number, 250) for number in range(10, 30))])
     echo.gate.set()
-    assert held.wait(WAIT_S) and culprit.wait(WAIT_S)
+    assert held.wait(PATIENCE_S) and culprit.wait(PATIENCE_S)
     assert numbers_of(engine.submit(echo, [row(9)])) == [9]
     assert echo.batches == [[1], [TRIGGER], [9]]
 
@@ -141,7 +140,7 @@ def test_a_job_alone_shares_no_batch(engine: Engine, echo: Echo) -> None:
     isolated = [engine.submit(echo, [row(number)] * 3, isolated=True) for number in (50, 60)]
     echo.gate.set()
     for handle in (held, *others, *isolated):
-        assert handle.wait(WAIT_S)
+        assert handle.wait(PATIENCE_S)
     assert [batch for batch in echo.batches if 50 in batch or 60 in batch] == [[50] * 3, [60] * 3]
 
 
@@ -150,7 +149,7 @@ def test_a_job_alone_takes_turns_with_the_others(engine: Engine, echo: Echo) -> 
     isolated = engine.submit(echo, [row(50, 400)] * 20, isolated=True)
     other = engine.submit(echo, [row(2)])
     echo.gate.set()
-    assert numbers_of(other) == [2] and held.wait(WAIT_S)
+    assert numbers_of(other) == [2] and held.wait(PATIENCE_S)
     assert echo.batches[:3] == [[1], [50], [2]]
     assert numbers_of(isolated) == [50] * 20
 
@@ -164,7 +163,7 @@ def test_models_take_turns(engine: Engine) -> None:
     handles = [engine.submit(model, [row(9, 400)] * 5) for model in (first, second)]
     first.gate.set()
     for handle in (held, *handles):
-        assert handle.wait(WAIT_S)
+        assert handle.wait(PATIENCE_S)
     assert all(left != right for left, right in pairwise(order[1:])), order
 
 
@@ -173,7 +172,7 @@ def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: Engine) -> 
     held = hold(engine, old)
     handles = [engine.submit(model, [row(number)]) for model in (old, new) for number in (2, 3)]
     old.gate.set()
-    assert held.wait(WAIT_S)
+    assert held.wait(PATIENCE_S)
     assert [numbers_of(handle) for handle in handles] == [[2], [3], [2], [3]]
     assert (old.batches, new.batches) == ([[1], [2, 3]], [[2, 3]])
 
@@ -183,7 +182,7 @@ def test_an_idle_engine_holds_no_model(engine: Engine) -> None:
     assert numbers_of(engine.submit(model, [row(1)])) == [1]
     gone = weakref.ref(model)
     del model
-    wait_until(lambda: gone() is None, WAIT_S, "the engine holds a model that nobody uses")
+    wait_until(lambda: gone() is None, "the engine holds a model that nobody uses")
 
 
 def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: Engine, echo: Echo) -> None:
@@ -205,7 +204,7 @@ def test_a_job_cancelled_in_the_middle_of_its_batch_harms_nobody(engine: Engine,
     both = engine.submit(echo, [row(2), row(TRIGGER)])
     mate = engine.submit(echo, [row(3)])
     echo.gate.set()
-    assert both.wait(WAIT_S)
+    assert both.wait(PATIENCE_S)
     engine.cancel(both)
     assert numbers_of(mate) == [3]
     assert numbers_of(held) == [1], "what ran has its result"
@@ -224,7 +223,7 @@ def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engi
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(job, range(16)))
     assert numbers_of(engine.submit(echo, [row(77)])) == [77]
-    wait_until(lambda: not engine._queues, WAIT_S, "rows were left behind")
+    wait_until(lambda: not engine._queues, "rows were left behind")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +239,7 @@ def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engi
 def test_a_wrong_number_of_answers_is_an_error(engine: Engine, echo: Echo, wrong: Callable[[list[Array]], Any]) -> None:
     echo.answer = wrong
     handle = engine.submit(echo, [row(1), row(2)])
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         handle.results()
 
@@ -248,7 +247,7 @@ def test_a_wrong_number_of_answers_is_an_error(engine: Engine, echo: Echo, wrong
 def test_no_answer_for_a_row_is_an_error(engine: Engine, echo: Echo) -> None:
     echo.answer = lambda results: [None, *results[1:]]
     handle = engine.submit(echo, [row(1), row(2)])
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     with pytest.raises(RuntimeError, match="1 of 2 rows"):
         handle.results()
 
@@ -268,7 +267,7 @@ def test_the_thread_survives_its_own_mistakes(engine: Engine, echo: Echo) -> Non
 
     echo.failure = Unprintable
     handle = engine.submit(echo, [row(TRIGGER)])
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         handle.results()
     assert numbers_of(engine.submit(echo, [row(1)])) == [1]
@@ -285,14 +284,14 @@ def test_the_watchdog_sees_how_long_one_call_runs(engine: Engine, echo: Echo) ->
     held = hold(engine, echo)
     assert engine.busy_since is not None
     echo.gate.set()
-    assert held.wait(WAIT_S)
-    wait_until(lambda: engine.busy_since is None, WAIT_S, "still busy")
+    assert held.wait(PATIENCE_S)
+    wait_until(lambda: engine.busy_since is None, "still busy")
 
 
 def test_time_in_the_queue_and_in_calls_is_told_apart(engine: Engine, echo: Echo) -> None:
     held = hold(engine, echo)
     waiting = engine.submit(echo, [row(2)])
     echo.gate.set()
-    assert held.wait(WAIT_S) and waiting.wait(WAIT_S)
+    assert held.wait(PATIENCE_S) and waiting.wait(PATIENCE_S)
     assert waiting.wait_s > 0 and waiting.infer_s >= 0
     assert held.infer_s >= waiting.wait_s * 0.5

@@ -10,15 +10,13 @@ import pytest
 
 from contracts.errors import ExecutionTimeout
 from tests.support.tiny_package import tokenizer_json
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts import control as control_module
 from workers.runtime.attempts.control import Stopped
 from workers.runtime.batching.engine import Engine
 from workers.runtime.batching.work import Work
 from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import Row, Tokenizer
-
-WAIT_S = 20.0
 
 
 class StepModel:
@@ -35,7 +33,7 @@ class StepModel:
         self.num_calls = 0
 
     def run(self, rows: Sequence[Row]) -> list[Array]:
-        assert self.steps.acquire(timeout=WAIT_S)
+        assert self.steps.acquire(timeout=PATIENCE_S)
         self.num_calls += 1
         return [np.array([row.num_tokens], np.float32) for row in rows]
 
@@ -45,7 +43,7 @@ class Control:
 
     isolated = False
 
-    def __init__(self, model: StepModel, timeout_s: float = WAIT_S) -> None:
+    def __init__(self, model: StepModel, timeout_s: float = PATIENCE_S) -> None:
         self.timeout_s = timeout_s
         self.told: list[int] = []
         self.stop = False
@@ -101,7 +99,7 @@ def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel
     with pytest.raises(ExecutionTimeout):
         Work(engine, Control(model, timeout_s=0.02)).infer(model, ["w1"] * 50, "error")
     model.steps.release(100)
-    wait_until(lambda: engine.busy_since is None, WAIT_S, "still busy")
+    wait_until(lambda: engine.busy_since is None, "still busy")
     assert model.num_calls == 1
 
 

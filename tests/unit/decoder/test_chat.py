@@ -10,7 +10,7 @@ import pytest
 from contracts.errors import InvalidRequest
 from contracts.generation import Conversation, Message, TextPart
 from contracts.model_package.package import PackageError
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers.decoder import chat
 from workers.decoder.chat import ChatTemplate
 
@@ -123,7 +123,7 @@ def test_a_process_that_was_killed_is_made_again() -> None:
     template = ChatTemplate(PLAIN, {})
     (child,) = children() - before
     child.kill()
-    wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, 10, "the process was not killed")
+    wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, "the process was not killed")
     assert template.render(HELLO, param=WHERE) == "<user>hello"
 
 
@@ -140,7 +140,7 @@ def test_many_threads_share_a_template() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert not wrong
 
 

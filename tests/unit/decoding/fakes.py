@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from contracts.generation import Piece
 from contracts.jobs import Claim
+from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import RequestHandle
@@ -17,7 +18,6 @@ from workers.runtime.decoding.text.text_stream import Vocabulary
 
 VOCABULARY = 64
 EOS = 0
-WAIT_S = 20.0
 
 
 def next_token(history: Sequence[int]) -> int:
@@ -96,7 +96,7 @@ class FakeCache:
         del self.held[place]
 
     def _note(self, kind: str, num_tokens: int) -> None:
-        assert self.gate.wait(WAIT_S)
+        assert self.gate.wait(PATIENCE_S)
         self.calls.append((kind, num_tokens, len(self.held)))
 
     def _append(self, place: int, token_ids: list[int]) -> Floats:
@@ -218,7 +218,7 @@ def request(token_ids: Sequence[int], num_tokens: int, **changes: object) -> Gen
 
 
 def written(handle: RequestHandle) -> list[GenerationOutput]:
-    assert handle.wait(WAIT_S), "the ticket is never finished"
+    assert handle.wait(PATIENCE_S), "the ticket is never finished"
     return handle.results()
 
 

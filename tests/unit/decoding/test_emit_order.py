@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from contracts.generation import Piece
-from tests.unit.decoding.fakes import WAIT_S, FakeControl, FakeModel, Listener, request
+from tests.support.waiting import PATIENCE_S
+from tests.unit.decoding.fakes import FakeControl, FakeModel, Listener, request
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
@@ -34,6 +35,6 @@ def test_a_job_has_its_texts_only_once_their_ends_are_told(num_tokens: int) -> N
     requests = [request([3, number], num_tokens, stream=True) for number in range(1, 4)]
     witness.handle = engine.submit(model, requests, FakeControl())
     model.cache.gate.set()
-    assert witness.handle.wait(WAIT_S)
+    assert witness.handle.wait(PATIENCE_S)
     assert len(witness.handle.results()) == 3
     assert witness.was_finished and not any(witness.was_finished)

@@ -12,10 +12,9 @@ import pytest
 
 from contracts.errors import OutOfMemory, TriptychError
 from contracts.generation import Piece
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.decoding.fakes import (
     EOS,
-    WAIT_S,
     FakeCache,
     FakeControl,
     FakeModel,
@@ -124,7 +123,7 @@ def test_what_a_text_says_never_depends_on_its_company(listener: Listener) -> No
     for its in requests:
         handles.append(engine.submit(model, [its], FakeControl()))
         if chance.random() < 0.3:  # let some get on before others arrive
-            handles[chance.randrange(len(handles))].wait(WAIT_S)
+            handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     together = [written(handle)[0] for handle in handles]
     assert [(text.text, text.finish_reason, text.num_tokens) for text in together] == [
         (text.text, text.finish_reason, text.num_tokens) for text in isolated
@@ -159,7 +158,7 @@ def test_a_streamed_text_is_told_piece_by_piece_and_others_are_only_looked_at(
     ]
     for handle in handles:
         written(handle)
-    wait_until(lambda: len(listener.pieces(streamed)) == 5, WAIT_S, "five tokens are five pieces")
+    wait_until(lambda: len(listener.pieces(streamed)) == 5, "five tokens are five pieces")
     pieces = listener.pieces(streamed)
     assert "".join(piece.text for piece in pieces) == text_of(answer([6], 5))
     assert [token.id for piece in pieces for token in piece.tokens] == answer([6], 5)
@@ -187,7 +186,7 @@ def test_an_audience_that_fails_ends_jobs_but_not_the_engine(
 ) -> None:
     listener.broken = True
     handle = engine.submit(model, [request([6], 5, stream=True)], FakeControl())
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         handle.results()
     listener.broken = False
@@ -201,11 +200,11 @@ def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model
     control = FakeControl()
     model.cache.gate.clear()
     running = engine.submit(model, [request([1], 4000), request([2], 4000)], control)
-    wait_until(lambda: model.cache.peak == 2, WAIT_S, "both texts have a place, and the first is being read")
+    wait_until(lambda: model.cache.peak == 2, "both texts have a place, and the first is being read")
     company = engine.submit(model, [request([3], 500)], FakeControl())
     control.stop()
     model.cache.gate.set()
-    assert running.wait(WAIT_S)
+    assert running.wait(PATIENCE_S)
     with pytest.raises(Stopped):
         running.results()
     assert texts(company) == [text_of(answer([3], 500))]
@@ -217,7 +216,7 @@ def test_a_cancelled_ticket_leaves_whether_it_waits_or_runs(listener: Listener) 
     engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=1))
     running = engine.submit(model, [request([1], 4000)], FakeControl())
     waiting = engine.submit(model, [request([2], 4000)], FakeControl())
-    wait_until(lambda: model.cache.calls, WAIT_S, "the first runs")
+    wait_until(lambda: model.cache.calls, "the first runs")
     engine.cancel(model, waiting)
     engine.cancel(model, running)
     assert texts(engine.submit(model, [request([3], 5)], FakeControl())) == [text_of(answer([3], 5))]
@@ -236,7 +235,7 @@ def test_a_step_that_fails_ends_only_the_job_that_makes_it_fail(
     culprit = engine.submit(model, [request([1], 30)], FakeControl())
     handles = [engine.submit(model, [request(ids, 30)], FakeControl()) for ids in others]
     assert [texts(handle) for handle in handles] == [[text_of(answer(ids, 30))] for ids in others]
-    assert culprit.wait(WAIT_S)
+    assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         culprit.results()
     assert model.cache.held == {}
@@ -248,7 +247,7 @@ def test_a_prompt_that_can_not_be_read_ends_all_texts_of_its_job(
     model.cache.poisoned = {33}
     culprit = engine.submit(model, [request([1], 500), request([33], 5), request([2], 500)], FakeControl())
     other = engine.submit(model, [request([4], 5)], FakeControl())
-    assert culprit.wait(WAIT_S)
+    assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         culprit.results()
     assert texts(other) == [text_of(answer([4], 5))]
@@ -260,7 +259,7 @@ def test_logits_that_are_no_numbers_end_only_their_job(engine: DecodingEngine, m
     culprit = engine.submit(model, [request([40], 5)], FakeControl())
     other = engine.submit(model, [request([4], 5)], FakeControl())
     assert texts(other) == [text_of(answer([4], 5))]
-    assert culprit.wait(WAIT_S)
+    assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         culprit.results()
 
@@ -274,7 +273,7 @@ def test_memory_that_runs_out_is_told_as_such(
 
     model.cache.prefill = prefill  # type: ignore[assignment, method-assign]
     handle = engine.submit(model, [request([1], 5)], FakeControl())
-    assert handle.wait(WAIT_S)
+    assert handle.wait(PATIENCE_S)
     with pytest.raises(OutOfMemory):
         handle.results()
 
@@ -287,11 +286,11 @@ def test_tokens_times_and_room_are_counted(engine: DecodingEngine, model: FakeMo
     assert engine.generation().cache_max_tokens == model.cache.capacity_tokens
     handle = engine.submit(model, [request([1, 2, 3], 5)], FakeControl())
     written(handle)
-    wait_until(lambda: not engine.generation().rows_running, WAIT_S, "its row leaves")
+    wait_until(lambda: not engine.generation().rows_running, "its row leaves")
     figures = engine.generation()
     assert (figures.tokens_in, figures.tokens_out) == (3, 5)
     assert (sum(figures.first_token.counts), sum(figures.token_gap.counts)) == (1, 4)
-    assert 0 < figures.token_gap.sum_s < WAIT_S
+    assert 0 < figures.token_gap.sum_s < PATIENCE_S
     assert (engine.stats.num_batches, engine.stats.num_rows, engine.stats.real_tokens) == (5, 5, 7)
     assert 0 < handle.wait_s <= handle.first_token_s and handle.infer_s > 0
     assert engine.busy_since is None
@@ -300,7 +299,7 @@ def test_tokens_times_and_room_are_counted(engine: DecodingEngine, model: FakeMo
 def test_a_call_that_runs_can_be_watched(engine: DecodingEngine, model: FakeModel) -> None:
     model.cache.gate.clear()
     handle = engine.submit(model, [request([1], 1)], FakeControl())
-    wait_until(lambda: engine.busy_since is not None, WAIT_S, "the watchdog sees no model call")
+    wait_until(lambda: engine.busy_since is not None, "the watchdog sees no model call")
     model.cache.gate.set()
     written(handle)
 
@@ -316,7 +315,7 @@ def test_a_model_that_nobody_uses_is_let_go(engine: DecodingEngine) -> None:
         gc.collect()
         return gone() is None
 
-    wait_until(collected, WAIT_S, "the engine holds a model that nobody uses")
+    wait_until(collected, "the engine holds a model that nobody uses")
     assert engine.generation().cache_max_tokens == 0
 
 

@@ -13,6 +13,7 @@ from tests.support import tiny_package
 from tests.support.onnx_bytes import FLOAT, INT64, attribute, external_tensor, float_tensor, node, value_info
 from tests.support.onnx_bytes import model as model_of_nodes
 from tests.support.tiny_package import WORDS, graph_of, token_vectors, write_package
+from tests.support.waiting import PATIENCE_S
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER
 from workers.runtime.batching.engine import Engine
@@ -181,7 +182,7 @@ def test_an_answer_that_is_not_a_number_fails_its_job_only(tmp_path: Path) -> No
     model = EncoderModel(load_package(write_package(tmp_path / "nan", graph=graph)), settings(tmp_path))
     engine = Engine()
     bad, good = (engine.submit(model, model.tokenizer.rows([text], "error")) for text in ("w1", "w2"))
-    assert bad.wait(20) and good.wait(20)
+    assert bad.wait(PATIENCE_S) and good.wait(PATIENCE_S)
     assert np.isfinite(good.results()[0]).all()
     with pytest.raises(TriptychError):
         bad.results()

@@ -14,7 +14,7 @@ import pytest
 
 from contracts.model_package.package import MANIFEST
 from tests.support.tiny_package import vectors_graph, write_package
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.models.fakes import Bench, ask, assert_answers_as
 
 
@@ -75,13 +75,13 @@ def test_an_old_version_goes_with_its_last_job(bench: Bench, told: pytest.LogCap
     old = weakref.ref(holder[0])
     bench.watcher.start()
     bench.put("2")
-    wait_until(lambda: bench.revision == "2", 20, "the new version was not taken")
+    wait_until(lambda: bench.revision == "2", "the new version was not taken")
     gc.collect()
     assert old() is not None, "a job holds it"
     assert "old version dropped" not in told.text
     assert_answers_as(ask(holder[0]), "1")
     del holder[0]
-    wait_until(lambda: "old version dropped" in told.text, 20, "the old version was not dropped")
+    wait_until(lambda: "old version dropped" in told.text, "the old version was not dropped")
     assert old() is None
     assert bench.watcher.stop(20)
 
@@ -105,11 +105,11 @@ def test_jobs_in_full_flight_do_not_keep_an_old_version_alive(bench: Bench, fail
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(client) for _ in range(4)]
         bench.put("2")
-        wait_until(lambda: bench.revision == "2", 20, "the new version was not taken")
-        wait_until(lambda: old() is None, 20, "the old version was not let go")
+        wait_until(lambda: bench.revision == "2", "the new version was not taken")
+        wait_until(lambda: old() is None, "the old version was not let go")
         stop.set()
         for each in clients:
-            each.result(20)
+            each.result(PATIENCE_S)
     assert bench.watcher.stop(20)
 
 
