@@ -142,7 +142,7 @@ class Generated(GeneratedSequence, frozen=True, omit_defaults=True, kw_only=True
 
 
 class Piece(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What one sequence of a streamed job has grown by. ``finish_reason`` comes with its last piece.
+    """The text and tokens that one sequence of a streamed job gained; the last delta has the ``finish_reason``.
 
     ``text`` never ends within a character, and never shows a part of what may become a stop text. So it may lag behind
     ``tokens``, which are told for jobs with ``details`` only. Their own texts are for people to look at: put together
