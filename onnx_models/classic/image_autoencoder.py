@@ -32,7 +32,7 @@ _SHAPES = ((1, 28, 28), (5, 28, 28), (3, 40, 33), (2, 7, 50), (1, 1, 1))
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Exporter`."""
     source = request.source
     check_task(request, _TASKS)
     network = load(ImageAutoencoder, source.folder)
@@ -71,7 +71,7 @@ class ServedImageAutoencoder:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of random pictures of several sizes, odd ones too, with the torch network.
 
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     served, network = ServedImageAutoencoder(package), load(ImageAutoencoder, source.folder)
     found = Comparison()

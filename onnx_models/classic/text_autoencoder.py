@@ -30,7 +30,7 @@ _LENGTHS = ((1,), (3, 9), (17, 2, 5, 30, 1, 12))
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
     source = request.source
     check_task(request, _TASKS)
     network = load(TextAutoencoder, source.folder)
@@ -77,7 +77,7 @@ class ServedTextAutoencoder:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of random texts with the torch network, which reads each alone and without padding.
 
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     served, network = ServedTextAutoencoder(package), load(TextAutoencoder, source.folder)
     found = Comparison()

@@ -14,7 +14,7 @@ from contracts.model_package.package import load_package
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
-from onnx_models.package_store import store as shelf
+from onnx_models.package_store import store
 from onnx_models.package_store.listing import as_table, described, rows_of
 from onnx_models.recipes import read_recipes
 
@@ -80,7 +80,7 @@ def _warn(manifest: Manifest) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Compare a package with its reference again, and write what was found into its manifest."""
-    package = load_package(shelf.resolve(options.package, options.folders))
+    package = load_package(store.resolve(options.package, options.folders))
     source = open_source(*_reference(package.manifest, options))
     from onnx_models.exporting.manifest_writer import tool_versions, write_manifest
     from onnx_models.verification.verify import DEFAULT_ATOL, verified
@@ -117,7 +117,7 @@ def list_packages(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Print everything that is known about a package."""
-    package = load_package(shelf.resolve(options.package, options.folders))
+    package = load_package(store.resolve(options.package, options.folders))
     if options.json:
         print(msgspec.json.encode(package.manifest).decode())
     else:
@@ -127,7 +127,7 @@ def show(options: argparse.Namespace) -> int:
 
 def add(options: argparse.Namespace) -> int:
     """Take a finished package in."""
-    package = shelf.add(options.where, options.output, sha256=options.sha256, force=options.force)
+    package = store.add(options.where, options.output, sha256=options.sha256, force=options.force)
     print(f"{package.path}: added; task {package.manifest.task}, source {package.manifest.source}")
     return 0
 
@@ -135,7 +135,7 @@ def add(options: argparse.Namespace) -> int:
 def remove(options: argparse.Namespace) -> int:
     """Delete packages by name."""
     for name in options.packages:
-        print(f"{shelf.remove(name, options.folders)}: removed")
+        print(f"{store.remove(name, options.folders)}: removed")
     return 0
 
 

@@ -14,7 +14,7 @@ from onnx_models.decoders.metadata import max_tokens, write_chat_template
 from onnx_models.decoders.parity import compare
 from onnx_models.decoders.slots.export import export_slots
 from onnx_models.exporting.exporters import ExportRequest
-from onnx_models.exporting.generation_config import generation_facts
+from onnx_models.exporting.generation_config import generation_table
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.slots.cache import NoSlotsError
@@ -24,7 +24,7 @@ __all__ = ["compare", "make"]
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write the graph, the tokenizer and, if the source has one, the chat template; see `exporters.Kind`."""
+    """Write the graph, the tokenizer and, if the source has one, the chat template; see `exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
     limit = max_tokens(config, request.max_tokens)
     graph, reason = _graph(request, folder)
@@ -36,7 +36,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
         decoder=Decoder(vocabulary=_vocabulary(folder), attention="group_query" if graph == "decoder-slots" else None),
-        generation=generation_facts(source),
+        generation=generation_table(source),
         export={"no_slots": reason} if reason else {},
     )
 

@@ -50,7 +50,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare prompts of random tokens and of texts, up to the longest that the manifest allows.
 
     Each is continued alone; then all of them in a batch that rows join and leave at different steps; each prompt is
-    read in two pieces; and several are read in one batch. See `onnx_models.exporting.exporters.Kind`.
+    read in two pieces; and several are read in one batch. See `onnx_models.exporting.exporters.Exporter`.
     """
     reference, runner = ReferenceDecoder(source), _runner(package)
     found = Comparison()

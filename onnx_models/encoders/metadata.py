@@ -53,7 +53,7 @@ def max_tokens(source: Source, config: Any, asked: int | None) -> int:
     return min(known)
 
 
-def embed_facts(source: Source, dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
+def embed_table(source: Source, dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
     """Return how to pool, from sentence-transformers' files where the user did not say.
 
     Raises:
@@ -75,7 +75,7 @@ def embed_facts(source: Source, dimensions: int, pooling: Pooling | None, normal
     return Embed(pooling=pooling, normalize=normalize, dimensions=dimensions)
 
 
-def pooled_facts(dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
+def pooled_table(dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
     """Return the [embed] table of a graph that answers one vector a row; its vectors are normalized by default.
 
     Raises:
@@ -94,7 +94,7 @@ def _pooling_of(config: dict[str, Any]) -> Pooling:
     return _POOLING_MODES[modes[0]]
 
 
-def classify_facts(config: Any) -> Classify:
+def classify_table(config: Any) -> Classify:
     """Return labels in the order of the logits and the scores' function, by the rule of transformers' pipeline.
 
     Raises:
@@ -112,12 +112,12 @@ def classify_facts(config: Any) -> Classify:
     return Classify(labels=[by_id[index] for index in range(len(by_id))], function_to_apply=function)
 
 
-def entities_facts(config: Any) -> Entities:
-    """Return token labels in the order of the logits. Raises as ``classify_facts``."""
-    return Entities(labels=classify_facts(config).labels)
+def entities_table(config: Any) -> Entities:
+    """Return token labels in the order of the logits. Raises as ``classify_table``."""
+    return Entities(labels=classify_table(config).labels)
 
 
-def fill_mask_facts(source: Source) -> FillMask:
+def fill_mask_table(source: Source) -> FillMask:
     """Return the token that stands for a gap.
 
     Raises:

@@ -11,7 +11,7 @@ import msgspec
 from contracts.model_package.manifest import Figures, Manifest
 from contracts.model_package.package import ModelPackage, PackageError, load_package
 from onnx_models.errors import ExportError
-from onnx_models.exporting.exporters import ExportRequest, kind_for
+from onnx_models.exporting.exporters import ExportRequest, exporter_for
 from onnx_models.exporting.manifest_writer import tool_versions, write_manifest
 from onnx_models.package_store.store import new_package
 from onnx_models.quantization.convert import convert
@@ -52,7 +52,7 @@ def export_package(
 def _filled(folder: Path, request: ExportRequest, min_cosine: float | None, tell: Tell) -> Manifest:
     """Make the package in ``folder``: fp32 first, so that what a smaller precision costs is known to be its own."""
     tell("exporting")
-    manifest = kind_for(request.source, request.task).make(request, folder)
+    manifest = exporter_for(request.source, request.task).make(request, folder)
     manifest = msgspec.structs.replace(manifest, export={**tool_versions(), **manifest.export})
     tell("comparing with the reference")
     manifest = _checked(folder, manifest, request, min_cosine)

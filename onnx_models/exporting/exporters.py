@@ -1,7 +1,7 @@
-"""What every kind of model knows how to do: be exported, and be compared with its reference.
+"""The exporters: one for each way to export a model and to compare it with its reference.
 
-A kind is a module with the two functions of `Kind`. `kind_for` picks one for a source and a task, `kind_of` for a
-package. Modules are imported when they are needed, since they need torch.
+An exporter is a module with the two functions of `Exporter`. `exporter_for` picks one for a source and a task,
+`exporter_for_package` the one that made a package. The modules need torch, so each is imported only when it is used.
 """
 
 import importlib
@@ -79,8 +79,8 @@ class ExportRequest:
     force: bool = False
 
 
-class Kind(Protocol):
-    """One way to export models and to compare them; needs the export environment."""
+class Exporter(Protocol):
+    """Exports models of one kind and compares them with their reference; needs the export environment."""
 
     def make(self, request: ExportRequest, folder: Path) -> Manifest:
         """Write the fp32 graphs and the tokenizer into ``folder`` and return the manifest that describes them.
@@ -108,16 +108,16 @@ def family_of(task: Task, graph: GraphKind) -> Family:
     return "encoder" if graph == "ctc" else _FAMILIES.get(task, "encoder")
 
 
-def kind_for(source: Source, task: Task) -> Kind:
-    """Return the kind that exports a source for a task."""
+def exporter_for(source: Source, task: Task) -> Exporter:
+    """Return the exporter of a source for a task."""
     architecture = str(source.read_json("config.json").get("model_type", ""))
     return _load(_BY_ARCHITECTURE.get(architecture) or _BY_TASK[task])
 
 
-def kind_of(manifest: Manifest) -> Kind:
-    """Return the kind that made a package."""
+def exporter_for_package(manifest: Manifest) -> Exporter:
+    """Return the exporter that made a package."""
     return _load(manifest.graph)
 
 
-def _load(graph: GraphKind) -> Kind:
-    return cast(Kind, importlib.import_module(_BY_GRAPH[graph]))
+def _load(graph: GraphKind) -> Exporter:
+    return cast(Exporter, importlib.import_module(_BY_GRAPH[graph]))

@@ -20,7 +20,7 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def generation_facts(source: Source) -> Generation:
+def generation_table(source: Source) -> Generation:
     """Return the defaults of ``generation_config.json``, or of ``config.json`` where a source has no such file.
 
     Special tokens that ``generation_config.json`` does not name are taken from the config. What a manifest has no

@@ -18,15 +18,15 @@ import msgspec
 import onnx
 
 from contracts.model_package.manifest import Decoder, Generation, GraphKind, Manifest, Task
-from onnx_models.encoders.images.metadata import image_facts
+from onnx_models.encoders.images.metadata import image_table
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
-from onnx_models.exporting.generation_config import generation_facts
+from onnx_models.exporting.generation_config import generation_table
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config, run_optimum
 from onnx_models.exporting.sources import Source
-from onnx_models.seq2seq.languages import translate_facts
-from onnx_models.seq2seq.metadata import audio_facts, limits_of, prompts_of, transcribe_facts
+from onnx_models.seq2seq.languages import translate_table
+from onnx_models.seq2seq.metadata import audio_table, limits_of, prompts_of, transcribe_table
 from onnx_models.seq2seq.parity import compare
 from onnx_models.seq2seq.served import DECODER, ENCODER
 from onnx_models.seq2seq.served_slots import DECODER as SLOT_DECODER
@@ -41,7 +41,7 @@ _OPTIMUM_TASKS = {"sound": "automatic-speech-recognition", "pictures": "image-to
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
     _check_task(config.model_type, request.task)
     limits = limits_of(request, config)
@@ -70,16 +70,16 @@ def _check_task(architecture: str, task: Task) -> None:
 def _tables(request: ExportRequest, config: Any, tokenizer: Any) -> dict[str, Any]:
     """Return the manifest's tables that only some tasks have, as keyword arguments."""
     if request.task == "transcribe":
-        return {"audio": audio_facts(request.source, config), "transcribe": transcribe_facts(request.source)}
+        return {"audio": audio_table(request.source, config), "transcribe": transcribe_table(request.source)}
     if request.task == "caption":
-        return {"image": image_facts(request.source, config.encoder)}
-    translate = translate_facts(tokenizer) if request.task == "translate" else None
+        return {"image": image_table(request.source, config.encoder)}
+    translate = translate_table(tokenizer) if request.task == "translate" else None
     return {"translate": translate, "prompts": prompts_of(config)}
 
 
 def _generation(source: Source) -> Generation:
     """Return the source's defaults, which must say how an answer starts."""
-    facts = generation_facts(source)
+    facts = generation_table(source)
     if facts.decoder_start_token_id is None:  # transformers' own rule
         facts = msgspec.structs.replace(facts, decoder_start_token_id=facts.bos_token_id)
     if facts.decoder_start_token_id is None:

@@ -10,7 +10,7 @@ _NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _MARIAN_CODE = re.compile(r">>(.+)<<")
 
 
-def translate_facts(tokenizer: Any) -> Translate | None:
+def translate_table(tokenizer: Any) -> Translate | None:
     """Return the languages, or None where nothing says which they are, or where the model is told them in words.
 
     Raises:

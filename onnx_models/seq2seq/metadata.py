@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.model_package.manifest import Audio, Limits, Transcribe
-from onnx_models.encoders.images.metadata import image_facts, num_patches
+from onnx_models.encoders.images.metadata import image_table, num_patches
 from onnx_models.encoders.metadata import max_tokens
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporting.exporters import ExportRequest
@@ -37,11 +37,11 @@ def _positions_of(request: ExportRequest, config: Any) -> int | None:
     if request.task == "transcribe":
         return int(config.max_source_positions)
     if request.task == "caption":
-        return num_patches(image_facts(request.source, config.encoder), config.encoder)
+        return num_patches(image_table(request.source, config.encoder), config.encoder)
     return None
 
 
-def audio_facts(source: Source, config: Any) -> Audio:
+def audio_table(source: Source, config: Any) -> Audio:
     """Return how a recording becomes a log-mel spectrogram of as many frames as the encoder takes.
 
     Raises:
@@ -69,7 +69,7 @@ def audio_facts(source: Source, config: Any) -> Audio:
     )
 
 
-def transcribe_facts(source: Source) -> Transcribe:
+def transcribe_table(source: Source) -> Transcribe:
     """Return the tokens by which a Whisper is told language and task; those of one language have none for that.
 
     Raises:

@@ -28,7 +28,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare the encoder on every batch, and the decoder on answers to some of the inputs.
 
     Answers are written with and without company: rows that start three steps apart, over sources of several lengths.
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     served = serve(package)
     reference = ReferenceEncoderDecoder(source, package.manifest.task)

@@ -12,7 +12,7 @@ import msgspec
 from contracts.model_package.manifest import Figures, Manifest
 from contracts.model_package.package import ModelPackage
 from onnx_models.errors import ParityError
-from onnx_models.exporting.exporters import kind_of
+from onnx_models.exporting.exporters import exporter_for_package
 from onnx_models.exporting.sources import Source
 from onnx_models.verification.comparison import Comparison
 
@@ -36,7 +36,7 @@ def verify(
         ParityError: other tokens, or a difference above ``atol`` (fp32); a cosine below ``min_cosine`` (others); or
             numbers that are none.
     """
-    comparison = kind_of(package.manifest).compare(package, source)
+    comparison = exporter_for_package(package.manifest).compare(package, source)
     judge(comparison, package.manifest, atol=atol, min_cosine=min_cosine)
     return {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), **comparison.figures()}
 

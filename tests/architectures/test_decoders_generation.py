@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.model_package.manifest import Generation
-from onnx_models.exporting.generation_config import generation_facts
+from onnx_models.exporting.generation_config import generation_table
 from onnx_models.exporting.sources import Source
 
 
@@ -27,7 +27,7 @@ def test_a_generation_config_is_taken_as_it_is(tmp_path: Path) -> None:
 
     expected = {**stated, "eos_token_ids": stated["eos_token_id"], "bos_token_id": 1}
     del expected["eos_token_id"]
-    assert generation_facts(source) == Generation(**expected)
+    assert generation_table(source) == Generation(**expected)
 
 
 def test_older_sources_state_it_in_their_config(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_older_sources_state_it_in_their_config(tmp_path: Path) -> None:
         "forced_eos_token_id": 2, "num_beams": 4, "length_penalty": 2.0, "early_stopping": True,
         "no_repeat_ngram_size": 3, "min_length": 56, "max_length": 142, "bad_words_ids": [[1], [5, 6]],
     }  # fmt: skip
-    facts = generation_facts(_source(tmp_path, {"model_type": "bart", **stated}))
+    facts = generation_table(_source(tmp_path, {"model_type": "bart", **stated}))
 
     assert facts.eos_token_ids == [2]
     assert {name: getattr(facts, name) for name in stated if name != "eos_token_id"} == {
@@ -46,20 +46,20 @@ def test_older_sources_state_it_in_their_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", [True, False, "never"])
 def test_a_search_may_end_in_three_ways(tmp_path: Path, word: object) -> None:
-    facts = generation_facts(_source(tmp_path, {"model_type": "bart"}, {"early_stopping": word, "num_beams": 4}))
+    facts = generation_table(_source(tmp_path, {"model_type": "bart"}, {"early_stopping": word, "num_beams": 4}))
 
     assert facts.early_stopping == word and type(facts.early_stopping) is type(word)
 
 
 def test_null_and_minus_one_mean_none(tmp_path: Path) -> None:
     stated = {"pad_token_id": -1, "eos_token_id": 3, "top_k": None, "top_p": None, "suppress_tokens": None}
-    facts = generation_facts(_source(tmp_path, {"model_type": "llama", "bos_token_id": None}, stated))
+    facts = generation_table(_source(tmp_path, {"model_type": "llama", "bos_token_id": None}, stated))
 
     assert facts == Generation(eos_token_ids=[3], top_k=0)
 
 
 def test_a_source_without_statements_has_the_defaults(tmp_path: Path) -> None:
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
-    facts = generation_facts(_source(tmp_path, {"model_type": "gpt_neox", **dict.fromkeys(names)}))
+    facts = generation_table(_source(tmp_path, {"model_type": "gpt_neox", **dict.fromkeys(names)}))
 
     assert facts == Generation()

@@ -23,7 +23,7 @@ from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.exporting.sources import Source, open_source
 from onnx_models.seq2seq import exporter as encoder_decoder
 from onnx_models.seq2seq import parity
-from onnx_models.seq2seq.languages import translate_facts
+from onnx_models.seq2seq.languages import translate_table
 from onnx_models.seq2seq.metadata import prompts_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.seq2seq.samples import sample_batches
@@ -207,7 +207,7 @@ def test_a_multilingual_translator_tells_its_languages(
     source_of: Callable[[str], Path], build: str, place: str, default: str, language: str
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(source_of(f"seq2seq:{build}"))
-    facts = translate_facts(tokenizer)
+    facts = translate_table(tokenizer)
     assert facts is not None
     assert (facts.source, facts.default_source, facts.target) == (place, default, "forced_bos")
     token = "__sw__" if language == "sw" else language
@@ -219,11 +219,11 @@ def test_marian_is_told_the_target_before_the_text_or_not_at_all(source_of: Call
     many = AutoTokenizer.from_pretrained(source_of("seq2seq:marian_many"))
     codes = ("cmn_Hans", "deu", "fra")
     languages = {code: many.convert_tokens_to_ids(f">>{code}<<") for code in codes}
-    assert translate_facts(many) == Translate(languages=languages, target="source_prefix")
+    assert translate_table(many) == Translate(languages=languages, target="source_prefix")
     one = source_of("seq2seq:marian")
-    assert translate_facts(AutoTokenizer.from_pretrained(one)) is None
+    assert translate_table(AutoTokenizer.from_pretrained(one)) is None
     named = AutoTokenizer.from_pretrained(one, source_lang="en", target_lang="de")
-    assert translate_facts(named) == Translate(reads=["en"], writes=["de"])
+    assert translate_table(named) == Translate(reads=["en"], writes=["de"])
 
 
 def test_the_first_mbart_starts_with_the_target_language() -> None:

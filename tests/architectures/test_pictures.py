@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pictures
 
 from contracts.model_package.manifest import Image, Task
-from onnx_models.encoders.images.metadata import image_facts
+from onnx_models.encoders.images.metadata import image_table
 from onnx_models.encoders.images.parity import prepare_both_ways
 from onnx_models.encoders.images.served import prepare
 from onnx_models.errors import ExportError, ParityError
@@ -92,7 +92,7 @@ def test_a_preparation_that_a_package_can_not_state_is_refused(
     settings: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=reason):
-        image_facts(source_with(tmp_path, settings), SQUARE)
+        image_table(source_with(tmp_path, settings), SQUARE)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_facts_are_read_as_transformers_reads_them_and_make_the_same_pixels(
     settings: dict[str, Any], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     source, found = source_with(tmp_path, settings), Comparison()
-    facts = image_facts(source, SQUARE)
+    facts = image_table(source, SQUARE)
 
     assert msgspec.structs.asdict(facts) | expected == msgspec.structs.asdict(facts)
     assert prepare_both_ways(facts, source, found).shape == (4, 3, 32, 32)
@@ -122,7 +122,7 @@ def test_facts_are_read_as_transformers_reads_them_and_make_the_same_pixels(
 )
 def test_facts_that_make_other_pixels_are_found(wrong: dict[str, Any], tmp_path: Path) -> None:
     source = source_with(tmp_path, VIT)
-    facts = msgspec.structs.replace(image_facts(source, SQUARE), **wrong)
+    facts = msgspec.structs.replace(image_table(source, SQUARE), **wrong)
 
     with pytest.raises(ParityError, match="pixels"):
         prepare_both_ways(facts, source, Comparison())

@@ -26,7 +26,7 @@ from workers.runtime.decoding.caches.slot_table import Slots
 from workers.runtime.decoding.caches.source_slot_cache import SourceSlotCache
 from workers.runtime.settings import WorkerSettings
 
-Kind = Literal["slots", "concat"]
+Exporter = Literal["slots", "concat"]
 SLOTS: list[tuple[str, Task]] = [
     ("t5", "summarize"), ("t5_gated", "text2text"), ("mt5", "text2text"), ("bart", "denoise"), ("pegasus", "summarize"),
     ("marian", "translate"), ("m2m100", "translate"), ("nllb", "translate"), ("mbart", "translate"),
@@ -138,7 +138,7 @@ def test_a_text_autoencoder_writes_one_position_after_the_other(rewriter_of: Pac
 
 
 @pytest.mark.parametrize(("build", "cache"), [("seq2seq:t5", "slots"), ("seq2seq:t5", "concat"), (LSTM, "slots")])
-def test_a_call_that_fails_changes_nothing(build: str, cache: Kind, rewriter_of: PackageOf) -> None:
+def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, rewriter_of: PackageOf) -> None:
     package = rewriter_of(build, "text2text", cache)
     loaded, untouched = opened(package), opened(package)
     source, other = np.array([5, 6, 7]), np.array([8, 9])

@@ -26,7 +26,7 @@ _STATE: dict[str, Axes] = {"hidden": _BY_ROW, "cell": _BY_ROW}
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
     source = request.source
     check_task(request, _TASKS)
     network = load(LstmAttention, source.folder)

@@ -18,7 +18,7 @@ _NEW_TOKENS = 20
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare logits and greedy tokens of batches of random sources, alone and together.
 
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     network = load(LstmAttention, source.folder)
     served, reference = ServedRecurrent(package), TextbookLstmAttention(network)

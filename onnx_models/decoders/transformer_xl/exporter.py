@@ -19,7 +19,7 @@ from onnx_models.decoders.transformer_xl.parity import compare
 from onnx_models.decoders.transformer_xl.sizes import Sizes
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporting.exporters import ExportRequest
-from onnx_models.exporting.generation_config import generation_facts
+from onnx_models.exporting.generation_config import generation_table
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.exporting.sources import Source
@@ -31,7 +31,7 @@ _EXAMPLE_ROWS, _EXAMPLE_TOKENS = 2, 3
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`.
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`.
 
     There is no longest text, so ``max_tokens`` is what bounds the work on one prompt: by default as many as the
     memory holds.
@@ -52,7 +52,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
         decoder=Decoder(vocabulary=sizes.vocab_size, memory=sizes.mem_len),
-        generation=generation_facts(source),
+        generation=generation_table(source),
     )
 
 

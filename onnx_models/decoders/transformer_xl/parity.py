@@ -75,7 +75,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare log-probabilities and greedy tokens of random prompts, some longer than the memory.
 
     Prompts are read one by one, as they differ in length, and continued together; then prompts of one length are read
-    together. See `onnx_models.exporting.exporters.Kind`.
+    together. See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference = ServedTransformerXL(package), ReferenceTransformerXL(source)
     found = Comparison()

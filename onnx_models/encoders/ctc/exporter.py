@@ -24,12 +24,12 @@ _DEFAULT_S = 30
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
     if request.task != "transcribe":
         raise ExportError(f"{source.name}: {config.model_type} for CTC writes what it hears: the task is transcribe")
     steps = steps_of(config)
-    audio, ctc = audio_facts(source, steps), ctc_facts(source, config, steps)
+    audio, ctc = audio_table(source, steps), ctc_facts(source, config, steps)
     limit = request.max_tokens or _DEFAULT_S * audio.sampling_rate
     if limit < steps.first:
         raise ExportError(f"--max-tokens {limit}: the model reads {steps.first} samples or more")
@@ -63,7 +63,7 @@ def steps_of(config: Any) -> Steps:
     return Steps(first, each)
 
 
-def audio_facts(source: Source, steps: Steps) -> Audio:
+def audio_table(source: Source, steps: Steps) -> Audio:
     """Return the [audio] table from ``preprocessor_config.json``.
 
     Raises:

@@ -85,7 +85,7 @@ class ReferenceCtc:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare logits, labels and texts of made-up recordings, from the shortest possible to one of more than a second.
 
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference = ServedCtc(package), ReferenceCtc(source)
     found = Comparison()

@@ -5,10 +5,10 @@ from typing import Any
 
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.signatures import outputs_of
-from onnx_models.encoders import metadata as facts
+from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.images.clip import is_tower
-from onnx_models.encoders.images.metadata import image_facts, num_patches
+from onnx_models.encoders.images.metadata import image_table, num_patches
 from onnx_models.encoders.images.parity import compare
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
@@ -20,10 +20,10 @@ _OPTIMUM_TASKS = {"embed_image": "feature-extraction", "classify_image": "image-
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
     vision = getattr(config, "vision_config", config)
-    image = image_facts(source, vision)
+    image = image_table(source, vision)
     write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)
     return manifest_of(
         request,
@@ -41,10 +41,10 @@ def _table(request: ExportRequest, config: Any, vision: Any, folder: Path) -> di
     pooled = is_tower(config.model_type, request.task)
     width = width_of(folder, outputs_of("image-encoder", request.task, "none" if pooled else None))
     if request.task == "classify_image":
-        return {"classify": facts.classify_facts(config)}
+        return {"classify": metadata.classify_table(config)}
     width = width or vision.hidden_size  # the exporter leaves the shape of vectors without a projection open
     if pooled:
-        return {"embed": facts.pooled_facts(width, request.pooling, request.normalize)}
+        return {"embed": metadata.pooled_table(width, request.pooling, request.normalize)}
     if request.pooling == "last_token":
         raise ExportError("--pooling last_token is for texts: give --pooling cls or mean")
-    return {"embed": facts.embed_facts(request.source, width, request.pooling, request.normalize)}
+    return {"embed": metadata.embed_table(request.source, width, request.pooling, request.normalize)}

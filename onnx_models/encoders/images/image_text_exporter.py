@@ -9,9 +9,9 @@ from transformers import AutoModelForZeroShotImageClassification
 
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import ModelPackage
-from onnx_models.encoders import metadata as facts
+from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
-from onnx_models.encoders.images.metadata import image_facts
+from onnx_models.encoders.images.metadata import image_table
 from onnx_models.encoders.images.parity import prepare_both_ways, random_pixels
 from onnx_models.encoders.images.served import Floats
 from onnx_models.encoders.loading import load_model
@@ -29,10 +29,10 @@ _OUTPUTS = ("logits_per_image", "logits_per_text", "text_embeds", "image_embeds"
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
-    limit = facts.max_tokens(source, config.text_config, request.max_tokens)
-    image = image_facts(source, config.vision_config)
+    limit = metadata.max_tokens(source, config.text_config, request.max_tokens)
+    image = image_table(source, config.vision_config)
     write_graph(request, config.model_type, "zero-shot-image-classification", folder)
     width_of(folder, _OUTPUTS)
     write_tokenizer(source, folder)
@@ -82,7 +82,7 @@ class _Reference:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of random texts with batches of random pictures, each also alone; then real texts and pictures.
 
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference, manifest = _Served(package), _Reference(source), package.manifest
     assert manifest.image is not None  # noqa: S101 (the manifest was checked when it was loaded)

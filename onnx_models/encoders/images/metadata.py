@@ -28,7 +28,7 @@ def load_processor(source: Source) -> Any:
         return AutoImageProcessor.from_pretrained(source.folder, use_fast=False, **LOCAL)
 
 
-def image_facts(source: Source, config: Any) -> Image:
+def image_table(source: Source, config: Any) -> Image:
     """Return the [image] table of a source.
 
     Args:

@@ -61,7 +61,7 @@ class ReferenceImages:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of 1 to 5 random pictures, each picture also alone; then pictures that both sides prepare.
 
-    See `onnx_models.exporting.exporters.Kind`.
+    See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference = ServedImages(package), ReferenceImages(source, package.manifest)
     assert package.manifest.image is not None  # noqa: S101 (the manifest was checked when it was loaded)

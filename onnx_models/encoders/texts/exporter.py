@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.signatures import outputs_of
-from onnx_models.encoders import metadata as facts
+from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.images.clip import is_tower
 from onnx_models.encoders.texts.parity import compare
@@ -26,12 +26,12 @@ _OPTIMUM_TASKS = {
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Kind`."""
+    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
-    limit = facts.max_tokens(source, getattr(config, "text_config", config), request.max_tokens)
+    limit = metadata.max_tokens(source, getattr(config, "text_config", config), request.max_tokens)
     write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)
     write_tokenizer(source, folder)
-    facts.check_lower_case(source, folder)
+    metadata.check_lower_case(source, folder)
     return manifest_of(
         request,
         folder,
@@ -48,18 +48,18 @@ def _table(request: ExportRequest, config: Any, folder: Path) -> dict[str, Any]:
     pooled = is_tower(config.model_type, request.task)
     width = width_of(folder, outputs_of("text-encoder", request.task, "none" if pooled else None))
     if pooled:
-        return {"embed": facts.pooled_facts(width, request.pooling, request.normalize)}
+        return {"embed": metadata.pooled_table(width, request.pooling, request.normalize)}
     if request.task == "embed":
-        return {"embed": facts.embed_facts(request.source, width, request.pooling, request.normalize)}
+        return {"embed": metadata.embed_table(request.source, width, request.pooling, request.normalize)}
     if request.task == "classify":
-        return {"classify": facts.classify_facts(config)}
+        return {"classify": metadata.classify_table(config)}
     if request.task == "entities":
-        return {"entities": facts.entities_facts(config)}
+        return {"entities": metadata.entities_table(config)}
     if request.task == "fill_mask":
-        return {"fill_mask": facts.fill_mask_facts(request.source)}
+        return {"fill_mask": metadata.fill_mask_table(request.source)}
     return {}
 
 
 def _prompt(source: Source) -> dict[str, str]:
-    prompt = facts.default_prompt(source)
+    prompt = metadata.default_prompt(source)
     return {"default_prompt": prompt} if prompt else {}

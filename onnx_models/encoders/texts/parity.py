@@ -26,7 +26,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of 1 to 15 rows of random tokens, up to the longest that the manifest allows; then texts.
 
     Only positions that are not padding count. Texts are tokenized on both sides; on the package's they go in one
-    padded batch, on the reference's each alone. See `onnx_models.exporting.exporters.Kind`.
+    padded batch, on the reference's each alone. See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference = ServedModel(package), ReferenceModel(source, package.manifest)
     found = Comparison()

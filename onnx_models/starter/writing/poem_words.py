@@ -33,7 +33,7 @@ _RAIN = words(
 
 
 @dataclass(frozen=True)
-class Kind:
+class Exporter:
     """Things of one kind: what they are called, what they are like, what they do, and where."""
 
     nouns: tuple[str, ...]
@@ -54,35 +54,35 @@ _PEOPLE = words("sing, dance, laugh, smile, walk, wait, dream, rest")
 _TOGETHER = words("sing and dance, laugh and smile, walk and dream, sit and rest")
 
 KINDS = (
-    Kind(
+    Exporter(
         words("cat, dog, bird, frog, owl, lamb, bear, duck, goat, bee, hare, crow, swan, whale, toad, seal, dove"),
         words("sleepy, hungry, furry, tiny, playful, clever, gentle, timid, friendly, lazy"),
         words("sleep, rest, play, run, hide, wait, dance, dream, hum, eat"),
         words("run and play, eat and sleep, hide and wait, hum and dance"),
         ((_SEA, _GROUND, _HILL), (_AIR, _RAIN, _SNOW)),
     ),
-    Kind(
+    Exporter(
         words("star, moon, sun, cloud, wind, storm, flame, spark, beam, dawn"),
         words("silver, golden, distant, burning, restless, gentle, silent, early, crimson, pallid"),
         words("shine, glow, rise, fade, drift, fall, wake, dance"),
         words("rise and shine, glow and fade, drift and fall, wake and dance"),
         ((_NIGHT, _DEEP, _DAY), (_COLD, _SNOW, _AIR)),
     ),
-    Kind(
+    Exporter(
         words("tree, fern, oak, pine, reed, vine, plum, seed, bud, herb, shrub, bloom"),
         words("slender, ancient, tender, thirsty, leafy, mossy, fragrant, humble, lovely, sturdy"),
         words("grow, bloom, bend, sway, sprout, wake, stand, spread"),
         words("grow and bloom, bend and sway, wake and sprout, stand and spread"),
         ((_SPRING, _GROUND, _HILL), (_RAIN, _SNOW, _AIR)),
     ),
-    Kind(
+    Exporter(
         words("ship, boat, kite, train, raft, cart, sled, car, bike, plane, truck, skiff"),
         words("wooden, painted, speedy, rusty, heavy, broken, shiny, narrow, yellow, modern"),
         words("glide, turn, race, roll, stop, start, move, swerve"),
         words("start and stop, glide and turn, race and roll, move and swerve"),
         ((_DAY, _SEA, _DEEP), (_RAIN, _COLD, _MOON)),
     ),
-    Kind(
+    Exporter(
         words("king, boy, knight, monk, clown, lad"),
         words("merry, noble, jolly, honest, lonely, cheerful, clever, gentle, humble, weary"),
         _PEOPLE,
@@ -90,7 +90,7 @@ KINDS = (
         ((_SPRING, _DAY, _NIGHT), (_MOON, _COLD, _AIR)),
         ("he", "him"),
     ),
-    Kind(
+    Exporter(
         words("queen, girl, bride, aunt, maid, dame"),
         words("merry, noble, jolly, honest, lonely, cheerful, clever, gentle, graceful, weary"),
         _PEOPLE,

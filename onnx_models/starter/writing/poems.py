@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from onnx_models.starter.writing.gaps import Gaps, is_held_out
-from onnx_models.starter.writing.poem_words import KINDS, Kind
+from onnx_models.starter.writing.poem_words import KINDS, Exporter
 
 _TITLE = "Poem: the {adjective} {noun}"
 # Six syllables each; an end of four follows. The title's thing is in the first and the third line, a pronoun elsewhere.
@@ -26,7 +26,7 @@ _SIGNS = (",", ".", ",", ".")
 class Topic:
     """What a poem is about."""
 
-    kind: Kind
+    kind: Exporter
     adjective: str
     noun: str
     plural: bool

@@ -17,7 +17,7 @@ import pytest
 
 from contracts.model_package.package import PackageError, load_package
 from onnx_models.errors import ExportError
-from onnx_models.package_store import store as shelf
+from onnx_models.package_store import store
 from tests.models.conftest import ROOT
 from tests.support.tiny_package import write_package
 from tests.support.waiting import PROGRAM_S
@@ -122,7 +122,7 @@ def test_a_package_comes_from_an_address_with_its_checksum(package: Path, site: 
 )
 def test_a_failed_download_leaves_nothing(site: str, tmp_path: Path, path: str, message: str) -> None:
     with pytest.raises(ExportError, match=message):
-        shelf.add(f"{site}/{path}", tmp_path / "to", sha256=None, force=False)
+        store.add(f"{site}/{path}", tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
 
 
@@ -139,7 +139,7 @@ def test_an_archive_that_reaches_out_is_refused(package: Path, tmp_path: Path, n
     member = tarfile.TarInfo(name)
     member.size = 1
     with pytest.raises(ExportError, match="leads out of the package's folder"):
-        shelf.add(str(evil_tar(tmp_path / "evil.tgz", package, member)), tmp_path / "to", sha256=None, force=False)
+        store.add(str(evil_tar(tmp_path / "evil.tgz", package, member)), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
     assert not (tmp_path / "evil.txt").exists()
 
@@ -149,7 +149,7 @@ def test_an_archive_with_anything_but_plain_files_is_refused(package: Path, tmp_
     member = tarfile.TarInfo("tiny/passwd")
     member.type, member.linkname = kind, "/etc/passwd"
     with pytest.raises(ExportError, match=r"tiny/passwd is no plain file"):
-        shelf.add(str(evil_tar(tmp_path / "evil.tgz", package, member)), tmp_path / "to", sha256=None, force=False)
+        store.add(str(evil_tar(tmp_path / "evil.tgz", package, member)), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
 
 
@@ -157,14 +157,14 @@ def test_an_archive_with_anything_but_plain_files_is_refused(package: Path, tmp_
 def test_what_is_no_archive_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises((ExportError, PackageError)):
-        shelf.add(str(tmp_path / "a.tar.gz"), tmp_path / "to", sha256=None, force=False)
+        store.add(str(tmp_path / "a.tar.gz"), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_a_package_with_a_changed_file_is_not_added(package: Path, tmp_path: Path) -> None:
     (package / "tokenizer.json").write_text("{}")
     with pytest.raises(PackageError, match="SHA-256 differs"):
-        shelf.add(str(package), tmp_path / "to", sha256=None, force=False)
+        store.add(str(package), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
 
 
@@ -172,7 +172,7 @@ def test_a_link_in_a_folder_is_not_followed(package: Path, tmp_path: Path) -> No
     (package / "model.onnx").rename(tmp_path / "model.onnx")
     (package / "model.onnx").symlink_to(tmp_path / "model.onnx")
     with pytest.raises(PackageError, match="not a plain file"):
-        shelf.add(str(package), tmp_path / "to", sha256=None, force=False)
+        store.add(str(package), tmp_path / "to", sha256=None, force=False)
 
 
 def test_an_archive_larger_than_the_disk_is_refused_before_it_is_unpacked(package: Path, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_an_archive_larger_than_the_disk_is_refused_before_it_is_unpacked(packag
     free = shutil.disk_usage(tmp_path).free
     message = "MB are needed" if free < 0xFFFFFFF0 else "."
     with pytest.raises((ExportError, PackageError), match=message):
-        shelf.add(str(tmp_path / "bomb.zip"), tmp_path / "to", sha256=None, force=False)
+        store.add(str(tmp_path / "bomb.zip"), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
 
 

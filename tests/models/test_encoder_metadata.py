@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.model_package.manifest import Classify, Embed
-from onnx_models.encoders import metadata as facts
+from onnx_models.encoders import metadata
 from onnx_models.errors import ExportError
 from onnx_models.exporting.sources import Source, open_source
 
@@ -35,7 +35,7 @@ def modules(*kinds: str) -> list[dict[str, str]]:
 def test_pooling_is_read_as_sentence_transformers_writes_it(tmp_path: Path, mode: dict[str, Any], pooling: Any) -> None:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling", "Normalize"), config=mode)
 
-    assert facts.embed_facts(source, 8, None, None) == Embed(pooling=pooling, normalize=True, dimensions=8)
+    assert metadata.embed_table(source, 8, None, None) == Embed(pooling=pooling, normalize=True, dimensions=8)
 
 
 @pytest.mark.parametrize(
@@ -51,33 +51,33 @@ def test_pooling_that_a_package_can_not_express_is_refused(tmp_path: Path, mode:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling"), config=mode)
 
     with pytest.raises(ExportError, match="a package knows mean, cls and last_token"):
-        facts.embed_facts(source, 8, None, None)
+        metadata.embed_table(source, 8, None, None)
 
 
 def test_what_the_user_says_wins_over_the_files(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling"), config={"pooling_mode": "mean"})
 
-    assert facts.embed_facts(source, 8, None, None).normalize is False
-    assert facts.embed_facts(source, 8, "cls", True) == Embed(pooling="cls", normalize=True, dimensions=8)
+    assert metadata.embed_table(source, 8, None, None).normalize is False
+    assert metadata.embed_table(source, 8, "cls", True) == Embed(pooling="cls", normalize=True, dimensions=8)
 
 
 def test_a_graph_that_answers_a_vector_for_each_token_has_to_be_pooled(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="give --pooling"):
-        facts.embed_facts(source_with(tmp_path), 8, "none", None)
+        metadata.embed_table(source_with(tmp_path), 8, "none", None)
 
 
 def test_a_model_that_pools_by_itself_is_not_pooled_again() -> None:
-    assert facts.pooled_facts(8, None, None) == Embed(pooling="none", normalize=True, dimensions=8)
-    assert facts.pooled_facts(8, "none", False) == Embed(pooling="none", normalize=False, dimensions=8)
+    assert metadata.pooled_table(8, None, None) == Embed(pooling="none", normalize=True, dimensions=8)
+    assert metadata.pooled_table(8, "none", False) == Embed(pooling="none", normalize=False, dimensions=8)
     with pytest.raises(ExportError, match="pools by itself"):
-        facts.pooled_facts(8, "mean", None)
+        metadata.pooled_table(8, "mean", None)
 
 
 def test_a_further_layer_behind_the_pooling_is_refused(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), config={"pooling_mode": "mean"})
 
     with pytest.raises(ExportError, match="Dense"):
-        facts.embed_facts(source, 8, None, None)
+        metadata.embed_table(source, 8, None, None)
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ def test_the_most_tokens_are_the_least_of_what_is_stated(
 ) -> None:
     model = SimpleNamespace(model_type="bert", max_position_embeddings=config, pad_token_id=0)
 
-    assert facts.max_tokens(source_with(tmp_path, **files), model, asked) == expected
+    assert metadata.max_tokens(source_with(tmp_path, **files), model, asked) == expected
 
 
 def test_positions_behind_the_padding_id_are_not_counted_twice(tmp_path: Path) -> None:
     model = SimpleNamespace(model_type="roberta", max_position_embeddings=514, pad_token_id=1)
 
-    assert facts.max_tokens(source_with(tmp_path), model, None) == 512
+    assert metadata.max_tokens(source_with(tmp_path), model, None) == 512
 
 
 def test_no_limit_anywhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="give --max-tokens"):
-        facts.max_tokens(source_with(tmp_path), SimpleNamespace(model_type="t5"), None)
+        metadata.max_tokens(source_with(tmp_path), SimpleNamespace(model_type="t5"), None)
 
 
 @pytest.mark.parametrize(
@@ -129,34 +129,34 @@ def test_scores_follow_the_rule_of_the_pipeline(problem: str | None, labels: lis
     by_id = {str(index): label for index, label in reversed(list(enumerate(labels)))}
     config = SimpleNamespace(id2label=by_id, num_labels=len(labels), problem_type=problem)
 
-    assert facts.classify_facts(config) == Classify(labels=labels, function_to_apply=function)
+    assert metadata.classify_table(config) == Classify(labels=labels, function_to_apply=function)
 
 
 def test_labels_with_a_gap_are_refused() -> None:
     with pytest.raises(ExportError, match="does not number"):
-        facts.classify_facts(SimpleNamespace(id2label={0: "a", 2: "b"}, num_labels=2, problem_type=None))
+        metadata.classify_table(SimpleNamespace(id2label={0: "a", 2: "b"}, num_labels=2, problem_type=None))
 
 
 def test_a_prompt_that_the_source_adds_by_default_is_found(tmp_path: Path) -> None:
     config = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
 
-    assert facts.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) == "query: "
+    assert metadata.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) == "query: "
     config["default_prompt_name"] = None
-    assert facts.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) is None
+    assert metadata.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) is None
 
 
 def test_a_module_may_not_lie_outside_the_folder(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=[{"type": "x.Pooling", "path": "../elsewhere"}])
 
     with pytest.raises(ExportError, match="leads out of"):
-        facts.embed_facts(source, 8, None, None)
+        metadata.embed_table(source, 8, None, None)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text("{")
 
     with pytest.raises(ExportError, match=r"modules\.json: not JSON"):
-        facts.embed_facts(source_with(tmp_path), 8, None, None)
+        metadata.embed_table(source_with(tmp_path), 8, None, None)
 
 
 def test_the_revision_of_a_folder_changes_with_its_weights(tmp_path: Path) -> None:
