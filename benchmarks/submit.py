@@ -15,9 +15,10 @@ from benchmarks.peer import start_peer
 from benchmarks.plain_submit import QUEUE
 from benchmarks.report import BenchError, Figure, spread
 from benchmarks.stack import Stack
+from contracts.cards import ModelCard
 from contracts.jobs import queue_of
 from contracts.store.job_store import PREFIX
-from contracts.store.registry import ModelCard, Registry
+from contracts.store.registry import Registry
 
 NUM_CLIENTS = 32
 WARM_UP = 500

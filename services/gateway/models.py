@@ -6,8 +6,9 @@ import msgspec
 from flask import Response
 from msgspec import Meta
 
+from contracts.cards import ModelCard, WorkerCard
 from contracts.errors import UnknownModel
-from contracts.store.registry import ModelCard, Registry, WorkerCard
+from contracts.store.registry import Registry
 from services.gateway.http.operations import Answer, Operation, Parameter
 from services.gateway.jobs.view import json_response
 from services.gateway.monitoring.monitor import Monitor

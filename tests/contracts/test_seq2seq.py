@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.cards import ModelCard
 from contracts.generation_parameters import MAX_BAD_WORDS, MAX_BEAMS, GenerationParameters
 from contracts.jobs import Usage
 from contracts.seq2seq import Corrected, DenoiseParameters, Edit, Text2TextParameters, Translated, TranslateParameters
-from contracts.store.registry import ModelCard
 from contracts.tasks import TASKS
 
 SEQ2SEQ = [spec for spec in TASKS.values() if spec.family == "seq2seq"]

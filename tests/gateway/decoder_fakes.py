@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
+from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, Piece, Token
 from contracts.jobs import Answer, Claim, queue_of
 from contracts.seq2seq import Translated
 from contracts.store.job_store import JobStore
-from contracts.store.registry import ModelCard
 from contracts.tasks import TASKS
 from tests.gateway.seq2seq_fakes import UNSERVED_CORRECTOR, UNSERVED_TRANSLATOR
 from tests.support.waiting import wait_until

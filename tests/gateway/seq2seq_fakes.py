@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from contracts.cards import ModelCard
 from contracts.generation import Piece
 from contracts.jobs import Answer, Claim
 from contracts.seq2seq import Corrected, Edit, Rewritten, Summarized, Translated
-from contracts.store.registry import ModelCard
 from contracts.tasks import TASKS
 
 TRANSLATOR, MANY_TRANSLATOR, UNSERVED_TRANSLATOR = "tiny-translator", "tiny-translator-many", "unserved-translator"

@@ -15,12 +15,13 @@ from typing import Any
 
 import msgspec
 
+from contracts.cards import ModelCard
 from contracts.errors import InputTooLong
 from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
 from contracts.store.job_store import JobStore
 from contracts.store.redis_client import connect
-from contracts.store.registry import ModelCard, Registry
+from contracts.store.registry import Registry
 from contracts.tasks import TASKS
 from tests.gateway.decoder_fakes import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
 from tests.gateway.seq2seq_fakes import REWRITERS, REWRITING_CARDS, rewrite

@@ -4,10 +4,11 @@ import re
 
 import redis
 
+from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.store import job_store
 from contracts.store.job_store import JobStore
-from contracts.store.registry import ModelCard, Registry
+from contracts.store.registry import Registry
 from tests.redis.builders import ANSWER, QUEUE, TENANT, claim, claimed, come_due, pass_deadline, submit
 from tests.support.waiting import wait_until
 

@@ -3,10 +3,11 @@
 import pytest
 import redis
 
+from contracts.cards import ModelCard, WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.jobs import Answer, Claim
 from contracts.store.job_store import JobStore
-from contracts.store.registry import MODEL_TTL_S, ModelCard, Registry, WorkerCard
+from contracts.store.registry import MODEL_TTL_S, Registry
 from tests.support.waiting import wait_until
 from workers.runtime.attempts.harness import Attempt, Harness
 from workers.runtime.batching.engine import Engine

@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 
+from contracts.cards import ModelCard
 from contracts.model_package.manifest import Generation
 from contracts.model_package.package import ModelPackage, PackageError
-from contracts.store.registry import ModelCard
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import not_followed
 from workers.decoder.prompts import Prompts

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from contracts.cards import ModelCard
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import outputs_of
-from contracts.store.registry import ModelCard
 from workers.encoder.pooling import POOLING
 from workers.runtime.inference.budget import token_budget
 from workers.runtime.inference.session import Array, open_graphs

@@ -3,9 +3,9 @@
 import numpy as np
 from tokenizers import Tokenizer
 
+from contracts.cards import ModelCard
 from contracts.model_package.manifest import Generation, Manifest
 from contracts.model_package.package import ModelPackage, PackageError
-from contracts.store.registry import ModelCard
 from workers.runtime.decoding.caches.cache import Cache, SourceCache
 from workers.runtime.decoding.caches.open_source_cache import open_source_cache
 from workers.runtime.decoding.defaults import check_defaults

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import msgspec
 from gevent.event import Event
 
+from contracts.cards import ModelCard
 from contracts.errors import InvalidRequest, Unavailable, UnknownModel
 from contracts.generation import Conversation
 from contracts.jobs import Job, NewJob, new_job_id
 from contracts.store.job_store import Admission, JobStore
-from contracts.store.registry import ModelCard
 from contracts.tasks import num_inputs
 from services.gateway.jobs.waiting import JobWaiter, WakeUps
 from services.gateway.monitoring.metrics import Metrics

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from contracts.cards import ModelCard
 from contracts.errors import InvalidRequest, Unavailable, UnknownModel
-from contracts.store.registry import ModelCard
 from services.gateway.monitoring.monitor import Monitor
 
 T = TypeVar("T")

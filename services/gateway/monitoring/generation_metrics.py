@@ -5,8 +5,8 @@ from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from contracts.cards import WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations
-from contracts.store.registry import WorkerCard
 
 _COUNTERS = {
     "tokens_in": "Tokens of prompts that a worker has read.",

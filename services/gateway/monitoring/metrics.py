@@ -7,9 +7,10 @@ import redis
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from contracts.cards import WorkerCard
 from contracts.errors import Unavailable
 from contracts.store.job_store import JobStore
-from contracts.store.registry import Registry, WorkerCard
+from contracts.store.registry import Registry
 from services.gateway.monitoring import generation_metrics
 from services.gateway.monitoring.monitor import Monitor
 

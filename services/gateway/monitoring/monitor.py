@@ -11,9 +11,10 @@ from collections.abc import Callable
 import gevent
 import redis
 
+from contracts.cards import ModelCard
 from contracts.errors import Unavailable
 from contracts.store.redis_client import reads
-from contracts.store.registry import ModelCard, Registry
+from contracts.store.registry import Registry
 from services.gateway.auth.api_keys import ApiKeys
 
 logger = logging.getLogger(__name__)

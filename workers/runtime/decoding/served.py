@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from contracts.cards import ModelCard
 from contracts.jobs import Answer, Claim
 from contracts.store.job_store import JobStore
-from contracts.store.registry import ModelCard
 from workers.runtime.attempts.harness import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.publisher import Publisher

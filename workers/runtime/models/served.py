@@ -7,8 +7,8 @@ end on the old one, and with the last of them the old one's memory goes.
 import threading
 from typing import Any, NamedTuple, Protocol
 
+from contracts.cards import ModelCard
 from contracts.model_package.manifest import Manifest
-from contracts.store.registry import ModelCard
 from workers.runtime.attempts.harness import Model
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import redis
 
+from contracts.cards import WorkerCard
 from contracts.jobs import queue_of
 from contracts.store.job_store import JobStore
-from contracts.store.registry import Registry, WorkerCard
+from contracts.store.registry import Registry
 from workers.runtime.attempts.harness import Harness
 from workers.runtime.inference.stats import Inference
 from workers.runtime.models.served import Models

@@ -6,9 +6,9 @@ import msgspec
 from flask import Response, request
 from msgspec import Meta
 
+from contracts.cards import ModelCard
 from contracts.jobs import Job
 from contracts.seq2seq import Edit, Language
-from contracts.store.registry import ModelCard
 from services.gateway.http.field_names import own_words
 from services.gateway.http.form import MEDIA_TYPE as FORM
 from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
