@@ -141,7 +141,7 @@ class Generated(GeneratedSequence, frozen=True, omit_defaults=True, kw_only=True
     sequences: list[GeneratedSequence] = []
 
 
-class Piece(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class TextDelta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The text and tokens that one sequence of a streamed job gained; the last delta has the ``finish_reason``.
 
     ``text`` never ends within a character, and never shows a part of what may become a stop text. So it may lag behind

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.decoder.bare import load_decoder
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Claim
 from workers.decoder.model import DecoderModel
 from workers.runtime.attempts.control import Control
@@ -26,7 +26,7 @@ TIMEOUT_S = 600.0
 class Nobody:
     """An audience that is told and does not listen."""
 
-    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
         """Take what jobs have grown by."""
 
     def flush(self, control: Control, timeout_s: float) -> bool:

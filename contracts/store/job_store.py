@@ -254,8 +254,8 @@ class JobStore:
 
         With the token of the call before, a job that was told that time is not told again.
 
-        The bytes are JSON, a list of ``contracts.generation.Piece``; empty for a job with nothing new. A job that is no
-        longer this attempt's, or past its deadline, tells nothing more.
+        The bytes are JSON, a list of ``contracts.generation.TextDelta``; empty for a job with nothing new. A job that
+        is no longer this attempt's, or past its deadline, tells nothing more.
         """
         flat = [value for claim, pieces in growth for value in (claim.id, claim.attempt, pieces)]
         return {job_id.decode() for job_id in self._run("publish", token, *flat)}

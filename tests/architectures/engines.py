@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tokenizers import Tokenizer
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Claim
 from contracts.model_package.package import ModelPackage
 from contracts.settings import StoreSettings
@@ -49,7 +49,7 @@ class Nobody:
 
     num_pieces = 0
 
-    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
         self.num_pieces += sum(map(len, growth.values()))
 
     def flush(self, control: Control, timeout_s: float) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
-from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, Piece, Token
+from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, TextDelta, Token
 from contracts.jobs import Answer, Claim, queue_of
 from contracts.seq2seq import Translated
 from contracts.store.job_store import JobStore
@@ -38,7 +38,7 @@ def tokens_of(prompt: str, sequence: int) -> list[tuple[str, Token]]:
     return [*found, ("", EOS)]
 
 
-def pieces_of(prompt: str, parameters: GenerateParameters, *, index: int = 0, sequence: int = 0) -> list[Piece]:
+def pieces_of(prompt: str, parameters: GenerateParameters, *, index: int = 0, sequence: int = 0) -> list[TextDelta]:
     """Return all that a writer tells of one text: until its limit, a stop text, or its end."""
     limit = parameters.max_new_tokens or 1000
     told, shown = [], ""
@@ -49,7 +49,7 @@ def pieces_of(prompt: str, parameters: GenerateParameters, *, index: int = 0, se
         reason = reason or ("length" if number == limit else None)
         top = [Token(token.id, token.text, token.logprob), Token(7, "x", -4.0)][: parameters.top_n_tokens]
         told.append(
-            Piece(
+            TextDelta(
                 input=index,
                 sequence=sequence,
                 text=text,
@@ -64,7 +64,7 @@ def pieces_of(prompt: str, parameters: GenerateParameters, *, index: int = 0, se
     return told
 
 
-def sequence_of(pieces: list[Piece], parameters: GenerateParameters) -> GeneratedSequence:
+def sequence_of(pieces: list[TextDelta], parameters: GenerateParameters) -> GeneratedSequence:
     """Return the text that these pieces tell as the record has it."""
     tokens = [token for piece in pieces for token in piece.tokens]
     reason = pieces[-1].finish_reason
@@ -84,7 +84,7 @@ def prompt_of(inputs: Any) -> str:
     return inputs if isinstance(inputs, str) else inputs["messages"][-1]["content"]
 
 
-def write(claim: Claim) -> tuple[list[list[Piece]], Answer]:
+def write(claim: Claim) -> tuple[list[list[TextDelta]], Answer]:
     """Return the steps of a generate job, in each of which all of its texts grow, and its answer."""
     request = json.loads(claim.request)
     parameters = msgspec.convert(request["parameters"], GenerateParameters)
@@ -130,14 +130,14 @@ class Hand:
         found = (self._store.claim_next(queue_of(model), "by hand") for model in self.MODELS)
         return next(filter(None, found), None)
 
-    def tell(self, *pieces: Piece) -> set[str]:
+    def tell(self, *pieces: TextDelta) -> set[str]:
         """Tell these pieces in one event; return the ids of jobs that must stop."""
         self._num_calls += 1
         return self._store.publish(
             [(self.claim, msgspec.json.encode(pieces))], f"{self.claim.attempt}.{self._num_calls}"
         )
 
-    def text(self, prompt: str = "hi") -> list[Piece]:
+    def text(self, prompt: str = "hi") -> list[TextDelta]:
         """Return all pieces of the text that this job would be answered with; only generated ones have tokens."""
         if self.claim.task == "generate":
             return pieces_of(prompt, self.parameters)
@@ -149,7 +149,7 @@ class Hand:
         assert self._store.release(self.claim)
         self.claim = self._claimed()
 
-    def succeed(self, pieces: list[Piece]) -> None:
+    def succeed(self, pieces: list[TextDelta]) -> None:
         """Finish with the text of these pieces."""
         self.answer(self._output(pieces))
 
@@ -157,7 +157,7 @@ class Hand:
         """Finish with an output of the task."""
         assert self._store.succeed(self.claim, answer_of(output))
 
-    def _output(self, pieces: list[Piece]) -> Any:
+    def _output(self, pieces: list[TextDelta]) -> Any:
         if self.claim.task == "generate":
             return Generated(**msgspec.structs.asdict(sequence_of(pieces, self.parameters)))
         text = "".join(piece.text for piece in pieces)

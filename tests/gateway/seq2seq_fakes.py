@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from contracts.cards import ModelCard
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Answer, Claim
 from contracts.seq2seq import Corrected, Edit, Rewritten, Summarized, Translated
 from contracts.tasks import TASKS
@@ -73,7 +73,7 @@ def output_of(task: str, text: str, num: int = 1) -> Any:
     return msgspec.structs.replace(every[0], sequences=every if num > 1 else [])
 
 
-def rewrite(claim: Claim) -> tuple[list[list[Piece]], Answer]:
+def rewrite(claim: Claim) -> tuple[list[list[TextDelta]], Answer]:
     """Return the steps of a job, each of which tells a sentence, and its answer."""
     request = json.loads(claim.request)
     parameters = msgspec.convert(request["parameters"], TASKS[claim.task].parameters)
@@ -95,7 +95,10 @@ def rewrite(claim: Claim) -> tuple[list[list[Piece]], Answer]:
     )
 
 
-def sentence_pieces(text: str, index: int = 0) -> list[Piece]:
+def sentence_pieces(text: str, index: int = 0) -> list[TextDelta]:
     """Return a text's pieces, a sentence each."""
     *rest, last = sentences_of(text)
-    return [*(Piece(input=index, text=one) for one in rest), Piece(input=index, text=last, finish_reason="eos_token")]
+    return [
+        *(TextDelta(input=index, text=one) for one in rest),
+        TextDelta(input=index, text=last, finish_reason="eos_token"),
+    ]

@@ -5,7 +5,7 @@ import secrets
 import msgspec
 import pytest
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Claim
 from contracts.store.job_store import JobStore
 from tests.redis.builders import (
@@ -25,7 +25,7 @@ def publish(store: JobStore, *growth: tuple[Claim, bytes], token: str = "") -> s
 
 
 def pieces(text: str) -> bytes:
-    return msgspec.json.encode([Piece(text=text)])
+    return msgspec.json.encode([TextDelta(text=text)])
 
 
 def told(store: JobStore, job_id: str) -> list[tuple[str, str]]:
@@ -33,7 +33,7 @@ def told(store: JobStore, job_id: str) -> list[tuple[str, str]]:
     found = []
     for event in store.events(job_id, "0"):
         if event.name == "output":
-            (piece,) = msgspec.json.decode(event.fields["pieces"], type=list[Piece])
+            (piece,) = msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])
             found.append((event.fields["attempt"], piece.text))
     return found
 

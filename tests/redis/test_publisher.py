@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import redis
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.store.job_store import JobStore
 from tests.redis.builders import TENANT, claimed, pass_deadline, status
 from tests.support.valkey import ValkeyServer
@@ -23,19 +23,19 @@ def attempt_at(store: JobStore) -> Attempt:
     return Attempt(claimed(store), store)
 
 
-def told(store: JobStore, attempt: Attempt) -> list[Piece]:
+def told(store: JobStore, attempt: Attempt) -> list[TextDelta]:
     events = [event for event in store.events(attempt.claim.id, "0") if event.name == "output"]
-    return [piece for event in events for piece in msgspec.json.decode(event.fields["pieces"], type=list[Piece])]
+    return [piece for event in events for piece in msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])]
 
 
-def texts(pieces: list[Piece]) -> str:
+def texts(pieces: list[TextDelta]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
 def test_all_that_grows_is_told_in_order_and_before_flush_returns(store: JobStore, publisher: Publisher) -> None:
     one, two = attempt_at(store), attempt_at(store)
     for number in range(200):
-        publisher.tell({one: [Piece(text=f"{number} ")], two: [Piece(text=f"{number},")] if number % 2 else []})
+        publisher.tell({one: [TextDelta(text=f"{number} ")], two: [TextDelta(text=f"{number},")] if number % 2 else []})
     assert publisher.flush(one, PATIENCE_S) and publisher.flush(two, PATIENCE_S)
     assert texts(told(store, one)) == "".join(f"{number} " for number in range(200))
     assert texts(told(store, two)) == "".join(f"{number}," for number in range(1, 200, 2))
@@ -46,7 +46,7 @@ def test_steps_that_come_while_a_call_is_on_its_way_share_the_next(store: JobSto
     before = store.client.info("stats")["total_commands_processed"]
     calls_before = store.client.info("commandstats")["cmdstat_evalsha"]["calls"]
     for number in range(300):
-        publisher.tell({attempt: [Piece(text=str(number))] for attempt in attempts})
+        publisher.tell({attempt: [TextDelta(text=str(number))] for attempt in attempts})
     assert publisher.flush(attempts[0], PATIENCE_S)
     calls = store.client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
     assert store.client.info("stats")["total_commands_processed"] > before
@@ -72,7 +72,7 @@ def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publis
 def test_an_attempt_that_must_stop_tells_nothing_more(store: JobStore, publisher: Publisher) -> None:
     attempt = attempt_at(store)
     attempt.stop()
-    publisher.tell({attempt: [Piece(text="late")]})
+    publisher.tell({attempt: [TextDelta(text="late")]})
     assert publisher.flush(attempt, PATIENCE_S)
     assert told(store, attempt) == []
 
@@ -86,7 +86,7 @@ def test_what_a_store_out_of_reach_could_not_take_is_told_later(
     publisher = Publisher(JobStore(own, lease_s=15.0, republish_after_s=5.0, max_crashes=3))
     client.client_pause(1500, all=True)
     for number in range(50):
-        publisher.tell({attempt: [Piece(text=f"{number} ")]})
+        publisher.tell({attempt: [TextDelta(text=f"{number} ")]})
     assert not publisher.flush(attempt, 0.1), "a store that does not answer can't have been told"
     assert publisher.flush(attempt, PATIENCE_S)
     assert texts(told(store, attempt)) == "".join(f"{number} " for number in range(50))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flask import Response, request
 
 from contracts.errors import InvalidRequest
-from contracts.generation import Conversation, Piece
+from contracts.generation import Conversation, TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
@@ -122,7 +122,7 @@ class _Chunks(Chunks):
         self._has_logprobs = wanted.logprobs
         self._begun: set[int] = set()
 
-    def choices(self, piece: Piece, index: int) -> Iterator[ChatChunkChoice]:
+    def choices(self, piece: TextDelta, index: int) -> Iterator[ChatChunkChoice]:
         """Yield the role before the first text, the text, and at the end why it ends."""
         if index not in self._begun:
             self._begun.add(index)

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from contracts.errors import InvalidRequest
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
@@ -133,7 +133,7 @@ class _Chunks(Chunks):
         self._echoes = _prompts(wanted) if wanted.echo else []
         self._offsets: dict[int, int] = {}
 
-    def choices(self, piece: Piece, index: int) -> Iterator[CompletionChoice]:
+    def choices(self, piece: TextDelta, index: int) -> Iterator[CompletionChoice]:
         """Yield the text, after the prompt if that is asked for, and at the end why it ends."""
         text = piece.text
         if self._echoes and index not in self._offsets:

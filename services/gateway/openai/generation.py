@@ -8,7 +8,7 @@ import msgspec
 from flask import Response, request
 
 from contracts.errors import TriptychError
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Job
 from services.gateway.http import prefer
 from services.gateway.http.error_responses import error_document
@@ -85,7 +85,7 @@ class Chunks:
         self._names = names
         self._base = {**head_of(job, prefix), "object": kind}
 
-    def grown(self, pieces: list[Piece]) -> list[bytes]:
+    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
         """Return a chunk for each choice that has grown."""
         return [
             self._chunk([choice])
@@ -105,7 +105,7 @@ class Chunks:
         error.param = renamed(error.param, self._names)
         return msgspec.json.encode(error_document(error))
 
-    def choices(self, piece: Piece, index: int) -> Iterator[msgspec.Struct]:
+    def choices(self, piece: TextDelta, index: int) -> Iterator[msgspec.Struct]:
         """Yield what one text has grown by, as choices of chunks of their own."""
         raise NotImplementedError
 

@@ -7,7 +7,7 @@ it does not have. And events may be lost while the record is not: at the end the
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from contracts.generation import Details, FinishReason, Piece, Token
+from contracts.generation import Details, FinishReason, TextDelta, Token
 from services.gateway.http.errors import StreamBroken
 
 T = TypeVar("T", str, list[int])
@@ -27,7 +27,7 @@ class Growth:
             for row in self._rows.values():
                 row.rewind()
 
-    def add(self, attempt: int, pieces: Iterable[Piece]) -> list[Piece]:
+    def add(self, attempt: int, pieces: Iterable[TextDelta]) -> list[TextDelta]:
         """Return what of these pieces is new to the client.
 
         Raises:
@@ -39,7 +39,7 @@ class Growth:
         fresh = [self._row(piece.input, piece.sequence).grow(piece) for piece in pieces]
         return [piece for piece in fresh if piece is not None]
 
-    def complete(self, outputs: Sequence[Any]) -> list[Piece]:
+    def complete(self, outputs: Sequence[Any]) -> list[TextDelta]:
         """Return what the finished texts have beyond what the client knows.
 
         ``outputs`` are those of any task that streams: each has ``text``, ``finish_reason`` and ``sequences``.
@@ -72,7 +72,7 @@ class _Row:
     def rewind(self) -> None:
         self._num_characters = self._num_tokens = 0
 
-    def grow(self, piece: Piece) -> Piece | None:
+    def grow(self, piece: TextDelta) -> TextDelta | None:
         text = _beyond(self.text[self._num_characters :], piece.text)
         ids = [token.id for token in piece.tokens]
         first = len(ids) - len(_beyond(self._token_ids[self._num_tokens :], ids))
@@ -80,14 +80,14 @@ class _Row:
         self._num_tokens += len(ids)
         return self._told(text, piece.tokens[first:], piece.top_tokens[first:], piece.finish_reason)
 
-    def rest_of(self, written: Any) -> Piece | None:
+    def rest_of(self, written: Any) -> TextDelta | None:
         """Take the record for one more attempt, told in one piece. It is the whole text, so there can't be more."""
         was_finished = self.finished
         # Only generated texts have their tokens told.
         details: Details | None = getattr(written, "details", None)
         self.rewind()
         rest = self.grow(
-            Piece(
+            TextDelta(
                 text=written.text,
                 tokens=details.tokens if details else [],
                 top_tokens=details.top_tokens if details else [],
@@ -100,7 +100,7 @@ class _Row:
 
     def _told(
         self, text: str, tokens: list[Token], top_tokens: list[list[Token]], finish_reason: FinishReason | None
-    ) -> Piece | None:
+    ) -> TextDelta | None:
         """Note what the client gets to know, and return it; None for nothing."""
         self.text += text
         self._token_ids += [token.id for token in tokens]
@@ -108,7 +108,7 @@ class _Row:
         self.finished = self.finished or reason is not None
         if not (text or tokens or reason):
             return None
-        return Piece(text=text, tokens=tokens, top_tokens=top_tokens, finish_reason=reason, **self._place)
+        return TextDelta(text=text, tokens=tokens, top_tokens=top_tokens, finish_reason=reason, **self._place)
 
 
 def _beyond(known: T, told: T) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Event, Job
 from contracts.store.job_store import JobStore
 from contracts.tasks import TASKS
@@ -19,7 +19,7 @@ from services.gateway.jobs.outcome import raise_unless_succeeded
 from services.gateway.streaming.deltas import Growth
 from services.gateway.streaming.follower import Follower
 
-_PIECES = msgspec.json.Decoder(list[Piece])
+_PIECES = msgspec.json.Decoder(list[TextDelta])
 _OUTPUTS: dict[str, msgspec.json.Decoder[Any]] = {
     spec.name: msgspec.json.Decoder(spec.output | list.__class_getitem__(spec.output))
     for spec in TASKS.values()
@@ -32,7 +32,7 @@ class Grown:
     """The texts have grown. Whoever knows of the event ``event_id`` has all that came before."""
 
     event_id: str
-    pieces: list[Piece]
+    pieces: list[TextDelta]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Ended:
     """The job succeeded. ``pieces`` are what the client still lacks, ``outputs`` the task's answer to each input."""
 
     event_id: str
-    pieces: list[Piece]
+    pieces: list[TextDelta]
     job: Job
     outputs: list[Any]
 

@@ -18,7 +18,7 @@ import redis
 from flask import Response, request
 
 from contracts.errors import TriptychError, Unavailable
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Job
 from contracts.store.job_store import JobStore
 from services.gateway.http import client_gone
@@ -40,7 +40,7 @@ MAX_CANCELS = 300
 class Dialect(Protocol):
     """How a route says it: each method returns the JSON of the items to send."""
 
-    def grown(self, pieces: list[Piece]) -> list[bytes]:
+    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
         """Say what the texts have grown by."""
         ...
 

@@ -10,7 +10,7 @@ from flask import Response
 from msgspec import Meta
 
 from contracts.errors import TriptychError
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.tasks import TASKS
 from services.gateway.http.prefer import Preference
 from services.gateway.jobs.submit import Ask
@@ -73,7 +73,7 @@ class _Dialect:
     def __init__(self, task: str) -> None:
         self._last_item = LAST_ITEMS[task]
 
-    def grown(self, pieces: list[Piece]) -> list[bytes]:
+    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
         return [msgspec.json.encode(TextGrown(piece.text)) for piece in pieces if piece.text]
 
     def ended(self, end: Ended) -> list[bytes]:

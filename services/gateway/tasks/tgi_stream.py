@@ -12,7 +12,7 @@ from flask import Response
 from msgspec import UNSET, Meta, UnsetType
 
 from contracts.errors import InvalidRequest, TriptychError
-from contracts.generation import FinishReason, GenerateParameters, Piece, Token
+from contracts.generation import FinishReason, GenerateParameters, TextDelta, Token
 from services.gateway.http.prefer import Preference
 from services.gateway.jobs.submit import Ask
 from services.gateway.streaming.single_text import broke, refuse_several
@@ -87,7 +87,7 @@ class _Dialect:
         self._text = ""
         self._last: tuple[Token, list[Token]] | None = None
 
-    def grown(self, pieces: list[Piece]) -> list[bytes]:
+    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
         items: list[bytes] = []
         for piece in pieces:
             self._text += piece.text

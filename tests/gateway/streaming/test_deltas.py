@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.generation import Details, Generated, GeneratedSequence, Piece, Token
+from contracts.generation import Details, Generated, GeneratedSequence, TextDelta, Token
 from services.gateway.http.errors import StreamBroken
 from services.gateway.streaming.deltas import Growth
 
 
-def pieces_of(text: str, sequence: int = 0) -> list[Piece]:
+def pieces_of(text: str, sequence: int = 0) -> list[TextDelta]:
     """Return a piece for each character, whose token has the character's number."""
     return [
-        Piece(
+        TextDelta(
             sequence=sequence,
             text=character,
             tokens=[Token(ord(character), character, -1.0)],
@@ -47,7 +47,7 @@ def generated(*texts: str, details: bool = True) -> Generated:
     )
 
 
-def text_of(told: list[Piece], sequence: int = 0) -> str:
+def text_of(told: list[TextDelta], sequence: int = 0) -> str:
     return "".join(piece.text for piece in told if piece.sequence == sequence)
 
 
@@ -91,9 +91,9 @@ def test_another_text_is_not_told_on() -> None:
 
 def test_other_tokens_of_the_same_text_are_not_told_on() -> None:
     growth = Growth()
-    growth.add(1, [Piece(text="", tokens=[Token(1, "?", -1.0)])])
+    growth.add(1, [TextDelta(text="", tokens=[Token(1, "?", -1.0)])])
     with pytest.raises(StreamBroken):
-        growth.add(2, [Piece(text="", tokens=[Token(2, "?", -1.0)])])
+        growth.add(2, [TextDelta(text="", tokens=[Token(2, "?", -1.0)])])
 
 
 @pytest.mark.parametrize("text", ["ab", "", "abx"])

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from contracts.errors import WorkerLost
-from contracts.generation import Piece, Token
+from contracts.generation import TextDelta, Token
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import Hand
 from tests.gateway.streams import COMPLETION, GENERATE, PROMPT, ROUTES, TASK_ROUTES, TEXT, Body, Reader
@@ -16,10 +16,10 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
-def opened(stack: Stack) -> Callable[..., tuple[Reader, Hand, list[Piece]]]:
+def opened(stack: Stack) -> Callable[..., tuple[Reader, Hand, list[TextDelta]]]:
     """Open a stream, and take its job; return both, and what is to be told."""
 
-    def open_stream(path: str = "/v1/generate", body: Body = GENERATE) -> tuple[Reader, Hand, list[Piece]]:
+    def open_stream(path: str = "/v1/generate", body: Body = GENERATE) -> tuple[Reader, Hand, list[TextDelta]]:
         reader = Reader(stack.gateway, path, body)
         hand = Hand(stack.store)
         return reader, hand, hand.text(PROMPT)
@@ -27,7 +27,7 @@ def opened(stack: Stack) -> Callable[..., tuple[Reader, Hand, list[Piece]]]:
     return open_stream
 
 
-Opened = Callable[..., tuple[Reader, Hand, list[Piece]]]
+Opened = Callable[..., tuple[Reader, Hand, list[TextDelta]]]
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
@@ -53,7 +53,7 @@ def test_another_text_in_the_second_attempt_ends_the_stream(opened: Opened, path
     reader, hand, pieces = opened(path, body)
     hand.tell(*pieces[:3])
     hand.die()
-    other = Piece(text="something else", tokens=[Token(5, "?", -1.0)] if path == "/v1/generate" else [])
+    other = TextDelta(text="something else", tokens=[Token(5, "?", -1.0)] if path == "/v1/generate" else [])
     hand.tell(other)
     last = reader.end()[-1]["data"]
     error = last["error"]
@@ -79,7 +79,7 @@ def test_what_the_events_lost_is_told_from_the_record(opened: Opened, path: str,
 
 def test_a_record_that_is_not_what_was_told_ends_in_an_error(opened: Opened) -> None:
     reader, hand, pieces = opened()
-    hand.tell(Piece(text="not it", tokens=[Token(5, "?", -1.0)]))
+    hand.tell(TextDelta(text="not it", tokens=[Token(5, "?", -1.0)]))
     hand.succeed(pieces)
     assert reader.end()[-1]["data"]["error_type"] == "stream_broken"
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from contracts.errors import WorkerLost
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.seq2seq import Translated
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import Hand
@@ -105,7 +105,7 @@ def test_chunks_that_a_dead_worker_has_told_are_not_told_twice(stack: Stack) -> 
     hand.tell(*pieces[:2])
     hand.die()
     # The next attempt has the first chunks already, and tells them in one.
-    hand.tell(Piece(text="".join(piece.text for piece in pieces[:3])))
+    hand.tell(TextDelta(text="".join(piece.text for piece in pieces[:3])))
     hand.tell(pieces[3])
     hand.succeed(pieces)
     texts = [item["data"].get("text") for item in reader.end()]
@@ -117,7 +117,7 @@ def test_chunks_that_a_dead_worker_has_told_are_not_told_twice(stack: Stack) -> 
 def test_a_stream_ends_in_an_error_where_its_job_fails(stack: Stack) -> None:
     reader = Reader(stack.gateway, "/v1/translate", {"inputs": TEXT, "model": UNSERVED_TRANSLATOR, "stream": True})
     hand = Hand(stack.store)
-    hand.tell(Piece(text="So far. "))
+    hand.tell(TextDelta(text="So far. "))
     hand.fail(WorkerLost())
     first, last = [item["data"] for item in reader.end()]
     assert first == {"text": "So far. "} and last["error_type"] == "worker_lost" and "three times" in last["error"]

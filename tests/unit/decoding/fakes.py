@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Claim
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.control import Control
@@ -198,10 +198,10 @@ class Listener:
     """Keeps what is told."""
 
     def __init__(self) -> None:
-        self.heard: list[Mapping[Control, list[Piece]]] = []
+        self.heard: list[Mapping[Control, list[TextDelta]]] = []
         self.broken = False
 
-    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
         if self.broken:
             raise OSError("nobody listens")
         self.heard.append(dict(growth))
@@ -209,7 +209,7 @@ class Listener:
     def flush(self, control: Control, timeout_s: float) -> bool:
         return True
 
-    def pieces(self, control: Control) -> list[Piece]:
+    def pieces(self, control: Control) -> list[TextDelta]:
         return [piece for growth in self.heard for piece in growth.get(control, [])]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from tests.support.waiting import PATIENCE_S
 from tests.unit.decoding.fakes import FakeControl, FakeModel, Listener, request
 from workers.runtime.attempts.control import Control
@@ -20,7 +20,7 @@ class Witness(Listener):
         self.handle: RequestHandle | None = None
         self.was_finished: list[bool] = []
 
-    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
         super().tell(growth)
         if any(piece.finish_reason for pieces in growth.values() for piece in pieces):
             assert self.handle is not None

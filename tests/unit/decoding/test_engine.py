@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.errors import OutOfMemory, TriptychError
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.decoding.fakes import (
     EOS,
@@ -173,7 +173,7 @@ def test_the_first_token_is_told_before_the_step_that_follows(model: FakeModel) 
     told_before_step = []
 
     class Watching(Listener):
-        def tell(self, growth: dict[object, list[Piece]]) -> None:  # type: ignore[override]
+        def tell(self, growth: dict[object, list[TextDelta]]) -> None:  # type: ignore[override]
             told_before_step.append((sum(map(len, growth.values())), model.cache.calls[-1][0]))
 
     engine = DecodingEngine(Watching())

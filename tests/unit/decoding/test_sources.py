@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import TriptychError
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from tests.unit.decoding.fakes import (
     EOS,
     VOCABULARY,
@@ -137,7 +137,7 @@ def test_a_streamed_search_tells_its_texts_at_their_end(engine: DecodingEngine, 
     asked = ask([8], 6, beams=Beams(3, num_return_sequences=2), stream=True, input=4)
     found = written(engine.submit(FakeModel(HandSourceCache()), [asked], control))
     assert listener.pieces(control) == [
-        Piece(input=4, sequence=number, text=text.text, finish_reason=text.finish_reason)
+        TextDelta(input=4, sequence=number, text=text.text, finish_reason=text.finish_reason)
         for number, text in enumerate(found)
     ]
 
@@ -172,8 +172,8 @@ def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(eng
 class Numbered:
     """Tells every piece twice, with its order's part before it."""
 
-    def told(self, request: GenerationRequest, piece: Piece) -> list[Piece]:
-        return [Piece(text=f"{request.part}:"), piece]
+    def told(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
+        return [TextDelta(text=f"{request.part}:"), piece]
 
 
 def test_a_job_decides_what_is_told_of_its_pieces(engine: DecodingEngine, listener: Listener) -> None:

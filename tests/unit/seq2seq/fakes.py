@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.jobs import Usage
 from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task
 from tests.unit.decoding.fakes import FakeControl, Listener
@@ -140,7 +140,7 @@ class Desk:
         return msgspec.json.decode(answer.output)
 
     @property
-    def told(self) -> list[Piece]:
+    def told(self) -> list[TextDelta]:
         """What the last job told."""
         return self.listener.pieces(self.control)
 

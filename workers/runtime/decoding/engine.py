@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from contracts.figures import GenerationFigures
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.handle import RequestHandle, Telling
 from workers.runtime.decoding.metrics import Counts
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class TokenSink(Protocol):
     """Whoever tells clients what their jobs have grown by, and finds out which jobs must stop."""
 
-    def tell(self, growth: dict[Control, list[Piece]]) -> None:
+    def tell(self, growth: dict[Control, list[TextDelta]]) -> None:
         """Take what each running job has grown by since the last call, maybe nothing. Must not block."""
         ...
 
@@ -139,7 +139,7 @@ class DecodingEngine:
 
     def _tell(self, scheduler: Scheduler, told: Told) -> None:
         """Hand on what has grown, and which other jobs are there, so that it is found out whether they must stop."""
-        growth: dict[Control, list[Piece]] = {handle.control: [] for handle in scheduler.handles}
+        growth: dict[Control, list[TextDelta]] = {handle.control: [] for handle in scheduler.handles}
         for handle, piece in told:
             growth.setdefault(handle.control, []).append(piece)
         self._audience.tell(growth)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from workers.runtime.attempts.control import Control
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 
@@ -14,7 +14,7 @@ from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 class Telling(Protocol):
     """Says what a job tells of texts that grow side by side, if that is not each by itself."""
 
-    def told(self, request: GenerationRequest, piece: Piece) -> list[Piece]:
+    def told(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
         """Return what is told now that an order's text has grown by this piece. Called by the inference thread."""
         ...
 
@@ -78,7 +78,7 @@ class RequestHandle:
         self.first_token_s = time.perf_counter() - self._created
         return self.first_token_s
 
-    def tell(self, request: GenerationRequest, pieces: Sequence[Piece]) -> list[Piece]:
+    def tell(self, request: GenerationRequest, pieces: Sequence[TextDelta]) -> list[TextDelta]:
         """Return what is told now that an order's texts have grown by these pieces."""
         if self._telling is None:
             return list(pieces)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 import redis
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from contracts.store.job_store import JobStore
 from workers.runtime.attempts.control import Control
 
@@ -31,12 +31,12 @@ class Publisher:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._changed = threading.Condition()
-        self._pending: dict[Control, list[Piece]] = {}
-        self._sending: Mapping[Control, list[Piece]] = {}
+        self._pending: dict[Control, list[TextDelta]] = {}
+        self._sending: Mapping[Control, list[TextDelta]] = {}
         self._thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
         self._thread.start()
 
-    def tell(self, growth: Mapping[Control, list[Piece]]) -> None:
+    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
         """Take what each running job has grown by since the last call, maybe nothing."""
         with self._changed:
             for attempt, pieces in growth.items():
@@ -60,7 +60,7 @@ class Publisher:
             self._sent()
             time.sleep(PERIOD_S)
 
-    def _next(self) -> Mapping[Control, list[Piece]]:
+    def _next(self) -> Mapping[Control, list[TextDelta]]:
         """Wait for something to tell, and a while for company where there is only to look."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending)
@@ -68,7 +68,7 @@ class Publisher:
             self._sending, self._pending = self._pending, {}
             return self._sending
 
-    def _publish(self, growth: Mapping[Control, list[Piece]]) -> None:
+    def _publish(self, growth: Mapping[Control, list[TextDelta]]) -> None:
         """Tell the store, for as long as it takes: what comes meanwhile waits, and nothing is told twice."""
         held = [attempt for attempt in growth if not attempt.stopped()]
         if not held:

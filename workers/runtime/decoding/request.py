@@ -97,8 +97,8 @@ class GenerationRequest:
     """Whether the text is told as it grows."""
     input: int = 0
     sequence: int = 0
-    """Which of the job's inputs, and which of its texts, this is: `contracts.generation.Piece`. The texts of a search
-    are numbered from here."""
+    """Which of the job's inputs, and which of its texts, this is: `contracts.generation.TextDelta`. The texts of a
+    search are numbered from here."""
     part: int = 0
     """Which part of that input, where inputs are read in parts."""
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from workers.runtime.attempts.control import Stopped
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.decoding.beam_search.group import BeamGroup
@@ -30,7 +30,7 @@ from workers.runtime.decoding.waiting_queue import WaitingQueue
 logger = logging.getLogger(__name__)
 IDLE_PIECES = 4
 """Pieces that a turn reads while nobody waits for a next token."""
-Told = list[tuple[RequestHandle, Piece]]
+Told = list[tuple[RequestHandle, TextDelta]]
 Logits = TypeVar("Logits", Floats, Floats | None)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from contracts.generation import Piece, Token
+from contracts.generation import TextDelta, Token
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.request import GenerationOutput
@@ -29,7 +29,7 @@ class Row(Running):
         """Return its place and its last token. See `Running`."""
         return self.places, [self.reader.forced[0] if self.reader.forced else self._last_token]
 
-    def accept(self, logits: Floats) -> list[Piece]:
+    def accept(self, logits: Floats) -> list[TextDelta]:
         """Choose the next token. See `Running`."""
         request = self.request
         wants_logprob = request.logprobs or request.ranked
@@ -77,10 +77,10 @@ class Row(Running):
     def _token(self, token_id: int, logprob: float) -> Token:
         return Token(token_id, self._names.text(token_id), logprob, self._names.is_special(token_id))
 
-    def _pieces(self, text: str) -> list[Piece]:
+    def _pieces(self, text: str) -> list[TextDelta]:
         if not (text or self._tokens or self.finish_reason):
             return []
-        piece = Piece(
+        piece = TextDelta(
             input=self.request.input,
             sequence=self.request.sequence,
             text=text,

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tokenizers import Tokenizer
 
-from contracts.generation import FinishReason, Piece
+from contracts.generation import FinishReason, TextDelta
 from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.prefill import reader_of
@@ -42,7 +42,7 @@ class Running(ABC):
         """Return the places that get a token in the next step, and their tokens."""
 
     @abstractmethod
-    def accept(self, logits: Floats) -> list[Piece]:
+    def accept(self, logits: Floats) -> list[TextDelta]:
         """Choose what comes next; return what the order's texts have grown by, if that is to be told.
 
         Args:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.generation import FinishReason, Piece
+from contracts.generation import FinishReason, TextDelta
 from workers.runtime.decoding.request import GenerationRequest
 from workers.seq2seq.chunking import markup
 from workers.seq2seq.chunking.plan import Plan
@@ -140,7 +140,7 @@ class Weaver:
         self._first_parts = first_parts or {}
         self._weaves: dict[tuple[int, int], Weave] = {}
 
-    def told(self, request: GenerationRequest, piece: Piece) -> list[Piece]:
+    def told(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
         """Return what is told of the whole text now that the answer to a chunk has grown."""
         key = piece.input, piece.sequence
         weave = self._weaves.get(key)
@@ -151,4 +151,4 @@ class Weaver:
         text = weave.add(request.part - self._first_parts.get(piece.input, 0), piece.text, piece.finish_reason)
         if not text and weave.finish_reason is None:
             return []
-        return [Piece(input=piece.input, sequence=piece.sequence, text=text, finish_reason=weave.finish_reason)]
+        return [TextDelta(input=piece.input, sequence=piece.sequence, text=text, finish_reason=weave.finish_reason)]

@@ -5,7 +5,7 @@ The first step is made by one of them, since they all begin with the same.
 
 import numpy as np
 
-from contracts.generation import Piece
+from contracts.generation import TextDelta
 from workers.runtime.decoding.beam_search.search import BeamSearch, Hypothesis
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import RequestHandle
@@ -32,7 +32,7 @@ class BeamGroup(Running):
             return self.places[:1], [self.reader.forced[0]]
         return self.places, self._tokens
 
-    def accept(self, logits: Floats) -> list[Piece]:
+    def accept(self, logits: Floats) -> list[TextDelta]:
         """Choose how the beams go on. See `Running`."""
         is_first = len(logits) < len(self.places)
         found = self._search.advance(np.broadcast_to(logits, (len(self.places), logits.shape[1])))
@@ -64,9 +64,11 @@ class BeamGroup(Running):
             mean_logprob=found.score,
         )
 
-    def _pieces(self) -> list[Piece]:
+    def _pieces(self) -> list[TextDelta]:
         first = self.request.sequence
         return [
-            Piece(input=self.request.input, sequence=first + number, text=text.text, finish_reason=text.finish_reason)
+            TextDelta(
+                input=self.request.input, sequence=first + number, text=text.text, finish_reason=text.finish_reason
+            )
             for number, text in enumerate(self._texts)
         ]
