@@ -1,6 +1,6 @@
-"""The generate task: what a client may ask of a text generator, and what it gets back, whole and piece by piece.
+"""Parameters, request and output of the generate task, and the text deltas of every task that streams.
 
-Shapes follow Hugging Face's text generation (TGI). A conversation is OpenAI's ``messages``.
+The JSON follows Hugging Face's text generation (TGI). A conversation is OpenAI's ``messages``.
 """
 
 from typing import Annotated, Literal
@@ -15,77 +15,82 @@ MAX_SEQUENCES = 16
 MAX_MESSAGES = 1024
 MAX_TOP_TOKENS = 20
 DEFAULT_NEW_TOKENS = 256
-"""Most tokens of an answer where the request names no number, or as many as the model has room for."""
+"""``max_new_tokens`` of a request that does not set it; less if the prompt leaves less room in the context."""
 
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class TextPart(Shape, frozen=True):
-    """A part of a message; texts only."""
+    """One content part of a message. Only text parts are supported."""
 
     type: Literal["text"]
     text: str
 
 
 class Message(Shape, frozen=True):
-    """One turn of a conversation. ``developer`` is another word for ``system``."""
+    """One message of a conversation. ``developer`` means the same as ``system``."""
 
     role: Role
     content: str | list[TextPart]
-    name: Annotated[str | None, Meta(description="Who speaks, for chat templates that tell them apart.")] = None
+    name: Annotated[str | None, Meta(description="Name of the participant, for chat templates that use it.")] = None
 
     @property
     def text(self) -> str:
-        """The content as one text."""
+        """The content, with its parts concatenated."""
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
 class Conversation(Shape, frozen=True):
-    """Messages that the model's chat template turns into a prompt; the model writes the next one."""
+    """Messages that the model's chat template turns into a prompt. The model generates the next message."""
 
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
 class GenerateParameters(SamplingParameters, frozen=True):
-    """How a text is continued. What is not given is as the model's package says."""
+    """How to continue a text. Defaults of what is not set here come from the model package."""
 
     max_new_tokens: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
-        Meta(description=f"Most tokens of the answer. Default: {DEFAULT_NEW_TOKENS}, or what room the prompt leaves."),
+        Meta(description=f"Most tokens to generate. Default: {DEFAULT_NEW_TOKENS}, or what room the prompt leaves."),
     ] = None
     repetition_penalty: Annotated[
         Annotated[float, Meta(gt=0, le=100)] | None,
-        Meta(description="Above 1: tokens of the prompt and of the answer so far become less likely."),
+        Meta(description="Above 1: tokens that the prompt or the answer already has become less likely."),
     ] = None
     frequency_penalty: Annotated[
-        float, Meta(ge=-2, le=2, description="Taken off a token's logit for each time that the answer has it.")
+        float, Meta(ge=-2, le=2, description="Subtracted from a token's logit once per occurrence in the answer.")
     ] = 0.0
     presence_penalty: Annotated[
-        float, Meta(ge=-2, le=2, description="Taken off a token's logit once the answer has it.")
+        float, Meta(ge=-2, le=2, description="Subtracted from a token's logit if it occurs in the answer.")
     ] = 0.0
-    n: Annotated[int, Meta(ge=1, le=MAX_SEQUENCES, description="How many answers to give.")] = 1
+    n: Annotated[int, Meta(ge=1, le=MAX_SEQUENCES, description="How many sequences to return.")] = 1
     best_of: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_SEQUENCES)] | None,
-        Meta(description="How many to write; the `n` with the highest mean log-probability of a token are given."),
+        Meta(description="How many sequences to generate; the `n` with the highest mean log-probability are returned."),
     ] = None
-    return_full_text: Annotated[bool, Meta(description="Put the prompt before the answer.")] = False
-    details: Annotated[bool, Meta(description="Tell each token with its log-probability.")] = False
+    return_full_text: Annotated[bool, Meta(description="Prepend the prompt to the answer.")] = False
+    details: Annotated[bool, Meta(description="Return each token with its log-probability.")] = False
     top_n_tokens: Annotated[
-        int, Meta(ge=0, le=MAX_TOP_TOKENS, description="With `details`: so many of the likeliest tokens at each place.")
+        int,
+        Meta(ge=0, le=MAX_TOP_TOKENS, description="With `details`: this many most likely tokens per position."),
     ] = 0
     truncate: Truncate = "error"
 
     def __post_init__(self) -> None:
-        """Refuse parameters that contradict each other; msgspec turns the ValueError into an error of validation."""
+        """Refuse parameters that contradict each other.
+
+        Raises:
+            ValueError: they do. msgspec turns it into a ``ValidationError`` when it decodes.
+        """
         if self.best_of is not None and self.best_of < self.n:
             raise ValueError("Expected best_of to be at least n")
         if self.top_n_tokens and not self.details:
-            raise ValueError("top_n_tokens is told with details only: set details to true")
+            raise ValueError("top_n_tokens needs details: set details to true")
 
     @property
-    def num_written(self) -> int:
-        """How many answers are written for each input."""
+    def num_sequences(self) -> int:
+        """How many sequences are generated for each input. At least ``n`` of them are returned."""
         return self.best_of or self.n
 
 
@@ -93,7 +98,7 @@ GenerateInputs = Text | Conversation | Annotated[list[Text | Conversation], Meta
 
 
 class GenerateRequest(Shape, frozen=True):
-    """What crosses the queue for a generate job. ``stream``: tell the text as it grows, in the job's events."""
+    """The payload of a generate job, as it crosses the queue. ``stream``: publish deltas as events of the job."""
 
     inputs: GenerateInputs
     parameters: GenerateParameters = GenerateParameters()
@@ -101,7 +106,7 @@ class GenerateRequest(Shape, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """One token. ``logprob`` is its natural log-probability under the model, before sampling changes it."""
+    """A generated token. ``logprob`` is natural, and that of the raw logits, before penalties and temperature."""
 
     id: int
     text: str
@@ -110,7 +115,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer token by token. ``top_tokens`` has a list for each token, the likeliest first."""
+    """The tokens of one sequence. ``top_tokens`` has one list for each of them, most likely token first."""
 
     finish_reason: FinishReason
     generated_tokens: int
@@ -120,7 +125,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneratedSequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One answer."""
+    """One generated sequence."""
 
     generated_text: str
     finish_reason: FinishReason
@@ -128,14 +133,15 @@ class GeneratedSequence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
 
     @property
     def text(self) -> str:
-        """The text that a stream tells."""
+        """The text that the deltas of a stream add up to."""
         return self.generated_text
 
 
-class Generated(GeneratedSequence, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one input: the best, and with ``n`` above 1 in ``sequences`` all of them, best first.
+class GenerateOutput(GeneratedSequence, frozen=True, omit_defaults=True, kw_only=True):
+    """The output for one input: the best sequence, and with ``n`` above 1 all of them in ``sequences``, best first.
 
-    Texts that were streamed stand there by their numbers, under which their pieces were told; then the first is given.
+    The sequences of a streamed job keep the numbers of their deltas instead, and the output is sequence 0: a client has
+    seen the texts under these numbers before anybody can know which is the best.
     """
 
     sequences: list[GeneratedSequence] = []
@@ -144,9 +150,9 @@ class Generated(GeneratedSequence, frozen=True, omit_defaults=True, kw_only=True
 class TextDelta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The text and tokens that one sequence of a streamed job gained; the last delta has the ``finish_reason``.
 
-    ``text`` never ends within a character, and never shows a part of what may become a stop text. So it may lag behind
-    ``tokens``, which are told for jobs with ``details`` only. Their own texts are for people to look at: put together
-    they need not give the text.
+    ``text`` never ends inside a character, and never shows a prefix of a possible stop string. So it may lag behind
+    ``tokens``, which only jobs with ``details`` get. The texts of the tokens are for display: concatenated, they need
+    not be the text.
     """
 
     input: int = 0

@@ -1,4 +1,4 @@
-"""What all tasks that write texts have in common: how tokens are drawn, and where a text ends."""
+"""Parameters that all generating tasks share: how to sample tokens, and where to stop."""
 
 from typing import Annotated
 
@@ -14,45 +14,45 @@ Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SamplingParameters(Shape, frozen=True):
-    """How tokens are drawn. What is not given is as the model's package says."""
+    """How to sample tokens. Defaults of what is not set here come from the model package."""
 
     do_sample: Annotated[
         bool | None,
         Meta(
-            description="Draw tokens by their probability; false: always the likeliest. Default: true if a parameter "
-            "of drawing is given, else as the package says."
+            description="Sample tokens by their probability; false: always the most likely one (greedy). "
+            "Default: true if another sampling parameter is set, else as the model package says."
         ),
     ] = None
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=100)] | None,
-        Meta(description="Logits are divided by it; below 1 safer, above 1 wilder. 0: the likeliest token."),
+        Meta(description="Divides the logits: below 1 less random, above 1 more. 0: greedy."),
     ] = None
     top_k: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
-        Meta(description="Draw from so many of the likeliest tokens only; 0: from all."),
+        Meta(description="Sample from this many most likely tokens only; 0: from all."),
     ] = None
     top_p: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Draw from the likeliest tokens that together have this probability (nucleus sampling)."),
+        Meta(description="Sample from the most likely tokens that add up to this probability (nucleus sampling)."),
     ] = None
     min_p: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Draw from tokens with at least this share of the likeliest one's probability only."),
+        Meta(description="Sample from tokens with at least this fraction of the most likely token's probability."),
     ] = None
     typical_p: Annotated[
         Annotated[float, Meta(gt=0, le=1)] | None,
-        Meta(description="Draw from the most typical tokens that together have this probability."),
+        Meta(description="Sample from the most typical tokens that add up to this probability (typical sampling)."),
     ] = None
     seed: Annotated[
         Annotated[int, Meta(ge=-_SEED, le=_SEED - 1)] | None,
-        Meta(description="The same seed draws the same text, whatever runs beside it. Default: a new one, told back."),
+        Meta(description="The same seed gives the same text, whatever else the batch has. Default: a new one per job."),
     ] = None
     stop: Annotated[
         Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)],
-        Meta(description="Texts that end the answer where they appear; they are not part of it."),
+        Meta(description="Texts that end the answer where they occur; they are not part of it."),
     ] = msgspec.field(default_factory=list)
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """``stop`` as a tuple."""
+        """The stop strings, whether the request has one, several or none."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)

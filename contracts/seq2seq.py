@@ -1,6 +1,6 @@
-"""The tasks of encoder-decoders: translate, summarize, denoise, and any other text to text.
+"""Parameters, requests and outputs of the encoder-decoder tasks: translate, summarize, denoise and text2text.
 
-Shapes follow Hugging Face's translation, summarization and text2text-generation. What is written is steered by
+The JSON follows the translation, summarization and text2text-generation tasks of Hugging Face. Decoding is steered by
 `contracts.generation_parameters`.
 """
 
@@ -15,122 +15,128 @@ from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 
 Language = Annotated[str, Meta(min_length=1, max_length=64)]
 Texts = Text | Annotated[list[Text], Meta(min_length=1, max_length=MAX_INPUTS)]
-Fit = Annotated[
+TruncateOrChunk = Annotated[
     Literal["error", "right", "left", "chunk"],
     Meta(
-        description="What to do with a text of more tokens than the model takes: refuse it, cut that end of it, or "
-        "read it in chunks, so that nothing is lost."
+        description="What to do with a text that has more tokens than the model reads: refuse it, cut off that end, or "
+        "split it into chunks and lose nothing."
     ),
 ]
-Truncation = Annotated[
+TruncationStrategy = Annotated[
     Literal["do_not_truncate", "longest_first", "only_first", "only_second"] | None,
-    Meta(description="Hugging Face's word for `truncate`: `do_not_truncate` is `error`, the others are `right`."),
+    Meta(description="Hugging Face's name for `truncate`: `do_not_truncate` is `error`, the others are `right`."),
 ]
-CleanUp = Annotated[bool, Meta(description="Take away spaces before punctuation and within contractions.")]
+CleanUp = Annotated[bool, Meta(description="Remove spaces before punctuation and inside contractions.")]
 
 
-class Text2TextParameters(Shape, frozen=True):
-    """How a text becomes another."""
-
-    generate_parameters: GenerationParameters = GenerationParameters()
-    clean_up_tokenization_spaces: CleanUp = False
-    truncation: Truncation = None
-    truncate: Truncate = "error"
-
-
-class _Chunked(Shape, frozen=True):
-    """Parameters of tasks that read a long text in chunks."""
+class TextParameters(Shape, frozen=True):
+    """Parameters that all encoder-decoder tasks share."""
 
     generate_parameters: GenerationParameters = GenerationParameters()
     clean_up_tokenization_spaces: CleanUp = False
-    truncation: Truncation = None
-    truncate: Fit = "chunk"
+    truncation: TruncationStrategy = None
+    truncate: TruncateOrChunk = "chunk"
+
+    @property
+    def truncation_policy(self) -> TruncateOrChunk:
+        """``truncate``, or what ``truncation`` means where the client sent that instead."""
+        if self.truncation is None:
+            return self.truncate
+        return "error" if self.truncation == "do_not_truncate" else "right"
 
 
-class TranslateParameters(_Chunked, frozen=True):
-    """From which language into which. A model of one pair needs neither."""
+class TranslateParameters(TextParameters, frozen=True):
+    """Source and target language, and how to translate. A model with a single language pair needs neither language."""
 
     src_lang: Annotated[
         Language | None,
-        Meta(description="Language of the text: a code of ISO 639, or the model's own. See `languages` at /v1/models."),
+        Meta(
+            description="Language of the text: an ISO 639 code, or the model's own. `/v1/models` lists the languages "
+            "of each model."
+        ),
     ] = None
-    tgt_lang: Annotated[Language | None, Meta(description="Language of the translation, by such a code.")] = None
+    tgt_lang: Annotated[Language | None, Meta(description="Language of the translation, by the same codes.")] = None
     format: Annotated[
-        Literal["text", "html"], Meta(description="`html`: tags stay where they are, and text is escaped.")
+        Literal["text", "html"],
+        Meta(description="`html`: tags stay where they are, and the translated text is escaped."),
     ] = "text"
 
 
-class SummarizeParameters(_Chunked, frozen=True):
-    """How a text is shortened. In chunks: sentences are put together, each chunk is summarised, then the summaries."""
+class SummarizeParameters(TextParameters, frozen=True):
+    """How to summarise. A text that is read in chunks is summarised chunk by chunk, and then the summaries are."""
 
 
-class DenoiseParameters(_Chunked, frozen=True):
-    """How a text is corrected. In chunks: sentence by sentence."""
+class DenoiseParameters(TextParameters, frozen=True):
+    """How to correct. A text that is read in chunks is corrected sentence by sentence."""
 
 
-class TranslateRequest(Shape, frozen=True):
-    """What crosses the queue for a translate job. ``stream``: tell the text as it grows, in the job's events."""
+class Text2TextParameters(TextParameters, frozen=True):
+    """How to generate. A text is always read whole, because only the model's author knows where it can be split."""
+
+    truncate: Truncate = "error"
+
+
+class TextRequest(Shape, frozen=True):
+    """What the request of every task holds. ``stream``: publish text deltas as events of the job."""
 
     inputs: Texts
+    stream: bool = False
+
+
+class TranslateRequest(TextRequest, frozen=True):
+    """The payload of a translate job, as it crosses the queue."""
+
     parameters: TranslateParameters = TranslateParameters()
-    stream: bool = False
 
 
-class SummarizeRequest(Shape, frozen=True):
-    """What crosses the queue for a summarize job."""
+class SummarizeRequest(TextRequest, frozen=True):
+    """The payload of a summarize job, as it crosses the queue."""
 
-    inputs: Texts
     parameters: SummarizeParameters = SummarizeParameters()
-    stream: bool = False
 
 
-class DenoiseRequest(Shape, frozen=True):
-    """What crosses the queue for a denoise job."""
+class DenoiseRequest(TextRequest, frozen=True):
+    """The payload of a denoise job, as it crosses the queue."""
 
-    inputs: Texts
     parameters: DenoiseParameters = DenoiseParameters()
-    stream: bool = False
 
 
-class Text2TextRequest(Shape, frozen=True):
-    """What crosses the queue for a text2text job."""
+class Text2TextRequest(TextRequest, frozen=True):
+    """The payload of a text2text job, as it crosses the queue."""
 
-    inputs: Texts
     parameters: Text2TextParameters = Text2TextParameters()
-    stream: bool = False
 
 
-class Translated(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one input: the best, and with ``num_return_sequences`` above 1 in ``sequences`` all of them."""
+class TextOutput(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The output for one input. Each task has its own JSON name for ``text``, which is Hugging Face's name.
 
-    translation_text: str
+    ``finish_reason`` is ``length`` if the answer to any chunk was cut at ``max_new_tokens``. With
+    ``num_return_sequences`` above 1 the output is the best sequence, and ``sequences`` holds all of them, best first.
+    """
+
+    text: str
     finish_reason: FinishReason
-    """``length``: a chunk's answer was cut since it became too long."""
-    sequences: "list[Translated]" = []
-
-    @property
-    def text(self) -> str:
-        """The text that a stream tells."""
-        return self.translation_text
 
 
-class Summarized(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one input, as that of a translation."""
+class TranslateOutput(TextOutput, frozen=True, kw_only=True):
+    """A translation. ``sequences`` holds all of them if the request wants several."""
 
-    summary_text: str
-    finish_reason: FinishReason
-    sequences: "list[Summarized]" = []
+    text: str = msgspec.field(name="translation_text")
+    sequences: "list[TranslateOutput]" = []
 
-    @property
-    def text(self) -> str:
-        """The text that a stream tells."""
-        return self.summary_text
+
+class SummarizeOutput(TextOutput, frozen=True, kw_only=True):
+    """A summary. ``sequences`` holds all of them if the request wants several."""
+
+    text: str = msgspec.field(name="summary_text")
+    sequences: "list[SummarizeOutput]" = []
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """A place of the input that was corrected: ``length`` characters (code points) from ``offset`` become another text.
+    """One correction: ``length`` code points of the input from ``offset`` on are replaced.
 
-    An insertion has the length 0, what is left out the replacement ''.
+    An insertion has length 0, a deletion the replacement ''. ``replacements`` holds one text; it is a list because
+    LanguageTool's format offers several.
     """
 
     offset: int
@@ -138,28 +144,16 @@ class Edit(msgspec.Struct, frozen=True):
     replacements: list[str]
 
 
-class Corrected(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one input, as that of a translation. ``edits`` turn the input into it, in the order of offsets."""
+class DenoiseOutput(TextOutput, frozen=True, kw_only=True):
+    """A corrected text. ``edits``, in the order of their offsets, turn the input into it."""
 
-    corrected_text: str
-    finish_reason: FinishReason
+    text: str = msgspec.field(name="corrected_text")
     edits: list[Edit]
-    sequences: "list[Corrected]" = []
-
-    @property
-    def text(self) -> str:
-        """The text that a stream tells."""
-        return self.corrected_text
+    sequences: "list[DenoiseOutput]" = []
 
 
-class Rewritten(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one input of a text2text job, as that of a translation."""
+class Text2TextOutput(TextOutput, frozen=True, kw_only=True):
+    """A generated text. ``sequences`` holds all of them if the request wants several."""
 
-    generated_text: str
-    finish_reason: FinishReason
-    sequences: "list[Rewritten]" = []
-
-    @property
-    def text(self) -> str:
-        """The text that a stream tells."""
-        return self.generated_text
+    text: str = msgspec.field(name="generated_text")
+    sequences: "list[Text2TextOutput]" = []

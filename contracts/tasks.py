@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from contracts.generation import Generated, GenerateInputs, GenerateParameters
+from contracts.generation import GenerateInputs, GenerateOutput, GenerateParameters
 from contracts.seq2seq import (
-    Corrected,
+    DenoiseOutput,
     DenoiseParameters,
-    Rewritten,
-    Summarized,
+    SummarizeOutput,
     SummarizeParameters,
+    Text2TextOutput,
     Text2TextParameters,
     Texts,
-    Translated,
+    TranslateOutput,
     TranslateParameters,
 )
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
@@ -116,7 +116,7 @@ TASKS: dict[str, TaskSpec] = {
             "decoder",
             GenerateInputs,
             GenerateParameters,
-            Generated,
+            GenerateOutput,
             "Continue texts and conversations.",
             streams=True,
             takes_blank=True,
@@ -126,7 +126,7 @@ TASKS: dict[str, TaskSpec] = {
             "seq2seq",
             Texts,
             TranslateParameters,
-            Translated,
+            TranslateOutput,
             "Translate texts of any length.",
             streams=True,
         ),
@@ -135,7 +135,7 @@ TASKS: dict[str, TaskSpec] = {
             "seq2seq",
             Texts,
             SummarizeParameters,
-            Summarized,
+            SummarizeOutput,
             "Summarise texts of any length.",
             streams=True,
         ),
@@ -144,7 +144,7 @@ TASKS: dict[str, TaskSpec] = {
             "seq2seq",
             Texts,
             DenoiseParameters,
-            Corrected,
+            DenoiseOutput,
             "Correct typing errors.",
             streams=True,
         ),
@@ -153,7 +153,7 @@ TASKS: dict[str, TaskSpec] = {
             "seq2seq",
             Texts,
             Text2TextParameters,
-            Rewritten,
+            Text2TextOutput,
             "Turn texts into whatever the model was trained to write.",
             streams=True,
         ),

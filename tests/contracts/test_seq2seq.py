@@ -8,7 +8,14 @@ import pytest
 from contracts.cards import ModelCard
 from contracts.generation_parameters import MAX_BAD_WORDS, MAX_BEAMS, GenerationParameters
 from contracts.jobs import Usage
-from contracts.seq2seq import Corrected, DenoiseParameters, Edit, Text2TextParameters, Translated, TranslateParameters
+from contracts.seq2seq import (
+    DenoiseOutput,
+    DenoiseParameters,
+    Edit,
+    Text2TextParameters,
+    TranslateOutput,
+    TranslateParameters,
+)
 from contracts.tasks import TASKS
 
 SEQ2SEQ = [spec for spec in TASKS.values() if spec.family == "seq2seq"]
@@ -45,9 +52,9 @@ def test_generation_parameters_are_taken(fields: dict[str, Any]) -> None:
     [
         ({"min_new_tokens": 6, "max_new_tokens": 5}, "min_new_tokens to be at most max_new_tokens: 6 is more than 5"),
         ({"min_length": 2, "max_length": 1}, "min_length to be at most max_length"),
-        ({"num_beams": 2, "do_sample": True}, "Beams are searched and not drawn"),
+        ({"num_beams": 2, "do_sample": True}, "Beam search does not sample"),
         ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences to be at most num_beams"),
-        ({"num_beams": 4, "stop": "."}, "leave out one of them"),
+        ({"num_beams": 4, "stop": "."}, "leave out stop, or num_beams"),
         ({"num_beams": 1000}, "num_beams"),
         ({"num_beams": 0}, "num_beams"),
         ({"num_return_sequences": 0}, "num_return_sequences"),
@@ -87,6 +94,12 @@ def test_long_texts_are_read_in_chunks_unless_told() -> None:
         convert({"truncate": "chunk"}, Text2TextParameters)
 
 
+def test_truncation_is_hugging_faces_name_for_truncate() -> None:
+    assert TranslateParameters().truncation_policy == "chunk" and Text2TextParameters().truncation_policy == "error"
+    assert TranslateParameters(truncation="do_not_truncate").truncation_policy == "error"
+    assert TranslateParameters(truncation="only_first", truncate="left").truncation_policy == "right"
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
@@ -111,7 +124,7 @@ def test_other_parameters_are_refused(kind: Any, fields: dict[str, Any]) -> None
 
 def test_every_output_has_a_text_and_says_why_it_ends() -> None:
     for spec in SEQ2SEQ:
-        (name,) = set(spec.output.__struct_fields__) - {"finish_reason", "sequences", "edits"}
+        (name,) = set(spec.output.__struct_encode_fields__) - {"finish_reason", "sequences", "edits"}
         fields: dict[str, Any] = {name: "x", "finish_reason": "eos_token"}
         fields |= {"edits": []} if spec.name == "denoise" else {}
         output = convert({**fields, "sequences": [fields]}, spec.output)
@@ -122,8 +135,8 @@ def test_every_output_has_a_text_and_says_why_it_ends() -> None:
 
 
 def test_edits_cross_the_queue_as_they_are() -> None:
-    output = Corrected(corrected_text="the", finish_reason="eos_token", edits=[Edit(1, 2, ["he"]), Edit(3, 0, [""])])
-    assert msgspec.json.decode(msgspec.json.encode(output), type=Corrected) == output
+    output = DenoiseOutput(text="the", finish_reason="eos_token", edits=[Edit(1, 2, ["he"]), Edit(3, 0, [""])])
+    assert msgspec.json.decode(msgspec.json.encode(output), type=DenoiseOutput) == output
 
 
 def test_what_has_no_chunks_and_no_languages_says_nothing_of_them() -> None:
@@ -131,4 +144,4 @@ def test_what_has_no_chunks_and_no_languages_says_nothing_of_them() -> None:
     assert msgspec.json.decode(msgspec.json.encode(Usage(1, 2, 3, 0, 4, 5)), type=Usage).chunks == 5
     old = b'{"name":"a","task":"embed","family":"encoder","revision":"1","licence":"","description":"","max_tokens":1}'
     assert msgspec.json.decode(old, type=ModelCard).source_languages is None
-    assert Translated(translation_text="x", finish_reason="length").sequences == []
+    assert TranslateOutput(text="x", finish_reason="length").sequences == []

@@ -7,9 +7,9 @@ import msgspec
 
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
-from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, TextDelta, Token
+from contracts.generation import Details, GeneratedSequence, GenerateOutput, GenerateParameters, TextDelta, Token
 from contracts.jobs import Answer, Claim, queue_of
-from contracts.seq2seq import Translated
+from contracts.seq2seq import TranslateOutput
 from contracts.store.job_store import JobStore
 from contracts.tasks import TASKS
 from tests.gateway.seq2seq_fakes import UNSERVED_CORRECTOR, UNSERVED_TRANSLATOR
@@ -95,7 +95,7 @@ def write(claim: Claim) -> tuple[list[list[TextDelta]], Answer]:
         texts = [sequence_of(pieces, parameters) for pieces in own]
         # The record has the best first, but those that were told under a number stand by it.
         best = texts if request.get("stream") else texts[::-1]
-        outputs.append(Generated(**msgspec.structs.asdict(best[0]), sequences=best if parameters.n > 1 else []))
+        outputs.append(GenerateOutput(**msgspec.structs.asdict(best[0]), sequences=best if parameters.n > 1 else []))
         rows += own
     steps = [[row[step] for row in rows if step < len(row)] for step in range(max(map(len, rows)))]
     return steps, answer_of(outputs if isinstance(request["inputs"], list) else outputs[0], len(rows))
@@ -159,9 +159,9 @@ class Hand:
 
     def _output(self, pieces: list[TextDelta]) -> Any:
         if self.claim.task == "generate":
-            return Generated(**msgspec.structs.asdict(sequence_of(pieces, self.parameters)))
+            return GenerateOutput(**msgspec.structs.asdict(sequence_of(pieces, self.parameters)))
         text = "".join(piece.text for piece in pieces)
-        return Translated(translation_text=text, finish_reason=pieces[-1].finish_reason or "length")
+        return TranslateOutput(text=text, finish_reason=pieces[-1].finish_reason or "length")
 
     def fail(self, error: TriptychError) -> None:
         assert self._store.fail(self.claim, error)

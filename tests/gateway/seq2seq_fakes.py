@@ -13,7 +13,7 @@ import msgspec
 from contracts.cards import ModelCard
 from contracts.generation import TextDelta
 from contracts.jobs import Answer, Claim
-from contracts.seq2seq import Corrected, Edit, Rewritten, Summarized, Translated
+from contracts.seq2seq import DenoiseOutput, Edit, SummarizeOutput, Text2TextOutput, TranslateOutput
 from contracts.tasks import TASKS
 
 TRANSLATOR, MANY_TRANSLATOR, UNSERVED_TRANSLATOR = "tiny-translator", "tiny-translator-many", "unserved-translator"
@@ -60,16 +60,12 @@ def output_of(task: str, text: str, num: int = 1) -> Any:
     if task == "denoise":
         right = _ERROR.sub(lambda place: ERRORS[place[0]], text)
         edits = [_edit(place) for place in _ERROR.finditer(text)]
-        return Corrected(corrected_text=right, finish_reason="eos_token", edits=edits)
+        return DenoiseOutput(text=right, finish_reason="eos_token", edits=edits)
     written = {"translate": text.upper(), "summarize": sentences_of(text)[0], "text2text": text[::-1]}[task]
-    kind, name = {
-        "translate": (Translated, "translation_text"),
-        "summarize": (Summarized, "summary_text"),
-        "text2text": (Rewritten, "generated_text"),
-    }[task]
+    kind = {"translate": TranslateOutput, "summarize": SummarizeOutput, "text2text": Text2TextOutput}[task]
     # The third says the same as the first, as beams may once their texts are tidied up.
     texts = [written if number in {0, 2} else f"{written} {number}" for number in range(num)]
-    every = [kind(**{name: one}, finish_reason="eos_token") for one in texts]
+    every = [kind(text=one, finish_reason="eos_token") for one in texts]
     return msgspec.structs.replace(every[0], sequences=every if num > 1 else [])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.errors import InvalidRequest
-from contracts.generation import Details, Generated, GeneratedSequence, GenerateParameters, GenerateRequest
+from contracts.generation import Details, GeneratedSequence, GenerateOutput, GenerateParameters, GenerateRequest
 from contracts.jobs import Answer, Usage
 from workers.decoder.model import DecoderModel
 from workers.decoder.parameters import sampling_of
@@ -26,7 +26,7 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
         Exception: as ``DecodingWork.write``.
     """
     job = msgspec.json.decode(request, type=GenerateRequest)
-    if job.stream and job.parameters.num_written > job.parameters.n:
+    if job.stream and job.parameters.num_sequences > job.parameters.n:
         raise InvalidRequest(
             "Which texts are the best is known at their end, so they can't be streamed: leave out best_of, or stream.",
             param="parameters.best_of",
@@ -35,7 +35,7 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
     _check_size(prompts, job.parameters)
     seed = seed_of(job_id) if job.parameters.seed is None else job.parameters.seed
     written = work.write(model, requests_of(prompts, job, model, seed))
-    size = job.parameters.num_written
+    size = job.parameters.num_sequences
     answers = [
         answer_of(prompt, written[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
     ]
@@ -67,16 +67,16 @@ def requests_of(
             sequence=sequence,
         )
         for index, prompt in enumerate(prompts)
-        for sequence in range(parameters.num_written)
+        for sequence in range(parameters.num_sequences)
     ]
 
 
-def answer_of(prompt: Prompt, written: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> Generated:
+def answer_of(prompt: Prompt, written: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> GenerateOutput:
     """Return the answer to one input, from all texts that were written for it."""
     best = sorted(written, key=lambda text: -text.mean_logprob) if _ranked(job) else written
     sequences = [_sequence(prompt, text, job.parameters, seed) for text in best[: job.parameters.n]]
     first = sequences[0]
-    return Generated(
+    return GenerateOutput(
         generated_text=first.generated_text,
         finish_reason=first.finish_reason,
         details=first.details,
@@ -86,7 +86,7 @@ def answer_of(prompt: Prompt, written: Sequence[GenerationOutput], job: Generate
 
 def _ranked(job: GenerateRequest) -> bool:
     """Return whether the best text comes first. Streamed texts keep the numbers under which clients have seen them."""
-    return job.parameters.num_written > 1 and not job.stream
+    return job.parameters.num_sequences > 1 and not job.stream
 
 
 def _sequence(
@@ -108,7 +108,7 @@ def _sequence(
 
 def _check_size(prompts: Sequence[Prompt], parameters: GenerateParameters) -> None:
     """Refuse details that would not fit into memory, and into no answer that anybody reads."""
-    num_tokens = parameters.num_written * sum(prompt.max_new_tokens for prompt in prompts)
+    num_tokens = parameters.num_sequences * sum(prompt.max_new_tokens for prompt in prompts)
     num_told = num_tokens * (1 + parameters.top_n_tokens) if parameters.details else 0
     if num_told > MAX_TOLD_TOKENS:
         raise InvalidRequest(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Answer
-from contracts.seq2seq import Corrected, DenoiseRequest, Edit
+from contracts.seq2seq import DenoiseOutput, DenoiseRequest, Edit
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of
 from workers.seq2seq.chunking.joining import Manner, woven
@@ -14,7 +14,7 @@ from workers.seq2seq.edits import edits_of
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
 from workers.seq2seq.pipeline import Answer as ChunkAnswer
-from workers.seq2seq.pipeline import Rewriting, fit_of, texts_of
+from workers.seq2seq.pipeline import Rewriting, texts_of
 from workers.seq2seq.translate import likely_tokens
 
 
@@ -28,7 +28,7 @@ def denoise(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork
     job = msgspec.json.decode(request, type=DenoiseRequest)
     parameters, how = job.parameters, job.parameters.generate_parameters
     texts, params = texts_of(job.inputs)
-    fit = fit_of(parameters)
+    fit = parameters.truncation_policy
     manner = Manner(clean_up=parameters.clean_up_tokenization_spaces, strips=fit == "chunk")
     plans = _plans(model, texts, in_chunks=fit == "chunk")
     rewriting = Rewriting(
@@ -51,9 +51,9 @@ def _plans(model: Seq2SeqModel, texts: list[str], *, in_chunks: bool) -> list[Pl
     return in_sentences(texts, html=False, room=room, measure=model.sources.measure)
 
 
-def _corrected(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Corrected:
+def _corrected(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> DenoiseOutput:
     text = woven(plan, manner, answers)
-    return Corrected(corrected_text=text.text, finish_reason=text.finish_reason, edits=_edits(plan, manner, answers))
+    return DenoiseOutput(text=text.text, finish_reason=text.finish_reason, edits=_edits(plan, manner, answers))
 
 
 def _edits(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> list[Edit]:

@@ -5,11 +5,9 @@ What all tasks of this worker have in common; what is their own they hand in.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from contracts.generation import MAX_SEQUENCES, FinishReason
 from contracts.jobs import Usage
-from contracts.seq2seq import Truncation
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.chunking.joining import Manner, Weaver
@@ -22,20 +20,6 @@ Bound = Callable[[int], int]
 """From the tokens of a source to the most that are likely to be needed for its answer."""
 Answer = tuple[str, FinishReason]
 """To one chunk."""
-
-
-class _Fitting(Protocol):
-    @property
-    def truncate(self) -> Fit: ...
-    @property
-    def truncation(self) -> Truncation: ...
-
-
-def fit_of(parameters: _Fitting) -> Fit:
-    """Return what is done with a long text; ``truncation``, where it is given, says so in other words."""
-    if parameters.truncation is None:
-        return parameters.truncate
-    return "error" if parameters.truncation == "do_not_truncate" else "right"
 
 
 def texts_of(inputs: str | list[str]) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Answer
-from contracts.seq2seq import Summarized, SummarizeRequest
+from contracts.seq2seq import SummarizeOutput, SummarizeRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of
 from workers.seq2seq.chunking.joining import Manner, woven
@@ -14,7 +14,7 @@ from workers.seq2seq.chunking.plan import Plan, whole
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
 from workers.seq2seq.pipeline import Answer as ChunkAnswer
-from workers.seq2seq.pipeline import Rewriting, fit_of, rewrite, texts_of
+from workers.seq2seq.pipeline import Rewriting, rewrite, texts_of
 
 
 def summarize(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
@@ -32,7 +32,7 @@ def summarize(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
         params=params,
         manner=Manner(clean_up=parameters.clean_up_tokenization_spaces),
         instruction=model.instruction,
-        fit=fit_of(parameters),
+        fit=parameters.truncation_policy,
         writing=writing_of(how, model.scope, model.instruction, job_id),
         bound=_likely_tokens,
         stream=job.stream,
@@ -46,6 +46,6 @@ def _likely_tokens(num_tokens: int) -> int:
     return max(64, num_tokens)
 
 
-def _summarized(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Summarized:
+def _summarized(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> SummarizeOutput:
     text = woven(plan, manner, answers)
-    return Summarized(summary_text=text.text, finish_reason=text.finish_reason)
+    return SummarizeOutput(text=text.text, finish_reason=text.finish_reason)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Answer
-from contracts.seq2seq import Rewritten, Text2TextRequest
+from contracts.seq2seq import Text2TextOutput, Text2TextRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of
 from workers.seq2seq.chunking.joining import Manner, woven
@@ -13,7 +13,7 @@ from workers.seq2seq.chunking.plan import Plan, whole
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
 from workers.seq2seq.pipeline import Answer as ChunkAnswer
-from workers.seq2seq.pipeline import Rewriting, fit_of, texts_of
+from workers.seq2seq.pipeline import Rewriting, texts_of
 
 
 def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
@@ -33,7 +33,7 @@ def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
         params=params,
         manner=manner,
         instruction=model.instruction,
-        fit=fit_of(parameters),
+        fit=parameters.truncation_policy,
         writing=writing_of(how, model.scope, model.instruction, job_id),
         bound=lambda _: model.scope.max_tokens,
         stream=job.stream,
@@ -41,6 +41,6 @@ def text2text(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
     return answer_of(model, work, rewriting, _rewritten, is_list=isinstance(job.inputs, list))
 
 
-def _rewritten(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Rewritten:
+def _rewritten(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Text2TextOutput:
     text = woven(plan, manner, answers)
-    return Rewritten(generated_text=text.text, finish_reason=text.finish_reason)
+    return Text2TextOutput(text=text.text, finish_reason=text.finish_reason)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Answer
-from contracts.seq2seq import Translated, TranslateParameters, TranslateRequest
+from contracts.seq2seq import TranslateOutput, TranslateParameters, TranslateRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.answering import answer_of
 from workers.seq2seq.chunking.joining import Manner, woven
@@ -13,7 +13,7 @@ from workers.seq2seq.chunking.plan import Plan, by_text_of_html, in_sentences, w
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.parameters import writing_of
 from workers.seq2seq.pipeline import Answer as ChunkAnswer
-from workers.seq2seq.pipeline import Rewriting, fit_of, texts_of
+from workers.seq2seq.pipeline import Rewriting, texts_of
 from workers.seq2seq.sources import Instruction
 
 
@@ -38,7 +38,7 @@ def translate(model: Seq2SeqModel, job_id: str, request: bytes, work: DecodingWo
     instruction = model.directions.find(
         parameters.src_lang, parameters.tgt_lang, forced=how.forced_bos_token_id is not None
     )
-    fit = fit_of(parameters)
+    fit = parameters.truncation_policy
     plans = _plans(model, texts, instruction, in_chunks=fit == "chunk", html=parameters.format == "html")
     manner = _manner(parameters)
     rewriting = Rewriting(
@@ -67,12 +67,12 @@ def _manner(parameters: TranslateParameters) -> Manner:
     is_html = parameters.format == "html"
     return Manner(
         clean_up=parameters.clean_up_tokenization_spaces,
-        strips=is_html or fit_of(parameters) == "chunk",
+        strips=is_html or parameters.truncation_policy == "chunk",
         spaces=True,
         escapes=is_html,
     )
 
 
-def _translated(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> Translated:
+def _translated(plan: Plan, manner: Manner, answers: Sequence[ChunkAnswer]) -> TranslateOutput:
     text = woven(plan, manner, answers)
-    return Translated(translation_text=text.text, finish_reason=text.finish_reason)
+    return TranslateOutput(text=text.text, finish_reason=text.finish_reason)

@@ -69,7 +69,7 @@ class GenerateStream:
 
 def _check(inputs: object, wanted: GenerateParameters) -> None:
     refuse_several(inputs, wanted.n, "parameters.n")
-    if wanted.num_written > 1:
+    if wanted.num_sequences > 1:
         raise InvalidRequest("The best text is not known while it is written.", param="parameters.best_of")
     only = inputs[0] if isinstance(inputs, list) else inputs
     if wanted.return_full_text and not isinstance(only, str):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.seq2seq import Corrected, Edit
+from contracts.seq2seq import DenoiseOutput, Edit
 from services.gateway.languages.languagetool.checked_text import CheckedText, read_checked
 from services.gateway.languages.languagetool.matches import MAX_MATCHES, MAX_SENTENCE, matches_of
 from tests.gateway.conftest import Stack
@@ -237,4 +237,4 @@ def test_jobs_are_for_those_who_ask_for_them(stack: Stack, http: httpx.Client) -
     assert (answer.status_code, answer.json()["task"], answer.json()["model"]) == (202, "denoise", UNSERVED_CORRECTOR)
     hand = Hand(stack.store)
     assert hand.request["inputs"] == "teh"
-    hand.answer(Corrected(corrected_text="the", finish_reason="eos_token", edits=[Edit(0, 3, ["the"])]))
+    hand.answer(DenoiseOutput(text="the", finish_reason="eos_token", edits=[Edit(0, 3, ["the"])]))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.generation import Details, Generated, GeneratedSequence, TextDelta, Token
+from contracts.generation import Details, GeneratedSequence, GenerateOutput, TextDelta, Token
 from services.gateway.http.errors import StreamBroken
 from services.gateway.streaming.deltas import Growth
 
@@ -22,7 +22,7 @@ def pieces_of(text: str, sequence: int = 0) -> list[TextDelta]:
     ]
 
 
-def generated(*texts: str, details: bool = True) -> Generated:
+def generated(*texts: str, details: bool = True) -> GenerateOutput:
     sequences = [
         GeneratedSequence(
             generated_text=text,
@@ -39,7 +39,7 @@ def generated(*texts: str, details: bool = True) -> Generated:
         for text in texts
     ]
     first = sequences[0]
-    return Generated(
+    return GenerateOutput(
         generated_text=first.generated_text,
         finish_reason=first.finish_reason,
         details=first.details,

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import WorkerLost
 from contracts.generation import TextDelta
-from contracts.seq2seq import Translated
+from contracts.seq2seq import TranslateOutput
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import Hand
 from tests.gateway.jobs.test_events import all_events
@@ -91,7 +91,7 @@ def test_beams_may_tell_all_at_the_end(stack: Stack) -> None:
     reader = Reader(stack.gateway, "/v1/translate", body)
     hand = Hand(stack.store)
     assert hand.parameters.generate_parameters.num_beams == 4
-    output = Translated(translation_text="All of it.", finish_reason="eos_token")
+    output = TranslateOutput(text="All of it.", finish_reason="eos_token")
     hand.answer(output)
     assert [item["data"] for item in reader.end()] == [
         {"text": "All of it."}, {"output": msgspec.to_builtins(output)}

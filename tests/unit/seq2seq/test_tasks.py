@@ -8,13 +8,12 @@ from contracts.errors import InputTooLong, InvalidRequest
 from contracts.generation import FinishReason
 from contracts.jobs import Usage
 from contracts.model_package.manifest import Generation, Limits, Translate
-from contracts.seq2seq import Edit, Text2TextParameters, TranslateParameters
+from contracts.seq2seq import Edit
 from tests.support.editing import applied
 from tests.unit.seq2seq.fakes import DE, EN, EOS, FR, PAD, SPECIALS, Desk, EchoCache, echo
 from workers.seq2seq.chunking.joining import Manner, woven
 from workers.seq2seq.chunking.plan import Plan
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.pipeline import fit_of
 
 PAGE = "Dear all,\n\n  the cat sat. It slept!  Did it?\n\t* nothing *\n...\nBye (for now). "
 LETTER = "A first sentence, not a short one. "
@@ -68,12 +67,6 @@ def test_a_text_can_be_cut(desk: Desk, truncate: str, expected: str) -> None:
     output = desk.run(echo("translate"), ["a" * 100 + "bcd", "e"], truncate=truncate)
     assert [each["translation_text"] for each in output] == [expected, "E"]
     assert (desk.usage.tokens_in, desk.usage.tokens_used, desk.usage.truncated_items) == (106, 62, 1)
-
-
-def test_truncation_is_another_word_for_truncate() -> None:
-    assert fit_of(TranslateParameters()) == "chunk" and fit_of(Text2TextParameters()) == "error"
-    assert fit_of(TranslateParameters(truncation="do_not_truncate")) == "error"
-    assert fit_of(TranslateParameters(truncation="only_first", truncate="left")) == "right"
 
 
 @pytest.mark.parametrize("truncate", ["chunk", "error"])
