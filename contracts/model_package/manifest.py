@@ -28,6 +28,8 @@ GraphKind = Literal[
 Precision = Literal["fp32", "fp16", "int8", "int4", "int8-dynamic"]
 """``int8`` and ``int4`` quantise weights only; ``int8-dynamic`` activations too, with a scale taken over the batch."""
 Pooling = Literal["mean", "cls", "last_token", "none"]
+Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+"""How a picture is resized, in the order of Pillow's numbers."""
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 TokenId = Annotated[int, msgspec.Meta(ge=0)]
 Figures = dict[str, str | float | int | bool]
@@ -90,7 +92,7 @@ class Image(Table, frozen=True, kw_only=True):
 
     resize: list[PositiveInt]
     """[shortest edge], or [height, width]; empty: a picture keeps its size."""
-    resample: Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] = "bicubic"
+    resample: Resample = "bicubic"
     crop: list[PositiveInt] | None = None
     """[height, width] of the middle."""
     rescale: float = 1 / 255

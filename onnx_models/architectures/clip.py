@@ -14,7 +14,7 @@ _POOLED = "pooler_output"
 """What transformers names the vector of a tower that has no projection."""
 
 
-class TextTower(TextEncoderOnnxConfig):  # type: ignore[misc]
+class TextTower(TextEncoderOnnxConfig):
     """``input_ids``, ``attention_mask`` [rows, tokens] to ``text_embeds`` [rows, size]."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
@@ -36,7 +36,7 @@ class TextTower(TextEncoderOnnxConfig):  # type: ignore[misc]
         return {_POOLED: "text_embeds"}
 
 
-class ImageTower(CLIPVisionModelOnnxConfig):  # type: ignore[misc]
+class ImageTower(CLIPVisionModelOnnxConfig):
     """``pixel_values`` [rows, channels, height, width] to ``image_embeds`` [rows, size]."""
 
     @property
@@ -52,4 +52,5 @@ class ImageTower(CLIPVisionModelOnnxConfig):  # type: ignore[misc]
 
 def tower_config(model: Any, task: str) -> TextTower | ImageTower:
     """Return how a loaded tower is exported for ``embed`` or ``embed_image``."""
-    return {"embed": TextTower, "embed_image": ImageTower}[task](model.config, task="feature-extraction")
+    config = TextTower if task == "embed" else ImageTower
+    return config(model.config, task="feature-extraction")

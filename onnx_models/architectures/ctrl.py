@@ -8,7 +8,7 @@ _register = TasksManager.create_register("onnx", overwrite_existing=True)
 
 
 @_register("ctrl", "text-generation-with-past")
-class CtrlOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):  # type: ignore[misc]
+class CtrlOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """Tensors and axes of the decoders that take positions."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(

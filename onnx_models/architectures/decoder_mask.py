@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 
-class _EncoderDecoder(model_configs.EncoderDecoderOnnxConfig):  # type: ignore[misc]
+class _EncoderDecoder(model_configs.EncoderDecoderOnnxConfig):
     """Caches of the decoder's size: optimum's own have the encoder's, so a decoder of other size can't be traced."""
 
     DUMMY_INPUT_GENERATOR_CLASSES = (
@@ -44,7 +44,7 @@ _TABLES = ("embed_positions", "wpe")
 """What decoders call their table of positions."""
 
 
-class DecoderMaskPatcher(ModelPatcher):  # type: ignore[misc]
+class DecoderMaskPatcher(ModelPatcher):
     """While the decoder is traced, takes its positions from the mask. The encoder is left as it is."""
 
     def __enter__(self) -> None:
@@ -82,7 +82,7 @@ class DecoderMaskPatcher(ModelPatcher):  # type: ignore[misc]
 def with_decoder_mask(base: Any) -> Any:
     """Return an exporter's config like ``base`` whose decoder takes ``attention_mask``."""
 
-    class WithDecoderMask(base):  # type: ignore[misc]
+    class WithDecoderMask(base):
         _MODEL_PATCHER = DecoderMaskPatcher
         PAD_ATTENTION_MASK_TO_PAST = True  # of the inputs that the exporter makes up for tracing
 

@@ -14,12 +14,12 @@ from optimum.exporters.tasks import TasksManager
 def with_positions(base: Any) -> Any:
     """Return an exporter's config like ``base`` whose graph takes ``position_ids``, int64 [rows, tokens]."""
 
-    class EagerPatcher(base._MODEL_PATCHER):  # type: ignore[misc]
+    class EagerPatcher(base._MODEL_PATCHER):
         def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:
             model.set_attn_implementation("eager")
             super().__init__(config, model, model_kwargs)
 
-    class WithPositions(base):  # type: ignore[misc]
+    class WithPositions(base):
         _MODEL_PATCHER = EagerPatcher
 
         @property

@@ -59,7 +59,7 @@ def _attend(attention: Any, hidden: Tensor, mask: Tensor | None, cache: Cache) -
     return attention.c_proj(mixed.flatten(-2))
 
 
-class CachePatcher(ModelPatcher):  # type: ignore[misc]
+class CachePatcher(ModelPatcher):
     """Puts the forward pass with a cache in the place of transformers', for good: the model was loaded for this."""
 
     def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:
@@ -68,7 +68,7 @@ class CachePatcher(ModelPatcher):  # type: ignore[misc]
 
 
 @_register("openai-gpt", "text-generation-with-past")
-class OpenAIGPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):  # type: ignore[misc]
+class OpenAIGPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """Tensors and axes of the decoders that take positions."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(

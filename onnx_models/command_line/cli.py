@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from contracts.model_package.manifest import Precision
 from contracts.model_package.package import PackageError
@@ -28,7 +28,7 @@ export, verify and recipes with a source need the environment of `make setup-exp
 HF_HUB_OFFLINE=1 keeps off the network and takes what was downloaded before.
 """
 _SOURCE_HELP = "a folder, a hub id, or package:NAME/FOLDER inside an installed Python package; safetensors weights only"
-Parsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

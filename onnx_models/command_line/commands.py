@@ -62,8 +62,14 @@ def fill_from_recipe(options: argparse.Namespace) -> None:
     if options.recipe not in recipes:
         raise ExportError(f"no recipe {options.recipe!r}; there are: {', '.join(sorted(recipes))}")
     recipe = recipes[options.recipe]
-    filled = {"source": recipe.model, "task": recipe.task, "name": recipe.name, "revision": recipe.revision}
-    filled |= {"licence": recipe.licence, "description": recipe.purpose, **recipe.options}
+    filled: dict[str, object] = {
+        "source": recipe.model,
+        "task": recipe.task,
+        "name": recipe.name,
+        "revision": recipe.revision,
+    }
+    filled |= {"licence": recipe.licence, "description": recipe.purpose}
+    filled |= {str(name): value for name, value in recipe.options.items()}
     for name, value in filled.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -88,10 +94,10 @@ def verify(options: argparse.Namespace) -> int:
 
     atol = DEFAULT_ATOL if options.atol is None else options.atol
     figures = compare(package, source, atol=atol, min_cosine=options.min_cosine)
-    versions = {f"verified_with_{name}": version for name, version in tool_versions().items()}
-    write_manifest(package.path, verified(package.manifest, figures | versions))
+    figures |= {f"verified_with_{name}": version for name, version in tool_versions().items()}
+    write_manifest(package.path, verified(package.manifest, figures))
     print(f"{package.path}: answers as {source.name} ({source.revision})")
-    _print(figures | versions)
+    _print(figures)
     return 0
 
 

@@ -7,6 +7,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _PERIOD_S = 0.5
 
@@ -44,7 +48,7 @@ def steps(num_steps: int) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _refreshed(bar: "tqdm") -> Iterator[None]:  # noqa: F821 (imported where it is installed)
+def _refreshed(bar: "tqdm[Any]") -> Iterator[None]:
     """Redraw a bar twice a second, so that a step of minutes is seen to be alive."""
     stop = threading.Event()
 

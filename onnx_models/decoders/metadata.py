@@ -28,9 +28,10 @@ def max_tokens(config: Any, asked: int | None) -> int:
         positions = before or scaling.get("original_max_position_embeddings") or positions
     if asked and positions and asked > positions:
         raise ExportError(f"--max-tokens {asked}: the model has positions for {positions} tokens only")
-    if not asked and not positions:
+    limit = asked or positions
+    if not limit:
         raise ExportError("nothing in the config states how many tokens the model takes: give --max-tokens")
-    return int(asked or positions)
+    return int(limit)
 
 
 def write_chat_template(tokenizer: Any, folder: Path) -> None:

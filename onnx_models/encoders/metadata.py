@@ -5,7 +5,7 @@ guesses how vectors are pooled.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from contracts.model_package.manifest import Classify, Embed, Entities, FillMask, Pooling
 from onnx_models.errors import ExportError
@@ -103,6 +103,7 @@ def classify_table(config: Any) -> Classify:
     by_id = {int(index): str(label) for index, label in config.id2label.items()}
     if sorted(by_id) != list(range(len(by_id))) or len(by_id) != config.num_labels:
         raise ExportError(f"config.id2label does not number {config.num_labels} labels from 0")
+    function: Literal["softmax", "sigmoid", "none"]
     if config.problem_type == "regression":
         function = "none"
     elif config.problem_type == "multi_label_classification" or config.num_labels == 1:

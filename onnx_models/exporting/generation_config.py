@@ -32,7 +32,7 @@ def generation_table(source: Source) -> Generation:
     config = read_config(source)
     settings = _read(source, config)
     ends = _either(settings, config, "eos_token_id")
-    tokens = {name: _token(_either(settings, config, name)) for name in _TOKENS}
+    tokens: dict[str, Any] = {name: _token(_either(settings, config, name)) for name in _TOKENS}
     return Generation(
         **tokens,
         **_numbers(settings),

@@ -171,7 +171,7 @@ def _pack_blocks(blocks: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uin
     farthest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
     scales = (farthest / -half).astype(np.float32)
     whole = np.rint(blocks / np.where(scales == 0, 1, scales)) + half
-    numbers = whole.clip(0, 2 * half - 1).astype(np.uint8)
+    numbers: NDArray[np.uint8] = whole.clip(0, 2 * half - 1).astype(np.uint8)
     if bits == 4:  # two in a byte, the first one in the lower half
-        numbers = numbers[..., ::2] | numbers[..., 1::2] << 4
+        numbers = numbers[..., ::2] | numbers[..., 1::2] << np.uint8(4)
     return numbers, scales[..., 0]

@@ -59,7 +59,7 @@ def prefix_of(manifest: Manifest) -> list[int]:
     start = generation.decoder_start_token_id if generation else None
     told: list[int | None] = []
     if languages and languages.target != "source_prefix":
-        told = list(languages.languages.values())[-1:]
+        told += list(languages.languages.values())[-1:]
         start = None if languages.target == "decoder_start" else start
     elif speech:
         told = [*list(speech.languages.values())[-1:], speech.transcribe_token_id, speech.no_timestamps_token_id]

@@ -4,7 +4,8 @@ docs/architecture/06-slot-graphs.md says what the graphs take, and what whoever 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ NUM_PLACES = 6
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """Where a row is in every buffer."""
 
     index: int

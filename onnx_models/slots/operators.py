@@ -108,10 +108,10 @@ class _GroupQueryAttention(torch.autograd.Function):
         query, key, value, *past, bias = values
         inputs = [flat(g, query), flat(g, key), flat(g, value), *past]
         if bias is not None:
-            absent = g.op("prim::Constant")  # no tables of angles, no positions
+            absent: Any = g.op("prim::Constant")  # no tables of angles, no positions
             absent.setType(torch._C.OptionalType.ofTensor())
             inputs += [absent, absent, absent, bias]
-        mixed, keys, values = g.op(
+        mixed, new_keys, new_values = g.op(
             "com.microsoft::GroupQueryAttention",
             *inputs,
             num_heads_i=attention.num_heads,
@@ -121,9 +121,9 @@ class _GroupQueryAttention(torch.autograd.Function):
             softcap_f=attention.softcap,
             outputs=3,
         )
-        keys.setType(past[0].type())
-        values.setType(past[1].type())
-        return heads_of(g, mixed, attention.num_heads, attention.size, query), keys, values
+        new_keys.setType(past[0].type())
+        new_values.setType(past[1].type())
+        return heads_of(g, mixed, attention.num_heads, attention.size, query), new_keys, new_values
 
 
 class _RotaryEmbedding(torch.autograd.Function):

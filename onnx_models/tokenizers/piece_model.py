@@ -1,11 +1,11 @@
 """Read a SentencePiece model file and write it as the ``pieces.json`` that workers cut texts with."""
 
-from typing import Any
+from typing import Any, Literal
 
 from onnx_models.errors import ExportError, refusing
 from workers.runtime.tokenizing.sentencepiece import PieceModel
 
-_ALGORITHMS = {1: "unigram", 2: "bpe"}
+_ALGORITHMS: dict[int, Literal["unigram", "bpe"]] = {1: "unigram", 2: "bpe"}
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
 """Types of pieces that a worker can do with; the others are user-defined symbols, unused pieces and bytes."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
@@ -20,7 +21,8 @@ from onnx_models.slots.operators import pick_token
 
 GRAPH = "model.onnx"
 _ROWS, _TOKENS, _MAX_LENGTH = "rows", "tokens", "max_length"
-_EXAMPLE = {"input_ids": [[1, 2, 3], [3, 2, 1]], "past_lengths": [5, 2], "num_tokens": [3, 2]}
+_IDS, _NUM_TOKENS = [[1, 2, 3], [3, 2, 1]], [3, 2]
+_EXAMPLE = {"input_ids": _IDS, "past_lengths": [5, 2], "num_tokens": _NUM_TOKENS}
 """What is traced. Not at position 0, where nothing is rotated."""
 _EXAMPLE_LENGTH = 11
 _TOLERANCE = 1e-3
@@ -74,7 +76,7 @@ class _SlotDecoder(nn.Module):
         with (
             attending_by(cache, self.model.config),
             adapted(self.model, cache),
-            head.register_forward_pre_hook(lambda _, hidden: (pick_token(*hidden, index),)),
+            head.register_forward_pre_hook(lambda _, inputs: (pick_token(inputs[0], index),)),
         ):
             logits = self.model(
                 input_ids=input_ids, **{name: given for name, given in inputs.items() if name in self._takes}
@@ -119,13 +121,12 @@ def _check(model: Any, path: Path) -> None:
 
     A tracer keeps one of the ways that Python code can go, and its exporter has its own faults.
     """
-    ids, num_tokens = _EXAMPLE["input_ids"], _EXAMPLE["num_tokens"]
-    feed = {"input_ids": np.array(ids), "num_tokens": np.array(num_tokens)}
+    feed: dict[str, NDArray[Any]] = {"input_ids": np.array(_IDS), "num_tokens": np.array(_NUM_TOKENS)}
     feed["past_lengths"] = np.zeros_like(feed["num_tokens"])
     for name, (num_heads, size) in _buffers(model).items():
-        feed[name] = np.zeros((len(ids), num_heads, _EXAMPLE_LENGTH, size), np.float32)
+        feed[name] = np.zeros((len(_IDS), num_heads, _EXAMPLE_LENGTH, size), np.float32)
     (found,) = run(path, ["logits"], feed)
-    for row, prompt, length in zip(found, ids, num_tokens, strict=True):
+    for row, prompt, length in zip(found, _IDS, _NUM_TOKENS, strict=True):
         expected = model(input_ids=torch.tensor([prompt[:length]])).logits[0, -1].numpy()
         if not np.allclose(row, expected, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(expected).max()):
             raise NoSlotsError("its slot graph answers other logits than the model")

@@ -46,7 +46,7 @@ class ReferenceTransformerXL:
 class _Positions(torch.Tensor):
     """Whole numbers whose ``type_as`` takes a dtype, as the caller believes that every tensor's does."""
 
-    def type_as(self, *, dtype: torch.dtype) -> torch.Tensor:  # type: ignore[override]
+    def type_as(self, *, dtype: torch.dtype) -> torch.Tensor:
         return self.as_subclass(torch.Tensor).to(dtype)
 
 

@@ -4,15 +4,15 @@ A worker has neither transformers nor torchvision, so a package states each step
 step that the table has no words for. `verify` prepares pictures both ways.
 """
 
-from typing import Any
+from typing import Any, get_args
 
-from contracts.model_package.manifest import Image
+from contracts.model_package.manifest import Image, Resample
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporting.optimum_exporter import LOCAL
 from onnx_models.exporting.sources import Source
 
 _STEPS = {"do_convert_rgb", "do_resize", "do_center_crop", "do_rescale", "do_normalize"}
-_RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # Pillow's numbers
+_RESAMPLE: tuple[Resample, ...] = get_args(Resample)  # in the order of Pillow's numbers
 _PATCH = 16  # of a model that states no other
 
 

@@ -31,7 +31,7 @@ class ReferenceImages:
     def __init__(self, source: Source, manifest: Manifest) -> None:
         self._embed, self._classify = manifest.embed, manifest.classify
         self._pooled = is_tower(manifest.architecture, manifest.task)
-        self._output = outputs_of(manifest.graph, manifest.task, manifest.embed and manifest.embed.pooling)[0]
+        self._output = outputs_of(manifest.graph, manifest.task, manifest.embed.pooling if manifest.embed else None)[0]
         if self._pooled:
             self._model = load_tower(source, manifest.task)
         elif manifest.task == "embed_image":

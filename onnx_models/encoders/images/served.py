@@ -4,6 +4,7 @@ As in `onnx_models.encoders.texts.served`, steps are written out here and not ta
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from onnx_models.encoders.texts.served import pool, score
 from onnx_models.verification.session import open_session
 
 Floats = NDArray[np.float32]
-Picture = Pictures.Image
+Picture: TypeAlias = Pictures.Image
 
 
 def prepare(pictures: Sequence[Picture], facts: Image) -> Floats:
@@ -30,7 +31,7 @@ def _prepared(picture: Picture, facts: Image) -> Floats:
     height, width = size_of(facts)
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     pixels = np.asarray(picture, np.float32)[top : top + height, left : left + width] * np.float32(facts.rescale)
-    normalized = (pixels - np.float32(facts.mean)) / np.float32(facts.std)
+    normalized = (pixels - np.array(facts.mean, np.float32)) / np.array(facts.std, np.float32)
     return normalized.transpose(2, 0, 1).astype(np.float32)
 
 

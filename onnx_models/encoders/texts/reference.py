@@ -61,7 +61,7 @@ class ReferenceModel:
         self._manifest = manifest
         self.tokenizer = load_tokenizer(source)
         self._model = _load(source, manifest)
-        self._outputs = outputs_of(manifest.graph, manifest.task, manifest.embed and manifest.embed.pooling)
+        self._outputs = outputs_of(manifest.graph, manifest.task, manifest.embed.pooling if manifest.embed else None)
         self._pooled = is_tower(manifest.architecture, manifest.task)
         self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
 

@@ -114,7 +114,7 @@ def score(logits: Floats, function: str) -> Floats:
     if function == "none":
         return logits
     if function == "sigmoid":
-        return (1 + np.tanh(logits / 2)) / 2  # the same curve, without overflow at the ends
+        return np.float32(0.5) * (1 + np.tanh(logits / 2))  # the same curve, without overflow at the ends
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
