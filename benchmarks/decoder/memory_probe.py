@@ -15,7 +15,7 @@ from benchmarks.decoder.bare import load_decoder
 from contracts.generation import TextDelta
 from contracts.jobs import Claim
 from workers.decoder.model import DecoderModel
-from workers.runtime.attempts.control import Control
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.process.memory import give_back
@@ -26,34 +26,18 @@ TIMEOUT_S = 600.0
 class Nobody:
     """An audience that is told and does not listen."""
 
-    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
+    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
         """Take what jobs have grown by."""
 
-    def flush(self, control: Control, timeout_s: float) -> bool:
+    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         """Return that everything is told."""
         return True
 
 
-class Unstoppable:
-    """The control of a job that nobody stops."""
-
-    timeout_s = TIMEOUT_S
-    isolated = False
-
-    def __init__(self, name: str) -> None:
-        self.claim = Claim(
-            id=name, attempt=1, task="generate", model="", request=b"", timeout_s=TIMEOUT_S, suspect=False
-        )
-
-    def stopped(self) -> bool:
-        """Return False."""
-        return False
-
-    def stop(self) -> None:
-        """Do nothing."""
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        """Do nothing."""
+def _attempt(job_id: str) -> Attempt:
+    return Attempt(
+        Claim(id=job_id, attempt=1, task="generate", model="", request=b"", timeout_s=TIMEOUT_S, suspect=False)
+    )
 
 
 def memory_mb(name: str) -> float:
@@ -67,7 +51,7 @@ def write(engine: DecodingEngine, model: DecoderModel, num_rows: int, num_prompt
     draw = np.random.default_rng(num_rows)
     prompts = draw.integers(0, model.cache.vocabulary, (num_rows, num_prompt))
     requests = [GenerationRequest(prompt_ids=prompt, max_new_tokens=num_new) for prompt in prompts]
-    handles = [engine.submit(model, [request], Unstoppable(str(row))) for row, request in enumerate(requests)]
+    handles = [engine.submit(model, [request], _attempt(str(row))) for row, request in enumerate(requests)]
     for handle in handles:
         if not handle.wait(TIMEOUT_S):
             raise TimeoutError("the texts are not written in time")

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.report import BenchError
 from contracts.jobs import Answer, Claim, NewJob, new_job_id
 from contracts.store.job_store import Admission, JobStore
-from workers.runtime.attempts.harness import Attempt
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.publisher import Publisher
@@ -133,7 +133,7 @@ def _answer_all(store: JobStore, task: Task, claims: Sequence[Claim]) -> list[st
     texts = [""] * len(claims)
 
     def answer(index: int, claim: Claim) -> None:
-        work = DecodingWork(engine, Attempt(claim, store))
+        work = DecodingWork(engine, Attempt(claim))
         texts[index] = json.loads(task.answer(claim.id, claim.request, work).output)["generated_text"]
 
     threads = [threading.Thread(target=answer, args=numbered) for numbered in enumerate(claims)]

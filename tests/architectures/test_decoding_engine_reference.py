@@ -13,7 +13,8 @@ from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.exporting.sources import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import Attempt, Model, Nobody
+from tests.architectures.engines import Model, Nobody
+from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
@@ -69,9 +70,9 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
     chance.shuffle(asked)
     handles, neighbours = [], []
     for prompt, number, penalty in asked:
-        handles.append(engine.submit(model, [greedy(prompt, number, penalty)], Attempt()))
+        handles.append(engine.submit(model, [greedy(prompt, number, penalty)], make_attempt()))
         if chance.random() < 0.5:
-            neighbours.append((prompt, engine.submit(model, [drawn(prompt, 7), drawn(prompt, 8)], Attempt())))
+            neighbours.append((prompt, engine.submit(model, [drawn(prompt, 7), drawn(prompt, 8)], make_attempt())))
         if chance.random() < 0.4:
             handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     for (prompt, number, penalty), handle in zip(asked, handles, strict=True):
@@ -79,7 +80,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
     if cache == "concat":  # equal to 1e-4 in other company there, which is enough for tokens but not for draws
         return
     for prompt, handle in neighbours:
-        isolated = [engine.submit(model, [drawn(prompt, seed)], Attempt()) for seed in (7, 8)]
+        isolated = [engine.submit(model, [drawn(prompt, seed)], make_attempt()) for seed in (7, 8)]
         assert tokens(handle) == [tokens(one)[0] for one in isolated]
         assert tokens(handle)[0] != tokens(handle)[1]
 
@@ -87,7 +88,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
 def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf) -> None:
     model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(Nobody())
     for prompt in prompts(model.cache.vocabulary):
-        handle = engine.submit(model, [drawn(prompt, 3)], Attempt())
+        handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
         assert handle.wait(PATIENCE_S)
         (written,) = handle.results()
         whole = model.tokenizer.decode([*prompt, *(token.id for token in written.tokens)])
@@ -98,7 +99,7 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
     model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(Nobody())
     reference = ReferenceDecoder(open_source(str(source_of("decoders:qwen2"))))
     for prompt in prompts(model.cache.vocabulary):
-        handle = engine.submit(model, [drawn(prompt, 3)], Attempt())
+        handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
         written = tokens(handle)[0]
         logits = reference.logits([*prompt, *written])[len(prompt) - 1 : -1]
         expected = torch.log_softmax(torch.tensor(logits), dim=-1)[torch.arange(len(written)), torch.tensor(written)]
@@ -109,9 +110,9 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
 def test_a_token_that_no_model_knows_ends_its_job_only(package_of: PackageOf) -> None:
     model, engine = Model(package_of("gpt2"), max_rows=4), DecodingEngine(Nobody())
     good, bad = prompts(model.cache.vocabulary)[0], [model.cache.vocabulary + 1000]
-    before = engine.submit(model, [greedy(good, 30, 1.0)], Attempt())
-    culprit = engine.submit(model, [greedy(bad, 5, 1.0)], Attempt())
-    after = engine.submit(model, [greedy(good, 30, 1.0)], Attempt())
+    before = engine.submit(model, [greedy(good, 30, 1.0)], make_attempt())
+    culprit = engine.submit(model, [greedy(bad, 5, 1.0)], make_attempt())
+    after = engine.submit(model, [greedy(good, 30, 1.0)], make_attempt())
     assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         culprit.results()

@@ -11,10 +11,11 @@ import pytest
 from contracts.model_package.manifest import Task
 from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import Attempt, Model, Nobody
+from tests.architectures.engines import Model, Nobody
 from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from tests.architectures.test_source_caches import CARRIED, SLOTS
+from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
@@ -83,7 +84,7 @@ def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
     handles: list[RequestHandle] = []
     for source, beams, options in asked:
         request = request_of(source, prefix, reference.ends, beams, options)
-        handles.append(engine.submit(model, [request], Attempt()))
+        handles.append(engine.submit(model, [request], make_attempt()))
         if chance.random() < 0.3:
             handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     for (source, beams, options), handle in zip(asked, handles, strict=True):

@@ -3,31 +3,18 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from contracts.jobs import Answer, Claim
+from contracts.jobs import Answer
 from contracts.settings import StoreSettings
+from tests.support.attempts import make_attempt
 from workers.encoder.tasks import ENCODER
-from workers.runtime.attempts.harness import Attempt
 from workers.runtime.batching.engine import Engine
 from workers.runtime.models.loading import Loader
 from workers.runtime.settings import WorkerSettings
 
 NUM_CLIENTS = 16
-
-
-class Patience:
-    """An attempt that nobody stops."""
-
-    timeout_s = 100.0
-    isolated = False
-
-    def stopped(self) -> bool:
-        """Never."""
-        return False
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        """Nobody looks."""
+TIMEOUT_S = 100.0
 
 
 class Worker:
@@ -45,12 +32,10 @@ class Worker:
     def answer(self, model: str, inputs: Any, **parameters: Any) -> Answer:
         """Run one job."""
         request = json.dumps({"inputs": inputs, "parameters": parameters}).encode()
-        claim = Claim(
-            id="x" * 22, attempt=1, task="", model=model, request=request, timeout_s=Patience.timeout_s, suspect=False
-        )
+        attempt = make_attempt(request, model=model, timeout_s=TIMEOUT_S)
         served = self.models.get(model)
         assert served is not None
-        return served.answer(claim, cast(Attempt, Patience()))
+        return served.answer(attempt.claim, attempt)
 
     def ask_all(self, model: str, many: list[Any], **parameters: Any) -> list[Any]:
         """Return the outputs of many jobs that run at the same time, so that their rows share batches."""

@@ -9,7 +9,7 @@ from contracts.store.job_store import JobStore
 from tests.redis.builders import TENANT, claimed, pass_deadline, status
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
-from workers.runtime.attempts.harness import Attempt
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding import publisher as publisher_module
 from workers.runtime.decoding.publisher import Publisher
 
@@ -20,7 +20,7 @@ def publisher(store: JobStore) -> Publisher:
 
 
 def attempt_at(store: JobStore) -> Attempt:
-    return Attempt(claimed(store), store)
+    return Attempt(claimed(store))
 
 
 def told(store: JobStore, attempt: Attempt) -> list[TextDelta]:
@@ -63,8 +63,8 @@ def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publis
     else:
         store.delete(attempt.claim.id, TENANT)
     publisher.tell({attempt: [], other: []})
-    wait_until(attempt.stopped, "the job runs on")
-    assert not other.stopped()
+    wait_until(lambda: attempt.should_stop, "the job runs on")
+    assert not other.should_stop
     if end == "deadline":
         assert status(store, attempt.claim.id) == "expired"
 

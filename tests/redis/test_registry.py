@@ -9,7 +9,8 @@ from contracts.jobs import Answer, Claim
 from contracts.store.job_store import JobStore
 from contracts.store.registry import MODEL_TTL_S, Registry
 from tests.support.waiting import wait_until
-from workers.runtime.attempts.harness import Attempt, Harness
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.harness import Harness
 from workers.runtime.batching.engine import Engine
 from workers.runtime.models.served import Models, Version
 from workers.runtime.process.heartbeat import Heartbeat, Watchdog

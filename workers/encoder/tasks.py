@@ -9,7 +9,7 @@ from contracts.store.job_store import JobStore
 from workers.encoder.classify import classify
 from workers.encoder.embed import embed
 from workers.encoder.model import EncoderModel
-from workers.runtime.attempts.harness import Attempt
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.batching.engine import Engine
 from workers.runtime.batching.work import Work
 from workers.runtime.models.loading import WorkerSpec

@@ -8,7 +8,7 @@ import redis
 
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim, new_job_id
-from workers.runtime.attempts.harness import Attempt
+from workers.runtime.attempts.attempt import Attempt
 
 ANSWER = Answer(output=b"[1.0]", usage=b"{}", timings=b"{}", model_revision="1")
 

@@ -13,8 +13,8 @@ from contracts.store.job_store import JobStore
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import ANSWER, FakeModel, FakeStore
 from workers.runtime.attempts import harness as harness_module
-from workers.runtime.attempts.control import Stopped
-from workers.runtime.attempts.harness import Attempt, Harness
+from workers.runtime.attempts.attempt import Attempt, AttemptStopped
+from workers.runtime.attempts.harness import Harness
 
 
 class PanicException(BaseException):
@@ -97,7 +97,7 @@ def test_an_error_ends_its_job_and_nothing_else(
 
 
 def test_a_stopped_job_is_told_as_cancelled(harness: Harness, store: FakeStore, model: FakeModel) -> None:
-    model.fail_with(Stopped())
+    model.fail_with(AttemptStopped())
     job_id = store.add()
     store.cancelled.add(job_id)
     harness.accept(job_id, suspect=False)
@@ -140,7 +140,7 @@ def test_progress_that_cannot_be_told_does_not_fail_the_job(
     harness: Harness, store: FakeStore, model: FakeModel
 ) -> None:
     def with_progress(claim: Claim, attempt: Attempt) -> Answer:
-        attempt.progress(1)
+        attempt.report_progress(1)
         return ANSWER
 
     model.behave = with_progress
@@ -185,7 +185,7 @@ def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
         store.lose_lease(job_id)
         second = pool.submit(harness.accept, job_id, suspect=False)
         wait_until(lambda: 2 in seen, "the second attempt did not start")
-        assert seen[1].stopped() and not seen[2].stopped()
+        assert seen[1].should_stop and not seen[2].should_stop
         gates[1].set()
         first.result(PATIENCE_S)
         assert [attempt.claim.attempt for attempt in harness.running()] == [2]
@@ -244,7 +244,7 @@ def test_jobs_given_back_are_queued_again_and_fenced(harness: Harness, store: Fa
     job_id = running(harness, store, model, gate, suspect=False)
     (attempt,) = harness.running()
     harness.release_all()
-    assert attempt.stopped() and job_id in store.queued
+    assert attempt.should_stop and job_id in store.queued
     gate.set()
     wait_until(lambda: not harness.running(), "the thread did not come back")
     assert store.ends == []
@@ -307,8 +307,8 @@ def test_a_job_that_stops_before_it_is_given_back_is_not_cancelled(
     job_id, release = store.add(), store.release
 
     def stop_with_the_worker(claim: Claim, attempt: Attempt) -> Answer:
-        assert attempt.gone.wait(PATIENCE_S)
-        raise Stopped
+        wait_until(lambda: attempt.should_stop, "the attempt was not stopped")
+        raise AttemptStopped
 
     def last(claim: Claim) -> bool:
         wait_until(lambda: not harness.running(), "the job goes on though its worker leaves")

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from contracts.errors import ExecutionTimeout
+from contracts.jobs import Claim
+from tests.support.attempts import make_attempt
 from tests.support.tiny_package import tokenizer_json
 from tests.support.waiting import PATIENCE_S, wait_until
-from workers.runtime.attempts import control as control_module
-from workers.runtime.attempts.control import Stopped
+from workers.runtime.attempts import attempt as attempt_module
+from workers.runtime.attempts.attempt import AttemptStopped
 from workers.runtime.batching.engine import Engine
 from workers.runtime.batching.work import Work
 from workers.runtime.inference.session import Array
@@ -38,31 +40,12 @@ class StepModel:
         return [np.array([row.num_tokens], np.float32) for row in rows]
 
 
-class Control:
-    """A harness by hand, which lets the next row through when progress was told."""
-
-    isolated = False
-
-    def __init__(self, model: StepModel, timeout_s: float = PATIENCE_S) -> None:
-        self.timeout_s = timeout_s
-        self.told: list[int] = []
-        self.stop = False
-        self._model = model
-
-    def stopped(self) -> bool:
-        return self.stop
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        self.told.append(num_done)
-        self._model.steps.release()
-
-
 @pytest.fixture(autouse=True)
 def short_period() -> Iterator[None]:
-    before = control_module.PROGRESS_PERIOD_S
-    control_module.PROGRESS_PERIOD_S = 0.005
+    before = attempt_module.PROGRESS_PERIOD_S
+    attempt_module.PROGRESS_PERIOD_S = 0.005
     yield
-    control_module.PROGRESS_PERIOD_S = before
+    attempt_module.PROGRESS_PERIOD_S = before
 
 
 @pytest.fixture
@@ -73,16 +56,21 @@ def model(tmp_path: Path) -> Iterator[StepModel]:
 
 
 def test_progress_grows_one_row_at_a_time(model: StepModel) -> None:
-    control = Control(model)
+    reported: list[int] = []
+
+    def let_the_next_row_through(claim: Claim, num_done: int, num_parts: int | None) -> None:
+        reported.append(num_done)
+        model.steps.release()
+
     model.steps.release()
-    results = Work(Engine(), control).infer(model, ["w1"] * 6, "error")
-    assert len(results) == 6
-    assert control.told == [1, 2, 3, 4, 5]
+    work = Work(Engine(), make_attempt(record_progress=let_the_next_row_through))
+    assert len(work.infer(model, ["w1"] * 6, "error")) == 6
+    assert reported == [1, 2, 3, 4, 5]
 
 
 def test_usage_counts_what_came_in_and_what_was_read(model: StepModel) -> None:
     model.steps.release(3)
-    work = Work(Engine(), Control(model))
+    work = Work(Engine(), make_attempt())
     work.infer(model, ["w1 w2", "w1 w2 w3 w4", "w1 w2 w3 w4 w5 w6"], "left")
     assert json.loads(work.usage()) == {
         "items": 3,
@@ -97,15 +85,15 @@ def test_usage_counts_what_came_in_and_what_was_read(model: StepModel) -> None:
 def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel) -> None:
     engine = Engine()
     with pytest.raises(ExecutionTimeout):
-        Work(engine, Control(model, timeout_s=0.02)).infer(model, ["w1"] * 50, "error")
+        Work(engine, make_attempt(timeout_s=0.02)).infer(model, ["w1"] * 50, "error")
     model.steps.release(100)
     wait_until(lambda: engine.busy_since is None, "still busy")
     assert model.num_calls == 1
 
 
 def test_a_job_that_must_stop_stops(model: StepModel) -> None:
-    control = Control(model)
-    control.stop = True
-    with pytest.raises(Stopped):
-        Work(Engine(), control).infer(model, ["w1"] * 50, "error")
+    attempt = make_attempt()
+    attempt.stop()
+    with pytest.raises(AttemptStopped):
+        Work(Engine(), attempt).infer(model, ["w1"] * 50, "error")
     model.steps.release(100)

@@ -8,9 +8,8 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from contracts.generation import TextDelta
-from contracts.jobs import Claim
 from tests.support.waiting import PATIENCE_S
-from workers.runtime.attempts.control import Control
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Ids
@@ -172,45 +171,23 @@ class FakeModel:
         self.vocabulary = Vocabulary(self.tokenizer)
 
 
-class FakeControl:
-    """An attempt at a job."""
-
-    def __init__(self, *, isolated: bool = False, timeout_s: float = 60.0) -> None:
-        self.claim = Claim(
-            id="job", attempt=1, task="generate", model="fake", request=b"", timeout_s=timeout_s, suspect=isolated
-        )
-        self.timeout_s = timeout_s
-        self.isolated = isolated
-        self.progressed: list[int] = []
-        self._stopped = threading.Event()
-
-    def stopped(self) -> bool:
-        return self._stopped.is_set()
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        self.progressed.append(num_done)
-
-
 class Listener:
     """Keeps what is told."""
 
     def __init__(self) -> None:
-        self.heard: list[Mapping[Control, list[TextDelta]]] = []
+        self.heard: list[Mapping[Attempt, list[TextDelta]]] = []
         self.broken = False
 
-    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
+    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
         if self.broken:
             raise OSError("nobody listens")
         self.heard.append(dict(growth))
 
-    def flush(self, control: Control, timeout_s: float) -> bool:
+    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         return True
 
-    def pieces(self, control: Control) -> list[TextDelta]:
-        return [piece for growth in self.heard for piece in growth.get(control, [])]
+    def pieces(self, attempt: Attempt) -> list[TextDelta]:
+        return [piece for growth in self.heard for piece in growth.get(attempt, [])]
 
 
 def request(token_ids: Sequence[int], num_tokens: int, **changes: object) -> GenerationRequest:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from contracts.generation import TextDelta
+from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
-from tests.unit.decoding.fakes import FakeControl, FakeModel, Listener, request
-from workers.runtime.attempts.control import Control
+from tests.unit.decoding.fakes import FakeModel, Listener, request
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
 
@@ -20,7 +21,7 @@ class Witness(Listener):
         self.handle: RequestHandle | None = None
         self.was_finished: list[bool] = []
 
-    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
+    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
         super().tell(growth)
         if any(piece.finish_reason for pieces in growth.values() for piece in pieces):
             assert self.handle is not None
@@ -33,7 +34,7 @@ def test_a_job_has_its_texts_only_once_their_ends_are_told(num_tokens: int) -> N
     engine = DecodingEngine(witness)
     model.cache.gate.clear()
     requests = [request([3, number], num_tokens, stream=True) for number in range(1, 4)]
-    witness.handle = engine.submit(model, requests, FakeControl())
+    witness.handle = engine.submit(model, requests, make_attempt())
     model.cache.gate.set()
     assert witness.handle.wait(PATIENCE_S)
     assert len(witness.handle.results()) == 3

@@ -12,11 +12,11 @@ import pytest
 
 from contracts.errors import OutOfMemory, TriptychError
 from contracts.generation import TextDelta
+from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.decoding.fakes import (
     EOS,
     FakeCache,
-    FakeControl,
     FakeModel,
     Listener,
     answer,
@@ -25,7 +25,7 @@ from tests.unit.decoding.fakes import (
     texts,
     written,
 )
-from workers.runtime.attempts.control import Stopped
+from workers.runtime.attempts.attempt import AttemptStopped
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.request import Sampling
 
@@ -56,7 +56,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 def test_a_text_is_written_token_by_token(engine: DecodingEngine, model: FakeModel) -> None:
-    handle = engine.submit(model, [request([3, 4, 5], 6)], FakeControl())
+    handle = engine.submit(model, [request([3, 4, 5], 6)], make_attempt())
     (text,) = written(handle)
     assert text.text == text_of(answer([3, 4, 5], 6))
     assert (text.finish_reason, text.num_tokens, text.tokens) == ("length", 6, [])
@@ -69,14 +69,14 @@ def test_an_end_token_ends_the_text_and_is_counted_but_not_shown(engine: Decodin
     whole = answer([9], 30)
     last = whole[7]
     expected = whole[: whole.index(last)]
-    (text,) = written(engine.submit(model, [request([9], 30, eos_token_ids=frozenset({last, EOS}))], FakeControl()))
+    (text,) = written(engine.submit(model, [request([9], 30, eos_token_ids=frozenset({last, EOS}))], make_attempt()))
     assert (text.text, text.finish_reason, text.num_tokens) == (text_of(expected), "eos_token", len(expected) + 1)
 
 
 def test_a_stop_text_ends_it_across_tokens_and_is_not_shown(engine: DecodingEngine, model: FakeModel) -> None:
     whole = answer([2, 2], 12)
     stop = text_of(whole)[len(text_of(whole[:4])) - 1 : len(text_of(whole[:6])) - 1]
-    handle = engine.submit(model, [request([2, 2], 12, stops=(stop,))], FakeControl())
+    handle = engine.submit(model, [request([2, 2], 12, stops=(stop,))], make_attempt())
     (text,) = written(handle)
     assert text.text == text_of(whole).partition(stop)[0]
     assert text.finish_reason == "stop_sequence" and text.num_tokens <= 6
@@ -84,7 +84,7 @@ def test_a_stop_text_ends_it_across_tokens_and_is_not_shown(engine: DecodingEngi
 
 
 def test_details_name_every_token_with_its_log_probability(engine: DecodingEngine, model: FakeModel) -> None:
-    (text,) = written(engine.submit(model, [request([5], 4, logprobs=True, top_n_tokens=3)], FakeControl()))
+    (text,) = written(engine.submit(model, [request([5], 4, logprobs=True, top_n_tokens=3)], make_attempt()))
     expected = 5 - math.log(math.exp(5) + 63)
     assert [token.id for token in text.tokens] == answer([5], 4)
     assert [token.logprob for token in text.tokens] == pytest.approx([expected] * 4, abs=1e-5)
@@ -115,13 +115,13 @@ def test_what_a_text_says_never_depends_on_its_company(listener: Listener) -> No
         for _ in range(60)
     ]
     isolated = [
-        written(DecodingEngine(listener).submit(FakeModel(FakeCache(max_rows=1)), [its], FakeControl()))[0]
+        written(DecodingEngine(listener).submit(FakeModel(FakeCache(max_rows=1)), [its], make_attempt()))[0]
         for its in requests
     ]
     engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=7))
     handles = []
     for its in requests:
-        handles.append(engine.submit(model, [its], FakeControl()))
+        handles.append(engine.submit(model, [its], make_attempt()))
         if chance.random() < 0.3:  # let some get on before others arrive
             handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     together = [written(handle)[0] for handle in handles]
@@ -133,16 +133,16 @@ def test_what_a_text_says_never_depends_on_its_company(listener: Listener) -> No
 
 
 def test_many_texts_of_one_job_come_back_in_order(engine: DecodingEngine, model: FakeModel) -> None:
-    control = FakeControl()
+    attempt = make_attempt()
     prompts = [[number, number + 1] for number in range(1, 21)]
-    handle = engine.submit(model, [request(ids, 3, input=index // 2) for index, ids in enumerate(prompts)], control)
+    handle = engine.submit(model, [request(ids, 3, input=index // 2) for index, ids in enumerate(prompts)], attempt)
     assert texts(handle) == [text_of(answer(ids, 3)) for ids in prompts]
     assert handle.num_done == 10, "progress counts inputs, of which each has two texts here"
     assert model.cache.peak == model.cache.max_rows
 
 
 def test_a_job_without_texts_is_done(engine: DecodingEngine, model: FakeModel) -> None:
-    assert written(engine.submit(model, [], FakeControl())) == []
+    assert written(engine.submit(model, [], make_attempt())) == []
 
 
 # -- what is told -----------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_a_job_without_texts_is_done(engine: DecodingEngine, model: FakeModel) -
 def test_a_streamed_text_is_told_piece_by_piece_and_others_are_only_looked_at(
     engine: DecodingEngine, model: FakeModel, listener: Listener
 ) -> None:
-    streamed, silent = FakeControl(), FakeControl()
+    streamed, silent = make_attempt(), make_attempt()
     handles = [
         engine.submit(model, [request([6], 5, stream=True, logprobs=True, input=2, sequence=1)], streamed),
         engine.submit(model, [request([7], 5)], silent),
@@ -177,7 +177,7 @@ def test_the_first_token_is_told_before_the_step_that_follows(model: FakeModel) 
             told_before_step.append((sum(map(len, growth.values())), model.cache.calls[-1][0]))
 
     engine = DecodingEngine(Watching())
-    written(engine.submit(model, [request([6], 3, stream=True)], FakeControl()))
+    written(engine.submit(model, [request([6], 3, stream=True)], make_attempt()))
     assert told_before_step[0] == (1, "prefill")
 
 
@@ -185,27 +185,27 @@ def test_an_audience_that_fails_ends_jobs_but_not_the_engine(
     engine: DecodingEngine, model: FakeModel, listener: Listener, quiet: None
 ) -> None:
     listener.broken = True
-    handle = engine.submit(model, [request([6], 5, stream=True)], FakeControl())
+    handle = engine.submit(model, [request([6], 5, stream=True)], make_attempt())
     assert handle.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         handle.results()
     listener.broken = False
-    assert texts(engine.submit(model, [request([6], 5)], FakeControl())) == [text_of(answer([6], 5))]
+    assert texts(engine.submit(model, [request([6], 5)], make_attempt())) == [text_of(answer([6], 5))]
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
 
 
 def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model: FakeModel) -> None:
-    control = FakeControl()
+    attempt = make_attempt()
     model.cache.gate.clear()
-    running = engine.submit(model, [request([1], 4000), request([2], 4000)], control)
+    running = engine.submit(model, [request([1], 4000), request([2], 4000)], attempt)
     wait_until(lambda: model.cache.peak == 2, "both texts have a place, and the first is being read")
-    company = engine.submit(model, [request([3], 500)], FakeControl())
-    control.stop()
+    company = engine.submit(model, [request([3], 500)], make_attempt())
+    attempt.stop()
     model.cache.gate.set()
     assert running.wait(PATIENCE_S)
-    with pytest.raises(Stopped):
+    with pytest.raises(AttemptStopped):
         running.results()
     assert texts(company) == [text_of(answer([3], 500))]
     assert model.cache.held == {}
@@ -214,12 +214,12 @@ def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model
 
 def test_a_cancelled_ticket_leaves_whether_it_waits_or_runs(listener: Listener) -> None:
     engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=1))
-    running = engine.submit(model, [request([1], 4000)], FakeControl())
-    waiting = engine.submit(model, [request([2], 4000)], FakeControl())
+    running = engine.submit(model, [request([1], 4000)], make_attempt())
+    waiting = engine.submit(model, [request([2], 4000)], make_attempt())
     wait_until(lambda: model.cache.calls, "the first runs")
     engine.cancel(model, waiting)
     engine.cancel(model, running)
-    assert texts(engine.submit(model, [request([3], 5)], FakeControl())) == [text_of(answer([3], 5))]
+    assert texts(engine.submit(model, [request([3], 5)], make_attempt())) == [text_of(answer([3], 5))]
     assert not running.finished and not waiting.finished
     figures = engine.generation()
     assert (figures.rows_running, figures.rows_waiting, figures.cache_tokens) == (0, 0, 0)
@@ -232,8 +232,8 @@ def test_a_step_that_fails_ends_only_the_job_that_makes_it_fail(
     others = [[number] for number in (11, 12, 13)]
     poison = next(token for token in whole[5:] if all(token not in answer(ids, 30) for ids in others))
     model.cache.poisoned = {poison}
-    culprit = engine.submit(model, [request([1], 30)], FakeControl())
-    handles = [engine.submit(model, [request(ids, 30)], FakeControl()) for ids in others]
+    culprit = engine.submit(model, [request([1], 30)], make_attempt())
+    handles = [engine.submit(model, [request(ids, 30)], make_attempt()) for ids in others]
     assert [texts(handle) for handle in handles] == [[text_of(answer(ids, 30))] for ids in others]
     assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
@@ -245,8 +245,8 @@ def test_a_prompt_that_can_not_be_read_ends_all_texts_of_its_job(
     engine: DecodingEngine, model: FakeModel, quiet: None
 ) -> None:
     model.cache.poisoned = {33}
-    culprit = engine.submit(model, [request([1], 500), request([33], 5), request([2], 500)], FakeControl())
-    other = engine.submit(model, [request([4], 5)], FakeControl())
+    culprit = engine.submit(model, [request([1], 500), request([33], 5), request([2], 500)], make_attempt())
+    other = engine.submit(model, [request([4], 5)], make_attempt())
     assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         culprit.results()
@@ -256,8 +256,8 @@ def test_a_prompt_that_can_not_be_read_ends_all_texts_of_its_job(
 
 def test_logits_that_are_no_numbers_end_only_their_job(engine: DecodingEngine, model: FakeModel, quiet: None) -> None:
     model.cache.poisoned = {-40}
-    culprit = engine.submit(model, [request([40], 5)], FakeControl())
-    other = engine.submit(model, [request([4], 5)], FakeControl())
+    culprit = engine.submit(model, [request([40], 5)], make_attempt())
+    other = engine.submit(model, [request([4], 5)], make_attempt())
     assert texts(other) == [text_of(answer([4], 5))]
     assert culprit.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
@@ -272,7 +272,7 @@ def test_memory_that_runs_out_is_told_as_such(
         raise error
 
     model.cache.prefill = prefill  # type: ignore[assignment, method-assign]
-    handle = engine.submit(model, [request([1], 5)], FakeControl())
+    handle = engine.submit(model, [request([1], 5)], make_attempt())
     assert handle.wait(PATIENCE_S)
     with pytest.raises(OutOfMemory):
         handle.results()
@@ -284,7 +284,7 @@ def test_memory_that_runs_out_is_told_as_such(
 def test_tokens_times_and_room_are_counted(engine: DecodingEngine, model: FakeModel) -> None:
     engine.know(model)
     assert engine.generation().cache_max_tokens == model.cache.capacity_tokens
-    handle = engine.submit(model, [request([1, 2, 3], 5)], FakeControl())
+    handle = engine.submit(model, [request([1, 2, 3], 5)], make_attempt())
     written(handle)
     wait_until(lambda: not engine.generation().rows_running, "its row leaves")
     figures = engine.generation()
@@ -298,7 +298,7 @@ def test_tokens_times_and_room_are_counted(engine: DecodingEngine, model: FakeMo
 
 def test_a_call_that_runs_can_be_watched(engine: DecodingEngine, model: FakeModel) -> None:
     model.cache.gate.clear()
-    handle = engine.submit(model, [request([1], 1)], FakeControl())
+    handle = engine.submit(model, [request([1], 1)], make_attempt())
     wait_until(lambda: engine.busy_since is not None, "the watchdog sees no model call")
     model.cache.gate.set()
     written(handle)
@@ -308,7 +308,7 @@ def test_a_model_that_nobody_uses_is_let_go(engine: DecodingEngine) -> None:
     model = FakeModel()
     gone = weakref.ref(model)
     engine.know(model)
-    written(engine.submit(model, [request([1], 3)], FakeControl()))
+    written(engine.submit(model, [request([1], 3)], make_attempt()))
     del model
 
     def collected() -> bool:

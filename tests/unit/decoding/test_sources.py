@@ -10,10 +10,10 @@ import pytest
 
 from contracts.errors import TriptychError
 from contracts.generation import TextDelta
+from tests.support.attempts import make_attempt
 from tests.unit.decoding.fakes import (
     EOS,
     VOCABULARY,
-    FakeControl,
     FakeModel,
     HandSourceCache,
     Listener,
@@ -65,7 +65,7 @@ def spoken(token_ids: Sequence[int]) -> str:
 
 def test_a_text_is_written_from_its_source_behind_its_prefix(engine: DecodingEngine) -> None:
     cache = HandSourceCache()
-    [found] = written(engine.submit(FakeModel(cache), [ask([5, 6, 7], 6)], FakeControl()))
+    [found] = written(engine.submit(FakeModel(cache), [ask([5, 6, 7], 6)], make_attempt()))
     assert found.text == spoken(source_answer([5, 6, 7], PREFIX, 6))
     assert (found.num_tokens, found.finish_reason) == (6, "length")
     assert [call[:2] for call in cache.calls] == [("source", 3), *[("step", 1)] * 7], "two tokens of prefix, then five"
@@ -75,7 +75,7 @@ def test_a_source_is_never_cut(engine: DecodingEngine) -> None:
     cache = HandSourceCache(max_source_tokens=1000)
     sources = [[3] * 700, [4] * 900]
     asked = [ask(source, 3, input=number) for number, source in enumerate(sources)]
-    assert texts(engine.submit(FakeModel(cache), asked, FakeControl())) == [
+    assert texts(engine.submit(FakeModel(cache), asked, make_attempt())) == [
         spoken(source_answer(source, PREFIX, 3)) for source in sources
     ]
     assert [call[1] for call in cache.calls if call[0] == "source"] == [700, 900]
@@ -87,7 +87,7 @@ def test_beams_find_what_a_search_by_hand_finds(engine: DecodingEngine, num_beam
     for seed in range(8):
         beams = Beams(num_beams, num_return_sequences=num_beams, early_stopping=early_stopping)
         asked = ask([seed, 40], 9, beams=beams, eos_token_ids=frozenset({EOS, 11, 12}))
-        found = written(engine.submit(FakeModel(HandSourceCache()), [asked], FakeControl()))
+        found = written(engine.submit(FakeModel(HandSourceCache()), [asked], make_attempt()))
         assert [text.text for text in found] == [spoken(token_ids) for token_ids in searched(asked)]
         assert all(text.request is asked for text in found)
 
@@ -110,10 +110,10 @@ def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
             k=60,
         )
     ]
-    isolated = [texts(engine.submit(FakeModel(HandSourceCache()), [one], FakeControl())) for one in asked]
+    isolated = [texts(engine.submit(FakeModel(HandSourceCache()), [one], make_attempt())) for one in asked]
     cache = HandSourceCache(max_rows=6)
     model = FakeModel(cache)
-    handles = [engine.submit(model, [one], FakeControl()) for one in asked]
+    handles = [engine.submit(model, [one], make_attempt()) for one in asked]
     assert [texts(handle) for handle in handles] == isolated
     assert cache.peak == 6, "they did share steps"
     assert not cache.held
@@ -123,9 +123,9 @@ def test_a_search_waits_for_all_its_places_and_is_not_overtaken(engine: Decoding
     cache = HandSourceCache(max_rows=4)
     model = FakeModel(cache)
     cache.gate.clear()
-    first = engine.submit(model, [ask([1], 30)], FakeControl())
-    search = engine.submit(model, [ask([2], 4, beams=Beams(4))], FakeControl())
-    late = engine.submit(model, [ask([3], 4)], FakeControl())
+    first = engine.submit(model, [ask([1], 30)], make_attempt())
+    search = engine.submit(model, [ask([2], 4, beams=Beams(4))], make_attempt())
+    late = engine.submit(model, [ask([3], 4)], make_attempt())
     cache.gate.set()
     assert texts(search) and texts(first) and texts(late)
     sources = [number for number, call in enumerate(cache.calls) if call[0] == "source"]
@@ -133,10 +133,10 @@ def test_a_search_waits_for_all_its_places_and_is_not_overtaken(engine: Decoding
 
 
 def test_a_streamed_search_tells_its_texts_at_their_end(engine: DecodingEngine, listener: Listener) -> None:
-    control = FakeControl()
+    attempt = make_attempt()
     asked = ask([8], 6, beams=Beams(3, num_return_sequences=2), stream=True, input=4)
-    found = written(engine.submit(FakeModel(HandSourceCache()), [asked], control))
-    assert listener.pieces(control) == [
+    found = written(engine.submit(FakeModel(HandSourceCache()), [asked], attempt))
+    assert listener.pieces(attempt) == [
         TextDelta(input=4, sequence=number, text=text.text, finish_reason=text.finish_reason)
         for number, text in enumerate(found)
     ]
@@ -148,13 +148,13 @@ def test_a_poisoned_beam_or_source_fails_its_job_alone(
     cache = HandSourceCache(max_rows=8)
     model = FakeModel(cache)
     good, search = ask([20], 12), ask([21], 12, beams=Beams(4))
-    expected = texts(engine.submit(FakeModel(HandSourceCache()), [good], FakeControl()))
+    expected = texts(engine.submit(FakeModel(HandSourceCache()), [good], make_attempt()))
     cache.poisoned = {60}
     cache.gate.clear()
     with caplog.at_level(logging.CRITICAL):
-        bad_source = engine.submit(model, [ask([60], 5)], FakeControl())
-        bad_prefix = engine.submit(model, [replace(search, prompt_ids=prompt(2, 60))], FakeControl())
-        fine = engine.submit(model, [good], FakeControl())
+        bad_source = engine.submit(model, [ask([60], 5)], make_attempt())
+        bad_prefix = engine.submit(model, [replace(search, prompt_ids=prompt(2, 60))], make_attempt())
+        fine = engine.submit(model, [good], make_attempt())
         cache.gate.set()
         assert texts(fine) == expected
         for handle in (bad_source, bad_prefix):
@@ -166,7 +166,7 @@ def test_a_poisoned_beam_or_source_fails_its_job_alone(
 def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(engine: DecodingEngine) -> None:
     only = Constraints(suppress_tokens=tuple(range(1, VOCABULARY)))
     asked = ask([5], 3, beams=Beams(4, num_return_sequences=3), sampling=Sampling(constraints=only))
-    assert texts(engine.submit(FakeModel(HandSourceCache()), [asked], FakeControl())) == [spoken([0, 0, 0])] * 3
+    assert texts(engine.submit(FakeModel(HandSourceCache()), [asked], make_attempt())) == [spoken([0, 0, 0])] * 3
 
 
 class Numbered:
@@ -177,10 +177,10 @@ class Numbered:
 
 
 def test_a_job_decides_what_is_told_of_its_pieces(engine: DecodingEngine, listener: Listener) -> None:
-    control = FakeControl()
+    attempt = make_attempt()
     asked = [ask([part], 2, part=part, stream=True) for part in range(2)]
-    handle = engine.submit(FakeModel(HandSourceCache()), asked, control, Numbered())
+    handle = engine.submit(FakeModel(HandSourceCache()), asked, attempt, Numbered())
     written(handle)
-    told = [piece.text for piece in listener.pieces(control)]
+    told = [piece.text for piece in listener.pieces(attempt)]
     assert told.count("0:") == told.count("1:") == 2
     assert (handle.num_parts, handle.num_done) == (2, 2)

@@ -2,9 +2,9 @@
 
 import itertools
 
+from tests.support.attempts import make_attempt
 from tests.unit.decoding.fakes import (
     FakeCache,
-    FakeControl,
     FakeModel,
     Listener,
     answer,
@@ -20,8 +20,8 @@ from workers.runtime.decoding.prefill import MAX_PIECE_TOKENS
 def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel()
     model.cache.gate.clear()
-    first = engine.submit(model, [request([1], 60)], FakeControl())
-    second = engine.submit(model, [request([2] * 1000, 4)], FakeControl())
+    first = engine.submit(model, [request([1], 60)], make_attempt())
+    second = engine.submit(model, [request([2] * 1000, 4)], make_attempt())
     model.cache.gate.set()
     assert texts(first) == [text_of(answer([1], 60))]
     assert texts(second) == [text_of(answer([2] * 1000, 4))]
@@ -36,7 +36,7 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
     pieces = []
     for max_rows in (1, 5):
         engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=max_rows))
-        handles = [engine.submit(model, [request([2] * size, 9)], FakeControl()) for size in sizes]
+        handles = [engine.submit(model, [request([2] * size, 9)], make_attempt()) for size in sizes]
         for handle in handles:
             written(handle)
         pieces.append(sorted(call[1] for call in model.cache.calls if call[0] == "prefill"))
@@ -46,8 +46,8 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
 def test_texts_join_and_leave_at_every_step() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=2))
     model.cache.gate.clear()
-    long = engine.submit(model, [request([1], 20)], FakeControl())
-    short = [engine.submit(model, [request([number], 2)], FakeControl()) for number in range(2, 8)]
+    long = engine.submit(model, [request([1], 20)], make_attempt())
+    short = [engine.submit(model, [request([number], 2)], make_attempt()) for number in range(2, 8)]
     model.cache.gate.set()
     for handle in (*short, long):
         written(handle)
@@ -58,8 +58,8 @@ def test_texts_join_and_leave_at_every_step() -> None:
 def test_nobody_starves_behind_a_job_of_many_texts() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=2))
     model.cache.gate.clear()
-    bulk = engine.submit(model, [request([number % 50 + 1], 5) for number in range(300)], FakeControl())
-    small = engine.submit(model, [request([3, 4, 5], 5)], FakeControl())
+    bulk = engine.submit(model, [request([number % 50 + 1], 5) for number in range(300)], make_attempt())
+    small = engine.submit(model, [request([3, 4, 5], 5)], make_attempt())
     model.cache.gate.set()
     assert texts(small) == [text_of(answer([3, 4, 5], 5))]
     assert len(written(bulk)) == 300
@@ -70,9 +70,9 @@ def test_nobody_starves_behind_a_job_of_many_texts() -> None:
 def test_a_suspect_runs_alone_and_the_others_wait_for_their_turn() -> None:
     engine, model = DecodingEngine(Listener()), FakeModel()
     model.cache.gate.clear()
-    before = engine.submit(model, [request([1], 5)], FakeControl())
-    isolated = engine.submit(model, [request([2], 5), request([3], 5)], FakeControl(isolated=True))
-    after = engine.submit(model, [request([4], 5)], FakeControl())
+    before = engine.submit(model, [request([1], 5)], make_attempt())
+    isolated = engine.submit(model, [request([2], 5), request([3], 5)], make_attempt(isolated=True))
+    after = engine.submit(model, [request([4], 5)], make_attempt())
     model.cache.gate.set()
     for handle, expected in ((before, [[1]]), (isolated, [[2], [3]]), (after, [[4]])):
         assert texts(handle) == [text_of(answer(ids, 5)) for ids in expected]
@@ -81,5 +81,5 @@ def test_a_suspect_runs_alone_and_the_others_wait_for_their_turn() -> None:
 
 def test_two_models_take_turns() -> None:
     engine, models = DecodingEngine(Listener()), [FakeModel(), FakeModel()]
-    handles = [engine.submit(model, [request([8, 9], 30)], FakeControl()) for model in models]
+    handles = [engine.submit(model, [request([8, 9], 30)], make_attempt()) for model in models]
     assert [texts(handle) for handle in handles] == [[text_of(answer([8, 9], 30))]] * 2

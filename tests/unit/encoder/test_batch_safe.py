@@ -7,18 +7,16 @@ number in the whole batch, so a row with large numbers makes the others coarse.
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from contracts.jobs import Claim
 from contracts.settings import StoreSettings
+from tests.support.attempts import make_attempt
 from tests.support.onnx_bytes import FLOAT, INT64, float_tensor, model, node, value_info
 from tests.support.tiny_package import WORDS, token_vectors, write_package
-from tests.unit.models.fakes import Patience
 from workers.encoder.tasks import ENCODER
-from workers.runtime.attempts.harness import Attempt
 from workers.runtime.batching.engine import Engine
 from workers.runtime.models.loading import Loader
 from workers.runtime.settings import WorkerSettings
@@ -51,11 +49,10 @@ class Worker:
         self.models = Loader(ENCODER, settings, self.engine).load_all()
 
     def ask(self, inputs: Any) -> Any:
-        request = json.dumps({"inputs": inputs}).encode()
-        claim = Claim(id="x", attempt=1, task="embed", model="quantised", request=request, timeout_s=60, suspect=False)
+        attempt = make_attempt(json.dumps({"inputs": inputs}).encode(), model="quantised")
         model = self.models.get("quantised")
         assert model is not None
-        return np.array(json.loads(model.answer(claim, cast(Attempt, Patience())).output))
+        return np.array(json.loads(model.answer(attempt.claim, attempt).output))
 
     def isolated(self) -> Any:
         return np.stack([self.ask(text) for text in TEXTS])

@@ -4,16 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from contracts.jobs import Answer, Claim
+from contracts.jobs import Answer
 from contracts.model_package.package import ModelPackage
 from contracts.settings import StoreSettings
+from tests.support.attempts import make_attempt
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from workers.encoder.tasks import ENCODER
-from workers.runtime.attempts.harness import Attempt
 from workers.runtime.batching.engine import Engine
 from workers.runtime.models.loading import Loader
 from workers.runtime.models.reload import Watcher
@@ -22,20 +22,6 @@ from workers.runtime.settings import WorkerSettings
 
 NAME = "tiny"
 Load = Callable[[ModelPackage, WorkerSettings, Engine], ServedModel]
-
-
-class Patience:
-    """An attempt that nobody stops."""
-
-    timeout_s = 60.0
-    isolated = False
-
-    def stopped(self) -> bool:
-        """Never."""
-        return False
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        """Nobody looks."""
 
 
 class Bench:
@@ -85,9 +71,8 @@ class Bench:
 
 def ask(model: ServedModel, text: str = "w1") -> Answer:
     """Run one job on a model."""
-    request = json.dumps({"inputs": text}).encode()
-    claim = Claim(id="x", attempt=1, task="embed", model=NAME, request=request, timeout_s=60, suspect=False)
-    return model.answer(claim, cast(Attempt, Patience()))
+    attempt = make_attempt(json.dumps({"inputs": text}).encode(), model=NAME)
+    return model.answer(attempt.claim, attempt)
 
 
 def assert_answers_as(answer: Answer, revision: str) -> None:

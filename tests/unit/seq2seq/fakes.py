@@ -10,7 +10,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from contracts.generation import TextDelta
 from contracts.jobs import Usage
 from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task
-from tests.unit.decoding.fakes import FakeControl, Listener
+from tests.support.attempts import make_attempt
+from tests.unit.decoding.fakes import Listener
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.work import DecodingWork
@@ -128,21 +129,21 @@ class Desk:
     def __init__(self) -> None:
         self.listener = Listener()
         self.engine = DecodingEngine(self.listener)
-        self.control = FakeControl()
+        self.attempt = make_attempt()
         self.usage = Usage(0, 0, 0, 0)
 
     def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
         """Return the output of one job, as JSON has it."""
-        self.control = FakeControl()
+        self.attempt = make_attempt()
         request = msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream})
-        answer = RUN[model.task](model, "job", request, DecodingWork(self.engine, self.control))
+        answer = RUN[model.task](model, "job", request, DecodingWork(self.engine, self.attempt))
         self.usage = msgspec.json.decode(answer.usage, type=Usage)
         return msgspec.json.decode(answer.output)
 
     @property
     def told(self) -> list[TextDelta]:
         """What the last job told."""
-        return self.listener.pieces(self.control)
+        return self.listener.pieces(self.attempt)
 
     def told_text(self, index: int = 0, sequence: int = 0) -> str:
         pieces = [piece for piece in self.told if (piece.input, piece.sequence) == (index, sequence)]

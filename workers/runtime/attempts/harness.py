@@ -17,37 +17,11 @@ import redis
 from contracts.errors import OutOfMemory, TriptychError, UnknownModel
 from contracts.jobs import JOB_ID, Answer, Claim
 from contracts.store.job_store import JobStore
-from workers.runtime.attempts.control import Stopped
+from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 
 logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.5
 MAX_IN_A_ROW = 32
-
-
-class Attempt:
-    """A claimed job in this worker, as its task sees it."""
-
-    def __init__(self, claim: Claim, store: JobStore) -> None:
-        self.claim = claim
-        self.timeout_s = claim.timeout_s
-        self.isolated = claim.suspect
-        self.gone = threading.Event()
-        self._store = store
-
-    def stopped(self) -> bool:
-        """Return whether the job is no longer this worker's to finish."""
-        return self.gone.is_set()
-
-    def stop(self) -> None:
-        """Note that the job is no longer this worker's to finish."""
-        self.gone.set()
-
-    def progress(self, num_done: int, num_parts: int | None = None) -> None:
-        """Tell how much is done; a store that is out of reach is not worth failing for."""
-        try:
-            self._store.progress(self.claim, num_done, num_parts)
-        except redis.RedisError:
-            logger.info("progress not recorded", extra={"job_id": self.claim.id})
 
 
 class Model(Protocol):
@@ -128,7 +102,7 @@ class Harness:
 
     def _run(self, claim: Claim) -> None:
         job_id = claim.id
-        attempt = Attempt(claim, self._store)
+        attempt = Attempt(claim, self._record_progress)
         with self._lock:
             before = self._attempts.pop(job_id, None)
             self._attempts[job_id] = attempt
@@ -192,7 +166,7 @@ class Harness:
             if model is None or model.task != claim.task:
                 raise UnknownModel(f"This worker does not serve model {claim.model} for {claim.task}.", param="model")
             answer = model.answer(claim, attempt)
-        except Stopped:
+        except AttemptStopped:
             return lambda: self._store.stopped(claim)
         except TriptychError as error:
             failure = error
@@ -205,6 +179,12 @@ class Harness:
             return lambda: self._store.succeed(claim, answer)
         return lambda: self._store.fail(claim, failure)
 
+    def _record_progress(self, claim: Claim, num_done: int, num_parts: int | None) -> None:
+        try:
+            self._store.progress(claim, num_done, num_parts)
+        except redis.RedisError:  # progress is not worth failing a job for
+            logger.info("progress not recorded", extra={"job_id": claim.id})
+
     def _settle(self, attempt: Attempt, record: Callable[[], bool]) -> None:
         """Record the end, for as long as it takes, unless the job is somebody else's by now."""
         while True:
@@ -214,6 +194,6 @@ class Harness:
                 return
             except redis.RedisError as error:
                 logger.warning("finish not recorded yet: %s", error, extra={"job_id": attempt.claim.id})
-            if attempt.gone.is_set():
+            if attempt.should_stop:
                 return
             time.sleep(RETRY_PAUSE_S)

@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.jobs import Timings, Usage
 from contracts.tasks import TextPair
-from workers.runtime.attempts.control import Control, await_handle, milliseconds
+from workers.runtime.attempts.attempt import Attempt, await_handle, milliseconds
 from workers.runtime.batching.engine import BatchModel, Engine, RequestHandle
 from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import Row, Tokenizer, Truncate
@@ -23,9 +23,9 @@ class TokenModel(BatchModel, Protocol):
 class Work:
     """One attempt at one job: runs its inputs through the engine and keeps its usage and timings."""
 
-    def __init__(self, engine: Engine, control: Control) -> None:
+    def __init__(self, engine: Engine, attempt: Attempt) -> None:
         self._engine = engine
-        self._control = control
+        self._attempt = attempt
         self._started = time.perf_counter()
         self._tokenized = self._inferred = self._started
         self._rows: list[Row] = []
@@ -37,14 +37,14 @@ class Work:
         Raises:
             InputTooLong: see ``Tokenizer.rows``.
             ExecutionTimeout: the job took longer than its ``timeout_s``.
-            Stopped: the job is no longer this worker's.
+            AttemptStopped: the job is no longer this worker's.
             TriptychError: the model call failed.
         """
         self._rows = model.tokenizer.rows(inputs, truncate)
         self._tokenized = time.perf_counter()
-        self._handle = self._engine.submit(model, self._rows, isolated=self._control.isolated)
+        self._handle = self._engine.submit(model, self._rows, isolated=self._attempt.isolated)
         try:
-            await_handle(self._handle, self._control, self._started)
+            await_handle(self._handle, self._attempt, self._started)
         finally:
             self._engine.cancel(self._handle)
         self._inferred = time.perf_counter()

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
-from workers.runtime.attempts.control import Control
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.handle import RequestHandle, Telling
 from workers.runtime.decoding.metrics import Counts
 from workers.runtime.decoding.request import GenerationRequest
@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 class TokenSink(Protocol):
     """Whoever tells clients what their jobs have grown by, and finds out which jobs must stop."""
 
-    def tell(self, growth: dict[Control, list[TextDelta]]) -> None:
+    def tell(self, growth: dict[Attempt, list[TextDelta]]) -> None:
         """Take what each running job has grown by since the last call, maybe nothing. Must not block."""
         ...
 
-    def flush(self, control: Control, timeout_s: float) -> bool:
+    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         """Wait until all that a job has grown by is told; return whether it is."""
         ...
 
@@ -73,11 +73,11 @@ class DecodingEngine:
         self,
         model: DecodingModel,
         requests: Sequence[GenerationRequest],
-        control: Control,
+        attempt: Attempt,
         telling: Telling | None = None,
     ) -> RequestHandle:
-        """Queue the texts of one job. With ``control.isolated`` no other job's texts share its model calls."""
-        handle = RequestHandle(requests, control, telling)
+        """Queue the texts of one job. With ``attempt.isolated`` no other job's texts share its model calls."""
+        handle = RequestHandle(requests, attempt, telling)
         if requests:
             self._inbox.put(_Request(model, handle, cancel=False))
         return handle
@@ -87,9 +87,9 @@ class DecodingEngine:
         if not handle.finished:
             self._inbox.put(_Request(model, handle, cancel=True))
 
-    def flush(self, control: Control, timeout_s: float) -> None:
+    def flush(self, attempt: Attempt, timeout_s: float) -> None:
         """Wait until clients were told all that a job has grown by, so that its end comes after it."""
-        self._audience.flush(control, timeout_s)
+        self._audience.flush(attempt, timeout_s)
 
     def generation(self) -> GenerationFigures:
         """Return what has been done, and how full the caches are."""
@@ -139,7 +139,7 @@ class DecodingEngine:
 
     def _tell(self, scheduler: Scheduler, told: Told) -> None:
         """Hand on what has grown, and which other jobs are there, so that it is found out whether they must stop."""
-        growth: dict[Control, list[TextDelta]] = {handle.control: [] for handle in scheduler.handles}
+        growth: dict[Attempt, list[TextDelta]] = {handle.attempt: [] for handle in scheduler.handles}
         for handle, piece in told:
-            growth.setdefault(handle.control, []).append(piece)
+            growth.setdefault(handle.attempt, []).append(piece)
         self._audience.tell(growth)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from contracts.generation import TextDelta
-from workers.runtime.attempts.control import Control
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 
 
@@ -22,9 +22,9 @@ class Telling(Protocol):
 class RequestHandle:
     """Written by the inference thread, waited for by the job's own. Compared and hashed by identity."""
 
-    def __init__(self, requests: Sequence[GenerationRequest], control: Control, telling: Telling | None = None) -> None:
+    def __init__(self, requests: Sequence[GenerationRequest], attempt: Attempt, telling: Telling | None = None) -> None:
         self.requests = requests
-        self.control = control
+        self.attempt = attempt
         self.num_done = 0
         """Parts of inputs of which all texts are written."""
         self.wait_s = 0.0
@@ -58,7 +58,7 @@ class RequestHandle:
 
         Raises:
             TriptychError: a model call failed.
-            Stopped: the job is no longer this worker's.
+            AttemptStopped: the job is no longer this worker's.
             RuntimeError: the ticket is not finished.
         """
         if self._error is not None:

@@ -15,7 +15,7 @@ import redis
 
 from contracts.generation import TextDelta
 from contracts.store.job_store import JobStore
-from workers.runtime.attempts.control import Control
+from workers.runtime.attempts.attempt import Attempt
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 0.01
@@ -31,24 +31,24 @@ class Publisher:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._changed = threading.Condition()
-        self._pending: dict[Control, list[TextDelta]] = {}
-        self._sending: Mapping[Control, list[TextDelta]] = {}
+        self._pending: dict[Attempt, list[TextDelta]] = {}
+        self._sending: Mapping[Attempt, list[TextDelta]] = {}
         self._thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
         self._thread.start()
 
-    def tell(self, growth: Mapping[Control, list[TextDelta]]) -> None:
+    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
         """Take what each running job has grown by since the last call, maybe nothing."""
         with self._changed:
             for attempt, pieces in growth.items():
                 self._pending.setdefault(attempt, []).extend(pieces)
             self._changed.notify_all()
 
-    def flush(self, attempt: Control, timeout_s: float) -> bool:
+    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         """Wait until all that a job has grown by is told, so that its end comes after it; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._untold(attempt), timeout_s)
 
-    def _untold(self, attempt: Control) -> bool:
+    def _untold(self, attempt: Attempt) -> bool:
         return bool(self._pending.get(attempt) or self._sending.get(attempt))
 
     def _loop(self) -> None:
@@ -60,7 +60,7 @@ class Publisher:
             self._sent()
             time.sleep(PERIOD_S)
 
-    def _next(self) -> Mapping[Control, list[TextDelta]]:
+    def _next(self) -> Mapping[Attempt, list[TextDelta]]:
         """Wait for something to tell, and a while for company where there is only to look."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending)
@@ -68,9 +68,9 @@ class Publisher:
             self._sending, self._pending = self._pending, {}
             return self._sending
 
-    def _publish(self, growth: Mapping[Control, list[TextDelta]]) -> None:
+    def _publish(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
         """Tell the store, for as long as it takes: what comes meanwhile waits, and nothing is told twice."""
-        held = [attempt for attempt in growth if not attempt.stopped()]
+        held = [attempt for attempt in growth if not attempt.should_stop]
         if not held:
             return
         encoded = [

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from contracts.generation import TextDelta
-from workers.runtime.attempts.control import Stopped
+from workers.runtime.attempts.attempt import AttemptStopped
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.decoding.beam_search.group import BeamGroup
 from workers.runtime.decoding.caches.cache import Floats
@@ -78,8 +78,8 @@ class Scheduler:
     def turn(self, tell: Callable[[Told], None]) -> None:
         """Read a piece of the prompts, then write one token for each row; ``tell`` gets what has grown, after both."""
         for handle in self.handles:
-            if handle.control.stopped():
-                self.end(handle, Stopped())
+            if handle.attempt.should_stop:
+                self.end(handle, AttemptStopped())
         self._admit()
         try:
             if told := self._read():
@@ -92,14 +92,14 @@ class Scheduler:
     def end(self, handle: RequestHandle, error: BaseException) -> None:
         """End a ticket without its texts."""
         self.drop(handle)
-        handle.fail(error if isinstance(error, Stopped) else as_job_error(error))
+        handle.fail(error if isinstance(error, AttemptStopped) else as_job_error(error))
 
     def _admit(self) -> None:
         """Give places to those who are next, as long as there is room."""
         while first := self._waiting.first():
             handle, index = first
             others = {other.handle for other in (*self._reading, *self._writing)} - {handle}
-            if others and (handle.control.isolated or any(other.control.isolated for other in others)):
+            if others and (handle.attempt.isolated or any(other.attempt.isolated for other in others)):
                 return
             request = handle.requests[index]
             places = self._take(request)

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 from contracts.cards import ModelCard
 from contracts.jobs import Answer, Claim
 from contracts.store.job_store import JobStore
-from workers.runtime.attempts.harness import Attempt
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.sequence_group import DecodingModel

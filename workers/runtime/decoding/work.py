@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.jobs import Timings
-from workers.runtime.attempts.control import Control, await_handle, milliseconds
+from workers.runtime.attempts.attempt import Attempt, await_handle, milliseconds
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle, Telling
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
@@ -20,9 +20,9 @@ take the job's end either."""
 class DecodingWork:
     """One attempt at one job. It begins when this is made."""
 
-    def __init__(self, engine: DecodingEngine, control: Control) -> None:
+    def __init__(self, engine: DecodingEngine, attempt: Attempt) -> None:
         self._engine = engine
-        self._control = control
+        self._attempt = attempt
         self._started = self._written = time.perf_counter()
         self._before_s = 0.0
         self._handles: list[RequestHandle] = []
@@ -37,27 +37,27 @@ class DecodingWork:
 
         Raises:
             ExecutionTimeout: the job took longer than its ``timeout_s``.
-            Stopped: the job is no longer this worker's.
+            AttemptStopped: the job is no longer this worker's.
             TriptychError: a model call failed.
         """
         if not self._handles:
             self._before_s = time.perf_counter() - self._started
-        handle = self._engine.submit(model, requests, self._control, telling)
+        handle = self._engine.submit(model, requests, self._attempt, telling)
         num_before = sum(earlier.num_parts for earlier in self._handles)
         self._handles.append(handle)
 
         def tell(num_done: int) -> None:
-            self._control.progress(num_before + num_done, num_before + handle.num_parts)
+            self._attempt.report_progress(num_before + num_done, num_before + handle.num_parts)
 
         try:
-            await_handle(handle, self._control, self._started, tell)
+            await_handle(handle, self._attempt, self._started, tell)
         finally:
             self._engine.cancel(model, handle)
         self._written = time.perf_counter()
         texts = handle.results()
         if any(request.stream for request in requests):
             # What is not told by now comes with the job's end: its output is whole, whatever the events have told.
-            self._engine.flush(self._control, FLUSH_S)
+            self._engine.flush(self._attempt, FLUSH_S)
         return texts
 
     def timings(self) -> bytes:
