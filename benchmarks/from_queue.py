@@ -11,7 +11,7 @@ from benchmarks.report import BenchError, Figure
 from benchmarks.stack import MINILM, Stack
 from benchmarks.throughput import Timed, against_ceiling
 from contracts.jobs import NewJob, new_job_id
-from contracts.store.job_store import Admission
+from contracts.store.job_writer import Admission
 
 TENANT = "benchmark"
 TARGET = 0.85
@@ -33,10 +33,10 @@ def _run(stack: Stack, texts: Sequence[str]) -> Timed:
     admission = Admission()
     started = time.perf_counter()
     for job in jobs:
-        stack.store.submit(job, admission)
-    while stack.store.num_live():
+        stack.writer.submit(job, admission)
+    while stack.queues.num_live():
         if time.perf_counter() - started > TIMEOUT_S:
-            raise BenchError(f"{stack.store.num_live()} jobs are not done after {TIMEOUT_S:g} s")
+            raise BenchError(f"{stack.queues.num_live()} jobs are not done after {TIMEOUT_S:g} s")
         time.sleep(POLL_S)
     elapsed_s = time.perf_counter() - started
     return Timed(elapsed_s, np.array([_answer(stack, job.id) for job in jobs], np.float32))
@@ -58,7 +58,7 @@ def _job(text: str) -> NewJob:
 
 
 def _answer(stack: Stack, job_id: str) -> list[float]:
-    job = stack.store.read(job_id, TENANT)
+    job = stack.reader.read(job_id, TENANT)
     if job.status != "succeeded" or job.output is None:
         raise BenchError(f"a job ended {job.status}: {job.error}")
     return msgspec.json.decode(job.output, type=list[float])

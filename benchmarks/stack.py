@@ -14,7 +14,9 @@ from types import MappingProxyType
 
 from benchmarks.report import BenchError
 from contracts.settings import StoreSettings
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
+from contracts.store.job_writer import JobWriter
+from contracts.store.queue_stats import QueueStats
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from deploy.local.client import call, is_ready
@@ -47,7 +49,9 @@ class Stack:
             self.url = embedded.url
             self.client = connect(self.url, timeout_s=10.0, retries=0)
             undo.callback(self.client.close)
-            self.store = JobStore.of(self.client, StoreSettings())
+            self.reader = JobReader(self.client)
+            self.writer = JobWriter(self.client, StoreSettings())
+            self.queues = QueueStats(self.client)
             self._cleanup = undo.pop_all()
         return self
 

@@ -17,7 +17,7 @@ from benchmarks.report import BenchError, Figure, spread
 from benchmarks.stack import Stack
 from contracts.cards import ModelCard
 from contracts.jobs import queue_of
-from contracts.store.job_store import PREFIX
+from contracts.store.keys import PREFIX
 from contracts.store.registry import Registry
 
 NUM_CLIENTS = 32
@@ -89,7 +89,7 @@ def _gateway(stack: Stack) -> _Side:
     def count(run: Run) -> int:
         ids = [json.loads(body)["id"] for body in run.bodies]
         keys = stack.client.exists(*(f"{PREFIX}job:{job_id}" for job_id in ids))
-        return min(keys, len(set(ids)), stack.store.num_live(), stack.store.num_messages(queue_of(CARD.name)))
+        return min(keys, len(set(ids)), stack.queues.num_live(), stack.queues.num_messages(queue_of(CARD.name)))
 
     body = {"task": "embed", "model": CARD.name, "inputs": TEXT}
     return _Side("services.gateway", stack.start_gateway(), post("/v1/jobs", body), count)

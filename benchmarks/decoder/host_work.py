@@ -30,7 +30,7 @@ def measure(stack: Stack, model: DecoderModel, measured: Measured, num_tokens: i
     bare = time_steps(model, jobs)
     bodies = [{"inputs": job.prompt, "parameters": {"max_new_tokens": job.max_new_tokens}} for job in jobs]
     task = Task("generate", model.name, model.cache, partial(generate, model))
-    texts, calls = write_side_by_side(stack.store, task, bodies)
+    texts, calls = write_side_by_side(stack.client, task, bodies)
     share_equal(texts, [model.tokenizer.decode(tokens) for tokens in bare.tokens])
     split = calls.split(NUM_CLIENTS)
     parts = [

@@ -23,5 +23,5 @@ def split(stack: Stack, measured: Measured) -> Split:
     model.warm_up()
     bodies = [body_of(job) for job in make_jobs(model.tokenizer, NUM_CLIENTS)]
     task = Task("text2text", model.name, model.cache, partial(text2text, model))
-    _, calls = write_side_by_side(stack.store, task, bodies)
+    _, calls = write_side_by_side(stack.client, task, bodies)
     return calls.split(NUM_CLIENTS)

@@ -15,9 +15,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import redis
+
 from benchmarks.report import BenchError
 from contracts.jobs import Answer, Claim, NewJob, new_job_id
-from contracts.store.job_store import Admission, JobStore
+from contracts.settings import StoreSettings
+from contracts.store.attempt_store import AttemptStore
+from contracts.store.job_reader import JobReader
+from contracts.store.job_writer import Admission, JobWriter
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.engine import DecodingEngine
@@ -93,16 +98,20 @@ class Task:
     """Of a job's id, its request, and what it works with."""
 
 
-def write_side_by_side(store: JobStore, task: Task, bodies: Sequence[Mapping[str, Any]]) -> tuple[list[str], Calls]:
+def write_side_by_side(
+    client: "redis.Redis", task: Task, bodies: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], Calls]:
     """Answer streamed jobs, a thread each, as the worker does; return their texts, and the calls of graphs.
 
     Raises:
         BenchError: the store was not told the whole text of each.
     """
-    claims = [_claimed(store, task, body) for body in bodies]
+    settings = StoreSettings()
+    writer, attempts = JobWriter(client, settings), AttemptStore(client, settings)
+    claims = [_claimed(writer, attempts, task, body) for body in bodies]
     with _watched(task.cache) as calls:
-        texts = _answer_all(store, task, claims)
-    _check_told(store, claims, texts)
+        texts = _answer_all(attempts, task, claims)
+    _check_told(JobReader(client), claims, texts)
     return texts, calls
 
 
@@ -128,8 +137,8 @@ def _watched(cache: Any) -> Iterator[Calls]:
         Binding.run, cache.step = run, step
 
 
-def _answer_all(store: JobStore, task: Task, claims: Sequence[Claim]) -> list[str]:
-    engine = DecodingEngine(Publisher(store))
+def _answer_all(attempts: AttemptStore, task: Task, claims: Sequence[Claim]) -> list[str]:
+    engine = DecodingEngine(Publisher(attempts))
     texts = [""] * len(claims)
 
     def answer(index: int, claim: Claim) -> None:
@@ -144,7 +153,7 @@ def _answer_all(store: JobStore, task: Task, claims: Sequence[Claim]) -> list[st
     return texts
 
 
-def _claimed(store: JobStore, task: Task, body: Mapping[str, Any]) -> Claim:
+def _claimed(writer: JobWriter, attempts: AttemptStore, task: Task, body: Mapping[str, Any]) -> Claim:
     new = NewJob(
         id=new_job_id(),
         tenant=TENANT,
@@ -157,17 +166,17 @@ def _claimed(store: JobStore, task: Task, body: Mapping[str, Any]) -> Claim:
         timeout_s=600,
         ttl_s=600,
     )
-    store.submit(new, Admission())
-    claim = store.claim(new.id, WORKER)
+    writer.submit(new, Admission())
+    claim = attempts.claim(new.id, WORKER)
     if claim is None:
         raise BenchError("a job could not be claimed")
     return claim
 
 
-def _check_told(store: JobStore, claims: Sequence[Claim], texts: Sequence[str]) -> None:
+def _check_told(reader: JobReader, claims: Sequence[Claim], texts: Sequence[str]) -> None:
     """Raise BenchError unless the store was told the whole text of each job."""
     for claim, text in zip(claims, texts, strict=True):
-        events = [event for event in store.events(claim.id, "0") if event.name == "output"]
+        events = [event for event in reader.events(claim.id, "0") if event.name == "output"]
         told = "".join(piece.get("text", "") for event in events for piece in json.loads(event.fields["pieces"]))
         if told != text:
             raise BenchError(f"{len(told)} of {len(text)} characters were told")

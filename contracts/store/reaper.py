@@ -1,7 +1,8 @@
-"""The reaper: a thread in every gateway and every worker that looks after jobs nobody looks after.
+"""The reaper: a thread in every gateway and every worker that recovers jobs which no worker takes care of.
 
-Each second it takes jobs back from dead workers, gives queued jobs a new message where theirs was lost, and expires
-what passed its deadline, even while no worker is alive. There is no leader: one look is one Lua script.
+Each second it takes jobs back from dead workers, pushes a new message for queued jobs whose message was lost, and
+expires jobs that are past their deadline, even while no worker is alive. There is no leader and no lock: many reapers
+may run at once, because each look is one Lua script.
 """
 
 import logging
@@ -9,18 +10,23 @@ import threading
 
 import redis
 
-from contracts.store.job_store import JobStore
+from contracts.settings import StoreSettings
+from contracts.store.scripts import load_script
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
+MAX_JOBS_A_LOOK = 200
+"""Redis runs nothing else while a script runs. After an outage thousands of jobs may be due at once."""
 
 
 class Reaper:
-    """Calls ``JobStore.reap`` each second until it is stopped."""
+    """Reaps once a second from ``start`` to ``stop``."""
 
-    def __init__(self, store: JobStore) -> None:
-        self._store = store
-        self._stop = threading.Event()
+    def __init__(self, client: "redis.Redis", settings: StoreSettings) -> None:
+        self._republish_after_s = settings.republish_after_s
+        self._max_crashes = settings.max_crashes
+        self._script = load_script(client, "reap")
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
 
     def start(self) -> None:
@@ -29,14 +35,31 @@ class Reaper:
 
     def stop(self) -> None:
         """Stop after the current look."""
-        self._stop.set()
+        self._stopping.set()
+
+    def reap(self) -> tuple[int, int]:
+        """Look at every job that is due; return how many came from dead workers, and how many got a new message.
+
+        Raises:
+            redis.RedisError: the store is out of reach.
+        """
+        total_taken, total_republished = 0, 0
+        while True:
+            num_looked, num_taken, num_republished = self._script(
+                args=[MAX_JOBS_A_LOOK, self._republish_after_s, self._max_crashes]
+            )
+            total_taken, total_republished = total_taken + num_taken, total_republished + num_republished
+            if num_looked < MAX_JOBS_A_LOOK:
+                return total_taken, total_republished
 
     def _loop(self) -> None:
-        while not self._stop.wait(PERIOD_S):
+        while not self._stopping.wait(PERIOD_S):
             try:
-                taken, republished = self._store.reap()
+                num_taken, num_republished = self.reap()
             except redis.RedisError as error:
                 logger.warning("reaper could not reach the store: %s", error)
                 continue
-            if taken or republished:
-                logger.warning("reaped", extra={"taken_from_dead_workers": taken, "messages_replaced": republished})
+            if num_taken or num_republished:
+                logger.warning(
+                    "reaped", extra={"taken_from_dead_workers": num_taken, "messages_replaced": num_republished}
+                )

@@ -10,7 +10,7 @@ import msgspec
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
-from contracts.store.job_store import PREFIX
+from contracts.store.keys import PREFIX
 from contracts.store.redis_client import reads
 
 MODEL_TTL_S = 7 * 24 * 3600

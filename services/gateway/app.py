@@ -43,7 +43,7 @@ def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
     """Return the gateway's Flask app over the given parts; starts nothing."""
     app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
     app.url_map.merge_slashes = False
-    metrics = Metrics(parts.store, parts.registry, parts.monitor)
+    metrics = Metrics(parts.queues, parts.registry, parts.monitor)
     auth = Auth(settings, parts.keys, parts.monitor)
     operations = make_operations(settings, parts, auth, metrics)
     for operation in operations:
@@ -62,22 +62,35 @@ def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
 def make_operations(settings: GatewaySettings, parts: Parts, auth: Auth, metrics: Metrics) -> list[Operation]:
     """Return the table of all routes, in the order in which they are described."""
     bodies = BodyReader(max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
-    waiter = JobWaiter(parts.store, parts.monitor, parts.wake_ups)
+    waiter = JobWaiter(parts.reader, parts.monitor, parts.wake_ups)
     submitter = Submitter(
         settings,
-        store=parts.store,
+        writer=parts.writer,
         monitor=parts.monitor,
         wake_ups=parts.wake_ups,
         waiter=waiter,
         metrics=metrics,
     )
     jobs = JobRoutes(
-        settings, store=parts.store, bodies=bodies, submitter=submitter, wake_ups=parts.wake_ups, waiter=waiter
+        settings,
+        reader=parts.reader,
+        writer=parts.writer,
+        bodies=bodies,
+        submitter=submitter,
+        wake_ups=parts.wake_ups,
+        waiter=waiter,
     )
     limit = StreamLimit(settings.max_streams)
     metrics.watch_streams(lambda: limit.num_open)
-    follower = Follower(parts.store, parts.monitor, parts.wake_ups)
-    teller = Teller(parts.store, submitter, follower, limit, settings.max_wait_s)
+    follower = Follower(parts.reader, parts.monitor, parts.wake_ups)
+    teller = Teller(
+        reader=parts.reader,
+        writer=parts.writer,
+        submitter=submitter,
+        follower=follower,
+        limit=limit,
+        max_wait_s=settings.max_wait_s,
+    )
     writer = Writer(settings, submitter, teller)
     translators, correctors = (
         ModelChoice(parts.monitor, task, settings.default_models.get(task)) for task in ("translate", "denoise")
@@ -92,7 +105,7 @@ def make_operations(settings: GatewaySettings, parts: Parts, auth: Auth, metrics
         *LibreTranslateRoutes(settings, **shared, choice=translators).operations(),
         *LanguageToolRoutes(settings, **shared, choice=correctors).operations(),
         *jobs.operations(),
-        *EventRoutes(parts.store, follower, limit).operations(),
+        *EventRoutes(parts.reader, follower, limit).operations(),
         *ModelRoutes(parts.monitor, parts.registry).operations(),
         *HealthRoutes(parts.monitor, parts.wake_ups, metrics).operations(),
         *docs.operations(),
@@ -108,7 +121,7 @@ def _streams(teller: Teller) -> dict[str, Stream]:
 def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:
     """Return the OpenAPI document without serving; connects to nothing."""
     parts = make_parts(store_settings)
-    metrics = Metrics(parts.store, parts.registry, parts.monitor)
+    metrics = Metrics(parts.queues, parts.registry, parts.monitor)
     auth = Auth(settings, parts.keys, parts.monitor)
     return openapi.document(make_operations(settings, parts, auth, metrics), VERSION)
 

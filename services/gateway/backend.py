@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import redis
 
 from contracts.settings import StoreSettings
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
+from contracts.store.job_writer import JobWriter
+from contracts.store.queue_stats import QueueStats
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
@@ -24,7 +26,10 @@ REDIS_TIMEOUT_S = 1.8
 class Parts:
     """The parts that routes are made of. Made by ``make_parts``; nothing runs before ``start``."""
 
-    store: JobStore
+    client: redis.Redis
+    reader: JobReader
+    writer: JobWriter
+    queues: QueueStats
     registry: Registry
     keys: ApiKeys
     monitor: Monitor
@@ -38,7 +43,7 @@ class Parts:
         self.listener.start()
         self.reaper.start()
         try:
-            for warning in server_warnings(self.store.client) if self.monitor.store_answers else []:
+            for warning in server_warnings(self.client) if self.monitor.store_answers else []:
                 logger.warning(warning)
         except redis.RedisError as error:
             logger.warning("the store could not be asked for its settings: %s", error)
@@ -58,11 +63,14 @@ def make_parts(settings: StoreSettings) -> Parts:
     own = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
     wake_ups = WakeUps()
     return Parts(
-        store=JobStore.of(client, settings),
+        client=client,
+        reader=JobReader(client),
+        writer=JobWriter(client, settings),
+        queues=QueueStats(client),
         registry=Registry(client),
         keys=ApiKeys(client),
         monitor=Monitor(own, on_loss=wake_ups.wake_all),
         wake_ups=wake_ups,
         listener=Listener(own, wake_ups),
-        reaper=Reaper(JobStore.of(own, settings)),
+        reaper=Reaper(own, settings),
     )

@@ -13,11 +13,11 @@ from typing import Any
 import psutil
 
 from contracts.jobs import Job, NewJob, new_job_id
-from contracts.settings import StoreSettings
-from contracts.store.job_store import Admission, JobStore
+from contracts.store.job_writer import Admission
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import Family, num_inputs
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -53,7 +53,7 @@ class Worker:
         self.server = server
         self.log_file = log
         self.client = connect(server.url, timeout_s=10, retries=0)
-        self.store = JobStore.of(self.client, StoreSettings())
+        self.store = JobStore(self.client)
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", f"workers.{family}"],

@@ -10,12 +10,14 @@ import redis
 
 from contracts.jobs import TERMINAL, Job, NewJob, new_job_id, queue_of
 from contracts.settings import StoreSettings
-from contracts.store.job_store import PREFIX, Admission, JobStore
+from contracts.store.job_writer import Admission
+from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from tests.faults.faulty_worker import MODEL
 from tests.faults.worker_process import Worker
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -43,11 +45,11 @@ class Fleet:
         }
         settings = StoreSettings(redis_url=server.url, lease_s=lease_s, republish_after_s=republish_after_s)
         self.client = connect(server.url, timeout_s=3, retries=8)
-        self.store = JobStore.of(self.client, settings)
+        self.store = JobStore(self.client, settings)
         self.workers: list[Worker] = []
         self._num_workers = 0
         # Every gateway runs a reaper; here the client stands in for one.
-        self._reaper = Reaper(self.store)
+        self._reaper = Reaper(self.client, settings)
         self._reaper.start()
 
     def start_worker(self) -> Worker:

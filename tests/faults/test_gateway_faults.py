@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contracts.jobs import queue_of
-from contracts.store.job_store import PREFIX
+from contracts.store.keys import PREFIX
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import Fleet, redis_of
 from tests.support.valkey import free_port

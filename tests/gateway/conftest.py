@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.store.job_store import JobStore
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.small_worker import SmallWorker, announce, running_worker, store_of
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import PATIENCE_S
 

@@ -10,9 +10,9 @@ from contracts.errors import TriptychError
 from contracts.generation import Details, GeneratedSequence, GenerateOutput, GenerateParameters, TextDelta, Token
 from contracts.jobs import Answer, Claim, queue_of
 from contracts.seq2seq import TranslateOutput
-from contracts.store.job_store import JobStore
 from contracts.tasks import TASKS
 from tests.gateway.seq2seq_fakes import UNSERVED_CORRECTOR, UNSERVED_TRANSLATOR
+from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 WRITER, CHATTER, UNSERVED_WRITER = "tiny-writer", "tiny-chatter", "unserved-writer"

@@ -18,13 +18,12 @@ import msgspec
 from contracts.cards import ModelCard
 from contracts.errors import InputTooLong
 from contracts.jobs import Answer, Claim
-from contracts.settings import StoreSettings
-from contracts.store.job_store import JobStore
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
 from tests.gateway.decoder_fakes import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
 from tests.gateway.seq2seq_fakes import REWRITERS, REWRITING_CARDS, rewrite
+from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S
 
 EMBED, CLASSIFY, UNSERVED = "tiny-embed", "tiny-classify", "unserved-embed"
@@ -44,7 +43,7 @@ SERVED = [EMBED, CLASSIFY, WRITER, CHATTER, *REWRITERS]
 def store_of(url: str) -> JobStore:
     """Return a job store over a client of its own."""
     client = connect(url, timeout_s=5, retries=1, max_connections=8)
-    return JobStore.of(client, StoreSettings(redis_url=url))
+    return JobStore(client)
 
 
 def announce(url: str) -> None:
@@ -90,9 +89,9 @@ class SmallWorker:
                 claim = self._store.claim(job_id, "small-worker")
                 if claim is not None and self._run(claim):
                     held.append(claim)
-            gone = self._store.beat([(claim.id, claim.attempt) for claim in held]) if held else set()
+            gone = self._store.renew_leases([(claim.id, claim.attempt) for claim in held]) if held else set()
             for claim in [claim for claim in held if claim.id in gone]:
-                self._store.stopped(claim)
+                self._store.confirm_cancel(claim)
                 held.remove(claim)
 
     def _run(self, claim: Claim) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 
 from contracts.jobs import TERMINAL, Job
-from contracts.store.job_store import JobStore
 from tests.gateway.decoder_fakes import UNSERVED_WRITER, WORDS
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.seq2seq_fakes import UNSERVED_TRANSLATOR
+from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S, wait_until
 
 PROMPT = "say it"

@@ -7,7 +7,9 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 from contracts.jobs import Answer, Claim, NewJob, new_job_id, queue_of
-from contracts.store.job_store import PREFIX, Admission, JobStore
+from contracts.store.job_writer import Admission
+from contracts.store.keys import PREFIX
+from tests.support.job_store import JobStore
 
 T = TypeVar("T")
 MODEL = "minilm"

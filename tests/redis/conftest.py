@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from contracts.store.job_store import JobStore
 from contracts.store.redis_client import connect
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer, running_valkey
 
 
@@ -38,4 +38,4 @@ def client(server: ValkeyServer) -> Iterator[redis.Redis]:
 @pytest.fixture
 def store(client: redis.Redis) -> JobStore:
     """A store with the clocks of a deployment."""
-    return JobStore(client, lease_s=15.0, republish_after_s=5.0, max_crashes=3)
+    return JobStore(client)

@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 
 from contracts.errors import IdempotencyMismatch, JobGone, TriptychError
 from contracts.jobs import Claim, NewJob
-from contracts.store.job_store import PREFIX, JobStore
+from contracts.settings import StoreSettings
+from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -38,6 +39,7 @@ from tests.redis.builders import (
     take_message,
 )
 from tests.redis.expected import Expected
+from tests.support.job_store import JobStore
 
 MAX_CRASHES = 3
 FEW = 4
@@ -61,7 +63,9 @@ class Orders(RuleBasedStateMachine):
     def empty(self) -> None:
         self.client.flushall()
         # The clocks are so slow that time passes only where a step lets it.
-        self.store = JobStore(self.client, lease_s=600.0, republish_after_s=600.0, max_crashes=MAX_CRASHES)
+        self.store = JobStore(
+            self.client, StoreSettings(lease_s=600.0, republish_after_s=600.0, max_crashes=MAX_CRASHES)
+        )
         self.num_jobs = 0
         self.jobs: dict[str, Expected] = {}
         self.claims: list[tuple[str, Claim]] = []
@@ -166,7 +170,7 @@ class Orders(RuleBasedStateMachine):
         stop = {
             claim.id for claim in newest.values() if not self.owns(claim) or self.jobs[claim.id].status == "cancelling"
         }
-        assert self.store.beat([(claim.id, claim.attempt) for claim in newest.values()]) == stop
+        assert self.store.renew_leases([(claim.id, claim.attempt) for claim in newest.values()]) == stop
 
     @precondition(lambda self: self.claims)
     @rule(place=places, done=st.integers(0, 8))
@@ -192,7 +196,7 @@ class Orders(RuleBasedStateMachine):
         told = {
             "succeeded": lambda: self.store.succeed(claim, ANSWER),
             "failed": lambda: self.store.fail(claim, TriptychError()),
-            "cancelled": lambda: self.store.stopped(claim),
+            "cancelled": lambda: self.store.confirm_cancel(claim),
         }[ending]()
         assert told == expected
 

@@ -6,7 +6,8 @@ import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Claim
-from contracts.store.job_store import PREFIX, JobStore
+from contracts.store.keys import PREFIX
+from contracts.store.scripts import load_script
 from tests.redis.builders import (
     ANSWER,
     QUEUE,
@@ -23,6 +24,12 @@ from tests.redis.builders import (
     status,
     submit,
 )
+from tests.support.job_store import JobStore
+
+
+def run_script(store: JobStore, name: str, *args: str | float) -> object:
+    """Run a script with a call token of the test's own, as a call does that is sent again after a lost reply."""
+    return load_script(store.client, name)(args=args)
 
 
 def second_attempt(store: JobStore, first: Claim) -> Claim:
@@ -69,7 +76,7 @@ def test_the_next_claim_passes_over_what_is_past_its_deadline(store: JobStore) -
 
 def test_a_next_claim_whose_reply_was_lost_gets_the_same_attempt_again(store: JobStore) -> None:
     job_ids = [submit(store) for _ in range(2)]
-    first, again = (store._run("next", QUEUE, "w1", store.lease_s, "token") for _ in range(2))
+    first, again = (run_script(store, "next", QUEUE, "w1", store.lease_s, "token") for _ in range(2))
     assert first == again
     assert [store.read(job_id, TENANT).status for job_id in job_ids] == ["running", "queued"]
 
@@ -106,12 +113,12 @@ def test_a_doubled_or_late_message_finds_nothing_to_claim(store: JobStore, endin
 def test_a_claim_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
     """Without this the job would run nowhere until its lease is over, and be blamed for a crash."""
     job_id = submit(store)
-    first, again = (store._run("claim", job_id, "w1", 15.0, "one-token") for _ in range(2))
-    assert first == again and first[0] == 1
-    assert store._run("claim", job_id, "w1", 15.0, "other-token") is None
+    first, again = (run_script(store, "claim", job_id, "w1", 15.0, "one-token") for _ in range(2))
+    assert isinstance(first, list) and first == again and first[0] == 1
+    assert run_script(store, "claim", job_id, "w1", 15.0, "other-token") is None
     store.release(claim_of(job_id, 1))
     store.claim(job_id, "w2")
-    assert store._run("claim", job_id, "w1", 15.0, "one-token") is None
+    assert run_script(store, "claim", job_id, "w1", 15.0, "one-token") is None
 
 
 def claim_of(job_id: str, attempt: int) -> Claim:
@@ -156,7 +163,7 @@ def test_a_foreign_message_in_the_queue_is_left_to_the_workers(store: JobStore) 
 def test_a_beat_renews_the_lease(store: JobStore) -> None:
     taken = claimed(store)
     come_due(store, taken.id)
-    assert store.beat([(taken.id, taken.attempt)]) == set()
+    assert store.renew_leases([(taken.id, taken.attempt)]) == set()
     assert store.reap() == (0, 0)
     due = store.client.zscore(f"{PREFIX}due", taken.id)
     assert due == pytest.approx(time.time() + store.lease_s, abs=5)
@@ -164,7 +171,7 @@ def test_a_beat_renews_the_lease(store: JobStore) -> None:
 
 def test_a_lease_never_outlasts_the_deadline(store: JobStore) -> None:
     taken = claimed(store, deadline_s=5.0)
-    store.beat([(taken.id, taken.attempt)])
+    store.renew_leases([(taken.id, taken.attempt)])
     assert store.client.zscore(f"{PREFIX}due", taken.id) == pytest.approx(
         store.read(taken.id, TENANT).deadline_at, abs=1e-3
     )
@@ -178,19 +185,19 @@ def test_a_beat_names_every_job_that_must_stop(store: JobStore) -> None:
     store.delete(deleted.id, TENANT)
     second_attempt(store, fenced)
     held = [fine, cancelled, expired, deleted, fenced]
-    assert store.beat([(taken.id, taken.attempt) for taken in held]) == {taken.id for taken in held[1:]}
+    assert store.renew_leases([(taken.id, taken.attempt) for taken in held]) == {taken.id for taken in held[1:]}
 
 
 def test_a_beat_for_a_thousand_jobs_is_one_call(store: JobStore) -> None:
     held = [claimed(store) for _ in range(1000)]
-    assert store.beat([(taken.id, taken.attempt) for taken in held]) == set()
-    assert store.beat([]) == set()
+    assert store.renew_leases([(taken.id, taken.attempt) for taken in held]) == set()
+    assert store.renew_leases([]) == set()
 
 
 def test_a_beat_never_brings_an_ended_job_back_into_due(store: JobStore) -> None:
     taken = claimed(store)
     store.succeed(taken, ANSWER)
-    assert store.beat([(taken.id, taken.attempt)]) == {taken.id}
+    assert store.renew_leases([(taken.id, taken.attempt)]) == {taken.id}
     assert store.num_live() == 0
 
 
@@ -248,7 +255,7 @@ def test_only_the_owning_attempt_can_end_a_job(store: JobStore) -> None:
     for ending in (
         lambda: store.succeed(first, ANSWER),
         lambda: store.fail(first, TriptychError()),
-        lambda: store.stopped(first),
+        lambda: store.confirm_cancel(first),
         lambda: store.release(first),
     ):
         assert not ending()
@@ -268,7 +275,7 @@ def test_a_terminal_state_is_reached_once(store: JobStore) -> None:
     store.succeed(taken, ANSWER)
     before = store.read(taken.id, TENANT)
     store.fail(taken, TriptychError())
-    store.stopped(taken)
+    store.confirm_cancel(taken)
     store.release(taken)
     store.progress(taken, 5)
     store.cancel(taken.id, TENANT)

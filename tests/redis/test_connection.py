@@ -5,15 +5,15 @@ import time
 import pytest
 import redis
 
-from contracts.store.job_store import JobStore
 from contracts.store.redis_client import connect, server_warnings
 from tests.redis.builders import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 
 
 def store_of(server: ValkeyServer, retries: int = 0) -> JobStore:
     client = connect(server.url, timeout_s=0.3, retries=retries)
-    return JobStore(client, lease_s=15.0, republish_after_s=5.0, max_crashes=3)
+    return JobStore(client)
 
 
 def test_a_frozen_server_costs_one_timeout(valkey_server: ValkeyServer) -> None:
@@ -50,7 +50,7 @@ def test_what_was_accepted_survives_a_killed_server_and_goes_on_without_a_new_st
     valkey_server.start()
     assert queued in messages(store)
     assert store.read(done.id, TENANT).output == ANSWER.output
-    assert store.beat([(running.id, running.attempt)]) == set()
+    assert store.renew_leases([(running.id, running.attempt)]) == set()
     assert store.succeed(running, ANSWER)
     come_due(store, queued)
     store.reap()

@@ -5,7 +5,6 @@ import redis
 
 from contracts.errors import JobGone, JobNotFound, TriptychError
 from contracts.jobs import STATUSES, TERMINAL
-from contracts.store.job_store import JobStore
 from tests.redis.builders import (
     ANSWER,
     TENANT,
@@ -17,6 +16,7 @@ from tests.redis.builders import (
     status,
     submit,
 )
+from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 
@@ -57,7 +57,7 @@ def test_a_cancelled_queued_job_is_never_claimed(store: JobStore) -> None:
     assert store.read(job_id, TENANT).attempt == 0
 
 
-@pytest.mark.parametrize("ending", ["succeed", "fail", "stopped"])
+@pytest.mark.parametrize("ending", ["succeed", "fail", "confirm_cancel"])
 def test_a_cancelling_job_ends_cancelled_whatever_its_worker_brings(store: JobStore, ending: str) -> None:
     job_id = submit(store)
     taken = claim(store, job_id)
@@ -65,7 +65,7 @@ def test_a_cancelling_job_ends_cancelled_whatever_its_worker_brings(store: JobSt
     assert {
         "succeed": lambda: store.succeed(taken, ANSWER),
         "fail": lambda: store.fail(taken, TriptychError()),
-        "stopped": lambda: store.stopped(taken),
+        "confirm_cancel": lambda: store.confirm_cancel(taken),
     }[ending]()
     job = store.read(job_id, TENANT)
     assert (job.status, job.output, job.error) == ("cancelled", None, None)
@@ -75,11 +75,11 @@ def test_an_attempt_that_stops_uncancelled_leaves_the_job_to_be_given_back(store
     """So stops a worker that leaves: its thread may say so before the job is back in the queue."""
     job_id = submit(store)
     taken = claim(store, job_id)
-    assert not store.stopped(taken)
+    assert not store.confirm_cancel(taken)
     assert status(store, job_id) == "running"
     assert store.release(taken)
     assert status(store, job_id) == "queued"
-    assert not store.stopped(taken)
+    assert not store.confirm_cancel(taken)
     assert store.succeed(claim(store, job_id), ANSWER)
 
 
@@ -104,7 +104,7 @@ def test_a_deleted_running_attempt_is_fenced(store: JobStore) -> None:
     taken = claim(store, job_id)
     store.delete(job_id, TENANT)
     store.progress(taken, 1)
-    assert store.beat([(job_id, taken.attempt)]) == {job_id}
+    assert store.renew_leases([(job_id, taken.attempt)]) == {job_id}
     assert not store.succeed(taken, ANSWER)
     assert not store.client.exists(f"triptych:job:{job_id}", f"triptych:events:{job_id}")
 

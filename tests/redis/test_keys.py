@@ -1,4 +1,4 @@
-"""The table of keys in `contracts/store/job_store.py` describes what Redis holds, and nothing stays there for ever."""
+"""The table of keys in `contracts/store/keys.py` describes what Redis holds, and nothing stays there for ever."""
 
 import re
 
@@ -6,10 +6,10 @@ import redis
 
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
-from contracts.store import job_store
-from contracts.store.job_store import JobStore
+from contracts.store import keys
 from contracts.store.registry import Registry
 from tests.redis.builders import ANSWER, QUEUE, TENANT, claim, claimed, come_due, pass_deadline, submit
+from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
@@ -31,13 +31,13 @@ class Row:
         self.pattern = re.compile(pattern)
 
 
-ROWS = [Row(match) for match in ROW.finditer(job_store.__doc__ or "")]
+ROWS = [Row(match) for match in ROW.finditer(keys.__doc__ or "")]
 
 
 def row_of(key: str) -> Row:
     """Return the line that describes a key: the one whose name begins with the most literal text."""
     fitting = [row for row in ROWS if row.pattern.fullmatch(key)]
-    assert fitting, f"{key} is not in the table of contracts/store/job_store.py"
+    assert fitting, f"{key} is not in the table of contracts/store/keys.py"
     return max(fitting, key=lambda row: len(row.name.split("<")[0]))
 
 

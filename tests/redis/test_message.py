@@ -13,8 +13,8 @@ from kombu import Consumer, Queue
 
 from contracts.jobs import RUN_TASK
 from contracts.store.celery_app import make_celery
-from contracts.store.job_store import JobStore
 from tests.redis.builders import QUEUE, submit
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 

@@ -7,7 +7,6 @@ import pytest
 
 from contracts.generation import TextDelta
 from contracts.jobs import Claim
-from contracts.store.job_store import JobStore
 from tests.redis.builders import (
     ANSWER,
     TENANT,
@@ -18,6 +17,7 @@ from tests.redis.builders import (
     pass_deadline,
     status,
 )
+from tests.support.job_store import JobStore
 
 
 def publish(store: JobStore, *growth: tuple[Claim, bytes], token: str = "") -> set[str]:
@@ -66,7 +66,7 @@ def test_a_cancelled_job_must_stop_and_tells_nothing_more(store: JobStore) -> No
     assert publish(store, (stopped, pieces("late")), (running, pieces("on"))) == {stopped.id}
     assert told(store, stopped.id) == []
     assert told(store, running.id) == [("1", "on")]
-    assert store.stopped(stopped)
+    assert store.confirm_cancel(stopped)
     assert status(store, stopped.id) == "cancelled"
 
 

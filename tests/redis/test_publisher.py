@@ -5,8 +5,8 @@ import pytest
 import redis
 
 from contracts.generation import TextDelta
-from contracts.store.job_store import JobStore
 from tests.redis.builders import TENANT, claimed, pass_deadline, status
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
@@ -83,7 +83,7 @@ def test_what_a_store_out_of_reach_could_not_take_is_told_later(
     monkeypatch.setattr(publisher_module, "RETRY_S", 0.05)
     attempt = attempt_at(store)
     own = redis.Redis.from_url(server.url, socket_timeout=0.2)
-    publisher = Publisher(JobStore(own, lease_s=15.0, republish_after_s=5.0, max_crashes=3))
+    publisher = Publisher(JobStore(own))
     client.client_pause(1500, all=True)
     for number in range(50):
         publisher.tell({attempt: [TextDelta(text=f"{number} ")]})

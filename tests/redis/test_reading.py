@@ -4,8 +4,9 @@ import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Job
-from contracts.store.job_store import PREFIX, WAKE_CHANNEL, JobStore
+from contracts.store.keys import PREFIX, WAKE_CHANNEL
 from tests.redis.builders import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, messages, submit
+from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 

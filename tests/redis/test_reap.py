@@ -6,8 +6,9 @@ import pytest
 import redis
 
 from contracts.jobs import TERMINAL
-from contracts.store.job_store import PREFIX, REAP_LIMIT, JobStore
-from contracts.store.reaper import Reaper
+from contracts.settings import StoreSettings
+from contracts.store.keys import PREFIX
+from contracts.store.reaper import MAX_JOBS_A_LOOK, Reaper
 from tests.redis.builders import (
     ANSWER,
     QUEUE,
@@ -25,6 +26,7 @@ from tests.redis.builders import (
     submit,
     take_message,
 )
+from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 
@@ -190,7 +192,7 @@ def test_once_a_suspect_has_left_its_neighbours_are_blamed_again(store: JobStore
         store.release(again)
     else:
         store.cancel(again.id, TENANT)
-        store.stopped(again)
+        store.confirm_cancel(again)
     crash(store, neighbour.id)
     assert crashes(store, neighbour.id) == 1
 
@@ -212,7 +214,7 @@ def test_deadlines_pass_with_no_worker_alive(store: JobStore) -> None:
 
 
 def test_a_real_deadline_and_a_real_lease_run_out_by_the_clock(client: redis.Redis) -> None:
-    store = JobStore(client, lease_s=0.2, republish_after_s=0.2, max_crashes=3)
+    store = JobStore(client, StoreSettings(lease_s=0.2, republish_after_s=0.2))
     queued, taken = submit(store, deadline_s=0.4), claimed(store)
 
     def all_noticed() -> bool:
@@ -234,7 +236,7 @@ def test_reapers_that_look_together_do_nothing_twice(store: JobStore) -> None:
 
 
 def test_more_jobs_than_one_look_takes_are_all_looked_at(store: JobStore) -> None:
-    ids = [submit(store) for _ in range(2 * REAP_LIMIT + 1)]
+    ids = [submit(store) for _ in range(2 * MAX_JOBS_A_LOOK + 1)]
     pass_deadline(store, *ids)
     store.reap()
     assert store.num_live() == 0
@@ -248,7 +250,7 @@ def test_an_id_in_due_without_a_record_is_dropped(store: JobStore) -> None:
 
 def test_many_due_jobs_are_looked_at_in_slices_that_hold_up_nobody(store: JobStore) -> None:
     """A script stops the whole server, so each of its calls must be short however many jobs are due."""
-    ids = [submit(store) for _ in range(10 * REAP_LIMIT)]
+    ids = [submit(store) for _ in range(10 * MAX_JOBS_A_LOOK)]
     come_due(store, *ids)
     store.client.config_resetstat()
     store.reap()
@@ -258,7 +260,7 @@ def test_many_due_jobs_are_looked_at_in_slices_that_hold_up_nobody(store: JobSto
 
 
 def test_the_reaper_thread_looks_and_survives_a_store_out_of_reach(store: JobStore) -> None:
-    class Flaky(JobStore):
+    class Flaky(Reaper):
         num_looks = 0
 
         def reap(self) -> tuple[int, int]:
@@ -267,10 +269,9 @@ def test_the_reaper_thread_looks_and_survives_a_store_out_of_reach(store: JobSto
                 raise redis.ConnectionError("gone")
             return super().reap()
 
-    flaky = Flaky(store.client, lease_s=15.0, republish_after_s=5.0, max_crashes=3)
     job_id = submit(store)
     pass_deadline(store, job_id)
-    reaper = Reaper(flaky)
+    reaper = Flaky(store.client, StoreSettings())
     reaper.start()
     wait_until(lambda: status(store, job_id) in TERMINAL, "the reaper did not look again")
     reaper.stop()

@@ -6,8 +6,8 @@ import redis
 from contracts.cards import ModelCard, WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.jobs import Answer, Claim
-from contracts.store.job_store import JobStore
 from contracts.store.registry import MODEL_TTL_S, Registry
+from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.harness import Harness
@@ -73,6 +73,7 @@ def test_a_worker_is_alive_to_others_only_when_its_models_are_known(store: JobSt
     heartbeat = Heartbeat(
         "w1",
         store=store,
+        queues=store,
         registry=registry,
         harness=Harness(store, "w1", models),
         engine=Engine(),

@@ -5,7 +5,8 @@ import redis
 
 from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded
 from contracts.jobs import queue_of
-from contracts.store.job_store import PREFIX, Admission, JobStore
+from contracts.store.job_writer import Admission
+from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -20,6 +21,7 @@ from tests.redis.builders import (
     status,
     submit,
 )
+from tests.support.job_store import JobStore
 
 
 def test_an_accepted_job_has_a_record_a_place_in_due_and_a_message(store: JobStore) -> None:
@@ -169,7 +171,7 @@ def test_full_memory_refuses_a_job_whole_and_nothing_else(store: JobStore) -> No
             submit(store, idempotency_key="k", fingerprint="f")
         assert sorted(store.client.keys()) == before
         assert active(store) == {TENANT: 2}
-        assert store.beat([(running.id, running.attempt)]) == set()
+        assert store.renew_leases([(running.id, running.attempt)]) == set()
         store.progress(running, 1)
         assert store.succeed(running, ANSWER)
         second = claim(store, waiting)

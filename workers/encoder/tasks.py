@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contracts.jobs import Answer, Claim
 from contracts.model_package.manifest import Task
 from contracts.model_package.package import ModelPackage
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
 from workers.encoder.classify import classify
 from workers.encoder.embed import embed
 from workers.encoder.model import EncoderModel
@@ -41,7 +41,7 @@ def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: Engine
     return ServedEncoder(model, engine)
 
 
-def _engine(_: JobStore) -> Engine:
+def _engine(_: AttemptStore) -> Engine:
     return Engine()
 
 

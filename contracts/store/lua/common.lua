@@ -1,5 +1,5 @@
 -- Shared by every script of the job store: the clock, the names of keys, and the moves that several scripts make.
--- Key names and their meaning: contracts/store/job_store.py. Times are Redis's own, so clients' clocks never matter.
+-- Key names and their meaning: contracts/store/keys.py. Times are Redis's own, so clients' clocks never matter.
 -- MESSAGE, the Celery message with blanks @ID@, @QUEUE@ and @TAG@ (contracts/store/celery_app.py), is put before this file.
 local P = 'triptych:'
 local time = redis.call('TIME')

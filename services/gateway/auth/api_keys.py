@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import msgspec
 import redis
 
-from contracts.store.job_store import PREFIX
+from contracts.store.keys import PREFIX
 from contracts.store.redis_client import reads
 
 KEYS = PREFIX + "api_keys"

@@ -11,7 +11,7 @@ from flask import Response, request
 
 from contracts.errors import TriptychError
 from contracts.jobs import TERMINAL, Event
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
 from services.gateway.http import client_gone
 from services.gateway.http.errors import BadEventId
 from services.gateway.http.operations import JOB_ID_PARAMETER, Answer, Operation, Parameter
@@ -30,8 +30,8 @@ _RAW = frozenset({"pieces"})
 class EventRoutes:
     """The view of a job's events."""
 
-    def __init__(self, store: JobStore, follower: Follower, limit: StreamLimit) -> None:
-        self._store = store
+    def __init__(self, reader: JobReader, follower: Follower, limit: StreamLimit) -> None:
+        self._reader = reader
         self._follower = follower
         self._limit = limit
 
@@ -39,8 +39,8 @@ class EventRoutes:
         """Answer the job's events from the beginning, or after one that the client names, until its end."""
         check_id(job_id)
         after = _starting_point()
-        job = self._store.read(job_id, tenant)
-        if job.finished and after != "0" and not self._store.events(job_id, after):
+        job = self._reader.read(job_id, tenant)
+        if job.finished and after != "0" and not self._reader.events(job_id, after):
             # By the standard, 204 is what makes a browser's EventSource stop coming back.
             return Response(status=204)
         with ExitStack() as stack:
@@ -73,7 +73,7 @@ class EventRoutes:
     def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
         data: object = {name: _value(name, text) for name, text in event.fields.items()}
         if event.name in TERMINAL:
-            data = view(self._store.read(job_id, tenant), None)
+            data = view(self._reader.read(job_id, tenant), None)
         return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)
 
     def operations(self) -> list[Operation]:

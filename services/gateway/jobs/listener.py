@@ -6,7 +6,7 @@ import time
 import gevent
 import redis
 
-from contracts.store.job_store import WAKE_CHANNEL
+from contracts.store.keys import WAKE_CHANNEL
 from services.gateway.jobs.waiting import WakeUps
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from flask import Response, request
 
 from contracts.errors import JobNotFound
 from contracts.jobs import JOB_ID, STATUSES, Job
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
+from contracts.store.job_writer import JobWriter
 from contracts.tasks import TASKS
 from services.gateway.http import prefer, query
 from services.gateway.http.body import BodyReader
@@ -60,14 +61,16 @@ class JobRoutes:
         self,
         settings: GatewaySettings,
         *,
-        store: JobStore,
+        reader: JobReader,
+        writer: JobWriter,
         bodies: BodyReader,
         submitter: Submitter,
         wake_ups: WakeUps,
         waiter: JobWaiter,
     ) -> None:
         self._settings = settings
-        self._store = store
+        self._reader = reader
+        self._writer = writer
         self._bodies = bodies
         self._submitter = submitter
         self._wake_ups = wake_ups
@@ -101,17 +104,17 @@ class JobRoutes:
     def cancel(self, tenant: str, job_id: str) -> Response:
         """Ask for a job to stop and answer it as it then is."""
         check_id(job_id)
-        return self._answer(self._store.cancel(job_id, tenant))
+        return self._answer(self._writer.cancel(job_id, tenant))
 
     def delete(self, tenant: str, job_id: str) -> Response:
         """Purge a job."""
         check_id(job_id)
-        self._store.delete(job_id, tenant)
+        self._writer.delete(job_id, tenant)
         return Response(status=204)
 
     def page(self, tenant: str) -> Response:
         """Answer one page of the tenant's jobs."""
-        jobs, following = self._store.page(
+        jobs, following = self._reader.page(
             tenant,
             status=query.status(request),
             task=query.task(request),
@@ -121,7 +124,7 @@ class JobRoutes:
         return json_response(JobList(data=[summary(job) for job in jobs], next_cursor=query.as_cursor(following)))
 
     def _answer(self, job: Job) -> Response:
-        return job_response(job, self._store.position(job) if job.status == "queued" else None)
+        return job_response(job, self._reader.position(job) if job.status == "queued" else None)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""

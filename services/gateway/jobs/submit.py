@@ -14,7 +14,7 @@ from contracts.cards import ModelCard
 from contracts.errors import InvalidRequest, Unavailable, UnknownModel
 from contracts.generation import Conversation
 from contracts.jobs import Job, NewJob, new_job_id
-from contracts.store.job_store import Admission, JobStore
+from contracts.store.job_writer import Admission, JobWriter
 from contracts.tasks import num_inputs
 from services.gateway.jobs.waiting import JobWaiter, WakeUps
 from services.gateway.monitoring.metrics import Metrics
@@ -52,14 +52,14 @@ class Submitter:
         self,
         settings: GatewaySettings,
         *,
-        store: JobStore,
+        writer: JobWriter,
         monitor: Monitor,
         wake_ups: WakeUps,
         waiter: JobWaiter,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._store = store
+        self._writer = writer
         self._monitor = monitor
         self._wake_ups = wake_ups
         self._waiter = waiter
@@ -76,7 +76,7 @@ class Submitter:
         new = self._new_job(ask)
         # Watched before it exists: the job may be done before the reply to `submit` is here.
         with self._wake_ups.watch(new.id) as changed:
-            job_id, replayed = self._store.submit(new, self._admission)
+            job_id, replayed = self._writer.submit(new, self._admission)
             self._metrics.submitted(new.task, replayed)
             if not replayed and ask.wait_s <= 0:
                 return Outcome(_as_accepted(new, self._monitor.store_time()), replayed)

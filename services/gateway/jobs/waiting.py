@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from gevent.event import Event
 
 from contracts.jobs import Job
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
 from services.gateway.monitoring.monitor import Monitor
 
 NET_S = 1.5
@@ -68,20 +68,20 @@ class WakeUps:
 class JobWaiter:
     """Reads jobs, and waits until they are as somebody wants them."""
 
-    def __init__(self, store: JobStore, monitor: Monitor, wake_ups: WakeUps) -> None:
-        self._store = store
+    def __init__(self, reader: JobReader, monitor: Monitor, wake_ups: WakeUps) -> None:
+        self._reader = reader
         self._monitor = monitor
         self._wake_ups = wake_ups
 
     def job(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
         """Return the job once ``until`` says so, or as it is after ``timeout_s`` or when the gateway closes.
 
-        ``changed`` comes from ``WakeUps.watch``. Raises as ``JobStore.read``, and Unavailable.
+        ``changed`` comes from ``WakeUps.watch``. Raises as ``JobReader.read``, and Unavailable.
         """
         deadline = time.monotonic() + timeout_s
         while True:
             self._monitor.check_store()
-            job = self._store.read(job_id, tenant)
+            job = self._reader.read(job_id, tenant)
             left = deadline - time.monotonic()
             if until(job) or left <= 0 or self._wake_ups.closing:
                 return job

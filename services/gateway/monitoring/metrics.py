@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from contracts.cards import WorkerCard
 from contracts.errors import Unavailable
-from contracts.store.job_store import JobStore
+from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
 from services.gateway.monitoring import generation_metrics
 from services.gateway.monitoring.monitor import Monitor
@@ -20,7 +20,7 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 class Metrics:
     """Counts requests and submits, and reads the rest from the store at each scrape."""
 
-    def __init__(self, store: JobStore, registry: Registry, monitor: Monitor) -> None:
+    def __init__(self, queues: QueueStats, registry: Registry, monitor: Monitor) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._prometheus = CollectorRegistry()
         self._requests = Counter(
@@ -40,7 +40,7 @@ class Metrics:
             registry=self._prometheus,
         )
         self._streams = Gauge("triptych_streams_open", "Streams of events that are open.", registry=self._prometheus)
-        self._prometheus.register(StoreCollector(store, registry, monitor))
+        self._prometheus.register(StoreCollector(queues, registry, monitor))
 
     def watch_streams(self, num_open: Callable[[], float]) -> None:
         """Tell how many streams are open whenever somebody asks."""
@@ -63,8 +63,8 @@ class Metrics:
 class StoreCollector:
     """Asks the store at each scrape; without the store, only ``triptych_store_up`` is told, as 0."""
 
-    def __init__(self, store: JobStore, registry: Registry, monitor: Monitor) -> None:
-        self._store = store
+    def __init__(self, queues: QueueStats, registry: Registry, monitor: Monitor) -> None:
+        self._queues = queues
         self._registry = registry
         self._monitor = monitor
 
@@ -89,14 +89,14 @@ class StoreCollector:
             "triptych_oldest_waiting_seconds", "How long the oldest waiting job has waited.", labels=["model"]
         )
         for model in self._registry.models():
-            num_waiting, oldest_s = self._store.depth(model)
+            num_waiting, oldest_s = self._queues.depth(model)
             waiting.add_metric([model], num_waiting)
             oldest.add_metric([model], oldest_s)
         yield waiting
         yield oldest
-        yield GaugeMetricFamily("triptych_jobs_live", "Jobs that are not finished.", value=self._store.num_live())
+        yield GaugeMetricFamily("triptych_jobs_live", "Jobs that are not finished.", value=self._queues.num_live())
         finished = CounterMetricFamily("triptych_jobs_finished", "Jobs that ended.", labels=["model", "status"])
-        for (model, status), count in self._store.num_finished().items():
+        for (model, status), count in self._queues.num_finished().items():
             finished.add_metric([model, status], count)
         yield finished
 

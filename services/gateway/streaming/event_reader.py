@@ -6,19 +6,19 @@ import gevent
 from gevent.event import AsyncResult
 
 from contracts.jobs import Event
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
 
 
 class EventReader:
     """Puts reads together that are asked for in the same moment."""
 
-    def __init__(self, store: JobStore) -> None:
-        self._store = store
+    def __init__(self, reader: JobReader) -> None:
+        self._reader = reader
         self._asked: list[tuple[str, str]] = []
         self._answers: list[AsyncResult] = []
 
     def read(self, job_id: str, after: str) -> list[Event]:
-        """Return and raise as ``JobStore.events``."""
+        """Return and raise as ``JobReader.events``."""
         answer = AsyncResult()
         self._asked.append((job_id, after))
         self._answers.append(answer)
@@ -31,7 +31,7 @@ class EventReader:
         asked, self._asked = self._asked, []
         answers, self._answers = self._answers, []
         try:
-            found: Sequence[list[Event]] = self._store.events_of_many(asked)
+            found: Sequence[list[Event]] = self._reader.events_of_many(asked)
         except Exception as error:
             for answer in answers:
                 answer.set_exception(error)

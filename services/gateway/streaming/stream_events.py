@@ -12,7 +12,7 @@ import msgspec
 
 from contracts.generation import TextDelta
 from contracts.jobs import Event, Job
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
 from contracts.tasks import TASKS
 from services.gateway.http.errors import GatewayStopping
 from services.gateway.jobs.outcome import raise_unless_succeeded
@@ -62,7 +62,7 @@ def outputs_of(job: Job) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def signs(follower: Follower, store: JobStore, job_id: str, tenant: str) -> Iterator[Sign]:
+def signs(follower: Follower, reader: JobReader, job_id: str, tenant: str) -> Iterator[Sign]:
     """Yield the signs of a job from its beginning, until its end.
 
     Raises:
@@ -77,7 +77,7 @@ def signs(follower: Follower, store: JobStore, job_id: str, tenant: str) -> Iter
                 if sign is not None:
                     yield sign
             yield None
-    job = store.read(job_id, tenant)
+    job = reader.read(job_id, tenant)
     if not job.finished:
         raise GatewayStopping(f"The gateway is stopping. The job goes on: follow it at /v1/jobs/{job_id}/events.")
     raise_unless_succeeded(job)

@@ -20,7 +20,8 @@ from flask import Response, request
 from contracts.errors import TriptychError, Unavailable
 from contracts.generation import TextDelta
 from contracts.jobs import Job
-from contracts.store.job_store import JobStore
+from contracts.store.job_reader import JobReader
+from contracts.store.job_writer import JobWriter
 from services.gateway.http import client_gone
 from services.gateway.http.errors import ClientGone, GatewayStopping
 from services.gateway.http.prefer import Preference
@@ -57,9 +58,17 @@ class Teller:
     """Submits a job and tells its texts."""
 
     def __init__(
-        self, store: JobStore, submitter: Submitter, follower: Follower, limit: StreamLimit, max_wait_s: float
+        self,
+        *,
+        reader: JobReader,
+        writer: JobWriter,
+        submitter: Submitter,
+        follower: Follower,
+        limit: StreamLimit,
+        max_wait_s: float,
     ) -> None:
-        self._store = store
+        self._reader = reader
+        self._writer = writer
         self._submitter = submitter
         self._follower = follower
         self._limit = limit
@@ -80,7 +89,7 @@ class Teller:
                 if ask.idempotency_key is None:
                     self._cancel(job.id, ask.tenant)
 
-            telling = Telling(signs(self._follower, self._store, job.id, ask.tenant), dialect_of(job), gone, cancel)
+            telling = Telling(signs(self._follower, self._reader, job.id, ask.tenant), dialect_of(job), gone, cancel)
             begun = telling.begin(preference.wait_s if preference.applied else self._max_wait_s)
             if not begun and preference.applied:
                 return accepted(outcome, preference.applied)
@@ -95,7 +104,7 @@ class Teller:
     def _cancel(self, job_id: str, tenant: str, num_tries: int = MAX_CANCELS) -> None:
         """Cancel the job of a client that has gone; if the store has no time for it now, later: nobody else will."""
         try:
-            self._store.cancel(job_id, tenant)
+            self._writer.cancel(job_id, tenant)
         except TriptychError:
             return
         except redis.RedisError as error:

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contracts.cards import WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.settings import StoreSettings
-from contracts.store.job_store import PREFIX
+from contracts.store.keys import PREFIX
 from contracts.store.registry import Registry
 from services.gateway.app import create_app
 from services.gateway.backend import make_parts

@@ -10,7 +10,6 @@ import httpx
 import openai
 import pytest
 
-from contracts.store.job_store import JobStore
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import UNSERVED_WRITER, Hand
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
@@ -32,6 +31,7 @@ from tests.gateway.streams import (
     read_until,
     text_of,
 )
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
@@ -60,7 +60,7 @@ def test_a_client_that_goes_away_in_mid_stream_cancels_its_job(
             hand.tell(piece)
     assert end_of(stack.store, hand.claim.id).status == "cancelling"
     assert hand.tell() == {hand.claim.id}
-    assert stack.store.stopped(hand.claim)
+    assert stack.store.confirm_cancel(hand.claim)
 
 
 def test_a_client_with_a_key_may_come_back(stack: Stack) -> None:
@@ -114,7 +114,7 @@ def test_many_streams_opened_and_dropped_leave_nothing(own: tuple[GatewayProcess
     for hand in hands:
         end_of(store, hand.claim.id, 10)
         hand.tell(*hand.text(PROMPT)[2:4])
-        store.stopped(hand.claim)
+        store.confirm_cancel(hand.claim)
     wait_until(lambda: store.num_live() == 0, "jobs are left")
     assert set(store.num_finished()) == {(UNSERVED_WRITER, "cancelled"), (UNSERVED_TRANSLATOR, "cancelled")}
     wait_until(lambda: num_streams(gateway) == 0, "streams are left")

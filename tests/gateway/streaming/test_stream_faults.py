@@ -91,7 +91,7 @@ def _fail(stack: Stack, hand: Hand) -> None:
 def _cancel(stack: Stack, hand: Hand) -> None:
     httpx.post(f"{stack.gateway.url}/v1/jobs/{hand.claim.id}/cancel")
     assert hand.tell() == {hand.claim.id}
-    stack.store.stopped(hand.claim)
+    stack.store.confirm_cancel(hand.claim)
 
 
 def _delete(stack: Stack, hand: Hand) -> None:

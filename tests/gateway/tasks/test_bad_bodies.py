@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from contracts.store.job_store import JobStore
 from tests.gateway.bad_bodies import ANY, GOOD, BadBody, every_bad_body
 from tests.gateway.gateway_process import running_gateway
 from tests.gateway.small_worker import announce, store_of
+from tests.support.job_store import JobStore
 from tests.support.valkey import running_valkey
 
 BODIES = list(every_bad_body())

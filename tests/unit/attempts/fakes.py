@@ -73,7 +73,7 @@ class FakeStore:
     def fail(self, claim: Claim, error: TriptychError) -> bool:
         return self._finish(claim, "failed", error)
 
-    def stopped(self, claim: Claim) -> bool:
+    def confirm_cancel(self, claim: Claim) -> bool:
         return claim.id in self.cancelled and self._finish(claim, "cancelled")
 
     def release(self, claim: Claim) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
 from contracts.jobs import Answer, Claim
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import ANSWER, FakeModel, FakeStore
 from workers.runtime.attempts import harness as harness_module
@@ -41,7 +41,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def harness(store: FakeStore, model: FakeModel) -> Harness:
-    return Harness(cast(JobStore, store), "w1", {"echo": model})
+    return Harness(cast(AttemptStore, store), "w1", {"echo": model})
 
 
 def test_a_job_is_claimed_run_and_finished(harness: Harness, store: FakeStore) -> None:
@@ -105,7 +105,7 @@ def test_a_stopped_job_is_told_as_cancelled(harness: Harness, store: FakeStore, 
 
 
 def test_a_job_of_a_model_that_is_not_served_here_fails_by_name(store: FakeStore) -> None:
-    harness = Harness(cast(JobStore, store), "w1", {})
+    harness = Harness(cast(AttemptStore, store), "w1", {})
     harness.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo" in end[2].message
@@ -114,7 +114,7 @@ def test_a_job_of_a_model_that_is_not_served_here_fails_by_name(store: FakeStore
 def test_a_job_of_a_task_that_its_model_does_not_do_fails_by_name(store: FakeStore, model: FakeModel) -> None:
     """It was queued for a model of that name which did."""
     model.task = "classify"
-    Harness(cast(JobStore, store), "w1", {"echo": model}).accept(store.add(), suspect=False)
+    Harness(cast(AttemptStore, store), "w1", {"echo": model}).accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo for embed" in end[2].message
 

@@ -16,7 +16,7 @@ import redis
 
 from contracts.errors import OutOfMemory, TriptychError, UnknownModel
 from contracts.jobs import JOB_ID, Answer, Claim
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Lookup(Protocol):
 class Harness:
     """Runs jobs on behalf of Celery's threads, and knows which ones this worker holds."""
 
-    def __init__(self, store: JobStore, worker_id: str, models: Lookup) -> None:
+    def __init__(self, store: AttemptStore, worker_id: str, models: Lookup) -> None:
         self._store = store
         self._worker_id = worker_id
         self._models = models
@@ -167,7 +167,7 @@ class Harness:
                 raise UnknownModel(f"This worker does not serve model {claim.model} for {claim.task}.", param="model")
             answer = model.answer(claim, attempt)
         except AttemptStopped:
-            return lambda: self._store.stopped(claim)
+            return lambda: self._store.confirm_cancel(claim)
         except TriptychError as error:
             failure = error
         except MemoryError:

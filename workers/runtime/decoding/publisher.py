@@ -14,7 +14,7 @@ import msgspec
 import redis
 
 from contracts.generation import TextDelta
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ RETRY_S = 0.5
 class Publisher:
     """The thread that speaks to the store. Methods can be called from any thread."""
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: AttemptStore) -> None:
         self._store = store
         self._changed = threading.Condition()
         self._pending: dict[Attempt, list[TextDelta]] = {}

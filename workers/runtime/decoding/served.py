@@ -5,7 +5,7 @@ from typing import Generic, Protocol, TypeVar
 
 from contracts.cards import ModelCard
 from contracts.jobs import Answer, Claim
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.publisher import Publisher
@@ -48,6 +48,6 @@ class ServedWriter(Generic[Model]):
         return self._run(self._model, claim.id, claim.request, DecodingWork(self._engine, attempt))
 
 
-def engine_of(store: JobStore) -> DecodingEngine:
+def engine_of(store: AttemptStore) -> DecodingEngine:
     """Return the engine of a worker process, whose texts are told through the store as they grow."""
     return DecodingEngine(Publisher(store))

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from contracts.model_package.manifest import Family, GraphKind, Manifest, Task
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
 from workers.runtime.inference.stats import Inference
 from workers.runtime.models.served import Models, ServedModel, Version
 from workers.runtime.process.memory import give_back
@@ -31,7 +31,7 @@ class WorkerSpec(Generic[AnyEngine]):
 
     family: Family
     kinds: frozenset[tuple[GraphKind, Task]]
-    engine: Callable[[JobStore], AnyEngine]
+    engine: Callable[[AttemptStore], AnyEngine]
     load: Callable[[ModelPackage, WorkerSettings, AnyEngine], ServedModel]
 
     def unfit(self, manifest: Manifest) -> str | None:

@@ -14,7 +14,8 @@ import redis
 
 from contracts.cards import WorkerCard
 from contracts.jobs import queue_of
-from contracts.store.job_store import JobStore
+from contracts.store.attempt_store import AttemptStore
+from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.attempts.harness import Harness
 from workers.runtime.inference.stats import Inference
@@ -54,7 +55,8 @@ class Heartbeat:
         self,
         worker_id: str,
         *,
-        store: JobStore,
+        store: AttemptStore,
+        queues: QueueStats,
         registry: Registry,
         harness: Harness,
         engine: Inference,
@@ -63,6 +65,7 @@ class Heartbeat:
     ) -> None:
         self._worker_id = worker_id
         self._store = store
+        self._queues = queues
         self._registry = registry
         self._harness = harness
         self._engine = engine
@@ -107,7 +110,7 @@ class Heartbeat:
     def _beat(self) -> None:
         attempts = {attempt.claim.id: attempt for attempt in self._harness.running()}
         if attempts:
-            for job_id in self._store.beat((job_id, a.claim.attempt) for job_id, a in attempts.items()):
+            for job_id in self._store.renew_leases((job_id, a.claim.attempt) for job_id, a in attempts.items()):
                 attempts[job_id].stop()
         # The models first: whoever sees a worker alive may count on its models being known, even if it dies at once.
         if time.monotonic() - self._announced > ANNOUNCE_PERIOD_S:
@@ -124,7 +127,7 @@ class Heartbeat:
         reason = self._watchdog.verdict(
             busy_since=self._engine.busy_since,
             num_running=num_running,
-            num_messages=sum(self._store.num_messages(queue_of(name)) for name in self._models.names()),
+            num_messages=sum(self._queues.num_messages(queue_of(name)) for name in self._models.names()),
             now=time.monotonic(),
         )
         if reason:

@@ -16,8 +16,9 @@ from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 from contracts.jobs import RUN_TASK, queue_of
+from contracts.store.attempt_store import AttemptStore
 from contracts.store.celery_app import make_celery
-from contracts.store.job_store import JobStore
+from contracts.store.queue_stats import QueueStats
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
@@ -45,15 +46,16 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     """
     _on_hangup(signal.SIG_IGN)  # there is nothing yet that could be replaced
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
-    store = JobStore.of(client, settings.store)
-    engine = spec.engine(store)
+    attempts = AttemptStore(client, settings.store)
+    engine = spec.engine(attempts)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
-    harness = Harness(store, worker_id, models)
+    harness = Harness(attempts, worker_id, models)
     heartbeat = Heartbeat(
         worker_id,
-        store=store,
+        store=attempts,
+        queues=QueueStats(client),
         registry=Registry(client),
         harness=harness,
         engine=engine,
@@ -66,7 +68,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     _register(app, harness)
 
     report = partial(_report_ready, client, worker_id, sorted(models.names()))
-    _on_start(heartbeat.start, Reaper(store).start, watcher.start, report)
+    _on_start(heartbeat.start, Reaper(client, settings.store).start, watcher.start, report)
     _on_stop(harness, heartbeat, settings.drain_s)
     status = _serve(app, models.names(), settings, watcher)
     harness.drain(settings.drain_s)

@@ -1,0 +1,130 @@
+"""Reads job records, pages of them, and their events. Step 8 on the path of a job."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import redis
+
+from contracts import errors
+from contracts.jobs import Event, Job, JobError, Status, queue_of
+from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
+from contracts.store.redis_client import reads
+
+MAX_EVENTS_READ = 1000
+_PAGE_CHUNK = 100
+_FIELDS = [
+    *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
+    *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
+    *("output", "usage", "timings", "error_code", "error_message", "error_param"),
+]
+_BYTES = frozenset({"metadata", "output", "usage", "timings"})
+_EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
+
+
+class JobReader:
+    """Reads jobs through one Redis client. Methods raise ``redis.RedisError`` when the store is out of reach."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self._reads = reads(client)
+
+    def read(self, job_id: str, tenant: str) -> Job:
+        """Return a tenant's job.
+
+        Raises:
+            JobNotFound: no such job, or another tenant's.
+            JobGone: this tenant's job was deleted, or is past its ``ttl_s``.
+        """
+        job = _job_from(job_id, self._reads.hmget(job_key(job_id), _FIELDS))
+        if job is not None and job.tenant == tenant:
+            return job
+        owner = self._reads.get(f"{PREFIX}tombstone:{job_id}") if job is None else None
+        if owner is not None and owner.decode() == tenant:
+            raise errors.JobGone
+        raise errors.JobNotFound
+
+    def position(self, job: Job) -> int | None:
+        """Return how many jobs wait before this queued one, or None if it does not wait."""
+        for suspect in (False, True):
+            rank = self._reads.zrank(waiting_key(queue_of(job.model, suspect=suspect)), job.id)
+            if rank is not None:
+                return rank
+        return None
+
+    def page(
+        self, tenant: str, *, status: Status | None, task: str | None, after: tuple[float, str] | None, limit: int
+    ) -> tuple[list[Job], tuple[float, str] | None]:
+        """Return a page of a tenant's jobs, newest first, and the ``after`` of the next page (None on the last).
+
+        A page reads a bounded number of records, so with a filter that few jobs match it may be short, or empty, and
+        still have a next page.
+        """
+        found: list[Job] = []
+        last, num_read = after, 0
+        for entries in self._listed(tenant, after):
+            for entry, job in zip(entries, self._read_many([job_id for _, job_id in entries]), strict=True):
+                if len(found) == limit or num_read == 20 * limit:
+                    return found, last
+                last, num_read = entry, num_read + 1
+                if job and status in (None, job.status) and task in (None, job.task):
+                    found.append(job)
+        return found, None
+
+    def _listed(self, tenant: str, after: tuple[float, str] | None) -> Iterator[list[tuple[float, str]]]:
+        """Yield (creation time, id) in chunks, newest first, after an entry; equal times are ordered by id."""
+        key, offset = f"{PREFIX}jobs:{tenant}", 0
+        newest = "+inf" if after is None else repr(after[0])
+        while rows := self._reads.zrevrangebyscore(key, newest, "-inf", start=offset, num=_PAGE_CHUNK, withscores=True):
+            if newest == "+inf":
+                newest = repr(rows[0][1])  # jobs submitted from now on must not shift the offset
+            entries = [(score, member.decode()) for member, score in rows]
+            yield [entry for entry in entries if after is None or entry < after]
+            offset += len(rows)
+
+    def _read_many(self, job_ids: list[str]) -> list[Job | None]:
+        pipeline = self._client.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipeline.hmget(job_key(job_id), _FIELDS)
+        return [_job_from(job_id, values) for job_id, values in zip(job_ids, pipeline.execute(), strict=True)]
+
+    def events(self, job_id: str, after: str) -> list[Event]:
+        """Return up to ``MAX_EVENTS_READ`` events after the one with the id ``after`` (``0`` for all), oldest first.
+
+        Raises:
+            InvalidRequest: ``after`` is not an event's id.
+        """
+        return self.events_of_many([(job_id, after)])[0]
+
+    def events_of_many(self, positions: Sequence[tuple[str, str]]) -> list[list[Event]]:
+        """Return the events of each (job id, after) in one round trip. Arguments and errors are those of ``events``."""
+        pipeline = self._client.pipeline(transaction=False)
+        for job_id, after in positions:
+            if not _EVENT_ID.fullmatch(after):
+                raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
+            pipeline.xrange(events_key(job_id), min=f"({after}", count=MAX_EVENTS_READ)
+        return [[_event_from(entry_id, fields) for entry_id, fields in rows] for rows in pipeline.execute()]
+
+
+def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:
+    fields = {
+        name: value if name in _BYTES else value.decode()
+        for name, value in zip(_FIELDS, values, strict=True)
+        if value is not None
+    }
+    if "status" not in fields:
+        return None
+    code = fields.pop("error_code", None)
+    message, param = fields.pop("error_message", None), fields.pop("error_param", None)
+    job: Job = msgspec.convert({"id": job_id, **fields}, Job, strict=False)
+    if code:
+        kind = errors.by_code(str(code))
+        job.error = JobError(
+            kind.code, str(message or kind.fixed_message), str(param) if param else None, kind.retryable
+        )
+    return job
+
+
+def _event_from(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    return Event(entry_id.decode(), text.pop("event"), text)

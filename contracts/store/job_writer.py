@@ -1,0 +1,82 @@
+"""What a client may change: it submits, cancels and deletes jobs. Step 2 on the path of a job."""
+
+import msgspec
+import redis
+
+from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded, TriptychError
+from contracts.jobs import Job, NewJob
+from contracts.settings import StoreSettings
+from contracts.store.job_reader import JobReader
+from contracts.store.scripts import load_script
+
+IDEMPOTENCY_TTL_S = 24 * 3600
+_REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
+    b"mismatch": (
+        IdempotencyMismatch,
+        "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    ),
+    b"queue_full": (QueueFull, "The queue of model {model} is full. Nothing was accepted; try again later."),
+    b"quota_exceeded": (
+        QuotaExceeded,
+        "You have as many unfinished jobs as you may have. Wait for some to finish.",
+    ),
+}
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """Limits that `submit` applies: jobs waiting for one model, and unfinished jobs of one tenant."""
+
+    max_waiting: int = 1_000_000
+    max_active: int = 1_000_000
+
+
+class JobWriter:
+    """Submits, cancels and deletes jobs. Methods raise ``redis.RedisError`` when the store is out of reach."""
+
+    def __init__(self, client: "redis.Redis", settings: StoreSettings) -> None:
+        self._reader = JobReader(client)
+        self._republish_after_s = settings.republish_after_s
+        self._submit = load_script(client, "submit")
+        self._cancel = load_script(client, "cancel")
+        self._delete = load_script(client, "delete")
+
+    def submit(self, job: NewJob, admission: Admission) -> tuple[str, bool]:
+        """Write a job's record; from then on the job reaches a terminal state whatever process dies.
+
+        Returns:
+            The job's id, and whether it is the job of an earlier request with the same idempotency key.
+
+        Raises:
+            IdempotencyMismatch, QueueFull, QuotaExceeded: nothing was written.
+        """
+        record: list[str | bytes | float] = [
+            *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
+            *("metadata", job.metadata, "progress_total", job.num_inputs),
+            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s),
+        ]
+        outcome, *rest = self._submit(
+            args=[
+                *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S),
+                *(admission.max_waiting, admission.max_active, self._republish_after_s, job.deadline_s),
+                *record,
+            ]
+        )
+        if outcome in _REFUSALS:
+            error, message = _REFUSALS[outcome]
+            raise error(message.format(model=job.model))
+        job_id = rest[0].decode()
+        return job_id, job_id != job.id
+
+    def cancel(self, job_id: str, tenant: str) -> Job:
+        """Ask for a job to stop, and return its record after that. Raises the errors of ``JobReader.read``."""
+        self._reader.read(job_id, tenant)
+        self._cancel(args=[job_id])
+        return self._reader.read(job_id, tenant)
+
+    def delete(self, job_id: str, tenant: str) -> None:
+        """Delete a job's record, request and output. An attempt that still runs can no longer write its result.
+
+        Raises the errors of ``JobReader.read``.
+        """
+        self._reader.read(job_id, tenant)
+        self._delete(args=[job_id])

@@ -1,0 +1,42 @@
+"""Counts of queued, unfinished and finished jobs: read by the gateway's metrics and by a worker's watchdog."""
+
+import redis
+
+from contracts.jobs import queue_of
+from contracts.store.keys import PREFIX, waiting_key
+from contracts.store.redis_client import reads
+
+
+class QueueStats:
+    """Reads counts through one Redis client. Methods raise ``redis.RedisError`` when the store is out of reach."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._reads = reads(client)
+
+    def depth(self, model: str) -> tuple[int, float]:
+        """Return how many jobs wait for a model, and for how many seconds the oldest has waited."""
+        num_waiting, oldest = 0, None
+        for suspect in (False, True):
+            key = waiting_key(queue_of(model, suspect=suspect))
+            num_waiting += self._reads.zcard(key)
+            for _, queued_at in self._reads.zrange(key, 0, 0, withscores=True):
+                oldest = min(queued_at, oldest or queued_at)
+        seconds, microseconds = self._reads.time()
+        return num_waiting, max(0.0, seconds + microseconds / 1e6 - oldest) if oldest else 0.0
+
+    def num_messages(self, queue: str) -> int:
+        """Return how many messages in a queue and in its suspect lane were not taken by a worker yet."""
+        return self._reads.llen(queue) + self._reads.llen(f"{queue}.suspect")
+
+    def num_live(self) -> int:
+        """Return how many jobs have not reached a terminal state."""
+        return self._reads.zcard(f"{PREFIX}due")
+
+    def num_finished(self) -> dict[tuple[str, str], int]:
+        """Return how many jobs ended, by (model, status), since the store began."""
+        counts = self._reads.hgetall(f"{PREFIX}finished")
+        found = {}
+        for key, count in counts.items():
+            model, _, status = key.decode().rpartition("|")
+            found[model, status] = int(count)
+        return found
