@@ -5,7 +5,7 @@ from importlib import resources
 import redis
 from redis.commands.core import Script
 
-from contracts.store.celery_app import MESSAGE_TEMPLATE
+from contracts.store.message import MESSAGE_TEMPLATE
 
 _LUA = resources.files("contracts.store") / "lua"
 _ALLOW_OOM = "#!lua flags=allow-oom\n"

@@ -3,7 +3,8 @@
 import json
 
 from contracts.jobs import JOB_ID, STATUSES, TERMINAL, new_job_id, queue_of
-from contracts.store.celery_app import MESSAGE_TEMPLATE, make_celery
+from contracts.store.celery_app import make_celery
+from contracts.store.message import MESSAGE_TEMPLATE
 
 
 def test_ids_are_unguessable_and_safe_in_urls_and_messages() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contracts.jobs import new_job_id, queue_of
-from contracts.store.celery_app import MESSAGE_TEMPLATE
+from contracts.store.message import MESSAGE_TEMPLATE
 from tests.e2e.workers import Worker, running_worker
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from tests.support.valkey import ValkeyServer, running_valkey
