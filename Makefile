@@ -14,6 +14,9 @@ BENCH_DECODERS = $(foreach kind,$(1) $(1)-concat $(1)-int8,build/packages/bench-
 BENCH_SEQ2SEQ = build/packages/bench-$(1)/manifest.toml build/optimum/$(1)/config.json
 UV_VERSION := 0.13.8
 PYTEST_ARGS ?=
+# Test processes side by side; 0 runs tests in the foreground, as a debugger needs it. Most tests wait for processes.
+JOBS ?= 3
+PYTEST = -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 # Every lock is complete, so dependencies are never resolved at install time: quick, and the same on each machine.
 # Bytecode is written when a module is first imported, which saves time here and megabytes for ever.
@@ -21,7 +24,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-export architectures check format bench bench-decoder bench-seq2seq export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-unit test-export architectures check format bench bench-decoder bench-seq2seq export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,16 +40,19 @@ run: .venv/.runtime ## Start the whole stack and keep it up until Ctrl-C
 	@$(PY) -m deploy.local run
 
 test-export: .venv-export/.test ## Export every architecture from tiny weights and compare each with its reference
-	$(EXPORT_PY) -m pytest tests/architectures -W default $(PYTEST_ARGS)
+	$(EXPORT_PY) $(PYTEST) tests/architectures -W default $(PYTEST_ARGS)
 	$(EXPORT_PY) -m tests.architectures.table check $(if $(PYTEST_ARGS),--partial)
 
 architectures: .venv-export/.test ## Measure every architecture and write the table in docs/architectures.md
-	$(EXPORT_PY) -m pytest tests/architectures/test_parity.py -W default
+	$(EXPORT_PY) $(PYTEST) tests/architectures/test_parity.py -W default
 	$(EXPORT_PY) -m tests.architectures.table write
 
 test: ## Install what tests need and run all of them (PYTEST_ARGS adds arguments)
 	@$(MAKE) --no-print-directory -j2 ready-for-tests
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) $(PYTEST) $(PYTEST_ARGS)
+
+test-unit: .venv/.dev ## Run the tests that need nothing but .venv, in a minute
+	$(PY) $(PYTEST) tests/unit tests/contracts tests/redis tests/models -m "not export" $(PYTEST_ARGS)
 
 check: .venv/.dev ## Lint, format check, types, import rules
 	$(PY) -m ruff check .

@@ -11,11 +11,18 @@ from pathlib import Path
 import pytest
 
 from contracts.model_package.package import ModelPackage
-from tests.architectures.cases import CASES, Case
+from tests.architectures.cases import Case
 from tests.architectures.table import RESULTS
 
 PackageOf = Callable[..., ModelPackage]
+RUN = "ARCHITECTURES_RUN"
+"""Environment variable: what results of this run are marked with."""
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
+
+
+def pytest_configure() -> None:
+    """Name the run before pytest-xdist starts its processes, since all of them must mark results as of the same run."""
+    os.environ.setdefault(RUN, f"{time.time():.0f}-{os.getpid()}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,16 +102,12 @@ def rewriter_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def record(request: pytest.FixtureRequest) -> Callable[[Case, dict[str, object]], None]:
-    """Leave what was measured for the table, marked with this run; a run of all cases first removes older results."""
+def record() -> Callable[[Case, dict[str, object]], None]:
+    """Leave what was measured for the table, marked with this run."""
     from onnx_models.exporting.manifest_writer import tool_versions
 
     RESULTS.mkdir(parents=True, exist_ok=True)
-    run = f"{time.time():.0f}-{os.getpid()}"
-    ours = {item.callspec.params["case"].id for item in request.session.items if "record" in item.fixturenames}  # type: ignore[attr-defined]
-    if ours == {case.id for case in CASES}:
-        for path in RESULTS.glob("*.json"):
-            path.unlink()
+    run = os.environ[RUN]
 
     def write(case: Case, figures: dict[str, object]) -> None:
         entry = {"architecture": case.architecture, "task": case.task, "run": run, "versions": tool_versions()}

@@ -47,7 +47,9 @@ def test_line_breaks_and_terminal_codes_in_every_string_stay_on_one_line() -> No
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), {(1, 2): 3}, {"a": float("nan")}, object(), b"\xff", {1, 2}], ids=str
+    "value",
+    [float("nan"), float("inf"), {(1, 2): 3}, {"a": float("nan")}, object(), b"\xff", {1, 2}],
+    ids=["nan", "inf", "tuple as key", "nan inside", "object", "bytes", "set"],
 )
 def test_values_that_json_does_not_know_are_told_in_words(value: Any) -> None:
     assert "value" in parsed(line_of(value=value))

@@ -18,6 +18,8 @@ TARGETS = {
     "demo",
     "run",
     "test",
+    "test-unit",
+    "test-export",
     "check",
     "format",
     "bench",
