@@ -21,10 +21,10 @@ from workers.runtime.settings import WorkerSettings
 
 @dataclass
 class _Row:
-    """A job with a place in the cache."""
+    """A job with a slot of the cache."""
 
     index: int
-    place: int
+    slot: int
     tokens: list[int]
     num_wanted: int
 
@@ -53,14 +53,14 @@ def write_all(model: DecoderModel, jobs: Sequence[Job], max_rows: int) -> list[l
     while waiting or rows:
         while waiting and len(rows) < max_rows:
             index, job = waiting.popleft()
-            place = _take(model, job)
-            first = int(cache.prefill(place, job.prompt_ids).argmax())
-            rows.append(_Row(index, place, [first], job.max_new_tokens))
-        logits = cache.step([row.place for row in rows], [row.tokens[-1] for row in rows])
+            slot = _allocate_slot(model, job)
+            first = int(cache.prefill(slot, job.prompt_ids).argmax())
+            rows.append(_Row(index, slot, [first], job.max_new_tokens))
+        logits = cache.step([row.slot for row in rows], [row.tokens[-1] for row in rows])
         for row, token in zip(rows, logits.argmax(axis=1), strict=True):
             row.tokens.append(int(token))
         for row in [row for row in rows if len(row.tokens) >= row.num_wanted]:
-            cache.leave(row.place)
+            cache.free(row.slot)
             rows.remove(row)
             written[row.index] = row.tokens
     return written
@@ -69,34 +69,34 @@ def write_all(model: DecoderModel, jobs: Sequence[Job], max_rows: int) -> list[l
 def time_steps(model: DecoderModel, jobs: Sequence[Job]) -> Steps:
     """Read all prompts, then time the steps of all rows side by side, as many as the first job has tokens."""
     cache = model.cache
-    places = [_take(model, job) for job in jobs]
+    slots = [_allocate_slot(model, job) for job in jobs]
     started = time.perf_counter()
-    last = [int(cache.prefill(place, job.prompt_ids).argmax()) for place, job in zip(places, jobs, strict=True)]
+    last = [int(cache.prefill(slot, job.prompt_ids).argmax()) for slot, job in zip(slots, jobs, strict=True)]
     prefill_s = time.perf_counter() - started
     tokens, step_s = [[token] for token in last], []
     for _ in range(jobs[0].max_new_tokens - 1):
         started = time.perf_counter()
-        last = cache.step(places, last).argmax(axis=1).tolist()
+        last = cache.step(slots, last).argmax(axis=1).tolist()
         step_s.append(time.perf_counter() - started)
         for row, token in zip(tokens, last, strict=True):
             row.append(token)
-    for place in places:
-        cache.leave(place)
+    for slot in slots:
+        cache.free(slot)
     return Steps(tokens, prefill_s, step_s)
 
 
 def time_prefill(model: DecoderModel, job: Job) -> float:
     """Return how many seconds it takes to read a prompt whole, and to choose the token after it."""
-    place = _take(model, job)
+    slot = _allocate_slot(model, job)
     started = time.perf_counter()
-    model.cache.prefill(place, job.prompt_ids).argmax()
+    model.cache.prefill(slot, job.prompt_ids).argmax()
     elapsed_s = time.perf_counter() - started
-    model.cache.leave(place)
+    model.cache.free(slot)
     return elapsed_s
 
 
-def _take(model: DecoderModel, job: Job) -> int:
-    place = model.cache.take(len(job.prompt_ids) + job.max_new_tokens)
-    if place is None:
+def _allocate_slot(model: DecoderModel, job: Job) -> int:
+    slot = model.cache.allocate(len(job.prompt_ids) + job.max_new_tokens)
+    if slot is None:
         raise BenchError(f"{model.name}: the cache has no room for another text")
-    return place
+    return slot

@@ -13,7 +13,7 @@ from benchmarks.seq2seq.jobs import NEW_TOKENS, SOURCE_TOKENS, Job
 from benchmarks.seq2seq.models import Measured
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
-from workers.runtime.decoding.caches.slot_buffer import SlotBuffer
+from workers.runtime.decoding.caches.slots.buffer import SlotBuffer
 from workers.runtime.decoding.caches.tensor_names import pasts
 from workers.runtime.decoding.request import Ids
 from workers.runtime.inference.binding import Buffer
@@ -44,9 +44,9 @@ class StaticBatches:
         return [tokens for batch in batches for tokens in self._batch(batch)]
 
     def _batch(self, jobs: Sequence[Job]) -> list[list[int]]:
-        for slot, job in enumerate(jobs):
+        for row, job in enumerate(jobs):
             for buffer, found in zip(self._of_source, self._read(job.source_ids), strict=True):
-                buffer.put(slot, found.numpy()[0])
+                buffer.put(row, found.numpy()[0])
         rows = range(len(jobs))
         logits = self._logits[: len(jobs)]
         binding = self._decoder.binding()
@@ -77,6 +77,6 @@ class StaticBatches:
 
     def _allocate(self, num_positions: int, *, of_source: bool) -> list[SlotBuffer]:
         return [
-            SlotBuffer(self._decoder, name, num_slots=NUM_ROWS, num_positions=num_positions)
+            SlotBuffer(self._decoder, name, num_rows=NUM_ROWS, num_positions=num_positions)
             for name in pasts(self._decoder.inputs, of_source=of_source)
         ]

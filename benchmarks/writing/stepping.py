@@ -126,9 +126,9 @@ def _watched(cache: Any) -> Iterator[Calls]:
         calls.found.append(Call(started, time.perf_counter() - started, calls.num_rows))
         calls.num_rows = 0
 
-    def counted_step(places: Sequence[int], token_ids: Sequence[int]) -> object:
-        calls.num_rows = len(places)
-        return step(places, token_ids)
+    def counted_step(slots: Sequence[int], token_ids: Sequence[int]) -> object:
+        calls.num_rows = len(slots)
+        return step(slots, token_ids)
 
     Binding.run, cache.step = timed_run, counted_step
     try:

@@ -24,10 +24,10 @@ class Story:
     def tokens(self) -> list[int]:
         return [int(row.argmax()) for row in self.logits]
 
-    def read(self, cache: Cache, place: int, size: int) -> bool:
+    def read(self, cache: Cache, slot: int, size: int) -> bool:
         """Read so many more tokens of the prompt; return whether that was all."""
         done = sum(self.pieces)
-        last = cache.prefill(place, np.array(self.prompt[done : done + size], np.int64))
+        last = cache.prefill(slot, np.array(self.prompt[done : done + size], np.int64))
         self.pieces.append(size)
         if done + size == len(self.prompt):
             self.logits.append(last.copy())
@@ -41,41 +41,41 @@ def write_together(cache: Cache, stories: Sequence[Story], seed: int) -> None:
     writing: dict[int, Story] = {}
     while waiting or reading or writing:
         if waiting and rng.random() < 0.6:
-            place = cache.take(len(waiting[0].prompt) + waiting[0].num_tokens)
-            if place is not None:
-                reading[place] = waiting.pop(0)
+            slot = cache.allocate(len(waiting[0].prompt) + waiting[0].num_tokens)
+            if slot is not None:
+                reading[slot] = waiting.pop(0)
         if reading and rng.random() < 0.7:
-            place = int(rng.choice(list(reading)))
-            story = reading[place]
-            if story.read(cache, place, int(rng.integers(1, len(story.prompt) - sum(story.pieces) + 1))):
-                writing[place] = reading.pop(place)
-        _leave(cache, writing)
-        _step(cache, {place: writing[place] for place in rng.permutation(list(writing)) if rng.random() < 0.9})
-        _leave(cache, writing)
+            slot = int(rng.choice(list(reading)))
+            story = reading[slot]
+            if story.read(cache, slot, int(rng.integers(1, len(story.prompt) - sum(story.pieces) + 1))):
+                writing[slot] = reading.pop(slot)
+        _free(cache, writing)
+        _step(cache, {slot: writing[slot] for slot in rng.permutation(list(writing)) if rng.random() < 0.9})
+        _free(cache, writing)
 
 
 def write_alone(cache: Cache, like: Story) -> Story:
     """Write a story once more with nobody beside it, its prompt in the same pieces."""
     story = Story(like.prompt, like.num_tokens)
-    place = cache.take(len(story.prompt) + story.num_tokens)
-    assert place is not None
+    slot = cache.allocate(len(story.prompt) + story.num_tokens)
+    assert slot is not None
     for size in like.pieces:
-        story.read(cache, place, size)
+        story.read(cache, slot, size)
     while len(story.logits) < story.num_tokens:
-        _step(cache, {place: story})
-    cache.leave(place)
+        _step(cache, {slot: story})
+    cache.free(slot)
     return story
 
 
 def _step(cache: Cache, stories: dict[int, Story]) -> None:
     if not stories:
         return
-    rows = cache.step([int(place) for place in stories], [story.tokens[-1] for story in stories.values()])
+    rows = cache.step([int(slot) for slot in stories], [story.tokens[-1] for story in stories.values()])
     for story, row in zip(stories.values(), rows, strict=True):
         story.logits.append(row.copy())
 
 
-def _leave(cache: Cache, writing: dict[int, Story]) -> None:
-    for place in [place for place, story in writing.items() if len(story.logits) == story.num_tokens]:
-        cache.leave(place)
-        del writing[place]
+def _free(cache: Cache, writing: dict[int, Story]) -> None:
+    for slot in [slot for slot, story in writing.items() if len(story.logits) == story.num_tokens]:
+        cache.free(slot)
+        del writing[slot]

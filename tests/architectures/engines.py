@@ -9,8 +9,8 @@ from contracts.model_package.package import ModelPackage
 from contracts.settings import StoreSettings
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Cache
+from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.caches.open_cache import open_cache
-from workers.runtime.decoding.caches.open_source_cache import open_source_cache
 from workers.runtime.decoding.text.text_stream import Vocabulary
 from workers.runtime.settings import WorkerSettings
 
@@ -20,7 +20,7 @@ class Model:
 
     def __init__(self, package: ModelPackage, max_rows: int) -> None:
         self.name = package.manifest.name
-        opened = open_cache if package.manifest.family == "decoder" else open_source_cache
+        opened = open_cache if package.manifest.family == "decoder" else open_encoder_decoder_cache
         self.cache: Cache = opened(package, WorkerSettings(StoreSettings(), max_rows=max_rows))
         self.tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
         self.vocabulary = Vocabulary(self.tokenizer)

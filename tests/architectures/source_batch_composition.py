@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import Generator
 
-from workers.runtime.decoding.caches.cache import Floats, SourceCache
+from workers.runtime.decoding.caches.cache import EncoderDecoderCache, Floats
 
 
 @dataclass
@@ -22,48 +22,48 @@ class Search:
     """Each beam's tokens, the prefix included."""
     logits: dict[tuple[int, ...], Floats] = field(default_factory=dict)
     """By the tokens after which they came."""
-    places: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
 
-    def join(self, cache: SourceCache) -> bool:
+    def join(self, cache: EncoderDecoderCache) -> bool:
         """Take a place for each beam and read the source, if there is room."""
-        places = [cache.take(len(self.prefix) + self.num_tokens) for _ in range(self.num_beams)]
-        self.places = [place for place in places if place is not None]
-        if len(self.places) < self.num_beams:
-            self.leave(cache)
+        slots = [cache.allocate(len(self.prefix) + self.num_tokens) for _ in range(self.num_beams)]
+        self.slots = [slot for slot in slots if slot is not None]
+        if len(self.slots) < self.num_beams:
+            self.free(cache)
             return False
-        cache.read_source(self.places, np.array(self.source))
+        cache.encode(self.slots, np.array(self.source))
         self.texts = [self.prefix[:1]]
         return True
 
-    def leave(self, cache: SourceCache) -> None:
-        for place in self.places:
-            cache.leave(place)
-        self.places = []
+    def free(self, cache: EncoderDecoderCache) -> None:
+        for slot in self.slots:
+            cache.free(slot)
+        self.slots = []
 
     def steps(self) -> list[tuple[int, list[int]]]:
         """Return which places read a token now, and their texts; the prefix is read by the first alone."""
-        return list(zip(self.places, self.texts, strict=False))
+        return list(zip(self.slots, self.texts, strict=False))
 
-    def go_on(self, cache: SourceCache, rng: Generator) -> None:
+    def go_on(self, cache: EncoderDecoderCache, rng: Generator) -> None:
         """Let each text have its next token."""
         read = len(self.texts[0])
         if read < len(self.prefix):
             self.texts = [self.prefix[: read + 1]]
             return
         if len(self.texts) < self.num_beams:
-            self._inherit(cache, [0] * self.num_beams)
+            self._reorder(cache, [0] * self.num_beams)
         elif self.num_beams > 1 and rng.random() < 0.7:
-            self._inherit(cache, rng.integers(self.num_beams, size=self.num_beams).tolist())
+            self._reorder(cache, rng.integers(self.num_beams, size=self.num_beams).tolist())
         for text in self.texts:
             best = np.argsort(-self.logits[tuple(text)])
             text.append(int(best[0] if self.num_beams == 1 else best[rng.integers(6)]))
 
-    def _inherit(self, cache: SourceCache, parents: list[int]) -> None:
-        cache.rearrange(self.places, [self.places[parent] for parent in parents])
-        self.texts = [list(self.texts[parent]) for parent in parents]
+    def _reorder(self, cache: EncoderDecoderCache, beam_idx: list[int]) -> None:
+        cache.reorder_cache(self.slots, beam_idx)
+        self.texts = [list(self.texts[index]) for index in beam_idx]
 
 
-def search_together(cache: SourceCache, searches: Sequence[Search], seed: int) -> None:
+def search_together(cache: EncoderDecoderCache, searches: Sequence[Search], seed: int) -> None:
     """Run all searches, each from when there is room for it."""
     rng, waiting, running = np.random.default_rng(seed), list(searches), list[Search]()
     while waiting or running:
@@ -76,24 +76,24 @@ def search_together(cache: SourceCache, searches: Sequence[Search], seed: int) -
         _step(cache, stepping, [pairs[index] for index in rng.permutation(len(pairs))])
         for search in stepping:
             if len(search.texts[0]) == len(search.prefix) + search.num_tokens:
-                search.leave(cache)
+                search.free(cache)
                 running.remove(search)
             else:
                 search.go_on(cache, rng)
 
 
-def logits_alone(cache: SourceCache, source: Sequence[int], tokens: Sequence[int]) -> list[Floats]:
+def logits_alone(cache: EncoderDecoderCache, source: Sequence[int], tokens: Sequence[int]) -> list[Floats]:
     """Return the logits after each of these tokens, with nobody beside them."""
-    place = cache.take(len(tokens))
-    assert place is not None
-    cache.read_source([place], np.array(source))
-    found = [cache.step([place], [token])[0].copy() for token in tokens]
-    cache.leave(place)
+    slot = cache.allocate(len(tokens))
+    assert slot is not None
+    cache.encode([slot], np.array(source))
+    found = [cache.step([slot], [token])[0].copy() for token in tokens]
+    cache.free(slot)
     return found
 
 
-def _step(cache: SourceCache, searches: Sequence[Search], pairs: Sequence[tuple[int, list[int]]]) -> None:
-    rows = cache.step([place for place, _ in pairs], [text[-1] for _, text in pairs])
-    owner = {place: search for search in searches for place in search.places}
-    for (place, text), row in zip(pairs, rows, strict=True):
-        owner[place].logits[tuple(text)] = row.copy()
+def _step(cache: EncoderDecoderCache, searches: Sequence[Search], pairs: Sequence[tuple[int, list[int]]]) -> None:
+    rows = cache.step([slot for slot, _ in pairs], [text[-1] for _, text in pairs])
+    owner = {slot: search for search in searches for slot in search.slots}
+    for (slot, text), row in zip(pairs, rows, strict=True):
+        owner[slot].logits[tuple(text)] = row.copy()

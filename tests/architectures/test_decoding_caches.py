@@ -22,8 +22,8 @@ from tests.architectures.zoo import transformer_xl
 from tests.architectures.zoo.decoders import MAX_TOKENS
 from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.caches.open_cache import open_cache
-from workers.runtime.decoding.caches.slot_cache import SlotCache
-from workers.runtime.decoding.caches.slot_table import Slots
+from workers.runtime.decoding.caches.slots.cache import SlotCache
+from workers.runtime.decoding.caches.slots.table import Move, SlotTable
 from workers.runtime.settings import WorkerSettings
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
@@ -51,10 +51,10 @@ def stories(vocabulary: int = 322) -> list[Story]:
 
 
 def start(cache: Cache, prompt: list[int], room: int = 20) -> int:
-    place = cache.take(len(prompt) + room)
-    assert place is not None
-    cache.prefill(place, np.array(prompt))
-    return place
+    slot = cache.allocate(len(prompt) + room)
+    assert slot is not None
+    cache.prefill(slot, np.array(prompt))
+    return slot
 
 
 def check_alone(cache: Cache, together: list[Story], atol: float) -> None:
@@ -85,14 +85,14 @@ def expected(source_of: Callable[[str], Path]) -> Callable[[str], list[list[int]
 def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
     build: str, package_of: PackageOf, expected: Callable[[str], list[list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moved, move = [], Slots.moved
-    monkeypatch.setattr(Slots, "moved", lambda slots, what: (moved.append(what), move(slots, what)))
+    moves, apply_move = list[Move](), SlotTable.apply_move
+    monkeypatch.setattr(SlotTable, "apply_move", lambda table, move: (moves.append(move), apply_move(table, move)))
     cache = opened(package_of(build))
     for seed in (1, 2):
         together = stories()
         write_together(cache, together, seed)
         assert [story.tokens for story in together] == expected(build)
-    assert len(moved) >= 4
+    assert len(moves) >= 4
     check_alone(cache, together, atol=0)
 
 
@@ -131,28 +131,28 @@ def test_smaller_precisions_write_the_same_alone_and_in_company(
 @pytest.mark.parametrize("cache", ["slots", "concat"])
 def test_a_call_that_fails_changes_nothing(cache: str, package_of: PackageOf) -> None:
     loaded = opened(package_of("gpt2", cache))
-    places = [start(loaded, [5, 6, 7, number]) for number in (8, 9)]
+    slots = [start(loaded, [5, 6, 7, number]) for number in (8, 9)]
     wrong = 10_000
     for failing in (
-        lambda: loaded.step(places, [10, wrong]),
-        lambda: loaded.prefill(places[0], np.array([3, wrong])),
-        lambda: loaded.prefill(places[0], np.full(MAX_TOKENS - 3, 5)),
+        lambda: loaded.step(slots, [10, wrong]),
+        lambda: loaded.prefill(slots[0], np.array([3, wrong])),
+        lambda: loaded.prefill(slots[0], np.full(MAX_TOKENS - 3, 5)),
     ):
-        with pytest.raises(Exception, match=r"out of|no room"):
+        with pytest.raises(Exception, match=r"out of|does not fit"):
             failing()
         assert loaded.tokens_held == 8
-    after = loaded.step(places, [10, 11]).copy()
+    after = loaded.step(slots, [10, 11]).copy()
 
     untouched = opened(package_of("gpt2", cache))
-    places = [start(untouched, [5, 6, 7, number]) for number in (8, 9)]
-    np.testing.assert_array_equal(untouched.step(places, [10, 11]), after)
+    slots = [start(untouched, [5, 6, 7, number]) for number in (8, 9)]
+    np.testing.assert_array_equal(untouched.step(slots, [10, 11]), after)
 
 
 def test_a_text_of_all_positions_may_lie_between_others(package_of: PackageOf) -> None:
     cache = opened(package_of("gpt2"))
     first, full, last = start(cache, [7]), start(cache, [5] * (MAX_TOKENS - 1), 1), start(cache, [7])
     cache.step([full], [6])
-    with pytest.raises(ValueError, match="more than 96 tokens"):
+    with pytest.raises(ValueError, match="97 tokens does not fit"):
         cache.step([first, full], [8, 8])
     together = cache.step([last, first], [8, 8])
     np.testing.assert_array_equal(together[0], together[1])
@@ -180,13 +180,13 @@ def test_no_memory_is_taken_as_texts_come_and_go(package_of: PackageOf) -> None:
 def test_slots_and_tokens_bound_how_many_texts_there_are(package_of: PackageOf) -> None:
     slots, concat = package_of("gpt2"), package_of("gpt2", "concat")
     cache = opened(slots, 16, max_cache_tokens=3 * MAX_TOKENS + 1)
-    assert (cache.max_rows, cache.capacity_tokens) == (3, 3 * MAX_TOKENS)
-    assert [cache.take(5) for _ in range(4)] == [0, 1, 2, None]
+    assert (cache.max_slots, cache.capacity_tokens) == (3, 3 * MAX_TOKENS)
+    assert [cache.allocate(5) for _ in range(4)] == [0, 1, 2, None]
     cache = opened(concat, 16, max_cache_tokens=100)
-    assert (cache.max_rows, cache.capacity_tokens) == (16, 100)
-    assert [cache.take(tokens) for tokens in (40, 50, 1)] == [0, 1, None]
-    with pytest.raises(ValueError, match="96 fit"):
-        cache.take(MAX_TOKENS + 1)
+    assert (cache.max_slots, cache.capacity_tokens) == (16, 100)
+    assert [cache.allocate(tokens) for tokens in (40, 50, 1)] == [0, 1, None]
+    with pytest.raises(ValueError, match="the limit is 96"):
+        cache.allocate(MAX_TOKENS + 1)
     for package in (slots, concat):
         with pytest.raises(PackageError, match="TRIPTYCH_MAX_CACHE_TOKENS is 95, but one text may hold 96 tokens"):
             opened(package, max_cache_tokens=MAX_TOKENS - 1)
@@ -197,8 +197,8 @@ def test_a_package_whose_rows_see_each_other_gets_one(cache: str, package_of: Pa
     package = package_of("gpt2", cache)
     manifest = msgspec.structs.replace(package.manifest, batch_safe=False)
     loaded = opened(msgspec.structs.replace(package, manifest=manifest))
-    assert loaded.max_rows == 1
-    assert [loaded.take(5), loaded.take(5)] == [0, None]
+    assert loaded.max_slots == 1
+    assert [loaded.allocate(5), loaded.allocate(5)] == [0, None]
 
 
 def test_a_vocabulary_that_is_not_the_graphs_is_refused(package_of: PackageOf) -> None:

@@ -20,10 +20,10 @@ from onnx_models.seq2seq.parity import prefix_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from tests.architectures.conftest import PackageOf
 from tests.architectures.source_batch_composition import Search, logits_alone, search_together
-from workers.runtime.decoding.caches.cache import SourceCache
-from workers.runtime.decoding.caches.open_source_cache import open_source_cache
-from workers.runtime.decoding.caches.slot_table import Slots
-from workers.runtime.decoding.caches.source_slot_cache import SourceSlotCache
+from workers.runtime.decoding.caches.cache import EncoderDecoderCache
+from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
+from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
+from workers.runtime.decoding.caches.slots.table import Move, SlotTable
 from workers.runtime.settings import WorkerSettings
 
 Exporter = Literal["slots", "concat"]
@@ -39,10 +39,10 @@ NUM_TOKENS = (12, 9, 5, 1, 10, 12)
 WRONG = 10_000
 
 
-def opened(package: ModelPackage, **settings: Any) -> SourceCache:
+def opened(package: ModelPackage, **settings: Any) -> EncoderDecoderCache:
     """Return a cache; where it lies in slots, with garbage in them."""
-    cache = open_source_cache(package, WorkerSettings(StoreSettings(), **{"max_rows": 8, **settings}))
-    if isinstance(cache, SourceSlotCache):
+    cache = open_encoder_decoder_cache(package, WorkerSettings(StoreSettings(), **{"max_rows": 8, **settings}))
+    if isinstance(cache, EncoderDecoderSlotCache):
         for buffer in (*cache._buffers, *cache._source_buffers):
             buffer.memory.numpy()[:] = np.nan
     return cache
@@ -56,7 +56,7 @@ def searches(package: ModelPackage) -> list[Search]:
     ]
 
 
-def check_alone(cache: SourceCache, together: list[Search], atol: float) -> None:
+def check_alone(cache: EncoderDecoderCache, together: list[Search], atol: float) -> None:
     """All texts are read again by themselves: logits as near as ``atol`` of their largest, at every token."""
     for search in together:
         for text in search.texts:
@@ -84,17 +84,17 @@ def written_by(source: Path, task: Task) -> Callable[[Search], list[int]]:
 def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
     build: str, task: Task, rewriter_of: PackageOf, source_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moved, move = [], Slots.moved
-    monkeypatch.setattr(Slots, "moved", lambda slots, what: (moved.append(what), move(slots, what)))
+    moves, apply_move = list[Move](), SlotTable.apply_move
+    monkeypatch.setattr(SlotTable, "apply_move", lambda table, move: (moves.append(move), apply_move(table, move)))
     package = rewriter_of(f"seq2seq:{build}", task)
     cache, expected = opened(package), written_by(source_of(f"seq2seq:{build}"), task)
-    assert isinstance(cache, SourceSlotCache)
+    assert isinstance(cache, EncoderDecoderSlotCache)
     for seed in (1, 2):
         together = searches(package)
         search_together(cache, together, seed)
         check_likeliest(together, expected)
         check_alone(cache, together, atol=0)
-    assert any(what.num_source_tokens for what in moved)
+    assert any(move.num_source_tokens for move in moves)
 
 
 @pytest.mark.parametrize(("build", "task"), CARRIED)
@@ -122,17 +122,17 @@ def test_texts_of_a_recurrent_network_are_those_of_the_textbook(
 def test_a_text_autoencoder_writes_one_position_after_the_other(rewriter_of: PackageOf) -> None:
     package = rewriter_of(AUTOENCODER, "denoise")
     cache, sources = opened(package), [[5, 6, 7, 8], [9, 10, 5]]
-    places = [cache.take(len(source) + 1) for source in sources]
-    held = [place for place in places if place is not None]
-    for place, source in zip(held, sources, strict=True):
-        cache.read_source([place], np.array(source))
+    slots = [cache.allocate(len(source) + 1) for source in sources]
+    held = [slot for slot in slots if slot is not None]
+    for slot, source in zip(held, sources, strict=True):
+        cache.encode([slot], np.array(source))
     rows = [cache.step(held, [0, 0]).copy() for _ in range(3)]
     served = ServedTextAutoencoder(package)
     for index, source in enumerate(sources):
         expected = served.run([source])[0]["logits"]
         np.testing.assert_allclose(np.stack([row[index] for row in rows]), expected[:3], atol=1e-5)
     assert cache.tokens_held == 7
-    with pytest.raises(ValueError, match="no more tokens than it has read"):
+    with pytest.raises(ValueError, match="more tokens than its source"):
         cache.step(held, [0, 0])
     assert cache.step(held[:1], [0]).shape == (1, cache.vocabulary)
 
@@ -142,9 +142,9 @@ def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, rewriter
     package = rewriter_of(build, "text2text", cache)
     loaded, untouched = opened(package), opened(package)
     source, other = np.array([5, 6, 7]), np.array([8, 9])
-    first, second, empty = (loaded.take(20) for _ in range(3))
+    first, second, empty = (loaded.allocate(20) for _ in range(3))
     assert first is not None and second is not None and empty is not None
-    loaded.read_source([first, second], source)
+    loaded.encode([first, second], source)
     loaded.step([first, second], [1, 1])
     held = loaded.tokens_held
     too_long = np.full(loaded.max_source_tokens + 1, 5)
@@ -153,20 +153,20 @@ def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, rewriter
         lambda: loaded.prefill(first, np.array([3, WRONG])),
         lambda: loaded.prefill(first, np.full(loaded.max_tokens, 5)),
         lambda: loaded.step([first, empty], [4, 4]),
-        lambda: loaded.read_source([empty], np.array([5, WRONG])),
-        lambda: loaded.read_source([empty], too_long),
-        lambda: loaded.read_source([empty, first], other),
-        lambda: loaded.rearrange([first, second], [first, empty]),
+        lambda: loaded.encode([empty], np.array([5, WRONG])),
+        lambda: loaded.encode([empty], too_long),
+        lambda: loaded.encode([empty, first], other),
+        lambda: loaded.reorder_cache([first, second], [0, 2]),
     ):
-        with pytest.raises(Exception, match=r"out of|no room|a source|empty|go on"):
+        with pytest.raises(Exception, match=r"out of|does not fit|a source|empty|reordered"):
             failing()
         assert loaded.tokens_held == held
-    loaded.read_source([empty], other)
+    loaded.encode([empty], other)
     after = loaded.step([first, second, empty], [4, 3, 1])
-    places = [untouched.take(20) for _ in range(3)]
-    found = [place for place in places if place is not None]
-    untouched.read_source(found[:2], source)
-    untouched.read_source(found[2:], other)
+    slots = [untouched.allocate(20) for _ in range(3)]
+    found = [slot for slot in slots if slot is not None]
+    untouched.encode(found[:2], source)
+    untouched.encode(found[2:], other)
     untouched.step(found[:2], [1, 1])
     np.testing.assert_array_equal(untouched.step(found, [4, 3, 1]), after)
 
@@ -175,19 +175,19 @@ def test_a_prefix_may_be_read_at_once(rewriter_of: PackageOf) -> None:
     for cache, atol in (("slots", 0.0), ("concat", 1e-4)):
         loaded = opened(rewriter_of("seq2seq:t5", "text2text", cache))
         expected = logits_alone(loaded, [5, 6, 7], [1, 4, 9])[-1]
-        place = loaded.take(9)
-        assert place is not None
-        loaded.read_source([place], np.array([5, 6, 7]))
-        np.testing.assert_allclose(loaded.prefill(place, np.array([1, 4, 9])), expected, rtol=0, atol=atol)
+        slot = loaded.allocate(9)
+        assert slot is not None
+        loaded.encode([slot], np.array([5, 6, 7]))
+        np.testing.assert_allclose(loaded.prefill(slot, np.array([1, 4, 9])), expected, rtol=0, atol=atol)
 
 
 def test_a_text_of_all_positions_may_lie_between_others(rewriter_of: PackageOf) -> None:
     for build, task in (("seq2seq:t5", "text2text"), ("seq2seq:bart", "denoise")):
         cache = opened(rewriter_of(build, task))
-        places = [cache.take(5), cache.take(cache.max_tokens), cache.take(5)]
-        first, full, last = (place for place in places if place is not None)
-        for place in (first, full, last):
-            cache.read_source([place], np.arange(5, 5 + cache.max_source_tokens))
+        slots = [cache.allocate(5), cache.allocate(cache.max_tokens), cache.allocate(5)]
+        first, full, last = (slot for slot in slots if slot is not None)
+        for slot in (first, full, last):
+            cache.encode([slot], np.arange(5, 5 + cache.max_source_tokens))
         cache.prefill(full, np.full(cache.max_tokens, 7))
         together = cache.step([last, first], [8, 8])
         assert np.isfinite(together).all()
@@ -197,29 +197,29 @@ def test_a_text_of_all_positions_may_lie_between_others(rewriter_of: PackageOf) 
 
 def test_a_surviving_beam_stays_where_it_is(rewriter_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = opened(rewriter_of("seq2seq:t5", "text2text"))
-    assert isinstance(cache, SourceSlotCache)
-    places = [place for place in (cache.take(9) for _ in range(4)) if place is not None]
-    cache.read_source(places, np.array([5, 6, 7]))
-    cache.step(places, [1, 2, 3, 4])
+    assert isinstance(cache, EncoderDecoderSlotCache)
+    slots = [slot for slot in (cache.allocate(9) for _ in range(4)) if slot is not None]
+    cache.encode(slots, np.array([5, 6, 7]))
+    cache.step(slots, [1, 2, 3, 4])
     copied: list[tuple[int, int, int]] = []
     monkeypatch.setattr(
         type(cache._buffers[0]), "copy", lambda buffer, *what: copied.append(what) if buffer is cache._buffers[0] else 0
     )
-    cache.rearrange(places, [places[1], places[0], places[3], places[2]])
+    cache.reorder_cache(slots, [1, 0, 3, 2])
     assert not copied
-    cache.rearrange(places, [places[2], places[2], places[3], places[3]])
+    cache.reorder_cache(slots, [2, 2, 3, 3])
     assert len(copied) == 2 and all(num_tokens == 1 for _, _, num_tokens in copied)
 
 
-def test_a_slot_of_a_device_is_written_through_a_value_over_its_memory(rewriter_of: PackageOf) -> None:
+def test_a_buffer_row_of_a_device_is_written_through_a_value_over_its_memory(rewriter_of: PackageOf) -> None:
     """That is what cuda's copies are made of, and it is the same on cpu."""
     cache = opened(rewriter_of("seq2seq:t5", "text2text"))
-    assert isinstance(cache, SourceSlotCache)
+    assert isinstance(cache, EncoderDecoderSlotCache)
     buffer = cache._source_buffers[0]
-    slot = buffer._slot(3)
-    slot.fill(np.full(slot.shape, 2.0, np.float32))
+    row = buffer._row(3)
+    row.fill(np.full(row.shape, 2.0, np.float32))
     assert (buffer.memory.numpy()[3] == 2).all() and np.isnan(buffer.memory.numpy()[[2, 4]]).all()
-    assert (slot.numpy() == 2).all()
+    assert (row.numpy() == 2).all()
 
 
 def test_texts_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
@@ -228,12 +228,12 @@ def test_texts_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
     assert limits.max_new_tokens is not None
     row = limits.max_tokens + limits.max_new_tokens
     cache = opened(slots, max_cache_tokens=3 * row + 1)
-    assert (cache.max_rows, cache.capacity_tokens) == (3, 3 * row)
+    assert (cache.max_slots, cache.capacity_tokens) == (3, 3 * row)
     assert (cache.max_tokens, cache.max_source_tokens) == (limits.max_new_tokens, limits.max_tokens)
     cache = opened(concat, max_cache_tokens=2 * limits.max_tokens + 20)
-    assert [cache.take(tokens) for tokens in (10, 11, 10, 1)] == [0, None, 1, None]
+    assert [cache.allocate(tokens) for tokens in (10, 11, 10, 1)] == [0, None, 1, None]
     for package in (slots, concat):
         with pytest.raises(PackageError, match=f"TRIPTYCH_MAX_CACHE_TOKENS is {row - 1}, but one text may hold {row}"):
             opened(package, max_cache_tokens=row - 1)
         manifest = msgspec.structs.replace(package.manifest, batch_safe=False)
-        assert opened(msgspec.structs.replace(package, manifest=manifest)).max_rows == 1
+        assert opened(msgspec.structs.replace(package, manifest=manifest)).max_slots == 1

@@ -57,33 +57,33 @@ class FaultyCache:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
 
-    def prefill(self, place: int, token_ids: Ids) -> Floats:
+    def prefill(self, slot: int, token_ids: Ids) -> Floats:
         """Read a prompt, and what faults it asks for."""
         found = FAULT.findall(self._tokenizer.decode(token_ids.tolist()))
-        self._faults.setdefault(place, {}).update((fault, float(value)) for fault, value in found)
-        self._num_tokens[place] = 1
-        return self._cache.prefill(place, token_ids)
+        self._faults.setdefault(slot, {}).update((fault, float(value)) for fault, value in found)
+        self._num_tokens[slot] = 1
+        return self._cache.prefill(slot, token_ids)
 
-    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
+    def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
         """Suffer what the texts ask for, then write."""
-        for place in places:
-            if self._num_tokens[place] >= self._faults[place].get("kill", math.inf):
+        for slot in slots:
+            if self._num_tokens[slot] >= self._faults[slot].get("kill", math.inf):
                 os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(max(self._faults[place].get("slow", 0.0) for place in places))
-        self._hold([place for place in places if HOLD in self._faults[place]])
-        for place in places:
-            self._num_tokens[place] += 1
-        return self._cache.step(places, token_ids)
+        time.sleep(max(self._faults[slot].get("slow", 0.0) for slot in slots))
+        self._hold([slot for slot in slots if HOLD in self._faults[slot]])
+        for slot in slots:
+            self._num_tokens[slot] += 1
+        return self._cache.step(slots, token_ids)
 
-    def leave(self, place: int) -> None:
-        """Free a place, and forget its faults."""
-        self._faults.pop(place, None)
-        self._cache.leave(place)
+    def free(self, slot: int) -> None:
+        """Free a slot and forget its faults."""
+        self._faults.pop(slot, None)
+        self._cache.free(slot)
 
-    def _hold(self, places: Sequence[int]) -> None:
+    def _hold(self, slots: Sequence[int]) -> None:
         """Wait for as long as these texts are held."""
-        begun = [self._faults[place][HOLD] for place in places if self._num_tokens[place] >= NUM_BEGUN]
-        while places and (self._folder / HOLD).exists():
+        begun = [self._faults[slot][HOLD] for slot in slots if self._num_tokens[slot] >= NUM_BEGUN]
+        while slots and (self._folder / HOLD).exists():
             time.sleep(UNTIL_HELD_S)
             if len(begun) < max(begun, default=math.inf):
                 return

@@ -31,10 +31,10 @@ class SlowCache:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
 
-    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
+    def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
         """Wait, then write."""
         time.sleep(self._step_s)
-        return self._cache.step(places, token_ids)
+        return self._cache.step(slots, token_ids)
 
 
 def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[Seq2SeqModel]:

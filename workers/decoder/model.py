@@ -73,14 +73,14 @@ class DecoderModel:
         sampler = Sampler(GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=2, sampling=Sampling(do_sample=True)))
         stream = TextStream(self.tokenizer, prompt_ids, ())
         try:
-            place = self.cache.take(len(prompt_ids) + 1)
-            if place is None:
+            slot = self.cache.allocate(len(prompt_ids) + 1)
+            if slot is None:
                 raise PackageError(f"{self.name}: the cache has no room for {len(prompt_ids) + 1} tokens")
-            for logits in (self.cache.prefill(place, prompt_ids), self.cache.step([place], [int(prompt_ids[0])])[0]):
+            for logits in (self.cache.prefill(slot, prompt_ids), self.cache.step([slot], [int(prompt_ids[0])])[0]):
                 if logits.shape != (self.cache.vocabulary,):
                     raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
                 stream.add(sampler.choose(logits, logprobs=True, top_n=1).token_id)
-            self.cache.leave(place)
+            self.cache.free(slot)
         except PackageError:
             raise
         except Exception as error:

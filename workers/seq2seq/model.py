@@ -6,8 +6,8 @@ from tokenizers import Tokenizer
 from contracts.cards import ModelCard
 from contracts.model_package.manifest import Generation, Manifest
 from contracts.model_package.package import ModelPackage, PackageError
-from workers.runtime.decoding.caches.cache import Cache, SourceCache
-from workers.runtime.decoding.caches.open_source_cache import open_source_cache
+from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache
+from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.defaults import check_defaults
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.sampler import Sampler
@@ -32,7 +32,7 @@ class Seq2SeqModel:
         PackageError: the manifest's defaults can't be followed, or not with so much room.
     """
 
-    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, cache: SourceCache) -> None:
+    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, cache: EncoderDecoderCache) -> None:
         self.manifest = manifest
         self.name = manifest.name
         self.task = manifest.task
@@ -76,16 +76,16 @@ class Seq2SeqModel:
         start = np.array([self.scope.generation.decoder_start_token_id or 0], np.int64)
         sampler = Sampler(GenerationRequest(prompt_ids=start, max_new_tokens=1, sampling=Sampling(do_sample=True)))
         try:
-            place = self.cache.take(2)
-            if place is None:
+            slot = self.cache.allocate(2)
+            if slot is None:
                 raise PackageError(f"{self.name}: the cache has no room for 2 tokens")
-            self._source_cache.read_source([place], source)
-            logits = self.cache.step([place], [int(start[0])])[0]
+            self._source_cache.encode([slot], source)
+            logits = self.cache.step([slot], [int(start[0])])[0]
             if logits.shape != (self.cache.vocabulary,):
                 raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
             token_id = sampler.choose(logits, logprobs=True, top_n=1).token_id
             TextStream(self.tokenizer, start).add(token_id)
-            self.cache.leave(place)
+            self.cache.free(slot)
         except PackageError:
             raise
         except Exception as error:
@@ -106,7 +106,7 @@ class Seq2SeqModel:
     def _max_beams(self) -> int:
         """Return how many texts of any length have room side by side."""
         longest = self.cache.max_tokens + self._source_cache.max_source_tokens
-        return max(1, min(self.cache.max_rows, self.cache.capacity_tokens // longest))
+        return max(1, min(self.cache.max_slots, self.cache.capacity_tokens // longest))
 
 
 def open_model(package: ModelPackage, settings: WorkerSettings) -> Seq2SeqModel:
@@ -117,7 +117,7 @@ def open_model(package: ModelPackage, settings: WorkerSettings) -> Seq2SeqModel:
         DeviceError: see ``Session``.
     """
     tokenizer = load_tokenizer(package.file(TOKENIZER))
-    return Seq2SeqModel(package.manifest, tokenizer, open_source_cache(package, settings))
+    return Seq2SeqModel(package.manifest, tokenizer, open_encoder_decoder_cache(package, settings))
 
 
 def _prompt_of(manifest: Manifest) -> str:

@@ -35,7 +35,7 @@ def run(search: BeamSearch, num_beams: int, logits_after: Callable[[Text], Array
     texts: list[Text] = [()] * num_beams
     while not search.finished:
         onward = search.advance(np.stack([logits_after(text) for text in texts]))
-        texts = [(*texts[parent], token) for parent, token in zip(onward.parents, onward.token_ids, strict=True)]
+        texts = [(*texts[parent], token) for parent, token in zip(onward.beam_idx, onward.token_ids, strict=True)]
         assert len(texts) == (0 if search.finished else num_beams)
     return search.hypotheses()
 

@@ -61,7 +61,7 @@ def test_one_broken_row_is_enough_but_one_dead_end_is_not() -> None:
             with pytest.raises(RuntimeError, match="NaN"):
                 search.advance(logits)
         else:
-            assert search.advance(logits).parents == [0, 0]
+            assert search.advance(logits).beam_idx == [0, 0]
 
 
 def test_a_dead_end_ends_the_search_with_what_was_found() -> None:

@@ -47,9 +47,9 @@ class FakeCache:
 
     vocabulary = VOCABULARY
 
-    def __init__(self, *, max_rows: int = 4, max_tokens: int = 4096) -> None:
-        self.max_rows, self.max_tokens = max_rows, max_tokens
-        self.capacity_tokens = max_rows * max_tokens
+    def __init__(self, *, max_slots: int = 4, max_tokens: int = 4096) -> None:
+        self.max_slots, self.max_tokens = max_slots, max_tokens
+        self.capacity_tokens = max_slots * max_tokens
         self.held: dict[int, list[int]] = {}
         self.calls: list[tuple[str, int, int]] = []
         """(prefill or step, tokens, texts with a place) of each call."""
@@ -63,53 +63,53 @@ class FakeCache:
     def tokens_held(self) -> int:
         return sum(map(len, self.held.values()))
 
-    def take(self, num_tokens: int) -> int | None:
+    def allocate(self, num_tokens: int) -> int | None:
         assert 0 < num_tokens <= self.max_tokens
-        free = [place for place in range(self.max_rows) if place not in self.held]
+        free = [slot for slot in range(self.max_slots) if slot not in self.held]
         if not free:
             return None
         self.held[free[0]] = []
         self.peak = max(self.peak, len(self.held))
         return free[0]
 
-    def prefill(self, place: int, token_ids: Ids) -> Floats:
+    def prefill(self, slot: int, token_ids: Ids) -> Floats:
         assert len(token_ids)
         self._note("prefill", len(token_ids))
-        return self._append(place, token_ids.tolist())
+        return self._append(slot, token_ids.tolist())
 
-    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
-        assert len(places) == len(set(places)) == len(token_ids)
-        self._note("step", len(places))
+    def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        assert len(slots) == len(set(slots)) == len(token_ids)
+        self._note("step", len(slots))
         if self.poisoned & set(token_ids):
             raise RuntimeError("a poisoned token")
-        return np.stack([self._append(place, [token]) for place, token in zip(places, token_ids, strict=True)])
+        return np.stack([self._append(slot, [token]) for slot, token in zip(slots, token_ids, strict=True)])
 
-    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
-        assert len(places) == len(set(places)) == len(parents) and set(parents) <= set(places)
-        held = {place: list(self.held[parent]) for place, parent in zip(places, parents, strict=True)}
-        lengths = {len(self.held[place]) for place in places}
+    def reorder_cache(self, slots: Sequence[int], beam_idx: Sequence[int]) -> None:
+        assert len(slots) == len(set(slots)) == len(beam_idx) and min(beam_idx) >= 0
+        held = {slot: list(self.held[slots[index]]) for slot, index in zip(slots, beam_idx, strict=True)}
+        lengths = {len(self.held[slot]) for slot in slots}
         assert len(lengths - {0}) <= 1 and len({len(tokens) for tokens in held.values()}) == 1
         self.held |= held
 
-    def leave(self, place: int) -> None:
-        del self.held[place]
+    def free(self, slot: int) -> None:
+        del self.held[slot]
 
     def _note(self, kind: str, num_tokens: int) -> None:
         assert self.gate.wait(PATIENCE_S)
         self.calls.append((kind, num_tokens, len(self.held)))
 
-    def _append(self, place: int, token_ids: list[int]) -> Floats:
+    def _append(self, slot: int, token_ids: list[int]) -> Floats:
         if self.poisoned & set(token_ids):
             raise RuntimeError("a poisoned token")
-        history = self.held[place]
+        history = self.held[slot]
         assert len(history) + len(token_ids) <= self.max_tokens
         history += token_ids
         poisoned = -token_ids[-1] in self.poisoned
-        return np.full(VOCABULARY, np.nan, np.float32) if poisoned else self._logits(place)
+        return np.full(VOCABULARY, np.nan, np.float32) if poisoned else self._logits(slot)
 
-    def _logits(self, place: int) -> Floats:
+    def _logits(self, slot: int) -> Floats:
         logits = np.zeros(VOCABULARY, np.float32)
-        logits[next_token(self.held[place])] = 5.0
+        logits[next_token(self.held[slot])] = 5.0
         return logits
 
 
@@ -130,32 +130,32 @@ def source_answer(source: Sequence[int], prefix: Sequence[int], num_tokens: int)
     return tokens[len(prefix) :]
 
 
-class HandSourceCache(FakeCache):
+class FakeEncoderDecoderCache(FakeCache):
     """An encoder-decoder's: each text has its source besides, and is written by `source_logits`."""
 
-    def __init__(self, *, max_rows: int = 4, max_tokens: int = 64, max_source_tokens: int = 128) -> None:
-        super().__init__(max_rows=max_rows, max_tokens=max_tokens)
+    def __init__(self, *, max_slots: int = 4, max_tokens: int = 64, max_source_tokens: int = 128) -> None:
+        super().__init__(max_slots=max_slots, max_tokens=max_tokens)
         self.max_source_tokens = max_source_tokens
         self.sources: dict[int, list[int]] = {}
 
-    def read_source(self, places: Sequence[int], source_ids: Ids) -> None:
-        assert 0 < len(source_ids) <= self.max_source_tokens and len(places) == len(set(places)) > 0
-        assert not any(self.held[place] or place in self.sources for place in places)
+    def encode(self, slots: Sequence[int], source_ids: Ids) -> None:
+        assert 0 < len(source_ids) <= self.max_source_tokens and len(slots) == len(set(slots)) > 0
+        assert not any(self.held[slot] or slot in self.sources for slot in slots)
         self._note("source", len(source_ids))
         if self.poisoned & set(source_ids.tolist()):
             raise RuntimeError("a poisoned token")
-        self.sources |= {place: source_ids.tolist() for place in places}
+        self.sources |= {slot: source_ids.tolist() for slot in slots}
 
-    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
-        assert len({tuple(self.sources[place]) for place in places}) == 1, "of one source"
-        super().rearrange(places, parents)
+    def reorder_cache(self, slots: Sequence[int], beam_idx: Sequence[int]) -> None:
+        assert len({tuple(self.sources[slot]) for slot in slots}) == 1, "of one source"
+        super().reorder_cache(slots, beam_idx)
 
-    def leave(self, place: int) -> None:
-        super().leave(place)
-        self.sources.pop(place, None)
+    def free(self, slot: int) -> None:
+        super().free(slot)
+        self.sources.pop(slot, None)
 
-    def _logits(self, place: int) -> Floats:
-        return source_logits(self.sources[place], self.held[place])
+    def _logits(self, slot: int) -> Floats:
+        return source_logits(self.sources[slot], self.held[slot])
 
 
 class FakeModel:

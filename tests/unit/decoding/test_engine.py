@@ -115,10 +115,10 @@ def test_what_a_text_says_never_depends_on_its_company(listener: Listener) -> No
         for _ in range(60)
     ]
     isolated = [
-        written(DecodingEngine(listener).submit(FakeModel(FakeCache(max_rows=1)), [its], make_attempt()))[0]
+        written(DecodingEngine(listener).submit(FakeModel(FakeCache(max_slots=1)), [its], make_attempt()))[0]
         for its in requests
     ]
-    engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=7))
+    engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_slots=7))
     handles = []
     for its in requests:
         handles.append(engine.submit(model, [its], make_attempt()))
@@ -138,7 +138,7 @@ def test_many_texts_of_one_job_come_back_in_order(engine: DecodingEngine, model:
     handle = engine.submit(model, [request(ids, 3, input=index // 2) for index, ids in enumerate(prompts)], attempt)
     assert texts(handle) == [text_of(answer(ids, 3)) for ids in prompts]
     assert handle.num_done == 10, "progress counts inputs, of which each has two texts here"
-    assert model.cache.peak == model.cache.max_rows
+    assert model.cache.peak == model.cache.max_slots
 
 
 def test_a_job_without_texts_is_done(engine: DecodingEngine, model: FakeModel) -> None:
@@ -213,7 +213,7 @@ def test_a_job_that_must_stop_leaves_within_a_step(engine: DecodingEngine, model
 
 
 def test_a_cancelled_ticket_leaves_whether_it_waits_or_runs(listener: Listener) -> None:
-    engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_rows=1))
+    engine, model = DecodingEngine(listener), FakeModel(FakeCache(max_slots=1))
     running = engine.submit(model, [request([1], 4000)], make_attempt())
     waiting = engine.submit(model, [request([2], 4000)], make_attempt())
     wait_until(lambda: model.cache.calls, "the first runs")

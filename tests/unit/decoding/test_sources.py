@@ -14,8 +14,8 @@ from tests.support.attempts import make_attempt
 from tests.unit.decoding.fakes import (
     EOS,
     VOCABULARY,
+    FakeEncoderDecoderCache,
     FakeModel,
-    HandSourceCache,
     Listener,
     prompt,
     request,
@@ -52,7 +52,7 @@ def searched(asked: GenerationRequest) -> list[list[int]]:
     beams = [list(PREFIX) for _ in range(asked.beams.num_beams)]
     while not search.finished:
         found = search.advance(np.stack([source_logits(source, beam) for beam in beams]))
-        beams = [[*beams[parent], token] for parent, token in zip(found.parents, found.token_ids, strict=True)]
+        beams = [[*beams[parent], token] for parent, token in zip(found.beam_idx, found.token_ids, strict=True)]
     return [list(best.token_ids)[: len(best.token_ids) - best.ended_by_eos] for best in search.hypotheses()]
 
 
@@ -64,7 +64,7 @@ def spoken(token_ids: Sequence[int]) -> str:
 
 
 def test_a_text_is_written_from_its_source_behind_its_prefix(engine: DecodingEngine) -> None:
-    cache = HandSourceCache()
+    cache = FakeEncoderDecoderCache()
     [found] = written(engine.submit(FakeModel(cache), [ask([5, 6, 7], 6)], make_attempt()))
     assert found.text == spoken(source_answer([5, 6, 7], PREFIX, 6))
     assert (found.num_tokens, found.finish_reason) == (6, "length")
@@ -72,7 +72,7 @@ def test_a_text_is_written_from_its_source_behind_its_prefix(engine: DecodingEng
 
 
 def test_a_source_is_never_cut(engine: DecodingEngine) -> None:
-    cache = HandSourceCache(max_source_tokens=1000)
+    cache = FakeEncoderDecoderCache(max_source_tokens=1000)
     sources = [[3] * 700, [4] * 900]
     asked = [ask(source, 3, input=number) for number, source in enumerate(sources)]
     assert texts(engine.submit(FakeModel(cache), asked, make_attempt())) == [
@@ -87,7 +87,7 @@ def test_beams_find_what_a_search_by_hand_finds(engine: DecodingEngine, num_beam
     for seed in range(8):
         beams = Beams(num_beams, num_return_sequences=num_beams, early_stopping=early_stopping)
         asked = ask([seed, 40], 9, beams=beams, eos_token_ids=frozenset({EOS, 11, 12}))
-        found = written(engine.submit(FakeModel(HandSourceCache()), [asked], make_attempt()))
+        found = written(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt()))
         assert [text.text for text in found] == [spoken(token_ids) for token_ids in searched(asked)]
         assert all(text.request is asked for text in found)
 
@@ -110,8 +110,8 @@ def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
             k=60,
         )
     ]
-    isolated = [texts(engine.submit(FakeModel(HandSourceCache()), [one], make_attempt())) for one in asked]
-    cache = HandSourceCache(max_rows=6)
+    isolated = [texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [one], make_attempt())) for one in asked]
+    cache = FakeEncoderDecoderCache(max_slots=6)
     model = FakeModel(cache)
     handles = [engine.submit(model, [one], make_attempt()) for one in asked]
     assert [texts(handle) for handle in handles] == isolated
@@ -120,7 +120,7 @@ def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
 
 
 def test_a_search_waits_for_all_its_places_and_is_not_overtaken(engine: DecodingEngine) -> None:
-    cache = HandSourceCache(max_rows=4)
+    cache = FakeEncoderDecoderCache(max_slots=4)
     model = FakeModel(cache)
     cache.gate.clear()
     first = engine.submit(model, [ask([1], 30)], make_attempt())
@@ -135,7 +135,7 @@ def test_a_search_waits_for_all_its_places_and_is_not_overtaken(engine: Decoding
 def test_a_streamed_search_tells_its_texts_at_their_end(engine: DecodingEngine, listener: Listener) -> None:
     attempt = make_attempt()
     asked = ask([8], 6, beams=Beams(3, num_return_sequences=2), stream=True, input=4)
-    found = written(engine.submit(FakeModel(HandSourceCache()), [asked], attempt))
+    found = written(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], attempt))
     assert listener.pieces(attempt) == [
         TextDelta(input=4, sequence=number, text=text.text, finish_reason=text.finish_reason)
         for number, text in enumerate(found)
@@ -145,10 +145,10 @@ def test_a_streamed_search_tells_its_texts_at_their_end(engine: DecodingEngine, 
 def test_a_poisoned_beam_or_source_fails_its_job_alone(
     engine: DecodingEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = HandSourceCache(max_rows=8)
+    cache = FakeEncoderDecoderCache(max_slots=8)
     model = FakeModel(cache)
     good, search = ask([20], 12), ask([21], 12, beams=Beams(4))
-    expected = texts(engine.submit(FakeModel(HandSourceCache()), [good], make_attempt()))
+    expected = texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [good], make_attempt()))
     cache.poisoned = {60}
     cache.gate.clear()
     with caplog.at_level(logging.CRITICAL):
@@ -166,7 +166,9 @@ def test_a_poisoned_beam_or_source_fails_its_job_alone(
 def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(engine: DecodingEngine) -> None:
     only = Constraints(suppress_tokens=tuple(range(1, VOCABULARY)))
     asked = ask([5], 3, beams=Beams(4, num_return_sequences=3), sampling=Sampling(constraints=only))
-    assert texts(engine.submit(FakeModel(HandSourceCache()), [asked], make_attempt())) == [spoken([0, 0, 0])] * 3
+    assert (
+        texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt())) == [spoken([0, 0, 0])] * 3
+    )
 
 
 class Numbered:
@@ -179,7 +181,7 @@ class Numbered:
 def test_a_job_decides_what_is_told_of_its_pieces(engine: DecodingEngine, listener: Listener) -> None:
     attempt = make_attempt()
     asked = [ask([part], 2, part=part, stream=True) for part in range(2)]
-    handle = engine.submit(FakeModel(HandSourceCache()), asked, attempt, Numbered())
+    handle = engine.submit(FakeModel(FakeEncoderDecoderCache()), asked, attempt, Numbered())
     written(handle)
     told = [piece.text for piece in listener.pieces(attempt)]
     assert told.count("0:") == told.count("1:") == 2

@@ -34,8 +34,8 @@ def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> Non
 def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
     sizes = [5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 2 * MAX_PIECE_TOKENS + 1, 7]
     pieces = []
-    for max_rows in (1, 5):
-        engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=max_rows))
+    for max_slots in (1, 5):
+        engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_slots=max_slots))
         handles = [engine.submit(model, [request([2] * size, 9)], make_attempt()) for size in sizes]
         for handle in handles:
             written(handle)
@@ -44,7 +44,7 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
 
 
 def test_texts_join_and_leave_at_every_step() -> None:
-    engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=2))
+    engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_slots=2))
     model.cache.gate.clear()
     long = engine.submit(model, [request([1], 20)], make_attempt())
     short = [engine.submit(model, [request([number], 2)], make_attempt()) for number in range(2, 8)]
@@ -56,7 +56,7 @@ def test_texts_join_and_leave_at_every_step() -> None:
 
 
 def test_nobody_starves_behind_a_job_of_many_texts() -> None:
-    engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_rows=2))
+    engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_slots=2))
     model.cache.gate.clear()
     bulk = engine.submit(model, [request([number % 50 + 1], 5) for number in range(300)], make_attempt())
     small = engine.submit(model, [request([3, 4, 5], 5)], make_attempt())

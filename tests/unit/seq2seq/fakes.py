@@ -54,10 +54,10 @@ class EchoCache:
     vocabulary = VOCABULARY
 
     def __init__(
-        self, *, max_rows: int = 8, max_tokens: int = 400, max_source_tokens: int = 60, initials: bool = False
+        self, *, max_slots: int = 8, max_tokens: int = 400, max_source_tokens: int = 60, initials: bool = False
     ) -> None:
-        self.max_rows, self.max_tokens, self.max_source_tokens = max_rows, max_tokens, max_source_tokens
-        self.capacity_tokens = max_rows * (max_tokens + max_source_tokens)
+        self.max_slots, self.max_tokens, self.max_source_tokens = max_slots, max_tokens, max_source_tokens
+        self.capacity_tokens = max_slots * (max_tokens + max_source_tokens)
         self.initials = initials
         self.held: dict[int, list[int]] = {}
         self.sources: dict[int, list[int]] = {}
@@ -68,39 +68,39 @@ class EchoCache:
     def tokens_held(self) -> int:
         return sum(map(len, list(self.held.values())))
 
-    def take(self, num_tokens: int) -> int | None:
+    def allocate(self, num_tokens: int) -> int | None:
         assert 0 < num_tokens <= self.max_tokens
-        place = next((place for place in range(self.max_rows) if place not in self.held), None)
-        if place is not None:
-            self.held[place] = []
-        return place
+        slot = next((slot for slot in range(self.max_slots) if slot not in self.held), None)
+        if slot is not None:
+            self.held[slot] = []
+        return slot
 
-    def read_source(self, places: Sequence[int], source_ids: Any) -> None:
+    def encode(self, slots: Sequence[int], source_ids: Any) -> None:
         assert 0 < len(source_ids) <= self.max_source_tokens
         self.read.append(source_ids.tolist())
         answer = self._answer(source_ids.tolist())
-        self.sources |= dict.fromkeys(places, answer)
+        self.sources |= dict.fromkeys(slots, answer)
 
-    def prefill(self, place: int, token_ids: Any) -> Floats:
+    def prefill(self, slot: int, token_ids: Any) -> Floats:
         raise AssertionError("prefixes are read token by token")
 
-    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
-        logits = np.zeros((len(places), VOCABULARY), np.float32)
-        for row, (place, token) in enumerate(zip(places, token_ids, strict=True)):
-            self.held[place].append(token)
-            written = [each for each in self.held[place][1:] if each not in (FR, DE)]
-            answer = self.sources[place]
+    def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        logits = np.zeros((len(slots), VOCABULARY), np.float32)
+        for row, (slot, token) in enumerate(zip(slots, token_ids, strict=True)):
+            self.held[slot].append(token)
+            written = [each for each in self.held[slot][1:] if each not in (FR, DE)]
+            answer = self.sources[slot]
             right = answer[len(written)] if len(written) < len(answer) else EOS
             logits[row, right], logits[row, (right + 1) % VOCABULARY] = 9.0, 6.0
         return logits
 
-    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
-        held = {place: list(self.held[parent]) for place, parent in zip(places, parents, strict=True)}
+    def reorder_cache(self, slots: Sequence[int], beam_idx: Sequence[int]) -> None:
+        held = {slot: list(self.held[slots[index]]) for slot, index in zip(slots, beam_idx, strict=True)}
         self.held |= held
 
-    def leave(self, place: int) -> None:
-        del self.held[place]
-        self.sources.pop(place, None)
+    def free(self, slot: int) -> None:
+        del self.held[slot]
+        self.sources.pop(slot, None)
 
     def _answer(self, source_ids: list[int]) -> list[int]:
         text = [token for token in source_ids if token >= len(SPECIALS)]

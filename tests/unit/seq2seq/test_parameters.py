@@ -135,8 +135,8 @@ def test_the_target_language_is_the_first_token() -> None:
 
 def test_a_package_whose_beams_have_no_room_is_refused() -> None:
     with pytest.raises(PackageError, match="TRIPTYCH_MAX_ROWS"):
-        echo("summarize", EchoCache(max_rows=3), generation=NEWS)
-    crowded = EchoCache(max_rows=8)
+        echo("summarize", EchoCache(max_slots=3), generation=NEWS)
+    crowded = EchoCache(max_slots=8)
     crowded.capacity_tokens = 3 * (crowded.max_tokens + crowded.max_source_tokens)
     with pytest.raises(PackageError, match="room for 3 texts"):
         echo("summarize", crowded, generation=NEWS)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
-from workers.runtime.decoding.caches.cache import Cache, Floats, SourceCache
+from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache, Floats
 from workers.runtime.decoding.request import GenerationRequest, Ids
 
 MAX_PIECE_TOKENS = 128
@@ -87,7 +87,7 @@ class SourceReader(Reader):
         """Read the source, for all places. See `Reader`."""
         if self._source is not None:
             # Only orders for models whose cache has sources have any.
-            cast(SourceCache, cache).read_source(places, self._source)
+            cast(EncoderDecoderCache, cache).encode(places, self._source)
             self._source = None
         return None
 

@@ -113,10 +113,10 @@ class Scheduler:
         """Return places for all texts of an order that grow at once; none as long as there is no room for all."""
         places: list[int] = []
         for _ in range(request.num_places):
-            place = self._cache.take(request.max_length)
+            place = self._cache.allocate(request.max_length)
             if place is None:
                 for taken in places:
-                    self._cache.leave(taken)
+                    self._cache.free(taken)
                 return []
             places.append(place)
         return places
@@ -210,7 +210,7 @@ class Scheduler:
 
     def _remove(self, row: Running) -> None:
         for place in row.places:
-            self._cache.leave(place)
+            self._cache.free(place)
         if row in self._writing:
             self._writing.remove(row)
         else:

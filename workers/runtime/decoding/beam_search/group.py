@@ -44,7 +44,7 @@ class BeamGroup(Running):
             self.finish_reason = self._texts[0].finish_reason
             return self._pieces() if self.request.stream else []
         self._tokens = found.token_ids
-        self._cache.rearrange(self.places, [self.places[0 if is_first else parent] for parent in found.parents])
+        self._cache.reorder_cache(self.places, [0] * len(self.places) if is_first else found.beam_idx)
         return []
 
     def settle(self) -> None:

@@ -25,13 +25,13 @@ _LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32
 
 @dataclass(frozen=True)
 class Continuation:
-    """What the beams read next: beam i goes on from what beam ``parents[i]`` has read, with ``token_ids[i]``.
+    """What the beams read next: beam i goes on from what beam ``beam_idx[i]`` has read, with ``token_ids[i]``.
 
     Both lists are as long as there are beams, and empty when the search is over.
     """
 
     token_ids: list[int]
-    parents: list[int]
+    beam_idx: list[int]
 
 
 @dataclass(frozen=True)

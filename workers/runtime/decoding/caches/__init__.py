@@ -1,1 +1,1 @@
-"""KV caches and other decoding state, one module for each kind of graph."""
+"""KV caches and other decoding state, with one implementation for each kind of graph."""

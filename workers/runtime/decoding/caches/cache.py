@@ -1,7 +1,7 @@
-"""What the decoding loop asks of a loaded graph that writes, whichever cache it has."""
+"""The interface between the scheduler and a loaded decoder graph, whatever kind of cache the graph needs."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,87 +12,93 @@ Floats = npt.NDArray[np.float32]
 
 
 class Cache(Protocol):
-    """A loaded graph with room for several texts. Used by the inference thread only, but for the figures.
+    """A loaded graph together with the decoding state of several sequences.
 
-    A text has a *place* from ``take`` to ``leave``. What a text's logits are never depends on the other places.
+    A sequence holds a *slot* from ``allocate`` to ``free``. The logits of a slot never depend on the other slots. Only
+    the inference thread uses a cache, except for the figures ``tokens_held`` and ``capacity_tokens``.
     """
 
-    max_rows: int
-    """Places."""
+    max_slots: int
+    """Sequences that can be held at once."""
     max_tokens: int
-    """Most tokens that one text may come to hold, prompt and answer together."""
+    """Longest sequence, prompt and generated tokens together."""
     vocabulary: int
-    """Length of the logits."""
+    """Length of a row of logits."""
     capacity_tokens: int
-    """Tokens that all texts together may hold."""
+    """Tokens that all sequences together can hold."""
 
     @property
     def tokens_held(self) -> int:
-        """Tokens that the texts hold now. Can be read from any thread."""
+        """Tokens that the sequences hold now. Any thread may read it."""
         ...
 
-    def take(self, num_tokens: int) -> int | None:
-        """Reserve a place for a text that will come to hold at most so many tokens; None while there is no room."""
+    def allocate(self, num_tokens: int) -> int | None:
+        """Reserve a slot for a sequence of at most this final length; return None if there is no room for it yet.
+
+        Raises:
+            ValueError: the sequence could never fit.
+        """
         ...
 
-    def prefill(self, place: int, token_ids: Ids) -> Floats:
-        """Read a prompt, or the next piece of it.
+    def free(self, slot: int) -> None:
+        """Release a slot. The next sequence that gets the slot is not affected by what it held before."""
+        ...
+
+    def prefill(self, slot: int, token_ids: Ids) -> Floats:
+        """Append a prompt, or the next chunk of it, to one slot.
 
         Args:
-            place: of ``take``.
+            slot: an allocated slot.
             token_ids: int64 [tokens], at least one.
 
         Returns:
-            The logits after the last token, float32 [vocabulary]; good until the next call.
+            The logits after the last token, float32 [vocabulary]; valid until the next call.
 
         Raises:
-            Exception: the call failed; the place holds what it held before.
+            Exception: the call failed; the slot holds what it held before.
         """
         ...
 
-    def step(self, places: Sequence[int], token_ids: Sequence[int]) -> Floats:
-        """Append one token to each of these places, in one model call.
+    def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        """Append one token to each of these slots in one model call.
 
         Returns:
-            The logits after each one's token, float32 [places, vocabulary], in the order of ``places``; good until the
-            next call.
+            The logits after each token, float32 [slots, vocabulary], in the order of ``slots``; valid until the next
+            call.
 
         Raises:
-            Exception: the call failed; every place holds what it held before.
+            Exception: the call failed; every slot holds what it held before.
         """
         ...
 
-    def rearrange(self, places: Sequence[int], parents: Sequence[int]) -> None:
-        """Let texts that started alike go on from one another, as the beams of a search do.
+    def reorder_cache(self, slots: Sequence[int], beam_idx: Sequence[int]) -> None:
+        """Let each slot continue from the sequence of another one, as transformers' method of this name does.
 
         Args:
-            places: of texts with the same source and the same number of tokens, or with none yet.
-            parents: for each of ``places``, the one among them whose tokens it goes on with.
+            slots: the beams of one search: they have the same source and the same number of tokens, or none yet.
+            beam_idx: for each slot, the index *into ``slots``* of the beam whose sequence it continues.
 
         Raises:
-            Exception: every place holds what it held before.
+            Exception: every slot holds what it held before.
         """
         ...
 
-    def leave(self, place: int) -> None:
-        """Free a place; whoever takes it next does not notice what was there."""
-        ...
 
-
-class SourceCache(Cache, Protocol):
-    """The cache of an encoder-decoder: a place has its text, which grows, and its source, which is read once."""
+@runtime_checkable
+class EncoderDecoderCache(Cache, Protocol):
+    """The cache of an encoder-decoder: each slot has a source, encoded once, and a sequence that grows."""
 
     max_source_tokens: int
-    """Most tokens of a source."""
+    """Longest source."""
 
-    def read_source(self, places: Sequence[int], source_ids: Ids) -> None:
-        """Run the encoder, and let the texts of these places look at what it answers.
+    def encode(self, slots: Sequence[int], source_ids: Ids) -> None:
+        """Run the encoder once and let all these slots attend to its output.
 
         Args:
-            places: that have read nothing.
+            slots: allocated slots that hold nothing yet.
             source_ids: int64 [tokens], at least one.
 
         Raises:
-            Exception: the call failed; the places hold nothing.
+            Exception: the call failed; the slots still hold nothing.
         """
         ...

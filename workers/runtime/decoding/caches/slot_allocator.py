@@ -1,41 +1,63 @@
-"""Who may hold how much of a cache that is not divided into slots."""
+"""Slots of caches that have no fixed memory per slot: they share a budget of tokens."""
 
 from collections.abc import Sequence
 
 
-class Places:
-    """Texts that are let in while there is a place and room for their tokens.
+class SlotAllocator:
+    """Grants slots while their number and the token budget allow it.
 
-    Rows of one call are padded to the longest, so each text counts as the longest of all.
+    Sequences of one model call are padded to the longest, so each counts with the length of the longest of all.
     """
 
-    def __init__(self, max_rows: int, capacity_tokens: int) -> None:
-        self._max_rows = max_rows
+    def __init__(self, max_slots: int, capacity_tokens: int) -> None:
+        self._max_slots = max_slots
         self._capacity_tokens = capacity_tokens
         self._reserved: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._reserved)
 
-    def take(self, num_tokens: int) -> int | None:
-        """Give the lowest free place to a text of so many tokens in the end; None while there is no room."""
-        rows = len(self._reserved) + 1
-        if rows > self._max_rows or rows * max(num_tokens, *self._reserved.values(), 0) > self._capacity_tokens:
+    def allocate(self, num_tokens: int) -> int | None:
+        """Return the lowest free slot for a sequence of this final length, or None if it does not fit now."""
+        num_slots = len(self._reserved) + 1
+        longest = max(num_tokens, *self._reserved.values(), 0)
+        if num_slots > self._max_slots or num_slots * longest > self._capacity_tokens:
             return None
-        place = next(number for number in range(rows) if number not in self._reserved)
-        self._reserved[place] = num_tokens
-        return place
+        slot = next(number for number in range(num_slots) if number not in self._reserved)
+        self._reserved[slot] = num_tokens
+        return slot
 
-    def leave(self, place: int) -> None:
-        """Free a place."""
-        del self._reserved[place]
+    def free(self, slot: int) -> None:
+        """Return a slot and its tokens to the budget."""
+        del self._reserved[slot]
 
 
-def check_heirs(places: Sequence[int], parents: Sequence[int]) -> None:
-    """Check what `workers.runtime.decoding.caches.cache.Cache.rearrange` is asked for.
+def check_fits(num_tokens: int, max_tokens: int) -> None:
+    """Check that a sequence of this length fits into one slot.
 
     Raises:
-        ValueError: not every place has a parent among the places, or a place comes twice.
+        ValueError: it does not.
     """
-    if len(set(places)) != len(places) or len(parents) != len(places) or not set(parents) <= set(places):
-        raise ValueError(f"{list(places)} can't go on from {list(parents)}")
+    if num_tokens > max_tokens:
+        raise ValueError(f"a sequence of {num_tokens} tokens does not fit: the limit is {max_tokens}")
+
+
+def check_source_fits(num_tokens: int, max_source_tokens: int) -> None:
+    """Check that a source is neither empty nor too long.
+
+    Raises:
+        ValueError: it is.
+    """
+    if not 0 < num_tokens <= max_source_tokens:
+        raise ValueError(f"a source of {num_tokens} tokens does not fit: the limit is {max_source_tokens}")
+
+
+def check_beams(slots: Sequence[int], beam_idx: Sequence[int]) -> None:
+    """Check the arguments of ``Cache.reorder_cache``.
+
+    Raises:
+        ValueError: a slot is named twice, or not every slot has an index of one of the slots.
+    """
+    in_range = all(0 <= index < len(slots) for index in beam_idx)
+    if len(set(slots)) != len(slots) or len(beam_idx) != len(slots) or not in_range:
+        raise ValueError(f"slots {list(slots)} can't be reordered by beam_idx {list(beam_idx)}")

@@ -1,4 +1,4 @@
-"""How the graphs that write name their caches: a past goes in, and the present that it becomes comes out."""
+"""Names of cache tensors in exported graphs: an input is a past, and the output that replaces it is its present."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,10 @@ _PRESENT, _OF_SOURCE = "present", ".encoder."
 
 
 def present(past: str) -> str:
-    """Return the output that becomes this input in the next call."""
+    """Return the name of the output that becomes this input in the next call."""
     return past.replace(PAST, _PRESENT)
 
 
 def pasts(inputs: Iterable[str], *, of_source: bool) -> list[str]:
-    """Return the inputs that are a cache of the source, which stays, or of the text, which grows with each token."""
+    """Return the cache inputs of cross-attention (``of_source``, constant) or of self-attention (growing)."""
     return [name for name in inputs if name.startswith(PAST) and (_OF_SOURCE in name) == of_source]

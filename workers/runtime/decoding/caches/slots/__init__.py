@@ -1,0 +1,1 @@
+"""Caches of slot graphs, which update one preallocated buffer per tensor in place."""

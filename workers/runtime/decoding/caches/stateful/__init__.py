@@ -1,0 +1,1 @@
+"""Caches of graphs that take the whole decoding state as inputs and return the next state as outputs."""

@@ -1,0 +1,97 @@
+"""The state that a graph takes and returns, and what `StatefulCache` requires of such a graph."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.request import Ids
+from workers.runtime.inference.binding import Array, Binding, Buffer
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One encoded source. Compared by identity."""
+
+    num_tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The decoding state of several sequences, one row each. It is never changed."""
+
+    tensors: tuple[Buffer, ...]
+    """The graph's past inputs, in their order."""
+    num_rows: int
+    sources: tuple[Source, ...] = ()
+    """Encoder-decoders: the source of each row."""
+    encoder_outputs: tuple[Buffer, ...] = ()
+    """Encoder-decoders: what cross-attention reads, padded on the right to the longest source."""
+
+
+@dataclass(frozen=True)
+class StateRow:
+    """One sequence's row of a state."""
+
+    state: State
+    index: int
+    num_tokens: int
+    """Tokens of the sequence so far."""
+
+
+class StatefulGraph(Protocol):
+    """A graph that takes a whole state and returns the next one."""
+
+    def cached_tokens(self, num_tokens: int) -> int:
+        """Return how many tokens of cache a sequence of this length occupies."""
+        ...
+
+    def initial_state(self) -> State:
+        """Return the state of one sequence without tokens."""
+        ...
+
+    def merge(self, rows: Sequence[StateRow]) -> State:
+        """Return a new state made of these rows, in this order."""
+        ...
+
+    def run(self, state: State, ids: Ids, lengths: Ids) -> tuple[Floats, State]:
+        """Append tokens to all rows of a state, which itself is not changed.
+
+        Args:
+            state: the past.
+            ids: int64 [rows, tokens]; several tokens only for a state of one row.
+            lengths: int64 [rows], tokens of each row so far.
+
+        Returns:
+            The logits after each row's last token, float32 [rows, vocabulary], and the next state.
+        """
+        ...
+
+
+def arrays_by_state(rows: Sequence[StateRow], number: int) -> dict[int, Array]:
+    """Return the past tensor of this number for each distinct state of the rows, by the state's ``id``.
+
+    On CUDA reading a buffer copies it to the host, so each state is read once and not once per row.
+    """
+    return {id(row.state): row.state.tensors[number].numpy() for row in rows}
+
+
+def run_with_past(
+    binding: Binding, inputs: Sequence[str], outputs: Sequence[str], state: State
+) -> tuple[Floats, tuple[Buffer, ...]]:
+    """Run a graph whose other inputs are bound already: bind the past, run, collect the present.
+
+    Returns:
+        The logits after each row's last token, float32 [rows, vocabulary], and the next state's tensors.
+    """
+    for name, tensor in zip(inputs, state.tensors, strict=True):
+        binding.read(name, tensor)
+    # Outputs come back in the order in which they are bound, so the logits are the first one.
+    binding.write("logits", "cpu")
+    for name in outputs:
+        binding.write(name)
+    binding.run()
+    logits, *tensors = binding.outputs()
+    last: Floats = logits.numpy()[:, -1]
+    # A prefill returns logits for every token; a view of the last one would keep all of them in memory.
+    return (last if logits.shape[1] == 1 else last.copy()), tuple(tensors)
