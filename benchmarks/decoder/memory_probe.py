@@ -26,7 +26,7 @@ TIMEOUT_S = 600.0
 class Nobody:
     """An audience that is told and does not listen."""
 
-    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
+    def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         """Take what jobs have grown by."""
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:

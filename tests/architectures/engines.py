@@ -31,8 +31,8 @@ class Nobody:
 
     num_pieces = 0
 
-    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
-        self.num_pieces += sum(map(len, growth.values()))
+    def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
+        self.num_pieces += sum(map(len, deltas.values()))
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         return True

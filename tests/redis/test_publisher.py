@@ -35,7 +35,7 @@ def texts(pieces: list[TextDelta]) -> str:
 def test_all_that_grows_is_told_in_order_and_before_flush_returns(store: JobStore, publisher: Publisher) -> None:
     one, two = attempt_at(store), attempt_at(store)
     for number in range(200):
-        publisher.tell({one: [TextDelta(text=f"{number} ")], two: [TextDelta(text=f"{number},")] if number % 2 else []})
+        publisher.emit({one: [TextDelta(text=f"{number} ")], two: [TextDelta(text=f"{number},")] if number % 2 else []})
     assert publisher.flush(one, PATIENCE_S) and publisher.flush(two, PATIENCE_S)
     assert texts(told(store, one)) == "".join(f"{number} " for number in range(200))
     assert texts(told(store, two)) == "".join(f"{number}," for number in range(1, 200, 2))
@@ -46,7 +46,7 @@ def test_steps_that_come_while_a_call_is_on_its_way_share_the_next(store: JobSto
     before = store.client.info("stats")["total_commands_processed"]
     calls_before = store.client.info("commandstats")["cmdstat_evalsha"]["calls"]
     for number in range(300):
-        publisher.tell({attempt: [TextDelta(text=str(number))] for attempt in attempts})
+        publisher.emit({attempt: [TextDelta(text=str(number))] for attempt in attempts})
     assert publisher.flush(attempts[0], PATIENCE_S)
     calls = store.client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
     assert store.client.info("stats")["total_commands_processed"] > before
@@ -62,7 +62,7 @@ def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publis
         pass_deadline(store, attempt.claim.id)
     else:
         store.delete(attempt.claim.id, TENANT)
-    publisher.tell({attempt: [], other: []})
+    publisher.emit({attempt: [], other: []})
     wait_until(lambda: attempt.should_stop, "the job runs on")
     assert not other.should_stop
     if end == "deadline":
@@ -72,7 +72,7 @@ def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publis
 def test_an_attempt_that_must_stop_tells_nothing_more(store: JobStore, publisher: Publisher) -> None:
     attempt = attempt_at(store)
     attempt.stop()
-    publisher.tell({attempt: [TextDelta(text="late")]})
+    publisher.emit({attempt: [TextDelta(text="late")]})
     assert publisher.flush(attempt, PATIENCE_S)
     assert told(store, attempt) == []
 
@@ -86,7 +86,7 @@ def test_what_a_store_out_of_reach_could_not_take_is_told_later(
     publisher = Publisher(JobStore(own))
     client.client_pause(1500, all=True)
     for number in range(50):
-        publisher.tell({attempt: [TextDelta(text=f"{number} ")]})
+        publisher.emit({attempt: [TextDelta(text=f"{number} ")]})
     assert not publisher.flush(attempt, 0.1), "a store that does not answer can't have been told"
     assert publisher.flush(attempt, PATIENCE_S)
     assert texts(told(store, attempt)) == "".join(f"{number} " for number in range(50))

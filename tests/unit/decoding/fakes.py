@@ -178,16 +178,16 @@ class Listener:
         self.heard: list[Mapping[Attempt, list[TextDelta]]] = []
         self.broken = False
 
-    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
+    def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         if self.broken:
             raise OSError("nobody listens")
-        self.heard.append(dict(growth))
+        self.heard.append(dict(deltas))
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         return True
 
     def pieces(self, attempt: Attempt) -> list[TextDelta]:
-        return [piece for growth in self.heard for piece in growth.get(attempt, [])]
+        return [piece for deltas in self.heard for piece in deltas.get(attempt, [])]
 
 
 def request(token_ids: Sequence[int], num_tokens: int, **changes: object) -> GenerationRequest:

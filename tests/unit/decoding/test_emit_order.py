@@ -21,9 +21,9 @@ class Witness(Listener):
         self.handle: RequestHandle | None = None
         self.was_finished: list[bool] = []
 
-    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
-        super().tell(growth)
-        if any(piece.finish_reason for pieces in growth.values() for piece in pieces):
+    def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
+        super().emit(deltas)
+        if any(piece.finish_reason for pieces in deltas.values() for piece in pieces):
             assert self.handle is not None
             self.was_finished.append(self.handle.finished)
 

@@ -166,15 +166,15 @@ def test_a_streamed_text_is_told_piece_by_piece_and_others_are_only_looked_at(
     assert all((piece.input, piece.sequence) == (2, 1) for piece in pieces)
     assert all(-5 < token.logprob <= 0 for piece in pieces for token in piece.tokens)
     assert listener.pieces(silent) == []
-    assert any(silent in growth for growth in listener.heard), "without that, nobody finds out that it was cancelled"
+    assert any(silent in deltas for deltas in listener.heard), "without that, nobody finds out that it was cancelled"
 
 
 def test_the_first_token_is_told_before_the_step_that_follows(model: FakeModel) -> None:
     told_before_step = []
 
     class Watching(Listener):
-        def tell(self, growth: dict[object, list[TextDelta]]) -> None:  # type: ignore[override]
-            told_before_step.append((sum(map(len, growth.values())), model.cache.calls[-1][0]))
+        def emit(self, deltas: dict[object, list[TextDelta]]) -> None:  # type: ignore[override]
+            told_before_step.append((sum(map(len, deltas.values())), model.cache.calls[-1][0]))
 
     engine = DecodingEngine(Watching())
     written(engine.submit(model, [request([6], 3, stream=True)], make_attempt()))

@@ -174,8 +174,8 @@ def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(eng
 class Numbered:
     """Tells every piece twice, with its order's part before it."""
 
-    def told(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
-        return [TextDelta(text=f"{request.part}:"), piece]
+    def transform(self, request: GenerationRequest, delta: TextDelta) -> list[TextDelta]:
+        return [TextDelta(text=f"{request.part}:"), delta]
 
 
 def test_a_job_decides_what_is_told_of_its_pieces(engine: DecodingEngine, listener: Listener) -> None:

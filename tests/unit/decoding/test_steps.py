@@ -14,7 +14,7 @@ from tests.unit.decoding.fakes import (
     written,
 )
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.prefill import MAX_PIECE_TOKENS
+from workers.runtime.decoding.prefill import MAX_CHUNK_TOKENS
 
 
 def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> None:
@@ -32,7 +32,7 @@ def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> Non
 
 
 def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
-    sizes = [5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 2 * MAX_PIECE_TOKENS + 1, 7]
+    sizes = [5, MAX_CHUNK_TOKENS - 3, MAX_CHUNK_TOKENS, 2 * MAX_CHUNK_TOKENS + 1, 7]
     pieces = []
     for max_slots in (1, 5):
         engine, model = DecodingEngine(Listener()), FakeModel(FakeCache(max_slots=max_slots))
@@ -40,7 +40,7 @@ def test_a_prompt_is_cut_in_the_same_places_whoever_is_there() -> None:
         for handle in handles:
             written(handle)
         pieces.append(sorted(call[1] for call in model.cache.calls if call[0] == "prefill"))
-    assert pieces[0] == pieces[1] == sorted([5, MAX_PIECE_TOKENS - 3, MAX_PIECE_TOKENS, 86, 86, 85, 7])
+    assert pieces[0] == pieces[1] == sorted([5, MAX_CHUNK_TOKENS - 3, MAX_CHUNK_TOKENS, 86, 86, 85, 7])
 
 
 def test_texts_join_and_leave_at_every_step() -> None:

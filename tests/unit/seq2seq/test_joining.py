@@ -26,7 +26,7 @@ def test_what_is_told_is_the_text_in_whatever_order_answers_grow(manner: Manner,
     while any(left):
         chunk = draw.choice([number for number, pieces in enumerate(left) if pieces])
         text, reason = left[chunk].pop(0)
-        told += weaver.told(request([0], 9, part=5 + chunk), TextDelta(text=text, finish_reason=reason))  # type: ignore[arg-type]
+        told += weaver.transform(request([0], 9, part=5 + chunk), TextDelta(text=text, finish_reason=reason))  # type: ignore[arg-type]
     expected = woven(PLAN, manner, ANSWERS)
     assert "".join(piece.text for piece in told) == expected.text
     assert [piece.finish_reason for piece in told if piece.finish_reason] == [expected.finish_reason] == ["length"]
@@ -48,15 +48,15 @@ def test_how_answers_take_the_place_of_chunks(manner: Manner, expected: str) -> 
 
 def test_nothing_is_told_behind_a_stop_text() -> None:
     weaver = Weaver({0: PLAN}, Manner())
-    assert weaver.told(request([0], 9, part=1), TextDelta(text="two", finish_reason="eos_token")) == []
-    assert weaver.told(request([0], 9), TextDelta(text="one", finish_reason="stop_sequence")) == [
+    assert weaver.transform(request([0], 9, part=1), TextDelta(text="two", finish_reason="eos_token")) == []
+    assert weaver.transform(request([0], 9), TextDelta(text="one", finish_reason="stop_sequence")) == [
         TextDelta(text="<one", finish_reason="stop_sequence")
     ]
-    assert weaver.told(request([0], 9, part=2), TextDelta(text="x", finish_reason="eos_token")) == []
+    assert weaver.transform(request([0], 9, part=2), TextDelta(text="x", finish_reason="eos_token")) == []
 
 
 def test_sequences_are_woven_apart() -> None:
     weaver = Weaver({0: PLAN, 3: Plan(("x",), ("", ""))}, Manner())
     for sequence in (0, 1):
-        told = weaver.told(request([0], 9, input=3), TextDelta(input=3, sequence=sequence, text=f"{sequence}"))
+        told = weaver.transform(request([0], 9, input=3), TextDelta(input=3, sequence=sequence, text=f"{sequence}"))
         assert told == [TextDelta(input=3, sequence=sequence, text=f"{sequence}")]

@@ -15,10 +15,10 @@ from typing import NamedTuple, Protocol
 from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.decoding.handle import RequestHandle, Telling
-from workers.runtime.decoding.metrics import Counts
+from workers.runtime.decoding.handle import RequestHandle, StreamTransform
+from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.request import GenerationRequest
-from workers.runtime.decoding.scheduler import Scheduler, Told
+from workers.runtime.decoding.scheduler import Deltas, Scheduler
 from workers.runtime.decoding.sequence_group import DecodingModel
 from workers.runtime.inference.stats import Stats
 
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 
 class TokenSink(Protocol):
-    """Whoever tells clients what their jobs have grown by, and finds out which jobs must stop."""
+    """Publishes the deltas of running jobs, and stops the attempts at jobs that were cancelled or expired."""
 
-    def tell(self, growth: dict[Attempt, list[TextDelta]]) -> None:
-        """Take what each running job has grown by since the last call, maybe nothing. Must not block."""
+    def emit(self, deltas: dict[Attempt, list[TextDelta]]) -> None:
+        """Publish what each running job generated since the last call, possibly nothing. Must not block."""
         ...
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        """Wait until all that a job has grown by is told; return whether it is."""
+        """Wait until all deltas of an attempt are published; return whether they are."""
         ...
 
 
@@ -46,9 +46,9 @@ class _Request(NamedTuple):
 class DecodingEngine:
     """Owns the inference thread. All public methods can be called from any thread."""
 
-    def __init__(self, audience: TokenSink) -> None:
-        self._audience = audience
-        self._counts = Counts()
+    def __init__(self, sink: TokenSink) -> None:
+        self._sink = sink
+        self._metrics = DecodingMetrics()
         self._schedulers: dict[DecodingModel, Scheduler] = {}
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
         self._inbox: queue.SimpleQueue[_Request] = queue.SimpleQueue()
@@ -58,12 +58,12 @@ class DecodingEngine:
     @property
     def stats(self) -> Stats:
         """Model calls, with the new tokens of their rows."""
-        return self._counts.calls
+        return self._metrics.calls
 
     @property
     def busy_since(self) -> float | None:
         """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
-        return self._counts.busy_since
+        return self._metrics.busy_since
 
     def know(self, model: DecodingModel) -> None:
         """Count a model's cache among the figures, as long as the model lives."""
@@ -74,10 +74,10 @@ class DecodingEngine:
         model: DecodingModel,
         requests: Sequence[GenerationRequest],
         attempt: Attempt,
-        telling: Telling | None = None,
+        transform: StreamTransform | None = None,
     ) -> RequestHandle:
         """Queue the texts of one job. With ``attempt.isolated`` no other job's texts share its model calls."""
-        handle = RequestHandle(requests, attempt, telling)
+        handle = RequestHandle(requests, attempt, transform)
         if requests:
             self._inbox.put(_Request(model, handle, cancel=False))
         return handle
@@ -88,21 +88,21 @@ class DecodingEngine:
             self._inbox.put(_Request(model, handle, cancel=True))
 
     def flush(self, attempt: Attempt, timeout_s: float) -> None:
-        """Wait until clients were told all that a job has grown by, so that its end comes after it."""
-        self._audience.flush(attempt, timeout_s)
+        """Wait until all deltas of an attempt are published, so that they precede the event that ends its job."""
+        self._sink.flush(attempt, timeout_s)
 
     def generation(self) -> GenerationFigures:
         """Return what has been done, and how full the caches are."""
         schedulers, caches = list(self._schedulers.values()), [model.cache for model in list(self._models)]
         return GenerationFigures(
-            tokens_in=self._counts.tokens_in,
-            tokens_out=self._counts.tokens_out,
+            tokens_in=self._metrics.tokens_in,
+            tokens_out=self._metrics.tokens_out,
             rows_running=sum(scheduler.num_running for scheduler in schedulers),
             rows_waiting=sum(scheduler.num_waiting for scheduler in schedulers),
             cache_tokens=sum(cache.tokens_held for cache in caches),
             cache_max_tokens=sum(cache.capacity_tokens for cache in caches),
-            first_token=self._counts.first_token.read(),
-            token_gap=self._counts.token_gap.read(),
+            first_token=self._metrics.first_token.read(),
+            token_gap=self._metrics.token_gap.read(),
         )
 
     def _run(self) -> None:
@@ -110,7 +110,7 @@ class DecodingEngine:
             try:
                 while not self._schedulers or not self._inbox.empty():
                     self._take(self._inbox.get())
-                self._turns()
+                self._step_all()
             except BaseException:  # without this thread the worker would be alive and useless
                 logger.exception("the engine stumbled")
 
@@ -123,13 +123,13 @@ class DecodingEngine:
                 scheduler.drop(request.handle)
             return
         if scheduler is None:
-            scheduler = self._schedulers[request.model] = Scheduler(request.model, self._counts)
+            scheduler = self._schedulers[request.model] = Scheduler(request.model, self._metrics)
         scheduler.add(request.handle)
 
-    def _turns(self) -> None:
+    def _step_all(self) -> None:
         for model, scheduler in list(self._schedulers.items()):
             try:
-                scheduler.turn(partial(self._tell, scheduler))
+                scheduler.step(partial(self._emit, scheduler))
             except BaseException as error:  # a fault of ours, and nobody may wait for ever because of it
                 logger.exception("a turn failed", extra={"model": model.name})
                 for handle in scheduler.handles:
@@ -137,9 +137,9 @@ class DecodingEngine:
             if not scheduler:
                 del self._schedulers[model]
 
-    def _tell(self, scheduler: Scheduler, told: Told) -> None:
-        """Hand on what has grown, and which other jobs are there, so that it is found out whether they must stop."""
-        growth: dict[Attempt, list[TextDelta]] = {handle.attempt: [] for handle in scheduler.handles}
-        for handle, piece in told:
-            growth.setdefault(handle.attempt, []).append(piece)
-        self._audience.tell(growth)
+    def _emit(self, scheduler: Scheduler, deltas: Deltas) -> None:
+        """Emit the deltas of a step. Jobs without any are included, because the sink finds out which jobs must stop."""
+        by_attempt: dict[Attempt, list[TextDelta]] = {handle.attempt: [] for handle in scheduler.handles}
+        for handle, delta in deltas:
+            by_attempt.setdefault(handle.attempt, []).append(delta)
+        self._sink.emit(by_attempt)

@@ -11,18 +11,20 @@ from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 
 
-class Telling(Protocol):
-    """Says what a job tells of texts that grow side by side, if that is not each by itself."""
+class StreamTransform(Protocol):
+    """Turns the deltas of a job's sequences into those of its stream, if they are not streamed as they are."""
 
-    def told(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
-        """Return what is told now that an order's text has grown by this piece. Called by the inference thread."""
+    def transform(self, request: GenerationRequest, delta: TextDelta) -> list[TextDelta]:
+        """Return the deltas to emit now that a request's sequence gained this one. Called by the inference thread."""
         ...
 
 
 class RequestHandle:
     """Written by the inference thread, waited for by the job's own. Compared and hashed by identity."""
 
-    def __init__(self, requests: Sequence[GenerationRequest], attempt: Attempt, telling: Telling | None = None) -> None:
+    def __init__(
+        self, requests: Sequence[GenerationRequest], attempt: Attempt, transform: StreamTransform | None = None
+    ) -> None:
         self.requests = requests
         self.attempt = attempt
         self.num_done = 0
@@ -33,7 +35,7 @@ class RequestHandle:
         """Model calls with one of its texts."""
         self.first_token_s = 0.0
         """Until the first token of any of its texts."""
-        self._telling = telling
+        self._transform = transform
         self._results: list[list[GenerationOutput]] = [[] for _ in requests]
         self._left = Counter((request.input, request.part) for request in requests)
         self.num_parts = len(self._left)
@@ -78,11 +80,11 @@ class RequestHandle:
         self.first_token_s = time.perf_counter() - self._created
         return self.first_token_s
 
-    def tell(self, request: GenerationRequest, pieces: Sequence[TextDelta]) -> list[TextDelta]:
-        """Return what is told now that an order's texts have grown by these pieces."""
-        if self._telling is None:
-            return list(pieces)
-        return [told for piece in pieces for told in self._telling.told(request, piece)]
+    def transform(self, request: GenerationRequest, deltas: Sequence[TextDelta]) -> list[TextDelta]:
+        """Return the deltas to emit now that a request's sequences gained these."""
+        if self._transform is None:
+            return list(deltas)
+        return [emitted for delta in deltas for emitted in self._transform.transform(request, delta)]
 
     def settle(self, index: int, texts: list[GenerationOutput]) -> None:
         """Store the texts of one order."""

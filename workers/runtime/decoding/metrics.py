@@ -26,7 +26,7 @@ class Histogram:
         return Durations(list(self._counts), self._sum_s)
 
 
-class Counts:
+class DecodingMetrics:
     """Counters of all models of a worker."""
 
     def __init__(self) -> None:

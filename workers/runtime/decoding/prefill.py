@@ -8,7 +8,7 @@ from typing import cast
 from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache, Floats
 from workers.runtime.decoding.request import GenerationRequest, Ids
 
-MAX_PIECE_TOKENS = 128
+MAX_CHUNK_TOKENS = 128
 """Tokens of a prompt that are read in one call. More brings new texts to their first token sooner, and makes the others
 wait longer for their next one: on two cores such a piece takes about as long as three steps of 16 rows."""
 
@@ -59,8 +59,8 @@ class PromptReader(Reader):
         Pieces are as equal as can be: a short one at the end would take nearly as long as a whole one. They depend on
         nothing but the prompt, since other cuts round differently.
         """
-        num_pieces = -(-len(self._prompt) // MAX_PIECE_TOKENS)
-        size = -(-len(self._prompt) // num_pieces)
+        num_chunks = -(-len(self._prompt) // MAX_CHUNK_TOKENS)
+        size = -(-len(self._prompt) // num_chunks)
         return min(size, len(self._prompt) - self._num_read)
 
     def read(self, cache: Cache, places: list[int]) -> Floats | None:

@@ -36,11 +36,11 @@ class Publisher:
         self._thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
         self._thread.start()
 
-    def tell(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
+    def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         """Take what each running job has grown by since the last call, maybe nothing."""
         with self._changed:
-            for attempt, pieces in growth.items():
-                self._pending.setdefault(attempt, []).extend(pieces)
+            for attempt, gained in deltas.items():
+                self._pending.setdefault(attempt, []).extend(gained)
             self._changed.notify_all()
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
@@ -56,7 +56,7 @@ class Publisher:
             try:
                 self._publish(self._next())
             except Exception:  # without this thread no stream would grow, and no job would stop
-                logger.exception("growth not told")
+                logger.exception("deltas not published")
             self._sent()
             time.sleep(PERIOD_S)
 
@@ -68,13 +68,13 @@ class Publisher:
             self._sending, self._pending = self._pending, {}
             return self._sending
 
-    def _publish(self, growth: Mapping[Attempt, list[TextDelta]]) -> None:
+    def _publish(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         """Tell the store, for as long as it takes: what comes meanwhile waits, and nothing is told twice."""
-        held = [attempt for attempt in growth if not attempt.should_stop]
+        held = [attempt for attempt in deltas if not attempt.should_stop]
         if not held:
             return
         encoded = [
-            (attempt.claim, msgspec.json.encode(growth[attempt]) if growth[attempt] else b"") for attempt in held
+            (attempt.claim, msgspec.json.encode(deltas[attempt]) if deltas[attempt] else b"") for attempt in held
         ]
         token = secrets.token_hex(8)
         while True:
@@ -82,7 +82,7 @@ class Publisher:
                 gone = self._store.publish(encoded, token)
                 break
             except redis.RedisError as error:
-                logger.warning("growth not told yet: %s", error)
+                logger.warning("deltas not published yet: %s", error)
                 time.sleep(RETRY_S)
         for attempt in held:
             if attempt.claim.id in gone:

@@ -20,27 +20,27 @@ from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.decoding.beam_search.group import BeamGroup
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import RequestHandle
-from workers.runtime.decoding.metrics import Counts
-from workers.runtime.decoding.prefill import MAX_PIECE_TOKENS
+from workers.runtime.decoding.metrics import DecodingMetrics
+from workers.runtime.decoding.prefill import MAX_CHUNK_TOKENS
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sequence import Row
 from workers.runtime.decoding.sequence_group import DecodingModel, Running
 from workers.runtime.decoding.waiting_queue import WaitingQueue
 
 logger = logging.getLogger(__name__)
-IDLE_PIECES = 4
+MAX_IDLE_CHUNKS = 4
 """Pieces that a turn reads while nobody waits for a next token."""
-Told = list[tuple[RequestHandle, TextDelta]]
+Deltas = list[tuple[RequestHandle, TextDelta]]
 Logits = TypeVar("Logits", Floats, Floats | None)
 
 
 class Scheduler:
     """All texts of one model. Used by the inference thread only, but for ``num_running`` and ``num_waiting``."""
 
-    def __init__(self, model: DecodingModel, counts: Counts) -> None:
+    def __init__(self, model: DecodingModel, metrics: DecodingMetrics) -> None:
         self._model = model
         self._cache = model.cache
-        self._counts = counts
+        self._metrics = metrics
         self._waiting: WaitingQueue[RequestHandle, int] = WaitingQueue()
         self._reading: deque[Running] = deque()
         self._writing: list[Running] = []
@@ -75,17 +75,17 @@ class Scheduler:
         for row in [row for row in (*self._reading, *self._writing) if row.handle is handle]:
             self._remove(row)
 
-    def turn(self, tell: Callable[[Told], None]) -> None:
-        """Read a piece of the prompts, then write one token for each row; ``tell`` gets what has grown, after both."""
+    def step(self, emit: Callable[[Deltas], None]) -> None:
+        """Read a piece of the prompts, then write one token for each row; ``emit`` gets what has grown, after both."""
         for handle in self.handles:
             if handle.attempt.should_stop:
                 self.end(handle, AttemptStopped())
         self._admit()
         try:
-            if told := self._read():
-                tell(told)
+            if deltas := self._read():
+                emit(deltas)
                 self._settle()
-            tell(self._write(list(self._writing)))
+            emit(self._write(list(self._writing)))
         finally:
             self._settle()
 
@@ -121,11 +121,11 @@ class Scheduler:
             places.append(place)
         return places
 
-    def _read(self) -> Told:
+    def _read(self) -> Deltas:
         """Read pieces of inputs, the oldest first: one, or several that are short, while others wait for a token."""
-        budget = MAX_PIECE_TOKENS if self._writing else MAX_PIECE_TOKENS * IDLE_PIECES
+        budget = MAX_CHUNK_TOKENS if self._writing else MAX_CHUNK_TOKENS * MAX_IDLE_CHUNKS
         num_read = 0
-        told: Told = []
+        deltas: Deltas = []
         while self._reading:
             row = self._reading[0]
             num_next = row.reader.num_next
@@ -137,15 +137,15 @@ class Scheduler:
             except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
                 self._fail(row, error)
                 continue
-            self._counts.tokens_in += num_next
+            self._metrics.tokens_in += num_next
             if not row.reader.num_next:
                 self._reading.popleft()
                 self._writing.append(row)
             if logits is not None:
-                told += self._accept(row, logits)
-        return told
+                deltas += self._accept(row, logits)
+        return deltas
 
-    def _write(self, rows: Sequence[Running]) -> Told:
+    def _write(self, rows: Sequence[Running]) -> Deltas:
         """Write a token for each row; if that fails, for each by itself, so that only the culprit's job fails."""
         if not rows:
             return []
@@ -158,28 +158,28 @@ class Scheduler:
             if len(rows) == 1:
                 self._fail(rows[0], error)
                 return []
-            return [piece for row in rows if row in self._writing for piece in self._write([row])]
+            return [delta for row in rows if row in self._writing for delta in self._write([row])]
         ends = np.cumsum([len(its_places) for its_places, _ in fed])[:-1]
-        told: Told = []
+        deltas: Deltas = []
         for row, its in zip(rows, np.split(logits, ends), strict=True):
-            told += self._accept(row, its) if row.reader.has_fed() else []
-        return told
+            deltas += self._accept(row, its) if row.reader.has_fed() else []
+        return deltas
 
     def _call(self, rows: Sequence[Running], lengths: Sequence[int], run: Callable[[], Logits]) -> Logits:
         started = time.perf_counter()
-        with self._counts.calling(lengths):
+        with self._metrics.calling(lengths):
             logits = run()
         elapsed_s = time.perf_counter() - started
         for handle in {row.handle for row in rows}:
             handle.infer_s += elapsed_s
         return logits
 
-    def _accept(self, row: Running, logits: Floats) -> Told:
+    def _accept(self, row: Running, logits: Floats) -> Deltas:
         """Let a row choose what comes next, and leave if that was its end."""
         if row not in self._writing:  # its job has failed with another of its rows
             return []
         try:
-            pieces = row.handle.tell(row.request, row.accept(logits))
+            deltas = row.handle.transform(row.request, row.accept(logits))
         except Exception as error:
             self._fail(row, error)
             return []
@@ -187,7 +187,7 @@ class Scheduler:
         if row.finish_reason:
             self._remove(row)
             self._ended.append(row)
-        return [(row.handle, piece) for piece in pieces]
+        return [(row.handle, delta) for delta in deltas]
 
     def _settle(self) -> None:
         """Hand finished texts to their tickets: after they were told, since what comes after a job's end is refused."""
@@ -197,11 +197,11 @@ class Scheduler:
 
     def _count(self, row: Running) -> None:
         now = time.perf_counter()
-        self._counts.tokens_out += 1
+        self._metrics.tokens_out += 1
         if row.num_written > 1:
-            self._counts.token_gap.add(now - row.last_at)
+            self._metrics.token_gap.add(now - row.last_at)
         elif (first_s := row.handle.has_token()) is not None:
-            self._counts.first_token.add(first_s)
+            self._metrics.first_token.add(first_s)
         row.last_at = now
 
     def _fail(self, row: Running, error: BaseException) -> None:

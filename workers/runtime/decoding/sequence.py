@@ -80,7 +80,7 @@ class Row(Running):
     def _pieces(self, text: str) -> list[TextDelta]:
         if not (text or self._tokens or self.finish_reason):
             return []
-        piece = TextDelta(
+        delta = TextDelta(
             input=self.request.input,
             sequence=self.request.sequence,
             text=text,
@@ -88,4 +88,4 @@ class Row(Running):
             top_tokens=self._top_tokens[-1:] if self.request.top_n_tokens else [],
             finish_reason=self.finish_reason,
         )
-        return [piece]
+        return [delta]

@@ -8,7 +8,7 @@ import msgspec
 from contracts.jobs import Timings
 from workers.runtime.attempts.attempt import Attempt, await_handle, milliseconds
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import RequestHandle, Telling
+from workers.runtime.decoding.handle import RequestHandle, StreamTransform
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.sequence_group import DecodingModel
 
@@ -28,7 +28,7 @@ class DecodingWork:
         self._handles: list[RequestHandle] = []
 
     def write(
-        self, model: DecodingModel, requests: Sequence[GenerationRequest], telling: Telling | None = None
+        self, model: DecodingModel, requests: Sequence[GenerationRequest], transform: StreamTransform | None = None
     ) -> list[GenerationOutput]:
         """Write texts, side by side with those of other jobs; return them in the order of ``requests``.
 
@@ -42,15 +42,15 @@ class DecodingWork:
         """
         if not self._handles:
             self._before_s = time.perf_counter() - self._started
-        handle = self._engine.submit(model, requests, self._attempt, telling)
+        handle = self._engine.submit(model, requests, self._attempt, transform)
         num_before = sum(earlier.num_parts for earlier in self._handles)
         self._handles.append(handle)
 
-        def tell(num_done: int) -> None:
+        def report(num_done: int) -> None:
             self._attempt.report_progress(num_before + num_done, num_before + handle.num_parts)
 
         try:
-            await_handle(handle, self._attempt, self._started, tell)
+            await_handle(handle, self._attempt, self._started, report)
         finally:
             self._engine.cancel(model, handle)
         self._written = time.perf_counter()

@@ -127,7 +127,7 @@ def woven(plan: Plan, manner: Manner, answers: Sequence[tuple[str, FinishReason]
 
 
 class Weaver:
-    """Tells the texts of a job as they grow: a `Telling`. Orders are numbered by input, sequence and chunk.
+    """Tells the texts of a job as they grow: a `StreamTransform`. Orders are numbered by input, sequence and chunk.
 
     Args:
         plans: of each input that is told.
@@ -140,7 +140,7 @@ class Weaver:
         self._first_parts = first_parts or {}
         self._weaves: dict[tuple[int, int], Weave] = {}
 
-    def told(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
+    def transform(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
         """Return what is told of the whole text now that the answer to a chunk has grown."""
         key = piece.input, piece.sequence
         weave = self._weaves.get(key)
