@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import environment, from_queue, latency, memory, over_http, prose, submit
-from benchmarks.ceiling import BareModel
-from benchmarks.report import BenchError, Figure, versions
-from benchmarks.runner import run
-from benchmarks.stack import MINILM, Stack
+from benchmarks.encoder import environment, from_queue, latency, memory, over_http, submit
+from benchmarks.encoder.bare_model import BareModel
+from benchmarks.harness import prose
+from benchmarks.harness.report import BenchError, Figure, versions
+from benchmarks.harness.runner import run
+from benchmarks.harness.stack import MINILM, Stack
 
 SERVING = ("queue", "http", "latency", "memory")
 """What is measured on a stack with the MiniLM worker."""

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.decoder import eight_bit, host_work, memory, one_client, throughput
-from benchmarks.decoder.bare import load_decoder
+from benchmarks.decoder import host_work, int8, memory, one_client, throughput
+from benchmarks.decoder.bare_loop import load_decoder
 from benchmarks.decoder.models import TITLES, Measured
-from benchmarks.report import Figure, versions
-from benchmarks.runner import run
-from benchmarks.stack import Stack
-from benchmarks.writing.clients import PATIENT
-from benchmarks.writing.command import read_arguments
+from benchmarks.generation.clients import PATIENT
+from benchmarks.generation.command import read_arguments
+from benchmarks.harness.report import Figure, versions
+from benchmarks.harness.runner import run
+from benchmarks.harness.stack import Stack
 
 NAMES = ("clients", "alone", "first-token", "host", "int8", "memory")
 MODELS = ("gpt2", "llama")
@@ -109,7 +109,7 @@ def _measure_model(stack: Stack, measured: Measured, names: Sequence[str], effor
     if "host" in names:
         yield from host_work.measure(stack, model, measured, effort.num_host_tokens)
     if "int8" in names:
-        yield from eight_bit.measure(model, measured, effort.num_int8_tokens, effort.int8_rounds)
+        yield from int8.measure(model, measured, effort.num_int8_tokens, effort.int8_rounds)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """Figure 3: what the decoding loop does between two calls of the graph, as a share of the time from call to call.
 
-How it is measured: `benchmarks.writing.stepping`.
+How it is measured: `benchmarks.generation.step_profile`.
 """
 
 import statistics
 from functools import partial
 
-from benchmarks.decoder.bare import time_steps
+from benchmarks.decoder.bare_loop import time_steps
 from benchmarks.decoder.jobs import make_jobs
 from benchmarks.decoder.models import Measured
-from benchmarks.machine import Bystanders
-from benchmarks.report import Figure
-from benchmarks.stack import Stack
-from benchmarks.writing.comparing import share_equal
-from benchmarks.writing.contest import NUM_CLIENTS
-from benchmarks.writing.stepping import Task, write_side_by_side
+from benchmarks.generation.comparison import share_equal
+from benchmarks.generation.contest import NUM_CLIENTS
+from benchmarks.generation.step_profile import Task, write_side_by_side
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import Figure
+from benchmarks.harness.stack import Stack
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 

@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 
 from benchmarks.decoder.models import Measured
-from benchmarks.report import BenchError, Figure
-from benchmarks.stack import ROOT
-from benchmarks.writing.contest import NUM_CLIENTS
+from benchmarks.generation.contest import NUM_CLIENTS
+from benchmarks.harness.report import BenchError, Figure
+from benchmarks.harness.stack import ROOT
 from contracts.model_package.package import load_package
 
 NUM_TOKENS = 900

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.decoder.bare import load_decoder
+from benchmarks.decoder.bare_loop import load_decoder
 from contracts.generation import TextDelta
 from contracts.jobs import Claim
 from workers.decoder.model import DecoderModel

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import BenchError
-from benchmarks.writing.places import PACKAGES, SOURCES
+from benchmarks.generation.places import PACKAGES, SOURCES
+from benchmarks.harness.report import BenchError
 
 TITLES = {"gpt2": "GPT-2 124M", "llama": "Llama 135M", "tiny": "a tiny GPT-2"}
 

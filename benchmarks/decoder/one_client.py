@@ -5,16 +5,16 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from benchmarks.decoder.bare import time_prefill, write_all
-from benchmarks.decoder.completions import request_of
+from benchmarks.decoder.bare_loop import time_prefill, write_all
 from benchmarks.decoder.jobs import Job, make_job, make_jobs
 from benchmarks.decoder.models import Measured
-from benchmarks.machine import Bystanders
-from benchmarks.report import Figure, p95, spread
-from benchmarks.writing.answers import Answer
-from benchmarks.writing.clients import Ask, Script, ask_all, play
-from benchmarks.writing.comparing import ratios_of, share_equal
-from benchmarks.writing.contest import NUM_CLIENTS
+from benchmarks.decoder.requests import request_of
+from benchmarks.generation.clients import Ask, Script, ask_all, play
+from benchmarks.generation.comparison import ratios_of, share_equal
+from benchmarks.generation.contest import NUM_CLIENTS
+from benchmarks.generation.responses import Answer
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import Figure, p95, spread
 from workers.decoder.model import DecoderModel
 
 TARGET_RATE = 0.93

@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from benchmarks.writing.vocabulary import SEED, byte_pairs
+from benchmarks.generation.vocabulary import SEED, byte_pairs
 
 _NO_ENDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 # Weights are drawn wider than usual: narrow random models write the same token for ever, and then no comparison of

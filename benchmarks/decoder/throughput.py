@@ -7,16 +7,16 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.decoder.bare import write_all
-from benchmarks.decoder.completions import request_of
+from benchmarks.decoder.bare_loop import write_all
 from benchmarks.decoder.jobs import Job, make_jobs
 from benchmarks.decoder.models import Measured
+from benchmarks.decoder.requests import request_of
 from benchmarks.decoder.static_batch import StaticBatches
-from benchmarks.machine import Bystanders
-from benchmarks.report import Figure
-from benchmarks.writing.comparing import Tokens, timed
-from benchmarks.writing.contest import NUM_CLIENTS, Contest
-from benchmarks.writing.export_process import ExportProcess
+from benchmarks.generation.comparison import Tokens, timed
+from benchmarks.generation.contest import NUM_CLIENTS, Contest
+from benchmarks.harness.export_process import ExportProcess
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import Figure
 from workers.decoder.model import DecoderModel
 
 PEERS = {
@@ -44,7 +44,7 @@ class Sides:
         self.contest = Contest(port, "decoder")
         self._model = model
         self._static = StaticBatches(measured.concat)
-        self._optimum = ExportProcess("benchmarks.decoder.one_by_one", measured.source, measured.concat)
+        self._optimum = ExportProcess("benchmarks.decoder.optimum_generate", measured.source, measured.concat)
         self._num_one_by_one = num_one_by_one
 
     def close(self) -> None:

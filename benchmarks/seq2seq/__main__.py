@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from benchmarks.report import Figure, versions
-from benchmarks.runner import run
-from benchmarks.seq2seq import beams, memory, steps, throughput
+from benchmarks.generation.clients import PATIENT
+from benchmarks.generation.command import read_arguments
+from benchmarks.generation.step_profile import Split
+from benchmarks.harness.export_process import ExportProcess
+from benchmarks.harness.report import Figure, versions
+from benchmarks.harness.runner import run
+from benchmarks.harness.stack import Stack
+from benchmarks.seq2seq import beams, memory, step_profile, throughput
 from benchmarks.seq2seq.models import TITLES, Measured
-from benchmarks.stack import Stack
-from benchmarks.writing.clients import PATIENT
-from benchmarks.writing.command import read_arguments
-from benchmarks.writing.export_process import ExportProcess
-from benchmarks.writing.stepping import Split
 from workers.runtime.tokenizing.tokenizer import load_tokenizer
 from workers.seq2seq.model import TOKENIZER
 
@@ -72,7 +72,7 @@ def _measure(names: Sequence[str], models: Sequence[str], effort: Effort) -> Ite
         with Stack() as stack:  # of its own: a worker would take the jobs that are answered here
             if key == models[0]:
                 print(versions(stack.server_version()) + "\n", flush=True)
-            split = steps.split(stack, measured) if "clients" in names else None
+            split = step_profile.split(stack, measured) if "clients" in names else None
         yield from _measure_served(measured, names, effort, split)
 
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
-from benchmarks.machine import Bystanders
-from benchmarks.report import Figure, spread
+from benchmarks.generation.clients import Script, ask_all, play
+from benchmarks.generation.comparison import ratios_of, share_equal
+from benchmarks.harness.export_process import ExportProcess
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import Figure, spread
 from benchmarks.seq2seq.jobs import NEW_TOKENS, Job, make_jobs
 from benchmarks.seq2seq.models import Measured
-from benchmarks.seq2seq.rewriting import request_of
-from benchmarks.writing.clients import Script, ask_all, play
-from benchmarks.writing.comparing import ratios_of, share_equal
-from benchmarks.writing.export_process import ExportProcess
+from benchmarks.seq2seq.requests import request_of
 
 NUM_BEAMS = 4
 NUM_TEXTS = 4

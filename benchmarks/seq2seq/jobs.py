@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer
 
-from benchmarks.writing.prompts import text_of
+from benchmarks.generation.prompts import text_of
 from workers.runtime.decoding.request import Ids
 
 SOURCE_TOKENS = (16, 200)

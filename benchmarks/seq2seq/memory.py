@@ -2,14 +2,14 @@
 
 from tokenizers import Tokenizer
 
-from benchmarks.machine import pids_of, resident_mb
-from benchmarks.report import Figure
+from benchmarks.generation.clients import Script, ask_all, play
+from benchmarks.generation.contest import NUM_CLIENTS
+from benchmarks.harness.machine import pids_of, resident_mb
+from benchmarks.harness.report import Figure
 from benchmarks.seq2seq.beams import NUM_BEAMS, NUM_TEXTS
 from benchmarks.seq2seq.jobs import make_jobs
 from benchmarks.seq2seq.models import Measured
-from benchmarks.seq2seq.rewriting import request_of
-from benchmarks.writing.clients import Script, ask_all, play
-from benchmarks.writing.contest import NUM_CLIENTS
+from benchmarks.seq2seq.requests import request_of
 from contracts.model_package.package import load_package
 
 FILES = 1.3

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import BenchError
-from benchmarks.writing.places import BUILD, PACKAGES
+from benchmarks.generation.places import BUILD, PACKAGES
+from benchmarks.harness.report import BenchError
 from contracts.model_package.package import load_package
 
 TITLES = {"t5-small": "T5-small 60M", "t5-tiny": "a tiny T5"}

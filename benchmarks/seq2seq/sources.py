@@ -15,7 +15,7 @@ from optimum.onnxruntime import ORTModelForSeq2SeqLM
 from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from benchmarks.writing.vocabulary import SEED, byte_pairs
+from benchmarks.generation.vocabulary import SEED, byte_pairs
 from onnx_models.exporting.optimum_exporter import quiet
 
 SPECIAL = ("<pad>", "</s>", "<unk>")

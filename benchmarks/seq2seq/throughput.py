@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from benchmarks.machine import Bystanders
-from benchmarks.report import Figure, p95
+from benchmarks.generation.comparison import Tokens, timed
+from benchmarks.generation.contest import NUM_CLIENTS, Contest
+from benchmarks.generation.responses import Answer
+from benchmarks.generation.step_profile import Split
+from benchmarks.harness.export_process import ExportProcess
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import Figure, p95
 from benchmarks.seq2seq.jobs import NEW_TOKENS, Job, make_jobs
 from benchmarks.seq2seq.models import Measured
-from benchmarks.seq2seq.rewriting import request_of
+from benchmarks.seq2seq.requests import request_of
 from benchmarks.seq2seq.static_batch import NUM_ROWS, StaticBatches
-from benchmarks.writing.answers import Answer
-from benchmarks.writing.comparing import Tokens, timed
-from benchmarks.writing.contest import NUM_CLIENTS, Contest
-from benchmarks.writing.export_process import ExportProcess
-from benchmarks.writing.stepping import Split
 
 PEERS = {
     "static": ("1a", "static batches of 16 in process", 0.85),

@@ -12,7 +12,7 @@ from typing import Any
 
 from deploy.local.client import CallError, call
 from deploy.local.examples import DemoError, example_of, lines_of
-from deploy.local.writing import show_writing
+from deploy.local.streaming_demo import show_writing
 
 WIDTHS = (24, 36, 46, 20)
 """Columns of the table: request, input, answer, time. Longer inputs and answers are wrapped."""

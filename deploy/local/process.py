@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LEASH = str(Path(__file__).with_name("leash.py"))
+LEASH = str(Path(__file__).with_name("parent_death.py"))
 TAIL_LINES = 40
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0

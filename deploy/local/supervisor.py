@@ -9,8 +9,8 @@ from types import FrameType
 from contracts.settings import SettingsError
 from deploy.local.address import check_address, url_of
 from deploy.local.client import is_ready
-from deploy.local.parts import NOTHING_TO_SERVE, WORKERS, announced_models, gateway_and_workers
 from deploy.local.process import Child, Part
+from deploy.local.roles import NOTHING_TO_SERVE, WORKERS, announced_models, gateway_and_workers
 from deploy.local.settings import LocalSettings
 from deploy.local.store import EmbeddedStore, free_port
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from benchmarks.clients import post
 from benchmarks.decoder.jobs import Job
-from benchmarks.writing.answers import Dialect, Request
+from benchmarks.generation.responses import Dialect, Request
+from benchmarks.harness.http_clients import post
 
 _LAST = b"[DONE]"
 

@@ -1,13 +1,13 @@
-"""Where the time of a step goes, with the worker's own code in this process: `benchmarks.writing.stepping`."""
+"""Where the time of a step goes, with the worker's own code in this process: `benchmarks.generation.step_profile`."""
 
 from functools import partial
 
+from benchmarks.generation.contest import NUM_CLIENTS
+from benchmarks.generation.step_profile import Split, Task, write_side_by_side
+from benchmarks.harness.stack import Stack
 from benchmarks.seq2seq.jobs import make_jobs
 from benchmarks.seq2seq.models import Measured
-from benchmarks.seq2seq.rewriting import body_of
-from benchmarks.stack import Stack
-from benchmarks.writing.contest import NUM_CLIENTS
-from benchmarks.writing.stepping import Split, Task, write_side_by_side
+from benchmarks.seq2seq.requests import body_of
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from workers.runtime.process.cpu import available_cpus

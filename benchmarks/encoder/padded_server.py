@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
 
-from benchmarks.ceiling import BareModel
+from benchmarks.encoder.bare_model import BareModel
 from workers.encoder.pooling import Floats, normalized
 from workers.runtime.tokenizing.tokenizer import Row
 

@@ -1,7 +1,7 @@
-"""Clients of models that write, many in one thread: each sends its requests one after another, streamed or not.
+"""Clients of models that generate, many in one thread: each sends its requests one after another, streamed or not.
 
-Like ``benchmarks.clients`` they must cost little: what arrives is kept with its time, and read after the run by
-`benchmarks.writing.answers`.
+Like those of ``benchmarks.harness.http_clients`` they must cost little CPU: they keep what arrives with its time, and
+``benchmarks.generation.responses`` parses it after the run.
 """
 
 import heapq
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.clients import TIMEOUT_S
-from benchmarks.report import BenchError
-from benchmarks.writing.answers import Answer, Request
+from benchmarks.generation.responses import Answer, Request
+from benchmarks.harness.http_clients import TIMEOUT_S
+from benchmarks.harness.report import BenchError
 
 PATIENT = {"TRIPTYCH_MAX_WAIT_S": "600"}
 """The gateway's setting for clients that do not stream: on a busy machine an answer may take longer than its usual

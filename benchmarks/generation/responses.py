@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
-from benchmarks.report import BenchError
+from benchmarks.harness.report import BenchError
 
 _CHUNKED_END = b"\r\n0\r\n\r\n"
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from benchmarks.clients import post
+from benchmarks.generation.responses import Dialect, Request
+from benchmarks.harness.http_clients import post
 from benchmarks.seq2seq.jobs import NEW_TOKENS, Job
-from benchmarks.writing.answers import Dialect, Request
 
 
 def body_of(job: Job, num_beams: int = 1) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.clients import drive, post
-from benchmarks.machine import pids_of, resident_mb
-from benchmarks.over_http import CLIENTS_OF_ONE, embed_request
-from benchmarks.report import Figure
-from benchmarks.stack import MINILM, ROOT, Stack
+from benchmarks.encoder.over_http import CLIENTS_OF_ONE, embed_request
+from benchmarks.harness.http_clients import drive, post
+from benchmarks.harness.machine import pids_of, resident_mb
+from benchmarks.harness.report import Figure
+from benchmarks.harness.stack import MINILM, ROOT, Stack
 from contracts.model_package.package import find_packages, load_package
 from workers.encoder.model import GRAPH
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.decoder.jobs import Job
-from benchmarks.report import BenchError
+from benchmarks.harness.report import BenchError
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from workers.decoder.model import DecoderModel

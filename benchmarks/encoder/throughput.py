@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.ceiling import BareModel, Drive
-from benchmarks.machine import Bystanders, cpu_seconds, pids_of
-from benchmarks.report import BenchError, spread
+from benchmarks.encoder.bare_model import BareModel, Drive
+from benchmarks.harness.machine import Bystanders, cpu_seconds, pids_of
+from benchmarks.harness.report import BenchError, spread
 from workers.encoder.pooling import Floats
 
 TOLERANCE = 1e-3

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import BenchError
-from benchmarks.stack import ROOT
+from benchmarks.harness.report import BenchError
+from benchmarks.harness.stack import ROOT
 
 EXPORT_PYTHON = ROOT / ".venv-export" / "bin" / "python"
 

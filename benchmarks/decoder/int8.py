@@ -3,12 +3,12 @@
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.decoder.bare import Steps, load_decoder, time_steps
+from benchmarks.decoder.bare_loop import Steps, load_decoder, time_steps
 from benchmarks.decoder.jobs import Job, make_jobs
 from benchmarks.decoder.models import Measured
-from benchmarks.machine import Bystanders
-from benchmarks.report import BenchError, Figure, spread
-from benchmarks.writing.contest import NUM_CLIENTS
+from benchmarks.generation.contest import NUM_CLIENTS
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import BenchError, Figure, spread
 from workers.decoder.model import DecoderModel
 
 TARGETS = {1: 2.2, 4: 1.4}

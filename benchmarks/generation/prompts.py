@@ -4,7 +4,7 @@ import random
 
 from tokenizers import Tokenizer
 
-from benchmarks.prose import words
+from benchmarks.harness.prose import words
 
 
 def text_of(tokenizer: Tokenizer, num_tokens: int, seed: int) -> tuple[str, list[int]]:

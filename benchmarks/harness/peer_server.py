@@ -2,9 +2,9 @@
 
 import sys
 
-from benchmarks.clients import OneClient
-from benchmarks.report import BenchError
-from benchmarks.stack import Stack
+from benchmarks.harness.http_clients import OneClient
+from benchmarks.harness.report import BenchError
+from benchmarks.harness.stack import Stack
 from deploy.local.store import free_port
 
 

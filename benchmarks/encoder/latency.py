@@ -4,11 +4,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-from benchmarks.ceiling import BareModel
-from benchmarks.clients import OneClient
-from benchmarks.machine import Bystanders
-from benchmarks.over_http import embed_request
-from benchmarks.report import Figure, p95
+from benchmarks.encoder.bare_model import BareModel
+from benchmarks.encoder.over_http import embed_request
+from benchmarks.harness.http_clients import OneClient
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.report import Figure, p95
 
 TEXT = "How do I reset my password?"
 TARGET_MS = 10.0

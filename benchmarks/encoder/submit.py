@@ -9,12 +9,12 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.clients import Run, drive, post
-from benchmarks.machine import Bystanders, cpu_seconds, pids_of
-from benchmarks.peer import start_peer
-from benchmarks.plain_submit import QUEUE
-from benchmarks.report import BenchError, Figure, spread
-from benchmarks.stack import Stack
+from benchmarks.encoder.plain_submit import QUEUE
+from benchmarks.harness.http_clients import Run, drive, post
+from benchmarks.harness.machine import Bystanders, cpu_seconds, pids_of
+from benchmarks.harness.peer_server import start_peer
+from benchmarks.harness.report import BenchError, Figure, spread
+from benchmarks.harness.stack import Stack
 from contracts.cards import ModelCard
 from contracts.jobs import queue_of
 from contracts.store.keys import PREFIX
@@ -96,7 +96,7 @@ def _gateway(stack: Stack) -> _Side:
 
 
 def _plain(stack: Stack) -> _Side:
-    port = start_peer(stack, "plain", "benchmarks.plain_submit:create_app()", "--worker-class", "gevent")
+    port = start_peer(stack, "plain", "benchmarks.encoder.plain_submit:create_app()", "--worker-class", "gevent")
     return _Side("gunicorn", port, post("/submit", {"inputs": TEXT}), lambda run: stack.client.llen(QUEUE))
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from benchmarks.report import BenchError
+from benchmarks.harness.report import BenchError
 
 LEAST_EQUAL = 0.9
 """Share of texts that must be equal. Not all: what is computed in pieces, or beside others, may round differently, and

@@ -4,11 +4,11 @@ import os
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.machine import cpu_seconds, pids_of
-from benchmarks.report import spread
-from benchmarks.writing.answers import Answer, Request
-from benchmarks.writing.clients import Script, ask_all, play
-from benchmarks.writing.comparing import Tokens, ratios_of, share_equal
+from benchmarks.generation.clients import Script, ask_all, play
+from benchmarks.generation.comparison import Tokens, ratios_of, share_equal
+from benchmarks.generation.responses import Answer, Request
+from benchmarks.harness.machine import cpu_seconds, pids_of
+from benchmarks.harness.report import spread
 
 NUM_CLIENTS = 16
 STAGGER_S = 0.1

@@ -1,9 +1,9 @@
 """The peer that does one job after another: optimum's ``generate``, as a Celery task usually calls it.
 
-Needs the export environment, so it is a process of its own: ``python -m benchmarks.decoder.one_by_one SOURCE PACKAGE``,
-with the folder that the package was made from, which has the config, and the package with the exporter's own graph.
-Each line of its input is a JSON list of jobs, ``[prompt ids, new tokens]``; each line of its output is
-``[seconds, [token ids of each job]]``.
+It needs the export environment, so it is a process of its own:
+``python -m benchmarks.decoder.optimum_generate SOURCE PACKAGE``. SOURCE is the folder of the package's source, with
+the config; PACKAGE has the exporter's own graph. Each line of its input is a JSON list of jobs,
+``[prompt ids, new tokens]``; each line of its output is ``[seconds, [token ids of each job]]``.
 """
 
 import json

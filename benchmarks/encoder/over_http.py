@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from benchmarks.ceiling import TRUNCATE, BareModel
-from benchmarks.clients import drive, post
-from benchmarks.machine import Bystanders
-from benchmarks.peer import start_peer
-from benchmarks.report import Figure, spread
-from benchmarks.stack import MINILM, Stack
-from benchmarks.throughput import Timed, against_ceiling, check
+from benchmarks.encoder.bare_model import TRUNCATE, BareModel
+from benchmarks.encoder.throughput import Timed, against_ceiling, check
+from benchmarks.harness.http_clients import drive, post
+from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.peer_server import start_peer
+from benchmarks.harness.report import Figure, spread
+from benchmarks.harness.stack import MINILM, Stack
 
 ROWS_A_REQUEST = 32
 CLIENTS_OF_MANY = 8
@@ -44,7 +44,7 @@ def measure(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], roun
 
 def _against_padding(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], rounds: int) -> Figure:
     """Interleave Triptych with the server that pads, both driven by the same clients with the same texts."""
-    app = f"benchmarks.padded_baseline:create_app({str(MINILM)!r})"
+    app = f"benchmarks.encoder.padded_server:create_app({str(MINILM)!r})"
     threads = str(CLIENTS_OF_ONE + 8)
     peer = start_peer(stack, "padded", app, "--worker-class", "gthread", "--threads", threads)
     requests = [post("/embed", {"inputs": text}) for text in texts]

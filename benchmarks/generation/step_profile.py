@@ -17,7 +17,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.report import BenchError
+from benchmarks.harness.report import BenchError
 from contracts.jobs import Answer, Claim, NewJob, new_job_id
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore

@@ -8,8 +8,8 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from benchmarks.report import BenchError, Figure
-from benchmarks.stack import ROOT
+from benchmarks.harness.report import BenchError, Figure
+from benchmarks.harness.stack import ROOT
 
 LOCK = ROOT / "deploy" / "requirements" / "runtime.txt"
 LIMIT_MB = 260.0

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.machine import Hardware, load, use_two_cores
-from benchmarks.report import BenchError, Figure, write_json
+from benchmarks.harness.machine import Hardware, load, use_two_cores
+from benchmarks.harness.report import BenchError, Figure, write_json
 
 
 def run(measured: Iterable[Figure], file: Path | None) -> int:

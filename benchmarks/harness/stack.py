@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.report import BenchError
+from benchmarks.harness.report import BenchError
 from contracts.settings import StoreSettings
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
@@ -24,7 +24,7 @@ from deploy.local.process import Child, Part
 from deploy.local.settings import LocalSettings
 from deploy.local.store import EmbeddedStore, free_port
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MINILM = ROOT / "build" / "packages" / "minilm"
 READY_S = 90.0
 STOP_S = 20.0

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from benchmarks.ceiling import TRUNCATE, BareModel
-from benchmarks.report import BenchError, Figure
-from benchmarks.stack import MINILM, Stack
-from benchmarks.throughput import Timed, against_ceiling
+from benchmarks.encoder.bare_model import TRUNCATE, BareModel
+from benchmarks.encoder.throughput import Timed, against_ceiling
+from benchmarks.harness.report import BenchError, Figure
+from benchmarks.harness.stack import MINILM, Stack
 from contracts.jobs import NewJob, new_job_id
 from contracts.store.job_writer import Admission
 

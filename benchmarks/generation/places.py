@@ -1,6 +1,6 @@
 """Where Make keeps what it makes for benchmarks of models that write."""
 
-from benchmarks.stack import ROOT
+from benchmarks.harness.stack import ROOT
 
 BUILD = ROOT / "build"
 PACKAGES = BUILD / "packages"

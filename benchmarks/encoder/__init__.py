@@ -1,0 +1,1 @@
+"""Figures of an encoder worker, the gateway and the store: ``python -m benchmarks``."""
