@@ -22,7 +22,7 @@ def search(reference: Generate, source: list[int], request: GenerationRequest) -
     ids = torch.tensor([source])
     mask = torch.ones_like(ids)
     hidden = reference.model.get_encoder()(input_ids=ids, attention_mask=mask)
-    ours = BeamSearch(request)
+    ours = BeamSearch(request, request.beams)
     texts = [request.prompt_ids.tolist()] * request.beams.num_beams
     while not ours.finished:
         num = len(texts)
@@ -34,7 +34,7 @@ def search(reference: Generate, source: list[int], request: GenerationRequest) -
             use_cache=False,
         ).logits[:, -1]
         onward = ours.advance(logits.numpy())
-        texts = [[*texts[parent], token] for parent, token in zip(onward.parents, onward.token_ids, strict=True)]
+        texts = [[*texts[beam], token] for beam, token in zip(onward.beam_idx, onward.token_ids, strict=True)]
     return [(each.token_ids, each.score) for each in ours.hypotheses()]
 
 

@@ -13,7 +13,7 @@ from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.exporting.sources import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import Model, Nobody
+from tests.architectures.engines import CountingSink, Model
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
@@ -60,7 +60,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
 ) -> None:
     package = package_of(build, cache)
     reference = ReferenceDecoder(open_source(str(source_of(f"decoders:{build}"))))
-    model, engine = Model(package, max_rows=4), DecodingEngine(Nobody())
+    model, engine = Model(package, max_rows=4), DecodingEngine(CountingSink())
     chance = random.Random(build)
     asked = [
         (prompt, number, penalty)
@@ -86,7 +86,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
 
 
 def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf) -> None:
-    model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(Nobody())
+    model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(CountingSink())
     for prompt in prompts(model.cache.vocabulary):
         handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
         assert handle.wait(PATIENCE_S)
@@ -96,7 +96,7 @@ def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf)
 
 
 def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, source_of: Callable[[str], Path]) -> None:
-    model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(Nobody())
+    model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(CountingSink())
     reference = ReferenceDecoder(open_source(str(source_of("decoders:qwen2"))))
     for prompt in prompts(model.cache.vocabulary):
         handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
@@ -108,7 +108,7 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
 
 
 def test_a_token_that_no_model_knows_ends_its_job_only(package_of: PackageOf) -> None:
-    model, engine = Model(package_of("gpt2"), max_rows=4), DecodingEngine(Nobody())
+    model, engine = Model(package_of("gpt2"), max_rows=4), DecodingEngine(CountingSink())
     good, bad = prompts(model.cache.vocabulary)[0], [model.cache.vocabulary + 1000]
     before = engine.submit(model, [greedy(good, 30, 1.0)], make_attempt())
     culprit = engine.submit(model, [greedy(bad, 5, 1.0)], make_attempt())

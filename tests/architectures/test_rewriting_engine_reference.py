@@ -11,7 +11,7 @@ import pytest
 from contracts.model_package.manifest import Task
 from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import Model, Nobody
+from tests.architectures.engines import CountingSink, Model
 from tests.architectures.generate_options import sampling_of
 from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from tests.architectures.test_source_caches import CARRIED, SLOTS
@@ -72,7 +72,7 @@ def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
 ) -> None:
     package = rewriter_of(f"seq2seq:{build}", task, cache)
     reference = Generate(source_of(f"seq2seq:{build}"))
-    prefix, model, engine = prefix_of(package.manifest), Model(package, max_rows=7), DecodingEngine(Nobody())
+    prefix, model, engine = prefix_of(package.manifest), Model(package, max_rows=7), DecodingEngine(CountingSink())
     # No model is trained to write padding; M2M100 knows no position for it.
     asked = [
         (source, beams, {**options, "suppress_tokens": [reference.pad]})

@@ -136,7 +136,7 @@ def test_what_is_drawn_fits_the_reference_probabilities(model: GPT2LMHeadModel, 
     logits, num_draws = logits_of(11, 60), 4000
     expected = reference(model, logits, **options) * num_draws
     sampling = [sampling_of(options, do_sample=True, seed=1234, stream_number=number) for number in range(num_draws)]
-    counts = np.bincount([Sampler(request_of(each)).choose(logits).token_id for each in sampling], minlength=60)
+    counts = np.bincount([Sampler(request_of(each)).sample(logits).token_id for each in sampling], minlength=60)
     assert not counts[expected == 0].any()
     frequent = expected >= 5
     degrees = int(frequent.sum()) - 1
@@ -170,5 +170,5 @@ def test_greedy_writes_the_tokens_of_generate(model: GPT2LMHeadModel, options: d
     while len(ids) < request.max_length and (len(ids) == len(PROMPT) or ids[-1] not in ends):
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0, -1].numpy()
-        ids.append(sampler.choose(logits).token_id)
+        ids.append(sampler.sample(logits).token_id)
     assert ids == answer[0].tolist()

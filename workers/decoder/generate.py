@@ -10,8 +10,8 @@ from contracts.jobs import Answer, Usage
 from workers.decoder.model import DecoderModel
 from workers.decoder.parameters import sampling_of
 from workers.decoder.prompts import Prompt
-from workers.runtime.decoding.defaults import seed_of
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
+from workers.runtime.decoding.sampling.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
 
 MAX_TOLD_TOKENS = 1_000_000
@@ -58,7 +58,7 @@ def requests_of(
             max_new_tokens=prompt.max_new_tokens,
             sampling=sampling_of(parameters, model.generation, seed=seed, stream_number=sequence),
             eos_token_ids=frozenset(model.generation.eos_token_ids),
-            stops=parameters.stops,
+            stop_strings=parameters.stops,
             logprobs=parameters.details,
             ranked=_ranked(job),
             top_n_tokens=parameters.top_n_tokens,

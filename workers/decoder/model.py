@@ -11,9 +11,10 @@ from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import not_followed
 from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.caches.open_cache import open_cache
-from workers.runtime.decoding.defaults import check_defaults
 from workers.runtime.decoding.request import GenerationRequest, Sampling
+from workers.runtime.decoding.sampling.defaults import check_defaults
 from workers.runtime.decoding.sampling.sampler import Sampler
+from workers.runtime.decoding.sequences.prefill import ChunkedPrefill
 from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
@@ -63,6 +64,10 @@ class DecoderModel:
             raise PackageError(f"{self.name}: {CHAT_TEMPLATE}: {error}") from error
         return ChatTemplate(source, {name: token for name, token in tokens.items() if token is not None})
 
+    def prefill(self, request: GenerationRequest, slots: list[int]) -> ChunkedPrefill:
+        """Return the prefill of a prompt."""
+        return ChunkedPrefill(self.cache, slots[0], request.prompt_ids)
+
     def warm_up(self) -> None:
         """Read a prompt and draw a token: what does not work fails now, and what is slow the first time is done.
 
@@ -79,7 +84,7 @@ class DecoderModel:
             for logits in (self.cache.prefill(slot, prompt_ids), self.cache.step([slot], [int(prompt_ids[0])])[0]):
                 if logits.shape != (self.cache.vocabulary,):
                     raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
-                stream.add(sampler.choose(logits, logprobs=True, top_n=1).token_id)
+                stream.add(sampler.sample(logits, logprobs=True, top_n=1).token_id)
             self.cache.free(slot)
         except PackageError:
             raise

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from contracts.generation import GenerateParameters
 from contracts.model_package.manifest import Generation
-from workers.runtime.decoding.defaults import default_sampling, given
 from workers.runtime.decoding.request import Sampling
+from workers.runtime.decoding.sampling.defaults import default_sampling, given
 
 
 def sampling_of(parameters: GenerateParameters, generation: Generation, *, seed: int, stream_number: int) -> Sampling:

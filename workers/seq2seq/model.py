@@ -8,9 +8,10 @@ from contracts.model_package.manifest import Generation, Manifest
 from contracts.model_package.package import ModelPackage, PackageError
 from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
-from workers.runtime.decoding.defaults import check_defaults
 from workers.runtime.decoding.request import GenerationRequest, Sampling
+from workers.runtime.decoding.sampling.defaults import check_defaults
 from workers.runtime.decoding.sampling.sampler import Sampler
+from workers.runtime.decoding.sequences.prefill import EncoderPrefill
 from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
@@ -66,6 +67,10 @@ class Seq2SeqModel:
         """What the model is told beside a text where no languages are at stake."""
         return Instruction(prompt=self.prompt)
 
+    def prefill(self, request: GenerationRequest, slots: list[int]) -> EncoderPrefill:
+        """Return the prefill of a source."""
+        return EncoderPrefill(self._source_cache, slots, request.source_ids, request.prompt_ids.tolist())
+
     def warm_up(self) -> None:
         """Read a source and draw a token: what does not work fails now, and what is slow the first time is done.
 
@@ -83,7 +88,7 @@ class Seq2SeqModel:
             logits = self.cache.step([slot], [int(start[0])])[0]
             if logits.shape != (self.cache.vocabulary,):
                 raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
-            token_id = sampler.choose(logits, logprobs=True, top_n=1).token_id
+            token_id = sampler.sample(logits, logprobs=True, top_n=1).token_id
             TextStream(self.tokenizer, start).add(token_id)
             self.cache.free(slot)
         except PackageError:

@@ -9,8 +9,15 @@ from tokenizers import Tokenizer
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
 from contracts.model_package.manifest import Generation
-from workers.runtime.decoding.defaults import DRAWING, constraints_of, default_sampling, draws, given, seed_of
 from workers.runtime.decoding.request import Beams, Constraints, GenerationRequest, Ids, Sampling
+from workers.runtime.decoding.sampling.defaults import (
+    SAMPLING_PARAMETERS,
+    constraints_of,
+    default_sampling,
+    does_sample,
+    given,
+    seed_of,
+)
 from workers.seq2seq.lengths import WHERE, Lengths, lengths_of
 from workers.seq2seq.sources import Instruction
 
@@ -49,7 +56,7 @@ class Writing:
             sampling=self.sampling,
             beams=self.beams,
             eos_token_ids=self.eos_token_ids,
-            stops=self.stops,
+            stop_strings=self.stops,
         )
 
     def once(self) -> "Writing":
@@ -95,15 +102,15 @@ def writing_of(parameters: GenerationParameters, scope: Scope, instruction: Inst
 
 def _beams(parameters: GenerationParameters, generation: Generation, max_rows: int) -> Beams | None:
     """Return the search, if there is one: the request's, or the package's where the request draws no tokens."""
-    asks_to_draw = draws(parameters, Generation())
+    asks_to_draw = does_sample(parameters, Generation())
     if (parameters.num_beams or 1) > 1 and asks_to_draw:
-        name = next((name for name in DRAWING if getattr(parameters, name) is not None), "do_sample")
+        name = next((name for name in SAMPLING_PARAMETERS if getattr(parameters, name) is not None), "do_sample")
         raise InvalidRequest(
             f"Beams are searched and not drawn: leave out {name}, or num_beams.", param=f"{WHERE}.{name}"
         )
     num_beams = parameters.num_beams
     if num_beams is None:
-        num_beams = 1 if draws(parameters, generation) else generation.num_beams
+        num_beams = 1 if does_sample(parameters, generation) else generation.num_beams
     if num_beams == 1:
         return None
     _check_beams(parameters, num_beams, max_rows)

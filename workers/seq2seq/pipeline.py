@@ -98,7 +98,7 @@ def answers_of(
         for step in range(request.beams.num_return_sequences if request.beams else 1):
             text = next(texts)
             reason = text.finish_reason
-            if model.answers_as_long and reason == "length" and request.source_ids is not None:
+            if model.answers_as_long and reason == "length":
                 reason = "eos_token" if request.max_new_tokens == len(request.source_ids) else reason
             found.setdefault((request.input, request.sequence + step), []).append((text.text, reason))
     return found

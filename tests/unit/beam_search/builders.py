@@ -19,15 +19,15 @@ def search_of(
     num_beams: int, max_new_tokens: int = 3, *, ends: tuple[int, ...] = (EOS,), sampling: Sampling = _PLAIN,
     prompt: tuple[int, ...] = (1,), **beams: Any
 ) -> BeamSearch:  # fmt: skip
-    return BeamSearch(
-        GenerationRequest(
-            prompt_ids=np.array(prompt, np.int64),
-            max_new_tokens=max_new_tokens,
-            sampling=sampling,
-            beams=Beams(num_beams, **{"num_return_sequences": num_beams, **beams}),
-            eos_token_ids=frozenset(ends),
-        )
+    options = Beams(num_beams, **{"num_return_sequences": num_beams, **beams})
+    request = GenerationRequest(
+        prompt_ids=np.array(prompt, np.int64),
+        max_new_tokens=max_new_tokens,
+        sampling=sampling,
+        beams=options,
+        eos_token_ids=frozenset(ends),
     )
+    return BeamSearch(request, options)
 
 
 def run(search: BeamSearch, num_beams: int, logits_after: Callable[[Text], Array]) -> list[Hypothesis]:

@@ -29,7 +29,7 @@ def test_tokens_and_parents_step_by_step() -> None:
     assert search.advance(np.broadcast_to(GARDEN_PATH(()), (2, 3))) == Continuation([1, 2], [0, 0])
     # Running: 1 (0.6), 2 (0.4). Ended: 20 (0.36), 10 (0.3). Not ended: 11, 12 (0.15), 21 (0.04).
     assert search.advance(np.stack([GARDEN_PATH((1,)), GARDEN_PATH((2,))])) == Continuation([], [])
-    assert (search.num_written, search.finished) == (2, True)
+    assert (search.num_generated, search.finished) == (2, True)
 
 
 def test_beams_swap_places() -> None:
@@ -67,7 +67,7 @@ def test_when_the_search_ends(early_stopping: Any, num_steps: int) -> None:
     rows[1, 1] = probabilities(*[0.01] * 100)
     search = search_of(2, 5, early_stopping=early_stopping)
     run(search, 2, lambda text: rows.get(text, probabilities(0, 1, *[0] * 98)))
-    assert search.num_written == num_steps
+    assert search.num_generated == num_steps
 
 
 def test_a_text_that_is_cut_off_has_not_ended() -> None:

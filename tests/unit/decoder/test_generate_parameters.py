@@ -9,14 +9,14 @@ from contracts.generation import GenerateParameters
 from contracts.model_package.manifest import Generation, Limits, Manifest
 from contracts.model_package.package import PackageError
 from workers.decoder.parameters import not_followed, sampling_of
-from workers.runtime.decoding.defaults import check_defaults, seed_of
 from workers.runtime.decoding.request import Constraints, Sampling
+from workers.runtime.decoding.sampling.defaults import check_defaults, seed_of
 
 MANIFEST = Manifest(
     name="tiny", family="decoder", task="generate", graph="decoder-slots", source="tests", revision="1", licence="mit",
     files={}, limits=Limits(max_tokens=16),
 )  # fmt: skip
-GREEDY, DRAWING = Generation(), Generation(do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1)
+GREEDY, SAMPLED = Generation(), Generation(do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1)
 
 
 def sampling(parameters: dict[str, Any], generation: Generation = GREEDY) -> Sampling:
@@ -46,16 +46,16 @@ def test_tokens_are_drawn_if_the_request_or_else_the_package_says_so(
     parameters: dict[str, Any], by_a_greedy_package: bool, by_a_drawing_one: bool
 ) -> None:
     assert sampling(parameters).do_sample is by_a_greedy_package
-    assert sampling(parameters, DRAWING).do_sample is by_a_drawing_one
+    assert sampling(parameters, SAMPLED).do_sample is by_a_drawing_one
 
 
 def test_the_package_fills_in_what_the_request_leaves_open() -> None:
-    assert sampling({}, DRAWING) == Sampling(
+    assert sampling({}, SAMPLED) == Sampling(
         do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1, seed=7, stream_number=2
     )
     asked = {"temperature": 2.0, "top_k": 0, "top_p": 1.0, "min_p": 0.1, "typical_p": 0.3, "repetition_penalty": 1.0}
     more = {"frequency_penalty": -1.0, "presence_penalty": 0.5}
-    assert sampling(asked | more, DRAWING) == Sampling(do_sample=True, seed=7, stream_number=2, **(asked | more))
+    assert sampling(asked | more, SAMPLED) == Sampling(do_sample=True, seed=7, stream_number=2, **(asked | more))
 
 
 def test_temperature_0_leaves_no_division_by_0_behind() -> None:
@@ -104,11 +104,11 @@ def test_a_jobs_own_seed_is_the_same_for_each_attempt_and_can_be_sent_back() -> 
     ],
 )
 def test_defaults_that_nobody_could_follow_are_refused(wrong: dict[str, Any]) -> None:
-    check_defaults(MANIFEST, DRAWING, 100)
+    check_defaults(MANIFEST, SAMPLED, 100)
     with pytest.raises(PackageError, match=next(iter(wrong))):
         check_defaults(MANIFEST, Generation(**wrong), 100)
 
 
 def test_defaults_without_code_are_told() -> None:
-    assert not_followed(DRAWING) == []
+    assert not_followed(SAMPLED) == []
     assert not_followed(Generation(num_beams=4, no_repeat_ngram_size=3)) == ["num_beams"]

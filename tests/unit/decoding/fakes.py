@@ -13,6 +13,7 @@ from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Ids
+from workers.runtime.decoding.sequences.prefill import ChunkedPrefill, EncoderPrefill, Prefill
 from workers.runtime.decoding.text.text_stream import Vocabulary
 
 VOCABULARY = 64
@@ -169,6 +170,11 @@ class FakeModel:
         self.tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         self.tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=False)
         self.vocabulary = Vocabulary(self.tokenizer)
+
+    def prefill(self, request: GenerationRequest, slots: list[int]) -> Prefill:
+        if isinstance(self.cache, FakeEncoderDecoderCache):
+            return EncoderPrefill(self.cache, slots, request.source_ids, request.prompt_ids.tolist())
+        return ChunkedPrefill(self.cache, slots[0], request.prompt_ids)
 
 
 class Listener:

@@ -76,7 +76,7 @@ def test_an_end_token_ends_the_text_and_is_counted_but_not_shown(engine: Decodin
 def test_a_stop_text_ends_it_across_tokens_and_is_not_shown(engine: DecodingEngine, model: FakeModel) -> None:
     whole = answer([2, 2], 12)
     stop = text_of(whole)[len(text_of(whole[:4])) - 1 : len(text_of(whole[:6])) - 1]
-    handle = engine.submit(model, [request([2, 2], 12, stops=(stop,))], make_attempt())
+    handle = engine.submit(model, [request([2, 2], 12, stop_strings=(stop,))], make_attempt())
     (text,) = written(handle)
     assert text.text == text_of(whole).partition(stop)[0]
     assert text.finish_reason == "stop_sequence" and text.num_tokens <= 6

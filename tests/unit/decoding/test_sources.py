@@ -47,8 +47,8 @@ def ask(source: Sequence[int], num_tokens: int = 8, **changes: object) -> Genera
 
 def searched(asked: GenerationRequest) -> list[list[int]]:
     """Return what a search finds that is driven by hand, every beam with a history of its own."""
-    assert asked.source_ids is not None and asked.beams is not None
-    search, source = BeamSearch(asked), asked.source_ids.tolist()
+    assert asked.beams is not None
+    search, source = BeamSearch(asked, asked.beams), asked.source_ids.tolist()
     beams = [list(PREFIX) for _ in range(asked.beams.num_beams)]
     while not search.finished:
         found = search.advance(np.stack([source_logits(source, beam) for beam in beams]))

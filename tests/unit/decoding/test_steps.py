@@ -14,7 +14,7 @@ from tests.unit.decoding.fakes import (
     written,
 )
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.prefill import MAX_CHUNK_TOKENS
+from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 
 
 def test_a_long_prompt_is_read_in_pieces_between_which_the_others_go_on() -> None:

@@ -5,14 +5,14 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.runtime.decoding.waiting_queue import WaitingQueue
+from workers.runtime.decoding.scheduling.waiting_queue import WaitingQueue
 
 
 def taken(line: WaitingQueue[str, int]) -> list[tuple[str, int]]:
     found = []
-    while first := line.first():
-        assert line.take() == first[1]
-        found.append(first)
+    while waiting := line.peek():
+        assert line.pop() == waiting[1]
+        found.append(waiting)
     return found
 
 
@@ -36,16 +36,16 @@ def test_a_job_of_many_texts_gets_every_second_turn_beside_others() -> None:
 def test_who_is_first_stays_first_until_taken() -> None:
     line: WaitingQueue[str, int] = WaitingQueue()
     line.add("a", [0])
-    assert line.first() == line.first() == ("a", 0)
+    assert line.peek() == line.peek() == ("a", 0)
     line.add("b", [0])
-    assert line.first() == ("a", 0)
+    assert line.peek() == ("a", 0)
 
 
 def test_nothing_is_nothing() -> None:
     line: WaitingQueue[str, int] = WaitingQueue()
     line.add("empty", [])
-    line.discard("unknown")
-    assert line.first() is None and len(line) == 0 and list(line.jobs) == []
+    line.remove("unknown")
+    assert line.peek() is None and len(line) == 0 and list(line.jobs) == []
 
 
 @settings(derandomize=True, deadline=None)
@@ -57,13 +57,13 @@ def test_all_that_is_not_discarded_comes_once_and_nobody_is_overtaken_more_than_
     for job, size in enumerate(sizes):
         line.add(job, range(size))
     for job in discarded:
-        line.discard(job)
+        line.remove(job)
     kept = {job: size for job, size in enumerate(sizes) if job not in discarded}
     assert len(line) == sum(kept.values())
     found = []
-    while first := line.first():
-        line.take()
-        found.append(first)
+    while waiting := line.peek():
+        line.pop()
+        found.append(waiting)
     assert sorted(found) == [(job, index) for job, size in kept.items() for index in range(size)]
     for job, size in kept.items():
         places = [place for place, (owner, _) in enumerate(found) if owner == job]

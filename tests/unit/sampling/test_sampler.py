@@ -27,7 +27,7 @@ def suppressing(*token_ids: int) -> Constraints:
 
 def chosen(sampling: Sampling, rows: list[Array]) -> list[int]:
     sampler = sampler_of(sampling)
-    return [sampler.choose(row).token_id for row in rows]
+    return [sampler.sample(row).token_id for row in rows]
 
 
 def random_rows(seed: int, num: int = 20, vocabulary: int = 500) -> list[Array]:
@@ -45,7 +45,7 @@ def test_logits_are_not_changed() -> None:
     sampling = Sampling(do_sample=True, temperature=0.5, top_p=0.9, constraints=suppressing(3), **penalties)  # type: ignore[arg-type]
     sampler = sampler_of(sampling)
     for _ in range(3):
-        sampler.choose(row, logprobs=True, top_n=5)
+        sampler.sample(row, logprobs=True, top_n=5)
     np.testing.assert_array_equal(row, before)
 
 
@@ -122,12 +122,12 @@ def test_suppressed_tokens_are_never_written() -> None:
 def test_logits_that_nothing_can_be_chosen_from(row: Array, sentence: str, do_sample: bool) -> None:
     sampler = sampler_of(Sampling(do_sample=do_sample, repetition_penalty=1.5, constraints=suppressing(0)), PROMPT[:1])
     with pytest.raises(RuntimeError, match=sentence):
-        sampler.choose(row, logprobs=True, top_n=2)
+        sampler.sample(row, logprobs=True, top_n=2)
 
 
 def test_nan_is_found_even_where_a_token_is_suppressed() -> None:
     with pytest.raises(RuntimeError, match="NaN"):
-        sampler_of(Sampling(constraints=suppressing(0))).choose(logits(np.nan, 1, 2))
+        sampler_of(Sampling(constraints=suppressing(0))).sample(logits(np.nan, 1, 2))
 
 
 @given(st.lists(st.floats(-60, 60, width=32), min_size=1, max_size=400), st.integers(0, 20))
@@ -137,7 +137,7 @@ def test_log_probabilities_are_those_of_the_raw_logits(values: list[float], top_
     wide = row.astype(np.float64)
     expected = wide - wide.max() - np.log(np.exp(wide - wide.max()).sum())
     sampling = Sampling(do_sample=True, temperature=0.1, top_k=3, repetition_penalty=3.0)
-    choice = sampler_of(sampling, np.zeros(1, np.int64)).choose(row, logprobs=True, top_n=top_n)
+    choice = sampler_of(sampling, np.zeros(1, np.int64)).sample(row, logprobs=True, top_n=top_n)
     assert choice.logprob == pytest.approx(expected[choice.token_id], abs=2e-6)
     request = np.argsort(-row, kind="stable")[:top_n].tolist()
     assert [token for token, _ in choice.top] == request
@@ -145,12 +145,12 @@ def test_log_probabilities_are_those_of_the_raw_logits(values: list[float], top_
 
 
 def test_log_probabilities_of_huge_logits_and_of_impossible_tokens() -> None:
-    choice = sampler_of(Sampling()).choose(logits(1e38, 1e38, -1e38, -np.inf), logprobs=True, top_n=20)
+    choice = sampler_of(Sampling()).sample(logits(1e38, 1e38, -1e38, -np.inf), logprobs=True, top_n=20)
     assert choice.logprob == pytest.approx(np.log(0.5))
     assert [token for token, _ in choice.top] == [0, 1, 2]
     assert all(np.isfinite(logprob) for _, logprob in choice.top)
 
 
 def test_nobody_asked_for_log_probabilities() -> None:
-    choice = sampler_of(Sampling()).choose(logits(1, 2), logprobs=False, top_n=5)
+    choice = sampler_of(Sampling()).sample(logits(1, 2), logprobs=False, top_n=5)
     assert (choice.token_id, choice.top, np.isnan(choice.logprob)) == (1, [], True)

@@ -1,1 +1,1 @@
-"""The decoding loop: many texts that are written side by side, a token each at every step."""
+"""Continuous batching of generation: all jobs share every decode step, and join and leave between steps."""

@@ -17,9 +17,9 @@ from contracts.generation import TextDelta
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.handle import RequestHandle, StreamTransform
 from workers.runtime.decoding.metrics import DecodingMetrics
+from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
-from workers.runtime.decoding.scheduler import Deltas, Scheduler
-from workers.runtime.decoding.sequence_group import DecodingModel
+from workers.runtime.decoding.scheduling.scheduler import Deltas, Scheduler
 from workers.runtime.inference.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class DecodingEngine:
         scheduler = self._schedulers.get(request.model)
         if request.cancel:
             if scheduler is not None:
-                scheduler.drop(request.handle)
+                scheduler.remove(request.handle)
             return
         if scheduler is None:
             scheduler = self._schedulers[request.model] = Scheduler(request.model, self._metrics)
@@ -130,10 +130,10 @@ class DecodingEngine:
         for model, scheduler in list(self._schedulers.items()):
             try:
                 scheduler.step(partial(self._emit, scheduler))
-            except BaseException as error:  # a fault of ours, and nobody may wait for ever because of it
-                logger.exception("a turn failed", extra={"model": model.name})
+            except BaseException as error:  # a bug of ours, and no job may wait for ever because of it
+                logger.exception("a scheduler step failed", extra={"model": model.name})
                 for handle in scheduler.handles:
-                    scheduler.end(handle, error)
+                    scheduler.fail(handle, error)
             if not scheduler:
                 del self._schedulers[model]
 

@@ -1,4 +1,4 @@
-"""What the decoding loop has done since it started; written by the inference thread, read by the heartbeat."""
+"""Counters of the decoding engine: written by the inference thread, read by the heartbeat."""
 
 import time
 from bisect import bisect_left
@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from contracts.figures import DURATION_BOUNDS_S, Durations
+from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 from workers.runtime.inference.stats import Stats
 
 
 class Histogram:
-    """Counts of durations by ``DURATION_BOUNDS_S``."""
+    """Counts of durations in buckets with the upper bounds ``DURATION_BOUNDS_S``."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(DURATION_BOUNDS_S) + 1)
@@ -22,29 +23,41 @@ class Histogram:
         self._sum_s += duration_s
 
     def read(self) -> Durations:
-        """Return the counts as they stand."""
+        """Return the counts so far."""
         return Durations(list(self._counts), self._sum_s)
 
 
 class DecodingMetrics:
-    """Counters of all models of a worker."""
+    """Counters over all models of a worker."""
 
     def __init__(self) -> None:
         self.calls = Stats()
-        """Model calls, with the new tokens of their rows."""
+        """Model calls and the new tokens in them."""
         self.tokens_in = 0
+        """Prefilled tokens."""
         self.tokens_out = 0
+        """Decoded tokens, one for each step of a group."""
         self.first_token = Histogram()
         self.token_gap = Histogram()
         self.busy_since: float | None = None
-        """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
+        """``time.monotonic()`` at the start of the current model call; the watchdog reads it."""
 
     @contextmanager
-    def calling(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Count a model call with so many new tokens in each row, and show that it runs."""
+    def model_call(self, lengths: Sequence[int]) -> Iterator[None]:
+        """Count a model call that appends so many tokens to each slot, and show that it runs."""
         self.busy_since = time.monotonic()
         try:
             yield
         finally:
             self.busy_since = None
         self.calls.count(lengths)
+
+    def count_token(self, group: SequenceGroup) -> None:
+        """Count the token that a group was just given, and the time since the one before it."""
+        now = time.perf_counter()
+        self.tokens_out += 1
+        if group.num_generated > 1:
+            self.token_gap.add(now - group.last_token_at)
+        elif (first_s := group.handle.has_token()) is not None:
+            self.first_token.add(first_s)
+        group.last_token_at = now

@@ -1,4 +1,4 @@
-"""What is asked of the decoding loop: one text to write, with all that decides how."""
+"""Requests to the decoding engine and their outputs, in token ids: one text to generate, and how."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,31 +13,31 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Constraints:
-    """What must or must not be written, however likely it is. Names are those of transformers' ``generate``."""
+    """What must or must not be generated. The names are those of transformers' ``generate``."""
 
     no_repeat_ngram_size: int = 0
-    """0: any sequence of tokens may come again."""
+    """0: n-grams may repeat."""
     bad_words: tuple[tuple[int, ...], ...] = ()
-    """Sequences of tokens that are never written."""
+    """Token sequences that are never generated."""
     min_length: int = 0
-    """No end of text before the decoder holds so many tokens, its prefix included."""
+    """No end-of-sequence token before the decoder holds this many tokens, its prompt or prefix included."""
     min_new_tokens: int = 0
-    """No end of text before so many tokens are written. Above 0 it takes the place of ``min_length``."""
+    """No end-of-sequence token before this many tokens are generated. Above 0 it replaces ``min_length``."""
     forced_bos_token_id: int | None = None
-    """Written first, where the decoder's prefix is its start token alone."""
+    """The first token, if the decoder's prefix is its start token alone."""
     forced_eos_token_ids: tuple[int, ...] = ()
-    """Written last, where the text would become too long. Of several, the one of the lowest id."""
+    """The last token of a sequence that reaches its maximum length; if there are several, the one of the lowest id."""
     suppress_tokens: tuple[int, ...] = ()
-    """Tokens that are never written."""
+    """Tokens that are never generated."""
     begin_suppress_tokens: tuple[int, ...] = ()
-    """Tokens that are not written first."""
+    """Tokens that are not generated first."""
 
 
 @dataclass(frozen=True)
 class Beams:
-    """Beam search: the texts of an order are those with the highest scores among what so many beams have found.
+    """Beam search. The names are those of transformers' ``generate``.
 
-    A score is the sum of a text's log-probabilities, divided by its length to the power of ``length_penalty``.
+    The score of a text is the sum of its log-probabilities, divided by its length to the power of ``length_penalty``.
     """
 
     num_beams: int
@@ -46,21 +46,21 @@ class Beams:
     """At most ``num_beams``."""
     length_penalty: float = 1.0
     early_stopping: bool | Literal["never"] = False
-    """True: the search ends with as many ended texts as there are beams. False: also when what runs is unlikely to
-    become better than those. ``never``: when it can't."""
+    """True: stop as soon as there are ``num_beams`` finished texts. False: also require that the running beams are
+    unlikely to become better. ``never``: require that they can't."""
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How a token is chosen from logits. The steps and their order are those of transformers' ``generate``.
 
-    All numbers are checked and finite. ``temperature`` 0 is not among them: that is ``do_sample`` False.
+    All numbers are validated and finite. A ``temperature`` of 0 is expressed by ``do_sample`` False.
     """
 
     do_sample: bool = False
     temperature: float = 1.0
     top_k: int = 0
-    """0: all."""
+    """0: no limit."""
     top_p: float = 1.0
     min_p: float = 0.0
     typical_p: float = 1.0
@@ -68,72 +68,76 @@ class Sampling:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     seed: int = 0
-    """Of 64 bits. With ``stream_number`` it alone decides what is drawn."""
+    """64 bits. The random numbers depend on it and on ``stream_number`` alone."""
     stream_number: int = 0
-    """Which of several texts with the same seed this is."""
+    """Distinguishes several texts with the same seed."""
     constraints: Constraints = Constraints()
+
+
+def _no_ids() -> Ids:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """One text to write; with ``beams``, the best of those that a search finds."""
+    """One text to generate; with ``beams``, the best texts of one search."""
 
     prompt_ids: Ids
-    """int64 [tokens], at least one; each below the model's vocabulary. Of an encoder-decoder: the decoder's prefix."""
+    """int64 [tokens], at least one, each below the model's vocabulary. Encoder-decoders: the decoder's prefix."""
     max_new_tokens: int
-    """At least 1; with the prompt at most the cache's ``max_tokens``."""
-    source_ids: Ids | None = None
-    """Encoder-decoders: what the encoder reads, int64 [tokens], at least one."""
+    """At least 1; together with the prompt at most the cache's ``max_tokens``."""
+    source_ids: Ids = field(default_factory=_no_ids)
+    """Encoder-decoders: the encoder's input, int64 [tokens], at least one. Decoders: empty."""
     sampling: Sampling = Sampling()
     beams: Beams | None = None
     eos_token_ids: frozenset[int] = frozenset()
-    stops: tuple[str, ...] = ()
+    stop_strings: tuple[str, ...] = ()
     logprobs: bool = False
-    """Whether tokens are told with their log-probabilities; if not, there are no tokens in the result."""
+    """Whether the output has the tokens with their log-probabilities; without, it has no tokens."""
     ranked: bool = False
-    """Whether its mean log-probability is told, even where those of its tokens are not."""
+    """Whether the output has its mean log-probability, even without ``logprobs``."""
     top_n_tokens: int = 0
     stream: bool = False
-    """Whether the text is told as it grows."""
+    """Whether deltas are emitted while the text is generated."""
     input: int = 0
     sequence: int = 0
-    """Which of the job's inputs, and which of its texts, this is: `contracts.generation.TextDelta`. The texts of a
-    search are numbered from here."""
+    """Which input of the job this text belongs to, and which of its texts it is: `contracts.generation.TextDelta`. The
+    texts of a search are numbered from here."""
     part: int = 0
-    """Which part of that input, where inputs are read in parts."""
+    """Which part of the input this is, where inputs are split."""
 
     @property
-    def num_places(self) -> int:
-        """Texts that grow at once."""
+    def num_slots(self) -> int:
+        """Sequences that are generated at once, each with a slot in the cache."""
         return self.beams.num_beams if self.beams else 1
 
     @property
     def max_length(self) -> int:
-        """Most tokens that the text may come to hold, its prompt included."""
+        """Most tokens that a sequence can come to, its prompt included."""
         return len(self.prompt_ids) + self.max_new_tokens
 
 
 @dataclass(frozen=True)
 class SampledToken:
-    """A chosen token. Log-probabilities are of the raw logits, natural, and NaN where nobody asked for them."""
+    """A chosen token. Its log-probabilities are natural ones of the raw logits, and NaN unless requested."""
 
     token_id: int
     logprob: float = float("nan")
     top: list[tuple[int, float]] = field(default_factory=list)
-    """(token id, log-probability), the likeliest first."""
+    """(token id, log-probability) of the likeliest tokens, in descending order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationOutput:
-    """A text that was written to its end."""
+    """A finished text."""
 
     request: GenerationRequest
     text: str
-    """Without the stop text that ended it, and without special tokens."""
+    """Without the stop string that ended it, and without special tokens."""
     finish_reason: FinishReason
     num_tokens: int
-    """Tokens that were written, the one that ended the text included."""
+    """Generated tokens, the end-of-sequence token included."""
     tokens: list[Token]
     top_tokens: list[list[Token]]
     mean_logprob: float
-    """Of its tokens; NaN unless it or their log-probabilities were asked for. Of a search: the score."""
+    """NaN unless ``logprobs`` or ``ranked`` was requested. Beam search: the score."""

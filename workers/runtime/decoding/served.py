@@ -8,8 +8,8 @@ from contracts.jobs import Answer, Claim
 from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.publisher import Publisher
-from workers.runtime.decoding.sequence_group import DecodingModel
 from workers.runtime.decoding.work import DecodingWork
 
 

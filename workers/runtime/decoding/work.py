@@ -9,8 +9,8 @@ from contracts.jobs import Timings
 from workers.runtime.attempts.attempt import Attempt, await_handle, milliseconds
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle, StreamTransform
+from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
-from workers.runtime.decoding.sequence_group import DecodingModel
 
 FLUSH_S = 10.0
 """Longest wait for a job's last pieces to be told. Only a store that is out of reach takes that long, and it would not

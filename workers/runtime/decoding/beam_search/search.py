@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.request import GenerationRequest, Ids
+from workers.runtime.decoding.request import Beams, GenerationRequest, Ids
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 from workers.runtime.decoding.sampling.sampler import NOTHING_LEFT, largest_of
 from workers.runtime.decoding.sampling.warpers import ids_of_largest
@@ -73,9 +73,8 @@ class _Candidate:
 class BeamSearch:
     """The search of one order. Used by one thread."""
 
-    def __init__(self, request: GenerationRequest) -> None:
-        assert request.beams is not None  # noqa: S101 (who calls has looked)
-        self._beams = request.beams
+    def __init__(self, request: GenerationRequest, beams: Beams) -> None:
+        self._beams = beams
         self._max_new_tokens = request.max_new_tokens
         self._ends = request.eos_token_ids
         self._num_candidates = max(2, 1 + len(self._ends)) * self._beams.num_beams
@@ -84,7 +83,7 @@ class BeamSearch:
         """The likeliest first. Fewer than ``num_beams`` where fewer texts are possible; the others are stand-ins."""
         self._found: list[_Candidate] = []
         """Texts that have ended, with their final scores, the best first."""
-        self.num_written = 0
+        self.num_generated = 0
         """Tokens of each beam."""
         self.finished = False
 
@@ -102,8 +101,8 @@ class BeamSearch:
         candidates = self._candidates(logits)
         if not candidates and not self._found:
             raise RuntimeError(NOTHING_LEFT)
-        self.num_written += 1
-        is_last = self.num_written == self._max_new_tokens
+        self.num_generated += 1
+        is_last = self.num_generated == self._max_new_tokens
         ended = [is_last or candidate.node.token_id in self._ends for candidate in candidates]
         # Those behind the first are only there to go on with.
         hopefuls = zip(candidates[: self._beams.num_beams], ended, strict=False)
@@ -141,7 +140,7 @@ class BeamSearch:
         return _Node(token_id, self._running[parent].last)
 
     def _add_found(self, ended: list[_Candidate]) -> None:
-        divisor = self._divisor(self.num_written)
+        divisor = self._divisor(self.num_generated)
         found = [_Candidate(each.score / divisor, each.parent, each.node) for each in ended]
         self._found = sorted(self._found + found, key=lambda each: -each.score)[: self._beams.num_beams]
 
@@ -166,7 +165,7 @@ class BeamSearch:
         if beams.early_stopping is True:
             return True
         longest = beams.early_stopping == "never" and beams.length_penalty > 0
-        hoped_for = best_score / self._divisor(self._max_new_tokens if longest else self.num_written)
+        hoped_for = best_score / self._divisor(self._max_new_tokens if longest else self.num_generated)
         return not hoped_for > self._found[-1].score
 
     def _divisor(self, num_tokens: int) -> np.float32:

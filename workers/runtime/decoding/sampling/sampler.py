@@ -22,7 +22,7 @@ class Sampler:
         self._processors = LogitsProcessors(request)
         self._numbers = _Numbers(sampling.seed, sampling.stream_number) if sampling.do_sample else None
 
-    def choose(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> SampledToken:
+    def sample(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> SampledToken:
         """Choose the next token. Of equally likely ones the greedy choice is the one of the lowest id.
 
         Args:

@@ -1,7 +1,7 @@
-"""Who is next: jobs take turns, and the texts of one job come in order. Pure bookkeeping.
+"""The waiting queue: jobs take turns (round robin), and the requests of one job keep their order.
 
-With one text a job this is first come, first served. A job of a thousand texts does not hold up the one behind it, and
-gets every second turn beside it.
+With one request per job this is first come, first served. A job of a thousand requests does not hold up the jobs behind
+it: it gets every second turn beside one other job.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class WaitingQueue(Generic[Job, Item]):
-    """Items of several jobs, in the order in which they are to be served."""
+    """The waiting items of several jobs."""
 
     def __init__(self) -> None:
         self._turns: deque[Job] = deque()
@@ -24,25 +24,28 @@ class WaitingQueue(Generic[Job, Item]):
 
     @property
     def jobs(self) -> Iterable[Job]:
-        """The jobs with items in the line."""
+        """The jobs with waiting items."""
         return self._items.keys()
 
     def add(self, job: Job, items: Iterable[Item]) -> None:
-        """Put the items of a new job at the end of the line."""
+        """Append a new job with its items."""
         waiting = deque(items)
         if waiting:
             self._items[job] = waiting
             self._turns.append(job)
 
-    def first(self) -> tuple[Job, Item] | None:
-        """Return whose turn it is, and leave it there: who does not fit yet must not be overtaken for ever."""
+    def peek(self) -> tuple[Job, Item] | None:
+        """Return the next job and its next item, or None if nothing waits.
+
+        Both stay in the queue: an item that does not fit yet must not be overtaken, or it could wait for ever.
+        """
         return (self._turns[0], self._items[self._turns[0]][0]) if self._turns else None
 
-    def take(self) -> Item:
-        """Remove and return what ``first`` returned; its job goes to the end of the line.
+    def pop(self) -> Item:
+        """Remove and return the item that ``peek`` returned; its job goes to the end of the queue.
 
         Raises:
-            IndexError: there is nothing.
+            IndexError: nothing waits.
         """
         job = self._turns.popleft()
         item = self._items[job].popleft()
@@ -52,7 +55,7 @@ class WaitingQueue(Generic[Job, Item]):
             del self._items[job]
         return item
 
-    def discard(self, job: Job) -> None:
-        """Forget a job's items."""
+    def remove(self, job: Job) -> None:
+        """Remove a job with all its items, if it waits."""
         if self._items.pop(job, None) is not None:
             self._turns.remove(job)

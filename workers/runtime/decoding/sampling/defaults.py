@@ -12,7 +12,7 @@ from workers.runtime.decoding.request import Constraints, Sampling
 
 SEED_BITS = 63
 """Of a seed that we choose: any JSON library can hold it, and a client can send it back."""
-DRAWING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+SAMPLING_PARAMETERS = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 """Parameters that say how tokens are drawn; one of them given means that they are to be."""
 
 
@@ -20,7 +20,7 @@ def default_sampling(parameters: SamplingParameters, generation: Generation, *, 
     """Return how tokens are chosen for one text: as the request says, else as the package does."""
     temperature = given(parameters.temperature, generation.temperature)
     return Sampling(
-        do_sample=draws(parameters, generation),
+        do_sample=does_sample(parameters, generation),
         temperature=temperature or 1.0,
         top_k=given(parameters.top_k, generation.top_k),
         top_p=given(parameters.top_p, generation.top_p),
@@ -32,13 +32,13 @@ def default_sampling(parameters: SamplingParameters, generation: Generation, *, 
     )
 
 
-def draws(parameters: SamplingParameters, generation: Generation) -> bool:
+def does_sample(parameters: SamplingParameters, generation: Generation) -> bool:
     """Return whether tokens are drawn. A temperature of 0 means that they are not, whatever else is said."""
     if given(parameters.temperature, generation.temperature) == 0:
         return False
     if parameters.do_sample is not None:
         return parameters.do_sample
-    return generation.do_sample or any(getattr(parameters, name) is not None for name in DRAWING)
+    return generation.do_sample or any(getattr(parameters, name) is not None for name in SAMPLING_PARAMETERS)
 
 
 def seed_of(job_id: str) -> int:

@@ -1,0 +1,1 @@
+"""Scheduling: which sequences share the next model call, and who waits."""

@@ -1,0 +1,154 @@
+"""The scheduler of one model: continuous batching, with chunked prefill between the decode steps.
+
+A step prefills a bounded part of the waiting inputs, oldest first, and then decodes one token for every sequence whose
+prefill is complete, in one model call. So a long prompt delays the other sequences by one chunk per step, and a
+sequence that finishes makes room for the next one at once. The source of an encoder is one chunk, however long it is.
+"""
+
+import logging
+from collections.abc import Callable
+
+from contracts.generation import TextDelta
+from workers.runtime.attempts.attempt import AttemptStopped
+from workers.runtime.attempts.failures import as_job_error
+from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.metrics import DecodingMetrics
+from workers.runtime.decoding.model import DecodingModel
+from workers.runtime.decoding.scheduling.model_calls import ModelCalls
+from workers.runtime.decoding.scheduling.running_groups import RunningGroups
+from workers.runtime.decoding.scheduling.waiting_queue import WaitingQueue
+from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
+from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
+
+logger = logging.getLogger(__name__)
+MAX_IDLE_CHUNKS = 4
+"""Chunks that a step prefills while no sequence waits for its next token."""
+Deltas = list[tuple[RequestHandle, TextDelta]]
+
+
+class Scheduler:
+    """All requests for one model. Used by the inference thread only, except ``num_running`` and ``num_waiting``."""
+
+    def __init__(self, model: DecodingModel, metrics: DecodingMetrics) -> None:
+        self._name = model.name
+        self._metrics = metrics
+        self._waiting: WaitingQueue[RequestHandle, int] = WaitingQueue()
+        self._running = RunningGroups(model)
+        self._calls = ModelCalls(model.cache, self._running, metrics, self._fail_group)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self._running) or self._waiting.peek() is not None
+
+    @property
+    def num_running(self) -> int:
+        """Slots of the cache that are in use."""
+        return self._running.num_slots
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for slots."""
+        return len(self._waiting)
+
+    @property
+    def handles(self) -> list[RequestHandle]:
+        """The jobs that run or wait here, each once."""
+        return list(dict.fromkeys((*(group.handle for group in self._running), *self._waiting.jobs)))
+
+    def add(self, handle: RequestHandle) -> None:
+        """Queue all requests of a job."""
+        self._waiting.add(handle, range(len(handle.requests)))
+
+    def remove(self, handle: RequestHandle) -> None:
+        """Drop all requests of a job, whether they run or wait."""
+        self._waiting.remove(handle)
+        for group in [group for group in self._running if group.handle is handle]:
+            self._running.remove(group)
+
+    def fail(self, handle: RequestHandle, error: BaseException) -> None:
+        """End a job without results."""
+        self.remove(handle)
+        handle.fail(error if isinstance(error, AttemptStopped) else as_job_error(error))
+
+    def step(self, emit: Callable[[Deltas], None]) -> None:
+        """Advance all requests: admit, prefill, decode, emit, finish."""
+        self._remove_stopped()
+        self._admit()
+        try:
+            # First tokens are emitted before the decode step, which would delay them by its whole duration.
+            if deltas := self._prefill():
+                emit(deltas)
+                self._running.deliver_finished()
+            # Also without deltas: the sink finds out which jobs must stop, those that are not streamed too.
+            emit(self._decode())
+        finally:
+            # Outputs follow the deltas, because the store refuses events of a job that has ended. They are delivered
+            # even if the sink failed: nothing else would finish these requests.
+            self._running.deliver_finished()
+
+    def _remove_stopped(self) -> None:
+        for handle in self.handles:
+            if handle.attempt.should_stop:
+                self.fail(handle, AttemptStopped())
+
+    def _admit(self) -> None:
+        """Start waiting requests in their order, as long as there is room."""
+        while waiting := self._waiting.peek():
+            handle, index = waiting
+            if not self._running.can_join(handle):
+                return
+            try:
+                if not self._running.start(handle, index):
+                    return
+            except Exception as error:
+                self._log_failure(error)
+                self.fail(handle, error)
+                continue
+            self._waiting.pop()
+            handle.started()
+
+    def _prefill(self) -> Deltas:
+        """Run prefill calls, oldest first, up to the token budget of a step; at least one."""
+        budget = MAX_CHUNK_TOKENS * (1 if self._running.decoding else MAX_IDLE_CHUNKS)
+        num_tokens, deltas = 0, Deltas()
+        while self._running.prefilling:
+            group = self._running.prefilling[0]
+            num_next_tokens = group.prefill.num_next_tokens
+            if num_tokens and num_tokens + num_next_tokens > budget:
+                break
+            num_tokens += num_next_tokens
+            logits = self._calls.prefill(group)
+            if not group.prefill.num_next_tokens:
+                self._running.start_decoding(group)
+            if logits is not None:
+                deltas += self._append(group, logits)
+        return deltas
+
+    def _decode(self) -> Deltas:
+        """Run a decode step of all groups whose prefill is complete."""
+        deltas = Deltas()
+        for group, logits in self._calls.decode(list(self._running.decoding)):
+            if group.advance_prefix():
+                deltas += self._append(group, logits)
+        return deltas
+
+    def _append(self, group: SequenceGroup, logits: Floats) -> Deltas:
+        """Let a group choose its next tokens, and note whether that finishes it."""
+        if group not in self._running.decoding:
+            return []  # another group of the same job has failed in this step
+        try:
+            deltas = group.handle.transform(group.request, group.append(logits))
+        except Exception as error:
+            self._fail_group(group, error)
+            return []
+        self._metrics.count_token(group)
+        if group.outputs:
+            self._running.finish(group)
+        return [(group.handle, delta) for delta in deltas]
+
+    def _fail_group(self, group: SequenceGroup, error: BaseException) -> None:
+        self._log_failure(error)
+        self.fail(group.handle, error)
+
+    def _log_failure(self, error: BaseException) -> None:
+        logger.error("generation failed", exc_info=error, extra={"model": self._name})

@@ -1,0 +1,1 @@
+"""Sequences that are being generated: their prefill, their tokens and their text."""
