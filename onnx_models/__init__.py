@@ -1,5 +1,5 @@
 """The catalogue: makes model packages from transformers weights, checks them against torch, and lists them.
 
-Export and verify need the environment of ``requirements-export.txt``; listing needs only what a worker has. Workers
-know this folder through the packages on disk, never by import.
+`export` and `verify` need the environment of ``requirements-export.txt``; the other commands run in a worker's
+environment. Workers read the packages that this writes and never import it.
 """

@@ -1,4 +1,4 @@
-"""``python -m onnx_models``: see `cli`."""
+"""Run the command line: ``python -m onnx_models``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What can go wrong between weights and a model package; the command line prints the message and exits with 1.
+"""Errors of exporting and verifying; the command line prints the message and exits with status 1.
 
 ExportError
 └── ParityError
@@ -9,21 +9,17 @@ from contextlib import contextmanager
 
 
 class ExportError(Exception):
-    """The package can't be made or checked; the message says why and what to do."""
+    """A package can't be exported or checked; the message says why and what to do."""
 
 
 class ParityError(ExportError):
-    """The package does not answer as the torch model does."""
+    """The package's outputs differ from those of the torch model."""
 
 
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
-    """Turn whatever a foreign library raises over a file it can't use into ``ExportError(what)``.
-
-    transformers and optimum raise nearly every kind of exception for a source that they can't take, so no list of
-    kinds would hold.
-    """
+    """Turn any exception of a library that can't use a file into ``ExportError(what)``."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # transformers and optimum raise nearly every type for an unsupported source
         raise ExportError(f"{what}: {type(error).__name__}: {error}") from error

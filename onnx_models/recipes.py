@@ -1,6 +1,6 @@
-"""Read ``recipes.toml``: recommended real models of the hub, each with what an export needs to know.
+"""Read ``recipes.toml``: recommended models of the hub, each with the options that its export needs.
 
-A recipe only fills in a command line; whether the model exports and answers as torch does is found out by the export.
+A recipe only fills in the command line. The export itself verifies that the model answers as torch does.
 """
 
 import tomllib
@@ -21,18 +21,18 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One recommended model."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-    """What the package is called, too."""
+    """Name of the recipe and of the package."""
     task: Task
     model: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
     """Hub id: owner/name."""
     revision: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{7,40}$")]
-    """Commit; shorter than 40 digits where only that is known."""
+    """Commit hash, abbreviated where the full one is not known."""
     licence: Text
     size_mb: PositiveInt
     """Weights in fp32, in MB (10^6 bytes)."""
     purpose: Text
     options: dict[Option, Pooling | PositiveInt | bool] = {}
-    """What the source does not say itself: fields of `onnx_models.exporting.exporters.ExportRequest`."""
+    """Fields of `onnx_models.exporting.exporters.ExportRequest` that the source's own files do not state."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,11 +43,11 @@ def read_recipes(path: Path = RECIPES) -> dict[str, Recipe]:
     """Return the recipes by name, in the order of the file.
 
     Raises:
-        ExportError: no such file, it is not TOML, a recipe lacks something or has too much, or two share a name.
+        ExportError: the file is missing or not TOML, a recipe has missing or unknown fields, or two share a name.
     """
     try:
         recipes = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).recipe
-    except (OSError, ValueError) as error:  # msgspec's and tomllib's errors are ValueErrors
+    except (OSError, ValueError) as error:  # msgspec and tomllib raise subclasses of ValueError
         raise ExportError(f"{path}: can't be read as recipes: {error}") from error
     by_name = {recipe.name: recipe for recipe in recipes}
     if len(by_name) < len(recipes):

@@ -90,6 +90,6 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
                 # A score is one number; as a row of one it is compared like the arrays.
                 here = np.s_[index : index + 1]
                 found.add(together[name][here], expected[name][here].numpy())
-                found.add_company(alone[name], together[name][here])
+                found.add_batched(alone[name], together[name][here])
     found.note("batches", "pictures of equal size")
     return found

@@ -89,7 +89,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
             alone, expected = served.run([row])[0], _reference(network, row)
             for name in _OUTPUTS:
                 found.add(outputs[name], expected[name])
-                found.add_company(alone[name], outputs[name])
+                found.add_batched(alone[name], outputs[name])
     return found
 
 

@@ -1,4 +1,4 @@
-"""The command line: what each command and option means. `onnx_models.command_line.commands` does it."""
+"""The argument parser: commands, options and their help. `onnx_models.command_line.commands` runs the commands."""
 
 import argparse
 import sys
@@ -13,7 +13,8 @@ from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import TASKS
 
 PACKAGES = Path("onnx_models/packages")
-"""Where workers look for packages by default. A running one takes a new version at once, a new name after a restart."""
+"""Where workers look for packages by default. A running worker loads a new version at once, and a new name when it
+is restarted."""
 _EPILOG = """\
 examples:
   python -m onnx_models recipes --task embed
@@ -24,15 +25,15 @@ examples:
   python -m onnx_models add https://example.org/my-model.tar.gz --sha256 0f3c...
   python -m onnx_models remove gpt2-int8
 
-export, verify and recipes with a source need the environment of `make setup-export`; the other commands do not.
-HF_HUB_OFFLINE=1 keeps off the network and takes what was downloaded before.
+export and verify need the environment of `make setup-export`; the other commands do not.
+HF_HUB_OFFLINE=1 uses the local cache of the hub and no network.
 """
 _SOURCE_HELP = "a folder, a hub id, or package:NAME/FOLDER inside an installed Python package; safetensors weights only"
 Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed with a message on stderr, 2 wrong usage."""
+    """Run one command and return its exit status: 0 success, 1 failure with a message on stderr, 2 wrong usage."""
     options = parser().parse_args(arguments)
     if getattr(options, "folders", ()) is None:
         options.folders = [PACKAGES]
@@ -48,10 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the whole command line; ``command`` of what it parses is the function to call."""
+    """Return the argument parser; the parsed ``command`` is the function to call."""
     whole = argparse.ArgumentParser(
         prog="python -m onnx_models",
-        description="Make, check and keep model packages: folders with graphs, a tokenizer and a manifest.",
+        description="Export, verify and manage model packages: folders with graphs, a tokenizer and a manifest.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,48 +73,52 @@ def _command(
 
 
 def _add_export(parsers: Parsers) -> None:
-    more = "It appears only when ONNX answers as torch does."
-    export = _command(parsers, "export", commands.export, "make a package from transformers weights", more)
+    more = "The package is written only if its outputs equal those of torch."
+    export = _command(parsers, "export", commands.export, "export a package from transformers weights", more)
     add = export.add_argument
     add("source", metavar="SOURCE", nargs="?", help=_SOURCE_HELP)
     add("--recipe", metavar="NAME", help="a recommended model instead of SOURCE, --task and --name: see recipes")
-    add("--task", choices=TASKS, metavar="TASK", help=f"what jobs it serves: {', '.join(TASKS)}")
-    add("--name", help="the name that jobs ask for: a-z, 0-9, dot, dash, underscore")
-    add("--output", type=Path, default=PACKAGES, metavar="DIR", help="where packages lie (default: %(default)s)")
+    add("--task", choices=TASKS, metavar="TASK", help=f"the task that it serves: {', '.join(TASKS)}")
+    add("--name", help="the name of the model in requests: a-z, 0-9, dot, dash, underscore")
+    add("--output", type=Path, default=PACKAGES, metavar="DIR", help="folder of packages (default: %(default)s)")
     add(
         "--precision",
         choices=get_args(Precision),
         default="fp32",
-        help="of the weights (default: %(default)s). int8 and int4 round weights in blocks of 32, and answers are the "
-        "same in any company; int8-dynamic rounds activations too, and answers change with their batch neighbours",
+        help="of the weights (default: %(default)s). int8 and int4 quantise weights in blocks of 32 and are batch "
+        "invariant; int8-dynamic quantises activations too, so outputs depend on the batch composition",
     )
-    add("--opset", type=_positive, help="ONNX opset of the graph (default: what the architecture was proved with)")
+    add(
+        "--opset",
+        type=_positive,
+        help="ONNX opset of the graph (default: the one that the architecture was verified with)",
+    )
     add(
         "--cache",
         choices=["slots", "concat"],
-        help="writers: a cache that grows in place, or the exporter's own",
+        help="generators: a KV cache that is updated in place (default), or optimum's, which is copied in each step",
     )
     add(
         "--pooling",
         choices=["mean", "cls", "last_token", "none"],
-        help="embed: how token vectors become one (default: as the source says)",
+        help="embed: pooling of token vectors (default: as the source says)",
     )
     add(
         "--normalize",
         action=argparse.BooleanOptionalAction,
-        help="embed: give vectors length 1 (default: as the source says)",
+        help="embed: scale vectors to length 1 (default: as the source says)",
     )
     add("--max-tokens", type=_positive, metavar="N", help="most tokens of one input (default: as the source says)")
-    add("--revision", help="hub: branch, tag or commit, recorded as the commit; folder: a label of yours")
+    add("--revision", help="hub: branch, tag or commit, recorded as the commit; folder: any label")
     add("--licence", help="licence of the weights (default: from the model card, else unknown)")
-    add("--description", help="one line on what the model is good for")
+    add("--description", help="one line on what the model is for")
     add("--languages", nargs="+", metavar="CODE", help="denoise: languages of its texts, such as en (ISO 639)")
     _add_bounds(export)
     add("--force", action="store_true", help="replace a package of that name")
 
 
 def _add_verify(parsers: Parsers) -> None:
-    more = "What is found goes into the manifest. Status 1 if they differ."
+    more = "The figures are written into the manifest. Exits with 1 if they differ too much."
     verify = _command(parsers, "verify", commands.verify, "compare a package with its reference again", more)
     _add_package(verify)
     verify.add_argument("--reference", metavar="SOURCE", help="as SOURCE of export (default: as the manifest says)")
@@ -123,8 +128,8 @@ def _add_verify(parsers: Parsers) -> None:
 
 def _add_reading(parsers: Parsers) -> None:
     listing = _command(parsers, "list", commands.list_packages, "check and list packages")
-    listing.add_argument("folders", nargs="*", type=Path, default=[PACKAGES], help="folders that packages lie in")
-    show = _command(parsers, "show", commands.show, "print what is known about a package")
+    listing.add_argument("folders", nargs="*", type=Path, default=[PACKAGES], help="folders of packages")
+    show = _command(parsers, "show", commands.show, "print a package's manifest with explanations")
     _add_package(show)
     show.add_argument("--json", action="store_true", help="the whole manifest as JSON")
     recipes = _command(parsers, "recipes", commands.recipes, "list recommended models of the hub")
@@ -133,13 +138,13 @@ def _add_reading(parsers: Parsers) -> None:
 
 def _add_keeping(parsers: Parsers) -> None:
     more = "Its files must be what its manifest lists."
-    add = _command(parsers, "add", commands.add, "take a finished package in", more)
+    add = _command(parsers, "add", commands.add, "add a finished package", more)
     add.add_argument(
-        "where", metavar="URL_OR_PATH", help="a package's folder, or a .tar.gz or .zip of it, here or on http(s)"
+        "where", metavar="URL_OR_PATH", help="a package's folder, or a .tar.gz or .zip of it: a path or an http(s) URL"
     )
-    add.add_argument("--sha256", metavar="HEX", help="what the archive must have")
+    add.add_argument("--sha256", metavar="HEX", help="expected SHA-256 of the archive")
     add.add_argument(
-        "--output", type=Path, default=PACKAGES, metavar="DIR", help="where packages lie (default: %(default)s)"
+        "--output", type=Path, default=PACKAGES, metavar="DIR", help="folder of packages (default: %(default)s)"
     )
     add.add_argument("--force", action="store_true", help="replace a package of that name")
     remove = _command(parsers, "remove", commands.remove, "delete packages")
@@ -159,14 +164,14 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=Path,
         metavar="DIR",
-        help=f"where packages lie; can be given more than once (default: {PACKAGES})",
+        help=f"folder of packages; can be given more than once (default: {PACKAGES})",
     )
 
 
 def _add_bounds(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--atol", type=float, help="fp32: largest difference from torch that passes (default: 1e-4)")
+    parser.add_argument("--atol", type=float, help="fp32: largest difference from torch to accept (default: 1e-4)")
     parser.add_argument(
-        "--min-cosine", type=float, metavar="C", help="lower precisions: smallest cosine with torch that passes"
+        "--min-cosine", type=float, metavar="C", help="lower precisions: smallest cosine with torch to accept"
     )
 
 

@@ -1,6 +1,7 @@
-"""What each command of `python -m onnx_models` does; `onnx_models.command_line.cli` reads the command line.
+"""The commands of `python -m onnx_models`; `onnx_models.command_line.cli` parses their arguments.
 
-Libraries of the export environment are imported by the commands that need them, after what needs none has been said.
+Commands import the libraries of the export environment late, so that mistakes which can be found without them are
+reported at once.
 """
 
 import argparse
@@ -26,7 +27,7 @@ _STEPS_QUANTISED = 4
 def export(options: argparse.Namespace) -> int:
     """Make a package from a source, or from a recipe."""
     fill_from_recipe(options)
-    source = open_source(options.source, options.revision)  # before torch: a mistyped name is told at once
+    source = open_source(options.source, options.revision)  # before torch is imported, which takes seconds
     from onnx_models.command_line.progress import steps
     from onnx_models.exporting.export import export_package
     from onnx_models.verification.verify import DEFAULT_ATOL
@@ -40,8 +41,8 @@ def export(options: argparse.Namespace) -> int:
         atol=DEFAULT_ATOL if options.atol is None else options.atol,
         **{name: value for name in _FROM_SOURCE if (value := getattr(options, name)) is not None},
     )
-    with steps(_STEPS.get(request.precision, _STEPS_QUANTISED)) as tell:
-        package = export_package(request, min_cosine=options.min_cosine, tell=tell)
+    with steps(_STEPS.get(request.precision, _STEPS_QUANTISED)) as report_step:
+        package = export_package(request, min_cosine=options.min_cosine, report_step=report_step)
     print(f"{package.path}: exported and verified")
     _print(package.manifest.export | package.manifest.verified)
     _warn(package.manifest)
@@ -49,10 +50,10 @@ def export(options: argparse.Namespace) -> int:
 
 
 def fill_from_recipe(options: argparse.Namespace) -> None:
-    """Fill the options that the user left out from the recipe that was named.
+    """Take options that the user did not set from the recipe.
 
     Raises:
-        ExportError: no such recipe; or none, and not all that an export needs.
+        ExportError: there is no such recipe; or no recipe is given, and a required option is missing.
     """
     if options.recipe is None:
         if missing := [name for name in ("source", "task", "name") if getattr(options, name) is None]:
@@ -77,15 +78,13 @@ def fill_from_recipe(options: argparse.Namespace) -> None:
 
 def _warn(manifest: Manifest) -> None:
     if "default_prompt" in manifest.export:
-        print(
-            "note: the source puts default_prompt before each text; workers do not, so clients have to", file=sys.stderr
-        )
+        print("note: the source prepends default_prompt to each text; workers do not, so clients must", file=sys.stderr)
     if not manifest.batch_safe:
-        print("note: answers change with their batch neighbours, so workers run each row by itself", file=sys.stderr)
+        print("note: outputs depend on the batch composition, so workers run each row by itself", file=sys.stderr)
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Compare a package with its reference again, and write what was found into its manifest."""
+    """Compare a package with its reference again, and write the figures into its manifest."""
     package = load_package(store.resolve(options.package, options.folders))
     source = open_source(*_reference(package.manifest, options))
     from onnx_models.exporting.manifest_writer import tool_versions, write_manifest
@@ -102,18 +101,18 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _reference(manifest: Manifest, options: argparse.Namespace) -> tuple[str, str | None]:
-    """Return source and revision to compare with: the user's, or where the manifest says the weights come from."""
+    """Return source and revision of the reference: the user's, or those that the manifest states."""
     if options.reference:
         return options.reference, options.revision
     if manifest.source.startswith("package:"):
         return manifest.source, None
     if re.fullmatch(r"[0-9a-f]{40}", manifest.revision):
         return manifest.source, manifest.revision
-    raise ExportError(f"{manifest.name} was made from a folder ({manifest.source}): name it with --reference")
+    raise ExportError(f"{manifest.name} was exported from a folder ({manifest.source}): give it with --reference")
 
 
 def list_packages(options: argparse.Namespace) -> int:
-    """Print a line for each package; status 1 if one can't be served."""
+    """Print a line for each package; return 1 if one is invalid."""
     rows, problems = rows_of(options.folders)
     print(as_table(rows))
     for problem in problems:
@@ -122,7 +121,7 @@ def list_packages(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print everything that is known about a package."""
+    """Print a package's manifest, explained or as JSON."""
     package = load_package(store.resolve(options.package, options.folders))
     if options.json:
         print(msgspec.json.encode(package.manifest).decode())
@@ -132,7 +131,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def add(options: argparse.Namespace) -> int:
-    """Take a finished package in."""
+    """Add a finished package."""
     package = store.add(options.where, options.output, sha256=options.sha256, force=options.force)
     print(f"{package.path}: added; task {package.manifest.task}, source {package.manifest.source}")
     return 0
@@ -147,7 +146,7 @@ def remove(options: argparse.Namespace) -> int:
 
 def recipes(options: argparse.Namespace) -> int:
     """Print the recommended models."""
-    head = ("recipe", "task", "model", "size", "licence", "what for")
+    head = ("recipe", "task", "model", "size", "licence", "purpose")
     found = [recipe for recipe in read_recipes().values() if options.task in (None, recipe.task)]
     print(
         as_table(

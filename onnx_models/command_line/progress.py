@@ -1,6 +1,6 @@
-"""Tell people at a terminal how far long work is; logs and pipes get one line a step.
+"""Progress bars at a terminal, and one line for each step in logs and pipes.
 
-tqdm is in the export environment. Where it is not, a download is announced and has no bar.
+tqdm is part of the export environment. Without it, a download prints one line and shows no bar.
 """
 
 import sys
@@ -17,7 +17,7 @@ _PERIOD_S = 0.5
 
 @contextmanager
 def counting_bytes(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """Show bytes on their way as a bar; gives the function that counts those that have come. ``total`` 0: unknown."""
+    """Show a progress bar of bytes; yield the function that adds to it. A ``total`` of 0 means unknown."""
     try:
         from tqdm import tqdm
     except ModuleNotFoundError:
@@ -30,7 +30,7 @@ def counting_bytes(what: str, total: int) -> Iterator[Callable[[int], object]]:
 
 @contextmanager
 def steps(num_steps: int) -> Iterator[Callable[[str], None]]:
-    """Show the steps of an export as a bar with a running clock; gives the function that begins a step by its name."""
+    """Show the steps of an export as a progress bar with a clock; yield the function that starts a step by its name."""
     from tqdm import tqdm
 
     begun = 0
@@ -49,7 +49,7 @@ def steps(num_steps: int) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def _refreshed(bar: "tqdm[Any]") -> Iterator[None]:
-    """Redraw a bar twice a second, so that a step of minutes is seen to be alive."""
+    """Redraw a bar twice a second: its clock shows that a step of several minutes is alive."""
     stop = threading.Event()
 
     def redraw() -> None:

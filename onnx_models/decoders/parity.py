@@ -115,7 +115,7 @@ def _compare_rows(found: Comparison, runner: Runner, reference: ReferenceDecoder
         alone = play(runner, [text])[0]
         expected = reference.logits([*text.prompt, *text.tokens])[len(text.prompt) - 1 : -1]
         found.add(alone, expected)
-        found.add_company(alone, beside)
+        found.add_batched(alone, beside)
         for logits in (alone, beside):
             found.add_tokens(logits.argmax(axis=1).tolist(), text.tokens)
         middle = len(text.prompt) // 2

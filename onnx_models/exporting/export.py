@@ -1,6 +1,6 @@
-"""Make a model package: graphs, tokenizer and manifest, checked against torch before it appears where workers look.
+"""Export a model package: graphs, tokenizer and manifest, verified against torch before workers can see it.
 
-A package is either whole and verified or not there. Needs the export environment.
+Needs the export environment.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from onnx_models.verification.verify import verified, verify
 from workers.runtime.inference.session import open_graphs
 
 Measure = Callable[[ModelPackage], Figures]
-Tell = Callable[[str], None]
+StepReporter = Callable[[str], None]
 
 
 def export_package(
@@ -27,45 +27,45 @@ def export_package(
     *,
     measure: Measure | None = None,
     min_cosine: float | None = None,
-    tell: Tell = lambda step: None,
+    report_step: StepReporter = lambda step: None,
 ) -> ModelPackage:
     """Export, verify, and move the package into place.
 
     Args:
-        request: what to make.
-        measure: called with the verified package; what it returns becomes the manifest's [quality].
+        request: source, task and options.
+        measure: evaluates the verified package; its figures become the manifest's [quality] table.
         min_cosine: smallest cosine with the reference that a quantised package may have.
-        tell: called with each step that begins, for people who watch.
+        report_step: called with the name of each step that starts.
 
     Raises:
-        ExportError: something stands in the way; nothing is left behind.
-        ParityError: ONNX and torch differ too much; nothing is left behind.
+        ExportError: the source can't be exported; no files are left behind.
+        ParityError: the outputs of ONNX and torch differ too much; no files are left behind.
     """
     with new_package(request.output, request.name, force=request.force) as folder:
-        manifest = _filled(folder, request, min_cosine, tell)
+        manifest = _filled(folder, request, min_cosine, report_step)
         if measure:
             manifest = msgspec.structs.replace(manifest, quality=measure(load_package(folder)))
             write_manifest(folder, manifest)
     return load_package(request.output / request.name)
 
 
-def _filled(folder: Path, request: ExportRequest, min_cosine: float | None, tell: Tell) -> Manifest:
-    """Make the package in ``folder``: fp32 first, so that what a smaller precision costs is known to be its own."""
-    tell("exporting")
+def _filled(folder: Path, request: ExportRequest, min_cosine: float | None, report_step: StepReporter) -> Manifest:
+    """Write the package into ``folder``: in fp32 first, so that the error of the conversion can be measured alone."""
+    report_step("exporting")
     manifest = exporter_for(request.source, request.task).make(request, folder)
     manifest = msgspec.structs.replace(manifest, export={**tool_versions(), **manifest.export})
-    tell("comparing with the reference")
+    report_step("comparing with the reference")
     manifest = _checked(folder, manifest, request, min_cosine)
     if request.precision != "fp32":
-        tell(f"converting to {request.precision}")
+        report_step(f"converting to {request.precision}")
         manifest = convert(folder, manifest, request.precision)
-        tell("measuring what that costs")
+        report_step("measuring what that costs")
         manifest = _checked(folder, manifest, request, min_cosine)
     return manifest
 
 
 def _checked(folder: Path, manifest: Manifest, request: ExportRequest, min_cosine: float | None) -> Manifest:
-    """Write the manifest, verify the package as a worker would read it, and write what was found."""
+    """Write the manifest, verify the package as a worker loads it, and write the figures into the manifest."""
     write_manifest(folder, manifest)
     try:
         package = load_package(folder)

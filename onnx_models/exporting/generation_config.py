@@ -1,4 +1,4 @@
-"""The manifest's [generation]: what transformers' ``generate`` would do by default with a source, for every generator.
+"""The manifest's [generation] table: the defaults of transformers' ``generate`` for a source.
 
 Needs the export environment.
 """
@@ -23,8 +23,9 @@ _NUMBERS = (
 def generation_table(source: Source) -> Generation:
     """Return the defaults of ``generation_config.json``, or of ``config.json`` where a source has no such file.
 
-    Special tokens that ``generation_config.json`` does not name are taken from the config. What a manifest has no
-    field for is left out, among it the strategies that no worker knows (contrastive search, groups of beams).
+    Special tokens that ``generation_config.json`` does not name are taken from the config. Settings
+    without a field in the manifest are left out, such as strategies that no worker implements (contrastive search,
+    diverse beam search).
 
     Raises:
         ExportError: transformers can't read the files.
@@ -56,7 +57,7 @@ def _read(source: Source, config: Any) -> Any:
 
 
 def _either(settings: Any, config: Any, name: str) -> Any:
-    """Return the setting, or the one of the decoder's config, or of the whole model's."""
+    """Return the setting of the generation config, else of the decoder's config, else of the model's."""
     for place in (settings, getattr(config, "decoder", None), config):
         value = getattr(place, name, None)
         if value is not None:
@@ -73,14 +74,14 @@ def _tokens(values: Any) -> list[int]:
 
 
 def _numbers(settings: Any) -> dict[str, Any]:
-    """Return the settings that are numbers; null turns each of them off, as its default does, except for top_k."""
+    """Return the numeric settings. Null disables a setting, as its default does; only top_k's default is 50."""
     stated = {name: getattr(settings, name) for name in _NUMBERS}
     stated["top_k"] = stated["top_k"] or 0
     return {name: value for name, value in stated.items() if value is not None}
 
 
 def _max_length(settings: Any) -> int | None:
-    """Return how long an answer may be by default; transformers' own 20 is nobody's statement about a model."""
+    """Return the default of max_length, or None for transformers' own 20, which says nothing about the model."""
     from transformers import GenerationConfig
 
     stated = settings.max_length

@@ -1,4 +1,4 @@
-"""Make and write ``manifest.toml``, which tells a worker what a package is; the worker's schema is the only schema."""
+"""Build and write ``manifest.toml``. Its schema is the one that workers read: `contracts.model_package.manifest`."""
 
 from importlib import metadata
 from pathlib import Path
@@ -15,9 +15,9 @@ _TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxrunti
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, leaving out what equals its default.
+    """Write the manifest without the fields that equal their default.
 
-    One that is there is replaced in one step: a worker that looks meanwhile reads the old one or the new one.
+    An existing one is replaced atomically: a worker that reads it at the same time gets the old or the new one.
     """
     import tomli_w
 
@@ -37,9 +37,9 @@ def manifest_of(
     batching: Batching | None = None,
     **tables: Any,
 ) -> Manifest:
-    """Return the manifest of a package whose graphs and tokenizer lie in ``folder``; ``tables`` are its kind's own.
+    """Return the manifest of the graphs and the tokenizer in ``folder``; ``tables`` depend on the kind of graph.
 
-    Without ``batching``, a batch may have the usual number of tokens, and always those of the longest input.
+    Without ``batching``, the token budget of a batch is the default, or the longest input if that is more.
     """
     return Manifest(
         name=request.name,
@@ -60,10 +60,10 @@ def manifest_of(
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Return a manifest's [files]: every file of the folder but the manifest, with its SHA-256."""
+    """Return the [files] table: the SHA-256 of every file in the folder except for the manifest."""
     return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the versions of the libraries that shape a graph, for the manifest's [export] table."""
+    """Return the versions of the libraries that influence a graph, for the [export] table."""
     return {name: metadata.version(name) for name in _TOOLS}

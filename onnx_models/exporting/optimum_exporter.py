@@ -1,6 +1,6 @@
-"""optimum's exporter, called the one way that gives the same graph on every machine; needs the export environment.
+"""Calls optimum's exporter with options that give the same graph on every machine; needs the export environment.
 
-optimum's own check only logs a difference, so it is off here and `verify` takes its place.
+optimum's own validation only logs a difference, so it is disabled and `verify` takes its place.
 """
 
 import logging
@@ -12,14 +12,14 @@ from onnx_models.errors import refusing
 from onnx_models.exporting.sources import Source
 
 LOCAL = {"trust_remote_code": False, "local_files_only": True}
-"""Arguments of every ``from_pretrained``: files are here already, and no code that lies beside them is run."""
+"""Arguments of every ``from_pretrained``: no download, and no execution of code that comes with the weights."""
 
 
 def read_config(source: Source) -> Any:
     """Return transformers' config of the source.
 
     Raises:
-        ExportError: transformers does not know such a model.
+        ExportError: transformers does not know this architecture.
     """
     from transformers import AutoConfig
 
@@ -28,7 +28,7 @@ def read_config(source: Source) -> Any:
 
 
 def run_optimum(source: Source, optimum_task: str, folder: Path, *, opset: int | None = None, **options: Any) -> None:
-    """Write what optimum's ``main_export`` writes for a source and one of optimum's task names into ``folder``.
+    """Run optimum's ``main_export`` for a source and one of optimum's task names, with ``folder`` as output.
 
     Raises:
         ExportError: optimum can't export this architecture for this task.
@@ -43,7 +43,7 @@ def run_optimum(source: Source, optimum_task: str, folder: Path, *, opset: int |
             output=folder,
             task=optimum_task,
             opset=opset,
-            library_name="transformers",  # else the graph depends on which libraries are installed
+            library_name="transformers",  # optimum would guess it from the installed libraries
             framework="pt",
             device="cpu",
             dtype="fp32",
@@ -54,7 +54,7 @@ def run_optimum(source: Source, optimum_task: str, folder: Path, *, opset: int |
 
 
 def quiet() -> "warnings.catch_warnings[None]":
-    """Silence the tracer's warnings of every branch in Python code; whether one mattered is what `verify` finds out."""
+    """Silence the tracer's warnings about branches in Python code; `verify` finds those that change an output."""
     for library in ("optimum", "transformers"):
         logging.getLogger(library).setLevel(logging.ERROR)
     return warnings.catch_warnings(action="ignore")

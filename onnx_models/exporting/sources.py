@@ -1,6 +1,6 @@
-"""Find the weights that a package is made from: a local folder, an installed Python package, or the Hugging Face hub.
+"""The source of a package's weights: a local folder, an installed Python package, or the Hugging Face hub.
 
-Only safetensors weights are taken: the other formats are pickles, and loading one runs whatever code it carries.
+Only safetensors weights are accepted: other formats are pickles, and loading a pickle can run any code.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _NOT_HUB_FILES = ["onnx/*", "openvino/*", "open_clip*"]
 
 @dataclass(frozen=True)
 class Source:
-    """Weights on this disk, and the three facts about them that go into the manifest."""
+    """A local folder with weights, and their name, revision and licence for the manifest."""
 
     folder: Path
     name: str
@@ -31,11 +31,11 @@ class Source:
         """Return a JSON file of the folder, or an empty dict where it is absent.
 
         Raises:
-            ExportError: it is not JSON, or the name (which may come out of another file) leads out of the folder.
+            ExportError: it is not JSON, or the name, which may come from another file, points outside of the folder.
         """
         path = self.folder / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ExportError(f"{path}: leads out of the source's folder")
+            raise ExportError(f"{path}: path points outside of the source's folder")
         if not path.is_file():
             return {}
         try:
@@ -45,7 +45,7 @@ class Source:
 
 
 def open_source(where: str, revision: str | None = None) -> Source:
-    """Resolve what the user typed.
+    """Resolve a source as users name it.
 
     Args:
         where: an existing folder, ``package:NAME/FOLDER`` for a folder inside an installed Python package, or a hub id.
@@ -53,7 +53,7 @@ def open_source(where: str, revision: str | None = None) -> Source:
             weights).
 
     Raises:
-        ExportError: nothing there, no safetensors weights, or the hub can't be reached.
+        ExportError: the source does not exist, has no safetensors weights, or the hub can't be reached.
     """
     if where.startswith("package:"):
         return _installed(where, revision)
@@ -81,7 +81,7 @@ def _local(folder: Path, name: str, revision: str | None) -> Source:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ExportError(
-            f"{folder}: no *.safetensors weights; other formats can run code when loaded, so convert first"
+            f"{folder}: no *.safetensors weights; other formats can run code when loaded, so convert them first"
         )
     return Source(folder, name, revision or f"weights-sha256-{_digest(weights)[:16]}", _licence_of(folder))
 
@@ -95,7 +95,7 @@ def _digest(files: list[Path]) -> str:
 
 
 def _licence_of(folder: Path) -> str:
-    """Read the licence from the head of a model card, the way the hub writes it."""
+    """Return the licence from the YAML front matter of a model card."""
     card = folder / "README.md"
     head = card.read_text(encoding="utf-8", errors="replace").split("\n---")[0] if card.is_file() else ""
     found = re.search(r"^license:\s*(\S+)", head, re.MULTILINE) if head.startswith("---") else None
@@ -118,14 +118,14 @@ def _hub(repo: str, revision: str | None) -> Source:
     except (
         HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, RequestException
     ) as error:  # fmt: skip
-        raise ExportError(f"{repo}: no such folder here, and the hub did not give it: {error}") from error
+        raise ExportError(f"{repo}: no such local folder, and it can't be downloaded from the hub: {error}") from error
     licence = (info.card_data or {}).get("license") or "unknown"
     known = " or ".join(map(str, licence)) if isinstance(licence, list) else str(licence)
     return Source(Path(folder), repo, str(info.sha), known)
 
 
 def _cached(repo: str, revision: str | None) -> Source:
-    """Take what was downloaded before; a folder of the cache is named like its commit."""
+    """Return a snapshot from the local cache, where folders are named by their commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -133,5 +133,5 @@ def _cached(repo: str, revision: str | None) -> Source:
         folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError as error:
         wanted = f"{repo} at {revision}" if revision else repo
-        raise ExportError(f"{wanted}: not downloaded before, and HF_HUB_OFFLINE forbids to download it now") from error
+        raise ExportError(f"{wanted}: not in the local cache, and HF_HUB_OFFLINE forbids a download") from error
     return _local(folder, repo, folder.name)

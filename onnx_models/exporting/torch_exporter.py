@@ -1,7 +1,7 @@
-"""torch's own exporter, for the networks that optimum does not know; needs the export environment.
+"""torch's own exporter, for networks that optimum does not know; needs the export environment.
 
-Graphs are traced (``dynamo=False``), as optimum does it: quick, axes with names, one file. Tracing keeps one path
-through Python code, so networks that come here must not branch on the content or the size of a tensor.
+Graphs are traced (``dynamo=False``), as in optimum: it is fast, keeps named axes and writes one file. A trace follows
+one path through Python code, so these networks must not branch on the values or the size of a tensor.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from onnx_models.errors import refusing
 from onnx_models.exporting.optimum_exporter import quiet
 
 OPSET = 18
-"""What these graphs were proved with, and what optimum writes too."""
+"""The opset that these graphs were verified with; optimum's default too."""
 Axes = dict[int, str]
-"""Names of the axes whose length is free."""
+"""Names of the dynamic axes."""
 
 
 def write_graph(
@@ -31,9 +31,10 @@ def write_graph(
     Args:
         network: takes the inputs in their order and returns the outputs in theirs.
         path: of the file.
-        inputs: name, example and free axes of each input. Free axes of examples should be longer than 1.
-        outputs: name and free axes of each output.
-        opset: of the graph; None: the one above.
+        inputs: name, example and dynamic axes of each input. Examples should be longer than 1 along dynamic axes, since
+            the tracer treats 1 as broadcast.
+        outputs: name and dynamic axes of each output.
+        opset: of the graph; None: ``OPSET``.
 
     Raises:
         ExportError: torch can't trace it.

@@ -1,4 +1,4 @@
-"""The table of packages that `python -m onnx_models list` prints; needs only what a worker has."""
+"""What `python -m onnx_models list` and `show` print. Runs in a worker's environment."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ def rows_of(folders: Iterable[Path]) -> tuple[list[tuple[str, ...]], list[str]]:
     """Check every package under the folders.
 
     Returns:
-        One row of texts a sound package, in the order of ``HEAD``; and one message a package that can't be served.
+        A row of cells for each valid package, in the order of ``HEAD``, and a message for each invalid one.
     """
     rows, problems = [], []
     for folder in folders:
@@ -42,7 +42,7 @@ def _row(package: ModelPackage) -> tuple[str, ...]:
 
 
 def as_table(rows: list[tuple[str, ...]], head: tuple[str, ...] = HEAD) -> str:
-    """Lay rows out under a head, columns as wide as their longest text."""
+    """Return the rows under a header line, with columns as wide as their longest cell."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [head, *rows]]
     return "\n".join("  ".join(line).rstrip() for line in lines)
@@ -53,25 +53,25 @@ _MEANINGS = {
     "relative_diff": "largest difference from the reference, over its largest number or 1",
     "min_cosine": "smallest cosine with the reference: 1 is the same direction",
     "top1_agreement": "share of outputs whose largest number is where the reference's is",
-    "batch_diff": "largest change of an answer by its batch neighbours",
-    "same_tokens": "share of greedy tokens before the first that differs",
-    "size_ratio": "size over that of the fp32 package",
+    "batch_diff": "largest difference between a row alone and in a batch",
+    "same_tokens": "share of greedily decoded tokens before the first difference",
+    "size_ratio": "size relative to the fp32 package",
 }
-"""What figures of the [verified] table say; names that speak for themselves are not here."""
+"""Explanations of figures in the [verified] table whose names are not clear by themselves."""
 
 
 def described(package: ModelPackage) -> list[str]:
-    """Return the lines of `python -m onnx_models show`: facts first, then every table of the manifest."""
+    """Return the lines of `python -m onnx_models show`: single fields first, then every table of the manifest."""
     manifest = package.manifest
     num_bytes = sum(package.file(name).stat().st_size for name in manifest.files)
-    facts = {
+    fields = {
         name: value
         for name, value in msgspec.to_builtins(manifest).items()
         if not isinstance(value, dict) and name != "batch_safe"
     }
-    facts |= {"path": str(package.path), "size": f"{num_bytes / 1e6:.1f} MB in {len(manifest.files)} files"}
-    facts["batch safe"] = "yes" if manifest.batch_safe else "no: answers change with their batch neighbours"
-    lines = [f"{name}: {value}" for name, value in facts.items()]
+    fields |= {"path": str(package.path), "size": f"{num_bytes / 1e6:.1f} MB in {len(manifest.files)} files"}
+    fields["batch safe"] = "yes" if manifest.batch_safe else "no: outputs depend on the batch composition"
+    lines = [f"{name}: {value}" for name, value in fields.items()]
     for title, table in msgspec.to_builtins(manifest).items():
         if isinstance(table, dict) and table:
             lines += ["", f"[{title}]", *(_line(name, value) for name, value in table.items())]

@@ -1,4 +1,8 @@
-"""The folder that packages lie in: new ones appear whole or not at all, finished ones are added, old ones removed."""
+"""The folder of packages: packages are added atomically, and removed.
+
+New files are written into a hidden folder on the same file system and renamed into place, so that a worker which looks
+at the same time finds a whole package or none.
+"""
 
 import hashlib
 import re
@@ -24,24 +28,24 @@ _CHUNK_BYTES = 1 << 20
 
 @contextmanager
 def new_package(output: Path, name: str, *, force: bool) -> Iterator[Path]:
-    """Give an empty hidden folder to fill; it becomes ``output / name`` in one step if the block ends well.
+    """Yield an empty hidden folder, which is renamed to ``output / name`` when the block ends without an exception.
 
     Raises:
-        ExportError: a package of that name is there and ``force`` is not set.
+        ExportError: a package of that name exists and ``force`` is not set.
     """
     destination = output / name
     if destination.exists() and not force:
         raise ExportError(f"{destination}: exists already; --force replaces it")
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=output) as scratch:
-        folder = Path(scratch) / "package"  # one level down, where no worker looks for a manifest
+        folder = Path(scratch) / "package"  # workers look for manifests one level up only
         folder.mkdir()
         yield folder
         _move_into_place(folder, destination, Path(scratch))
 
 
 def _move_into_place(folder: Path, destination: Path, scratch: Path) -> None:
-    """Put the folder in place; one that is replaced is moved aside first and goes with the scratch folder."""
+    """Rename the folder into place. A package that it replaces is moved into the scratch folder and deleted with it."""
     if destination.exists():
         destination.rename(scratch / "replaced")
     try:
@@ -56,7 +60,7 @@ def resolve(package: str, folders: list[Path]) -> Path:
     """Return a package's folder by its path, or by its name in the first of the folders that has it.
 
     Raises:
-        ExportError: neither; the message lists the names that there are.
+        ExportError: there is no such package; the message lists the names that exist.
     """
     if (Path(package) / MANIFEST).is_file():
         return Path(package)
@@ -68,10 +72,10 @@ def resolve(package: str, folders: list[Path]) -> Path:
 
 
 def remove(package: str, folders: list[Path]) -> Path:
-    """Delete a package by its name. Workers that serve it go on until they are started again.
+    """Delete a package by its name. Workers that serve it keep serving it until they are restarted.
 
     Raises:
-        ExportError: there is none.
+        ExportError: there is no such package.
     """
     folder = resolve(package, folders)
     shutil.rmtree(folder)
@@ -79,12 +83,12 @@ def remove(package: str, folders: list[Path]) -> Path:
 
 
 def add(where: str, output: Path, *, sha256: str | None, force: bool) -> ModelPackage:
-    """Take a finished package in: a folder, a .tar(.gz, .xz, .bz2) or .zip of one, or the address of such an archive.
+    """Add a finished package from a folder, a .tar(.gz, .xz, .bz2) or .zip archive, or the URL of such an archive.
 
-    Only the manifest and the files it lists are taken, and only if they are what it lists.
+    Only the manifest and the files that it lists are copied, and each must have the checksum that it lists.
 
     Raises:
-        ExportError: nothing there, not a package, or not the ``sha256`` (of the archive) that was asked for.
+        ExportError: nothing is found, it is not a package, or the archive does not have the given ``sha256``.
         PackageError: the package can't be served.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -105,19 +109,19 @@ def _copy(path: Path, destination: Path) -> None:
 
 
 def _fetch(where: str, scratch: Path, sha256: str | None) -> Path:
-    """Return a folder with a manifest, made from whatever the user named."""
+    """Return the package's folder: the given one, or that of the given archive, downloaded and unpacked."""
     if re.match(r"https?://", where):
         archive = _download(where, scratch / "archive")
     elif Path(where).is_dir():
         if sha256:
-            raise ExportError("--sha256 is of an archive; a folder's files are checked against its manifest")
+            raise ExportError("--sha256 is for archives; the files of a folder are checked against its manifest")
         return Path(where)
     else:
         archive = Path(where)
     if not archive.is_file():
-        raise ExportError(f"{where}: neither a folder, an archive nor an http(s) address")
+        raise ExportError(f"{where}: neither a folder, an archive nor an http(s) URL")
     if sha256 and _sha256(archive) != sha256.lower():
-        raise ExportError(f"{where}: its SHA-256 is {_sha256(archive)}, not the one that was asked for")
+        raise ExportError(f"{where}: its SHA-256 is {_sha256(archive)}, not the given one")
     _unpack(archive, scratch / "unpacked")
     return scratch / "unpacked"
 
@@ -150,7 +154,7 @@ def _check_room(folder: Path, num_bytes: int) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack a package's plain files; whatever else an archive holds is refused before anything is written."""
+    """Unpack the regular files of an archive, and refuse one that holds links, devices or pipes."""
     folder.mkdir()
     try:
         if zipfile.is_zipfile(archive):
@@ -166,17 +170,23 @@ def _unpack(archive: Path, folder: Path) -> None:
                 for member in members:
                     content = tar.extractfile(member) if member.isreg() else None
                     if content is None:
-                        raise ExportError(f"{archive.name}: {member.name} is no plain file; a package has no others")
+                        raise ExportError(
+                            f"{archive.name}: {member.name} is not a regular file; a package has no others"
+                        )
                     _write(content, folder, member.name, member.size)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
         raise ExportError(f"{archive.name}: not an archive that can be unpacked: {error}") from error
 
 
 def _write(content: IO[bytes], folder: Path, name: str, num_bytes: int) -> None:
-    """Write one file of an archive, never more of it than its entry says; paths may have the package's folder only."""
+    """Write one file of an archive.
+
+    At most ``num_bytes`` are written, since the size that an entry states was checked against the free space, and a zip
+    bomb states less than it holds.
+    """
     parts = Path(name).parts
     if Path(name).is_absolute() or ".." in parts or len([part for part in parts if part != "."]) > 2:
-        raise ExportError(f"{name}: leads out of the package's folder")
+        raise ExportError(f"{name}: path points outside of the package's folder")
     destination = folder / parts[-1]
     if destination.exists():
         raise ExportError(f"{name}: the archive holds more than one package, or a file twice")

@@ -57,20 +57,20 @@ def prefix_of(manifest: Manifest) -> list[int]:
     """
     generation, languages, speech = manifest.generation, manifest.translate, manifest.transcribe
     start = generation.decoder_start_token_id if generation else None
-    told: list[int | None] = []
+    prompt_ids: list[int | None] = []
     if languages and languages.target != "source_prefix":
-        told += list(languages.languages.values())[-1:]
+        prompt_ids += list(languages.languages.values())[-1:]
         start = None if languages.target == "decoder_start" else start
     elif speech:
-        told = [*list(speech.languages.values())[-1:], speech.transcribe_token_id, speech.no_timestamps_token_id]
-    return [token for token in (start, *told) if token is not None]
+        prompt_ids = [*list(speech.languages.values())[-1:], speech.transcribe_token_id, speech.no_timestamps_token_id]
+    return [token for token in (start, *prompt_ids) if token is not None]
 
 
 def _compare_encoders(found: Comparison, served: Served, reference: ReferenceEncoderDecoder, batch: Batch) -> None:
     expected_of = reference.source_cache if isinstance(served, ServedSlots) else reference.encode
     for each, together, expected in zip(batch, served.encode(batch), expected_of(batch), strict=True):
         found.add(together, expected)
-        found.add_company(served.encode([each])[0], together)
+        found.add_batched(served.encode([each])[0], together)
 
 
 def _compare_longest(found: Comparison, served: Served, reference: ReferenceEncoderDecoder, source: Input) -> None:
@@ -107,7 +107,7 @@ def _compare_answers(
         for index, each in enumerate(inputs):
             _, alone = write(served, [encoded[index]], prefix, num_tokens, forced=[forced[index]])
             found.add(together[index], _logits(reference, each, prefix, forced[index]))
-            found.add_company(alone[0], together[index])
+            found.add_batched(alone[0], together[index])
 
 
 def _logits(reference: ReferenceEncoderDecoder, source: Input, prefix: Sequence[int], tokens: Sequence[int]) -> Floats:

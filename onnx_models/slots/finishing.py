@@ -20,7 +20,7 @@ _MAX_FILE_BYTES = 2_000_000_000
 
 
 @contextmanager
-def workshop(folder: Path) -> Iterator[tuple[Path, Path]]:
+def scratch_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Give a folder for traced graphs and one for finished ones, whose files are moved into ``folder`` in the end.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Differences between what a package answers and what its reference does, gathered array by array."""
+"""Differences between a package's outputs and those of its reference, collected array by array."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ Floats = NDArray[np.floating]
 
 
 class Comparison:
-    """Gathers differences; every figure is the worst over all that was added, or a share of it."""
+    """Collects differences; every figure is the worst over all arrays, or a share of them."""
 
     def __init__(self) -> None:
         self.max_abs_diff = 0.0
@@ -20,7 +20,7 @@ class Comparison:
         self.min_cosine = 1.0
         """Smallest cosine between a vector of the package and the reference's; vectors lie along the last axis."""
         self.batch_diff = 0.0
-        """Largest difference between a row that was run alone and the same row among others."""
+        """Largest difference between a row that was run alone and the same row in a batch."""
         self.num_rows = 0
         self.num_tokens = 0
         self._num_equal_tokens = 0
@@ -45,29 +45,29 @@ class Comparison:
         self._num_vectors += len(left)
         self._num_same_top += int((left.argmax(axis=1) == right.argmax(axis=1)).sum())
 
-    def add_company(self, alone: Floats, together: Floats) -> None:
-        """Compare what the package answers to a row alone and to the same row among others, without padding."""
+    def add_batched(self, alone: Floats, together: Floats) -> None:
+        """Compare the package's outputs for a row alone with those for the same row in a batch, without padding."""
         self.batch_diff = _larger(self.batch_diff, float(np.abs(np.asarray(alone) - np.asarray(together)).max()))
         self.num_rows += 1
 
     def add_tokens(self, served: list[int], reference: list[int]) -> None:
-        """Compare the tokens that were written for one row, by greedy decoding."""
+        """Compare the greedily decoded tokens of one row."""
         equal = [left == right for left, right in zip(served, reference, strict=False)]
         self.num_tokens += max(len(served), len(reference))
         self._num_equal_tokens += equal.index(False) if False in equal else len(equal)
 
     def note(self, name: str, value: str | float | int | bool) -> None:
-        """Add a figure of one's own to the manifest's [verified] table."""
+        """Add another figure to the [verified] table."""
         self._notes[name] = value
 
     @property
     def same_tokens(self) -> float:
-        """Share of written tokens before the first difference of their row; 1 where nothing was written."""
+        """Share of generated tokens before the first difference of their row; 1 if none were generated."""
         return self._num_equal_tokens / self.num_tokens if self.num_tokens else 1.0
 
     @property
     def same_top(self) -> float:
-        """Share of vectors whose largest number is at the same place (top-1 agreement, where vectors are logits)."""
+        """Share of vectors with the same argmax: the top-1 agreement, if the vectors are logits."""
         return self._num_same_top / self._num_vectors if self._num_vectors else 1.0
 
     def figures(self) -> Figures:
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def _cosines(left: Floats, right: Floats) -> Floats:
-    """Return the cosine of each pair of vectors: 1 for two zeros; 0 for one, or where a number is NaN or infinite."""
+    """Return the cosine of each pair of vectors: 1 for two zero vectors; 0 for one, and for NaN or infinity."""
     with np.errstate(invalid="ignore"):
         lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
         cosines = (left * right).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)

@@ -1,4 +1,4 @@
-"""Texts that every kind of model is compared on: many scripts, odd spaces, words that look special."""
+"""Sample texts for comparisons: several scripts, unusual white space, and words that look like special tokens."""
 
 TEXTS = (
     "a",

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions of the serving side of a comparison."""
+"""ONNX Runtime sessions for comparisons."""
 
 import onnxruntime
 
@@ -8,9 +8,9 @@ from contracts.model_package.package import ModelPackage
 def open_session(
     package: ModelPackage, graph: str = "model.onnx", *, prepack: bool = True
 ) -> onnxruntime.InferenceSession:
-    """Open a package's graph on CPU, with threads that do not spin while they wait, as workers have them.
+    """Open a package's graph on CPU, with threads that do not spin while they wait, as in workers.
 
-    Without ``prepack`` weights are held once, and not once more for each branch of the graph that uses them.
+    Without ``prepack``, weights are held once, instead of once more for each branch of the graph that uses them.
     """
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,7 +1,7 @@
-"""Check that a package answers as its reference does, and write down how near it comes.
+"""Compare a package with its reference and judge the differences.
 
-An fp32 package must give the reference's numbers and write its tokens. A package of lower precision can't: it must
-stay near enough (`FLOORS`), and what the precision costs is measured and recorded.
+An fp32 package must return the reference's numbers and generate its tokens. For lower precisions the cosine with the
+reference must stay above a floor (`FLOORS`), and the differences are recorded in the manifest.
 """
 
 import datetime
@@ -18,10 +18,11 @@ from onnx_models.verification.comparison import Comparison
 
 DEFAULT_ATOL = 1e-4
 FLOORS = {"fp16": 0.999, "int8": 0.98, "int8-dynamic": 0.8, "int4": 0.7}
-"""Smallest cosine with the reference that a package may have, unless the user sets another one."""
+"""Smallest cosine with the reference to accept, unless the user sets another floor."""
 
-_SAME_IN_COMPANY = {"fp32": 1e-3, "fp16": 1e-2}
-"""Largest change by neighbours that is only another order of a sum; around 10, numbers of fp16 are 0.008 apart."""
+_MAX_BATCH_DIFF = {"fp32": 1e-3, "fp16": 1e-2}
+"""Largest difference between a row alone and in a batch that another order of summation explains: around 10, adjacent
+fp16 numbers are 0.008 apart."""
 
 
 def verify(
@@ -30,11 +31,11 @@ def verify(
     """Compare a package with the torch model of ``source``.
 
     Returns:
-        What to write into the manifest's [verified] table: figures, versions and date.
+        The manifest's [verified] table: figures and date.
 
     Raises:
-        ParityError: other tokens, or a difference above ``atol`` (fp32); a cosine below ``min_cosine`` (others); or
-            numbers that are none.
+        ParityError: fp32: different tokens, or a difference above ``atol``; other precisions: a cosine below
+            ``min_cosine``; any: NaN or infinity.
     """
     comparison = exporter_for_package(package.manifest).compare(package, source)
     judge(comparison, package.manifest, atol=atol, min_cosine=min_cosine)
@@ -42,33 +43,34 @@ def verify(
 
 
 def judge(comparison: Comparison, manifest: Manifest, *, atol: float, min_cosine: float | None = None) -> None:
-    """Raise ParityError if the differences are too large for the package's precision. See ``verify``."""
+    """Raise ParityError if the differences are too large for the package's precision."""
     if not math.isfinite(comparison.max_abs_diff):
-        raise ParityError("ONNX or the reference answers with numbers that are none: NaN or infinity")
+        raise ParityError("the outputs of ONNX or of the reference contain NaN or infinity")
     if manifest.precision == "fp32":
         found = comparison.relative_diff
         if found > atol:
-            raise ParityError(f"ONNX and the reference differ by {found:.3g}, allowed is {atol:.3g}")
+            raise ParityError(f"ONNX and the reference differ by {found:.3g}; the limit is {atol:.3g}")
         if comparison.same_tokens < 1.0:
-            raise ParityError(f"greedy tokens differ: {comparison.same_tokens:.0%} of them come before the difference")
+            raise ParityError(f"greedily decoded tokens differ: only the first {comparison.same_tokens:.0%} are equal")
         return
     floor = FLOORS[manifest.precision] if min_cosine is None else min_cosine
     if comparison.min_cosine < floor:
         raise ParityError(
-            f"{manifest.precision} is too far from the reference: smallest cosine {comparison.min_cosine:.4f}, "
-            f"allowed is {floor:g} (--min-cosine sets another floor)"
+            f"{manifest.precision} differs too much from the reference: smallest cosine {comparison.min_cosine:.4f}, "
+            f"the limit is {floor:g} (--min-cosine sets another one)"
         )
 
 
 def is_batch_safe(figures: Figures, manifest: Manifest) -> bool:
-    """Tell whether a row's answer was the same in any company: to the bit if quantised, nearly so otherwise.
+    """Return whether a row's output was independent of its batch: bit-equal if quantised, nearly equal otherwise.
 
-    To the bit, because quantised graphs round what comes in: a difference of 1e-6 before that can be one of 1e-2 after.
+    Quantised graphs round their activations, which can turn a difference of 1e-6 into one of 1e-2, so only bit-equal
+    outputs count for them.
     """
-    allowed = _SAME_IN_COMPANY.get(manifest.precision, 0.0)
+    allowed = _MAX_BATCH_DIFF.get(manifest.precision, 0.0)
     return manifest.precision != "int8-dynamic" and float(figures["batch_diff"]) <= allowed
 
 
 def verified(manifest: Manifest, figures: Figures) -> Manifest:
-    """Return the manifest with what was measured."""
+    """Return the manifest with the figures, and with what they say about batching."""
     return msgspec.structs.replace(manifest, verified=figures, batch_safe=is_batch_safe(figures, manifest))

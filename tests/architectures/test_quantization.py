@@ -239,7 +239,7 @@ def test_half_precision_of_branches_is_refused(workshop: Workshop, tmp_path: Pat
 
 
 def test_a_floor_refuses_and_leaves_nothing_behind(workshop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(ParityError, match=r"int4 is too far from the reference: smallest cosine 0\.\d+"):
+    with pytest.raises(ParityError, match=r"int4 differs too much from the reference: smallest cosine 0\.\d+"):
         export_package(workshop.request("bert", tmp_path, "int4"), min_cosine=0.9999)
     assert [*tmp_path.iterdir()] == []
     manifest = export_package(workshop.request("bert", tmp_path, "int8"), min_cosine=0.99).manifest

@@ -148,7 +148,7 @@ def test_a_prompt_that_the_source_adds_by_default_is_found(tmp_path: Path) -> No
 def test_a_module_may_not_lie_outside_the_folder(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=[{"type": "x.Pooling", "path": "../elsewhere"}])
 
-    with pytest.raises(ExportError, match="leads out of"):
+    with pytest.raises(ExportError, match="points outside of"):
         metadata.embed_table(source, 8, None, None)
 
 

@@ -138,7 +138,7 @@ def evil_tar(path: Path, package: Path, change: tarfile.TarInfo) -> Path:
 def test_an_archive_that_reaches_out_is_refused(package: Path, tmp_path: Path, name: str) -> None:
     member = tarfile.TarInfo(name)
     member.size = 1
-    with pytest.raises(ExportError, match="leads out of the package's folder"):
+    with pytest.raises(ExportError, match="points outside of the package's folder"):
         store.add(str(evil_tar(tmp_path / "evil.tgz", package, member)), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
     assert not (tmp_path / "evil.txt").exists()
@@ -148,7 +148,7 @@ def test_an_archive_that_reaches_out_is_refused(package: Path, tmp_path: Path, n
 def test_an_archive_with_anything_but_plain_files_is_refused(package: Path, tmp_path: Path, kind: bytes) -> None:
     member = tarfile.TarInfo("tiny/passwd")
     member.type, member.linkname = kind, "/etc/passwd"
-    with pytest.raises(ExportError, match=r"tiny/passwd is no plain file"):
+    with pytest.raises(ExportError, match=r"tiny/passwd is not a regular file"):
         store.add(str(evil_tar(tmp_path / "evil.tgz", package, member)), tmp_path / "to", sha256=None, force=False)
     assert list((tmp_path / "to").iterdir()) == []
 
@@ -204,4 +204,4 @@ def test_show_prints_facts_and_what_was_measured() -> None:
 def test_verify_of_a_package_made_from_a_folder_asks_for_it() -> None:
     done = onnx_models("verify", "starter-embed")
     assert done.returncode == 1
-    assert "name it with --reference" in done.stderr
+    assert "give it with --reference" in done.stderr

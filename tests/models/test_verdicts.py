@@ -61,11 +61,11 @@ def test_a_number_that_is_none_fails_at_every_precision(precision: Precision, nu
 
 def test_fp32_is_judged_by_differences_and_tokens() -> None:
     judge(compared(REFERENCE + 1e-3), of("fp32"), atol=1e-4)  # 1e-3 of 20
-    with pytest.raises(ParityError, match=r"differ by 0\.005, allowed is 0\.0001"):
+    with pytest.raises(ParityError, match=r"differ by 0\.005; the limit is 0\.0001"):
         judge(compared(REFERENCE + 0.1), of("fp32"), atol=1e-4)
     wrong = compared(REFERENCE)
     wrong.add_tokens([1, 2], [1, 3])
-    with pytest.raises(ParityError, match="greedy tokens differ: 50%"):
+    with pytest.raises(ParityError, match="greedily decoded tokens differ: only the first 50%"):
         judge(wrong, of("fp32"), atol=1e-4)
 
 
@@ -78,9 +78,9 @@ def test_lower_precisions_are_judged_by_direction() -> None:
     turned = compared([[3.0, 3.0], [0.0, -20.0]])  # cosine 0.99
     turned.add_tokens([1], [2])
     judge(turned, of("int8"), atol=0.0)
-    with pytest.raises(ParityError, match=r"int8 is too far .* 0\.9899, allowed is 0\.999"):
+    with pytest.raises(ParityError, match=r"int8 differs too much .* 0\.9899, the limit is 0\.999"):
         judge(turned, of("int8"), atol=0.0, min_cosine=0.999)
-    with pytest.raises(ParityError, match="fp16 is too far"):
+    with pytest.raises(ParityError, match="fp16 differs too much"):
         judge(turned, of("fp16"), atol=0.0)
 
 

@@ -32,7 +32,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
         together = served.follow(sources, answers)
         for ids, row, (tokens, logits) in zip(sources, together, expected, strict=True):
             found.add(row, logits)
-            found.add_company(served.follow([ids], [tokens])[0], row)
+            found.add_batched(served.follow([ids], [tokens])[0], row)
         for written, tokens in zip(served.write(sources, _NEW_TOKENS), answers, strict=True):
             found.add_tokens(written, tokens)
     return found

@@ -16,7 +16,7 @@ from onnx_models.exporting.optimum_exporter import LOCAL, quiet
 from onnx_models.exporting.sources import Source
 from onnx_models.exporting.torch_exporter import Axes, write_graph
 from onnx_models.slots.cache import NoSlotsError, SlotCache, attending_by
-from onnx_models.slots.finishing import finish, run, workshop
+from onnx_models.slots.finishing import finish, run, scratch_folders
 from onnx_models.slots.operators import pick_token
 
 GRAPH = "model.onnx"
@@ -41,7 +41,7 @@ def export_slots(source: Source, folder: Path, *, opset: int | None = None) -> N
             source.folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager", **LOCAL
         ).eval()
     prepare(model)
-    with workshop(folder) as (traced, finished):
+    with scratch_folders(folder) as (traced, finished):
         _trace(model, traced / GRAPH, opset)
         finish(model, traced / GRAPH, finished / GRAPH)
         _check(model, finished / GRAPH)

@@ -89,7 +89,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     together = served.follow(prompts, answers)
     for prompt, row, (tokens, logits) in zip(prompts, together, expected, strict=True):
         found.add(row, logits)
-        found.add_company(served.follow([prompt], [tokens])[0], row)
+        found.add_batched(served.follow([prompt], [tokens])[0], row)
     for written, tokens in zip(served.write(prompts, _NEW_TOKENS), answers, strict=True):
         found.add_tokens(written, tokens)
     _compare_equal_lengths(found, served, rng.integers(vocabulary, size=(_EQUAL_ROWS, lengths[-1])), reference)
@@ -102,4 +102,4 @@ def _compare_equal_lengths(
     together = served.run(ids)[0]
     for index, row in enumerate(ids):
         found.add(together[index], reference.write(row.tolist(), 1)[1][0])
-        found.add_company(served.run(row[None])[0][0], together[index])
+        found.add_batched(served.run(row[None])[0][0], together[index])

@@ -98,7 +98,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
         for recording, logits in zip(recordings, together, strict=True):
             expected = reference.run(recording)
             found.add(logits, expected)
-            found.add_company(served.run(recording[None])[0], logits)
+            found.add_batched(served.run(recording[None])[0], logits)
             _compare_texts(found, served, reference, (logits.argmax(axis=1), expected.argmax(axis=1)))
     found.note("batches", "recordings of equal length")
     return found

@@ -91,7 +91,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     for rows, pixels in zip(batches, cycle(random_pixels(manifest.image))):
         together = served.run(rows, pixels)
         _add(found, together, reference.run(rows, pixels))
-        _add_company(found, served, together, rows, pixels)
+        _add_batched(found, served, together, rows, pixels)
     texts = [served_row(tokenizer, text) for text in same_texts(manifest, tokenizer, reference.tokenizer)]
     pixels = prepare_both_ways(manifest.image, source, found)
     _add(found, served.run(texts, pixels), reference.run(texts, pixels))
@@ -104,11 +104,11 @@ def _add(found: Comparison, served: Outputs, reference: Outputs) -> None:
         found.add(served[name], reference[name])
 
 
-def _add_company(found: Comparison, served: _Served, together: Outputs, rows: Sequence[Row], pixels: Floats) -> None:
+def _add_batched(found: Comparison, served: _Served, together: Outputs, rows: Sequence[Row], pixels: Floats) -> None:
     """Run each text and each picture by itself, with one of the other sort."""
     for index in range(max(len(rows), len(pixels))):
         text, picture = index % len(rows), index % len(pixels)
         alone = served.run([rows[text]], pixels[picture : picture + 1])
-        found.add_company(alone["text_embeds"][0], together["text_embeds"][text])
-        found.add_company(alone["image_embeds"][0], together["image_embeds"][picture])
-        found.add_company(alone["logits_per_image"][0, 0], together["logits_per_image"][picture, text])
+        found.add_batched(alone["text_embeds"][0], together["text_embeds"][text])
+        found.add_batched(alone["image_embeds"][0], together["image_embeds"][picture])
+        found.add_batched(alone["logits_per_image"][0, 0], together["logits_per_image"][picture, text])

@@ -70,7 +70,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
         together = served.run(pixels)
         found.add(together, reference.run(pixels))
         for index, row in enumerate(together):
-            found.add_company(served.run(pixels[index : index + 1])[0], row)
+            found.add_batched(served.run(pixels[index : index + 1])[0], row)
     pixels = prepare_both_ways(package.manifest.image, source, found)
     found.add(served.run(pixels), reference.run(pixels))
     difference = np.abs(served.answer(pixels) - reference.answer(pixels)).max()

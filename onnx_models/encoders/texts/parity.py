@@ -42,7 +42,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
         _add(found, together, expected)
         for row, outputs in zip(rows, together, strict=True):
             for name, alone in served.run([row])[0].items():
-                found.add_company(alone, outputs[name])
+                found.add_batched(alone, outputs[name])
     texts = same_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)
     expected = [reference.run([reference_row(reference.tokenizer, text)])[0] for text in texts]
     _add(found, served.run([served.tokenize(text) for text in texts]), expected)

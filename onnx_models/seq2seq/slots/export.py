@@ -18,7 +18,7 @@ from onnx_models.seq2seq.served_slots import DECODER
 from onnx_models.seq2seq.slots.adapters import adapted, source_parts
 from onnx_models.seq2seq.slots.cache import PairCache, SourceCache
 from onnx_models.slots.cache import NoSlotsError, SlotCache, attending_by
-from onnx_models.slots.finishing import finish, run, workshop
+from onnx_models.slots.finishing import finish, run, scratch_folders
 from onnx_models.slots.replacing import plain_products
 
 _ROWS, _SOURCE, _MAX_LENGTH, _MAX_SOURCE = "rows", "source", "max_length", "max_source"
@@ -43,7 +43,7 @@ def export_slots(source: Source, folder: Path, *, opset: int | None = None) -> N
         model = AutoModelForSeq2SeqLM.from_pretrained(
             source.folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager", **LOCAL
         ).eval()
-    with workshop(folder) as (traced, finished):
+    with scratch_folders(folder) as (traced, finished):
         heads = {name: (part.num_heads, part.size) for name, part in source_parts(model).items()}
         _trace_encoder(model, heads, traced / ENCODER, opset)
         _trace_decoder(model, heads, traced / DECODER, opset)
