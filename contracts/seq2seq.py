@@ -80,6 +80,7 @@ class TextRequest(Shape, frozen=True):
     """What the request of every task holds. ``stream``: publish text deltas as events of the job."""
 
     inputs: Texts
+    parameters: TextParameters = TextParameters()
     stream: bool = False
 
 

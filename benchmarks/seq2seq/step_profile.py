@@ -13,7 +13,7 @@ from contracts.settings import StoreSettings
 from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import open_model
-from workers.seq2seq.text2text import text2text
+from workers.seq2seq.pipelines.text2text import Text2TextPipeline
 
 
 def split(stack: Stack, measured: Measured) -> Split:
@@ -22,6 +22,6 @@ def split(stack: Stack, measured: Measured) -> Split:
     model = open_model(load_package(measured.package), settings)
     model.warm_up()
     bodies = [body_of(job) for job in make_jobs(model.tokenizer, NUM_CLIENTS)]
-    task = Task("text2text", model.name, model.cache, partial(text2text, model))
+    task = Task("text2text", model.name, model.cache, partial(Text2TextPipeline(), model))
     _, calls = write_side_by_side(stack.client, task, bodies)
     return calls.split(NUM_CLIENTS)

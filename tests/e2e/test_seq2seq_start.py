@@ -32,7 +32,11 @@ def test_files_that_it_can_not_use_are_named(tmp_path: Path, files: dict[str, by
             "[generation]\nrepetition_penalty = 0.0\n",
             "[generation] repetition_penalty is 0.0, and can't be",
         ),
-        (GENERATION, "[generation]\nnum_beams = 99\n", "it searches with 99 beams, and there is room for 16 texts"),
+        (
+            GENERATION,
+            "[generation]\nnum_beams = 99\n",
+            "its default is a search with 99 beams, and the cache has room for 16 sequences",
+        ),
         (r"vocabulary = \d+", "vocabulary = 7", "decoder.vocabulary is 7, but the graph's logits are"),
         (r"encoder-decoder-slots", "encoder-decoder", "[files] does not list decoder_model_merged.onnx"),
         (GENERATION, "", "a table [generation] is needed"),

@@ -15,7 +15,7 @@ from workers.runtime.decoding.served import ServedWriter
 from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import Seq2SeqModel, open_model
-from workers.seq2seq.tasks import RUN, SEQ2SEQ
+from workers.seq2seq.tasks import PIPELINES, SEQ2SEQ
 
 MODEL = "starter-translate"
 STEP_S = "FAULT_STEP_S"
@@ -43,7 +43,7 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine
     model.warm_up()
     slow: Any = SlowCache(model.cache, float(os.environ[STEP_S]))
     model.cache = slow
-    return ServedWriter(model, engine, RUN[model.task])
+    return ServedWriter(model, engine, PIPELINES[model.task])
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The seq2seq worker: models that read a text and write another."""
+"""The seq2seq worker: encoder-decoders, which read a text and generate another one."""

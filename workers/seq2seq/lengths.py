@@ -1,4 +1,4 @@
-"""How long answers may be and must be: as the request says, else as the package does, within what the model can do."""
+"""How many tokens an answer may and must have: the request overrides the package, within what the model can hold."""
 
 from dataclasses import dataclass
 
@@ -6,91 +6,92 @@ from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
 from contracts.model_package.manifest import Generation
 
-WHERE = "parameters.generate_parameters"
+PARAM = "parameters.generate_parameters"
+"""Request field of the generation parameters, for error messages."""
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Of an answer, in new tokens: the decoder's prefix is not counted."""
+class LengthLimits:
+    """Limits of one answer in new tokens, which do not count the tokens that the decoder starts with."""
 
-    asked: int | None
-    """Most tokens as the request says."""
-    usual: int | None
-    """Most tokens as the package says."""
-    least: int
-    """Fewest tokens."""
-    most: int
-    """What the model has room for."""
+    requested: int | None
+    """Maximum that the request sets."""
+    default: int | None
+    """Maximum that the package sets."""
+    minimum: int
+    capacity: int
+    """What the decoder has room for."""
     min_length: int = 0
     min_new_tokens: int = 0
-    """Both as `Constraints` has them."""
+    """Both as in `Constraints`."""
 
-    def max_new_tokens(self, bound: int) -> int:
-        """Return the most tokens of one answer. ``bound`` says what its source makes likely; a request overrules it."""
-        if self.asked is not None:
-            return self.asked
-        return min(self.most, max(1, self.least, min(self.usual or self.most, bound)))
+    def max_new_tokens(self, estimate: int | None) -> int:
+        """Return the most tokens to generate for one source.
+
+        Args:
+            estimate: how many tokens an answer to this source can be expected to need; None: no estimate. It limits the
+                package's default, never what the request sets.
+        """
+        if self.requested is not None:
+            return self.requested
+        limits = [limit for limit in (self.default, estimate) if limit is not None]
+        return min(self.capacity, max(1, self.minimum, min(limits, default=self.capacity)))
 
 
-def lengths_of(
-    parameters: GenerationParameters, generation: Generation, *, num_prefix: int, max_tokens: int
-) -> Lengths:
-    """Return the lengths of a job's answers.
+def length_limits(
+    parameters: GenerationParameters, generation: Generation, *, num_start_tokens: int, max_tokens: int
+) -> LengthLimits:
+    """Return the limits of a job's answers.
 
-    As in transformers, ``max_new_tokens`` overrules ``max_length``, and ``min_new_tokens`` ``min_length``.
+    As in transformers, ``max_new_tokens`` overrides ``max_length``, and ``min_new_tokens`` overrides ``min_length``.
 
     Args:
-        parameters: of the request.
+        parameters: the request's.
         generation: the package's defaults.
-        num_prefix: tokens that the decoder starts with.
-        max_tokens: most tokens that the decoder can hold, these included.
+        num_start_tokens: tokens that the decoder starts with. ``max_length`` and ``min_length`` count them.
+        max_tokens: most tokens that the decoder can hold, including these.
 
     Raises:
-        InvalidRequest: more is asked for than the model can write, or a text shorter than itself.
+        InvalidRequest: a limit is above what the model can generate, or the minimum is above the maximum.
     """
-    most = max_tokens - num_prefix
-    asked, wanted = _checked(parameters, num_prefix, most)
-    return Lengths(
-        asked=asked,
-        usual=None if generation.max_length is None else max(1, generation.max_length - num_prefix),
-        least=max(0, generation.min_length - num_prefix) if wanted is None else wanted,
-        most=most,
+    capacity = max_tokens - num_start_tokens
+    requested = _requested_max(parameters, num_start_tokens, capacity)
+    minimum = _requested_min(parameters, num_start_tokens, capacity if requested is None else requested)
+    return LengthLimits(
+        requested=requested,
+        default=None if generation.max_length is None else max(1, generation.max_length - num_start_tokens),
+        minimum=max(0, generation.min_length - num_start_tokens) if minimum is None else minimum,
+        capacity=capacity,
         min_length=_min_length(parameters, generation),
         min_new_tokens=parameters.min_new_tokens or 0,
     )
 
 
-def _checked(parameters: GenerationParameters, num_prefix: int, most: int) -> tuple[int | None, int | None]:
-    """Return the most and the fewest new tokens that the request asks for."""
-    name, asked = _most_asked(parameters, num_prefix)
-    if asked is not None and asked > most:
+def _requested_max(parameters: GenerationParameters, num_start_tokens: int, capacity: int) -> int | None:
+    name, requested = "max_new_tokens", parameters.max_new_tokens
+    if requested is None and parameters.max_length is not None:
+        name, requested = "max_length", parameters.max_length - num_start_tokens
+    if requested is not None and requested > capacity:
         raise InvalidRequest(
-            f"{name} asks for {asked} new tokens; the model writes {most} at most.", param=f"{WHERE}.{name}"
+            f"{name} asks for {requested} new tokens; the model generates at most {capacity}.", param=f"{PARAM}.{name}"
         )
-    if asked is not None and asked < 1:
+    if requested is not None and requested < 1:
         raise InvalidRequest(
-            f"max_length is {parameters.max_length}, and the decoder starts with {num_prefix} of its tokens.",
-            param=f"{WHERE}.max_length",
+            f"max_length is {parameters.max_length}, but the decoder starts with {num_start_tokens} tokens already.",
+            param=f"{PARAM}.max_length",
         )
-    limit = most if asked is None else asked
-    name, wanted = _least_asked(parameters, num_prefix)
-    if wanted is not None and wanted > limit:
+    return requested
+
+
+def _requested_min(parameters: GenerationParameters, num_start_tokens: int, maximum: int) -> int | None:
+    name, requested = "min_new_tokens", parameters.min_new_tokens
+    if requested is None and parameters.min_length is not None:
+        name, requested = "min_length", max(0, parameters.min_length - num_start_tokens)
+    if requested is not None and requested > maximum:
         raise InvalidRequest(
-            f"{name} asks for {wanted} new tokens at least, and there can be {limit} at most.", param=f"{WHERE}.{name}"
+            f"{name} asks for at least {requested} new tokens; there can be at most {maximum}.", param=f"{PARAM}.{name}"
         )
-    return asked, wanted
-
-
-def _most_asked(parameters: GenerationParameters, num_prefix: int) -> tuple[str, int | None]:
-    if parameters.max_new_tokens is not None or parameters.max_length is None:
-        return "max_new_tokens", parameters.max_new_tokens
-    return "max_length", parameters.max_length - num_prefix
-
-
-def _least_asked(parameters: GenerationParameters, num_prefix: int) -> tuple[str, int | None]:
-    if parameters.min_new_tokens is not None or parameters.min_length is None:
-        return "min_new_tokens", parameters.min_new_tokens
-    return "min_length", max(0, parameters.min_length - num_prefix)
+    return requested
 
 
 def _min_length(parameters: GenerationParameters, generation: Generation) -> int:

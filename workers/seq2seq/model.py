@@ -1,4 +1,4 @@
-"""An encoder-decoder as the worker serves it: package, tokenizer, cache, and the languages that it knows."""
+"""A loaded encoder-decoder: package, tokenizer, KV cache, prompt and languages."""
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -16,21 +16,22 @@ from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import load_tokenizer
+from workers.seq2seq.generation_config import ModelConfig
 from workers.seq2seq.languages.directions import directions_of
-from workers.seq2seq.languages.languages import Languages
-from workers.seq2seq.parameters import Scope
-from workers.seq2seq.sources import Instruction, Sources
+from workers.seq2seq.languages.matching import LanguageSet
+from workers.seq2seq.source_tokenizer import Conditioning, SourceTokenizer
 
 TOKENIZER = "tokenizer.json"
 _PROMPTS = {"summarize": ("summarization", "summarize"), "denoise": ("denoising", "denoise")}
-"""Names under which a source may have its prompt of a task; T5's own come first."""
+"""Names of a task's prompt in a manifest; the first that exists counts. "summarization" is the name that T5's config
+uses."""
 
 
 class Seq2SeqModel:
-    """One loaded model. ``cache`` is used by the inference thread only; the rest from any thread.
+    """One loaded model. Only the inference thread may use ``cache``; the rest can be used from any thread.
 
     Raises:
-        PackageError: the manifest's defaults can't be followed, or not with so much room.
+        PackageError: the manifest's generation defaults are invalid, or need a larger cache.
     """
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, cache: EncoderDecoderCache) -> None:
@@ -45,40 +46,38 @@ class Seq2SeqModel:
         generation = manifest.generation or Generation()
         check_defaults(manifest, generation, cache.vocabulary)
         self.directions = directions_of(self.manifest)
-        self.prompt = _prompt_of(self.manifest)
-        self.answers_as_long = manifest.graph == "text-autoencoder"
-        """Whether an answer has exactly as many tokens as its source, and no end of its own."""
-        self.sources = Sources(self.tokenizer, max_tokens=cache.max_source_tokens, vocabulary=self.cache.vocabulary)
-        self.scope = Scope(
-            generation=generation,
-            tokenizer=self.tokenizer,
-            max_tokens=self.cache.max_tokens,
-            max_rows=self._max_beams(),
-            vocabulary=self.cache.vocabulary,
+        self.conditioning = Conditioning(prompt=_prompt_of(self.manifest))
+        """Of tasks other than translate, whose prompt depends on the languages."""
+        self.output_has_source_length = manifest.graph == "text-autoencoder"
+        """Whether an answer has exactly as many tokens as its source, and no end-of-text token."""
+        self.source_tokenizer = SourceTokenizer(
+            tokenizer, max_tokens=cache.max_source_tokens, vocab_size=cache.vocabulary
         )
-        if generation.num_beams > self.scope.max_rows:
+        self.config = ModelConfig(
+            generation=generation,
+            tokenizer=tokenizer,
+            max_tokens=cache.max_tokens,
+            max_rows=self._max_sequences(),
+            vocab_size=cache.vocabulary,
+        )
+        if generation.num_beams > self.config.max_rows:
             raise PackageError(
-                f"{self.name}: it searches with {generation.num_beams} beams, and there is room for "
-                f"{self.scope.max_rows} texts: raise TRIPTYCH_MAX_ROWS or TRIPTYCH_MAX_CACHE_TOKENS"
+                f"{self.name}: its default is a search with {generation.num_beams} beams, and the cache has room for "
+                f"{self.config.max_rows} sequences: raise TRIPTYCH_MAX_ROWS or TRIPTYCH_MAX_CACHE_TOKENS"
             )
-
-    @property
-    def instruction(self) -> Instruction:
-        """What the model is told beside a text where no languages are at stake."""
-        return Instruction(prompt=self.prompt)
 
     def prefill(self, request: GenerationRequest, slots: list[int]) -> EncoderPrefill:
         """Return the prefill of a source."""
         return EncoderPrefill(self._source_cache, slots, request.source_ids, request.prompt_ids.tolist())
 
     def warm_up(self) -> None:
-        """Read a source and draw a token: what does not work fails now, and what is slow the first time is done.
+        """Encode a source and sample one token, so that the first job neither fails nor waits for one-time costs.
 
         Raises:
-            PackageError: the graphs can't do it, or the logits are not those that the manifest says.
+            PackageError: the graphs cannot do it, or the shape of the logits contradicts the manifest.
         """
         source = np.zeros(min(2, self._source_cache.max_source_tokens), np.int64)
-        start = np.array([self.scope.generation.decoder_start_token_id or 0], np.int64)
+        start = np.array([self.config.generation.decoder_start_token_id or 0], np.int64)
         sampler = Sampler(GenerationRequest(prompt_ids=start, max_new_tokens=1, sampling=Sampling(do_sample=True)))
         try:
             slot = self.cache.allocate(2)
@@ -94,22 +93,22 @@ class Seq2SeqModel:
         except PackageError:
             raise
         except Exception as error:
-            raise PackageError(f"{self.name}: the graph can't write a token: {error}") from error
+            raise PackageError(f"{self.name}: the graph cannot generate a token: {error}") from error
 
     def card(self) -> ModelCard:
-        """Return what the gateway and clients may know of this model."""
-        reads, writes = Languages(self.manifest.languages, "source"), Languages([], "target")
+        """Return what the worker announces about this model to the gateway and its clients."""
+        sources, targets = LanguageSet(self.manifest.languages, "source"), LanguageSet([], "target")
         if self.task == "translate":
-            reads, writes = self.directions.reads, self.directions.writes
+            sources, targets = self.directions.sources, self.directions.targets
         return card_of(
             self.manifest,
             max_tokens=self._source_cache.max_source_tokens,
-            source_languages=reads.told() or None,
-            target_languages=writes.told() or None,
+            source_languages=sources.names() or None,
+            target_languages=targets.names() or None,
         )
 
-    def _max_beams(self) -> int:
-        """Return how many texts of any length have room side by side."""
+    def _max_sequences(self) -> int:
+        """Return how many sequences of maximum length fit into the cache at once."""
         longest = self.cache.max_tokens + self._source_cache.max_source_tokens
         return max(1, min(self.cache.max_slots, self.cache.capacity_tokens // longest))
 
@@ -118,14 +117,14 @@ def open_model(package: ModelPackage, settings: WorkerSettings) -> Seq2SeqModel:
     """Load the graphs and the tokenizer of a package.
 
     Raises:
-        PackageError: a file of the package is not what an encoder-decoder needs; or as ``Seq2SeqModel``.
-        DeviceError: see ``Session``.
+        PackageError: a file of the package is missing or unusable; or as ``Seq2SeqModel``.
+        DeviceError: the configured device is not available.
     """
     tokenizer = load_tokenizer(package.file(TOKENIZER))
     return Seq2SeqModel(package.manifest, tokenizer, open_encoder_decoder_cache(package, settings))
 
 
 def _prompt_of(manifest: Manifest) -> str:
-    """Return what the source puts before a text for the package's task, if anything."""
+    """Return the prompt that the package has for its task, or ''."""
     names = _PROMPTS.get(manifest.task, ())
     return next((manifest.prompts[name] for name in names if name in manifest.prompts), "")

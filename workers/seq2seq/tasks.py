@@ -1,4 +1,4 @@
-"""The tasks of encoder-decoders, over each kind of graph that can do them: job in, job out. Step 5 of a job."""
+"""What the seq2seq worker serves: its tasks, and the kinds of graphs that can run each. Step 5 on the path of a job."""
 
 from contracts.model_package.manifest import GraphKind, Task
 from contracts.model_package.package import ModelPackage
@@ -6,17 +6,17 @@ from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import Run, ServedWriter, engine_of
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.settings import WorkerSettings
-from workers.seq2seq.denoise import denoise
 from workers.seq2seq.model import Seq2SeqModel, open_model
-from workers.seq2seq.summarize import summarize
-from workers.seq2seq.text2text import text2text
-from workers.seq2seq.translate import translate
+from workers.seq2seq.pipelines.denoise import DenoisePipeline
+from workers.seq2seq.pipelines.summarize import SummarizationPipeline
+from workers.seq2seq.pipelines.text2text import Text2TextPipeline
+from workers.seq2seq.pipelines.translate import TranslationPipeline
 
-RUN: dict[str, Run[Seq2SeqModel]] = {
-    "translate": translate,
-    "summarize": summarize,
-    "denoise": denoise,
-    "text2text": text2text,
+PIPELINES: dict[str, Run[Seq2SeqModel]] = {
+    "translate": TranslationPipeline(),
+    "summarize": SummarizationPipeline(),
+    "denoise": DenoisePipeline(),
+    "text2text": Text2TextPipeline(),
 }
 GRAPHS: dict[GraphKind, tuple[Task, ...]] = {
     "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
@@ -27,13 +27,13 @@ GRAPHS: dict[GraphKind, tuple[Task, ...]] = {
 
 
 def load_seq2seq(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[Seq2SeqModel]:
-    """Load and warm one model. Raises as ``open_model`` and ``warm_up``."""
+    """Load and warm up one model. Raises as ``open_model`` and ``warm_up``."""
     model = open_model(package, settings)
     model.warm_up()
-    return ServedWriter(model, engine, RUN[model.task])
+    return ServedWriter(model, engine, PIPELINES[model.task])
 
 
 SEQ2SEQ = WorkerSpec(
     "seq2seq", frozenset((graph, task) for graph, tasks in GRAPHS.items() for task in tasks), engine_of, load_seq2seq
 )
-"""Whatever reads a text and writes another."""
+"""Encoder-decoders: models that read a text and generate another one."""

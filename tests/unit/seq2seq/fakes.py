@@ -16,7 +16,7 @@ from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.work import DecodingWork
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.tasks import RUN
+from workers.seq2seq.tasks import PIPELINES
 
 PAD, EOS, UNKNOWN, EN, FR, DE = range(6)
 SPECIALS = ["<pad>", "</s>", "<unk>", "__en__", "__fr__", "__de__"]
@@ -136,7 +136,7 @@ class Desk:
         """Return the output of one job, as JSON has it."""
         self.attempt = make_attempt()
         request = msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream})
-        answer = RUN[model.task](model, "job", request, DecodingWork(self.engine, self.attempt))
+        answer = PIPELINES[model.task](model, "job", request, DecodingWork(self.engine, self.attempt))
         self.usage = msgspec.json.decode(answer.usage, type=Usage)
         return msgspec.json.decode(answer.output)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.seq2seq import Edit
 from tests.support.editing import applied
-from workers.seq2seq.edits import edits_of
+from workers.seq2seq.pipelines.edits import edits_between
 
 SENTENCES = st.text(alphabet="ab .,'’é你\n", max_size=40) | st.text(max_size=20)
 
@@ -17,7 +17,7 @@ SENTENCES = st.text(alphabet="ab .,'’é你\n", max_size=40) | st.text(max_size
 @settings(derandomize=True, deadline=None)
 @given(SENTENCES, SENTENCES)
 def test_edits_make_the_one_text_of_the_other(before: str, after: str) -> None:
-    edits = edits_of(before, after)
+    edits = edits_between(before, after)
     assert applied(before, edits) == after
     assert (edits == []) is (before == after)
     ends = [0]
@@ -40,13 +40,13 @@ def test_edits_make_the_one_text_of_the_other(before: str, after: str) -> None:
     ],
 )
 def test_edits_are_what_an_editor_would_mark(before: str, after: str, expected: list[Edit]) -> None:
-    assert applied(before, edits_of(before, after)) == after
+    assert applied(before, edits_between(before, after)) == after
     if before != "Hello ,you":
-        assert edits_of(before, after) == expected
+        assert edits_between(before, after) == expected
 
 
 def test_offsets_are_those_of_the_input() -> None:
-    assert edits_of("teh", "the", offset=100) == [Edit(100, 3, ["the"])]
+    assert edits_between("teh", "the", offset=100) == [Edit(100, 3, ["the"])]
 
 
 @pytest.mark.parametrize("unit", ["a ", "你", "the cat ", "😀"])
@@ -54,5 +54,5 @@ def test_a_long_chunk_of_the_same_words_is_compared_in_no_time(unit: str) -> Non
     before = unit * 5000
     after = unit * 2000 + "b " + unit * 1500 + "c " + unit * 2000
     begun = time.process_time()
-    assert applied(before, edits_of(before, after)) == after
+    assert applied(before, edits_between(before, after)) == after
     assert time.process_time() - begun < 2

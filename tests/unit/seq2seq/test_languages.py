@@ -6,10 +6,10 @@ import pytest
 
 from contracts.errors import InvalidRequest
 from contracts.model_package.manifest import Translate
-from workers.seq2seq.languages.directions import ByPrompt, ByToken, OnePair
-from workers.seq2seq.languages.languages import Languages, same_language
-from workers.seq2seq.languages.names import LANGUAGES
-from workers.seq2seq.sources import Instruction
+from workers.seq2seq.languages.directions import Directions, PromptDirections, SingleDirection, TokenDirections
+from workers.seq2seq.languages.iso639 import LANGUAGES
+from workers.seq2seq.languages.matching import LanguageSet, same_language
+from workers.seq2seq.source_tokenizer import Conditioning
 
 NLLB = (
     (
@@ -71,7 +71,7 @@ MARIAN = "cmn_Hans cmn_Hant deu fra pt pt_br".split()  # noqa: SIM905
     ],
 )
 def test_a_language_has_many_names(codes: Sequence[str], said: str, expected: str) -> None:
-    assert Languages(codes, "target").find(said, "tgt_lang") == expected
+    assert LanguageSet(codes, "target").find(said, "tgt_lang") == expected
 
 
 @pytest.mark.parametrize(
@@ -88,26 +88,26 @@ def test_a_language_has_many_names(codes: Sequence[str], said: str, expected: st
 )
 def test_a_language_that_the_model_lacks_is_refused_with_those_that_it_has(codes: Sequence[str], said: str) -> None:
     with pytest.raises(InvalidRequest, match=r"it has .*\bde, ") as refusal:
-        Languages(codes, "target").find(said, "parameters.tgt_lang")
+        LanguageSet(codes, "target").find(said, "parameters.tgt_lang")
     assert refusal.value.param == "parameters.tgt_lang"
 
 
 def test_many_languages_are_not_all_listed() -> None:
     codes = sorted({known.code for known in LANGUAGES.values()})
     with pytest.raises(InvalidRequest, match=rf"and {len(codes) - 40} more: see /v1/models") as refusal:
-        Languages(codes, "source").find("tlh", "x")
+        LanguageSet(codes, "source").find("tlh", "x")
     assert len(str(refusal.value)) < 400
 
 
 def test_every_code_that_clients_are_told_is_understood() -> None:
     for codes in (NLLB, MBART, MARIAN):
-        languages = Languages(codes, "source")
-        told = languages.told()
+        languages = LanguageSet(codes, "source")
+        told = languages.names()
         assert len(told) == len(codes)
         assert sorted(languages.find(code, "x") for code in told) == sorted(codes)
-    assert Languages(NLLB, "source").told()["zh-Hant"] == "Chinese (traditional)"
-    assert Languages(NLLB, "source").told()["zh"] == "Chinese"
-    assert Languages(MARIAN, "source").told() == {
+    assert LanguageSet(NLLB, "source").names()["zh-Hant"] == "Chinese (traditional)"
+    assert LanguageSet(NLLB, "source").names()["zh"] == "Chinese"
+    assert LanguageSet(MARIAN, "source").names() == {
         "de": "German", "fr": "French", "pt": "Portuguese", "pt-BR": "Portuguese (BR)", "zh": "Chinese",
         "zh-Hant": "Chinese (traditional)",
     }  # fmt: skip
@@ -125,58 +125,65 @@ def test_scripts_make_two_languages_of_one() -> None:
 
 
 IDS = {"eng_Latn": 3, "fra_Latn": 4, "deu_Latn": 5}
-MANY = ByToken(Translate(languages=IDS, source="prefix", default_source="eng_Latn"))
-TO = ByToken(Translate(languages={"fr": 4, "de": 5}, reads=["en"], target="source_prefix"))
-FROM_START = ByToken(Translate(languages=IDS, source="suffix", default_source="eng_Latn", target="decoder_start"))
-WORDS = ByPrompt({("en", "de"): "to German: ", ("en", "fr"): "to French: ", ("de", "en"): "to English: "})
+MANY = TokenDirections(Translate(languages=IDS, source="prefix", default_source="eng_Latn"))
+TO = TokenDirections(Translate(languages={"fr": 4, "de": 5}, reads=["en"], target="source_prefix"))
+FROM_START = TokenDirections(
+    Translate(languages=IDS, source="suffix", default_source="eng_Latn", target="decoder_start")
+)
+WORDS = PromptDirections({("en", "de"): "to German: ", ("en", "fr"): "to French: ", ("de", "en"): "to English: "})
 
 
 @pytest.mark.parametrize(
-    ("ways", "source", "target", "expected"),
+    ("directions", "source", "target", "expected"),
     [
-        (MANY, "de", "fr", Instruction(source_token=5, first_token=4)),
-        (MANY, None, "fr", Instruction(source_token=3, first_token=4)),
-        (FROM_START, "fr", "en", Instruction(source_token=4, source_place="suffix", start_token=3)),
-        (TO, None, "de", Instruction(target_token=5)),
-        (TO, "en-GB", "fr", Instruction(target_token=4)),
-        (WORDS, "en", "fr", Instruction(prompt="to French: ")),
-        (WORDS, None, "en", Instruction(prompt="to English: ")),
-        (WORDS, "de", None, Instruction(prompt="to English: ")),
-        (OnePair(Translate(reads=["en"], writes=["deu"])), "eng", "de", Instruction()),
-        (OnePair(Translate()), None, None, Instruction()),
+        (MANY, "de", "fr", Conditioning(src_lang_token_id=5, forced_bos_token_id=4)),
+        (MANY, None, "fr", Conditioning(src_lang_token_id=3, forced_bos_token_id=4)),
+        (
+            FROM_START,
+            "fr",
+            "en",
+            Conditioning(src_lang_token_id=4, src_lang_position="suffix", decoder_start_token_id=3),
+        ),
+        (TO, None, "de", Conditioning(source_prefix_token_id=5)),
+        (TO, "en-GB", "fr", Conditioning(source_prefix_token_id=4)),
+        (WORDS, "en", "fr", Conditioning(prompt="to French: ")),
+        (WORDS, None, "en", Conditioning(prompt="to English: ")),
+        (WORDS, "de", None, Conditioning(prompt="to English: ")),
+        (SingleDirection(Translate(reads=["en"], writes=["deu"])), "eng", "de", Conditioning()),
+        (SingleDirection(Translate()), None, None, Conditioning()),
     ],
 )
 def test_a_model_is_told_its_languages_in_its_own_way(
-    ways: ByToken | ByPrompt | OnePair, source: str | None, target: str | None, expected: Instruction
+    directions: Directions, source: str | None, target: str | None, expected: Conditioning
 ) -> None:
-    assert ways.find(source, target, forced=False) == expected
+    assert directions.conditioning(source, target, has_forced_bos=False) == expected
 
 
 @pytest.mark.parametrize(
-    ("ways", "source", "target", "words", "param"),
+    ("directions", "source", "target", "words", "param"),
     [
-        (MANY, "de", None, "Say into which language", "tgt_lang"),
+        (MANY, "de", None, "target language is missing: set tgt_lang to one of", "tgt_lang"),
         (MANY, "de", "de-DE", "same language", "tgt_lang"),
-        (MANY, None, "en", "where src_lang is not given", "tgt_lang"),
+        (MANY, None, "en", "default if src_lang is not set", "tgt_lang"),
         (MANY, "tlh", "de", "no source language 'tlh'; it has de, en, fr", "src_lang"),
         (TO, "fr", "de", "no source language", "src_lang"),
         (TO, None, "en", "no target language", "tgt_lang"),
         (WORDS, "de", "fr", "does not translate de to fr", "tgt_lang"),
         (WORDS, "en", "en", "same language", "tgt_lang"),
-        (WORDS, "en", None, "tgt_lang is one of", "tgt_lang"),
-        (WORDS, None, None, "tgt_lang is one of", "tgt_lang"),
-        (OnePair(Translate(reads=["en"], writes=["de"])), "fr", None, "no source language", "src_lang"),
-        (OnePair(Translate(reads=["en"], writes=["de"])), "en", "en", "no target language", "tgt_lang"),
-        (OnePair(Translate()), "en", None, "leave out src_lang", "src_lang"),
+        (WORDS, "en", None, "set tgt_lang to one of", "tgt_lang"),
+        (WORDS, None, None, "set tgt_lang to one of", "tgt_lang"),
+        (SingleDirection(Translate(reads=["en"], writes=["de"])), "fr", None, "no source language", "src_lang"),
+        (SingleDirection(Translate(reads=["en"], writes=["de"])), "en", "en", "no target language", "tgt_lang"),
+        (SingleDirection(Translate()), "en", None, "leave out src_lang", "src_lang"),
     ],
 )
 def test_ways_that_a_model_does_not_have_are_refused(
-    ways: ByToken | ByPrompt | OnePair, source: str | None, target: str | None, words: str, param: str
+    directions: Directions, source: str | None, target: str | None, words: str, param: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=words) as refusal:
-        ways.find(source, target, forced=False)
+        directions.conditioning(source, target, has_forced_bos=False)
     assert refusal.value.param == f"parameters.{param}"
 
 
 def test_a_client_may_name_the_first_token_itself() -> None:
-    assert MANY.find("de", None, forced=True) == Instruction(source_token=5)
+    assert MANY.conditioning("de", None, has_forced_bos=True) == Conditioning(src_lang_token_id=5)

@@ -1,14 +1,15 @@
 """HTML: tags stay where they are, byte for byte, and text alone is rewritten."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.seq2seq.chunking.joining import Manner, woven
+from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, join_answers
 from workers.seq2seq.chunking.markup import escaped, segments, unescaped
-from workers.seq2seq.chunking.plan import by_text_of_html, in_sentences
+from workers.seq2seq.chunking.plan import plan_html_texts, plan_sentences
 
 PIECES = [
     "<p>", "</p>", "<b class='x>y'>", "<br/>", "<!-- a <b> -->", "<!--", "<script>if (a<b) x()</script>", "<script>",
@@ -19,6 +20,10 @@ PIECES = [
 
 def texts(document: str) -> list[str]:
     return [segment.text for segment in segments(document) if segment.is_text]
+
+
+def characters(texts: Sequence[str]) -> list[int]:
+    return [len(text) for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -49,12 +54,12 @@ def test_texts_are_told_from_markup(document: str, expected: list[str]) -> None:
 def test_whatever_is_no_text_comes_back_as_it_was(document: str) -> None:
     found = segments(document)
     assert "".join(segment.text for segment in found) == document
-    manner = Manner(strips=True, escapes=True)
+    options = PostprocessOptions(strip=True, escape_html=True)
     for plan in (
-        *in_sentences([document], html=True, room=5, measure=lambda texts: [len(text) for text in texts]),
-        *by_text_of_html([document]),
+        *plan_sentences([document], html=True, max_tokens=5, count_tokens=characters),
+        *plan_html_texts([document]),
     ):
-        same = woven(plan, manner, [(chunk, "eos_token") for chunk in plan.chunks]).text
+        same = join_answers(plan, options, [ChunkAnswer(chunk, "eos_token") for chunk in plan.chunks]).text
         kept = [segment.text for segment in found if not segment.is_text]
         position = 0
         for text in kept:
@@ -64,10 +69,10 @@ def test_whatever_is_no_text_comes_back_as_it_was(document: str) -> None:
 
 
 def test_an_answer_is_written_as_text() -> None:
-    plan = in_sentences(["<b>Q&amp;A</b>&nbsp;x"], html=True, room=9, measure=lambda texts: [len(t) for t in texts])[0]
+    plan = plan_sentences(["<b>Q&amp;A</b>&nbsp;x"], html=True, max_tokens=9, count_tokens=characters)[0]
     assert plan.chunks == ("Q&A", "x")
-    answers = [("<i>&", "eos_token"), ("y", "eos_token")]
-    assert woven(plan, Manner(escapes=True), answers).text == "<b>&lt;i&gt;&amp;</b>&nbsp;y"  # type: ignore[arg-type]
+    answers = [ChunkAnswer("<i>&", "eos_token"), ChunkAnswer("y", "eos_token")]
+    assert join_answers(plan, PostprocessOptions(escape_html=True), answers).text == "<b>&lt;i&gt;&amp;</b>&nbsp;y"
     assert escaped("\xa0<") == "&nbsp;&lt;"
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InputTooLong, InvalidRequest
-from workers.seq2seq.chunking.overlapping import overlapping
-from workers.seq2seq.chunking.plan import MAX_CHUNKS, Plan, check_num_chunks, in_sentences
-from workers.seq2seq.chunking.sentences import sentences
-from workers.seq2seq.chunking.splitting import cut_to_fit
+from workers.seq2seq.chunking.overlapping import overlapping_chunks
+from workers.seq2seq.chunking.plan import MAX_CHUNKS, ChunkPlan, check_num_chunks, plan_sentences
+from workers.seq2seq.chunking.sentences import split_sentences
+from workers.seq2seq.chunking.splitting import split_to_fit
 
 HOSTILE = [
     "a",
@@ -40,8 +40,8 @@ def characters(texts: object) -> list[int]:
     return [len(text) for text in texts]  # type: ignore[attr-defined]
 
 
-def put_together(plan: Plan) -> str:
-    return "".join(gap + chunk for gap, chunk in zip(plan.gaps, [*plan.chunks, ""], strict=True))
+def put_together(plan: ChunkPlan) -> str:
+    return "".join(gap + chunk for gap, chunk in zip(plan.separators, [*plan.chunks, ""], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def put_together(plan: Plan) -> str:
     ],
 )
 def test_sentences_end_where_readers_say(text: str, expected: list[str]) -> None:
-    parts = sentences(text)
+    parts = split_sentences(text)
     assert "".join(parts) == text
     assert [part for part in parts if not part.isspace()] == expected
 
@@ -81,10 +81,10 @@ def test_sentences_end_where_readers_say(text: str, expected: list[str]) -> None
 @settings(derandomize=True, deadline=None)
 @given(st.text(alphabet=st.sampled_from("aA1.!?…\"')( \n\r\t\u2028\x1c。你,;"), max_size=60) | st.text(max_size=60))
 def test_nothing_of_a_text_is_lost(text: str) -> None:
-    parts = sentences(text)
+    parts = split_sentences(text)
     assert "".join(parts) == text and all(parts)
     assert all(part.isspace() or part == part.strip() for part in parts)
-    plan = in_sentences([text], html=False, room=7, measure=characters)[0]
+    plan = plan_sentences([text], html=False, max_tokens=7, count_tokens=characters)[0]
     assert put_together(plan) == text
     assert all(chunk == chunk.strip() and 0 < len(chunk) <= 7 for chunk in plan.chunks)
 
@@ -94,8 +94,8 @@ def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     def cost(size: int) -> float:
         text = unit * (size // len(unit))
         begun = time.process_time()
-        parts = sentences(text)
-        cut = cut_to_fit([text], 500, characters)[0]
+        parts = split_sentences(text)
+        cut = split_to_fit([text], 500, characters)[0]
         assert "".join(parts) == "".join(part.text for part in cut) == text
         assert all(part.num_tokens == len(part.text) <= 500 for part in cut)
         return time.process_time() - begun
@@ -106,7 +106,7 @@ def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
 
 def test_a_long_sentence_is_cut_at_clauses_else_words_else_characters() -> None:
     text = "first of all, a clause; " + "one two three four " + "x" * 25
-    parts = cut_to_fit([text], 14, characters)[0]
+    parts = split_to_fit([text], 14, characters)[0]
     assert "".join(part.text for part in parts) == text
     assert [part.text for part in parts][:2] == ["first of all, ", "a clause; "]
     assert all(len(part.text) <= 14 for part in parts)
@@ -114,26 +114,26 @@ def test_a_long_sentence_is_cut_at_clauses_else_words_else_characters() -> None:
 
 
 def test_one_character_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(InputTooLong, match="room for 3"):
-        cut_to_fit(["\ufdfa"], 3, lambda texts: [18 * len(text) for text in texts])
+    with pytest.raises(InputTooLong, match="a chunk may have 3"):
+        split_to_fit(["\ufdfa"], 3, lambda texts: [18 * len(text) for text in texts])
 
 
 def test_chunks_are_limited() -> None:
     check_num_chunks(MAX_CHUNKS)
     with pytest.raises(InvalidRequest, match=str(MAX_CHUNKS)):
-        in_sentences(["a.\n" * (MAX_CHUNKS + 1)], html=False, room=9, measure=characters)
+        plan_sentences(["a.\n" * (MAX_CHUNKS + 1)], html=False, max_tokens=9, count_tokens=characters)
 
 
 def test_what_has_no_words_is_left_as_it_is() -> None:
-    plan = in_sentences(["* * *\nHello.\n--- :-) 😀"], html=False, room=9, measure=characters)[0]
-    assert plan == Plan(("Hello.",), ("* * *\n", "\n--- :-) 😀"))
-    nothing = in_sentences(["ab"], html=False, room=9, measure=lambda texts: [0 for _ in texts])[0]
-    assert nothing == Plan((), ("ab",)), "the tokenizer sees nothing in it"
+    plan = plan_sentences(["* * *\nHello.\n--- :-) 😀"], html=False, max_tokens=9, count_tokens=characters)[0]
+    assert plan == ChunkPlan(("Hello.",), ("* * *\n", "\n--- :-) 😀"))
+    nothing = plan_sentences(["ab"], html=False, max_tokens=9, count_tokens=lambda texts: [0 for _ in texts])[0]
+    assert nothing == ChunkPlan((), ("ab",)), "the tokenizer sees nothing in it"
 
 
 def test_chunks_to_summarise_overlap_by_a_sentence() -> None:
     text = " ".join(f"No {number} came." for number in range(100, 160))
-    chunks = overlapping(text, 120, characters)
+    chunks = overlapping_chunks(text, 120, characters)
     assert all(len(chunk) <= 120 for chunk in chunks)
     assert max(map(len, chunks)) - min(map(len, chunks)) <= 45, "about equally long"
     for before, after in pairwise(chunks):
@@ -143,5 +143,5 @@ def test_chunks_to_summarise_overlap_by_a_sentence() -> None:
 
 
 def test_sentences_too_long_to_be_shared_are_not() -> None:
-    chunks = overlapping("A" * 50 + ". " + "B" * 50 + ". " + "C" * 50 + ".", 60, characters)
+    chunks = overlapping_chunks("A" * 50 + ". " + "B" * 50 + ". " + "C" * 50 + ".", 60, characters)
     assert [chunk[0] for chunk in chunks] == ["A", "B", "C"]

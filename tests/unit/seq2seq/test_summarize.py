@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.seq2seq.fakes import Desk, EchoCache, echo
-from workers.seq2seq.chunking.map_reduce import likely_tokens_of_a_chunk
+from workers.seq2seq.pipelines.map_reduce import estimate_chunk_summary_tokens
 
 SENTENCE = "The cat sat on the mat. "
 
@@ -63,7 +63,7 @@ def test_summaries_that_do_not_become_shorter_are_the_answer_together(desk: Desk
 def test_summaries_of_chunks_are_half_as_long_at_most(desk: Desk) -> None:
     output = desk.run(echo("summarize"), SENTENCE * 30)
     assert output["finish_reason"] == "eos_token" and len(output["summary_text"]) <= 64
-    assert likely_tokens_of_a_chunk(500) == 250 and likely_tokens_of_a_chunk(1) == 16
+    assert estimate_chunk_summary_tokens(500) == 250 and estimate_chunk_summary_tokens(1) == 16
 
 
 def test_a_model_that_says_nothing_gives_an_empty_summary(desk: Desk) -> None:

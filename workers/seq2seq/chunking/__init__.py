@@ -1,1 +1,1 @@
-"""Long texts: split into chunks, and joined again."""
+"""Splits long texts into chunks, and joins the answers to them."""

@@ -1,154 +1,169 @@
-"""The answers to chunks put together to one text, in order, however they come: as a whole, or told as they grow.
+"""Joins the answers to the chunks of a text into one text, in order: from complete answers, or from their deltas.
 
-Both ways are one piece of code, so that what a stream tells is what the answer is.
+Both ways run through `ChunkJoiner`, so that the deltas of a stream always add up to the final answer.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.generation import FinishReason, TextDelta
 from workers.runtime.decoding.request import GenerationRequest
 from workers.seq2seq.chunking import markup
-from workers.seq2seq.chunking.plan import Plan
+from workers.seq2seq.chunking.plan import ChunkPlan
 
-_ENDS = frozenset(".!?…,;:")
+_SENTENCE_ENDS = frozenset(".!?…,;:")
 _SPACE_BEFORE = re.compile(r" (?=[.?!,]|n't\b|'(?:m|s|ve|re)\b)")
 
 
+class ChunkAnswer(NamedTuple):
+    """What the model generated for one chunk."""
+
+    text: str
+    finish_reason: FinishReason
+
+
+class JoinedText(NamedTuple):
+    """The answers to all chunks as one text."""
+
+    text: str
+    finish_reason: FinishReason
+    """``length`` if any answer was cut; ``stop_sequence`` if the text ends with the chunk that had a stop string."""
+
+
 @dataclass(frozen=True)
-class Manner:
-    """What is done with an answer before it takes the place of its chunk."""
+class PostprocessOptions:
+    """How an answer is changed before it takes the place of its chunk."""
 
-    clean_up: bool = False
-    """Spaces before punctuation and within contractions are taken out."""
-    strips: bool = False
-    """White space around it is left out: the gaps have that of the input."""
-    spaces: bool = False
-    """A space is put between two sentences that have none between them, as in Chinese, where one ends like ours."""
-    escapes: bool = False
-    """It is written as text of HTML."""
+    clean_up_spaces: bool = False
+    """Remove spaces before punctuation and inside contractions."""
+    strip: bool = False
+    """Remove the white space around it; the separators of the plan have that of the input."""
+    add_missing_spaces: bool = False
+    """Put a space behind a sentence that ends with Latin punctuation if the separator is empty. Chinese has no spaces
+    between sentences, its translation needs them."""
+    escape_html: bool = False
 
-    def finished(self, text: str) -> str:
-        """Return an answer as it stands in the text, but for ``escapes``."""
-        text = _SPACE_BEFORE.sub("", text) if self.clean_up else text
-        return text.strip() if self.strips else text
+    def apply(self, text: str) -> str:
+        """Return a complete answer with its spaces cleaned up and stripped."""
+        text = _SPACE_BEFORE.sub("", text) if self.clean_up_spaces else text
+        return text.strip() if self.strip else text
 
 
-class Weave:
-    """One text in the making."""
+class ChunkJoiner:
+    """Joins the answers to one plan. Deltas of chunks that are not due yet wait."""
 
-    def __init__(self, plan: Plan, manner: Manner) -> None:
-        self._plan, self._manner = plan, manner
+    def __init__(self, plan: ChunkPlan, options: PostprocessOptions) -> None:
+        self._plan, self._options = plan, options
         self._waiting: dict[int, list[tuple[str, FinishReason | None]]] = defaultdict(list)
         self._chunk = 0
-        """The one whose answer is told now."""
-        self._begun = False
+        """Index of the chunk whose answer is emitted now."""
+        self._chunk_has_text = False
+        """Whether some of its answer was emitted."""
         self._held = ""
-        """The end of that answer, which is not certain yet."""
-        self._last = ""
-        """Last character of the answers."""
+        """End of its answer so far that further deltas may still change."""
+        self._last_character = ""
+        """Of all answers that were emitted."""
         self._reasons: set[FinishReason] = set()
-        self._pending_gap = plan.gaps[0]
+        self._separator = plan.separators[0]
+        """Separator that is emitted before the next answer."""
         self.finish_reason: FinishReason | None = None if plan.chunks else "eos_token"
-        """Why the text ended; None: it has not."""
+        """Why the whole text ended; None: it has not."""
 
     def add(self, chunk: int, text: str, finish_reason: FinishReason | None) -> str:
-        """Take what the answer to a chunk has grown by; return what the text has grown by."""
+        """Take a delta of the answer to a chunk; return the delta of the whole text, which may be empty."""
         self._waiting[chunk].append((text, finish_reason))
-        told: list[str] = []
-        while self.finish_reason is None and (grown := self._waiting.pop(self._chunk, None)):
-            chunk = self._chunk
-            for piece, reason in grown:
-                told.append(self._grow(piece, ended=reason is not None))
+        emitted: list[str] = []
+        # The end of one chunk makes the next one due, of which everything may be here already.
+        while self.finish_reason is None and (deltas := self._waiting.pop(self._chunk, None)):
+            current = self._chunk
+            for delta, reason in deltas:
+                emitted.append(self._extend(delta, ended=reason is not None))
                 if reason is not None:
-                    told.append(self._end_chunk(reason))
-            if chunk == self._chunk:
+                    emitted.append(self._end_chunk(reason))
+            if current == self._chunk:
                 break
-        return "".join(told)
+        return "".join(emitted)
 
-    def _grow(self, text: str, *, ended: bool) -> str:
-        gap, self._pending_gap = self._pending_gap, ""
+    def _extend(self, text: str, *, ended: bool) -> str:
+        separator, self._separator = self._separator, ""
         text, self._held = self._held + text, ""
-        if self._manner.clean_up and not ended:
+        if self._options.clean_up_spaces and not ended:
+            # Whether a space goes away depends on what follows it, so the answer is emitted when it is complete.
             self._held = text
-            return gap
-        if self._manner.clean_up:
+            return separator
+        if self._options.clean_up_spaces:
             text = _SPACE_BEFORE.sub("", text)
-        if self._manner.strips:
-            text = text if self._begun else text.lstrip()
-            shown = text.rstrip()
-            text, self._held = shown, "" if ended else text[len(shown) :]
+        if self._options.strip:
+            text = text if self._chunk_has_text else text.lstrip()
+            stripped = text.rstrip()
+            # White space at the end so far is emitted only if more text follows.
+            text, self._held = stripped, "" if ended else text[len(stripped) :]
         if not text:
-            return gap
-        return gap + self._joined(text)
+            return separator
+        return separator + self._postprocessed(text)
 
-    def _joined(self, text: str) -> str:
-        lacks_space = self._manner.spaces and not self._begun and not self._gap and self._last in _ENDS
-        self._begun, self._last = True, text[-1]
-        text = markup.escaped(text) if self._manner.escapes else text
+    def _postprocessed(self, text: str) -> str:
+        lacks_space = (
+            self._options.add_missing_spaces
+            and not self._chunk_has_text
+            and not self._plan.separators[self._chunk]
+            and self._last_character in _SENTENCE_ENDS
+        )
+        self._chunk_has_text, self._last_character = True, text[-1]
+        text = markup.escaped(text) if self._options.escape_html else text
         return f" {text}" if lacks_space else text
 
-    @property
-    def _gap(self) -> str:
-        """What is before the chunk."""
-        return self._plan.gaps[self._chunk]
-
     def _end_chunk(self, reason: FinishReason) -> str:
+        """Go on to the next chunk; return the separator behind this one."""
         self._reasons.add(reason)
         self._chunk += 1
-        self._begun = False
+        self._chunk_has_text = False
         if reason == "stop_sequence":
             self.finish_reason = reason
             return ""
         if self._chunk == len(self._plan.chunks):
             self.finish_reason = "length" if "length" in self._reasons else "eos_token"
-        return self._gap
+        return self._plan.separators[self._chunk]
 
 
-@dataclass(frozen=True)
-class Woven:
-    """A text that is put together."""
-
-    text: str
-    finish_reason: FinishReason
-    """``length`` if any chunk's answer ended so; ``stop_sequence``: the text ends with the chunk in which it was."""
-
-
-def woven(plan: Plan, manner: Manner, answers: Sequence[tuple[str, FinishReason]]) -> Woven:
-    """Return the text of a plan, from the answers to its chunks in order."""
-    weave = Weave(plan, manner)
-    text = "".join([weave.add(index, *answer) for index, answer in enumerate(answers)])
+def join_answers(plan: ChunkPlan, options: PostprocessOptions, answers: Sequence[ChunkAnswer]) -> JoinedText:
+    """Return the text of a plan, from the complete answers to its chunks in order."""
     if not plan.chunks:
-        text = plan.gaps[0]
-    assert weave.finish_reason is not None  # noqa: S101 (all chunks are answered)
-    return Woven(text, weave.finish_reason)
+        return JoinedText(plan.separators[0], "eos_token")
+    joiner = ChunkJoiner(plan, options)
+    text = "".join([joiner.add(index, *answer) for index, answer in enumerate(answers)])
+    assert joiner.finish_reason is not None  # noqa: S101 (there is an answer to each chunk)
+    return JoinedText(text, joiner.finish_reason)
 
 
-class Weaver:
-    """Tells the texts of a job as they grow: a `StreamTransform`. Orders are numbered by input, sequence and chunk.
+class StreamJoiner:
+    """Turns the deltas of a job's chunks into deltas of its inputs, while the chunks are generated side by side.
 
     Args:
-        plans: of each input that is told.
-        manner: of all.
-        first_parts: the number that the first chunk of an input has among its orders, where that is not 0.
+        plans: by index of the input; only these inputs are streamed.
+        options: of all of them.
+        first_parts: the ``part`` that the requests of an input's first chunk have, where it is not 0.
     """
 
-    def __init__(self, plans: Mapping[int, Plan], manner: Manner, first_parts: Mapping[int, int] | None = None) -> None:
-        self._plans, self._manner = plans, manner
+    def __init__(
+        self, plans: Mapping[int, ChunkPlan], options: PostprocessOptions, first_parts: Mapping[int, int] | None = None
+    ) -> None:
+        self._plans, self._options = plans, options
         self._first_parts = first_parts or {}
-        self._weaves: dict[tuple[int, int], Weave] = {}
+        self._joiners: dict[tuple[int, int], ChunkJoiner] = {}
 
-    def transform(self, request: GenerationRequest, piece: TextDelta) -> list[TextDelta]:
-        """Return what is told of the whole text now that the answer to a chunk has grown."""
-        key = piece.input, piece.sequence
-        weave = self._weaves.get(key)
-        if weave is None:
-            weave = self._weaves[key] = Weave(self._plans[piece.input], self._manner)
-        if weave.finish_reason is not None:
+    def transform(self, request: GenerationRequest, delta: TextDelta) -> list[TextDelta]:
+        """Return the delta of the whole text that a delta of one chunk makes, if any."""
+        key = delta.input, delta.sequence
+        joiner = self._joiners.get(key)
+        if joiner is None:
+            joiner = self._joiners[key] = ChunkJoiner(self._plans[delta.input], self._options)
+        if joiner.finish_reason is not None:
             return []
-        text = weave.add(request.part - self._first_parts.get(piece.input, 0), piece.text, piece.finish_reason)
-        if not text and weave.finish_reason is None:
+        text = joiner.add(request.part - self._first_parts.get(delta.input, 0), delta.text, delta.finish_reason)
+        if not text and joiner.finish_reason is None:
             return []
-        return [TextDelta(input=piece.input, sequence=piece.sequence, text=text, finish_reason=weave.finish_reason)]
+        return [TextDelta(input=delta.input, sequence=delta.sequence, text=text, finish_reason=joiner.finish_reason)]

@@ -1,43 +1,42 @@
-"""A long text in chunks that overlap, each to be summarised by itself. Step 5 on the path of a job."""
+"""Splits a long text into overlapping chunks that are summarised one by one. Step 5 on the path of a job."""
 
-from collections.abc import Sequence
+from workers.seq2seq.chunking.sentences import split_sentences
+from workers.seq2seq.chunking.splitting import CountTokens, pack, split_to_fit
 
-from workers.seq2seq.chunking.sentences import sentences
-from workers.seq2seq.chunking.splitting import Measure, cut_to_fit, packed
-
-_OVERLAP_SHARE = 8
-"""The share of the room that the last sentence of the chunk before may take, so that no chunk begins without a hint of
-what is spoken of."""
+_OVERLAP_FRACTION = 8
+"""The sentence that a chunk repeats from the one before may have 1/8 of the maximum. It says what the text is about, so
+that no chunk begins with a pronoun that refers to nothing."""
 
 
-def overlapping(text: str, room: int, measure: Measure) -> list[str]:
-    """Return a text that does not fit in chunks of whole sentences, each of ``room`` tokens at most, about as long.
+def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens) -> list[str]:
+    """Return a long text as chunks of whole sentences, of at most ``max_tokens`` tokens each and about equally long.
 
-    Joined, they are the text, but for the sentence that two chunks share.
+    A chunk begins with the last sentence of the one before if that is short; without these the chunks are the text.
     """
-    atoms = [part for parts in cut_to_fit(_with_space_behind(text), room, measure) for part in parts]
-    lengths = [atom.num_tokens for atom in atoms]
-    overlap = room // _OVERLAP_SHARE
-    limit = room - overlap
-    num_chunks = -(-sum(lengths) // limit)
-    groups = packed(lengths, min(limit, -(-sum(lengths) // num_chunks)))
+    sentences = [
+        part for parts in split_to_fit(_sentences_with_space(text), max_tokens, count_tokens) for part in parts
+    ]
+    lengths = [sentence.num_tokens for sentence in sentences]
+    max_overlap = max_tokens // _OVERLAP_FRACTION
+    max_own = max_tokens - max_overlap
+    # Equal chunks, not full ones and a rest: a last chunk of one sentence would get a summary of its own.
+    num_chunks = -(-sum(lengths) // max_own)
+    groups = pack(lengths, min(max_own, -(-sum(lengths) // num_chunks)))
     chunks = []
     for before, group in zip([[], *groups], groups, strict=False):
-        shared = before[-1:] if before and lengths[before[-1]] <= overlap and _has_room(group, lengths, limit) else []
-        chunks.append("".join(atoms[index].text for index in (*shared, *group)).strip())
-    # Of joined sentences the tokens need not be the sum, so a chunk may have become too long after all.
-    fitting = cut_to_fit([chunk for chunk in chunks if chunk], room, measure)
+        overlap = before[-1:] if before and lengths[before[-1]] <= max_overlap else []
+        if sum(lengths[index] for index in group) > max_own:
+            overlap = []
+        chunks.append("".join(sentences[index].text for index in (*overlap, *group)).strip())
+    # Joined sentences may have more tokens than the sum of theirs, so a chunk may be too long after all.
+    fitting = split_to_fit([chunk for chunk in chunks if chunk], max_tokens, count_tokens)
     return [part.text for parts in fitting for part in parts if part.text.strip()]
 
 
-def _has_room(group: Sequence[int], lengths: Sequence[int], limit: int) -> bool:
-    return sum(lengths[index] for index in group) <= limit
-
-
-def _with_space_behind(text: str) -> list[str]:
+def _sentences_with_space(text: str) -> list[str]:
     """Return the sentences of a text, each with the white space behind it."""
     found: list[str] = []
-    for part in sentences(text):
+    for part in split_sentences(text):
         if found and (part.isspace() or found[-1].isspace()):
             found[-1] += part
         else:

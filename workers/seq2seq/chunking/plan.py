@@ -1,126 +1,133 @@
-"""What of a text is written anew, chunk by chunk, and what stays between the chunks. Step 5 on the path of a job."""
+"""Splits a text into chunks, which the model rewrites, and separators between them, which stay as they are.
+
+Step 5 on the path of a job.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import InvalidRequest
 from workers.seq2seq.chunking import markup
-from workers.seq2seq.chunking.sentences import sentences
-from workers.seq2seq.chunking.splitting import Measure, Part, cut_to_fit
+from workers.seq2seq.chunking.sentences import split_sentences
+from workers.seq2seq.chunking.splitting import CountTokens, Part, split_to_fit
 
 MAX_CHUNKS = 20_000
-"""Of all inputs of a job: a thousand pages of sentences."""
+"""Most chunks of all inputs of a job: a thousand pages of sentences."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One input, apart. A model that changes nothing makes the input of it again: gap, chunk, gap, chunk, gap."""
+class ChunkPlan:
+    """How one input is split. The input is separator, chunk, separator, chunk, …, separator."""
 
     chunks: tuple[str, ...]
-    gaps: tuple[str, ...]
-    """What is before each chunk, and behind the last one."""
+    separators: tuple[str, ...]
+    """What is before each chunk and behind the last one, so there is one more than chunks."""
 
 
-def whole(text: str) -> Plan:
-    """Return the plan of a text that is one chunk."""
-    return Plan((text,), ("", ""))
+_Segment = tuple[str, bool]
+"""A text, and whether it is a chunk. A chunk of HTML has its entities resolved, the rest is as in the document."""
 
 
-def in_sentences(texts: Sequence[str], *, html: bool, room: int, measure: Measure) -> list[Plan]:
-    """Return plans by sentences. White space, and what has neither letters nor digits, stays as it is.
+def single_chunk(text: str) -> ChunkPlan:
+    """Return the plan of a text that is read whole."""
+    return ChunkPlan((text,), ("", ""))
+
+
+def plan_sentences(texts: Sequence[str], *, html: bool, max_tokens: int, count_tokens: CountTokens) -> list[ChunkPlan]:
+    """Return plans with a chunk for each sentence. White space, and what has no letter or digit, is left as it is.
 
     Args:
         texts: the inputs.
-        html: whether they are HTML; then chunks are without entities, and gaps with them.
-        room: most tokens of a chunk; longer sentences are cut.
-        measure: counts tokens.
+        html: whether they are HTML, of which only the texts between tags are split.
+        max_tokens: longest chunk; longer sentences are cut.
+        count_tokens: of the model's tokenizer.
 
     Raises:
-        InvalidRequest: there are too many chunks.
+        InvalidRequest: the inputs have too many chunks.
     """
-    drafts = [[*_sentences_of_html(text)] if html else [*_sentences_of(text)] for text in texts]
-    cut = cut_to_fit([text for draft in drafts for text, is_chunk in draft if is_chunk], room, measure)
-    check_num_chunks(sum(map(len, cut)))
-    parts = iter(cut)
-    return [_plan(draft, parts, html=html) for draft in drafts]
+    segments = [[*_html_sentences(text)] if html else [*_sentences(text)] for text in texts]
+    # All sentences of all inputs are counted in one call: the tokenizer works on a batch in parallel.
+    sentences = [text for of_input in segments for text, is_chunk in of_input if is_chunk]
+    parts = split_to_fit(sentences, max_tokens, count_tokens)
+    check_num_chunks(sum(map(len, parts)))
+    remaining = iter(parts)
+    return [_plan(of_input, remaining, html=html) for of_input in segments]
 
 
-def by_text_of_html(texts: Sequence[str]) -> list[Plan]:
-    """Return plans by the texts between tags, whole.
+def plan_html_texts(texts: Sequence[str]) -> list[ChunkPlan]:
+    """Return plans with a chunk for each whole text between two tags.
 
     Raises:
-        InvalidRequest: there are too many chunks.
+        InvalidRequest: the inputs have too many chunks.
     """
-    drafts = [
-        [(piece, is_chunk) for segment in markup.segments(text) for piece, is_chunk in _whole_segment(segment)]
-        for text in texts
-    ]
-    parts = [[Part(text, 1)] for draft in drafts for text, is_chunk in draft if is_chunk]
+    segments = [[*_html_texts(text)] for text in texts]
+    parts = [[Part(text, 1)] for of_input in segments for text, is_chunk in of_input if is_chunk]
     check_num_chunks(len(parts))
-    cut = iter(parts)
-    return [_plan(draft, cut, html=True) for draft in drafts]
+    remaining = iter(parts)
+    return [_plan(of_input, remaining, html=True) for of_input in segments]
 
 
 def check_num_chunks(num_chunks: int) -> None:
-    """Check a job's chunks.
+    """Check how many chunks a job has.
 
     Raises:
-        InvalidRequest: there are too many.
+        InvalidRequest: they are too many.
     """
     if num_chunks > MAX_CHUNKS:
         raise InvalidRequest(
-            f"The inputs make {num_chunks} chunks; a job takes {MAX_CHUNKS}. Send several jobs.", param="inputs"
+            f"The inputs have {num_chunks} chunks; a job may have {MAX_CHUNKS}. Send several jobs.", param="inputs"
         )
 
 
-_Draft = list[tuple[str, bool]]
-"""Texts, and whether each is written anew. In HTML the others are as they stand, these are without entities."""
+def _sentences(text: str) -> Iterator[_Segment]:
+    return ((sentence, _has_words(sentence)) for sentence in split_sentences(text))
 
 
-def _sentences_of(text: str) -> Iterator[tuple[str, bool]]:
-    return ((sentence, _has_words(sentence)) for sentence in sentences(text))
+def _html_sentences(document: str) -> Iterator[_Segment]:
+    for text, is_text in markup.segments(document):
+        sentences = [*_sentences(markup.unescaped(text))] if is_text else []
+        if not any(is_chunk for _, is_chunk in sentences):
+            # A text without words keeps its entities byte for byte, because it is not unescaped and escaped again.
+            yield text, False
+            continue
+        for sentence, is_chunk in sentences:
+            yield (sentence if is_chunk else markup.escaped(sentence)), is_chunk
 
 
-def _sentences_of_html(text: str) -> Iterator[tuple[str, bool]]:
-    for segment in markup.segments(text):
-        draft = [*_sentences_of(markup.unescaped(segment.text))] if segment.is_text else []
-        if any(is_chunk for _, is_chunk in draft):
-            yield from ((piece if is_chunk else markup.escaped(piece), is_chunk) for piece, is_chunk in draft)
-        else:
-            yield segment.text, False
-
-
-def _whole_segment(segment: markup.Segment) -> Iterator[tuple[str, bool]]:
-    text = markup.unescaped(segment.text)
-    if not segment.is_text or not _has_words(text):
-        yield segment.text, False
-        return
-    before, inner, behind = peeled(text)
-    yield from ((markup.escaped(before), False), (inner, True), (markup.escaped(behind), False))
+def _html_texts(document: str) -> Iterator[_Segment]:
+    for text, is_text in markup.segments(document):
+        inner = markup.unescaped(text)
+        if not is_text or not _has_words(inner):
+            yield text, False
+            continue
+        before, stripped, after = split_white_space(inner)
+        yield markup.escaped(before), False
+        yield stripped, True
+        yield markup.escaped(after), False
 
 
 def _has_words(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def peeled(text: str) -> tuple[str, str, str]:
-    """Return the white space before a text, the text without it, and the white space behind."""
-    inner = text.strip()
+def split_white_space(text: str) -> tuple[str, str, str]:
+    """Return the white space before a text, the stripped text, and the white space behind it."""
+    stripped = text.strip()
     start = len(text) - len(text.lstrip())
-    return text[:start], inner, text[start + len(inner) :]
+    return text[:start], stripped, text[start + len(stripped) :]
 
 
-def _plan(draft: _Draft, cut: Iterator[list[Part]], *, html: bool) -> Plan:
-    """Return a plan; ``cut`` gives the parts of each chunk of the draft, in order."""
+def _plan(segments: Sequence[_Segment], remaining: Iterator[list[Part]], *, html: bool) -> ChunkPlan:
+    """Return the plan of one input. ``remaining`` gives the parts of each segment that is a chunk, in order."""
     chunks: list[str] = []
-    gaps: list[list[str]] = [[]]
-    for text, is_chunk in draft:
-        for part in next(cut) if is_chunk else [Part(text, 0)]:
+    separators: list[list[str]] = [[]]
+    for text, is_chunk in segments:
+        for part in next(remaining) if is_chunk else [Part(text, 0)]:
             if not is_chunk or not part.num_tokens or not _has_words(part.text):
-                gaps[-1].append(markup.escaped(part.text) if html and is_chunk else part.text)
+                separators[-1].append(markup.escaped(part.text) if html and is_chunk else part.text)
                 continue
-            before, inner, behind = peeled(part.text)
-            gaps[-1].append(before)
-            chunks.append(inner)
-            gaps.append([behind])
-    return Plan(tuple(chunks), tuple(map("".join, gaps)))
+            before, stripped, after = split_white_space(part.text)
+            separators[-1].append(before)
+            chunks.append(stripped)
+            separators.append([after])
+    return ChunkPlan(tuple(chunks), tuple(map("".join, separators)))

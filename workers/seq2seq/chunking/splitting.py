@@ -1,7 +1,7 @@
-"""Cut texts so that each part has no more tokens than there is room for: at clauses, else words, else characters.
+"""Splits texts into parts that fit into the encoder: at clauses, else between words, else between characters.
 
-Marks and words are not tokenized one by one: where to cut is guessed from how many characters a token has in this text,
-and the guess is checked. So each character is tokenized a few times only, and time is linear whatever the text.
+Clauses and words are not tokenized one by one. Where to split is estimated from the text's characters per token, and
+the estimate is checked. So each character is tokenized a few times at most, and the time is linear for any text.
 """
 
 # ruff: noqa: RUF001  (punctuation of many languages)
@@ -12,71 +12,74 @@ from typing import NamedTuple
 
 from contracts.errors import InputTooLong
 
-Measure = Callable[[Sequence[str]], list[int]]
-"""How many tokens each of some texts has by itself, special tokens aside."""
-_MARK = r"[,;:，、；：،؛—–]"
-_ATOMS = (
-    re.compile(rf"(?:(?!{_MARK}).)*{_MARK}*\s*", re.DOTALL),
+CountTokens = Callable[[Sequence[str]], list[int]]
+"""Returns how many tokens each text has, without special tokens."""
+_CLAUSE_END = r"[,;:，、；：،؛—–]"
+_UNITS = (
+    re.compile(rf"(?:(?!{_CLAUSE_END}).)*{_CLAUSE_END}*\s*", re.DOTALL),
     re.compile(r"\S*\s*"),
 )
-"""Clauses and words, each with the white space behind."""
-_CAUTION = 0.9
-"""The share of the room that is filled by guess."""
+"""Clauses and words, each with the white space behind it."""
+_FILL = 0.9
+"""Share of the maximum that the estimate fills. Tokens are not spread evenly, and a part that is too long is split once
+more."""
 
 
 class Part(NamedTuple):
-    """A part of a text, and how many tokens it has."""
+    """A part of a text."""
 
     text: str
     num_tokens: int
 
 
-def cut_to_fit(texts: Sequence[str], room: int, measure: Measure) -> list[list[Part]]:
-    """Return each text in parts of at most ``room`` tokens; joined, they are the text.
+def split_to_fit(texts: Sequence[str], max_tokens: int, count_tokens: CountTokens) -> list[list[Part]]:
+    """Return each text as parts of at most ``max_tokens`` tokens; concatenated, they are the text.
 
     Raises:
-        InputTooLong: there is no room for a single character.
+        InputTooLong: a single character has more tokens.
     """
     return [
-        [part] if part.num_tokens <= room else _cut(part, room, measure, 0) for part in map(Part, texts, measure(texts))
+        [part] if part.num_tokens <= max_tokens else _split(part, max_tokens, count_tokens, 0)
+        for part in map(Part, texts, count_tokens(texts))
     ]
 
 
-def packed(lengths: Sequence[float], room: float) -> list[list[int]]:
-    """Return the numbers of what has these lengths in groups, in order: each as long as can be, but not above ``room``.
+def pack(sizes: Sequence[float], max_size: float) -> list[list[int]]:
+    """Return the indices of ``sizes`` in consecutive groups, each as large as possible but at most ``max_size``.
 
-    What is longer by itself is a group by itself.
+    What is larger by itself becomes a group of its own.
     """
     groups: list[list[int]] = []
-    left = -1.0
-    for index, length in enumerate(lengths):
-        left -= length
-        if left < 0 or not groups:
+    remaining = -1.0
+    for index, size in enumerate(sizes):
+        remaining -= size
+        if remaining < 0 or not groups:
             groups.append([])
-            left = room - length
+            remaining = max_size - size
         groups[-1].append(index)
     return groups
 
 
-def _cut(whole: Part, room: int, measure: Measure, level: int) -> list[Part]:
-    """Cut a text that does not fit: at the marks of this level, and where there are none at those of the next."""
+def _split(whole: Part, max_tokens: int, count_tokens: CountTokens, level: int) -> list[Part]:
+    """Split a text that does not fit into units of this level; without any, into those of the next level."""
     if len(whole.text) == 1:
-        raise InputTooLong(f"A single character has {whole.num_tokens} tokens, and there is room for {room}.")
+        raise InputTooLong(f"A single character has {whole.num_tokens} tokens; a chunk may have {max_tokens}.")
     tokens_per_character = whole.num_tokens / len(whole.text)
-    texts = _grouped(whole.text, _CAUTION * room / tokens_per_character, level)
+    texts = _grouped_units(whole.text, _FILL * max_tokens / tokens_per_character, level)
     if len(texts) == 1:
-        return _cut(whole, room, measure, level + 1)
-    found: list[Part] = []
-    for part in map(Part, texts, measure(texts)):
-        found += [part] if part.num_tokens <= room else _cut(part, room, measure, level)
-    return found
+        return _split(whole, max_tokens, count_tokens, level + 1)
+    parts: list[Part] = []
+    for part in map(Part, texts, count_tokens(texts)):
+        parts += [part] if part.num_tokens <= max_tokens else _split(part, max_tokens, count_tokens, level)
+    return parts
 
 
-def _grouped(text: str, num_characters: float, level: int) -> list[str]:
-    """Return a text in parts of about so many characters, cut at the marks of a level; one part if there are none."""
-    if level == len(_ATOMS):
+def _grouped_units(text: str, num_characters: float, level: int) -> list[str]:
+    """Return a text as groups of units, of about that many characters each; one group if it is a single unit."""
+    if level == len(_UNITS):
+        # At most half of the text, so that each split makes parts shorter, whatever the estimate says.
         size = max(1, min(int(num_characters), len(text) // 2))
         return [text[start : start + size] for start in range(0, len(text), size)]
-    atoms = [atom for atom in _ATOMS[level].findall(text) if atom]
-    groups = packed([len(atom) for atom in atoms], num_characters)
-    return ["".join(atoms[index] for index in group) for group in groups]
+    units = [unit for unit in _UNITS[level].findall(text) if unit]
+    groups = pack([len(unit) for unit in units], num_characters)
+    return ["".join(units[index] for index in group) for group in groups]

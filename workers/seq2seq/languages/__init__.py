@@ -1,1 +1,1 @@
-"""Language codes, and how each model family is told its languages."""
+"""Language codes, and how each model family is given its source and target language."""

@@ -10,8 +10,8 @@ from contracts.model_package.manifest import Generation
 from contracts.model_package.package import PackageError
 from tests.unit.seq2seq.fakes import EOS, FR, PAD, VOCABULARY, EchoCache, echo, tokenizer
 from workers.runtime.decoding.request import Beams
-from workers.seq2seq.parameters import Scope, Writing, writing_of
-from workers.seq2seq.sources import Instruction
+from workers.seq2seq.generation_config import GenerationConfig, ModelConfig, resolve_generation_config
+from workers.seq2seq.source_tokenizer import Conditioning
 
 NEWS = Generation(
     eos_token_ids=[EOS], decoder_start_token_id=PAD, num_beams=4, length_penalty=2.0, early_stopping=True,
@@ -21,13 +21,15 @@ NEWS = Generation(
 PLAIN = Generation(eos_token_ids=[EOS], decoder_start_token_id=PAD)
 
 
-def writing(generation: Generation = PLAIN, instruction: Instruction | None = None, **parameters: Any) -> Writing:
-    scope = Scope(generation, tokenizer(), max_tokens=200, max_rows=8, vocabulary=VOCABULARY)
-    return writing_of(GenerationParameters(**parameters), scope, instruction or Instruction(), "job")
+def resolved(
+    generation: Generation = PLAIN, conditioning: Conditioning | None = None, **parameters: Any
+) -> GenerationConfig:
+    model = ModelConfig(generation, tokenizer(), max_tokens=200, max_rows=8, vocab_size=VOCABULARY)
+    return resolve_generation_config(GenerationParameters(**parameters), model, conditioning or Conditioning(), "job")
 
 
 def test_the_package_says_what_the_request_leaves_open() -> None:
-    made = writing(NEWS)
+    made = resolved(NEWS)
     assert made.beams == Beams(4, 1, 2.0, early_stopping=True)
     assert made.lengths.max_new_tokens(1000) == 141, "its start token is one of the 142"
     constraints = made.sampling.constraints
@@ -38,7 +40,7 @@ def test_the_package_says_what_the_request_leaves_open() -> None:
 
 
 def test_the_request_overrules_the_package() -> None:
-    made = writing(
+    made = resolved(
         NEWS, num_beams=2, num_return_sequences=2, length_penalty=0.5, early_stopping="never", min_new_tokens=3,
         max_length=20, no_repeat_ngram_size=0, forced_bos_token_id=6, forced_eos_token_id=[1, 2], suppress_tokens=[],
         begin_suppress_tokens=[], bad_words_ids=[[12]], repetition_penalty=1.5,
@@ -53,7 +55,7 @@ def test_the_request_overrules_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "bound", "expected"),
+    ("parameters", "estimate", "expected"),
     [
         ({}, 50, 50),
         ({}, 5000, 199),
@@ -62,75 +64,79 @@ def test_the_request_overrules_the_package() -> None:
         ({"min_new_tokens": 80}, 50, 80),
         ({"min_length": 81}, 50, 80),
         ({"max_new_tokens": 199}, 50, 199),
+        ({}, None, 199),
     ],
 )
-def test_lengths(parameters: dict[str, int], bound: int, expected: int) -> None:
-    assert writing(**parameters).lengths.max_new_tokens(bound) == expected
+def test_lengths(parameters: dict[str, int], estimate: int | None, expected: int) -> None:
+    assert resolved(**parameters).lengths.max_new_tokens(estimate) == expected
 
 
 def test_a_package_that_wants_long_answers_gets_them_unless_the_request_says_no() -> None:
-    assert writing(NEWS).lengths.max_new_tokens(10) == 55
-    assert writing(NEWS, max_new_tokens=5).lengths.max_new_tokens(10) == 5
+    assert resolved(NEWS).lengths.max_new_tokens(10) == 55
+    assert resolved(NEWS, max_new_tokens=5).lengths.max_new_tokens(10) == 5
 
 
 @pytest.mark.parametrize(
     ("parameters", "words", "param"),
     [
-        ({"max_new_tokens": 200}, "asks for 200 new tokens; the model writes 199", "max_new_tokens"),
+        ({"max_new_tokens": 200}, "asks for 200 new tokens; the model generates at most 199", "max_new_tokens"),
         ({"max_length": 1}, "starts with 1", "max_length"),
-        ({"min_new_tokens": 200}, "200 new tokens at least, and there can be 199", "min_new_tokens"),
-        ({"min_length": 90, "max_new_tokens": 50}, "89 new tokens at least, and there can be 50", "min_length"),
+        ({"min_new_tokens": 200}, "at least 200 new tokens; there can be at most 199", "min_new_tokens"),
+        ({"min_length": 90, "max_new_tokens": 50}, "at least 89 new tokens; there can be at most 50", "min_length"),
         ({"num_beams": 9}, "TRIPTYCH_MAX_ROWS", "num_beams"),
-        ({"num_return_sequences": 2}, "one answer only", "num_return_sequences"),
+        ({"num_return_sequences": 2}, "gives one answer only", "num_return_sequences"),
         ({"num_beams": 2, "temperature": 0.5}, "leave out temperature, or num_beams", "temperature"),
-        ({"suppress_tokens": [1, VOCABULARY]}, f"none of number {VOCABULARY}", "suppress_tokens"),
-        ({"bad_words_ids": [[1, 10**9]]}, "none of number 1000000000", "bad_words_ids"),
-        ({"forced_bos_token_id": VOCABULARY}, "none of number", "forced_bos_token_id"),
-        ({"forced_eos_token_id": [1, VOCABULARY]}, "none of number", "forced_eos_token_id"),
+        ({"suppress_tokens": [1, VOCABULARY]}, f"token {VOCABULARY} does not exist", "suppress_tokens"),
+        ({"bad_words_ids": [[1, 10**9]]}, "token 1000000000 does not exist", "bad_words_ids"),
+        ({"forced_bos_token_id": VOCABULARY}, "does not exist", "forced_bos_token_id"),
+        ({"forced_eos_token_id": [1, VOCABULARY]}, "does not exist", "forced_eos_token_id"),
         ({"begin_suppress_tokens": list(range(VOCABULARY))}, "No token is left", "suppress_tokens"),
     ],
 )
 def test_what_the_model_can_not_do_is_refused(parameters: dict[str, Any], words: str, param: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as refusal:
-        writing(**parameters)
+        resolved(**parameters)
     assert refusal.value.param == f"parameters.generate_parameters.{param}"
 
 
 @pytest.mark.parametrize(
     ("parameters", "words"),
-    [({"num_return_sequences": 5}, "searches with 4 beams: set num_beams"), ({"stop": "x"}, "set num_beams to 1")],
+    [
+        ({"num_return_sequences": 5}, "default is a search with 4 beams: set num_beams"),
+        ({"stop": "x"}, "set num_beams to 1"),
+    ],
 )
 def test_what_contradicts_the_package_is_refused(parameters: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
-        writing(NEWS, **parameters)
-    assert writing(NEWS, num_beams=1, stop="x").stops == ("x",)
+        resolved(NEWS, **parameters)
+    assert resolved(NEWS, num_beams=1, stop="x").stop_strings == ("x",)
 
 
 def test_drawing_takes_the_place_of_the_packages_beams() -> None:
     for parameters in ({"do_sample": True}, {"temperature": 0.7}, {"top_p": 0.9}):
-        made = writing(NEWS, num_return_sequences=3, **parameters)
+        made = resolved(NEWS, num_return_sequences=3, **parameters)
         assert made.beams is None and made.sampling.do_sample
     for parameters in ({"do_sample": False}, {"temperature": 0.0}, {"seed": 3}):
-        made = writing(NEWS, **parameters)
+        made = resolved(NEWS, **parameters)
         assert made.beams is not None and not made.sampling.do_sample
     drawing = Generation(do_sample=True, num_beams=2)
-    assert writing(drawing).beams is None
-    assert writing(drawing, num_beams=3).beams == Beams(3) and not writing(drawing, num_beams=3).sampling.do_sample
+    assert resolved(drawing).beams is None
+    assert resolved(drawing, num_beams=3).beams == Beams(3) and not resolved(drawing, num_beams=3).sampling.do_sample
 
 
 def test_bad_words_are_forbidden_with_a_space_before_them_too() -> None:
-    words = writing(NEWS, bad_words=["ab"]).sampling.constraints.bad_words
+    words = resolved(NEWS, bad_words=["ab"]).sampling.constraints.bad_words
     a, b, space = (tokenizer().token_to_id(text) for text in "ab ")
     assert words == ((10, 11), (a, b), (space, a, b))
 
 
 def test_the_target_language_is_the_first_token() -> None:
-    spoken = Instruction(first_token=FR)
-    assert writing(instruction=spoken).sampling.constraints.forced_bos_token_id == FR
-    assert writing(instruction=spoken, forced_bos_token_id=FR).sampling.constraints.forced_bos_token_id == FR
+    conditioning = Conditioning(forced_bos_token_id=FR)
+    assert resolved(conditioning=conditioning).sampling.constraints.forced_bos_token_id == FR
+    assert resolved(conditioning=conditioning, forced_bos_token_id=FR).sampling.constraints.forced_bos_token_id == FR
     with pytest.raises(InvalidRequest, match="another language than tgt_lang"):
-        writing(instruction=spoken, forced_bos_token_id=FR + 1)
-    assert writing(instruction=Instruction(start_token=FR)).prefix_ids.tolist() == [FR]
+        resolved(conditioning=conditioning, forced_bos_token_id=FR + 1)
+    assert resolved(conditioning=Conditioning(decoder_start_token_id=FR)).decoder_input_ids.tolist() == [FR]
 
 
 def test_a_package_whose_beams_have_no_room_is_refused() -> None:
@@ -138,5 +144,5 @@ def test_a_package_whose_beams_have_no_room_is_refused() -> None:
         echo("summarize", EchoCache(max_slots=3), generation=NEWS)
     crowded = EchoCache(max_slots=8)
     crowded.capacity_tokens = 3 * (crowded.max_tokens + crowded.max_source_tokens)
-    with pytest.raises(PackageError, match="room for 3 texts"):
+    with pytest.raises(PackageError, match="room for 3 sequences"):
         echo("summarize", crowded, generation=NEWS)

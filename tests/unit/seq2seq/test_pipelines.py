@@ -5,14 +5,13 @@ from typing import Any
 import pytest
 
 from contracts.errors import InputTooLong, InvalidRequest
-from contracts.generation import FinishReason
 from contracts.jobs import Usage
 from contracts.model_package.manifest import Generation, Limits, Translate
 from contracts.seq2seq import Edit
 from tests.support.editing import applied
 from tests.unit.seq2seq.fakes import DE, EN, EOS, FR, PAD, SPECIALS, Desk, EchoCache, echo
-from workers.seq2seq.chunking.joining import Manner, woven
-from workers.seq2seq.chunking.plan import Plan
+from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, join_answers
+from workers.seq2seq.chunking.plan import ChunkPlan
 from workers.seq2seq.model import Seq2SeqModel
 
 PAGE = "Dear all,\n\n  the cat sat. It slept!  Did it?\n\t* nothing *\n...\nBye (for now). "
@@ -78,10 +77,10 @@ def test_html_keeps_its_tags(desk: Desk, truncate: str) -> None:
 
 
 def test_sentences_without_a_space_between_get_one_where_the_answer_needs_it() -> None:
-    plan = Plan(("one", "two", "three"), ("", "", "", ""))
-    answers: list[tuple[str, FinishReason]] = [(text, "eos_token") for text in (" Yes. ", "好。", "No.")]
-    assert woven(plan, Manner(strips=True, spaces=True), answers).text == "Yes. 好。No."
-    assert woven(plan, Manner(strips=True), answers).text == "Yes.好。No."
+    plan = ChunkPlan(("one", "two", "three"), ("", "", "", ""))
+    answers = [ChunkAnswer(text, "eos_token") for text in (" Yes. ", "好。", "No.")]
+    assert join_answers(plan, PostprocessOptions(strip=True, add_missing_spaces=True), answers).text == "Yes. 好。No."
+    assert join_answers(plan, PostprocessOptions(strip=True), answers).text == "Yes.好。No."
 
 
 def test_languages_are_told_by_tokens(desk: Desk) -> None:
@@ -177,7 +176,7 @@ def test_edits_make_the_corrected_text(desk: Desk, parameters: dict[str, Any]) -
 
 def test_a_text_autoencoder_writes_as_much_as_it_reads(desk: Desk) -> None:
     model = echo("denoise", generation=Generation(decoder_start_token_id=PAD))
-    model.answers_as_long = True
+    model.output_has_source_length = True
     output = desk.run(model, "Ab cd.")
     assert (output["finish_reason"], desk.usage.tokens_out) == ("eos_token", desk.usage.tokens_in)
 
@@ -201,7 +200,7 @@ def test_text2text_adds_and_cuts_nothing(desk: Desk) -> None:
 def test_tokens_that_the_graph_does_not_know_are_refused(desk: Desk) -> None:
     cache = EchoCache()
     cache.vocabulary = 40
-    with pytest.raises(InvalidRequest, match=f"number {len(SPECIALS) + 65} of 40"):
+    with pytest.raises(InvalidRequest, match=f"has token {len(SPECIALS) + 65}; the model knows 40 tokens"):
         desk.run(Seq2SeqModel(echo("text2text").manifest, echo("text2text").tokenizer, cache), "a")
 
 

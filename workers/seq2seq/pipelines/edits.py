@@ -1,4 +1,4 @@
-"""What was corrected in a text: places of it, and what stands there now. By words, as an editor would mark it."""
+"""The edits between a text and its correction, word by word, as an editor would mark them."""
 
 import re
 from collections import Counter
@@ -8,15 +8,20 @@ from difflib import SequenceMatcher
 from contracts.seq2seq import Edit
 
 _WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['\u2019][^\W_]+)*|\s+|.", re.DOTALL)
-"""Words with their apostrophes, white space, and every other character by itself; so each of Chinese and Japanese."""
+"""Words with their apostrophes, runs of white space, and single characters of everything else. Chinese and Japanese
+have no spaces between words, so each of their characters counts as one."""
 _MAX_PAIRS = 200_000
-"""Pairs of equal words that the comparison looks at; its time grows with them. Beyond, all that differs is one edit."""
+"""Most pairs of equal words that `SequenceMatcher` compares, because its time grows with them: a chunk that repeats one
+word 10,000 times has 10^8. Above it, everything that differs is one edit."""
 
 
-def edits_of(before: str, after: str, offset: int = 0) -> list[Edit]:
-    """Return what makes ``after`` of ``before``, in order; ``offset`` is where ``before`` begins in the input.
+def edits_between(before: str, after: str, offset: int = 0) -> list[Edit]:
+    """Return the edits that turn ``before`` into ``after``, in order.
 
-    Inputs are compared chunk by chunk, so that the time for long ones grows with their length only.
+    Args:
+        before: a part of the input.
+        after: its correction.
+        offset: where ``before`` begins in the input, in code points.
     """
     if before == after:
         return []
@@ -32,26 +37,30 @@ def edits_of(before: str, after: str, offset: int = 0) -> list[Edit]:
 
 
 def _changes(old: list[str], new: list[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the stretches that differ, as in ``old[a:b]`` becomes ``new[c:d]``."""
-    head = _num_alike(old, new)
-    tail = _num_alike(old[head:][::-1], new[head:][::-1])
+    """Yield ``(a, b, c, d)`` for each change: ``old[a:b]`` becomes ``new[c:d]``."""
+    # Most corrections change one word in the middle, and equal ends need no matcher.
+    head = _common_prefix(old, new)
+    tail = _common_prefix(old[head:][::-1], new[head:][::-1])
     middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
     counts = Counter(new_middle)
     if sum(counts[word] for word in middle) > _MAX_PAIRS:
         yield head, len(old) - tail, head, len(new) - tail
         return
+    # autojunk would ignore frequent words in long texts, that is all spaces.
     matcher = SequenceMatcher(None, middle, new_middle, autojunk=False)
-    for kind, start, end, new_start, new_end in matcher.get_opcodes():
-        if kind == "equal":
+    for tag, start, end, new_start, new_end in matcher.get_opcodes():
+        if tag == "equal":
             continue
-        if end - start == new_end - new_start:  # word by word
+        if end - start == new_end - new_start:
+            # As many words as before: one edit for each, so that a client can accept them one by one.
             for step in range(end - start):
                 yield head + start + step, head + start + step + 1, head + new_start + step, head + new_start + step + 1
         else:
             yield head + start, head + end, head + new_start, head + new_end
 
 
-def _num_alike(one: list[str], other: list[str]) -> int:
+def _common_prefix(one: list[str], other: list[str]) -> int:
+    """Return how many words both begin with."""
     return next(
         (index for index, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
         min(len(one), len(other)),

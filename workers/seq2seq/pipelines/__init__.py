@@ -1,0 +1,1 @@
+"""One pipeline for each task: request in, answer out."""

@@ -1,0 +1,104 @@
+"""From a job's request to its answer, for all tasks of this worker. Steps 5 and 6 on the path of a job.
+
+    decode request → split inputs into chunks → generate → join the answers → output
+
+A task is a subclass of `Pipeline` that overrides the steps in which it differs, like the pipelines of transformers.
+"""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from contracts.jobs import Answer
+from contracts.seq2seq import TextOutput, TextRequest
+from workers.runtime.decoding.work import DecodingWork
+from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, join_answers
+from workers.seq2seq.chunking.plan import ChunkPlan, single_chunk
+from workers.seq2seq.generation import ChunkAnswers, ChunkedJob, generate_chunks
+from workers.seq2seq.generation_config import resolve_generation_config
+from workers.seq2seq.model import Seq2SeqModel
+from workers.seq2seq.source_tokenizer import Conditioning
+
+Request = TypeVar("Request", bound=TextRequest)
+
+
+class Pipeline(Generic[Request]):
+    """One task. As it is, each input is read whole and the model's own length limits apply."""
+
+    request_type: type[Request]
+    output_type: type[TextOutput]
+
+    def __call__(self, model: Seq2SeqModel, job_id: str, payload: bytes, work: DecodingWork) -> Answer:
+        """Run one attempt at a job and return its answer: a list of outputs if the request has a list of inputs.
+
+        Raises:
+            InvalidRequest: the inputs or the parameters do not suit this model.
+            Exception: as ``DecodingWork.write``.
+        """
+        request = msgspec.json.decode(payload, type=self.request_type)
+        job = self._chunked_job(model, job_id, request)
+        answers, usage = self.generate(model, work, job)
+        outputs = [
+            self._best([self.output(plan, job.postprocess, chunks) for chunks in sequences])
+            for plan, sequences in zip(job.plans, answers, strict=True)
+        ]
+        return Answer(
+            output=msgspec.json.encode(outputs if isinstance(request.inputs, list) else outputs[0]),
+            usage=msgspec.json.encode(usage.usage()),
+            timings=work.timings(),
+            model_revision=model.revision,
+        )
+
+    def _chunked_job(self, model: Seq2SeqModel, job_id: str, request: Request) -> ChunkedJob:
+        is_list = isinstance(request.inputs, list)
+        texts = request.inputs if isinstance(request.inputs, list) else [request.inputs]
+        conditioning = self.conditioning(model, request)
+        plans = self.plan(model, texts, request, conditioning)
+        config = resolve_generation_config(request.parameters.generate_parameters, model.config, conditioning, job_id)
+        return ChunkedJob(
+            plans=plans,
+            params=[f"inputs[{index}]" if is_list else "inputs" for index in range(len(texts))],
+            conditioning=conditioning,
+            truncate=request.parameters.truncation_policy,
+            config=config,
+            estimate=self.estimate_tokens,
+            postprocess=self.postprocess_options(request),
+            stream=request.stream,
+        )
+
+    @staticmethod
+    def _best(sequences: Sequence[TextOutput]) -> TextOutput:
+        """Return the first sequence as the output of an input. If there are several it holds all of them."""
+        if len(sequences) == 1:
+            return sequences[0]
+        return msgspec.structs.replace(sequences[0], sequences=list(sequences))
+
+    # -- the steps in which tasks differ ------------------------------------------------------------------------------
+
+    def conditioning(self, model: Seq2SeqModel, request: Request) -> Conditioning:
+        """Return the prompt and the language tokens that the model gets."""
+        return model.conditioning
+
+    def plan(
+        self, model: Seq2SeqModel, texts: Sequence[str], request: Request, conditioning: Conditioning
+    ) -> list[ChunkPlan]:
+        """Return how each input is split into chunks."""
+        return [single_chunk(text) for text in texts]
+
+    def estimate_tokens(self, num_source_tokens: int) -> int | None:
+        """Return the most tokens that an answer is likely to need; None: no estimate."""
+        return None
+
+    def postprocess_options(self, request: Request) -> PostprocessOptions:
+        """Return how the model's answers are changed before they are joined."""
+        return PostprocessOptions(clean_up_spaces=request.parameters.clean_up_tokenization_spaces)
+
+    def generate(self, model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
+        """Generate the answers to all chunks."""
+        return generate_chunks(model, work, job)
+
+    def output(self, plan: ChunkPlan, options: PostprocessOptions, answers: Sequence[ChunkAnswer]) -> TextOutput:
+        """Return one sequence of an input, from the answers to the input's chunks."""
+        joined = join_answers(plan, options, answers)
+        return self.output_type(text=joined.text, finish_reason=joined.finish_reason)
