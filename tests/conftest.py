@@ -1,11 +1,21 @@
 """Fixtures that tests of every folder may use, and how tests are spread over the processes of pytest-xdist."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.support.valkey import ValkeyServer, running_valkey
+
+if find_spec("hypothesis"):  # which .venv-export lacks
+    from hypothesis import HealthCheck, settings
+
+    # An example may take its time on a busy machine; the same examples everywhere, so that a failure can be repeated.
+    settings.register_profile(
+        "any machine", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("any machine")
 
 EXPORT_FIXTURES = {"export_python", "run", "sources", "exported"}
 LONGEST_FIRST = ("models", "parity", "faults", "e2e", "deploy", "gateway")

@@ -76,7 +76,7 @@ def dropped_after(
     fields = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     with socket.socket() as connection:
-        connection.settimeout(20)
+        connection.settimeout(PATIENCE_S)
         if receive_bytes is not None:  # before there is a connection, or its window is larger already
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         connection.connect(("127.0.0.1", gateway.port))
@@ -94,7 +94,7 @@ def read_until(connection: socket.socket, wanted: bytes) -> bytes:
     return received
 
 
-def end_of(store: JobStore, job_id: str, timeout_s: float = 4) -> Job:
+def end_of(store: JobStore, job_id: str) -> Job:
     """Return a job once it has ended, or is being cancelled."""
     return wait_until(lambda: _ended(store, job_id), f"job {job_id} has not ended")
 

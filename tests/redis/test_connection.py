@@ -9,21 +9,24 @@ from contracts.store.redis_client import connect, server_warnings
 from tests.redis.builders import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import longest_s
+
+TIMEOUT_S = 0.3
 
 
 def store_of(server: ValkeyServer, retries: int = 0) -> JobStore:
-    client = connect(server.url, timeout_s=0.3, retries=retries)
+    client = connect(server.url, timeout_s=TIMEOUT_S, retries=retries)
     return JobStore(client)
 
 
 def test_a_frozen_server_costs_one_timeout(valkey_server: ValkeyServer) -> None:
     store = store_of(valkey_server)
-    submit(store)
+    round_trip_s = longest_s(lambda: submit(store))
     valkey_server.freeze()
     before = time.monotonic()
     with pytest.raises(redis.TimeoutError):
         submit(store)
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < 2 * TIMEOUT_S + 20 * round_trip_s
     valkey_server.thaw()
     store.client.connection_pool.disconnect()
     submit(store)
@@ -32,11 +35,12 @@ def test_a_frozen_server_costs_one_timeout(valkey_server: ValkeyServer) -> None:
 
 def test_a_dead_server_is_an_error_at_once(valkey_server: ValkeyServer) -> None:
     store = store_of(valkey_server)
+    round_trip_s = longest_s(lambda: submit(store))
     valkey_server.kill()
     before = time.monotonic()
     with pytest.raises(redis.ConnectionError):
         submit(store)
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < TIMEOUT_S + 20 * round_trip_s
 
 
 def test_what_was_accepted_survives_a_killed_server_and_goes_on_without_a_new_store(

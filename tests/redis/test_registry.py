@@ -104,9 +104,10 @@ def test_a_model_nobody_announced_for_a_week_is_forgotten(registry: Registry, cl
 
 
 def test_a_worker_is_alive_while_it_beats(registry: Registry) -> None:
-    registry.beat(worker("w2"), ttl_s=60)
-    registry.beat(worker("w1"), ttl_s=0.3)
+    for name in ("w2", "w1"):
+        registry.beat(worker(name), ttl_s=60)
     assert [card.id for card in registry.workers()] == ["w1", "w2"]
+    registry.beat(worker("w1"), ttl_s=0.05)
     wait_until(lambda: [card.id for card in registry.workers()] == ["w2"], "a dead worker is still listed")
 
 

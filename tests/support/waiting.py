@@ -1,4 +1,4 @@
-"""Waits with a deadline, instead of sleeps that are too short on a busy machine and too long on any other."""
+"""Waits with a deadline, and a unit for claims about time: neither depends on how busy the machine is."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ PATIENCE_S = 120.0
 """How long a test waits for something that must happen. Only a failure takes so long, so a busy machine has room."""
 PROGRAM_S = 600.0
 """The same for a whole program that exports models, measures figures or installs packages."""
+MIN_PAUSE_S, MAX_PAUSE_S = 0.005, 0.1
 
 
 def wait_until(condition: Callable[[], T], failure: str, timeout_s: float = PATIENCE_S) -> T:
@@ -17,8 +18,23 @@ def wait_until(condition: Callable[[], T], failure: str, timeout_s: float = PATI
     Raises:
         AssertionError: nothing true came within ``timeout_s``; ``failure`` says what was waited for.
     """
-    deadline = time.monotonic() + timeout_s
+    started = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{failure} (waited {timeout_s:g} s)"
-        time.sleep(0.01)
+        waited_s = time.monotonic() - started
+        assert waited_s < timeout_s, f"{failure} (waited {timeout_s:g} s)"
+        # Pauses grow with the wait: a long wait must not take the processor from what it waits for.
+        time.sleep(min(MAX_PAUSE_S, max(MIN_PAUSE_S, waited_s / 20)))
     return value
+
+
+def longest_s(call: Callable[[], object], num_calls: int = 5) -> float:
+    """Return how long the longest of a few calls took, in seconds.
+
+    A claim about time allows for a multiple of this, measured in the same test, so it holds on a busy machine as well.
+    """
+    durations = []
+    for _ in range(num_calls):
+        started = time.monotonic()
+        call()
+        durations.append(time.monotonic() - started)
+    return max(durations)

@@ -18,7 +18,8 @@ from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import PATIENCE_S, wait_until
 
 Call = Callable[[], httpx.Response]
-IN_TIME_S = 3.5
+TIMEOUTS_S = 3.5
+"""Of the calls to the store that one request makes."""
 BODY = {"task": "embed", "inputs": "text", "model": UNSERVED}
 GENERATE = {"inputs": "x", "model": UNSERVED_WRITER, "stream": True}
 
@@ -73,6 +74,8 @@ def test_without_its_store_every_request_is_answered_in_time(
     valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client, fault: str
 ) -> None:
     job_id = client.post("/v1/jobs", json=BODY).json()["id"]
+    crowd_s = max(seconds for seconds, _ in all_at_once([lambda: client.get("/livez")] * 100))
+    in_time_s = TIMEOUTS_S + 3 * crowd_s
     poll = f"/v1/jobs/{job_id}"
     with ThreadPoolExecutor(10) as pool:
         polls = [pool.submit(timed, lambda: client.get(poll, params={"wait": 30})) for _ in range(10)]
@@ -82,15 +85,15 @@ def test_without_its_store_every_request_is_answered_in_time(
         answers = all_at_once(requests_of(client, job_id, 100))
         answers += all_at_once(requests_of(client, job_id, 100))
         ended = [future.result() for future in polls]
-        assert time.monotonic() - broken_at < 2 * IN_TIME_S
+        assert time.monotonic() - broken_at < 2 * in_time_s
     for seconds, answer in answers:
         assert answer.status_code == 503, (answer.request.url, answer.text)
         assert answer.json()["error"]["code"] == "unavailable"
         assert int(answer.headers["Retry-After"]) >= 1
-        assert seconds < IN_TIME_S, answer.request.url
+        assert seconds < in_time_s, answer.request.url
     assert {answer.status_code for _, answer in ended} == {503}
     seconds, answer = timed(lambda: client.get("/livez"))
-    assert (answer.status_code, seconds < 1) == (200, True)
+    assert (answer.status_code, seconds < 0.5 + crowd_s) == (200, True)
     assert client.get("/readyz").json()["reasons"] == ["The job store does not answer."]
     assert "triptych_store_up 0.0" in client.get("/metrics").text
     valkey_server.thaw() if fault == "frozen" else valkey_server.start()
@@ -108,17 +111,19 @@ def _num_clients(gateway: GatewayProcess) -> int:
 
 def test_a_stream_ends_when_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
     job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()
+    round_trip_s = gateway.round_trip_s()
     with httpx.stream("GET", gateway.url + job["urls"]["events"], timeout=PATIENCE_S) as answer:
         lines = answer.iter_lines()
         next(lines)
         valkey_server.freeze()
         seconds, _ = timed(lambda: list(lines))
-    assert seconds < IN_TIME_S
+    assert seconds < TIMEOUTS_S + 20 * round_trip_s
     valkey_server.thaw()
 
 
 def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
     found: list[bytes] = []
+    round_trip_s = gateway.round_trip_s()
 
     def read() -> None:
         with httpx.stream("POST", f"{gateway.url}/v1/generate", json=GENERATE, timeout=PATIENCE_S) as answer:
@@ -132,7 +137,7 @@ def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeySer
     wait_until(lambda: found, "the stream has not begun")
     valkey_server.freeze()
     seconds, _ = timed(lambda: reader.join(PATIENCE_S))  # type: ignore[arg-type, return-value]
-    assert seconds < IN_TIME_S
+    assert seconds < TIMEOUTS_S + 20 * round_trip_s
     assert b'"error_type":"unavailable"' in b"".join(found)
     valkey_server.thaw()
     store.client.close()
@@ -164,8 +169,9 @@ def test_a_gateway_starts_before_its_store(tmp_path: Path) -> None:
         assert httpx.get(f"{gateway.url}/livez").status_code == 200
         reasons = httpx.get(f"{gateway.url}/readyz").json()["reasons"]
         assert reasons == ["The job store does not answer.", "No worker has announced a model yet."]
+        in_time_s = TIMEOUTS_S + 20 * gateway.round_trip_s()
         seconds, answer = timed(lambda: httpx.post(f"{gateway.url}/v1/jobs", json=BODY))
-        assert (answer.status_code, seconds < IN_TIME_S) == (503, True)
+        assert (answer.status_code, seconds < in_time_s) == (503, True)
         valkey.start()
         try:
             wait_until(lambda: len(httpx.get(f"{gateway.url}/readyz").json()["reasons"]) == 1, "no store")

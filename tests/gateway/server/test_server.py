@@ -19,7 +19,7 @@ from tests.gateway.conftest import Stack
 from tests.gateway.gateway_process import ROOT, GatewayProcess, environment, running_gateway
 from tests.gateway.small_worker import UNSERVED, announce
 from tests.support.valkey import ValkeyServer, free_port
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
 POST = b"POST /v1/embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -50,11 +50,9 @@ def _some(connection: socket.socket) -> bytes:
 
 def test_a_large_body_is_refused_before_it_is_read(stack: Stack) -> None:
     with connected(stack.gateway) as connection:
-        started = time.monotonic()
-        connection.sendall(POST + b"Content-Length: 10000000\r\n\r\n")
+        connection.sendall(POST + b"Content-Length: 10000000\r\n\r\n")  # and nothing of the body
         status, error = answer_of(connection)
     assert (status, error["code"]) == (413, "payload_too_large")
-    assert time.monotonic() - started < 1
 
 
 def test_a_client_that_sends_a_large_body_gets_to_read_the_refusal(http: httpx.Client) -> None:
@@ -110,18 +108,25 @@ def test_a_body_that_ends_early_or_never_is_given_up(stack: Stack) -> None:
 
 def test_two_hundred_slow_connections_do_not_slow_the_others(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
-    with running_gateway(valkey_server.url, tmp_path) as gateway, ExitStack() as stack:
+
+    def median_s(client: httpx.Client) -> float:
+        times = []
+        for _ in range(100):
+            started = time.monotonic()
+            assert client.get("/livez").status_code == 200
+            times.append(time.monotonic() - started)
+        return sorted(times)[50]
+
+    with (
+        running_gateway(valkey_server.url, tmp_path) as gateway,
+        ExitStack() as stack,
+        httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client,
+    ):
+        before_s = median_s(client)
         slow = [stack.enter_context(connected(gateway)) for _ in range(200)]
         for index, connection in enumerate(slow):
             connection.sendall(b"GET /livez HT" if index % 2 else POST + b'Content-Length: 50\r\n\r\n{"inp')
-        with httpx.Client(base_url=gateway.url) as client:
-            times = []
-            for _ in range(100):
-                started = time.monotonic()
-                assert client.get("/livez").status_code == 200
-                times.append(time.monotonic() - started)
-    # 100 ms at the 95th percentile even on a machine that has other things to do.
-    assert sorted(times)[95] < 0.1, sorted(times)[-5:]
+        assert median_s(client) < 0.01 + 4 * before_s
 
 
 def test_a_stop_answers_who_waits_and_ends_in_good_order(valkey_server: ValkeyServer, tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ def test_a_stop_answers_who_waits_and_ends_in_good_order(valkey_server: ValkeySe
         assert {(answer.status_code, answer.json()["status"]) for answer in answers} == {(200, "queued")}
         assert (submits.result().status_code, submits.result().json()["object"]) == (202, "job")
         assert gateway.wait() == 0
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 25, "half of the time for which the polls would have waited"
 
 
 def _num_clients(worker: psutil.Process, port: int) -> int:
@@ -157,11 +162,12 @@ def _num_clients(worker: psutil.Process, port: int) -> int:
 def test_idle_connections_do_not_hold_up_a_stop(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
     with running_gateway(valkey_server.url, tmp_path) as gateway, httpx.Client(base_url=gateway.url) as client:
-        client.get("/livez")
+        round_trip_s = longest_s(lambda: client.get("/livez"))
         started = time.monotonic()
         gateway.send(signal.SIGTERM)
         assert gateway.wait() == 0
-        assert time.monotonic() - started < 6
+        # Well below the 8 s for which requests are waited for, and the 10 s for which a connection may be idle.
+        assert time.monotonic() - started < 5 + 50 * round_trip_s
 
 
 @pytest.mark.parametrize(
@@ -195,10 +201,11 @@ def test_a_port_that_is_taken_is_told(stack: Stack) -> None:
 def test_the_gateway_stays_small(stack: Stack, tmp_path: Path) -> None:
     """One of its own: what others have sent to theirs, such as megabytes of typing errors, leaves pages behind."""
     with running_gateway(stack.valkey.url, tmp_path) as gateway:
-        for _ in range(200):
-            assert httpx.post(f"{gateway.url}/v1/embed", json={"inputs": ["some words"] * 20}).status_code == 200
-        for path in ("/docs", "/openapi.json", "/metrics", "/v1/jobs"):
-            assert httpx.get(f"{gateway.url}{path}").status_code == 200
+        with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client:
+            for _ in range(200):
+                assert client.post("/v1/embed", json={"inputs": ["some words"] * 20}).status_code == 200
+            for path in ("/docs", "/openapi.json", "/metrics", "/v1/jobs"):
+                assert client.get(path).status_code == 200
         master = psutil.Process(gateway.pid)
         rss = [process.memory_info().rss for process in (master, *master.children(recursive=True))]
     # Shared by fork, so that most of the master's pages are counted twice here.

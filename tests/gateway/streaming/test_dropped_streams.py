@@ -112,7 +112,7 @@ def test_many_streams_opened_and_dropped_leave_nothing(own: tuple[GatewayProcess
             hand.tell(*hand.text(PROMPT)[:2])
         wait_until(lambda: _num_begun(connections) == 50, "not all have begun")
     for hand in hands:
-        end_of(store, hand.claim.id, 10)
+        end_of(store, hand.claim.id)
         hand.tell(*hand.text(PROMPT)[2:4])
         store.confirm_cancel(hand.claim)
     wait_until(lambda: store.num_live() == 0, "jobs are left")

@@ -120,7 +120,7 @@ def test_a_job_that_ends_badly_ends_its_stream_with_an_error(
 
 
 def test_a_deadline_ends_a_stream(stack: Stack, opened: Opened) -> None:
-    reader, hand, pieces = opened(body={**GENERATE, "deadline_s": 1})
+    reader, hand, pieces = opened(body={**GENERATE, "deadline_s": 1 + 50 * stack.gateway.round_trip_s()})
     hand.tell(*pieces[:2])
     assert reader.end()[-1]["data"]["error_type"] == "job_expired"
     assert hand.tell(*pieces[2:]) == {hand.claim.id}

@@ -10,6 +10,7 @@ from tests.gateway.gateway_process import running_gateway
 from tests.gateway.small_worker import announce, store_of
 from tests.support.job_store import JobStore
 from tests.support.valkey import running_valkey
+from tests.support.waiting import PATIENCE_S
 
 BODIES = list(every_bad_body())
 
@@ -31,7 +32,7 @@ def client(store: JobStore, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     url = f"redis://{options['host']}:{options['port']}/0"
     with (
         running_gateway(url, tmp_path_factory.mktemp("bad-gateway")) as gateway,
-        httpx.Client(base_url=gateway.url, timeout=10) as client,
+        httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client,
     ):
         yield client
 

@@ -1,8 +1,8 @@
 """Chat templates: what they see, how they refuse, and that none of them can hang the worker or eat its memory."""
 
 import gc
+import resource
 import threading
-import time
 
 import psutil
 import pytest
@@ -17,6 +17,7 @@ from workers.decoder.chat import ChatTemplate
 PLAIN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ eos_token }}"
 HELLO = Conversation([Message("user", "hello")])
 WHERE = "inputs.messages"
+CPU_S = 0.5
 
 
 def rendered(source: str, conversation: Conversation = HELLO, **tokens: str) -> str:
@@ -28,6 +29,12 @@ def refused(source: str, conversation: Conversation = HELLO) -> str:
         rendered(source, conversation)
     assert (caught.value.http_status, caught.value.param) == (422, WHERE)
     return caught.value.message
+
+
+@pytest.fixture
+def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the processor time that users' templates get: the hostile ones use up all of it."""
+    monkeypatch.setattr(chat, "CPU_S", CPU_S)
 
 
 def children() -> set[psutil.Process]:
@@ -85,15 +92,23 @@ HOSTILE = {
 }
 
 
+@pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_template_that_would_never_end_or_eats_memory_ends_soon(kind: str) -> None:
-    started = time.monotonic()
+    before_s = children_cpu_s()
     message = refused(HOSTILE[kind])
     assert message.startswith("The model's chat template can't write these messages: "), message
     assert len(message) < 2000
-    assert time.monotonic() - started < 20, "CPU time is limited to 2 s; the rest is a busy machine's"
+    assert children_cpu_s() - before_s < CPU_S + 4, "beside the limit there is the start of the process"
 
 
+def children_cpu_s() -> float:
+    """Return the processor time of child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.usefixtures("little_time")
 def test_after_a_hostile_conversation_others_are_served() -> None:
     source = "{% if messages[0].content == 'loop' %}" + HOSTILE["loops"] + "{% else %}fine{% endif %}"
     template = ChatTemplate(source, {})

@@ -1,10 +1,10 @@
 """The reader of ONNX files finds every file that a graph would open, and survives any bytes."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -95,9 +95,9 @@ def test_weights_are_stepped_over_without_being_read(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(num_bytes, os.SEEK_END)
         file.write(field(8, field(1, "") + field(2, 17)))
-    started = time.perf_counter()
+    before = psutil.Process().io_counters().read_chars
     assert read_header(path).opsets == {("", 17)}
-    assert time.perf_counter() - started < 1
+    assert psutil.Process().io_counters().read_chars - before < 1_000_000
 
 
 HOSTILE = {
@@ -174,7 +174,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(data=st.one_of(st.binary(max_size=400), EDITS.map(edited)))
 @example(data=b"")
 @example(data=b"\x3a" * 50_000)
