@@ -20,7 +20,7 @@ from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 from workers.runtime.decoding.sampling.penalties import Penalties
 from workers.runtime.decoding.sampling.sampler import Sampler
-from workers.runtime.decoding.sampling.warpers import weigh
+from workers.runtime.decoding.sampling.warpers import sampling_weights
 
 Floats = npt.NDArray[np.float32]
 PROMPT = np.array([5, 6, 7, 7, 30], np.int64)
@@ -62,7 +62,7 @@ def request_of(sampling: Sampling) -> GenerationRequest:
 
 def ours(logits: Floats, sampling: Sampling) -> npt.NDArray[np.float64]:
     processed = LogitsProcessors(request_of(sampling)).apply(logits)
-    ids, weights = weigh(processed, sampling)
+    ids, weights = sampling_weights(processed, sampling)
     found = np.zeros(len(logits))
     found[slice(None) if ids is None else ids] = weights
     return found / found.sum()

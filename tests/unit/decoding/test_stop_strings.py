@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import tiny_tokenizers
-from workers.runtime.decoding.text.stop_strings import StopFinder
+from workers.runtime.decoding.text.stop_strings import StopStringMatcher
 from workers.runtime.decoding.text.text_stream import TextStream
 
 fixed = settings(derandomize=True, deadline=None, max_examples=500)
@@ -26,19 +26,19 @@ def character_by_character(text: str, stops: list[str]) -> tuple[str, bool]:
 @given(pieces, stop_texts)
 @fixed
 def test_a_text_ends_where_a_stop_text_is_complete_however_it_is_cut(parts: list[str], stops: list[str]) -> None:
-    finder = StopFinder(stops)
-    shown = "".join(finder.add(part) for part in parts) + finder.end()
-    assert (shown, finder.stopped) == character_by_character("".join(parts), stops)
+    matcher = StopStringMatcher(stops)
+    shown = "".join(matcher.add(part) for part in parts) + matcher.end()
+    assert (shown, matcher.stopped) == character_by_character("".join(parts), stops)
 
 
 @given(pieces, stop_texts)
 @fixed
 def test_what_may_become_a_stop_text_is_held_back_and_nothing_else(parts: list[str], stops: list[str]) -> None:
-    finder, shown, text = StopFinder(stops), "", ""
+    matcher, shown, text = StopStringMatcher(stops), "", ""
     for part in parts:
         text += part
-        shown += finder.add(part)
-        if finder.stopped:
+        shown += matcher.add(part)
+        if matcher.stopped:
             return
         beginnings = {stop[:length] for stop in stops for length in range(1, len(stop))}
         held = max((len(start) for start in beginnings if text.endswith(start)), default=0)
@@ -59,8 +59,8 @@ def test_what_may_become_a_stop_text_is_held_back_and_nothing_else(parts: list[s
 )
 def test_the_stop_text_that_is_complete_first_counts_and_the_longest_of_several(stops: list[str], shown: str) -> None:
     for parts in (["abcdef"], ["abc", "def"], list("abcdef")):
-        finder = StopFinder(stops)
-        assert "".join(finder.add(part) for part in parts) + finder.end() == shown
+        matcher = StopStringMatcher(stops)
+        assert "".join(matcher.add(part) for part in parts) + matcher.end() == shown
 
 
 def test_a_stop_text_is_found_across_tokens_and_what_follows_in_its_token_is_dropped() -> None:
@@ -89,8 +89,8 @@ def test_a_stop_text_may_have_characters_of_several_tokens() -> None:
 
 
 def test_many_long_stop_texts_that_almost_match() -> None:
-    finder = StopFinder([("a" * length) + "!" for length in range(240, 256)])
-    shown = "".join(finder.add("aaa") for _ in range(1000))
+    matcher = StopStringMatcher([("a" * length) + "!" for length in range(240, 256)])
+    shown = "".join(matcher.add("aaa") for _ in range(1000))
     assert shown == "a" * (3000 - 255)
-    assert finder.add("b") == "a" * 255 + "b"
-    assert (finder.add("a" * 300 + "!"), finder.stopped) == ("a" * 45, True)
+    assert matcher.add("b") == "a" * 255 + "b"
+    assert (matcher.add("a" * 300 + "!"), matcher.stopped) == ("a" * 45, True)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.runtime.decoding.request import Sampling
-from workers.runtime.decoding.sampling.cumulative_sums import place_exceeding, place_reaching
-from workers.runtime.decoding.sampling.warpers import ids_of_largest, weigh
+from workers.runtime.decoding.sampling.cumulative_sums import index_exceeding, index_reaching
+from workers.runtime.decoding.sampling.warpers import ids_of_largest, sampling_weights
 
 fixed = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -20,7 +20,7 @@ def logits_of(seed: int, num: int, spread: float = 3.0) -> Array:
 
 def probabilities(logits: Array, **sampling: float) -> Array:
     """Return the probability of each token of the vocabulary."""
-    ids, weights = weigh(logits, Sampling(do_sample=True, **sampling))  # type: ignore[arg-type]
+    ids, weights = sampling_weights(logits, Sampling(do_sample=True, **sampling))  # type: ignore[arg-type]
     found = np.zeros(len(logits))
     found[slice(None) if ids is None else ids] = weights
     assert found.sum() > 0
@@ -130,11 +130,11 @@ def test_the_running_sum_is_searched_like_a_whole_one(weights: list[float], shar
     array = np.array([*weights, 1.0])
     running = np.cumsum(array)
     slack = 1e-9 * running[-1]
-    place = place_exceeding(array, min(share, 1 - 2**-53))
+    place = index_exceeding(array, min(share, 1 - 2**-53))
     assert array[place] > 0
     assert running[place] >= share * running[-1] - slack
     assert not place or running[place - 1] <= share * running[-1] + slack
-    place = place_reaching(array, share * float(running[-1]))
+    place = index_reaching(array, share * float(running[-1]))
     assert running[place] >= share * running[-1] - slack
     assert not place or running[place - 1] < share * running[-1] + slack
 
@@ -142,8 +142,8 @@ def test_the_running_sum_is_searched_like_a_whole_one(weights: list[float], shar
 @pytest.mark.parametrize("num", [3, 256, 257, 600])
 def test_the_ends_of_the_running_sum(num: int) -> None:
     ones = np.ones(num)
-    assert place_exceeding(ones, 0.0) == place_reaching(ones, 0.0) == 0
-    assert place_exceeding(ones, 1 - 2**-53) == place_reaching(ones, num + 1.0) == num - 1
+    assert index_exceeding(ones, 0.0) == index_reaching(ones, 0.0) == 0
+    assert index_exceeding(ones, 1 - 2**-53) == index_reaching(ones, num + 1.0) == num - 1
     ones[0] = ones[-1] = 0
-    assert place_exceeding(ones, 0.0) == 1
-    assert place_exceeding(ones, 1 - 2**-53) == num - 2
+    assert index_exceeding(ones, 0.0) == 1
+    assert index_exceeding(ones, 1 - 2**-53) == num - 2

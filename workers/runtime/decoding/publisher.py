@@ -1,7 +1,7 @@
-"""Tells clients what their jobs have grown by, on a thread of its own: a slow store must not hold up the decoding loop.
+"""Publishes deltas to the store, on a thread of its own: a slow store must not delay the decoding loop.
 
-One call of the store carries everything of a step, for all rows; what comes while a call is on its way goes into the
-next. The reply says which jobs must stop: so a cancelled job, or one past its deadline, leaves within a step.
+One call of the store carries the deltas of a whole step, for all jobs. What is emitted during a call goes into the next
+one. The store's reply names the jobs that must stop, so a job that is cancelled or has expired ends within a step.
 """
 
 import logging
@@ -19,14 +19,14 @@ from workers.runtime.attempts.attempt import Attempt
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 0.01
-"""Shortest time between two calls: the steps of a small model would otherwise make hundreds a second."""
-LOOK_PERIOD_S = 0.05
-"""The same where there is nothing to tell, and the call only finds out who must stop."""
+"""Least time between two calls. The steps of a small model would otherwise make hundreds of calls a second."""
+POLL_PERIOD_S = 0.05
+"""The same for calls without deltas, which only find out which jobs must stop."""
 RETRY_S = 0.5
 
 
 class Publisher:
-    """The thread that speaks to the store. Methods can be called from any thread."""
+    """The thread that calls the store. All methods can be called from any thread."""
 
     def __init__(self, store: AttemptStore) -> None:
         self._store = store
@@ -37,45 +37,47 @@ class Publisher:
         self._thread.start()
 
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
-        """Take what each running job has grown by since the last call, maybe nothing."""
+        """Add the deltas of each running attempt, possibly none, to the next call."""
         with self._changed:
             for attempt, gained in deltas.items():
                 self._pending.setdefault(attempt, []).extend(gained)
             self._changed.notify_all()
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        """Wait until all that a job has grown by is told, so that its end comes after it; return whether it is."""
+        """Wait until all deltas of an attempt are in the store; return whether they are."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._untold(attempt), timeout_s)
+            return self._changed.wait_for(lambda: not self._has_unpublished(attempt), timeout_s)
 
-    def _untold(self, attempt: Attempt) -> bool:
+    def _has_unpublished(self, attempt: Attempt) -> bool:
         return bool(self._pending.get(attempt) or self._sending.get(attempt))
 
     def _loop(self) -> None:
         while True:
             try:
                 self._publish(self._next())
-            except Exception:  # without this thread no stream would grow, and no job would stop
+            except Exception:  # if this thread ended, nothing would be streamed and no job would stop
                 logger.exception("deltas not published")
             self._sent()
             time.sleep(PERIOD_S)
 
     def _next(self) -> Mapping[Attempt, list[TextDelta]]:
-        """Wait for something to tell, and a while for company where there is only to look."""
+        """Wait until there is something to publish, or until it is time to poll for jobs that must stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending)
-            self._changed.wait_for(lambda: any(self._pending.values()), LOOK_PERIOD_S)
+            self._changed.wait_for(lambda: any(self._pending.values()), POLL_PERIOD_S)
             self._sending, self._pending = self._pending, {}
             return self._sending
 
     def _publish(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
-        """Tell the store, for as long as it takes: what comes meanwhile waits, and nothing is told twice."""
-        held = [attempt for attempt in deltas if not attempt.should_stop]
-        if not held:
+        """Send deltas to the store, retrying until it answers; meanwhile new ones wait."""
+        running = [attempt for attempt in deltas if not attempt.should_stop]
+        if not running:
             return
         encoded = [
-            (attempt.claim, msgspec.json.encode(deltas[attempt]) if deltas[attempt] else b"") for attempt in held
+            (attempt.claim, msgspec.json.encode(deltas[attempt]) if deltas[attempt] else b"") for attempt in running
         ]
+        # A call may succeed although its reply is lost. The store recognizes the token of a retry, so that nothing is
+        # published twice.
         token = secrets.token_hex(8)
         while True:
             try:
@@ -84,7 +86,7 @@ class Publisher:
             except redis.RedisError as error:
                 logger.warning("deltas not published yet: %s", error)
                 time.sleep(RETRY_S)
-        for attempt in held:
+        for attempt in running:
             if attempt.claim.id in gone:
                 attempt.stop()
 

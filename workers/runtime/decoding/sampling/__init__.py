@@ -1,1 +1,1 @@
-"""Logits processors and sampling."""
+"""From logits to the next token: penalties, constraints, truncation of the distribution, and the random choice."""

@@ -1,4 +1,4 @@
-"""How texts are written where a request leaves it open: what the package says. Shared by all workers that write."""
+"""Sampling parameters of a request, completed by the defaults of the package. Shared by all generating workers."""
 
 import hashlib
 import math
@@ -11,13 +11,13 @@ from contracts.sampling import SamplingParameters
 from workers.runtime.decoding.request import Constraints, Sampling
 
 SEED_BITS = 63
-"""Of a seed that we choose: any JSON library can hold it, and a client can send it back."""
+"""Length of a seed that we choose. Every JSON library can represent it, and a client can send it back."""
 SAMPLING_PARAMETERS = ("temperature", "top_k", "top_p", "min_p", "typical_p")
-"""Parameters that say how tokens are drawn; one of them given means that they are to be."""
+"""Parameters that only matter for random sampling. A request that sets one of them asks for it implicitly."""
 
 
 def default_sampling(parameters: SamplingParameters, generation: Generation, *, seed: int) -> Sampling:
-    """Return how tokens are chosen for one text: as the request says, else as the package does."""
+    """Return the sampling of one text: what the request sets, and the package's defaults for the rest."""
     temperature = given(parameters.temperature, generation.temperature)
     return Sampling(
         do_sample=does_sample(parameters, generation),
@@ -33,7 +33,7 @@ def default_sampling(parameters: SamplingParameters, generation: Generation, *, 
 
 
 def does_sample(parameters: SamplingParameters, generation: Generation) -> bool:
-    """Return whether tokens are drawn. A temperature of 0 means that they are not, whatever else is said."""
+    """Return whether tokens are sampled at random. A temperature of 0 always means greedy search."""
     if given(parameters.temperature, generation.temperature) == 0:
         return False
     if parameters.do_sample is not None:
@@ -42,13 +42,13 @@ def does_sample(parameters: SamplingParameters, generation: Generation) -> bool:
 
 
 def seed_of(job_id: str) -> int:
-    """Return the seed of a job that names none: the same for every attempt, so that each writes the same text."""
+    """Return the seed of a job that sets none. All attempts at the job get the same, and so generate the same text."""
     digest = hashlib.sha256(job_id.encode()).digest()
     return int.from_bytes(digest[:8]) >> (64 - SEED_BITS)
 
 
 def constraints_of(generation: Generation) -> Constraints:
-    """Return what the package wants written or not."""
+    """Return the constraints that the package sets."""
     forced_eos = generation.forced_eos_token_id
     return Constraints(
         no_repeat_ngram_size=generation.no_repeat_ngram_size,
@@ -62,12 +62,12 @@ def constraints_of(generation: Generation) -> Constraints:
 
 
 def check_defaults(manifest: Manifest, generation: Generation, vocabulary: int) -> None:
-    """Check what the package says about writing.
+    """Check the package's defaults for generation.
 
     Raises:
-        PackageError: a number with which no token can be chosen, or a token that the model does not have.
+        PackageError: a number with which no token can be sampled, or a token id outside of the vocabulary.
     """
-    sound = {
+    valid = {
         "temperature": math.isfinite(generation.temperature) and generation.temperature >= 0,
         "top_p": 0 <= generation.top_p <= 1,
         "repetition_penalty": math.isfinite(generation.repetition_penalty) and generation.repetition_penalty > 0,
@@ -79,15 +79,13 @@ def check_defaults(manifest: Manifest, generation: Generation, vocabulary: int) 
         "forced_bos_token_id": _below(vocabulary, [generation.forced_bos_token_id or 0]),
         "forced_eos_token_id": _below(vocabulary, [generation.forced_eos_token_id or 0]),
     }
-    for name in [name for name, is_sound in sound.items() if not is_sound]:
-        raise PackageError(
-            f"{manifest.name}: [generation] {name} is {getattr(generation, name)}, and can't be followed"
-        )
+    for name in [name for name, is_valid in valid.items() if not is_valid]:
+        raise PackageError(f"{manifest.name}: [generation] {name} has the invalid value {getattr(generation, name)}")
 
 
-def given(value: Any, otherwise: Any) -> Any:
-    """Return what a request gives, or what else is meant where it gives nothing."""
-    return otherwise if value is None else value
+def given(value: Any, default: Any) -> Any:
+    """Return a value that a request sets, or the default if it sets none."""
+    return default if value is None else value
 
 
 def _below(vocabulary: int, token_ids: Iterable[int]) -> bool:

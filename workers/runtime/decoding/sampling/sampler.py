@@ -1,4 +1,4 @@
-"""How the next token of a text is chosen from logits: the likeliest, or drawn with random numbers of the text's own."""
+"""Chooses the next token of a sequence: the likeliest one, or a random one from the sequence's own random numbers."""
 
 import math
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.request import GenerationRequest, SampledToken
-from workers.runtime.decoding.sampling.cumulative_sums import place_exceeding
+from workers.runtime.decoding.sampling.cumulative_sums import index_exceeding
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
-from workers.runtime.decoding.sampling.warpers import ids_of_largest, weigh
+from workers.runtime.decoding.sampling.warpers import ids_of_largest, sampling_weights
 
-NOTHING_LEFT = "No token can be chosen: the logits of all that may be written are -inf."
+NOTHING_ALLOWED = "No token can be chosen: the logits of all allowed tokens are -inf."
 _BITS_64 = 2**64 - 1
 
 
 class Sampler:
-    """Chooses the tokens of one text and remembers them. Used by one thread."""
+    """Chooses the tokens of one sequence, and remembers them for penalties and constraints. Used by one thread."""
 
     def __init__(self, request: GenerationRequest) -> None:
         self._sampling = sampling = request.sampling
@@ -23,36 +23,36 @@ class Sampler:
         self._numbers = _Numbers(sampling.seed, sampling.stream_number) if sampling.do_sample else None
 
     def sample(self, logits: Floats, *, logprobs: bool = False, top_n: int = 0) -> SampledToken:
-        """Choose the next token. Of equally likely ones the greedy choice is the one of the lowest id.
+        """Choose the next token. Among equally likely tokens, greedy search chooses the one with the lowest id.
 
         Args:
             logits: float32 [vocabulary]; not changed.
-            logprobs: whether log-probabilities are told.
-            top_n: with ``logprobs``, how many of the likeliest tokens are told; fewer if fewer are possible.
+            logprobs: whether to compute the token's log-probability.
+            top_n: with ``logprobs``, how many of the likeliest tokens to return; fewer if fewer are possible.
 
         Raises:
-            RuntimeError: a logit is NaN or +inf, or every token is impossible.
+            RuntimeError: a logit is NaN or +inf, or no token is allowed.
         """
         largest = largest_of(logits)
         processed = self._processors.apply(logits)
         likeliest = int(processed.argmax())
         if processed[likeliest] == -math.inf:
-            raise RuntimeError(NOTHING_LEFT)
+            raise RuntimeError(NOTHING_ALLOWED)
         token_id = self._draw(processed, self._numbers) if self._numbers else likeliest
         self._processors.add(token_id)
-        return _told(token_id, logits, largest, top_n) if logprobs else SampledToken(token_id)
+        return _with_logprobs(token_id, logits, largest, top_n) if logprobs else SampledToken(token_id)
 
     def _draw(self, logits: Floats, numbers: "_Numbers") -> int:
-        ids, weights = weigh(logits, self._sampling)
-        place = place_exceeding(weights, numbers.next())
-        return place if ids is None else int(ids[place])
+        ids, weights = sampling_weights(logits, self._sampling)
+        index = index_exceeding(weights, numbers.next())
+        return index if ids is None else int(ids[index])
 
 
 class _Numbers:
-    """Random numbers of one text: the n-th depends on seed, stream number and n alone.
+    """The random numbers of one sequence: the n-th depends on seed, stream number and n alone.
 
-    Philox (Salmon et al., 2011) makes streams of different keys independent. Its raw output is the same in every
-    version of numpy.
+    So a retried attempt samples the same tokens, whatever else runs. Philox (Salmon et al., 2011) makes streams with
+    different keys independent. Its raw output is the same in every version of numpy, unlike that of ``Generator``.
     """
 
     def __init__(self, seed: int, stream_number: int) -> None:
@@ -60,12 +60,12 @@ class _Numbers:
         self._bits = np.random.Philox(key=key)
 
     def next(self) -> float:
-        """Return a number from 0 to below 1."""
+        """Return a number from [0, 1)."""
         return float(int(self._bits.random_raw()) >> 11) * 2.0**-53
 
 
 def largest_of(logits: Floats) -> float:
-    """Return the largest logit: -inf if every token is impossible.
+    """Return the largest logit; -inf if no token is possible.
 
     Raises:
         RuntimeError: a logit is NaN or +inf.
@@ -76,9 +76,9 @@ def largest_of(logits: Floats) -> float:
     return largest
 
 
-def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> SampledToken:
-    """Return the choice with log-probabilities of the raw logits."""
-    with np.errstate(over="ignore"):  # to -inf
+def _with_logprobs(token_id: int, logits: Floats, largest: float, top_n: int) -> SampledToken:
+    """Return the chosen token with log-probabilities of the raw logits."""
+    with np.errstate(over="ignore"):  # a difference of huge logits may overflow to -inf, which is the right limit
         log_sum = math.log(float(np.exp(logits - np.float32(largest)).sum()))
 
     def logprob(token_id: int) -> float:
@@ -89,7 +89,7 @@ def _told(token_id: int, logits: Floats, largest: float, top_n: int) -> SampledT
 
 
 def _likeliest(logits: Floats, num: int) -> list[int]:
-    """Return the likeliest tokens, of equals the lower id first; none that are impossible: JSON has no -inf."""
+    """Return the likeliest tokens, of equal ones the lower id first. Impossible ones are left out: JSON has no -inf."""
     ids = ids_of_largest(logits, min(num, len(logits)))
     ids = ids[np.argsort(-logits[ids], kind="stable")][:num]
     return [int(id_) for id_ in ids if logits[id_] > -math.inf]

@@ -1,34 +1,35 @@
-"""From logits to the weights that a token is drawn by: temperature, top-k, top-p, min-p and typical-p.
+"""From logits to the weights of a random choice: temperature, top-k, top-p, min-p and typical-p.
 
-The steps, their order and what each one keeps are those of transformers' warpers. They differ from them in three ways:
+The steps, their order and the tokens that each one keeps are those of transformers' logits warpers, except that
 
-* All is computed in float64 and relative to the largest logit, so no temperature or logit overflows.
-* Nothing as long as a vocabulary is sorted unless top-p or typical-p is asked of a distribution that is almost flat.
-* Where top-p must take one of two equally likely tokens, it takes the one of the lower id.
+* everything is computed in float64 and relative to the largest logit, so no temperature and no logit overflows;
+* the whole vocabulary is sorted only for top-p or typical-p over an almost flat distribution;
+* if top-p can keep only one of two equally likely tokens, it keeps the one with the lower id.
 """
 
 import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.request import Ids, Sampling
-from workers.runtime.decoding.sampling.cumulative_sums import Weights, place_reaching
+from workers.runtime.decoding.sampling.cumulative_sums import Weights, index_reaching
 
-_NUM_HOPEFULS = 1024
-"""So many of the best tokens are looked at first for top-p and typical-p; most often they have the probability."""
+_NUM_CANDIDATES = 1024
+"""The best tokens that top-p and typical-p try first. Most often they have the required probability already, and the
+other tokens need not be sorted."""
 _COLUMN = 64
 _TINY = float(np.finfo(np.float64).tiny)
 
 
-def weigh(logits: Floats, sampling: Sampling) -> tuple[Ids | None, Weights]:
-    """Return the tokens that are left to draw from, and weights in proportion to their probabilities.
+def sampling_weights(logits: Floats, sampling: Sampling) -> tuple[Ids | None, Weights]:
+    """Return the tokens to choose from, and weights in proportion to their probabilities.
 
     Args:
-        logits: float32 [vocabulary]; at least one is finite, and none is NaN or +inf.
-        sampling: ``do_sample`` is taken for granted.
+        logits: float32 [vocabulary]; at least one is finite, none is NaN or +inf.
+        sampling: its ``do_sample`` is ignored.
 
     Returns:
-        Token ids, int64 [tokens] and ascending, or None for the whole vocabulary; and float64 [tokens]. Tokens that
-        were dropped may still be there with the weight 0. At least one weight is above 0.
+        Token ids, int64 [tokens] and ascending, or None for the whole vocabulary; and weights, float64 [tokens].
+        Excluded tokens may still be there with the weight 0. At least one weight is above 0.
     """
     ids = None
     if 0 < sampling.top_k < len(logits):
@@ -38,19 +39,19 @@ def weigh(logits: Floats, sampling: Sampling) -> tuple[Ids | None, Weights]:
     if sampling.top_p < 1.0:
         weights = _nucleus(weights, sampling.top_p)
     if sampling.min_p > 0.0:
-        weights *= weights >= sampling.min_p  # the likeliest has 1
+        weights *= weights >= sampling.min_p  # relative to the likeliest token, whose weight is 1
     if sampling.typical_p < 1.0:
         weights = _typical(weights, sampling.typical_p)
     return ids, weights
 
 
 def ids_of_largest(logits: Floats, num: int) -> Ids:
-    """Return the ids of the ``num`` largest logits and of all that equal the smallest of these, ascending."""
+    """Return the ids of the ``num`` largest logits, and of all that equal the smallest of these, ascending."""
     num_columns = len(logits) // _COLUMN
     if num > num_columns:
         return np.flatnonzero(logits >= _nth_largest(logits, num))
-    # Each maximum of a column is one of the logits, so the num-th largest of them is at most the num-th largest logit:
-    # what is below can be left out, and that is nearly all.
+    # Partitioning the whole vocabulary is slow. Every column maximum is a logit, so the num-th largest maximum is a
+    # lower bound of the num-th largest logit, and nearly all logits are below it.
     maxima = logits[: num_columns * _COLUMN].reshape(_COLUMN, num_columns).max(axis=0)
     ids = np.flatnonzero(logits >= _nth_largest(maxima, num))
     candidates = logits[ids]
@@ -58,14 +59,14 @@ def ids_of_largest(logits: Floats, num: int) -> Ids:
 
 
 def _nth_largest(values: Floats, n: int) -> np.float32:
-    place = len(values) - n
-    nth: np.float32 = np.partition(values, place)[place]
+    index = len(values) - n
+    nth: np.float32 = np.partition(values, index)[index]
     return nth
 
 
 def _relative_probabilities(logits: Floats, temperature: float) -> Weights:
-    """Return each token's probability over that of the likeliest."""
-    with np.errstate(over="ignore"):  # to -inf, so to 0
+    """Return each token's probability divided by that of the likeliest token."""
+    with np.errstate(over="ignore"):  # overflow gives -inf, and so the weight 0
         distances = logits - np.float64(logits.max())
         if temperature != 1.0:
             distances /= temperature
@@ -74,17 +75,17 @@ def _relative_probabilities(logits: Floats, temperature: float) -> Weights:
 
 
 def _nucleus(weights: Weights, top_p: float) -> Weights:
-    """Keep the likeliest tokens that together have the probability ``top_p`` (Holtzman et al., 2020): at least one.
+    """Keep the likeliest tokens that together reach the probability ``top_p`` (Holtzman et al., 2020).
 
-    A token is kept if those before it have less than ``top_p``.
+    A token is kept if the likelier ones together have less than ``top_p``, so at least one is kept.
     """
     mass = top_p * weights.sum()
     likeliest = weights
-    if len(weights) > _NUM_HOPEFULS:
-        hopefuls = np.partition(weights, -_NUM_HOPEFULS)[-_NUM_HOPEFULS:]
-        likeliest = hopefuls if hopefuls.sum() >= mass else weights
+    if len(weights) > _NUM_CANDIDATES:
+        candidates = np.partition(weights, -_NUM_CANDIDATES)[-_NUM_CANDIDATES:]
+        likeliest = candidates if candidates.sum() >= mass else weights
     descending = np.sort(likeliest)[::-1]
-    num_kept = 1 + place_reaching(descending, mass)
+    num_kept = 1 + index_reaching(descending, mass)
     last = descending[num_kept - 1]
     kept: Weights = weights * (weights >= last)
     equals = np.flatnonzero(weights == last)
@@ -94,18 +95,18 @@ def _nucleus(weights: Weights, top_p: float) -> Weights:
 
 
 def _typical(weights: Weights, typical_p: float) -> Weights:
-    """Keep the most typical tokens that together have the probability ``typical_p`` (Meister et al., 2023).
+    """Keep the most typical tokens that together reach the probability ``typical_p`` (Meister et al., 2023).
 
-    A token is the more typical the closer its surprise, -log p, is to the expected one, the entropy. Tokens that are
-    as typical as the last one are kept too.
+    A token is the more typical, the closer its surprisal (-log p) is to the expected one, the entropy. Of equally
+    typical tokens all are kept.
     """
     probabilities = weights / weights.sum()
-    surprises = -np.log(np.maximum(probabilities, _TINY))
-    distances = np.abs(surprises - (probabilities * surprises).sum())
-    nearest = np.argpartition(distances, _NUM_HOPEFULS)[:_NUM_HOPEFULS] if len(weights) > _NUM_HOPEFULS else None
+    surprisals = -np.log(np.maximum(probabilities, _TINY))
+    distances = np.abs(surprisals - (probabilities * surprisals).sum())
+    nearest = np.argpartition(distances, _NUM_CANDIDATES)[:_NUM_CANDIDATES] if len(weights) > _NUM_CANDIDATES else None
     if nearest is None or probabilities[nearest].sum() < typical_p:
         nearest = np.arange(len(weights))
-    request = nearest[np.argsort(distances[nearest])]
-    farthest = distances[request[place_reaching(probabilities[request], typical_p)]]
+    ordered = nearest[np.argsort(distances[nearest])]
+    farthest = distances[ordered[index_reaching(probabilities[ordered], typical_p)]]
     kept: Weights = weights * (distances <= farthest)
     return kept

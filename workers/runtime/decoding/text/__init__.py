@@ -1,1 +1,1 @@
-"""Tokens to text: incremental detokenization and stop strings."""
+"""From tokens to text: incremental detokenization and stop strings."""

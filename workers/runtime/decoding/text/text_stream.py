@@ -1,4 +1,4 @@
-"""The text of an answer as it grows, up to its stop text; and the texts of single tokens, to tell them by."""
+"""The text of one sequence while it is generated, up to its stop string; and the texts of single tokens."""
 
 from collections.abc import Sequence
 
@@ -6,37 +6,38 @@ from tokenizers import Tokenizer
 
 from workers.runtime.decoding.request import Ids
 from workers.runtime.decoding.text.detokenizer import Detokenizer
-from workers.runtime.decoding.text.stop_strings import StopFinder
+from workers.runtime.decoding.text.stop_strings import StopStringMatcher
 
 
 class TextStream:
-    """One answer's text. Put together, all that it returns is ``decode(prompt + answer)`` without ``decode(prompt)``.
+    """Turns the tokens of one sequence into text.
 
-    Special tokens, and ids that the tokenizer does not know, are written as nothing. Used by one thread.
+    Concatenated, all that it returns is ``decode(prompt + output)`` without ``decode(prompt)``. Special tokens and ids
+    unknown to the tokenizer have no text. Used by one thread.
     """
 
-    def __init__(self, tokenizer: Tokenizer, prompt_ids: Ids, stops: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, prompt_ids: Ids, stop_strings: Sequence[str] = ()) -> None:
         self._detokenizer = Detokenizer(tokenizer, prompt_ids)
-        self._finder = StopFinder(stops)
+        self._matcher = StopStringMatcher(stop_strings)
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop text has appeared; nothing more will come."""
-        return self._finder.stopped
+        """Whether a stop string was found; no more text will come."""
+        return self._matcher.stopped
 
     def add(self, token_id: int) -> str:
-        """Return the new text that may be shown: whole characters, and nothing that may become a stop text."""
-        return "" if self.stopped else self._finder.add(self._detokenizer.add(token_id))
+        """Return the new text that may be shown: whole characters, and no part of a possible stop string."""
+        return "" if self.stopped else self._matcher.add(self._detokenizer.add(token_id))
 
     def end(self) -> str:
-        """Return what was held back, now that the answer has ended; a broken character is U+FFFD."""
+        """Return what was held back, now that the sequence has ended; an incomplete character becomes U+FFFD."""
         if self.stopped:
             return ""
-        return self._finder.add(self._detokenizer.end()) + self._finder.end()
+        return self._matcher.add(self._detokenizer.end()) + self._matcher.end()
 
 
 class Vocabulary:
-    """The tokens of a tokenizer, each by itself. Safe for threads."""
+    """The texts of a tokenizer's single tokens. Safe to use from any thread."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -45,9 +46,9 @@ class Vocabulary:
         self._texts: dict[int, str] = {}
 
     def text(self, token_id: int) -> str:
-        """Return a token's text as it is within a text: with its space before it; bytes that are no character, U+FFFD.
+        """Return a token's text as it is inside of a text: with its leading space; incomplete characters as U+FFFD.
 
-        A special token has its name, an id that the tokenizer does not know nothing.
+        The text of a special token is its name, that of an unknown id is empty.
         """
         text = self._texts.get(token_id)
         if text is None:
@@ -55,11 +56,12 @@ class Vocabulary:
         return text
 
     def is_special(self, token_id: int) -> bool:
-        """Return whether the token steers the model and is no text, like the end of a text."""
+        """Return whether the token is a control token, like end-of-sequence, and not text."""
         return token_id in self._specials
 
     def _text_within(self, token_id: int) -> str:
-        # The first token of a text may lose its space, so it is the second of two whose text is taken.
-        isolated, twice = (self._tokenizer.decode([token_id] * num, skip_special_tokens=True) for num in (1, 2))
-        text: str = twice[len(isolated) :] if twice.startswith(isolated) else isolated
+        # The first token of a text may lose its leading space, so the token is decoded twice in a row and the text of
+        # the second one is taken.
+        once, twice = (self._tokenizer.decode([token_id] * num, skip_special_tokens=True) for num in (1, 2))
+        text: str = twice[len(once) :] if twice.startswith(once) else once
         return text
