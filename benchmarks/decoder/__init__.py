@@ -1,1 +1,1 @@
-"""What text generation reaches against ceilings and peers of the same run: ``python -m benchmarks.decoder``."""
+"""Figures of text generation with decoders: ``python -m benchmarks.decoder``."""

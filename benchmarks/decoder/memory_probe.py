@@ -1,4 +1,4 @@
-"""A process that writes long texts side by side with the worker's engine and prints what it held of memory.
+"""A process that generates long texts in one batch with the worker's engine, and prints its memory.
 
 ``python -m benchmarks.decoder.memory_probe PACKAGE ROWS PROMPT_TOKENS NEW_TOKENS``; started by
 ``benchmarks.decoder.memory``.
@@ -23,14 +23,14 @@ from workers.runtime.process.memory import give_back
 TIMEOUT_S = 600.0
 
 
-class Nobody:
-    """An audience that is told and does not listen."""
+class NullSink:
+    """A token sink that drops everything."""
 
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
-        """Take what jobs have grown by."""
+        """Drop the deltas."""
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        """Return that everything is told."""
+        """Return True, since nothing is pending."""
         return True
 
 
@@ -41,34 +41,34 @@ def _attempt(job_id: str) -> Attempt:
 
 
 def memory_mb(name: str) -> float:
-    """Return a line of this process's status in MB (10^6 bytes): VmRSS is what it holds, VmHWM the most so far."""
+    """Return a line of this process's status in MB (10^6 bytes): VmRSS is the resident size, VmHWM its peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
 
 
-def write(engine: DecodingEngine, model: DecoderModel, num_rows: int, num_prompt: int, num_new: int) -> None:
-    """Write so many texts side by side."""
+def generate(engine: DecodingEngine, model: DecoderModel, num_rows: int, num_prompt: int, num_new: int) -> None:
+    """Generate ``num_rows`` texts in one batch."""
     draw = np.random.default_rng(num_rows)
     prompts = draw.integers(0, model.cache.vocabulary, (num_rows, num_prompt))
     requests = [GenerationRequest(prompt_ids=prompt, max_new_tokens=num_new) for prompt in prompts]
     handles = [engine.submit(model, [request], _attempt(str(row))) for row, request in enumerate(requests)]
     for handle in handles:
         if not handle.wait(TIMEOUT_S):
-            raise TimeoutError("the texts are not written in time")
+            raise TimeoutError("the texts were not generated in time")
         handle.results()
 
 
 def main() -> None:
-    """Load, write all texts twice, and print what was held before, and the peak after each."""
+    """Load, generate all texts twice, and print the memory before, and the peak after each time."""
     sizes = [int(argument) for argument in sys.argv[2:]]
     found = {"empty": memory_mb("VmRSS")}
     model = load_decoder(Path(sys.argv[1]))
     found["loading"] = memory_mb("VmHWM")
     give_back()  # as a worker does
     found["loaded"] = memory_mb("VmRSS")
-    engine = DecodingEngine(Nobody())
+    engine = DecodingEngine(NullSink())
     for name in ("once", "twice"):
-        write(engine, model, *sizes)
+        generate(engine, model, *sizes)
         found[name] = memory_mb("VmHWM")
     print(json.dumps(found))
 

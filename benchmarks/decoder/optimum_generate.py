@@ -1,4 +1,4 @@
-"""The peer that does one job after another: optimum's ``generate``, as a Celery task usually calls it.
+"""The peer that runs one job after another: optimum's ``generate``, as a Celery task usually calls it.
 
 It needs the export environment, so it is a process of its own:
 ``python -m benchmarks.decoder.optimum_generate SOURCE PACKAGE``. SOURCE is the folder of the package's source, with
@@ -27,11 +27,11 @@ def main() -> None:
         model = ORTModelForCausalLM.from_pretrained(folder)
     for line in sys.stdin:
         started = time.perf_counter()
-        written = [_write(model, prompt, num_tokens) for prompt, num_tokens in json.loads(line)]
-        print(json.dumps([time.perf_counter() - started, written]), flush=True)
+        generated = [_generate(model, prompt, num_tokens) for prompt, num_tokens in json.loads(line)]
+        print(json.dumps([time.perf_counter() - started, generated]), flush=True)
 
 
-def _write(model: ORTModelForCausalLM, prompt: list[int], num_tokens: int) -> list[int]:
+def _generate(model: ORTModelForCausalLM, prompt: list[int], num_tokens: int) -> list[int]:
     ids = torch.tensor([prompt])
     text = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=num_tokens, do_sample=False)
     return [int(token) for token in text[0, len(prompt) :]]

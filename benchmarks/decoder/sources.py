@@ -1,9 +1,8 @@
-"""Write a decoder of a known shape with random weights, as transformers would: the source of the benchmark's packages.
+"""Writes a decoder with random weights in transformers' format: the source of the benchmark's packages.
 
-Speed does not ask what a model has learned. There is no token that ends a text: every answer is as long as its job
-asks.
+There is no end-of-sequence token, so every text has the length that its job sets.
 
-Needs the export environment: ``.venv-export/bin/python -m benchmarks.decoder.sources gpt2 FOLDER``.
+It needs the export environment: ``.venv-export/bin/python -m benchmarks.decoder.sources gpt2 FOLDER``.
 """
 
 import sys
@@ -23,8 +22,8 @@ from transformers import (
 from benchmarks.generation.vocabulary import SEED, byte_pairs
 
 _NO_ENDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
-# Weights are drawn wider than usual: narrow random models write the same token for ever, and then no comparison of
-# answers would prove anything.
+# Weights have a larger variance than usual: with the usual one a random model repeats a single token for ever, and then
+# a comparison of tokens would prove nothing.
 CONFIGS: dict[str, PretrainedConfig] = {
     "gpt2": GPT2Config(initializer_range=0.05, **_NO_ENDS),  # the other defaults are the smallest GPT-2: 124M
     "llama": LlamaConfig(

@@ -1,7 +1,7 @@
-"""The peer that batches once: 16 texts start together, padded on the left, and end together with the longest.
+"""The peer that batches statically: 16 texts start together, padded on the left, and end together with the longest.
 
-That is what a first batching server does with the exporter's own graph, and it is done here as well as that idea
-allows: caches go from output to input without a copy of ours, in the process of the benchmark, without a queue.
+A first batching server uses the exporter's own graph like this, and here it is done as well as the idea allows: caches
+go from output to input without a copy, in the process of the benchmark, without a queue.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime import OrtValue
 
-from benchmarks.decoder.jobs import Job
+from benchmarks.generation.jobs import Job
 from workers.runtime.process.cpu import available_cpus
 
 NUM_ROWS = 16
@@ -20,7 +20,7 @@ _GRAPH = "model.onnx"
 
 
 class StaticBatches:
-    """A concat graph that runs batches of jobs to their end."""
+    """A concat graph that runs each batch of jobs to its end."""
 
     def __init__(self, package: Path) -> None:
         options = onnxruntime.SessionOptions()
@@ -34,26 +34,26 @@ class StaticBatches:
         self._outputs = ["logits", *(name.replace("past_key_values", "present") for name in self._caches)]
 
     def run(self, jobs: Sequence[Job]) -> list[list[int]]:
-        """Return each job's tokens."""
+        """Return the tokens of each job."""
         batches = [jobs[start : start + NUM_ROWS] for start in range(0, len(jobs), NUM_ROWS)]
         return [tokens for batch in batches for tokens in self._batch(batch)]
 
     def _batch(self, jobs: Sequence[Job]) -> Iterator[list[int]]:
-        longest = max(len(job.prompt_ids) for job in jobs)
+        longest = max(len(job.input_ids) for job in jobs)
         ids = np.zeros((len(jobs), longest), np.int64)
         mask = np.zeros((len(jobs), longest), np.int64)
         for row, job in enumerate(jobs):
-            ids[row, longest - len(job.prompt_ids) :] = job.prompt_ids
-            mask[row, longest - len(job.prompt_ids) :] = 1
+            ids[row, longest - len(job.input_ids) :] = job.input_ids
+            mask[row, longest - len(job.input_ids) :] = 1
         caches = {name: _empty(shape, len(jobs)) for name, shape in self._caches.items()}
-        written = []
+        generated = []
         for _ in range(max(job.max_new_tokens for job in jobs)):
             logits, caches = self._call(ids, mask, caches)
             ids = logits[:, -1].argmax(axis=-1)[:, None]
             mask = np.pad(mask, ((0, 0), (0, 1)), constant_values=1)
-            written.append(ids[:, 0])
+            generated.append(ids[:, 0])
         for row, job in enumerate(jobs):
-            yield [int(step[row]) for step in written[: job.max_new_tokens]]
+            yield [int(step[row]) for step in generated[: job.max_new_tokens]]
 
     def _call(
         self, ids: np.ndarray, mask: np.ndarray, caches: dict[str, OrtValue]

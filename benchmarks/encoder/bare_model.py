@@ -1,13 +1,14 @@
-"""The ceiling: the worker's own model, driven in this process with the best batches that there are.
+"""The ceiling: the worker's own model, called in this process with the best possible batches.
 
-The whole set is known beforehand and sorted by length, so there is nearly no padding and no waiting, and nothing but
-the model wants the cores. A server that learns of its texts one by one can come near to that and never beyond.
+All texts are known beforehand and sorted by length, so there is almost no padding and no waiting, and the model has the
+cores to itself. A server that receives its texts one by one can approach this throughput and never exceed it.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -21,12 +22,12 @@ from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import Row
 
-TRUNCATE = "right"
+TRUNCATE: Final = "right"
 
 
 @dataclass(frozen=True)
-class Drive:
-    """One run over all texts: float32 [texts, dimensions] in their order, its time and size."""
+class BareRun:
+    """One run over all texts: their vectors in order, float32 [texts, dimensions], its duration and its tokens."""
 
     vectors: Floats
     elapsed_s: float
@@ -41,19 +42,19 @@ class BareModel:
         self.model.warm_up()
 
     def rows(self, texts: Sequence[str]) -> list[Row]:
-        """Tokenize as the jobs of this benchmark ask for."""
+        """Tokenize texts with the parameters that the jobs of this benchmark have."""
         return self.model.tokenizer.rows(texts, TRUNCATE)
 
-    def drive(self, texts: Sequence[str]) -> Drive:
+    def embed(self, texts: Sequence[str]) -> BareRun:
         """Embed all texts, from text to vector, as fast as this session can."""
         started = time.perf_counter()
         rows = self.rows(texts)
         pooled: list[np.ndarray | None] = [None] * len(rows)
-        for batch in _matched(rows, self.model.max_batch_tokens):
+        for batch in _batches(rows, self.model.max_batch_tokens):
             for index, vector in zip(batch, self.model.run([rows[index] for index in batch]), strict=True):
                 pooled[index] = vector
         elapsed_s = time.perf_counter() - started
-        return Drive(self._shaped(pooled), elapsed_s, sum(row.num_tokens for row in rows))
+        return BareRun(self._shaped(pooled), elapsed_s, sum(row.num_tokens for row in rows))
 
     def _shaped(self, pooled: Sequence[np.ndarray | None]) -> Floats:
         embed = self.model.manifest.embed
@@ -61,8 +62,8 @@ class BareModel:
         return shape_vectors(np.stack([vector for vector in pooled if vector is not None]), EmbedParameters(), embed)
 
 
-def _matched(rows: Sequence[Row], max_batch_tokens: int) -> Iterator[list[int]]:
-    """Yield the indices of each batch: neighbours in length, within the worker's own budget of padded tokens."""
+def _batches(rows: Sequence[Row], max_batch_tokens: int) -> Iterator[list[int]]:
+    """Yield the indices of each batch: texts of similar length, within the worker's own budget of padded tokens."""
     batch: list[int] = []
     for index in sorted(range(len(rows)), key=lambda index: rows[index].num_tokens):
         if batch and (len(batch) + 1) * rows[index].num_tokens > max_batch_tokens:

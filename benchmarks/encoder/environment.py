@@ -1,4 +1,4 @@
-"""Figure 4, last part: what a serving environment takes on disk, made from the runtime lock and nothing else."""
+"""Figure 4, last part: the disk space of a serving environment, made from the runtime lock and nothing else."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 
 
 def measure() -> list[Figure]:
-    """Return the figure: a fresh environment as `make setup` makes it, and its size on disk."""
+    """Return the size on disk of a fresh environment, installed as `make setup` does it."""
     with tempfile.TemporaryDirectory(prefix="triptych-bench-") as folder:
         venv = Path(folder) / "venv"
         python = str(venv / "bin" / "python")
@@ -37,7 +37,7 @@ def measure() -> list[Figure]:
 
 
 def estimate() -> list[Figure]:
-    """Return the figure without installing anything: the files of the lock's packages in this environment."""
+    """Return an estimate without an installation: the files of the lock's packages in this environment."""
     sizes = [_installed_mb(name) for name in _PINNED.findall(LOCK.read_text())]
     found = [size for size in sizes if size is not None]
     parts = [f"estimate: {len(found)} of the lock's {len(sizes)} packages as installed here; without pip and bytecode"]
@@ -52,7 +52,7 @@ def _run(command: list[str]) -> None:
 
 
 def _disk_mb(folder: Path) -> float:
-    """Return what a folder takes on disk, as ``du`` counts it, in MB (10^6 bytes)."""
+    """Return the disk space of a folder as ``du`` counts it, in MB (10^6 bytes)."""
     seen: dict[tuple[int, int], int] = {}
     for path, folders, names in os.walk(folder):
         for name in [*folders, *names]:

@@ -1,4 +1,4 @@
-"""Figure 1a: from the queue to the answer, one job a text, no HTTP: what claim, batching and finish cost."""
+"""Figure 1a: from the queue to the answer, one job a text, without HTTP: the cost of claim, batching and finish."""
 
 import time
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def measure(stack: Stack, bare: BareModel, texts: Sequence[str], rounds: int) ->
 
 
 def _run(stack: Stack, texts: Sequence[str]) -> Timed:
-    """Time from before the first job is written to after the last one has its answer in its record."""
+    """Time from before the first job is written until the last one has its answer in its record."""
     jobs = [_job(text) for text in texts]
     admission = Admission()
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Figure 2: the way of one short text through HTTP, queue, worker and back, on an idle system."""
+"""Figure 2: the round trip of one short text through HTTP, queue and worker on an idle system."""
 
 import statistics
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.encoder.bare_model import BareModel
 from benchmarks.encoder.over_http import embed_request
 from benchmarks.harness.http_clients import OneClient
-from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.machine import OtherLoad
 from benchmarks.harness.report import Figure, p95
 
 TEXT = "How do I reset my password?"
@@ -15,21 +15,21 @@ TARGET_MS = 10.0
 WARM_UP = 10
 
 
-def measure(port: int, bare: BareModel, num_asks: int) -> list[Figure]:
-    """Return the figure: asks of the gateway and runs of the bare session take turns."""
+def measure(port: int, bare: BareModel, num_requests: int) -> list[Figure]:
+    """Return the figure; requests to the gateway and calls of the bare model alternate."""
     request, rows = embed_request(TEXT), bare.rows([TEXT])
-    bystanders = Bystanders()
+    other_load = OtherLoad()
     model_ms, trip_ms = [], []
     with OneClient(port) as client:
-        for _ in range(WARM_UP + num_asks):
+        for _ in range(WARM_UP + num_requests):
             model_ms.append(_milliseconds(lambda: bare.model.run(rows)))
             trip_ms.append(_milliseconds(lambda: client.ask(request)))
     model_ms, trip_ms = sorted(model_ms[WARM_UP:]), sorted(trip_ms[WARM_UP:])
     own, trip = statistics.median(model_ms), statistics.median(trip_ms)
     parts = [
-        f"round trip  p50 {trip:.1f} ms, p95 {p95(trip_ms):.1f} ms over {num_asks} asks of one client",
+        f"round trip  p50 {trip:.1f} ms, p95 {p95(trip_ms):.1f} ms over {num_requests} requests of one client",
         f"model alone p50 {own:.1f} ms, p95 {p95(model_ms):.1f} ms, same text, already tokenized",
-        str(bystanders),
+        str(other_load),
     ]
     title = "2. Idle round trip of one short text, beyond the model's own time"
     return [Figure("latency", title, trip - own, "ms", "at most", TARGET_MS, parts)]

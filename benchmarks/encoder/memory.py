@@ -1,4 +1,4 @@
-"""Figure 4: what gateway and worker hold of memory after load, and what a serving environment holds of the disk."""
+"""Figure 4, first part: the memory of gateway and worker after load."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ STARTERS = ROOT / "onnx_models" / "packages"
 
 
 def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
-    """Return the figures of the processes, after a load of all kinds of requests."""
+    """Return the figures of the processes after they served all kinds of requests."""
     one = [embed_request(text) for text in texts]
     drive(port, one, CLIENTS_OF_ONE)
     drive(port, [embed_request(list(texts))], 1)
@@ -36,7 +36,7 @@ def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
 
 
 def _encoders(folder: Path) -> dict[str, Path]:
-    """Return the packages in a folder that workers of encoders serve."""
+    """Return the packages in a folder that an encoder worker serves."""
     packages = find_packages(folder).items()
     return {name: path for name, path in packages if load_package(path).manifest.family == "encoder"}
 

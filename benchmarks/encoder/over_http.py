@@ -1,4 +1,4 @@
-"""Figures 1b to 1d: over HTTP, many texts a request and one text a request, and against a server that pads."""
+"""Figures 1b to 1d: over HTTP with many texts or one text a request, and against a server that pads."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.encoder.bare_model import TRUNCATE, BareModel
 from benchmarks.encoder.throughput import Timed, against_ceiling, check
 from benchmarks.harness.http_clients import drive, post
-from benchmarks.harness.machine import Bystanders
+from benchmarks.harness.machine import OtherLoad
 from benchmarks.harness.peer_server import start_peer
 from benchmarks.harness.report import Figure, spread
 from benchmarks.harness.stack import MINILM, Stack
@@ -43,13 +43,13 @@ def measure(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], roun
 
 
 def _against_padding(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], rounds: int) -> Figure:
-    """Interleave Triptych with the server that pads, both driven by the same clients with the same texts."""
+    """Interleave Triptych and the server that pads; both get the same texts from the same clients."""
     app = f"benchmarks.encoder.padded_server:create_app({str(MINILM)!r})"
     threads = str(CLIENTS_OF_ONE + 8)
     peer = start_peer(stack, "padded", app, "--worker-class", "gthread", "--threads", threads)
     requests = [post("/embed", {"inputs": text}) for text in texts]
-    expected = bare.drive(texts).vectors
-    bystanders, ours, theirs = Bystanders(), [], []
+    expected = bare.embed(texts).vectors
+    other_load, ours, theirs = OtherLoad(), [], []
     for _ in range((rounds + 1) // 2):
         ours.append(len(texts) / _one(port, texts).elapsed_s)
         padded = drive(peer, requests, CLIENTS_OF_ONE)
@@ -61,7 +61,7 @@ def _against_padding(stack: Stack, port: int, bare: BareModel, texts: Sequence[s
         f"ratio     {spread(ratios)}",
         f"http      {spread(ours, '.1f')} texts/s",
         f"padded    {spread(theirs, '.1f')} texts/s",
-        str(bystanders),
+        str(other_load),
     ]
     title = f"1d. The same against a server that pads batches of 32 in arrival order, {CLIENTS_OF_ONE} clients"
     return Figure("http-padded", title, statistics.median(ratios), "", "at least", TARGET_PEER, parts)

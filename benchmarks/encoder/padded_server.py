@@ -1,8 +1,8 @@
-"""The peer of the HTTP figures: a server that batches what waits in arrival order and pads it to the longest.
+"""The peer of the HTTP figures: a server that batches waiting texts in arrival order and pads them to the longest.
 
-That is what a first version of such a server does, and it is done here as well as that idea allows: the same model
-and session as the worker's, tokenizing outside the inference thread, a batch as soon as one can start, no queue and
-no store in between. Only the choice of a batch differs.
+A first version of a batching server works like this, and here it is done as well as the idea allows: the same model and
+session as the worker's, tokenization outside of the inference thread, a batch as soon as one can start, no queue and
+no store. Only the composition of a batch differs.
 """
 
 import queue
@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+import numpy as np
 from flask import Flask, Response, jsonify, request
 
 from benchmarks.encoder.bare_model import BareModel
@@ -21,7 +22,7 @@ Waiting = queue.SimpleQueue[tuple[Row, "Future[Floats]"]]
 
 
 def create_app(package: str) -> Flask:
-    """Return the server's app; its inference thread starts with it."""
+    """Return the WSGI app, with its inference thread running."""
     app = Flask(__name__)
     bare = BareModel(Path(package))
     waiting: Waiting = queue.SimpleQueue()
@@ -46,6 +47,6 @@ def _infer(bare: BareModel, waiting: Waiting) -> None:
         batch = [waiting.get()]
         while len(batch) < MAX_ROWS and not waiting.empty():
             batch.append(waiting.get())
-        vectors = normalized(bare.model.run([row for row, _ in batch]))
+        vectors = normalized(np.stack(bare.model.run([row for row, _ in batch])))
         for (_, answer), vector in zip(batch, vectors, strict=True):
             answer.set_result(vector)

@@ -1,7 +1,7 @@
-"""The peer of the submit figure: the view that Flask's and Celery's guides teach, with nothing but a publish in it.
+"""The peer of the submit figure: a view as in Flask's and Celery's guides, which only publishes a message.
 
-Its 202 says that a message was sent. There is no record, so nobody can ask for the job, and if the message is lost,
-so is the job.
+Its 202 means that a message was sent. There is no record, so nobody can look up the job, and a lost message is a lost
+job.
 """
 
 import os
@@ -13,12 +13,12 @@ QUEUE = "plain"
 
 
 def create_app() -> Flask:
-    """Return the server's app; its broker is the store of the stack."""
+    """Return the WSGI app; its broker is the store of the stack."""
     app = Flask(__name__)
     celery = Celery("plain", broker=os.environ["TRIPTYCH_REDIS_URL"])
     celery.conf.task_default_queue = QUEUE
 
-    @celery.task(name="embed")
+    @celery.task(name="embed")  # type: ignore[untyped-decorator]
     def embed(text: str) -> None:
         """Never runs: the benchmark has no worker."""
 

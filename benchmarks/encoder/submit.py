@@ -1,7 +1,7 @@
-"""Figure 3: how many jobs one gateway process accepts a second, each 202 sent after the job's record is in the store.
+"""Figure 3: submits per second of one gateway process, which sends each 202 after the record is in the store.
 
-The peer only publishes a message (``plain_submit``). Both run under gunicorn's gevent worker on the same store, and
-nothing consumes.
+The peer only publishes a message (``plain_submit``). Both run under gunicorn's gevent worker on the same store, and no
+worker consumes the jobs.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.encoder.plain_submit import QUEUE
 from benchmarks.harness.http_clients import Run, drive, post
-from benchmarks.harness.machine import Bystanders, cpu_seconds, pids_of
+from benchmarks.harness.machine import OtherLoad, cpu_seconds, pids_of
 from benchmarks.harness.peer_server import start_peer
 from benchmarks.harness.report import BenchError, Figure, spread
 from benchmarks.harness.stack import Stack
@@ -30,14 +30,14 @@ CARD = ModelCard(
     family="encoder",
     revision="none",
     licence="none",
-    description="Known to the gateway, served by nobody.",
+    description="Known to the gateway, served by no worker.",
     max_tokens=256,
 )
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two servers: what it is asked, and how many jobs the store holds of it."""
+    """One of the two servers: the request that it gets, and how to count its jobs in the store."""
 
     module: str
     port: int
@@ -47,7 +47,7 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Submits a second, and microseconds of the server's own CPU time for each."""
+    """Submits per second, and microseconds of the server's own CPU time for each."""
 
     rate: float
     cpu_us: float
@@ -60,27 +60,27 @@ def measure(pairs: int, seconds: float) -> list[Figure]:
         ours = _gateway(stack)
         theirs = _plain(stack)
         num_requests = [_calibrate(stack, side, seconds) for side in (ours, theirs)]
-        bystanders = Bystanders()
+        other_load = OtherLoad()
         found: dict[_Side, list[_Measured]] = {ours: [], theirs: []}
         for pair in range(pairs):
-            # Who goes first changes, so that neither is always the one after a pause.
-            request = [(ours, num_requests[0]), (theirs, num_requests[1])]
-            for side, num in request if pair % 2 == 0 else reversed(request):
+            # The order alternates, so that no side always runs after a pause.
+            order = [(ours, num_requests[0]), (theirs, num_requests[1])]
+            for side, num in order if pair % 2 == 0 else reversed(order):
                 found[side].append(_run(stack, side, num))
     pairs_found = list(zip(found[ours], found[theirs], strict=True))
     ratios = [our.rate / their.rate for our, their in pairs_found]
     parts = [
         f"ratio     {spread(ratios)}",
-        f"gateway   {_told(found[ours])}; {num_requests[0]} a run, each found as record and message",
-        f"plain     {_told(found[theirs])}; {num_requests[1]} a run, each found as a message",
+        f"gateway   {_summary(found[ours])}; {num_requests[0]} a run, each found as record and message",
+        f"plain     {_summary(found[theirs])}; {num_requests[1]} a run, each found as a message",
         f"CPU time  {spread([their.cpu_us / our.cpu_us for our, their in pairs_found])} as a ratio: plain to gateway",
-        f"{NUM_CLIENTS} clients; {bystanders}",
+        f"{NUM_CLIENTS} clients; {other_load}",
     ]
     title = "3. Durable submits, as a ratio to a plain Flask view that calls task.delay()"
     return [Figure("submit", title, statistics.median(ratios), "", "at least", TARGET, parts)]
 
 
-def _told(runs: list[_Measured]) -> str:
+def _summary(runs: list[_Measured]) -> str:
     cpu_us = statistics.median(run.cpu_us for run in runs)
     return f"{spread([run.rate for run in runs], '.0f')} submits/s, {cpu_us:.0f} us of the server's CPU each"
 
@@ -101,13 +101,13 @@ def _plain(stack: Stack) -> _Side:
 
 
 def _calibrate(stack: Stack, side: _Side, seconds: float) -> int:
-    """Warm a server up and return how many requests it answers in about so many seconds."""
+    """Warm a server up and return how many requests it answers in about ``seconds``."""
     _run(stack, side, WARM_UP)
     return max(WARM_UP, int(seconds * _run(stack, side, WARM_UP).rate))
 
 
 def _run(stack: Stack, side: _Side, num_requests: int) -> _Measured:
-    """Time one run on an empty store and see to it that the store holds what was accepted."""
+    """Time one run on an empty store, and check that the store holds every accepted job."""
     _empty(stack)
     pids = pids_of(side.module)
     cpu_s = cpu_seconds(pids)
@@ -120,7 +120,7 @@ def _run(stack: Stack, side: _Side, num_requests: int) -> _Measured:
 
 
 def _empty(stack: Stack) -> None:
-    """Delete everything but the announced model, in one step: the gateway never sees itself without it."""
+    """Delete everything but the announced model, in one transaction, so that the gateway never loses the model."""
     pipeline = stack.client.pipeline(transaction=True)
     pipeline.flushdb()
     Registry(pipeline).announce(CARD)

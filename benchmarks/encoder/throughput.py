@@ -1,8 +1,8 @@
-"""Throughput as a share of the ceiling: what the figures over the queue and over HTTP have in common.
+"""Throughput as a share of the ceiling, for the figures over the queue and over HTTP.
 
 Runs are interleaved: ceiling, run, ceiling, run, ceiling. Each run is compared with the two ceilings around it, so
-that a machine that gets slower meanwhile slows both sides. CPU time is compared as well: on a machine that others use
-too, it is what is left to go by.
+that a machine that slows down slows both sides. CPU time is compared as well, because on a machine that others use it
+is the more reliable number.
 """
 
 import os
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.encoder.bare_model import BareModel, Drive
-from benchmarks.harness.machine import Bystanders, cpu_seconds, pids_of
+from benchmarks.encoder.bare_model import BareModel, BareRun
+from benchmarks.harness.machine import OtherLoad, cpu_seconds, pids_of
 from benchmarks.harness.report import BenchError, spread
 from workers.encoder.pooling import Floats
 
 TOLERANCE = 1e-3
-"""Vectors have length 1; the same text in another batch differs by rounding, and by far less than this."""
+"""Vectors have length 1. In another batch the same text differs by rounding, which is far less than this."""
 
 PARTS = {"worker": "workers.encoder", "gateway": "services.gateway", "store": "valkey-server", "benchmark": ""}
-"""Whose CPU time is counted, and the word of their command lines; '' is this process, which is also the clients."""
+"""Processes whose CPU time is counted, and a word of their command lines; '' is this process with its clients."""
 LEAST_CPU_MS = 0.05
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One run over all texts: its duration, and float32 [texts, dimensions] to be checked."""
+    """One run over all texts: its duration, and the vectors to check, float32 [texts, dimensions]."""
 
     elapsed_s: float
     vectors: Floats
@@ -35,20 +35,20 @@ class Timed:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run's throughput, and the CPU milliseconds that each part spent on a text."""
+    """The throughput of one run, and the CPU milliseconds that each process spent on a text."""
 
     rate: float
     cpu_ms: dict[str, float]
 
     @property
     def total_cpu_ms(self) -> float:
-        """The CPU time of a text, all parts together."""
+        """The CPU time of a text in all processes together."""
         return sum(self.cpu_ms.values())
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Interleaved runs: the median of their ratios to the ceilings around them, and what to tell of them."""
+    """Interleaved runs: the median of their ratios to the ceilings around them, and the report's lines."""
 
     ratio: float
     parts: list[str]
@@ -62,13 +62,13 @@ def against_ceiling(
     Raises:
         BenchError: an answer is not the ceiling's.
     """
-    bystanders = Bystanders()
-    expected = bare.drive(texts)
-    run()  # connections, allocations and caches of the first time
-    tops, runs = [_measured(lambda: _as_timed(bare.drive(texts)), expected)], []
+    other_load = OtherLoad()
+    expected = bare.embed(texts)
+    run()  # the first run pays for connections, allocations and caches
+    tops, runs = [_measured(lambda: _as_timed(bare.embed(texts)), expected)], []
     for _ in range(rounds):
         runs.append(_measured(run, expected))
-        tops.append(_measured(lambda: _as_timed(bare.drive(texts)), expected))
+        tops.append(_measured(lambda: _as_timed(bare.embed(texts)), expected))
     around = list(zip(runs, tops, tops[1:], strict=False))
     ratios = [2 * here.rate / (before.rate + after.rate) for here, before, after in around]
     cpu_ratios = [(low.total_cpu_ms + high.total_cpu_ms) / 2 / here.total_cpu_ms for here, low, high in around]
@@ -78,12 +78,12 @@ def against_ceiling(
         f"ceiling   {spread([top.rate for top in tops], '.1f')} texts/s",
         f"CPU time  {spread(cpu_ratios)} as a ratio: the ceiling's to that of all our processes",
         f"CPU ms a text: {_shares(runs)}; ceiling {_shares(tops)}",
-        f"{len(texts)} texts, {expected.num_tokens} tokens; {bystanders}",
+        f"{len(texts)} texts, {expected.num_tokens} tokens; {other_load}",
     ]
     return Compared(statistics.median(ratios), parts)
 
 
-def _measured(run: Callable[[], Timed], expected: Drive) -> Measured:
+def _measured(run: Callable[[], Timed], expected: BareRun) -> Measured:
     before = _cpu_seconds_by_part()
     timed = run()
     after = _cpu_seconds_by_part()
@@ -102,12 +102,12 @@ def _shares(runs: Sequence[Measured]) -> str:
     return ", ".join(f"{part} {cpu_ms:.2f}" for part, cpu_ms in medians.items() if cpu_ms >= LEAST_CPU_MS)
 
 
-def _as_timed(drive: Drive) -> Timed:
+def _as_timed(drive: BareRun) -> Timed:
     return Timed(drive.elapsed_s, drive.vectors)
 
 
 def check(vectors: Floats, expected: Floats) -> None:
-    """Raise BenchError unless all vectors are there and are the ceiling's."""
+    """Raise BenchError unless all vectors came back and equal the ceiling's."""
     if vectors.shape != expected.shape:
         raise BenchError(f"{vectors.shape} came back where {expected.shape} was expected")
     worst = float(np.abs(vectors - expected).max())

@@ -1,1 +1,1 @@
-"""What the benchmarks of models that write share: clients of growing texts, peers, comparisons, prompts."""
+"""What the benchmarks of generating models share: models, jobs, clients, the contest of clients and peers."""

@@ -1,4 +1,4 @@
-"""Clients of models that generate, many in one thread: each sends its requests one after another, streamed or not.
+"""Clients of generating models, many in one thread: each sends its requests one after another, streamed or not.
 
 Like those of ``benchmarks.harness.http_clients`` they must cost little CPU: they keep what arrives with its time, and
 ``benchmarks.generation.responses`` parses it after the run.
@@ -13,127 +13,126 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.generation.responses import Answer, Request
+from benchmarks.generation.responses import Request, Response
 from benchmarks.harness.http_clients import TIMEOUT_S
 from benchmarks.harness.report import BenchError
 
-PATIENT = {"TRIPTYCH_MAX_WAIT_S": "600"}
-"""The gateway's setting for clients that do not stream: on a busy machine an answer may take longer than its usual
-wait."""
+LONG_WAIT = {"TRIPTYCH_MAX_WAIT_S": "600"}
+"""A setting of the gateway for clients that do not stream: on a busy machine an answer may take longer than 60 s."""
 
 
-class Ask(NamedTuple):
-    """A request, and the number under which its answer is found."""
+class Numbered(NamedTuple):
+    """A request, and the ``index`` of its response."""
 
-    index: int
+    number: int
     request: Request
 
 
 @dataclass(frozen=True)
 class Script:
-    """What one client does: wait, send a request, take its whole answer, and so on until no request is left.
+    """What one client does: wait, send a request, receive its response, and so on until no request is left.
 
     Clients that share a deque take turns with its requests.
     """
 
-    asks: deque[Ask]
+    requests: deque[Numbered]
     start_s: float = 0.0
-    """How long to wait before the first request."""
+    """Pause before the first request."""
     pause_s: float = 0.0
-    """How long to wait before each of the others."""
+    """Pause before each of the others."""
 
 
 class _Client:
-    """One connection on its way through its script, from its first request to its last answer."""
+    """One connection that runs its script."""
 
     def __init__(self, port: int, script: Script, selector: selectors.BaseSelector) -> None:
         self.script = script
-        self.answers: list[Answer] = []
+        self.responses: list[Response] = []
         self._port = port
         self._selector = selector
         self._socket: socket.socket | None = None
 
     def send(self) -> bool:
-        """Send the next request; with none left, hang up and return False."""
-        if not self.script.asks:
+        """Send the next request; with none left, disconnect and return False."""
+        if not self.script.requests:
             self.close()
             return False
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
-        ask = self.script.asks.popleft()
-        self.answers.append(Answer(ask.index, ask.request, time.perf_counter()))
-        self._socket.sendall(ask.request.sent)
+        index, request = self.script.requests.popleft()
+        self.responses.append(Response(index, request, time.perf_counter()))
+        self._socket.sendall(request.body)
         return True
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         if self._socket is not None:
             self._selector.unregister(self._socket)
             self._socket.close()
             self._socket = None
 
     def receive(self) -> bool:
-        """Take in what has arrived; return whether the answer is whole."""
+        """Read what has arrived; return whether the response is complete."""
         assert self._socket is not None
-        answer = self.answers[-1]
+        response = self.responses[-1]
         chunk = self._socket.recv(1 << 20)
         if not chunk:
-            raise BenchError(f"the server closed the connection after {bytes(answer.received[-500:])!r}")
-        answer.received += chunk
-        answer.arrivals.append((time.perf_counter(), len(answer.received)))
-        return answer.is_whole()
+            raise BenchError(f"the server closed the connection after {bytes(response.received[-500:])!r}")
+        response.received += chunk
+        response.arrivals.append((time.perf_counter(), len(response.received)))
+        return response.is_complete()
 
 
-def ask_all(requests: Sequence[Request]) -> deque[Ask]:
+def numbered(requests: Sequence[Request]) -> deque[Numbered]:
     """Return requests numbered in their order, for clients that take turns with them."""
-    return deque(Ask(index, request) for index, request in enumerate(requests))
+    return deque(Numbered(index, request) for index, request in enumerate(requests))
 
 
-def play(port: int, scripts: Sequence[Script], leader: Script | None = None) -> list[Answer]:
-    """Play scripts side by side against a server of this machine; return all answers, by their numbers.
+def run_scripts(port: int, scripts: Sequence[Script], leader: Script | None = None) -> list[Response]:
+    """Run scripts concurrently against a server of this machine; return all responses, by their indices.
 
     Args:
         port: where the server listens.
         scripts: one for each client.
-        leader: one more client, which starts when something has come for each of the others. At its end they hang up,
-            and their last answers are not whole.
+        leader: one more client, which starts when every other client has received something. When it ends, the others
+            disconnect, and their last responses stay incomplete.
 
     Raises:
-        BenchError: no answer within two minutes, or a connection was closed.
+        BenchError: no response within two minutes, or a connection was closed.
     """
     with selectors.DefaultSelector() as selector:
         clients = [_Client(port, script, selector) for script in [*scripts, *([leader] if leader else [])]]
         try:
-            _Play(clients, clients[-1] if leader else None, selector).run()
+            _EventLoop(clients, clients[-1] if leader else None, selector).run()
         finally:
             for client in clients:
                 client.close()
-    return sorted((answer for client in clients for answer in client.answers), key=lambda answer: answer.index)
+    return sorted((response for client in clients for response in client.responses), key=lambda found: found.index)
 
 
-class _Play:
-    """Clients on their way through their scripts."""
+class _EventLoop:
+    """Runs the scripts of several clients."""
 
     def __init__(self, clients: Sequence[_Client], leader: _Client | None, selector: selectors.BaseSelector) -> None:
         self._selector = selector
         self._leader = leader
         self._running = {id(client): client for client in clients}
         self._silent = {id(client) for client in clients if client is not leader}
-        """Clients for which nothing has come yet."""
+        """Clients that have received nothing yet."""
         self._due: list[tuple[float, int]] = []
-        """When to send, and for whom."""
+        """A heap: when to send the next request, and for which client."""
 
     def run(self) -> None:
-        """Play to the end."""
+        """Run until all clients, or the leader, are done."""
         for client in self._running.values():
             if client is not self._leader:
                 self._send_in(client.script.start_s, client)
         while self._running:
             ready = self._selector.select(self._pause_s())
             if not ready and not self._due:
-                raise BenchError(f"no answer for {TIMEOUT_S:g} s, {len(self._running)} clients wait")
+                raise BenchError(f"no response for {TIMEOUT_S:g} s, {len(self._running)} clients wait")
             for key, _ in ready:
                 self._receive(key.data)
             while self._due and self._due[0][0] <= time.perf_counter():
@@ -153,10 +152,10 @@ class _Play:
                 self._due.clear()
 
     def _receive(self, client: _Client) -> None:
-        is_whole = client.receive()
+        is_complete = client.receive()
         if self._leader and id(client) in self._silent:
             self._silent.discard(id(client))
             if not self._silent:
                 self._send_in(self._leader.script.start_s, self._leader)
-        if is_whole:
+        if is_complete:
             self._send_in(client.script.pause_s, client)

@@ -1,4 +1,4 @@
-"""Sides of a comparison: whether they wrote the same, and how fast one was as a share of the other."""
+"""Two sides of a comparison: whether they generated the same, and their ratios."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from benchmarks.harness.report import BenchError
 
-LEAST_EQUAL = 0.9
-"""Share of texts that must be equal. Not all: what is computed in pieces, or beside others, may round differently, and
-weights that were drawn at random make near ties."""
+MIN_EQUAL = 0.9
+"""Share of texts that must be equal. Not all of them can be: a prompt that is read in chunks, or a batch of another
+size, rounds differently, and random weights make many near ties."""
 Tokens = Sequence[Sequence[int]]
 Found = TypeVar("Found")
 
@@ -17,10 +17,10 @@ def share_equal(found: Sequence[object], expected: Sequence[object]) -> float:
     """Return the share of equal texts; one may differ even among a few.
 
     Raises:
-        BenchError: it is too small for rounding to be the reason.
+        BenchError: too many differ to be explained by rounding.
     """
     num_wrong = sum(one != other for one, other in zip(found, expected, strict=True))
-    if num_wrong > max(1.0, (1 - LEAST_EQUAL) * len(expected)):
+    if num_wrong > max(1.0, (1 - MIN_EQUAL) * len(expected)):
         raise BenchError(f"{num_wrong} of {len(expected)} texts are not the ceiling's")
     return 1 - num_wrong / len(expected)
 
@@ -31,7 +31,7 @@ def ratios_of(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def timed(call: Callable[[], Found]) -> tuple[float, Found]:
-    """Return the seconds that a call took, and what it returned."""
+    """Return the duration of a call in seconds, and its result."""
     started = time.perf_counter()
     found = call()
     return time.perf_counter() - started, found

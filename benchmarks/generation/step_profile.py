@@ -1,8 +1,8 @@
-"""What the decoding loop does between two calls of the graph, measured in this process.
+"""The time that the scheduler spends between two calls of the graph, measured in this process.
 
-The worker's own code runs, all but Celery: claimed jobs, their threads, engine, publisher, and a real store that is
-told of each token of each row. Only what the graph itself takes is subtracted, so binding and choosing count as host
-work, and so does waiting for the interpreter while another thread has it.
+The worker's own code runs, except for Celery: claimed jobs, their threads, engine, publisher, and a real store that
+receives every token of every sequence. Only the time inside the graph is subtracted, so binding and sampling count as
+host work, and so does waiting for the interpreter lock.
 """
 
 import json
@@ -36,7 +36,7 @@ WORKER = "benchmark"
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a graph: when it began, by ``time.perf_counter()``, how long it took, and of how many rows."""
+    """One call of a graph: its start by ``time.perf_counter()``, its duration, and its rows."""
 
     at: float
     elapsed_s: float
@@ -45,13 +45,13 @@ class Call:
 
 @dataclass
 class Calls:
-    """Calls of graphs in their order. ``num_rows`` is what the next one is of; 0 where it is no step."""
+    """Calls of graphs in order. ``num_rows`` are the rows of the next one; 0 if it is not a decode step."""
 
     found: list[Call] = field(default_factory=list)
     num_rows: int = 0
 
     def split(self, num_rows: int) -> "Split":
-        """Return where time went between steps of so many rows that followed each other.
+        """Return how the time of consecutive steps of ``num_rows`` rows was spent.
 
         Raises:
             BenchError: there are none.
@@ -68,16 +68,16 @@ class Calls:
 
 @dataclass(frozen=True)
 class Split:
-    """Where the time from step to step goes, a number a step."""
+    """How the time from step to step is spent, one number for each step."""
 
     whole_s: list[float]
-    """From the beginning of one call of the graph to that of the next."""
+    """From the start of one call of the graph to the start of the next."""
     graph_s: list[float]
-    """In the call."""
+    """Inside the call."""
 
     @property
     def host_percent(self) -> float:
-        """Share of the time in which the graph does not run."""
+        """Percentage of the time in which the graph does not run."""
         return 100 * (1 - sum(self.graph_s) / sum(self.whole_s))
 
     def __str__(self) -> str:
@@ -95,29 +95,30 @@ class Task:
     model: str
     cache: Cache
     answer: Callable[[str, bytes, DecodingWork], Answer]
-    """Of a job's id, its request, and what it works with."""
+    """Runs a job: its id, its request, and the engine's side of its attempt."""
 
 
-def write_side_by_side(
+def run_streamed_jobs(
     client: "redis.Redis", task: Task, bodies: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], Calls]:
-    """Answer streamed jobs, a thread each, as the worker does; return their texts, and the calls of graphs.
+    """Run streamed jobs concurrently, each in a thread as in the worker; return their texts and the calls of graphs.
 
     Raises:
-        BenchError: the store was not told the whole text of each.
+        BenchError: the events in the store do not add up to the text of a job.
     """
     settings = StoreSettings()
     writer, attempts = JobWriter(client, settings), AttemptStore(client, settings)
     claims = [_claimed(writer, attempts, task, body) for body in bodies]
-    with _watched(task.cache) as calls:
+    with _recorded(task.cache) as calls:
         texts = _answer_all(attempts, task, claims)
-    _check_told(JobReader(client), claims, texts)
+    _check_published(JobReader(client), claims, texts)
     return texts, calls
 
 
 @contextmanager
-def _watched(cache: Any) -> Iterator[Calls]:
-    """Note each call of a graph in the body. All of them go through ``Binding.run``, which is replaced meanwhile."""
+def _recorded(cache: Any) -> Iterator[Calls]:
+    """Record each call of a graph in the body. All of them go through ``Binding.run``, which is replaced meanwhile."""
+    binding_class: Any = Binding
     calls, run, step = Calls(), Binding.run, cache.step
 
     def timed_run(binding: Binding) -> None:
@@ -130,11 +131,11 @@ def _watched(cache: Any) -> Iterator[Calls]:
         calls.num_rows = len(slots)
         return step(slots, token_ids)
 
-    Binding.run, cache.step = timed_run, counted_step
+    binding_class.run, cache.step = timed_run, counted_step
     try:
         yield calls
     finally:
-        Binding.run, cache.step = run, step
+        binding_class.run, cache.step = run, step
 
 
 def _answer_all(attempts: AttemptStore, task: Task, claims: Sequence[Claim]) -> list[str]:
@@ -173,10 +174,10 @@ def _claimed(writer: JobWriter, attempts: AttemptStore, task: Task, body: Mappin
     return claim
 
 
-def _check_told(reader: JobReader, claims: Sequence[Claim], texts: Sequence[str]) -> None:
-    """Raise BenchError unless the store was told the whole text of each job."""
+def _check_published(reader: JobReader, claims: Sequence[Claim], texts: Sequence[str]) -> None:
+    """Raise BenchError unless the events in the store add up to the text of each job."""
     for claim, text in zip(claims, texts, strict=True):
         events = [event for event in reader.events(claim.id, "0") if event.name == "output"]
-        told = "".join(piece.get("text", "") for event in events for piece in json.loads(event.fields["pieces"]))
-        if told != text:
-            raise BenchError(f"{len(told)} of {len(text)} characters were told")
+        published = "".join(piece.get("text", "") for event in events for piece in json.loads(event.fields["pieces"]))
+        if published != text:
+            raise BenchError(f"{len(published)} of {len(text)} characters were published")

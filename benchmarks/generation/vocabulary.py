@@ -1,7 +1,7 @@
-"""The vocabulary of a model with random weights, which has the size of a real one.
+"""The vocabulary of a model with random weights, as large as that of a real model.
 
-Every token's logits are computed and chosen from, so the size matters: the tokenizer learns its pairs from texts that
-lie here, and made-up words fill the rest.
+The size matters, because the logits of every token are computed and sampled from. The tokenizer learns its merges from
+texts in this repository, and made-up words fill the rest.
 """
 
 import json
@@ -12,7 +12,7 @@ from pydoc_data.topics import topics
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SEED = 20260101
-"""Of all that is drawn for the packages of benchmarks."""
+"""The seed of all random weights of the benchmarks."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,7 +27,7 @@ def byte_pairs(num_tokens: int, special: Sequence[str] = ()) -> Tokenizer:
     learned = json.loads(tokenizer.to_str())["model"]
     vocabulary: dict[str, int] = learned["vocab"]
     for number in range(len(vocabulary), num_tokens):
-        vocabulary[f"Ġw{number}"] = number  # Ġ is a space; no pair leads here, so no prompt has such a token
+        vocabulary[f"Ġw{number}"] = number  # Ġ is a space; no merge makes this token, so no prompt contains it
     whole = _bytes(Tokenizer(models.BPE(vocabulary, [tuple(pair) for pair in learned["merges"]])))
     whole.add_special_tokens(list(special))
     return whole
@@ -40,6 +40,6 @@ def _bytes(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def _texts() -> list[str]:
-    """Return what the pairs are learned from: the pages of this repository, and Python's language reference."""
+    """Return the texts that merges are learned from: the pages of this repository, and Python's language reference."""
     pages = [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]
     return [page.read_text(encoding="utf-8") for page in pages] + [topics[name] for name in sorted(topics)]

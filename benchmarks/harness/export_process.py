@@ -1,6 +1,6 @@
-"""A peer in the export environment, in a process that stays loaded from round to round.
+"""A peer in the export environment: a process that stays loaded from round to round.
 
-It is a module that is started with arguments, and answers each line of its input, a JSON document, with one.
+It runs a module that reads one JSON document from each line of its input and writes one line with the answer.
 """
 
 import json
@@ -16,10 +16,10 @@ EXPORT_PYTHON = ROOT / ".venv-export" / "bin" / "python"
 
 
 class ExportProcess:
-    """Such a process.
+    """A running module of the export environment.
 
     Args:
-        module: the program.
+        module: the module to run.
         arguments: of its command line.
 
     Raises:
@@ -45,7 +45,7 @@ class ExportProcess:
         self._process.communicate()
 
     def ask(self, document: object) -> Any:
-        """Send a document, and return the answer.
+        """Send a document and return the answer.
 
         Raises:
             BenchError: the process has ended.
@@ -55,5 +55,5 @@ class ExportProcess:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise BenchError(f"{self._module} ended; what it says stands above")
+            raise BenchError(f"{self._module} ended; its error message is printed above")
         return json.loads(line)

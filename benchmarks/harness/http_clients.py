@@ -1,7 +1,7 @@
-"""Many HTTP clients in one thread: keep-alive connections that each send their next request when an answer is there.
+"""Many HTTP clients in one thread: keep-alive connections that each send the next request after a response.
 
-The clients share the two cores with the servers that they measure, so they must cost little: requests are bytes made
-beforehand, answers stay bytes, and one epoll loop serves all connections.
+The clients share the two cores with the servers that they measure, so they must cost little CPU: requests are encoded
+beforehand, responses stay bytes, and one epoll loop serves all connections.
 """
 
 import json
@@ -21,19 +21,19 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Run:
-    """What came back for one list of requests, in their order."""
+    """The response bodies of one list of requests, in their order."""
 
     elapsed_s: float
     bodies: list[bytes]
 
     @property
     def per_second(self) -> float:
-        """Requests answered a second."""
+        """Responses per second."""
         return len(self.bodies) / self.elapsed_s
 
 
 class _Client:
-    """One connection, and the request that it waits for an answer to."""
+    """One connection, with at most one request in flight."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
@@ -50,7 +50,7 @@ class _Client:
         self.socket.sendall(request)
 
     def receive(self) -> tuple[int, bytes] | None:
-        """Take in what has arrived; return status and body once the answer is whole."""
+        """Read what has arrived; return status and body once the response is complete."""
         chunk = self.socket.recv(1 << 20)
         if not chunk:
             raise BenchError(f"the server closed the connection after {bytes(self._received[:200])!r}")
@@ -58,7 +58,7 @@ class _Client:
         if not self._size and (end := self._received.find(b"\r\n\r\n")) >= 0:
             length = _LENGTH.search(self._received, 0, end + 2)
             if length is None:
-                raise BenchError(f"an answer without Content-Length: {bytes(self._received[:end])!r}")
+                raise BenchError(f"a response without Content-Length: {bytes(self._received[:end])!r}")
             self._head = end + 4
             self._size = self._head + int(length[1])
         if not self._size or len(self._received) < self._size:
@@ -67,7 +67,7 @@ class _Client:
 
 
 def post(path: str, document: object, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return a whole request that posts ``document`` as JSON."""
+    """Return the bytes of a request that posts ``document`` as JSON."""
     body = json.dumps(document).encode()
     lines = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": len(body), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -75,10 +75,10 @@ def post(path: str, document: object, headers: Mapping[str, str] | None = None) 
 
 
 def drive(port: int, requests: Sequence[bytes], num_clients: int, status: int = 200) -> Run:
-    """Send all requests to a server of this machine, through so many clients at once; time them as a whole.
+    """Send all requests to a server of this machine with ``num_clients`` concurrent clients, and time them as a whole.
 
     Raises:
-        BenchError: an answer of another status than ``status``, or none within two minutes.
+        BenchError: a response has another status than ``status``, or none comes within two minutes.
     """
     clients = [_Client(port) for _ in range(min(num_clients, len(requests)))]
     try:
@@ -101,14 +101,14 @@ def _drive(clients: Iterable[_Client], requests: Sequence[bytes], status: int) -
         while num_left:
             ready = selector.select(TIMEOUT_S)
             if not ready:
-                raise BenchError(f"no answer for {TIMEOUT_S:g} s, {num_left} requests left")
+                raise BenchError(f"no response for {TIMEOUT_S:g} s, {num_left} requests left")
             for key, _ in ready:
                 client = key.data
                 answer = client.receive()
                 if answer is None:
                     continue
                 if answer[0] != status:
-                    raise BenchError(f"answered {answer[0]} instead of {status}: {answer[1][:300]!r}")
+                    raise BenchError(f"status {answer[0]} instead of {status}: {answer[1][:300]!r}")
                 bodies[client.index] = answer[1]
                 num_left -= 1
                 if todo:
@@ -117,7 +117,7 @@ def _drive(clients: Iterable[_Client], requests: Sequence[bytes], status: int) -
 
 
 class OneClient:
-    """A client that waits for each answer, for latencies. Use it in a ``with`` block."""
+    """A client that waits for each response, to measure latencies. Use it in a ``with`` block."""
 
     def __init__(self, port: int) -> None:
         self._client = _Client(port)
@@ -129,10 +129,10 @@ class OneClient:
         self._client.socket.close()
 
     def ask(self, request: bytes) -> bytes:
-        """Send a request and return the body of its answer."""
+        """Send a request and return the body of its response."""
         self._client.send(0, request)
         while (answer := self._client.receive()) is None:
             pass
         if answer[0] != 200:
-            raise BenchError(f"answered {answer[0]}: {answer[1][:300]!r}")
+            raise BenchError(f"status {answer[0]}: {answer[1][:300]!r}")
         return answer[1]

@@ -1,4 +1,4 @@
-"""The machine that a figure was measured on: its hardware, how busy others kept it, and what processes weigh."""
+"""The machine that a figure was measured on: hardware, load of other processes, CPU time and memory of processes."""
 
 import os
 import platform
@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 
 NUM_CORES = 2
-"""What the targets are stated for."""
+"""The targets are stated for two cores."""
 QUIET = 0.1
-"""Share of the cores that others may use before a ratio of two times says little."""
+"""Share of the cores that other processes may use before a ratio of two times is worth little."""
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a reader must know before comparing a figure with another one."""
+    """What a reader must know before comparing a figure with one of another machine."""
 
     cpu: str
     num_cores: int
@@ -26,8 +26,8 @@ class Hardware:
     system: str
 
     @classmethod
-    def look(cls) -> "Hardware":
-        """Return this machine's."""
+    def read(cls) -> "Hardware":
+        """Return the hardware of this machine."""
         return cls(
             cpu=_cpu_model(),
             num_cores=os.cpu_count() or 1,
@@ -42,19 +42,19 @@ class Hardware:
 
 
 def use_two_cores() -> None:
-    """Keep this process, and all that it starts from now on, to two cores, so that machines can be compared."""
+    """Limit this process, and all that it starts from now on, to two cores, so that machines can be compared."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
 
 
-def load() -> str:
+def load_averages() -> str:
     """Return the load averages as text."""
     return "load average " + " ".join(f"{average:.1f}" for average in os.getloadavg())
 
 
-class Bystanders:
-    """How much of the cores went to processes that are not this benchmark's, since this object was made.
+class OtherLoad:
+    """How much of the cores other processes used since this object was made.
 
-    A ratio inside one run cancels what is slow all the time; it can't cancel a neighbour who comes and goes.
+    A ratio inside one run cancels what is slow all the time. It can't cancel a process that comes and goes.
     """
 
     def __init__(self) -> None:
@@ -62,20 +62,20 @@ class Bystanders:
         self._others = _cpu_seconds_of_all() - cpu_seconds()
 
     def share(self) -> float:
-        """Return the others' share of the machine's cores, 0 to 1; time that a hypervisor took counts as theirs."""
+        """Return the share of the machine's cores, 0 to 1; time that a hypervisor took is part of it."""
         others_s = _cpu_seconds_of_all() - cpu_seconds() - self._others
         return max(0.0, others_s / (time.monotonic() - self._started) / (os.cpu_count() or 1))
 
     def __str__(self) -> str:
         share = self.share()
         advice = ": too much to trust a ratio of times" if share > QUIET else ""
-        return f"{load()}; other processes used {100 * share:.0f} % of all cores meanwhile{advice}"
+        return f"{load_averages()}; other processes used {100 * share:.0f} % of all cores meanwhile{advice}"
 
 
 def cpu_seconds(pids: Iterable[int] | None = None) -> float:
-    """Return the CPU time that processes have used so far; by default this one's and that of all below it."""
+    """Return the CPU time that processes have used so far; by default this process and its descendants."""
     total = 0.0
-    for pid in family(os.getpid()) if pids is None else pids:
+    for pid in with_descendants(os.getpid()) if pids is None else pids:
         try:
             total += sum(psutil.Process(pid).cpu_times()[:4])  # user and system, own and of children that ended
         except psutil.NoSuchProcess:
@@ -84,15 +84,15 @@ def cpu_seconds(pids: Iterable[int] | None = None) -> float:
 
 
 def pids_of(word: str) -> list[int]:
-    """Return the ids of what was started here with ``word`` in its command line, and of all below it."""
+    """Return the ids of children with ``word`` in their command line, and of their descendants."""
     heads = [child for child in psutil.Process().children() if word in " ".join(child.cmdline())]
-    return [pid for head in heads for pid in family(head.pid)]
+    return [pid for head in heads for pid in with_descendants(head.pid)]
 
 
 def resident_mb(pids: Iterable[int]) -> tuple[float, float]:
-    """Return what processes hold of real memory in MB (10^6 bytes): their PSS, and the sum of their RSS.
+    """Return the resident memory of processes in MB (10^6 bytes): their PSS, and the sum of their RSS.
 
-    RSS counts a page once for each process that shares it; PSS counts each process's part of it.
+    RSS counts a page once for each process that shares it; PSS divides it among them.
     """
     pss = rss = 0
     for pid in pids:
@@ -104,8 +104,8 @@ def resident_mb(pids: Iterable[int]) -> tuple[float, float]:
     return pss / 1e6, rss / 1e6
 
 
-def family(pid: int) -> list[int]:
-    """Return a process and all below it."""
+def with_descendants(pid: int) -> list[int]:
+    """Return the ids of a process and of all its descendants."""
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
@@ -118,4 +118,4 @@ def _cpu_model() -> str:
 
 def _cpu_seconds_of_all() -> float:
     times = psutil.cpu_times()
-    return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)

@@ -1,4 +1,4 @@
-"""Starts the servers that Triptych is compared with, under the server that Triptych's gateway uses too."""
+"""Starts the servers that Triptych is compared with, under gunicorn like Triptych's gateway."""
 
 import sys
 

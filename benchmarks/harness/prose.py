@@ -1,4 +1,4 @@
-"""Texts to embed: real English prose of mixed length, out of the language reference that every Python carries."""
+"""Real English prose of mixed length, from the language reference that every Python installation includes."""
 
 import math
 import random
@@ -12,14 +12,14 @@ _WORD = re.compile(r"[A-Za-z]")
 
 
 def texts(num_texts: int) -> list[str]:
-    """Return texts whose lengths are spread evenly over the scale of powers; the same ones for the same Python."""
+    """Return texts whose lengths are distributed log-uniformly; the same ones for the same Python."""
     draw = random.Random(SEED)
     source = words()
     return [_text(source, draw) for _ in range(num_texts)]
 
 
 def words() -> list[str]:
-    """Return the reference as one long row of words, without what is only markup."""
+    """Return the words of the reference in order, without tokens that are only markup."""
     return [word for name in sorted(topics) for word in topics[name].split() if _WORD.search(word)]
 
 

@@ -1,4 +1,4 @@
-"""A figure: one number, its target, and the parts that it was made of; and how a set of figures is written down."""
+"""A figure: one number, its target, and the measurements behind it; and how figures are written to a file."""
 
 import json
 import platform
@@ -15,12 +15,12 @@ PACKAGES = ("onnxruntime", "tokenizers", "numpy", "flask", "gunicorn", "gevent",
 
 
 class BenchError(Exception):
-    """A figure can't be measured, or what was measured is not what it should be; the message says why."""
+    """A figure can't be measured, or a server under test gave a wrong answer; the message says why."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One result. ``ratio`` is what the report leads with: ``value`` itself, or ``value`` as a share of a limit."""
+    """One result. The report shows ``ratio`` first: ``value`` itself, or ``value`` as a share of its limit."""
 
     name: str
     title: str
@@ -38,11 +38,11 @@ class Figure:
 
     @property
     def reached(self) -> bool:
-        """Whether the target was reached in this run."""
+        """Whether this run reached the target."""
         return self.value >= self.target if self.bound == "at least" else self.value <= self.target
 
     def lines(self) -> list[str]:
-        """Return the figure as text: its verdict, then its parts, indented."""
+        """Return the figure as text: its verdict, then its measurements, indented."""
         amount = (
             f"{self.value:.1f} {self.unit} = {self.ratio:.2f} of the limit" if self.unit else f"ratio {self.value:.2f}"
         )
@@ -52,7 +52,7 @@ class Figure:
 
 
 def spread(values: Sequence[float], form: str = ".2f") -> str:
-    """Return the median and all values in the order in which they were measured."""
+    """Return the median, and all values in the order of their measurement, as text."""
     return f"{statistics.median(values):{form}} (runs: {' '.join(f'{value:{form}}' for value in values)})"
 
 
@@ -62,12 +62,12 @@ def p95(values: Sequence[float]) -> float:
 
 
 def versions(server: str) -> str:
-    """Return the versions that matter for a comparison with another run."""
+    """Return the versions that a comparison with another run must know."""
     return ", ".join([f"Python {platform.python_version()}", server, *(f"{name} {version(name)}" for name in PACKAGES)])
 
 
 def write_json(file: Path, hardware: Hardware, figures: Iterable[Figure]) -> None:
-    """Write hardware and figures to a file that programs can read."""
+    """Write hardware and figures to a JSON file."""
     found = [{**asdict(figure), "ratio": figure.ratio, "reached": figure.reached} for figure in figures]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"hardware": asdict(hardware), "figures": found}, indent=2) + "\n")

@@ -1,6 +1,6 @@
-"""The real stack, for the length of a ``with`` block: Valkey, gateway and a worker, as `make run` has them.
+"""The real stack for the duration of a ``with`` block: Valkey, gateway and a worker, as `make run` starts them.
 
-Everything is on free ports of this machine, with its data in a folder that is deleted afterwards.
+All servers listen on free ports of this machine and keep their data in a folder that is deleted afterwards.
 """
 
 import os
@@ -31,7 +31,7 @@ STOP_S = 20.0
 
 
 class Stack:
-    """The store, and what is started beside it. Use it as a context manager, in the main thread."""
+    """The store, and the processes that a benchmark starts with it. Use it as a context manager, in the main thread."""
 
     def __init__(self) -> None:
         self._cleanup = ExitStack()
@@ -71,23 +71,23 @@ class Stack:
         return port
 
     def start_worker(self, folder: Path, models: Sequence[str], family: str = "encoder") -> None:
-        """Start a worker of a family for these packages of a folder, and wait until it has announced them."""
+        """Start a worker of ``family`` for some packages of a folder, and wait until it has announced them."""
         settings = {"TRIPTYCH_MODELS_DIR": str(folder), "TRIPTYCH_MODELS": ",".join(models)}
         self.start(family, [sys.executable, "-m", f"workers.{family}"], settings)
         self._wait(family, lambda: set(models) <= set(Registry(self.client).models()))
 
     def wait_until_known(self, port: int, models: Sequence[str]) -> None:
-        """Wait until the gateway at ``port`` knows these models, which takes it up to a second."""
+        """Wait until the gateway at ``port`` knows these models, which takes up to a second."""
         url = f"http://127.0.0.1:{port}/v1/models"
         self._wait("gateway", lambda: set(models) <= {model["id"] for model in call(url)["data"]})
 
     def start(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> None:
-        """Start one more process, which finds the store in TRIPTYCH_REDIS_URL."""
+        """Start one more process, with the address of the store in TRIPTYCH_REDIS_URL."""
         env = {**_environment(), "TRIPTYCH_REDIS_URL": self.url, **settings}
         self._launch(Part(name, command, env, stop_after_s=STOP_S))
 
     def wait(self, name: str, condition: Callable[[], object]) -> None:
-        """Wait until a condition holds that the process of this name brings about."""
+        """Wait until a condition holds; fail early if the process of this name ends."""
         self._wait(name, condition)
 
     def stop(self, name: str) -> None:
@@ -108,11 +108,11 @@ class Stack:
             time.sleep(0.05)
 
     def _stop_all(self) -> None:
-        # The reverse of the start: whoever uses the store ends before it.
+        # In reverse order, so that processes that use the store end before it.
         for child in reversed(self._children.values()):
             child.stop(impatient=lambda: False)
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment without settings of Triptych, so that each run measures the defaults."""
+    """Return this process's environment without settings of Triptych, so that every run measures the defaults."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}

@@ -1,1 +1,1 @@
-"""What encoder-decoders reach against ceilings and peers of the same run: ``python -m benchmarks.seq2seq``."""
+"""Figures of encoder-decoders: ``python -m benchmarks.seq2seq``."""

@@ -1,7 +1,7 @@
 """The peer: optimum's ``generate`` on one batch of sources, which are padded on the right.
 
-Needs the export environment: ``python -m benchmarks.seq2seq.optimum_generate FOLDER``, with optimum's graphs. Each line
-of its input is ``[[source ids of each row], number of beams, new tokens]``; each line of its output is
+It needs the export environment: ``python -m benchmarks.seq2seq.optimum_generate FOLDER``; FOLDER has optimum's graphs.
+Each line of its input is ``[[source ids of each row], number of beams, new tokens]``; each line of its output is
 ``[seconds, [token ids of each row]]``, without the token that the decoder starts with.
 """
 
@@ -21,11 +21,13 @@ def main() -> None:
     for line in sys.stdin:
         sources, num_beams, num_tokens = json.loads(line)
         started = time.perf_counter()
-        written = _write(model, sources, num_beams, num_tokens)
-        print(json.dumps([time.perf_counter() - started, written]), flush=True)
+        generated = _generate(model, sources, num_beams, num_tokens)
+        print(json.dumps([time.perf_counter() - started, generated]), flush=True)
 
 
-def _write(model: ORTModelForSeq2SeqLM, sources: list[list[int]], num_beams: int, num_tokens: int) -> list[list[int]]:
+def _generate(
+    model: ORTModelForSeq2SeqLM, sources: list[list[int]], num_beams: int, num_tokens: int
+) -> list[list[int]]:
     rows = [torch.tensor(ids) for ids in sources]
     texts = model.generate(
         pad_sequence(rows, batch_first=True, padding_value=model.config.pad_token_id),

@@ -1,9 +1,8 @@
-"""Write an encoder-decoder of a known shape with random weights, as transformers would, and what optimum makes of it.
+"""Writes an encoder-decoder with random weights in transformers' format, and the graphs that optimum makes of it.
 
-Speed does not ask what a model has learned. Texts end by a token as usual, which every side of a comparison is told not
-to write.
+The model has an end-of-sequence token as usual, which every side of a comparison must not generate.
 
-Needs the export environment: ``.venv-export/bin/python -m benchmarks.seq2seq.sources t5-small FOLDER``, and
+It needs the export environment: ``.venv-export/bin/python -m benchmarks.seq2seq.sources t5-small FOLDER``, and
 ``... optimum SOURCE FOLDER`` for optimum's graphs of such a folder.
 """
 
@@ -19,16 +18,16 @@ from benchmarks.generation.vocabulary import SEED, byte_pairs
 from onnx_models.exporting.optimum_exporter import quiet
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
-"""With the ids that they have in T5: 0, 1, 2."""
+"""They have the same ids as in T5: 0, 1, 2."""
 MAX_TOKENS = 512
 CONFIGS = {
     "t5-small": T5Config(),  # the defaults are T5-small: 60M parameters
     "t5-tiny": T5Config(vocab_size=768, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4),
 }
 FEED_FORWARD_SCALE = 30.0
-"""The output's weights are those of the embedding. As they are drawn, what a decoder reads is likeliest to be what it
-writes, and it would write its start token for ever; then no comparison of answers would prove anything. So what its
-layers make of a token is drawn wider than the token itself."""
+"""Output and embedding share their weights. With the usual initialisation the token that a decoder reads is also the
+most likely one to follow, so it would repeat its start token for ever, and a comparison of tokens would prove nothing.
+Therefore the contribution of the layers is scaled up against the embedding."""
 
 
 def write(name: str, folder: Path) -> None:
@@ -51,7 +50,7 @@ def write(name: str, folder: Path) -> None:
 
 
 def write_optimum(source: Path, folder: Path) -> None:
-    """Write the graphs that optimum makes of a source when it is asked for nothing in particular."""
+    """Write the graphs that optimum makes of a source with its default options."""
     with quiet():
         ORTModelForSeq2SeqLM.from_pretrained(source, export=True).save_pretrained(folder)
 

@@ -1,12 +1,12 @@
-"""Where the time of a step goes, with the worker's own code in this process: `benchmarks.generation.step_profile`."""
+"""How the time of a decode step is spent; ``benchmarks.generation.step_profile`` measures it in this process."""
 
 from functools import partial
 
 from benchmarks.generation.contest import NUM_CLIENTS
-from benchmarks.generation.step_profile import Split, Task, write_side_by_side
+from benchmarks.generation.models import BenchModel
+from benchmarks.generation.step_profile import Split, Task, run_streamed_jobs
 from benchmarks.harness.stack import Stack
 from benchmarks.seq2seq.jobs import make_jobs
-from benchmarks.seq2seq.models import Measured
 from benchmarks.seq2seq.requests import body_of
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
@@ -16,12 +16,12 @@ from workers.seq2seq.model import open_model
 from workers.seq2seq.pipelines.text2text import Text2TextPipeline
 
 
-def split(stack: Stack, measured: Measured) -> Split:
-    """Return the split of steps of 16 rows, on a stack whose store is there and whose workers are not."""
+def split(stack: Stack, bench: BenchModel) -> Split:
+    """Return the split of steps of 16 rows, on a stack with a store and without a worker."""
     settings = WorkerSettings(StoreSettings(), threads=available_cpus())
-    model = open_model(load_package(measured.package), settings)
+    model = open_model(load_package(bench.package), settings)
     model.warm_up()
     bodies = [body_of(job) for job in make_jobs(model.tokenizer, NUM_CLIENTS)]
     task = Task("text2text", model.name, model.cache, partial(Text2TextPipeline(), model))
-    _, calls = write_side_by_side(stack.client, task, bodies)
+    _, calls = run_streamed_jobs(stack.client, task, bodies)
     return calls.split(NUM_CLIENTS)

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from contracts.settings import SettingsError, help_text
-from deploy.local.demo import DemoError, show
+from deploy.local.demo import show
+from deploy.local.examples import DemoError
 from deploy.local.settings import LocalSettings
 from deploy.local.supervisor import StackError, Stopped, Supervisor
 
