@@ -1,5 +1,5 @@
 """The starter models: tiny ones that come with the repository, and the scripts that made them.
 
-They are here so that a fresh clone can serve something at once and tests can run without a download. All they know
-comes from word lists and templates in this folder.
+They exist so that a fresh clone serves something at once, and tests run without a download. Each folder is named after
+its task and has the corpus of its model, made from word lists and templates by rules, the training and the evaluation.
 """

@@ -13,8 +13,8 @@ import pytest
 from contracts.jobs import Job
 from contracts.seq2seq import Edit
 from contracts.store.registry import Registry
-from onnx_models.starter.translating import TARGETS
-from onnx_models.starter.translating.phrases import held_out_phrase
+from onnx_models.starter.translate.parallel import TARGETS
+from onnx_models.starter.translate.phrases import held_out_phrase
 from tests.e2e.workers import Worker, running_worker
 from tests.support.editing import applied
 from tests.support.valkey import ValkeyServer, running_valkey
@@ -73,7 +73,7 @@ def usage(job: Job) -> dict[str, int]:
 def sentences(number: int) -> list[dict[str, str]]:
     """Return held-out sentences that can be told apart in a text."""
     rng = random.Random(f"pages {number}")
-    drawn = (held_out_phrase(rng, "sentence").said for _ in itertools.count())
+    drawn = (held_out_phrase(rng, "sentence").text for _ in itertools.count())
     plain = (said for said in drawn if _PLAIN.fullmatch(said["en"]))
     return list(itertools.islice(plain, number))
 

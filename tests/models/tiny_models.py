@@ -27,7 +27,7 @@ from transformers import (
     RobertaModel,
 )
 
-from onnx_models.starter.wordpieces import make_tokenizer
+from onnx_models.starter.training.word_pieces import make_tokenizer
 
 _SENTENCES = ["the quick brown fox jumps over the lazy dog", "how do i reset my password", "i would buy it again"] * 5
 _WIDE = 0.3

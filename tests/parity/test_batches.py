@@ -12,7 +12,8 @@ import pytest
 
 from contracts.model_package.package import load_package
 from onnx_models.encoders.texts.served import ServedModel
-from onnx_models.starter.probes import OPINIONS, SAME_MEANING
+from onnx_models.starter.classify.sentences import PROBES as OPINIONS
+from onnx_models.starter.embed.paraphrases import PROBES as PARAPHRASES
 from tests.parity.builders import Worker
 from tests.parity.conftest import STARTERS
 
@@ -22,7 +23,7 @@ ATOL = 1e-6
 def mixed_texts(seed: int, count: int, most: int = 60) -> list[str]:
     """Return texts of 1 to ``most`` words."""
     chance = random.Random(seed)
-    words = " ".join([*(text for text, _ in OPINIONS), *(text for pair in SAME_MEANING for text in pair)]).split()
+    words = " ".join([*(text for text, _ in OPINIONS), *(text for pair in PARAPHRASES for text in pair)]).split()
     return [" ".join(chance.choices(words, k=chance.randint(1, most))) for _ in range(count)]
 
 

@@ -6,7 +6,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import BertTokenizerFast, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from onnx_models.starter.wordpieces import make_tokenizer
+from onnx_models.starter.training.word_pieces import make_tokenizer
 
 SENTENCES = ["the quick brown fox jumps over the lazy dog", "how do i reset my password", "i would buy it again"] * 5
 WIDE = 0.3

@@ -11,7 +11,7 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
-from onnx_models.starter.wordpieces import make_tokenizer
+from onnx_models.starter.training.word_pieces import make_tokenizer
 from tests.architectures.zoo.common import SENTENCES, byte_pairs
 
 _LENGTH = {"model_max_length": 64}

@@ -1,0 +1,1 @@
+"""The starter for ``classify``: a small BERT that reads the sentiment of a sentence."""

@@ -1,1 +1,0 @@
-"""What the starter summarizer learns from: short reports, and the headlines that state their facts."""

@@ -1,0 +1,1 @@
+"""How every starter is trained: one loop, and what several of them share: tokenizers, batches, losses."""
