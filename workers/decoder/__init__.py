@@ -1,1 +1,1 @@
-"""The decoder worker: models that continue texts and conversations."""
+"""The decoder worker: decoder-only models that continue texts and conversations."""

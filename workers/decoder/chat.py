@@ -1,6 +1,6 @@
-"""Conversations to prompts, by the chat template of the model's package. Step 5 on the path of a job.
+"""Turns conversations into prompts with the chat template of the model package. Step 5 on the path of a job.
 
-The template runs in `workers.decoder.template_process`, with a budget for each conversation.
+The template runs in a process of its own, `workers.decoder.template_process`, which limits its time and memory.
 """
 
 import json
@@ -19,23 +19,23 @@ from contracts.model_package.files import PackageError
 
 CHAT_TEMPLATE = "chat_template.jinja"
 CPU_S = 2.0
-"""A conversation of a thousand messages takes a template of the usual kind some milliseconds."""
+"""CPU time of one rendering. An ordinary template takes some milliseconds for a thousand messages."""
 MEMORY_BYTES = 512 << 20
 MAX_CHARACTERS = 16 << 20
-_ANSWER_S = 60.0
-"""Of CPU time there is `CPU_S`; this is for a machine that is too busy to give it."""
+_REPLY_TIMEOUT_S = 60.0
+"""Wall time of one rendering. It is longer than `CPU_S`, because on a busy machine the process gets little CPU time."""
 _PROGRAM = Path(__file__).with_name("template_process.py")
 
 
 class ChatTemplate:
-    """A package's template. Safe to use from several threads: they take turns.
+    """A package's chat template. Safe to use from any thread; a lock lets one thread render at a time.
 
     Args:
         source: the text of ``chat_template.jinja``.
-        tokens: what the template may name: ``bos_token`` and its like, by their texts.
+        tokens: the special tokens that a template can use as variables: ``bos_token`` and the like, with their texts.
 
     Raises:
-        PackageError: it is not a template, or reading it takes too long.
+        PackageError: it is not a template, or compiling it takes too long.
     """
 
     def __init__(self, source: str, tokens: Mapping[str, str]) -> None:
@@ -45,18 +45,21 @@ class ChatTemplate:
         self._process: _Process | None = None
         try:
             self._start()
-        except _Fault as fault:
-            raise PackageError(f"{CHAT_TEMPLATE}: {fault}") from fault
+        except _TemplateError as error:
+            raise PackageError(f"{CHAT_TEMPLATE}: {error}") from error
 
     def render(self, conversation: Conversation, *, param: str) -> str:
-        """Return a conversation as the prompt for the assistant's next message.
+        """Return the prompt for the assistant's next message.
+
+        Args:
+            conversation: the messages so far.
+            param: the conversation's path in the request, for errors.
 
         Raises:
-            InvalidRequest: the template refuses the conversation, or can't be run on it; ``param`` is where the
-                conversation stands in the request.
+            InvalidRequest: the template refuses the conversation, or fails on it.
         """
         variables = {
-            "messages": [_as_template_sees(message) for message in conversation.messages],
+            "messages": [_template_message(message) for message in conversation.messages],
             "tools": None,
             "documents": None,
             "add_generation_prompt": True,
@@ -64,34 +67,34 @@ class ChatTemplate:
         }
         with self._lock:
             try:
-                return self._running().ask(variables)
-            except _Raised as refusal:
+                return self._running().send(variables)
+            except _TemplateRefusal as refusal:
                 raise InvalidRequest(str(refusal), param=param) from refusal
-            except _Fault as fault:
-                message = f"The model's chat template can't write these messages: {fault}."
-                raise InvalidRequest(message, param=param) from fault
+            except _TemplateError as error:
+                message = f"The model's chat template can't render these messages: {error}."
+                raise InvalidRequest(message, param=param) from error
 
     def _running(self) -> "_Process":
-        """Return the process; a new one if it was ended, by us or by anybody."""
+        """Return the process, restarted if it has ended: a rendering may have exceeded its limits."""
         return self._process if self._process and self._process.alive else self._start()
 
     def _start(self) -> "_Process":
         process = _Process()
-        process.ask(self._source)
+        process.send(self._source)
         self._process = process
         return process
 
 
-class _Fault(Exception):
+class _TemplateError(Exception):
     """A template can't be rendered; the message says why."""
 
 
-class _Raised(_Fault):
-    """The template itself refused, in its own words."""
+class _TemplateRefusal(_TemplateError):
+    """The template itself called ``raise_exception``; the message is its own."""
 
 
 class _Process:
-    """A running template process; it ends with this object."""
+    """A running template process. It is killed when this object is garbage collected."""
 
     def __init__(self) -> None:
         limits = [str(limit) for limit in (CPU_S, MEMORY_BYTES, MAX_CHARACTERS)]
@@ -100,52 +103,53 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            process_group=0,  # a Ctrl-C in the worker's terminal is for the worker
+            process_group=0,  # Ctrl-C in the worker's terminal must reach the worker alone
         )
-        self._end = weakref.finalize(self, _end, self._process)
+        self._kill = weakref.finalize(self, _kill, self._process)
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
-        return self._end.alive and self._process.poll() is None
+        """Whether the process runs."""
+        return self._kill.alive and self._process.poll() is None
 
-    def ask(self, document: Any) -> str:
-        """Send a document and return the text of the answer.
+    def send(self, document: Any) -> str:
+        """Send a JSON document and return the text of the reply.
 
         Raises:
-            _Fault: the process says so, or has ended.
+            _TemplateError: the process reports an error, or has ended.
         """
         line = self._exchange(json.dumps(document).encode() + b"\n")
         if not line.endswith(b"\n"):
-            self._end()
-            raise _Fault(f"that takes more than {CPU_S:g} s or too much memory")
+            self._kill()
+            raise _TemplateError(f"that takes more than {CPU_S:g} s or too much memory")
         reply = json.loads(line)
         if "raised" in reply:
-            raise _Raised(reply["raised"])
+            raise _TemplateRefusal(reply["raised"])
         if "failed" in reply:
-            raise _Fault(reply["failed"])
+            raise _TemplateError(reply["failed"])
         return str(reply["text"])
 
     def _exchange(self, line: bytes) -> bytes:
-        """Return the line that answers a line; cut short if the process ends before it has answered."""
+        """Write a line and return the reply; without its line end if the process ended or took too long."""
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101 (PIPE above)
         try:
             self._process.stdin.write(line)
             self._process.stdin.flush()
             with selectors.DefaultSelector() as selector:
                 selector.register(self._process.stdout, selectors.EVENT_READ)
-                return self._process.stdout.readline() if selector.select(_ANSWER_S) else b""
+                return self._process.stdout.readline() if selector.select(_REPLY_TIMEOUT_S) else b""
         except OSError:
             return b""
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.communicate()
 
 
-def _as_template_sees(message: Message) -> dict[str, str]:
-    """Return a message as templates expect it: its content one text, its role no newer than they are."""
+def _template_message(message: Message) -> dict[str, str]:
+    """Return a message in the form that templates expect."""
+    # Templates know content as one text only, and most of them do not know OpenAI's newer role "developer".
     role = "system" if message.role == "developer" else message.role
     name = {} if message.name is None else {"name": message.name}
     return {"role": role, "content": message.text, **name}

@@ -1,4 +1,4 @@
-"""Generate: texts and conversations to what the model writes next."""
+"""The generate task: continues texts and conversations. Step 5 on the path of a job."""
 
 from collections.abc import Sequence
 
@@ -14,34 +14,34 @@ from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.sampling.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
 
-MAX_TOLD_TOKENS = 1_000_000
-"""Tokens with their log-probabilities in one answer: about 200 MB while the job runs."""
+MAX_DETAIL_TOKENS = 1_000_000
+"""Tokens with log-probabilities in one job. They take about 200 MB while the job runs."""
 
 
 def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
-    """Answer one generate job: what is written for one input; a list of that for a list of inputs.
+    """Answer one generate job: an output for a single input, a list of outputs for a list.
 
     Raises:
-        InvalidRequest: the inputs or the parameters are not for this model.
+        InvalidRequest: the inputs or the parameters don't suit this model.
         Exception: as ``DecodingWork.write``.
     """
     job = msgspec.json.decode(request, type=GenerateRequest)
     if job.stream and job.parameters.num_sequences > job.parameters.n:
         raise InvalidRequest(
-            "Which texts are the best is known at their end, so they can't be streamed: leave out best_of, or stream.",
+            "The best sequences are known only at the end, so they can't be streamed: leave out best_of, or stream.",
             param="parameters.best_of",
         )
     prompts = model.prompts.of(job)
-    _check_size(prompts, job.parameters)
+    _check_details(prompts, job.parameters)
     seed = seed_of(job_id) if job.parameters.seed is None else job.parameters.seed
-    written = work.write(model, requests_of(prompts, job, model, seed))
+    outputs = work.write(model, requests_of(prompts, job, model, seed))
     size = job.parameters.num_sequences
     answers = [
-        answer_of(prompt, written[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
+        output_of(prompt, outputs[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
     ]
     return Answer(
         output=msgspec.json.encode(answers if isinstance(job.inputs, list) else answers[0]),
-        usage=msgspec.json.encode(_usage(prompts, written)),
+        usage=msgspec.json.encode(_usage(prompts, outputs)),
         timings=work.timings(),
         model_revision=model.revision,
     )
@@ -50,7 +50,7 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
 def requests_of(
     prompts: Sequence[Prompt], job: GenerateRequest, model: DecoderModel, seed: int
 ) -> list[GenerationRequest]:
-    """Return what is to be written: for each prompt as many texts as the request wants, side by side."""
+    """Return the requests to the engine: ``num_sequences`` for each prompt."""
     parameters = job.parameters
     return [
         GenerationRequest(
@@ -60,7 +60,7 @@ def requests_of(
             eos_token_ids=frozenset(model.generation.eos_token_ids),
             stop_strings=parameters.stops,
             logprobs=parameters.details,
-            ranked=_ranked(job),
+            ranked=_is_ranked(job),
             top_n_tokens=parameters.top_n_tokens,
             stream=job.stream,
             input=index,
@@ -71,10 +71,10 @@ def requests_of(
     ]
 
 
-def answer_of(prompt: Prompt, written: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> GenerateOutput:
-    """Return the answer to one input, from all texts that were written for it."""
-    best = sorted(written, key=lambda text: -text.mean_logprob) if _ranked(job) else written
-    sequences = [_sequence(prompt, text, job.parameters, seed) for text in best[: job.parameters.n]]
+def output_of(prompt: Prompt, outputs: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> GenerateOutput:
+    """Return the output for one input from all sequences that were generated for it."""
+    best = sorted(outputs, key=lambda output: -output.mean_logprob) if _is_ranked(job) else outputs
+    sequences = [_sequence(prompt, output, job.parameters, seed) for output in best[: job.parameters.n]]
     first = sequences[0]
     return GenerateOutput(
         generated_text=first.generated_text,
@@ -84,46 +84,45 @@ def answer_of(prompt: Prompt, written: Sequence[GenerationOutput], job: Generate
     )
 
 
-def _ranked(job: GenerateRequest) -> bool:
-    """Return whether the best text comes first. Streamed texts keep the numbers under which clients have seen them."""
+def _is_ranked(job: GenerateRequest) -> bool:
+    """Return whether the sequences are sorted, the best first."""
+    # Streamed sequences keep their numbers: clients have seen their deltas under these.
     return job.parameters.num_sequences > 1 and not job.stream
 
 
-def _sequence(
-    prompt: Prompt, written: GenerationOutput, parameters: GenerateParameters, seed: int
-) -> GeneratedSequence:
+def _sequence(prompt: Prompt, output: GenerationOutput, parameters: GenerateParameters, seed: int) -> GeneratedSequence:
     details = Details(
-        finish_reason=written.finish_reason,
-        generated_tokens=written.num_tokens,
-        seed=seed if written.request.sampling.do_sample else None,
-        tokens=written.tokens,
-        top_tokens=written.top_tokens,
+        finish_reason=output.finish_reason,
+        generated_tokens=output.num_tokens,
+        seed=seed if output.request.sampling.do_sample else None,
+        tokens=output.tokens,
+        top_tokens=output.top_tokens,
     )
     return GeneratedSequence(
-        generated_text=prompt.text + written.text if parameters.return_full_text else written.text,
-        finish_reason=written.finish_reason,
+        generated_text=prompt.text + output.text if parameters.return_full_text else output.text,
+        finish_reason=output.finish_reason,
         details=details if parameters.details else None,
     )
 
 
-def _check_size(prompts: Sequence[Prompt], parameters: GenerateParameters) -> None:
-    """Refuse details that would not fit into memory, and into no answer that anybody reads."""
+def _check_details(prompts: Sequence[Prompt], parameters: GenerateParameters) -> None:
+    """Refuse a request whose details could exceed the worker's memory."""
     num_tokens = parameters.num_sequences * sum(prompt.max_new_tokens for prompt in prompts)
-    num_told = num_tokens * (1 + parameters.top_n_tokens) if parameters.details else 0
-    if num_told > MAX_TOLD_TOKENS:
+    num_detail_tokens = num_tokens * (1 + parameters.top_n_tokens) if parameters.details else 0
+    if num_detail_tokens > MAX_DETAIL_TOKENS:
         raise InvalidRequest(
-            f"Details of up to {num_told} tokens, alternatives counted, are asked for; {MAX_TOLD_TOKENS} are the most "
-            "of one job. Send fewer inputs, or ask for fewer or shorter texts.",
+            f"The details could have {num_detail_tokens} tokens, top_n_tokens included; the limit of one job is "
+            f"{MAX_DETAIL_TOKENS}. Send fewer inputs, or ask for fewer or shorter texts.",
             param="parameters.details",
         )
 
 
-def _usage(prompts: Sequence[Prompt], written: Sequence[GenerationOutput]) -> Usage:
-    """Return what the job weighed: each prompt once, however many texts continue it."""
+def _usage(prompts: Sequence[Prompt], outputs: Sequence[GenerationOutput]) -> Usage:
+    """Return the job's usage. A prompt counts once, however many sequences continue it."""
     return Usage(
         items=len(prompts),
         tokens_in=sum(prompt.tokens_in for prompt in prompts),
         tokens_used=sum(len(prompt.token_ids) for prompt in prompts),
         truncated_items=sum(len(prompt.token_ids) < prompt.tokens_in for prompt in prompts),
-        tokens_out=sum(text.num_tokens for text in written),
+        tokens_out=sum(output.num_tokens for output in outputs),
     )

@@ -1,4 +1,4 @@
-"""A decoder as the worker serves it: package, tokenizer, cache, and the template of its conversations."""
+"""A loaded decoder: its tokenizer, its cache and its chat template."""
 
 import logging
 
@@ -8,7 +8,7 @@ from contracts.cards import ModelCard
 from contracts.model_package.manifest import Generation
 from contracts.model_package.package import ModelPackage, PackageError
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
-from workers.decoder.parameters import not_followed
+from workers.decoder.parameters import unsupported_defaults
 from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.request import GenerationRequest, Sampling
@@ -25,10 +25,10 @@ TOKENIZER = "tokenizer.json"
 
 
 class DecoderModel:
-    """One loaded decoder. ``cache`` is used by the inference thread only; the rest from any thread.
+    """One loaded decoder. Only the inference thread uses ``cache``; everything else is safe to use from any thread.
 
     Raises:
-        PackageError: a file of the package is not what a decoder needs.
+        PackageError: a file of the package does not suit a decoder.
         DeviceError: see ``Session``.
     """
 
@@ -49,8 +49,10 @@ class DecoderModel:
         self.prompts = Prompts(
             self.tokenizer, template, max_tokens=self.cache.max_tokens, vocabulary=self.cache.vocabulary
         )
-        if ignored := not_followed(self.generation):
-            logger.warning("defaults that are not followed", extra={"model": self.name, "fields": ignored})
+        if ignored := unsupported_defaults(self.generation):
+            logger.warning(
+                "generation defaults of the package are not supported", extra={"model": self.name, "fields": ignored}
+            )
 
     def _open_template(self, package: ModelPackage) -> ChatTemplate | None:
         if CHAT_TEMPLATE not in package.manifest.files:
@@ -69,10 +71,10 @@ class DecoderModel:
         return ChunkedPrefill(self.cache, slots[0], request.prompt_ids)
 
     def warm_up(self) -> None:
-        """Read a prompt and draw a token: what does not work fails now, and what is slow the first time is done.
+        """Generate two tokens, so that a broken package fails before it is served, and first-time costs are paid.
 
         Raises:
-            PackageError: the graph can't do it, or its logits are not those that the manifest says.
+            PackageError: the graph fails, or its logits do not have the declared length.
         """
         prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
         sampler = Sampler(GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=2, sampling=Sampling(do_sample=True)))
@@ -89,8 +91,8 @@ class DecoderModel:
         except PackageError:
             raise
         except Exception as error:
-            raise PackageError(f"{self.name}: the graph can't write a token: {error}") from error
+            raise PackageError(f"{self.name}: the graph can't generate a token: {error}") from error
 
     def card(self) -> ModelCard:
-        """Return what the gateway and clients may know of this model."""
+        """Return the card that is announced to the gateway and its clients."""
         return card_of(self.manifest, max_tokens=self.cache.max_tokens, chat=self.has_template)

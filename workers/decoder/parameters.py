@@ -1,4 +1,4 @@
-"""What a request says about writing, put together with what the package says where it is silent. Step 5 of a job."""
+"""Sampling of a generate request: its parameters, completed by the defaults of the package. Step 5 of a job's path."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from workers.runtime.decoding.sampling.defaults import default_sampling, given
 
 
 def sampling_of(parameters: GenerateParameters, generation: Generation, *, seed: int, stream_number: int) -> Sampling:
-    """Return how tokens are chosen for one text: as the request says, else as the package does."""
+    """Return the sampling of one text: what the request sets, and the package's defaults for the rest."""
     return replace(
         default_sampling(parameters, generation, seed=seed),
         repetition_penalty=given(parameters.repetition_penalty, generation.repetition_penalty),
@@ -19,6 +19,6 @@ def sampling_of(parameters: GenerateParameters, generation: Generation, *, seed:
     )
 
 
-def not_followed(generation: Generation) -> list[str]:
-    """Return the fields of the package's defaults that are set to something and that this worker has no code for."""
+def unsupported_defaults(generation: Generation) -> list[str]:
+    """Return the names of defaults that the package sets and this worker does not implement."""
     return ["num_beams"] if generation.num_beams > 1 else []

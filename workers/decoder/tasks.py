@@ -1,4 +1,4 @@
-"""The decoder's one task, over each kind of graph that can do it: job in, job out. Step 5 on the path of a job."""
+"""The decoder worker's task, ``generate``, for each kind of graph that supports it. Step 5 on the path of a job."""
 
 from contracts.model_package.manifest import GraphKind
 from contracts.model_package.package import ModelPackage
@@ -13,11 +13,15 @@ GRAPHS: tuple[GraphKind, ...] = ("decoder-slots", "decoder-concat", "decoder-mem
 
 
 def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[DecoderModel]:
-    """Load and warm one decoder. Raises as ``DecoderModel``."""
+    """Load and warm up one decoder.
+
+    Raises:
+        PackageError: as ``DecoderModel``.
+        DeviceError: as ``DecoderModel``.
+    """
     model = DecoderModel(package, settings)
     model.warm_up()
     return ServedWriter(model, engine, generate)
 
 
 DECODER = WorkerSpec("decoder", frozenset((graph, "generate") for graph in GRAPHS), engine_of, load_decoder)
-"""Whatever continues a text: completion, dialogue, code, verse."""

@@ -1,11 +1,12 @@
 """A process that renders one chat template: `python -I template_process.py CPU_S MEMORY_BYTES MAX_CHARACTERS`.
 
-A template is a program of whoever made the package. jinja2's sandbox keeps it from the machine, but not from looping
-and not from eating memory, and one that does so inside of a single C call can't even be interrupted. Here the kernel
-ends it. `workers.decoder.chat` starts this file by its path; it imports nothing of Triptych.
+A template is a program that comes with a package. jinja2's sandbox denies it access to files and to Python, but does
+not stop endless loops or the use of all memory, and a single long C call can't even be interrupted. In a process of its
+own the kernel can stop it (docs/decisions/0016). `workers.decoder.chat` starts this file by its path, so that it
+imports nothing of Triptych.
 
-Reads JSON documents from standard input, one a line: first the template, then the variables of each rendering. Answers
-each with a line: ``{"text": …}``, ``{"raised": …}`` for what the template itself says is wrong with a conversation, or
+It reads JSON documents from standard input, one per line: first the template, then the variables of each rendering. It
+replies to each with one line: ``{"text": …}``, ``{"raised": …}`` if the template itself refuses the conversation, or
 ``{"failed": …}``. The environment is that of transformers' ``apply_chat_template``.
 """
 
@@ -31,19 +32,19 @@ class _Raised(jinja2.TemplateError):
 
 
 class _Generation(jinja2.ext.Extension):
-    """``{% generation %}``, with which templates mark for training what an assistant wrote: here it marks nothing."""
+    """``{% generation %}``, which marks the assistant's messages for training. Here it only renders its content."""
 
-    tags = {"generation"}  # noqa: RUF012 (so it is in jinja2)
+    tags = {"generation"}  # noqa: RUF012 (jinja2 declares it as a mutable class attribute)
 
     def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node:
-        """Return the statements within."""
+        """Return the statements of the block."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return jinja2.nodes.Scope(body, lineno=line)
 
 
 def environment() -> ImmutableSandboxedEnvironment:
-    """Return where templates run."""
+    """Return the environment in which templates are compiled."""
     made = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols]
     )
@@ -56,7 +57,7 @@ def environment() -> ImmutableSandboxedEnvironment:
 def _tojson(
     value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
-    """Unlike jinja2's own, it escapes nothing for HTML."""
+    """Dump JSON without jinja2's escaping for HTML, which would show up in prompts."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
@@ -70,7 +71,7 @@ def _strftime_now(pattern: str) -> str:
 
 def _answer(make: Callable[[], dict[str, Any]]) -> None:
     try:
-        reply = json.dumps(make(), ensure_ascii=False).encode()  # half a character can't be encoded, and is an error
+        reply = json.dumps(make(), ensure_ascii=False).encode()  # fails on a lone surrogate, which is no text
     except _Raised as error:
         reply = json.dumps({"raised": str(error)}).encode()
     except Exception as error:  # a template can raise anything
@@ -80,7 +81,7 @@ def _answer(make: Callable[[], dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Render until standard input ends."""
     cpu_s, memory_bytes, max_characters = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     template: jinja2.Template | None = None
@@ -92,11 +93,11 @@ def main() -> None:
             return {"text": ""}
         text = template.render(document)
         if len(text) > max_characters:
-            raise OverflowError(f"the conversation became longer than {max_characters} characters")
+            raise OverflowError(f"the prompt is longer than {max_characters} characters")
         return {"text": text}
 
     for line in sys.stdin.buffer:
-        # Of CPU time, so that a busy machine is nobody's fault; when it is over, the signal ends the process.
+        # The timer counts CPU time, so that a busy machine fails no request. Its signal, SIGPROF, ends the process.
         signal.setitimer(signal.ITIMER_PROF, cpu_s)
         _answer(lambda line=line: read(json.loads(line)))  # type: ignore[misc]
         signal.setitimer(signal.ITIMER_PROF, 0)

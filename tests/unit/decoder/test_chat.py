@@ -1,4 +1,4 @@
-"""Chat templates: what they see, how they refuse, and that none of them can hang the worker or eat its memory."""
+"""Chat templates: their variables, their refusals, and that none can hang the worker or exhaust its memory."""
 
 import gc
 import resource
@@ -33,21 +33,21 @@ def refused(source: str, conversation: Conversation = HELLO) -> str:
 
 @pytest.fixture
 def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter of the processor time that users' templates get: the hostile ones use up all of it."""
+    """Sets a quarter of the usual CPU time, because the hostile templates use all of it."""
     monkeypatch.setattr(chat, "CPU_S", CPU_S)
 
 
 def children() -> set[psutil.Process]:
-    gc.collect()  # what earlier tests have left to errors that they caught
+    gc.collect()  # exceptions that earlier tests caught may still hold a template
     return set(psutil.Process().children())
 
 
-def test_messages_and_special_tokens_are_seen() -> None:
+def test_a_template_sees_messages_and_special_tokens() -> None:
     assert rendered(PLAIN, eos_token="</s>") == "<user>hello</s>"
     assert rendered("{{ bos_token is defined }}") == "False"
 
 
-def test_what_is_newer_than_templates_is_told_in_words_that_they_know() -> None:
+def test_features_newer_than_templates_are_translated_for_them() -> None:
     conversation = Conversation([
         Message("developer", "be kind"),
         Message("user", [TextPart("text", "a"), TextPart("text", "b")], "Ann"),
@@ -56,17 +56,17 @@ def test_what_is_newer_than_templates_is_told_in_words_that_they_know() -> None:
     assert rendered("{{ messages[1].name }}{{ messages[0].name is defined }}", conversation) == "AnnFalse"
 
 
-def test_texts_are_not_templates() -> None:
+def test_message_texts_are_not_rendered_as_templates() -> None:
     nasty = "{{ 1 + 1 }}{% for %} \u2028 é \x00 \n"
     assert rendered(PLAIN, Conversation([Message("user", nasty)])) == "<user>" + nasty
 
 
-def test_a_refusal_of_the_template_reaches_the_client_in_its_own_words() -> None:
+def test_a_template_refuses_a_conversation_with_its_own_message() -> None:
     assert refused("{{ raise_exception('Roles must alternate') }}") == "Roles must alternate"
 
 
 @pytest.mark.parametrize("source", ["{% for %}", "{{ 'a' | no_such_filter }}", "{{ " + "(" * 9000 + ")" * 9000 + " }}"])
-def test_what_is_no_template_is_no_package(source: str) -> None:
+def test_a_package_with_an_invalid_template_is_refused(source: str) -> None:
     before = children()
     with pytest.raises(PackageError, match=r"chat_template\.jinja: "):
         ChatTemplate(source, {})
@@ -94,12 +94,12 @@ HOSTILE = {
 
 @pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_template_that_would_never_end_or_eats_memory_ends_soon(kind: str) -> None:
+def test_a_template_that_runs_too_long_or_takes_too_much_memory_is_stopped(kind: str) -> None:
     before_s = children_cpu_s()
     message = refused(HOSTILE[kind])
-    assert message.startswith("The model's chat template can't write these messages: "), message
+    assert message.startswith("The model's chat template can't render these messages: "), message
     assert len(message) < 2000
-    assert children_cpu_s() - before_s < CPU_S + 4, "beside the limit there is the start of the process"
+    assert children_cpu_s() - before_s < CPU_S + 4, "the limit, and starting the process"
 
 
 def children_cpu_s() -> float:
@@ -130,10 +130,10 @@ def test_after_a_hostile_conversation_others_are_served() -> None:
     ],
 )
 def test_the_sandbox_holds(source: str) -> None:
-    assert "can't write these messages" in refused(source)
+    assert "can't render these messages" in refused(source)
 
 
-def test_a_process_that_was_killed_is_made_again() -> None:
+def test_a_killed_process_is_restarted() -> None:
     before = children()
     template = ChatTemplate(PLAIN, {})
     (child,) = children() - before
@@ -159,7 +159,7 @@ def test_many_threads_share_a_template() -> None:
     assert not wrong
 
 
-def test_nothing_is_left_of_a_template_that_is_let_go() -> None:
+def test_the_process_of_a_deleted_template_is_gone() -> None:
     before = children()
     template = ChatTemplate(PLAIN, {})
     assert len(children() - before) == 1
@@ -170,4 +170,4 @@ def test_nothing_is_left_of_a_template_that_is_let_go() -> None:
 def test_a_conversation_of_megabytes_is_rendered() -> None:
     messages = [Message("user", "word " * 1500)] * 1024
     assert len(rendered(PLAIN, Conversation(messages))) > 7_000_000
-    assert chat.MAX_CHARACTERS > 8 * 1024 * 1024, "more than a request may have"
+    assert chat.MAX_CHARACTERS > 8 * 1024 * 1024, "more than a request can have"

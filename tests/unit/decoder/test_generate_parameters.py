@@ -1,4 +1,4 @@
-"""What a request says about writing, put together with the package's defaults."""
+"""Sampling of a request: its parameters, completed by the defaults of the package."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from contracts.generation import GenerateParameters
 from contracts.model_package.manifest import Generation, Limits, Manifest
 from contracts.model_package.package import PackageError
-from workers.decoder.parameters import not_followed, sampling_of
+from workers.decoder.parameters import sampling_of, unsupported_defaults
 from workers.runtime.decoding.request import Constraints, Sampling
 from workers.runtime.decoding.sampling.defaults import check_defaults, seed_of
 
@@ -24,7 +24,7 @@ def sampling(parameters: dict[str, Any], generation: Generation = GREEDY) -> Sam
 
 
 @pytest.mark.parametrize(
-    ("parameters", "by_a_greedy_package", "by_a_drawing_one"),
+    ("parameters", "by_a_greedy_package", "by_a_sampling_package"),
     [
         ({}, False, True),
         ({"do_sample": False}, False, False),
@@ -42,14 +42,14 @@ def sampling(parameters: dict[str, Any], generation: Generation = GREEDY) -> Sam
         ({"seed": 5}, False, True),
     ],
 )
-def test_tokens_are_drawn_if_the_request_or_else_the_package_says_so(
-    parameters: dict[str, Any], by_a_greedy_package: bool, by_a_drawing_one: bool
+def test_the_request_or_else_the_package_decides_about_sampling(
+    parameters: dict[str, Any], by_a_greedy_package: bool, by_a_sampling_package: bool
 ) -> None:
     assert sampling(parameters).do_sample is by_a_greedy_package
-    assert sampling(parameters, SAMPLED).do_sample is by_a_drawing_one
+    assert sampling(parameters, SAMPLED).do_sample is by_a_sampling_package
 
 
-def test_the_package_fills_in_what_the_request_leaves_open() -> None:
+def test_the_package_provides_what_the_request_does_not_set() -> None:
     assert sampling({}, SAMPLED) == Sampling(
         do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1, seed=7, stream_number=2
     )
@@ -58,11 +58,11 @@ def test_the_package_fills_in_what_the_request_leaves_open() -> None:
     assert sampling(asked | more, SAMPLED) == Sampling(do_sample=True, seed=7, stream_number=2, **(asked | more))
 
 
-def test_temperature_0_leaves_no_division_by_0_behind() -> None:
+def test_temperature_0_causes_no_division_by_0() -> None:
     assert sampling({"temperature": 0.0}).temperature == 1.0
 
 
-def test_what_the_package_forbids_or_forces_is_followed() -> None:
+def test_the_constraints_of_the_package_are_applied() -> None:
     generation = Generation(
         suppress_tokens=[9, 3], bad_words_ids=[[4], [5, 6]], no_repeat_ngram_size=3, min_length=4,
         forced_bos_token_id=0, forced_eos_token_id=2, begin_suppress_tokens=[7],
@@ -80,7 +80,7 @@ def test_seeds_of_either_sign_are_64_bits() -> None:
         assert 0 <= got < 2**64 and (got - seed) % 2**64 == 0
 
 
-def test_a_jobs_own_seed_is_the_same_for_each_attempt_and_can_be_sent_back() -> None:
+def test_the_seed_of_a_job_is_the_same_for_each_attempt_and_valid_in_a_request() -> None:
     seeds = {seed_of(f"job{number}") for number in range(1000)}
     assert len(seeds) == 1000 and seed_of("job1") in seeds
     assert all(GenerateParameters(seed=seed).seed == seed for seed in seeds)
@@ -103,12 +103,12 @@ def test_a_jobs_own_seed_is_the_same_for_each_attempt_and_can_be_sent_back() -> 
         {"forced_eos_token_id": 100},
     ],
 )
-def test_defaults_that_nobody_could_follow_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_defaults_are_refused(wrong: dict[str, Any]) -> None:
     check_defaults(MANIFEST, SAMPLED, 100)
     with pytest.raises(PackageError, match=next(iter(wrong))):
         check_defaults(MANIFEST, Generation(**wrong), 100)
 
 
-def test_defaults_without_code_are_told() -> None:
-    assert not_followed(SAMPLED) == []
-    assert not_followed(Generation(num_beams=4, no_repeat_ngram_size=3)) == ["num_beams"]
+def test_unsupported_defaults_are_reported() -> None:
+    assert unsupported_defaults(SAMPLED) == []
+    assert unsupported_defaults(Generation(num_beams=4, no_repeat_ngram_size=3)) == ["num_beams"]

@@ -1,4 +1,4 @@
-"""Inputs to prompts: special tokens, truncation, room for the answer, and what can't be continued."""
+"""From inputs to prompts: special tokens, truncation, room for generated tokens, and inputs that are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ TEMPLATE = "{% for m in messages %}{{ m.content }} {% endfor %}"
 
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Prompts:
-    """Of a model that reads `[CLS] text [SEP]`, knows 90 of its tokenizer's 100 words, and converses."""
+    """Prompts `[CLS] text [SEP]` of a chat model whose graph knows 90 of its tokenizer's 100 words."""
     file = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     file.write_text(tokenizer_json())
     return Prompts(open_tokenizer(file), ChatTemplate(TEMPLATE, {}), max_tokens=MAX_TOKENS, vocabulary=90)
@@ -47,14 +47,14 @@ def refused(prompts: Prompts, inputs: Any, **parameters: Any) -> InvalidRequest:
     return caught.value
 
 
-def test_texts_get_special_tokens_and_conversations_have_theirs(prompts: Prompts) -> None:
+def test_special_tokens_are_added_to_texts_but_not_to_conversations(prompts: Prompts) -> None:
     text, talk, other = of(prompts, ["w1 w2", chat("w3", "w4"), "w5"])
     assert (words(text), text.text, text.tokens_in) == ("[CLS] w1 w2 [SEP]", "w1 w2", 4)
     assert (words(talk), talk.text, talk.tokens_in) == ("w3 w4", "w3 w4 ", 2)
     assert words(other) == "[CLS] w5 [SEP]"
 
 
-def test_the_answer_has_the_room_that_is_asked_for_or_that_is_left(prompts: Prompts) -> None:
+def test_max_new_tokens_is_what_was_requested_or_what_the_prompt_leaves(prompts: Prompts) -> None:
     assert of(prompts, "w1", max_new_tokens=17)[0].max_new_tokens == 17
     assert of(prompts, "w1")[0].max_new_tokens == 17
     assert of(prompts, numbered(17))[0].max_new_tokens == 1
@@ -67,7 +67,7 @@ def test_the_answer_has_the_room_that_is_asked_for_or_that_is_left(prompts: Prom
         (4, {"max_new_tokens": 15}, ["6 tokens", "asks for 15 more", "takes 20 together"]),
     ],
 )
-def test_what_is_too_long_is_refused_with_its_numbers(
+def test_an_input_that_is_too_long_is_refused_with_its_numbers(
     prompts: Prompts, size: int, parameters: dict[str, Any], words_of_it: list[str]
 ) -> None:
     error = refused(prompts, ["w1", numbered(size)], **parameters)
@@ -78,12 +78,12 @@ def test_what_is_too_long_is_refused_with_its_numbers(
 
 
 @pytest.mark.parametrize("asked", [20, 21, 1_000_000])
-def test_an_answer_that_leaves_no_room_for_a_prompt_is_refused(prompts: Prompts, asked: int) -> None:
+def test_max_new_tokens_that_leaves_no_room_for_a_prompt_is_refused(prompts: Prompts, asked: int) -> None:
     error = refused(prompts, "w1", max_new_tokens=asked, truncate="left")
     assert error.param == "parameters.max_new_tokens" and "takes 20 tokens" in error.message
 
 
-def test_a_long_text_is_cut_where_it_may_be(prompts: Prompts) -> None:
+def test_a_long_input_is_truncated_on_the_requested_side(prompts: Prompts) -> None:
     text = numbered(50)
     (left,) = of(prompts, text, max_new_tokens=15, truncate="left")
     assert (words(left), left.tokens_in, left.max_new_tokens) == ("[CLS] w47 w48 w49 [SEP]", 52, 15)
@@ -98,7 +98,7 @@ def test_a_long_text_is_cut_where_it_may_be(prompts: Prompts) -> None:
 
 
 @pytest.mark.parametrize("asked", [18, 19])
-def test_special_tokens_alone_are_no_prompt_to_cut_to(prompts: Prompts, asked: int) -> None:
+def test_an_input_is_not_truncated_to_special_tokens_alone(prompts: Prompts, asked: int) -> None:
     assert isinstance(refused(prompts, numbered(5), max_new_tokens=asked, truncate="left"), InputTooLong)
 
 
@@ -107,7 +107,7 @@ def test_a_prompt_without_tokens_is_refused(prompts: Prompts) -> None:
     assert error.param == "inputs[1].messages" and "no tokens" in error.message
 
 
-def test_a_token_that_the_graph_does_not_know_is_refused(prompts: Prompts) -> None:
+def test_a_token_outside_of_the_graphs_vocabulary_is_refused(prompts: Prompts) -> None:
     of(prompts, "w85")  # number 89
     error = refused(prompts, ["w1", "w86"])
     assert error.param == "inputs[1]" and "number 90 of 90" in error.message
