@@ -1,4 +1,4 @@
-"""What the tasks of encoder-decoders take, refuse and answer: long texts, languages, and parameters of generation."""
+"""Validation of seq2seq requests, and the JSON of their outputs."""
 
 from typing import Any
 
@@ -36,13 +36,13 @@ def convert(fields: dict[str, Any], kind: Any = GenerationParameters) -> Any:
         {"num_beams": 1, "stop": ["."]},
         {"num_beams": None, "do_sample": True, "temperature": 0.5, "top_k": 3},
         {"min_new_tokens": 5, "max_new_tokens": 5, "min_length": 0, "max_length": 1},
-        {"min_new_tokens": 9, "max_length": 4},  # counted differently: the worker knows by how much
+        {"min_new_tokens": 9, "max_length": 4},  # different units: the worker compares them
         {"no_repeat_ngram_size": 0, "repetition_penalty": 1.5, "bad_words": ["a", "b c"], "bad_words_ids": [[1], [2]]},
         {"forced_bos_token_id": 0, "forced_eos_token_id": [1, 2], "suppress_tokens": [], "begin_suppress_tokens": [3]},
         {"forced_eos_token_id": 2},
     ],
 )
-def test_generation_parameters_are_taken(fields: dict[str, Any]) -> None:
+def test_valid_generation_parameters_are_accepted(fields: dict[str, Any]) -> None:
     read = convert(fields)
     assert {name: getattr(read, name) for name in fields} == fields
 
@@ -79,12 +79,12 @@ def test_generation_parameters_are_taken(fields: dict[str, Any]) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_other_generation_parameters_are_refused_by_name(fields: dict[str, Any], problem: str) -> None:
+def test_invalid_generation_parameters_are_refused_by_name(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=problem):
         convert(fields)
 
 
-def test_long_texts_are_read_in_chunks_unless_told() -> None:
+def test_long_texts_are_read_in_chunks_by_default() -> None:
     for spec in SEQ2SEQ:
         expected = "error" if spec.name == "text2text" else "chunk"
         assert spec.parameters().truncate == expected  # type: ignore[attr-defined]
@@ -117,12 +117,12 @@ def test_truncation_is_hugging_faces_name_for_truncate() -> None:
         (DenoiseParameters, {"clean_up_tokenization_spaces": "yes"}),
     ],
 )
-def test_other_parameters_are_refused(kind: Any, fields: dict[str, Any]) -> None:
+def test_invalid_parameters_are_refused(kind: Any, fields: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         convert(fields, kind)
 
 
-def test_every_output_has_a_text_and_says_why_it_ends() -> None:
+def test_every_output_has_a_text_and_a_finish_reason() -> None:
     for spec in SEQ2SEQ:
         (name,) = set(spec.output.__struct_encode_fields__) - {"finish_reason", "sequences", "edits"}
         fields: dict[str, Any] = {name: "x", "finish_reason": "eos_token"}
@@ -130,16 +130,16 @@ def test_every_output_has_a_text_and_says_why_it_ends() -> None:
         output = convert({**fields, "sequences": [fields]}, spec.output)
         assert output.text == output.sequences[0].text == "x"
         assert output.finish_reason == "eos_token"
-        # One answer has no list of them.
+        # A single answer has no list of sequences.
         assert msgspec.to_builtins(convert(fields, spec.output)) == fields
 
 
-def test_edits_cross_the_queue_as_they_are() -> None:
+def test_edits_survive_serialization() -> None:
     output = DenoiseOutput(text="the", finish_reason="eos_token", edits=[Edit(1, 2, ["he"]), Edit(3, 0, [""])])
     assert msgspec.json.decode(msgspec.json.encode(output), type=DenoiseOutput) == output
 
 
-def test_what_has_no_chunks_and_no_languages_says_nothing_of_them() -> None:
+def test_absent_chunks_and_languages_are_left_out() -> None:
     assert b"chunks" not in msgspec.json.encode(Usage(1, 2, 3, 0))
     assert msgspec.json.decode(msgspec.json.encode(Usage(1, 2, 3, 0, 4, 5)), type=Usage).chunks == 5
     old = b'{"name":"a","task":"embed","family":"encoder","revision":"1","licence":"","description":"","max_tokens":1}'

@@ -1,4 +1,4 @@
-"""`python -m workers.seq2seq` on a configuration that can't work: an exit status, and one line that says why."""
+"""`python -m workers.seq2seq` with an unusable configuration: an exit status, and one line that says why."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
         ({"decoder_model": b"\x3a"}, "decoder_model.onnx: not an ONNX graph that can be served"),
     ],
 )
-def test_files_that_it_can_not_use_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
+def test_unusable_files_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
     folder = altered(MODEL, tmp_path, **files)
     assert_refused(run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(folder)), expected)
 
@@ -42,6 +42,6 @@ def test_files_that_it_can_not_use_are_named(tmp_path: Path, files: dict[str, by
         (GENERATION, "", "a table [generation] is needed"),
     ],
 )
-def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_invalid_manifests_are_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
     folder = altered(MODEL, tmp_path, old, new)
     assert_refused(run_worker_command("seq2seq", TRIPTYCH_MODELS_DIR=str(folder)), expected)

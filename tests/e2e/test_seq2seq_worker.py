@@ -1,4 +1,4 @@
-"""The seq2seq worker as a process, with the three starters, fed through the job store as a gateway would."""
+"""The seq2seq worker as a process with the three starters. Jobs are written to the store, as the gateway does."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ SETTINGS = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_THREADS": "1", "TRIP
 TO_GERMAN = {"src_lang": "en", "tgt_lang": "de"}
 _PLAIN = re.compile(r"[A-Z].*(?<!\.m)[.?!]")
 NUM_PAGES, PAGE = 100, 20
-"""Of a long text, and the sentences of each."""
+"""Of a long text, and sentences of each page."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="module")
 def worker(server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """One worker for all tests here. Two jobs at a time: a slot that leaks would be missed at once."""
+    """One worker for all tests, with two threads: if a test leaked a slot, the next ones would run out of them."""
     with running_worker("seq2seq", server, tmp_path_factory.mktemp("log") / "worker.log", **SETTINGS) as worker:
         yield worker
 
@@ -58,7 +58,7 @@ def translated(worker: Worker, texts: Any, **parameters: Any) -> Any:
 
 
 def refused(worker: Worker, model: str, inputs: Any, parameters: dict[str, Any] | None = None) -> Any:
-    """Return the error of a job that must be the client's fault."""
+    """Return the error of a job that must fail because of its request."""
     job = ended(worker, model, inputs, parameters)
     assert job.status == "failed" and job.error is not None
     assert job.error.code in {"invalid_request", "input_too_long"} and not job.error.retryable
@@ -71,14 +71,14 @@ def usage(job: Job) -> dict[str, int]:
 
 
 def sentences(number: int) -> list[dict[str, str]]:
-    """Return held-out sentences that can be told apart in a text."""
+    """Return held-out sentences that the worker splits at their ends and nowhere else."""
     rng = random.Random(f"pages {number}")
-    drawn = (held_out_phrase(rng, "sentence").text for _ in itertools.count())
-    plain = (said for said in drawn if _PLAIN.fullmatch(said["en"]))
+    phrases = (held_out_phrase(rng, "sentence").text for _ in itertools.count())
+    plain = (text for text in phrases if _PLAIN.fullmatch(text["en"]))
     return list(itertools.islice(plain, number))
 
 
-# -- what it writes ---------------------------------------------------------------------------------------------------
+# -- what it generates ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("code", TARGETS)
@@ -110,8 +110,8 @@ def test_a_text_of_a_hundred_pages_is_translated_whole_and_in_order(worker: Work
     progress = [int(event.fields["done"]) for event in events if event.name == "progress"]
     assert len(progress) >= 2 and progress == sorted(progress)
     assert {event.fields["total"] for event in events if event.name == "progress"} == {str(len(said))}
-    told = [piece for event in events if event.name == "output" for piece in json.loads(event.fields["pieces"])]
-    assert found == "".join(piece.get("text", "") for piece in told)
+    deltas = [delta for event in events if event.name == "output" for delta in json.loads(event.fields["pieces"])]
+    assert found == "".join(delta.get("text", "") for delta in deltas)
 
 
 def test_a_long_report_is_summarised_in_chunks(worker: Worker) -> None:
@@ -141,7 +141,7 @@ def test_markup_stays_where_it_is(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("model", TASKS)
-def test_a_search_answers_with_its_best(worker: Worker, model: str) -> None:
+def test_beam_search_returns_the_best_sequences(worker: Worker, model: str) -> None:
     parameters: dict[str, Any] = TO_GERMAN if model == TRANSLATE else {}
     many = {"generate_parameters": {"num_beams": 4, "num_return_sequences": 3}}
     found = answered(worker, model, "The train leaves at half past seven.", parameters | many)
@@ -153,7 +153,7 @@ def test_a_search_answers_with_its_best(worker: Worker, model: str) -> None:
     assert {name: found[name] for name in best} == best
 
 
-def test_answers_do_not_depend_on_company(worker: Worker) -> None:
+def test_answers_do_not_depend_on_the_batch(worker: Worker) -> None:
     texts = [one["en"] for one in sentences(24)]
     isolated = [translated(worker, text) for text in texts[:6]]
     searched = {"generate_parameters": {"num_beams": 3}}
@@ -170,10 +170,10 @@ def test_answers_do_not_depend_on_company(worker: Worker) -> None:
     assert {worker.ended(job_id).status for job_id in crowd} == {"succeeded"}
 
 
-def test_drawing_is_repeated_by_its_seed(worker: Worker) -> None:
-    drawn = {"do_sample": True, "temperature": 3.0, "num_return_sequences": 4, "seed": 5}
+def test_sampling_is_reproducible_by_its_seed(worker: Worker) -> None:
+    sampling = {"do_sample": True, "temperature": 3.0, "num_return_sequences": 4, "seed": 5}
     first, again = (
-        answered(worker, TRANSLATE, "It is noon.", {**TO_GERMAN, "generate_parameters": drawn}) for _ in range(2)
+        answered(worker, TRANSLATE, "It is noon.", {**TO_GERMAN, "generate_parameters": sampling}) for _ in range(2)
     )
     assert first == again
     assert len({one["translation_text"] for one in first["sequences"]}) > 1
@@ -196,14 +196,16 @@ def test_drawing_is_repeated_by_its_seed(worker: Worker) -> None:
         ({**TO_GERMAN, "truncate": "error"}, "inputs", "chunk"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_is_refused_by_name(worker: Worker, parameters: dict[str, Any], param: str, says: str) -> None:
+def test_invalid_requests_are_refused_by_name(
+    worker: Worker, parameters: dict[str, Any], param: str, says: str
+) -> None:
     text = "It is noon. " * (300 if parameters.get("truncate") else 1)
     error = refused(worker, TRANSLATE, text, parameters)
     assert error.param is not None and error.param.endswith(param), error
     assert says in error.message
 
 
-def test_a_text_is_cut_only_where_it_was_asked_for(worker: Worker) -> None:
+def test_a_text_is_truncated_only_on_request(worker: Worker) -> None:
     text = "It is noon. " * 300
     right = ended(worker, TRANSLATE, text, {**TO_GERMAN, "truncate": "right"})
     assert right.status == "succeeded"
@@ -213,8 +215,8 @@ def test_a_text_is_cut_only_where_it_was_asked_for(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "漢" * 100_000, ". " * 50_000], ids=["letters", "signs", "dots"])
-def test_a_text_without_end_holds_up_nobody(worker: Worker, text: str) -> None:
-    """It may be translated or refused, and it may take its time; another job is answered meanwhile."""
+def test_a_huge_text_does_not_block_other_jobs(worker: Worker, text: str) -> None:
+    """Whether it is translated or refused, and however long it takes, another job is answered meanwhile."""
     monster = worker.submit(TRANSLATE, text, TO_GERMAN, task="translate", timeout_s=20)
     assert translated(worker, "It is noon.")
     job = worker.ended(monster, timeout_s=60)

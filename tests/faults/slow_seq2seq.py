@@ -1,4 +1,4 @@
-"""A real seq2seq worker that takes its time for each step, so that a fault test can find it in the middle of a text."""
+"""A real seq2seq worker with slow decode steps, so that a fault test can catch it in the middle of a text."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ STEP_S = "FAULT_STEP_S"
 
 
 class SlowCache:
-    """The real cache, some time later."""
+    """The real cache with a delay before each step."""
 
     def __init__(self, cache: Cache, step_s: float) -> None:
         self._cache = cache
@@ -32,13 +32,13 @@ class SlowCache:
         return getattr(self._cache, name)
 
     def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
-        """Wait, then write."""
+        """Wait, then decode."""
         time.sleep(self._step_s)
         return self._cache.step(slots, token_ids)
 
 
 def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[Seq2SeqModel]:
-    """Load a model that is slow."""
+    """Load a model with a slow cache."""
     model = open_model(package, settings)
     model.warm_up()
     slow: Any = SlowCache(model.cache, float(os.environ[STEP_S]))

@@ -1,4 +1,4 @@
-"""A long text in chunks whose worker is killed, frozen or told to leave: it comes back whole, and in order."""
+"""A worker is killed, frozen or terminated in the middle of a long text, and the text is still translated whole."""
 
 import json
 import signal
@@ -20,11 +20,11 @@ SENTENCES = [f"I have {number} apples." for number in range(2, NUM_SENTENCES + 2
 GAPS = [" ", "\n", "\n\n", "  "]
 TEXT = "".join(sentence + GAPS[number % len(GAPS)] for number, sentence in enumerate(SENTENCES))
 PARAMETERS = {"tgt_lang": "fr", "generate_parameters": {"max_new_tokens": 24}}
-BEGUN = 20
-"""Sentences that are done when the worker is lost."""
+MIN_TRANSLATED = 20
+"""Sentences that are translated when the worker is lost."""
 
 
-class RewritingFleet(WritingFleet):
+class TranslatingFleet(WritingFleet):
     """Slow translators and a gateway."""
 
     program = "tests.faults.slow_seq2seq"
@@ -35,20 +35,20 @@ class RewritingFleet(WritingFleet):
         self.environment |= {STEP_S: "0.03", "TRIPTYCH_MAX_ROWS": "4"}
 
     def work(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
-        """Return the task and the request of a job on a text."""
+        """Return the task and the request of a job."""
         return "translate", {"inputs": text, "parameters": PARAMETERS}
 
 
 @pytest.fixture(scope="module")
-def rewriting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewritingFleet]:
-    with RewritingFleet.running(tmp_path_factory.mktemp("rewriting")) as fleet:
+def translating_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranslatingFleet]:
+    with TranslatingFleet.running(tmp_path_factory.mktemp("rewriting")) as fleet:
         yield fleet
 
 
 @pytest.fixture
-def fleet(rewriting_stack: RewritingFleet) -> Iterator[RewritingFleet]:
-    yield rewriting_stack
-    rewriting_stack.clear()
+def fleet(translating_stack: TranslatingFleet) -> Iterator[TranslatingFleet]:
+    yield translating_stack
+    translating_stack.clear()
 
 
 def kill(worker: Worker) -> None:
@@ -59,7 +59,7 @@ def freeze(worker: Worker) -> None:
     worker.signal(signal.SIGSTOP)
 
 
-def tell_to_leave(worker: Worker) -> None:
+def terminate(worker: Worker) -> None:
     worker.signal(signal.SIGTERM)
     assert worker.process.wait(PATIENCE_S) == 0, worker.log()[-2000:]
 
@@ -70,9 +70,9 @@ def post(url: str, body: dict[str, Any]) -> Any:
     return answer.json()
 
 
-@pytest.mark.parametrize("lose", [kill, freeze, tell_to_leave])
-def test_a_text_whose_worker_is_lost_half_way_comes_back_whole(
-    fleet: RewritingFleet, lose: Callable[[Worker], None]
+@pytest.mark.parametrize("lose", [kill, freeze, terminate])
+def test_a_text_whose_worker_is_lost_half_way_is_translated_whole(
+    fleet: TranslatingFleet, lose: Callable[[Worker], None]
 ) -> None:
     gateway, (lost,) = fleet.start()
     body = {"task": "translate", "model": MODEL, "inputs": TEXT, "parameters": PARAMETERS, "stream": True}
@@ -81,23 +81,23 @@ def test_a_text_whose_worker_is_lost_half_way_comes_back_whole(
 
     def half_way() -> bool:
         progress = fleet.job(job_id)
-        assert not progress.finished, "it was too quick to be lost"
-        return progress.progress_done >= BEGUN
+        assert not progress.finished, "the job was done before the worker could be lost"
+        return progress.progress_done >= MIN_TRANSLATED
 
-    wait_until(half_way, "the text is not translated")
+    wait_until(half_way, "half of the text is not translated")
     assert fleet.job(job_id).progress_total == NUM_SENTENCES
-    heir = fleet.start_worker()
+    successor = fleet.start_worker()
     lose(lost)
     client.end()
     (job,) = fleet.assert_each_ended_once([job_id]).values()
-    assert (job.status, job.attempt, job.crashes) == ("succeeded", 2, int(lose is not tell_to_leave))
+    assert (job.status, job.attempt, job.crashes) == ("succeeded", 2, int(lose is not terminate))
     assert (job.progress_done, job.progress_total) == (NUM_SENTENCES, NUM_SENTENCES)
 
     one_by_one = post(f"{gateway.url}/v1/translate", {"inputs": SENTENCES, "model": MODEL, "parameters": PARAMETERS})
     answers = [answer["translation_text"] for answer in one_by_one]
     whole = "".join(answer + GAPS[number % len(GAPS)] for number, answer in enumerate(answers))
     assert client.attempts == [1, 2]
-    assert client.told(2) == [whole], "what the second attempt tells is whole by itself"
+    assert client.told(2) == [whole], "the second attempt streams the whole text again"
     assert whole.startswith(client.told(1)[0]) and len(client.told(1)[0]) > len(whole) / 10
     assert json.loads(job.output or b"")["translation_text"] == whole
-    assert heir.alive()
+    assert successor.alive()

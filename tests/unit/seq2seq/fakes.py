@@ -1,4 +1,4 @@
-"""An encoder-decoder without a graph, whose answers can be known beforehand: it writes what it reads, in capitals."""
+"""An encoder-decoder without a graph and with predictable answers: it repeats what it reads, in capitals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def tokenizer(template: str = "$A </s>") -> Tokenizer:
     return made
 
 
-def loud(token_id: int) -> int:
+def uppercase(token_id: int) -> int:
     """Return the token of a character in capitals."""
     if token_id < len(SPECIALS):
         return token_id
@@ -46,9 +46,9 @@ def loud(token_id: int) -> int:
 
 
 class EchoCache:
-    """Writes what is between the special tokens of a source, in capitals, or only the first letter of each word.
+    """Generates the source without special tokens, in capitals; with ``initials`` the first letter of each word.
 
-    Second to the right token comes the one with the next number.
+    The second most likely token is always the one with the next id.
     """
 
     vocabulary = VOCABULARY
@@ -62,7 +62,7 @@ class EchoCache:
         self.held: dict[int, list[int]] = {}
         self.sources: dict[int, list[int]] = {}
         self.read: list[list[int]] = []
-        """All sources that were read."""
+        """All sources so far."""
 
     @property
     def tokens_held(self) -> int:
@@ -82,7 +82,7 @@ class EchoCache:
         self.sources |= dict.fromkeys(slots, answer)
 
     def prefill(self, slot: int, token_ids: Any) -> Floats:
-        raise AssertionError("prefixes are read token by token")
+        raise AssertionError("the tokens that a decoder starts with are decoded one by one")
 
     def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
         logits = np.zeros((len(slots), VOCABULARY), np.float32)
@@ -105,7 +105,7 @@ class EchoCache:
     def _answer(self, source_ids: list[int]) -> list[int]:
         text = [token for token in source_ids if token >= len(SPECIALS)]
         if not self.initials:
-            return [loud(token) for token in text]
+            return [uppercase(token) for token in text]
         words = "".join(CHARACTERS[token - len(SPECIALS)] for token in text).split()
         return [_NUMBER[word[0].upper()] for word in words if word[0].isalpha()]
 
@@ -119,11 +119,11 @@ def manifest(task: Task, **tables: Any) -> Manifest:
 
 
 def echo(task: Task, cache: EchoCache | None = None, *, template: str = "$A </s>", **tables: Any) -> Seq2SeqModel:
-    """Return a model of that task over such a cache."""
+    """Return a model for a task over an `EchoCache`."""
     return Seq2SeqModel(manifest(task, **tables), tokenizer(template), cache or EchoCache())
 
 
-class Desk:
+class JobRunner:
     """Runs jobs on one engine."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class Desk:
         self.usage = Usage(0, 0, 0, 0)
 
     def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
-        """Return the output of one job, as JSON has it."""
+        """Run one job; return its output as decoded JSON."""
         self.attempt = make_attempt()
         request = msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream})
         answer = PIPELINES[model.task](model, "job", request, DecodingWork(self.engine, self.attempt))
@@ -141,11 +141,11 @@ class Desk:
         return msgspec.json.decode(answer.output)
 
     @property
-    def told(self) -> list[TextDelta]:
-        """What the last job told."""
+    def deltas(self) -> list[TextDelta]:
+        """What the last job streamed."""
         return self.listener.pieces(self.attempt)
 
-    def told_text(self, index: int = 0, sequence: int = 0) -> str:
-        pieces = [piece for piece in self.told if (piece.input, piece.sequence) == (index, sequence)]
-        assert [piece.finish_reason is not None for piece in pieces] == [*[False] * (len(pieces) - 1), True]
-        return "".join(piece.text for piece in pieces)
+    def streamed_text(self, index: int = 0, sequence: int = 0) -> str:
+        deltas = [delta for delta in self.deltas if (delta.input, delta.sequence) == (index, sequence)]
+        assert [delta.finish_reason is not None for delta in deltas] == [*[False] * (len(deltas) - 1), True]
+        return "".join(delta.text for delta in deltas)

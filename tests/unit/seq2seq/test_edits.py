@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  (characters that look like others are meant)
-"""What was corrected, as places of the input."""
+"""The edits between a text and its correction."""
 
 import time
 
@@ -16,7 +16,7 @@ SENTENCES = st.text(alphabet="ab .,'’é你\n", max_size=40) | st.text(max_size
 
 @settings(derandomize=True, deadline=None)
 @given(SENTENCES, SENTENCES)
-def test_edits_make_the_one_text_of_the_other(before: str, after: str) -> None:
+def test_edits_turn_one_text_into_the_other(before: str, after: str) -> None:
     edits = edits_between(before, after)
     assert applied(before, edits) == after
     assert (edits == []) is (before == after)
@@ -39,18 +39,18 @@ def test_edits_make_the_one_text_of_the_other(before: str, after: str) -> None:
         ("alot", "a lot", [Edit(0, 4, ["a lot"])]),
     ],
 )
-def test_edits_are_what_an_editor_would_mark(before: str, after: str, expected: list[Edit]) -> None:
+def test_edits_cover_whole_words(before: str, after: str, expected: list[Edit]) -> None:
     assert applied(before, edits_between(before, after)) == after
     if before != "Hello ,you":
         assert edits_between(before, after) == expected
 
 
-def test_offsets_are_those_of_the_input() -> None:
+def test_offsets_count_from_the_start_of_the_input() -> None:
     assert edits_between("teh", "the", offset=100) == [Edit(100, 3, ["the"])]
 
 
 @pytest.mark.parametrize("unit", ["a ", "你", "the cat ", "😀"])
-def test_a_long_chunk_of_the_same_words_is_compared_in_linear_time(unit: str) -> None:
+def test_comparing_a_long_chunk_of_equal_words_takes_linear_time(unit: str) -> None:
     def cost(size: int) -> float:
         before = unit * (5 * size)
         after = unit * (2 * size) + "b " + unit * size + "c " + unit * (2 * size)

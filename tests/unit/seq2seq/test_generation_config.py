@@ -1,4 +1,4 @@
-"""What a request says about writing, put together with the package's defaults."""
+"""The parameters of a request over the defaults of a package."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def resolved(
     return resolve_generation_config(GenerationParameters(**parameters), model, conditioning or Conditioning(), "job")
 
 
-def test_the_package_says_what_the_request_leaves_open() -> None:
+def test_the_package_has_the_defaults() -> None:
     made = resolved(NEWS)
     assert made.beams == Beams(4, 1, 2.0, early_stopping=True)
     assert made.lengths.max_new_tokens(1000) == 141, "its start token is one of the 142"
@@ -39,7 +39,7 @@ def test_the_package_says_what_the_request_leaves_open() -> None:
     assert constraints.bad_words == ((10, 11),)
 
 
-def test_the_request_overrules_the_package() -> None:
+def test_the_request_overrides_the_package() -> None:
     made = resolved(
         NEWS, num_beams=2, num_return_sequences=2, length_penalty=0.5, early_stopping="never", min_new_tokens=3,
         max_length=20, no_repeat_ngram_size=0, forced_bos_token_id=6, forced_eos_token_id=[1, 2], suppress_tokens=[],
@@ -67,11 +67,13 @@ def test_the_request_overrules_the_package() -> None:
         ({}, None, 199),
     ],
 )
-def test_lengths(parameters: dict[str, int], estimate: int | None, expected: int) -> None:
+def test_max_new_tokens_without_a_package_default(
+    parameters: dict[str, int], estimate: int | None, expected: int
+) -> None:
     assert resolved(**parameters).lengths.max_new_tokens(estimate) == expected
 
 
-def test_a_package_that_wants_long_answers_gets_them_unless_the_request_says_no() -> None:
+def test_the_minimum_length_of_a_package_is_above_the_estimate_but_below_the_request() -> None:
     assert resolved(NEWS).lengths.max_new_tokens(10) == 55
     assert resolved(NEWS, max_new_tokens=5).lengths.max_new_tokens(10) == 5
 
@@ -93,7 +95,7 @@ def test_a_package_that_wants_long_answers_gets_them_unless_the_request_says_no(
         ({"begin_suppress_tokens": list(range(VOCABULARY))}, "No token is left", "suppress_tokens"),
     ],
 )
-def test_what_the_model_can_not_do_is_refused(parameters: dict[str, Any], words: str, param: str) -> None:
+def test_parameters_beyond_the_model_are_refused(parameters: dict[str, Any], words: str, param: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as refusal:
         resolved(**parameters)
     assert refusal.value.param == f"parameters.generate_parameters.{param}"
@@ -106,13 +108,13 @@ def test_what_the_model_can_not_do_is_refused(parameters: dict[str, Any], words:
         ({"stop": "x"}, "set num_beams to 1"),
     ],
 )
-def test_what_contradicts_the_package_is_refused(parameters: dict[str, Any], words: str) -> None:
+def test_parameters_that_contradict_the_package_are_refused(parameters: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         resolved(NEWS, **parameters)
     assert resolved(NEWS, num_beams=1, stop="x").stop_strings == ("x",)
 
 
-def test_drawing_takes_the_place_of_the_packages_beams() -> None:
+def test_sampling_replaces_a_beam_search_of_the_package() -> None:
     for parameters in ({"do_sample": True}, {"temperature": 0.7}, {"top_p": 0.9}):
         made = resolved(NEWS, num_return_sequences=3, **parameters)
         assert made.beams is None and made.sampling.do_sample
@@ -124,13 +126,13 @@ def test_drawing_takes_the_place_of_the_packages_beams() -> None:
     assert resolved(drawing, num_beams=3).beams == Beams(3) and not resolved(drawing, num_beams=3).sampling.do_sample
 
 
-def test_bad_words_are_forbidden_with_a_space_before_them_too() -> None:
+def test_bad_words_are_forbidden_with_and_without_a_space_before_them() -> None:
     words = resolved(NEWS, bad_words=["ab"]).sampling.constraints.bad_words
     a, b, space = (tokenizer().token_to_id(text) for text in "ab ")
     assert words == ((10, 11), (a, b), (space, a, b))
 
 
-def test_the_target_language_is_the_first_token() -> None:
+def test_the_target_language_is_the_start_token_or_the_first_token() -> None:
     conditioning = Conditioning(forced_bos_token_id=FR)
     assert resolved(conditioning=conditioning).sampling.constraints.forced_bos_token_id == FR
     assert resolved(conditioning=conditioning, forced_bos_token_id=FR).sampling.constraints.forced_bos_token_id == FR
@@ -139,7 +141,7 @@ def test_the_target_language_is_the_first_token() -> None:
     assert resolved(conditioning=Conditioning(decoder_start_token_id=FR)).decoder_input_ids.tolist() == [FR]
 
 
-def test_a_package_whose_beams_have_no_room_is_refused() -> None:
+def test_a_package_with_more_beams_than_the_cache_holds_is_refused() -> None:
     with pytest.raises(PackageError, match="TRIPTYCH_MAX_ROWS"):
         echo("summarize", EchoCache(max_slots=3), generation=NEWS)
     crowded = EchoCache(max_slots=8)

@@ -1,4 +1,4 @@
-"""Answers to chunks, told in order however they come."""
+"""Answers to chunks are joined and streamed in order, however they arrive."""
 
 import random
 
@@ -25,19 +25,21 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_told_is_the_text_in_whatever_order_answers_grow(options: PostprocessOptions, seed: int) -> None:
+def test_streamed_deltas_add_up_to_the_text_in_whatever_order_chunks_arrive(
+    options: PostprocessOptions, seed: int
+) -> None:
     draw = random.Random(seed)
     joiner = StreamJoiner({0: PLAN}, options, {0: 5})
     left = [[(character, None) for character in text] + [("", reason)] for text, reason in ANSWERS]
-    told: list[TextDelta] = []
+    deltas: list[TextDelta] = []
     while any(left):
-        chunk = draw.choice([number for number, pieces in enumerate(left) if pieces])
+        chunk = draw.choice([number for number, remaining in enumerate(left) if remaining])
         text, reason = left[chunk].pop(0)
-        told += joiner.transform(request([0], 9, part=5 + chunk), TextDelta(text=text, finish_reason=reason))  # type: ignore[arg-type]
+        deltas += joiner.transform(request([0], 9, part=5 + chunk), TextDelta(text=text, finish_reason=reason))  # type: ignore[arg-type]
     expected = join_answers(PLAN, options, ANSWERS)
-    assert "".join(piece.text for piece in told) == expected.text
-    assert [piece.finish_reason for piece in told if piece.finish_reason] == [expected.finish_reason] == ["length"]
-    assert told[-1].finish_reason and all(piece.text for piece in told[:-1])
+    assert "".join(delta.text for delta in deltas) == expected.text
+    assert [delta.finish_reason for delta in deltas if delta.finish_reason] == [expected.finish_reason] == ["length"]
+    assert deltas[-1].finish_reason and all(delta.text for delta in deltas[:-1])
 
 
 @pytest.mark.parametrize(
@@ -49,11 +51,11 @@ def test_what_is_told_is_the_text_in_whatever_order_answers_grow(options: Postpr
         (PostprocessOptions(strip=True, escape_html=True), "<one &amp; 1-two .>"),
     ],
 )
-def test_how_answers_take_the_place_of_chunks(options: PostprocessOptions, expected: str) -> None:
+def test_postprocessing_of_joined_answers(options: PostprocessOptions, expected: str) -> None:
     assert join_answers(PLAN, options, ANSWERS).text == expected
 
 
-def test_nothing_is_told_behind_a_stop_text() -> None:
+def test_nothing_is_streamed_after_a_stop_string() -> None:
     joiner = StreamJoiner({0: PLAN}, PostprocessOptions())
     assert joiner.transform(request([0], 9, part=1), TextDelta(text="two", finish_reason="eos_token")) == []
     assert joiner.transform(request([0], 9), TextDelta(text="one", finish_reason="stop_sequence")) == [
@@ -62,8 +64,8 @@ def test_nothing_is_told_behind_a_stop_text() -> None:
     assert joiner.transform(request([0], 9, part=2), TextDelta(text="x", finish_reason="eos_token")) == []
 
 
-def test_sequences_are_woven_apart() -> None:
+def test_sequences_are_joined_separately() -> None:
     joiner = StreamJoiner({0: PLAN, 3: ChunkPlan(("x",), ("", ""))}, PostprocessOptions())
     for sequence in (0, 1):
-        told = joiner.transform(request([0], 9, input=3), TextDelta(input=3, sequence=sequence, text=f"{sequence}"))
-        assert told == [TextDelta(input=3, sequence=sequence, text=f"{sequence}")]
+        deltas = joiner.transform(request([0], 9, input=3), TextDelta(input=3, sequence=sequence, text=f"{sequence}"))
+        assert deltas == [TextDelta(input=3, sequence=sequence, text=f"{sequence}")]

@@ -1,4 +1,4 @@
-"""What clients call languages, what models call them, and what a model is told."""
+"""Language codes of clients and models, and how a model gets its languages."""
 
 from collections.abc import Sequence
 
@@ -86,25 +86,25 @@ def test_a_language_has_many_names(codes: Sequence[str], said: str, expected: st
         (NLLB, "🙂"),
     ],
 )
-def test_a_language_that_the_model_lacks_is_refused_with_those_that_it_has(codes: Sequence[str], said: str) -> None:
+def test_an_unknown_language_is_refused_with_a_list_of_known_ones(codes: Sequence[str], said: str) -> None:
     with pytest.raises(InvalidRequest, match=r"it has .*\bde, ") as refusal:
         LanguageSet(codes, "target").find(said, "parameters.tgt_lang")
     assert refusal.value.param == "parameters.tgt_lang"
 
 
-def test_many_languages_are_not_all_listed() -> None:
+def test_error_messages_list_the_first_of_many_languages() -> None:
     codes = sorted({known.code for known in LANGUAGES.values()})
     with pytest.raises(InvalidRequest, match=rf"and {len(codes) - 40} more: see /v1/models") as refusal:
         LanguageSet(codes, "source").find("tlh", "x")
     assert len(str(refusal.value)) < 400
 
 
-def test_every_code_that_clients_are_told_is_understood() -> None:
+def test_every_public_code_is_accepted_in_a_request() -> None:
     for codes in (NLLB, MBART, MARIAN):
         languages = LanguageSet(codes, "source")
-        told = languages.names()
-        assert len(told) == len(codes)
-        assert sorted(languages.find(code, "x") for code in told) == sorted(codes)
+        names = languages.names()
+        assert len(names) == len(codes)
+        assert sorted(languages.find(code, "x") for code in names) == sorted(codes)
     assert LanguageSet(NLLB, "source").names()["zh-Hant"] == "Chinese (traditional)"
     assert LanguageSet(NLLB, "source").names()["zh"] == "Chinese"
     assert LanguageSet(MARIAN, "source").names() == {
@@ -113,13 +113,13 @@ def test_every_code_that_clients_are_told_is_understood() -> None:
     }  # fmt: skip
 
 
-def test_the_table_is_sound() -> None:
+def test_the_table_of_languages_is_consistent() -> None:
     rows = {known.code: known for known in LANGUAGES.values()}
     assert len(rows) > 200 and len({known.name for known in rows.values()}) == len(rows)
     assert all(code == code.lower() and 2 <= len(code) <= 3 for code in LANGUAGES)
 
 
-def test_scripts_make_two_languages_of_one() -> None:
+def test_different_scripts_are_different_languages() -> None:
     assert same_language("en", "eng_Latn") and same_language("zh", "zho_Hans")
     assert not same_language("zho_Hans", "zho_Hant") and not same_language("pt", "pt_BR")
 
@@ -153,7 +153,7 @@ WORDS = PromptDirections({("en", "de"): "to German: ", ("en", "fr"): "to French:
         (SingleDirection(Translate()), None, None, Conditioning()),
     ],
 )
-def test_a_model_is_told_its_languages_in_its_own_way(
+def test_each_kind_of_model_gets_its_languages_as_tokens_or_prompt(
     directions: Directions, source: str | None, target: str | None, expected: Conditioning
 ) -> None:
     assert directions.conditioning(source, target, has_forced_bos=False) == expected
@@ -177,7 +177,7 @@ def test_a_model_is_told_its_languages_in_its_own_way(
         (SingleDirection(Translate()), "en", None, "leave out src_lang", "src_lang"),
     ],
 )
-def test_ways_that_a_model_does_not_have_are_refused(
+def test_unknown_directions_are_refused(
     directions: Directions, source: str | None, target: str | None, words: str, param: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=words) as refusal:
@@ -185,5 +185,5 @@ def test_ways_that_a_model_does_not_have_are_refused(
     assert refusal.value.param == f"parameters.{param}"
 
 
-def test_a_client_may_name_the_first_token_itself() -> None:
+def test_forced_bos_token_id_replaces_the_target_language() -> None:
     assert MANY.conditioning("de", None, has_forced_bos=True) == Conditioning(src_lang_token_id=5)

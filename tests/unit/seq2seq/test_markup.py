@@ -1,4 +1,4 @@
-"""HTML: tags stay where they are, byte for byte, and text alone is rewritten."""
+"""HTML: markup is kept byte for byte, and only texts are rewritten."""
 
 import time
 from collections.abc import Sequence
@@ -44,14 +44,14 @@ def characters(texts: Sequence[str]) -> list[int]:
         ("I <3 you & me </ 3", ["I <3 you & me </ 3"]),
     ],
 )
-def test_texts_are_told_from_markup(document: str, expected: list[str]) -> None:
+def test_texts_and_markup_are_separated(document: str, expected: list[str]) -> None:
     assert "".join(segment.text for segment in segments(document)) == document
     assert texts(document) == expected
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(alphabet="<>/!-'\"ab =&;", max_size=40))
-def test_whatever_is_no_text_comes_back_as_it_was(document: str) -> None:
+def test_markup_comes_back_byte_for_byte(document: str) -> None:
     found = segments(document)
     assert "".join(segment.text for segment in found) == document
     options = PostprocessOptions(strip=True, escape_html=True)
@@ -65,10 +65,10 @@ def test_whatever_is_no_text_comes_back_as_it_was(document: str) -> None:
         for text in kept:
             assert text in same[position:]
             position = same.index(text, position) + len(text)
-        assert unescaped(same) == unescaped("".join(segment.text for segment in found)), "and texts mean the same"
+        assert unescaped(same) == unescaped("".join(segment.text for segment in found)), "only entities change"
 
 
-def test_an_answer_is_written_as_text() -> None:
+def test_an_answer_is_escaped() -> None:
     plan = plan_sentences(["<b>Q&amp;A</b>&nbsp;x"], html=True, max_tokens=9, count_tokens=characters)[0]
     assert plan.chunks == ("Q&A", "x")
     answers = [ChunkAnswer("<i>&", "eos_token"), ChunkAnswer("y", "eos_token")]

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  (characters that look like others are meant)
-"""Where sentences end, and that nothing of a text is lost on the way to chunks."""
+"""Splitting texts into sentences, parts and chunks, without losing anything."""
 
 import time
 from itertools import pairwise
@@ -40,7 +40,7 @@ def characters(texts: object) -> list[int]:
     return [len(text) for text in texts]  # type: ignore[attr-defined]
 
 
-def put_together(plan: ChunkPlan) -> str:
+def concatenated(plan: ChunkPlan) -> str:
     return "".join(gap + chunk for gap, chunk in zip(plan.separators, [*plan.chunks, ""], strict=True))
 
 
@@ -72,7 +72,7 @@ def put_together(plan: ChunkPlan) -> str:
         (" ", []),
     ],
 )
-def test_sentences_end_where_readers_say(text: str, expected: list[str]) -> None:
+def test_sentence_ends(text: str, expected: list[str]) -> None:
     parts = split_sentences(text)
     assert "".join(parts) == text
     assert [part for part in parts if not part.isspace()] == expected
@@ -85,7 +85,7 @@ def test_nothing_of_a_text_is_lost(text: str) -> None:
     assert "".join(parts) == text and all(parts)
     assert all(part.isspace() or part == part.strip() for part in parts)
     plan = plan_sentences([text], html=False, max_tokens=7, count_tokens=characters)[0]
-    assert put_together(plan) == text
+    assert concatenated(plan) == text
     assert all(chunk == chunk.strip() and 0 < len(chunk) <= 7 for chunk in plan.chunks)
 
 
@@ -104,7 +104,7 @@ def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     assert cost(320_000) < max(0.5, 40 * min(cost(40_000) for _ in range(3)))
 
 
-def test_a_long_sentence_is_cut_at_clauses_else_words_else_characters() -> None:
+def test_a_long_sentence_is_split_at_clauses_else_words_else_characters() -> None:
     text = "first of all, a clause; " + "one two three four " + "x" * 25
     parts = split_to_fit([text], 14, characters)[0]
     assert "".join(part.text for part in parts) == text
@@ -118,13 +118,13 @@ def test_one_character_that_does_not_fit_is_refused() -> None:
         split_to_fit(["\ufdfa"], 3, lambda texts: [18 * len(text) for text in texts])
 
 
-def test_chunks_are_limited() -> None:
+def test_too_many_chunks_are_refused() -> None:
     check_num_chunks(MAX_CHUNKS)
     with pytest.raises(InvalidRequest, match=str(MAX_CHUNKS)):
         plan_sentences(["a.\n" * (MAX_CHUNKS + 1)], html=False, max_tokens=9, count_tokens=characters)
 
 
-def test_what_has_no_words_is_left_as_it_is() -> None:
+def test_text_without_words_is_a_separator() -> None:
     plan = plan_sentences(["* * *\nHello.\n--- :-) 😀"], html=False, max_tokens=9, count_tokens=characters)[0]
     assert plan == ChunkPlan(("Hello.",), ("* * *\n", "\n--- :-) 😀"))
     nothing = plan_sentences(["ab"], html=False, max_tokens=9, count_tokens=lambda texts: [0 for _ in texts])[0]
@@ -142,6 +142,6 @@ def test_chunks_to_summarise_overlap_by_a_sentence() -> None:
     assert len(found) == 60
 
 
-def test_sentences_too_long_to_be_shared_are_not() -> None:
+def test_long_sentences_do_not_overlap() -> None:
     chunks = overlapping_chunks("A" * 50 + ". " + "B" * 50 + ". " + "C" * 50 + ".", 60, characters)
     assert [chunk[0] for chunk in chunks] == ["A", "B", "C"]
