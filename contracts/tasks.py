@@ -22,8 +22,7 @@ from contracts.seq2seq import (
     TranslateParameters,
 )
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
-
-Family = Literal["encoder", "decoder", "seq2seq"]
+from contracts.task_names import Family
 
 
 class TextPair(Shape, frozen=True):

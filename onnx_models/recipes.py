@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from contracts.model_package.manifest import Pooling, PositiveInt, Task
+from contracts.model_package.table import PositiveInt
+from contracts.model_package.tasks import Pooling
+from contracts.task_names import TaskName
 from onnx_models.errors import ExportError
 
 RECIPES = Path(__file__).with_name("recipes.toml")
@@ -22,7 +24,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     """Name of the recipe and of the package."""
-    task: Task
+    task: TaskName
     model: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
     """Hub id: owner/name."""
     revision: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{7,40}$")]

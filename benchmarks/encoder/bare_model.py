@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from contracts.model_package.package import load_package
+from contracts.model_package.tasks import EmbedTask
 from contracts.settings import StoreSettings
 from contracts.tasks import EmbedParameters
 from workers.encoder.embed import shape_vectors
@@ -57,8 +58,7 @@ class BareModel:
         return BareRun(self._shaped(pooled), elapsed_s, sum(row.num_tokens for row in rows))
 
     def _shaped(self, pooled: Sequence[np.ndarray | None]) -> Floats:
-        embed = self.model.manifest.embed
-        assert embed is not None, "the benchmark's model embeds"
+        embed = self.model.manifest.task_as(EmbedTask).embed
         return shape_vectors(np.stack([vector for vector in pooled if vector is not None]), EmbedParameters(), embed)
 
 

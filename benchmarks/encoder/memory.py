@@ -29,7 +29,7 @@ def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
         stack.wait_until_known(port, list(starters))
         for name, package in starters.items():
             body = {"model": name, "parameters": {"truncate": "right"}}
-            task = load_package(package).manifest.task
+            task = load_package(package).manifest.task.name
             drive(port, [post(f"/v1/{task}", {**body, "inputs": text}) for text in texts], CLIENTS_OF_ONE)
         figures.insert(1, _worker(f"{len(starters)} starter models", list(starters.values())))
     return figures

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.generation.jobs import Job
 from benchmarks.seq2seq.jobs import NEW_TOKENS, SOURCE_TOKENS
+from contracts.model_package.graphs import GeneratorGraph
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from workers.runtime.decoding.caches.slots.buffer import SlotBuffer
@@ -34,8 +35,8 @@ class StaticBatches:
         settings = WorkerSettings(StoreSettings(), threads=available_cpus())
         graphs = open_graphs(package, device=settings.device, threads=settings.threads)
         self._encoder, self._decoder = graphs[_ENCODER], graphs[_DECODER]
-        generation = package.manifest.generation
-        assert generation is not None and generation.decoder_start_token_id is not None, "an encoder-decoder has both"
+        generation = package.manifest.graph_as(GeneratorGraph).generation
+        assert generation.decoder_start_token_id is not None, "the decoder of an encoder-decoder starts with it"
         self._start, self._end = generation.decoder_start_token_id, generation.eos_token_ids[0]
         self._own = self._allocate(NEW_TOKENS, of_source=False)
         self._of_source = self._allocate(SOURCE_TOKENS[1], of_source=True)

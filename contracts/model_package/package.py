@@ -14,13 +14,13 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from contracts.model_package import onnx_limits
+from contracts.model_package.document import manifest_from
 from contracts.model_package.files import PackageError, open_plain, sha256_of
-from contracts.model_package.manifest import MANIFEST, PIECES, Manifest, missing_tables
+from contracts.model_package.manifest import MANIFEST, PIECES, Manifest
 from contracts.model_package.onnx_header import read_header
 from contracts.model_package.signatures import signatures_of
 
@@ -151,15 +151,11 @@ def _parse(path: Path, data: bytes) -> Manifest:
         text = data.decode()
         if _LONG_KEY.search(text):
             raise ValueError("a key of more than 64 parts")
-        table: dict[str, Any] = tomllib.loads(text)
-        manifest = msgspec.convert(table, Manifest)
+        return manifest_from(tomllib.loads(text))
     except RecursionError as error:
         raise PackageError(f"{path}: values inside each other, too deep to be read") from error
     except ValueError as error:
         raise PackageError(f"{path}: {error}") from error
-    for name in missing_tables(manifest):
-        raise PackageError(f"{path}: task is {manifest.task!r}, so a table [{name}] is needed")
-    return manifest
 
 
 def _names(folder: Path) -> list[str]:

@@ -6,8 +6,11 @@ Names are those of optimum's exporter, and ours where it has none. ``{i}`` stand
 from collections.abc import Mapping
 
 from contracts.model_package.files import PackageError
-from contracts.model_package.manifest import GraphKind, Manifest, Pooling
+from contracts.model_package.graphs import EncoderDecoder, GraphKind
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.tasks import VectorTask
 from contracts.model_package.tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
+from contracts.task_names import TaskName
 
 MERGED_DECODER = "decoder_model_merged.onnx"
 """Has two branches over the same weights."""
@@ -19,17 +22,17 @@ _ENCODER_INPUTS: Mapping[GraphKind, tuple[tuple[Tensor, ...], tuple[Tensor, ...]
     "text-encoder": ((_IDS,), (_MASK, Tensor("token_type_ids", INT64, 2))),
     "image-encoder": ((_PIXELS,), ()),
 }
-_ENCODER_OUTPUTS: Mapping[GraphKind, Mapping[str, tuple[Tensor, ...]]] = {
+_ENCODER_OUTPUTS: Mapping[GraphKind, Mapping[TaskName, tuple[Tensor, ...]]] = {
     "text-encoder": {
         "embed": (Tensor("last_hidden_state", FLOAT, 3),),
         "classify": (Tensor("logits", FLOAT, 2),),
-        "entities": (Tensor("logits", FLOAT, 3),),
-        "answer": (Tensor("start_logits", FLOAT, 2), Tensor("end_logits", FLOAT, 2)),
-        "fill_mask": (Tensor("logits", FLOAT, 3),),
+        "token-classify": (Tensor("logits", FLOAT, 3),),
+        "question-answer": (Tensor("start_logits", FLOAT, 2), Tensor("end_logits", FLOAT, 2)),
+        "fill-mask": (Tensor("logits", FLOAT, 3),),
     },
     "image-encoder": {
-        "embed_image": (Tensor("last_hidden_state", FLOAT, 3),),
-        "classify_image": (Tensor("logits", FLOAT, 2),),
+        "embed-image": (Tensor("last_hidden_state", FLOAT, 3),),
+        "classify-image": (Tensor("logits", FLOAT, 2),),
     },
 }
 _POOLED_OUTPUTS: Mapping[GraphKind, tuple[Tensor, ...]] = {
@@ -56,13 +59,28 @@ _STATE = (Tensor("hidden", FLOAT_OR_HALF, 2), Tensor("cell", FLOAT_OR_HALF, 2))
 _NEXT_STATE = tuple(Tensor(f"new_{name}", dtypes, 2, follows=name) for name, dtypes, _, _ in _STATE)
 
 
-def outputs_of(graph: GraphKind, task: str, pooling: Pooling | None = None) -> tuple[str, ...]:
-    """Return the names of the outputs that the one graph of an encoder of texts or pictures has for a task."""
-    return tuple(tensor.name for tensor in _encoder_outputs(graph, task, pooling))
+def outputs_of(graph: GraphKind, task: TaskName, *, pooled: bool = False) -> tuple[str, ...]:
+    """Return the names of the outputs that the graph of an encoder has for a task.
+
+    Args:
+        graph: "text-encoder" or "image-encoder".
+        task: one of its tasks.
+        pooled: whether the graph returns one vector for each row, instead of one for each token or patch.
+    """
+    return tuple(tensor.name for tensor in _encoder_outputs(graph, task, pooled))
 
 
-def _encoder_outputs(graph: GraphKind, task: str, pooling: Pooling | None) -> tuple[Tensor, ...]:
-    return _POOLED_OUTPUTS[graph] if pooling == "none" else _ENCODER_OUTPUTS[graph][task]
+def encoder_outputs(manifest: Manifest) -> tuple[str, ...]:
+    """Return the names of the outputs of an encoder's graph."""
+    return outputs_of(manifest.graph.kind, manifest.task.name, pooled=_is_pooled(manifest))
+
+
+def _encoder_outputs(graph: GraphKind, task: TaskName, pooled: bool) -> tuple[Tensor, ...]:
+    return _POOLED_OUTPUTS[graph] if pooled else _ENCODER_OUTPUTS[graph][task]
+
+
+def _is_pooled(manifest: Manifest) -> bool:
+    return isinstance(manifest.task, VectorTask) and manifest.task.embed.pooling == "none"
 
 
 def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
@@ -71,15 +89,15 @@ def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
     Raises:
         PackageError: graphs of this kind can't do this task.
     """
-    if manifest.task in _ENCODER_OUTPUTS.get(manifest.graph, ()):
-        needed, optional = _ENCODER_INPUTS[manifest.graph]
-        pooling = manifest.embed.pooling if manifest.embed else None
-        return {"model.onnx": Signature(needed, optional, _encoder_outputs(manifest.graph, manifest.task, pooling))}
-    if manifest.graph == "encoder-decoder" and manifest.task in _SEQ2SEQ_INPUTS:
-        return _encoder_decoder(_SEQ2SEQ_INPUTS[manifest.task], bool(manifest.decoder and manifest.decoder.cross_cache))
-    if manifest.graph in _BY_GRAPH and manifest.task in _TASKS[manifest.graph]:
-        return _BY_GRAPH[manifest.graph]
-    raise PackageError(f"{manifest.name}: a graph of kind {manifest.graph!r} can't do the task {manifest.task!r}")
+    graph, kind, task = manifest.graph, manifest.graph.kind, manifest.task.name
+    if task in _ENCODER_OUTPUTS.get(kind, ()):
+        needed, optional = _ENCODER_INPUTS[kind]
+        return {"model.onnx": Signature(needed, optional, _encoder_outputs(kind, task, _is_pooled(manifest)))}
+    if isinstance(graph, EncoderDecoder) and task in _SEQ2SEQ_INPUTS:
+        return _encoder_decoder(_SEQ2SEQ_INPUTS[task], graph.decoder.cross_cache)
+    if kind in _BY_GRAPH and task in _TASKS[kind]:
+        return _BY_GRAPH[kind]
+    raise PackageError(f"{manifest.name}: a graph of kind {kind!r} can't do the task {task!r}")
 
 
 def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[str, Signature]:
@@ -93,13 +111,13 @@ def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[s
     }
 
 
-_SEQ2SEQ_INPUTS: Mapping[str, tuple[Tensor, ...]] = {
+_SEQ2SEQ_INPUTS: Mapping[TaskName, tuple[Tensor, ...]] = {
     **dict.fromkeys(("translate", "summarize", "denoise", "text2text"), (_IDS, _MASK)),
     "transcribe": (Tensor("input_features", FLOAT, 3),),
     "caption": (Tensor("pixel_values", FLOAT, 4),),
 }
-_TASKS: Mapping[GraphKind, tuple[str, ...]] = {
-    "image-text": ("zero_shot_image",),
+_TASKS: Mapping[GraphKind, tuple[TaskName, ...]] = {
+    "image-text": ("zero-shot-image",),
     "decoder-slots": ("generate",),
     "decoder-concat": ("generate",),
     "decoder-memory": ("generate",),
@@ -107,7 +125,7 @@ _TASKS: Mapping[GraphKind, tuple[str, ...]] = {
     "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
     "recurrent": ("translate", "denoise", "text2text"),
     "text-autoencoder": ("denoise",),
-    "image-autoencoder": ("denoise_image",),
+    "image-autoencoder": ("denoise-image",),
 }
 _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
     "image-text": {"model.onnx": Signature((_IDS, _PIXELS), (_MASK,), (Tensor("logits_per_image", FLOAT, 2),))},

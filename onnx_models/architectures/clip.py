@@ -51,6 +51,6 @@ class ImageTower(CLIPVisionModelOnnxConfig):
 
 
 def tower_config(model: Any, task: str) -> TextTower | ImageTower:
-    """Return how a loaded tower is exported for ``embed`` or ``embed_image``."""
+    """Return how a loaded tower is exported for ``embed`` or ``embed-image``."""
     config = TextTower if task == "embed" else ImageTower
     return config(model.config, task="feature-extraction")

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from contracts.model_package.manifest import Batching, Image, Limits, Manifest
+from contracts.model_package.graphs import ImageAutoencoder as ImageAutoencoderGraph
+from contracts.model_package.manifest import Batching, Limits, Manifest
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import DenoiseImageTask, Image
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig
 from onnx_models.classic.requests import check_task, max_tokens
@@ -19,7 +21,7 @@ from onnx_models.verification.comparison import Comparison
 from onnx_models.verification.session import open_session
 
 Floats = NDArray[np.float32]
-_TASKS = ("denoise_image",)
+_TASKS = ("denoise-image",)
 _PIXELS = {0: "batch_size", 2: "height", 3: "width"}
 _OUTPUTS = {
     "reconstruction": _PIXELS,
@@ -48,11 +50,11 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="image-autoencoder",
+        graph=ImageAutoencoderGraph(),
+        task=DenoiseImageTask(image=Image(resize=[], mean=config.mean, std=config.std)),
         architecture=network.model_type,
         limits=Limits(max_tokens=limit),
         batching=Batching(max_batch_tokens=limit, max_padding=1.0),
-        image=Image(resize=[], mean=config.mean, std=config.std),
     )
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from contracts.model_package.graphs import TextAutoencoder as TextAutoencoderGraph
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import DenoiseTask
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.text_autoencoder import TextAutoencoder, TextAutoencoderConfig
 from onnx_models.classic.requests import check_task, max_tokens
@@ -48,7 +50,8 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="text-autoencoder",
+        graph=TextAutoencoderGraph(),
+        task=DenoiseTask(),
         architecture=network.model_type,
         limits=Limits(max_tokens=limit, max_new_tokens=limit),
     )

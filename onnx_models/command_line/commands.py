@@ -10,6 +10,7 @@ import sys
 
 import msgspec
 
+from contracts.model_package.document import document_of
 from contracts.model_package.manifest import Figures, Manifest
 from contracts.model_package.package import load_package
 from onnx_models.errors import ExportError
@@ -124,7 +125,7 @@ def show(options: argparse.Namespace) -> int:
     """Print a package's manifest, explained or as JSON."""
     package = load_package(store.resolve(options.package, options.folders))
     if options.json:
-        print(msgspec.json.encode(package.manifest).decode())
+        print(msgspec.json.encode(document_of(package.manifest)).decode())
     else:
         print("\n".join(described(package)))
     return 0
@@ -133,7 +134,7 @@ def show(options: argparse.Namespace) -> int:
 def add(options: argparse.Namespace) -> int:
     """Add a finished package."""
     package = store.add(options.where, options.output, sha256=options.sha256, force=options.force)
-    print(f"{package.path}: added; task {package.manifest.task}, source {package.manifest.source}")
+    print(f"{package.path}: added; task {package.manifest.task.name}, source {package.manifest.source}")
     return 0
 
 

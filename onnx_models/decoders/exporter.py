@@ -8,7 +8,9 @@ from pathlib import Path
 
 import onnx
 
-from contracts.model_package.manifest import Decoder, GraphKind, Limits, Manifest
+from contracts.model_package.graphs import Decoder, DecoderConcat, DecoderSlots, SlotDecoder
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.tasks import GenerateTask
 from onnx_models.decoders.concat import export_concat
 from onnx_models.decoders.metadata import max_tokens, write_chat_template
 from onnx_models.decoders.parity import compare
@@ -27,31 +29,31 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     """Write the graph, the tokenizer and, if the source has one, the chat template; see `exporters.Exporter`."""
     source, config = request.source, read_config(request.source)
     limit = max_tokens(config, request.max_tokens)
-    graph, reason = _graph(request, folder)
+    graph, reason = _write_graph(request, folder)
     write_chat_template(write_tokenizer(source, folder, decodes=True), folder)
     return manifest_of(
         request,
         folder,
         graph=graph,
+        task=GenerateTask(),
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
-        decoder=Decoder(vocabulary=_vocabulary(folder), attention="group_query" if graph == "decoder-slots" else None),
-        generation=generation_table(source),
         export={"no_slots": reason} if reason else {},
     )
 
 
-def _graph(request: ExportRequest, folder: Path) -> tuple[GraphKind, str]:
-    """Write the graph; return its kind, and why it is not the one with slots if that was wanted."""
-    reason = ""
+def _write_graph(request: ExportRequest, folder: Path) -> tuple[DecoderSlots | DecoderConcat, str]:
+    """Write the graph; return its tables, and why it has no slots if they were requested."""
+    generation, reason = generation_table(request.source), ""
     if request.cache == "slots":
         try:
             export_slots(request.source, folder, opset=request.opset)
-            return "decoder-slots", ""
+            decoder = SlotDecoder(vocabulary=_vocabulary(folder), attention="group_query")
+            return DecoderSlots(decoder=decoder, generation=generation), ""
         except NoSlotsError as error:
             reason = str(error)
     export_concat(request.source, folder, opset=request.opset)
-    return "decoder-concat", reason
+    return DecoderConcat(decoder=Decoder(vocabulary=_vocabulary(folder)), generation=generation), reason
 
 
 def _vocabulary(folder: Path) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from tokenizers import Tokenizer
 
+from contracts.model_package.graphs import DecoderConcat, DecoderGraph
 from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.reference import ReferenceDecoder
@@ -100,7 +101,7 @@ def play(runner: Runner, texts: Sequence[Text], join_steps: int = 1) -> list[Flo
 
 
 def _runner(package: ModelPackage) -> ConcatModel | SlotModel:
-    if package.manifest.graph == "decoder-concat":
+    if isinstance(package.manifest.graph, DecoderConcat):
         return ConcatModel(package, _NUM_ROWS)
     model = SlotModel(package, _NUM_ROWS, min(package.manifest.limits.max_tokens, _LONGEST_TOKENS))
     for buffer in model.buffers.values():
@@ -153,8 +154,7 @@ def _longest_prompt(package: ModelPackage) -> int:
 def _random_prompts(package: ModelPackage, reference: ReferenceDecoder) -> list[list[int]]:
     """Return prompts of random tokens; the last one leaves just the room for what is written."""
     longest, rng = _longest_prompt(package), np.random.default_rng(_SEED)
-    decoder = package.manifest.decoder
-    size = min(len(reference.tokenizer), decoder.vocabulary if decoder else 0)
+    size = min(len(reference.tokenizer), package.manifest.graph_as(DecoderGraph).decoder.vocabulary)
     return [rng.integers(0, size, min(length, longest)).tolist() for length in (*_LENGTHS, longest)]
 
 

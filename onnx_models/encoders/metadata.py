@@ -7,7 +7,7 @@ guesses how vectors are pooled.
 from pathlib import Path
 from typing import Any, Literal
 
-from contracts.model_package.manifest import Classify, Embed, Entities, FillMask, Pooling
+from contracts.model_package.tasks import Classify, Embed, FillMask, Pooling, TokenClassify
 from onnx_models.errors import ExportError
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import TOKENIZER, load_tokenizer
@@ -113,9 +113,9 @@ def classify_table(config: Any) -> Classify:
     return Classify(labels=[by_id[index] for index in range(len(by_id))], function_to_apply=function)
 
 
-def entities_table(config: Any) -> Entities:
+def token_classify_table(config: Any) -> TokenClassify:
     """Return token labels in the order of the logits. Raises as ``classify_table``."""
-    return Entities(labels=classify_table(config).labels)
+    return TokenClassify(labels=classify_table(config).labels)
 
 
 def fill_mask_table(source: Source) -> FillMask:

@@ -8,15 +8,17 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, cast, get_args
+from typing import Literal, Protocol, cast
 
-from contracts.model_package.manifest import Family, GraphKind, Manifest, Pooling, Precision, Task
+from contracts.model_package.graphs import GraphKind
+from contracts.model_package.manifest import Manifest, Precision
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import Pooling
+from contracts.task_names import Family, TaskName
 from onnx_models.exporting.sources import Source
 from onnx_models.verification.comparison import Comparison
 
-TASKS: tuple[Task, ...] = get_args(Task)
-_FAMILIES: dict[Task, Family] = {
+_FAMILIES: dict[TaskName, Family] = {
     "generate": "decoder",
     **dict.fromkeys(("translate", "summarize", "denoise", "text2text", "transcribe", "caption"), "seq2seq"),
 }
@@ -34,14 +36,16 @@ _BY_GRAPH: dict[GraphKind, str] = {
     "text-autoencoder": "onnx_models.classic.text_autoencoder",
     "image-autoencoder": "onnx_models.classic.image_autoencoder",
 }
-_BY_TASK: dict[Task, GraphKind] = {
-    **dict.fromkeys(("embed", "classify", "entities", "answer", "fill_mask"), "text-encoder"),
-    **dict.fromkeys(("embed_image", "classify_image"), "image-encoder"),
-    "zero_shot_image": "image-text",
-    "denoise_image": "image-autoencoder",
+_BY_TASK: dict[TaskName, GraphKind] = {
+    **dict.fromkeys(("embed", "classify", "token-classify", "question-answer", "fill-mask"), "text-encoder"),
+    **dict.fromkeys(("embed-image", "classify-image"), "image-encoder"),
+    "zero-shot-image": "image-text",
+    "denoise-image": "image-autoencoder",
     "generate": "decoder-slots",
     **dict.fromkeys(("translate", "summarize", "denoise", "text2text", "transcribe", "caption"), "encoder-decoder"),
 }
+TASKS: tuple[TaskName, ...] = tuple(_BY_TASK)
+"""The tasks that packages can be exported for."""
 _BY_ARCHITECTURE: dict[str, GraphKind] = {
     "wav2vec2": "ctc",
     "transfo-xl": "decoder-memory",
@@ -58,7 +62,7 @@ class ExportRequest:
 
     source: Source
     name: str
-    task: Task
+    task: TaskName
     output: Path
     """The folder that packages lie in; the package becomes ``output / name``."""
     precision: Precision = "fp32"
@@ -103,12 +107,12 @@ class Exporter(Protocol):
         ...
 
 
-def family_of(task: Task, graph: GraphKind) -> Family:
+def family_of(task: TaskName, graph: GraphKind) -> Family:
     """Return which workers serve a task with such a graph."""
     return "encoder" if graph == "ctc" else _FAMILIES.get(task, "encoder")
 
 
-def exporter_for(source: Source, task: Task) -> Exporter:
+def exporter_for(source: Source, task: TaskName) -> Exporter:
     """Return the exporter of a source for a task."""
     architecture = str(source.read_json("config.json").get("model_type", ""))
     return _load(_BY_ARCHITECTURE.get(architecture) or _BY_TASK[task])
@@ -116,7 +120,7 @@ def exporter_for(source: Source, task: Task) -> Exporter:
 
 def exporter_for_package(manifest: Manifest) -> Exporter:
     """Return the exporter that made a package."""
-    return _load(manifest.graph)
+    return _load(manifest.graph.kind)
 
 
 def _load(graph: GraphKind) -> Exporter:

@@ -5,7 +5,7 @@ Needs the export environment.
 
 from typing import Any
 
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import Generation
 from onnx_models.errors import refusing
 from onnx_models.exporting.optimum_exporter import LOCAL, read_config
 from onnx_models.exporting.sources import Source

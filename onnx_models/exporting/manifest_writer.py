@@ -4,10 +4,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from contracts.model_package.manifest import MANIFEST, Batching, GraphKind, Limits, Manifest
+from contracts.model_package.document import document_of
+from contracts.model_package.graphs import Graph
+from contracts.model_package.manifest import MANIFEST, Batching, Limits, Manifest
 from contracts.model_package.package import sha256_of
+from contracts.model_package.tasks import Task
 from onnx_models.exporting.exporters import ExportRequest, family_of
 
 _HEAD = "# Written by `python -m onnx_models export`; contracts/model_package/manifest.py says what each field means.\n"
@@ -21,7 +22,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """
     import tomli_w
 
-    text = tomli_w.dumps(msgspec.to_builtins(manifest))
+    text = tomli_w.dumps(document_of(manifest))
     beside = folder / f".{MANIFEST}"
     beside.write_text(_HEAD + text, encoding="utf-8")
     beside.rename(folder / MANIFEST)
@@ -31,20 +32,21 @@ def manifest_of(
     request: ExportRequest,
     folder: Path,
     *,
-    graph: GraphKind,
+    graph: Graph,
+    task: Task,
     architecture: str,
     limits: Limits,
     batching: Batching | None = None,
-    **tables: Any,
+    **others: Any,
 ) -> Manifest:
-    """Return the manifest of the graphs and the tokenizer in ``folder``; ``tables`` depend on the kind of graph.
+    """Return the manifest of the graphs and the tokenizer in ``folder``; ``others`` are further fields of it.
 
     Without ``batching``, the token budget of a batch is the default, or the longest input if that is more.
     """
     return Manifest(
         name=request.name,
-        family=family_of(request.task, graph),
-        task=request.task,
+        family=family_of(task.name, graph.kind),
+        task=task,
         graph=graph,
         architecture=architecture,
         source=request.source.name,
@@ -55,7 +57,7 @@ def manifest_of(
         files=checksums(folder),
         limits=limits,
         batching=batching or Batching(max_batch_tokens=max(Batching().max_batch_tokens, limits.max_tokens)),
-        **tables,
+        **others,
     )
 
 

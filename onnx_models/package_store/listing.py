@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
+from contracts.model_package.document import document_of
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package
 
 HEAD = ("name", "task", "precision", "size", "max tokens", "licence", "quality")
@@ -32,7 +31,7 @@ def _row(package: ModelPackage) -> tuple[str, ...]:
     figures = {name: value for name, value in manifest.quality.items() if isinstance(value, float)}
     return (
         manifest.name,
-        manifest.task,
+        manifest.task.name,
         manifest.precision,
         f"{num_bytes / 1e6:.1f} MB",
         str(manifest.limits.max_tokens),
@@ -66,13 +65,13 @@ def described(package: ModelPackage) -> list[str]:
     num_bytes = sum(package.file(name).stat().st_size for name in manifest.files)
     fields = {
         name: value
-        for name, value in msgspec.to_builtins(manifest).items()
+        for name, value in document_of(manifest).items()
         if not isinstance(value, dict) and name != "batch_safe"
     }
     fields |= {"path": str(package.path), "size": f"{num_bytes / 1e6:.1f} MB in {len(manifest.files)} files"}
     fields["batch safe"] = "yes" if manifest.batch_safe else "no: outputs depend on the batch composition"
     lines = [f"{name}: {value}" for name, value in fields.items()]
-    for title, table in msgspec.to_builtins(manifest).items():
+    for title, table in document_of(manifest).items():
         if isinstance(table, dict) and table:
             lines += ["", f"[{title}]", *(_line(name, value) for name, value in table.items())]
     return lines

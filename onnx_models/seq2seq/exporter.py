@@ -17,7 +17,24 @@ from typing import Any
 import msgspec
 import onnx
 
-from contracts.model_package.manifest import Decoder, Generation, GraphKind, Manifest, Task
+from contracts.model_package.graphs import (
+    CrossDecoder,
+    CrossSlotDecoder,
+    EncoderDecoder,
+    EncoderDecoderSlots,
+    Generation,
+)
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.tasks import (
+    CaptionTask,
+    DenoiseTask,
+    SummarizeTask,
+    Task,
+    Text2TextTask,
+    TranscribeTask,
+    TranslateTask,
+)
+from contracts.task_names import TaskName
 from onnx_models.encoders.images.metadata import image_table
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
@@ -36,8 +53,14 @@ from onnx_models.tokenizers.write import write_tokenizer
 
 __all__ = ["compare", "make"]
 _READS = {"whisper": "sound", "vision-encoder-decoder": "pictures"}
-_TAKES: dict[Task, str] = {"transcribe": "sound", "caption": "pictures"}
+_TAKES: dict[TaskName, str] = {"transcribe": "sound", "caption": "pictures"}
 _OPTIMUM_TASKS = {"sound": "automatic-speech-recognition", "pictures": "image-to-text", "text": "text2text-generation"}
+
+_TEXT_TASKS: dict[TaskName, Task] = {
+    "summarize": SummarizeTask(),
+    "denoise": DenoiseTask(),
+    "text2text": Text2TextTask(),
+}
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
@@ -51,30 +74,33 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         request,
         folder,
         graph=graph,
+        task=_task(request, config, tokenizer),
         architecture=config.model_type,
         limits=limits,
-        decoder=_read_decoder(folder, graph),
-        generation=_generation(source),
+        prompts={} if config.model_type in _READS else prompts_of(config),
         export={"no_slots": reason} if reason else {},
-        **_tables(request, config, tokenizer),
     )
 
 
-def _check_task(architecture: str, task: Task) -> None:
+def _check_task(architecture: str, task: TaskName) -> None:
     reads, takes = _READS.get(architecture, "text"), _TAKES.get(task, "text")
     if reads != takes:
         fitting = next((name for name, taken in _TAKES.items() if taken == reads), "text2text")
         raise ExportError(f"{architecture} reads {reads}, but {task} is for {takes}: give --task {fitting}")
 
 
-def _tables(request: ExportRequest, config: Any, tokenizer: Any) -> dict[str, Any]:
-    """Return the manifest's tables that only some tasks have, as keyword arguments."""
-    if request.task == "transcribe":
-        return {"audio": audio_table(request.source, config), "transcribe": transcribe_table(request.source)}
-    if request.task == "caption":
-        return {"image": image_table(request.source, config.encoder)}
-    translate = translate_table(tokenizer) if request.task == "translate" else None
-    return {"translate": translate, "prompts": prompts_of(config)}
+def _task(request: ExportRequest, config: Any, tokenizer: Any) -> Task:
+    """Return the task with its tables."""
+    source = request.source
+    match request.task:
+        case "transcribe":
+            return TranscribeTask(audio=audio_table(source, config), transcribe=transcribe_table(source))
+        case "caption":
+            return CaptionTask(image=image_table(source, config.encoder))
+        case "translate":
+            table = translate_table(tokenizer)
+            return TranslateTask(translate=table) if table else TranslateTask()
+    return _TEXT_TASKS[request.task]
 
 
 def _generation(source: Source) -> Generation:
@@ -87,17 +113,19 @@ def _generation(source: Source) -> Generation:
     return facts
 
 
-def _write_graphs(request: ExportRequest, config: Any, folder: Path) -> tuple[GraphKind, str]:
-    """Write the graphs; return their kind, and why they are not those with slots if these were wanted."""
-    reason = ""
+def _write_graphs(
+    request: ExportRequest, config: Any, folder: Path
+) -> tuple[EncoderDecoder | EncoderDecoderSlots, str]:
+    """Write the graphs; return their tables, and why they have no slots if they were requested."""
+    generation, reason = _generation(request.source), ""
     if request.cache == "slots" and config.model_type not in _READS:
         try:
             export_slots(request.source, folder, opset=request.opset)
-            return "encoder-decoder-slots", ""
+            return EncoderDecoderSlots(decoder=_slot_decoder(folder), generation=generation), ""
         except NoSlotsError as error:
             reason = str(error)
     _write_merged(request, config, folder)
-    return "encoder-decoder", reason
+    return EncoderDecoder(decoder=_merged_decoder(folder), generation=generation), reason
 
 
 def _write_merged(request: ExportRequest, config: Any, folder: Path) -> None:
@@ -111,23 +139,32 @@ def _write_merged(request: ExportRequest, config: Any, folder: Path) -> None:
                 shutil.move(path, folder / path.name)
 
 
-def _read_decoder(folder: Path, kind: GraphKind) -> Decoder:
-    """Return how long the decoder's logits are, and which attention and caches it has.
+def _slot_decoder(folder: Path) -> CrossSlotDecoder:
+    vocabulary, inputs = _logits_and_inputs(folder / SLOT_DECODER)
+    return CrossSlotDecoder(vocabulary=vocabulary, attention="group_query", cross_cache=_has_cross_cache(inputs))
+
+
+def _merged_decoder(folder: Path) -> CrossDecoder:
+    """Return the table of a merged decoder.
 
     Raises:
-        ExportError: a merged decoder takes no mask of its own tokens.
+        ExportError: it takes no mask of its own tokens.
     """
-    slots = kind == "encoder-decoder-slots"
-    graph = onnx.load(folder / (SLOT_DECODER if slots else DECODER), load_external_data=False).graph
-    inputs = [tensor.name for tensor in graph.input]
-    if not slots and "attention_mask" not in inputs:
+    vocabulary, inputs = _logits_and_inputs(folder / DECODER)
+    if "attention_mask" not in inputs:
         raise ExportError(
             "the decoder takes no mask, so its rows would have to start together, and workers let none wait; "
             "onnx_models/architectures/decoder_mask.py lists the architectures that have one"
         )
+    return CrossDecoder(vocabulary=vocabulary, cross_cache=_has_cross_cache(inputs))
+
+
+def _has_cross_cache(inputs: list[str]) -> bool:
+    return any(name.endswith(".encoder.key") for name in inputs)
+
+
+def _logits_and_inputs(path: Path) -> tuple[int, list[str]]:
+    """Return the length of a graph's logits, and the names of its inputs."""
+    graph = onnx.load(path, load_external_data=False).graph
     logits = next(output for output in graph.output if output.name == "logits")
-    return Decoder(
-        vocabulary=int(logits.type.tensor_type.shape.dim[-1].dim_value),
-        attention="group_query" if slots else None,
-        cross_cache=any(name.endswith(".encoder.key") for name in inputs),
-    )
+    return int(logits.type.tensor_type.shape.dim[-1].dim_value), [tensor.name for tensor in graph.input]

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Literal
 
-from contracts.model_package.manifest import Translate
+from contracts.model_package.tasks import Translate
 from onnx_models.errors import ExportError
 
 _NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")

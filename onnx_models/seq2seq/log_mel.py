@@ -7,7 +7,7 @@ must do it; ``compare`` holds it against transformers' feature extractor.
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.model_package.manifest import Audio
+from contracts.model_package.tasks import Audio
 
 Floats = NDArray[np.float32]
 _BEND_HZ, _MEL_HZ = 1000.0, 200.0 / 3

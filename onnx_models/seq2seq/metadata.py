@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from contracts.model_package.manifest import Audio, Limits, Transcribe
+from contracts.model_package.manifest import Limits
+from contracts.model_package.tasks import Audio, Transcribe
 from onnx_models.encoders.images.metadata import image_table, num_patches
 from onnx_models.encoders.metadata import max_tokens
 from onnx_models.errors import ExportError, refusing

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
+from contracts.model_package.graphs import EncoderDecoderSlots, GeneratorGraph
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import TranscribeTask, TranslateTask
 from onnx_models.errors import ParityError
 from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
@@ -31,7 +33,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     See `onnx_models.exporting.exporters.Exporter`.
     """
     served = serve(package)
-    reference = ReferenceEncoderDecoder(source, package.manifest.task)
+    reference = ReferenceEncoderDecoder(source, package.manifest.task.name)
     found = Comparison()
     batches = sample_batches(served, reference.tokenizer, source, found)
     try:
@@ -47,7 +49,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
 
 def serve(package: ModelPackage) -> Served:
     """Load a package's graphs in the way that its kind is served."""
-    return (ServedSlots if package.manifest.graph == "encoder-decoder-slots" else ServedEncoderDecoder)(package)
+    return (ServedSlots if isinstance(package.manifest.graph, EncoderDecoderSlots) else ServedEncoderDecoder)(package)
 
 
 def prefix_of(manifest: Manifest) -> list[int]:
@@ -55,14 +57,14 @@ def prefix_of(manifest: Manifest) -> list[int]:
 
     Of a multilingual model they name its last language, so that it is not the one that the source has by default.
     """
-    generation, languages, speech = manifest.generation, manifest.translate, manifest.transcribe
-    start = generation.decoder_start_token_id if generation else None
+    start = manifest.graph_as(GeneratorGraph).generation.decoder_start_token_id
     prompt_ids: list[int | None] = []
-    if languages and languages.target != "source_prefix":
-        prompt_ids += list(languages.languages.values())[-1:]
-        start = None if languages.target == "decoder_start" else start
-    elif speech:
-        prompt_ids = [*list(speech.languages.values())[-1:], speech.transcribe_token_id, speech.no_timestamps_token_id]
+    match manifest.task:
+        case TranslateTask(translate=table) if table.target != "source_prefix":
+            prompt_ids += list(table.languages.values())[-1:]
+            start = None if table.target == "decoder_start" else start
+        case TranscribeTask(transcribe=table):
+            prompt_ids = [*list(table.languages.values())[-1:], table.transcribe_token_id, table.no_timestamps_token_id]
     return [token for token in (start, *prompt_ids) if token is not None]
 
 

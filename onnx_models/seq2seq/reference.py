@@ -18,7 +18,7 @@ from transformers import (
     VisionEncoderDecoderModel,
 )
 
-from contracts.model_package.manifest import Task
+from contracts.task_names import TaskName
 from onnx_models.encoders.loading import load_model
 from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.served import Floats, Input
@@ -30,7 +30,7 @@ _CLASSES = {"transcribe": AutoModelForSpeechSeq2Seq, "caption": VisionEncoderDec
 class ReferenceEncoderDecoder:
     """The torch model of one source, in float32 on CPU."""
 
-    def __init__(self, source: Source, task: Task) -> None:
+    def __init__(self, source: Source, task: TaskName) -> None:
         self.tokenizer = load_tokenizer(source)
         self._model = load_model(_CLASSES.get(task, AutoModelForSeq2SeqLM), source)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.model_package.manifest import Audio
+from contracts.model_package.tasks import Audio, ImageTask, TranscribeTask, TranslateTask
 from onnx_models.encoders.images.parity import prepare_both_ways, random_pixels
 from onnx_models.errors import ParityError
 from onnx_models.exporting.optimum_exporter import LOCAL
@@ -37,11 +37,11 @@ def sample_batches(served: Served, tokenizer: Any, source: Source, found: Compar
     Raises:
         ParityError: the two sides prepare an input differently.
     """
-    manifest = served.manifest
-    if manifest.audio:
-        return _recordings(manifest.audio, source, found)
-    if manifest.image:
-        return [*map(list, random_pixels(manifest.image)), list(prepare_both_ways(manifest.image, source, found))]
+    match served.manifest.task:
+        case TranscribeTask(audio=audio):
+            return _recordings(audio, source, found)
+        case ImageTask(image=image):
+            return [*map(list, random_pixels(image)), list(prepare_both_ways(image, source, found))]
     return [*_random_texts(served, tokenizer), _texts(served, tokenizer, found), *_foreign_texts(served, tokenizer)]
 
 
@@ -71,9 +71,10 @@ def _texts(served: Served, tokenizer: Any, found: Comparison) -> Batch:
 
 def _foreign_texts(served: Served, tokenizer: Any) -> list[Batch]:
     """Return a text in some of the languages that the encoder is told, after seeing that both sides tell it alike."""
-    languages = served.manifest.translate
-    if not languages or not languages.source:
+    task = served.manifest.task
+    if not isinstance(task, TranslateTask) or not task.translate.source:
         return []
+    languages = task.translate
     place = 0 if languages.source == "prefix" else -1
     before, batch = tokenizer.src_lang, []
     for code in list(languages.languages)[:: -(-len(languages.languages) // _SPOKEN_LANGUAGES)]:

@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from contracts.model_package.graphs import EncoderDecoderGraph
 from contracts.model_package.package import ModelPackage
 from onnx_models.verification.session import open_session
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
@@ -33,9 +34,9 @@ class Served(ABC):
 
     def __init__(self, package: ModelPackage, decoder: str, *, prepack: bool = True) -> None:
         self.manifest = package.manifest
-        generation, facts = package.manifest.generation, package.manifest.decoder
-        assert generation and facts  # noqa: S101 (the manifest was checked when it was loaded)
-        self.vocabulary, self.padding = facts.vocabulary, generation.pad_token_id
+        graph = package.manifest.graph_as(EncoderDecoderGraph)
+        self.generation = graph.generation
+        self.vocabulary, self.padding = graph.decoder.vocabulary, graph.generation.pad_token_id
         self.max_new_tokens = package.manifest.limits.max_new_tokens or 1
         self.encoder, self.decoder = (open_session(package, name, prepack=prepack) for name in (ENCODER, decoder))
         self.tokenizer = open_tokenizer(package.file("tokenizer.json"))

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from contracts.model_package.graphs import DecoderSlots, GeneratorGraph, Recurrent
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import TranslateTask
 from onnx_models.classic.recurrent.served import ServedRecurrent
 from onnx_models.decoders.slot_model import SlotModel
 from onnx_models.seq2seq.served_slots import NUM_PLACES, Place, ServedSlots
@@ -54,8 +56,7 @@ class _EncoderDecoder:
     num_rows = NUM_PLACES
 
     def __init__(self, package: ModelPackage) -> None:
-        generation = package.manifest.generation
-        self._start_token = (generation.decoder_start_token_id if generation else None) or 0
+        self._start_token = package.manifest.graph_as(GeneratorGraph).generation.decoder_start_token_id or 0
         self._served = ServedSlots(package)
         self._places: list[Place] = []
 
@@ -112,8 +113,7 @@ def generate(
     """
     model = _open(package)
     tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
-    languages = package.manifest.translate
-    prefix = [languages.languages[target]] if languages and target else []
+    prefix = [package.manifest.task_as(TranslateTask).translate.languages[target]] if target else []
     prompts = [[*prefix, *tokenizer.encode(text).ids] for text in texts]
     generated: list[list[int] | None] = []
     for start in range(0, len(prompts), model.num_rows):
@@ -124,9 +124,9 @@ def generate(
 
 
 def _open(package: ModelPackage) -> _Model:
-    if package.manifest.graph == "decoder-slots":
+    if isinstance(package.manifest.graph, DecoderSlots):
         return _Decoder(package)
-    return _Recurrent(package) if package.manifest.graph == "recurrent" else _EncoderDecoder(package)
+    return _Recurrent(package) if isinstance(package.manifest.graph, Recurrent) else _EncoderDecoder(package)
 
 
 def _generate_batch(
@@ -137,8 +137,8 @@ def _generate_batch(
     rngs: Sequence[np.random.Generator],
 ) -> list[list[int] | None]:
     """Return for each prompt the tokens before the end token; None if there was no end token within the limit."""
-    generation, limits = package.manifest.generation, package.manifest.limits
-    ends = set(generation.eos_token_ids) if generation else set()
+    generation, limits = package.manifest.graph_as(GeneratorGraph).generation, package.manifest.limits
+    ends = set(generation.eos_token_ids)
     generated: list[list[int]] = [[] for _ in prompts]
     finished: set[int] = set()
     logits = model.start(prompts)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.model_package.manifest import Pooling, Task
+from contracts.model_package.tasks import Pooling
+from contracts.task_names import TaskName
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import Source
@@ -47,7 +48,7 @@ class Starter:
     languages: tuple[str, ...] = ()
 
 
-STARTERS: dict[Task, Starter] = {
+STARTERS: dict[TaskName, Starter] = {
     "classify": Starter(
         training=ClassifierTraining,
         num_steps=800,
@@ -93,7 +94,7 @@ STARTERS: dict[Task, Starter] = {
 }
 
 
-def make_starter(task: Task, output: Path = PACKAGES) -> None:
+def make_starter(task: TaskName, output: Path = PACKAGES) -> None:
     """Train, export, verify and evaluate one starter; replaces the package of that name under ``output``."""
     starter = STARTERS[task]
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,7 +11,9 @@ from tokenizers import Tokenizer
 
 torch = pytest.importorskip("torch")
 
+from contracts.model_package.graphs import Recurrent  # noqa: E402
 from contracts.model_package.package import ModelPackage  # noqa: E402
+from contracts.model_package.tasks import DenoiseImageTask  # noqa: E402
 from onnx_models.classic.image_autoencoder import ServedImageAutoencoder  # noqa: E402
 from onnx_models.classic.networks.base import load  # noqa: E402
 from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig  # noqa: E402
@@ -73,8 +75,8 @@ def test_lstm_rows_that_join_later_write_what_they_write_alone(source_of: Source
 def test_the_lstm_package_says_how_to_decode(source_of: SourceOf, tmp_path: Path) -> None:
     manifest = export(source_of(LSTM), "translate", tmp_path, max_tokens=20).manifest
     assert (manifest.limits.max_tokens, manifest.limits.max_new_tokens) == (20, 40)
-    assert manifest.generation is not None
-    assert (manifest.generation.decoder_start_token_id, manifest.generation.eos_token_ids) == (1, [2])
+    generation = manifest.graph_as(Recurrent).generation
+    assert (generation.decoder_start_token_id, generation.eos_token_ids) == (1, [2])
 
 
 def test_an_lstm_with_a_shortcut_is_exported_and_verified(source_of: SourceOf, tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_the_text_autoencoder_scores_tokens_and_no_padding(source_of: SourceOf, 
 
 
 def test_the_image_autoencoder_cleans_and_finds_what_does_not_belong(source_of: SourceOf, tmp_path: Path) -> None:
-    served = ServedImageAutoencoder(export(source_of(IMAGE), "denoise_image", tmp_path))
+    served = ServedImageAutoencoder(export(source_of(IMAGE), "denoise-image", tmp_path))
     torch.manual_seed(7)
     clean = zoo.spots(32)
     noise = zoo.noisy(clean)
@@ -173,11 +175,11 @@ def test_pictures_come_back_in_their_own_size(
 
 @pytest.fixture(scope="module")
 def image_package(source_of: SourceOf, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    return export(source_of(IMAGE), "denoise_image", tmp_path_factory.mktemp("pictures"))
+    return export(source_of(IMAGE), "denoise-image", tmp_path_factory.mktemp("pictures"))
 
 
 def test_the_image_table_says_how_pixels_are_scaled(image_package: ModelPackage) -> None:
-    image = image_package.manifest.image
+    image = image_package.manifest.task_as(DenoiseImageTask).image
     assert image is not None
     assert (image.resize, image.mean, image.std, image.rescale) == ([], [0.0], [1.0], 1 / 255)
 
@@ -199,7 +201,7 @@ def test_a_source_without_a_tokenizer_json_is_refused(build: str, source_of: Sou
         export(source, "denoise", tmp_path)
 
 
-@pytest.mark.parametrize(("build", "task"), [(LSTM, "generate"), (TEXT, "translate"), (IMAGE, "classify_image")])
+@pytest.mark.parametrize(("build", "task"), [(LSTM, "generate"), (TEXT, "translate"), (IMAGE, "classify-image")])
 def test_a_task_that_the_network_can_not_do_is_refused(
     build: str, task: str, source_of: SourceOf, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from optimum.exporters.onnx.model_configs import GemmaOnnxConfig
 from optimum.exporters.tasks import TasksManager
 
+from contracts.model_package.graphs import DecoderConcat
 from contracts.model_package.package import ModelPackage
 from onnx_models.architectures.gemma import with_positions
 from onnx_models.decoders.concat import ConcatModel
@@ -54,13 +55,12 @@ def test_gemma_as_optimum_exports_it_is_refused(source_of: SourceOf, tmp_path: P
 def test_manifest_states_what_the_source_does(gpt2: ModelPackage) -> None:
     manifest = gpt2.manifest
 
-    assert (manifest.family, manifest.graph, manifest.architecture) == ("decoder", "decoder-concat", "gpt2")
+    assert (manifest.family, manifest.graph.kind, manifest.architecture) == ("decoder", "decoder-concat", "gpt2")
     assert manifest.limits.max_tokens == MAX_TOKENS
-    assert manifest.decoder is not None
-    assert manifest.decoder.vocabulary == 322
-    assert manifest.generation is not None
-    assert manifest.generation.eos_token_ids == [2, 4]
-    assert (manifest.generation.do_sample, manifest.generation.top_k) == (True, 20)
+    graph = manifest.graph_as(DecoderConcat)
+    assert graph.decoder.vocabulary == 322
+    assert graph.generation.eos_token_ids == [2, 4]
+    assert (graph.generation.do_sample, graph.generation.top_k) == (True, 20)
     assert sorted(manifest.files) == ["model.onnx", "tokenizer.json"]
 
 

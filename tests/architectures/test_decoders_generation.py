@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import Generation
 from onnx_models.exporting.generation_config import generation_table
 from onnx_models.exporting.sources import Source
 

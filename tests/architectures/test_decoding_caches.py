@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.model_package.graphs import DecoderGraph
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.settings import StoreSettings
 from onnx_models.decoders.reference import ReferenceDecoder
@@ -203,8 +204,8 @@ def test_a_package_whose_rows_see_each_other_gets_one(cache: str, package_of: Pa
 
 def test_a_vocabulary_that_is_not_the_graphs_is_refused(package_of: PackageOf) -> None:
     package = package_of("gpt2")
-    assert package.manifest.decoder is not None
-    decoder = msgspec.structs.replace(package.manifest.decoder, vocabulary=300)
-    manifest = msgspec.structs.replace(package.manifest, decoder=decoder)
+    graph = package.manifest.graph_as(DecoderGraph)
+    decoder = msgspec.structs.replace(graph.decoder, vocabulary=300)
+    manifest = msgspec.structs.replace(package.manifest, graph=msgspec.structs.replace(graph, decoder=decoder))
     with pytest.raises(PackageError, match=r"decoder\.vocabulary is 300, but the graph's logits are 322 long"):
         opened(msgspec.structs.replace(package, manifest=manifest))

@@ -13,8 +13,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task, Translate
+from contracts.model_package.graphs import CrossDecoder, EncoderDecoder, Generation
+from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import ModelPackage, load_package
+from contracts.model_package.tasks import ImageTask, TranscribeTask, Translate, TranslateTask
+from contracts.task_names import TaskName
 from onnx_models.errors import ExportError, ParityError
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
@@ -33,7 +36,7 @@ from onnx_models.verification.verify import verify
 from tests.architectures.cases import seq2seq
 from workers.runtime.inference.session import open_graphs
 
-MakePackage = Callable[[str, Task], ModelPackage]
+MakePackage = Callable[[str, TaskName], ModelPackage]
 ALIKE = 1e-3
 """Logits nearer than this are the same but for rounding; those of a wrong graph are off by 0.02 and more."""
 
@@ -43,7 +46,7 @@ def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     """Return a package with a merged decoder as it is before it is compared, made on first use."""
     made: dict[str, ModelPackage] = {}
 
-    def make(build: str, task: Task) -> ModelPackage:
+    def make(build: str, task: TaskName) -> ModelPackage:
         if build not in made:
             folder = tmp_path_factory.mktemp("packages") / "package"
             folder.mkdir()
@@ -55,7 +58,7 @@ def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     return make
 
 
-def request_for(source: Source, task: Task, output: Path, **options: Any) -> ExportRequest:
+def request_for(source: Source, task: TaskName, output: Path, **options: Any) -> ExportRequest:
     return ExportRequest(source=source, task=task, name="tiny", output=output, **options)
 
 
@@ -96,14 +99,15 @@ def written_together(served: ServedEncoderDecoder, inputs: list[Any]) -> list[Fl
     ],
 )
 def test_a_wrong_mask_changes_what_rows_of_different_age_answer(
-    package_of: MakePackage, build: str, task: Task, wrong: str
+    package_of: MakePackage, build: str, task: TaskName, wrong: str
 ) -> None:
     package = package_of(build, task)
     served, spoiled = ServedEncoderDecoder(package), Spoiled(package)
     spoiled.spoil = see_padding_of(wrong)
     rng = np.random.default_rng(1)
     shape = [dim if isinstance(dim, int) else 16 for dim in served.input_shape()[1:]]
-    shape[0] = len(package.manifest.image.mean) if package.manifest.image else shape[0]
+    if isinstance(package.manifest.task, ImageTask):
+        shape[0] = len(package.manifest.task.image.mean)
     texts = [rng.integers(5, 40, size).tolist() for size in (4, 11, 7)]
     inputs = texts if len(shape) == 1 else list(rng.standard_normal((3, *shape), dtype=np.float32))
 
@@ -154,13 +158,13 @@ def test_other_weights_do_not_pass_for_the_reference(
     ],
 )
 def test_a_package_holds_two_graphs_that_workers_take(
-    package_of: MakePackage, build: str, task: Task, files: list[str], cross_cache: bool
+    package_of: MakePackage, build: str, task: TaskName, files: list[str], cross_cache: bool
 ) -> None:
     package = package_of(build, task)
     graphs = ["decoder_model_merged.onnx", "encoder_model.onnx"]
     assert sorted(package.manifest.files) == sorted([*graphs, "tokenizer.json", *files])
     assert sorted(open_graphs(package, device="cpu", threads=1)) == graphs
-    assert package.manifest.decoder is not None and package.manifest.decoder.cross_cache == cross_cache
+    assert package.manifest.graph_as(EncoderDecoder).decoder.cross_cache == cross_cache
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_package_holds_two_graphs_that_workers_take(
     ],
 )
 def test_limits_are_those_of_the_encoder_and_the_decoder(
-    package_of: MakePackage, build: str, task: Task, limits: tuple[int, int]
+    package_of: MakePackage, build: str, task: TaskName, limits: tuple[int, int]
 ) -> None:
     manifest = package_of(build, task).manifest
     assert manifest.limits == Limits(max_tokens=limits[0], max_new_tokens=limits[1])
@@ -182,8 +186,8 @@ def test_limits_are_those_of_the_encoder_and_the_decoder(
 
 def test_whisper_says_how_it_hears_and_is_told(package_of: MakePackage) -> None:
     manifest = package_of("speech:whisper", "transcribe").manifest
-    audio, told = manifest.audio, manifest.transcribe
-    assert audio is not None and told is not None
+    task = manifest.task_as(TranscribeTask)
+    audio, told = task.audio, task.transcribe
     assert (audio.sampling_rate, audio.features, audio.num_mel_bins, audio.num_frames) == (16000, "log_mel", 16, 100)
     assert told.languages == {"en": 2, "fr": 3}
     assert (told.transcribe_token_id, told.translate_token_id, told.no_timestamps_token_id) == (5, 4, 6)
@@ -228,10 +232,11 @@ def test_marian_is_told_the_target_before_the_text_or_not_at_all(source_of: Call
 
 def test_the_first_mbart_starts_with_the_target_language() -> None:
     manifest = Manifest(
-        name="tiny", family="seq2seq", task="translate", graph="encoder-decoder", source="x", revision="1",
-        licence="mit", files={}, limits=Limits(max_tokens=8), decoder=Decoder(vocabulary=9),
-        generation=Generation(decoder_start_token_id=2),
-        translate=Translate(languages={"en": 4, "fr": 5}, source="suffix", target="decoder_start"),
+        name="tiny", family="seq2seq", source="x", revision="1", licence="mit", files={}, limits=Limits(max_tokens=8),
+        graph=EncoderDecoder(decoder=CrossDecoder(vocabulary=9), generation=Generation(decoder_start_token_id=2)),
+        task=TranslateTask(
+            translate=Translate(languages={"en": 4, "fr": 5}, source="suffix", target="decoder_start")
+        ),
     )  # fmt: skip
     assert parity.prefix_of(manifest) == [5]
 
@@ -241,7 +246,7 @@ def test_the_first_mbart_starts_with_the_target_language() -> None:
     [("seq2seq:nllb_legacy", "translate"), ("captions:vit_trocr_sinusoids", "caption"), ("seq2seq:mbart", "denoise")],
 )
 def test_variants_of_an_architecture_pass_too(
-    source_of: Callable[[str], Path], build: str, task: Task, tmp_path: Path
+    source_of: Callable[[str], Path], build: str, task: TaskName, tmp_path: Path
 ) -> None:
     manifest = export_package(request_for(open_source(str(source_of(build))), task, tmp_path)).manifest
     assert manifest.verified["relative_diff"] <= 1e-4 and manifest.verified["same_tokens"] == 1.0
@@ -259,7 +264,7 @@ def test_variants_of_an_architecture_pass_too(
     ],
 )
 def test_a_source_that_does_not_fit_the_task_is_refused(
-    source_of: Callable[[str], Path], build: str, task: Task, options: dict[str, Any], said: str, tmp_path: Path
+    source_of: Callable[[str], Path], build: str, task: TaskName, options: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=said):
         export_package(request_for(open_source(str(source_of(build))), task, tmp_path, **options))
@@ -299,13 +304,11 @@ def test_tokens_of_languages_that_are_not_the_tokenizers_are_found_out(
     import msgspec
 
     package = package_of("seq2seq:m2m100", "translate")
-    languages = package.manifest.translate
-    assert languages is not None
+    languages = package.manifest.task_as(TranslateTask).translate
     shifted = {code: number - 1 for code, number in languages.languages.items()}
     wrong = msgspec.structs.replace(languages, languages=shifted)
-    served = ServedEncoderDecoder(
-        msgspec.structs.replace(package, manifest=msgspec.structs.replace(package.manifest, translate=wrong))
-    )
+    manifest = msgspec.structs.replace(package.manifest, task=TranslateTask(translate=wrong))
+    served = ServedEncoderDecoder(msgspec.structs.replace(package, manifest=manifest))
     source = open_source(str(source_of("seq2seq:m2m100")))
     with pytest.raises(ParityError, match="disagree about a text in"):
         sample_batches(served, AutoTokenizer.from_pretrained(source.folder), source, parity.Comparison())

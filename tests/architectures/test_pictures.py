@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from contracts.model_package.manifest import Image, Task
+from contracts.model_package.tasks import EmbedImageTask, EmbedTask, Image
+from contracts.task_names import TaskName
 from onnx_models.encoders.images.metadata import image_table
 from onnx_models.encoders.images.parity import prepare_both_ways
 from onnx_models.encoders.images.served import prepare
@@ -40,32 +41,32 @@ def source_with(folder: Path, settings: dict[str, Any]) -> Source:
     ("kind", "task", "dimensions"),
     [
         ("text", "embed", 24),
-        ("image", "embed_image", 24),
+        ("image", "embed-image", 24),
         ("plain_text", "embed", 32),
-        ("plain_image", "embed_image", 32),
+        ("plain_image", "embed-image", 32),
     ],
 )
 def test_a_tower_of_clip_may_come_alone_with_or_without_its_projection(
-    kind: str, task: Task, dimensions: int, source_of: Sources, tmp_path: Path
+    kind: str, task: TaskName, dimensions: int, source_of: Sources, tmp_path: Path
 ) -> None:
     source = open_source(str(source_of(f"images:clip_tower:{kind}")))
     manifest = export_package(ExportRequest(source=source, task=task, name="tower", output=tmp_path)).manifest
 
-    assert manifest.embed is not None
-    assert (manifest.embed.pooling, manifest.embed.dimensions) == ("none", dimensions)
+    assert isinstance(manifest.task, EmbedTask | EmbedImageTask)
+    assert (manifest.task.embed.pooling, manifest.task.embed.dimensions) == ("none", dimensions)
     assert manifest.verified["relative_diff"] <= 1e-5
 
 
 @pytest.mark.parametrize(
     ("build", "task", "missing"),
     [
-        ("images:vit:embed_image", "classify_image", "classifier"),
+        ("images:vit:embed-image", "classify-image", "classifier"),
         ("encoders:text_encoder:bert:embed", "classify", "classifier"),
-        ("encoders:text_encoder:roberta:classify", "fill_mask", "lm_head"),
+        ("encoders:text_encoder:roberta:classify", "fill-mask", "lm_head"),
     ],
 )
 def test_weights_that_a_source_lacks_are_not_drawn_at_random(
-    build: str, task: Task, missing: str, source_of: Sources, tmp_path: Path
+    build: str, task: TaskName, missing: str, source_of: Sources, tmp_path: Path
 ) -> None:
     request = ExportRequest(source=open_source(str(source_of(build))), task=task, name="headless", output=tmp_path)
 

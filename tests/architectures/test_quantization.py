@@ -13,8 +13,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration, T5TokenizerFast
 
-from contracts.model_package.manifest import Precision, Task
+from contracts.model_package.manifest import Precision
 from contracts.model_package.package import ModelPackage, load_package
+from contracts.task_names import TaskName
 from onnx_models.errors import ExportError, ParityError
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
@@ -50,7 +51,7 @@ def t5(folder: Path) -> None:
     save(folder, T5ForConditionalGeneration(config), tokenizer)
 
 
-Build = tuple[Callable[[Path], None], Task, dict[str, Any]]
+Build = tuple[Callable[[Path], None], TaskName, dict[str, Any]]
 BUILDS: dict[str, Build] = {
     "bert": (bert, "embed", {"pooling": "mean"}),
     "gpt2": (decoders.gpt2, "generate", {"max_tokens": 32}),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.model_package.manifest import Task
+from contracts.task_names import TaskName
 from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
 from tests.architectures.engines import CountingSink, Model
@@ -21,7 +21,7 @@ from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import RequestHandle
 from workers.runtime.decoding.request import Beams, GenerationRequest
 
-_MORE: list[tuple[str, Task]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
+_MORE: list[tuple[str, TaskName]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
 EVERY = [*((*each, "slots") for each in (*SLOTS, *_MORE)), *((*each, "concat") for each in CARRIED)]
 MORE_SOURCES = ([11], [42, 8, 8, 90, 17] * 5)
 ASKED: tuple[tuple[Beams | None, dict[str, Any]], ...] = (
@@ -68,7 +68,7 @@ def check(handle: RequestHandle, model: Model, prefix: list[int], ends: list[int
 
 @pytest.mark.parametrize(("build", "task", "cache"), EVERY)
 def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
-    build: str, task: Task, cache: str, rewriter_of: PackageOf, source_of: Callable[[str], Path]
+    build: str, task: TaskName, cache: str, rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
     package = rewriter_of(f"seq2seq:{build}", task, cache)
     reference = Generate(source_of(f"seq2seq:{build}"))

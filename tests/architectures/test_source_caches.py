@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.model_package.manifest import Task
+from contracts.model_package.graphs import EncoderDecoderGraph
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.settings import StoreSettings
+from contracts.task_names import TaskName
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention
 from onnx_models.classic.recurrent.reference import TextbookLstmAttention
@@ -27,11 +28,11 @@ from workers.runtime.decoding.caches.slots.table import Move, SlotTable
 from workers.runtime.settings import WorkerSettings
 
 Exporter = Literal["slots", "concat"]
-SLOTS: list[tuple[str, Task]] = [
+SLOTS: list[tuple[str, TaskName]] = [
     ("t5", "summarize"), ("t5_gated", "text2text"), ("mt5", "text2text"), ("bart", "denoise"), ("pegasus", "summarize"),
     ("marian", "translate"), ("m2m100", "translate"), ("nllb", "translate"), ("mbart", "translate"),
 ]  # fmt: skip
-CARRIED: list[tuple[str, Task]] = [*SLOTS, ("bert_gpt2", "summarize")]
+CARRIED: list[tuple[str, TaskName]] = [*SLOTS, ("bert_gpt2", "summarize")]
 LSTM, AUTOENCODER = "classic:lstm_attention", "classic:text_autoencoder"
 LENGTHS = (7, 3, 31, 12, 1, 22)
 NUM_BEAMS = (1, 3, 1, 1, 4, 2)
@@ -51,7 +52,12 @@ def opened(package: ModelPackage, **settings: Any) -> EncoderDecoderCache:
 def searches(package: ModelPackage) -> list[Search]:
     rng, prefix = np.random.default_rng(5), prefix_of(package.manifest)
     return [
-        Search(rng.integers(5, 200 if package.manifest.decoder else 16, length).tolist(), prefix, tokens, beams)
+        Search(
+            rng.integers(5, 200 if isinstance(package.manifest.graph, EncoderDecoderGraph) else 16, length).tolist(),
+            prefix,
+            tokens,
+            beams,
+        )
         for length, beams, tokens in zip(LENGTHS, NUM_BEAMS, NUM_TOKENS, strict=True)
     ]
 
@@ -74,7 +80,7 @@ def check_likeliest(together: list[Search], expected: Callable[[Search], list[in
             assert [*search.texts[0], last][len(search.prefix) :] == expected(search)
 
 
-def written_by(source: Path, task: Task) -> Callable[[Search], list[int]]:
+def written_by(source: Path, task: TaskName) -> Callable[[Search], list[int]]:
     """Return what transformers' ``generate`` writes."""
     reference = ReferenceEncoderDecoder(open_source(str(source)), task)
     return lambda search: reference.greedy(search.source, search.prefix, search.num_tokens + 1, None)
@@ -82,7 +88,11 @@ def written_by(source: Path, task: Task) -> Callable[[Search], list[int]]:
 
 @pytest.mark.parametrize(("build", "task"), SLOTS)
 def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
-    build: str, task: Task, rewriter_of: PackageOf, source_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    build: str,
+    task: TaskName,
+    rewriter_of: PackageOf,
+    source_of: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moves, apply_move = list[Move](), SlotTable.apply_move
     monkeypatch.setattr(SlotTable, "apply_move", lambda table, move: (moves.append(move), apply_move(table, move)))
@@ -99,7 +109,7 @@ def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
 
 @pytest.mark.parametrize(("build", "task"), CARRIED)
 def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
-    build: str, task: Task, rewriter_of: PackageOf, source_of: Callable[[str], Path]
+    build: str, task: TaskName, rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
     package = rewriter_of(f"seq2seq:{build}", task, "concat")
     cache, together = opened(package), searches(package)

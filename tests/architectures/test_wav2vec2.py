@@ -9,7 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from contracts.model_package.graphs import CtcEncoder  # noqa: E402
 from contracts.model_package.package import ModelPackage  # noqa: E402
+from contracts.model_package.tasks import TranscribeTask  # noqa: E402
 from onnx_models.encoders.ctc.parity import ServedCtc  # noqa: E402
 from onnx_models.errors import ExportError  # noqa: E402
 from onnx_models.exporting.export import export_package  # noqa: E402
@@ -33,7 +35,7 @@ def test_large_models_norm_otherwise(tmp_path: Path) -> None:
 def test_the_package_says_how_to_read_labels_and_lengths(tmp_path: Path) -> None:
     zoo.write(tmp_path, tokenizer={"do_lower_case": True})
     package = export(tmp_path)
-    audio, ctc = package.manifest.audio, package.manifest.ctc
+    audio, ctc = package.manifest.task_as(TranscribeTask).audio, package.manifest.graph_as(CtcEncoder).ctc
     assert audio is not None and ctc is not None
     assert (audio.sampling_rate, audio.min_samples, audio.normalize) == (16_000, 400, True)
     assert (ctc.samples_per_label, ctc.blank_token_id, ctc.word_delimiter) == (320, 0, "|")

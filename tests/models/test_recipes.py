@@ -14,7 +14,7 @@ from onnx_models.recipes import RECIPES, Recipe, read_recipes
 from tests.models.conftest import ROOT
 
 ALL = read_recipes()
-OURS_ALONE = {"denoise_image"}
+OURS_ALONE = {"denoise-image"}
 """Tasks without a model in transformers."""
 GOOD = """
 [[recipe]]

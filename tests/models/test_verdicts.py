@@ -4,14 +4,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.model_package.manifest import Embed, Limits, Manifest, Precision
+from contracts.model_package.graphs import TextEncoder
+from contracts.model_package.manifest import Limits, Manifest, Precision
+from contracts.model_package.tasks import Embed, EmbedTask
 from onnx_models.errors import ParityError
 from onnx_models.verification.comparison import Comparison
 from onnx_models.verification.verify import is_batch_safe, judge, verified
 
 MANIFEST = Manifest(
-    name="m", family="encoder", task="embed", graph="text-encoder", source="tests", revision="1", licence="mit",
-    files={}, limits=Limits(max_tokens=8), embed=Embed(pooling="mean", dimensions=2),
+    name="m", family="encoder", task=EmbedTask(embed=Embed(pooling="mean", dimensions=2)), graph=TextEncoder(),
+    source="tests", revision="1", licence="mit", files={}, limits=Limits(max_tokens=8),
 )  # fmt: skip
 REFERENCE = np.array([[3.0, 4.0], [0.0, -20.0]])
 

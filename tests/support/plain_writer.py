@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.model_package.graphs import DecoderGraph
 from contracts.model_package.package import load_package
 from onnx_models.decoders.slot_model import SlotModel
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
@@ -16,17 +17,15 @@ class PlainWriter:
 
     def __init__(self, folder: Path) -> None:
         self.package = load_package(folder)
-        assert self.package.manifest.generation is not None
+        self._generation = self.package.manifest.graph_as(DecoderGraph).generation
         self.max_tokens = self.package.manifest.limits.max_tokens
-        self.ends = set(self.package.manifest.generation.eos_token_ids)
+        self.ends = set(self._generation.eos_token_ids)
         self.tokenizer = open_tokenizer(self.package.file("tokenizer.json"))
         self._model = SlotModel(self.package, num_rows=1)
 
     def template(self) -> ChatTemplate:
         """Return the package's chat template."""
-        generation = self.package.manifest.generation
-        assert generation is not None
-        end = self.tokenizer.id_to_token(generation.eos_token_ids[0])
+        end = self.tokenizer.id_to_token(self._generation.eos_token_ids[0])
         return ChatTemplate(self.package.file(CHAT_TEMPLATE).read_text(), {"eos_token": end})
 
     def ids(self, text: str, *, special: bool = True) -> list[int]:

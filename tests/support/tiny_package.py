@@ -115,7 +115,7 @@ def write_package(
     lines += ["[limits]", f"max_tokens = {max_tokens}"]
     if task == "embed":
         lines += ["[embed]", f'pooling = "{pooling}"', f"normalize = {json.dumps(normalize)}", f"dimensions = {size}"]
-    else:
+    elif task == "classify":
         lines += ["[classify]", f"labels = {json.dumps(labels)}", f'function_to_apply = "{function}"']
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
     return folder

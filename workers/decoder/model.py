@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from contracts.cards import ModelCard
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import DecoderGraph
 from contracts.model_package.package import ModelPackage, PackageError
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import unsupported_defaults
@@ -33,14 +33,13 @@ class DecoderModel:
     """
 
     def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
-        assert package.manifest.decoder is not None  # noqa: S101 (the manifest was checked when it was loaded)
-        assert package.manifest.generation is not None  # noqa: S101
+        graph = package.manifest.graph_as(DecoderGraph)
         self.manifest = package.manifest
-        self.generation: Generation = package.manifest.generation
+        self.generation = graph.generation
         self.name = package.manifest.name
-        self.task = package.manifest.task
+        self.task = package.manifest.task.name
         self.revision = package.manifest.version
-        check_defaults(self.manifest, self.generation, package.manifest.decoder.vocabulary)
+        check_defaults(self.manifest, self.generation, graph.decoder.vocabulary)
         self.tokenizer = load_tokenizer(package.file(TOKENIZER))
         self.vocabulary = Vocabulary(self.tokenizer)
         template = self._open_template(package)

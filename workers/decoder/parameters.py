@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from contracts.generation import GenerateParameters
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import Generation
 from workers.runtime.decoding.request import Sampling
 from workers.runtime.decoding.sampling.defaults import default_sampling, given
 

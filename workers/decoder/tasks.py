@@ -1,6 +1,6 @@
 """The decoder worker's task, ``generate``, for each kind of graph that supports it. Step 5 on the path of a job."""
 
-from contracts.model_package.manifest import GraphKind
+from contracts.model_package.graphs import GraphKind
 from contracts.model_package.package import ModelPackage
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel

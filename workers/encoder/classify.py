@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.jobs import Answer
-from contracts.model_package.manifest import Classify
+from contracts.model_package.tasks import Classify, ClassifyTask
 from contracts.tasks import ClassifyParameters, ClassifyRequest, LabelScore
 from workers.encoder.model import EncoderModel
 from workers.runtime.batching.work import Work
@@ -38,11 +38,10 @@ _FUNCTIONS: dict[str, Callable[[Scores], Scores]] = {"softmax": softmax, "sigmoi
 
 def classify(model: EncoderModel, request: bytes, work: Work) -> Answer:
     """Answer one classify job: scored labels, best first, for one input; a list of such lists for a list."""
-    assert model.manifest.classify is not None  # noqa: S101 (the manifest was checked when it was loaded)
     job = msgspec.json.decode(request, type=ClassifyRequest)
     inputs = job.inputs if isinstance(job.inputs, list) else [job.inputs]
     logits = work.infer(model, inputs, job.parameters.truncate)
-    labels = score_labels(np.stack(logits), job.parameters, model.manifest.classify)
+    labels = score_labels(np.stack(logits), job.parameters, model.manifest.task_as(ClassifyTask).classify)
     return Answer(
         output=msgspec.json.encode(labels if isinstance(job.inputs, list) else labels[0]),
         usage=work.usage(),

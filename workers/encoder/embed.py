@@ -6,7 +6,7 @@ import orjson
 
 from contracts.errors import InvalidRequest
 from contracts.jobs import Answer
-from contracts.model_package.manifest import Embed
+from contracts.model_package.tasks import Embed, EmbedTask
 from contracts.tasks import EmbedParameters, EmbedRequest
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats, normalized
@@ -15,12 +15,12 @@ from workers.runtime.batching.work import Work
 
 def embed(model: EncoderModel, request: bytes, work: Work) -> Answer:
     """Answer one embed job: a list of floats for one text, a list of such lists for a list of texts."""
-    assert model.manifest.embed is not None  # noqa: S101 (the manifest was checked when it was loaded)
     job = msgspec.json.decode(request, type=EmbedRequest)
-    _check(job.parameters, model.manifest.embed)
+    table = model.manifest.task_as(EmbedTask).embed
+    _check(job.parameters, table)
     texts = [job.inputs] if isinstance(job.inputs, str) else job.inputs
     pooled = work.infer(model, texts, job.parameters.truncate)
-    vectors = shape_vectors(np.stack(pooled), job.parameters, model.manifest.embed)
+    vectors = shape_vectors(np.stack(pooled), job.parameters, table)
     output = vectors[0] if isinstance(job.inputs, str) else vectors
     return Answer(
         output=orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY),

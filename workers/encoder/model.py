@@ -9,7 +9,8 @@ import numpy as np
 
 from contracts.cards import ModelCard
 from contracts.model_package.package import ModelPackage, PackageError
-from contracts.model_package.signatures import outputs_of
+from contracts.model_package.signatures import encoder_outputs
+from contracts.model_package.tasks import ClassifyTask, EmbedTask
 from workers.encoder.pooling import POOLING
 from workers.runtime.inference.budget import token_budget
 from workers.runtime.inference.session import Array, open_graphs
@@ -32,16 +33,18 @@ class EncoderModel:
     def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
         self.manifest = package.manifest
         self.name = package.manifest.name
-        self.task = package.manifest.task
+        self.task = package.manifest.task.name
         self.revision = package.manifest.version
         self.max_batch_tokens = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
         self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)
         self.session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
-        embed, classify = self.manifest.embed, self.manifest.classify
-        self._pool = POOLING[embed.pooling] if embed and embed.pooling != "none" else None
-        self._size = embed.dimensions if embed else len(classify.labels) if classify else 0
-        (self._output,) = outputs_of("text-encoder", self.task, embed.pooling if embed else None)
+        task = self.manifest.task
+        self._embed = task.embed if isinstance(task, EmbedTask) else None
+        self._labels = task.classify.labels if isinstance(task, ClassifyTask) else None
+        self._pool = POOLING[self._embed.pooling] if self._embed and self._embed.pooling != "none" else None
+        self._size = self._embed.dimensions if self._embed else len(self._labels or ())
+        (self._output,) = encoder_outputs(self.manifest)
 
     def run(self, rows: Sequence[Row]) -> list[Array]:
         """Run one batch; return float32 [size] or [labels] for each row."""
@@ -82,6 +85,6 @@ class EncoderModel:
         return card_of(
             self.manifest,
             max_tokens=self.tokenizer.max_tokens,
-            dimensions=self.manifest.embed.dimensions if self.manifest.embed else None,
-            labels=self.manifest.classify.labels if self.manifest.classify else None,
+            dimensions=self._embed.dimensions if self._embed else None,
+            labels=self._labels,
         )

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from contracts.jobs import Answer, Claim
-from contracts.model_package.manifest import Task
 from contracts.model_package.package import ModelPackage
 from contracts.store.attempt_store import AttemptStore
+from contracts.task_names import TaskName
 from workers.encoder.classify import classify
 from workers.encoder.embed import embed
 from workers.encoder.model import EncoderModel
@@ -15,7 +15,7 @@ from workers.runtime.batching.work import Work
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.settings import WorkerSettings
 
-TASKS: dict[Task, Callable[[EncoderModel, bytes, Work], Answer]] = {"embed": embed, "classify": classify}
+TASKS: dict[TaskName, Callable[[EncoderModel, bytes, Work], Answer]] = {"embed": embed, "classify": classify}
 
 
 class ServedEncoder:

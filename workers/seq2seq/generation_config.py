@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import Generation
 from workers.runtime.decoding.request import Beams, Constraints, Ids, Sampling
 from workers.runtime.decoding.sampling.defaults import (
     SAMPLING_PARAMETERS,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import Generation
 
 PARAM = "parameters.generate_parameters"
 """Request field of the generation parameters, for error messages."""

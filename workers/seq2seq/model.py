@@ -4,7 +4,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from contracts.cards import ModelCard
-from contracts.model_package.manifest import Generation, Manifest
+from contracts.model_package.graphs import Generation, GeneratorGraph, TextAutoencoder
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError
 from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
@@ -37,18 +38,18 @@ class Seq2SeqModel:
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, cache: EncoderDecoderCache) -> None:
         self.manifest = manifest
         self.name = manifest.name
-        self.task = manifest.task
+        self.task = manifest.task.name
         self.revision = manifest.version
         self.tokenizer = tokenizer
         self.vocabulary = Vocabulary(tokenizer)
         self._source_cache = cache
         self.cache: Cache = cache
-        generation = manifest.generation or Generation()
+        generation = manifest.graph.generation if isinstance(manifest.graph, GeneratorGraph) else Generation()
         check_defaults(manifest, generation, cache.vocabulary)
         self.directions = directions_of(self.manifest)
         self.conditioning = Conditioning(prompt=_prompt_of(self.manifest))
         """Of tasks other than translate, whose prompt depends on the languages."""
-        self.output_has_source_length = manifest.graph == "text-autoencoder"
+        self.output_has_source_length = isinstance(manifest.graph, TextAutoencoder)
         """Whether an answer has exactly as many tokens as its source, and no end-of-text token."""
         self.source_tokenizer = SourceTokenizer(
             tokenizer, max_tokens=cache.max_source_tokens, vocab_size=cache.vocabulary
@@ -126,5 +127,5 @@ def open_model(package: ModelPackage, settings: WorkerSettings) -> Seq2SeqModel:
 
 def _prompt_of(manifest: Manifest) -> str:
     """Return the prompt that the package has for its task, or ''."""
-    names = _PROMPTS.get(manifest.task, ())
+    names = _PROMPTS.get(manifest.task.name, ())
     return next((manifest.prompts[name] for name in names if name in manifest.prompts), "")

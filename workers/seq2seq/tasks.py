@@ -1,7 +1,8 @@
 """What the seq2seq worker serves: its tasks, and the kinds of graphs that can run each. Step 5 on the path of a job."""
 
-from contracts.model_package.manifest import GraphKind, Task
+from contracts.model_package.graphs import GraphKind
 from contracts.model_package.package import ModelPackage
+from contracts.task_names import TaskName
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import Run, ServedWriter, engine_of
 from workers.runtime.models.loading import WorkerSpec
@@ -18,7 +19,7 @@ PIPELINES: dict[str, Run[Seq2SeqModel]] = {
     "denoise": DenoisePipeline(),
     "text2text": Text2TextPipeline(),
 }
-GRAPHS: dict[GraphKind, tuple[Task, ...]] = {
+GRAPHS: dict[GraphKind, tuple[TaskName, ...]] = {
     "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
     "encoder-decoder": ("translate", "summarize", "denoise", "text2text"),
     "recurrent": ("translate", "denoise", "text2text"),

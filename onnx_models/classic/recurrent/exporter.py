@@ -8,7 +8,10 @@ from pathlib import Path
 
 import torch
 
-from contracts.model_package.manifest import Generation, Limits, Manifest
+from contracts.model_package.graphs import Generation, Recurrent
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.tasks import DenoiseTask, Task, Text2TextTask, TranslateTask
+from contracts.task_names import TaskName
 from onnx_models.classic.networks.base import load
 from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAttentionConfig
 from onnx_models.classic.recurrent.parity import compare
@@ -19,7 +22,7 @@ from onnx_models.exporting.torch_exporter import Axes, write_graph
 from onnx_models.tokenizers.beside import copy_tokenizer
 
 __all__ = ["compare", "make"]
-_TASKS = ("text2text", "translate", "denoise")
+_TASKS: dict[TaskName, Task] = {"text2text": Text2TextTask(), "translate": TranslateTask(), "denoise": DenoiseTask()}
 _ROWS, _BY_TOKEN, _BY_ROW = 2, {0: "batch_size", 1: "sequence_length"}, {0: "batch_size"}
 _SOURCE: dict[str, Axes] = {"encoder_hidden_states": _BY_TOKEN, "attention_keys": _BY_TOKEN}
 _STATE: dict[str, Axes] = {"hidden": _BY_ROW, "cell": _BY_ROW}
@@ -28,7 +31,7 @@ _STATE: dict[str, Axes] = {"hidden": _BY_ROW, "cell": _BY_ROW}
 def make(request: ExportRequest, folder: Path) -> Manifest:
     """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
     source = request.source
-    check_task(request, _TASKS)
+    check_task(request, tuple(_TASKS))
     network = load(LstmAttention, source.folder)
     config: LstmAttentionConfig = network.config
     copy_tokenizer(source, folder, vocabulary=config.vocab_size)
@@ -37,14 +40,16 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="recurrent",
+        graph=Recurrent(
+            generation=Generation(
+                decoder_start_token_id=config.decoder_start_token_id,
+                eos_token_ids=[config.eos_token_id],
+                pad_token_id=config.pad_token_id,
+            )
+        ),
+        task=_TASKS[request.task],
         architecture=network.model_type,
         limits=Limits(max_tokens=limit, max_new_tokens=config.max_new_tokens),
-        generation=Generation(
-            decoder_start_token_id=config.decoder_start_token_id,
-            eos_token_ids=[config.eos_token_id],
-            pad_token_id=config.pad_token_id,
-        ),
     )
 
 

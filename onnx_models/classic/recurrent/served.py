@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.model_package.graphs import Recurrent
 from contracts.model_package.package import ModelPackage
 from onnx_models.errors import ParityError
 from onnx_models.verification.session import open_session
@@ -19,10 +20,10 @@ class ServedRecurrent:
     """Two sessions over one package; ONNX Runtime and numpy alone."""
 
     def __init__(self, package: ModelPackage) -> None:
-        generation = package.manifest.generation
-        if generation is None or generation.decoder_start_token_id is None:
+        start = package.manifest.graph_as(Recurrent).generation.decoder_start_token_id
+        if start is None:
             raise ParityError(f"{package.manifest.name}: no start token in its manifest")
-        self.start = generation.decoder_start_token_id
+        self.start = start
         self._encoder = open_session(package, "encoder_model.onnx")
         self._decoder = open_session(package, "decoder_model.onnx")
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from contracts.model_package.manifest import Decoder, Limits, Manifest
+from contracts.model_package.graphs import DecoderMemory, MemoryDecoder
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.tasks import GenerateTask
 from onnx_models.decoders.transformer_xl.network import TransformerXL
 from onnx_models.decoders.transformer_xl.parity import compare
 from onnx_models.decoders.transformer_xl.sizes import Sizes
@@ -48,11 +50,13 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="decoder-memory",
+        graph=DecoderMemory(
+            decoder=MemoryDecoder(vocabulary=sizes.vocab_size, memory=sizes.mem_len),
+            generation=generation_table(source),
+        ),
+        task=GenerateTask(),
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
-        decoder=Decoder(vocabulary=sizes.vocab_size, memory=sizes.mem_len),
-        generation=generation_table(source),
     )
 
 

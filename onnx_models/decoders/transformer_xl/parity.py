@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.model_package.graphs import DecoderMemory
 from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.transformer_xl.reference import ReferenceTransformerXL
 from onnx_models.exporting.sources import Source
@@ -81,7 +82,8 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     found = Comparison()
     rng = np.random.default_rng(_SEED)
     manifest = package.manifest
-    vocabulary, memory = (manifest.decoder.vocabulary, manifest.decoder.memory or 1) if manifest.decoder else (1, 1)
+    decoder = manifest.graph_as(DecoderMemory).decoder
+    vocabulary, memory = decoder.vocabulary, decoder.memory
     lengths = [min(length, manifest.limits.max_tokens) for length in (*_LENGTHS, memory + 3)]
     prompts = [rng.integers(vocabulary, size=length).tolist() for length in lengths]
     expected = [reference.write(prompt, _NEW_TOKENS) for prompt in prompts]

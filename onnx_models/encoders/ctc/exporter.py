@@ -7,7 +7,9 @@ It needs no tokenizer: what its logits mean is in the manifest.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contracts.model_package.manifest import Audio, Batching, Ctc, Limits, Manifest
+from contracts.model_package.graphs import Ctc, CtcEncoder
+from contracts.model_package.manifest import Batching, Limits, Manifest
+from contracts.model_package.tasks import Audio, TranscribeTask
 from onnx_models.encoders.ctc.parity import compare
 from onnx_models.encoders.graph import write_graph
 from onnx_models.errors import ExportError
@@ -37,12 +39,11 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="ctc",
+        graph=CtcEncoder(ctc=ctc),
+        task=TranscribeTask(audio=audio),
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
         batching=Batching(max_batch_tokens=limit, max_padding=1.0),
-        audio=audio,
-        ctc=ctc,
     )
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from contracts.model_package.manifest import Audio, Ctc
+from contracts.model_package.graphs import CtcEncoder
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import TranscribeTask
 from onnx_models.encoders.loading import load_model
 from onnx_models.errors import ParityError, refusing
 from onnx_models.exporting.optimum_exporter import LOCAL
@@ -32,10 +33,8 @@ class ServedCtc:
 
     def __init__(self, package: ModelPackage) -> None:
         manifest = package.manifest
-        if manifest.audio is None or manifest.ctc is None:
-            raise ParityError(f"{manifest.name}: no [audio] or no [ctc] in its manifest")
-        self.audio: Audio = manifest.audio
-        self.ctc: Ctc = manifest.ctc
+        self.audio = manifest.task_as(TranscribeTask).audio
+        self.ctc = manifest.graph_as(CtcEncoder).ctc
         self._session = open_session(package)
 
     def run(self, recordings: Floats) -> Floats:

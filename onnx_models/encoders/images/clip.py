@@ -15,7 +15,7 @@ from onnx_models.exporting.sources import Source
 
 _TOWERS = {
     "embed": (CLIPTextModelWithProjection, CLIPTextModel),
-    "embed_image": (CLIPVisionModelWithProjection, CLIPVisionModel),
+    "embed-image": (CLIPVisionModelWithProjection, CLIPVisionModel),
 }
 _ARCHITECTURES = ("clip", "clip_text_model", "clip_vision_model")
 

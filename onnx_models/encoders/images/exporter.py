@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from contracts.model_package.graphs import ImageEncoder
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.signatures import outputs_of
+from contracts.model_package.tasks import ClassifyImageTask, EmbedImageTask, Image
+from contracts.task_names import TaskName
 from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.images.clip import is_tower
@@ -16,7 +19,7 @@ from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config
 
 __all__ = ["compare", "make"]
-_OPTIMUM_TASKS = {"embed_image": "feature-extraction", "classify_image": "image-classification"}
+_OPTIMUM_TASKS: dict[TaskName, str] = {"embed-image": "feature-extraction", "classify-image": "image-classification"}
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
@@ -28,23 +31,24 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="image-encoder",
+        graph=ImageEncoder(),
+        task=_task(request, config, image, folder),
         architecture=config.model_type,
         limits=Limits(max_tokens=num_patches(image, vision)),
-        image=image,
-        **_table(request, config, vision, folder),
     )
 
 
-def _table(request: ExportRequest, config: Any, vision: Any, folder: Path) -> dict[str, Any]:
-    """Return the manifest's table for the task, as keyword arguments."""
+def _task(request: ExportRequest, config: Any, image: Image, folder: Path) -> ClassifyImageTask | EmbedImageTask:
+    """Return the task with its tables."""
     pooled = is_tower(config.model_type, request.task)
-    width = width_of(folder, outputs_of("image-encoder", request.task, "none" if pooled else None))
-    if request.task == "classify_image":
-        return {"classify": metadata.classify_table(config)}
-    width = width or vision.hidden_size  # the exporter leaves the shape of vectors without a projection open
+    width = width_of(folder, outputs_of("image-encoder", request.task, pooled=pooled))
+    if request.task == "classify-image":
+        return ClassifyImageTask(image=image, classify=metadata.classify_table(config))
+    # The exporter leaves the shape of vectors without a projection open.
+    width = width or getattr(config, "vision_config", config).hidden_size
     if pooled:
-        return {"embed": metadata.pooled_table(width, request.pooling, request.normalize)}
+        return EmbedImageTask(image=image, embed=metadata.pooled_table(width, request.pooling, request.normalize))
     if request.pooling == "last_token":
         raise ExportError("--pooling last_token is for texts: give --pooling cls or mean")
-    return {"embed": metadata.embed_table(request.source, width, request.pooling, request.normalize)}
+    embed = metadata.embed_table(request.source, width, request.pooling, request.normalize)
+    return EmbedImageTask(image=image, embed=embed)

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForZeroShotImageClassification
 
+from contracts.model_package.graphs import ImageText
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import ZeroShotImageTask
 from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.images.metadata import image_table
@@ -39,10 +41,10 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="image-text",
+        graph=ImageText(),
+        task=ZeroShotImageTask(image=image),
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
-        image=image,
     )
 
 
@@ -85,15 +87,15 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference, manifest = _Served(package), _Reference(source), package.manifest
-    assert manifest.image is not None  # noqa: S101 (the manifest was checked when it was loaded)
+    image = manifest.task_as(ZeroShotImageTask).image
     found, tokenizer = Comparison(), open_tokenizer(package)
     batches = random_rows(reference.tokenizer, tokenizer.get_vocab_size(), manifest.limits.max_tokens, with_end=True)
-    for rows, pixels in zip(batches, cycle(random_pixels(manifest.image))):
+    for rows, pixels in zip(batches, cycle(random_pixels(image))):
         together = served.run(rows, pixels)
         _add(found, together, reference.run(rows, pixels))
         _add_batched(found, served, together, rows, pixels)
     texts = [served_row(tokenizer, text) for text in same_texts(manifest, tokenizer, reference.tokenizer)]
-    pixels = prepare_both_ways(manifest.image, source, found)
+    pixels = prepare_both_ways(image, source, found)
     _add(found, served.run(texts, pixels), reference.run(texts, pixels))
     found.note("texts", len(texts))
     return found

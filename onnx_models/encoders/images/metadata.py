@@ -6,7 +6,7 @@ step that the table has no words for. `verify` prepares pictures both ways.
 
 from typing import Any, get_args
 
-from contracts.model_package.manifest import Image, Resample
+from contracts.model_package.tasks import Image, Resample
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporting.optimum_exporter import LOCAL
 from onnx_models.exporting.sources import Source

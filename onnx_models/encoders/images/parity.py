@@ -7,9 +7,10 @@ import torch
 from PIL import Image as Pictures
 from transformers import AutoModel, AutoModelForImageClassification
 
-from contracts.model_package.manifest import Image, Manifest
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage
-from contracts.model_package.signatures import outputs_of
+from contracts.model_package.signatures import encoder_outputs
+from contracts.model_package.tasks import ClassifyImageTask, EmbedImageTask, Image, ImageTask
 from onnx_models.encoders.images.clip import is_tower, load_tower, vectors_of
 from onnx_models.encoders.images.metadata import load_processor, size_of
 from onnx_models.encoders.images.served import Floats, Picture, ServedImages, prepare
@@ -29,12 +30,12 @@ class ReferenceImages:
     """The torch model of one source, in float32 on CPU."""
 
     def __init__(self, source: Source, manifest: Manifest) -> None:
-        self._embed, self._classify = manifest.embed, manifest.classify
-        self._pooled = is_tower(manifest.architecture, manifest.task)
-        self._output = outputs_of(manifest.graph, manifest.task, manifest.embed.pooling if manifest.embed else None)[0]
+        self._task = manifest.task
+        self._pooled = is_tower(manifest.architecture, manifest.task.name)
+        self._output = encoder_outputs(manifest)[0]
         if self._pooled:
-            self._model = load_tower(source, manifest.task)
-        elif manifest.task == "embed_image":
+            self._model = load_tower(source, manifest.task.name)
+        elif isinstance(manifest.task, EmbedImageTask):
             self._model = load_model(AutoModel, source, spare="pooler")
         else:
             self._model = load_model(AutoModelForImageClassification, source)
@@ -49,12 +50,13 @@ class ReferenceImages:
     def answer(self, pixels: Floats) -> Floats:
         """Return what `ServedImages.answer` returns."""
         output = torch.from_numpy(self.run(pixels))
-        if self._embed:
-            if not self._pooled:
-                output = output[:, 0] if self._embed.pooling == "cls" else output.mean(dim=1)
-            output = torch.nn.functional.normalize(output, dim=1) if self._embed.normalize else output
-        elif self._classify and self._classify.function_to_apply != "none":
-            output = output.softmax(dim=1) if self._classify.function_to_apply == "softmax" else output.sigmoid()
+        match self._task:
+            case EmbedImageTask(embed=embed):
+                if not self._pooled:
+                    output = output[:, 0] if embed.pooling == "cls" else output.mean(dim=1)
+                output = torch.nn.functional.normalize(output, dim=1) if embed.normalize else output
+            case ClassifyImageTask(classify=classify) if classify.function_to_apply != "none":
+                output = output.softmax(dim=1) if classify.function_to_apply == "softmax" else output.sigmoid()
         return output.numpy()
 
 
@@ -64,14 +66,14 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     See `onnx_models.exporting.exporters.Exporter`.
     """
     served, reference = ServedImages(package), ReferenceImages(source, package.manifest)
-    assert package.manifest.image is not None  # noqa: S101 (the manifest was checked when it was loaded)
+    image = package.manifest.task_as(ImageTask).image
     found = Comparison()
-    for pixels in random_pixels(package.manifest.image):
+    for pixels in random_pixels(image):
         together = served.run(pixels)
         found.add(together, reference.run(pixels))
         for index, row in enumerate(together):
             found.add_batched(served.run(pixels[index : index + 1])[0], row)
-    pixels = prepare_both_ways(package.manifest.image, source, found)
+    pixels = prepare_both_ways(image, source, found)
     found.add(served.run(pixels), reference.run(pixels))
     difference = np.abs(served.answer(pixels) - reference.answer(pixels)).max()
     found.note("answers_diff", float(f"{difference:.2g}"))

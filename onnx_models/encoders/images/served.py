@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
-from contracts.model_package.manifest import Image
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import ClassifyImageTask, EmbedImageTask, Image
 from onnx_models.encoders.images.metadata import size_of
 from onnx_models.encoders.texts.served import pool, score
 from onnx_models.verification.session import open_session
@@ -58,8 +58,8 @@ class ServedImages:
 
     def answer(self, pixels: Floats) -> Floats:
         """Return vectors, float32 [rows, dimensions], or scores, float32 [rows, labels]."""
-        output, embed, classify = self.run(pixels), self.manifest.embed, self.manifest.classify
-        if embed:
-            vectors = np.stack([pool(row, embed.pooling) for row in output])
-            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if embed.normalize else vectors
-        return score(output, classify.function_to_apply) if classify else output
+        output, task = self.run(pixels), self.manifest.task
+        if isinstance(task, EmbedImageTask):
+            vectors = np.stack([pool(row, task.embed.pooling) for row in output])
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if task.embed.normalize else vectors
+        return score(output, task.classify.function_to_apply) if isinstance(task, ClassifyImageTask) else output

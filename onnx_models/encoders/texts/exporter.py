@@ -3,8 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from contracts.model_package.graphs import TextEncoder
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.signatures import outputs_of
+from contracts.model_package.tasks import (
+    ClassifyTask,
+    EmbedTask,
+    FillMaskTask,
+    QuestionAnswerTask,
+    Task,
+    TokenClassifyTask,
+)
+from contracts.task_names import TaskName
 from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.images.clip import is_tower
@@ -16,12 +26,12 @@ from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import write_tokenizer
 
 __all__ = ["compare", "make"]
-_OPTIMUM_TASKS = {
+_OPTIMUM_TASKS: dict[TaskName, str] = {
     "embed": "feature-extraction",
     "classify": "text-classification",
-    "entities": "token-classification",
-    "answer": "question-answering",
-    "fill_mask": "fill-mask",
+    "token-classify": "token-classification",
+    "question-answer": "question-answering",
+    "fill-mask": "fill-mask",
 }
 
 
@@ -35,29 +45,30 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     return manifest_of(
         request,
         folder,
-        graph="text-encoder",
+        graph=TextEncoder(),
+        task=_task(request, config, folder),
         architecture=config.model_type,
         limits=Limits(max_tokens=limit),
-        **_table(request, config, folder),
         export=_prompt(source),
     )
 
 
-def _table(request: ExportRequest, config: Any, folder: Path) -> dict[str, Any]:
-    """Return the manifest's table for the task, as keyword arguments."""
+def _task(request: ExportRequest, config: Any, folder: Path) -> Task:
+    """Return the task with its table."""
     pooled = is_tower(config.model_type, request.task)
-    width = width_of(folder, outputs_of("text-encoder", request.task, "none" if pooled else None))
+    width = width_of(folder, outputs_of("text-encoder", request.task, pooled=pooled))
     if pooled:
-        return {"embed": metadata.pooled_table(width, request.pooling, request.normalize)}
-    if request.task == "embed":
-        return {"embed": metadata.embed_table(request.source, width, request.pooling, request.normalize)}
-    if request.task == "classify":
-        return {"classify": metadata.classify_table(config)}
-    if request.task == "entities":
-        return {"entities": metadata.entities_table(config)}
-    if request.task == "fill_mask":
-        return {"fill_mask": metadata.fill_mask_table(request.source)}
-    return {}
+        return EmbedTask(embed=metadata.pooled_table(width, request.pooling, request.normalize))
+    match request.task:
+        case "embed":
+            return EmbedTask(embed=metadata.embed_table(request.source, width, request.pooling, request.normalize))
+        case "classify":
+            return ClassifyTask(classify=metadata.classify_table(config))
+        case "token-classify":
+            return TokenClassifyTask(token_classify=metadata.token_classify_table(config))
+        case "fill-mask":
+            return FillMaskTask(fill_mask=metadata.fill_mask_table(request.source))
+    return QuestionAnswerTask()
 
 
 def _prompt(source: Source) -> dict[str, str]:

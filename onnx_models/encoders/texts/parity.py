@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import ClassifyTask, EmbedTask, QuestionAnswerTask
 from onnx_models.encoders.texts.reference import ReferenceModel, reference_row
 from onnx_models.encoders.texts.served import Outputs, Row, ServedModel, Text, served_row
 from onnx_models.errors import ParityError
@@ -31,7 +32,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     served, reference = ServedModel(package), ReferenceModel(source, package.manifest)
     found = Comparison()
     manifest, tokenizer = package.manifest, served.tokenizer
-    pooled = manifest.embed is not None and manifest.embed.pooling == "none"
+    pooled = isinstance(manifest.task, EmbedTask) and manifest.task.embed.pooling == "none"
     vocabulary, limit = tokenizer.get_vocab_size(), manifest.limits.max_tokens
     for rows in random_rows(reference.tokenizer, vocabulary, limit, with_end=pooled):
         try:
@@ -46,7 +47,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     texts = same_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)
     expected = [reference.run([reference_row(reference.tokenizer, text)])[0] for text in texts]
     _add(found, served.run([served.tokenize(text) for text in texts]), expected)
-    if manifest.embed or manifest.classify:
+    if isinstance(manifest.task, EmbedTask | ClassifyTask):
         answers = np.stack([reference.answer(text) for text in texts])
         found.note("answers_diff", float(f"{np.abs(served.answer(texts) - answers).max():.2g}"))
     found.note("texts", len(texts))
@@ -84,7 +85,7 @@ def same_texts(manifest: Manifest, served: Tokenizer, reference: Any, *, with_ty
         ParityError: they don't, or no text fits.
     """
     limit = manifest.limits.max_tokens
-    pairs = _PAIRS if manifest.task in ("classify", "answer") else ()
+    pairs = _PAIRS if isinstance(manifest.task, ClassifyTask | QuestionAnswerTask) else ()
     samples: list[Text] = [*TEXTS, " ".join(TEXTS), *pairs]
     texts = [text for text in samples if len(served_row(served, text).ids) <= limit]
     if not texts:

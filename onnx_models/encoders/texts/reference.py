@@ -19,19 +19,21 @@ from transformers import (
 )
 
 from contracts.model_package.manifest import Manifest
-from contracts.model_package.signatures import outputs_of
+from contracts.model_package.signatures import encoder_outputs
+from contracts.model_package.tasks import ClassifyTask, EmbedTask
+from contracts.task_names import TaskName
 from onnx_models.encoders.images.clip import is_tower, load_tower, vectors_of
 from onnx_models.encoders.loading import load_model
 from onnx_models.encoders.texts.served import Outputs, Row, Text
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import load_tokenizer
 
-_CLASSES = {
+_CLASSES: dict[TaskName, Any] = {
     "embed": AutoModel,
     "classify": AutoModelForSequenceClassification,
-    "entities": AutoModelForTokenClassification,
-    "answer": AutoModelForQuestionAnswering,
-    "fill_mask": AutoModelForMaskedLM,
+    "token-classify": AutoModelForTokenClassification,
+    "question-answer": AutoModelForQuestionAnswering,
+    "fill-mask": AutoModelForMaskedLM,
 }
 _POOL = {
     "mean": lambda vectors: vectors.mean(dim=0),
@@ -41,10 +43,12 @@ _POOL = {
 
 
 def _load(source: Source, manifest: Manifest) -> Any:
-    if is_tower(manifest.architecture, manifest.task):
-        return load_tower(source, manifest.task)
+    if is_tower(manifest.architecture, manifest.task.name):
+        return load_tower(source, manifest.task.name)
     # Poolers are read by classifiers only, and most published weights lack one.
-    return load_model(_CLASSES[manifest.task], source, spare="pooler" if manifest.task == "embed" else None)
+    return load_model(
+        _CLASSES[manifest.task.name], source, spare="pooler" if isinstance(manifest.task, EmbedTask) else None
+    )
 
 
 def reference_row(tokenizer: Any, text: Text) -> Row:
@@ -61,8 +65,8 @@ class ReferenceModel:
         self._manifest = manifest
         self.tokenizer = load_tokenizer(source)
         self._model = _load(source, manifest)
-        self._outputs = outputs_of(manifest.graph, manifest.task, manifest.embed.pooling if manifest.embed else None)
-        self._pooled = is_tower(manifest.architecture, manifest.task)
+        self._outputs = encoder_outputs(manifest)
+        self._pooled = is_tower(manifest.architecture, manifest.task.name)
         self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
 
     @torch.inference_mode()
@@ -87,16 +91,16 @@ class ReferenceModel:
         output = self._model(**inputs)
         if self._pooled:
             return [{self._outputs[0]: vector.numpy()} for vector in vectors_of(output)]
-        ends = [None if self._manifest.task == "classify" else len(row.ids) for row in rows]
+        ends = [None if isinstance(self._manifest.task, ClassifyTask) else len(row.ids) for row in rows]
         return [{name: output[name][index, :end].numpy() for name in self._outputs} for index, end in enumerate(ends)]
 
     def answer(self, text: Text) -> NDArray[np.float32]:
         """Return the vector [dimensions] or the scores [labels] of one text or pair, run alone without padding."""
         output = torch.from_numpy(self.run([reference_row(self.tokenizer, text)])[0][self._outputs[0]])
-        embed, classify = self._manifest.embed, self._manifest.classify
-        if embed:
-            vector = output if self._pooled else _POOL[embed.pooling](output)
-            output = torch.nn.functional.normalize(vector, dim=0) if embed.normalize else vector
-        elif classify and classify.function_to_apply != "none":
-            output = output.softmax(dim=0) if classify.function_to_apply == "softmax" else output.sigmoid()
+        match self._manifest.task:
+            case EmbedTask(embed=embed):
+                vector = output if self._pooled else _POOL[embed.pooling](output)
+                output = torch.nn.functional.normalize(vector, dim=0) if embed.normalize else vector
+            case ClassifyTask(classify=classify) if classify.function_to_apply != "none":
+                output = output.softmax(dim=0) if classify.function_to_apply == "softmax" else output.sigmoid()
         return output.numpy()

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from contracts.model_package.manifest import Pooling
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import ClassifyTask, EmbedTask, FillMaskTask, Pooling, TokenClassifyTask
 from onnx_models.verification.session import open_session
 
 Floats = NDArray[np.float32]
@@ -63,7 +63,8 @@ class ServedModel:
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
         by_token = ("last_hidden_state", "start_logits", "end_logits")
-        self._by_token = {*by_token, "logits"} if self.manifest.task in ("entities", "fill_mask") else {*by_token}
+        has_token_logits = isinstance(self.manifest.task, TokenClassifyTask | FillMaskTask)
+        self._by_token = {*by_token, "logits"} if has_token_logits else {*by_token}
         self.tokenizer = open_tokenizer(package)
 
     def tokenize(self, text: Text) -> Row:
@@ -90,12 +91,12 @@ class ServedModel:
     def answer(self, texts: Sequence[Text]) -> Floats:
         """Return vectors, float32 [texts, dimensions], or scores, float32 [texts, labels]; all texts in one batch."""
         rows = self.run([self.tokenize(text) for text in texts])
-        embed, classify = self.manifest.embed, self.manifest.classify
-        if embed:
-            vectors = np.stack([pool(row[self.outputs[0]], embed.pooling) for row in rows])
-            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if embed.normalize else vectors
+        task = self.manifest.task
+        if isinstance(task, EmbedTask):
+            vectors = np.stack([pool(row[self.outputs[0]], task.embed.pooling) for row in rows])
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if task.embed.normalize else vectors
         logits = np.stack([row["logits"] for row in rows])
-        return score(logits, classify.function_to_apply) if classify else logits
+        return score(logits, task.classify.function_to_apply) if isinstance(task, ClassifyTask) else logits
 
 
 def pool(vectors: Floats, pooling: Pooling) -> Floats:

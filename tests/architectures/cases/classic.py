@@ -7,5 +7,5 @@ CASES: tuple[Case, ...] = (
     Case("LSTM with attention", "translate", "classic:lstm_attention"),
     Case("LSTM with attention", "denoise", "classic:lstm_attention"),
     Case("Text autoencoder", "denoise", "classic:text_autoencoder"),
-    Case("Image autoencoder", "denoise_image", "classic:image_autoencoder"),
+    Case("Image autoencoder", "denoise-image", "classic:image_autoencoder"),
 )

@@ -3,14 +3,14 @@
 from tests.architectures.cases.case import Case
 
 _TEXT = ("BERT", "ALBERT", "DistilBERT", "ELECTRA", "RoBERTa", "MPNet", "ModernBERT")
-_OPTIONS = {"embed": {"pooling": "mean"}, "classify": {}, "entities": {}, "answer": {}, "fill_mask": {}}
+_OPTIONS = {"embed": {"pooling": "mean"}, "classify": {}, "token-classify": {}, "question-answer": {}, "fill-mask": {}}
 
 _PICTURES = (
-    Case("ViT", "classify_image", "images:vit:classify_image"),
-    Case("ViT", "embed_image", "images:vit:embed_image", {"pooling": "cls"}),
+    Case("ViT", "classify-image", "images:vit:classify-image"),
+    Case("ViT", "embed-image", "images:vit:embed-image", {"pooling": "cls"}),
     Case("CLIP text tower", "embed", "images:clip:stated"),
-    Case("CLIP image tower", "embed_image", "images:clip:stated"),
-    Case("CLIP", "zero_shot_image", "images:clip:highest"),
+    Case("CLIP image tower", "embed-image", "images:clip:stated"),
+    Case("CLIP", "zero-shot-image", "images:clip:highest"),
 )
 
 CASES: tuple[Case, ...] = (

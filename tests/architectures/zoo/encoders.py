@@ -30,9 +30,9 @@ MAX_TOKENS = 64
 _HEADS = {
     "embed": AutoModel,
     "classify": AutoModelForSequenceClassification,
-    "entities": AutoModelForTokenClassification,
-    "answer": AutoModelForQuestionAnswering,
-    "fill_mask": AutoModelForMaskedLM,
+    "token-classify": AutoModelForTokenClassification,
+    "question-answer": AutoModelForQuestionAnswering,
+    "fill-mask": AutoModelForMaskedLM,
 }
 
 
@@ -72,7 +72,7 @@ def text_encoder(folder: Path, architecture: str, task: str) -> None:
         "vocab_size": len(tokenizer),
         "max_position_embeddings": MAX_TOKENS,
         "initializer_range": WIDE,
-        "num_labels": 2 if task == "answer" else 3,  # where an answer begins and where it ends
+        "num_labels": 2 if task == "question-answer" else 3,  # where an answer begins and where it ends
         **{name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")},
         **encoder.options,
     }

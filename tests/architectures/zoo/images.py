@@ -35,7 +35,7 @@ def vit(folder: Path, task: str) -> None:
     """Labels of pictures or vectors of patches; pictures are squeezed into a square."""
     torch.manual_seed(31)
     config = ViTConfig(**TINY, **_SIZE, initializer_range=WIDE, num_labels=5)
-    save(folder, ViTForImageClassification(config) if task == "classify_image" else ViTModel(config))
+    save(folder, ViTForImageClassification(config) if task == "classify-image" else ViTModel(config))
     ViTImageProcessor(size={"height": 32, "width": 32}, resample=2).save_pretrained(folder)
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 import jinja2
 import pytest
 
+from contracts.model_package.graphs import DecoderGraph
 from contracts.model_package.package import ModelPackage
 from onnx_models.starter.generate.chats import render
 from onnx_models.starter.generate.evaluation import REGISTERS, TEMPERATURES, held_out_prompts
@@ -72,8 +73,7 @@ def test_the_chat_template_renders_what_the_model_was_trained_on(package: ModelP
 
 
 def test_the_end_of_a_message_and_of_a_text_both_end_an_answer(package: ModelPackage) -> None:
-    generation = package.manifest.generation
+    generation = package.manifest.graph_as(DecoderGraph).generation
 
-    assert generation is not None
     assert generation.eos_token_ids == [0, 4]
     assert not generation.do_sample

@@ -77,8 +77,8 @@ def test_a_starter_is_small_and_states_what_it_is(task: str) -> None:
     manifest = package.manifest
 
     assert sum(path.stat().st_size for path in package.path.iterdir()) <= MAX_BYTES[task]
-    assert (manifest.name, manifest.task) == (f"starter-{task}", task)
-    assert (manifest.family, manifest.graph, manifest.architecture) == KINDS[task]
+    assert (manifest.name, manifest.task.name) == (f"starter-{task}", task)
+    assert (manifest.family, manifest.graph.kind, manifest.architecture) == KINDS[task]
     assert manifest.licence == "Apache-2.0"
     assert (ROOT / manifest.source).is_file()
     assert "not for production" in manifest.description

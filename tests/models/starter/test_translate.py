@@ -3,6 +3,7 @@
 import pytest
 
 from contracts.model_package.package import ModelPackage
+from contracts.model_package.tasks import TranslateTask
 from onnx_models.starter.generation import generate
 from onnx_models.starter.translate.parallel import TARGETS
 from tests.models.starter.conftest import starter_package
@@ -17,9 +18,8 @@ def package() -> ModelPackage:
 
 
 def test_the_manifest_states_its_languages(package: ModelPackage) -> None:
-    languages = package.manifest.translate
+    languages = package.manifest.task_as(TranslateTask).translate
 
-    assert languages is not None
     assert sorted(languages.languages) == sorted(TARGETS)
     assert languages.reads == ["en"]
     assert languages.target == "source_prefix"

@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 
 from contracts.generation import GenerateParameters
-from contracts.model_package.manifest import Generation, Limits, Manifest
+from contracts.model_package.graphs import DecoderSlots, Generation, SlotDecoder
+from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import PackageError
+from contracts.model_package.tasks import GenerateTask
 from workers.decoder.parameters import sampling_of, unsupported_defaults
 from workers.runtime.decoding.request import Constraints, Sampling
 from workers.runtime.decoding.sampling.defaults import check_defaults, seed_of
 
 MANIFEST = Manifest(
-    name="tiny", family="decoder", task="generate", graph="decoder-slots", source="tests", revision="1", licence="mit",
-    files={}, limits=Limits(max_tokens=16),
+    name="tiny", family="decoder", task=GenerateTask(), source="tests", revision="1", licence="mit", files={},
+    graph=DecoderSlots(decoder=SlotDecoder(vocabulary=16), generation=Generation()), limits=Limits(max_tokens=16),
 )  # fmt: skip
 GREEDY, SAMPLED = Generation(), Generation(do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.model_package.manifest import Embed
+from contracts.model_package.tasks import Embed
 from contracts.tasks import EmbedParameters
 from workers.encoder.embed import shape_vectors
 from workers.encoder.pooling import POOLING, normalized

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.model_package.manifest import Classify
+from contracts.model_package.tasks import Classify
 from contracts.tasks import ClassifyParameters
 from workers.encoder.classify import score_labels, sigmoid, softmax
 

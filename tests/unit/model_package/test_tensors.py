@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from contracts.model_package.graphs import TextEncoder
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import PackageError
 from contracts.model_package.signatures import signatures_of
+from contracts.model_package.tasks import TranslateTask
 from contracts.model_package.tensors import FLOAT, FLOAT_OR_HALF, INT64, Declared, Signature, Tensor, fault_of
 
 SIGNATURE = Signature(
@@ -64,8 +66,8 @@ def test_a_graph_that_differs_is_refused_in_words(inputs: Changes, outputs: Chan
 
 def test_a_kind_that_can_not_do_the_task_is_refused() -> None:
     manifest = Manifest(
-        name="odd", family="encoder", task="translate", graph="text-encoder", source="x", revision="1", licence="mit",
-        files={}, limits=Limits(max_tokens=8),
+        name="odd", family="encoder", task=TranslateTask(), graph=TextEncoder(), source="x", revision="1",
+        licence="mit", files={}, limits=Limits(max_tokens=8),
     )  # fmt: skip
     with pytest.raises(PackageError, match="'text-encoder' can't do the task 'translate'"):
         signatures_of(manifest)

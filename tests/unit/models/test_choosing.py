@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from contracts.model_package.graphs import TextEncoder
 from contracts.model_package.manifest import Batching, Limits, Manifest
 from contracts.model_package.package import PackageError
+from contracts.model_package.tasks import Embed, EmbedTask
 from contracts.settings import StoreSettings
 from tests.support.tiny_package import graph_of, write_package
 from workers.encoder.tasks import ENCODER
@@ -19,7 +21,7 @@ from workers.runtime.settings import WorkerSettings
 
 FOREIGN: dict[str, dict[str, Any]] = {
     "of another family": {"family": "decoder"},
-    "of another task": {"task": "answer"},
+    "of another task": {"task": "question-answer"},
     "of another kind": {"graph_kind": "image-encoder"},
 }
 
@@ -55,7 +57,10 @@ def test_packages_for_other_workers_are_passed_over_with_a_word(
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("of another task", "no code for the task 'answer' with a graph of kind 'text-encoder'; it serves classify, "),
+        (
+            "of another task",
+            "no code for the task 'question-answer' with a graph of kind 'text-encoder'; it serves classify, ",
+        ),
         ("of another kind", "no code for the task 'embed' with a graph of kind 'image-encoder'"),
     ],
 )
@@ -109,8 +114,8 @@ def test_a_graph_or_a_name_that_does_not_fit_is_refused(tmp_path: Path, changes:
 def manifest(max_tokens: int, **changes: Any) -> Manifest:
     about: dict[str, Any] = dict.fromkeys(("source", "revision", "licence"), "x")
     return Manifest(
-        name="m", family="encoder", task="embed", graph="text-encoder", files={}, limits=Limits(max_tokens=max_tokens),
-        **about | changes,
+        name="m", family="encoder", task=EmbedTask(embed=Embed(pooling="mean", dimensions=8)), graph=TextEncoder(),
+        files={}, limits=Limits(max_tokens=max_tokens), **about | changes,
     )  # fmt: skip
 
 

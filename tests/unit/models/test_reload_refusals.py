@@ -69,7 +69,7 @@ def test_a_slow_copy_is_taken_when_it_is_whole(bench: Bench, told: pytest.LogCap
         ({"tokenizer": "{}"}, "not a tokenizer"),
         ({"size": 5}, "[8] numbers a row, the manifest says 5"),
         ({"family": "decoder"}, "its family is 'decoder', and this is the encoder worker"),
-        ({"task": "answer"}, "this worker has no code for the task 'answer'"),
+        ({"task": "question-answer"}, "this worker has no code for the task 'question-answer'"),
         ({"task": "classify", "graph": None}, "its task was embed and is classify; restart the worker"),
         ({"name": "other"}, "the manifest's name is 'other', not that of the folder"),
         ({"max_tokens": 3000}, "batching.max_batch_tokens is 512, but one input may have 3000"),

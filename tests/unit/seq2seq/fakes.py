@@ -9,7 +9,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 
 from contracts.generation import TextDelta
 from contracts.jobs import Usage
-from contracts.model_package.manifest import Decoder, Generation, Limits, Manifest, Task
+from contracts.model_package.graphs import CrossSlotDecoder, EncoderDecoderSlots, Generation
+from contracts.model_package.manifest import Limits, Manifest
+from contracts.model_package.tasks import DenoiseTask, SummarizeTask, Task, Text2TextTask, Translate, TranslateTask
+from contracts.task_names import TaskName
 from tests.support.attempts import make_attempt
 from tests.unit.decoding.fakes import Listener
 from workers.runtime.decoding.caches.cache import Floats
@@ -43,6 +46,15 @@ def uppercase(token_id: int) -> int:
         return token_id
     character = CHARACTERS[token_id - len(SPECIALS)].upper()
     return _NUMBER.get(character, token_id)
+
+
+TASKS: dict[TaskName, Task] = {
+    "translate": TranslateTask(),
+    "summarize": SummarizeTask(),
+    "denoise": DenoiseTask(),
+    "text2text": Text2TextTask(),
+}
+GREEDY = Generation(eos_token_ids=[EOS], decoder_start_token_id=PAD)
 
 
 class EchoCache:
@@ -110,17 +122,20 @@ class EchoCache:
         return [_NUMBER[word[0].upper()] for word in words if word[0].isalpha()]
 
 
-def manifest(task: Task, **tables: Any) -> Manifest:
-    tables = {"generation": Generation(eos_token_ids=[EOS], decoder_start_token_id=PAD)} | tables
+def manifest(
+    task: TaskName, *, generation: Generation = GREEDY, translate: Translate | None = None, **fields: Any
+) -> Manifest:
+    graph = EncoderDecoderSlots(decoder=CrossSlotDecoder(vocabulary=VOCABULARY), generation=generation)
+    tables = TranslateTask(translate=translate) if translate else TASKS[task]
     return Manifest(
-        name="echo", family="seq2seq", task=task, graph="encoder-decoder-slots", source="tests", revision="1",
-        licence="mit", files={}, limits=Limits(max_tokens=60), decoder=Decoder(vocabulary=VOCABULARY), **tables,
+        name="echo", family="seq2seq", task=tables, graph=graph, source="tests", revision="1", licence="mit", files={},
+        limits=Limits(max_tokens=60), **fields,
     )  # fmt: skip
 
 
-def echo(task: Task, cache: EchoCache | None = None, *, template: str = "$A </s>", **tables: Any) -> Seq2SeqModel:
-    """Return a model for a task over an `EchoCache`."""
-    return Seq2SeqModel(manifest(task, **tables), tokenizer(template), cache or EchoCache())
+def echo(task: TaskName, cache: EchoCache | None = None, *, template: str = "$A </s>", **facts: Any) -> Seq2SeqModel:
+    """Return a model for a task over an `EchoCache`. ``facts`` are those of ``manifest``."""
+    return Seq2SeqModel(manifest(task, **facts), tokenizer(template), cache or EchoCache())
 
 
 class JobRunner:

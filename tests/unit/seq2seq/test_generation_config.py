@@ -6,7 +6,7 @@ import pytest
 
 from contracts.errors import InvalidRequest
 from contracts.generation_parameters import GenerationParameters
-from contracts.model_package.manifest import Generation
+from contracts.model_package.graphs import Generation
 from contracts.model_package.package import PackageError
 from tests.unit.seq2seq.fakes import EOS, FR, PAD, VOCABULARY, EchoCache, echo, tokenizer
 from workers.runtime.decoding.request import Beams

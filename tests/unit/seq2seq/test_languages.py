@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from contracts.errors import InvalidRequest
-from contracts.model_package.manifest import Translate
+from contracts.model_package.tasks import Translate
 from workers.seq2seq.languages.directions import Directions, PromptDirections, SingleDirection, TokenDirections
 from workers.seq2seq.languages.iso639 import LANGUAGES
 from workers.seq2seq.languages.matching import LanguageSet, same_language

@@ -6,7 +6,9 @@ import pytest
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.jobs import Usage
-from contracts.model_package.manifest import Generation, Limits, Translate
+from contracts.model_package.graphs import Generation
+from contracts.model_package.manifest import Limits
+from contracts.model_package.tasks import Translate
 from contracts.seq2seq import Edit
 from tests.support.editing import applied
 from tests.unit.seq2seq.fakes import DE, EN, EOS, FR, PAD, SPECIALS, EchoCache, JobRunner, echo

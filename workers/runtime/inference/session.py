@@ -125,7 +125,7 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
         )
         fault = fault_of(signature, session.inputs, session.outputs)
         if fault:
-            raise PackageError(f"{graph}: not the graph of a {manifest.graph} for {manifest.task}: {fault}")
+            raise PackageError(f"{graph}: not the graph of a {manifest.graph.kind} for {manifest.task.name}: {fault}")
     return sessions
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from contracts.model_package.manifest import Family, GraphKind, Manifest, Task
+from contracts.model_package.graphs import GraphKind
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
 from contracts.store.attempt_store import AttemptStore
+from contracts.task_names import Family, TaskName
 from workers.runtime.inference.stats import Inference
 from workers.runtime.models.served import Models, ServedModel, Version
 from workers.runtime.process.memory import give_back
@@ -30,7 +32,7 @@ class WorkerSpec(Generic[AnyEngine]):
     """
 
     family: Family
-    kinds: frozenset[tuple[GraphKind, Task]]
+    kinds: frozenset[tuple[GraphKind, TaskName]]
     engine: Callable[[AttemptStore], AnyEngine]
     load: Callable[[ModelPackage, WorkerSettings, AnyEngine], ServedModel]
 
@@ -38,12 +40,10 @@ class WorkerSpec(Generic[AnyEngine]):
         """Return why a package is not for this worker, as words, or None."""
         if manifest.family != self.family:
             return f"its family is {manifest.family!r}, and this is the {self.family} worker"
-        if (manifest.graph, manifest.task) not in self.kinds:
-            known = ", ".join(sorted({task for _, task in self.kinds}))
-            return (
-                f"this worker has no code for the task {manifest.task!r} with a graph of kind {manifest.graph!r}; "
-                f"it serves {known}"
-            )
+        kind, task = manifest.graph.kind, manifest.task.name
+        if (kind, task) not in self.kinds:
+            known = ", ".join(sorted({served for _, served in self.kinds}))
+            return f"this worker has no code for the task {task!r} with a graph of kind {kind!r}; it serves {known}"
         return None
 
 

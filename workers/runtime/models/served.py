@@ -24,7 +24,7 @@ def card_of(manifest: Manifest, *, max_tokens: int, **facts: Any) -> ModelCard:
     """Return a package's card. ``facts`` are fields that only some tasks have."""
     return ModelCard(
         name=manifest.name,
-        task=manifest.task,
+        task=manifest.task.name,
         family=manifest.family,
         revision=manifest.version,
         licence=manifest.licence,

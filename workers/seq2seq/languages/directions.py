@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from contracts.errors import InvalidRequest
-from contracts.model_package.manifest import Manifest, Translate
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.tasks import Translate, TranslateTask
 from workers.seq2seq.languages.matching import LanguageSet, same_language
 from workers.seq2seq.source_tokenizer import Conditioning
 
@@ -40,11 +41,12 @@ class Directions(Protocol):
 def directions_of(manifest: Manifest) -> Directions:
     """Return the translation directions of a package's model."""
     prompts = {(match[1], match[2]): text for name, text in manifest.prompts.items() if (match := _PROMPT.match(name))}
-    if manifest.translate and manifest.translate.languages:
-        return TokenDirections(manifest.translate)
+    table = manifest.task.translate if isinstance(manifest.task, TranslateTask) else Translate()
+    if table.languages:
+        return TokenDirections(table)
     if prompts:
         return PromptDirections(prompts)
-    return SingleDirection(manifest.translate or Translate())
+    return SingleDirection(table)
 
 
 class TokenDirections:

@@ -1,5 +1,6 @@
 """Opens the cache that a decoder's package needs, and computes how many sequences it has room for."""
 
+from contracts.model_package.graphs import Decoder, DecoderConcat, DecoderGraph, DecoderSlots
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError
 from workers.runtime.decoding.caches.cache import Cache
@@ -22,10 +23,11 @@ def open_cache(package: ModelPackage, settings: WorkerSettings) -> Cache:
         PackageError: the graph does not match its kind or the manifest, or not even one sequence fits the token budget.
     """
     session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
-    vocabulary = vocabulary_of(package.manifest, session)
-    if package.manifest.graph == "decoder-slots":
+    graph = package.manifest.graph_as(DecoderGraph)
+    vocabulary = checked_vocabulary(package.manifest.name, graph.decoder, session)
+    if isinstance(graph, DecoderSlots):
         return _slot_cache(package.manifest, settings, session, vocabulary)
-    if package.manifest.graph == "decoder-concat":
+    if isinstance(graph, DecoderConcat):
         return _concat_cache(package.manifest, settings, session, vocabulary)
     return _memory_cache(package.manifest, settings, session, vocabulary)
 
@@ -55,14 +57,10 @@ def _memory_cache(manifest: Manifest, settings: WorkerSettings, session: Session
     return MemoryCache(graph, max_slots=max_slots, max_tokens=manifest.limits.max_tokens, vocabulary=vocabulary)
 
 
-def vocabulary_of(manifest: Manifest, session: Session) -> int:
+def checked_vocabulary(name: str, decoder: Decoder, session: Session) -> int:
     """Return the length of the logits: the manifest declares it, and the graph must not contradict it."""
-    if manifest.decoder is None:
-        raise PackageError(f"{manifest.name}: the manifest has no [decoder]")
-    expected, actual = manifest.decoder.vocabulary, session.outputs["logits"].shape[-1]
+    expected, actual = decoder.vocabulary, session.outputs["logits"].shape[-1]
     # A graph with a dynamic last axis has no length of its own.
     if actual not in (expected, None):
-        raise PackageError(
-            f"{manifest.name}: decoder.vocabulary is {expected}, but the graph's logits are {actual} long"
-        )
+        raise PackageError(f"{name}: decoder.vocabulary is {expected}, but the graph's logits are {actual} long")
     return expected

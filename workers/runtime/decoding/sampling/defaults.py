@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from contracts.model_package.manifest import Generation, Manifest
+from contracts.model_package.graphs import Generation
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import PackageError
 from contracts.sampling import SamplingParameters
 from workers.runtime.decoding.request import Constraints, Sampling

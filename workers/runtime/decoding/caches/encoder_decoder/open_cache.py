@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from contracts.model_package.graphs import Decoder, EncoderDecoder, EncoderDecoderSlots, Recurrent
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import MERGED_DECODER
@@ -11,7 +12,7 @@ from workers.runtime.decoding.caches.encoder_decoder.non_autoregressive import N
 from workers.runtime.decoding.caches.encoder_decoder.recurrent import RecurrentGraph
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
 from workers.runtime.decoding.caches.encoder_decoder.stateful import EncoderDecoderGraph, EncoderDecoderStatefulCache
-from workers.runtime.decoding.caches.open_cache import GRAPH, vocabulary_of
+from workers.runtime.decoding.caches.open_cache import GRAPH, checked_vocabulary
 from workers.runtime.inference.budget import cache_rows
 from workers.runtime.inference.session import Session, open_graphs
 from workers.runtime.settings import WorkerSettings
@@ -28,18 +29,21 @@ def open_encoder_decoder_cache(package: ModelPackage, settings: WorkerSettings) 
     """
     manifest = package.manifest
     graphs = open_graphs(package, device=settings.device, threads=settings.threads)
-    if manifest.graph == "encoder-decoder-slots":
-        return _slot_cache(manifest, settings, graphs)
-    if manifest.graph == "encoder-decoder":
+    if isinstance(manifest.graph, EncoderDecoderSlots):
+        return _slot_cache(manifest, manifest.graph.decoder, settings, graphs)
+    if isinstance(manifest.graph, EncoderDecoder):
         merged = MergedGraph(graphs[_ENCODER], graphs[MERGED_DECODER])
-        return _stateful_cache(manifest, settings, merged, vocabulary_of(manifest, graphs[MERGED_DECODER]))
-    if manifest.graph == "recurrent":
+        vocabulary = checked_vocabulary(manifest.name, manifest.graph.decoder, graphs[MERGED_DECODER])
+        return _stateful_cache(manifest, settings, merged, vocabulary)
+    if isinstance(manifest.graph, Recurrent):
         recurrent = RecurrentGraph(graphs[_ENCODER], graphs[_DECODER])
         return _stateful_cache(manifest, settings, recurrent, _vocabulary_of_graph(manifest, graphs[_DECODER]))
     return _non_autoregressive_cache(manifest, settings, graphs[GRAPH])
 
 
-def _slot_cache(manifest: Manifest, settings: WorkerSettings, graphs: Mapping[str, Session]) -> EncoderDecoderSlotCache:
+def _slot_cache(
+    manifest: Manifest, decoder: Decoder, settings: WorkerSettings, graphs: Mapping[str, Session]
+) -> EncoderDecoderSlotCache:
     max_tokens = _max_tokens(manifest)
     return EncoderDecoderSlotCache(
         graphs[_ENCODER],
@@ -47,7 +51,7 @@ def _slot_cache(manifest: Manifest, settings: WorkerSettings, graphs: Mapping[st
         max_slots=cache_rows(manifest, settings, max_tokens + manifest.limits.max_tokens),
         max_tokens=max_tokens,
         max_source_tokens=manifest.limits.max_tokens,
-        vocabulary=vocabulary_of(manifest, graphs[_DECODER]),
+        vocabulary=checked_vocabulary(manifest.name, decoder, graphs[_DECODER]),
     )
 
 

@@ -1,0 +1,138 @@
+"""The flat tables of a manifest become the tables of its graph and its task, and are written again as they were."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from contracts.model_package.document import document_of, manifest_from
+from contracts.model_package.files import PackageError
+from contracts.model_package.graphs import CtcEncoder, DecoderGraph, DecoderSlots, Graph, GraphKind
+from contracts.model_package.manifest import Manifest
+from contracts.model_package.tasks import ClassifyTask, EmbedTask, FillMaskTask, ImageTask, Task, TokenClassifyTask
+from contracts.task_names import TASK_NAMES
+from tests.contracts.manifest_examples import CLASSIFY, EMBED, EXAMPLES, GENERATION, IMAGE, manifest_text
+
+ROOT = Path(__file__).resolve().parents[2]
+WRITTEN = [*ROOT.glob("onnx_models/packages/*/manifest.toml"), *ROOT.glob("build/packages/*/manifest.toml")]
+
+
+def read(text: str) -> Manifest:
+    return manifest_from(tomllib.loads(text))
+
+
+def as_written(document: Mapping[str, Any]) -> str:
+    """Return a document as text, fields and tables in the order of a TOML file: tables after what they lie beside."""
+    tables = {name: as_written(value) for name, value in document.items() if isinstance(value, dict)}
+    return str({name: value for name, value in document.items() if name not in tables} | tables)
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=[path.parent.name for path in WRITTEN])
+def test_a_package_on_disk_is_written_as_it_is(path: Path) -> None:
+    document = tomllib.loads(path.read_text())
+    assert as_written(document_of(manifest_from(document))) == as_written(document)
+
+
+@pytest.mark.parametrize(("task", "graph", "tables"), EXAMPLES)
+def test_every_task_and_kind_is_written_as_it_was_read(task: str, graph: str, tables: tuple[str, ...]) -> None:
+    document = tomllib.loads(manifest_text(task, graph, tables))
+    manifest = manifest_from(document)
+    assert (manifest.task.name, manifest.graph.kind) == (task, graph)
+    assert as_written(document_of(manifest)) == as_written(document)
+
+
+def test_the_examples_hold_every_kind_and_every_task_that_packages_have() -> None:
+    kinds = {kind.__struct_config__.tag for kind in get_args(Graph)}
+    tasks = {task.__struct_config__.tag for task in get_args(Task)}
+    assert kinds == set(get_args(GraphKind)) == {graph for _, graph, _ in EXAMPLES}
+    assert tasks == {task for task, _, _ in EXAMPLES}
+    assert set(TASK_NAMES) - tasks == {"zero-shot-classify"}
+
+
+@pytest.mark.parametrize(("task", "graph", "tables"), [example for example in EXAMPLES if example[2]])
+def test_a_missing_table_is_named(task: str, graph: str, tables: tuple[str, ...]) -> None:
+    optional = ("[translate]", "[transcribe]")
+    for index, table in enumerate(tables):
+        name = table.partition("]")[0] + "]"
+        rest = manifest_text(task, graph, tables[:index] + tables[index + 1 :])
+        if name in optional:
+            read(rest)
+            continue
+        with pytest.raises(ValueError, match=rf"^(task|graph) is '[\w-]+', so a table {re.escape(name)} is needed$"):
+            read(rest)
+
+
+@pytest.mark.parametrize(
+    ("task", "graph", "tables", "said"),
+    [
+        ("embed", "text-encoder", (EMBED, CLASSIFY), "a table [classify], but the task 'embed' with a graph 'text-enc"),
+        ("embed", "text-encoder", (EMBED, GENERATION), "a table [generation], but"),
+        ("denoise", "text-autoencoder", (IMAGE,), "a table [image], but"),
+        ("question-answer", "text-encoder", ('[entities]\nlabels = ["O"]\n',), "a table [token_classify], but"),
+        ("embed", "text-encoder", (EMBED, "[colours]\n"), "unknown field `colours`"),
+        ("embed", "text-encoder", ("[embed]\npooling = 3\n",), "$.embed.pooling"),
+        ("embed", "text-decoder", (EMBED,), "graph is 'text-decoder'; expected one of text-encoder, image-encoder, "),
+        ("embedding", "text-encoder", (EMBED,), "unknown task 'embedding'; the tasks are embed, classify, token-"),
+        ("zero-shot-classify", "text-encoder", (), "task is 'zero-shot-classify'; expected one of embed, "),
+    ],
+)
+def test_what_does_not_belong_is_refused_in_a_sentence(
+    task: str, graph: str, tables: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        read(manifest_text(task, graph, tables))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["task", "graph"])
+@pytest.mark.parametrize("value", ["3", "[]", None])
+def test_a_task_and_a_graph_are_texts(name: str, value: str | None) -> None:
+    lines = manifest_text("embed", "text-encoder", (EMBED,)).splitlines()
+    changed = [f"{name} = {value}" if line.startswith(f"{name} = ") else line for line in lines]
+    text = "\n".join(line for line in changed if line != f"{name} = None")
+    with pytest.raises(ValueError, match=f"{name} is missing, or is not a text"):
+        read(text)
+
+
+OLD = {
+    "entities": ("token-classify", "text-encoder", ('[entities]\nlabels = [\n    "O",\n]\n',)),
+    "answer": ("question-answer", "text-encoder", ()),
+    "fill_mask": ("fill-mask", "text-encoder", ('[fill_mask]\nmask_token = "[MASK]"\nmask_token_id = 3\n',)),
+    "embed_image": ("embed-image", "image-encoder", (EMBED, IMAGE)),
+    "classify_image": ("classify-image", "image-encoder", (CLASSIFY, IMAGE)),
+    "zero_shot_image": ("zero-shot-image", "image-text", (IMAGE,)),
+    "denoise_image": ("denoise-image", "image-autoencoder", (IMAGE,)),
+}
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_a_manifest_with_a_former_name_is_read(old: str) -> None:
+    task, graph, tables = OLD[old]
+    manifest = read(manifest_text(old, graph, tables))
+    assert manifest.task.name == task
+    text = manifest_text(task, graph, tables).replace("[entities]", "[token_classify]")
+    assert document_of(manifest) == tomllib.loads(text)
+
+
+def test_former_tables_keep_their_content() -> None:
+    entities, gap = (read(manifest_text(old, *OLD[old][1:])).task for old in ("entities", "fill_mask"))
+    assert isinstance(entities, TokenClassifyTask) and entities.token_classify.labels == ["O"]
+    assert isinstance(gap, FillMaskTask) and gap.fill_mask.mask_token_id == 3
+
+
+def test_a_manifest_is_narrowed_to_what_its_reader_serves() -> None:
+    decoder, picture = (
+        read(manifest_text(*next(example for example in EXAMPLES if example[0] == task)))
+        for task in ("generate", "embed-image")
+    )
+    assert isinstance(decoder.graph_as(DecoderGraph), DecoderSlots)
+    with pytest.raises(PackageError, match="mini: a graph of kind 'decoder-slots' can't be used as CtcEncoder"):
+        decoder.graph_as(CtcEncoder)
+    assert picture.task_as(ImageTask).image.mean == [0.5]
+    with pytest.raises(PackageError, match="mini: a package for the task 'embed-image' can't be used as ClassifyTask"):
+        picture.task_as(ClassifyTask)
+    with pytest.raises(PackageError, match="EmbedTask"):
+        picture.task_as(EmbedTask)
