@@ -1,4 +1,4 @@
-"""Runs beam searches over logits that tests make up."""
+"""Beam searches over made-up logits."""
 
 import math
 from collections.abc import Callable
@@ -31,11 +31,13 @@ def search_of(
 
 
 def run(search: BeamSearch, num_beams: int, logits_after: Callable[[Text], Array]) -> list[Hypothesis]:
-    """Play the model: its logits depend on what was written."""
+    """Run a search to its end on a model whose logits depend on the tokens generated so far."""
     texts: list[Text] = [()] * num_beams
     while not search.finished:
-        onward = search.advance(np.stack([logits_after(text) for text in texts]))
-        texts = [(*texts[parent], token) for parent, token in zip(onward.beam_idx, onward.token_ids, strict=True)]
+        continuation = search.advance(np.stack([logits_after(text) for text in texts]))
+        texts = [
+            (*texts[beam], token) for beam, token in zip(continuation.beam_idx, continuation.token_ids, strict=True)
+        ]
         assert len(texts) == (0 if search.finished else num_beams)
     return search.hypotheses()
 
@@ -46,7 +48,7 @@ def probabilities(*values: float) -> Array:
 
 
 def table(**rows: tuple[float, ...]) -> Callable[[Text], Array]:
-    """Return logits by what was written: ``_`` is the empty text, ``_12`` the text of tokens 1 and 2."""
+    """Return logits by the tokens generated so far: ``_`` is for none, ``_12`` for tokens 1 and 2."""
     return lambda text: probabilities(*rows.get("_" + "".join(map(str, text)), rows["other"]))
 
 

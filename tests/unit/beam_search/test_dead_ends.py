@@ -1,4 +1,4 @@
-"""A search that can't find as many texts as it has beams, and logits that nothing can be found with."""
+"""Searches that can't find as many texts as they have beams, and logits that allow none at all."""
 
 import math
 
@@ -19,7 +19,7 @@ def test_more_beams_than_tokens() -> None:
     assert len({tuple(each.token_ids) for each in longer}) == 8
 
 
-def test_stand_ins_go_on_like_the_best_beam() -> None:
+def test_missing_beams_are_filled_with_the_best_one() -> None:
     search = search_of(5)
     onward = search.advance(np.zeros((5, 3), np.float32))
     assert onward == Continuation([1, 2, 1, 1, 1], [0, 0, 0, 0, 0])
@@ -41,7 +41,7 @@ def test_a_vocabulary_of_one() -> None:
     ],
 )
 @pytest.mark.parametrize("penalty", [1.0, 2.0])
-def test_logits_that_nothing_can_be_chosen_from(row: tuple[float, ...], sentence: str, penalty: float) -> None:
+def test_logits_that_allow_no_choice_are_refused(row: tuple[float, ...], sentence: str, penalty: float) -> None:
     broken = np.array([row] * 3, np.float32)
     sampling = Sampling(repetition_penalty=penalty)
     with pytest.raises(RuntimeError, match=sentence):
@@ -52,7 +52,7 @@ def test_logits_that_nothing_can_be_chosen_from(row: tuple[float, ...], sentence
         search.advance(broken)
 
 
-def test_one_broken_row_is_enough_but_one_dead_end_is_not() -> None:
+def test_one_row_with_nan_fails_the_search_but_one_dead_end_does_not() -> None:
     for row, fails in (([math.nan, 0, 0], True), ([-INF, -INF, -INF], False)):
         search = search_of(2, ends=())
         search.advance(np.zeros((2, 3), np.float32))
@@ -64,7 +64,7 @@ def test_one_broken_row_is_enough_but_one_dead_end_is_not() -> None:
             assert search.advance(logits).beam_idx == [0, 0]
 
 
-def test_a_dead_end_ends_the_search_with_what_was_found() -> None:
+def test_a_dead_end_ends_the_search_with_the_finished_texts() -> None:
     search = search_of(3, 9)
     search.advance(np.zeros((3, 2), np.float32))
     search.advance(np.full((3, 2), -INF, np.float32))
@@ -72,7 +72,7 @@ def test_a_dead_end_ends_the_search_with_what_was_found() -> None:
     assert [each.token_ids for each in search.hypotheses()] == [[0]]
 
 
-def test_constraints_that_leave_nothing() -> None:
+def test_constraints_that_forbid_every_token_fail_the_search() -> None:
     sampling = Sampling(constraints=Constraints(suppress_tokens=(0, 1, 2)))
     with pytest.raises(RuntimeError, match="No token can be chosen"):
         search_of(2, sampling=sampling).advance(np.zeros((2, 3), np.float32))

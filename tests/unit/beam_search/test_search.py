@@ -1,4 +1,4 @@
-"""A search goes on with the likeliest beginnings and returns the texts with the highest scores."""
+"""A search keeps the likeliest beams and returns the finished texts with the highest scores."""
 
 import itertools
 import math
@@ -17,14 +17,14 @@ fixed = settings(derandomize=True, deadline=None, max_examples=100)
 GARDEN_PATH = table(_=(0.0, 0.6, 0.4), _1=(0.5, 0.25, 0.25), _2=(0.9, 0.1, 0.0), other=(0.5, 0.3, 0.2))
 
 
-def test_two_beams_find_what_the_greedy_choice_misses() -> None:
+def test_two_beams_find_what_greedy_search_misses() -> None:
     """0.4 · 0.9 is more than 0.6 · 0.5."""
     hypotheses = run(search_of(2, length_penalty=0.0), 2, GARDEN_PATH)
     assert found(hypotheses) == [([2, 0], 0.36), ([1, 0], 0.3)]
     assert all(each.ended_by_eos for each in hypotheses)
 
 
-def test_tokens_and_parents_step_by_step() -> None:
+def test_tokens_and_beam_indices_step_by_step() -> None:
     search = search_of(2, 4, length_penalty=0.0, early_stopping="never")
     assert search.advance(np.broadcast_to(GARDEN_PATH(()), (2, 3))) == Continuation([1, 2], [0, 0])
     # Running: 1 (0.6), 2 (0.4). Ended: 20 (0.36), 10 (0.3). Not ended: 11, 12 (0.15), 21 (0.04).
@@ -32,7 +32,7 @@ def test_tokens_and_parents_step_by_step() -> None:
     assert (search.num_generated, search.finished) == (2, True)
 
 
-def test_beams_swap_places() -> None:
+def test_beams_swap_positions() -> None:
     search = search_of(2)
     search.advance(np.broadcast_to(probabilities(0, 0.6, 0.4), (2, 3)))
     onward = search.advance(np.stack([probabilities(0, 0.5, 0.5), probabilities(0, 0.05, 0.95)]))
@@ -50,7 +50,7 @@ def test_the_length_penalty_prefers_long_texts(length_penalty: float, best: list
 
 
 @pytest.mark.parametrize("length_penalty", [1e6, -1e6, 1e308, -1e308])
-def test_no_length_penalty_makes_numbers_that_are_none(length_penalty: float) -> None:
+def test_no_length_penalty_makes_a_score_nan(length_penalty: float) -> None:
     hypotheses = run(search_of(2, length_penalty=length_penalty), 2, GARDEN_PATH)
     assert len(hypotheses) == 2
     assert not any(math.isnan(each.score) for each in hypotheses)
@@ -70,18 +70,18 @@ def test_when_the_search_ends(early_stopping: Any, num_steps: int) -> None:
     assert search.num_generated == num_steps
 
 
-def test_a_text_that_is_cut_off_has_not_ended() -> None:
+def test_a_text_at_its_maximum_length_has_not_ended_by_eos() -> None:
     hypotheses = run(search_of(2, 2), 2, table(other=(0.1, 0.9)))
     assert [(each.token_ids, each.ended_by_eos) for each in hypotheses] == [([1, 1], False), ([1, 0], True)]
 
 
-def test_only_the_best_that_were_asked_for_are_returned() -> None:
+def test_only_num_return_sequences_texts_are_returned() -> None:
     everything = run(search_of(4), 4, GARDEN_PATH)
     assert run(search_of(4, num_return_sequences=1), 4, GARDEN_PATH) == everything[:1]
     assert run(search_of(4, num_return_sequences=3), 4, GARDEN_PATH) == everything[:3]
 
 
-def test_of_equals_the_lower_beam_and_then_the_lower_token_is_first() -> None:
+def test_of_equal_scores_the_lower_beam_and_then_the_lower_token_wins() -> None:
     search, alike = search_of(3), np.zeros((3, 50), np.float32)
     assert search.advance(alike) == Continuation([1, 2, 3], [0, 0, 0])  # 0 ends a text
     assert search.advance(alike) == Continuation([1, 2, 3], [0, 0, 0])
@@ -90,7 +90,7 @@ def test_of_equals_the_lower_beam_and_then_the_lower_token_is_first() -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.7, 1.0, 2.5, -1.5]), st.sampled_from([(), (0,), (0, 3)]))
 @fixed
-def test_with_beams_for_all_beginnings_all_texts_are_found_in_their_order(
+def test_with_beams_for_all_prefixes_all_texts_are_found_in_order(
     seed: int, length_penalty: float, ends: tuple[int, ...]
 ) -> None:
     vocabulary, num_tokens, num_beams = 4, 3, 64
@@ -114,8 +114,8 @@ def test_with_beams_for_all_beginnings_all_texts_are_found_in_their_order(
     assert [each.score for each in hypotheses] == pytest.approx([scores[text] for text in expected], abs=1e-4)
 
 
-def test_each_beam_has_a_memory_of_its_own() -> None:
-    """No token comes twice in a text: with three tokens there are six such texts, each found once."""
+def test_each_beam_has_constraints_of_its_own() -> None:
+    """Without repeated tokens, three tokens make six texts, and each is found once."""
     sampling = Sampling(constraints=Constraints(no_repeat_ngram_size=1))
     search = search_of(6, 3, ends=(), sampling=sampling, prompt=(3,))
     hypotheses = run(search, 6, table(other=(0.2, 0.3, 0.4, 0.1)))
@@ -124,7 +124,7 @@ def test_each_beam_has_a_memory_of_its_own() -> None:
         run(search_of(6, 4, ends=(), sampling=sampling, prompt=(3,)), 6, table(other=(0.2, 0.3, 0.4, 0.1)))
 
 
-def test_a_forced_first_token_costs_a_text_nothing() -> None:
+def test_a_forced_first_token_does_not_change_the_score() -> None:
     sampling = Sampling(constraints=Constraints(forced_bos_token_id=2))
     hypotheses = run(search_of(2, 2, length_penalty=0.0, sampling=sampling), 2, table(other=(0.5, 0.3, 0.2)))
     assert found(hypotheses) == [([2, 0], 0.5), ([2, 1], 0.3)]

@@ -1,4 +1,4 @@
-"""A text ends at its first stop text, wherever its tokens begin and end, and shows none of it."""
+"""A text ends at its first stop string, however it is split into tokens, and shows nothing of it."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def character_by_character(text: str, stops: list[str]) -> tuple[str, bool]:
 
 @given(pieces, stop_texts)
 @fixed
-def test_a_text_ends_where_a_stop_text_is_complete_however_it_is_cut(parts: list[str], stops: list[str]) -> None:
+def test_a_text_ends_where_a_stop_string_is_complete_however_it_is_split(parts: list[str], stops: list[str]) -> None:
     matcher = StopStringMatcher(stops)
     shown = "".join(matcher.add(part) for part in parts) + matcher.end()
     assert (shown, matcher.stopped) == character_by_character("".join(parts), stops)
@@ -33,7 +33,7 @@ def test_a_text_ends_where_a_stop_text_is_complete_however_it_is_cut(parts: list
 
 @given(pieces, stop_texts)
 @fixed
-def test_what_may_become_a_stop_text_is_held_back_and_nothing_else(parts: list[str], stops: list[str]) -> None:
+def test_only_possible_prefixes_of_a_stop_string_are_held_back(parts: list[str], stops: list[str]) -> None:
     matcher, shown, text = StopStringMatcher(stops), "", ""
     for part in parts:
         text += part
@@ -57,13 +57,13 @@ def test_what_may_become_a_stop_text_is_held_back_and_nothing_else(parts: list[s
         (["x"], "abcdef"),
     ],
 )
-def test_the_stop_text_that_is_complete_first_counts_and_the_longest_of_several(stops: list[str], shown: str) -> None:
+def test_the_first_complete_stop_string_counts_and_of_several_the_longest(stops: list[str], shown: str) -> None:
     for parts in (["abcdef"], ["abc", "def"], list("abcdef")):
         matcher = StopStringMatcher(stops)
         assert "".join(matcher.add(part) for part in parts) + matcher.end() == shown
 
 
-def test_a_stop_text_is_found_across_tokens_and_what_follows_in_its_token_is_dropped() -> None:
+def test_a_stop_string_is_found_across_tokens_and_the_rest_of_its_token_is_dropped() -> None:
     tokenizer = tiny_tokenizers.byte_level()
     prompt, answer = tokenizer.encode("the cat END").ids, tokenizer.encode(" sat on the mat END, the dog").ids
     stream = TextStream(tokenizer, np.array(prompt, np.int64), (" mat EN", "nowhere"))
@@ -73,7 +73,7 @@ def test_a_stop_text_is_found_across_tokens_and_what_follows_in_its_token_is_dro
     assert stream.add(answer[0]) == stream.end() == ""
 
 
-def test_what_was_held_back_is_shown_at_the_end() -> None:
+def test_held_back_text_is_shown_at_the_end() -> None:
     tokenizer = tiny_tokenizers.byte_level()
     stream = TextStream(tokenizer, np.array([5], np.int64), ("mat END",))
     shown = [stream.add(token_id) for token_id in tokenizer.encode("the mat").ids]
@@ -81,14 +81,14 @@ def test_what_was_held_back_is_shown_at_the_end() -> None:
     assert (stream.end(), stream.stopped) == ("mat", False)
 
 
-def test_a_stop_text_may_have_characters_of_several_tokens() -> None:
+def test_a_stop_string_may_have_characters_of_several_tokens() -> None:
     tokenizer = tiny_tokenizers.byte_level()
     stream = TextStream(tokenizer, np.array([5], np.int64), ("😁",))
     shown = [stream.add(token_id) for token_id in tokenizer.encode("a😀b😁c").ids]
     assert ("".join(shown), stream.stopped) == ("a😀b", True)
 
 
-def test_many_long_stop_texts_that_almost_match() -> None:
+def test_many_long_stop_strings_that_almost_match() -> None:
     matcher = StopStringMatcher([("a" * length) + "!" for length in range(240, 256)])
     shown = "".join(matcher.add("aaa") for _ in range(1000))
     assert shown == "a" * (3000 - 255)

@@ -1,4 +1,4 @@
-"""A text that is decoded token by token is the text that is decoded at once, and is never shown half a character."""
+"""A text decoded token by token equals the text decoded at once, and never ends inside a character."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -45,18 +45,18 @@ def tokens(tokenizer: Tokenizer) -> st.SearchStrategy[list[int]]:
 @pytest.mark.parametrize("name", BUILT)
 @given(data=st.data())
 @fixed
-def test_together_the_pieces_are_what_the_answer_adds_to_the_prompt(name: str, data: st.DataObject) -> None:
+def test_the_deltas_add_up_to_what_the_output_adds_to_the_prompt(name: str, data: st.DataObject) -> None:
     tokenizer = BUILT[name]
     prompt, answer = data.draw(tokens(tokenizer)), data.draw(tokens(tokenizer))
     before, full = tokenizer.decode(prompt), tokenizer.decode(prompt + answer)
-    assume(full.startswith(before))  # not where the prompt ends within a character
+    assume(full.startswith(before))  # false if the prompt ends inside a character
     assert "".join(pieces_of(tokenizer, prompt, answer)) == full[len(before) :]
 
 
 @pytest.mark.parametrize("name", BUILT)
 @given(text=st.text(max_size=80), prompt=st.sampled_from(["", "the cat", "日本 😀"]))
 @fixed
-def test_a_text_is_never_shown_within_a_character(name: str, text: str, prompt: str) -> None:
+def test_no_delta_ends_inside_a_character(name: str, text: str, prompt: str) -> None:
     assume("\ufffd" not in text)
     tokenizer = BUILT[name]
     assert "\ufffd" not in "".join(pieces_of(tokenizer, tokenizer.encode(prompt).ids, tokenizer.encode(text).ids))
@@ -79,7 +79,7 @@ def byte_id(byte: int) -> int:
     return id_
 
 
-def test_the_first_space_of_the_answer_is_kept() -> None:
+def test_the_leading_space_of_the_output_is_kept() -> None:
     for name, word in (("byte_fallback", "▁cat"), ("metaspace", "▁e"), ("word_pieces", "line"), ("whole_words", "on")):
         tokenizer = BUILT[name]
         token_id = tokenizer.token_to_id(word)
@@ -90,13 +90,13 @@ def test_the_first_space_of_the_answer_is_kept() -> None:
         assert "".join(pieces_of(tokenizer, [special], [token_id, token_id])) == text.strip() + text
 
 
-def test_a_space_that_only_comes_with_the_next_word_is_not_shown_before() -> None:
+def test_a_space_that_depends_on_the_next_word_is_not_shown_before_it() -> None:
     tokenizer = BUILT["word_ends"]
     line = tokenizer.token_to_id("line</w>")
     assert pieces_of(tokenizer, [], [line, line]) == ["line", " line", ""]
 
 
-def test_a_character_that_the_prompt_began_belongs_to_the_answer_when_it_ends_there() -> None:
+def test_a_character_begun_in_the_prompt_and_completed_in_the_output_belongs_to_the_output() -> None:
     first, *rest = (byte_id(byte) for byte in "日".encode())
     a = byte_id(ord("a"))
     assert pieces_of(BUILT["byte_level"], [a, first], [*rest, a]) == ["", "日", "a", ""]
@@ -105,14 +105,14 @@ def test_a_character_that_the_prompt_began_belongs_to_the_answer_when_it_ends_th
     assert pieces_of(FALLBACK, [piece, *in_bytes("日")[:1]], [*in_bytes("日")[1:], piece]) == ["", "日", "s", ""]
 
 
-def test_broken_bytes_become_replacement_characters() -> None:
+def test_invalid_bytes_become_replacement_characters() -> None:
     a, first = byte_id(ord("a")), byte_id(0xE6)
     assert pieces_of(BUILT["byte_level"], [a], [a, first]) == ["a", "", "\ufffd"]
     assert pieces_of(BUILT["byte_level"], [a], [first, a]) == ["", "\ufffda", ""]
 
 
-def test_a_broken_run_of_byte_tokens_takes_nothing_back() -> None:
-    """Where `decode` makes U+FFFD of all bytes of the run, those before as well."""
+def test_an_invalid_run_of_byte_tokens_takes_nothing_back() -> None:
+    """`decode` then replaces all bytes of the run by U+FFFD, also those that were valid and shown."""
     wrong, piece = _FIRST_BYTE + 0xFF, FALLBACK.token_to_id("s")
     for num_wrong in (1, 6, 40):
         answer = [*in_bytes("日本"), *[wrong] * num_wrong, piece]
@@ -120,7 +120,7 @@ def test_a_broken_run_of_byte_tokens_takes_nothing_back() -> None:
     assert "".join(pieces_of(FALLBACK, [piece], in_bytes("日本")[:5])) == "日\ufffd\ufffd"
 
 
-def test_a_piece_model_beside_the_tokenizer_changes_nothing(tmp_path: Path) -> None:
+def test_a_sentencepiece_model_beside_the_tokenizer_changes_nothing(tmp_path: Path) -> None:
     BUILT["metaspace"].save(str(tmp_path / "tokenizer.json"))
     scores = {piece: -1.0 for piece in BUILT["metaspace"].get_vocab()}
     model = {"algorithm": "unigram", "scores": scores, "add_dummy_prefix": True, "remove_extra_whitespaces": True}
@@ -132,7 +132,7 @@ def test_a_piece_model_beside_the_tokenizer_changes_nothing(tmp_path: Path) -> N
 
 
 class Counting:
-    """A tokenizer that notes the most tokens that it had to decode at once."""
+    """A tokenizer that records the most tokens it had to decode at once."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -155,7 +155,7 @@ def _endless() -> Iterator[tuple[str, list[int]]]:
 
 
 @pytest.mark.parametrize(("name", "answer"), list(_endless()))
-def test_work_for_a_token_does_not_grow_with_the_text(name: str, answer: list[int]) -> None:
+def test_the_work_for_a_token_does_not_grow_with_the_text(name: str, answer: list[int]) -> None:
     counting = Counting(BUILT[name])
     stream = TextStream(counting, np.array([5], np.int64))
     for token_id in answer:
@@ -163,7 +163,7 @@ def test_work_for_a_token_does_not_grow_with_the_text(name: str, answer: list[in
     assert counting.most < 32
 
 
-def test_the_text_of_a_single_token_has_its_space() -> None:
+def test_the_text_of_a_single_token_has_its_leading_space() -> None:
     expected = {"byte_level": ("Ġ", " "), "byte_fallback": ("▁cat", " cat"), "word_pieces": ("line", " line")}
     for name, (token, text) in expected.items():
         vocabulary = Vocabulary(BUILT[name])

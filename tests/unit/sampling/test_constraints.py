@@ -1,4 +1,4 @@
-"""What may not be written next, and what must be: each constraint alone, together, and as the text grows."""
+"""Forbidden and forced tokens: each constraint alone, combined, and as the sequence grows."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,14 +37,14 @@ def processed(request: GenerationRequest, answer: list[int]) -> np.ndarray:
 
 
 def forbidden(request: GenerationRequest, answer: list[int]) -> set[int]:
-    """Return the tokens that can't be written now; the logits of the others must be what they were."""
+    """Return the tokens that are forbidden now; the logits of the others must be unchanged."""
     logits = processed(request, answer)
     impossible = np.isneginf(logits)
     np.testing.assert_array_equal(logits[~impossible], LOGITS[~impossible])
     return set(np.flatnonzero(impossible).tolist())
 
 
-def test_without_constraints_the_logits_themselves_come_back() -> None:
+def test_without_constraints_the_logits_themselves_are_returned() -> None:
     assert processed(request_of([1]), [2, 3]) is LOGITS
     assert LogitsProcessors(request_of([1])).idle
     far = request_of([1], ends=(2,), forced_eos_token_ids=(2,), begin_suppress_tokens=(3,), no_repeat_ngram_size=3)
@@ -59,7 +59,7 @@ def test_given_logits_are_not_changed() -> None:
         np.testing.assert_array_equal(LOGITS, before)
 
 
-def test_no_sequence_of_n_comes_again() -> None:
+def test_no_ngram_repeats() -> None:
     assert forbidden(request_of([1, 2, 3, 1], no_repeat_ngram_size=2), []) == {2}
     assert forbidden(request_of([1, 2, 1], no_repeat_ngram_size=2), [3, 1]) == {2, 3}
     assert forbidden(request_of([1, 2], no_repeat_ngram_size=3), [3, 1, 2]) == {3}
@@ -71,7 +71,7 @@ def test_no_sequence_of_n_comes_again() -> None:
 
 @given(texts, texts, st.integers(1, 4))
 @fixed
-def test_forbidden_repetitions_are_those_of_the_definition(prompt: list[int], answer: list[int], size: int) -> None:
+def test_repeated_ngrams_match_their_definition(prompt: list[int], answer: list[int], size: int) -> None:
     text = prompt + answer
     grams = [text[start : start + size] for start in range(len(text) - size + 1)]
     last = text[len(text) - size + 1 :]
@@ -88,18 +88,18 @@ def test_bad_words() -> None:
     assert forbidden(request_of([0], bad_words=words), [7]) == {5, 7}
 
 
-def test_a_bad_word_that_ends_the_text_is_no_bad_word_but_one_that_holds_such_a_token_is() -> None:
+def test_a_bad_word_that_is_an_end_token_is_ignored_but_not_one_that_contains_it() -> None:
     assert forbidden(request_of([0], ends=(5, 6), bad_words=((5,), (6,), (1, 5))), [1]) == {5}
 
 
-def test_a_bad_word_as_long_as_the_text_would_be_is_let_through_as_transformers_does() -> None:
+def test_a_bad_word_as_long_as_the_sequence_is_allowed_as_in_transformers() -> None:
     assert forbidden(request_of([1], bad_words=((1, 2),)), []) == set()
     assert forbidden(request_of([1, 1], bad_words=((1, 2),)), []) == {2}
 
 
 @given(texts, texts, st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=4), max_size=4), st.integers(0, 4))
 @fixed
-def test_forbidden_ends_of_bad_words_are_those_of_the_definition(
+def test_completions_of_bad_words_match_their_definition(
     prompt: list[int], answer: list[int], words: list[list[int]], size: int
 ) -> None:
     text = prompt + answer
@@ -114,7 +114,7 @@ def test_forbidden_ends_of_bad_words_are_those_of_the_definition(
     assert forbidden(together, answer) == expected | repeated
 
 
-def test_a_text_that_must_be_long_can_not_end() -> None:
+def test_a_sequence_below_its_minimum_length_can_not_end() -> None:
     ends = (3, 5, 900)
     assert forbidden(request_of([0, 1], ends=ends, min_length=4), [2]) == {3, 5}
     assert forbidden(request_of([0, 1], ends=ends, min_length=4), [2, 2]) == set()
@@ -124,7 +124,7 @@ def test_a_text_that_must_be_long_can_not_end() -> None:
     assert forbidden(request_of([0, 1], min_length=40), [2]) == set()
 
 
-def test_the_first_token_is_forced_where_the_prefix_is_one_token() -> None:
+def test_the_first_token_is_forced_after_a_prefix_of_one_token() -> None:
     request = request_of([0], forced_bos_token_id=6)
     assert processed(request, []).tolist() == [-np.inf] * 6 + [0, -np.inf]
     assert forbidden(request, [6]) == set()
@@ -139,7 +139,7 @@ def test_the_last_token_is_forced() -> None:
     assert logits[[2, 4]].tolist() == [0, 0]
 
 
-def test_the_last_token_counts_where_it_is_the_first_one_too() -> None:
+def test_a_forced_last_token_wins_over_a_forced_first_one() -> None:
     request = request_of([0], max_new_tokens=1, forced_bos_token_id=6, forced_eos_token_ids=(2,))
     assert processed(request, [])[2] == 0
     assert np.isneginf(processed(request, [])).sum() == NUM - 1
@@ -153,14 +153,14 @@ def test_suppressed_tokens() -> None:
     assert forbidden(first, [4]) == {7}
 
 
-def test_behind_a_forced_first_token_the_second_one_counts_as_the_first() -> None:
+def test_after_a_forced_first_token_the_second_one_is_the_beginning() -> None:
     request = request_of([0], begin_suppress_tokens=(1, 5), forced_bos_token_id=5)
     assert processed(request, [])[5] == 0
     assert forbidden(request, [5]) == {1, 5}
     assert forbidden(request, [5, 2]) == set()
 
 
-def test_a_forced_token_overrules_all_but_suppression() -> None:
+def test_a_forced_token_overrides_everything_but_suppression() -> None:
     rules = {"bad_words": ((2,),), "no_repeat_ngram_size": 1, "min_length": 40}
     request = request_of([2, 2], ends=(2,), max_new_tokens=1, forced_eos_token_ids=(2,), **rules)
     assert processed(request, [])[2] == 0
@@ -170,10 +170,10 @@ def test_a_forced_token_overrules_all_but_suppression() -> None:
 
 @given(texts, st.lists(st.tuples(texts, st.booleans()), min_size=1, max_size=4), st.integers(0, 3), st.booleans())
 @fixed
-def test_copies_go_their_own_ways(
+def test_forks_are_independent(
     prompt: list[int], ways: list[tuple[list[int], bool]], size: int, penalized: bool
 ) -> None:
-    """A copy that wrote a text is like a new one that wrote it, whoever was copied and wrote what in between."""
+    """A fork that was given some tokens equals a new processor that was given them, whatever was forked before."""
     request = request_of(prompt, ends=(0,), no_repeat_ngram_size=size, bad_words=((1, 0), (2,)), min_new_tokens=4)
     if penalized:
         request = replace(request, sampling=replace(request.sampling, repetition_penalty=1.5, frequency_penalty=0.3))
@@ -189,6 +189,6 @@ def test_copies_go_their_own_ways(
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_prompt_of_many_tokens_is_taken_in_quickly(size: int) -> None:
+def test_a_long_prompt_is_processed_quickly(size: int) -> None:
     prompt = [1] * 200_000 + list(range(NUM)) * 1000
     assert forbidden(request_of(prompt, no_repeat_ngram_size=size), []) == (ALL if size == 1 else {0})

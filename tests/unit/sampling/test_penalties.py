@@ -1,4 +1,4 @@
-"""Tokens that were seen become less likely, or more: by how much, and which ones."""
+"""Penalties make tokens that occurred before less likely, or more: which ones, and by how much."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def penalized(logits: Array, prompt: list[int], answer: list[int], **sampling: f
 
 @given(tokens, tokens, st.sampled_from([0.5, 1.0, 1.3]), st.sampled_from([0.0, 0.7, -2.0]), st.sampled_from([0.0, 1.5]))
 @settings(derandomize=True, deadline=None, max_examples=300)
-def test_penalties_are_what_their_definitions_say(
+def test_penalties_match_their_definitions(
     prompt: list[int], answer: list[int], repetition: float, frequency: float, presence: float
 ) -> None:
     logits = np.linspace(-2, 2, 10).astype(np.float32)
@@ -36,14 +36,14 @@ def test_penalties_are_what_their_definitions_say(
         assert found[token] == pytest.approx(logit * factor - taken_off, abs=1e-6)
 
 
-def test_without_penalties_the_logits_themselves_come_back() -> None:
+def test_without_penalties_the_logits_themselves_are_returned() -> None:
     logits = np.zeros(10, np.float32)
     assert penalized(logits, [1, 2], [3]) is logits
     assert penalized(logits, [1, 2], [], frequency_penalty=1.0) is logits
     assert penalized(logits, [1, 2], [3], frequency_penalty=1.0) is not logits
 
 
-def test_huge_logits_stay_finite_and_impossible_ones_impossible() -> None:
+def test_huge_logits_stay_finite_and_impossible_tokens_impossible() -> None:
     logits = np.array([LARGEST, -LARGEST, -np.inf, 1], np.float32)
     for penalty in (1e-300, 1e-38, 0.01, 100.0):
         found = penalized(logits, [0, 1, 2], [], repetition_penalty=penalty)
@@ -53,7 +53,7 @@ def test_huge_logits_stay_finite_and_impossible_ones_impossible() -> None:
     assert penalized(logits, [], [2], frequency_penalty=-2.0)[2] == -np.inf
 
 
-def test_a_long_answer_is_remembered() -> None:
+def test_all_tokens_of_a_long_output_are_counted() -> None:
     logits = np.zeros(5000, np.float32)
     answer = list(range(0, 5000, 3)) * 2
     found = penalized(logits, [4], answer, frequency_penalty=0.5, presence_penalty=0.25, repetition_penalty=2.0)

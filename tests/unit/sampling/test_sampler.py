@@ -1,4 +1,4 @@
-"""A token is the likeliest, or drawn with numbers that depend on the text's seed and on nothing around it."""
+"""Greedy choice, and random choice by numbers that depend only on the seed."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def random_rows(seed: int, num: int = 20, vocabulary: int = 500) -> list[Array]:
     return list(np.random.default_rng(seed).standard_normal((num, vocabulary)).astype(np.float32))
 
 
-def test_greedy_takes_the_likeliest_and_of_equals_the_first() -> None:
+def test_greedy_search_chooses_the_likeliest_token_and_of_equals_the_first() -> None:
     assert chosen(Sampling(), [logits(1, 3, 2), logits(2, 2, -np.inf), logits(-1e38, -3e38, -1e38)]) == [1, 0, 0]
 
 
@@ -49,7 +49,7 @@ def test_logits_are_not_changed() -> None:
     np.testing.assert_array_equal(row, before)
 
 
-def test_the_same_seed_draws_the_same_tokens() -> None:
+def test_the_same_seed_gives_the_same_tokens() -> None:
     rows = random_rows(1)
     sampling = Sampling(do_sample=True, seed=7)
     first = chosen(sampling, rows)
@@ -60,14 +60,14 @@ def test_the_same_seed_draws_the_same_tokens() -> None:
     assert chosen(Sampling(do_sample=True, seed=-(2**63)), rows) != chosen(Sampling(do_sample=True, seed=0), rows)
 
 
-def test_what_a_seed_draws_is_the_same_on_every_machine() -> None:
+def test_a_seed_gives_the_same_tokens_on_every_machine() -> None:
     rows = [np.linspace(-3, 3, 1000).astype(np.float32)] * 8
     assert chosen(Sampling(do_sample=True, seed=42), rows) == [967, 724, 976, 845, 834, 861, 729, 543]
     cut = Sampling(do_sample=True, seed=42, top_k=50, top_p=0.9, temperature=0.7)
     assert chosen(cut, rows) == [993, 965, 995, 975, 974, 977, 965, 959]
 
 
-def test_a_draw_depends_on_how_many_were_drawn_before_and_not_on_what() -> None:
+def test_a_sample_depends_on_how_many_came_before_but_not_on_which() -> None:
     last = random_rows(2)[0]
     sampling = Sampling(do_sample=True, seed=3)
     once = chosen(sampling, [*random_rows(3, 5), last])
@@ -76,7 +76,7 @@ def test_a_draw_depends_on_how_many_were_drawn_before_and_not_on_what() -> None:
     assert chosen(sampling, [*random_rows(3, 4), last])[-1] != once[-1]
 
 
-def test_frequencies_fit_the_probabilities() -> None:
+def test_frequencies_match_the_probabilities() -> None:
     """Pearson's chi-square; 0.999 of such experiments with 4 degrees of freedom stay below 18.5."""
     row = logits(0, 1, 2, 0.5, -np.inf, 1.5)
     counts = np.bincount(chosen(Sampling(do_sample=True, seed=5), [row] * 20_000), minlength=6)
@@ -92,7 +92,7 @@ def test_a_tiny_temperature_is_greedy(temperature: float) -> None:
     assert chosen(Sampling(do_sample=True, temperature=temperature), rows) == chosen(Sampling(), rows)
 
 
-def test_a_high_temperature_draws_from_all_alike() -> None:
+def test_a_high_temperature_makes_all_tokens_equally_likely() -> None:
     tokens = chosen(Sampling(do_sample=True, temperature=100.0), [logits(3, -3, 1)] * 300)
     assert min(np.bincount(tokens, minlength=3)) > 60
 
@@ -102,7 +102,7 @@ def test_top_p_of_zero_is_greedy() -> None:
     assert chosen(Sampling(do_sample=True, top_p=0.0, temperature=100.0), rows) == chosen(Sampling(), rows)
 
 
-def test_suppressed_tokens_are_never_written() -> None:
+def test_suppressed_tokens_are_never_sampled() -> None:
     row = logits(9, 8, 0, 0)
     assert chosen(Sampling(constraints=suppressing(0, 1)), [row]) == [2]
     assert set(chosen(Sampling(do_sample=True, constraints=suppressing(0, 1)), [row] * 50)) == {2, 3}
@@ -119,13 +119,13 @@ def test_suppressed_tokens_are_never_written() -> None:
         (logits(3, -np.inf), "No token can be chosen"),
     ],
 )
-def test_logits_that_nothing_can_be_chosen_from(row: Array, sentence: str, do_sample: bool) -> None:
+def test_logits_that_allow_no_choice_are_refused(row: Array, sentence: str, do_sample: bool) -> None:
     sampler = sampler_of(Sampling(do_sample=do_sample, repetition_penalty=1.5, constraints=suppressing(0)), PROMPT[:1])
     with pytest.raises(RuntimeError, match=sentence):
         sampler.sample(row, logprobs=True, top_n=2)
 
 
-def test_nan_is_found_even_where_a_token_is_suppressed() -> None:
+def test_nan_is_detected_even_for_a_suppressed_token() -> None:
     with pytest.raises(RuntimeError, match="NaN"):
         sampler_of(Sampling(constraints=suppressing(0))).sample(logits(np.nan, 1, 2))
 
@@ -151,6 +151,6 @@ def test_log_probabilities_of_huge_logits_and_of_impossible_tokens() -> None:
     assert all(np.isfinite(logprob) for _, logprob in choice.top)
 
 
-def test_nobody_asked_for_log_probabilities() -> None:
+def test_log_probabilities_are_nan_unless_requested() -> None:
     choice = sampler_of(Sampling()).sample(logits(1, 2), logprobs=False, top_n=5)
     assert (choice.token_id, choice.top, np.isnan(choice.logprob)) == (1, [], True)

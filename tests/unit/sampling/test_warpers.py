@@ -1,4 +1,4 @@
-"""What is left to draw from, held against the definitions written down plainly; transformers': tests/architectures."""
+"""Sampling weights against plain implementations of the definitions; against transformers: tests/architectures."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ seeds = st.integers(0, 10**6)
 
 @given(seeds, sizes, st.sampled_from([0.1, 0.7, 1.0, 3.0]))
 @fixed
-def test_temperature_divides(seed: int, num: int, temperature: float) -> None:
+def test_temperature_divides_logits(seed: int, num: int, temperature: float) -> None:
     logits = logits_of(seed, num)
     np.testing.assert_allclose(
         probabilities(logits, temperature=temperature), softmax(logits.astype(np.float64) / temperature), atol=1e-12
@@ -56,7 +56,7 @@ def test_top_k_keeps_the_likeliest(seed: int, num: int, top_k: int) -> None:
     assert kept_of(logits, top_k=top_k) == set(np.argsort(-logits, kind="stable")[:top_k].tolist())
 
 
-def test_top_k_keeps_all_that_equal_the_last() -> None:
+def test_top_k_keeps_all_tokens_equal_to_the_last() -> None:
     logits = np.array([1, 3, 2, 2, 2, 0], np.float32)
     assert kept_of(logits, top_k=2) == {1, 2, 3, 4}
     assert kept_of(np.zeros(300, np.float32), top_k=1) == set(range(300))
@@ -65,9 +65,7 @@ def test_top_k_keeps_all_that_equal_the_last() -> None:
 
 @given(seeds, sizes, st.sampled_from([0.0, 0.01, 0.3, 0.9, 0.999, 0.9999999]), st.sampled_from([0.1, 1.0, 5.0]))
 @fixed
-def test_top_p_keeps_the_least_number_of_tokens_with_that_probability(
-    seed: int, num: int, top_p: float, spread: float
-) -> None:
+def test_top_p_keeps_the_fewest_tokens_with_that_probability(seed: int, num: int, top_p: float, spread: float) -> None:
     logits = logits_of(seed, num, spread)
     request = np.argsort(-logits, kind="stable")
     before = np.concatenate(([0.0], np.cumsum(softmax(logits)[request])[:-1]))
@@ -77,7 +75,7 @@ def test_top_p_keeps_the_least_number_of_tokens_with_that_probability(
     assert set(request[certain].tolist()) <= kept <= set(request[possible].tolist())
 
 
-def test_top_p_takes_equals_by_id() -> None:
+def test_top_p_keeps_equals_by_id() -> None:
     assert kept_of(np.zeros(4, np.float32), top_p=0.5) == {0, 1}
     assert kept_of(np.array([0, 1, 1, 1, 1], np.float32), top_p=0.0) == {1}
     assert kept_of(np.zeros(5000, np.float32), top_p=0.0) == {0}
@@ -86,7 +84,7 @@ def test_top_p_takes_equals_by_id() -> None:
 
 @given(seeds, sizes, st.sampled_from([0.001, 0.1, 0.9, 1.0]))
 @fixed
-def test_min_p_keeps_a_share_of_the_likeliest(seed: int, num: int, min_p: float) -> None:
+def test_min_p_is_relative_to_the_likeliest_token(seed: int, num: int, min_p: float) -> None:
     logits = logits_of(seed, num)
     expected = softmax(logits)
     expected[expected < min_p * expected.max()] = 0
@@ -95,7 +93,7 @@ def test_min_p_keeps_a_share_of_the_likeliest(seed: int, num: int, min_p: float)
 
 @given(seeds, st.sampled_from([1, 2, 50, 700]), st.sampled_from([1e-9, 0.2, 0.9, 0.999]))
 @fixed
-def test_typical_p_keeps_what_is_nearest_to_the_entropy(seed: int, num: int, typical_p: float) -> None:
+def test_typical_p_keeps_tokens_nearest_to_the_entropy(seed: int, num: int, typical_p: float) -> None:
     logits = logits_of(seed, num)
     expected = softmax(logits)
     distances = np.abs(-np.log(expected) + (expected * np.log(expected)).sum())
@@ -106,7 +104,7 @@ def test_typical_p_keeps_what_is_nearest_to_the_entropy(seed: int, num: int, typ
 
 @given(seeds, sizes, st.data())
 @fixed
-def test_something_is_always_left(seed: int, num: int, data: st.DataObject) -> None:
+def test_at_least_one_token_is_always_left(seed: int, num: int, data: st.DataObject) -> None:
     logits = logits_of(seed, num)
     values = st.sampled_from([-np.inf, -1e38, 1e38, 3.4e38, 0.0])
     for place in data.draw(st.lists(st.integers(0, num - 1), max_size=6)):
@@ -126,21 +124,21 @@ def test_something_is_always_left(seed: int, num: int, data: st.DataObject) -> N
 
 @given(st.lists(st.sampled_from([0.0, 0.0, 1e-300, 0.1, 1.0, 1e9]), min_size=1, max_size=1200), st.floats(0, 1))
 @fixed
-def test_the_running_sum_is_searched_like_a_whole_one(weights: list[float], share: float) -> None:
+def test_searching_block_by_block_equals_searching_the_whole_cumulative_sum(weights: list[float], share: float) -> None:
     array = np.array([*weights, 1.0])
-    running = np.cumsum(array)
-    slack = 1e-9 * running[-1]
-    place = index_exceeding(array, min(share, 1 - 2**-53))
-    assert array[place] > 0
-    assert running[place] >= share * running[-1] - slack
-    assert not place or running[place - 1] <= share * running[-1] + slack
-    place = index_reaching(array, share * float(running[-1]))
-    assert running[place] >= share * running[-1] - slack
-    assert not place or running[place - 1] < share * running[-1] + slack
+    cumulative = np.cumsum(array)
+    slack = 1e-9 * cumulative[-1]
+    index = index_exceeding(array, min(share, 1 - 2**-53))
+    assert array[index] > 0
+    assert cumulative[index] >= share * cumulative[-1] - slack
+    assert not index or cumulative[index - 1] <= share * cumulative[-1] + slack
+    index = index_reaching(array, share * float(cumulative[-1]))
+    assert cumulative[index] >= share * cumulative[-1] - slack
+    assert not index or cumulative[index - 1] < share * cumulative[-1] + slack
 
 
 @pytest.mark.parametrize("num", [3, 256, 257, 600])
-def test_the_ends_of_the_running_sum(num: int) -> None:
+def test_both_ends_of_the_cumulative_sum(num: int) -> None:
     ones = np.ones(num)
     assert index_exceeding(ones, 0.0) == index_reaching(ones, 0.0) == 0
     assert index_exceeding(ones, 1 - 2**-53) == index_reaching(ones, num + 1.0) == num - 1
