@@ -119,6 +119,9 @@ class TextOutput(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     finish_reason: FinishReason
 
 
+# Each subclass declares `text` again, because msgspec cannot rename an inherited field. It stays the first in the JSON.
+
+
 class TranslateOutput(TextOutput, frozen=True, kw_only=True):
     """A translation. ``sequences`` holds all of them if the request wants several."""
 

@@ -79,6 +79,7 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
 
 
 def _encoded_chunks(model: Seq2SeqModel, job: ChunkedJob) -> list[Chunk]:
+    # One call for the chunks of all inputs: the tokenizer encodes a batch on several threads.
     positions = [(index, part) for index, plan in enumerate(job.plans) for part in range(len(plan.chunks))]
     texts = [job.plans[index].chunks[part] for index, part in positions]
     params = [job.params[index] for index, _ in positions]
@@ -87,12 +88,7 @@ def _encoded_chunks(model: Seq2SeqModel, job: ChunkedJob) -> list[Chunk]:
 
 
 def generation_requests(
-    model: Seq2SeqModel,
-    chunks: Iterable[Chunk],
-    config: GenerationConfig,
-    estimate: LengthEstimate,
-    *,
-    stream: bool,
+    model: Seq2SeqModel, chunks: Iterable[Chunk], config: GenerationConfig, estimate: LengthEstimate, *, stream: bool
 ) -> list[GenerationRequest]:
     """Return the engine's requests: one for each sequence of each chunk, or one for each chunk's beam search."""
     requests = []

@@ -34,6 +34,7 @@ class LengthLimits:
         """
         if self.requested is not None:
             return self.requested
+        # The minimum counts more than the estimate: a package that sets it knows its answers, the estimate guesses.
         limits = [limit for limit in (self.default, estimate) if limit is not None]
         return min(self.capacity, max(1, self.minimum, min(limits, default=self.capacity)))
 
@@ -95,6 +96,7 @@ def _requested_min(parameters: GenerationParameters, num_start_tokens: int, maxi
 
 
 def _min_length(parameters: GenerationParameters, generation: Generation) -> int:
+    # Also a min_new_tokens of 0 overrides the package's min_length, and `Constraints` takes 0 for none.
     if parameters.min_new_tokens is not None:
         return 0
     return generation.min_length if parameters.min_length is None else parameters.min_length

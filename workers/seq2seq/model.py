@@ -17,9 +17,9 @@ from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import load_tokenizer
-from workers.seq2seq.generation_config import ModelConfig
 from workers.seq2seq.languages.directions import directions_of
 from workers.seq2seq.languages.matching import LanguageSet
+from workers.seq2seq.model_config import ModelConfig
 from workers.seq2seq.source_tokenizer import Conditioning, SourceTokenizer
 
 TOKENIZER = "tokenizer.json"
@@ -61,11 +61,7 @@ class Seq2SeqModel:
             max_rows=self._max_sequences(),
             vocab_size=cache.vocabulary,
         )
-        if generation.num_beams > self.config.max_rows:
-            raise PackageError(
-                f"{self.name}: its default is a search with {generation.num_beams} beams, and the cache has room for "
-                f"{self.config.max_rows} sequences: raise TRIPTYCH_MAX_ROWS or TRIPTYCH_MAX_CACHE_TOKENS"
-            )
+        self._check_default_beams()
 
     def prefill(self, request: GenerationRequest, slots: list[int]) -> EncoderPrefill:
         """Return the prefill of a source."""
@@ -88,6 +84,7 @@ class Seq2SeqModel:
             logits = self.cache.step([slot], [int(start[0])])[0]
             if logits.shape != (self.cache.vocabulary,):
                 raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
+            # With log-probabilities and top tokens, so that every part of the sampler runs once.
             token_id = sampler.sample(logits, logprobs=True, top_n=1).token_id
             TextStream(self.tokenizer, start).add(token_id)
             self.cache.free(slot)
@@ -108,8 +105,18 @@ class Seq2SeqModel:
             target_languages=targets.names() or None,
         )
 
+    def _check_default_beams(self) -> None:
+        num_beams = self.config.generation.num_beams
+        if num_beams > self.config.max_rows:
+            raise PackageError(
+                f"{self.name}: its default is a search with {num_beams} beams, and the cache has room for "
+                f"{self.config.max_rows} sequences: raise TRIPTYCH_MAX_ROWS or TRIPTYCH_MAX_CACHE_TOKENS"
+            )
+
     def _max_sequences(self) -> int:
         """Return how many sequences of maximum length fit into the cache at once."""
+        # Slots are not the only limit: the tokens of sequences and sources share one budget. A beam search is admitted
+        # as a whole, so one that needs more than there is would wait forever.
         longest = self.cache.max_tokens + self._source_cache.max_source_tokens
         return max(1, min(self.cache.max_slots, self.cache.capacity_tokens // longest))
 

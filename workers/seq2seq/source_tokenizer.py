@@ -122,6 +122,7 @@ class SourceTokenizer:
         self, text: str, encoding: Encoding, param: str, conditioning: Conditioning, truncate: TruncateOrChunk
     ) -> EncoderInput:
         tokens_in = len(encoding.ids) + (conditioning.source_prefix_token_id is not None)
+        # Normalization may leave nothing of a text, such as one of control characters only.
         if len(encoding.ids) == self._num_special:
             raise InvalidRequest(f"{param} has no tokens that the model could read.", param=param)
         if tokens_in > self.max_tokens:
@@ -129,6 +130,7 @@ class SourceTokenizer:
                 raise self._too_long(param, tokens_in, truncate)
             encoding = self._truncated(text, conditioning, "right" if truncate == "right" else "left")
         input_ids = _with_language_tokens(encoding.ids, conditioning)
+        # A tokenizer may have more tokens than the embedding has rows. In the graph that would be an internal error.
         if max(input_ids) >= self._vocab_size:
             message = f"{param} has token {max(input_ids)}; the model knows {self._vocab_size} tokens."
             raise InvalidRequest(message, param=param)

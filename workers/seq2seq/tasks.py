@@ -23,6 +23,7 @@ GRAPHS: dict[GraphKind, tuple[TaskName, ...]] = {
     "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
     "encoder-decoder": ("translate", "summarize", "denoise", "text2text"),
     "recurrent": ("translate", "denoise", "text2text"),
+    # Its answers have exactly as many tokens as their sources, which suits no task but denoise.
     "text-autoencoder": ("denoise",),
 }
 

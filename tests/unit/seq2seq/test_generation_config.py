@@ -10,7 +10,8 @@ from contracts.model_package.graphs import Generation
 from contracts.model_package.package import PackageError
 from tests.unit.seq2seq.fakes import EOS, FR, PAD, VOCABULARY, EchoCache, echo, tokenizer
 from workers.runtime.decoding.request import Beams
-from workers.seq2seq.generation_config import GenerationConfig, ModelConfig, resolve_generation_config
+from workers.seq2seq.generation_config import GenerationConfig, resolve_generation_config
+from workers.seq2seq.model_config import ModelConfig
 from workers.seq2seq.source_tokenizer import Conditioning
 
 NEWS = Generation(

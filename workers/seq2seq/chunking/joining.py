@@ -121,6 +121,7 @@ class ChunkJoiner:
         self._reasons.add(reason)
         self._chunk += 1
         self._chunk_has_text = False
+        # A stop string ends the whole text, so the separator behind it is dropped like the chunks behind it.
         if reason == "stop_sequence":
             self.finish_reason = reason
             return ""
@@ -132,6 +133,7 @@ class ChunkJoiner:
 def join_answers(plan: ChunkPlan, options: PostprocessOptions, answers: Sequence[ChunkAnswer]) -> JoinedText:
     """Return the text of a plan, from the complete answers to its chunks in order."""
     if not plan.chunks:
+        # Without chunks there is no first delta that the only separator could come with.
         return JoinedText(plan.separators[0], "eos_token")
     joiner = ChunkJoiner(plan, options)
     text = "".join([joiner.add(index, *answer) for index, answer in enumerate(answers)])
@@ -161,6 +163,7 @@ class StreamJoiner:
         joiner = self._joiners.get(key)
         if joiner is None:
             joiner = self._joiners[key] = ChunkJoiner(self._plans[delta.input], self._options)
+        # Chunks are generated side by side. Those behind a stop string go on until they end, and nobody sees them.
         if joiner.finish_reason is not None:
             return []
         text = joiner.add(request.part - self._first_parts.get(delta.input, 0), delta.text, delta.finish_reason)

@@ -92,6 +92,7 @@ class _Scanner:
     def _end_of_markup(self, start: int) -> int | None:
         """Return where the markup that begins at ``start`` ends; None: no markup begins there."""
         document = self._document
+        # The longer openings come first. What is never closed runs to the end of the document, as in browsers.
         for opening, closing in (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<!", ">"), ("<?", ">")):
             if document.startswith(opening, start):
                 found = document.find(closing, start + len(opening))
@@ -127,6 +128,7 @@ class _Scanner:
         """Note whether a tag opens or closes an element in which nothing is translated."""
         if tag.endswith("/>") or name in _VOID:
             return
+        # Only elements of the same name are counted: to match all of them needs a parser that repairs missing end tags.
         if self._untranslated:
             if name == self._untranslated:
                 self._depth += -1 if closes else 1

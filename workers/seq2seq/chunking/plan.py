@@ -123,6 +123,8 @@ def _plan(segments: Sequence[_Segment], remaining: Iterator[list[Part]], *, html
     separators: list[list[str]] = [[]]
     for text, is_chunk in segments:
         for part in next(remaining) if is_chunk else [Part(text, 0)]:
+            # A part of a split sentence may be punctuation only, and some characters have no token: the encoder would
+            # refuse such a text, so it is kept as it is.
             if not is_chunk or not part.num_tokens or not _has_words(part.text):
                 separators[-1].append(markup.escaped(part.text) if html and is_chunk else part.text)
                 continue

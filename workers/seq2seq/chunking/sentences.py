@@ -74,9 +74,11 @@ def _ends(line: str) -> Iterator[int]:
 
 def _is_end(line: str, start: int, end: int) -> bool:
     """Return whether the punctuation and closing marks in ``line[start:end]`` end a sentence."""
+    # "10.0.0.1", "example.com"
     if not line[end : end + 1].isspace():
         return False
     following = line[end : end + _LOOK_BACK].lstrip().lstrip(_OPENING)
+    # "Wait... what?", and "Really?" he said.
     if following[:1].islower():
         return False
     return line[start:end] != "." or not _is_abbreviated(line, start, following)
@@ -93,6 +95,7 @@ def _is_abbreviated(line: str, start: int, following: str) -> bool:
     before = line[max(0, start - _LOOK_BACK) : start]
     match = _LAST_WORD.search(before)
     word = match[0].lstrip(_OPENING) if match else ""
+    # Behind "e.g." or "U.S." only a word that begins sentences says that this one has ended.
     if _is_dotted(word):
         return not _SENTENCE_START.match(following)
     if word in _BEFORE_NAMES or (len(word) == 1 and word.isupper()):

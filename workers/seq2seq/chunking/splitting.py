@@ -66,6 +66,7 @@ def _split(whole: Part, max_tokens: int, count_tokens: CountTokens, level: int) 
         raise InputTooLong(f"A single character has {whole.num_tokens} tokens; a chunk may have {max_tokens}.")
     tokens_per_character = whole.num_tokens / len(whole.text)
     texts = _grouped_units(whole.text, _FILL * max_tokens / tokens_per_character, level)
+    # One long word, or a text without commas: this level cannot split it.
     if len(texts) == 1:
         return _split(whole, max_tokens, count_tokens, level + 1)
     parts: list[Part] = []

@@ -42,6 +42,7 @@ def directions_of(manifest: Manifest) -> Directions:
     """Return the translation directions of a package's model."""
     prompts = {(match[1], match[2]): text for name, text in manifest.prompts.items() if (match := _PROMPT.match(name))}
     table = manifest.task.translate if isinstance(manifest.task, TranslateTask) else Translate()
+    # A model with language tokens ignores words in a prompt, so the tokens count if a package has both.
     if table.languages:
         return TokenDirections(table)
     if prompts:
@@ -74,6 +75,8 @@ class TokenDirections:
 
     def _source_code(self, source: str | None) -> str | None:
         """Return the model's code of the source language; None: it is unknown, and the model does not need it."""
+        # Marian packages with several targets may not say what they read. Then src_lang cannot be checked and changes
+        # nothing.
         if source is not None and len(self.sources):
             return self.sources.find(source, SOURCE)
         if self._table.source:
@@ -140,6 +143,7 @@ class SingleDirection:
 
 
 def _check_different(source: str, target: str, *, is_default: bool) -> None:
+    # No model is trained on this direction, and a client that asks for it has usually left out src_lang.
     if same_language(source, target):
         hint = " This is the model's default if src_lang is not set." if is_default else ""
         raise InvalidRequest(

@@ -65,6 +65,7 @@ class LanguageSet:
         Raises:
             InvalidRequest: the model does not have the language.
         """
+        # A model's own code always means itself, also where parsing it would find a better match ("pt_br", "x-elvish").
         exact = self._by_casefold.get(code.strip().casefold())
         if exact is not None:
             return exact
@@ -100,6 +101,7 @@ def _match_score(wanted: LanguageTag, own: LanguageTag) -> int:
         return -1
     if wanted.script and own.script and wanted.script != own.script:
         return -1
+    # The script counts more than the region: zh-TW without Hant in the model is another language, de-AT is German.
     in_usual_script = own.script in ("", _script(wanted))
     return 2 * in_usual_script + (wanted.region == own.region)
 

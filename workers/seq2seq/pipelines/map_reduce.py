@@ -59,6 +59,7 @@ class _MapReduce:
         """Run rounds until every input has its answer."""
         texts = [plan.chunks[0] for plan in self._job.plans]
         lengths = self._tokenizer.count_tokens(texts)
+        # Counted once and without chunks: these overlap, and later rounds read summaries.
         num_added = self._tokenizer.num_added_tokens(self._job.conditioning)
         self._usage.tokens_in = sum(lengths) + num_added * len(lengths)
         remaining = [_Text(index, text, lengths[index]) for index, text in enumerate(texts)]
@@ -96,6 +97,7 @@ class _MapReduce:
 
     def _chunks(self, text: _Text, texts: Sequence[str]) -> list[Chunk]:
         """Return the chunks of an input in this round, numbered behind those of earlier rounds, and count them."""
+        # Checked in each round and before tokenizing, since all rounds together must stay within a job's limit.
         check_num_chunks(self._usage.chunks + len(texts))
         params = [self._job.params[text.index]] * len(texts)
         sources = self._tokenizer.encode(texts, params, self._job.conditioning, self._job.truncate)
