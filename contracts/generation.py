@@ -48,11 +48,13 @@ class Conversation(Shape, frozen=True):
 
 
 class GenerateParameters(SamplingParameters, frozen=True):
-    """How to continue a text. Defaults of what is not set here come from the model package."""
+    """How to continue a text. Parameters that are not set default to the model package's."""
 
     max_new_tokens: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
-        Meta(description=f"Most tokens to generate. Default: {DEFAULT_NEW_TOKENS}, or what room the prompt leaves."),
+        Meta(
+            description=f"Most tokens to generate. Default: {DEFAULT_NEW_TOKENS}, or the room that the prompt leaves."
+        ),
     ] = None
     repetition_penalty: Annotated[
         Annotated[float, Meta(gt=0, le=100)] | None,

@@ -18,7 +18,7 @@ NumTokens = Annotated[int, Meta(ge=1, le=_MANY)]
 
 
 class GenerationParameters(SamplingParameters, frozen=True):
-    """How to generate an answer. Defaults of what is not set here come from the model package."""
+    """How to generate an answer. Parameters that are not set default to the model package's."""
 
     max_new_tokens: Annotated[NumTokens | None, Meta(description="Most tokens to generate for each chunk.")] = None
     max_length: Annotated[NumTokens | None, Meta(description="The same, but counts the decoder's start token.")] = None

@@ -14,7 +14,7 @@ Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SamplingParameters(Shape, frozen=True):
-    """How to sample tokens. Defaults of what is not set here come from the model package."""
+    """How to sample tokens. Parameters that are not set default to the model package's."""
 
     do_sample: Annotated[
         bool | None,

@@ -54,7 +54,7 @@ def resolve_generation_config(
         InvalidRequest: the model cannot follow the parameters, or they contradict its package's defaults.
     """
     generation = model.generation
-    beams = _beams(parameters, generation, model.max_rows)
+    beams = _beams(parameters, generation, model.max_sequences)
     sampling = _sampling(parameters, generation, beams, job_id)
     start = given(conditioning.decoder_start_token_id, generation.decoder_start_token_id)
     decoder_input_ids = np.array([given(start, generation.bos_token_id) or 0], np.int64)
@@ -72,7 +72,7 @@ def resolve_generation_config(
     )
 
 
-def _beams(parameters: GenerationParameters, generation: Generation, max_rows: int) -> Beams | None:
+def _beams(parameters: GenerationParameters, generation: Generation, max_sequences: int) -> Beams | None:
     """Return the beam search that the request wants, or the package unless the request samples. None: there is none."""
     wants_sampling = does_sample(parameters, Generation())
     if (parameters.num_beams or 1) > 1 and wants_sampling:
@@ -83,7 +83,7 @@ def _beams(parameters: GenerationParameters, generation: Generation, max_rows: i
         num_beams = 1 if does_sample(parameters, generation) else generation.num_beams
     if num_beams == 1:
         return None
-    _check_beams(parameters, num_beams, max_rows)
+    _check_beams(parameters, num_beams, max_sequences)
     return Beams(
         num_beams=num_beams,
         num_return_sequences=parameters.num_return_sequences,
@@ -108,12 +108,12 @@ def _sampling(parameters: GenerationParameters, generation: Generation, beams: B
     )
 
 
-def _check_beams(parameters: GenerationParameters, num_beams: int, max_rows: int) -> None:
+def _check_beams(parameters: GenerationParameters, num_beams: int, max_sequences: int) -> None:
     # The request's own parameters were checked when they were decoded: from the second check on, the beams are the
     # package's.
-    if num_beams > max_rows:
+    if num_beams > max_sequences:
         raise InvalidRequest(
-            f"num_beams is {num_beams}; this worker has room for {max_rows} sequences (TRIPTYCH_MAX_ROWS).",
+            f"num_beams is {num_beams}; this worker has room for {max_sequences} sequences (TRIPTYCH_MAX_ROWS).",
             param=f"{PARAM}.num_beams",
         )
     if parameters.num_return_sequences > num_beams:

@@ -58,7 +58,7 @@ class Seq2SeqModel:
             generation=generation,
             tokenizer=tokenizer,
             max_tokens=cache.max_tokens,
-            max_rows=self._max_sequences(),
+            max_sequences=self._max_sequences(),
             vocab_size=cache.vocabulary,
         )
         self._check_default_beams()
@@ -107,10 +107,10 @@ class Seq2SeqModel:
 
     def _check_default_beams(self) -> None:
         num_beams = self.config.generation.num_beams
-        if num_beams > self.config.max_rows:
+        if num_beams > self.config.max_sequences:
             raise PackageError(
                 f"{self.name}: its default is a search with {num_beams} beams, and the cache has room for "
-                f"{self.config.max_rows} sequences: raise TRIPTYCH_MAX_ROWS or TRIPTYCH_MAX_CACHE_TOKENS"
+                f"{self.config.max_sequences} sequences: raise TRIPTYCH_MAX_ROWS or TRIPTYCH_MAX_CACHE_TOKENS"
             )
 
     def _max_sequences(self) -> int:

@@ -16,6 +16,6 @@ class ModelConfig:
     tokenizer: Tokenizer
     max_tokens: int
     """Most tokens that the decoder can hold, including those that it starts with."""
-    max_rows: int
+    max_sequences: int
     """Most sequences of full length that the cache can hold at once."""
     vocab_size: int

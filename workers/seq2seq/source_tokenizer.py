@@ -22,7 +22,7 @@ _BATCH_SIZE = 1024
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What a model is given beside the text, which is nothing for most models that have a single task."""
+    """What a model gets in addition to the text. Most models with a single task need nothing."""
 
     prompt: str = ""
     """Put before the text: the task prefix of T5."""

@@ -25,7 +25,7 @@ PLAIN = Generation(eos_token_ids=[EOS], decoder_start_token_id=PAD)
 def resolved(
     generation: Generation = PLAIN, conditioning: Conditioning | None = None, **parameters: Any
 ) -> GenerationConfig:
-    model = ModelConfig(generation, tokenizer(), max_tokens=200, max_rows=8, vocab_size=VOCABULARY)
+    model = ModelConfig(generation, tokenizer(), max_tokens=200, max_sequences=8, vocab_size=VOCABULARY)
     return resolve_generation_config(GenerationParameters(**parameters), model, conditioning or Conditioning(), "job")
 
 

@@ -42,7 +42,7 @@ class PostprocessOptions:
     strip: bool = False
     """Remove the white space around it; the separators of the plan have that of the input."""
     add_missing_spaces: bool = False
-    """Put a space behind a sentence that ends with Latin punctuation if the separator is empty. Chinese has no spaces
+    """Put a space after a sentence that ends with Latin punctuation if the separator is empty. Chinese has no spaces
     between sentences, its translation needs them."""
     escape_html: bool = False
 
@@ -76,15 +76,12 @@ class ChunkJoiner:
         """Take a delta of the answer to a chunk; return the delta of the whole text, which may be empty."""
         self._waiting[chunk].append((text, finish_reason))
         emitted: list[str] = []
-        # The end of one chunk makes the next one due, of which everything may be here already.
+        # The end of one chunk makes the next one due, and all of its deltas may have arrived already.
         while self.finish_reason is None and (deltas := self._waiting.pop(self._chunk, None)):
-            current = self._chunk
             for delta, reason in deltas:
                 emitted.append(self._extend(delta, ended=reason is not None))
                 if reason is not None:
                     emitted.append(self._end_chunk(reason))
-            if current == self._chunk:
-                break
         return "".join(emitted)
 
     def _extend(self, text: str, *, ended: bool) -> str:
@@ -117,11 +114,11 @@ class ChunkJoiner:
         return f" {text}" if lacks_space else text
 
     def _end_chunk(self, reason: FinishReason) -> str:
-        """Go on to the next chunk; return the separator behind this one."""
+        """Go on to the next chunk; return the separator after this one."""
         self._reasons.add(reason)
         self._chunk += 1
         self._chunk_has_text = False
-        # A stop string ends the whole text, so the separator behind it is dropped like the chunks behind it.
+        # A stop string ends the whole text, so the separator after it is dropped like the chunks after it.
         if reason == "stop_sequence":
             self.finish_reason = reason
             return ""
@@ -163,7 +160,7 @@ class StreamJoiner:
         joiner = self._joiners.get(key)
         if joiner is None:
             joiner = self._joiners[key] = ChunkJoiner(self._plans[delta.input], self._options)
-        # Chunks are generated side by side. Those behind a stop string go on until they end, and nobody sees them.
+        # Chunks are generated side by side, and those after a stop string are not cancelled. Their deltas are dropped.
         if joiner.finish_reason is not None:
             return []
         text = joiner.add(request.part - self._first_parts.get(delta.input, 0), delta.text, delta.finish_reason)

@@ -34,7 +34,7 @@ def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens) ->
 
 
 def _sentences_with_space(text: str) -> list[str]:
-    """Return the sentences of a text, each with the white space behind it."""
+    """Return the sentences of a text, each with the white space after it."""
     found: list[str] = []
     for part in split_sentences(text):
         if found and (part.isspace() or found[-1].isspace()):

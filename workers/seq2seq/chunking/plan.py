@@ -21,7 +21,7 @@ class ChunkPlan:
 
     chunks: tuple[str, ...]
     separators: tuple[str, ...]
-    """What is before each chunk and behind the last one, so there is one more than chunks."""
+    """What is before each chunk and after the last one, so there is one more than chunks."""
 
 
 _Segment = tuple[str, bool]
@@ -111,7 +111,7 @@ def _has_words(text: str) -> bool:
 
 
 def split_white_space(text: str) -> tuple[str, str, str]:
-    """Return the white space before a text, the stripped text, and the white space behind it."""
+    """Return the white space before a text, the stripped text, and the white space after it."""
     stripped = text.strip()
     start = len(text) - len(text.lstrip())
     return text[:start], stripped, text[start + len(stripped) :]

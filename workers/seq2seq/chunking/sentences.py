@@ -2,7 +2,7 @@
 
 Every line break ends a sentence, so that lines and paragraphs are kept; a text with hard-wrapped lines should be
 unwrapped before. A doubtful full stop ends nothing: two sentences that the model reads together do less harm than one
-that is split. Not found: sentences that end without punctuation (Thai), and full stops without a space behind.
+that is split. Not found: sentences that end without punctuation (Thai), and full stops without a space after them.
 """
 
 # ruff: noqa: RUF001  (punctuation of many languages is what this is about)
@@ -14,11 +14,11 @@ _CLOSING = "\"'”’»›)\\]}」』）】〉》"
 _OPENING = "\"'“‘„‚«‹([{¿¡"
 _END = re.compile(f"[.!?…]+[{_CLOSING}]*|[。！？｡．।۔؟։።၊။]+[{_CLOSING}]*")
 """Punctuation that may end a sentence, with closing quotes and brackets. The second alternative always ends one, even
-without a space behind it, which Chinese and Japanese do not have."""
+without a space after it, which Chinese and Japanese do not have."""
 _ALWAYS_ENDS = frozenset("。！？｡．।۔؟։።၊။")
 _LINES = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _LOOK_BACK = 32
-"""Characters before and behind a full stop that are examined. No abbreviation is longer, and the time for a line of a
+"""Characters before and after a full stop that are examined. No abbreviation is longer, and the time for a line of a
 megabyte stays linear."""
 _TITLES = """
     Mr Mrs Ms Dr Prof St Mt Ft Gen Col Maj Capt Lt Sgt Rev Hon Sen Rep Gov Pres Messrs Mme Mlle Mgr Me Sr Sra Srta Dña
@@ -30,7 +30,7 @@ _NUMBERED_NOUNS = """
 """
 _BEFORE_NAMES, _BEFORE_NUMBERS = frozenset(_TITLES.split()), frozenset(_NUMBERED_NOUNS.split())
 """Abbreviations in English, German, French and Spanish that end no sentence: a name or a number follows. Those of the
-second kind need a digit behind them, because "no." or "art." may also be a last word."""
+second kind need a digit after them, because "no." or "art." may also be a last word."""
 _SENTENCE_START = re.compile(
     r"(?:The|This|That|These|Those|There|It|He|She|We|They|You|I|My|Our|His|Her|Its|Their|But|And|So|When|If)\b"
 )
@@ -57,7 +57,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def _without_outer_space(part: str) -> list[str]:
-    """Return the white space before a text, the stripped text and the white space behind it, as far as not empty."""
+    """Return the white space before a text, the stripped text and the white space after it, as far as not empty."""
     inner = part.strip()
     if not inner:
         return [part] if part else []

@@ -19,7 +19,7 @@ _UNITS = (
     re.compile(rf"(?:(?!{_CLAUSE_END}).)*{_CLAUSE_END}*\s*", re.DOTALL),
     re.compile(r"\S*\s*"),
 )
-"""Clauses and words, each with the white space behind it."""
+"""Clauses and words, each with the white space after it."""
 _FILL = 0.9
 """Share of the maximum that the estimate fills. Tokens are not spread evenly, and a part that is too long is split once
 more."""

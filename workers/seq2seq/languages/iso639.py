@@ -14,13 +14,13 @@ SCRIPTS = {
     "Deva": "Devanagari", "Hang": "Hangul", "Hans": "simplified", "Hant": "traditional", "Kore": "Korean",
     "Latn": "Latin", "Mong": "Mongolian", "Mtei": "Meitei", "Tfng": "Tifinagh",
 }  # fmt: skip
-"""Names of the scripts of all languages that are written in more than one."""
+"""Names of the scripts of languages that use more than one."""
 SCRIPT_OF_REGION = {
     ("zh", "CN"): "Hans", ("zh", "SG"): "Hans", ("zh", "MY"): "Hans", ("zh", "TW"): "Hant", ("zh", "HK"): "Hant",
     ("zh", "MO"): "Hant", ("sr", "ME"): "Latn", ("az", "IR"): "Arab", ("pa", "PK"): "Arab", ("mn", "CN"): "Mong",
     ("ku", "IQ"): "Arab", ("uz", "AF"): "Arab", ("kk", "CN"): "Arab",
 }  # fmt: skip
-"""Script that a region implies, for languages that are written in more than one."""
+"""Script that a region implies, for languages that use more than one."""
 
 
 class KnownLanguage(NamedTuple):

@@ -69,8 +69,8 @@ class LanguageSet:
         exact = self._by_casefold.get(code.strip().casefold())
         if exact is not None:
             return exact
-        wanted = parse_tag(code)
-        scores = {own: _match_score(wanted, tag) for own, tag in self._tags.items()}
+        requested = parse_tag(code)
+        scores = {own: _match_score(requested, tag) for own, tag in self._tags.items()}
         best = max(scores, key=lambda own: scores[own], default=None)
         if best is None or scores[best] < 0:
             raise InvalidRequest(
@@ -95,15 +95,15 @@ def same_language(one: str, other: str) -> bool:
     return first.language == second.language and _script(first) == _script(second) and first.region == second.region
 
 
-def _match_score(wanted: LanguageTag, own: LanguageTag) -> int:
+def _match_score(requested: LanguageTag, own: LanguageTag) -> int:
     """Return how well a model's language matches; negative: it is another language."""
-    if wanted.language != own.language:
+    if requested.language != own.language:
         return -1
-    if wanted.script and own.script and wanted.script != own.script:
+    if requested.script and own.script and requested.script != own.script:
         return -1
     # The script counts more than the region: zh-TW without Hant in the model is another language, de-AT is German.
-    in_usual_script = own.script in ("", _script(wanted))
-    return 2 * in_usual_script + (wanted.region == own.region)
+    in_usual_script = own.script in ("", _script(requested))
+    return 2 * in_usual_script + (requested.region == own.region)
 
 
 def _script(tag: LanguageTag) -> str:

@@ -36,7 +36,7 @@ def summarize_in_rounds(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob
 
 @dataclass
 class _Text:
-    """What is left of an input: the input itself, then the summaries of its chunks, one behind the other."""
+    """What is left of an input: the input itself, then the concatenated summaries of its chunks."""
 
     index: int
     text: str
@@ -96,7 +96,7 @@ class _MapReduce:
         return overlapping_chunks(text.text, self._max_tokens, self._tokenizer.count_tokens)
 
     def _chunks(self, text: _Text, texts: Sequence[str]) -> list[Chunk]:
-        """Return the chunks of an input in this round, numbered behind those of earlier rounds, and count them."""
+        """Return the chunks of an input in this round, numbered after those of earlier rounds, and count them."""
         # Checked in each round and before tokenizing, since all rounds together must stay within a job's limit.
         check_num_chunks(self._usage.chunks + len(texts))
         params = [self._job.params[text.index]] * len(texts)

@@ -10,7 +10,7 @@ from workers.seq2seq.source_tokenizer import Conditioning
 
 
 class SentencePipeline(Pipeline[Request]):
-    """Splits into sentences also what would fit whole, because such models are trained on single sentences."""
+    """Splits texts into sentences even if they would fit whole, because such models are trained on single sentences."""
 
     def is_html(self, request: Request) -> bool:
         """Return whether the inputs are HTML, of which only the text between tags is rewritten."""
