@@ -4,7 +4,8 @@ Everything that names a task goes through ``parse_task``: requests, filters, set
 manifests of model packages. From there on only the canonical name is used.
 """
 
-from typing import Literal, get_args
+from collections.abc import Collection
+from typing import Literal, cast, get_args
 
 Family = Literal["encoder", "decoder", "seq2seq"]
 """The three kinds of workers."""
@@ -46,13 +47,17 @@ _ALIASES: dict[str, TaskName] = {
 }
 
 
-def parse_task(name: str) -> TaskName:
+def parse_task(name: str, among: Collection[str] = TASK_NAMES) -> TaskName:
     """Return the canonical name of a task, given that name or an alias.
 
+    Args:
+        name: what a person wrote.
+        among: the canonical names that are possible here, such as those of the tasks that are served.
+
     Raises:
-        ValueError: there is no such task; the message lists all of them.
+        ValueError: it is none of them; the message lists them.
     """
     canonical = _ALIASES.get(name, name)
-    if canonical not in TASK_NAMES:
-        raise ValueError(f"unknown task {name[:64]!r}; the tasks are {', '.join(TASK_NAMES)}")
-    return canonical
+    if canonical not in among:
+        raise ValueError(f"unknown task {name[:64]!r}; the tasks are {', '.join(among)}")
+    return cast(TaskName, canonical)

@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.model_package.table import PositiveInt
 from contracts.model_package.tasks import Pooling
-from contracts.task_names import TaskName
+from contracts.task_names import parse_task
 from onnx_models.errors import ExportError
 
 RECIPES = Path(__file__).with_name("recipes.toml")
@@ -24,7 +24,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     """Name of the recipe and of the package."""
-    task: TaskName
+    task: str
+    """Canonical name; the file may have an alias."""
     model: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
     """Hub id: owner/name."""
     revision: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{7,40}$")]
@@ -35,6 +36,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     purpose: Text
     options: dict[Option, Pooling | PositiveInt | bool] = {}
     """Fields of `onnx_models.exporting.exporters.ExportRequest` that the source's own files do not state."""
+
+    def __post_init__(self) -> None:
+        """Replace an alias of the task; msgspec turns the ValueError into an error of validation."""
+        msgspec.structs.force_setattr(self, "task", parse_task(self.task))
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,8 +32,10 @@ def manifest_from(document: Mapping[str, Any]) -> Manifest:
     """
     common = dict(document)
     tables = _pop_tables(common)
-    kind = _one_of(_GRAPHS, "graph", _text(common, "graph"))
-    task = _one_of(_TASKS, "task", parse_task(_text(common, "task")))
+    kind = _text(common, "graph")
+    if kind not in _GRAPHS:
+        raise ValueError(f"unknown graph {kind[:64]!r}; the graphs are {', '.join(_GRAPHS)}")
+    task = parse_task(_text(common, "task"), among=_TASKS)
     of_graph = _tables_of(_GRAPHS[kind], f"graph is {kind!r}", tables)
     of_task = _tables_of(_TASKS[task], f"task is {task!r}", tables)
     for name in tables:
@@ -68,12 +70,6 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     if isinstance(value := document.get(name), str):
         return value
     raise ValueError(f"{name} is missing, or is not a text")
-
-
-def _one_of(known: Mapping[str, object], field: str, name: str) -> str:
-    if name in known:
-        return name
-    raise ValueError(f"{field} is {name[:64]!r}; expected one of {', '.join(known)}")
 
 
 def _tables_of(owner: type[msgspec.Struct], what: str, tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TypeAlias, get_args
 
 from contracts.model_package.manifest import Precision
 from contracts.model_package.package import PackageError
+from contracts.task_names import TaskName, parse_task
 from onnx_models.command_line import commands
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import TASKS
@@ -78,7 +79,7 @@ def _add_export(parsers: Parsers) -> None:
     add = export.add_argument
     add("source", metavar="SOURCE", nargs="?", help=_SOURCE_HELP)
     add("--recipe", metavar="NAME", help="a recommended model instead of SOURCE, --task and --name: see recipes")
-    add("--task", choices=TASKS, metavar="TASK", help=f"the task that it serves: {', '.join(TASKS)}")
+    add("--task", type=_task, metavar="TASK", help=f"the task that it serves: {', '.join(TASKS)}")
     add("--name", help="the name of the model in requests: a-z, 0-9, dot, dash, underscore")
     add("--output", type=Path, default=PACKAGES, metavar="DIR", help="folder of packages (default: %(default)s)")
     add(
@@ -133,7 +134,7 @@ def _add_reading(parsers: Parsers) -> None:
     _add_package(show)
     show.add_argument("--json", action="store_true", help="the whole manifest as JSON")
     recipes = _command(parsers, "recipes", commands.recipes, "list recommended models of the hub")
-    recipes.add_argument("--task", choices=TASKS, metavar="TASK", help="only those of one task")
+    recipes.add_argument("--task", type=_task, metavar="TASK", help="only those of one task")
 
 
 def _add_keeping(parsers: Parsers) -> None:
@@ -173,6 +174,13 @@ def _add_bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-cosine", type=float, metavar="C", help="lower precisions: smallest cosine with torch to accept"
     )
+
+
+def _task(text: str) -> TaskName:
+    try:
+        return parse_task(text, among=TASKS)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> int:

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.settings import Settings, setting
+from contracts.task_names import parse_task
 from contracts.tasks import TASKS
 
 
 def _default_models(text: str) -> Mapping[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         task, _, model = (word.strip() for word in part.partition("="))
-        if task not in TASKS or not model:
+        if not model:
             raise ValueError(part)
-        found[task] = model
+        found[parse_task(task, among=TASKS)] = model
     return found
 
 

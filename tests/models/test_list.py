@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from onnx_models.command_line.cli import parser
 from onnx_models.command_line.commands import fill_from_recipe
 from onnx_models.recipes import read_recipes
@@ -97,3 +99,11 @@ def test_recipes_are_listed_by_task_and_an_unknown_one_is_told() -> None:
     assert unknown.returncode == 1 and "there are: " in unknown.stderr and "minilm" in unknown.stderr
     nothing = onnx_models("export", "--task", "embed")
     assert nothing.returncode == 1 and "give source, name; or --recipe" in nothing.stderr
+
+
+def test_a_task_may_go_by_an_alias_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parser().parse_args(["export", "x", "--task", "sentiment-analysis"]).task == "classify"
+    assert parser().parse_args(["recipes", "--task", "ner"]).task == "token-classify"
+    with pytest.raises(SystemExit):
+        parser().parse_args(["export", "x", "--task", "zero-shot-classification"])
+    assert "unknown task 'zero-shot-classification'; the tasks are embed, classify, " in capsys.readouterr().err

@@ -88,11 +88,18 @@ def test_what_is_left_out_is_empty(tmp_path: Path) -> None:
     assert (recipe.name, recipe.options) == ("mine", {})
 
 
+def test_an_alias_of_a_task_becomes_its_name(tmp_path: Path) -> None:
+    (tmp_path / "recipes.toml").write_text(GOOD.replace('"embed"', '"feature-extraction"'))
+    (recipe,) = read_recipes(tmp_path / "recipes.toml").values()
+
+    assert recipe.task == "embed"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         (GOOD + GOOD, "two recipes share a name; there are: mine, mine"),
-        (GOOD.replace('"embed"', '"embedd"'), "embedd"),
+        (GOOD.replace('"embed"', '"embedd"'), "unknown task 'embedd'; the tasks are embed, classify, "),
         (GOOD.replace('"0123abc"', '"main"'), "revision"),
         (GOOD.replace('"0123abc"', '"012345"'), "revision"),
         (GOOD.replace('"mine"', '"Mine"'), "name"),

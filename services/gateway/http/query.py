@@ -7,6 +7,7 @@ from flask import Request
 
 from contracts.errors import InvalidRequest
 from contracts.jobs import STATUSES, Status
+from contracts.task_names import parse_task
 from contracts.tasks import TASKS
 
 _CURSOR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?):([A-Za-z0-9_-]{22})")
@@ -41,11 +42,12 @@ def status(request: Request) -> Status | None:
 
 
 def task(request: Request) -> str | None:
-    """Return ``?task=``."""
+    """Return the canonical name of ``?task=``."""
     text = request.args.get("task")
-    if text is not None and text not in TASKS:
-        raise InvalidRequest(f"Expected one of {', '.join(TASKS)}.", param="task")
-    return text
+    try:
+        return None if text is None else parse_task(text, among=TASKS)
+    except ValueError as error:
+        raise InvalidRequest(f"Expected one of {', '.join(TASKS)}.", param="task") from error
 
 
 def cursor(request: Request) -> tuple[float, str] | None:

@@ -167,7 +167,7 @@ class JobRoutes:
 def _filters() -> tuple[Parameter, ...]:
     return (
         Parameter("status", "query", str, f"Only jobs in this state: {', '.join(STATUSES)}."),
-        Parameter("task", "query", str, f"Only jobs of this task: {', '.join(TASKS)}."),
+        Parameter("task", "query", str, f"Only jobs of this task: {', '.join(TASKS)}, or Hugging Face's name of one."),
         Parameter("cursor", "query", str, "The `next_cursor` of the page before."),
         Parameter("limit", "query", int, "How many jobs a page has, 1 to 100; 20 where it is not given."),
     )

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from contracts.errors import InvalidRequest
 from contracts.shapes import MAX_INPUTS, Shape, Text
+from contracts.task_names import parse_task
 from contracts.tasks import TASKS, TextPair
 
 T = TypeVar("T")
@@ -97,12 +98,16 @@ def check(document: Any, kind: type[T], *, strict: bool = True) -> T:
 
 
 def check_job(document: Any) -> tuple[str, Submission]:
-    """Return the task and the checked body of ``POST /v1/jobs``. Raises as ``check``."""
-    task = document.get("task") if isinstance(document, dict) else None
-    if isinstance(document, dict) and (not isinstance(task, str) or task not in JOB_BODIES):
+    """Return the canonical name of the task and the checked body of ``POST /v1/jobs``. Raises as ``check``."""
+    if not isinstance(document, dict):
+        return "", check_submission(document, JOB_BODIES["embed"])  # raises: any body is an object
+    task = document.get("task")
+    try:
+        name = parse_task(task if isinstance(task, str) else "", among=JOB_BODIES)
+    except ValueError as error:
         problem = "Unknown task" if "task" in document else "Missing required field `task`"
-        raise InvalidRequest(f"{problem}. Tasks: {', '.join(JOB_BODIES)}.", param="task")
-    return str(task), check_submission(document, JOB_BODIES[task or "embed"])
+        raise InvalidRequest(f"{problem}. Tasks: {', '.join(JOB_BODIES)}.", param="task") from error
+    return name, check_submission({**document, "task": name}, JOB_BODIES[name])
 
 
 def check_submission(document: Any, kind: type[Submission]) -> Submission:

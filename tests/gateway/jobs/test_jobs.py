@@ -145,6 +145,25 @@ def test_jobs_are_listed_newest_first_in_pages(http: httpx.Client, submit: Submi
     assert http.get("/v1/jobs", params={"task": "classify", "status": "cancelling"}).json()["data"] == []
 
 
+def test_a_task_may_go_by_the_name_of_hugging_face(http: httpx.Client) -> None:
+    body = {"model": UNSERVED, "inputs": "text"}
+    headers = {"Idempotency-Key": "by another name"}
+    job = http.post("/v1/jobs", json={**body, "task": "feature-extraction"}, headers=headers).json()
+    assert job["task"] == http.get(job["urls"]["self"]).json()["task"] == "embed"
+    again = http.post("/v1/jobs", json={**body, "task": "embed"}, headers=headers)
+    assert (again.json()["id"], again.headers["Idempotent-Replayed"]) == (job["id"], "true")
+    for task in ("embed", "feature-extraction"):
+        listed = http.get("/v1/jobs", params={"task": task, "limit": 1}).json()["data"]
+        assert [found["id"] for found in listed] == [job["id"]]
+
+
+@pytest.mark.parametrize("task", ["ner", "fly", "", None, ["embed"]])
+def test_a_task_that_is_not_served_is_answered_with_those_that_are(http: httpx.Client, task: object) -> None:
+    answer = http.post("/v1/jobs", json={"task": task, "inputs": "text"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "task")
+    assert "Tasks: embed, classify, " in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "param"),
     [

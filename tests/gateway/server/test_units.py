@@ -114,8 +114,11 @@ def test_settings_have_the_defaults_that_they_document() -> None:
     assert GatewaySettings.read({}) == GatewaySettings()
     models = GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": " embed = a , classify=b "}).default_models
     assert models == {"embed": "a", "classify": "b"}
-    with pytest.raises(SettingsError, match="TRIPTYCH_DEFAULT_MODELS"):
-        GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": "embed"})
+    models = GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": "feature-extraction=a"}).default_models
+    assert models == {"embed": "a"}
+    for wrong in ("embed", "fly=a", "ner=a"):
+        with pytest.raises(SettingsError, match=r"TRIPTYCH_DEFAULT_MODELS=.*: expected .* of embed, classify, "):
+            GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": wrong})
 
 
 def test_a_wake_up_reaches_those_who_wait_for_the_job_and_leaves_nothing() -> None:

@@ -131,7 +131,7 @@ def test_a_link_is_refused_even_to_the_right_content(copied: Path) -> None:
     [
         ('task = "classify"', 'task = "classify"\ncolour = "red"', "colour"),
         ("max_tokens = 256", "max_tokens = 0", "max_tokens"),
-        ("[classify]", "[embed]", "embed"),
+        ("[classify]", "[embed]", r"a table \[classify\] is needed"),
         ('"tokenizer.json" = ', '"../tokenizer.json" = ', "not a plain file"),
     ],
 )
