@@ -120,6 +120,7 @@ def generate(
         batch = prompts[start : start + model.num_rows]
         rngs = [np.random.default_rng((seed, start + row)) for row in range(len(batch))]
         generated += _generate_batch(model, package, batch, temperature, rngs)
+    # A special token inside a text must count as an error, not disappear.
     return [None if ids is None else tokenizer.decode(ids, skip_special_tokens=False) for ids in generated]
 
 
@@ -161,5 +162,6 @@ def _generate_batch(
 def _choose(logits: NDArray[np.float32], temperature: float, rng: np.random.Generator) -> int:
     if temperature == 0:
         return int(logits.argmax())
+    # In float32 the probabilities would not add up to 1 as exactly as numpy requires.
     powers = np.exp((logits.astype(np.float64) - logits.max()) / temperature)
     return int(rng.choice(len(powers), p=powers / powers.sum()))

@@ -36,6 +36,7 @@ _OBJECT_NAMES = tuple(name for kind in OBJECTS.values() for group in kind for na
 _SLOTS: dict[str, tuple[str, ...]] = {
     **_FILE.words,
     **_FILE.phrases,
+    # Without unknown things the model reads a sentiment out of any word that it does not know.
     "thing": _OBJECT_NAMES + _FILE.words["thing"] + ("{unknown}",) * 40,
     "unknown": pseudo_words(3000),
     "doing": tuple(phrase for group in GROUPS["activities"] for phrase in group if phrase.split()[0].endswith("ing")),

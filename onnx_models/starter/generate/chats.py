@@ -36,6 +36,7 @@ def write_chat(rng: random.Random, *, held_out: bool = False) -> list[Message]:
     while True:
         messages = _write_any(rng)
         questions = [index for index, message in enumerate(messages) if message["role"] == "user"]
+        # Earlier exchanges of a held-out chat may be known: only its last reply is evaluated.
         unseen = [_is_held_out(messages[: index + 1]) for index in questions]
         if unseen[-1] if held_out else not any(unseen):
             return messages

@@ -23,7 +23,7 @@ _HEADS: tuple[tuple[str, ...], ...] = (
     ("I watch the {adjective} {noun}", "I know the {adjective} {noun}", "We greet the {adjective} {noun}"),
     ("And I will {verb} with {object}", "And we will {verb} with {object}", "And I can {verb} with {object}"),
 )
-_SIGNS = (",", ".", ",", ".")
+_PUNCTUATION = (",", ".", ",", ".")
 
 
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,10 +93,10 @@ def write_poem(rng: random.Random, topic: Topic) -> str:
     """Return a poem including its title, without a line break at the end."""
     lines = [topic.title]
     rhymes = [rng.choice(couplet) for couplet in topic.kind.rhymes]
-    for index, (heads, sign) in enumerate(zip(_HEADS, _SIGNS, strict=True)):
+    for index, (heads, mark) in enumerate(zip(_HEADS, _PUNCTUATION, strict=True)):
         verbs = {"verb": rng.choice(topic.kind.verbs), "pair": rng.choice(topic.kind.pairs)}
         head = fill(rng.choice(heads), topic.values | verbs)
-        lines.append(f"{head} {rng.choice(_ends(rhymes[index // 2], index))}{sign}")
+        lines.append(f"{head} {rng.choice(_ends(rhymes[index // 2], index))}{mark}")
     return "\n".join(lines)
 
 
@@ -122,7 +122,7 @@ def _rhymes_of(line: str, index: int, topic: Topic) -> set[str]:
     rhyme_of = {end: rhyme for rhyme in topic.kind.rhymes[index // 2] for end in _ends(rhyme, index)}
     choices: dict[str, tuple[str, ...]] = {slot: (word,) for slot, word in topic.values.items()}
     choices |= {"verb": topic.kind.verbs, "pair": topic.kind.pairs, "end": tuple(rhyme_of)}
-    found = (Template(f"{head} {{end}}{_SIGNS[index]}", choices).parse(line) for head in _HEADS[index])
+    found = (Template(f"{head} {{end}}{_PUNCTUATION[index]}", choices).parse(line) for head in _HEADS[index])
     return {rhyme_of[values["end"]] for values in found if values}
 
 

@@ -79,6 +79,7 @@ def training_pair(rng: random.Random) -> tuple[str, str]:
         more = [write_report(rng, rng.choice(TOPICS)).text for _ in range(rng.choice((1, 1, 2)))]
         return rng.choice((" ", "\n", "\n\n")).join([first.text, *more]), first.headline
     headlines = [write_report(rng, rng.choice(TOPICS)).headline for _ in range(rng.randint(0, 6))]
+    # However the summaries of a long text's chunks are joined, the first one must come back.
     separator = rng.choice((" ", "\n", ". ", ".\n", "\n\n"))
     ending = "." if separator[0] == "." else ""
     return separator.join([first.headline, *headlines]) + ending, first.headline
@@ -110,7 +111,7 @@ def _draw_facts(rng: random.Random, topic: Topic, held_out: bool) -> dict[str, s
     """Draw a value for every slot of the headline and of the facts; they all differ, except for a score."""
     needed = dict.fromkeys(chain.from_iterable(map(slots_of, (topic.headline, *chain(*topic.facts)))))
     values: dict[str, str] = {}
-    for slot in needed:
+    for slot in needed:  # those of a score too, which are replaced below
         drawn = (slots.draw(rng, slot, held_out=held_out) for _ in range(_MAX_TRIES))
         values[slot] = next(value for value in drawn if value not in values.values())
     return values | _draw_score(rng, needed)

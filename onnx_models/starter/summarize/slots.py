@@ -26,7 +26,7 @@ WORDS = _FILE.words | {"day": WEEKDAYS, "otherday": WEEKDAYS, "month": MONTHS, "
 FIGURES = _FILE.figures
 """By slot the least and the greatest value."""
 _PARTS = _FILE.names
-_CODAS = (*_PARTS["codas"], *6 * ("",))
+_CODAS = (*_PARTS["codas"], *6 * ("",))  # six of twenty syllables end with their vowel
 
 
 def draw(rng: random.Random, slot: str, *, held_out: bool = False) -> str:

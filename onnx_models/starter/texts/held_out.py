@@ -12,6 +12,7 @@ def is_held_out(*key: str, one_in: int = 5) -> bool:
 
     A checksum decides, which is the same on every machine and in every run.
     """
+    # hash() of a text differs from process to process.
     return zlib.crc32("|".join(key).encode()) % one_in == 0
 
 

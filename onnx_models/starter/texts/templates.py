@@ -41,7 +41,7 @@ def fill_at_random(text: str, choices: Mapping[str, Sequence[str]], rng: random.
 
 def capitalized(text: str) -> str:
     """Return a text with its first letter in upper case, even after a mark such as "¿"."""
-    at = next((index for index, sign in enumerate(text) if sign.isalnum()), 0)
+    at = next((index for index, char in enumerate(text) if char.isalnum()), 0)
     return text[:at] + text[at].upper() + text[at + 1 :]
 
 

@@ -44,6 +44,7 @@ class Seq2SeqTraining(Training[list[Pair]]):
         while True:
             pairs = sorted((self.draw_pair() for _ in range(num_pairs)), key=lambda pair: tuple(map(len, pair)))
             batches = [pairs[start : start + self.num_rows] for start in range(0, num_pairs, self.num_rows)]
+            # Sorted by length, they would always come from the shortest to the longest.
             rng.shuffle(batches)
             yield from batches
 

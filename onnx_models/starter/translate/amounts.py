@@ -12,6 +12,7 @@ _DURATIONS = counts.UNITS[:4]
 
 
 def _number_flags(number: int, *noun: str) -> tuple[bool, ...]:
+    # Words of small numbers are too few to hold any of them out, so only their combinations with nouns are.
     if number >= 100:
         return (is_held_out("number", str(number)),)
     return (is_held_out("count", str(number), *noun),) if noun else ()

@@ -13,6 +13,7 @@ def _draw_date(rng: random.Random, *, year: bool | None = None, weekday: bool | 
     """Return a date; None: with or without year and weekday, as it comes."""
     month = rng.randint(1, 12)
     return dates.Date(
+        # The first of the month is an exception in French and Spanish, so it is more frequent.
         day=rng.choice((1, rng.randint(1, dates.NUM_DAYS[month - 1]), rng.randint(1, dates.NUM_DAYS[month - 1]))),
         month=month,
         year=rng.randint(1900, 2099) if year or (year is None and rng.random() < 0.4) else None,
@@ -74,6 +75,7 @@ def time(rng: random.Random) -> Sample:
     if rng.random() < 0.03:
         return Sample(rng.choice((clock.NOON, clock.MIDNIGHT)))
     hour, minute = rng.randrange(24), rng.choice((rng.randrange(60), 5 * rng.randrange(12), 15 * rng.randrange(4)))
+    # A held-out minute is held out in both halves of the day, since "ten past five" does not name the half.
     flags = (is_held_out("time", str(hour % 12), str(minute)),) if minute else ()
     wording = _in_digits if rng.random() < 0.4 else _spoken
     return Sample(wording(rng, hour, minute), flags)
