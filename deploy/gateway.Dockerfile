@@ -3,7 +3,7 @@ ARG PYTHON=3.13-slim
 
 FROM python:${PYTHON} AS install
 COPY deploy/requirements/gateway.txt /lock.txt
-# The lock is complete and hashed, so nothing is resolved here and nothing unexpected gets in.
+# The lock is complete and hashed, so pip resolves nothing and installs nothing unexpected.
 RUN python -m venv --without-pip /venv \
     && python -m pip --python /venv/bin/python install --no-cache-dir --no-deps --require-hashes -r /lock.txt
 
@@ -17,7 +17,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TRIPTYCH_HOST=0.0.0.0 \
     TRIPTYCH_PORT=8080
-# A number and not a name, so that Kubernetes can see that it is not root.
+# A number and not a name, so that Kubernetes can check that it is not root.
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \

@@ -19,7 +19,7 @@ compile() { # NAME EXTRA...: lock of the extras as deploy/requirements/NAME.txt
 
 constraints=()
 compile dev gateway worker local dev
-# Whatever is in the development lock has the same version in all roles: what was tested is what is shipped.
+# All roles use the versions of the development lock, so the tested versions are the shipped ones.
 constraints=(--constraint $locks/dev.txt)
 compile runtime gateway worker local
 compile gateway gateway

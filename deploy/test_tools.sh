@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Install the programs that some tests drive and that no wheel carries: redis-server (does Triptych work with Redis
-# as well as with Valkey?) and chromium (does the docs page render?). Best effort: only root can do it, only where
-# apt-get is; whatever stays missing is named here, and the tests that want it say that they were skipped.
+# Install the programs that some tests need and that no wheel has: redis-server (does Triptych work with Redis as well as
+# with Valkey?) and chromium (does the docs page render?). Best effort: it needs root and apt-get. It names the programs
+# that stay missing, and their tests report that they were skipped.
 set -uo pipefail
 
 missing=()

@@ -1,16 +1,16 @@
-# A worker: claims jobs from Redis and runs the models that lie in the image. The command chooses the worker.
+# A worker: claims jobs from Redis and runs the models in the image. The command chooses the worker.
 #
 #   CPU: docker build -f deploy/worker.Dockerfile .
 #   GPU: docker build -f deploy/worker.Dockerfile --build-arg LOCK=worker-gpu .
 #
-# CUDA and cuDNN come with the GPU lock as wheels, and the driver from the host through NVIDIA's container toolkit, so
-# both variants stand on the same small base. The two ONNX Runtime wheels own the same folder: an image has one lock.
+# The GPU lock has CUDA and cuDNN as wheels, and NVIDIA's container toolkit brings the driver from the host, so both
+# variants use the same small base image. The two ONNX Runtime wheels own the same folder, so an image has one lock.
 ARG PYTHON=3.13-slim
 
 FROM python:${PYTHON} AS install
 ARG LOCK=worker
 COPY deploy/requirements/${LOCK}.txt /lock.txt
-# The lock is complete and hashed, so nothing is resolved here and nothing unexpected gets in.
+# The lock is complete and hashed, so pip resolves nothing and installs nothing unexpected.
 RUN python -m venv --without-pip /venv \
     && python -m pip --python /venv/bin/python install --no-cache-dir --no-deps --require-hashes -r /lock.txt
 

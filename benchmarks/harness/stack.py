@@ -20,7 +20,7 @@ from contracts.store.queue_stats import QueueStats
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from deploy.local.client import call, is_ready
-from deploy.local.process import Child, Part
+from deploy.local.process import Child, ProcessSpec
 from deploy.local.settings import LocalSettings
 from deploy.local.store import EmbeddedStore, free_port
 
@@ -44,7 +44,7 @@ class Stack:
             embedded = EmbeddedStore.prepare(settings)
             undo.callback(os.close, embedded.lock_fd)
             undo.callback(self._stop_all)
-            self._launch(embedded.part(settings))
+            self._launch(embedded.process(settings))
             self._wait("store", embedded.answers)
             self.url = embedded.url
             self.client = connect(self.url, timeout_s=10.0, retries=0)
@@ -84,7 +84,7 @@ class Stack:
     def start(self, name: str, command: Sequence[str], settings: Mapping[str, str]) -> None:
         """Start one more process, with the address of the store in TRIPTYCH_REDIS_URL."""
         env = {**_environment(), "TRIPTYCH_REDIS_URL": self.url, **settings}
-        self._launch(Part(name, command, env, stop_after_s=STOP_S))
+        self._launch(ProcessSpec(name, command, env, stop_after_s=STOP_S))
 
     def wait(self, name: str, condition: Callable[[], object]) -> None:
         """Wait until a condition holds; fail early if the process of this name ends."""
@@ -94,8 +94,8 @@ class Stack:
         """Stop one process."""
         self._children.pop(name).stop(impatient=lambda: False)
 
-    def _launch(self, part: Part) -> None:
-        child = self._children[part.name] = Child(part, log=lambda name, line: None)
+    def _launch(self, spec: ProcessSpec) -> None:
+        child = self._children[spec.name] = Child(spec, log=lambda name, line: None)
         child.start()
 
     def _wait(self, name: str, condition: Callable[[], object]) -> None:

@@ -30,7 +30,7 @@ def measure(port: int, bench: BenchModel, tokenizer: Tokenizer, num_loads: int) 
         f"each load: {NUM_CLIENTS} texts streamed side by side, then {NUM_TEXTS} searches of {NUM_BEAMS} beams",
         f"limit: {FILES:g} x {served:.0f} MB of served files + {EXTRA_MB:g} MB",
     ]
-    title = f"3. {bench.title}: memory of a worker, the most of what it rss_mb after loading and after loads"
+    title = f"3. {bench.title}: memory of a worker, the largest RSS after loading and after loads"
     limit = FILES * served + EXTRA_MB
     return [Figure(f"{bench.key}-memory", title, max(rss_mb), "MB", "at most", limit, parts)]
 

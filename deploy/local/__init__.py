@@ -1,6 +1,6 @@
-"""The embedded stack: store, gateway and encoder worker as child processes of one supervisor, without Docker.
+"""The local stack: store, gateway and workers as child processes of one supervisor, without Docker.
 
-`make run` keeps it up, `make demo` runs one job of every task through it. Both start here, at
-``python -m deploy.local run|demo``. Every hop of a job is the one of a real deployment; only who starts the
-processes differs.
+`make run` keeps it up, and `make demo` runs one job of every task on it. Both start
+``python -m deploy.local run|demo``. A job takes the same path as in a real deployment; only the start of the processes
+differs.
 """

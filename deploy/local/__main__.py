@@ -1,7 +1,7 @@
-"""``python -m deploy.local run|demo``: the embedded stack, kept up or put through its paces.
+"""``python -m deploy.local run|demo``: keep the local stack up, or run the demo on it.
 
-Exit codes: 0 when all went well (Ctrl-C included), 1 when the demo failed, 2 when a setting can't be used,
-130 when the demo was interrupted.
+Exit codes: 0 for success, also after Ctrl-C; 1 when the demo failed; 2 when a setting can't be used; 130 when the demo
+was interrupted.
 """
 
 import argparse
@@ -33,13 +33,13 @@ def run() -> int:
 
 
 def demo() -> int:
-    """Run one job of every task that has a model on a stack of its own, and show what came back."""
+    """Run one job of every task that has a model on a stack of its own, and show the answers."""
     with tempfile.TemporaryDirectory(prefix="triptych-demo-") as folder:
         settings = LocalSettings.read(port=0, data=Path(folder))
         with Supervisor(settings, log=lambda name, line: None) as stack:
             try:
                 stack.start(ready_within_s=DEMO_READY_S)
-                show(stack.url, stack.models, between=stack.tend)
+                show(stack.url, stack.models, between=stack.check_once)
             except (DemoError, StackError) as error:
                 print(f"The demo failed: {error}\n\nLast log lines:\n{stack.tails()}", file=sys.stderr)
                 return 1
@@ -49,7 +49,7 @@ def demo() -> int:
 
 
 def _say(name: str, line: str) -> None:
-    # Whoever read our output may be gone; the stack must be looked after, and stopped in order, all the same.
+    # The reader of our output may be gone, and the stack must be watched and stopped in order nevertheless.
     with contextlib.suppress(OSError):
         print(f"{name:8}| {line}", flush=True)
 

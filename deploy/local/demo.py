@@ -1,6 +1,6 @@
 """The demo: one job of every task that has a model, over HTTP, shown as a table of inputs, answers and timings.
 
-Texts that a model writes are shown behind it, as they grow.
+Generated texts follow the table, streamed while they are generated.
 """
 
 import textwrap
@@ -12,7 +12,7 @@ from typing import Any
 
 from deploy.local.client import CallError, call
 from deploy.local.examples import DemoError, example_of, lines_of
-from deploy.local.streaming_demo import show_writing
+from deploy.local.streaming_demo import show_generation
 
 WIDTHS = (24, 36, 46, 20)
 """Columns of the table: request, input, answer, time. Longer inputs and answers are wrapped."""
@@ -22,9 +22,9 @@ MODELS_WAIT_S = 10.0
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what was asked, how, and what came back."""
+    """One row of the table: a request, its inputs and its answers."""
 
-    how: list[str]
+    request: list[str]
     inputs: list[str]
     answers: list[str]
     seconds: float
@@ -32,30 +32,30 @@ class Row:
 
 
 def show(url: str, names: Collection[str], between: Callable[[], None]) -> None:
-    """Run the examples against the gateway at ``url`` and print what comes back.
+    """Run the examples on the gateway at ``url`` and print the answers.
 
     Args:
-        url: the gateway, ready to serve.
-        names: the models that it will know of.
-        between: called before each job, so that the caller can look after its processes.
+        url: the gateway, which is ready.
+        names: the models that it should know.
+        between: called before each job, so that the caller can check its processes.
 
     Raises:
-        DemoError: a call failed, a job failed, or there is nothing to show.
+        DemoError: a call failed, a job failed, or there is no model.
     """
     try:
         models = _models(url, names)
-        answering = [model for model in models if model["task"] != "generate"]
+        in_table = [model for model in models if model["task"] != "generate"]
         rows = []
-        for model in answering:
+        for model in in_table:
             between()
-            rows.append(_ask(url, model))
+            rows.append(_run_and_wait(url, model))
             between()
             rows.append(_submit(url, model))
         if rows:
             print(_table(rows))
         for model in models:
-            if model not in answering:
-                show_writing(url, model["id"], chat=bool(model.get("chat")), between=between)
+            if model not in in_table:
+                show_generation(url, model["id"], chat=bool(model.get("chat")), between=between)
     except CallError as error:
         raise DemoError(str(error)) from error
     if not models:
@@ -63,7 +63,7 @@ def show(url: str, names: Collection[str], between: Callable[[], None]) -> None:
 
 
 def _models(url: str, names: Collection[str]) -> list[dict[str, Any]]:
-    """Return the models once the gateway has heard of all of them, which it asks for every second."""
+    """Return the models once the gateway knows all of them; it reads the announcements every second."""
     started = time.perf_counter()
     while True:
         models: list[dict[str, Any]] = call(f"{url}/v1/models")["data"]
@@ -71,12 +71,12 @@ def _models(url: str, names: Collection[str]) -> list[dict[str, Any]]:
         if not missing:
             return models
         if time.perf_counter() - started > MODELS_WAIT_S:
-            raise DemoError(f"the gateway does not know of {sorted(missing)}")
+            raise DemoError(f"the gateway does not know {sorted(missing)}")
         time.sleep(0.1)
 
 
-def _ask(url: str, model: dict[str, Any]) -> Row:
-    """Run one job through its task route, which answers as soon as the job is done."""
+def _run_and_wait(url: str, model: dict[str, Any]) -> Row:
+    """Run one job through its task route, which responds as soon as the job is done."""
     example = example_of(model)
     inputs = example.inputs
     started = time.perf_counter()
@@ -89,7 +89,7 @@ def _ask(url: str, model: dict[str, Any]) -> Row:
 
 
 def _submit(url: str, model: dict[str, Any]) -> Row:
-    """Run one job as a background job: submit, poll, read."""
+    """Run one background job: submit, poll, read the answer."""
     example = example_of(model)
     text = example.inputs[0]
     started = time.perf_counter()
@@ -113,13 +113,13 @@ def _table(rows: list[Row]) -> str:
         pairs = [_pair(text, answer) for text, answer in zip(row.inputs, row.answers, strict=True)]
         inputs, answers = zip(*(line for pair in pairs for line in pair), strict=True)
         timing = [f"{1000 * row.seconds:.0f} ms", *row.note]
-        lines += [_line(*cells) for cells in zip_longest(row.how, inputs, answers, timing, fillvalue="")]
+        lines += [_line(*cells) for cells in zip_longest(row.request, inputs, answers, timing, fillvalue="")]
         lines.append("")
     return "\n".join(lines)
 
 
 def _pair(text: str, answer: str) -> Iterable[tuple[str, str]]:
-    """Wrap an input and its answer into lines that stand side by side."""
+    """Wrap an input and its answer into pairs of lines."""
     return zip_longest(textwrap.wrap(text, WIDTHS[1] - 2), textwrap.wrap(answer, WIDTHS[2] - 2), fillvalue="")
 
 

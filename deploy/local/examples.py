@@ -1,16 +1,16 @@
-"""What the demo asks of each task that answers all at once, and how it shows the answers."""
+"""The demo's inputs for each task that is not streamed, and how it shows the answers."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 
 class DemoError(Exception):
-    """The demo did not go as it should; the message says where."""
+    """The demo failed; the message says where."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """What is asked of a task. The first input is submitted as a job by itself, too."""
+    """The inputs for a task. The first one is also submitted as a background job."""
 
     inputs: list[str]
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -47,14 +47,14 @@ EXAMPLES: dict[str, Example] = {
     "denoise": Example(["Teh dog is sleeping in the gardn.", "My brother plays the guitar."]),
 }
 _TEXTS = {"translate": "translation_text", "summarize": "summary_text", "denoise": "corrected_text"}
-"""Tasks that answer with a text, and where it stands."""
+"""The field that holds the text, for tasks that answer with a text."""
 
 
 def example_of(model: dict[str, Any]) -> Example:
-    """Return what a model is asked.
+    """Return the example for a model.
 
     Raises:
-        DemoError: there is nothing to ask of its task.
+        DemoError: there is no example for its task.
     """
     try:
         return EXAMPLES[model["task"]]
@@ -63,7 +63,7 @@ def example_of(model: dict[str, Any]) -> Example:
 
 
 def lines_of(task: str, answers: list[Any]) -> list[str]:
-    """Make one readable line of each answer."""
+    """Return one readable line for each answer."""
     if task in _TEXTS:
         return [answer[_TEXTS[task]] for answer in answers]
     if task == "classify":

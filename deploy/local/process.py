@@ -1,4 +1,4 @@
-"""One part of the embedded stack as a child process: its start, log and stop, and its growing pause after a death."""
+"""A child process of the local stack: its start, log and stop, and the exponential backoff between restarts."""
 
 import os
 import signal
@@ -11,95 +11,94 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LEASH = str(Path(__file__).with_name("parent_death.py"))
+PARENT_DEATH_GUARD = str(Path(__file__).with_name("parent_death.py"))
 TAIL_LINES = 40
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
-GOOD_LIFE_S = 30.0
-"""A part that lived this long is taken to be well, and its next death is its first again."""
+MIN_PAUSE_S = 1.0
+MAX_PAUSE_S = 30.0
+HEALTHY_AFTER_S = 30.0
+"""A process that ran for this long counts as healthy, so its next restart comes after the shortest pause again."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """How to run one part of the stack."""
+class ProcessSpec:
+    """How to run one process of the stack."""
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
     stop_after_s: float
-    """A part that has not ended this long after SIGTERM is killed."""
+    """The process is killed if it still runs this long after SIGTERM."""
     death_signal: signal.Signals = signal.SIGKILL
-    """What the part gets when the supervisor dies without stopping it."""
+    """The signal that the process gets when the supervisor dies without stopping it."""
     pass_fds: tuple[int, ...] = ()
 
 
 @dataclass
 class Backoff:
-    """How long to wait before a dead part is started again: 1, 2, 4 … 30 s, and 1 s again after a good life."""
+    """The pauses between restarts: 1, 2, 4 … 30 s, and 1 s again after a healthy run."""
 
-    next_pause_s: float = FIRST_PAUSE_S
+    next_pause_s: float = MIN_PAUSE_S
 
-    def pause_after(self, lived_s: float) -> float:
-        """Return the pause that follows a life of ``lived_s`` seconds."""
-        if lived_s >= GOOD_LIFE_S:
-            self.next_pause_s = FIRST_PAUSE_S
+    def pause_after(self, uptime_s: float) -> float:
+        """Return the pause after a run of ``uptime_s`` seconds."""
+        if uptime_s >= HEALTHY_AFTER_S:
+            self.next_pause_s = MIN_PAUSE_S
         pause = self.next_pause_s
-        self.next_pause_s = min(2 * pause, LONGEST_PAUSE_S)
+        self.next_pause_s = min(2 * pause, MAX_PAUSE_S)
         return pause
 
 
 @dataclass
 class Child:
-    """A part, and the process that runs it at the moment.
+    """A process that can be started again after it died.
 
-    Start it from the main thread: Linux ties a child to the *thread* that made it, and the child is signalled when
-    that thread ends.
+    Start it from the main thread: Linux signals a parent's death when the *thread* ends that made the child.
     """
 
-    part: Part
+    spec: ProcessSpec
     log: Callable[[str, str], None]
-    """Takes the part's name and one line of its output."""
+    """Receives the name of the process and one line of its output."""
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     restart_at: float | None = None
-    """`time.monotonic()` at which a dead part is started again; None while it runs."""
+    """`time.monotonic()` at which a dead process is started again; None while it runs."""
     _backoff: Backoff = field(default_factory=Backoff)
     _process: subprocess.Popen[str] | None = None
-    _asked: bool = False
+    _terminating: bool = False
     _started_at: float = 0.0
     _reader: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the process in a process group of its own, so that a Ctrl-C in the terminal reaches only us."""
-        leash = [sys.executable, "-S", LEASH, str(os.getpid()), str(int(self.part.death_signal))]
+        """Start the process in a process group of its own, so that Ctrl-C reaches only the supervisor."""
+        guard = [sys.executable, "-S", PARENT_DEATH_GUARD, str(os.getpid()), str(int(self.spec.death_signal))]
         self._process = subprocess.Popen(
-            [*leash, *self.part.command],
-            env=dict(self.part.env),
+            [*guard, *self.spec.command],
+            env=dict(self.spec.env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             process_group=0,
-            pass_fds=self.part.pass_fds,
+            pass_fds=self.spec.pass_fds,
         )
         self.restart_at = None
-        self._asked = False
+        self._terminating = False
         self._started_at = time.monotonic()
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, if there is one; the leash becomes the command, so it is the command's own."""
+        """The process id, if there is a process. The guard becomes the command, so the id is the command's own."""
         return self._process.pid if self._process else None
 
     def exit_code(self) -> int | None:
-        """Return how the process ended, negative for a signal, or None while it runs."""
+        """Return the exit code, negative for a signal, or None while the process runs."""
         return self._process.poll() if self._process else None
 
     def schedule_restart(self) -> float:
         """Clean up after a death and set ``restart_at``; return the pause in seconds."""
-        # A part may have had children of its own; none of them may meet its successor.
+        # Children of the dead process must not run beside those of the next one.
         self.signal_group(signal.SIGKILL)
         now = time.monotonic()
         pause = self._backoff.pause_after(now - self._started_at)
@@ -107,24 +106,24 @@ class Child:
         return pause
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signal the part's whole process group; what is already gone is fine."""
+        """Signal the whole process group; ignore processes that have ended already."""
         if self._process is None:
             return
         try:
             os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):
-            return  # macOS answers EPERM for a group of which only a zombie is left
+            return  # macOS answers EPERM when only a zombie is left in the group
 
     def stop(self, impatient: Callable[[], bool]) -> int | None:
-        """Ask the part to end, wait, and kill what is left of its group. Safe on a part that is not running.
+        """Terminate the process, wait, and kill the rest of its group. Does nothing if it does not run.
 
         Args:
-            impatient: says whether to stop waiting and kill at once.
+            impatient: returns whether to stop waiting and kill at once.
         """
         if self._process is None:
             return None
-        self.ask_to_end()
-        deadline = time.monotonic() + self.part.stop_after_s
+        self.terminate()
+        deadline = time.monotonic() + self.spec.stop_after_s
         while self._process.poll() is None and time.monotonic() < deadline and not impatient():
             self._wait_shortly(self._process)
         self.signal_group(signal.SIGKILL)
@@ -133,14 +132,14 @@ class Child:
         self._process = None
         return code
 
-    def ask_to_end(self) -> None:
-        """Send SIGTERM, once, to the head only: how its own children end is its business until time is up."""
-        if self._process is not None and self._process.poll() is None and not self._asked:
-            self._asked = True
+    def terminate(self) -> None:
+        """Send SIGTERM, once, to the process itself: it must stop its own children before its time is up."""
+        if self._process is not None and self._process.poll() is None and not self._terminating:
+            self._terminating = True
             self._process.send_signal(signal.SIGTERM)
 
     def join_log(self) -> None:
-        """Wait until all that an ended process wrote is in the tail."""
+        """Wait until all output of an ended process is in the tail."""
         if self._reader:
             self._reader.join(timeout=2)
 
@@ -157,4 +156,4 @@ class Child:
             for line in lines:
                 text = line.rstrip()
                 self.tail.append(text)
-                self.log(self.part.name, text)
+                self.log(self.spec.name, text)

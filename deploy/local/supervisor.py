@@ -1,4 +1,4 @@
-"""Keeps the parts of the embedded stack running: each part again when it dies."""
+"""Keeps the processes of the local stack running, and starts each of them again when it dies."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from types import FrameType
 from contracts.settings import SettingsError
 from deploy.local.address import check_address, url_of
 from deploy.local.client import is_ready
-from deploy.local.process import Child, Part
+from deploy.local.process import Child, ProcessSpec
 from deploy.local.roles import NOTHING_TO_SERVE, WORKERS, announced_models, gateway_and_workers
 from deploy.local.settings import LocalSettings
 from deploy.local.store import EmbeddedStore, free_port
@@ -17,23 +17,22 @@ from deploy.local.store import EmbeddedStore, free_port
 TICK_S = 0.1
 HINT_S = 20.0
 STORE_START_S = 120.0
-"""Loading a large append-only file takes a while: about 10 s a gigabyte."""
+"""Loading a large append-only file takes about 10 s for each gigabyte."""
 CONFIGURATION_ERROR = 2
 
 
 class StackError(Exception):
-    """The stack did not come up in time; the message says which part of it."""
+    """The stack did not start in time; the message says which process."""
 
 
 class Stopped(Exception):
-    """A signal asked the stack to stop while it was starting."""
+    """A signal stopped the stack while it was starting."""
 
 
 class Supervisor:
-    """The embedded stack. Use it as a context manager: leaving it stops every part, in order, whatever happened.
+    """The local stack. Use it as a context manager, which always stops every process in order.
 
-    Must live in the main thread (see ``Child``). SIGINT, SIGTERM and SIGHUP ask it to stop; a second
-    one kills at once.
+    It must run in the main thread (see ``Child``). SIGINT, SIGTERM and SIGHUP stop it; a second signal kills at once.
 
     Raises:
         SettingsError: the gateway's address can't be used.
@@ -49,39 +48,39 @@ class Supervisor:
         self._ready = False
         self._redis_url = settings.redis_url
         self.models: set[str] = set()
-        """What the workers serve, once the stack has started."""
+        """The models of the workers, once the stack has started."""
         check_address(settings.host, settings.port)
         self.port = settings.port or free_port(settings.host)
 
     @property
     def url(self) -> str:
-        """Where the gateway answers, as seen from this machine."""
+        """The URL of the gateway on this machine."""
         return url_of(self._settings.host, self.port)
 
     def __enter__(self) -> "Supervisor":
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Under nohup a closed terminal is to be ignored, and stays so.
+            # nohup ignores SIGHUP; keep it so.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        # The reverse of the start: no new jobs, then no running ones, and the store writes down how they ended.
+        # In reverse order: the gateway accepts no new jobs, the workers finish theirs, and the store records the ends.
         for child in reversed(self._children):
-            if child.part.name in WORKERS:
-                self._ask_workers_to_end()  # all at once, since each may take its whole drain time
+            if child.spec.name in WORKERS:
+                self._terminate_workers()  # all at once, because each may use its whole drain time
             code = child.stop(impatient=lambda: self._signals > 1)
             if code is not None:
-                self._log("triptych", f"{child.part.name} stopped ({_describe(code)})")
+                self._log("triptych", f"{child.spec.name} stopped ({_describe(code)})")
 
     def start(self, ready_within_s: float | None = None) -> None:
-        """Start the parts and return when the gateway says that it is ready, and all workers that they serve.
+        """Start the processes; return when the gateway is ready and all workers have announced their models.
 
         Raises:
-            SettingsError: a part refused to start, no worker has anything to serve, or the embedded store can't be run
-                here.
+            SettingsError: a process refused to start, no worker has a model to serve, or the embedded store can't run
+                on this platform.
             StackError: not ready in time.
-            Stopped: a signal came first.
+            Stopped: a signal stopped it.
         """
         self._redis_url = self._settings.redis_url or self._start_store()
         env = {
@@ -91,18 +90,18 @@ class Supervisor:
             "TRIPTYCH_HOST": self._settings.host,
             "TRIPTYCH_PORT": str(self.port),
         }
-        for part in gateway_and_workers(env, self._settings.drain_s):
-            self._launch(part)
+        for spec in gateway_and_workers(env, self._settings.drain_s):
+            self._launch(spec)
         self._wait_for(lambda: self._workers_serve() and is_ready(self.url), ready_within_s, "The stack is not ready")
         self._ready = True
 
     def watch(self) -> None:
-        """Restart what dies, until a signal comes."""
+        """Restart processes that die, until a signal comes."""
         while not self._stop.wait(TICK_S):
             self._look_after_children()
 
-    def tend(self) -> None:
-        """Do once what ``watch`` does, for a caller with work of its own.
+    def check_once(self) -> None:
+        """Do what ``watch`` does once, for a caller that has work of its own.
 
         Raises:
             Stopped: a signal came.
@@ -112,18 +111,18 @@ class Supervisor:
         self._look_after_children()
 
     def tails(self) -> str:
-        """Return the last log lines of every part."""
-        lines = [f"{child.part.name:8}| {line}" for child in self._children for line in list(child.tail)[-15:]]
+        """Return the last log lines of every process."""
+        lines = [f"{child.spec.name:8}| {line}" for child in self._children for line in list(child.tail)[-15:]]
         return "\n".join(lines)
 
     def _start_store(self) -> str:
         self._store = EmbeddedStore.prepare(self._settings)
-        self._launch(self._store.part(self._settings))
+        self._launch(self._store.process(self._settings))
         self._wait_for(self._store.answers, STORE_START_S, "The store does not answer")
         return self._store.url
 
     def _workers(self) -> list[Child]:
-        return [child for child in self._children if child.part.name in WORKERS]
+        return [child for child in self._children if child.spec.name in WORKERS]
 
     def _workers_serve(self) -> bool:
         pids = [child.pid for child in self._workers()]
@@ -133,18 +132,18 @@ class Supervisor:
         self.models = models
         return True
 
-    def _ask_workers_to_end(self) -> None:
+    def _terminate_workers(self) -> None:
         for child in self._workers():
-            child.ask_to_end()
+            child.terminate()
 
-    def _launch(self, part: Part) -> None:
-        child = Child(part, self._log)
+    def _launch(self, spec: ProcessSpec) -> None:
+        child = Child(spec, self._log)
         self._children.append(child)
         child.start()
 
-    def _wait_for(self, true: Callable[[], bool], within_s: float | None, failure: str) -> None:
+    def _wait_for(self, condition: Callable[[], bool], within_s: float | None, failure: str) -> None:
         started = last_hint = time.monotonic()
-        while not true():
+        while not condition():
             if self._stop.wait(TICK_S):
                 raise Stopped
             self._look_after_children()
@@ -160,23 +159,23 @@ class Supervisor:
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
                     child.start()
-                    self._log("triptych", f"{child.part.name} started again")
+                    self._log("triptych", f"{child.spec.name} started again")
             elif (code := child.exit_code()) is not None:
                 self._on_death(child, code)
 
     def _on_death(self, child: Child, code: int) -> None:
         child.join_log()
-        if child.part.name in WORKERS and code == NOTHING_TO_SERVE:
+        if child.spec.name in WORKERS and code == NOTHING_TO_SERVE:
             self._children.remove(child)
-            self._log("triptych", f"no {child.part.name} is needed: no package is for it")
-        hopeless = code == CONFIGURATION_ERROR or (code == NOTHING_TO_SERVE and not self._workers())
-        if hopeless and not self._ready:
-            # Starting it again can't help: somebody has to change a setting first.
-            raise SettingsError(f"{child.part.name} refused to start:\n" + "\n".join(child.tail))
+            self._log("triptych", f"no {child.spec.name} is needed: there is no package for it")
+        permanent = code == CONFIGURATION_ERROR or (code == NOTHING_TO_SERVE and not self._workers())
+        if permanent and not self._ready:
+            # A restart can't help until somebody changes a setting.
+            raise SettingsError(f"{child.spec.name} refused to start:\n" + "\n".join(child.tail))
         if child not in self._children:
             return
         pause = child.schedule_restart()
-        self._log("triptych", f"{child.part.name} died ({_describe(code)}), starting it again in {pause:g} s")
+        self._log("triptych", f"{child.spec.name} died ({_describe(code)}), starting it again in {pause:g} s")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1

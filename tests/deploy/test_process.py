@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.process import Backoff, Child, Part
+from deploy.local.process import Backoff, Child, ProcessSpec
 from tests.support.waiting import wait_until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -15,8 +15,8 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 @pytest.fixture
 def stubborn() -> Iterator[Child]:
     """A running program that ignores SIGTERM."""
-    part = Part("stubborn", [sys.executable, "-c", STUBBORN], {}, stop_after_s=0.5)
-    child = Child(part, log=lambda name, line: None)
+    spec = ProcessSpec("stubborn", [sys.executable, "-c", STUBBORN], {}, stop_after_s=0.5)
+    child = Child(spec, log=lambda name, line: None)
     child.start()
     wait_until(lambda: "up" in child.tail, "the program did not start")
     yield child
@@ -43,8 +43,8 @@ def test_a_second_signal_stops_at_once(stubborn: Child) -> None:
 
 def test_the_log_of_a_part_reaches_the_caller_line_by_line() -> None:
     lines: list[tuple[str, str]] = []
-    part = Part("echo", [sys.executable, "-c", "print('one'); print('two')"], {}, stop_after_s=5)
-    child = Child(part, log=lambda name, line: lines.append((name, line)))
+    spec = ProcessSpec("echo", [sys.executable, "-c", "print('one'); print('two')"], {}, stop_after_s=5)
+    child = Child(spec, log=lambda name, line: lines.append((name, line)))
     child.start()
     wait_until(lambda: child.exit_code() is not None, "the program did not end")
     assert child.stop(impatient=lambda: False) == 0
