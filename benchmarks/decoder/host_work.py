@@ -4,19 +4,18 @@
 """
 
 import statistics
-from functools import partial
 
 from benchmarks.decoder.bare_loop import time_steps
 from benchmarks.decoder.jobs import make_jobs
 from benchmarks.generation.comparison import share_equal
 from benchmarks.generation.contest import NUM_CLIENTS
 from benchmarks.generation.models import BenchModel
-from benchmarks.generation.step_profile import Task, run_streamed_jobs
+from benchmarks.generation.step_profile import run_streamed_jobs
 from benchmarks.harness.machine import OtherLoad
 from benchmarks.harness.report import Figure
 from benchmarks.harness.stack import Stack
-from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
+from workers.decoder.tasks import GENERATE
 
 TARGET_PERCENT = 5.0
 PROMPT_TOKENS = 64
@@ -28,8 +27,7 @@ def measure(stack: Stack, model: DecoderModel, bench: BenchModel, num_tokens: in
     other_load = OtherLoad()
     bare = time_steps(model, jobs)
     bodies = [{"inputs": job.text, "parameters": {"max_new_tokens": job.max_new_tokens}} for job in jobs]
-    task = Task("generate", model.name, model.cache, partial(generate, model))
-    texts, calls = run_streamed_jobs(stack.client, task, bodies)
+    texts, calls = run_streamed_jobs(stack.client, model, GENERATE, bodies)
     share_equal(texts, [model.tokenizer.decode(tokens) for tokens in bare.tokens])
     split = calls.split(NUM_CLIENTS)
     parts = [

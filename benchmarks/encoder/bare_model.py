@@ -21,7 +21,7 @@ from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats
 from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenizing.tokenizer import Row
+from workers.runtime.tokenizing.tokenizer import TokenRow
 
 TRUNCATE: Final = "right"
 
@@ -42,7 +42,7 @@ class BareModel:
         self.model = EncoderModel(load_package(package), WorkerSettings(StoreSettings(), threads=available_cpus()))
         self.model.warm_up()
 
-    def rows(self, texts: Sequence[str]) -> list[Row]:
+    def rows(self, texts: Sequence[str]) -> list[TokenRow]:
         """Tokenize texts with the parameters that the jobs of this benchmark have."""
         return self.model.tokenizer.rows(texts, TRUNCATE)
 
@@ -51,22 +51,22 @@ class BareModel:
         started = time.perf_counter()
         rows = self.rows(texts)
         pooled: list[np.ndarray | None] = [None] * len(rows)
-        for batch in _batches(rows, self.model.max_batch_tokens):
+        for batch in _batches(rows, self.model.max_batch_length):
             for index, vector in zip(batch, self.model.run([rows[index] for index in batch]), strict=True):
                 pooled[index] = vector
         elapsed_s = time.perf_counter() - started
-        return BareRun(self._shaped(pooled), elapsed_s, sum(row.num_tokens for row in rows))
+        return BareRun(self._shaped(pooled), elapsed_s, sum(row.length for row in rows))
 
     def _shaped(self, pooled: Sequence[np.ndarray | None]) -> Floats:
         embed = self.model.manifest.task_as(EmbedTask).embed
         return shape_vectors(np.stack([vector for vector in pooled if vector is not None]), EmbedParameters(), embed)
 
 
-def _batches(rows: Sequence[Row], max_batch_tokens: int) -> Iterator[list[int]]:
+def _batches(rows: Sequence[TokenRow], max_batch_tokens: int) -> Iterator[list[int]]:
     """Yield the indices of each batch: texts of similar length, within the worker's own budget of padded tokens."""
     batch: list[int] = []
-    for index in sorted(range(len(rows)), key=lambda index: rows[index].num_tokens):
-        if batch and (len(batch) + 1) * rows[index].num_tokens > max_batch_tokens:
+    for index in sorted(range(len(rows)), key=lambda index: rows[index].length):
+        if batch and (len(batch) + 1) * rows[index].length > max_batch_tokens:
             yield batch
             batch = []
         batch.append(index)

@@ -15,10 +15,10 @@ from flask import Flask, Response, jsonify, request
 
 from benchmarks.encoder.bare_model import BareModel
 from workers.encoder.pooling import Floats, normalized
-from workers.runtime.tokenizing.tokenizer import Row
+from workers.runtime.tokenizing.tokenizer import TokenRow
 
 MAX_ROWS = 32
-Waiting = queue.SimpleQueue[tuple[Row, "Future[Floats]"]]
+Waiting = queue.SimpleQueue[tuple[TokenRow, "Future[Floats]"]]
 
 
 def create_app(package: str) -> Flask:

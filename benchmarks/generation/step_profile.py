@@ -9,26 +9,27 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 
 from benchmarks.harness.report import BenchError
-from contracts.jobs import Answer, Claim, NewJob, new_job_id
+from contracts.cards import ModelCard
+from contracts.jobs import Claim, NewJob, new_job_id
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.decoding.caches.cache import Cache
-from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.publisher import Publisher
+from workers.runtime.decoding.model import DecodingModel
+from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.inference.binding import Binding
+from workers.runtime.models.served import TaskHandler
 
 TENANT = "benchmark"
 WORKER = "benchmark"
@@ -87,19 +88,16 @@ class Split:
         )
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task of a model that is loaded in this process."""
+class Model(DecodingModel, Protocol):
+    """A model that is loaded in this process."""
 
-    name: str
-    model: str
-    cache: Cache
-    answer: Callable[[str, bytes, DecodingWork], Answer]
-    """Runs a job: its id, its request, and the engine's side of its attempt."""
+    def card(self) -> ModelCard:
+        """Return its card."""
+        ...
 
 
 def run_streamed_jobs(
-    client: "redis.Redis", task: Task, bodies: Sequence[Mapping[str, Any]]
+    client: "redis.Redis", model: Model, task: TaskHandler[Any, Any, DecodingWork], bodies: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], Calls]:
     """Run streamed jobs concurrently, each in a thread as in the worker; return their texts and the calls of graphs.
 
@@ -108,9 +106,9 @@ def run_streamed_jobs(
     """
     settings = StoreSettings()
     writer, attempts = JobWriter(client, settings), AttemptStore(client, settings)
-    claims = [_claimed(writer, attempts, task, body) for body in bodies]
-    with _recorded(task.cache) as calls:
-        texts = _answer_all(attempts, task, claims)
+    claims = [_claimed(writer, attempts, model.card(), body) for body in bodies]
+    with _recorded(model.cache) as calls:
+        texts = _answer_all(attempts, model, task, claims)
     _check_published(JobReader(client), claims, texts)
     return texts, calls
 
@@ -138,13 +136,14 @@ def _recorded(cache: Any) -> Iterator[Calls]:
         binding_class.run, cache.step = run, step
 
 
-def _answer_all(attempts: AttemptStore, task: Task, claims: Sequence[Claim]) -> list[str]:
-    engine = DecodingEngine(Publisher(attempts))
+def _answer_all(
+    attempts: AttemptStore, model: Model, task: TaskHandler[Any, Any, DecodingWork], claims: Sequence[Claim]
+) -> list[str]:
+    served = serve(model, model.card(), task, make_engine(attempts))
     texts = [""] * len(claims)
 
     def answer(index: int, claim: Claim) -> None:
-        work = DecodingWork(engine, Attempt(claim))
-        texts[index] = json.loads(task.answer(claim.id, claim.request, work).output)["generated_text"]
+        texts[index] = json.loads(served.answer(Attempt(claim, attempts.progress)).output)["generated_text"]
 
     threads = [threading.Thread(target=answer, args=numbered) for numbered in enumerate(claims)]
     for thread in threads:
@@ -154,12 +153,12 @@ def _answer_all(attempts: AttemptStore, task: Task, claims: Sequence[Claim]) -> 
     return texts
 
 
-def _claimed(writer: JobWriter, attempts: AttemptStore, task: Task, body: Mapping[str, Any]) -> Claim:
+def _claimed(writer: JobWriter, attempts: AttemptStore, card: ModelCard, body: Mapping[str, Any]) -> Claim:
     new = NewJob(
         id=new_job_id(),
         tenant=TENANT,
-        task=task.name,
-        model=task.model,
+        task=card.task,
+        model=card.name,
         request=json.dumps({**body, "stream": True}).encode(),
         metadata=b"{}",
         num_inputs=1,

@@ -1,10 +1,8 @@
 """How the time of a decode step is spent; ``benchmarks.generation.step_profile`` measures it in this process."""
 
-from functools import partial
-
 from benchmarks.generation.contest import NUM_CLIENTS
 from benchmarks.generation.models import BenchModel
-from benchmarks.generation.step_profile import Split, Task, run_streamed_jobs
+from benchmarks.generation.step_profile import Split, run_streamed_jobs
 from benchmarks.harness.stack import Stack
 from benchmarks.seq2seq.jobs import make_jobs
 from benchmarks.seq2seq.requests import body_of
@@ -13,7 +11,7 @@ from contracts.settings import StoreSettings
 from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import open_model
-from workers.seq2seq.pipelines.text2text import Text2TextPipeline
+from workers.seq2seq.tasks import HANDLERS
 
 
 def split(stack: Stack, bench: BenchModel) -> Split:
@@ -22,6 +20,5 @@ def split(stack: Stack, bench: BenchModel) -> Split:
     model = open_model(load_package(bench.package), settings)
     model.warm_up()
     bodies = [body_of(job) for job in make_jobs(model.tokenizer, NUM_CLIENTS)]
-    task = Task("text2text", model.name, model.cache, partial(Text2TextPipeline(), model))
-    _, calls = run_streamed_jobs(stack.client, task, bodies)
+    _, calls = run_streamed_jobs(stack.client, model, HANDLERS["text2text"], bodies)
     return calls.split(NUM_CLIENTS)

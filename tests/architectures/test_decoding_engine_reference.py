@@ -17,7 +17,7 @@ from tests.architectures.engines import CountingSink, Model
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
@@ -48,9 +48,9 @@ def drawn(prompt: list[int], seed: int) -> GenerationRequest:
     )
 
 
-def tokens(handle: RequestHandle) -> list[list[int]]:
+def tokens(handle: GenerationHandle) -> list[list[int]]:
     assert handle.wait(PATIENCE_S)
-    return [[token.id for token in written.tokens] for written in handle.results()]
+    return [[token.id for token in written.tokens] for [written] in handle.results()]
 
 
 @pytest.mark.parametrize("cache", ["slots", "concat"])
@@ -90,7 +90,7 @@ def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf)
     for prompt in prompts(model.cache.vocabulary):
         handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
         assert handle.wait(PATIENCE_S)
-        (written,) = handle.results()
+        [[written]] = handle.results()
         whole = model.tokenizer.decode([*prompt, *(token.id for token in written.tokens)])
         assert model.tokenizer.decode(prompt) + written.text == whole
 
@@ -103,7 +103,7 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
         written = tokens(handle)[0]
         logits = reference.logits([*prompt, *written])[len(prompt) - 1 : -1]
         expected = torch.log_softmax(torch.tensor(logits), dim=-1)[torch.arange(len(written)), torch.tensor(written)]
-        (result,) = handle.results()
+        [[result]] = handle.results()
         np.testing.assert_allclose([token.logprob for token in result.tokens], expected.numpy(), atol=1e-4)
 
 

@@ -18,7 +18,7 @@ from tests.architectures.test_source_caches import CARRIED, SLOTS
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.request import Beams, GenerationRequest
 
 _MORE: list[tuple[str, TaskName]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
@@ -50,9 +50,9 @@ def request_of(
     )
 
 
-def check(handle: RequestHandle, model: Model, prefix: list[int], ends: list[int], expected: Found) -> None:
+def check(handle: GenerationHandle, model: Model, prefix: list[int], ends: list[int], expected: Found) -> None:
     assert handle.wait(PATIENCE_S)
-    written = handle.results()
+    [written] = handle.results()
     assert len(written) == len(expected)
     before = model.tokenizer.decode(prefix)
     for text, (tokens, score) in zip(written, expected, strict=True):
@@ -81,7 +81,7 @@ def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
     ]
     chance = random.Random(f"{build} {cache}")
     chance.shuffle(asked)
-    handles: list[RequestHandle] = []
+    handles: list[GenerationHandle] = []
     for source, beams, options in asked:
         request = request_of(source, prefix, reference.ends, beams, options)
         handles.append(engine.submit(model, [request], make_attempt()))

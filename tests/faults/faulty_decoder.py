@@ -26,13 +26,13 @@ from tokenizers import Tokenizer
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
-from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
-from workers.decoder.tasks import DECODER
+from workers.decoder.tasks import DECODER, GENERATE
 from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.request import Ids
-from workers.runtime.decoding.served import ServedWriter
+from workers.runtime.decoding.served import serve
+from workers.runtime.models.served import ServedModel
 from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
 
@@ -89,14 +89,14 @@ class FaultyCache:
                 return
 
 
-def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[DecoderModel]:
+def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedModel:
     """Load a decoder with its faults."""
     model = DecoderModel(package, settings)
     model.warm_up()
     model.generation = msgspec.structs.replace(model.generation, eos_token_ids=[])
     faulty: Any = FaultyCache(model.cache, model.tokenizer, Path(os.environ["FAULT_DIR"]))
     model.cache = faulty
-    return ServedWriter(model, engine, generate)
+    return serve(model, model.card(), GENERATE, engine)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,21 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
 from contracts.tasks import TextPair
 from workers.encoder.model import EncoderModel
-from workers.encoder.tasks import ENCODER, ServedEncoder
-from workers.runtime.batching.engine import Engine
+from workers.encoder.tasks import ENCODER, HANDLERS
+from workers.runtime.batching.engine import BatchingEngine
+from workers.runtime.batching.work import BatchWork
 from workers.runtime.inference.session import Array
+from workers.runtime.models.served import ServedModel
 from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenizing.tokenizer import Row, Tokenizer, Truncate
+from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow, Truncate
 
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
@@ -37,7 +40,7 @@ class NativePanic(BaseException):
     """What a panic of a native library looks like from Python."""
 
 
-class MarkedRow(Row, frozen=True):
+class MarkedRow(TokenRow, frozen=True):
     """A row that remembers which fault its text asks for."""
 
     fault: tuple[str, float] | None = None
@@ -46,7 +49,7 @@ class MarkedRow(Row, frozen=True):
 class MarkingTokenizer(Tokenizer):
     """Passes the fault that a text asks for on to the model call."""
 
-    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Row]:
+    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[TokenRow]:
         """Tokenize as ever, and mark the rows."""
         marks = [FAULT.search(text if isinstance(text, str) else text.text) for text in inputs]
         return [
@@ -62,7 +65,7 @@ class FaultyModel(EncoderModel):
         super().__init__(package, settings)
         self.tokenizer = MarkingTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
 
-    def run(self, rows: Sequence[Row]) -> list[Array]:
+    def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Suffer what the rows ask for, then answer."""
         for row in rows:
             if isinstance(row, MarkedRow) and row.fault:
@@ -102,12 +105,12 @@ def hold_load(folder: Path) -> None:
         time.sleep(0.02)
 
 
-def load(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedEncoder:
+def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
     """Load an encoder with its faults."""
     hold_load(Path(os.environ["FAULT_DIR"]))
     model = FaultyModel(package, settings)
     model.warm_up()
-    return ServedEncoder(model, engine)
+    return ServedModel(model, model.card(), HANDLERS[model.task], partial(BatchWork, engine))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
 from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.served import ServedWriter
+from workers.runtime.decoding.served import serve
+from workers.runtime.models.served import ServedModel
 from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
-from workers.seq2seq.model import Seq2SeqModel, open_model
-from workers.seq2seq.tasks import PIPELINES, SEQ2SEQ
+from workers.seq2seq.model import open_model
+from workers.seq2seq.tasks import HANDLERS, SEQ2SEQ
 
 MODEL = "starter-translate"
 STEP_S = "FAULT_STEP_S"
@@ -37,13 +38,13 @@ class SlowCache:
         return self._cache.step(slots, token_ids)
 
 
-def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[Seq2SeqModel]:
+def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedModel:
     """Load a model with a slow cache."""
     model = open_model(package, settings)
     model.warm_up()
     slow: Any = SlowCache(model.cache, float(os.environ[STEP_S]))
     model.cache = slow
-    return ServedWriter(model, engine, PIPELINES[model.task])
+    return serve(model, model.card(), HANDLERS[model.task], engine)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from contracts.jobs import Answer
 from contracts.settings import StoreSettings
 from tests.support.attempts import make_attempt
 from workers.encoder.tasks import ENCODER
-from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.models.loading import Loader
 from workers.runtime.settings import WorkerSettings
 
@@ -22,7 +22,7 @@ class Worker:
 
     def __init__(self, *folders: Path, models: tuple[str, ...] = ()) -> None:
         settings = WorkerSettings(store=StoreSettings(), models_dir=folders, models=models)
-        self.engine = Engine()
+        self.engine = BatchingEngine()
         self.models = Loader(ENCODER, settings, self.engine).load_all()
 
     def ask(self, model: str, inputs: Any, **parameters: Any) -> Any:
@@ -35,7 +35,7 @@ class Worker:
         attempt = make_attempt(request, model=model, timeout_s=TIMEOUT_S)
         served = self.models.get(model)
         assert served is not None
-        return served.answer(attempt.claim, attempt)
+        return served.answer(attempt)
 
     def ask_all(self, model: str, many: list[Any], **parameters: Any) -> list[Any]:
         """Return the outputs of many jobs that run at the same time, so that their rows share batches."""

@@ -39,7 +39,7 @@ def as_array(model: str, answers: list[Any]) -> "np.ndarray[Any, Any]":
 def test_alone_in_one_job_and_among_others_a_text_has_one_answer(starters: Worker, model: str) -> None:
     texts = mixed_texts(1, 120)
     alone = as_array(model, [starters.ask(model, text) for text in texts])
-    before = starters.engine.stats.num_batches
+    before = starters.engine.figures().num_batches
 
     together = as_array(model, starters.ask(model, texts))
     np.testing.assert_allclose(together, alone, atol=ATOL, rtol=0)
@@ -47,7 +47,7 @@ def test_alone_in_one_job_and_among_others_a_text_has_one_answer(starters: Worke
     np.testing.assert_allclose(backwards, alone, atol=ATOL, rtol=0)
     at_once = as_array(model, starters.ask_all(model, texts))
     np.testing.assert_allclose(at_once, alone, atol=ATOL, rtol=0)
-    assert starters.engine.stats.num_batches - before < 3 * len(texts), "rows did share batches"
+    assert starters.engine.figures().num_batches - before < 3 * len(texts), "rows did share batches"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 16, 33])

@@ -1,18 +1,21 @@
 """Workers announce models and themselves, and are forgotten when they stop."""
 
+from functools import partial
+
 import pytest
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
-from contracts.jobs import Answer, Claim
 from contracts.store.registry import MODEL_TTL_S, Registry
+from contracts.tasks import EmbedRequest
 from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
-from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.harness import Harness
-from workers.runtime.batching.engine import Engine
-from workers.runtime.models.served import Models, Version
+from workers.runtime.batching.engine import BatchingEngine
+from workers.runtime.batching.work import BatchWork
+from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
+from workers.runtime.models.versions import Models, Version
 from workers.runtime.process.heartbeat import Heartbeat, Watchdog
 
 MODEL = ModelCard(
@@ -42,16 +45,8 @@ def worker(name: str) -> WorkerCard:
     return WorkerCard(**(fields | numbers))
 
 
-class Served:
-    """A model that is announced and never asked."""
-
-    name, task = MODEL.name, MODEL.task
-
-    def card(self) -> ModelCard:
-        return MODEL
-
-    def answer(self, claim: Claim, attempt: Attempt) -> Answer:
-        raise AssertionError("no job was submitted")
+def no_job(*_: object) -> TaskOutput:
+    raise AssertionError("no job was submitted")
 
 
 class Watched(Registry):
@@ -68,15 +63,17 @@ class Watched(Registry):
 
 def test_a_worker_is_alive_to_others_only_when_its_models_are_known(store: JobStore, client: redis.Redis) -> None:
     """Else one that is killed in between leaves a gateway that sees no model, and never gets ready."""
-    registry, models = Watched(client), Models()
-    models.put(Version(Served(), "digest"))
+    registry, models, engine = Watched(client), Models(), BatchingEngine()
+    models.put(
+        Version(ServedModel(None, MODEL, TaskHandler(EmbedRequest, no_job), partial(BatchWork, engine)), "digest")
+    )
     heartbeat = Heartbeat(
         "w1",
         store=store,
         queues=store,
         registry=registry,
         harness=Harness(store, "w1", models),
-        engine=Engine(),
+        engine=engine,
         models=models,
         watchdog=Watchdog(hard_limit_s=600, stall_s=30),
     )

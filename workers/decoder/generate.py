@@ -2,30 +2,28 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from contracts.errors import InvalidRequest
 from contracts.generation import Details, GeneratedSequence, GenerateOutput, GenerateParameters, GenerateRequest
-from contracts.jobs import Answer, Usage
+from contracts.jobs import Usage
 from workers.decoder.model import DecoderModel
 from workers.decoder.parameters import sampling_of
 from workers.decoder.prompts import Prompt
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.sampling.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.models.served import TaskOutput
 
 MAX_DETAIL_TOKENS = 1_000_000
 """Tokens with log-probabilities in one job. They take about 200 MB while the job runs."""
 
 
-def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWork) -> Answer:
-    """Answer one generate job: an output for a single input, a list of outputs for a list.
+def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork) -> TaskOutput:
+    """Run one generate job.
 
     Raises:
         InvalidRequest: the inputs or the parameters don't suit this model.
-        Exception: as ``DecodingWork.write``.
+        Exception: as ``DecodingWork.generate``.
     """
-    job = msgspec.json.decode(request, type=GenerateRequest)
     if job.stream and job.parameters.num_sequences > job.parameters.n:
         raise InvalidRequest(
             "The best sequences are known only at the end, so they can't be streamed: leave out best_of, or stream.",
@@ -33,18 +31,13 @@ def generate(model: DecoderModel, job_id: str, request: bytes, work: DecodingWor
         )
     prompts = model.prompts.of(job)
     _check_details(prompts, job.parameters)
-    seed = seed_of(job_id) if job.parameters.seed is None else job.parameters.seed
-    outputs = work.write(model, requests_of(prompts, job, model, seed))
+    seed = seed_of(work.job_id) if job.parameters.seed is None else job.parameters.seed
+    outputs = work.generate(model, requests_of(prompts, job, model, seed))
     size = job.parameters.num_sequences
     answers = [
         output_of(prompt, outputs[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
     ]
-    return Answer(
-        output=msgspec.json.encode(answers if isinstance(job.inputs, list) else answers[0]),
-        usage=msgspec.json.encode(_usage(prompts, outputs)),
-        timings=work.timings(),
-        model_revision=model.revision,
-    )
+    return TaskOutput(answers, _usage(prompts, outputs))
 
 
 def requests_of(

@@ -1,18 +1,23 @@
 """The decoder worker's task, ``generate``, for each kind of graph that supports it. Step 5 on the path of a job."""
 
+from contracts.generation import GenerateRequest
 from contracts.model_package.graphs import GraphKind
 from contracts.model_package.package import ModelPackage
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.served import ServedWriter, engine_of
+from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.models.loading import WorkerSpec
+from workers.runtime.models.served import ServedModel, TaskHandler
 from workers.runtime.settings import WorkerSettings
 
 GRAPHS: tuple[GraphKind, ...] = ("decoder-slots", "decoder-concat", "decoder-memory")
 
 
-def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedWriter[DecoderModel]:
+GENERATE = TaskHandler(GenerateRequest, generate)
+
+
+def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedModel:
     """Load and warm up one decoder.
 
     Raises:
@@ -21,7 +26,7 @@ def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     """
     model = DecoderModel(package, settings)
     model.warm_up()
-    return ServedWriter(model, engine, generate)
+    return serve(model, model.card(), GENERATE, engine)
 
 
-DECODER = WorkerSpec("decoder", frozenset((graph, "generate") for graph in GRAPHS), engine_of, load_decoder)
+DECODER = WorkerSpec("decoder", frozenset((graph, "generate") for graph in GRAPHS), make_engine, load_decoder)

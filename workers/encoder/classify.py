@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from contracts.jobs import Answer
 from contracts.model_package.tasks import Classify, ClassifyTask
 from contracts.tasks import ClassifyParameters, ClassifyRequest, LabelScore
 from workers.encoder.model import EncoderModel
-from workers.runtime.batching.work import Work
+from workers.encoder.texts import infer_texts
+from workers.runtime.batching.work import BatchWork
+from workers.runtime.models.served import TaskOutput
 
 Scores = npt.NDArray[Any]
 
@@ -36,18 +36,12 @@ def _as_is(logits: Scores) -> Scores:
 _FUNCTIONS: dict[str, Callable[[Scores], Scores]] = {"softmax": softmax, "sigmoid": sigmoid, "none": _as_is}
 
 
-def classify(model: EncoderModel, request: bytes, work: Work) -> Answer:
-    """Answer one classify job: scored labels, best first, for one input; a list of such lists for a list."""
-    job = msgspec.json.decode(request, type=ClassifyRequest)
-    inputs = job.inputs if isinstance(job.inputs, list) else [job.inputs]
-    logits = work.infer(model, inputs, job.parameters.truncate)
-    labels = score_labels(np.stack(logits), job.parameters, model.manifest.task_as(ClassifyTask).classify)
-    return Answer(
-        output=msgspec.json.encode(labels if isinstance(job.inputs, list) else labels[0]),
-        usage=work.usage(),
-        timings=work.timings(),
-        model_revision=model.revision,
-    )
+def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWork) -> TaskOutput:
+    """Run one classify job: a list of scored labels for each input, best first."""
+    table = model.manifest.task_as(ClassifyTask).classify
+    inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
+    logits, usage = infer_texts(model, work, inputs, request.parameters.truncate)
+    return TaskOutput(score_labels(logits, request.parameters, table), usage)
 
 
 def score_labels(logits: Scores, parameters: ClassifyParameters, manifest: Classify) -> Sequence[list[LabelScore]]:

@@ -1,33 +1,24 @@
 """Embed: texts to vectors."""
 
-import msgspec
 import numpy as np
-import orjson
 
 from contracts.errors import InvalidRequest
-from contracts.jobs import Answer
 from contracts.model_package.tasks import Embed, EmbedTask
 from contracts.tasks import EmbedParameters, EmbedRequest
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats, normalized
-from workers.runtime.batching.work import Work
+from workers.encoder.texts import infer_texts
+from workers.runtime.batching.work import BatchWork
+from workers.runtime.models.served import TaskOutput
 
 
-def embed(model: EncoderModel, request: bytes, work: Work) -> Answer:
-    """Answer one embed job: a list of floats for one text, a list of such lists for a list of texts."""
-    job = msgspec.json.decode(request, type=EmbedRequest)
+def embed(model: EncoderModel, request: EmbedRequest, work: BatchWork) -> TaskOutput:
+    """Run one embed job: a vector for each text."""
     table = model.manifest.task_as(EmbedTask).embed
-    _check(job.parameters, table)
-    texts = [job.inputs] if isinstance(job.inputs, str) else job.inputs
-    pooled = work.infer(model, texts, job.parameters.truncate)
-    vectors = shape_vectors(np.stack(pooled), job.parameters, table)
-    output = vectors[0] if isinstance(job.inputs, str) else vectors
-    return Answer(
-        output=orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY),
-        usage=work.usage(),
-        timings=work.timings(),
-        model_revision=model.revision,
-    )
+    _check(request.parameters, table)
+    texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs
+    pooled, usage = infer_texts(model, work, texts, request.parameters.truncate)
+    return TaskOutput(shape_vectors(pooled, request.parameters, table), usage)
 
 
 def shape_vectors(pooled: Floats, parameters: EmbedParameters, manifest: Embed) -> Floats:

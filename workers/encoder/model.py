@@ -16,7 +16,7 @@ from workers.runtime.inference.budget import token_budget
 from workers.runtime.inference.session import Array, open_graphs
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenizing.tokenizer import Row, Tokenizer
+from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -35,7 +35,7 @@ class EncoderModel:
         self.name = package.manifest.name
         self.task = package.manifest.task.name
         self.revision = package.manifest.version
-        self.max_batch_tokens = token_budget(package.manifest, settings)
+        self.max_batch_length = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
         self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)
         self.session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
@@ -46,14 +46,14 @@ class EncoderModel:
         self._size = self._embed.dimensions if self._embed else len(self._labels or ())
         (self._output,) = encoder_outputs(self.manifest)
 
-    def run(self, rows: Sequence[Row]) -> list[Array]:
+    def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Run one batch; return float32 [size] or [labels] for each row."""
-        longest = max(row.num_tokens for row in rows)
+        longest = max(row.length for row in rows)
         token_ids, mask, type_ids = (np.zeros((len(rows), longest), np.int64) for _ in range(3))
         for index, row in enumerate(rows):
-            token_ids[index, : row.num_tokens] = row.token_ids
-            type_ids[index, : row.num_tokens] = row.type_ids
-            mask[index, : row.num_tokens] = 1
+            token_ids[index, : row.length] = row.token_ids
+            type_ids[index, : row.length] = row.type_ids
+            mask[index, : row.length] = 1
         named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
         feeds = {name: named[name] for name in self.session.inputs}
         output = self.session.run(self._output, feeds)
@@ -74,7 +74,7 @@ class EncoderModel:
             try:
                 (answer,) = self.run([row])
             except Exception as error:
-                raise PackageError(f"{self.name}: the graph can't run {row.num_tokens} tokens: {error}") from error
+                raise PackageError(f"{self.name}: the graph can't run {row.length} tokens: {error}") from error
             if answer.shape != (self._size,):
                 raise PackageError(
                     f"{self.name}: the graph answers {list(answer.shape)} numbers a row, the manifest says {self._size}"

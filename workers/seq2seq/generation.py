@@ -61,7 +61,7 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
 
     Raises:
         InvalidRequest: the model cannot read a chunk.
-        Exception: as ``DecodingWork.write``.
+        Exception: as ``DecodingWork.generate``.
     """
     usage = UsageCounter(items=len(job.plans))
     chunks = _encoded_chunks(model, job)
@@ -69,7 +69,7 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
         usage.tokens_in += chunk.source.tokens_in
         usage.add_chunk(chunk.input, chunk.source)
     requests = generation_requests(model, chunks, job.config, job.estimate, stream=job.stream)
-    outputs = work.write(model, requests, StreamJoiner(dict(enumerate(job.plans)), job.postprocess))
+    outputs = work.generate(model, requests, StreamJoiner(dict(enumerate(job.plans)), job.postprocess))
     usage.tokens_out = sum(output.num_tokens for output in outputs)
     answers = chunk_answers(model, requests, outputs)
     sequences = range(job.config.num_return_sequences)

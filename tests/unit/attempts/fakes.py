@@ -1,16 +1,24 @@
 """A job store and a model by hand, for whoever looks at what stands between them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import redis
 
+from contracts.cards import ModelCard
 from contracts.errors import TriptychError
-from contracts.jobs import Answer, Claim, new_job_id
+from contracts.jobs import Answer, Claim, Usage, new_job_id
+from contracts.tasks import EmbedRequest
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.engine.figures import EngineFigures
+from workers.runtime.engine.work import Work
+from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
+from workers.runtime.models.versions import Models, Version
 
-ANSWER = Answer(output=b"[1.0]", usage=b"{}", timings=b"{}", model_revision="1")
+OUTPUT = b"[1.0]"
 
 
 class FakeStore:
@@ -54,9 +62,14 @@ class FakeStore:
             self.queued.remove(job_id)
             self.attempts[job_id] += 1
             return Claim(
-                id=job_id, attempt=self.attempts[job_id], task="embed", model="echo", request=b"{}", timeout_s=60,
+                id=job_id,
+                attempt=self.attempts[job_id],
+                task="embed",
+                model="echo",
+                request=b'{"inputs":"w1"}',
+                timeout_s=60,
                 suspect=job_id in self.suspects,
-            )  # fmt: skip
+            )
 
     def _finish(self, claim: Claim, status: str, value: Any = None) -> bool:
         self._call("finish")
@@ -68,7 +81,7 @@ class FakeStore:
             return mine
 
     def succeed(self, claim: Claim, answer: Answer) -> bool:
-        return self._finish(claim, "succeeded", answer)
+        return self._finish(claim, "succeeded", answer.output)
 
     def fail(self, claim: Claim, error: TriptychError) -> bool:
         return self._finish(claim, "failed", error)
@@ -89,28 +102,54 @@ class FakeStore:
 
 
 class FakeModel:
-    """Answers as told; counts how many jobs are inside at once."""
-
-    name = "echo"
-    task = "embed"
+    """A model of its own task, which behaves as the test says; counts how many jobs are inside at once."""
 
     def __init__(self) -> None:
-        self.behave: Callable[[Claim, Attempt], Answer] = lambda claim, attempt: ANSWER
+        self.behave: Callable[[Attempt], None] = lambda attempt: None
         self.inside = self.most_inside = 0
         self._lock = threading.Lock()
 
-    def answer(self, claim: Claim, attempt: Attempt) -> Answer:
+    def served(self, task: str = "embed") -> Models:
+        """Return the model as the only one that a worker serves."""
+        models, row = Models(), TaskHandler(EmbedRequest, _run)
+        models.put(Version(ServedModel(self, card(task), row, partial(Work, _NoEngine())), "digest"))
+        return models
+
+    def fail_with(self, error: BaseException) -> None:
+        def raise_it(attempt: Attempt) -> None:
+            raise error
+
+        self.behave = raise_it
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
         with self._lock:
             self.inside += 1
             self.most_inside = max(self.most_inside, self.inside)
         try:
-            return self.behave(claim, attempt)
+            yield
         finally:
             with self._lock:
                 self.inside -= 1
 
-    def fail_with(self, error: BaseException) -> None:
-        def raise_it(claim: Claim, attempt: Attempt) -> Answer:
-            raise error
 
-        self.behave = raise_it
+class _NoEngine:
+    """The engine of a task that needs none."""
+
+    def cancel(self, handle: object) -> None:
+        raise AssertionError("nothing was submitted")
+
+    def figures(self) -> EngineFigures:
+        raise AssertionError("nothing was submitted")
+
+
+def _run(model: FakeModel, request: EmbedRequest, work: Work[Any]) -> TaskOutput:
+    with model.running():
+        model.behave(work.attempt)
+    return TaskOutput([[1.0]], Usage(items=1, tokens_in=1, tokens_used=1, truncated_items=0))
+
+
+def card(task: str) -> ModelCard:
+    return ModelCard(
+        name="echo", task=task, family="encoder", revision="1", licence="", description="", max_tokens=9
+    )  # fmt: skip

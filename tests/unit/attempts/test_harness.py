@@ -8,13 +8,14 @@ from typing import Any, cast
 import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
-from contracts.jobs import Answer, Claim
+from contracts.jobs import Claim
 from contracts.store.attempt_store import AttemptStore
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.unit.attempts.fakes import ANSWER, FakeModel, FakeStore
+from tests.unit.attempts.fakes import OUTPUT, FakeModel, FakeStore
 from workers.runtime.attempts import harness as harness_module
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.attempts.harness import Harness
+from workers.runtime.models.versions import Models
 
 
 class PanicException(BaseException):
@@ -41,13 +42,13 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def harness(store: FakeStore, model: FakeModel) -> Harness:
-    return Harness(cast(AttemptStore, store), "w1", {"echo": model})
+    return Harness(cast(AttemptStore, store), "w1", model.served())
 
 
 def test_a_job_is_claimed_run_and_finished(harness: Harness, store: FakeStore) -> None:
     job_id = store.add()
     harness.accept(job_id, suspect=False)
-    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert store.ends == [(job_id, "succeeded", OUTPUT)]
     assert harness.running() == []
 
 
@@ -90,7 +91,7 @@ def test_an_error_ends_its_job_and_nothing_else(
     if expected is InputTooLong:
         assert end[2].message == "inputs[0] has 9 tokens" and end[2].param == "inputs[0]"
 
-    model.behave = lambda claim, attempt: ANSWER
+    model.behave = lambda attempt: None
     second = store.add()
     harness.accept(second, suspect=False)
     assert store.ends[1][:2] == (second, "succeeded")
@@ -105,7 +106,7 @@ def test_a_stopped_job_is_told_as_cancelled(harness: Harness, store: FakeStore, 
 
 
 def test_a_job_of_a_model_that_is_not_served_here_fails_by_name(store: FakeStore) -> None:
-    harness = Harness(cast(AttemptStore, store), "w1", {})
+    harness = Harness(cast(AttemptStore, store), "w1", Models())
     harness.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo" in end[2].message
@@ -113,8 +114,7 @@ def test_a_job_of_a_model_that_is_not_served_here_fails_by_name(store: FakeStore
 
 def test_a_job_of_a_task_that_its_model_does_not_do_fails_by_name(store: FakeStore, model: FakeModel) -> None:
     """It was queued for a model of that name which did."""
-    model.task = "classify"
-    Harness(cast(AttemptStore, store), "w1", {"echo": model}).accept(store.add(), suspect=False)
+    Harness(cast(AttemptStore, store), "w1", model.served("classify")).accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo for embed" in end[2].message
 
@@ -132,16 +132,15 @@ def test_an_answer_waits_until_the_store_is_back(harness: Harness, store: FakeSt
     job_id = store.add()
     store.outage["finish"] = 20
     harness.accept(job_id, suspect=False)
-    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert store.ends == [(job_id, "succeeded", OUTPUT)]
     assert store.calls.count("finish") == 21
 
 
 def test_progress_that_cannot_be_told_does_not_fail_the_job(
     harness: Harness, store: FakeStore, model: FakeModel
 ) -> None:
-    def with_progress(claim: Claim, attempt: Attempt) -> Answer:
-        attempt.report_progress(1)
-        return ANSWER
+    def with_progress(attempt: Attempt) -> None:
+        attempt.report_progress(1, 2)
 
     model.behave = with_progress
     store.outage["progress"] = 1
@@ -152,17 +151,16 @@ def test_progress_that_cannot_be_told_does_not_fail_the_job(
 def test_an_attempt_that_lost_its_lease_throws_its_answer_away(
     harness: Harness, store: FakeStore, model: FakeModel
 ) -> None:
-    def while_away(claim: Claim, attempt: Attempt) -> Answer:
-        store.lose_lease(claim.id)
-        return ANSWER
+    def while_away(attempt: Attempt) -> None:
+        store.lose_lease(attempt.claim.id)
 
     model.behave = while_away
     job_id = store.add()
     harness.accept(job_id, suspect=False)
     assert store.ends == []
-    model.behave = lambda claim, attempt: ANSWER
+    model.behave = lambda attempt: None
     harness.accept(job_id, suspect=False)
-    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert store.ends == [(job_id, "succeeded", OUTPUT)]
 
 
 def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
@@ -172,10 +170,9 @@ def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
     gates = {1: threading.Event(), 2: threading.Event()}
     seen: dict[int, Attempt] = {}
 
-    def wait(claim: Claim, attempt: Attempt) -> Answer:
-        seen[claim.attempt] = attempt
-        assert gates[claim.attempt].wait(PATIENCE_S)
-        return ANSWER
+    def wait(attempt: Attempt) -> None:
+        seen[attempt.claim.attempt] = attempt
+        assert gates[attempt.claim.attempt].wait(PATIENCE_S)
 
     model.behave = wait
     job_id = store.add()
@@ -191,7 +188,7 @@ def test_a_worker_that_gets_its_own_lost_job_again_holds_the_new_attempt(
         assert [attempt.claim.attempt for attempt in harness.running()] == [2]
         gates[2].set()
         second.result(PATIENCE_S)
-    assert store.ends == [(job_id, "succeeded", ANSWER)]
+    assert store.ends == [(job_id, "succeeded", OUTPUT)]
     assert harness.running() == []
 
 
@@ -199,9 +196,8 @@ def test_suspects_run_one_at_a_time(harness: Harness, store: FakeStore, model: F
     ids = [store.add(suspect=True) for _ in range(20)]
     isolated: list[bool] = []
 
-    def note(claim: Claim, attempt: Attempt) -> Answer:
+    def note(attempt: Attempt) -> None:
         isolated.append(attempt.isolated)
-        return ANSWER
 
     model.behave = note
     for job_id in ids:
@@ -228,9 +224,8 @@ def test_the_lane_of_suspects_outlives_a_defect_of_the_store(harness: Harness, s
 def running(harness: Harness, store: FakeStore, model: FakeModel, gate: threading.Event, suspect: bool) -> str:
     """Start a job that stays inside the model until ``gate`` is set."""
 
-    def wait(claim: Claim, attempt: Attempt) -> Answer:
+    def wait(attempt: Attempt) -> None:
         assert gate.wait(PATIENCE_S)
-        return ANSWER
 
     model.behave = wait
     job_id = store.add(suspect=suspect)
@@ -306,7 +301,7 @@ def test_a_job_that_stops_before_it_is_given_back_is_not_cancelled(
 ) -> None:
     job_id, release = store.add(), store.release
 
-    def stop_with_the_worker(claim: Claim, attempt: Attempt) -> Answer:
+    def stop_with_the_worker(attempt: Attempt) -> None:
         wait_until(lambda: attempt.should_stop, "the attempt was not stopped")
         raise AttemptStopped
 

@@ -12,23 +12,24 @@ import numpy as np
 import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError
+from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
-from workers.runtime.batching.engine import Engine, RequestHandle
+from workers.runtime.batching.engine import BatchHandle, BatchingEngine
 from workers.runtime.inference.session import Array
-from workers.runtime.tokenizing.tokenizer import Row
+from workers.runtime.tokenizing.tokenizer import TokenRow
 
 TRIGGER = 666
 
 
-def row(number: int, length: int = 5) -> Row:
+def row(number: int, length: int = 5) -> TokenRow:
     ids = np.full(length, number, np.int64)
-    return Row(ids, np.zeros_like(ids), length)
+    return TokenRow(ids, np.zeros_like(ids), length)
 
 
 class Echo:
     """Answers each row with its own number; can be held, and can be told how to fail on the trigger row."""
 
-    max_batch_tokens = 512
+    max_batch_length = 512
     max_padding = 1.05
 
     def __init__(self, name: str = "echo") -> None:
@@ -40,7 +41,7 @@ class Echo:
         self.failure: Callable[[], BaseException] | None = None
         self.answer: Callable[[list[Array]], Any] = lambda results: results
 
-    def run(self, rows: Sequence[Row]) -> Sequence[Array]:
+    def run(self, rows: Sequence[TokenRow]) -> Sequence[Array]:
         numbers = [int(row.token_ids[0]) for row in rows]
         self.batches.append(numbers)
         self.entered.release()
@@ -52,8 +53,8 @@ class Echo:
 
 
 @pytest.fixture
-def engine() -> Engine:
-    return Engine()
+def engine() -> BatchingEngine:
+    return BatchingEngine()
 
 
 @pytest.fixture
@@ -63,33 +64,37 @@ def echo() -> Iterator[Echo]:
     model.gate.set()
 
 
-def numbers_of(handle: RequestHandle) -> list[int]:
+def submit(engine: BatchingEngine, model: Echo, rows: Sequence[TokenRow], *, isolated: bool = False) -> BatchHandle:
+    return engine.submit(model, rows, make_attempt(isolated=isolated))
+
+
+def numbers_of(handle: BatchHandle) -> list[int]:
     assert handle.wait(PATIENCE_S)
     return [int(result[0]) for result in handle.results()]
 
 
-def hold(engine: Engine, model: Echo) -> RequestHandle:
+def hold(engine: BatchingEngine, model: Echo) -> BatchHandle:
     """Keep the inference thread inside a model call until ``model.gate`` is set."""
     model.gate.clear()
-    handle = engine.submit(model, [row(1, 400)])
+    handle = submit(engine, model, [row(1, 400)])
     assert model.entered.acquire(timeout=PATIENCE_S)
     return handle
 
 
-def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Engine, echo: Echo) -> None:
+def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: BatchingEngine, echo: Echo) -> None:
     def job(seed: int) -> None:
         chance = random.Random(seed)
         for part in range(20):
             numbers = [seed * 100_000 + part * 1000 + index for index in range(chance.choice([1, 1, 3, 40]))]
             rows = [row(number, chance.randint(1, 300)) for number in numbers]
-            assert numbers_of(engine.submit(echo, rows, isolated=chance.random() < 0.1)) == numbers
+            assert numbers_of(submit(engine, echo, rows, isolated=chance.random() < 0.1)) == numbers
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(job, range(1, 33)))
-    assert engine.stats.num_rows == sum(map(len, echo.batches))
-    assert engine.stats.num_batches == len(echo.batches) < engine.stats.num_rows
-    assert engine.stats.real_tokens <= engine.stats.padded_tokens <= 1.05 * engine.stats.real_tokens
-    assert engine.busy_since is None
+    assert engine.figures().num_rows == sum(map(len, echo.batches))
+    assert engine.figures().num_batches == len(echo.batches) < engine.figures().num_rows
+    assert engine.figures().real_length <= engine.figures().padded_length <= 1.05 * engine.figures().real_length
+    assert engine.figures().busy_since is None
 
 
 @pytest.mark.parametrize(
@@ -105,13 +110,13 @@ def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Engine,
     ],
 )
 def test_a_job_that_makes_the_model_fail_fails_alone(
-    engine: Engine, echo: Echo, failure: Callable[[], BaseException], expected: type[TriptychError]
+    engine: BatchingEngine, echo: Echo, failure: Callable[[], BaseException], expected: type[TriptychError]
 ) -> None:
     echo.failure = failure
     held = hold(engine, echo)
-    mates = [engine.submit(echo, [row(number)]) for number in (2, 3)]
-    culprit = engine.submit(echo, [row(4), row(TRIGGER), row(5)])
-    mates.append(engine.submit(echo, [row(6)]))
+    mates = [submit(engine, echo, [row(number)]) for number in (2, 3)]
+    culprit = submit(engine, echo, [row(4), row(TRIGGER), row(5)])
+    mates.append(submit(engine, echo, [row(6)]))
     echo.gate.set()
 
     assert numbers_of(held) == [1]
@@ -121,88 +126,88 @@ def test_a_job_that_makes_the_model_fail_fails_alone(
         culprit.results()
     assert type(caught.value) is expected
     assert any(TRIGGER in batch and len(batch) > 3 for batch in echo.batches), "they did share a batch"
-    assert numbers_of(engine.submit(echo, [row(7)])) == [7], "the thread lives on"
+    assert numbers_of(submit(engine, echo, [row(7)])) == [7], "the thread lives on"
 
 
-def test_a_failed_jobs_other_rows_are_not_run(engine: Engine, echo: Echo) -> None:
+def test_a_failed_jobs_other_rows_are_not_run(engine: BatchingEngine, echo: Echo) -> None:
     echo.failure = ValueError
     held = hold(engine, echo)
-    culprit = engine.submit(echo, [row(TRIGGER, 300), *(row(number, 250) for number in range(10, 30))])
+    culprit = submit(engine, echo, [row(TRIGGER, 300), *(row(number, 250) for number in range(10, 30))])
     echo.gate.set()
     assert held.wait(PATIENCE_S) and culprit.wait(PATIENCE_S)
-    assert numbers_of(engine.submit(echo, [row(9)])) == [9]
+    assert numbers_of(submit(engine, echo, [row(9)])) == [9]
     assert echo.batches == [[1], [TRIGGER], [9]]
 
 
-def test_a_job_alone_shares_no_batch(engine: Engine, echo: Echo) -> None:
+def test_a_job_alone_shares_no_batch(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
-    others = [engine.submit(echo, [row(number), row(number)]) for number in (2, 3)]
-    isolated = [engine.submit(echo, [row(number)] * 3, isolated=True) for number in (50, 60)]
+    others = [submit(engine, echo, [row(number), row(number)]) for number in (2, 3)]
+    isolated = [submit(engine, echo, [row(number)] * 3, isolated=True) for number in (50, 60)]
     echo.gate.set()
     for handle in (held, *others, *isolated):
         assert handle.wait(PATIENCE_S)
     assert [batch for batch in echo.batches if 50 in batch or 60 in batch] == [[50] * 3, [60] * 3]
 
 
-def test_a_job_alone_takes_turns_with_the_others(engine: Engine, echo: Echo) -> None:
+def test_a_job_alone_takes_turns_with_the_others(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
-    isolated = engine.submit(echo, [row(50, 400)] * 20, isolated=True)
-    other = engine.submit(echo, [row(2)])
+    isolated = submit(engine, echo, [row(50, 400)] * 20, isolated=True)
+    other = submit(engine, echo, [row(2)])
     echo.gate.set()
     assert numbers_of(other) == [2] and held.wait(PATIENCE_S)
     assert echo.batches[:3] == [[1], [50], [2]]
     assert numbers_of(isolated) == [50] * 20
 
 
-def test_models_take_turns(engine: Engine) -> None:
+def test_models_take_turns(engine: BatchingEngine) -> None:
     first, second = Echo("first"), Echo("second")
     order: list[str] = []
     for model in (first, second):
         model.answer = lambda results, name=model.name: order.append(name) or results  # type: ignore[misc]
     held = hold(engine, first)
-    handles = [engine.submit(model, [row(9, 400)] * 5) for model in (first, second)]
+    handles = [submit(engine, model, [row(9, 400)] * 5) for model in (first, second)]
     first.gate.set()
     for handle in (held, *handles):
         assert handle.wait(PATIENCE_S)
     assert all(left != right for left, right in pairwise(order[1:])), order
 
 
-def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: Engine) -> None:
+def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: BatchingEngine) -> None:
     old, new = Echo("same"), Echo("same")
     held = hold(engine, old)
-    handles = [engine.submit(model, [row(number)]) for model in (old, new) for number in (2, 3)]
+    handles = [submit(engine, model, [row(number)]) for model in (old, new) for number in (2, 3)]
     old.gate.set()
     assert held.wait(PATIENCE_S)
     assert [numbers_of(handle) for handle in handles] == [[2], [3], [2], [3]]
     assert (old.batches, new.batches) == ([[1], [2, 3]], [[2, 3]])
 
 
-def test_an_idle_engine_holds_no_model(engine: Engine) -> None:
+def test_an_idle_engine_holds_no_model(engine: BatchingEngine) -> None:
     model = Echo()
-    assert numbers_of(engine.submit(model, [row(1)])) == [1]
+    assert numbers_of(submit(engine, model, [row(1)])) == [1]
     gone = weakref.ref(model)
     del model
     wait_until(lambda: gone() is None, "the engine holds a model that nobody uses")
 
 
-def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: Engine, echo: Echo) -> None:
+def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
-    cancelled = engine.submit(echo, [row(5, 300)] * 10)
+    cancelled = submit(engine, echo, [row(5, 300)] * 10)
     engine.cancel(cancelled)
     engine.cancel(cancelled)
-    kept = engine.submit(echo, [row(6)])
+    kept = submit(engine, echo, [row(6)])
     echo.gate.set()
     assert numbers_of(kept) == [6] and numbers_of(held) == [1]
     assert [5] not in echo.batches
     assert not cancelled.wait(0)
 
 
-def test_a_job_cancelled_in_the_middle_of_its_batch_harms_nobody(engine: Engine, echo: Echo) -> None:
+def test_a_job_cancelled_in_the_middle_of_its_batch_harms_nobody(engine: BatchingEngine, echo: Echo) -> None:
     echo.failure = ValueError
     held = hold(engine, echo)
     engine.cancel(held)
-    both = engine.submit(echo, [row(2), row(TRIGGER)])
-    mate = engine.submit(echo, [row(3)])
+    both = submit(engine, echo, [row(2), row(TRIGGER)])
+    mate = submit(engine, echo, [row(3)])
     echo.gate.set()
     assert both.wait(PATIENCE_S)
     engine.cancel(both)
@@ -210,19 +215,19 @@ def test_a_job_cancelled_in_the_middle_of_its_batch_harms_nobody(engine: Engine,
     assert numbers_of(held) == [1], "what ran has its result"
 
 
-def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engine: Engine, echo: Echo) -> None:
+def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engine: BatchingEngine, echo: Echo) -> None:
     def job(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(40):
-            handle = engine.submit(echo, [row(seed, chance.randint(1, 200)) for _ in range(chance.randint(1, 9))])
+            handle = submit(engine, echo, [row(seed, chance.randint(1, 200)) for _ in range(chance.randint(1, 9))])
             if chance.random() < 0.5:
                 engine.cancel(handle)
             else:
-                assert numbers_of(handle) == [seed] * len(handle.rows)
+                assert numbers_of(handle) == [seed] * len(handle.items)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(job, range(16)))
-    assert numbers_of(engine.submit(echo, [row(77)])) == [77]
+    assert numbers_of(submit(engine, echo, [row(77)])) == [77]
     wait_until(lambda: not engine._queues, "rows were left behind")
 
 
@@ -236,29 +241,31 @@ def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engi
         lambda results: (result for result in results),
     ],
 )
-def test_a_wrong_number_of_answers_is_an_error(engine: Engine, echo: Echo, wrong: Callable[[list[Array]], Any]) -> None:
+def test_a_wrong_number_of_answers_is_an_error(
+    engine: BatchingEngine, echo: Echo, wrong: Callable[[list[Array]], Any]
+) -> None:
     echo.answer = wrong
-    handle = engine.submit(echo, [row(1), row(2)])
+    handle = submit(engine, echo, [row(1), row(2)])
     assert handle.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         handle.results()
 
 
-def test_no_answer_for_a_row_is_an_error(engine: Engine, echo: Echo) -> None:
+def test_no_answer_for_a_row_is_an_error(engine: BatchingEngine, echo: Echo) -> None:
     echo.answer = lambda results: [None, *results[1:]]
-    handle = engine.submit(echo, [row(1), row(2)])
+    handle = submit(engine, echo, [row(1), row(2)])
     assert handle.wait(PATIENCE_S)
-    with pytest.raises(RuntimeError, match="1 of 2 rows"):
+    with pytest.raises(RuntimeError, match="1 of 2 items"):
         handle.results()
 
 
-def test_a_job_without_rows_is_done_at_once(engine: Engine, echo: Echo) -> None:
-    handle = engine.submit(echo, [])
+def test_a_job_without_rows_is_done_at_once(engine: BatchingEngine, echo: Echo) -> None:
+    handle = submit(engine, echo, [])
     assert handle.wait(0) and handle.results() == []
-    assert numbers_of(engine.submit(echo, [row(1)])) == [1]
+    assert numbers_of(submit(engine, echo, [row(1)])) == [1]
 
 
-def test_the_thread_survives_its_own_mistakes(engine: Engine, echo: Echo) -> None:
+def test_the_thread_survives_its_own_mistakes(engine: BatchingEngine, echo: Echo) -> None:
     """Even a defect outside the model call must not leave a worker that takes jobs and never answers."""
 
     class Unprintable(Exception):
@@ -266,31 +273,31 @@ def test_the_thread_survives_its_own_mistakes(engine: Engine, echo: Echo) -> Non
             raise RuntimeError("no text")
 
     echo.failure = Unprintable
-    handle = engine.submit(echo, [row(TRIGGER)])
+    handle = submit(engine, echo, [row(TRIGGER)])
     assert handle.wait(PATIENCE_S)
     with pytest.raises(TriptychError):
         handle.results()
-    assert numbers_of(engine.submit(echo, [row(1)])) == [1]
+    assert numbers_of(submit(engine, echo, [row(1)])) == [1]
 
 
-def test_a_finished_job_stays_finished(engine: Engine, echo: Echo) -> None:
-    handle = engine.submit(echo, [row(1)])
+def test_a_finished_job_stays_finished(engine: BatchingEngine, echo: Echo) -> None:
+    handle = submit(engine, echo, [row(1)])
     assert numbers_of(handle) == [1]
     handle.fail(TriptychError())
     assert numbers_of(handle) == [1]
 
 
-def test_the_watchdog_sees_how_long_one_call_runs(engine: Engine, echo: Echo) -> None:
+def test_the_watchdog_sees_how_long_one_call_runs(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
-    assert engine.busy_since is not None
+    assert engine.figures().busy_since is not None
     echo.gate.set()
     assert held.wait(PATIENCE_S)
-    wait_until(lambda: engine.busy_since is None, "still busy")
+    wait_until(lambda: engine.figures().busy_since is None, "still busy")
 
 
-def test_time_in_the_queue_and_in_calls_is_told_apart(engine: Engine, echo: Echo) -> None:
+def test_time_in_the_queue_and_in_calls_is_told_apart(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
-    waiting = engine.submit(echo, [row(2)])
+    waiting = submit(engine, echo, [row(2)])
     echo.gate.set()
     assert held.wait(PATIENCE_S) and waiting.wait(PATIENCE_S)
     assert waiting.wait_s > 0 and waiting.infer_s >= 0

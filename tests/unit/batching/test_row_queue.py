@@ -6,16 +6,17 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.batching.fakes import FakeRow, rows_of
 from workers.runtime.batching.row_queue import RowQueue
 
 lengths = st.integers(min_value=1, max_value=300)
 jobs = st.lists(st.lists(lengths, min_size=0, max_size=20), max_size=12)
 
 
-def queue_with(*rows: list[int], max_batch_tokens: int = 512, max_padding: float = 1.05) -> RowQueue[int]:
-    queue: RowQueue[int] = RowQueue(max_batch_tokens=max_batch_tokens, max_padding=max_padding)
+def queue_with(*rows: list[int], max_batch_length: int = 512, max_padding: float = 1.05) -> RowQueue[int]:
+    queue: RowQueue[int] = RowQueue(max_batch_length=max_batch_length, max_padding=max_padding)
     for job, lengths in enumerate(rows):
-        queue.add(job, lengths)
+        queue.add(job, rows_of(lengths))
     return queue
 
 
@@ -28,9 +29,9 @@ def all_batches(queue: RowQueue[int]) -> list[list[tuple[int, int]]]:
 
 @given(jobs, st.integers(1, 600), st.floats(1.0, 2.0))
 def test_every_row_comes_out_exactly_once_and_within_the_limits(
-    rows: list[list[int]], max_batch_tokens: int, max_padding: float
+    rows: list[list[int]], max_batch_length: int, max_padding: float
 ) -> None:
-    queue = queue_with(*rows, max_batch_tokens=max_batch_tokens, max_padding=max_padding)
+    queue = queue_with(*rows, max_batch_length=max_batch_length, max_padding=max_padding)
     batches = all_batches(queue)
 
     taken = Counter(row for batch in batches for row in batch)
@@ -39,7 +40,7 @@ def test_every_row_comes_out_exactly_once_and_within_the_limits(
     for batch in batches:
         weights = [rows[job][index] for job, index in batch]
         padded = len(weights) * max(weights)
-        assert len(batch) == 1 or (padded <= max_batch_tokens and padded <= max_padding * sum(weights))
+        assert len(batch) == 1 or (padded <= max_batch_length and padded <= max_padding * sum(weights))
 
 
 @given(st.lists(st.one_of(st.lists(lengths, max_size=8), st.integers(0, 9), st.none()), max_size=40))
@@ -49,7 +50,7 @@ def test_any_order_of_adding_discarding_and_taking_loses_nothing(steps: list[lis
     waiting: set[tuple[int, int]] = set()
     for job, step in enumerate(steps):
         if isinstance(step, list):
-            queue.add(job, step)
+            queue.add(job, rows_of(step))
             waiting |= {(job, index) for index in range(len(step))}
         elif isinstance(step, int):
             queue.discard(step)
@@ -63,9 +64,47 @@ def test_any_order_of_adding_discarding_and_taking_loses_nothing(steps: list[lis
     assert {row for batch in all_batches(queue) for row in batch} == waiting
 
 
+keyed_rows = st.lists(st.builds(FakeRow, lengths, st.sampled_from(["a", "b", (3, 4)])), max_size=12)
+
+
+@given(st.lists(keyed_rows, max_size=12))
+def test_rows_with_different_keys_share_no_batch(jobs: list[list[FakeRow]]) -> None:
+    """And each key has the batches that it would have without the others, as far as lengths go."""
+    queue: RowQueue[int] = RowQueue(max_batch_length=512, max_padding=1.5)
+    for job, rows in enumerate(jobs):
+        queue.add(job, rows)
+    batches = all_batches(queue)
+    assert sum(map(len, batches)) == sum(map(len, jobs)) and len(queue) == 0
+    for batch in batches:
+        rows = [jobs[job][index] for job, index in batch]
+        assert len({row.batch_key for row in rows}) == 1
+        padded = len(rows) * max(row.length for row in rows)
+        assert len(rows) == 1 or (padded <= 512 and padded <= 1.5 * sum(row.length for row in rows))
+
+
+@given(st.lists(st.one_of(keyed_rows, st.integers(0, 9)), max_size=30))
+def test_a_queue_whose_jobs_are_all_taken_or_discarded_keeps_nothing(steps: list[list[FakeRow] | int]) -> None:
+    queue: RowQueue[int] = RowQueue(max_batch_length=64, max_padding=1.5)
+    for job, step in enumerate(steps):
+        if isinstance(step, int):
+            queue.discard(step)
+        else:
+            queue.add(job, step)
+    all_batches(queue)
+    assert not queue._by_length and not queue._rows and not queue._pending and not queue._turns
+
+
+def test_jobs_take_turns_whatever_the_keys_of_their_rows() -> None:
+    """A job whose rows all have keys of their own must not hold up one that could be answered in one call."""
+    queue: RowQueue[int] = RowQueue(max_batch_length=512, max_padding=1.5)
+    queue.add(0, [FakeRow(10, key) for key in range(50)])
+    queue.add(1, [FakeRow(10, "same")] * 8)
+    assert [batch[0][0] for batch in all_batches(queue)][:3] == [0, 1, 0]
+
+
 @given(st.lists(lengths, min_size=1, max_size=60))
 def test_a_batch_is_the_oldest_row_and_those_nearest_to_it_in_length(rows: list[int]) -> None:
-    queue = queue_with(rows, max_batch_tokens=2000, max_padding=1.2)
+    queue = queue_with(rows, max_batch_length=2000, max_padding=1.2)
     batch = [index for _, index in queue.take()]
 
     assert 0 in batch
@@ -80,12 +119,12 @@ def test_a_batch_is_the_oldest_row_and_those_nearest_to_it_in_length(rows: list[
 
 
 def test_of_two_rows_the_nearer_one_goes_along() -> None:
-    queue = queue_with([100], [90], [95], max_batch_tokens=200)
+    queue = queue_with([100], [90], [95], max_batch_length=200)
     assert sorted(queue.take()) == [(0, 0), (2, 0)]
 
 
 def test_a_row_longer_than_the_budget_runs_alone() -> None:
-    queue = queue_with([5000, 5000, 3], max_batch_tokens=512)
+    queue = queue_with([5000, 5000, 3], max_batch_length=512)
     assert [len(batch) for batch in all_batches(queue)] == [1, 1, 1]
 
 
@@ -96,21 +135,21 @@ def test_a_job_of_one_row_does_not_wait_for_a_job_of_two_thousand() -> None:
 
 
 def test_jobs_take_turns() -> None:
-    queue = queue_with([100] * 40, [200] * 40, [300] * 40, max_batch_tokens=600)
+    queue = queue_with([100] * 40, [200] * 40, [300] * 40, max_batch_length=600)
     owners = [batch[0][0] for batch in all_batches(queue)]
     assert owners[:6] == [0, 1, 2, 0, 1, 2]
 
 
 def test_within_a_job_the_oldest_row_goes_first() -> None:
-    queue = queue_with([10, 100, 200, 11, 101], max_batch_tokens=220)
+    queue = queue_with([10, 100, 200, 11, 101], max_batch_length=220)
     assert [sorted(index for _, index in batch) for batch in all_batches(queue)] == [[0, 3], [1, 4], [2]]
 
 
 def test_no_row_starves_while_better_matches_keep_coming() -> None:
     queue = queue_with([300])
-    queue.add(1, [20] * 5)
+    queue.add(1, rows_of([20] * 5))
     for job in range(2, 50):
-        queue.add(job, [20] * 5)
+        queue.add(job, rows_of([20] * 5))
         if (0, 0) in queue.take():
             return
     raise AssertionError("the odd row was never taken")
@@ -137,10 +176,10 @@ def test_five_thousand_rows_cost_far_less_than_the_model_calls_they_become() -> 
     many = [3 + (index * 7919) % 254 for index in range(5000)]
     queue = queue_with()
     started = time.process_time()
-    queue.add(0, many[:2048])
-    queue.add(1, many[2048:4096])
+    queue.add(0, rows_of(many[:2048]))
+    queue.add(1, rows_of(many[2048:4096]))
     for job, length in enumerate(many[4096:], start=2):
-        queue.add(job, [length])
+        queue.add(job, rows_of([length]))
     num_batches = len(all_batches(queue))
     ms_per_batch = 1000 * (time.process_time() - started) / num_batches
     print(f"{ms_per_batch:.3f} ms a batch, {num_batches} batches")

@@ -11,7 +11,7 @@ from contracts.generation import TextDelta
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Ids
 from workers.runtime.decoding.sequences.prefill import ChunkedPrefill, EncoderPrefill, Prefill
 from workers.runtime.decoding.text.text_stream import Vocabulary
@@ -200,10 +200,10 @@ def request(token_ids: Sequence[int], num_tokens: int, **changes: object) -> Gen
     return GenerationRequest(prompt_ids=prompt(*token_ids), max_new_tokens=num_tokens, **changes)  # type: ignore[arg-type]
 
 
-def written(handle: RequestHandle) -> list[GenerationOutput]:
+def written(handle: GenerationHandle) -> list[GenerationOutput]:
     assert handle.wait(PATIENCE_S), "the ticket is never finished"
-    return handle.results()
+    return [output for outputs in handle.results() for output in outputs]
 
 
-def texts(handle: RequestHandle) -> list[str]:
+def texts(handle: GenerationHandle) -> list[str]:
     return [text.text for text in written(handle)]

@@ -10,7 +10,7 @@ from tests.support.waiting import PATIENCE_S
 from tests.unit.decoding.fakes import FakeModel, Listener, request
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 
 
 class Witness(Listener):
@@ -18,7 +18,7 @@ class Witness(Listener):
 
     def __init__(self) -> None:
         super().__init__()
-        self.handle: RequestHandle | None = None
+        self.handle: GenerationHandle | None = None
         self.was_finished: list[bool] = []
 
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.errors import OutOfMemory, TriptychError
+from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -53,6 +54,12 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 # -- what is answered -------------------------------------------------------------------------------------------------
+
+
+def generation(engine: DecodingEngine) -> GenerationFigures:
+    figures = engine.figures().generation
+    assert figures is not None
+    return figures
 
 
 def test_a_text_is_written_token_by_token(engine: DecodingEngine, model: FakeModel) -> None:
@@ -217,11 +224,11 @@ def test_a_cancelled_ticket_leaves_whether_it_waits_or_runs(listener: Listener) 
     running = engine.submit(model, [request([1], 4000)], make_attempt())
     waiting = engine.submit(model, [request([2], 4000)], make_attempt())
     wait_until(lambda: model.cache.calls, "the first runs")
-    engine.cancel(model, waiting)
-    engine.cancel(model, running)
+    engine.cancel(waiting)
+    engine.cancel(running)
     assert texts(engine.submit(model, [request([3], 5)], make_attempt())) == [text_of(answer([3], 5))]
     assert not running.finished and not waiting.finished
-    figures = engine.generation()
+    figures = generation(engine)
     assert (figures.rows_running, figures.rows_waiting, figures.cache_tokens) == (0, 0, 0)
 
 
@@ -282,24 +289,24 @@ def test_memory_that_runs_out_is_told_as_such(
 
 
 def test_tokens_times_and_room_are_counted(engine: DecodingEngine, model: FakeModel) -> None:
-    engine.know(model)
-    assert engine.generation().cache_max_tokens == model.cache.capacity_tokens
+    engine.register(model)
+    assert generation(engine).cache_max_tokens == model.cache.capacity_tokens
     handle = engine.submit(model, [request([1, 2, 3], 5)], make_attempt())
     written(handle)
-    wait_until(lambda: not engine.generation().rows_running, "its row leaves")
-    figures = engine.generation()
+    wait_until(lambda: not generation(engine).rows_running, "its row leaves")
+    figures = generation(engine)
     assert (figures.tokens_in, figures.tokens_out) == (3, 5)
     assert (sum(figures.first_token.counts), sum(figures.token_gap.counts)) == (1, 4)
     assert 0 < figures.token_gap.sum_s < PATIENCE_S
-    assert (engine.stats.num_batches, engine.stats.num_rows, engine.stats.real_tokens) == (5, 5, 7)
+    assert (engine.figures().num_batches, engine.figures().num_rows, engine.figures().real_length) == (5, 5, 7)
     assert 0 < handle.wait_s <= handle.first_token_s and handle.infer_s > 0
-    assert engine.busy_since is None
+    assert engine.figures().busy_since is None
 
 
 def test_a_call_that_runs_can_be_watched(engine: DecodingEngine, model: FakeModel) -> None:
     model.cache.gate.clear()
     handle = engine.submit(model, [request([1], 1)], make_attempt())
-    wait_until(lambda: engine.busy_since is not None, "the watchdog sees no model call")
+    wait_until(lambda: engine.figures().busy_since is not None, "the watchdog sees no model call")
     model.cache.gate.set()
     written(handle)
 
@@ -307,7 +314,7 @@ def test_a_call_that_runs_can_be_watched(engine: DecodingEngine, model: FakeMode
 def test_a_model_that_nobody_uses_is_let_go(engine: DecodingEngine) -> None:
     model = FakeModel()
     gone = weakref.ref(model)
-    engine.know(model)
+    engine.register(model)
     written(engine.submit(model, [request([1], 3)], make_attempt()))
     del model
 
@@ -316,7 +323,7 @@ def test_a_model_that_nobody_uses_is_let_go(engine: DecodingEngine) -> None:
         return gone() is None
 
     wait_until(collected, "the engine holds a model that nobody uses")
-    assert engine.generation().cache_max_tokens == 0
+    assert generation(engine).cache_max_tokens == 0
 
 
 def test_the_thread_of_the_engine_ends_with_the_process() -> None:

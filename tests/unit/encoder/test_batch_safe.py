@@ -17,7 +17,7 @@ from tests.support.attempts import make_attempt
 from tests.support.onnx_bytes import FLOAT, INT64, float_tensor, model, node, value_info
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from workers.encoder.tasks import ENCODER
-from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.models.loading import Loader
 from workers.runtime.settings import WorkerSettings
 
@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, parent: Path, *, batch_safe: bool) -> None:
         write_package(parent / "quantised", graph=dynamic_int8_graph(), normalize=False, batch_safe=batch_safe)
-        self.engine = Engine()
+        self.engine = BatchingEngine()
         settings = WorkerSettings(StoreSettings(), models_dir=(parent,))
         self.models = Loader(ENCODER, settings, self.engine).load_all()
 
@@ -52,7 +52,7 @@ class Worker:
         attempt = make_attempt(json.dumps({"inputs": inputs}).encode(), model="quantised")
         model = self.models.get("quantised")
         assert model is not None
-        return np.array(json.loads(model.answer(attempt.claim, attempt).output))
+        return np.array(json.loads(model.answer(attempt).output))
 
     def isolated(self) -> Any:
         return np.stack([self.ask(text) for text in TEXTS])
@@ -76,4 +76,4 @@ def test_its_rows_run_one_by_one(tmp_path: Path, one_job: bool) -> None:
         with ThreadPoolExecutor(len(texts)) as pool:
             together = np.stack(list(pool.map(worker.ask, texts)))
     np.testing.assert_array_equal(together[: len(TEXTS)], isolated)
-    assert worker.engine.stats.num_batches == worker.engine.stats.num_rows == len(TEXTS) + len(texts)
+    assert worker.engine.figures().num_batches == worker.engine.figures().num_rows == len(TEXTS) + len(texts)

@@ -14,14 +14,15 @@ from contracts.settings import StoreSettings
 from tests.support.attempts import make_attempt
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from workers.encoder.tasks import ENCODER
-from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.models.loading import Loader
 from workers.runtime.models.reload import Watcher
-from workers.runtime.models.served import Models, ServedModel
+from workers.runtime.models.served import ServedModel
+from workers.runtime.models.versions import Models
 from workers.runtime.settings import WorkerSettings
 
 NAME = "tiny"
-Load = Callable[[ModelPackage, WorkerSettings, Engine], ServedModel]
+Load = Callable[[ModelPackage, WorkerSettings, BatchingEngine], ServedModel]
 
 
 class Bench:
@@ -33,13 +34,13 @@ class Bench:
         write_package(self.folder, graph=vectors_graph(1), normalize=False, revision="1")
         self.load: Load = ENCODER.load
         settings = WorkerSettings(StoreSettings(), models_dir=(parent,), models=models)
-        loader = Loader(replace(ENCODER, load=self._load), settings, Engine())
+        loader = Loader(replace(ENCODER, load=self._load), settings, BatchingEngine())
         self.num_loads = self.num_swaps = 0
         self.models: Models = loader.load_all()
         self.num_loads = 0
         self.watcher = Watcher(self.models, loader, period_s=period_s, swapped=self._swapped)
 
-    def _load(self, package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedModel:
+    def _load(self, package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
         self.num_loads += 1
         return self.load(package, settings, engine)
 
@@ -56,7 +57,7 @@ class Bench:
     @property
     def revision(self) -> str:
         """Its revision."""
-        return self.served.card().revision
+        return self.served.card.revision
 
     def put(self, revision: str, **changes: Any) -> None:
         """Put a version in place as an export does."""
@@ -72,7 +73,7 @@ class Bench:
 def ask(model: ServedModel, text: str = "w1") -> Answer:
     """Run one job on a model."""
     attempt = make_attempt(json.dumps({"inputs": text}).encode(), model=NAME)
-    return model.answer(attempt.claim, attempt)
+    return model.answer(attempt)
 
 
 def assert_answers_as(answer: Answer, revision: str) -> None:

@@ -13,10 +13,10 @@ from contracts.model_package.tasks import Embed, EmbedTask
 from contracts.settings import StoreSettings
 from tests.support.tiny_package import graph_of, write_package
 from workers.encoder.tasks import ENCODER
-from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.inference.budget import ONE_ROW, cache_rows, token_budget
 from workers.runtime.models.loading import Loader, NothingToServe
-from workers.runtime.models.served import Models
+from workers.runtime.models.versions import Models
 from workers.runtime.settings import WorkerSettings
 
 FOREIGN: dict[str, dict[str, Any]] = {
@@ -28,7 +28,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
 
 def load(folder: Path, *names: str, **settings: Any) -> Models:
     about = WorkerSettings(StoreSettings(), models_dir=(folder,), models=names, **settings)
-    return Loader(ENCODER, about, Engine()).load_all()
+    return Loader(ENCODER, about, BatchingEngine()).load_all()
 
 
 def write(folder: Path, **changes: Any) -> Path:

@@ -10,16 +10,17 @@ from contracts.errors import TriptychError
 from contracts.model_package.package import PackageError, load_package
 from contracts.settings import StoreSettings
 from tests.support import tiny_package
+from tests.support.attempts import make_attempt
 from tests.support.onnx_bytes import FLOAT, INT64, attribute, external_tensor, float_tensor, node, value_info
 from tests.support.onnx_bytes import model as model_of_nodes
 from tests.support.tiny_package import WORDS, graph_of, token_vectors, write_package
 from tests.support.waiting import PATIENCE_S
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER
-from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.inference.session import DeviceError, Session
 from workers.runtime.models.loading import Loader, NothingToServe
-from workers.runtime.models.served import Models
+from workers.runtime.models.versions import Models
 from workers.runtime.settings import WorkerSettings
 
 SIZE = 8
@@ -31,7 +32,7 @@ def settings(*folders: Path, models: tuple[str, ...] = (), device: str = "cpu") 
 
 
 def load_models(settings: WorkerSettings) -> Models:
-    return Loader(ENCODER, settings, Engine()).load_all()
+    return Loader(ENCODER, settings, BatchingEngine()).load_all()
 
 
 def loaded(folder: Path) -> EncoderModel:
@@ -180,8 +181,8 @@ def test_an_answer_that_is_not_a_number_fails_its_job_only(tmp_path: Path) -> No
     table[WORDS.index("w1")] = np.nan
     graph = graph_of("embed", SIZE, float_tensor("table", table))
     model = EncoderModel(load_package(write_package(tmp_path / "nan", graph=graph)), settings(tmp_path))
-    engine = Engine()
-    bad, good = (engine.submit(model, model.tokenizer.rows([text], "error")) for text in ("w1", "w2"))
+    engine = BatchingEngine()
+    bad, good = (engine.submit(model, model.tokenizer.rows([text], "error"), make_attempt()) for text in ("w1", "w2"))
     assert bad.wait(PATIENCE_S) and good.wait(PATIENCE_S)
     assert np.isfinite(good.results()[0]).all()
     with pytest.raises(TriptychError):

@@ -51,7 +51,7 @@ def test_a_new_version_is_taken_and_announced(bench: Bench, told: pytest.LogCapt
 def test_limits_and_dimensions_may_change_with_the_version(bench: Bench) -> None:
     bench.put("2", graph=vectors_graph(2, size=4), size=4, max_tokens=10)
     bench.looks(1)
-    card = bench.served.card()
+    card = bench.served.card
     assert (card.dimensions, card.max_tokens) == (4, 10)
 
 

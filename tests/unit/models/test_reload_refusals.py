@@ -12,7 +12,7 @@ from tests.support.tiny_package import tokenizer_json, vectors_graph, write_pack
 from tests.support.waiting import wait_until
 from tests.unit.models.fakes import Bench, ask, assert_answers_as
 from workers.encoder.tasks import ENCODER
-from workers.runtime.batching.engine import Engine
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.models.served import ServedModel
 from workers.runtime.settings import WorkerSettings
 
@@ -105,7 +105,7 @@ def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(
 ) -> None:
     """What was hashed and what was loaded may then be different files."""
 
-    def load(package: ModelPackage, settings: WorkerSettings, engine: Engine) -> ServedModel:
+    def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
         if bench.num_loads == 1:
             (package.path / "tokenizer.json").write_text(tokenizer_json())
         return ENCODER.load(package, settings, engine)

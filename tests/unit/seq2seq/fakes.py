@@ -17,9 +17,9 @@ from tests.support.attempts import make_attempt
 from tests.unit.decoding.fakes import Listener
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.decoding.served import serve
 from workers.seq2seq.model import Seq2SeqModel
-from workers.seq2seq.tasks import PIPELINES
+from workers.seq2seq.tasks import HANDLERS
 
 PAD, EOS, UNKNOWN, EN, FR, DE = range(6)
 SPECIALS = ["<pad>", "</s>", "<unk>", "__en__", "__fr__", "__de__"]
@@ -149,9 +149,8 @@ class JobRunner:
 
     def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
         """Run one job; return its output as decoded JSON."""
-        self.attempt = make_attempt()
-        request = msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream})
-        answer = PIPELINES[model.task](model, "job", request, DecodingWork(self.engine, self.attempt))
+        self.attempt = make_attempt(msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream}))
+        answer = serve(model, model.card(), HANDLERS[model.task], self.engine).answer(self.attempt)
         self.usage = msgspec.json.decode(answer.usage, type=Usage)
         return msgspec.json.decode(answer.output)
 

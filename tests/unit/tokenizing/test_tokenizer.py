@@ -53,7 +53,7 @@ def test_one_text_is_cut_as_the_library_cuts_it(file: Path, text: str, max_token
     (row,) = Tokenizer(file, max(max_tokens, 5)).rows([text], direction)
     assert (row.token_ids.tolist(), row.type_ids.tolist()) == library_answer(file, text, max(max_tokens, 5), direction)
     assert row.tokens_in == len(text.split()) + 2
-    assert row.num_tokens == min(row.tokens_in, max(max_tokens, 5))
+    assert row.length == min(row.tokens_in, max(max_tokens, 5))
 
 
 @given(texts, texts, st.integers(5, 85), directions)
@@ -65,14 +65,14 @@ def test_a_pair_is_cut_as_the_library_cuts_it(
         file, (first, second), max_tokens, direction
     )
     assert row.tokens_in == len(first.split()) + len(second.split()) + 3
-    assert row.num_tokens == min(row.tokens_in, max_tokens), "no room is wasted"
+    assert row.length == min(row.tokens_in, max_tokens), "no room is wasted"
 
 
 @pytest.mark.parametrize(("direction", "kept"), [("right", ids(0, 1, 2)), ("left", ids(3, 4, 5))])
 def test_the_named_end_is_cut_and_counted(file: Path, direction: Literal["left", "right"], kept: list[int]) -> None:
     (row,) = Tokenizer(file, 5).rows([words(6)], direction)
     assert row.token_ids.tolist() == kept
-    assert (row.tokens_in, row.num_tokens) == (8, 5)
+    assert (row.tokens_in, row.length) == (8, 5)
 
 
 def test_by_default_a_long_input_is_refused_by_its_place(file: Path) -> None:

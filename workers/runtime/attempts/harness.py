@@ -10,43 +10,24 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import redis
 
 from contracts.errors import OutOfMemory, TriptychError, UnknownModel
-from contracts.jobs import JOB_ID, Answer, Claim
+from contracts.jobs import JOB_ID, Claim
 from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
+from workers.runtime.models.versions import Models
 
 logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.5
 MAX_IN_A_ROW = 32
 
 
-class Model(Protocol):
-    """A served model: what it is called, what it does, and how it answers one attempt."""
-
-    name: str
-    task: str
-
-    def answer(self, claim: Claim, attempt: Attempt) -> Answer:
-        """Run the job and return its answer, or raise what is wrong with it."""
-        ...
-
-
-class Lookup(Protocol):
-    """Where the harness finds the model of a job."""
-
-    def get(self, name: str, /) -> Model | None:
-        """Return the version that new jobs of a model run on, or None for a model that is not served."""
-        ...
-
-
 class Harness:
     """Runs jobs on behalf of Celery's threads, and knows which ones this worker holds."""
 
-    def __init__(self, store: AttemptStore, worker_id: str, models: Lookup) -> None:
+    def __init__(self, store: AttemptStore, worker_id: str, models: Models) -> None:
         self._store = store
         self._worker_id = worker_id
         self._models = models
@@ -163,9 +144,9 @@ class Harness:
         claim = attempt.claim
         try:
             model = self._models.get(claim.model)  # held to the end, whatever version comes meanwhile
-            if model is None or model.task != claim.task:
+            if model is None or model.card.task != claim.task:
                 raise UnknownModel(f"This worker does not serve model {claim.model} for {claim.task}.", param="model")
-            answer = model.answer(claim, attempt)
+            answer = model.answer(attempt)
         except AttemptStopped:
             return lambda: self._store.confirm_cancel(claim)
         except TriptychError as error:
@@ -179,7 +160,7 @@ class Harness:
             return lambda: self._store.succeed(claim, answer)
         return lambda: self._store.fail(claim, failure)
 
-    def _record_progress(self, claim: Claim, num_done: int, num_parts: int | None) -> None:
+    def _record_progress(self, claim: Claim, num_done: int, num_parts: int) -> None:
         try:
             self._store.progress(claim, num_done, num_parts)
         except redis.RedisError:  # progress is not worth failing a job for

@@ -1,127 +1,84 @@
 """The batching engine: one inference thread that turns the waiting rows of many jobs into model calls.
 
-Celery threads hand in a job's rows and wait for its ticket. While one model call runs, others gather, so batches form
-by themselves under load and a lone job never waits for company. Steps 5 and 6 on the path of a job.
+Celery's threads submit the rows of a job and wait on its handle. While one model call runs, more rows arrive, so
+batches form by themselves under load, and a job that is alone never waits for others. Steps 5 and 6 on the path of a
+job.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from contracts.errors import TriptychError
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
-from workers.runtime.batching.row_queue import RowQueue
+from workers.runtime.batching.row_queue import Row, RowQueue
+from workers.runtime.engine.figures import CallCounter, EngineFigures
+from workers.runtime.engine.handle import RequestHandle
 from workers.runtime.inference.session import Array
-from workers.runtime.inference.stats import Stats
-from workers.runtime.tokenizing.tokenizer import Row
 
 logger = logging.getLogger(__name__)
+ModelRow = TypeVar("ModelRow", bound=Row)
+Row_contra = TypeVar("Row_contra", bound=Row, contravariant=True)
 
 
-class BatchModel(Protocol):
-    """A model that can run a batch."""
+class BatchModel(Protocol[Row_contra]):
+    """A model that answers a batch of rows in one call. Compared and hashed by identity."""
 
     name: str
-    max_batch_tokens: int
+    max_batch_length: int
+    """Most rows x longest row of one call. A single row may be longer."""
     max_padding: float
+    """Most padded length of a batch, as a multiple of the sum of its rows' lengths."""
 
-    def run(self, rows: Sequence[Row]) -> Sequence[Array]:
-        """Run one model call; return one array for each row, in order."""
+    def run(self, rows: Sequence[Row_contra]) -> Sequence[Array]:
+        """Run one model call; return one array for each row, in order. Only the inference thread calls this."""
         ...
 
 
-class RequestHandle:
-    """One job's rows on their way through the engine. Compared and hashed by identity."""
-
-    def __init__(self, model: BatchModel, rows: Sequence[Row], *, isolated: bool) -> None:
-        self.model = model
-        self.rows = rows
-        self.isolated = isolated
-        self.num_done = 0
-        self.wait_s = 0.0
-        self.infer_s = 0.0
-        self._results: list[Array | None] = [None] * len(rows)
-        self._error: TriptychError | None = None
-        self._finished = threading.Event()
-        self._created = time.perf_counter()
-        if not rows:
-            self._finished.set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until all rows are done or the ticket failed; return whether that is so."""
-        return self._finished.wait(timeout_s)
-
-    def results(self) -> list[Array]:
-        """Return one array for each row.
-
-        Raises:
-            TriptychError: the model call failed.
-            RuntimeError: the ticket is not finished.
-        """
-        if self._error is not None:
-            raise self._error
-        results = [result for result in self._results if result is not None]
-        if len(results) != len(self.rows):
-            raise RuntimeError(f"{len(results)} of {len(self.rows)} rows have a result")
-        return results
-
-    def started(self) -> None:
-        """Note that a model call with rows of this ticket begins."""
-        self.wait_s = self.wait_s or time.perf_counter() - self._created
-
-    def settle(self, index: int, result: Array) -> None:
-        """Store the result of one row."""
-        self._results[index] = result
-        self.num_done += 1
-        if self.num_done == len(self.rows):
-            self._finished.set()
-
-    def fail(self, error: TriptychError) -> None:
-        """End the ticket without its results, unless it has them all."""
-        if not self._finished.is_set():
-            self._error = error
-            self._finished.set()
+BatchHandle = RequestHandle[BatchModel[Any], Row, Array]
+Batch = list[tuple[BatchHandle, int]]
+"""Rows by their handle and their index in it. All are of one model, and share a batch key."""
+QueueKey = tuple[BatchModel[Any], BatchHandle | None]
 
 
-Batch = list[tuple[RequestHandle, int]]
-
-
-class Engine:
+class BatchingEngine:
     """Owns the inference thread. All public methods can be called from any thread."""
 
     def __init__(self) -> None:
-        self.stats = Stats()
-        self.busy_since: float | None = None
-        """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
+        self._calls = CallCounter()
         self._changed = threading.Condition()
-        # By the model itself and not by its name: rows of two versions never share a call.
-        self._queues: dict[tuple[BatchModel, RequestHandle | None], RowQueue[RequestHandle]] = {}
+        # By the model itself and not by its name: rows of two versions must never share a call.
+        self._queues: dict[QueueKey, RowQueue[BatchHandle]] = {}
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
         self._thread.start()
 
-    def generation(self) -> None:
-        """Return that no texts are written here."""
-
-    def submit(self, model: BatchModel, rows: Sequence[Row], *, isolated: bool = False) -> RequestHandle:
-        """Queue the rows of one job. ``isolated``: no other job's rows share its model calls."""
-        handle = RequestHandle(model, rows, isolated=isolated)
+    def submit(self, model: BatchModel[ModelRow], rows: Sequence[ModelRow], attempt: Attempt) -> BatchHandle:
+        """Queue the rows of one job. If ``attempt.isolated``, no other job's rows share its model calls."""
+        handle = BatchHandle(model, rows, attempt)
         with self._changed:
             queue = self._queues.get(_key(handle))
             if queue is None:
-                queue = RowQueue(max_batch_tokens=model.max_batch_tokens, max_padding=model.max_padding)
+                queue = RowQueue(max_batch_length=model.max_batch_length, max_padding=model.max_padding)
                 self._queues[_key(handle)] = queue
-            queue.add(handle, [row.num_tokens for row in rows])
+            queue.add(handle, rows)
             self._changed.notify()
         return handle
 
-    def cancel(self, handle: RequestHandle) -> None:
-        """Drop the rows of a ticket that have not run yet; one that runs now is run to its end and thrown away."""
+    def cancel(self, handle: BatchHandle) -> None:
+        """Drop the rows of a request that have not run yet. A row that runs now is finished and thrown away."""
+        if handle.finished:
+            return
         with self._changed:
             queue = self._queues.get(_key(handle))
             if queue is not None:
                 queue.discard(handle)
+
+    def figures(self) -> EngineFigures:
+        """Return how many batches and rows have run so far."""
+        return self._calls.figures()
 
     def _loop(self) -> None:
         while True:
@@ -129,32 +86,32 @@ class Engine:
             try:
                 batch = self._next_batch()
                 self._run(batch)
-            except BaseException:  # without this thread the worker would be alive and useless
-                logger.exception("the engine stumbled")
+            except BaseException:  # without this thread, the worker would take jobs and never answer them
+                logger.exception("the batching engine failed outside of a model call")
                 for handle, _ in batch:
                     handle.fail(TriptychError())
 
     def _next_batch(self) -> Batch:
         """Wait for rows and return the next batch."""
         with self._changed:
-            while not (batch := self._take()):
+            while not (batch := self._take_batch()):
                 self._changed.wait()
             return batch
 
-    def _take(self) -> Batch:
-        """Return the next batch, or an empty one; models take turns, and so does each job that must be alone."""
+    def _take_batch(self) -> Batch:
+        """Return the next batch, or an empty one; models take turns, and so does each isolated job."""
         for key in list(self._queues):
-            queue = self._queues[key]
+            queue = self._queues.pop(key)
             batch = queue.take()
-            del self._queues[key]
+            # A queue that is empty must go: its key holds a model, which may be an old version that nobody uses.
             if len(queue):
-                self._queues[key] = queue  # the back of the line
+                self._queues[key] = queue  # at the end of the line
             if batch:
                 return batch
         return []
 
     def _run(self, batch: Batch) -> None:
-        """Run a batch; if that fails, run each job's rows by themselves, so that only the culprit fails."""
+        """Run a batch; if that fails, run each job's rows by themselves, so that only the job at fault fails."""
         try:
             self._infer(batch)
         except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
@@ -168,29 +125,21 @@ class Engine:
                 self._run([(owner, index) for owner, index in batch if owner is handle])
 
     def _infer(self, batch: Batch) -> None:
-        rows = [handle.rows[index] for handle, index in batch]
-        started = time.perf_counter()
+        rows = [handle.items[index] for handle, index in batch]
         handles = {handle for handle, _ in batch}
         for handle in handles:
-            handle.started()
-        results = self._call(batch[0][0].model, rows)
+            handle.mark_scheduled()
+        started = time.perf_counter()
+        with self._calls.running([row.length for row in rows]):
+            results = batch[0][0].model.run(rows)
+            if len(results) != len(rows):
+                raise RuntimeError(f"the model returned {len(results)} results for {len(rows)} rows")
         elapsed_s = time.perf_counter() - started
-        self.stats.count([row.num_tokens for row in rows])
         for handle in handles:
             handle.infer_s += elapsed_s
         for (handle, index), result in zip(batch, results, strict=True):
-            handle.settle(index, result)
-
-    def _call(self, model: BatchModel, rows: Sequence[Row]) -> Sequence[Array]:
-        self.busy_since = time.monotonic()
-        try:
-            results = model.run(rows)
-        finally:
-            self.busy_since = None
-        if len(results) != len(rows):
-            raise RuntimeError(f"the model answered {len(results)} of {len(rows)} rows")
-        return results
+            handle.set_result(index, result)
 
 
-def _key(handle: RequestHandle) -> tuple[BatchModel, RequestHandle | None]:
-    return handle.model, handle if handle.isolated else None
+def _key(handle: BatchHandle) -> QueueKey:
+    return handle.model, handle if handle.attempt.isolated else None

@@ -1,88 +1,126 @@
 """Which waiting rows go into the next model call. Pure bookkeeping: no threads, no arrays.
 
-On CPU, padding is the enemy: a batch costs rows x longest row. So a batch is one row and those nearest to it in
-length, while the padded tokens stay within a budget and within a few percent of the real ones. The first row comes
-from each job in turn, oldest row first: no row starves, and a short job does not wait for a long one to end.
+On CPU, padding is what costs: a batch takes as long as rows x longest row. So a batch is one row and those nearest to
+it in length, while the padded length stays within a budget and within a few percent of the real one. The first row
+comes from each job in turn, oldest row first: no row starves, and a short job does not wait for a long one to end.
 """
 
 import bisect
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-Job = TypeVar("Job")
+Job = TypeVar("Job", bound=Hashable)
+
+
+class Row(Protocol):
+    """One input of a model, ready for a model call: the tokens of a text, an image, the frames of a recording."""
+
+    @property
+    def length(self) -> int:
+        """Size along the axis on which rows of a batch are padded, in tokens, frames or whatever it counts."""
+        ...
+
+    @property
+    def batch_key(self) -> Hashable:
+        """Rows may share a model call if their keys are equal, such as the shape of an image that can't be padded."""
+        ...
+
+
+class _Waiting(NamedTuple, Generic[Job]):
+    job: Job
+    row_index: int
+    length: int
+    batch_key: Hashable
+
+
+ByLength = list[tuple[int, int]]
+"""(length, number) of waiting rows that may share a batch, sorted."""
 
 
 class RowQueue(Generic[Job]):
-    """Rows of several jobs, found by turn and by length."""
+    """Rows of several jobs, found by turn and by length.
 
-    def __init__(self, *, max_batch_tokens: int, max_padding: float) -> None:
-        self._max_batch_tokens = max_batch_tokens
+    Args:
+        max_batch_length: most rows x longest row of a batch; a single row may be longer.
+        max_padding: most padded length of a batch, as a multiple of the sum of its rows' lengths.
+    """
+
+    def __init__(self, *, max_batch_length: int, max_padding: float) -> None:
+        self._max_batch_length = max_batch_length
         self._max_padding = max_padding
-        self._by_length: list[tuple[int, int]] = []
-        self._rows: dict[int, tuple[Job, int, int]] = {}
+        self._rows: dict[int, _Waiting[Job]] = {}
+        """Waiting rows by a number that grows with each row, so that lower numbers are older."""
+        self._by_length: dict[Hashable, ByLength] = {}
+        """By batch key."""
         self._turns: deque[Job] = deque()
         self._pending: dict[Job, deque[int]] = {}
-        self._next = 0
+        self._next_number = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, job: Job, lengths: list[int]) -> None:
-        """Queue rows of a job, which are known from now on by the job and their index; once a job."""
-        keys = deque(range(self._next, self._next + len(lengths)))
-        self._next += len(lengths)
-        self._pending[job] = keys
+    def add(self, job: Job, rows: Sequence[Row]) -> None:
+        """Queue the rows of a job, which are known from now on by the job and their index. Once for each job."""
+        numbers = deque(range(self._next_number, self._next_number + len(rows)))
+        self._next_number += len(rows)
+        self._pending[job] = numbers
         self._turns.append(job)
-        for index, (key, length) in enumerate(zip(keys, lengths, strict=True)):
-            self._rows[key] = (job, index, length)
-            bisect.insort(self._by_length, (length, key))
+        for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
+            waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key)
+            bisect.insort(self._by_length.setdefault(waiting.batch_key, []), (waiting.length, number))
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
-        gone = {key for key in self._pending.pop(job, ()) if self._rows.pop(key, None)}
-        if gone:
-            self._by_length = [entry for entry in self._by_length if entry[1] not in gone]
+        gone = {number: self._rows.pop(number) for number in self._pending.pop(job, ()) if number in self._rows}
+        for batch_key in {waiting.batch_key for waiting in gone.values()}:
+            self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
         if job in self._turns:
             self._turns.remove(job)
 
     def take(self) -> list[tuple[Job, int]]:
         """Remove and return the rows of the next batch as (job, index); empty when nothing waits."""
-        first = self._next_turn()
-        if first is None:
+        number = self._next_turn()
+        if number is None:
             return []
-        low, high = self._span(first)
-        keys = [key for _, key in self._by_length[low:high]]
-        del self._by_length[low:high]
-        return [self._rows.pop(key)[:2] for key in keys]
+        batch_key = self._rows[number].batch_key
+        by_length = self._by_length[batch_key]
+        low, high = self._span(by_length, bisect.bisect_left(by_length, (self._rows[number].length, number)))
+        taken = by_length[low:high]
+        del by_length[low:high]
+        self._keep(batch_key, by_length)
+        return [self._rows.pop(number)[:2] for _, number in taken]
 
-    def _place(self, key: int) -> int:
-        return bisect.bisect_left(self._by_length, (self._rows[key][2], key))
+    def _keep(self, batch_key: Hashable, by_length: ByLength) -> None:
+        if by_length:
+            self._by_length[batch_key] = by_length
+        else:
+            del self._by_length[batch_key]
 
     def _next_turn(self) -> int | None:
-        """Return the place in ``_by_length`` of the oldest row of the job whose turn it is."""
+        """Return the number of the oldest row of the job whose turn it is."""
         while self._turns:
             job = self._turns.popleft()
             pending = self._pending[job]
-            # Rows that went along in another job's turn are gone already.
+            # Rows that joined a batch in another job's turn are gone already.
             while pending and pending[0] not in self._rows:
                 pending.popleft()
             if pending:
                 self._turns.append(job)
-                return self._place(pending[0])
+                return pending[0]
             del self._pending[job]
         return None
 
-    def _span(self, first: int) -> tuple[int, int]:
-        """Return the slice of ``_by_length`` around ``first`` that makes the batch: nearest lengths first."""
-        length_at = self._by_length
+    def _span(self, by_length: ByLength, first: int) -> tuple[int, int]:
+        """Return the slice of ``by_length`` around the index ``first`` that makes the batch: nearest lengths first."""
         low, high = first, first + 1
-        origin = real = longest = length_at[first][0]
-        down_to, up_to = 0, len(length_at)  # a side is closed once its next row does not fit: those behind fit less
+        origin = real = longest = by_length[first][0]
+        down_to, up_to = 0, len(by_length)  # a side is closed once its next row does not fit: those behind fit less
         while low > down_to or high < up_to:
-            down = low > down_to and (high >= up_to or origin - length_at[low - 1][0] <= length_at[high][0] - origin)
-            length = length_at[low - 1 if down else high][0]
+            down = low > down_to and (high >= up_to or origin - by_length[low - 1][0] <= by_length[high][0] - origin)
+            length = by_length[low - 1 if down else high][0]
             padded = (high - low + 1) * max(longest, length)
-            if padded <= self._max_batch_tokens and padded <= self._max_padding * (real + length):
+            if padded <= self._max_batch_length and padded <= self._max_padding * (real + length):
                 real, longest = real + length, max(longest, length)
                 low, high = (low - 1, high) if down else (low, high + 1)
             elif down:

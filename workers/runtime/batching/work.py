@@ -1,72 +1,22 @@
-"""What a task sees of the job it works on: tokenize, infer, and the count of what was read."""
+"""What a task on the batching engine sees of its attempt: model calls on rows, and how long they took."""
 
-import time
 from collections.abc import Sequence
-from typing import Protocol
+from functools import partial
 
-import msgspec
-
-from contracts.jobs import Timings, Usage
-from contracts.tasks import TextPair
-from workers.runtime.attempts.attempt import Attempt, await_handle, milliseconds
-from workers.runtime.batching.engine import BatchModel, Engine, RequestHandle
+from workers.runtime.batching.engine import BatchingEngine, BatchModel, ModelRow
+from workers.runtime.engine.work import Work
 from workers.runtime.inference.session import Array
-from workers.runtime.tokenizing.tokenizer import Row, Tokenizer, Truncate
 
 
-class TokenModel(BatchModel, Protocol):
-    """A model with the tokenizer of its package."""
+class BatchWork(Work[BatchingEngine]):
+    """One attempt at one job whose inputs are rows."""
 
-    tokenizer: Tokenizer
-
-
-class Work:
-    """One attempt at one job: runs its inputs through the engine and keeps its usage and timings."""
-
-    def __init__(self, engine: Engine, attempt: Attempt) -> None:
-        self._engine = engine
-        self._attempt = attempt
-        self._started = time.perf_counter()
-        self._tokenized = self._inferred = self._started
-        self._rows: list[Row] = []
-        self._handle: RequestHandle | None = None
-
-    def infer(self, model: TokenModel, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Array]:
-        """Return the model's array for each input, in order.
+    def infer(self, model: BatchModel[ModelRow], rows: Sequence[ModelRow]) -> list[Array]:
+        """Run rows in batches with those of other jobs; return the array of each row, in order.
 
         Raises:
-            InputTooLong: see ``Tokenizer.rows``.
-            ExecutionTimeout: the job took longer than its ``timeout_s``.
-            AttemptStopped: the job is no longer this worker's.
-            TriptychError: the model call failed.
+            ExecutionTimeout: the attempt has taken longer than its ``timeout_s``.
+            AttemptStopped: the job no longer belongs to this attempt.
+            TriptychError: a model call failed.
         """
-        self._rows = model.tokenizer.rows(inputs, truncate)
-        self._tokenized = time.perf_counter()
-        self._handle = self._engine.submit(model, self._rows, isolated=self._attempt.isolated)
-        try:
-            await_handle(self._handle, self._attempt, self._started)
-        finally:
-            self._engine.cancel(self._handle)
-        self._inferred = time.perf_counter()
-        return self._handle.results()
-
-    def usage(self) -> bytes:
-        """Return the JSON of ``Usage``."""
-        used = Usage(
-            items=len(self._rows),
-            tokens_in=sum(row.tokens_in for row in self._rows),
-            tokens_used=sum(row.num_tokens for row in self._rows),
-            truncated_items=sum(row.num_tokens < row.tokens_in for row in self._rows),
-        )
-        return msgspec.json.encode(used)
-
-    def timings(self) -> bytes:
-        """Return the JSON of ``Timings`` up to now."""
-        handle = self._handle
-        timings = Timings(
-            tokenize_ms=milliseconds(self._tokenized - self._started),
-            batch_wait_ms=milliseconds(handle.wait_s) if handle else 0.0,
-            infer_ms=milliseconds(handle.infer_s) if handle else 0.0,
-            post_ms=milliseconds(time.perf_counter() - self._inferred),
-        )
-        return msgspec.json.encode(timings)
+        return self._run(partial(self._engine.submit, model, rows, self.attempt))

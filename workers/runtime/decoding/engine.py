@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol
 from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.decoding.handle import RequestHandle, StreamTransform
+from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.scheduling.scheduler import Deltas, Scheduler
-from workers.runtime.inference.stats import Stats
+from workers.runtime.engine.figures import EngineFigures
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,8 @@ class TokenSink(Protocol):
         ...
 
 
-class _Request(NamedTuple):
-    model: DecodingModel
-    handle: RequestHandle
+class _Message(NamedTuple):
+    handle: GenerationHandle
     cancel: bool
 
 
@@ -51,22 +50,12 @@ class DecodingEngine:
         self._metrics = DecodingMetrics()
         self._schedulers: dict[DecodingModel, Scheduler] = {}
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
-        self._inbox: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
-    @property
-    def stats(self) -> Stats:
-        """Model calls, with the new tokens of their rows."""
-        return self._metrics.calls
-
-    @property
-    def busy_since(self) -> float | None:
-        """``time.monotonic()`` at the start of the model call that runs now; a watchdog reads it."""
-        return self._metrics.busy_since
-
-    def know(self, model: DecodingModel) -> None:
-        """Count a model's cache among the figures, as long as the model lives."""
+    def register(self, model: DecodingModel) -> None:
+        """Count a model's cache among the figures for as long as the model is in memory."""
         self._models.add(model)
 
     def submit(
@@ -75,24 +64,27 @@ class DecodingEngine:
         requests: Sequence[GenerationRequest],
         attempt: Attempt,
         transform: StreamTransform | None = None,
-    ) -> RequestHandle:
+    ) -> GenerationHandle:
         """Queue the texts of one job. With ``attempt.isolated`` no other job's texts share its model calls."""
-        handle = RequestHandle(requests, attempt, transform)
+        handle = GenerationHandle(model, requests, attempt, transform)
         if requests:
-            self._inbox.put(_Request(model, handle, cancel=False))
+            self._inbox.put(_Message(handle, cancel=False))
         return handle
 
-    def cancel(self, model: DecodingModel, handle: RequestHandle) -> None:
-        """Drop the texts of a ticket; a step that runs now is run to its end. A finished ticket has none."""
+    def cancel(self, handle: GenerationHandle) -> None:
+        """Drop the sequences of a request. A step that runs now is finished, and its tokens are thrown away."""
         if not handle.finished:
-            self._inbox.put(_Request(model, handle, cancel=True))
+            self._inbox.put(_Message(handle, cancel=True))
 
     def flush(self, attempt: Attempt, timeout_s: float) -> None:
         """Wait until all deltas of an attempt are published, so that they precede the event that ends its job."""
         self._sink.flush(attempt, timeout_s)
 
-    def generation(self) -> GenerationFigures:
-        """Return what has been done, and how full the caches are."""
+    def figures(self) -> EngineFigures:
+        """Return what the engine has done so far, and how full the caches are. Lengths are new tokens of a call."""
+        return self._metrics.calls.figures(self._generation())
+
+    def _generation(self) -> GenerationFigures:
         schedulers, caches = list(self._schedulers.values()), [model.cache for model in list(self._models)]
         return GenerationFigures(
             tokens_in=self._metrics.tokens_in,
@@ -116,15 +108,16 @@ class DecodingEngine:
 
     # What holds a model must not outlive these methods: an old version is let go while the thread waits for work.
 
-    def _take(self, request: _Request) -> None:
-        scheduler = self._schedulers.get(request.model)
-        if request.cancel:
+    def _take(self, message: _Message) -> None:
+        handle = message.handle
+        scheduler = self._schedulers.get(handle.model)
+        if message.cancel:
             if scheduler is not None:
-                scheduler.remove(request.handle)
+                scheduler.remove(handle)
             return
         if scheduler is None:
-            scheduler = self._schedulers[request.model] = Scheduler(request.model, self._metrics)
-        scheduler.add(request.handle)
+            scheduler = self._schedulers[handle.model] = Scheduler(handle.model, self._metrics)
+        scheduler.add(handle)
 
     def _step_all(self) -> None:
         for model, scheduler in list(self._schedulers.items()):

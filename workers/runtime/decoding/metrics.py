@@ -2,12 +2,10 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from contracts.figures import DURATION_BOUNDS_S, Durations
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
-from workers.runtime.inference.stats import Stats
+from workers.runtime.engine.figures import CallCounter
 
 
 class Histogram:
@@ -31,7 +29,7 @@ class DecodingMetrics:
     """Counters over all models of a worker."""
 
     def __init__(self) -> None:
-        self.calls = Stats()
+        self.calls = CallCounter()
         """Model calls and the new tokens in them."""
         self.tokens_in = 0
         """Prefilled tokens."""
@@ -39,18 +37,6 @@ class DecodingMetrics:
         """Decoded tokens, one for each step of a group."""
         self.first_token = Histogram()
         self.token_gap = Histogram()
-        self.busy_since: float | None = None
-        """``time.monotonic()`` at the start of the current model call; the watchdog reads it."""
-
-    @contextmanager
-    def model_call(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Count a model call that appends so many tokens to each slot, and show that it runs."""
-        self.busy_since = time.monotonic()
-        try:
-            yield
-        finally:
-            self.busy_since = None
-        self.calls.count(lengths)
 
     def count_token(self, group: SequenceGroup) -> None:
         """Count the token that a group was just given, and the time since the one before it."""
@@ -58,6 +44,6 @@ class DecodingMetrics:
         self.tokens_out += 1
         if group.num_generated > 1:
             self.token_gap.add(now - group.last_token_at)
-        elif (first_s := group.handle.has_token()) is not None:
+        elif (first_s := group.handle.mark_token()) is not None:
             self.first_token.add(first_s)
         group.last_token_at = now

@@ -1,53 +1,27 @@
-"""A model that writes texts as a worker serves it: its jobs go through the decoding engine. Step 5 of a job."""
+"""How workers that generate text serve their models: on one decoding engine, which streams through the job store."""
 
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from contracts.cards import ModelCard
-from contracts.jobs import Answer, Claim
 from contracts.store.attempt_store import AttemptStore
-from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.models.served import ServedModel, TaskHandler
+
+Model = TypeVar("Model", bound=DecodingModel)
 
 
-class Writer(DecodingModel, Protocol):
-    """A loaded model that can be announced."""
-
-    @property
-    def task(self) -> str:
-        """Return the name of its task."""
-        ...
-
-    def card(self) -> ModelCard:
-        """Return what the gateway and clients may know of it."""
-        ...
-
-
-Model = TypeVar("Model", bound=Writer)
-Run = Callable[[Model, str, bytes, DecodingWork], Answer]
-"""A task: from the model, the job's id and its request to the answer."""
-
-
-class ServedWriter(Generic[Model]):
-    """A warm model that answers jobs through the engine, which counts its cache among the figures."""
-
-    def __init__(self, model: Model, engine: DecodingEngine, run: Run[Model]) -> None:
-        self.name = model.name
-        self.task: str = model.task
-        self.card = model.card
-        self._model = model
-        self._engine = engine
-        self._run = run
-        engine.know(model)
-
-    def answer(self, claim: Claim, attempt: Attempt) -> Answer:
-        """Run one attempt. Raises as the task."""
-        return self._run(self._model, claim.id, claim.request, DecodingWork(self._engine, attempt))
-
-
-def engine_of(store: AttemptStore) -> DecodingEngine:
-    """Return the engine of a worker process, whose texts are told through the store as they grow."""
+def make_engine(store: AttemptStore) -> DecodingEngine:
+    """Return the engine of a worker process, which streams what it generates through the job store."""
     return DecodingEngine(Publisher(store))
+
+
+def serve(
+    model: Model, card: ModelCard, task: TaskHandler[Model, Any, DecodingWork], engine: DecodingEngine
+) -> ServedModel:
+    """Return a warm model as it is served, and let the engine report how full its cache is."""
+    engine.register(model)
+    return ServedModel(model, card, task, partial(DecodingWork, engine))

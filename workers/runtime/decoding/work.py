@@ -1,73 +1,55 @@
-"""What a task that writes texts sees of the job it works on: write texts, and how long that took."""
+"""What a task that generates text sees of its attempt: generation requests, and how long they took."""
 
-import time
 from collections.abc import Sequence
 
 import msgspec
 
 from contracts.jobs import Timings
-from workers.runtime.attempts.attempt import Attempt, await_handle, milliseconds
+from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import RequestHandle, StreamTransform
+from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
+from workers.runtime.engine.work import Work, milliseconds
 
 FLUSH_S = 10.0
-"""Longest wait for a job's last pieces to be told. Only a store that is out of reach takes that long, and it would not
-take the job's end either."""
+"""Longest wait until the last deltas of a job are published. Only a store that is out of reach takes that long, and it
+would not take the job's end either."""
 
 
-class DecodingWork:
-    """One attempt at one job. It begins when this is made."""
+class DecodingWork(Work[DecodingEngine]):
+    """One attempt at one job that generates text."""
 
     def __init__(self, engine: DecodingEngine, attempt: Attempt) -> None:
-        self._engine = engine
-        self._attempt = attempt
-        self._started = self._written = time.perf_counter()
-        self._before_s = 0.0
-        self._handles: list[RequestHandle] = []
+        super().__init__(engine, attempt)
+        self._first_handle: GenerationHandle | None = None
 
-    def write(
+    def generate(
         self, model: DecodingModel, requests: Sequence[GenerationRequest], transform: StreamTransform | None = None
     ) -> list[GenerationOutput]:
-        """Write texts, side by side with those of other jobs; return them in the order of ``requests``.
+        """Generate sequences, in batches with those of other jobs; return their outputs in the order of ``requests``.
 
-        An order with beams gives as many texts as it wants returned, the best first. A job may write several times; its
-        progress and its timings are those of all.
+        A request with beams has as many outputs as it wants returned, the best first.
 
         Raises:
-            ExecutionTimeout: the job took longer than its ``timeout_s``.
-            AttemptStopped: the job is no longer this worker's.
+            ExecutionTimeout: the attempt has taken longer than its ``timeout_s``.
+            AttemptStopped: the job no longer belongs to this attempt.
             TriptychError: a model call failed.
         """
-        if not self._handles:
-            self._before_s = time.perf_counter() - self._started
-        handle = self._engine.submit(model, requests, self._attempt, transform)
-        num_before = sum(earlier.num_parts for earlier in self._handles)
-        self._handles.append(handle)
 
-        def report(num_done: int) -> None:
-            self._attempt.report_progress(num_before + num_done, num_before + handle.num_parts)
+        def submit() -> GenerationHandle:
+            handle = self._engine.submit(model, requests, self.attempt, transform)
+            self._first_handle = self._first_handle or handle
+            return handle
 
-        try:
-            await_handle(handle, self._attempt, self._started, report)
-        finally:
-            self._engine.cancel(model, handle)
-        self._written = time.perf_counter()
-        texts = handle.results()
+        outputs = [output for outputs in self._run(submit) for output in outputs]
         if any(request.stream for request in requests):
-            # What is not told by now comes with the job's end: its output is whole, whatever the events have told.
-            self._engine.flush(self._attempt, FLUSH_S)
-        return texts
+            # A delta that is published after the job's end would be refused. After a timeout, clients miss the last
+            # deltas of the stream, but still get the whole output with the job's end.
+            self._engine.flush(self.attempt, FLUSH_S)
+        return outputs
 
-    def timings(self) -> bytes:
-        """Return the JSON of ``Timings`` up to now."""
-        first_s = next((handle.first_token_s for handle in self._handles), 0.0)
-        timings = Timings(
-            tokenize_ms=milliseconds(self._before_s),
-            batch_wait_ms=milliseconds(sum(handle.wait_s for handle in self._handles)),
-            infer_ms=milliseconds(sum(handle.infer_s for handle in self._handles)),
-            post_ms=milliseconds(time.perf_counter() - self._written),
-            first_token_ms=milliseconds(self._before_s + first_s) if self._handles else 0.0,
-        )
-        return msgspec.json.encode(timings)
+    def timings(self) -> Timings:
+        """Return where the attempt has spent its time up to now, and when it had its first token."""
+        first_token_s = self._prepare_s + self._first_handle.first_token_s if self._first_handle else 0.0
+        return msgspec.structs.replace(super().timings(), first_token_ms=milliseconds(first_token_s))

@@ -11,13 +11,14 @@ from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
 from contracts.store.attempt_store import AttemptStore
 from contracts.task_names import Family, TaskName
-from workers.runtime.inference.stats import Inference
-from workers.runtime.models.served import Models, ServedModel, Version
+from workers.runtime.engine.engine import Engine
+from workers.runtime.models.served import ServedModel
+from workers.runtime.models.versions import Models, Version
 from workers.runtime.process.memory import give_back
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
-AnyEngine = TypeVar("AnyEngine", bound=Inference)
+AnyEngine = TypeVar("AnyEngine", bound=Engine)
 
 
 class NothingToServe(PackageError):

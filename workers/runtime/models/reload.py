@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from contracts.model_package.package import PackageError, Stamp, digest_of, stamp_of
 from workers.runtime.models.loading import Loader
-from workers.runtime.models.served import Models, ServedModel
+from workers.runtime.models.served import ServedModel
+from workers.runtime.models.versions import Models
 from workers.runtime.process.memory import give_back
 
 logger = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class Watcher:
     def _take(self, name: str, folder: Path, old: ServedModel) -> None:
         started = time.monotonic()
         version = self._loader.load(folder)
-        before, after = old.card(), version.model.card()
+        before, after = old.card, version.model.card
         if before.task != after.task:
             # Its jobs that wait in the queue were checked for the old task.
             raise PackageError(f"{folder}: its task was {before.task} and is {after.task}; restart the worker for that")

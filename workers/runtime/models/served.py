@@ -1,27 +1,86 @@
-"""The models that a worker serves, each of which can be replaced by its next version while jobs run on it.
+"""A model that is ready for jobs: from a claimed request to the answer that is stored. Step 5 on the path of a job."""
 
-A job holds the model that it started with. So a new version needs no lock and waits for nobody: jobs that are running
-end on the old one, and with the last of them the old one's memory goes.
-"""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
-import threading
-from typing import Any, NamedTuple, Protocol
+import msgspec
+import numpy as np
+import orjson
 
 from contracts.cards import ModelCard
+from contracts.jobs import Answer, Usage
 from contracts.model_package.manifest import Manifest
-from workers.runtime.attempts.harness import Model
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.engine.work import Work
+from workers.runtime.inference.session import Array
+
+Model = TypeVar("Model")
+Request = TypeVar("Request")
+AnyWork = TypeVar("AnyWork", bound=Work[Any])
 
 
-class ServedModel(Model, Protocol):
-    """A model that a worker process can announce and serve."""
+class TaskOutput(NamedTuple):
+    """What a task returns for one job."""
 
-    def card(self) -> ModelCard:
-        """Return what the gateway may know of it."""
-        ...
+    outputs: Sequence[Any] | Array
+    """One output for each input, in order: what `msgspec` encodes, or an array with an input in each row."""
+    usage: Usage
 
 
-def card_of(manifest: Manifest, *, max_tokens: int, **facts: Any) -> ModelCard:
-    """Return a package's card. ``facts`` are fields that only some tasks have."""
+@dataclass(frozen=True)
+class TaskHandler(Generic[Model, Request, AnyWork]):
+    """A task as a worker runs it."""
+
+    request_type: type[Request]
+    """As `contracts` declares it; requests were checked against it by the gateway."""
+    run: Callable[[Model, Request, AnyWork], TaskOutput]
+    """Runs one job on a model; raises a ``TriptychError`` for what is wrong with the request."""
+
+
+class ServedModel:
+    """A loaded and warm model with its task, on an engine.
+
+    Args:
+        model: what the task runs on.
+        card: what the gateway and clients may know of it.
+        task: what it does.
+        start_work: makes the work of an attempt, on the engine of this process.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        card: ModelCard,
+        task: TaskHandler[Model, Any, AnyWork],
+        start_work: Callable[[Attempt], AnyWork],
+    ) -> None:
+        self.card = card
+        self._model = model
+        self._run: Callable[[Any, Any, Any], TaskOutput] = task.run
+        self._start_work = start_work
+        self._decoder = msgspec.json.Decoder(task.request_type)
+
+    def answer(self, attempt: Attempt) -> Answer:
+        """Run one attempt: one output for a single input, a list of outputs for a list of inputs.
+
+        Raises:
+            TriptychError: what is wrong with the request or the model call.
+            AttemptStopped: the job no longer belongs to this attempt.
+        """
+        work = self._start_work(attempt)
+        request = self._decoder.decode(attempt.claim.request)
+        outputs, usage = self._run(self._model, request, work)
+        return Answer(
+            output=_encode(outputs if isinstance(request.inputs, list) else outputs[0]),
+            usage=msgspec.json.encode(usage),
+            timings=msgspec.json.encode(work.timings()),
+            model_revision=self.card.revision,
+        )
+
+
+def card_of(manifest: Manifest, *, max_tokens: int, **metadata: Any) -> ModelCard:
+    """Return a package's card. ``metadata`` are fields that only some tasks have."""
     return ModelCard(
         name=manifest.name,
         task=manifest.task.name,
@@ -31,42 +90,11 @@ def card_of(manifest: Manifest, *, max_tokens: int, **facts: Any) -> ModelCard:
         description=manifest.description,
         quality=manifest.quality,
         max_tokens=max_tokens,
-        **facts,
+        **metadata,
     )
 
 
-class Version(NamedTuple):
-    """A loaded model, and the digest of the manifest that it was loaded from."""
-
-    model: ServedModel
-    digest: str
-
-
-class Models:
-    """Served models by name. All methods can be called from any thread."""
-
-    def __init__(self) -> None:
-        self._versions: dict[str, Version] = {}
-        self._lock = threading.Lock()
-
-    def put(self, version: Version) -> None:
-        """Serve a model from now on, in place of the version of the same name, if there is one."""
-        with self._lock:
-            self._versions = {**self._versions, version.model.name: version}
-
-    def get(self, name: str) -> ServedModel | None:
-        """Return the version that new jobs of a model run on, or None for a model that is not served."""
-        version = self.version(name)
-        return version.model if version else None
-
-    def version(self, name: str) -> Version | None:
-        """Return the same with its digest."""
-        return self._versions.get(name)
-
-    def names(self) -> list[str]:
-        """Return the names of the served models, in the order in which they came."""
-        return list(self._versions)
-
-    def cards(self) -> list[ModelCard]:
-        """Return what the gateway may know of each."""
-        return [version.model.card() for version in self._versions.values()]
+def _encode(output: Any) -> bytes:
+    if isinstance(output, np.ndarray):
+        return orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY)  # several times faster than a list of floats
+    return msgspec.json.encode(output)

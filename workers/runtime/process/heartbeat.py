@@ -18,8 +18,8 @@ from contracts.store.attempt_store import AttemptStore
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.attempts.harness import Harness
-from workers.runtime.inference.stats import Inference
-from workers.runtime.models.served import Models
+from workers.runtime.engine.engine import Engine
+from workers.runtime.models.versions import Models
 
 logger = logging.getLogger(__name__)
 ANNOUNCE_PERIOD_S = 30.0
@@ -59,7 +59,7 @@ class Heartbeat:
         queues: QueueStats,
         registry: Registry,
         harness: Harness,
-        engine: Inference,
+        engine: Engine,
         models: Models,
         watchdog: Watchdog,
     ) -> None:
@@ -125,7 +125,7 @@ class Heartbeat:
 
     def _watch(self, num_running: int) -> None:
         reason = self._watchdog.verdict(
-            busy_since=self._engine.busy_since,
+            busy_since=self._engine.figures().busy_since,
             num_running=num_running,
             num_messages=sum(self._queues.num_messages(queue_of(name)) for name in self._models.names()),
             now=time.monotonic(),
@@ -136,7 +136,7 @@ class Heartbeat:
             os._exit(1)
 
     def _card(self, num_running: int) -> WorkerCard:
-        stats = self._engine.stats
+        figures = self._engine.figures()
         return WorkerCard(
             id=self._worker_id,
             host=socket.gethostname(),
@@ -144,12 +144,12 @@ class Heartbeat:
             models=self._models.names(),
             started_at=self._started_at,
             running=num_running,
-            num_batches=stats.num_batches,
-            num_rows=stats.num_rows,
-            real_tokens=stats.real_tokens,
-            padded_tokens=stats.padded_tokens,
+            num_batches=figures.num_batches,
+            num_rows=figures.num_rows,
+            real_tokens=figures.real_length,
+            padded_tokens=figures.padded_length,
             rss_bytes=_rss_bytes(),
-            generation=self._engine.generation(),
+            generation=figures.generation,
         )
 
 

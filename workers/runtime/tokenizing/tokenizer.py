@@ -19,17 +19,24 @@ Truncate = Literal["error", "right", "left"]
 Ids = npt.NDArray[np.int64]
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One input as the model reads it: int64 [tokens] each. ``tokens_in`` counts before truncation."""
+class TokenRow(msgspec.Struct, frozen=True):
+    """One text, or one pair of texts, as the model reads it."""
 
     token_ids: Ids
+    """int64 [tokens]."""
     type_ids: Ids
+    """int64 [tokens]: 0 for the first text of a pair, 1 for the second."""
     tokens_in: int
+    """Tokens before truncation."""
 
     @property
-    def num_tokens(self) -> int:
+    def length(self) -> int:
         """Tokens that the model reads, special ones included."""
         return len(self.token_ids)
+
+    @property
+    def batch_key(self) -> None:
+        """None: texts of all lengths may share a batch, where the shorter ones are padded."""
 
 
 def load_tokenizer(file: Path) -> tokenizers.Tokenizer:
@@ -57,7 +64,7 @@ class Tokenizer:
         if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
             raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room beside the special tokens")
 
-    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[Row]:
+    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[TokenRow]:
         """Tokenize inputs, each on its own.
 
         Raises:
@@ -68,7 +75,7 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(pairs)
         return [self._row(index, encoding, pairs[index], truncate) for index, encoding in enumerate(encodings)]
 
-    def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> Row:
+    def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> TokenRow:
         tokens_in = len(encoding.ids)
         if not tokens_in:
             raise InvalidRequest(f"inputs[{index}] has no tokens that the model could read.", param=f"inputs[{index}]")
@@ -80,7 +87,7 @@ class Tokenizer:
                     param=f"inputs[{index}]",
                 )
             encoding = self._cut(text, truncate)
-        return Row(np.array(encoding.ids, np.int64), np.array(encoding.type_ids, np.int64), tokens_in)
+        return TokenRow(np.array(encoding.ids, np.int64), np.array(encoding.type_ids, np.int64), tokens_in)
 
     def _cut(self, text: str | tuple[str, str], direction: Literal["right", "left"]) -> Encoding:
         """Cut before special tokens are added; of a pair, always the longer side loses a token (longest first)."""

@@ -29,7 +29,7 @@ def summarize_in_rounds(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob
 
     Raises:
         InvalidRequest: the model cannot read a text, or it has too many chunks.
-        Exception: as ``DecodingWork.write``.
+        Exception: as ``DecodingWork.generate``.
     """
     return _MapReduce(model, work, job).run()
 
@@ -85,7 +85,7 @@ class _MapReduce:
         requests += generation_requests(model, final, job.config, job.estimate, stream=job.stream)
         plans = {chunk.input: job.plans[chunk.input] for chunk in final}
         joiner = StreamJoiner(plans, job.postprocess, {chunk.input: chunk.part for chunk in final})
-        outputs = self._work.write(model, requests, joiner) if requests else []
+        outputs = self._work.generate(model, requests, joiner) if requests else []
         self._usage.tokens_out += sum(output.num_tokens for output in outputs)
         for (index, _), answers in chunk_answers(model, requests[num_mapped:], outputs[num_mapped:]).items():
             self._answers.setdefault(index, []).append(answers)

@@ -1,6 +1,6 @@
 """From a job's request to its answer, for all tasks of this worker. Steps 5 and 6 on the path of a job.
 
-    decode request → split inputs into chunks → generate → join the answers → output
+    split inputs into chunks → generate → join the answers → output
 
 A task is a subclass of `Pipeline` that overrides the steps in which it differs, like the pipelines of transformers.
 """
@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from contracts.jobs import Answer
 from contracts.seq2seq import TextOutput, TextRequest
 from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.models.served import TaskOutput
 from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, join_answers
 from workers.seq2seq.chunking.plan import ChunkPlan, single_chunk
 from workers.seq2seq.generation import ChunkAnswers, ChunkedJob, generate_chunks
@@ -29,26 +29,20 @@ class Pipeline(Generic[Request]):
     request_type: type[Request]
     output_type: type[TextOutput]
 
-    def __call__(self, model: Seq2SeqModel, job_id: str, payload: bytes, work: DecodingWork) -> Answer:
-        """Run one attempt at a job and return its answer: a list of outputs if the request has a list of inputs.
+    def __call__(self, model: Seq2SeqModel, request: Request, work: DecodingWork) -> TaskOutput:
+        """Run one attempt at a job and return an output for each input.
 
         Raises:
             InvalidRequest: the inputs or the parameters do not suit this model.
-            Exception: as ``DecodingWork.write``.
+            Exception: as ``DecodingWork.generate``.
         """
-        request = msgspec.json.decode(payload, type=self.request_type)
-        job = self._chunked_job(model, job_id, request)
+        job = self._chunked_job(model, work.job_id, request)
         answers, usage = self.generate(model, work, job)
         outputs = [
             self._best([self.output(plan, job.postprocess, chunks) for chunks in sequences])
             for plan, sequences in zip(job.plans, answers, strict=True)
         ]
-        return Answer(
-            output=msgspec.json.encode(outputs if isinstance(request.inputs, list) else outputs[0]),
-            usage=msgspec.json.encode(usage.usage()),
-            timings=work.timings(),
-            model_revision=model.revision,
-        )
+        return TaskOutput(outputs, usage.usage())
 
     def _chunked_job(self, model: Seq2SeqModel, job_id: str, request: Request) -> ChunkedJob:
         is_list = isinstance(request.inputs, list)

@@ -5,7 +5,7 @@ import numpy as np
 from contracts.generation import TextDelta
 from workers.runtime.decoding.beam_search.search import BeamSearch, Hypothesis
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import Beams, GenerationOutput
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
@@ -15,7 +15,9 @@ from workers.runtime.decoding.text.text_stream import TextStream
 class BeamGroup(SequenceGroup):
     """A group of ``num_beams`` sequences. Its text is streamed only at the end, because until then any beam may win."""
 
-    def __init__(self, handle: RequestHandle, index: int, slots: list[int], model: DecodingModel, beams: Beams) -> None:
+    def __init__(
+        self, handle: GenerationHandle, index: int, slots: list[int], model: DecodingModel, beams: Beams
+    ) -> None:
         super().__init__(handle, index, slots, model)
         self._cache = model.cache
         self._tokenizer = model.tokenizer

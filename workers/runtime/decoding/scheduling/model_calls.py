@@ -80,7 +80,7 @@ class ModelCalls:
 
     def _run(self, groups: Sequence[SequenceGroup], lengths: Sequence[int], call: Callable[[], Result]) -> Result:
         started = time.perf_counter()
-        with self._metrics.model_call(lengths):
+        with self._metrics.calls.running(lengths):
             result = call()
         elapsed_s = time.perf_counter() - started
         for handle in {group.handle for group in groups}:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from workers.runtime.decoding.beam_search.beam_group import BeamGroup
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sequences.sequence import Sequence
@@ -33,18 +33,18 @@ class RunningGroups:
         # where iterating would fail if one changes meanwhile.
         return sum(len(group.slots) for group in (*self.prefilling, *self.decoding))
 
-    def can_join(self, handle: RequestHandle) -> bool:
+    def can_join(self, handle: GenerationHandle) -> bool:
         """Return whether a job may share model calls with the jobs that run now. An isolated job shares none."""
         others = {group.handle for group in self} - {handle}
         return not others or not (handle.attempt.isolated or any(other.attempt.isolated for other in others))
 
-    def start(self, handle: RequestHandle, index: int) -> bool:
+    def start(self, handle: GenerationHandle, index: int) -> bool:
         """Allocate slots for a request and begin its prefill; return whether there was room.
 
         Raises:
             Exception: the model can't take this request; no slots are allocated.
         """
-        request = handle.requests[index]
+        request = handle.items[index]
         slots = self._allocate(request)
         if not slots:
             return False
@@ -77,7 +77,7 @@ class RunningGroups:
         """Hand the outputs of finished groups to their jobs."""
         finished, self._finished = self._finished, []
         for group in finished:
-            group.handle.settle(group.index, group.outputs)
+            group.handle.set_result(group.index, group.outputs)
 
     def _allocate(self, request: GenerationRequest) -> list[int]:
         """Return a slot for each sequence of a request, or none at all if there is no room for all of them."""
@@ -94,8 +94,8 @@ class RunningGroups:
         for slot in slots:
             self._cache.free(slot)
 
-    def _group(self, handle: RequestHandle, index: int, slots: list[int]) -> SequenceGroup:
-        beams = handle.requests[index].beams
+    def _group(self, handle: GenerationHandle, index: int, slots: list[int]) -> SequenceGroup:
+        beams = handle.items[index].beams
         if beams is None:
             return Sequence(handle, index, slots, self._model)
         return BeamGroup(handle, index, slots, self._model, beams)

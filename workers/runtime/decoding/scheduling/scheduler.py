@@ -12,7 +12,7 @@ from contracts.generation import TextDelta
 from workers.runtime.attempts.attempt import AttemptStopped
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.scheduling.model_calls import ModelCalls
@@ -24,7 +24,7 @@ from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
 """Chunks that a step prefills while no sequence waits for its next token."""
-Deltas = list[tuple[RequestHandle, TextDelta]]
+Deltas = list[tuple[GenerationHandle, TextDelta]]
 
 
 class Scheduler:
@@ -33,7 +33,7 @@ class Scheduler:
     def __init__(self, model: DecodingModel, metrics: DecodingMetrics) -> None:
         self._name = model.name
         self._metrics = metrics
-        self._waiting: WaitingQueue[RequestHandle, int] = WaitingQueue()
+        self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
         self._running = RunningGroups(model)
         self._calls = ModelCalls(model.cache, self._running, metrics, self._fail_group)
 
@@ -51,21 +51,21 @@ class Scheduler:
         return len(self._waiting)
 
     @property
-    def handles(self) -> list[RequestHandle]:
+    def handles(self) -> list[GenerationHandle]:
         """The jobs that run or wait here, each once."""
         return list(dict.fromkeys((*(group.handle for group in self._running), *self._waiting.jobs)))
 
-    def add(self, handle: RequestHandle) -> None:
+    def add(self, handle: GenerationHandle) -> None:
         """Queue all requests of a job."""
-        self._waiting.add(handle, range(len(handle.requests)))
+        self._waiting.add(handle, range(len(handle.items)))
 
-    def remove(self, handle: RequestHandle) -> None:
+    def remove(self, handle: GenerationHandle) -> None:
         """Drop all requests of a job, whether they run or wait."""
         self._waiting.remove(handle)
         for group in [group for group in self._running if group.handle is handle]:
             self._running.remove(group)
 
-    def fail(self, handle: RequestHandle, error: BaseException) -> None:
+    def fail(self, handle: GenerationHandle, error: BaseException) -> None:
         """End a job without results."""
         self.remove(handle)
         handle.fail(error if isinstance(error, AttemptStopped) else as_job_error(error))
@@ -105,7 +105,7 @@ class Scheduler:
                 self.fail(handle, error)
                 continue
             self._waiting.pop()
-            handle.started()
+            handle.mark_scheduled()
 
     def _prefill(self) -> Deltas:
         """Run prefill calls, oldest first, up to the token budget of a step; at least one."""

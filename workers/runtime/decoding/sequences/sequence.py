@@ -4,7 +4,7 @@ import math
 
 from contracts.generation import FinishReason, TextDelta, Token
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationOutput
 from workers.runtime.decoding.sampling.sampler import Sampler
@@ -15,7 +15,7 @@ from workers.runtime.decoding.text.text_stream import TextStream
 class Sequence(SequenceGroup):
     """A group of one sequence, greedy or sampled at random."""
 
-    def __init__(self, handle: RequestHandle, index: int, slots: list[int], model: DecodingModel) -> None:
+    def __init__(self, handle: GenerationHandle, index: int, slots: list[int], model: DecodingModel) -> None:
         super().__init__(handle, index, slots, model)
         self._vocabulary = model.vocabulary
         self._sampler = Sampler(self.request)

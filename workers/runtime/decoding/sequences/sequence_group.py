@@ -5,7 +5,7 @@ from collections import deque
 
 from contracts.generation import TextDelta
 from workers.runtime.decoding.caches.cache import Floats
-from workers.runtime.decoding.handle import RequestHandle
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 
@@ -20,10 +20,10 @@ class SequenceGroup(ABC):
         model: generates it.
     """
 
-    def __init__(self, handle: RequestHandle, index: int, slots: list[int], model: DecodingModel) -> None:
+    def __init__(self, handle: GenerationHandle, index: int, slots: list[int], model: DecodingModel) -> None:
         self.handle = handle
         self.index = index
-        self.request: GenerationRequest = handle.requests[index]
+        self.request: GenerationRequest = handle.items[index]
         self.slots = slots
         self.prefill = model.prefill(self.request, slots)
         self.num_generated = 0

@@ -1,0 +1,32 @@
+"""What all tasks on text have in common: tokenize, run the model, and count the tokens."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from contracts.jobs import Usage
+from contracts.tasks import TextPair
+from workers.encoder.model import EncoderModel
+from workers.runtime.batching.work import BatchWork
+from workers.runtime.inference.session import Array
+from workers.runtime.tokenizing.tokenizer import Truncate
+
+
+def infer_texts(
+    model: EncoderModel, work: BatchWork, inputs: Sequence[str | TextPair], truncate: Truncate
+) -> tuple[Array, Usage]:
+    """Return what the model answers to each input, float32 [inputs, size], and the tokens that it read.
+
+    Raises:
+        InputTooLong: an input has more tokens than the model reads, and ``truncate`` is ``error``.
+        InvalidRequest: an input has no tokens.
+        Exception: as ``BatchWork.infer``.
+    """
+    rows = model.tokenizer.rows(inputs, truncate)
+    usage = Usage(
+        items=len(rows),
+        tokens_in=sum(row.tokens_in for row in rows),
+        tokens_used=sum(row.length for row in rows),
+        truncated_items=sum(row.length < row.tokens_in for row in rows),
+    )
+    return np.stack(work.infer(model, rows)), usage

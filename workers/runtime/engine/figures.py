@@ -1,0 +1,60 @@
+"""What an engine has done and does now, as the heartbeat reports it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from contracts.figures import GenerationFigures
+
+
+@dataclass(frozen=True)
+class EngineFigures:
+    """Figures of an engine since it started. Lengths are in the unit of its rows: tokens, pixels, audio frames."""
+
+    num_batches: int
+    """Model calls."""
+    num_rows: int
+    real_length: int
+    """Sum of the lengths of all rows."""
+    padded_length: int
+    """The same with padding: each row as long as the longest of its batch."""
+    busy_since: float | None
+    """``time.monotonic()`` at the start of the model call that is running, or None between calls."""
+    generation: GenerationFigures | None = None
+    """Of engines that generate token by token."""
+
+
+class CallCounter:
+    """Counts the model calls of one inference thread. Reads from other threads may be one call behind."""
+
+    def __init__(self) -> None:
+        self.num_batches = 0
+        self.num_rows = 0
+        self.real_length = 0
+        self.padded_length = 0
+        self.busy_since: float | None = None
+
+    @contextmanager
+    def running(self, lengths: Sequence[int]) -> Iterator[None]:
+        """Mark a model call on rows of these lengths as running, and count it unless it fails."""
+        self.busy_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.busy_since = None
+        self.num_batches += 1
+        self.num_rows += len(lengths)
+        self.real_length += sum(lengths)
+        self.padded_length += len(lengths) * max(lengths)
+
+    def figures(self, generation: GenerationFigures | None = None) -> EngineFigures:
+        """Return the counts as they stand."""
+        return EngineFigures(
+            num_batches=self.num_batches,
+            num_rows=self.num_rows,
+            real_length=self.real_length,
+            padded_length=self.padded_length,
+            busy_since=self.busy_since,
+            generation=generation,
+        )

@@ -1,0 +1,91 @@
+"""A request on its way through an engine, as the thread of the job that waits for it sees it."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from workers.runtime.attempts.attempt import Attempt
+
+Model = TypeVar("Model")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class RequestHandle(Generic[Model, Item, Result]):
+    """A future for the results of one request: a model, and the items of one job that it is to run on.
+
+    The engine's inference thread writes it, the job's thread waits for it. Compared and hashed by identity.
+
+    Args:
+        model: the version of a model that all items run on.
+        items: rows of a batching engine, or sequences that a decoding engine generates. Without items there is
+            nothing to wait for.
+        attempt: the job that the request belongs to.
+    """
+
+    def __init__(self, model: Model, items: Sequence[Item], attempt: Attempt) -> None:
+        self.model = model
+        self.items = items
+        self.attempt = attempt
+        self.num_parts = len(items)
+        """What progress counts; as many as items, unless several of them make one part."""
+        self.num_done = 0
+        """Parts that have all their results."""
+        self.wait_s = 0.0
+        """From submission until the first item was scheduled."""
+        self.infer_s = 0.0
+        """Duration of all model calls that this request took part in."""
+        self._created = time.perf_counter()
+        self._results: list[Result | None] = [None] * len(items)
+        self._num_missing = len(items)
+        self._error: Exception | None = None
+        self._finished = threading.Event()
+        if not items:
+            self._finished.set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all results are there, or the request failed."""
+        return self._finished.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the request is finished; return whether it is."""
+        return self._finished.wait(timeout_s)
+
+    def results(self) -> list[Result]:
+        """Return one result for each item, in order.
+
+        Raises:
+            TriptychError: a model call failed.
+            AttemptStopped: the engine found out that the job no longer belongs to this attempt.
+            RuntimeError: not every item has a result: the request is not finished, or the model returned None.
+        """
+        if self._error is not None:
+            raise self._error
+        results = [result for result in self._results if result is not None]
+        if len(results) != len(self.items):
+            raise RuntimeError(f"{len(results)} of {len(self.items)} items have a result")
+        return results
+
+    def mark_scheduled(self) -> None:
+        """Note that an item joins a model call for the first time."""
+        self.wait_s = self.wait_s or time.perf_counter() - self._created
+
+    def set_result(self, index: int, result: Result) -> None:
+        """Store the result of one item; with the last one the request is finished."""
+        self._results[index] = result
+        self._num_missing -= 1
+        self.num_done += self._completes_part(index)
+        if not self._num_missing:
+            self._finished.set()
+
+    def fail(self, error: Exception) -> None:
+        """End the request without its results, unless it has them all."""
+        if not self._finished.is_set():
+            self._error = error
+            self._finished.set()
+
+    def _completes_part(self, index: int) -> bool:
+        """Return whether a part is complete now that an item has its result."""
+        return True

@@ -1,0 +1,86 @@
+"""What a task sees of the attempt that it works for: the job's id, an engine to run requests on, and a stopwatch."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from contracts.errors import ExecutionTimeout
+from contracts.jobs import Timings
+from workers.runtime.attempts.attempt import Attempt, AttemptStopped
+from workers.runtime.engine.engine import Engine
+from workers.runtime.engine.handle import RequestHandle
+
+PROGRESS_PERIOD_S = 0.5
+
+AnyHandle = RequestHandle[Any, Any, Any]
+AnyEngine = TypeVar("AnyEngine", bound=Engine)
+Result = TypeVar("Result")
+
+
+class Work(Generic[AnyEngine]):
+    """One attempt at one job; its time starts when this is created. Each engine has a subclass, with its own requests.
+
+    A task may run several requests one after another: progress and timings are those of all.
+    """
+
+    def __init__(self, engine: AnyEngine, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self._engine = engine
+        self._started_at = self._finished_at = time.perf_counter()
+        self._prepare_s = 0.0
+        """Until the first request: tokenizing, for tasks on text."""
+        self._handles: list[AnyHandle] = []
+
+    @property
+    def job_id(self) -> str:
+        """Id of the job."""
+        return self.attempt.claim.id
+
+    def timings(self) -> Timings:
+        """Return where the attempt has spent its time up to now."""
+        return Timings(
+            tokenize_ms=milliseconds(self._prepare_s),
+            batch_wait_ms=milliseconds(sum(handle.wait_s for handle in self._handles)),
+            infer_ms=milliseconds(sum(handle.infer_s for handle in self._handles)),
+            post_ms=milliseconds(time.perf_counter() - self._finished_at),
+        )
+
+    def _run(self, submit: Callable[[], RequestHandle[Any, Any, Result]]) -> list[Result]:
+        """Submit a request, wait for its results, and return them.
+
+        Raises:
+            ExecutionTimeout: the attempt has taken longer than its ``timeout_s``.
+            AttemptStopped: the job no longer belongs to this attempt.
+            TriptychError: a model call failed.
+        """
+        if not self._handles:
+            self._prepare_s = time.perf_counter() - self._started_at
+        handle = submit()
+        num_before = sum(earlier.num_parts for earlier in self._handles)
+        self._handles.append(handle)
+        try:
+            self._wait(handle, num_before)
+        finally:
+            self._engine.cancel(handle)
+        self._finished_at = time.perf_counter()
+        return handle.results()
+
+    def _wait(self, handle: AnyHandle, num_before: int) -> None:
+        """Wait until a request is finished, and report progress; ``num_before``: parts of earlier requests."""
+        num_reported = 0
+        while True:
+            left_s = self._started_at + self.attempt.timeout_s - time.perf_counter()
+            if handle.wait(max(0.0, min(PROGRESS_PERIOD_S, left_s))):
+                return
+            if self.attempt.should_stop:
+                raise AttemptStopped
+            if left_s <= 0:
+                raise ExecutionTimeout
+            if handle.num_done > num_reported:
+                num_reported = handle.num_done
+                self.attempt.report_progress(num_before + num_reported, num_before + handle.num_parts)
+
+
+def milliseconds(seconds: float) -> float:
+    """Return a duration in milliseconds, rounded to 0.01."""
+    return round(seconds * 1000, 2)
