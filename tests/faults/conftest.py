@@ -12,7 +12,7 @@ from tests.support.valkey import ValkeyServer
 
 @pytest.fixture
 def fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet]:
-    """Workers with a lease of 2 s, so that faults are noticed while the test runs."""
+    """Workers with a short lease, so that faults are noticed while the test runs."""
     fleet = Fleet(valkey_server, tmp_path)
     yield fleet
     fleet.close()
@@ -20,7 +20,7 @@ def fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def patient_fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet]:
-    """Workers with the clocks that users get."""
+    """Workers with the clocks that users get: no heartbeat is so late that a lease runs out."""
     fleet = Fleet(valkey_server, tmp_path, lease_s=15, republish_after_s=5)
     yield fleet
     fleet.close()
@@ -35,7 +35,7 @@ def writing_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WritingF
 
 @pytest.fixture
 def writing_fleet(writing_stack: WritingFleet) -> Iterator[WritingFleet]:
-    """Decoders with a lease of 2 s behind a gateway; the store is empty, and no worker runs yet."""
+    """Decoders with a short lease behind a gateway; the store is empty, and no worker runs yet."""
     yield writing_stack
     writing_stack.clear()
 

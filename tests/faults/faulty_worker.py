@@ -4,7 +4,7 @@ It is the worker of `workers.encoder` with the starter classifier; only the mode
 
     fault:memory     raise MemoryError          fault:exit    raise SystemExit
     fault:panic      raise a BaseException      fault:kill    die by SIGKILL inside the model call
-    fault:slow=S     take S seconds longer      fault:hang    take an hour, the first time only
+    fault:slow=S     take S seconds longer      fault:hang    wait for a file ``go-on``, the first time only
 
 While a file ``hold-load`` lies in the folder of the faults, it does not get on with loading a package.
 """
@@ -34,6 +34,7 @@ from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow, Truncate
 
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
+HUNG, GO_ON = "hung", "go-on"
 
 
 class NativePanic(BaseException):
@@ -86,16 +87,17 @@ def suffer(fault: str, seconds: float) -> None:
     if fault == "slow":
         time.sleep(seconds)
     if fault == "hang":
-        hang_once(Path(os.environ["FAULT_DIR"]) / "hung")
+        hang_once(Path(os.environ["FAULT_DIR"]))
 
 
-def hang_once(mark: Path) -> None:
-    """Sleep for an hour unless somebody did already."""
+def hang_once(folder: Path) -> None:
+    """Wait until the test says to go on, unless another attempt did already."""
     try:
-        mark.touch(exist_ok=False)
+        (folder / HUNG).touch(exist_ok=False)
     except FileExistsError:
         return
-    time.sleep(3600)
+    while not (folder / GO_ON).exists():
+        time.sleep(0.02)
 
 
 def hold_load(folder: Path) -> None:

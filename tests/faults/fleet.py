@@ -15,11 +15,14 @@ from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
-from tests.faults.faulty_worker import MODEL
+from tests.faults.faulty_worker import GO_ON, HUNG, MODEL
 from tests.faults.worker_process import Worker
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, longest_s, wait_until
+
+LEASE_S = 3.0
+"""Short, so that a lost worker is noticed while the test runs; long enough for the heartbeats of a busy machine."""
 
 
 class Fleet:
@@ -30,7 +33,7 @@ class Fleet:
     tenant = "faults"
 
     def __init__(
-        self, server: ValkeyServer, folder: Path, *, lease_s: float = 2.0, republish_after_s: float = 0.5
+        self, server: ValkeyServer, folder: Path, *, lease_s: float = LEASE_S, republish_after_s: float = 0.5
     ) -> None:
         self.server = server
         self.folder = folder
@@ -104,10 +107,41 @@ class Fleet:
         """Return the record."""
         return self.store.read(job_id, self.tenant)
 
+    def submit_hanging(self) -> str:
+        """Submit a job whose first attempt hangs in the model call, and return its id once it does."""
+        job_id = self.submit("fault:hang")
+        wait_until((self.folder / HUNG).exists, "the job does not hang")
+        return job_id
+
+    def go_on(self) -> None:
+        """End the hanging."""
+        (self.folder / GO_ON).touch()
+
+    def round_trip_s(self) -> float:
+        """Return how long the longest of a few small jobs takes on this machine now."""
+
+        def run() -> None:
+            job_id = self.submit("a small job")
+            wait_until(lambda: self.job(job_id).finished, "the small job did not end")
+
+        return longest_s(run)
+
+    def now(self) -> float:
+        """Return the store's time, which the records of jobs are stamped with."""
+        seconds, microseconds = self.client.time()
+        return float(seconds + microseconds / 1e6)
+
     def wait_running(self, job_id: str) -> Job:
         """Wait until a worker has claimed the job."""
         wait_until(lambda: self.job(job_id).status == "running", "the job was not claimed")
         return self.job(job_id)
+
+    def worker_of(self, job_id: str) -> Worker:
+        """Return the worker that runs a job."""
+        name = self.job(job_id).worker
+        assert name is not None, "nobody runs the job"
+        pid = int(name.rsplit(".", 2)[1])
+        return next(worker for worker in self.workers if worker.pid == pid)
 
     def num_ended(self, job_ids: list[str]) -> int:
         """Return how many of these jobs have reached a terminal state."""

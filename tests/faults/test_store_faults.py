@@ -4,7 +4,7 @@ import threading
 
 from contracts.jobs import queue_of
 from tests.faults.faulty_worker import MODEL
-from tests.faults.fleet import Fleet, redis_of
+from tests.faults.fleet import LEASE_S, Fleet, redis_of
 from tests.support.waiting import wait_until
 
 
@@ -26,7 +26,7 @@ def test_redis_frozen_for_longer_than_a_lease_is_waited_out(fleet: Fleet) -> Non
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(30)]
     wait_until(lambda: fleet.num_ended(job_ids) >= 5, "no work was done")
     fleet.server.freeze()
-    threading.Event().wait(4)  # the fault itself: a silence of two leases
+    threading.Event().wait(LEASE_S + 1)  # the fault itself
     fleet.server.thaw()
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {job.status for job in jobs.values()} == {"succeeded"}
@@ -47,7 +47,8 @@ def test_all_connections_cut_again_and_again_lose_nothing(fleet: Fleet) -> None:
     fleet.assert_takes_jobs()
 
 
-def test_a_message_delivered_five_times_runs_once(fleet: Fleet) -> None:
+def test_a_message_delivered_five_times_runs_once(patient_fleet: Fleet) -> None:
+    fleet = patient_fleet
     job_ids = [fleet.submit(f"once {number}") for number in range(10)]
     client = redis_of(fleet.server)
     messages = client.lrange(queue_of(MODEL), 0, -1)

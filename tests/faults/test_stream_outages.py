@@ -9,11 +9,12 @@ import openai
 import psutil
 import pytest
 
+from tests.faults.fleet import LEASE_S
 from tests.faults.stream_clients import NUM_TOKENS, WILD, Following, OpenAIChat, RawChat, chat
 from tests.faults.writing_fleet import WritingFleet, texts_of
 from tests.support.waiting import wait_until
 
-SLOW = "fault:slow=0.01 Tell me of the sea."
+SLOW = "fault:slow=0.03 Tell me of the sea."
 
 
 def submit(fleet: WritingFleet, url: str) -> str:
@@ -30,7 +31,7 @@ def kill(fleet: WritingFleet) -> None:
 
 def freeze(fleet: WritingFleet) -> None:
     fleet.server.freeze()
-    threading.Event().wait(2.5)  # the fault itself: longer than a lease, and than the gateway's patience
+    threading.Event().wait(LEASE_S + 0.5)  # the fault itself: longer than a lease, and than the gateway's patience
     fleet.server.thaw()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.faulty_worker import MODEL
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import LEASE_S, Fleet
 from tests.support.versions import STARTERS, put_version
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -37,12 +37,12 @@ def revision_of(fleet: Fleet, job_id: str) -> str | None:
 def test_a_job_that_runs_through_the_swap_ends_on_its_own_version(fleet: Fleet, package: Path) -> None:
     """It is in the model call while the new version takes the old one's place."""
     worker = fleet.start_worker()
-    running = fleet.submit("fault:slow=4")
-    fleet.wait_running(running)
+    running = fleet.submit_hanging()
     put_version(STARTERS / MODEL, package, "v2")
     wait_until(lambda: "new version served" in worker.log(), "the new version was not taken")
     assert fleet.job(running).status == "running"
     later = fleet.submit("after the swap")
+    fleet.go_on()
     assert (revision_of(fleet, running), revision_of(fleet, later)) == ("v1", "v2")
     wait_until(lambda: "old version dropped" in worker.log(), "the old version was kept")
     fleet.assert_each_ended_once([running, later])
@@ -51,7 +51,7 @@ def test_a_job_that_runs_through_the_swap_ends_on_its_own_version(fleet: Fleet, 
 def test_while_a_version_is_loaded_jobs_run_and_leases_are_renewed(fleet: Fleet, package: Path) -> None:
     worker = fleet.start_worker()
     begin_loading(fleet, package, "v2")
-    long = fleet.submit("fault:slow=5")  # two leases and a half
+    long = fleet.submit(f"fault:slow={2 * LEASE_S}")
     job_ids = [long, *(fleet.submit(f"meanwhile {number}") for number in range(20))]
     assert {revision_of(fleet, job_id) for job_id in job_ids} == {"v1"}
     (fleet.folder / "hold-load").unlink()
@@ -65,8 +65,9 @@ def test_while_a_version_is_loaded_jobs_run_and_leases_are_renewed(fleet: Fleet,
 def test_a_worker_killed_while_it_loads_a_version_loses_nothing(fleet: Fleet, package: Path) -> None:
     doomed = fleet.start_worker()
     begin_loading(fleet, package, "v2")
-    job_ids = [fleet.submit(f"fault:slow=0.3 {number}") for number in range(20)]
-    wait_until(lambda: fleet.num_ended(job_ids) >= 3, "no work was done while the version was loaded")
+    job_ids = [fleet.submit(f"meanwhile {number}") for number in range(5)]
+    wait_until(lambda: fleet.num_ended(job_ids) == 5, "no work was done while the version was loaded")
+    job_ids += [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
     doomed.kill()
     (fleet.folder / "hold-load").unlink()
     fleet.start_worker()

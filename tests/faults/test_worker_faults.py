@@ -1,31 +1,28 @@
 """Workers that die, freeze, are told to leave, or whose model calls blow up."""
 
+import math
 import signal
-import time
-
-import pytest
 
 from tests.faults.fleet import Fleet, Supervision
 from tests.support.waiting import PATIENCE_S, wait_until
 
 RECOVERY_S = 17.0
-NUM_FROZEN = 20
+NUM_FROZEN = 10
 
 
 def test_a_worker_frozen_before_it_claims_and_then_killed_loses_nothing(fleet: Fleet) -> None:
     """The frozen worker's BRPOP takes the message, and it dies with it: Celery alone loses every one of these."""
     job_ids = []
+    worker = fleet.start_worker()
     for _ in range(NUM_FROZEN):
-        worker = fleet.start_worker()
         wait_until(fleet.worker_waits_for_messages, "the worker does not wait for messages")
         worker.signal(signal.SIGSTOP)
         job_ids.append(fleet.submit("the message of this job dies with its worker"))
         wait_until(lambda: fleet.num_messages() == 0, "the frozen worker did not take the message")
         assert fleet.job(job_ids[-1]).status == "queued"
         worker.kill()
-        healthy = fleet.start_worker()
+        worker = fleet.start_worker()
         wait_until(lambda: fleet.job(job_ids[-1]).finished, "the job was lost")
-        healthy.kill()
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {job.status for job in jobs.values()} == {"succeeded"}
 
@@ -34,31 +31,28 @@ def test_a_worker_killed_in_mid_job_is_recovered_from_within_17_seconds(patient_
     """With the lease, heartbeat and reaper as users get them."""
     fleet = patient_fleet
     doomed = fleet.start_worker()
-    job_id = fleet.submit("fault:hang")
-    fleet.wait_running(job_id)
-    neighbours = [fleet.submit(f"behind it {number}") for number in range(5)]
-    for neighbour in neighbours:
-        fleet.wait_running(neighbour)
+    job_ids = [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
+    for job_id in job_ids:
+        fleet.wait_running(job_id)
     fleet.start_worker()
+    killed_at = fleet.now()
     doomed.kill()
-    died = time.monotonic()
-    wait_until(lambda: all(fleet.job(one).finished for one in [job_id, *neighbours]), "not recovered in time")
-    assert time.monotonic() - died <= RECOVERY_S
-    jobs = fleet.assert_each_ended_once([job_id, *neighbours])
+    jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 2)}
-    fleet.assert_takes_jobs()
+    recovered_at = max(job.completed_at or math.inf for job in jobs.values())
+    # 15 s of lease and 1 s until the reaper looks; the rest is for the jobs themselves.
+    assert recovered_at - killed_at <= RECOVERY_S + 5 * fleet.round_trip_s()
 
 
-@pytest.mark.parametrize("fault", ["memory", "exit", "panic"])
-def test_a_model_call_that_blows_up_fails_its_own_job_and_no_other(fleet: Fleet, fault: str) -> None:
+def test_model_calls_that_blow_up_fail_their_own_jobs_and_no_other(patient_fleet: Fleet) -> None:
+    fleet, codes = patient_fleet, {"memory": "out_of_memory", "exit": "internal_error", "panic": "internal_error"}
     worker = fleet.start_worker()
-    bad = [fleet.submit(f"fault:{fault} {number}") for number in range(20)]
+    bad = {fleet.submit(f"fault:{fault} {number}"): code for number in range(20) for fault, code in codes.items()}
     good = [fleet.submit(f"an innocent job {number}") for number in range(20)]
-    jobs = fleet.assert_each_ended_once(bad + good)
+    jobs = fleet.assert_each_ended_once([*bad, *good])
     assert {jobs[job_id].status for job_id in good} == {"succeeded"}
     assert {jobs[job_id].status for job_id in bad} == {"failed"}
-    errors = {jobs[job_id].error.code for job_id in bad}  # type: ignore[union-attr]
-    assert errors == {"out_of_memory" if fault == "memory" else "internal_error"}
+    assert {job_id: jobs[job_id].error.code for job_id in bad} == bad  # type: ignore[union-attr]
     assert worker.alive()
     fleet.assert_takes_jobs()
 
@@ -80,12 +74,12 @@ def test_a_job_that_kills_its_worker_fails_after_three_crashes_and_its_neighbour
 
 def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: Fleet) -> None:
     zombie = fleet.start_worker()
-    job_id = fleet.submit("fault:slow=1")
-    fleet.wait_running(job_id)
+    job_id = fleet.submit_hanging()
     zombie.signal(signal.SIGSTOP)
     fleet.start_worker()
     wait_until(lambda: fleet.job(job_id).finished, "nobody took the job over")
     assert fleet.job(job_id).attempt == 2
+    fleet.go_on()
     zombie.signal(signal.SIGCONT)
     wait_until(lambda: "no longer ours" in zombie.log(), "the zombie never came to its end")
     jobs = fleet.assert_each_ended_once([job_id])
@@ -93,7 +87,8 @@ def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: F
     fleet.assert_takes_jobs()
 
 
-def test_sigterm_under_load_loses_nothing_and_blames_nobody(fleet: Fleet) -> None:
+def test_sigterm_under_load_loses_nothing_and_blames_nobody(patient_fleet: Fleet) -> None:
+    fleet = patient_fleet
     leaving = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(60)]
     wait_until(lambda: fleet.num_ended(job_ids) >= 5, "no work was done")
