@@ -29,7 +29,11 @@ def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[
     ("old", "new", "expected"),
     [
         (GENERATION, "[generation]\ntemperature = inf\n", "[generation] temperature has the invalid value inf"),
-        (GENERATION, "[generation]\nsuppress_tokens = [999999]\n", "[generation] suppress_tokens is [999999], and"),
+        (
+            GENERATION,
+            "[generation]\nsuppress_tokens = [999999]\n",
+            "[generation] suppress_tokens has the invalid value [999999]",
+        ),
         (r"vocabulary = \d+", "vocabulary = 7", "decoder.vocabulary is 7, but the graph's logits are"),
         (r"decoder-slots", "decoder-concat", "not the graph of a decoder-concat for generate"),
         (GENERATION, "", "a table [generation] is needed"),

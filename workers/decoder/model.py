@@ -13,9 +13,9 @@ from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.defaults import check_defaults
-from workers.runtime.decoding.sampling.sampler import Sampler
 from workers.runtime.decoding.sequences.prefill import ChunkedPrefill
-from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
+from workers.runtime.decoding.text.text_stream import Vocabulary
+from workers.runtime.decoding.warm_up import warm_up
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import load_tokenizer
@@ -76,21 +76,7 @@ class DecoderModel:
             PackageError: the graph fails, or its logits do not have the declared length.
         """
         prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
-        sampler = Sampler(GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=2, sampling=Sampling(do_sample=True)))
-        stream = TextStream(self.tokenizer, prompt_ids, ())
-        try:
-            slot = self.cache.allocate(len(prompt_ids) + 1)
-            if slot is None:
-                raise PackageError(f"{self.name}: the cache has no room for {len(prompt_ids) + 1} tokens")
-            for logits in (self.cache.prefill(slot, prompt_ids), self.cache.step([slot], [int(prompt_ids[0])])[0]):
-                if logits.shape != (self.cache.vocabulary,):
-                    raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
-                stream.add(sampler.sample(logits, logprobs=True, top_n=1).token_id)
-            self.cache.free(slot)
-        except PackageError:
-            raise
-        except Exception as error:
-            raise PackageError(f"{self.name}: the graph can't generate a token: {error}") from error
+        warm_up(self, GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=1, sampling=Sampling(do_sample=True)))
 
     def card(self) -> ModelCard:
         """Return the card that is announced to the gateway and its clients."""

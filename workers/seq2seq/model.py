@@ -11,9 +11,9 @@ from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.defaults import check_defaults
-from workers.runtime.decoding.sampling.sampler import Sampler
 from workers.runtime.decoding.sequences.prefill import EncoderPrefill
-from workers.runtime.decoding.text.text_stream import TextStream, Vocabulary
+from workers.runtime.decoding.text.text_stream import Vocabulary
+from workers.runtime.decoding.warm_up import warm_up
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import load_tokenizer
@@ -73,25 +73,10 @@ class Seq2SeqModel:
         Raises:
             PackageError: the graphs cannot do it, or the shape of the logits contradicts the manifest.
         """
-        source = np.zeros(min(2, self._source_cache.max_source_tokens), np.int64)
         start = np.array([self.config.generation.decoder_start_token_id or 0], np.int64)
-        sampler = Sampler(GenerationRequest(prompt_ids=start, max_new_tokens=1, sampling=Sampling(do_sample=True)))
-        try:
-            slot = self.cache.allocate(2)
-            if slot is None:
-                raise PackageError(f"{self.name}: the cache has no room for 2 tokens")
-            self._source_cache.encode([slot], source)
-            logits = self.cache.step([slot], [int(start[0])])[0]
-            if logits.shape != (self.cache.vocabulary,):
-                raise PackageError(f"{self.name}: the graph's logits are {logits.shape}")
-            # With log-probabilities and top tokens, so that every part of the sampler runs once.
-            token_id = sampler.sample(logits, logprobs=True, top_n=1).token_id
-            TextStream(self.tokenizer, start).add(token_id)
-            self.cache.free(slot)
-        except PackageError:
-            raise
-        except Exception as error:
-            raise PackageError(f"{self.name}: the graph cannot generate a token: {error}") from error
+        source = np.zeros(min(2, self._source_cache.max_source_tokens), np.int64)
+        sampling = Sampling(do_sample=True)
+        warm_up(self, GenerationRequest(prompt_ids=start, max_new_tokens=1, source_ids=source, sampling=sampling))
 
     def card(self) -> ModelCard:
         """Return what the worker announces about this model to the gateway and its clients."""
