@@ -101,6 +101,7 @@ def make_starter(task: TaskName, output: Path = PACKAGES) -> None:
         folder = Path(scratch)
         starter.training(SEED, starter.num_steps).run(folder)
         request = ExportRequest(
+            # The weights come from no other place, so the manifest names the script that makes them.
             source=Source(folder, "onnx_models/starter/train.py", _REVISION, "Apache-2.0"),
             name=f"starter-{task}",
             task=task,

@@ -1,4 +1,4 @@
-"""Differences are gathered so that none is lost, and judged by what a package's precision allows."""
+"""A comparison keeps the worst difference of all arrays, and verification allows what the precision permits."""
 
 import msgspec
 import numpy as np
@@ -47,21 +47,21 @@ def test_the_share_of_equal_tokens_ends_at_the_first_difference() -> None:
     assert (found.same_tokens, found.num_tokens) == ((2 + 2 + 1) / 10, 10)
 
 
-def test_arrays_of_other_shapes_can_not_be_compared() -> None:
+def test_arrays_of_different_shapes_can_not_be_compared() -> None:
     with pytest.raises(ParityError, match=r"\(2, 2\).*\(2,\)"):
         compared(REFERENCE, [1.0, 2.0])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int4", "int8-dynamic"])
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_a_number_that_is_none_fails_at_every_precision(precision: Precision, number: float) -> None:
+def test_nan_and_infinity_fail_at_every_precision(precision: Precision, number: float) -> None:
     served = REFERENCE.copy()
     served[1, 0] = number
     with pytest.raises(ParityError, match="NaN or infinity"):
         judge(compared(served), of(precision), atol=1e9, min_cosine=-1.0)
 
 
-def test_fp32_is_judged_by_differences_and_tokens() -> None:
+def test_fp32_is_verified_by_differences_and_tokens() -> None:
     judge(compared(REFERENCE + 1e-3), of("fp32"), atol=1e-4)  # 1e-3 of 20
     with pytest.raises(ParityError, match=r"differ by 0\.005; the limit is 0\.0001"):
         judge(compared(REFERENCE + 0.1), of("fp32"), atol=1e-4)
@@ -76,7 +76,7 @@ def test_a_vector_that_became_zero_has_no_direction() -> None:
     assert compared([[0.0, 0.0]], [[0.0, 0.0]]).min_cosine == 1.0
 
 
-def test_lower_precisions_are_judged_by_direction() -> None:
+def test_lower_precisions_are_verified_by_direction() -> None:
     turned = compared([[3.0, 3.0], [0.0, -20.0]])  # cosine 0.99
     turned.add_tokens([1], [2])
     judge(turned, of("int8"), atol=0.0)

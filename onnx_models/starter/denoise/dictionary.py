@@ -69,6 +69,7 @@ def derived_words() -> frozenset[str]:
 @cache
 def misspellings(word: str) -> dict[str, tuple[str, ...]]:
     """Return by letter error what it can make of a known word and of no other; without errors that can make nothing."""
+    # Sorted, since sets have another order in each process, and draws must be the same in all.
     made = {
         error: tuple(sorted({text for text in _apply(error, word) if is_unambiguous(text)})) for error in LETTER_ERRORS
     }

@@ -15,6 +15,7 @@ _WORDS = r" ?[A-Za-z]+(?:'[A-Za-z]+)?"
 
 def make_tokenizer() -> Tokenizer:
     """Return a tokenizer that appends an end token to each text, and can read and write any text."""
+    # Sorted, since the order differs between processes and decides the ids.
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [*(f"Ġ{word}" for word in sorted(known_words())), *sorted(first_words())]
     tokens = dict.fromkeys([PAD, START, END, *alphabet, *words])

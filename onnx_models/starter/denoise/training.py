@@ -86,6 +86,7 @@ class CorrectorTraining(Training[list[_Pair]]):
             pad_sequence([torch.tensor(row) for row in rows], batch_first=True) for rows in zip(*batch, strict=True)
         )
         previous = nn.functional.pad(target[:, :-1], (1, 0), value=model.config.decoder_start_token_id)
+        # 0 is the id of padding, in sources and targets.
         logits = model(source, (source != 0).long(), previous)
         return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=0)
 

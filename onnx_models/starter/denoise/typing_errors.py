@@ -21,6 +21,7 @@ def misspell(draft: Draft, rng: random.Random) -> bool:
         found = WORD.search(draft.words[place])
         texts = _misspellings_of(found[0], draft.held_out) if found else {}
         if found and texts:
+            # The error is chosen first: a neighbouring key makes many more texts than two swapped letters.
             text = rng.choice(texts[rng.choice(sorted(texts))])
             return draft.replace(place, draft.words[place].replace(found[0], text, 1))
     return False

@@ -28,7 +28,7 @@ _NUMBERS = tuple(str(number) for number in range(21))
 SYSTEM_MESSAGE = _FILE.system.strip()
 WORDINGS = _FILE.wordings
 UNANSWERABLE = _FILE.unanswerable
-"""Questions about what this world lacks; their slot ``strange`` is filled with made-up words."""
+"""Questions about what this world lacks; pseudo-words fill their slots."""
 
 HOUSES, ORDINALS = _FILE.houses, _FILE.ordinals
 """The houses along Main Street, from left to right."""

@@ -19,7 +19,7 @@ CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja").read_text(encodi
 _SHOP_INTENTS = ("opening", "closing", "price", "goods", "shop")
 _FOLLOW_UPS = {"tell_name": "ask_name", "tell_thing": "ask_thing"}
 """What is worth asking after the user has mentioned something."""
-_STRANGE_WORDS = pseudo_words(600)
+_UNKNOWN_WORDS = pseudo_words(600)
 
 
 def render(messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
@@ -67,6 +67,7 @@ def _next_intent(rng: random.Random, before: Sequence[str], in_shop: bool) -> st
     follow_ups = [_FOLLOW_UPS[intent] for intent in before if intent in _FOLLOW_UPS]
     if follow_ups and rng.random() < 0.6:
         return rng.choice(follow_ups)
+    # Those whose replies vary most are more frequent.
     return rng.choice([*WORDINGS, "plus", "minus", "way", "unanswerable", *_FOLLOW_UPS, *_FOLLOW_UPS])
 
 
@@ -81,8 +82,8 @@ def _typed_message(rng: random.Random, intent: str, messages: Sequence[Message])
 
 def _message(rng: random.Random, intent: str, messages: Sequence[Message]) -> str:
     if intent == "unanswerable":
-        strange_words = iter(rng.choices(_STRANGE_WORDS, k=2))
-        return fill_with(rng.choice(UNANSWERABLE), lambda _: next(strange_words))
+        unknown_words = iter(rng.choices(_UNKNOWN_WORDS, k=2))
+        return fill_with(rng.choice(UNANSWERABLE), lambda _: next(unknown_words))
     wording, choices = rng.choice(WORDINGS[intent]), slots_of_intent(intent)
     values = {slot: rng.choice(choices[slot]) for slot in slots_of(wording)}
     if intent in ("plus", "minus"):

@@ -126,4 +126,5 @@ def _rhymes_of(line: str, index: int, topic: Topic) -> set[str]:
     return {rhyme_of[values["end"]] for values in found if values}
 
 
+# The checker must accept held-out poems too.
 _BY_TITLE = {topic.title: topic for held_out in (False, True) for topic in topics(held_out=held_out)}

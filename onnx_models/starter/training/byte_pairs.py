@@ -25,6 +25,7 @@ def make_tokenizer(corpus: Iterable[str], *, words: str, num_tokens: int, specia
     trainer = trainers.BpeTrainer(
         vocab_size=num_tokens,
         special_tokens=list(special_tokens),
+        # All bytes are tokens, so that no text is unknown; sorted, since their order differs between processes.
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )

@@ -50,6 +50,7 @@ class EncoderTraining(Training[Batch]):
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write weights, config and tokenizer; the tokenizer neither pads nor truncates."""
+        # Settings that are saved with a tokenizer would apply when the package is served.
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         save_for_transformers(model, self.tokenizer, folder, BertTokenizerFast, do_lower_case=True)

@@ -53,6 +53,7 @@ class Seq2SeqTraining(Training[list[Pair]]):
         padding = self.token_id(PADDING)
         sources, targets = zip(*batch, strict=True)
         ids, labels = _padded(sources, padding), _padded(targets, _IGNORED)
+        # The model needs the labels to make the decoder's inputs, which are the labels shifted by one.
         logits = model(input_ids=ids, attention_mask=(ids != padding).long(), labels=labels).logits
         return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
 

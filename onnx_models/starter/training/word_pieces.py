@@ -1,6 +1,6 @@
 """Make the tokenizers of the starter encoders: lower-case WordPiece over their own corpus.
 
-Every letter and sign that people are likely to type is a token of its own, so that words outside the corpus become
+Every character that people are likely to type is a token of its own, so that words outside the corpus become
 letters, not ``[UNK]``.
 """
 

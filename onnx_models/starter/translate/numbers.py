@@ -39,16 +39,16 @@ _ES_HUNDREDS = (
 
 
 def english(number: int, *, with_and: bool = True) -> str:
-    """Return "three hundred and forty-two", or without the "and" as in America."""
+    """Return "three hundred and forty-two"; American English is without the "and"."""
     if number >= 1000:
         thousands, rest = divmod(number, 1000)
         head = f"{english(thousands, with_and=with_and)} thousand"
-        joint = " and " if with_and and 0 < rest < 100 else " "
-        return f"{head}{joint}{english(rest, with_and=with_and)}" if rest else head
+        separator = " and " if with_and and 0 < rest < 100 else " "
+        return f"{head}{separator}{english(rest, with_and=with_and)}" if rest else head
     if number >= 100:
         hundreds, rest = divmod(number, 100)
-        joint = " and " if with_and else " "
-        return f"{_EN_ONES[hundreds]} hundred{joint}{english(rest)}" if rest else f"{_EN_ONES[hundreds]} hundred"
+        separator = " and " if with_and else " "
+        return f"{_EN_ONES[hundreds]} hundred{separator}{english(rest)}" if rest else f"{_EN_ONES[hundreds]} hundred"
     if number < 20:
         return _EN_ONES[number]
     tens, ones = divmod(number, 10)
@@ -56,7 +56,7 @@ def english(number: int, *, with_and: bool = True) -> str:
 
 
 def french(number: int, gender: Gender = "m") -> str:
-    """Return "quatre-vingts", "quatre-vingt-un", "soixante et onze"; before what is feminine "vingt et une"."""
+    """Return "quatre-vingts", "quatre-vingt-un", "soixante et onze"; "vingt et une" before a feminine noun."""
     if number >= 1000:
         thousands, rest = divmod(number, 1000)
         head = "mille" if thousands == 1 else f"{_french_multiplier(thousands)} mille"
@@ -89,12 +89,12 @@ def _french_below_hundred(number: int, gender: Gender) -> str:
 
 def _french_multiplier(thousands: int) -> str:
     """Return a number as it stands before "mille", where "cent" and "vingt" have no plural."""
-    said = french(thousands)
-    return said[:-1] if said.endswith(("cents", "vingts")) else said
+    words = french(thousands)
+    return words[:-1] if words.endswith(("cents", "vingts")) else words
 
 
 def german(number: int) -> str:
-    """Return "einundzwanzig"; a one at the end is "eins", as it is counted."""
+    """Return "einundzwanzig"; a one at the end is "eins", as in counting: "einhunderteins"."""
     stem = _german_stem(number)
     return f"{stem}s" if number % 100 == 1 else stem
 
@@ -113,7 +113,7 @@ def _german_stem(number: int) -> str:
 
 
 def spanish(number: int, gender: Gender = "m", *, before_noun: bool = False) -> str:
-    """Return "veintiuno"; before a noun "veintiún" or "veintiuna", and "doscientas" before what is feminine."""
+    """Return "veintiuno"; before a noun "veintiún" or "veintiuna", and "doscientas" before a feminine one."""
     if number >= 1000:
         thousands, rest = divmod(number, 1000)
         head = "mil" if thousands == 1 else f"{spanish(thousands, before_noun=True)} mil"
@@ -126,8 +126,8 @@ def spanish(number: int, gender: Gender = "m", *, before_noun: bool = False) -> 
         if gender == "f" and hundreds > 1:
             head = f"{head[:-2]}as"
         return f"{head} {spanish(rest, gender, before_noun=before_noun)}" if rest else head
-    said = _spanish_below_hundred(number)
-    return _before_noun(said, gender) if before_noun and said.endswith("uno") else said
+    words = _spanish_below_hundred(number)
+    return _before_noun(words, gender) if before_noun and words.endswith("uno") else words
 
 
 def _spanish_below_hundred(number: int) -> str:
@@ -137,7 +137,8 @@ def _spanish_below_hundred(number: int) -> str:
     return f"{_ES_TENS[tens]} y {_ES_ONES[ones]}" if ones else _ES_TENS[tens]
 
 
-def _before_noun(said: str, gender: Gender) -> str:
+def _before_noun(words: str, gender: Gender) -> str:
+    """Return a number that ends with "uno" as it stands before a noun."""
     if gender == "f":
-        return f"{said[:-1]}a"
-    return "veintiún" if said == "veintiuno" else said[:-1]
+        return f"{words[:-1]}a"
+    return "veintiún" if words == "veintiuno" else words[:-1]

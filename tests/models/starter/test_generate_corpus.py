@@ -166,7 +166,7 @@ def test_lines_that_belong_to_another_kind_of_thing_are_refused() -> None:
 
 
 def test_words_of_a_poem_belong_to_one_list_each() -> None:
-    """Else a checker could not tell what a word is."""
+    """Otherwise a checker would not know what a word is."""
     nouns = [noun for kind in KINDS for noun in kind.nouns]
     ends = [end for rhyme in RHYMES.values() for end in rhyme]
     assert len(set(nouns)) == len(nouns)
@@ -287,7 +287,7 @@ def talk(said: list[str]) -> list[dict[str, str]]:
     return [message for pair in messages for message in pair][:-1]
 
 
-def test_chats_alternate_and_each_answer_is_the_rule_s() -> None:
+def test_chats_alternate_and_each_reply_follows_by_rule() -> None:
     rng = random.Random(3)
     for held_out in (False, True):
         for chat in (write_chat(rng, held_out=held_out) for _ in range(200)):

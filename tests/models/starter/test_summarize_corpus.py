@@ -54,7 +54,7 @@ def test_a_fact_counts_only_in_its_place(text: str, right: int) -> None:
     assert num_correct(REPORT, text) == right
 
 
-def test_reports_tell_their_facts_and_headlines_state_them() -> None:
+def test_reports_and_headlines_state_the_facts() -> None:
     rng = random.Random(2)
     for topic in TOPICS:
         for held_out in (False, True):
@@ -70,10 +70,10 @@ def test_reports_tell_their_facts_and_headlines_state_them() -> None:
 
 def test_all_wordings_of_a_fact_state_the_same() -> None:
     for topic in TOPICS:
-        for ways in topic.facts:
-            told = [slots(way) & slots(topic.headline) for way in ways]
-            assert all(facts == told[0] for facts in told), ways
-        assert slots(topic.headline) <= {slot for ways in topic.facts for slot in slots(ways[0])}
+        for wordings in topic.facts:
+            facts = [slots(wording) & slots(topic.headline) for wording in wordings]
+            assert all(found == facts[0] for found in facts), wordings
+        assert slots(topic.headline) <= {slot for wordings in topic.facts for slot in slots(wordings[0])}
         assert len(topic.asides) >= 5
 
 
@@ -81,7 +81,7 @@ def test_asides_do_not_contradict_the_facts() -> None:
     """A slot of the headline has the same value in an aside, and other slots have names of their own."""
     known = {*NAMES, *FIGURES, *WORDS, "goals", "against"}
     for topic in TOPICS:
-        texts = [topic.headline, *topic.asides, *(way for ways in topic.facts for way in ways)]
+        texts = [topic.headline, *topic.asides, *(wording for wordings in topic.facts for wording in wordings)]
         assert set().union(*map(slots, texts)) <= known
 
 
@@ -99,12 +99,12 @@ def test_held_out_names_and_figures_are_not_trained_on() -> None:
     rng = random.Random(5)
     read = " ".join(training_pair(rng)[0] for _ in range(3000))
     words, figures = set(re.findall(r"[A-Z][a-z]+", read)), set(re.findall(r"\d+", read))
-    judged = [write_report(rng, topic, held_out=True) for topic in TOPICS for _ in range(20)]
-    places = {report.facts["place"].split()[-1] for report in judged if "place" in report.facts}
+    held_out = [write_report(rng, topic, held_out=True) for topic in TOPICS for _ in range(20)]
+    places = {report.facts["place"].split()[-1] for report in held_out if "place" in report.facts}
 
     assert len(places) > 100
     assert not places & words
-    assert not {report.facts[name] for report in judged for name in report.facts if name in FIGURES} & {
+    assert not {report.facts[name] for report in held_out for name in report.facts if name in FIGURES} & {
         figure for figure in figures if len(figure) > 1
     }
 

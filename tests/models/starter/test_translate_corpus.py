@@ -274,10 +274,10 @@ def test_dates_and_years(said: dict[str, str], texts: tuple[str, ...]) -> None:
 def test_the_held_out_set_is_not_trained_on() -> None:
     rng = random.Random(4)
     seen = {training_phrase(rng).text["en"].lower().rstrip(".") for _ in range(20_000)}
-    judged = {phrase.text["en"].lower().rstrip(".") for phrase in held_out_phrases(200)}
+    held_out = {phrase.text["en"].lower().rstrip(".") for phrase in held_out_phrases(200)}
 
     assert len(seen) > 8000
-    assert not seen & judged
+    assert not seen & held_out
 
 
 def test_a_held_out_number_is_not_trained_on_in_any_phrase() -> None:
