@@ -1,4 +1,4 @@
-"""One file of a model package, opened so that it can only be a plain file that lies in the folder itself."""
+"""Opens and hashes one file of a model package. It must be a regular file that lies in the folder itself."""
 
 import errno
 import hashlib
@@ -9,31 +9,30 @@ from pathlib import Path
 
 
 class PackageError(Exception):
-    """The folder is not a model package that can be served; the message says which file and why."""
+    """The folder is not a model package that can be served; the message names the file and the reason."""
 
 
-def open_plain(path: Path) -> io.FileIO:
-    """Open a file for reading, unbuffered.
-
-    The last part of the path is looked at in the same system call that opens it, so there is no moment in which a
-    link or a pipe could take the file's place; and a pipe without a writer does not block.
+def open_regular(path: Path) -> io.FileIO:
+    """Open a regular file for reading, unbuffered.
 
     Raises:
         PackageError: missing, unreadable, a link, a folder, a pipe or a device.
     """
+    # O_NOFOLLOW refuses a link in the same system call that opens the file, so nobody can swap the file for a link
+    # between a check and the open. O_NONBLOCK: opening a pipe without a writer would block for ever.
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise PackageError(f"{path}: not a plain file in the package ({_reason(error)})") from error
+        raise PackageError(f"{path}: not a regular file in the package ({_reason(error)})") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise PackageError(f"{path}: not a plain file in the package")
+        raise PackageError(f"{path}: not a regular file in the package")
     return io.FileIO(descriptor)
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a plain file's content as 64 hex digits."""
-    with open_plain(path) as file:
+    """Return the SHA-256 of a regular file's content as 64 hex digits."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

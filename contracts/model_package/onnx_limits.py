@@ -1,8 +1,8 @@
-"""Which ONNX files the pinned ONNX Runtime reads, and that they read nothing beside their package.
+"""Which ONNX files the pinned ONNX Runtime reads, and whether a graph stays within its package.
 
-ONNX Runtime has no call that tells these numbers. They were found by loading graphs of one operator with every
-version around them in onnxruntime 1.31.1; `tests/unit/model_package/test_onnx_limits.py` repeats that, so it fails
-with a release that reads more or less.
+ONNX Runtime has no call that returns these limits. They were found by loading graphs of one operator with every
+version around them in onnxruntime 1.31.1. `tests/unit/model_package/test_onnx_limits.py` repeats that, so it fails for
+a release with other limits.
 """
 
 from collections.abc import Collection, Iterator
@@ -10,17 +10,17 @@ from collections.abc import Collection, Iterator
 from contracts.model_package.onnx_header import OnnxHeader
 
 IR_VERSIONS = range(3, 14)
-"""Newer ones are refused by the runtime; older ones are from before a file said which operator set it uses."""
+"""The runtime refuses newer ones. In older ones a file does not say which operator set it uses."""
 OPSETS = {"": range(7, 27), "ai.onnx.ml": range(1, 6), "com.microsoft": range(1, 2)}
-"""By domain. Below 7 the runtime reads the graph and then has no kernel for operators as simple as Add."""
+"""By domain. Below 7 the runtime reads the graph, but has no kernel for operators as simple as Add."""
 
 
-def fault_of(header: OnnxHeader, listed: Collection[str]) -> str | None:
-    """Return why a graph of a package with these listed files can't be served, as words, or None."""
-    return next(_faults(header, listed), None)
+def find_problem(header: OnnxHeader, listed: Collection[str]) -> str | None:
+    """Return why the graph of a package with these listed files can't be served, as words, or None if it can."""
+    return next(_problems(header, listed), None)
 
 
-def _faults(header: OnnxHeader, listed: Collection[str]) -> Iterator[str]:
+def _problems(header: OnnxHeader, listed: Collection[str]) -> Iterator[str]:
     if header.ir_version not in IR_VERSIONS:
         yield _outside("IR version", header.ir_version, IR_VERSIONS)
     if "" not in {domain for domain, _ in header.opsets}:
@@ -33,7 +33,8 @@ def _faults(header: OnnxHeader, listed: Collection[str]) -> Iterator[str]:
     for domain, operator in header.domains.items():
         if domain not in OPSETS:
             yield f"its operator {operator!r} is of {domain!r}, which no worker has"
-    for location in sorted(header.external - set(listed)):
+    # ONNX Runtime would open any path that a graph names, "../secret" and absolute ones too.
+    for location in sorted(header.external_files - set(listed)):
         yield f"it keeps weights in {location!r}, which the manifest's [files] does not list"
 
 

@@ -1,6 +1,6 @@
-"""What the graphs of each kind take and answer. A worker refuses a package whose graphs are others.
+"""The inputs and outputs that the graphs of each kind must have. A worker refuses a package whose graphs differ.
 
-Names are those of optimum's exporter, and ours where it has none. ``{i}`` stands for the number of a layer.
+Names are those of optimum's exporter, and our own where it has none. ``{i}`` stands for the number of a layer.
 """
 
 from collections.abc import Mapping
@@ -9,54 +9,54 @@ from contracts.model_package.files import PackageError
 from contracts.model_package.graphs import EncoderDecoder, GraphKind
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.tasks import VectorTask
-from contracts.model_package.tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, Tensor
+from contracts.model_package.tensors import BOOL, FLOAT, FLOAT_OR_HALF, INT64, Signature, TensorSpec
 from contracts.task_names import TaskName
 
 MERGED_DECODER = "decoder_model_merged.onnx"
-"""Has two branches over the same weights."""
+"""Has two branches over the same weights: one for the first step, and one that takes a cache."""
 
-_IDS = Tensor("input_ids", INT64, 2)
-_MASK = Tensor("attention_mask", INT64, 2)
-_PIXELS = Tensor("pixel_values", FLOAT, 4)
-_ENCODER_INPUTS: Mapping[GraphKind, tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = {
-    "text-encoder": ((_IDS,), (_MASK, Tensor("token_type_ids", INT64, 2))),
+_IDS = TensorSpec("input_ids", INT64, 2)
+_MASK = TensorSpec("attention_mask", INT64, 2)
+_PIXELS = TensorSpec("pixel_values", FLOAT, 4)
+_ENCODER_INPUTS: Mapping[GraphKind, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]] = {
+    "text-encoder": ((_IDS,), (_MASK, TensorSpec("token_type_ids", INT64, 2))),
     "image-encoder": ((_PIXELS,), ()),
 }
-_ENCODER_OUTPUTS: Mapping[GraphKind, Mapping[TaskName, tuple[Tensor, ...]]] = {
+_ENCODER_OUTPUTS: Mapping[GraphKind, Mapping[TaskName, tuple[TensorSpec, ...]]] = {
     "text-encoder": {
-        "embed": (Tensor("last_hidden_state", FLOAT, 3),),
-        "classify": (Tensor("logits", FLOAT, 2),),
-        "token-classify": (Tensor("logits", FLOAT, 3),),
-        "question-answer": (Tensor("start_logits", FLOAT, 2), Tensor("end_logits", FLOAT, 2)),
-        "fill-mask": (Tensor("logits", FLOAT, 3),),
+        "embed": (TensorSpec("last_hidden_state", FLOAT, 3),),
+        "classify": (TensorSpec("logits", FLOAT, 2),),
+        "token-classify": (TensorSpec("logits", FLOAT, 3),),
+        "question-answer": (TensorSpec("start_logits", FLOAT, 2), TensorSpec("end_logits", FLOAT, 2)),
+        "fill-mask": (TensorSpec("logits", FLOAT, 3),),
     },
     "image-encoder": {
-        "embed-image": (Tensor("last_hidden_state", FLOAT, 3),),
-        "classify-image": (Tensor("logits", FLOAT, 2),),
+        "embed-image": (TensorSpec("last_hidden_state", FLOAT, 3),),
+        "classify-image": (TensorSpec("logits", FLOAT, 2),),
     },
 }
-_POOLED_OUTPUTS: Mapping[GraphKind, tuple[Tensor, ...]] = {
-    "text-encoder": (Tensor("text_embeds", FLOAT, 2),),
-    "image-encoder": (Tensor("image_embeds", FLOAT, 2),),
+_POOLED_OUTPUTS: Mapping[GraphKind, tuple[TensorSpec, ...]] = {
+    "text-encoder": (TensorSpec("text_embeds", FLOAT, 2),),
+    "image-encoder": (TensorSpec("image_embeds", FLOAT, 2),),
 }
 
 
-def _cache(*kinds: str) -> tuple[list[Tensor], list[Tensor]]:
-    """Return a layer's keys and values of each kind, as inputs and as outputs."""
-    parts = [f"{{i}}.{kind}{part}" for kind in kinds for part in ("key", "value")]
-    pasts = [Tensor(f"past_key_values.{part}", FLOAT_OR_HALF, 4) for part in parts]
-    presents = [Tensor(f"present.{part}", FLOAT_OR_HALF, 4, follows=f"past_key_values.{part}") for part in parts]
+def _cache(*prefixes: str) -> tuple[list[TensorSpec], list[TensorSpec]]:
+    """Return a layer's keys and values with each prefix, as inputs and as outputs."""
+    parts = [f"{{i}}.{prefix}{part}" for prefix in prefixes for part in ("key", "value")]
+    pasts = [TensorSpec(f"past_key_values.{part}", FLOAT_OR_HALF, 4) for part in parts]
+    presents = [TensorSpec(f"present.{part}", FLOAT_OR_HALF, 4, next_input=f"past_key_values.{part}") for part in parts]
     return pasts, presents
 
 
 _CACHE, _NEXT_CACHE = _cache("")
 _PAIR_CACHE, _NEXT_PAIR_CACHE = _cache("decoder.", "encoder.")
-_SOURCE_CACHE = tuple(tensor._replace(follows="") for tensor in _NEXT_PAIR_CACHE if ".encoder." in tensor.name)
-_SLOTS = (_IDS, Tensor("past_lengths", INT64, 1), Tensor("num_tokens", INT64, 1))
-_LOGITS = Tensor("logits", FLOAT, 3)
-_SOURCE = (Tensor("encoder_hidden_states", FLOAT, 3), Tensor("attention_keys", FLOAT, 3))
-_STATE = (Tensor("hidden", FLOAT_OR_HALF, 2), Tensor("cell", FLOAT_OR_HALF, 2))
-_NEXT_STATE = tuple(Tensor(f"new_{name}", dtypes, 2, follows=name) for name, dtypes, _, _ in _STATE)
+_SOURCE_CACHE = tuple(tensor._replace(next_input="") for tensor in _NEXT_PAIR_CACHE if ".encoder." in tensor.name)
+_SLOTS = (_IDS, TensorSpec("past_lengths", INT64, 1), TensorSpec("num_tokens", INT64, 1))
+_LOGITS = TensorSpec("logits", FLOAT, 3)
+_SOURCE = (TensorSpec("encoder_hidden_states", FLOAT, 3), TensorSpec("attention_keys", FLOAT, 3))
+_STATE = (TensorSpec("hidden", FLOAT_OR_HALF, 2), TensorSpec("cell", FLOAT_OR_HALF, 2))
+_NEXT_STATE = tuple(TensorSpec(f"new_{name}", dtypes, 2, next_input=name) for name, dtypes, _, _ in _STATE)
 
 
 def outputs_of(graph: GraphKind, task: TaskName, *, pooled: bool = False) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def encoder_outputs(manifest: Manifest) -> tuple[str, ...]:
     return outputs_of(manifest.graph.kind, manifest.task.name, pooled=_is_pooled(manifest))
 
 
-def _encoder_outputs(graph: GraphKind, task: TaskName, pooled: bool) -> tuple[Tensor, ...]:
+def _encoder_outputs(graph: GraphKind, task: TaskName, pooled: bool) -> tuple[TensorSpec, ...]:
     return _POOLED_OUTPUTS[graph] if pooled else _ENCODER_OUTPUTS[graph][task]
 
 
@@ -84,15 +84,15 @@ def _is_pooled(manifest: Manifest) -> bool:
 
 
 def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
-    """Return the graph files that a package must have, with what each takes and answers.
+    """Return the graph files that a package must have, with the signature of each.
 
     Raises:
         PackageError: graphs of this kind can't do this task.
     """
     graph, kind, task = manifest.graph, manifest.graph.kind, manifest.task.name
     if task in _ENCODER_OUTPUTS.get(kind, ()):
-        needed, optional = _ENCODER_INPUTS[kind]
-        return {"model.onnx": Signature(needed, optional, _encoder_outputs(kind, task, _is_pooled(manifest)))}
+        required, optional = _ENCODER_INPUTS[kind]
+        return {"model.onnx": Signature(required, optional, _encoder_outputs(kind, task, _is_pooled(manifest)))}
     if isinstance(graph, EncoderDecoder) and task in _SEQ2SEQ_INPUTS:
         return _encoder_decoder(_SEQ2SEQ_INPUTS[task], graph.decoder.cross_cache)
     if kind in _BY_GRAPH and task in _TASKS[kind]:
@@ -100,21 +100,21 @@ def signatures_of(manifest: Manifest) -> Mapping[str, Signature]:
     raise PackageError(f"{manifest.name}: a graph of kind {kind!r} can't do the task {task!r}")
 
 
-def _encoder_decoder(inputs: tuple[Tensor, ...], cross_cache: bool) -> Mapping[str, Signature]:
-    """Return the signatures of optimum's merged encoder-decoders, whose decoder has a mask of ours."""
+def _encoder_decoder(inputs: tuple[TensorSpec, ...], cross_cache: bool) -> Mapping[str, Signature]:
+    """Return the signatures of optimum's merged encoder-decoders, to whose decoder our exporter adds a mask."""
     cache, next_cache = (_PAIR_CACHE, _NEXT_PAIR_CACHE) if cross_cache else (_CACHE, _NEXT_CACHE)
-    hidden, branch = Tensor("encoder_hidden_states", FLOAT, 3), Tensor("use_cache_branch", BOOL, 1)
-    source_mask = (Tensor("encoder_attention_mask", INT64, 2),) if _MASK in inputs else ()
+    hidden, branch = TensorSpec("encoder_hidden_states", FLOAT, 3), TensorSpec("use_cache_branch", BOOL, 1)
+    source_mask = (TensorSpec("encoder_attention_mask", INT64, 2),) if _MASK in inputs else ()
     return {
-        "encoder_model.onnx": Signature(inputs, (), (Tensor("last_hidden_state", FLOAT, 3),)),
+        "encoder_model.onnx": Signature(inputs, (), (TensorSpec("last_hidden_state", FLOAT, 3),)),
         MERGED_DECODER: Signature((_IDS, _MASK, hidden, *source_mask, branch, *cache), (), (_LOGITS, *next_cache)),
     }
 
 
-_SEQ2SEQ_INPUTS: Mapping[TaskName, tuple[Tensor, ...]] = {
+_SEQ2SEQ_INPUTS: Mapping[TaskName, tuple[TensorSpec, ...]] = {
     **dict.fromkeys(("translate", "summarize", "denoise", "text2text"), (_IDS, _MASK)),
-    "transcribe": (Tensor("input_features", FLOAT, 3),),
-    "caption": (Tensor("pixel_values", FLOAT, 4),),
+    "transcribe": (TensorSpec("input_features", FLOAT, 3),),
+    "caption": (TensorSpec("pixel_values", FLOAT, 4),),
 }
 _TASKS: Mapping[GraphKind, tuple[TaskName, ...]] = {
     "image-text": ("zero-shot-image",),
@@ -128,41 +128,45 @@ _TASKS: Mapping[GraphKind, tuple[TaskName, ...]] = {
     "image-autoencoder": ("denoise-image",),
 }
 _BY_GRAPH: Mapping[GraphKind, Mapping[str, Signature]] = {
-    "image-text": {"model.onnx": Signature((_IDS, _PIXELS), (_MASK,), (Tensor("logits_per_image", FLOAT, 2),))},
-    "decoder-slots": {"model.onnx": Signature((*_SLOTS, *_CACHE), (), (Tensor("logits", FLOAT, 2), *_NEXT_CACHE))},
+    "image-text": {"model.onnx": Signature((_IDS, _PIXELS), (_MASK,), (TensorSpec("logits_per_image", FLOAT, 2),))},
+    "decoder-slots": {"model.onnx": Signature((*_SLOTS, *_CACHE), (), (TensorSpec("logits", FLOAT, 2), *_NEXT_CACHE))},
     "decoder-concat": {
-        "model.onnx": Signature((_IDS, _MASK, *_CACHE), (Tensor("position_ids", INT64, 2),), (_LOGITS, *_NEXT_CACHE))
+        "model.onnx": Signature(
+            (_IDS, _MASK, *_CACHE), (TensorSpec("position_ids", INT64, 2),), (_LOGITS, *_NEXT_CACHE)
+        )
     },
     "decoder-memory": {
         "model.onnx": Signature(
-            (_IDS, Tensor("mems.{i}", FLOAT_OR_HALF, 3)),
+            (_IDS, TensorSpec("mems.{i}", FLOAT_OR_HALF, 3)),
             (),
-            (_LOGITS, Tensor("new_mems.{i}", FLOAT_OR_HALF, 3, follows="mems.{i}")),
+            (_LOGITS, TensorSpec("new_mems.{i}", FLOAT_OR_HALF, 3, next_input="mems.{i}")),
         )
     },
-    "ctc": {"model.onnx": Signature((Tensor("input_values", FLOAT, 2),), (), (_LOGITS,))},
+    "ctc": {"model.onnx": Signature((TensorSpec("input_values", FLOAT, 2),), (), (_LOGITS,))},
     "encoder-decoder-slots": {
         "encoder_model.onnx": Signature((_IDS, _MASK), (), _SOURCE_CACHE),
         "decoder_model.onnx": Signature(
-            (*_SLOTS, Tensor("source_lengths", INT64, 1), *_PAIR_CACHE),
+            (*_SLOTS, TensorSpec("source_lengths", INT64, 1), *_PAIR_CACHE),
             (),
-            (Tensor("logits", FLOAT, 2), *_NEXT_PAIR_CACHE),
+            (TensorSpec("logits", FLOAT, 2), *_NEXT_PAIR_CACHE),
         ),
     },
     "recurrent": {
         "encoder_model.onnx": Signature((_IDS, _MASK), (), (*_SOURCE, *_STATE)),
         "decoder_model.onnx": Signature(
-            (_IDS, Tensor("encoder_attention_mask", INT64, 2), *_SOURCE, *_STATE), (), (_LOGITS, *_NEXT_STATE)
+            (_IDS, TensorSpec("encoder_attention_mask", INT64, 2), *_SOURCE, *_STATE), (), (_LOGITS, *_NEXT_STATE)
         ),
     },
     "text-autoencoder": {
-        "model.onnx": Signature((_IDS, _MASK), (), (_LOGITS, Tensor("latent", FLOAT, 2), Tensor("score", FLOAT, 1)))
+        "model.onnx": Signature(
+            (_IDS, _MASK), (), (_LOGITS, TensorSpec("latent", FLOAT, 2), TensorSpec("score", FLOAT, 1))
+        )
     },
     "image-autoencoder": {
         "model.onnx": Signature(
-            (Tensor("pixel_values", FLOAT, 4),),
+            (TensorSpec("pixel_values", FLOAT, 4),),
             (),
-            (Tensor("reconstruction", FLOAT, 4), Tensor("score", FLOAT, 1), Tensor("error_map", FLOAT, 3)),
+            (TensorSpec("reconstruction", FLOAT, 4), TensorSpec("score", FLOAT, 1), TensorSpec("error_map", FLOAT, 3)),
         )
     },
 }

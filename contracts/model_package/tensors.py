@@ -1,4 +1,4 @@
-"""What a graph file must take and answer, and whether a loaded graph does. Only names, ranks and types: no arrays."""
+"""Compares what a graph file must take and return with what a loaded graph declares: names, ranks and types only."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,106 +13,108 @@ FLOAT_OR_HALF: Dtypes = ("float32", "float16")
 _LAYER = "{i}"
 
 
-class Tensor(NamedTuple):
+class TensorSpec(NamedTuple):
     """One tensor of a signature. A name with ``{i}`` stands for one tensor in each layer, numbered from 0."""
 
     name: str
     dtypes: Dtypes
     """numpy's names of the types that it may have."""
     rank: int
-    follows: str = ""
-    """Of an output: the input that it becomes in the next call. Both have the same type and fixed dimensions."""
+    next_input: str = ""
+    """For an output: the input that takes it in the next call. Both have the same type and fixed dimensions."""
 
 
 class Signature(NamedTuple):
     """The tensors of one graph file."""
 
-    needed: tuple[Tensor, ...]
-    optional: tuple[Tensor, ...]
-    """Inputs that a graph may have besides."""
-    outputs: tuple[Tensor, ...]
-    """Outputs that a graph must have; others are not read."""
+    required: tuple[TensorSpec, ...]
+    """Inputs that a graph must have."""
+    optional: tuple[TensorSpec, ...]
+    """Inputs that a graph may have."""
+    outputs: tuple[TensorSpec, ...]
+    """Outputs that a graph must have; other outputs are not read."""
 
 
-class Declared(NamedTuple):
-    """A tensor as a loaded graph declares it; None is a dimension that differs from call to call."""
+class TensorInfo(NamedTuple):
+    """A tensor as a loaded graph declares it. None is a dimension that differs from call to call."""
 
     dtype: str
     shape: tuple[int | None, ...]
 
 
-Tensors = Mapping[str, Declared]
+Tensors = Mapping[str, TensorInfo]
 """By name."""
 
 
-def fault_of(signature: Signature, inputs: Tensors, outputs: Tensors) -> str | None:
-    """Return the first way in which a graph differs from its signature, as words, or None."""
-    return next(_faults(signature, inputs, outputs), None)
+def find_mismatch(signature: Signature, inputs: Tensors, outputs: Tensors) -> str | None:
+    """Return the first way in which a graph differs from its signature, as words, or None if it matches."""
+    return next(_mismatches(signature, inputs, outputs), None)
 
 
-def _faults(signature: Signature, inputs: Tensors, outputs: Tensors) -> Iterator[str]:
-    taken = (*signature.needed, *signature.optional)
+def _mismatches(signature: Signature, inputs: Tensors, outputs: Tensors) -> Iterator[str]:
+    known_inputs = (*signature.required, *signature.optional)
     for name in inputs:
-        if not any(_matches(tensor.name, name) for tensor in taken):
-            yield f"it takes an input {name}, which nobody would feed"
-    for place, wanted, found in (("input", signature.needed, inputs), ("output", signature.outputs, outputs)):
-        for tensor in wanted:
-            if not _all_named(tensor, found):
-                yield f"it has no {place} {tensor.name}, but {', '.join(found) or 'none'}"
-    yield from _wrong_types(taken, inputs)
+        if not any(_matches(spec.name, name) for spec in known_inputs):
+            yield f"it takes an input {name}, which no worker feeds"
+    for what, specs, found in (("input", signature.required, inputs), ("output", signature.outputs, outputs)):
+        for spec in specs:
+            if not _matching_names(spec, found):
+                yield f"it has no {what} {spec.name}, but {', '.join(found) or 'none'}"
+    yield from _wrong_types(known_inputs, inputs)
     yield from _wrong_types(signature.outputs, outputs)
     yield from _wrong_layers(signature, inputs, outputs)
     yield from _wrong_successors(signature.outputs, inputs, outputs)
 
 
-def _wrong_types(wanted: tuple[Tensor, ...], found: Tensors) -> Iterator[str]:
-    for tensor in wanted:
-        for name in _all_named(tensor, found):
+def _wrong_types(specs: tuple[TensorSpec, ...], found: Tensors) -> Iterator[str]:
+    for spec in specs:
+        for name in _matching_names(spec, found):
             dtype, shape = found[name]
-            if dtype not in tensor.dtypes:
-                yield f"{name} is {dtype}, expected {' or '.join(tensor.dtypes)}"
-            if len(shape) != tensor.rank:
-                yield f"{name} has {len(shape)} dimensions, expected {tensor.rank}"
+            if dtype not in spec.dtypes:
+                yield f"{name} is {dtype}, expected {' or '.join(spec.dtypes)}"
+            if len(shape) != spec.rank:
+                yield f"{name} has {len(shape)} dimensions, expected {spec.rank}"
 
 
 def _wrong_layers(signature: Signature, inputs: Tensors, outputs: Tensors) -> Iterator[str]:
-    """Layers are numbered from 0 without a gap, and every tensor that comes by layer has all of them."""
+    """Check that layers are numbered from 0 without a gap, and that all tensors of layers have equally many layers."""
     counts = {}
-    for tensors, found in ((signature.needed + signature.optional, inputs), (signature.outputs, outputs)):
-        for tensor in tensors:
-            layers = {_layer_of(tensor.name, name) or 0 for name in _all_named(tensor, found)}
-            if _LAYER not in tensor.name or not layers:
+    for specs, found in ((signature.required + signature.optional, inputs), (signature.outputs, outputs)):
+        for spec in specs:
+            layers = {_layer_of(spec.name, name) or 0 for name in _matching_names(spec, found)}
+            if _LAYER not in spec.name or not layers:
                 continue
             if layers != set(range(len(layers))):
-                yield f"{tensor.name}: its layers are {sorted(layers)}, expected 0 and up without a gap"
-            counts[tensor.name] = len(layers)
+                yield f"{spec.name}: its layers are {sorted(layers)}, expected 0 and up without a gap"
+            counts[spec.name] = len(layers)
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
-        yield f"its tensors have different numbers of layers: {told}"
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        yield f"its tensors have different numbers of layers: {listed}"
 
 
-def _wrong_successors(wanted: tuple[Tensor, ...], inputs: Tensors, outputs: Tensors) -> Iterator[str]:
-    for tensor in wanted:
-        for name in _all_named(tensor, outputs) if tensor.follows else ():
-            before = tensor.follows.replace(_LAYER, str(_layer_of(tensor.name, name)))
-            if before not in inputs:
-                yield f"{name} has no input {before} to become"
-            elif not _alike(inputs[before], outputs[name]):
-                yield f"{name} is {_words(outputs[name])}, and {before}, which it becomes, {_words(inputs[before])}"
+def _wrong_successors(specs: tuple[TensorSpec, ...], inputs: Tensors, outputs: Tensors) -> Iterator[str]:
+    for spec in specs:
+        for name in _matching_names(spec, outputs) if spec.next_input else ():
+            successor = spec.next_input.replace(_LAYER, str(_layer_of(spec.name, name)))
+            if successor not in inputs:
+                yield f"{name} has no input {successor} to become"
+            elif not _compatible(inputs[successor], outputs[name]):
+                became = _shown(inputs[successor])
+                yield f"{name} is {_shown(outputs[name])}, and {successor}, which it becomes, {became}"
 
 
-def _alike(one: Declared, other: Declared) -> bool:
+def _compatible(one: TensorInfo, other: TensorInfo) -> bool:
     dims = zip(one.shape, other.shape, strict=False)
     same = all(left == right for left, right in dims if left is not None and right is not None)
     return same and one.dtype == other.dtype and len(one.shape) == len(other.shape)
 
 
-def _words(tensor: Declared) -> str:
+def _shown(tensor: TensorInfo) -> str:
     return f"{tensor.dtype} [{', '.join('?' if dim is None else str(dim) for dim in tensor.shape)}]"
 
 
-def _all_named(tensor: Tensor, found: Tensors) -> list[str]:
-    return [name for name in found if _matches(tensor.name, name)]
+def _matching_names(spec: TensorSpec, found: Tensors) -> list[str]:
+    return [name for name in found if _matches(spec.name, name)]
 
 
 def _matches(pattern: str, name: str) -> bool:

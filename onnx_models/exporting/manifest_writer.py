@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts.model_package.document import document_of
+from contracts.model_package.files import sha256_of
 from contracts.model_package.graphs import Graph
 from contracts.model_package.manifest import MANIFEST, Batching, Limits, Manifest
-from contracts.model_package.package import sha256_of
 from contracts.model_package.tasks import Task
 from onnx_models.exporting.exporters import ExportRequest, family_of
 

@@ -104,7 +104,7 @@ def add(where: str, output: Path, *, sha256: str | None, force: bool) -> ModelPa
 
 def _copy(path: Path, destination: Path) -> None:
     if destination.parent != destination.resolve().parent or path.is_symlink() or not path.is_file():
-        raise PackageError(f"{path}: listed in the manifest, but not a plain file in the package")
+        raise PackageError(f"{path}: listed in the manifest, but not a regular file in the package")
     shutil.copyfile(path, destination)
 
 

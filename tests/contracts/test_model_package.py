@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from contracts.model_package.files import sha256_of
+from contracts.model_package.manifest_file import MAX_MANIFEST_BYTES
 from contracts.model_package.package import (
-    MAX_MANIFEST_BYTES,
     PackageError,
-    digest_of,
     find_packages,
     load_named_package,
     load_package,
     read_manifest,
-    sha256_of,
-    stamp_of,
 )
 from contracts.model_package.tasks import Embed, EmbedTask
+from contracts.model_package.versions import manifest_digest, snapshot_of
 from tests.support.onnx_bytes import external_tensor, field, graph, model_of
 from tests.support.tiny_package import graph_of
 
@@ -170,8 +169,8 @@ def test_a_manifest_is_a_plain_file_too(package: Path, link: Callable[..., None]
     manifest = package / "manifest.toml"
     manifest.rename(package.parent / "elsewhere")
     link(package.parent / "elsewhere", manifest) if link is os.symlink else link(manifest)
-    for read in (load_package, read_manifest, digest_of):
-        with pytest.raises(PackageError, match="not a plain file"):
+    for read in (load_package, read_manifest, manifest_digest):
+        with pytest.raises(PackageError, match="not a regular file"):
             read(package)
 
 
@@ -189,7 +188,7 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_refused(package: Path) -> None:
     (package / "model.onnx").unlink()
-    with pytest.raises(PackageError, match="not a plain file"):
+    with pytest.raises(PackageError, match="not a regular file"):
         load_package(package)
 
 
@@ -201,7 +200,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused_before_it_is_read(packag
     (package / "sub" / "model.onnx").write_bytes(GRAPH)
     (package.parent / "secret").write_bytes(GRAPH)
     edit(package, '"model.onnx" =', f'"{name}" =')
-    with pytest.raises(PackageError, match="not a plain file"):
+    with pytest.raises(PackageError, match="not a regular file"):
         load_package(package)
 
 
@@ -211,7 +210,7 @@ def test_a_link_or_a_pipe_is_refused_before_it_is_read(package: Path, link: Call
     target = package.parent / "elsewhere"
     graph.rename(target)
     link(target, graph) if link is os.symlink else link(graph)
-    with pytest.raises(PackageError, match="not a plain file"):
+    with pytest.raises(PackageError, match="not a regular file"):
         load_package(package)
 
 
@@ -258,7 +257,7 @@ def test_weights_beside_the_graph_are_checked_like_the_graph(package: Path, kind
     {"changed": lambda: weights.write_bytes(b"x"), "pipe": lambda: os.mkfifo(weights)}.get(
         kind, lambda: weights.symlink_to(package.parent / "elsewhere")
     )()
-    with pytest.raises(PackageError, match=r"w\.bin: (not a plain file|SHA-256 differs)"):
+    with pytest.raises(PackageError, match=r"w\.bin: (not a regular file|SHA-256 differs)"):
         load_package(package)
 
 
@@ -279,9 +278,9 @@ def test_a_file_that_is_replaced_while_the_package_is_loaded_is_noticed(package:
 
 
 def test_versions_are_told_apart_by_their_manifest(package: Path) -> None:
-    before, stamp = digest_of(package), stamp_of(package)
+    before, snapshot = manifest_digest(package), snapshot_of(package)
     assert load_package(package).digest == before
     edit(package, 'revision = "1"', 'revision = "2"')
-    assert digest_of(package) != before and stamp_of(package) != stamp
-    assert {name for name, *_ in stamp_of(package)} == {"manifest.toml", "model.onnx"}
-    assert stamp_of(package / "nowhere") == ()
+    assert manifest_digest(package) != before and snapshot_of(package) != snapshot
+    assert {name for name, *_ in snapshot_of(package)} == {"manifest.toml", "model.onnx"}
+    assert snapshot_of(package / "nowhere") == ()

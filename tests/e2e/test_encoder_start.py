@@ -88,7 +88,7 @@ def test_a_pipe_in_place_of_a_file_does_not_hold_the_worker(tmp_path: Path) -> N
     graph = write_package(tmp_path / "wrong") / "model.onnx"
     graph.unlink()
     os.mkfifo(graph)
-    assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path)), "model.onnx: not a plain file in the package")
+    assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path)), "model.onnx: not a regular file in the package")
 
 
 def test_its_help_names_the_settings_that_matter_first() -> None:

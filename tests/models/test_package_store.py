@@ -171,7 +171,7 @@ def test_a_package_with_a_changed_file_is_not_added(package: Path, tmp_path: Pat
 def test_a_link_in_a_folder_is_not_followed(package: Path, tmp_path: Path) -> None:
     (package / "model.onnx").rename(tmp_path / "model.onnx")
     (package / "model.onnx").symlink_to(tmp_path / "model.onnx")
-    with pytest.raises(PackageError, match="not a plain file"):
+    with pytest.raises(PackageError, match="not a regular file"):
         store.add(str(package), tmp_path / "to", sha256=None, force=False)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from contracts.model_package.package import read_manifest
+from contracts.model_package.tasks import ClassifyTask, EmbedTask
 from tests.models.conftest import ROOT
 from tests.parity.builders import Worker
 from tests.support.waiting import PROGRAM_S
@@ -63,8 +64,7 @@ def reference(export_python: Path, sources: Path, exported: Path) -> Answers:
     """Return torch's answers by model and by pooling or function."""
     questions: dict[tuple[str, str], dict[str, Any]] = {}
     for name in EMBED:
-        embed = read_manifest(exported / name).embed
-        assert embed is not None
+        embed = read_manifest(exported / name).task_as(EmbedTask).embed
         for normalize in (True, False):
             questions[name, f"normalize={normalize}"] = {
                 "source": str(sources / name), "task": "embed", "pooling": embed.pooling, "normalize": normalize,
@@ -79,7 +79,7 @@ def reference(export_python: Path, sources: Path, exported: Path) -> Answers:
 
 
 def test_each_pooling_is_covered(exported: Path) -> None:
-    poolings = {embed.pooling for name in EMBED if (embed := read_manifest(exported / name).embed)}
+    poolings = {read_manifest(exported / name).task_as(EmbedTask).embed.pooling for name in EMBED}
     assert poolings == {"mean", "cls", "last_token"}
 
 
@@ -97,8 +97,7 @@ def test_vectors_are_torchs(tiny: Worker, reference: Answers, name: str, normali
 def test_scores_of_texts_and_pairs_are_torchs(
     tiny: Worker, exported: Path, reference: Answers, name: str, function: str
 ) -> None:
-    classify = read_manifest(exported / name).classify
-    assert classify is not None
+    classify = read_manifest(exported / name).task_as(ClassifyTask).classify
     rows = tiny.ask(name, [*TEXTS, *PAIRS], function_to_apply=function)
     scores = np.array(
         [[{entry["label"]: entry["score"] for entry in row}[label] for label in classify.labels] for row in rows]
@@ -112,8 +111,7 @@ def test_without_a_word_from_the_client_the_manifest_chooses_the_function(
 ) -> None:
     chosen = set()
     for name in CLASSIFY:
-        classify = read_manifest(exported / name).classify
-        assert classify is not None
+        classify = read_manifest(exported / name).task_as(ClassifyTask).classify
         chosen.add(classify.function_to_apply)
         best = tiny.ask(name, TEXTS[0], top_k=1)[0]["score"]
         assert best == pytest.approx(reference[name, classify.function_to_apply][0].max(), abs=ATOL)

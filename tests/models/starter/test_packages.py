@@ -122,7 +122,7 @@ def test_a_link_is_refused_even_to_the_right_content(copied: Path) -> None:
     (copied / "model.onnx").rename(copied.parent / "elsewhere.onnx")
     os.symlink(copied.parent / "elsewhere.onnx", copied / "model.onnx")
 
-    with pytest.raises(PackageError, match="not a plain file"):
+    with pytest.raises(PackageError, match="not a regular file"):
         load_package(copied)
 
 
@@ -132,7 +132,7 @@ def test_a_link_is_refused_even_to_the_right_content(copied: Path) -> None:
         ('task = "classify"', 'task = "classify"\ncolour = "red"', "colour"),
         ("max_tokens = 256", "max_tokens = 0", "max_tokens"),
         ("[classify]", "[embed]", r"a table \[classify\] is needed"),
-        ('"tokenizer.json" = ', '"../tokenizer.json" = ', "not a plain file"),
+        ('"tokenizer.json" = ', '"../tokenizer.json" = ', "not a regular file"),
     ],
 )
 def test_a_manifest_with_a_wrong_field_is_refused(copied: Path, old: str, new: str, message: str) -> None:

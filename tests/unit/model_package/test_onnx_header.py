@@ -40,7 +40,12 @@ def nested(levels: int) -> bytes:
 
 def test_a_real_graph_says_what_it_is() -> None:
     header = read_header(ROOT / "onnx_models" / "packages" / "starter-embed" / "model.onnx")
-    assert (header.ir_version, header.opsets, set(header.domains), header.external) == (8, {("", 18)}, {""}, set())
+    assert (header.ir_version, header.opsets, set(header.domains), header.external_files) == (
+        8,
+        {("", 18)},
+        {""},
+        set(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_a_real_graph_says_what_it_is() -> None:
     ],
 )  # fmt: skip
 def test_external_data_is_found_wherever_it_is_named(tmp_path: Path, data: bytes) -> None:
-    assert "../secret" in header_of(tmp_path, data).external
+    assert "../secret" in header_of(tmp_path, data).external_files
 
 
 def test_versions_and_domains_are_found_wherever_they_are_named(tmp_path: Path) -> None:
@@ -113,9 +118,9 @@ HOSTILE = {
     "wire type 7": (b"\x0f", "a field of unknown type 7"),
     "an inner length beyond its message": (field(7, b"\x2a\x7f"), "127 bytes where the Graph has 0"),
     "a number that leaves its message": (field(7, b"\x10\xff") + b"\x01", "longer than its Graph"),
-    "too deep": (model_of(nested(MAX_DEPTH)), "messages inside each other"),
+    "too deep": (model_of(nested(MAX_DEPTH)), "nested messages"),
     "a long name": (model_of(graph([], [external_tensor("w", [1], "a" * 9999)], [], [])), "a name of 9999 bytes"),
-    "a name that is no text": (field(8, field(1, b"\xff\xfe")), "a name that is no text"),
+    "a name that is not UTF-8": (field(8, field(1, b"\xff\xfe")), "a name that is not UTF-8"),
     "many files": (
         model_of(graph([], [external_tensor("w", [1], f"{number}") for number in range(1001)], [], [])),
         "more than 1000 operator sets, domains or files",
@@ -151,7 +156,7 @@ def test_a_graph_cut_off_anywhere_is_refused_or_is_less_of_a_graph(tmp_path: Pat
             part = header_of(tmp_path, data[:end])
         except PackageError:
             continue
-        assert part != whole and part.external <= whole.external and part.opsets <= whole.opsets
+        assert part != whole and part.external_files <= whole.external_files and part.opsets <= whole.opsets
 
 
 REAL = model_of(graph([node("If", ["c"], "y", field(5, field(6, nested(3))))], [OUTSIDE], [], [])) + graph_of(

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from contracts.model_package.onnx_header import read_header
-from contracts.model_package.onnx_limits import IR_VERSIONS, OPSETS, fault_of
+from contracts.model_package.onnx_limits import IR_VERSIONS, OPSETS, find_problem
 from tests.support.onnx_bytes import FLOAT, external_tensor, field, graph, model_of, node, value_info
 
 X, Y = value_info("x", FLOAT, [1]), value_info("y", FLOAT, [1])
@@ -31,7 +31,7 @@ def runs(data: bytes) -> bool:
 
 def fault(folder: Path, data: bytes, *listed: str) -> str | None:
     (folder / "model.onnx").write_bytes(data)
-    return fault_of(read_header(folder / "model.onnx"), listed)
+    return find_problem(read_header(folder / "model.onnx"), listed)
 
 
 def test_the_runtime_reads_every_version_that_we_let_pass() -> None:

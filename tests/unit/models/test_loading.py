@@ -171,7 +171,7 @@ def test_a_linked_file_is_refused(tmp_path: Path) -> None:
     folder = write_package(tmp_path / "linked")
     os.rename(folder / "model.onnx", tmp_path / "model.onnx")
     (folder / "model.onnx").symlink_to(tmp_path / "model.onnx")
-    with pytest.raises(PackageError, match="not a plain file"):
+    with pytest.raises(PackageError, match="not a regular file"):
         load_package(folder)
 
 

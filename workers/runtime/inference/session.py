@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from contracts.model_package.files import open_plain
+from contracts.model_package.files import open_regular
 from contracts.model_package.onnx_header import read_header
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import MERGED_DECODER, signatures_of
-from contracts.model_package.tensors import Declared, fault_of
+from contracts.model_package.tensors import TensorInfo, find_mismatch
 from workers.runtime.inference.binding import Binding
 from workers.runtime.inference.shared_weights import shared_weights
 
@@ -119,13 +119,15 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
             graph,
             device=device,
             threads=threads,
-            weights={other: package.file(other) for other in headers[name].external},
+            weights={other: package.file(other) for other in headers[name].external_files},
             shared=shared,
             prepack=name != MERGED_DECODER,
         )
-        fault = fault_of(signature, session.inputs, session.outputs)
-        if fault:
-            raise PackageError(f"{graph}: not the graph of a {manifest.graph.kind} for {manifest.task.name}: {fault}")
+        mismatch = find_mismatch(signature, session.inputs, session.outputs)
+        if mismatch:
+            raise PackageError(
+                f"{graph}: not the graph of a {manifest.graph.kind} for {manifest.task.name}: {mismatch}"
+            )
     return sessions
 
 
@@ -150,7 +152,7 @@ def _hand_over(weights: Mapping[str, Path], options: Any) -> list[Any]:
     """
     buffers: list[Any] = []
     for path in weights.values():
-        with open_plain(path) as file:
+        with open_regular(path) as file:
             empty = not os.fstat(file.fileno()).st_size  # which can't be mapped
             buffers.append(b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if buffers:
@@ -158,8 +160,8 @@ def _hand_over(weights: Mapping[str, Path], options: Any) -> list[Any]:
     return buffers
 
 
-def _declared(node: Any) -> Declared:
+def _declared(node: Any) -> TensorInfo:
     """Return what ONNX Runtime says of an input or output: ``tensor(int64)``, and numbers or names for dimensions."""
     kind = str(node.type).removeprefix("tensor(").removesuffix(")")
     dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
-    return Declared(dtype, tuple(dim if isinstance(dim, int) else None for dim in node.shape))
+    return TensorInfo(dtype, tuple(dim if isinstance(dim, int) else None for dim in node.shape))

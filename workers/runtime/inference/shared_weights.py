@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from contracts.model_package.files import open_plain
+from contracts.model_package.files import open_regular
 from contracts.model_package.onnx_header import OnnxHeader, Weight
 
 _DTYPES: Mapping[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
@@ -44,7 +44,7 @@ def _read(path: Path, weight: Weight) -> Words | None:
     if dtype is None or not weight.dims or count * dtype.itemsize != weight.num_bytes:
         return None
     values: Words = np.empty(weight.dims, dtype)
-    with open_plain(path) as file:
+    with open_regular(path) as file:
         file.seek(weight.offset)
         num_bytes = file.readinto(values.view(np.uint8).data)
     return values if num_bytes == weight.num_bytes else None

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contracts.model_package.package import PackageError, Stamp, digest_of, stamp_of
+from contracts.model_package.files import PackageError
+from contracts.model_package.versions import Snapshot, manifest_digest, snapshot_of
 from workers.runtime.models.loading import Loader
 from workers.runtime.models.served import ServedModel
 from workers.runtime.models.versions import Models
@@ -41,8 +42,8 @@ class Watcher:
         self._period_s = period_s
         self._swapped = swapped
         self._told: dict[str, str] = {}
-        self._refused: dict[str, Stamp] = {}
-        self._seen: dict[str, Stamp] = {}
+        self._refused: dict[str, Snapshot] = {}
+        self._seen: dict[str, Snapshot] = {}
         self._retired: list[_Retired] = []
         self._untidy = False
         self._met: set[str] = set()
@@ -101,15 +102,15 @@ class Watcher:
             self._meet(name, found[name])
 
     def _look_at(self, name: str, folder: Path) -> None:
-        served, stamp = self._models.version(name), stamp_of(folder)
-        if served is None or not self._worth_trying(name, stamp):
+        served, snapshot = self._models.version(name), snapshot_of(folder)
+        if served is None or not self._worth_trying(name, snapshot):
             return
         try:
-            if digest_of(folder) != served.digest:
+            if manifest_digest(folder) != served.digest:
                 self._untidy = True
                 self._take(name, folder, served.model)
         except Exception as error:  # whatever is wrong with it, the old version is there
-            self._refused[name] = stamp
+            self._refused[name] = snapshot
             if not isinstance(error, PackageError):
                 logger.exception("new version not loaded", extra={"model": name})
             self._tell(name, f"new version refused, the old one is served on: {error}")
@@ -117,10 +118,10 @@ class Watcher:
             self._refused.pop(name, None)
             self._told.pop(name, None)
 
-    def _worth_trying(self, name: str, stamp: Stamp) -> bool:
+    def _worth_trying(self, name: str, snapshot: Snapshot) -> bool:
         """Return whether a folder was not refused as it is, and, after a refusal, stands still since the last look."""
-        seen, self._seen[name] = self._seen.get(name), stamp
-        return name not in self._refused or stamp == seen != self._refused[name]
+        seen, self._seen[name] = self._seen.get(name), snapshot
+        return name not in self._refused or snapshot == seen != self._refused[name]
 
     def _take(self, name: str, folder: Path, old: ServedModel) -> None:
         started = time.monotonic()
