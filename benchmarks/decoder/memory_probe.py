@@ -49,7 +49,7 @@ def memory_mb(name: str) -> float:
 def generate(engine: DecodingEngine, model: DecoderModel, num_rows: int, num_prompt: int, num_new: int) -> None:
     """Generate ``num_rows`` texts in one batch."""
     draw = np.random.default_rng(num_rows)
-    prompts = draw.integers(0, model.cache.vocabulary, (num_rows, num_prompt))
+    prompts = draw.integers(0, model.cache.vocab_size, (num_rows, num_prompt))
     requests = [GenerationRequest(prompt_ids=prompt, max_new_tokens=num_new) for prompt in prompts]
     handles = [engine.submit(model, [request], _attempt(str(row))) for row, request in enumerate(requests)]
     for handle in handles:

@@ -65,7 +65,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
     asked = [
         (prompt, number, penalty)
         for penalty in (1.0, 1.3)
-        for prompt, number in zip(prompts(model.cache.vocabulary), NUM_TOKENS, strict=True)
+        for prompt, number in zip(prompts(model.cache.vocab_size), NUM_TOKENS, strict=True)
     ]
     chance.shuffle(asked)
     handles, neighbours = [], []
@@ -87,7 +87,7 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
 
 def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf) -> None:
     model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(CountingSink())
-    for prompt in prompts(model.cache.vocabulary):
+    for prompt in prompts(model.cache.vocab_size):
         handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
         assert handle.wait(PATIENCE_S)
         [[written]] = handle.results()
@@ -98,7 +98,7 @@ def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf)
 def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, source_of: Callable[[str], Path]) -> None:
     model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(CountingSink())
     reference = ReferenceDecoder(open_source(str(source_of("decoders:qwen2"))))
-    for prompt in prompts(model.cache.vocabulary):
+    for prompt in prompts(model.cache.vocab_size):
         handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
         written = tokens(handle)[0]
         logits = reference.logits([*prompt, *written])[len(prompt) - 1 : -1]
@@ -109,7 +109,7 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
 
 def test_a_token_that_no_model_knows_ends_its_job_only(package_of: PackageOf) -> None:
     model, engine = Model(package_of("gpt2"), max_rows=4), DecodingEngine(CountingSink())
-    good, bad = prompts(model.cache.vocabulary)[0], [model.cache.vocabulary + 1000]
+    good, bad = prompts(model.cache.vocab_size)[0], [model.cache.vocab_size + 1000]
     before = engine.submit(model, [greedy(good, 30, 1.0)], make_attempt())
     culprit = engine.submit(model, [greedy(bad, 5, 1.0)], make_attempt())
     after = engine.submit(model, [greedy(good, 30, 1.0)], make_attempt())

@@ -144,7 +144,7 @@ def test_a_text_autoencoder_writes_one_position_after_the_other(rewriter_of: Pac
     assert cache.tokens_held == 7
     with pytest.raises(ValueError, match="more tokens than its source"):
         cache.step(held, [0, 0])
-    assert cache.step(held[:1], [0]).shape == (1, cache.vocabulary)
+    assert cache.step(held[:1], [0]).shape == (1, cache.vocab_size)
 
 
 @pytest.mark.parametrize(("build", "cache"), [("seq2seq:t5", "slots"), ("seq2seq:t5", "concat"), (LSTM, "slots")])

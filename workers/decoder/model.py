@@ -46,7 +46,7 @@ class DecoderModel:
         self.has_template = template is not None
         self.cache = open_cache(package, settings)
         self.prompts = Prompts(
-            self.tokenizer, template, max_tokens=self.cache.max_tokens, vocabulary=self.cache.vocabulary
+            self.tokenizer, template, max_tokens=self.cache.max_tokens, vocab_size=self.cache.vocab_size
         )
         if ignored := unsupported_defaults(self.generation):
             logger.warning(

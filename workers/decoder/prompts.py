@@ -47,16 +47,16 @@ class Prompts:
         tokenizer: of the package; it neither truncates nor pads.
         template: None for a model that is not made for conversations.
         max_tokens: limit of prompt and generated tokens together.
-        vocabulary: number of token ids that the graph knows.
+        vocab_size: number of token ids that the graph knows.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, template: ChatTemplate | None, *, max_tokens: int, vocabulary: int
+        self, tokenizer: Tokenizer, template: ChatTemplate | None, *, max_tokens: int, vocab_size: int
     ) -> None:
         self._tokenizer = tokenizer
         self._template = template
         self._max_tokens = max_tokens
-        self._vocabulary = vocabulary
+        self._vocab_size = vocab_size
 
     def of(self, request: GenerateRequest) -> list[Prompt]:
         """Return the prompt of each input.
@@ -134,10 +134,10 @@ class Prompts:
         """Check that the graph can continue these tokens. A tokenizer can have more tokens than its model's graph."""
         if not len(token_ids):
             raise InvalidRequest(f"{text.param} has no tokens that the model could continue.", param=text.param)
-        if token_ids.max() >= self._vocabulary:
+        if token_ids.max() >= self._vocab_size:
             raise InvalidRequest(
                 f"{text.param} has a token that the model does not know: number {token_ids.max()} of "
-                f"{self._vocabulary}.",
+                f"{self._vocab_size}.",
                 param=text.param,
             )
 

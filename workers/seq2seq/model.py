@@ -45,21 +45,21 @@ class Seq2SeqModel:
         self._source_cache = cache
         self.cache: Cache = cache
         generation = manifest.graph.generation if isinstance(manifest.graph, GeneratorGraph) else Generation()
-        check_defaults(manifest, generation, cache.vocabulary)
+        check_defaults(manifest, generation, cache.vocab_size)
         self.directions = directions_of(self.manifest)
         self.conditioning = Conditioning(prompt=_prompt_of(self.manifest))
         """Of tasks other than translate, whose prompt depends on the languages."""
         self.output_has_source_length = isinstance(manifest.graph, TextAutoencoder)
         """Whether an answer has exactly as many tokens as its source, and no end-of-text token."""
         self.source_tokenizer = SourceTokenizer(
-            tokenizer, max_tokens=cache.max_source_tokens, vocab_size=cache.vocabulary
+            tokenizer, max_tokens=cache.max_source_tokens, vocab_size=cache.vocab_size
         )
         self.config = ModelConfig(
             generation=generation,
             tokenizer=tokenizer,
             max_tokens=cache.max_tokens,
             max_sequences=self._max_sequences(),
-            vocab_size=cache.vocabulary,
+            vocab_size=cache.vocab_size,
         )
         self._check_default_beams()
 

@@ -22,7 +22,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Prompts:
     """Prompts `[CLS] text [SEP]` of a chat model whose graph knows 90 of its tokenizer's 100 words."""
     file = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     file.write_text(tokenizer_json())
-    return Prompts(open_tokenizer(file), ChatTemplate(TEMPLATE, {}), max_tokens=MAX_TOKENS, vocabulary=90)
+    return Prompts(open_tokenizer(file), ChatTemplate(TEMPLATE, {}), max_tokens=MAX_TOKENS, vocab_size=90)
 
 
 def of(prompts: Prompts, inputs: Any, **parameters: Any) -> list[Prompt]:
@@ -116,6 +116,6 @@ def test_a_token_outside_of_the_graphs_vocabulary_is_refused(prompts: Prompts) -
 def test_a_model_without_a_template_refuses_conversations(tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_text(tokenizer_json())
-    silent = Prompts(open_tokenizer(file), None, max_tokens=MAX_TOKENS, vocabulary=100)
+    silent = Prompts(open_tokenizer(file), None, max_tokens=MAX_TOKENS, vocab_size=100)
     error = refused(silent, chat("w1"))
     assert (error.http_status, error.param) == (422, "inputs.messages") and "Send a text as inputs" in error.message

@@ -46,7 +46,7 @@ def prompt(*token_ids: int) -> Ids:
 class FakeCache:
     """Keeps each text's tokens; every call is noted, and what breaks the contract of a cache fails the test."""
 
-    vocabulary = VOCABULARY
+    vocab_size = VOCABULARY
 
     def __init__(self, *, max_slots: int = 4, max_tokens: int = 4096) -> None:
         self.max_slots, self.max_tokens = max_slots, max_tokens

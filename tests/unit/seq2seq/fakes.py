@@ -63,7 +63,7 @@ class EchoCache:
     The second most likely token is always the one with the next id.
     """
 
-    vocabulary = VOCABULARY
+    vocab_size = VOCABULARY
 
     def __init__(
         self, *, max_slots: int = 8, max_tokens: int = 400, max_source_tokens: int = 60, initials: bool = False

@@ -201,7 +201,7 @@ def test_text2text_adds_no_prompt_and_does_not_split(runner: JobRunner) -> None:
 
 def test_unknown_tokens_are_refused(runner: JobRunner) -> None:
     cache = EchoCache()
-    cache.vocabulary = 40
+    cache.vocab_size = 40
     with pytest.raises(InvalidRequest, match=f"has token {len(SPECIALS) + 65}; the model knows 40 tokens"):
         runner.run(Seq2SeqModel(echo("text2text").manifest, echo("text2text").tokenizer, cache), "a")
 

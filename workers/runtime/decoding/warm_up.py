@@ -36,7 +36,7 @@ def warm_up(model: DecodingModel, request: GenerationRequest) -> None:
 
 
 def _sample(model: DecodingModel, request: GenerationRequest, logits: Floats) -> None:
-    if logits.shape != (model.cache.vocabulary,):
+    if logits.shape != (model.cache.vocab_size,):
         raise PackageError(f"{model.name}: the graph's logits are {logits.shape}")
     # With log-probabilities and top tokens, so that every part of the sampler runs once.
     token_id = Sampler(request).sample(logits, logprobs=True, top_n=1).token_id

@@ -22,7 +22,7 @@ class Cache(Protocol):
     """Sequences that can be held at once."""
     max_tokens: int
     """Longest sequence, prompt and generated tokens together."""
-    vocabulary: int
+    vocab_size: int
     """Length of a row of logits."""
     capacity_tokens: int
     """Tokens that all sequences together can hold."""
@@ -63,7 +63,7 @@ class Cache(Protocol):
         """Append one token to each of these slots in one model call.
 
         Returns:
-            The logits after each token, float32 [slots, vocabulary], in the order of ``slots``; valid until the next
+            The logits after each token, float32 [slots, vocab_size], in the order of ``slots``; valid until the next
             call.
 
         Raises:

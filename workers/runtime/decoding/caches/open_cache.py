@@ -24,21 +24,21 @@ def open_cache(package: ModelPackage, settings: WorkerSettings) -> Cache:
     """
     session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
     graph = package.manifest.graph_as(DecoderGraph)
-    vocabulary = checked_vocabulary(package.manifest.name, graph.decoder, session)
+    vocab_size = checked_vocab_size(package.manifest.name, graph.decoder, session)
     if isinstance(graph, DecoderSlots):
-        return _slot_cache(package.manifest, settings, session, vocabulary)
+        return _slot_cache(package.manifest, settings, session, vocab_size)
     if isinstance(graph, DecoderConcat):
-        return _concat_cache(package.manifest, settings, session, vocabulary)
-    return _memory_cache(package.manifest, settings, session, vocabulary)
+        return _concat_cache(package.manifest, settings, session, vocab_size)
+    return _memory_cache(package.manifest, settings, session, vocab_size)
 
 
-def _slot_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocabulary: int) -> SlotCache:
+def _slot_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> SlotCache:
     max_tokens = manifest.limits.max_tokens
     max_slots = cache_rows(manifest, settings, max_tokens)
-    return SlotCache(session, max_slots=max_slots, max_tokens=max_tokens, vocabulary=vocabulary)
+    return SlotCache(session, max_slots=max_slots, max_tokens=max_tokens, vocab_size=vocab_size)
 
 
-def _concat_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocabulary: int) -> StatefulCache:
+def _concat_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> StatefulCache:
     max_tokens = manifest.limits.max_tokens
     num_longest = cache_rows(manifest, settings, max_tokens)
     return StatefulCache(
@@ -47,17 +47,17 @@ def _concat_cache(manifest: Manifest, settings: WorkerSettings, session: Session
         max_slots=settings.max_rows if manifest.batch_safe else num_longest,
         max_tokens=max_tokens,
         capacity_tokens=settings.max_cache_tokens,
-        vocabulary=vocabulary,
+        vocab_size=vocab_size,
     )
 
 
-def _memory_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocabulary: int) -> MemoryCache:
+def _memory_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> MemoryCache:
     graph = MemoryGraph(session)
     max_slots = cache_rows(manifest, settings, graph.memory)
-    return MemoryCache(graph, max_slots=max_slots, max_tokens=manifest.limits.max_tokens, vocabulary=vocabulary)
+    return MemoryCache(graph, max_slots=max_slots, max_tokens=manifest.limits.max_tokens, vocab_size=vocab_size)
 
 
-def checked_vocabulary(name: str, decoder: Decoder, session: Session) -> int:
+def checked_vocab_size(name: str, decoder: Decoder, session: Session) -> int:
     """Return the length of the logits: the manifest declares it, and the graph must not contradict it."""
     expected, actual = decoder.vocabulary, session.outputs["logits"].shape[-1]
     # A graph with a dynamic last axis has no length of its own.

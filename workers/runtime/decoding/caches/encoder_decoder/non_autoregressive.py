@@ -25,17 +25,17 @@ class NonAutoregressiveCache:
         session: of the graph.
         max_slots: sequences that can be held at once.
         max_source_tokens: longest source. A sequence may have one token more, its prefix.
-        vocabulary: length of a row of logits.
+        vocab_size: length of a row of logits.
     """
 
-    def __init__(self, session: Session, *, max_slots: int, max_source_tokens: int, vocabulary: int) -> None:
-        self.max_slots, self.max_source_tokens, self.vocabulary = max_slots, max_source_tokens, vocabulary
+    def __init__(self, session: Session, *, max_slots: int, max_source_tokens: int, vocab_size: int) -> None:
+        self.max_slots, self.max_source_tokens, self.vocab_size = max_slots, max_source_tokens, vocab_size
         self.max_tokens = max_source_tokens + 1
         self.capacity_tokens = max_slots * self.max_tokens
         self._session = session
         self._slots = SlotAllocator(max_slots, self.capacity_tokens)
         self._logits: dict[int, Floats] = {}
-        """The logits of all positions, float32 [source tokens, vocabulary], by slot."""
+        """The logits of all positions, float32 [source tokens, vocab_size], by slot."""
         self._num_tokens: dict[int, int] = {}
 
     @property

@@ -12,7 +12,7 @@ from workers.runtime.decoding.caches.encoder_decoder.non_autoregressive import N
 from workers.runtime.decoding.caches.encoder_decoder.recurrent import RecurrentGraph
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
 from workers.runtime.decoding.caches.encoder_decoder.stateful import EncoderDecoderGraph, EncoderDecoderStatefulCache
-from workers.runtime.decoding.caches.open_cache import GRAPH, checked_vocabulary
+from workers.runtime.decoding.caches.open_cache import GRAPH, checked_vocab_size
 from workers.runtime.inference.budget import cache_rows
 from workers.runtime.inference.session import Session, open_graphs
 from workers.runtime.settings import WorkerSettings
@@ -33,11 +33,11 @@ def open_encoder_decoder_cache(package: ModelPackage, settings: WorkerSettings) 
         return _slot_cache(manifest, manifest.graph.decoder, settings, graphs)
     if isinstance(manifest.graph, EncoderDecoder):
         merged = MergedGraph(graphs[_ENCODER], graphs[MERGED_DECODER])
-        vocabulary = checked_vocabulary(manifest.name, manifest.graph.decoder, graphs[MERGED_DECODER])
-        return _stateful_cache(manifest, settings, merged, vocabulary)
+        vocab_size = checked_vocab_size(manifest.name, manifest.graph.decoder, graphs[MERGED_DECODER])
+        return _stateful_cache(manifest, settings, merged, vocab_size)
     if isinstance(manifest.graph, Recurrent):
         recurrent = RecurrentGraph(graphs[_ENCODER], graphs[_DECODER])
-        return _stateful_cache(manifest, settings, recurrent, _vocabulary_of_graph(manifest, graphs[_DECODER]))
+        return _stateful_cache(manifest, settings, recurrent, _vocab_size_of_graph(manifest, graphs[_DECODER]))
     return _non_autoregressive_cache(manifest, settings, graphs[GRAPH])
 
 
@@ -51,12 +51,12 @@ def _slot_cache(
         max_slots=cache_rows(manifest, settings, max_tokens + manifest.limits.max_tokens),
         max_tokens=max_tokens,
         max_source_tokens=manifest.limits.max_tokens,
-        vocabulary=checked_vocabulary(manifest.name, decoder, graphs[_DECODER]),
+        vocab_size=checked_vocab_size(manifest.name, decoder, graphs[_DECODER]),
     )
 
 
 def _stateful_cache(
-    manifest: Manifest, settings: WorkerSettings, graph: EncoderDecoderGraph, vocabulary: int
+    manifest: Manifest, settings: WorkerSettings, graph: EncoderDecoderGraph, vocab_size: int
 ) -> EncoderDecoderStatefulCache:
     max_tokens = _max_tokens(manifest)
     num_longest = cache_rows(manifest, settings, max_tokens + manifest.limits.max_tokens)
@@ -67,7 +67,7 @@ def _stateful_cache(
         max_tokens=max_tokens,
         max_source_tokens=manifest.limits.max_tokens,
         capacity_tokens=settings.max_cache_tokens,
-        vocabulary=vocabulary,
+        vocab_size=vocab_size,
     )
 
 
@@ -77,7 +77,7 @@ def _non_autoregressive_cache(manifest: Manifest, settings: WorkerSettings, sess
         session,
         max_slots=cache_rows(manifest, settings, max_source_tokens + 1),
         max_source_tokens=max_source_tokens,
-        vocabulary=_vocabulary_of_graph(manifest, session),
+        vocab_size=_vocab_size_of_graph(manifest, session),
     )
 
 
@@ -88,9 +88,9 @@ def _max_tokens(manifest: Manifest) -> int:
     return manifest.limits.max_new_tokens
 
 
-def _vocabulary_of_graph(manifest: Manifest, session: Session) -> int:
+def _vocab_size_of_graph(manifest: Manifest, session: Session) -> int:
     """Return the length of the logits from the graph: manifests of these kinds have no [decoder]."""
-    vocabulary = session.outputs["logits"].shape[-1]
-    if vocabulary is None:
+    vocab_size = session.outputs["logits"].shape[-1]
+    if vocab_size is None:
         raise PackageError(f"{manifest.name}: the graph does not declare the length of its logits")
-    return vocabulary
+    return vocab_size

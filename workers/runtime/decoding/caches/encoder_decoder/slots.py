@@ -26,7 +26,7 @@ class EncoderDecoderSlotCache(SlotCache):
         max_slots: sequences that can be held at once, one buffer row each.
         max_tokens: longest sequence.
         max_source_tokens: longest source.
-        vocabulary: length of a row of logits.
+        vocab_size: length of a row of logits.
 
     Raises:
         PackageError: there is not enough memory.
@@ -40,9 +40,9 @@ class EncoderDecoderSlotCache(SlotCache):
         max_slots: int,
         max_tokens: int,
         max_source_tokens: int,
-        vocabulary: int,
+        vocab_size: int,
     ) -> None:
-        super().__init__(decoder, max_slots=max_slots, max_tokens=max_tokens, vocabulary=vocabulary)
+        super().__init__(decoder, max_slots=max_slots, max_tokens=max_tokens, vocab_size=vocab_size)
         self.max_source_tokens = max_source_tokens
         self.capacity_tokens = max_slots * (max_tokens + max_source_tokens)
         self._encoder = encoder

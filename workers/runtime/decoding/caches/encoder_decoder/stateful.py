@@ -34,7 +34,7 @@ class EncoderDecoderStatefulCache(StatefulCache):
         max_tokens: longest sequence.
         max_source_tokens: longest source.
         capacity_tokens: tokens that all sequences and their sources together can hold.
-        vocabulary: length of a row of logits.
+        vocab_size: length of a row of logits.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class EncoderDecoderStatefulCache(StatefulCache):
         max_tokens: int,
         max_source_tokens: int,
         capacity_tokens: int,
-        vocabulary: int,
+        vocab_size: int,
     ) -> None:
         super().__init__(
-            graph, max_slots=max_slots, max_tokens=max_tokens, capacity_tokens=capacity_tokens, vocabulary=vocabulary
+            graph, max_slots=max_slots, max_tokens=max_tokens, capacity_tokens=capacity_tokens, vocab_size=vocab_size
         )
         self.max_source_tokens = max_source_tokens
         self._encoder = graph

@@ -28,21 +28,21 @@ class SlotCache:
         session: of the slot graph.
         max_slots: sequences that can be held at once, one buffer row each.
         max_tokens: longest sequence.
-        vocabulary: length of a row of logits.
+        vocab_size: length of a row of logits.
 
     Raises:
         PackageError: there is not enough memory.
     """
 
-    def __init__(self, session: Session, *, max_slots: int, max_tokens: int, vocabulary: int) -> None:
-        self.max_slots, self.max_tokens, self.vocabulary = max_slots, max_tokens, vocabulary
+    def __init__(self, session: Session, *, max_slots: int, max_tokens: int, vocab_size: int) -> None:
+        self.max_slots, self.max_tokens, self.vocab_size = max_slots, max_tokens, vocab_size
         self.capacity_tokens = max_slots * max_tokens
         self._session = session
         self._table = SlotTable(max_slots, max_tokens)
         # One position more than the longest sequence: a row between those that step is run with them, and the graph
         # writes a token behind what it holds, even if the row is full.
         self._buffers = self._allocate_buffers(max_tokens + 1, of_source=False)
-        self._logits = np.empty((max_slots, vocabulary), np.float32)
+        self._logits = np.empty((max_slots, vocab_size), np.float32)
         self._selected_logits = np.empty_like(self._logits)
         self._bindings: dict[range, Binding] = {}
 
@@ -99,7 +99,7 @@ class SlotCache:
         self._table.apply_reordering(reordering)
 
     def _run(self, view: range, ids: Ids, num_tokens: Numbers) -> Floats:
-        """Run a range of buffer rows; return the logits of each, float32 [rows, vocabulary]."""
+        """Run a range of buffer rows; return the logits of each, float32 [rows, vocab_size]."""
         rows = slice(view.start, view.stop)
         binding = self._binding(view)
         # A binding keeps the addresses of the buffers, but these inputs are transferred to the device when they are

@@ -23,13 +23,13 @@ class StatefulCache:
         max_slots: sequences that can be held at once.
         max_tokens: longest sequence.
         capacity_tokens: tokens that all sequences together can hold.
-        vocabulary: length of a row of logits.
+        vocab_size: length of a row of logits.
     """
 
     def __init__(
-        self, graph: StatefulGraph, *, max_slots: int, max_tokens: int, capacity_tokens: int, vocabulary: int
+        self, graph: StatefulGraph, *, max_slots: int, max_tokens: int, capacity_tokens: int, vocab_size: int
     ) -> None:
-        self.max_slots, self.max_tokens, self.vocabulary = max_slots, max_tokens, vocabulary
+        self.max_slots, self.max_tokens, self.vocab_size = max_slots, max_tokens, vocab_size
         self.capacity_tokens = capacity_tokens
         self._graph = graph
         self._slots = SlotAllocator(max_slots, capacity_tokens)

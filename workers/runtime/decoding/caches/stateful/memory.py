@@ -65,13 +65,13 @@ class MemoryCache(StatefulCache):
         graph: the loaded graph.
         max_slots: sequences that can be held at once.
         max_tokens: longest sequence. The network itself has no limit; the package's is enforced as for other decoders.
-        vocabulary: length of a row of logits.
+        vocab_size: length of a row of logits.
     """
 
-    def __init__(self, graph: MemoryGraph, *, max_slots: int, max_tokens: int, vocabulary: int) -> None:
+    def __init__(self, graph: MemoryGraph, *, max_slots: int, max_tokens: int, vocab_size: int) -> None:
         capacity = max_slots * graph.memory
         super().__init__(
-            graph, max_slots=max_slots, max_tokens=max_tokens, capacity_tokens=capacity, vocabulary=vocabulary
+            graph, max_slots=max_slots, max_tokens=max_tokens, capacity_tokens=capacity, vocab_size=vocab_size
         )
         self._prompts: dict[int, Ids] = {}
 

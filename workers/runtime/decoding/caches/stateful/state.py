@@ -63,7 +63,7 @@ class StatefulGraph(Protocol):
             lengths: int64 [rows], tokens of each row so far.
 
         Returns:
-            The logits after each row's last token, float32 [rows, vocabulary], and the next state.
+            The logits after each row's last token, float32 [rows, vocab_size], and the next state.
         """
         ...
 
@@ -82,7 +82,7 @@ def run_with_past(
     """Run a graph whose other inputs are bound already: bind the past, run, collect the present.
 
     Returns:
-        The logits after each row's last token, float32 [rows, vocabulary], and the next state's tensors.
+        The logits after each row's last token, float32 [rows, vocab_size], and the next state's tensors.
     """
     for name, tensor in zip(inputs, state.tensors, strict=True):
         binding.read(name, tensor)
