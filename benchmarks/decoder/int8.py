@@ -51,6 +51,7 @@ def check_isolation(model: DecoderModel, jobs: Sequence[Job]) -> None:
 
 
 def _rate(steps: Steps) -> float:
+    # The median step: the mean would contain every interruption by other processes.
     return len(steps.tokens) / statistics.median(steps.step_s)
 
 

@@ -50,6 +50,7 @@ def _graph_mb(bench: BenchModel) -> float:
 def _token_bytes(bench: BenchModel) -> int:
     """Return the bytes of one token in the cache of all layers, according to the inputs of the graph."""
     options = onnxruntime.SessionOptions()
+    # Only the inputs are read, so the graph need not be optimized, which takes memory and time.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(bench.package / "model.onnx", options)
     caches = [node for node in session.get_inputs() if node.name.startswith("past_key_values")]

@@ -100,6 +100,7 @@ def _full(port: int, model: DecoderModel, bench: BenchModel, jobs: Sequence[Job]
     others = [make_job(model.tokenizer, BACKGROUND_PROMPT, length, seed) for seed in range(NUM_CLIENTS - 1)]
     requests = [Numbered(i, request_of(job, model.name, streamed=True)) for i, job in enumerate([*others, *jobs])]
     scripts = [Script(deque([request] * MAX_BACKGROUND_TEXTS)) for request in requests[: len(others)]]
+    # The probes lead: they start when all others stream, and the others disconnect after the last probe.
     responses = run_scripts(port, scripts, Script(deque(requests[len(others) :]), PROBE_PAUSE_S, PROBE_PAUSE_S))
     background = [response for response in responses if response.index < len(others)]
     probes = [response for response in responses if response.index >= len(others)]

@@ -22,6 +22,7 @@ def main() -> None:
     """Answer lines until there are no more."""
     source, package = (Path(argument).resolve() for argument in sys.argv[1:3])
     with tempfile.TemporaryDirectory(prefix="triptych-bench-") as folder:
+        # optimum wants the graph and the config of transformers in one folder; a package has no such config.
         for path in [*(source / name for name in _CONFIGS), *package.glob("model.onnx*")]:
             (Path(folder) / path.name).symlink_to(path)
         model = ORTModelForCausalLM.from_pretrained(folder)

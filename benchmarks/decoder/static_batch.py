@@ -25,6 +25,7 @@ class StaticBatches:
     def __init__(self, package: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = available_cpus()
+        # The same options as in a worker's session, so that only the batching differs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(package / _GRAPH, options, providers=["CPUExecutionProvider"])
@@ -47,6 +48,7 @@ class StaticBatches:
             mask[row, longest - len(job.input_ids) :] = 1
         caches = {name: _empty(shape, len(jobs)) for name, shape in self._caches.items()}
         generated = []
+        # Rows that are done stay in the batch until the longest is done: that is the cost of a static batch.
         for _ in range(max(job.max_new_tokens for job in jobs)):
             logits, caches = self._call(ids, mask, caches)
             ids = logits[:, -1].argmax(axis=-1)[:, None]

@@ -40,7 +40,7 @@ class BareModel:
 
     def __init__(self, package: Path) -> None:
         self.model = EncoderModel(load_package(package), WorkerSettings(StoreSettings(), threads=available_cpus()))
-        self.model.warm_up()
+        self.model.warm_up()  # as a worker does; the first calls of a session allocate
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow]:
         """Tokenize texts with the parameters that the jobs of this benchmark have."""

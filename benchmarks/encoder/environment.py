@@ -45,6 +45,7 @@ def estimate() -> list[Figure]:
 
 
 def _run(command: list[str]) -> None:
+    # With this variable of the caller, the size after the first import would lack the bytecode.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     if done.returncode:
@@ -57,6 +58,7 @@ def _disk_mb(folder: Path) -> float:
     for path, folders, names in os.walk(folder):
         for name in [*folders, *names]:
             status = (Path(path) / name).lstat()
+            # By inode, because hard links share their blocks.
             seen[status.st_dev, status.st_ino] = 512 * status.st_blocks
     return sum(seen.values()) / 1e6
 

@@ -21,6 +21,7 @@ def measure(port: int, bare: BareModel, num_requests: int) -> list[Figure]:
     other_load = OtherLoad()
     model_ms, trip_ms = [], []
     with OneClient(port) as client:
+        # Alternating calls see the same clock rate and the same caches.
         for _ in range(WARM_UP + num_requests):
             model_ms.append(_milliseconds(lambda: bare.model.run(rows)))
             trip_ms.append(_milliseconds(lambda: client.ask(request)))

@@ -23,6 +23,7 @@ def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
     drive(port, one, CLIENTS_OF_ONE)
     drive(port, [embed_request(list(texts))], 1)
     figures = [_worker("MiniLM", [MINILM]), _gateway()]
+    # A worker of its own: memory that the first models used would count for the starters.
     if starters := _encoders(STARTERS):
         stack.stop("encoder")
         stack.start_worker(STARTERS, list(starters))

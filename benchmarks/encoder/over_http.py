@@ -45,11 +45,12 @@ def measure(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], roun
 def _against_padding(stack: Stack, port: int, bare: BareModel, texts: Sequence[str], rounds: int) -> Figure:
     """Interleave Triptych and the server that pads; both get the same texts from the same clients."""
     app = f"benchmarks.encoder.padded_server:create_app({str(MINILM)!r})"
-    threads = str(CLIENTS_OF_ONE + 8)
+    threads = str(CLIENTS_OF_ONE + 8)  # a thread for each client, so that batches can become full
     peer = start_peer(stack, "padded", app, "--worker-class", "gthread", "--threads", threads)
     requests = [post("/embed", {"inputs": text}) for text in texts]
     expected = bare.embed(texts).vectors
     other_load, ours, theirs = OtherLoad(), [], []
+    # Fewer rounds than above: the server that pads is about four times slower.
     for _ in range((rounds + 1) // 2):
         ours.append(len(texts) / _one(port, texts).elapsed_s)
         padded = drive(peer, requests, CLIENTS_OF_ONE)

@@ -16,7 +16,7 @@ def create_app() -> Flask:
     """Return the WSGI app; its broker is the store of the stack."""
     app = Flask(__name__)
     celery = Celery("plain", broker=os.environ["TRIPTYCH_REDIS_URL"])
-    celery.conf.task_default_queue = QUEUE
+    celery.conf.task_default_queue = QUEUE  # a list of its own, whose length is the number of messages
 
     @celery.task(name="embed")  # type: ignore[untyped-decorator]
     def embed(text: str) -> None:

@@ -65,6 +65,7 @@ def against_ceiling(
     other_load = OtherLoad()
     expected = bare.embed(texts)
     run()  # the first run pays for connections, allocations and caches
+    # Rounds follow each other closely, so a change of the machine's speed reaches both sides of a ratio.
     tops, runs = [_measured(lambda: _as_timed(bare.embed(texts)), expected)], []
     for _ in range(rounds):
         runs.append(_measured(run, expected))
@@ -87,7 +88,7 @@ def _measured(run: Callable[[], Timed], expected: BareRun) -> Measured:
     before = _cpu_seconds_by_part()
     timed = run()
     after = _cpu_seconds_by_part()
-    check(timed.vectors, expected.vectors)
+    check(timed.vectors, expected.vectors)  # after the clock has stopped
     num_texts = len(timed.vectors)
     cpu_ms = {part: 1000 * (after[part] - before[part]) / num_texts for part in PARTS}
     return Measured(num_texts / timed.elapsed_s, cpu_ms)

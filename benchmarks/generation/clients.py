@@ -58,7 +58,9 @@ class _Client:
             self.close()
             return False
         if self._socket is None:
+            # Connected with the first request, so that a client that starts later connects later, as users do.
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
+            # Without it Nagle's algorithm may hold a request back for 40 ms.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
         index, request = self.script.requests.popleft()
@@ -81,6 +83,7 @@ class _Client:
         if not chunk:
             raise BenchError(f"the server closed the connection after {bytes(response.received[-500:])!r}")
         response.received += chunk
+        # Nothing is parsed now: the clients share the cores with the servers.
         response.arrivals.append((time.perf_counter(), len(response.received)))
         return response.is_complete()
 

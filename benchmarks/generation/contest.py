@@ -15,7 +15,7 @@ from benchmarks.harness.report import Figure, spread
 
 NUM_CLIENTS = 16
 STAGGER_S = 0.1
-"""Time between the starts of two clients."""
+"""Time between the starts of two clients. Together they would all prefill first and then all decode."""
 STREAMED, WHOLE = "streamed", "whole"
 """The sides that are our clients, with and without streaming."""
 _PROCESSES = {"gateway": "services.gateway", "store": "valkey-server", "clients": ""}
@@ -85,6 +85,7 @@ class Contest:
         cpu_s.append(self._cpu_seconds())
         responses = self.run_clients(STREAMED, expected)
         cpu_s.append(self._cpu_seconds())
+        # The ceiling has run in this process, so its CPU time is what the clients' process used in between.
         self._note_cpu(*cpu_s, num_tokens=sum(map(len, expected)))
         return expected, responses
 

@@ -116,14 +116,14 @@ def run_streamed_jobs(
 @contextmanager
 def _recorded(cache: Any) -> Iterator[Calls]:
     """Record each call of a graph in the body. All of them go through ``Binding.run``, which is replaced meanwhile."""
-    binding_class: Any = Binding
+    binding_class: Any = Binding  # replaced on the class, because a cache makes a new binding for each call
     calls, run, step = Calls(), Binding.run, cache.step
 
     def timed_run(binding: Binding) -> None:
         started = time.perf_counter()
         run(binding)
         calls.found.append(Call(started, time.perf_counter() - started, calls.num_rows))
-        calls.num_rows = 0
+        calls.num_rows = 0  # the next call is a prefill unless `step` says otherwise
 
     def counted_step(slots: Sequence[int], token_ids: Sequence[int]) -> object:
         calls.num_rows = len(slots)

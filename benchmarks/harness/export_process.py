@@ -33,7 +33,7 @@ class ExportProcess:
         self._process = subprocess.Popen(
             [EXPORT_PYTHON, "-m", module, *arguments],
             cwd=ROOT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},  # no request to the hub in a measured time
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

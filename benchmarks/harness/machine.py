@@ -85,6 +85,7 @@ def cpu_seconds(pids: Iterable[int] | None = None) -> float:
 
 def pids_of(word: str) -> list[int]:
     """Return the ids of children with ``word`` in their command line, and of their descendants."""
+    # Only our own children: another stack on this machine has processes with the same names.
     heads = [child for child in psutil.Process().children() if word in " ".join(child.cmdline())]
     return [pid for head in heads for pid in with_descendants(head.pid)]
 

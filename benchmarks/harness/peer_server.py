@@ -12,6 +12,7 @@ def start_peer(stack: Stack, name: str, app: str, *options: str) -> int:
     """Start gunicorn with one worker process for ``module:create_app(…)``, wait for it, and return its port."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    # gunicorn closes idle connections after 2 s by default, and then the clients would fail between two runs.
     stack.start(name, [*command, "--keep-alive", "10", "--no-control-socket", *options, app], {})
     stack.wait(name, lambda: _is_ready(port))
     return port

@@ -69,5 +69,6 @@ def versions(server: str) -> str:
 def write_json(file: Path, hardware: Hardware, figures: Iterable[Figure]) -> None:
     """Write hardware and figures to a JSON file."""
     found = [{**asdict(figure), "ratio": figure.ratio, "reached": figure.reached} for figure in figures]
+    # Keys of the file are an interface: tests and comparisons of two runs read them.
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"hardware": asdict(hardware), "figures": found}, indent=2) + "\n")

@@ -15,7 +15,7 @@ def run(measured: Iterable[Figure], file: Path | None) -> int:
     Returns:
         0 also when a target was missed, because a busy machine is no failure; 1 when something could not be measured.
     """
-    use_two_cores()
+    use_two_cores()  # before anything is started, because children inherit it
     hardware = Hardware.read()
     print(f"{hardware}\n{load_averages()}\n", flush=True)
     figures = []

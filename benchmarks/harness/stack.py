@@ -40,13 +40,15 @@ class Stack:
     def __enter__(self) -> "Stack":
         with ExitStack() as undo:
             folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="triptych-bench-")))
+            # Its own folder and free ports: a stack of `make run` on this machine is not disturbed.
             settings = LocalSettings(data=folder, inherited=_environment())
             embedded = EmbeddedStore.prepare(settings)
             undo.callback(os.close, embedded.lock_fd)
-            undo.callback(self._stop_all)
+            undo.callback(self._stop_all)  # from here on, also when a later step of the start fails
             self._launch(embedded.process(settings))
             self._wait("store", embedded.answers)
             self.url = embedded.url
+            # Without retries, which would hide an outage inside a measured time.
             self.client = connect(self.url, timeout_s=10.0, retries=0)
             undo.callback(self.client.close)
             self.reader = JobReader(self.client)
@@ -103,7 +105,7 @@ class Stack:
         deadline = time.monotonic() + READY_S
         while not condition():
             if child.exit_code() is not None or time.monotonic() > deadline:
-                child.join_log()
+                child.join_log()  # the last lines say why
                 raise BenchError(f"{name} is not ready; its last lines:\n" + "\n".join(child.tail))
             time.sleep(0.05)
 

@@ -64,7 +64,7 @@ class StaticBatches:
             binding.feed("input_ids", last[:, None])
             binding.feed("past_lengths", np.full(len(jobs), age, np.int64))
             binding.run()
-            logits[:, self._end] = -np.inf
+            logits[:, self._end] = -np.inf  # min_new_tokens of the jobs
             last = logits.argmax(axis=1)
             generated.append(last)
         return [[int(step[row]) for step in generated] for row in rows]

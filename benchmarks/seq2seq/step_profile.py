@@ -19,6 +19,7 @@ def split(stack: Stack, bench: BenchModel) -> Split:
     settings = WorkerSettings(StoreSettings(), threads=available_cpus())
     model = open_model(load_package(bench.package), settings)
     model.warm_up()
+    # The first jobs of the clients, so that the split belongs to figure 1.
     bodies = [body_of(job) for job in make_jobs(model.tokenizer, NUM_CLIENTS)]
     _, calls = run_streamed_jobs(stack.client, model, HANDLERS["text2text"], bodies)
     return calls.split(NUM_CLIENTS)

@@ -99,7 +99,7 @@ def _submit(url: str, model: dict[str, Any]) -> Row:
     while job["status"] in {"queued", "running"}:
         if time.perf_counter() - submitted > JOB_WAIT_S:
             raise DemoError(f"job {job['id']} is still {job['status']} after {JOB_WAIT_S:g} s")
-        job = call(f"{url}/v1/jobs/{job['id']}?wait=10")
+        job = call(f"{url}/v1/jobs/{job['id']}?wait=10")  # a long poll
     if job["status"] != "succeeded":
         raise DemoError(f"job {job['id']} ended {job['status']}: {job.get('error')}")
     seconds = time.perf_counter() - started

@@ -69,14 +69,18 @@ class Child:
 
     def start(self) -> None:
         """Start the process in a process group of its own, so that Ctrl-C reaches only the supervisor."""
+        # -S: the guard needs no site-packages, and looking for them would be most of its start.
         guard = [sys.executable, "-S", PARENT_DEATH_GUARD, str(os.getpid()), str(int(self.spec.death_signal))]
         self._process = subprocess.Popen(
             [*guard, *self.spec.command],
             env=dict(self.spec.env),
+            # A child that reads the terminal would take the input of the shell that started the supervisor.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            # One pipe for both keeps the lines of a traceback and of the log in order.
             stderr=subprocess.STDOUT,
             text=True,
+            # A process that crashes may print any bytes, and the reader must not die of them.
             errors="replace",
             process_group=0,
             pass_fds=self.spec.pass_fds,
@@ -84,6 +88,7 @@ class Child:
         self.restart_at = None
         self._terminating = False
         self._started_at = time.monotonic()
+        # Read without pause: a child blocks as soon as nobody empties its pipe.
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -125,7 +130,8 @@ class Child:
         self.terminate()
         deadline = time.monotonic() + self.spec.stop_after_s
         while self._process.poll() is None and time.monotonic() < deadline and not impatient():
-            self._wait_shortly(self._process)
+            self._wait_shortly(self._process)  # in short waits, to see a second Ctrl-C
+        # Also after an orderly end: a grandchild may have outlived it.
         self.signal_group(signal.SIGKILL)
         code = self._process.wait()
         self.join_log()
@@ -141,6 +147,7 @@ class Child:
     def join_log(self) -> None:
         """Wait until all output of an ended process is in the tail."""
         if self._reader:
+            # With a timeout, because a grandchild that still runs keeps the pipe open.
             self._reader.join(timeout=2)
 
     @staticmethod

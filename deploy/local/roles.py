@@ -25,7 +25,7 @@ def gateway_and_workers(env: Mapping[str, str], drain_s: float) -> list[ProcessS
 
 def announced_models(redis_url: str, pids: Collection[int]) -> set[str] | None:
     """Return the models that these processes of this machine serve, or None unless all have announced theirs."""
-    client = connect(redis_url, timeout_s=_TIMEOUT_S, retries=0)
+    client = connect(redis_url, timeout_s=_TIMEOUT_S, retries=0)  # the caller polls, so a failure is no error
     try:
         ours = [card for card in Registry(client).workers() if card.host == socket.gethostname() and card.pid in pids]
     except redis.RedisError:

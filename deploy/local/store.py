@@ -76,6 +76,7 @@ class EmbeddedStore:
         """
         try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # A password even on loopback: every user of the machine can connect to the port.
             store = cls(settings.data, free_port(), secrets.token_urlsafe(32), _lock(settings.data / "lock"))
             store._write_config(settings)
         except OSError as error:
@@ -98,6 +99,7 @@ class EmbeddedStore:
             command=[str(find_server()), str(self._config)],
             env=settings.inherited,
             stop_after_s=30.0,
+            # SIGTERM lets the server finish its append-only file. All other processes may be killed at any time.
             death_signal=signal.SIGTERM,
             pass_fds=(self.lock_fd,),
         )
@@ -106,6 +108,7 @@ class EmbeddedStore:
         """Return whether the server has loaded its data and executes commands."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                # While the server loads its data, it accepts connections and answers PING with -LOADING.
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 received = b""
                 while received.count(b"\r\n") < 2 and (chunk := connection.recv(256)):
@@ -122,10 +125,12 @@ class EmbeddedStore:
         text = CONFIG.format(
             port=self.port,
             password=self.password,
+            # The folder stands in quotes, in which Valkey reads backslash escapes.
             folder=str(self.folder).replace("\\", "\\\\").replace('"', '\\"'),
             appendfsync=settings.appendfsync,
             maxmemory=settings.store_maxmemory,
         )
+        # A file of an earlier run may have another mode or be a link.
         self._config.unlink(missing_ok=True)
         # Created with its final mode: with a chmod after the write, others could read the password in between.
         descriptor = os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -39,6 +39,7 @@ def show_generation(url: str, model: str, *, chat: bool, between: Callable[[], N
         between()
         print(f"{_INDENT}user: {question}\n{_INDENT}assistant: ", end="")
         messages.append({"role": "user", "content": question})
+        # The answer becomes part of the conversation, so the model can use what was said before.
         messages.append({"role": "assistant", "content": _print_stream(_chat(url, model, messages))})
 
 

@@ -85,6 +85,7 @@ class Supervisor:
         self._redis_url = self._settings.redis_url or self._start_store()
         env = {
             **self._settings.inherited,
+            # The output of a child goes into a pipe, where Python would hold lines back.
             "PYTHONUNBUFFERED": "1",
             "TRIPTYCH_REDIS_URL": self._redis_url,
             "TRIPTYCH_HOST": self._settings.host,
@@ -92,6 +93,7 @@ class Supervisor:
         }
         for spec in gateway_and_workers(env, self._settings.drain_s):
             self._launch(spec)
+        # The gateway is ready as soon as one worker has announced a model, which is not enough for the demo.
         self._wait_for(lambda: self._workers_serve() and is_ready(self.url), ready_within_s, "The stack is not ready")
         self._ready = True
 
@@ -125,6 +127,7 @@ class Supervisor:
         return [child for child in self._children if child.spec.name in WORKERS]
 
     def _workers_serve(self) -> bool:
+        # Only our own workers count: a shared store may have announcements of others.
         pids = [child.pid for child in self._workers()]
         models = announced_models(self._redis_url, [pid for pid in pids if pid is not None])
         if models is None or None in pids:
@@ -155,7 +158,7 @@ class Supervisor:
                 self._log("triptych", f"{failure} after {now - started:.0f} s; still waiting")
 
     def _look_after_children(self) -> None:
-        for child in list(self._children):
+        for child in list(self._children):  # a copy, because a worker with nothing to serve is removed
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
                     child.start()
@@ -164,7 +167,7 @@ class Supervisor:
                 self._on_death(child, code)
 
     def _on_death(self, child: Child, code: int) -> None:
-        child.join_log()
+        child.join_log()  # the last lines say why it died
         if child.spec.name in WORKERS and code == NOTHING_TO_SERVE:
             self._children.remove(child)
             self._log("triptych", f"no {child.spec.name} is needed: there is no package for it")
