@@ -82,6 +82,17 @@ def _add_export(parsers: Parsers) -> None:
     add("--task", type=_task, metavar="TASK", help=f"the task that it serves: {', '.join(TASKS)}")
     add("--name", help="the name of the model in requests: a-z, 0-9, dot, dash, underscore")
     add("--output", type=Path, default=PACKAGES, metavar="DIR", help="folder of packages (default: %(default)s)")
+    add("--revision", help="hub: branch, tag or commit, recorded as the commit; folder: any label")
+    add("--licence", help="licence of the weights (default: from the model card, else unknown)")
+    add("--description", help="one line on what the model is for")
+    _add_graph_options(export)
+    _add_task_options(export)
+    _add_bounds(export)
+    add("--force", action="store_true", help="replace a package of that name")
+
+
+def _add_graph_options(export: argparse.ArgumentParser) -> None:
+    add = export.add_argument
     add(
         "--precision",
         choices=get_args(Precision),
@@ -99,6 +110,10 @@ def _add_export(parsers: Parsers) -> None:
         choices=["slots", "concat"],
         help="generators: a KV cache that is updated in place (default), or optimum's, which is copied in each step",
     )
+
+
+def _add_task_options(export: argparse.ArgumentParser) -> None:
+    add = export.add_argument
     add(
         "--pooling",
         choices=["mean", "cls", "last_token", "none"],
@@ -110,12 +125,7 @@ def _add_export(parsers: Parsers) -> None:
         help="embed: scale vectors to length 1 (default: as the source says)",
     )
     add("--max-tokens", type=_positive, metavar="N", help="most tokens of one input (default: as the source says)")
-    add("--revision", help="hub: branch, tag or commit, recorded as the commit; folder: any label")
-    add("--licence", help="licence of the weights (default: from the model card, else unknown)")
-    add("--description", help="one line on what the model is for")
     add("--languages", nargs="+", metavar="CODE", help="denoise: languages of its texts, such as en (ISO 639)")
-    _add_bounds(export)
-    add("--force", action="store_true", help="replace a package of that name")
 
 
 def _add_verify(parsers: Parsers) -> None:
