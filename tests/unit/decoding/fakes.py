@@ -1,4 +1,4 @@
-"""Caches without a graph, whose answers can be known beforehand, and whoever else the decoding loop speaks to."""
+"""Fakes for the decoding engine: caches whose outputs are known in advance, a model, and a sink for deltas."""
 
 import hashlib
 import threading
@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Ids
 from workers.runtime.decoding.sequences.prefill import ChunkedPrefill, EncoderPrefill, Prefill
@@ -21,13 +23,13 @@ EOS = 0
 
 
 def next_token(history: Sequence[int]) -> int:
-    """Return the token that the decoder without a graph writes after these."""
+    """Return the token that the fake decoder generates after these."""
     digest = hashlib.sha256(bytes(str(list(history)), "ascii")).digest()
     return 1 + digest[0] % (VOCABULARY - 1)
 
 
 def answer(prompt: Sequence[int], num_tokens: int) -> list[int]:
-    """Return what it writes to a prompt."""
+    """Return the tokens that it generates after a prompt."""
     history = list(prompt)
     for _ in range(num_tokens):
         history.append(next_token(history))
@@ -35,7 +37,7 @@ def answer(prompt: Sequence[int], num_tokens: int) -> list[int]:
 
 
 def text_of(token_ids: Sequence[int]) -> str:
-    """Return the text of tokens that continue a prompt."""
+    """Return the text of tokens that follow a prompt."""
     return "".join(f" t{token_id}" for token_id in token_ids)
 
 
@@ -44,7 +46,7 @@ def prompt(*token_ids: int) -> Ids:
 
 
 class FakeCache:
-    """Keeps each text's tokens; every call is noted, and what breaks the contract of a cache fails the test."""
+    """Keeps the tokens of each slot and records all calls. A call against the contract of a cache fails the test."""
 
     vocab_size = VOCABULARY
 
@@ -53,10 +55,10 @@ class FakeCache:
         self.capacity_tokens = max_slots * max_tokens
         self.held: dict[int, list[int]] = {}
         self.calls: list[tuple[str, int, int]] = []
-        """(prefill or step, tokens, texts with a place) of each call."""
+        """(prefill, step or source; tokens; allocated slots) of each call."""
         self.peak = 0
         self.poisoned: set[int] = set()
-        """A call that is to read one of these tokens fails; one below zero is written as NaN."""
+        """A call with one of these tokens fails. A negative one makes the logits after its absolute value NaN."""
         self.gate = threading.Event()
         self.gate.set()
 
@@ -115,16 +117,16 @@ class FakeCache:
 
 
 def source_logits(source: Sequence[int], tokens: Sequence[int]) -> Floats:
-    """Return the logits of the encoder-decoder without a graph after a source and what it has written of it.
+    """Return the logits of the fake encoder-decoder after these tokens of an output for a source.
 
-    Each of them is another number, so that a search has one order only; the end of text is among the likely.
+    They are all different, so that a search has a single order; the end-of-sequence token is among the likely ones.
     """
     digest = hashlib.sha256(bytes(f"{list(source)} {list(tokens)}", "ascii")).digest()
     return np.random.default_rng(list(digest)).normal(0.0, 2.0, VOCABULARY).astype(np.float32)
 
 
 def source_answer(source: Sequence[int], prefix: Sequence[int], num_tokens: int) -> list[int]:
-    """Return the likeliest tokens one after another, past the end of text too."""
+    """Return the tokens of greedy search, continued after an end-of-sequence token."""
     tokens = list(prefix)
     for _ in range(num_tokens):
         tokens.append(int(source_logits(source, tokens).argmax()))
@@ -132,7 +134,7 @@ def source_answer(source: Sequence[int], prefix: Sequence[int], num_tokens: int)
 
 
 class FakeEncoderDecoderCache(FakeCache):
-    """An encoder-decoder's: each text has its source besides, and is written by `source_logits`."""
+    """The cache of an encoder-decoder, whose slots also have a source. Its logits are `source_logits`."""
 
     def __init__(self, *, max_slots: int = 4, max_tokens: int = 64, max_source_tokens: int = 128) -> None:
         super().__init__(max_slots=max_slots, max_tokens=max_tokens)
@@ -148,7 +150,7 @@ class FakeEncoderDecoderCache(FakeCache):
         self.sources |= {slot: source_ids.tolist() for slot in slots}
 
     def reorder_cache(self, slots: Sequence[int], beam_idx: Sequence[int]) -> None:
-        assert len({tuple(self.sources[slot]) for slot in slots}) == 1, "of one source"
+        assert len({tuple(self.sources[slot]) for slot in slots}) == 1, "beams of one search have the same source"
         super().reorder_cache(slots, beam_idx)
 
     def free(self, slot: int) -> None:
@@ -160,7 +162,7 @@ class FakeEncoderDecoderCache(FakeCache):
 
 
 class FakeModel:
-    """A model over such a cache. Token 7 is the word ``t7``, and so on."""
+    """A model over a fake cache. Token 7 is the word ``t7``, and so on."""
 
     def __init__(self, cache: FakeCache | None = None) -> None:
         self.name = "fake"
@@ -177,33 +179,39 @@ class FakeModel:
         return ChunkedPrefill(self.cache, slots[0], request.prompt_ids)
 
 
-class Listener:
-    """Keeps what is told."""
+class RecordingSink:
+    """Records all deltas; while ``broken``, it refuses them."""
 
     def __init__(self) -> None:
-        self.heard: list[Mapping[Attempt, list[TextDelta]]] = []
+        self.emitted: list[Mapping[Attempt, list[TextDelta]]] = []
         self.broken = False
 
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         if self.broken:
-            raise OSError("nobody listens")
-        self.heard.append(dict(deltas))
+            raise OSError("broken")
+        self.emitted.append(dict(deltas))
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:
         return True
 
-    def pieces(self, attempt: Attempt) -> list[TextDelta]:
-        return [piece for deltas in self.heard for piece in deltas.get(attempt, [])]
+    def deltas_of(self, attempt: Attempt) -> list[TextDelta]:
+        return [delta for deltas in self.emitted for delta in deltas.get(attempt, [])]
 
 
 def request(token_ids: Sequence[int], num_tokens: int, **changes: object) -> GenerationRequest:
     return GenerationRequest(prompt_ids=prompt(*token_ids), max_new_tokens=num_tokens, **changes)  # type: ignore[arg-type]
 
 
-def written(handle: GenerationHandle) -> list[GenerationOutput]:
-    assert handle.wait(PATIENCE_S), "the ticket is never finished"
+def outputs_of(handle: GenerationHandle) -> list[GenerationOutput]:
+    assert handle.wait(PATIENCE_S), "the request was not finished"
     return [output for outputs in handle.results() for output in outputs]
 
 
 def texts(handle: GenerationHandle) -> list[str]:
-    return [text.text for text in written(handle)]
+    return [output.text for output in outputs_of(handle)]
+
+
+def generation_figures(engine: DecodingEngine) -> GenerationFigures:
+    figures = engine.figures().generation
+    assert figures is not None
+    return figures

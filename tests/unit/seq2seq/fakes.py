@@ -14,7 +14,7 @@ from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.tasks import DenoiseTask, SummarizeTask, Task, Text2TextTask, Translate, TranslateTask
 from contracts.task_names import TaskName
 from tests.support.attempts import make_attempt
-from tests.unit.decoding.fakes import Listener
+from tests.unit.decoding.fakes import RecordingSink
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import serve
@@ -142,8 +142,8 @@ class JobRunner:
     """Runs jobs on one engine."""
 
     def __init__(self) -> None:
-        self.listener = Listener()
-        self.engine = DecodingEngine(self.listener)
+        self.sink = RecordingSink()
+        self.engine = DecodingEngine(self.sink)
         self.attempt = make_attempt()
         self.usage = Usage(0, 0, 0, 0)
 
@@ -157,7 +157,7 @@ class JobRunner:
     @property
     def deltas(self) -> list[TextDelta]:
         """What the last job streamed."""
-        return self.listener.pieces(self.attempt)
+        return self.sink.deltas_of(self.attempt)
 
     def streamed_text(self, index: int = 0, sequence: int = 0) -> str:
         deltas = [delta for delta in self.deltas if (delta.input, delta.sequence) == (index, sequence)]

@@ -1,4 +1,4 @@
-"""Texts that are written from a source, alone and by search: what the loop reads, feeds and tells, in any company."""
+"""Encoder-decoders and beam searches in the decoding engine: what is encoded, fed and emitted, in any batch."""
 
 import logging
 import random
@@ -16,13 +16,13 @@ from tests.unit.decoding.fakes import (
     VOCABULARY,
     FakeEncoderDecoderCache,
     FakeModel,
-    Listener,
+    RecordingSink,
+    outputs_of,
     prompt,
     request,
     source_answer,
     source_logits,
     texts,
-    written,
 )
 from workers.runtime.decoding.beam_search.search import BeamSearch
 from workers.runtime.decoding.engine import DecodingEngine
@@ -32,13 +32,13 @@ PREFIX = [2, 9]
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
+def sink() -> RecordingSink:
+    return RecordingSink()
 
 
 @pytest.fixture
-def engine(listener: Listener) -> DecodingEngine:
-    return DecodingEngine(listener)
+def engine(sink: RecordingSink) -> DecodingEngine:
+    return DecodingEngine(sink)
 
 
 def ask(source: Sequence[int], num_tokens: int = 8, **changes: object) -> GenerationRequest:
@@ -46,7 +46,7 @@ def ask(source: Sequence[int], num_tokens: int = 8, **changes: object) -> Genera
 
 
 def searched(asked: GenerationRequest) -> list[list[int]]:
-    """Return what a search finds that is driven by hand, every beam with a history of its own."""
+    """Return what a search finds without the engine, every beam with its own tokens."""
     assert asked.beams is not None
     search, source = BeamSearch(asked, asked.beams), asked.source_ids.tolist()
     beams = [list(PREFIX) for _ in range(asked.beams.num_beams)]
@@ -56,44 +56,46 @@ def searched(asked: GenerationRequest) -> list[list[int]]:
     return [list(best.token_ids)[: len(best.token_ids) - best.ended_by_eos] for best in search.hypotheses()]
 
 
-def spoken(token_ids: Sequence[int]) -> str:
-    """Return the text of these tokens behind a prefix."""
+def decoded(token_ids: Sequence[int]) -> str:
+    """Return the text of these tokens after the prefix."""
     model = FakeModel()
     before, whole = (model.tokenizer.decode(ids) for ids in (PREFIX, [*PREFIX, *token_ids]))
     return str(whole[len(before) :])
 
 
-def test_a_text_is_written_from_its_source_behind_its_prefix(engine: DecodingEngine) -> None:
+def test_a_text_is_generated_from_its_source_after_its_prefix(engine: DecodingEngine) -> None:
     cache = FakeEncoderDecoderCache()
-    [found] = written(engine.submit(FakeModel(cache), [ask([5, 6, 7], 6)], make_attempt()))
-    assert found.text == spoken(source_answer([5, 6, 7], PREFIX, 6))
+    [found] = outputs_of(engine.submit(FakeModel(cache), [ask([5, 6, 7], 6)], make_attempt()))
+    assert found.text == decoded(source_answer([5, 6, 7], PREFIX, 6))
     assert (found.num_tokens, found.finish_reason) == (6, "length")
     assert [call[:2] for call in cache.calls] == [("source", 3), *[("step", 1)] * 7], "two tokens of prefix, then five"
 
 
-def test_a_source_is_never_cut(engine: DecodingEngine) -> None:
+def test_a_source_is_never_split(engine: DecodingEngine) -> None:
     cache = FakeEncoderDecoderCache(max_source_tokens=1000)
     sources = [[3] * 700, [4] * 900]
     asked = [ask(source, 3, input=number) for number, source in enumerate(sources)]
     assert texts(engine.submit(FakeModel(cache), asked, make_attempt())) == [
-        spoken(source_answer(source, PREFIX, 3)) for source in sources
+        decoded(source_answer(source, PREFIX, 3)) for source in sources
     ]
     assert [call[1] for call in cache.calls if call[0] == "source"] == [700, 900]
 
 
 @pytest.mark.parametrize("num_beams", [2, 3, 4])
 @pytest.mark.parametrize("early_stopping", [True, False, "never"])
-def test_beams_find_what_a_search_by_hand_finds(engine: DecodingEngine, num_beams: int, early_stopping: bool) -> None:
+def test_beams_find_what_a_search_without_the_engine_finds(
+    engine: DecodingEngine, num_beams: int, early_stopping: bool
+) -> None:
     for seed in range(8):
         beams = Beams(num_beams, num_return_sequences=num_beams, early_stopping=early_stopping)
         asked = ask([seed, 40], 9, beams=beams, eos_token_ids=frozenset({EOS, 11, 12}))
-        found = written(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt()))
-        assert [text.text for text in found] == [spoken(token_ids) for token_ids in searched(asked)]
+        found = outputs_of(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt()))
+        assert [text.text for text in found] == [decoded(token_ids) for token_ids in searched(asked)]
         assert all(text.request is asked for text in found)
 
 
-def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
-    """Greedy texts, drawn ones and searches of all ages come and go; each answers what it answers alone."""
+def test_outputs_do_not_depend_on_the_composition_of_their_batch(engine: DecodingEngine) -> None:
+    """Greedy, sampled and beam search requests share steps; each has the output that it has alone."""
     numbers = random.Random(7)
     eos = frozenset({EOS, 11})
     asked = [
@@ -119,7 +121,7 @@ def test_answers_do_not_depend_on_company(engine: DecodingEngine) -> None:
     assert not cache.held
 
 
-def test_a_search_waits_for_all_its_places_and_is_not_overtaken(engine: DecodingEngine) -> None:
+def test_a_search_waits_for_all_its_slots_and_is_not_overtaken(engine: DecodingEngine) -> None:
     cache = FakeEncoderDecoderCache(max_slots=4)
     model = FakeModel(cache)
     cache.gate.clear()
@@ -129,22 +131,22 @@ def test_a_search_waits_for_all_its_places_and_is_not_overtaken(engine: Decoding
     cache.gate.set()
     assert texts(search) and texts(first) and texts(late)
     sources = [number for number, call in enumerate(cache.calls) if call[0] == "source"]
-    assert [cache.calls[number][2] for number in sources] == [1, 4, 1], "each began when the one before it had ended"
+    assert [cache.calls[number][2] for number in sources] == [1, 4, 1], (
+        "each started when the one before it was finished"
+    )
 
 
-def test_a_streamed_search_tells_its_texts_at_their_end(engine: DecodingEngine, listener: Listener) -> None:
+def test_a_streamed_search_emits_its_texts_at_the_end(engine: DecodingEngine, sink: RecordingSink) -> None:
     attempt = make_attempt()
     asked = ask([8], 6, beams=Beams(3, num_return_sequences=2), stream=True, input=4)
-    found = written(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], attempt))
-    assert listener.pieces(attempt) == [
+    found = outputs_of(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], attempt))
+    assert sink.deltas_of(attempt) == [
         TextDelta(input=4, sequence=number, text=text.text, finish_reason=text.finish_reason)
         for number, text in enumerate(found)
     ]
 
 
-def test_a_poisoned_beam_or_source_fails_its_job_alone(
-    engine: DecodingEngine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_beam_or_source_fails_only_its_job(engine: DecodingEngine, caplog: pytest.LogCaptureFixture) -> None:
     cache = FakeEncoderDecoderCache(max_slots=8)
     model = FakeModel(cache)
     good, search = ask([20], 12), ask([21], 12, beams=Beams(4))
@@ -159,30 +161,30 @@ def test_a_poisoned_beam_or_source_fails_its_job_alone(
         assert texts(fine) == expected
         for handle in (bad_source, bad_prefix):
             with pytest.raises(TriptychError):
-                written(handle)
+                outputs_of(handle)
     assert not cache.held
 
 
-def test_a_search_gives_as_many_texts_as_are_wanted_where_fewer_are_possible(engine: DecodingEngine) -> None:
+def test_a_search_returns_the_requested_number_of_texts_even_if_fewer_are_possible(engine: DecodingEngine) -> None:
     only = Constraints(suppress_tokens=tuple(range(1, VOCABULARY)))
     asked = ask([5], 3, beams=Beams(4, num_return_sequences=3), sampling=Sampling(constraints=only))
     assert (
-        texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt())) == [spoken([0, 0, 0])] * 3
+        texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt())) == [decoded([0, 0, 0])] * 3
     )
 
 
-class Numbered:
-    """Tells every piece twice, with its order's part before it."""
+class PartNumbers:
+    """Emits the number of the part before every delta."""
 
     def transform(self, request: GenerationRequest, delta: TextDelta) -> list[TextDelta]:
         return [TextDelta(text=f"{request.part}:"), delta]
 
 
-def test_a_job_decides_what_is_told_of_its_pieces(engine: DecodingEngine, listener: Listener) -> None:
+def test_a_job_can_transform_its_deltas(engine: DecodingEngine, sink: RecordingSink) -> None:
     attempt = make_attempt()
     asked = [ask([part], 2, part=part, stream=True) for part in range(2)]
-    handle = engine.submit(FakeModel(FakeEncoderDecoderCache()), asked, attempt, Numbered())
-    written(handle)
-    told = [piece.text for piece in listener.pieces(attempt)]
-    assert told.count("0:") == told.count("1:") == 2
+    handle = engine.submit(FakeModel(FakeEncoderDecoderCache()), asked, attempt, PartNumbers())
+    outputs_of(handle)
+    emitted = [delta.text for delta in sink.deltas_of(attempt)]
+    assert emitted.count("0:") == emitted.count("1:") == 2
     assert (handle.num_parts, handle.num_done) == (2, 2)
