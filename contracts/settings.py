@@ -83,20 +83,10 @@ def setting(
 ) -> T:
     """Return a dataclass field that is read from the environment variable ``name``.
 
-    The type of ``default`` decides how the text is read, unless ``convert`` is given.
-
-    Args:
-        name: the environment variable.
-        default: the value where the variable is not set.
-        help: what the setting does and what follows from it, in whole sentences.
-        convert: returns the value of a text, or raises ``ValueError``.
-        least: the smallest number allowed.
-        most: the largest number allowed.
-        unit: the unit of the number, as people write it.
-        choices: the texts allowed.
-        expected: the values allowed, in words; needed only where ``convert`` is given.
-        secret: never print the value.
-        computed: the process computes the real default when it starts, so none is written down.
+    The type of ``default`` decides how the text is read, unless ``convert`` is given, which returns the value of a text
+    or raises ``ValueError``; then ``expected`` says in words which values are allowed. Numbers lie from ``least`` to
+    ``most``, both in ``unit``; texts are one of ``choices``, if there are any. A ``secret`` is never printed. The
+    default of a ``computed`` setting is known only when the process starts, so none is written down.
     """
     reader = convert or cast(Callable[[str], T], _CONVERTERS[type(default)])
     entry = Setting(
@@ -110,10 +100,9 @@ def setting(
         choices=choices,
         secret=secret,
     )
-    metadata = {_METADATA_KEY: entry}
-    if isinstance(default, dict):
-        return cast(T, field(default_factory=default.copy, repr=not secret, metadata=metadata))
-    return field(default=default, repr=not secret, metadata=metadata)
+    if isinstance(default, dict):  # a dataclass takes no mutable default
+        return cast(T, field(default_factory=default.copy, repr=not secret, metadata={_METADATA_KEY: entry}))
+    return field(default=default, repr=not secret, metadata={_METADATA_KEY: entry})
 
 
 @dataclass(frozen=True)
