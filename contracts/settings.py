@@ -22,7 +22,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """One environment variable: how to read it, and what to tell people about it."""
+    """One environment variable: how to read it, and how to describe it."""
 
     name: str
     help: str
@@ -84,7 +84,7 @@ def setting(
     """Return a dataclass field that is read from the environment variable ``name``.
 
     The type of ``default`` decides how the text is read, unless ``convert`` is given, which returns the value of a text
-    or raises ``ValueError``; then ``expected`` says in words which values are allowed. Numbers lie from ``least`` to
+    or raises ``ValueError``; then ``expected`` says in words which values are allowed. Numbers are from ``least`` to
     ``most``, both in ``unit``; texts are one of ``choices``, if there are any. A ``secret`` is never printed. The
     default of a ``computed`` setting is known only when the process starts, so none is written down.
     """

@@ -20,7 +20,7 @@ from benchmarks.harness.stack import Stack
 FIGURES = {
     "clients": "16 clients: against a bare loop, a static batch, and one job after another with optimum",
     "alone": "one client's tokens/s, as a share of a bare loop",
-    "first-token": "time to the first token beyond prefill, idle and beside 15 others",
+    "first-token": "time to the first token beyond prefill, idle and with 15 other clients",
     "host": "time between two steps of 16 rows, as a share of a step",
     "int8": "8-bit weights against fp32, with one row and with four",
     "memory": "peak of a process that generates 16 rows of 900 tokens",
@@ -94,7 +94,7 @@ def _measure(arguments: Arguments, effort: Effort) -> Iterator[Figure]:
 
 
 def _measure_with_stack(stack: Stack, bench: BenchModel, arguments: Arguments, effort: Effort) -> Iterator[Figure]:
-    """Yield the figures that need a worker, then those that must have no worker beside them."""
+    """Yield the figures that need a worker, then those during which no worker may run."""
     model = load_decoder(bench.package)
     if arguments.includes("clients", "alone", "first-token"):
         stack.start_worker(bench.package.parent, [bench.name], "decoder")

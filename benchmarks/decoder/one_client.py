@@ -1,4 +1,4 @@
-"""Figure 2: the throughput of one client alone, and the time to the first token alone and beside fifteen others."""
+"""Figure 2: throughput of one client alone, and time to the first token alone and with fifteen other clients."""
 
 import statistics
 from collections import deque
@@ -24,7 +24,7 @@ TARGET_STEPS = 3.0
 PROBE_TOKENS = 4
 """New tokens of a request that measures the time to the first one."""
 PROBE_PAUSE_S = 0.37
-"""Pause between two such requests beside others; no multiple of a step, so that they arrive at any time of a step."""
+"""Pause between two such requests with other clients: no multiple of a step, so they arrive at any time of it."""
 BACKGROUND_PROMPT = 32
 MAX_BACKGROUND_TEXTS = 100
 """Texts that each of the others may generate, one after another until the last probe; each has the longest length."""
@@ -93,7 +93,7 @@ def _idle(port: int, model: DecoderModel, bench: BenchModel, jobs: Sequence[Job]
 
 
 def _full(port: int, model: DecoderModel, bench: BenchModel, jobs: Sequence[Job]) -> Figure:
-    """Measure beside 15 streams, which end with the last probe."""
+    """Measure during 15 other streams, which end with the last probe."""
     other_load = OtherLoad()
     found = FirstTokens([1000 * time_prefill(model, job) for job in jobs])
     length = model.cache.max_tokens - BACKGROUND_PROMPT

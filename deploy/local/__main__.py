@@ -35,7 +35,7 @@ def run() -> int:
 def demo() -> int:
     """Run one job of every task that has a model on a stack of its own, and show the answers."""
     with tempfile.TemporaryDirectory(prefix="triptych-demo-") as folder:
-        # A free port and a folder of its own, so that the demo runs beside a stack and leaves nothing behind.
+        # A free port and a folder of its own, so that the demo can run while a stack is up, and leaves nothing behind.
         settings = LocalSettings.read(port=0, data=Path(folder))
         with Supervisor(settings, log=lambda name, line: None) as stack:
             try:

@@ -88,7 +88,7 @@ class Child:
         self.restart_at = None
         self._terminating = False
         self._started_at = time.monotonic()
-        # Read without pause: a child blocks as soon as nobody empties its pipe.
+        # Read without pause: a child blocks when its pipe is full.
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -103,7 +103,7 @@ class Child:
 
     def schedule_restart(self) -> float:
         """Clean up after a death and set ``restart_at``; return the pause in seconds."""
-        # Children of the dead process must not run beside those of the next one.
+        # Children of the dead process must not run concurrently with those of the next one.
         self.signal_group(signal.SIGKILL)
         now = time.monotonic()
         pause = self._backoff.pause_after(now - self._started_at)

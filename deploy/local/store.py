@@ -51,7 +51,7 @@ def find_server() -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port on which nobody listens at the moment."""
+    """Return a TCP port on which no process listens at the moment."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))
@@ -125,7 +125,7 @@ class EmbeddedStore:
         text = CONFIG.format(
             port=self.port,
             password=self.password,
-            # The folder stands in quotes, in which Valkey reads backslash escapes.
+            # The path is in quotes, in which Valkey reads backslash escapes.
             folder=str(self.folder).replace("\\", "\\\\").replace('"', '\\"'),
             appendfsync=settings.appendfsync,
             maxmemory=settings.store_maxmemory,
