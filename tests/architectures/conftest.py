@@ -17,7 +17,7 @@ from tests.architectures.table import RESULTS
 PackageOf = Callable[..., ModelPackage]
 RUN = "ARCHITECTURES_RUN"
 """Environment variable: what results of this run are marked with."""
-collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
+collect_ignore_glob = [] if find_spec("torch") else ["test_*.py", "*/test_*.py"]
 
 
 def pytest_configure() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
-from tests.architectures.generate_options import sampling_of
+from tests.architectures.decoding.generate_options import sampling_of
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 

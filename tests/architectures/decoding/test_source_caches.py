@@ -20,7 +20,7 @@ from onnx_models.exporting.sources import open_source
 from onnx_models.seq2seq.parity import prefix_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from tests.architectures.conftest import PackageOf
-from tests.architectures.source_batch_composition import Search, logits_alone, search_together
+from tests.architectures.decoding.source_batch_composition import Search, logits_alone, search_together
 from workers.runtime.decoding.caches.cache import EncoderDecoderCache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache

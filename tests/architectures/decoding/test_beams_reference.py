@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.architectures.generate_options import sampling_of
-from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
+from tests.architectures.decoding.generate_options import sampling_of
+from tests.architectures.decoding.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
 from workers.runtime.decoding.beam_search.search import BeamSearch
 from workers.runtime.decoding.request import Beams, GenerationRequest
 

@@ -151,7 +151,7 @@ def test_it_runs_unbound_too(package_of: PackageOf, build: str) -> None:
 
 
 def test_the_examples_of_the_docs_run(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Path(__file__).parents[2] / "docs" / "architecture" / "06-slot-graphs.md"
+    page = Path(__file__).parents[3] / "docs" / "architecture" / "06-slot-graphs.md"
     code = page.read_text(encoding="utf-8").split("```python\n")[2].split("```")[0]
     package = package_of("bart")
     monkeypatch.chdir(package.path)

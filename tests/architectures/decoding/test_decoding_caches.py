@@ -16,9 +16,9 @@ from onnx_models.decoders.transformer_xl.reference import ReferenceTransformerXL
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
-from tests.architectures.batch_composition import Story, write_alone, write_together
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
+from tests.architectures.decoding.batch_composition import Story, write_alone, write_together
 from tests.architectures.zoo import transformer_xl
 from tests.architectures.zoo.decoders import MAX_TOKENS
 from workers.runtime.decoding.caches.cache import Cache

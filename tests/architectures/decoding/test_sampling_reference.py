@@ -15,7 +15,7 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from tests.architectures.generate_options import sampling_of
+from tests.architectures.decoding.generate_options import sampling_of
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.logits_processors import LogitsProcessors
 from workers.runtime.decoding.sampling.penalties import Penalties

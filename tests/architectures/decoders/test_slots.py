@@ -210,7 +210,7 @@ def test_writing_behind_the_end_is_refused_and_harms_nobody(package_of: PackageO
 
 
 def test_the_example_of_the_docs_runs(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Path(__file__).parents[2] / "docs" / "architecture" / "06-slot-graphs.md"
+    page = Path(__file__).parents[3] / "docs" / "architecture" / "06-slot-graphs.md"
     code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     package = package_of("gpt2")
     monkeypatch.chdir(package.path)

@@ -11,10 +11,10 @@ import pytest
 from contracts.task_names import TaskName
 from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import CountingSink, Model
-from tests.architectures.generate_options import sampling_of
-from tests.architectures.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
-from tests.architectures.test_source_caches import CARRIED, SLOTS
+from tests.architectures.decoding.engines import CountingSink, Model
+from tests.architectures.decoding.generate_options import sampling_of
+from tests.architectures.decoding.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
+from tests.architectures.decoding.test_source_caches import CARRIED, SLOTS
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine

@@ -13,7 +13,7 @@ from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.exporting.sources import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from tests.architectures.engines import CountingSink, Model
+from tests.architectures.decoding.engines import CountingSink, Model
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine

@@ -1,0 +1,1 @@
+"""Decoder-only models: export, slot graphs, chat templates, and defaults of generation."""

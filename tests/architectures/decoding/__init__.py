@@ -1,0 +1,1 @@
+"""The decoding engine, its caches and sampling with exported packages, against transformers."""

@@ -1,0 +1,1 @@
+"""Encoder-decoders: export and slot graphs."""
