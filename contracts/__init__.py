@@ -1,5 +1,6 @@
-"""What crosses the queue, and nothing more: the job record, names, request types, errors, the Celery app.
+"""What crosses a process border, and nothing more: the job record, names, request types, errors, model packages.
 
-Knows the standard library, msgspec (the types that validate are the types that travel, docs/decisions/0001), celery
-and redis; never Flask, numpy or onnxruntime. Services and workers both import it, and never each other.
+Services and workers both import this package, and never each other. It uses the standard library, msgspec (the types
+that validate a request are the types that travel, docs/decisions/0001), celery and redis; never Flask, numpy or
+onnxruntime. Threads are started in `contracts.store` only, and the environment is read in `contracts.settings` only.
 """

@@ -1,8 +1,7 @@
-"""What workers announce of themselves: the models that they serve, and a heartbeat.
+"""What workers announce: a card for each model that they serve, and a card of themselves with each heartbeat.
 
-The gateway checks requests against model cards, and describes models and workers by these cards to clients. The cards
-are data without a store, so that tasks and models can use them where there is no Redis; `contracts.store.registry`
-writes and reads them.
+The gateway checks requests against model cards, and describes models and workers to clients by these cards. They are
+plain data, so tasks and models can be tested without Redis; `contracts.store.registry` writes and reads them.
 """
 
 import msgspec
@@ -11,7 +10,7 @@ from contracts.figures import GenerationFigures
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client may know of a model, and what the gateway needs to check a request."""
+    """What clients are told about a model, and what the gateway needs to check a request."""
 
     name: str
     task: str
@@ -23,16 +22,16 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: int | None = None
     labels: list[str] | None = None
     chat: bool = False
-    """Whether the package has a template for conversations."""
+    """Whether the package has a chat template."""
     source_languages: dict[str, str] | None = None
-    """Of a translator: codes of the languages that it reads, as a client may say them, and their English names."""
+    """Translators: codes of the source languages, in the form that requests use, and their English names."""
     target_languages: dict[str, str] | None = None
-    """The same of those that it writes."""
+    """Translators: the target languages, in the same form."""
     quality: dict[str, str | float | int] = {}
 
 
 class WorkerCard(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's heartbeat: who it is, what it serves and how its batches have been."""
+    """A worker's heartbeat: its identity, what it serves, and counts since it started."""
 
     id: str
     host: str

@@ -2,7 +2,7 @@
 
     TriptychError                         500  internal_error
     ├── InvalidRequest                    422  invalid_request        names the field in ``param``
-    │   ├── MalformedBody                 400  malformed_body         not JSON, duplicate keys, broken text
+    │   ├── MalformedBody                 400  malformed_body         not JSON, duplicate keys, invalid text
     │   ├── PayloadTooLarge               413  payload_too_large
     │   ├── UnknownModel                  404  unknown_model
     │   ├── InputTooLong                  422  input_too_long         more tokens than the model takes
@@ -10,20 +10,20 @@
     ├── Unauthorized                      401  unauthorized
     ├── JobNotFound                       404  job_not_found
     ├── JobGone                           410  job_gone               known once, purged since
-    ├── QuotaExceeded                     429  quota_exceeded         this tenant holds its share
+    ├── QuotaExceeded                     429  quota_exceeded         the tenant has too many unfinished jobs
     ├── Unavailable                       503  unavailable            the store is out of reach or full
     │   └── QueueFull                     503  queue_full
-    ├── OutOfMemory                       500  out_of_memory          one job was too big for its worker
+    ├── OutOfMemory                       500  out_of_memory          a model call ran out of memory
     ├── ExecutionTimeout                  504  execution_timeout      one attempt ran longer than timeout_s
-    └── WorkerLost                        500  worker_lost            the job took its worker down, three times
+    └── WorkerLost                        500  worker_lost            three workers died while they ran the job
 
-A client error keeps its text. Anything that is not in this tree is logged with its job id and answered with the
-fixed sentence of ``TriptychError``, so that no internals leak.
+The message of a client error reaches the client. An exception outside of this tree is logged with its job id, and the
+client gets the fixed message of ``TriptychError``, so that no internals leak.
 """
 
 
 class TriptychError(Exception):
-    """An error with a code and an HTTP status; the base class is what unexpected failures are shown as."""
+    """An error with a code and an HTTP status. Unexpected failures are shown to clients as this base class."""
 
     code = "internal_error"
     http_status = 500
@@ -37,7 +37,7 @@ class TriptychError(Exception):
 
 
 class InvalidRequest(TriptychError):
-    """The request can't be served as it stands; ``param`` is the path of the field at fault."""
+    """The request can't be served as it is; ``param`` is the path of the wrong field."""
 
     code = "invalid_request"
     http_status = 422
@@ -45,14 +45,14 @@ class InvalidRequest(TriptychError):
 
 
 class MalformedBody(InvalidRequest):
-    """The body is not a JSON document that we accept."""
+    """The body is not valid JSON, has duplicate keys, or a text with NUL or half of a surrogate pair."""
 
     code = "malformed_body"
     http_status = 400
 
 
 class PayloadTooLarge(InvalidRequest):
-    """The body is larger than the gateway takes."""
+    """The body is larger than the gateway accepts."""
 
     code = "payload_too_large"
     http_status = 413
@@ -72,13 +72,13 @@ class InputTooLong(InvalidRequest):
 
 
 class IdempotencyMismatch(InvalidRequest):
-    """An ``Idempotency-Key`` came again with another request."""
+    """An ``Idempotency-Key`` was used before with another request."""
 
     code = "idempotency_mismatch"
 
 
 class Unauthorized(TriptychError):
-    """The API key is missing or not one of ours."""
+    """The API key is missing or unknown."""
 
     code = "unauthorized"
     http_status = 401
@@ -96,7 +96,7 @@ class JobNotFound(TriptychError):
 
 
 class JobGone(TriptychError):
-    """The job existed; its record was deleted or outlived its ``ttl_s``."""
+    """The job existed, but its record was deleted or is past its ``ttl_s``."""
 
     code = "job_gone"
     http_status = 410
@@ -105,7 +105,7 @@ class JobGone(TriptychError):
 
 
 class QuotaExceeded(TriptychError):
-    """The tenant has as many unfinished jobs as it may have."""
+    """The tenant has as many unfinished jobs as its quota allows."""
 
     code = "quota_exceeded"
     http_status = 429
@@ -120,13 +120,13 @@ class Unavailable(TriptychError):
 
 
 class QueueFull(Unavailable):
-    """The model's queue is at its limit; nothing was accepted."""
+    """The model's queue has reached its limit; nothing was accepted."""
 
     code = "queue_full"
 
 
 class OutOfMemory(TriptychError):
-    """The model call ran out of memory; the worker lives on."""
+    """The model call ran out of memory; the worker keeps running."""
 
     code = "out_of_memory"
     fixed_message = "The worker ran out of memory on this job. Send fewer or shorter inputs."
@@ -145,6 +145,7 @@ class WorkerLost(TriptychError):
 
     code = "worker_lost"
     fixed_message = "The job was running when its worker died, three times. It is not tried again."
+    # The same job would most likely kill the next workers, too.
     retryable = False
 
 
@@ -156,5 +157,8 @@ def _tree(cls: type[TriptychError]) -> dict[str, type[TriptychError]]:
 
 
 def by_code(code: str) -> type[TriptychError]:
-    """Return the class that carries ``code``, or the base class for a code this version does not know."""
+    """Return the class with a code, or the base class for a code that this version does not know.
+
+    Records of newer workers may have such codes while a deployment is updated.
+    """
     return _tree(TriptychError).get(code, TriptychError)

@@ -1,4 +1,4 @@
-"""What a worker tells of its text generation in its heartbeat."""
+"""What a worker reports about text generation in its heartbeat; the gateway's metrics show it."""
 
 import msgspec
 
@@ -6,24 +6,24 @@ DURATION_BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0
 
 
 class Durations(msgspec.Struct, frozen=True):
-    """A histogram of seconds: the sum of all, and how many fell below each bound but not below the one before it."""
+    """A histogram of durations."""
 
     counts: list[int]
-    """One for each of ``DURATION_BOUNDS_S``, and one for those beyond the last."""
+    """Durations in each bucket, not cumulative: up to each of ``DURATION_BOUNDS_S``, and above the last."""
     sum_s: float
 
 
 class GenerationFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker's text generation has done since it started, and how full it is now."""
+    """Counts since the worker started, and its current load."""
 
     tokens_in: int
     tokens_out: int
     rows_running: int
     rows_waiting: int
     cache_tokens: int
-    """Tokens that rows hold in the caches now."""
+    """Tokens that sequences occupy in the caches now."""
     cache_max_tokens: int
     first_token: Durations
-    """From when a job's attempt asks for its texts to the first token of any."""
+    """From the submission of an attempt's requests to its first token."""
     token_gap: Durations
-    """From a row's token to its next."""
+    """From one token of a sequence to its next (inter-token latency)."""

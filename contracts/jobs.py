@@ -1,4 +1,4 @@
-"""The words of a job: its states, its record as read from the store, and the names of its queues."""
+"""A job: its states, its record as read from the store, its events, and the names of its queues."""
 
 import re
 import secrets
@@ -16,17 +16,17 @@ JOB_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 def new_job_id() -> str:
-    """Return a random id of 128 bits: unguessable, and safe in a URL."""
+    """Return a random id of 128 bits, which can't be guessed and needs no quoting in a URL."""
     return secrets.token_urlsafe(16)
 
 
 def queue_of(model: str, *, suspect: bool = False) -> str:
-    """Return the Celery queue of a model, or its lane for jobs that were running when a worker died."""
+    """Return the name of a model's Celery queue, or of its lane for jobs that were running when a worker died."""
     return f"triptych.{model}.suspect" if suspect else f"triptych.{model}"
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked request on its way into the store. ``request`` is the JSON of its inputs and parameters."""
+    """A validated request on its way into the store. ``request`` is the JSON of its inputs and parameters."""
 
     id: str
     tenant: str
@@ -43,30 +43,34 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a job weighed: tokens as they came in, those that the model read after truncation, and those it wrote.
-
-    ``chunks``: of encoder-decoders, how many texts all inputs were read in.
-    """
+    """What a job consumed."""
 
     items: int
+    """Inputs."""
     tokens_in: int
+    """Tokens of the inputs before truncation."""
     tokens_used: int
+    """Tokens that the model read, after truncation."""
     truncated_items: int
+    """Inputs that were truncated."""
     tokens_out: int = 0
+    """Generated tokens."""
     chunks: int = 0
+    """Encoder-decoders: the number of chunks that all inputs were split into."""
 
 
 class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where one attempt spent its time, in milliseconds. ``infer_ms`` counts the model calls this job took part in.
-
-    ``first_token_ms``: of a text generator, from the attempt's start to its first token.
-    """
+    """Where one attempt spent its time, in milliseconds."""
 
     tokenize_ms: float = 0.0
     batch_wait_ms: float = 0.0
+    """Waiting for a place in a batch."""
     infer_ms: float = 0.0
+    """Model calls with rows of this job, whole calls even if other jobs shared them."""
     post_ms: float = 0.0
+    """From the last model call to the encoded answer."""
     first_token_ms: float = 0.0
+    """Generators: from the start of the attempt to its first token."""
 
 
 class JobError(msgspec.Struct, frozen=True):
@@ -111,7 +115,7 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt at a job, owned by the worker that holds it. ``attempt`` is the fencing token."""
+    """One attempt at a job, owned by one worker. ``attempt`` is the fencing token of all further calls."""
 
     id: str
     attempt: int
@@ -123,7 +127,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt brings back. ``output``, ``usage`` and ``timings`` are JSON that responses carry as is."""
+    """The result of an attempt. ``output``, ``usage`` and ``timings`` are JSON that responses contain unchanged."""
 
     output: bytes
     usage: bytes
@@ -132,7 +136,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One entry of a job's event stream; ``id`` grows, so a reader can resume after it."""
+    """One entry of a job's event stream. Ids increase, so a reader can resume after the last one that it has."""
 
     id: str
     name: str

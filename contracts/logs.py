@@ -1,4 +1,4 @@
-"""Logs as JSON lines with the same fields on both sides of the queue; never a payload, a prompt or a key."""
+"""Logs as JSON lines, with the same fields in gateways and workers. Never log a payload, a prompt or a key."""
 
 import json
 import logging
@@ -10,14 +10,14 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, the extra fields, and the traceback if there is one."""
+    """Formats a record as one JSON object: time, level, process, logger, message, extra fields, traceback."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line; ``json`` escapes line breaks and control characters."""
+        """Return the record as one line."""
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
@@ -25,18 +25,19 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage()[:MAX_TEXT],
         }
-        # The fields above are ours: an extra field of the same name does not replace them.
+        # The message may quote what a client sent. It can't forge a second line, because JSON escapes line breaks, and
+        # an extra field can't replace one of the fields above.
         line |= {name: value for name, value in vars(record).items() if name not in _OWN and name not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)[-2 * MAX_TEXT :]
         try:
             return json.dumps(line, default=str, allow_nan=False)
-        except (TypeError, ValueError):  # a NaN, a key that is no string, a circle: still one line, and still JSON
+        except (TypeError, ValueError):  # a NaN, a key that is not a string, a cycle: a log line must never be lost
             return json.dumps({name: str(value)[:MAX_TEXT] for name, value in line.items()})
 
 
 def setup_logging(process: str, level: str = "INFO") -> None:
-    """Send all logs of this process to stderr as JSON lines; libraries only from warnings on."""
+    """Write all logs of this process to stderr as JSON lines. Libraries log warnings and errors only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""What all types that a client sends have in common."""
+"""What all request types have in common."""
 
 from typing import Annotated, Literal
 
@@ -15,4 +15,4 @@ Truncate = Annotated[
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of everything a client sends: no unknown fields, nothing coerced."""
+    """Base of all request types. Unknown fields are refused, so a misspelled parameter is not silently ignored."""

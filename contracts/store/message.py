@@ -1,6 +1,6 @@
-"""The Celery message that wakes a worker: step 3 on the path of a job.
+"""The Celery message that wakes a worker. Step 3 on the path of a job.
 
-It lives outside of `celery_app` so that a gateway, which only pushes messages, never imports Celery.
+It is not in `celery_app`, so that a gateway, which only pushes messages, never imports Celery.
 """
 
 import json
@@ -13,7 +13,7 @@ MESSAGE_TEMPLATE = json.dumps(
         "content-type": "application/json",
         "content-encoding": "utf-8",
         "headers": {"lang": "py", "task": RUN_TASK, "id": "@TAG@", "root_id": "@TAG@", "ignore_result": True},
-        # kombu reads both halves of delivery_info, and drops its connection when one is missing.
+        # kombu reads both fields of delivery_info, and drops its connection if one is missing.
         "properties": {
             "delivery_tag": "@TAG@",
             "delivery_mode": 2,
@@ -22,8 +22,8 @@ MESSAGE_TEMPLATE = json.dumps(
     },
     separators=(",", ":"),
 )
-"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with blanks for job, queue and delivery.
+"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with placeholders for the job and the queue.
 
-The scripts of the job store push it in the same step that writes the record, so a job never waits for a publisher,
-and submitting costs one round trip (docs/decisions/0002).
+The scripts of the job store push it in the same step that writes the record. So no process can die between record and
+message, and submitting costs one round trip (docs/decisions/0002).
 """

@@ -1,4 +1,4 @@
-"""How this system connects to Redis, and what it asks of the server."""
+"""Connects to Redis, and checks whether the server is fit for this use."""
 
 from typing import Protocol, cast
 
@@ -9,7 +9,10 @@ from redis.retry import Retry
 _OLDEST = (7, 0)
 """The first version whose scripts can say `allow-oom`."""
 _FIXED_LUA = ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2))
-"""First releases of each series without CVE-2025-49844, -46817, -46818 and -46819 (Lua)."""
+"""First releases of each series that fix CVE-2025-49844, -46817, -46818 and -46819.
+
+These are holes in the Lua engine. Whoever can run scripts on a server without the fix can take it over, and this system
+needs a server on which clients run scripts."""
 
 
 def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 64) -> "redis.Redis":
@@ -17,9 +20,9 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
 
     Args:
         url: `redis://` or `rediss://`.
-        timeout_s: longest wait for one reply. A frozen server shows only by this.
-        retries: further tries after a broken connection. Every script of the job store may be sent again.
-        max_connections: pool size; a caller waits up to half a second for a free one.
+        timeout_s: longest wait for one reply. It is the only way to notice a server that is frozen.
+        retries: further tries after a broken connection. This is safe because scripts may be sent twice.
+        max_connections: pool size; a caller waits up to half a second for a free connection.
     """
     pool = redis.BlockingConnectionPool.from_url(
         url,
@@ -28,7 +31,7 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
         socket_timeout=timeout_s,
         socket_connect_timeout=min(1.0, timeout_s),
         health_check_interval=0,
-        # redis-py's default also tries again after a timeout, which would double the wait for a frozen server.
+        # By default redis-py also retries after a timeout, which would double the wait for a frozen server.
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(redis.ConnectionError,)),
         retry_on_error=[redis.ConnectionError, redis.BusyLoadingError],
     )
@@ -36,9 +39,9 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
 
 
 class _Reads(Protocol):
-    """The commands that read for the contracts, with what a client that decodes nothing returns.
+    """The reading commands that this package uses, with the types that a client without decoding returns.
 
-    redis-py types every command for every kind of client at once (bytes or str, plain or awaitable).
+    redis-py declares every command for all kinds of clients at once (bytes or str, plain or awaitable).
     """
 
     def get(self, name: str) -> bytes | None: ...
@@ -58,20 +61,20 @@ class _Reads(Protocol):
 
 
 def reads(client: "redis.Redis") -> _Reads:
-    """Return the same client, typed by what its reads really return."""
+    """Return the same client with exact types."""
     return cast(_Reads, client)
 
 
 def server_warnings(client: "redis.Redis") -> list[str]:
-    """Return what is wrong with the server for this use, one sentence each; empty when all is well."""
+    """Return what makes the server unfit for this use, one sentence each."""
     info = client.info()
     found = []
     version = _version(info)
     if version < _OLDEST:
-        found.append(f"This server is older than {'.'.join(map(str, _OLDEST))}, and can't run the job store's scripts.")
+        found.append(f"This server is older than {'.'.join(map(str, _OLDEST))} and can't run the job store's scripts.")
     if "valkey_version" not in info and _has_lua_holes(version):
         found.append(
-            f"Redis {'.'.join(map(str, version))} has known holes in its Lua engine (CVE-2025-49844); "
+            f"Redis {'.'.join(map(str, version))} has known vulnerabilities in its Lua engine (CVE-2025-49844); "
             "use Valkey, or Redis >= 7.2.11, 7.4.6, 8.0.4 or 8.2.2."
         )
     try:
@@ -86,7 +89,7 @@ def server_warnings(client: "redis.Redis") -> list[str]:
 
 
 def _version(info: dict[str, str]) -> tuple[int, ...]:
-    # Valkey also reports a redis_version, fixed at 7.2.4 for compatibility.
+    # Valkey reports a redis_version, too. It is always 7.2.4, for compatibility, and says nothing about Valkey's age.
     text = str(info.get("valkey_version") or info["redis_version"])
     return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
 

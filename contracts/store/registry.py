@@ -1,7 +1,7 @@
-"""What workers announce about themselves in Redis: the models they serve, and that they are alive.
+"""Announcements in Redis: which models are served, and which workers are alive.
 
-Gateways learn from here which tasks and models exist, so they need no model files. A model stays known for a week
-after its last worker left: with all workers scaled away, jobs can still be submitted and wait.
+Gateways read here which models exist, so they need no model files. A model stays known for a week after its last worker
+left: when all workers are scaled away, jobs can still be submitted, and wait.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ MODEL_TTL_S = 7 * 24 * 3600
 
 
 class Registry:
-    """Reads and writes announcements. Raises ``redis.RedisError`` when the store is out of reach."""
+    """Reads and writes announcements. Methods raise ``redis.RedisError`` when the store is out of reach."""
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
@@ -33,12 +33,12 @@ class Registry:
         return {card.name: card for card in cards}
 
     def beat(self, card: WorkerCard, ttl_s: float) -> None:
-        """Tell that a worker is alive."""
+        """Announce that a worker is alive, for ``ttl_s`` seconds."""
         self._client.set(f"{PREFIX}worker:{card.id}", msgspec.json.encode(card), px=int(ttl_s * 1000))
         self._client.sadd(f"{PREFIX}workers", card.id)
 
     def leave(self, worker_id: str) -> None:
-        """Tell that a worker is gone."""
+        """Announce that a worker has stopped."""
         self._client.delete(f"{PREFIX}worker:{worker_id}")
         self._client.srem(f"{PREFIX}workers", worker_id)
 
@@ -51,6 +51,7 @@ class Registry:
         if not names:
             return []
         texts = reads(self._client).mget([f"{PREFIX}{kind}:{name}" for name in names])
+        # Keys with a TTL vanish by themselves, but not their names in the index; readers clean them up.
         gone = [name for name, text in zip(names, texts, strict=True) if text is None]
         if gone:
             self._client.srem(PREFIX + index, *gone)

@@ -1,6 +1,7 @@
--- Renew the leases of all attempts that a worker holds.
+-- Renew the leases of all attempts that a worker holds, and return the jobs that it must stop.
 -- ARGV: lease s, then id, attempt, …
--- Returns the ids that are no longer this worker's to finish: fenced, cancelled, expired or deleted.
+-- Returns the ids of jobs that are cancelled, expired or deleted, or that another attempt owns.
+-- Called again, it only renews the leases again.
 local gone = {}
 for i = 2, #ARGV, 2 do
   local mine, status = owns(ARGV[i], ARGV[i + 1])

@@ -1,11 +1,11 @@
--- Shared by every script of the job store: the clock, the names of keys, and the moves that several scripts make.
--- Key names and their meaning: contracts/store/keys.py. Times are Redis's own, so clients' clocks never matter.
--- MESSAGE, the Celery message with blanks @ID@, @QUEUE@ and @TAG@ (contracts/store/celery_app.py), is put before this file.
+-- Shared by every script of the job store: the clock, the names of keys, and the transitions that several scripts make.
+-- Key names and their meaning: contracts/store/keys.py. Times are Redis's own, so the clocks of clients don't matter.
+-- MESSAGE, the Celery message with placeholders @ID@, @QUEUE@ and @TAG@ (contracts/store/message.py), is defined above.
 local P = 'triptych:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 local TOMBSTONE_S = 604800
--- More than a streamed text has tokens: whoever comes back can go on where the connection broke.
+-- More than a streamed text has tokens, so a client that reconnects can continue after its last event.
 local MAX_EVENTS = 65536
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
 
@@ -20,7 +20,7 @@ local function queue_of(id)
   return queue
 end
 
--- Every change goes through here: readers see a new version, event readers an entry, waiters a wake-up.
+-- Every change of a record is announced here: a new version for ETags, an event for streams, a wake-up for gateways.
 local function tell(id, event, ...)
   redis.call('HINCRBY', job_key(id), 'version', 1)
   redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
@@ -31,9 +31,9 @@ local function look_again(id, after_s)
   redis.call('ZADD', P .. 'due', stamp(math.min(now + after_s, number(id, 'deadline_at'))), id)
 end
 
--- A message outlives its job's wait when the job is cancelled or expires. Without workers nobody would take such
--- messages out, so whoever leaves a queue clears away what is surely stale: all, if no job waits; else up to two of
--- the oldest.
+-- A message stays in its queue when its job is cancelled, expires, or is claimed without it. Without workers nobody
+-- would take such messages out, and clients that submit and cancel would fill the memory. So each job that leaves a
+-- queue removes messages that are surely stale: all, if no job waits; else up to two of the oldest, to bound the work.
 local function drop_stale_messages(queue)
   if redis.call('ZCARD', P .. 'waiting:' .. queue) == 0 then return redis.call('DEL', queue) end
   for _ = 1, 2 do
@@ -48,19 +48,20 @@ local function leave_queue(id)
   if redis.call('ZREM', P .. 'waiting:' .. queue, id) == 1 then drop_stale_messages(queue) end
 end
 
--- Messages pushed before this time are no longer in the queue (reap.lua).
+-- Record that messages pushed before this time are no longer in the queue. The reaper then knows which are lost.
 local function raise_watermark(queue, seconds)
   local key = P .. 'watermark:' .. queue
   if seconds > tonumber(redis.call('GET', key) or 0) then redis.call('SET', key, stamp(seconds), 'EX', TOMBSTONE_S) end
 end
 
--- A suspect no longer runs on its worker: from now on the worker's other jobs are blamed again if it dies (reap.lua).
+-- A suspect no longer runs on its worker. If the worker dies from now on, its other jobs are blamed again (reap.lua).
 local function leave_worker(id)
   local alone = P .. 'alone:' .. get(id, 'worker')
   if redis.call('GET', alone) == id then redis.call('DEL', alone) end
 end
 
--- The wake-up for a worker, in the same step as the change it tells of. It may still get lost on its way (reap.lua).
+-- Push the wake-up for a worker, in the same script as the change. It may still be lost later: Celery's BRPOP removes a
+-- message before anybody has recorded it (reap.lua replaces lost messages).
 local function push_message(id)
   local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
   local queue = queue_of(id)
@@ -80,7 +81,7 @@ local function count_active(tenant, step)
   if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
 end
 
--- The one way into a terminal state. The request is dropped: nobody will run it again.
+-- The one way into a terminal state. The request is dropped, because nobody will run it again.
 local function finish(id, status, ...)
   local ttl_s = number(id, 'ttl_s')
   local tenant = get(id, 'tenant')
@@ -98,22 +99,22 @@ local function finish(id, status, ...)
   redis.call('HINCRBY', P .. 'finished', get(id, 'model') .. '|' .. status, 1)
 end
 
--- A queued job starts to run. The token tells a call that comes again, because its reply was lost, from a new one.
+-- A queued job starts to run. The token distinguishes a call that is sent again from a new one.
 local function start_attempt(id, worker, lease_s, token)
   leave_queue(id)
   redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'token', token, 'started_at', stamp(now),
     'progress_done', 0)
   redis.call('HINCRBY', job_key(id), 'attempt', 1)
   look_again(id, tonumber(lease_s))
-  -- While a suspect runs, whatever dies is its doing: its neighbours on this worker are not blamed (reap.lua). The
-  -- mark must outlive the suspect's lease, because the neighbours may be looked at after it.
+  -- If the worker dies while a suspect runs, the suspect is blamed and the other jobs of the worker are not (reap.lua).
+  -- This key must outlive the suspect's lease, because the reaper may look at the other jobs later.
   if get(id, 'suspect') == '1' then
     redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
   end
   tell(id, 'started')
 end
 
--- What a worker gets to know of the attempt that it has started.
+-- What a worker is told about the attempt that it has started.
 local function attempt_of(id)
   local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect')
   fields[1] = tonumber(fields[1])
@@ -121,6 +122,7 @@ local function attempt_of(id)
   return fields
 end
 
+-- Fencing: an attempt owns its job while the job is unfinished and no later attempt was started.
 local function owns(id, attempt)
   local status = get(id, 'status')
   return (status == 'running' or status == 'cancelling') and get(id, 'attempt') == attempt, status

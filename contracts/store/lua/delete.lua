@@ -1,4 +1,4 @@
--- Forget a job in whatever state, leaving the mark that it existed. An attempt that still runs is fenced. ARGV: id
+-- Delete a job in any state, and leave a tombstone. An attempt that still runs is fenced: it finds no record. ARGV: id
 local id = ARGV[1]
 local status = get(id, 'status')
 if not status then return 0 end

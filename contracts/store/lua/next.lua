@@ -1,7 +1,9 @@
--- Start one attempt at the oldest job that waits in a queue: a worker that is done with a job needs no message for the
--- next one. The message of a job that was claimed so is stale, and dropped when it comes to the head of its queue.
--- ARGV: queue, worker, lease s, token of this call: if it comes again because its reply was lost, it gets the same attempt
+-- Start one attempt at the oldest job that waits in a queue: a worker that has finished a job needs no message for the
+-- next one. The message of a job that was claimed so becomes stale, and is dropped at the head of its queue.
+-- ARGV: queue, worker, lease s, token of this call
 -- Returns {attempt, task, model, request, timeout s, suspect, id}, or nil.
+-- The key claim:<token> remembers which job the call has claimed, so that the call, sent again because its reply was
+-- lost, returns the same attempt instead of taking a second job.
 local waiting, token = P .. 'waiting:' .. ARGV[1], ARGV[4]
 local mark = P .. 'claim:' .. token
 local claimed = redis.call('GET', mark)

@@ -1,5 +1,5 @@
--- Record how much of a running job is done: inputs, or parts of them, of as many as are known now.
--- ARGV: id, attempt, done, total ('': as before)
+-- Record how much of a running job is done: inputs, or parts of them.
+-- ARGV: id, attempt, done, total ('' leaves the total as it is)
 local id = ARGV[1]
 if not owns(id, ARGV[2]) then return 0 end
 redis.call('HSET', job_key(id), 'progress_done', ARGV[3])

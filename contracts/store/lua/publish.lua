@@ -1,8 +1,9 @@
--- Tell what the texts of running jobs have grown by, and learn which of them must stop: one call for all rows of a step.
--- A deadline takes effect here and not when the reaper looks.
--- ARGV: token of this call: if it comes again because its reply was lost, nothing is told twice,
---       then id, attempt, pieces ('' for nothing new), …
--- Returns the ids that are no longer this worker's to finish: fenced, cancelled, expired or deleted.
+-- Append output events to the streams of running jobs, and return the jobs that must stop: one call for all sequences
+-- of a decode step. A deadline takes effect here at once, not only when the reaper looks.
+-- ARGV: token of this call, then id, attempt, pieces ('' for nothing new), …
+-- Returns the ids of jobs that are cancelled, expired or deleted, or that another attempt owns.
+-- A job keeps the token of the last call that appended to its stream. So if the call is sent again because its reply
+-- was lost, no event is appended twice.
 local gone, told = {}, {}
 for i = 2, #ARGV, 3 do
   local id, attempt, pieces = ARGV[i], ARGV[i + 1], ARGV[i + 2]

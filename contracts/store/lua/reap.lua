@@ -1,11 +1,15 @@
--- Look at every job whose time has come: expire it, take it from a dead worker, find its message lost, or forget it.
+-- Look at every job that is due: expire it, take it from a dead worker, or replace its lost message. Then forget ended
+-- jobs whose ttl_s is over.
 -- ARGV: limit, republish after s, max crashes
--- Returns how many jobs were looked at (the limit: call again), taken from dead workers, and given a new message.
+-- Returns how many jobs were looked at (if it is the limit, call again), taken from dead workers, and given a new
+-- message.
 local num_looked, num_taken, num_republished = 0, 0, 0
 local republish_after_s, max_crashes = tonumber(ARGV[2]), tonumber(ARGV[3])
 
--- A message is lost, and not just waiting in a long queue, if the queue is empty or a later job was claimed already.
--- The first to see the queue empty writes that down, because its own new message ends the emptiness.
+-- A message is lost, and not just waiting in a long queue, if the queue is empty, or if messages that were pushed later
+-- have left it (the watermark). Without this rule a backlog would multiply itself: each look would add a message for
+-- each waiting job. The first job that finds the queue empty raises the watermark for all others, because with its own new
+-- message the queue is no longer empty.
 local function message_lost(id)
   local queue = queue_of(id)
   if redis.call('LLEN', queue) == 0 then
@@ -15,6 +19,7 @@ local function message_lost(id)
   return number(id, 'pushed_at') < tonumber(redis.call('GET', P .. 'watermark:' .. queue) or 0)
 end
 
+-- The pause between two looks at the same job doubles each time, up to 16 times the first one or 60 s.
 local function look_at_queued(id)
   local looks = redis.call('HINCRBY', job_key(id), 'looks', 1)
   look_again(id, math.min(republish_after_s * 2 ^ math.min(looks, 4), 60))
@@ -24,6 +29,7 @@ local function look_at_queued(id)
   end
 end
 
+-- The lease is over, so the worker is dead or cut off. If a suspect ran on it, only the suspect is blamed.
 local function take_back(id)
   num_taken = num_taken + 1
   local alone = redis.call('GET', P .. 'alone:' .. get(id, 'worker'))

@@ -1,4 +1,4 @@
--- Hand an attempt back to the queue without blame: its worker is leaving. ARGV: id, attempt, republish after s
+-- Give an attempt back to the queue without blame, because its worker leaves. ARGV: id, attempt, republish after s
 -- Returns 1, or 0 when the attempt no longer owned the job.
 local id = ARGV[1]
 local mine, status = owns(id, ARGV[2])
