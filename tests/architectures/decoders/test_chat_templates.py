@@ -1,4 +1,4 @@
-"""Chat templates write what transformers' `apply_chat_template` writes: templates in the manner of those in use."""
+"""Chat templates render like transformers' `apply_chat_template`: templates modelled on those in use."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -153,7 +153,7 @@ def reference() -> Callable[[str, list[dict[str, str]]], str]:
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_it_writes_what_transformers_writes(
+def test_a_template_renders_as_in_transformers(
     reference: Callable[[str, list[dict[str, str]]], str], template: str, conversation: str
 ) -> None:
     source, turns = TEMPLATES[template], CONVERSATIONS[conversation]
@@ -168,4 +168,4 @@ def test_it_writes_what_transformers_writes(
         assert caught.value.message == str(error)
     else:
         got = ours.render(messages, param="inputs.messages")
-        assert got == expected or datetime.now().date() != today, "a template may tell the date"
+        assert got == expected or datetime.now().date() != today, "a template may contain the date"

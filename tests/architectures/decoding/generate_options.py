@@ -1,4 +1,4 @@
-"""Options of transformers' ``generate`` as ours."""
+"""Converts options of transformers' ``generate`` into ours."""
 
 from dataclasses import fields
 from typing import Any
@@ -10,7 +10,7 @@ _CONSTRAINTS = {field.name for field in fields(Constraints)}
 
 
 def sampling_of(options: dict[str, Any], **more: Any) -> Sampling:
-    """Return the same options, those that are constraints among them, and ``more`` fields, which are ours."""
+    """Return the sampling with these options and constraints, and with ``more`` of our own fields."""
     ours = {_OTHER_NAMES.get(name, name): _frozen(value) for name, value in options.items()}
     if isinstance(last := ours.get("forced_eos_token_ids"), int):
         ours["forced_eos_token_ids"] = (last,)

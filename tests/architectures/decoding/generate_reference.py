@@ -1,4 +1,4 @@
-"""What transformers' ``generate`` answers to sources, with any of its options."""
+"""The outputs of transformers' ``generate`` for some sources, with any of its options."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ Found = list[tuple[list[int], float]]
 
 
 class Generate:
-    """A tiny encoder-decoder in torch; what ends its texts is chosen so that they end at many lengths."""
+    """A tiny encoder-decoder in torch, whose end-of-sequence tokens are chosen so that texts end at many lengths."""
 
     def __init__(self, folder: Path) -> None:
         self.model: PreTrainedModel = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
@@ -24,12 +24,12 @@ class Generate:
         written = [self.find(source, [self.start], [], num_beams=8, num_return_sequences=8) for source in SOURCES]
         counts = np.bincount([token for found in written for tokens, _ in found for token in tokens])
         self.frequent: list[int] = np.argsort(-counts, kind="stable")[:12].tolist()
-        """Tokens that beams write, the most frequent first."""
+        """Tokens in the beams, the most frequent first."""
         self.ends = self.frequent[2:5]
 
     @torch.inference_mode()
     def find(self, source: list[int], prefix: list[int], ends: list[int], **options: Any) -> Found:
-        """Return the texts that ``generate`` returns, up to the token that ends them, with their scores.
+        """Return the texts of ``generate`` up to their end-of-sequence token, with their scores.
 
         Without ``num_beams`` there is one, and its score is NaN.
         """

@@ -17,7 +17,7 @@ from workers.runtime.decoding.request import Beams, GenerationRequest
 
 @torch.inference_mode()
 def search(reference: Generate, source: list[int], request: GenerationRequest) -> Found:
-    """Return what our search finds, given this model's logits."""
+    """Return what our search finds with the logits of this model."""
     assert request.beams is not None
     ids = torch.tensor([source])
     mask = torch.ones_like(ids)

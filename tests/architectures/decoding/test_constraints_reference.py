@@ -1,4 +1,4 @@
-"""Constraints change the logits that transformers' processors change, and in the same way."""
+"""Constraints change the same logits as transformers' processors, in the same way."""
 
 import itertools
 from typing import Any
@@ -35,12 +35,12 @@ TOGETHER = [
 @pytest.mark.parametrize("prompt", [[5], [5, 0, 2, 0, 0, 3]], ids=len)
 @pytest.mark.parametrize("options", TOGETHER, ids=lambda options: "+".join(map(str, options)))
 def test_the_same_logits_are_changed_at_every_step(options: dict[str, Any], prompt: list[int]) -> None:
-    """The text that grows has nothing to do with the logits, so that forbidden sequences are written too."""
-    if "min_new_tokens" in options:  # as generate does before it looks at anything
+    """The tokens are independent of the logits, so that forbidden n-grams and words occur too."""
+    if "min_new_tokens" in options:  # `generate` does so before anything else
         options = options | {"min_length": len(prompt) + options["min_new_tokens"]}
     config = GenerationConfig(**options, max_length=len(prompt) + NUM_TOKENS)
     config._eos_token_tensor = torch.tensor(ENDS)
-    model = GPT2LMHeadModel(GPT2Config(n_embd=2, n_layer=0, n_head=1, vocab_size=8))  # only asked for its processors
+    model = GPT2LMHeadModel(GPT2Config(n_embd=2, n_layer=0, n_head=1, vocab_size=8))  # only its processors are used
     reference = model._get_logits_processor(config, input_ids_seq_length=len(prompt), device="cpu")
     assert len(reference) == len(options)
     request = GenerationRequest(

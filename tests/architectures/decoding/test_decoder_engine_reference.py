@@ -1,4 +1,4 @@
-"""The whole decoding engine against transformers' ``generate``: texts that come at random, beside others that draw."""
+"""The whole decoding engine against transformers' ``generate``: greedy texts in batches with sampled ones."""
 
 import random
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def greedy(prompt: list[int], num_tokens: int, penalty: float) -> GenerationRequ
     )
 
 
-def drawn(prompt: list[int], seed: int) -> GenerationRequest:
+def sampled(prompt: list[int], seed: int) -> GenerationRequest:
     sampling = Sampling(do_sample=True, temperature=1.5, top_k=40, seed=seed)
     return GenerationRequest(
         prompt_ids=np.array(prompt, np.int64), max_new_tokens=15, sampling=sampling, logprobs=True, stream=True
@@ -55,7 +55,7 @@ def tokens(handle: GenerationHandle) -> list[list[int]]:
 
 @pytest.mark.parametrize("cache", ["slots", "concat"])
 @pytest.mark.parametrize("build", EVERY)
-def test_texts_that_arrive_at_random_are_those_of_generate(
+def test_texts_with_random_arrivals_equal_those_of_generate(
     build: str, cache: str, package_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
     package = package_of(build, cache)
@@ -72,34 +72,34 @@ def test_texts_that_arrive_at_random_are_those_of_generate(
     for prompt, number, penalty in asked:
         handles.append(engine.submit(model, [greedy(prompt, number, penalty)], make_attempt()))
         if chance.random() < 0.5:
-            neighbours.append((prompt, engine.submit(model, [drawn(prompt, 7), drawn(prompt, 8)], make_attempt())))
+            neighbours.append((prompt, engine.submit(model, [sampled(prompt, 7), sampled(prompt, 8)], make_attempt())))
         if chance.random() < 0.4:
             handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     for (prompt, number, penalty), handle in zip(asked, handles, strict=True):
         assert tokens(handle) == [reference.write(prompt, number, penalty)]
-    if cache == "concat":  # equal to 1e-4 in other company there, which is enough for tokens but not for draws
+    if cache == "concat":  # logits differ by 1e-4 between batches there, which can change sampled tokens
         return
     for prompt, handle in neighbours:
-        isolated = [engine.submit(model, [drawn(prompt, seed)], make_attempt()) for seed in (7, 8)]
+        isolated = [engine.submit(model, [sampled(prompt, seed)], make_attempt()) for seed in (7, 8)]
         assert tokens(handle) == [tokens(one)[0] for one in isolated]
         assert tokens(handle)[0] != tokens(handle)[1]
 
 
-def test_a_text_is_what_the_tokenizer_makes_of_its_tokens(package_of: PackageOf) -> None:
+def test_a_text_is_the_decoding_of_its_tokens(package_of: PackageOf) -> None:
     model, engine = Model(package_of("llama"), max_rows=4), DecodingEngine(CountingSink())
     for prompt in prompts(model.cache.vocab_size):
-        handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
+        handle = engine.submit(model, [sampled(prompt, 3)], make_attempt())
         assert handle.wait(PATIENCE_S)
         [[written]] = handle.results()
         whole = model.tokenizer.decode([*prompt, *(token.id for token in written.tokens)])
         assert model.tokenizer.decode(prompt) + written.text == whole
 
 
-def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, source_of: Callable[[str], Path]) -> None:
+def test_log_probabilities_equal_the_references(package_of: PackageOf, source_of: Callable[[str], Path]) -> None:
     model, engine = Model(package_of("qwen2"), max_rows=4), DecodingEngine(CountingSink())
     reference = ReferenceDecoder(open_source(str(source_of("decoders:qwen2"))))
     for prompt in prompts(model.cache.vocab_size):
-        handle = engine.submit(model, [drawn(prompt, 3)], make_attempt())
+        handle = engine.submit(model, [sampled(prompt, 3)], make_attempt())
         written = tokens(handle)[0]
         logits = reference.logits([*prompt, *written])[len(prompt) - 1 : -1]
         expected = torch.log_softmax(torch.tensor(logits), dim=-1)[torch.arange(len(written)), torch.tensor(written)]
@@ -107,7 +107,7 @@ def test_log_probabilities_are_those_of_the_reference(package_of: PackageOf, sou
         np.testing.assert_allclose([token.logprob for token in result.tokens], expected.numpy(), atol=1e-4)
 
 
-def test_a_token_that_no_model_knows_ends_its_job_only(package_of: PackageOf) -> None:
+def test_a_token_outside_of_the_vocabulary_ends_only_its_job(package_of: PackageOf) -> None:
     model, engine = Model(package_of("gpt2"), max_rows=4), DecodingEngine(CountingSink())
     good, bad = prompts(model.cache.vocab_size)[0], [model.cache.vocab_size + 1000]
     before = engine.submit(model, [greedy(good, 30, 1.0)], make_attempt())

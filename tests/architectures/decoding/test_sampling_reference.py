@@ -1,4 +1,4 @@
-"""Tokens are chosen as transformers' ``generate`` chooses them: the same tokens are left, as likely as there."""
+"""Sampling equals that of transformers' ``generate``: the same tokens remain, with the same probabilities."""
 
 import itertools
 from typing import Any
@@ -45,8 +45,8 @@ def model() -> GPT2LMHeadModel:
 
 
 def reference(model: GPT2LMHeadModel, logits: Floats, **options: object) -> npt.NDArray[np.float64]:
-    """Return each token's probability after all that ``generate`` does to the logits, in the order in which it does."""
-    config = GenerationConfig(do_sample=True, **{"top_k": 0, **options})  # its own default is 50
+    """Return each token's probability after all processors and warpers of ``generate``, in their order."""
+    config = GenerationConfig(do_sample=True, **{"top_k": 0, **options})  # transformers' default is 50
     processors: LogitsProcessorList = model._get_logits_processor(
         config, input_ids_seq_length=len(PROMPT), device="cpu"
     )
@@ -92,9 +92,7 @@ ALL = [dict(zip(GRID, values, strict=True)) for values in itertools.product(*(va
 
 
 @pytest.mark.parametrize("options", [{}, *ALONE, *PAIRS, *ALL], ids=str)
-def test_the_same_tokens_are_left_with_the_same_probabilities(
-    model: GPT2LMHeadModel, options: dict[str, object]
-) -> None:
+def test_the_same_tokens_remain_with_the_same_probabilities(model: GPT2LMHeadModel, options: dict[str, object]) -> None:
     for seed in range(4):
         logits = logits_of(seed)
         expected = reference(model, logits, **options)
@@ -131,8 +129,8 @@ def test_a_vocabulary_of_real_size(model: GPT2LMHeadModel) -> None:
     ],
     ids=str,
 )
-def test_what_is_drawn_fits_the_reference_probabilities(model: GPT2LMHeadModel, options: dict[str, object]) -> None:
-    """Pearson's chi-square over tokens that are expected at least 5 times; fixed seeds, so always the same figure."""
+def test_sampled_frequencies_match_the_probabilities(model: GPT2LMHeadModel, options: dict[str, object]) -> None:
+    """Pearson's chi-square over tokens expected at least 5 times. Seeds are fixed, so the figure is always the same."""
     logits, num_draws = logits_of(11, 60), 4000
     expected = reference(model, logits, **options) * num_draws
     sampling = [sampling_of(options, do_sample=True, seed=1234, stream_number=number) for number in range(num_draws)]
@@ -155,7 +153,7 @@ GREEDY: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("ends", [[], [50, 12], [*range(20, 40)]], ids=len)
 @pytest.mark.parametrize("options", GREEDY, ids=str)
-def test_greedy_writes_the_tokens_of_generate(model: GPT2LMHeadModel, options: dict[str, Any], ends: list[int]) -> None:
+def test_greedy_search_equals_generate(model: GPT2LMHeadModel, options: dict[str, Any], ends: list[int]) -> None:
     prompt = torch.tensor(PROMPT)[None]
     mask = torch.ones_like(prompt)
     limits = {"max_new_tokens": NUM_TOKENS, "eos_token_id": ends or None, "pad_token_id": 0}

@@ -1,4 +1,4 @@
-"""The whole decoding engine against transformers' ``generate`` on encoder-decoders: greedy and beams, side by side."""
+"""The whole decoding engine against transformers' ``generate`` on encoder-decoders: greedy and beam search, mixed."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.architectures.conftest import PackageOf
 from tests.architectures.decoding.engines import CountingSink, Model
 from tests.architectures.decoding.generate_options import sampling_of
 from tests.architectures.decoding.generate_reference import NUM_TOKENS, SOURCES, Found, Generate
-from tests.architectures.decoding.test_source_caches import CARRIED, SLOTS
+from tests.architectures.decoding.test_encoder_decoder_caches import SLOTS, STATEFUL
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.decoding.engine import DecodingEngine
@@ -22,7 +22,7 @@ from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.request import Beams, GenerationRequest
 
 _MORE: list[tuple[str, TaskName]] = [("marian_many", "translate"), ("blenderbot_small", "text2text")]
-EVERY = [*((*each, "slots") for each in (*SLOTS, *_MORE)), *((*each, "concat") for each in CARRIED)]
+EVERY = [*((*each, "slots") for each in (*SLOTS, *_MORE)), *((*each, "concat") for each in STATEFUL)]
 MORE_SOURCES = ([11], [42, 8, 8, 90, 17] * 5)
 ASKED: tuple[tuple[Beams | None, dict[str, Any]], ...] = (
     (None, {}),
@@ -33,7 +33,7 @@ ASKED: tuple[tuple[Beams | None, dict[str, Any]], ...] = (
     (Beams(3, num_return_sequences=2, length_penalty=2.0, early_stopping="never"), {"min_length": 5}),
     (Beams(4, length_penalty=0.5), {"repetition_penalty": 1.3}),
 )
-"""Searches, or none, and options of ``generate``."""
+"""A beam search or None, and options of ``generate``."""
 
 
 def request_of(
@@ -67,13 +67,13 @@ def check(handle: GenerationHandle, model: Model, prefix: list[int], ends: list[
 
 
 @pytest.mark.parametrize(("build", "task", "cache"), EVERY)
-def test_texts_and_searches_that_arrive_at_random_are_those_of_generate(
+def test_texts_and_searches_with_random_arrivals_equal_those_of_generate(
     build: str, task: TaskName, cache: str, rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
     package = rewriter_of(f"seq2seq:{build}", task, cache)
     reference = Generate(source_of(f"seq2seq:{build}"))
     prefix, model, engine = prefix_of(package.manifest), Model(package, max_rows=7), DecodingEngine(CountingSink())
-    # No model is trained to write padding; M2M100 knows no position for it.
+    # No model is trained to generate padding, and M2M100 has no position for it.
     asked = [
         (source, beams, {**options, "suppress_tokens": [reference.pad]})
         for source in (*SOURCES, *MORE_SOURCES)

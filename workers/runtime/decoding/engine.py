@@ -1,7 +1,7 @@
-"""The decoding engine: one inference thread that writes the texts of many jobs side by side, a token each at a time.
+"""The decoding engine: one inference thread that generates the texts of all jobs by continuous batching.
 
-Celery threads hand in what a job wants written and wait for its ticket. Each model has its own loop, and models take
-turns. Steps 5 and 6 on the path of a job.
+The threads of the Celery pool submit the requests of their jobs and wait for the handles. Each model has its own
+scheduler, and the schedulers take turns, a step each. Steps 5 and 6 on the path of a job.
 """
 
 import logging
@@ -65,7 +65,14 @@ class DecodingEngine:
         attempt: Attempt,
         transform: StreamTransform | None = None,
     ) -> GenerationHandle:
-        """Queue the texts of one job. With ``attempt.isolated`` no other job's texts share its model calls."""
+        """Queue the requests of one job. With ``attempt.isolated`` they share no model call with other jobs.
+
+        Args:
+            model: generates all of them.
+            requests: may be empty.
+            attempt: at the job.
+            transform: what the job streams; None: the deltas as they are.
+        """
         handle = GenerationHandle(model, requests, attempt, transform)
         if requests:
             self._inbox.put(_Message(handle, cancel=False))
@@ -103,10 +110,11 @@ class DecodingEngine:
                 while not self._schedulers or not self._inbox.empty():
                     self._take(self._inbox.get())
                 self._step_all()
-            except BaseException:  # without this thread the worker would be alive and useless
-                logger.exception("the engine stumbled")
+            except BaseException:  # without this thread the worker would look alive and do nothing
+                logger.exception("the engine loop failed")
 
-    # What holds a model must not outlive these methods: an old version is let go while the thread waits for work.
+    # No local variable of `_run` may refer to a model. It would keep a replaced version in memory for as long as the
+    # thread waits for work, so everything that does is in the methods below.
 
     def _take(self, message: _Message) -> None:
         handle = message.handle

@@ -1,4 +1,4 @@
-"""The caches of encoder-decoders: what is written of a source never depends on who is beside it."""
+"""The caches of encoder-decoders: a sequence never depends on which others share its batches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from onnx_models.exporting.sources import open_source
 from onnx_models.seq2seq.parity import prefix_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from tests.architectures.conftest import PackageOf
-from tests.architectures.decoding.source_batch_composition import Search, logits_alone, search_together
+from tests.architectures.decoding.search_composition import Search, logits_alone, search_together
 from workers.runtime.decoding.caches.cache import EncoderDecoderCache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
@@ -32,7 +32,7 @@ SLOTS: list[tuple[str, TaskName]] = [
     ("t5", "summarize"), ("t5_gated", "text2text"), ("mt5", "text2text"), ("bart", "denoise"), ("pegasus", "summarize"),
     ("marian", "translate"), ("m2m100", "translate"), ("nllb", "translate"), ("mbart", "translate"),
 ]  # fmt: skip
-CARRIED: list[tuple[str, TaskName]] = [*SLOTS, ("bert_gpt2", "summarize")]
+STATEFUL: list[tuple[str, TaskName]] = [*SLOTS, ("bert_gpt2", "summarize")]
 LSTM, AUTOENCODER = "classic:lstm_attention", "classic:text_autoencoder"
 LENGTHS = (7, 3, 31, 12, 1, 22)
 NUM_BEAMS = (1, 3, 1, 1, 4, 2)
@@ -41,7 +41,7 @@ WRONG = 10_000
 
 
 def opened(package: ModelPackage, **settings: Any) -> EncoderDecoderCache:
-    """Return a cache; where it lies in slots, with garbage in them."""
+    """Return a cache. The buffers of a slot cache are filled with garbage."""
     cache = open_encoder_decoder_cache(package, WorkerSettings(StoreSettings(), **{"max_rows": 8, **settings}))
     if isinstance(cache, EncoderDecoderSlotCache):
         for buffer in (*cache._buffers, *cache._source_buffers):
@@ -63,7 +63,7 @@ def searches(package: ModelPackage) -> list[Search]:
 
 
 def check_alone(cache: EncoderDecoderCache, together: list[Search], atol: float) -> None:
-    """All texts are read again by themselves: logits as near as ``atol`` of their largest, at every token."""
+    """Compute each sequence alone: at every token, its logits must be as near as ``atol`` times the largest."""
     for search in together:
         for text in search.texts:
             for length, isolated in enumerate(logits_alone(cache, search.source, text), 1):
@@ -73,21 +73,21 @@ def check_alone(cache: EncoderDecoderCache, together: list[Search], atol: float)
 
 
 def check_likeliest(together: list[Search], expected: Callable[[Search], list[int]]) -> None:
-    """Texts that were written by themselves are those of the reference."""
+    """Sequences without other beams must be those of the reference."""
     for search in together:
         if search.num_beams == 1:
             last = int(search.logits[tuple(search.texts[0])].argmax())
             assert [*search.texts[0], last][len(search.prefix) :] == expected(search)
 
 
-def written_by(source: Path, task: TaskName) -> Callable[[Search], list[int]]:
-    """Return what transformers' ``generate`` writes."""
+def generated_by(source: Path, task: TaskName) -> Callable[[Search], list[int]]:
+    """Return what transformers' ``generate`` returns."""
     reference = ReferenceEncoderDecoder(open_source(str(source)), task)
     return lambda search: reference.greedy(search.source, search.prefix, search.num_tokens + 1, None)
 
 
 @pytest.mark.parametrize(("build", "task"), SLOTS)
-def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
+def test_sequences_in_slots_equal_those_of_generate_and_to_the_bit_those_alone(
     build: str,
     task: TaskName,
     rewriter_of: PackageOf,
@@ -97,7 +97,7 @@ def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
     moves, apply_move = list[Move](), SlotTable.apply_move
     monkeypatch.setattr(SlotTable, "apply_move", lambda table, move: (moves.append(move), apply_move(table, move)))
     package = rewriter_of(f"seq2seq:{build}", task)
-    cache, expected = opened(package), written_by(source_of(f"seq2seq:{build}"), task)
+    cache, expected = opened(package), generated_by(source_of(f"seq2seq:{build}"), task)
     assert isinstance(cache, EncoderDecoderSlotCache)
     for seed in (1, 2):
         together = searches(package)
@@ -107,18 +107,18 @@ def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
     assert any(move.num_source_tokens for move in moves)
 
 
-@pytest.mark.parametrize(("build", "task"), CARRIED)
-def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
+@pytest.mark.parametrize(("build", "task"), STATEFUL)
+def test_sequences_in_a_stateful_cache_equal_those_of_generate(
     build: str, task: TaskName, rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
     package = rewriter_of(f"seq2seq:{build}", task, "concat")
     cache, together = opened(package), searches(package)
     search_together(cache, together, 3)
-    check_likeliest(together, written_by(source_of(f"seq2seq:{build}"), task))
+    check_likeliest(together, generated_by(source_of(f"seq2seq:{build}"), task))
     check_alone(cache, together, atol=1e-4)
 
 
-def test_texts_of_a_recurrent_network_are_those_of_the_textbook(
+def test_sequences_of_a_recurrent_network_equal_those_of_the_textbook(
     rewriter_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
     package = rewriter_of(LSTM, "text2text")
@@ -129,7 +129,7 @@ def test_texts_of_a_recurrent_network_are_those_of_the_textbook(
     check_alone(cache, together, atol=1e-5)
 
 
-def test_a_text_autoencoder_writes_one_position_after_the_other(rewriter_of: PackageOf) -> None:
+def test_a_text_autoencoder_returns_one_position_after_the_other(rewriter_of: PackageOf) -> None:
     package = rewriter_of(AUTOENCODER, "denoise")
     cache, sources = opened(package), [[5, 6, 7, 8], [9, 10, 5]]
     slots = [cache.allocate(len(source) + 1) for source in sources]
@@ -181,7 +181,7 @@ def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, rewriter
     np.testing.assert_array_equal(untouched.step(found, [4, 3, 1]), after)
 
 
-def test_a_prefix_may_be_read_at_once(rewriter_of: PackageOf) -> None:
+def test_a_prefix_may_be_prefilled_at_once(rewriter_of: PackageOf) -> None:
     for cache, atol in (("slots", 0.0), ("concat", 1e-4)):
         loaded = opened(rewriter_of("seq2seq:t5", "text2text", cache))
         expected = logits_alone(loaded, [5, 6, 7], [1, 4, 9])[-1]
@@ -191,7 +191,7 @@ def test_a_prefix_may_be_read_at_once(rewriter_of: PackageOf) -> None:
         np.testing.assert_allclose(loaded.prefill(slot, np.array([1, 4, 9])), expected, rtol=0, atol=atol)
 
 
-def test_a_text_of_all_positions_may_lie_between_others(rewriter_of: PackageOf) -> None:
+def test_a_full_slot_may_lie_between_others(rewriter_of: PackageOf) -> None:
     for build, task in (("seq2seq:t5", "text2text"), ("seq2seq:bart", "denoise")):
         cache = opened(rewriter_of(build, task))
         slots = [cache.allocate(5), cache.allocate(cache.max_tokens), cache.allocate(5)]
@@ -205,7 +205,7 @@ def test_a_text_of_all_positions_may_lie_between_others(rewriter_of: PackageOf) 
         assert cache.tokens_held == 3 * cache.max_source_tokens + cache.max_tokens + 2
 
 
-def test_a_surviving_beam_stays_where_it_is(rewriter_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_surviving_beam_is_not_copied(rewriter_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = opened(rewriter_of("seq2seq:t5", "text2text"))
     assert isinstance(cache, EncoderDecoderSlotCache)
     slots = [slot for slot in (cache.allocate(9) for _ in range(4)) if slot is not None]
@@ -222,7 +222,7 @@ def test_a_surviving_beam_stays_where_it_is(rewriter_of: PackageOf, monkeypatch:
 
 
 def test_a_buffer_row_of_a_device_is_written_through_a_value_over_its_memory(rewriter_of: PackageOf) -> None:
-    """That is what cuda's copies are made of, and it is the same on cpu."""
+    """CUDA copies rows this way; the code is the same on the CPU."""
     cache = opened(rewriter_of("seq2seq:t5", "text2text"))
     assert isinstance(cache, EncoderDecoderSlotCache)
     buffer = cache._source_buffers[0]
@@ -232,7 +232,7 @@ def test_a_buffer_row_of_a_device_is_written_through_a_value_over_its_memory(rew
     assert (row.numpy() == 2).all()
 
 
-def test_texts_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
+def test_sequences_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
     slots, concat = (rewriter_of("seq2seq:t5", "text2text", cache) for cache in ("slots", "concat"))
     limits = slots.manifest.limits
     assert limits.max_new_tokens is not None

@@ -1,4 +1,4 @@
-"""The caches of the decoding loop: what a text becomes never depends on when it comes and who is beside it."""
+"""The caches of decoders: a sequence never depends on when it joins and which others share its batches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
 from tests.architectures.cases.decoders import CASES
 from tests.architectures.conftest import PackageOf
-from tests.architectures.decoding.batch_composition import Story, write_alone, write_together
+from tests.architectures.decoding.batch_composition import Run, generate_alone, generate_together
 from tests.architectures.zoo import transformer_xl
 from tests.architectures.zoo.decoders import MAX_TOKENS
 from workers.runtime.decoding.caches.cache import Cache
@@ -30,11 +30,10 @@ from workers.runtime.settings import WorkerSettings
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
 LENGTHS = (3, 1, 17, 8, 45, 12, 5, 30, 2)
 NUM_TOKENS = (9, 12, 4, 1, 12, 7, 10, 12, 3)
-GenerationOutput = Callable[[str], list[Story]]
 
 
 def opened(package: ModelPackage, max_rows: int = 6, **settings: Any) -> Cache:
-    """Return a cache; where it lies in slots, with garbage in them."""
+    """Return a cache. The buffers of a slot cache are filled with garbage."""
     cache = open_cache(package, WorkerSettings(StoreSettings(), max_rows=max_rows, **settings))
     if isinstance(cache, SlotCache):
         for buffer in cache._buffers:
@@ -47,8 +46,8 @@ def prompts(vocabulary: int) -> list[list[int]]:
     return [rng.integers(5, vocabulary, length).tolist() for length in LENGTHS]
 
 
-def stories(vocabulary: int = 322) -> list[Story]:
-    return [Story(*about) for about in zip(prompts(vocabulary), NUM_TOKENS, strict=True)]
+def runs(vocabulary: int = 322) -> list[Run]:
+    return [Run(*about) for about in zip(prompts(vocabulary), NUM_TOKENS, strict=True)]
 
 
 def start(cache: Cache, prompt: list[int], room: int = 20) -> int:
@@ -58,74 +57,74 @@ def start(cache: Cache, prompt: list[int], room: int = 20) -> int:
     return slot
 
 
-def check_alone(cache: Cache, together: list[Story], atol: float) -> None:
-    """Each text is written again by itself: same tokens, and logits as near as ``atol`` of their largest."""
-    for story in together:
-        isolated = write_alone(cache, story)
-        assert isolated.tokens == story.tokens
-        for left, right in zip(isolated.logits, story.logits, strict=True):
+def check_alone(cache: Cache, together: list[Run], atol: float) -> None:
+    """Generate each sequence alone: its tokens must be equal, its logits as near as ``atol`` times the largest."""
+    for run in together:
+        isolated = generate_alone(cache, run)
+        assert isolated.tokens == run.tokens
+        for left, right in zip(isolated.logits, run.logits, strict=True):
             np.testing.assert_allclose(right, left, rtol=0, atol=atol * float(np.abs(left).max()))
     assert cache.tokens_held == 0
 
 
 @pytest.fixture(scope="module")
 def expected(source_of: Callable[[str], Path]) -> Callable[[str], list[list[int]]]:
-    """Return what transformers' ``generate`` writes after each prompt."""
+    """Return the tokens that transformers' ``generate`` returns for each prompt."""
     made: dict[str, list[list[int]]] = {}
 
     def write(build: str) -> list[list[int]]:
         if build not in made:
             reference = ReferenceDecoder(open_source(str(source_of(f"decoders:{build}"))))
-            made[build] = [reference.write(story.prompt, story.num_tokens) for story in stories()]
+            made[build] = [reference.write(run.prompt, run.num_tokens) for run in runs()]
         return made[build]
 
     return write
 
 
 @pytest.mark.parametrize("build", EVERY)
-def test_texts_in_slots_are_those_of_generate_and_to_the_bit_as_alone(
+def test_sequences_in_slots_equal_those_of_generate_and_to_the_bit_those_alone(
     build: str, package_of: PackageOf, expected: Callable[[str], list[list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves, apply_move = list[Move](), SlotTable.apply_move
     monkeypatch.setattr(SlotTable, "apply_move", lambda table, move: (moves.append(move), apply_move(table, move)))
     cache = opened(package_of(build))
     for seed in (1, 2):
-        together = stories()
-        write_together(cache, together, seed)
-        assert [story.tokens for story in together] == expected(build)
+        together = runs()
+        generate_together(cache, together, seed)
+        assert [run.tokens for run in together] == expected(build)
     assert len(moves) >= 4
     check_alone(cache, together, atol=0)
 
 
 @pytest.mark.parametrize("build", EVERY)
-def test_texts_in_a_cache_that_is_put_together_are_those_of_generate(
+def test_sequences_in_a_concat_cache_equal_those_of_generate(
     build: str, package_of: PackageOf, expected: Callable[[str], list[list[int]]]
 ) -> None:
-    cache, together = opened(package_of(build, "concat")), stories()
-    write_together(cache, together, 3)
-    assert [story.tokens for story in together] == expected(build)
+    cache, together = opened(package_of(build, "concat")), runs()
+    generate_together(cache, together, 3)
+    assert [run.tokens for run in together] == expected(build)
     check_alone(cache, together, atol=1e-4)
 
 
 @pytest.mark.parametrize("same_length", [True, False])
-def test_texts_with_a_memory_are_those_of_the_original_code(same_length: bool, tmp_path: Path) -> None:
+def test_sequences_with_a_memory_equal_those_of_the_original_code(same_length: bool, tmp_path: Path) -> None:
     transformer_xl.write(tmp_path, div_val=4, same_length=same_length)
     source = open_source(str(tmp_path))
     request = ExportRequest(source=source, task="generate", name="xl", output=tmp_path / "packages", max_tokens=60)
-    cache, together = opened(export_package(request)), stories(vocabulary=90)
-    write_together(cache, together, 4)
+    cache, together = opened(export_package(request)), runs(vocabulary=90)
+    generate_together(cache, together, 4)
     reference = ReferenceTransformerXL(source)
-    assert [story.tokens for story in together] == [reference.write(s.prompt, s.num_tokens)[0] for s in together]
+    assert [run.tokens for run in together] == [reference.write(s.prompt, s.num_tokens)[0] for s in together]
     check_alone(cache, together, atol=1e-5)
 
 
 @pytest.mark.parametrize(("precision", "cache"), [("int8", "slots"), ("fp16", "slots"), ("fp16", "concat")])
-def test_smaller_precisions_write_the_same_alone_and_in_company(
+def test_smaller_precisions_generate_the_same_alone_and_in_a_batch(
     precision: str, cache: str, package_of: PackageOf
 ) -> None:
     package = package_of("gpt2", cache, precision)
-    loaded, together = opened(package), stories()
-    write_together(loaded, together, 5)
+    loaded, together = opened(package), runs()
+    generate_together(loaded, together, 5)
     check_alone(loaded, together, atol=0 if cache == "slots" else 5e-3)
 
 
@@ -149,7 +148,7 @@ def test_a_call_that_fails_changes_nothing(cache: str, package_of: PackageOf) ->
     np.testing.assert_array_equal(untouched.step(slots, [10, 11]), after)
 
 
-def test_a_text_of_all_positions_may_lie_between_others(package_of: PackageOf) -> None:
+def test_a_full_slot_may_lie_between_others(package_of: PackageOf) -> None:
     cache = opened(package_of("gpt2"))
     first, full, last = start(cache, [7]), start(cache, [5] * (MAX_TOKENS - 1), 1), start(cache, [7])
     cache.step([full], [6])
@@ -160,8 +159,8 @@ def test_a_text_of_all_positions_may_lie_between_others(package_of: PackageOf) -
     assert cache.tokens_held == MAX_TOKENS + 4
 
 
-def test_no_memory_is_taken_as_texts_come_and_go(package_of: PackageOf) -> None:
-    """Nor does a text that is moved take any: buffers stay where they are."""
+def test_no_memory_is_allocated_while_sequences_come_and_go(package_of: PackageOf) -> None:
+    """Nor when a sequence is moved: buffers stay where they are."""
 
     def resident_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
@@ -169,16 +168,16 @@ def test_no_memory_is_taken_as_texts_come_and_go(package_of: PackageOf) -> None:
     cache = opened(package_of("gpt2"), max_rows=8)
     assert isinstance(cache, SlotCache)
     where = [buffer.memory.value.data_ptr() for buffer in cache._buffers]
-    write_together(cache, stories(), 0)
+    generate_together(cache, runs(), 0)
     before = resident_mb()
     for seed in range(1, 30):
-        write_together(cache, stories(), seed)
+        generate_together(cache, runs(), seed)
     assert resident_mb() - before < 4
     assert [buffer.memory.value.data_ptr() for buffer in cache._buffers] == where
     assert cache.tokens_held == 0
 
 
-def test_slots_and_tokens_bound_how_many_texts_there_are(package_of: PackageOf) -> None:
+def test_slots_and_tokens_limit_the_number_of_sequences(package_of: PackageOf) -> None:
     slots, concat = package_of("gpt2"), package_of("gpt2", "concat")
     cache = opened(slots, 16, max_cache_tokens=3 * MAX_TOKENS + 1)
     assert (cache.max_slots, cache.capacity_tokens) == (3, 3 * MAX_TOKENS)
@@ -194,7 +193,7 @@ def test_slots_and_tokens_bound_how_many_texts_there_are(package_of: PackageOf) 
 
 
 @pytest.mark.parametrize("cache", ["slots", "concat"])
-def test_a_package_whose_rows_see_each_other_gets_one(cache: str, package_of: PackageOf) -> None:
+def test_a_package_that_is_not_batch_safe_gets_one_slot(cache: str, package_of: PackageOf) -> None:
     package = package_of("gpt2", cache)
     manifest = msgspec.structs.replace(package.manifest, batch_safe=False)
     loaded = opened(msgspec.structs.replace(package, manifest=manifest))
@@ -202,7 +201,7 @@ def test_a_package_whose_rows_see_each_other_gets_one(cache: str, package_of: Pa
     assert [loaded.allocate(5), loaded.allocate(5)] == [0, None]
 
 
-def test_a_vocabulary_that_is_not_the_graphs_is_refused(package_of: PackageOf) -> None:
+def test_a_vocabulary_that_contradicts_the_graph_is_refused(package_of: PackageOf) -> None:
     package = package_of("gpt2")
     graph = package.manifest.graph_as(DecoderGraph)
     decoder = msgspec.structs.replace(graph.decoder, vocabulary=300)

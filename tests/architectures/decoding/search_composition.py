@@ -1,4 +1,4 @@
-"""Texts of several sources that are written side by side: they join, pause, leave and go on from one another."""
+"""Searches over several sources that share batches: they join, pause, leave and reorder their beams at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,21 +11,21 @@ from workers.runtime.decoding.caches.cache import EncoderDecoderCache, Floats
 
 @dataclass
 class Search:
-    """Texts of one source. A single one writes what is likeliest; several write at random, and go on at random."""
+    """The beams of one source. A single beam is greedy; several choose tokens and continue one another at random."""
 
     source: list[int]
     prefix: list[int]
     num_tokens: int
-    """How many are written after the prefix."""
+    """To generate after the prefix."""
     num_beams: int = 1
     texts: list[list[int]] = field(default_factory=list)
     """Each beam's tokens, the prefix included."""
     logits: dict[tuple[int, ...], Floats] = field(default_factory=dict)
-    """By the tokens after which they came."""
+    """By the tokens that precede them."""
     slots: list[int] = field(default_factory=list)
 
     def join(self, cache: EncoderDecoderCache) -> bool:
-        """Take a place for each beam and read the source, if there is room."""
+        """Allocate a slot for each beam and encode the source, if there is room."""
         slots = [cache.allocate(len(self.prefix) + self.num_tokens) for _ in range(self.num_beams)]
         self.slots = [slot for slot in slots if slot is not None]
         if len(self.slots) < self.num_beams:
@@ -41,11 +41,11 @@ class Search:
         self.slots = []
 
     def steps(self) -> list[tuple[int, list[int]]]:
-        """Return which places read a token now, and their texts; the prefix is read by the first alone."""
+        """Return the slots of the next step, with their tokens. Only the first one processes the prefix."""
         return list(zip(self.slots, self.texts, strict=False))
 
-    def go_on(self, cache: EncoderDecoderCache, rng: Generator) -> None:
-        """Let each text have its next token."""
+    def append(self, cache: EncoderDecoderCache, rng: Generator) -> None:
+        """Append the next token to each beam."""
         read = len(self.texts[0])
         if read < len(self.prefix):
             self.texts = [self.prefix[: read + 1]]
@@ -64,7 +64,7 @@ class Search:
 
 
 def search_together(cache: EncoderDecoderCache, searches: Sequence[Search], seed: int) -> None:
-    """Run all searches, each from when there is room for it."""
+    """Run all searches. Each starts when there is room for it."""
     rng, waiting, running = np.random.default_rng(seed), list(searches), list[Search]()
     while waiting or running:
         if waiting and rng.random() < 0.6 and waiting[0].join(cache):
@@ -79,11 +79,11 @@ def search_together(cache: EncoderDecoderCache, searches: Sequence[Search], seed
                 search.free(cache)
                 running.remove(search)
             else:
-                search.go_on(cache, rng)
+                search.append(cache, rng)
 
 
 def logits_alone(cache: EncoderDecoderCache, source: Sequence[int], tokens: Sequence[int]) -> list[Floats]:
-    """Return the logits after each of these tokens, with nobody beside them."""
+    """Return the logits after each of these tokens, computed alone."""
     slot = cache.allocate(len(tokens))
     assert slot is not None
     cache.encode([slot], np.array(source))
