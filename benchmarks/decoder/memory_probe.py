@@ -18,7 +18,7 @@ from workers.decoder.model import DecoderModel
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.request import GenerationRequest
-from workers.runtime.process.memory import give_back
+from workers.runtime.process.memory import release_memory
 
 TIMEOUT_S = 600.0
 
@@ -64,7 +64,7 @@ def main() -> None:
     found = {"empty": memory_mb("VmRSS")}
     model = load_decoder(Path(sys.argv[1]))
     found["loading"] = memory_mb("VmHWM")
-    give_back()  # as a worker does
+    release_memory()  # as a worker does
     found["loaded"] = memory_mb("VmRSS")
     engine = DecodingEngine(NullSink())
     for name in ("once", "twice"):

@@ -12,7 +12,7 @@ from deploy.local.process import ProcessSpec
 
 WORKERS = ("encoder", "decoder", "seq2seq")
 NOTHING_TO_SERVE = 3
-"""Exit status of a worker that finds only packages of other families; set by `workers.runtime.process.command`."""
+"""Exit status of a worker that finds only packages of other families; set by `workers.runtime.process.program`."""
 _TIMEOUT_S = 2.0
 
 

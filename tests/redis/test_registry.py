@@ -11,12 +11,13 @@ from contracts.store.registry import MODEL_TTL_S, Registry
 from contracts.tasks import EmbedRequest
 from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
-from workers.runtime.attempts.harness import Harness
+from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
 from workers.runtime.models.versions import Models, Version
-from workers.runtime.process.heartbeat import Heartbeat, Watchdog
+from workers.runtime.process.heartbeat import Heartbeat
+from workers.runtime.process.watchdog import Watchdog
 
 MODEL = ModelCard(
     name="minilm",
@@ -72,7 +73,7 @@ def test_a_worker_is_alive_to_others_only_when_its_models_are_known(store: JobSt
         store=store,
         queues=store,
         registry=registry,
-        harness=Harness(store, "w1", models),
+        held=HeldAttempts(store),
         engine=engine,
         models=models,
         watchdog=Watchdog(hard_limit_s=600, stall_s=30),

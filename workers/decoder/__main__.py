@@ -1,19 +1,8 @@
 """Start a decoder worker: `python -m workers.decoder`."""
 
 import sys
-from typing import TYPE_CHECKING, Any
 
-from workers.runtime.process.command import Program, run_program
-
-if TYPE_CHECKING:
-    from workers.runtime.models.loading import WorkerSpec
-
-
-def _spec() -> "WorkerSpec[Any]":
-    from workers.decoder.tasks import DECODER
-
-    return DECODER
-
+from workers.runtime.process.program import Program
 
 if __name__ == "__main__":
-    sys.exit(run_program(Program("decoder", "generate: texts and conversations", _spec)))
+    sys.exit(Program("decoder", "generate: texts and conversations", "workers.decoder.tasks:DECODER").run())

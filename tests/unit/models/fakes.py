@@ -38,7 +38,7 @@ class Bench:
         self.num_loads = self.num_swaps = 0
         self.models: Models = loader.load_all()
         self.num_loads = 0
-        self.watcher = Watcher(self.models, loader, period_s=period_s, swapped=self._swapped)
+        self.watcher = Watcher(self.models, loader, period_s=period_s, on_swap=self._swapped)
 
     def _load(self, package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
         self.num_loads += 1
@@ -67,7 +67,7 @@ class Bench:
     def looks(self, number: int) -> None:
         """Let the watcher look so many times."""
         for _ in range(number):
-            self.watcher.look()
+            self.watcher.scan()
 
 
 def ask(model: ServedModel, text: str = "w1") -> Answer:

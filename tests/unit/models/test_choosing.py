@@ -50,7 +50,7 @@ def test_packages_for_other_workers_are_passed_over_with_a_word(
     with caplog.at_level(logging.INFO, "workers.runtime.models.loading"):
         assert load(tmp_path).names() == ["ours"]
     (record,) = caplog.records
-    assert (record.message, vars(record)["package"]) == ("package passed over", "theirs")
+    assert (record.message, vars(record)["package"]) == ("package skipped", "theirs")
     assert vars(record)["reason"]
 
 

@@ -1,4 +1,4 @@
-"""A new version that is not sound is refused with one line; the old one is served on until it is mended."""
+"""A new version that is not sound is refused with one line; the old one goes on serving until it is mended."""
 
 import logging
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_a_broken_version_is_refused_once_and_taken_when_it_is_mended(
     (bench.folder / "model.onnx").write_bytes(b"half of it")
     bench.looks(5)
     (record,) = [record for record in told.records if record.levelno >= logging.WARNING]
-    assert "new version refused, the old one is served on" in record.message
+    assert "new version refused, the old one goes on serving" in record.message
     assert "model.onnx: SHA-256 differs from the manifest" in record.message
     assert_answers_as(ask(bench.served), "1")
     (bench.folder / "model.onnx").write_bytes(vectors_graph(2))
@@ -124,11 +124,11 @@ def test_an_order_to_look_tries_again_what_was_refused(tmp_path: Path, told: pyt
     bench = Bench(tmp_path, period_s=0)
     bench.watcher.start()
     bench.put("2", tokenizer="{}")
-    bench.watcher.look_now()
+    bench.watcher.scan_soon()
     wait_until(lambda: told.text.count("new version refused") == 1, "no look")
-    bench.watcher.look_now()
+    bench.watcher.scan_soon()
     wait_until(lambda: told.text.count("new version refused") == 2, "no second try")
     bench.put("3")
-    bench.watcher.look_now()
+    bench.watcher.scan_soon()
     wait_until(lambda: bench.revision == "3", "the order was not followed")
     assert bench.watcher.stop(20)

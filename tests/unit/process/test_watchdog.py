@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.runtime.process.heartbeat import Watchdog
+from workers.runtime.process.watchdog import Watchdog
 
 
 @pytest.fixture
@@ -24,15 +24,17 @@ def watchdog() -> Watchdog:
 def test_one_look(
     watchdog: Watchdog, busy_since: float | None, num_running: int, num_messages: int, ends: bool
 ) -> None:
-    verdict = watchdog.verdict(busy_since=busy_since, num_running=num_running, num_messages=num_messages, now=1600.0)
-    assert (verdict is not None) == ends
-    assert not ends or "a model call has run for more than 600 s" in str(verdict)
+    reason = watchdog.reason_to_exit(
+        busy_since=busy_since, num_running=num_running, num_messages=num_messages, now=1600.0
+    )
+    assert (reason is not None) == ends
+    assert not ends or "a model call has run for more than 600 s" in str(reason)
 
 
 def looks(watchdog: Watchdog, *seen: tuple[float, int, int]) -> list[bool]:
     """Look at (time, running, messages) one after the other; return which looks end the worker."""
     return [
-        watchdog.verdict(busy_since=None, num_running=running, num_messages=messages, now=now) is not None
+        watchdog.reason_to_exit(busy_since=None, num_running=running, num_messages=messages, now=now) is not None
         for now, running, messages in seen
     ]
 

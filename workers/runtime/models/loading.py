@@ -1,4 +1,4 @@
-"""Which packages a worker serves, and how one of them is loaded: when it starts, and when a new version appears."""
+"""Which packages a worker serves, and how one is loaded: when the worker starts, and when a new version appears."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from contracts.task_names import Family, TaskName
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.served import ServedModel
 from workers.runtime.models.versions import Models, Version
-from workers.runtime.process.memory import give_back
+from workers.runtime.process.memory import release_memory
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -27,18 +27,17 @@ class NothingToServe(PackageError):
 
 @dataclass(frozen=True)
 class WorkerSpec(Generic[AnyEngine]):
-    """What one worker program can serve, and how it makes a model of a checked package: loaded, warm, ready for jobs.
-
-    ``load`` raises ``PackageError`` for a package that it can't serve. All models of a process share its one engine.
-    """
+    """What one kind of worker can serve. All models of a process share its one engine."""
 
     family: Family
     kinds: frozenset[tuple[GraphKind, TaskName]]
-    engine: Callable[[AttemptStore], AnyEngine]
+    """Combinations of graph and task that it has code for."""
+    make_engine: Callable[[AttemptStore], AnyEngine]
     load: Callable[[ModelPackage, WorkerSettings, AnyEngine], ServedModel]
+    """Returns the warm model of a checked package, or raises ``PackageError`` if it can't be served."""
 
-    def unfit(self, manifest: Manifest) -> str | None:
-        """Return why a package is not for this worker, as words, or None."""
+    def mismatch(self, manifest: Manifest) -> str | None:
+        """Return why this worker can't serve a package, in words, or None if it can."""
         if manifest.family != self.family:
             return f"its family is {manifest.family!r}, and this is the {self.family} worker"
         kind, task = manifest.graph.kind, manifest.task.name
@@ -49,7 +48,7 @@ class WorkerSpec(Generic[AnyEngine]):
 
 
 class Loader(Generic[AnyEngine]):
-    """Finds and loads the packages that the settings and the kind of worker ask for."""
+    """Finds and loads the packages that the settings select and the worker can serve."""
 
     def __init__(self, spec: WorkerSpec[AnyEngine], settings: WorkerSettings, engine: AnyEngine) -> None:
         self._spec = spec
@@ -57,71 +56,71 @@ class Loader(Generic[AnyEngine]):
         self._engine = engine
 
     def find(self) -> dict[str, Path]:
-        """Return all packages by the names of their folders; of two with one name, that of the first models_dir."""
+        """Return all packages by name. If several have the same name, the first folder of ``models_dir`` wins."""
         folders = reversed(self._settings.models_dir)
         return {name: path for folder in folders for name, path in find_packages(folder).items()}
 
     def load_all(self) -> Models:
-        """Load every package to serve.
+        """Load every package that this worker serves.
 
-        Packages of other workers lie in the same folder, and workers of all families may be given the same names: what
-        is for another family is passed over with a log line.
+        All families of workers may share one folder, and one list of names: packages of other families are skipped.
 
         Raises:
-            NothingToServe: there are packages, and none of them is for this worker.
-            PackageError: there are no packages, a named model is missing or there is no code for it, or one is not
-                sound.
-            DeviceError: see ``Session``.
+            NothingToServe: there are packages, but none for this worker.
+            PackageError: there are no packages; a selected model is missing, or this worker has no code for it; or a
+                package is not valid.
+            DeviceError: the configured device is not available.
         """
-        found, named = self.find(), self._settings.models
-        missing = [name for name in named if name not in found]
+        found, selected = self.find(), self._settings.models
+        missing = [name for name in selected if name not in found]
         if missing or not found:
             what = ", ".join(missing) or "at all"
             raise PackageError(f"no model package {what} in {self._where}; found: {sorted(found)}")
-        models, passed_over = Models(), {}
-        for name in named or sorted(found):
+        models, skipped = Models(), {}
+        for name in selected or sorted(found):
             manifest = read_manifest(found[name])
-            reason = self._spec.unfit(manifest)
-            if reason and not (named and manifest.family == self._spec.family):
-                passed_over[name] = reason
+            reason = self._spec.mismatch(manifest)
+            if reason and not (selected and manifest.family == self._spec.family):
+                skipped[name] = reason
             else:
                 models.put(self.load(found[name]))
         if not models.names():
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in passed_over.items())
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
             raise NothingToServe(f"no model package for this worker in {self._where}: {reasons}")
-        for name, reason in passed_over.items():
-            logger.info("package passed over", extra={"package": name, "reason": reason})
+        for name, reason in skipped.items():
+            logger.info("package skipped", extra={"package": name, "reason": reason})
         return models
 
-    def wanted(self, name: str) -> bool:
-        """Return whether the settings ask for a package of this name."""
+    def is_selected(self, name: str) -> bool:
+        """Return whether the settings select packages of this name."""
         return not self._settings.models or name in self._settings.models
 
-    def unfit(self, folder: Path) -> str | None:
-        """Return why a package is not for this worker, as words, or None.
+    def can_serve(self, folder: Path) -> bool:
+        """Return whether a package is one that this worker can serve.
 
         Raises:
-            PackageError: see ``read_manifest``.
+            PackageError: its manifest is not valid.
         """
-        return self._spec.unfit(read_manifest(folder))
+        return self._spec.mismatch(read_manifest(folder)) is None
 
     def load(self, folder: Path) -> Version:
-        """Check, load and warm one package.
+        """Check, load and warm up one package.
 
         Raises:
-            PackageError: it is not sound, not for this worker, or was changed meanwhile.
-            DeviceError: see ``Session``.
+            PackageError: the package is not valid, not for this worker, or was changed while it was loaded.
+            DeviceError: the configured device is not available.
         """
         manifest = read_manifest(folder)
-        reason = self._spec.unfit(manifest)  # before gigabytes are read
-        if reason:
-            raise PackageError(f"{folder}: {reason}")
+        mismatch = self._spec.mismatch(manifest)  # before gigabytes are hashed
+        if mismatch:
+            raise PackageError(f"{folder}: {mismatch}")
         package = load_named_package(folder)
         if package.manifest != manifest:
             raise PackageError(f"{folder}: the package was changed while it was loaded")
         model = self._spec.load(package, self._settings, self._engine)
+        # What was hashed must be what was loaded: files may be written over while ONNX Runtime reads them.
         package.check_unchanged()
-        give_back()  # reading and preparing a graph takes more than keeping it
+        release_memory()  # loading a graph needs more memory than keeping it
         return Version(model, package.digest)
 
     @property

@@ -1,7 +1,4 @@
-"""The heartbeat: renews the leases of a worker's jobs, tells that it is alive, and ends it when it is not.
-
-A third of a lease after the last beat, one call renews all leases and learns which jobs must stop.
-"""
+"""The heartbeat: renews the leases of a worker's jobs, announces the worker and its models, and feeds the watchdog."""
 
 import logging
 import os
@@ -17,39 +14,20 @@ from contracts.jobs import queue_of
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
-from workers.runtime.attempts.harness import Harness
+from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
+from workers.runtime.process.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 ANNOUNCE_PERIOD_S = 30.0
+"""Models stay announced for a week; repeating it soon brings them back after the store has lost its data."""
 LAST_BEAT_S = 1.0
-
-
-class Watchdog:
-    """Tells when the worker must end: a model call that never returns, or messages that are never taken."""
-
-    def __init__(self, *, hard_limit_s: float, stall_s: float) -> None:
-        self._hard_limit_s = hard_limit_s
-        self._stall_s = stall_s
-        self._idle_since: float | None = None
-
-    def verdict(self, *, busy_since: float | None, num_running: int, num_messages: int, now: float) -> str | None:
-        """Return why the worker must end, or None. Times are ``time.monotonic()``."""
-        if busy_since is not None and now - busy_since > self._hard_limit_s:
-            return f"a model call has run for more than {self._hard_limit_s:g} s"
-        if num_running or not num_messages:
-            self._idle_since = None
-            return None
-        if self._idle_since is None:
-            self._idle_since = now
-        if now - self._idle_since > self._stall_s:
-            return f"messages have waited for {self._stall_s:g} s beside an idle worker"
-        return None
+"""Longest wait for a beat that is under way when the heartbeat stops."""
 
 
 class Heartbeat:
-    """A thread that beats every third of a lease."""
+    """A thread that beats three times in each lease, so that one lost beat costs no job."""
 
     def __init__(
         self,
@@ -58,7 +36,7 @@ class Heartbeat:
         store: AttemptStore,
         queues: QueueStats,
         registry: Registry,
-        harness: Harness,
+        held: HeldAttempts,
         engine: Engine,
         models: Models,
         watchdog: Watchdog,
@@ -67,36 +45,36 @@ class Heartbeat:
         self._store = store
         self._queues = queues
         self._registry = registry
-        self._harness = harness
+        self._held = held
         self._engine = engine
         self._models = models
         self._watchdog = watchdog
         self._started_at = time.time()
-        self._announced = float("-inf")
-        self._stop = threading.Event()
+        self._announced_at = float("-inf")
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Announce the models and start the thread."""
+        """Start the thread. Its first beat announces the models."""
         self._thread.start()
 
     def announce(self) -> None:
-        """Announce the models now, since one has changed; what fails is made good by the next beats."""
+        """Announce the models now, because one has changed. If the store is out of reach, the next beat does it."""
         try:
-            self._announce_all()
+            self._announce_models()
         except redis.RedisError as error:
-            self._announced = float("-inf")
+            self._announced_at = float("-inf")
             logger.warning("models not announced yet: %s", error)
 
     def stop(self) -> None:
-        """Stop beating, and tell that this worker has left."""
-        self._stop.set()
+        """Stop beating, and remove this worker from the registry."""
+        self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(LAST_BEAT_S)  # a beat after the leave would make this worker seem alive
+            self._thread.join(LAST_BEAT_S)  # a beat after the removal would make this worker seem alive
         try:
             self._registry.leave(self._worker_id)
         except redis.RedisError:
-            logger.info("could not take leave; the heartbeat key will expire")
+            logger.info("worker not removed from the registry; its heartbeat key will expire")
 
     def _loop(self) -> None:
         while True:
@@ -104,35 +82,48 @@ class Heartbeat:
                 self._beat()
             except redis.RedisError as error:
                 logger.warning("heartbeat failed: %s", error)
-            if self._stop.wait(self._store.lease_s / 3):
+            if self._stopping.wait(self._store.lease_s / 3):
                 return
 
     def _beat(self) -> None:
-        attempts = {attempt.claim.id: attempt for attempt in self._harness.running()}
-        if attempts:
-            for job_id in self._store.renew_leases((job_id, a.claim.attempt) for job_id, a in attempts.items()):
-                attempts[job_id].stop()
-        # The models first: whoever sees a worker alive may count on its models being known, even if it dies at once.
-        if time.monotonic() - self._announced > ANNOUNCE_PERIOD_S:
-            self._announce_all()
-        self._registry.beat(self._card(len(attempts)), ttl_s=self._store.lease_s)
-        self._watch(len(attempts))
+        num_running = self._renew_leases()
+        # The models come first: a gateway that sees a live worker must also know its models. Otherwise it would never
+        # get ready if this worker died in between.
+        if time.monotonic() - self._announced_at > ANNOUNCE_PERIOD_S:
+            self._announce_models()
+        self._registry.beat(self._card(num_running), ttl_s=self._store.lease_s)
+        self._watch(num_running)
 
-    def _announce_all(self) -> None:
+    def _renew_leases(self) -> int:
+        """Renew the leases of all held attempts, and stop those that have lost their jobs; return how many there were.
+
+        An attempt may end while the call is under way. That does no harm: the store renews nothing of a finished job,
+        and stopping an ended attempt has no effect.
+        """
+        attempts = {attempt.claim.id: attempt for attempt in self._held.all()}
+        if attempts:
+            pairs = ((job_id, attempt.claim.attempt) for job_id, attempt in attempts.items())
+            for job_id in self._store.renew_leases(pairs):
+                attempts[job_id].stop()
+        return len(attempts)
+
+    def _announce_models(self) -> None:
         for card in self._models.cards():
             self._registry.announce(card)
-        self._announced = time.monotonic()
+        self._announced_at = time.monotonic()
 
     def _watch(self, num_running: int) -> None:
-        reason = self._watchdog.verdict(
+        num_messages = sum(self._queues.num_messages(queue_of(name)) for name in self._models.names())
+        reason = self._watchdog.reason_to_exit(
             busy_since=self._engine.figures().busy_since,
             num_running=num_running,
-            num_messages=sum(self._queues.num_messages(queue_of(name)) for name in self._models.names()),
+            num_messages=num_messages,
             now=time.monotonic(),
         )
         if reason:
-            logger.error("worker ends itself: %s", reason)
-            self._harness.release_all()
+            logger.error("worker exits: %s", reason)
+            self._held.release_all()
+            # Not sys.exit: that would wait for the thread that is stuck.
             os._exit(1)
 
     def _card(self, num_running: int) -> WorkerCard:
@@ -154,5 +145,5 @@ class Heartbeat:
 
 
 def _rss_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    num_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return num_pages * os.sysconf("SC_PAGE_SIZE")

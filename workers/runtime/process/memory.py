@@ -1,16 +1,16 @@
-"""Memory that goes back to the system."""
+"""Returns memory that is no longer used to the operating system."""
 
 import ctypes
 import gc
 
 
-def give_back() -> None:
-    """Free what is no longer used, and hand it to the system where the C library can be told to.
+def release_memory() -> None:
+    """Collect reference cycles, and let the C library return free memory to the system if it can.
 
-    glibc keeps the memory of a dropped model for itself: after 20 versions of a model of 90 MB a worker had 350 MB
+    Without this, glibc keeps the memory of a dropped model: after 20 versions of a model of 90 MB, a worker had 350 MB
     instead of 200.
     """
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
     if trim is not None:
         trim(ctypes.c_size_t(0))

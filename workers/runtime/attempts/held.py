@@ -1,0 +1,70 @@
+"""Which attempts this worker holds, so that their leases are renewed, and returned when the worker leaves."""
+
+import logging
+import threading
+
+import redis
+
+from contracts.store.attempt_store import AttemptStore
+from workers.runtime.attempts.attempt import Attempt
+
+logger = logging.getLogger(__name__)
+
+
+class HeldAttempts:
+    """The attempts of this worker by job. All methods can be called from any thread."""
+
+    def __init__(self, store: AttemptStore) -> None:
+        self._store = store
+        self._attempts: dict[str, Attempt] = {}
+        self._leaving = False
+        self._lock = threading.Lock()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the worker has released its attempts. It must run no more jobs."""
+        return self._leaving
+
+    def add(self, attempt: Attempt) -> bool:
+        """Hold an attempt while its job runs; release it instead, and return False, if the worker is leaving."""
+        with self._lock:
+            leaving, earlier = self._leaving, None
+            if not leaving:
+                earlier = self._attempts.get(attempt.claim.id)
+                self._attempts[attempt.claim.id] = attempt
+        if leaving:  # the claim was on its way while the other attempts were released
+            self._release(attempt)
+        elif earlier is not None:  # this worker lost the lease of the job, then claimed it again
+            earlier.stop()
+        return not leaving
+
+    def remove(self, attempt: Attempt) -> None:
+        """Forget an attempt that has ended."""
+        with self._lock:
+            # A later attempt at the same job may have taken its place, and its lease must go on being renewed.
+            if self._attempts.get(attempt.claim.id) is attempt:
+                del self._attempts[attempt.claim.id]
+
+    def all(self) -> list[Attempt]:
+        """Return the attempts that this worker holds."""
+        with self._lock:
+            return list(self._attempts.values())
+
+    def release_all(self) -> None:
+        """Return every held job to its queue, unblamed, and let no job run from now on: the worker is about to end.
+
+        The threads of these jobs go on until they notice. What they bring is refused, because the store then expects a
+        later attempt.
+        """
+        with self._lock:  # first, because Celery may bring the messages of the released jobs to this very worker
+            self._leaving = True
+        for attempt in self.all():
+            self._release(attempt)
+
+    def _release(self, attempt: Attempt) -> None:
+        # Before the store knows: a task that stops afterwards must not take the release for a cancellation.
+        attempt.stop()
+        try:
+            self._store.release(attempt.claim)
+        except redis.RedisError:
+            logger.warning("job not released, so its lease must expire first", extra={"job_id": attempt.claim.id})

@@ -1,0 +1,92 @@
+"""Celery's worker as Triptych uses it: it waits for messages, and runs each in a thread of its pool.
+
+What Celery does here and what not, and why, is in docs/decisions/0018.
+"""
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, signals
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+
+from contracts.jobs import RUN_TASK
+from workers.runtime.attempts.runner import JobRunner
+
+logger = logging.getLogger(__name__)
+SUSPECT_SUFFIX = ".suspect"
+
+
+def register_task(app: Celery, runner: JobRunner) -> None:
+    """Let messages of the one task be run by a runner."""
+
+    @app.task(name=RUN_TASK, bind=True)  # type: ignore[untyped-decorator]
+    def run(task: Any, job_id: str) -> None:
+        queue = str(task.request.delivery_info.get("routing_key", ""))
+        runner.accept(job_id, suspect=queue.endswith(SUSPECT_SUFFIX), queue=queue)
+
+
+def when_ready(*steps: Callable[[], None]) -> None:
+    """Call these functions once the worker consumes messages."""
+
+    def call_all(**_: Any) -> None:
+        for step in steps:
+            step()
+
+    signals.worker_ready.connect(call_all, weak=False)
+
+
+def when_stopping(step: Callable[[], None]) -> None:
+    """Call a function when the worker has been told to stop, before it waits for the jobs in its pool."""
+
+    def call(**_: Any) -> None:
+        step()
+
+    signals.worker_shutting_down.connect(call, weak=False)
+
+
+def consume(app: Celery, *, queues: list[str], concurrency: int, on_hangup: Callable[[], None]) -> int:
+    """Consume messages until SIGTERM, then wait for the jobs in the pool; return the exit status.
+
+    Args:
+        app: with the task.
+        queues: to consume from. Celery can't be given more of them while it runs.
+        concurrency: number of threads.
+        on_hangup: called on SIGHUP, in a signal handler.
+    """
+    # Celery warns of workers that run as root and accept pickle. Ours accept JSON only.
+    warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
+    worker = _worker_class(app, on_hangup)(
+        pool="threads",
+        concurrency=concurrency,
+        queues=queues,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+    # On each reconnect Celery warns about tasks with late acks, which we do not use. The filter must come after the
+    # worker is created, because Celery then installs its own, which come first.
+    warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", CPendingDeprecationWarning)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def handle_hangup(handler: Callable[[int, Any], None] | signal.Handlers) -> None:
+    """Set the handler of SIGHUP, except in a terminal: there the signal means that the terminal was closed."""
+    if not sys.stdin or not sys.stdin.isatty():
+        signal.signal(signal.SIGHUP, handler)
+
+
+def _worker_class(app: Celery, on_hangup: Callable[[], None]) -> Any:
+    class Worker(app.Worker):  # type: ignore[misc]
+        def install_platform_tweaks(self, worker: Any) -> None:
+            super().install_platform_tweaks(worker)
+            # Celery's own handler, installed by the line above, restarts the process and so loses the jobs it holds.
+            handle_hangup(lambda number, frame: on_hangup())
+
+    return Worker
