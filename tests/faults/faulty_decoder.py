@@ -1,13 +1,13 @@
-"""A real decoder worker whose model calls can be held, slowed down and made to kill it: run by the fault tests.
+"""A real decoder worker whose model calls can be held, slowed down, or made to kill it. The fault tests start it.
 
-It is the worker of `workers.decoder` with the starter; only the model calls look at the prompts first, for
+It is the worker of `workers.decoder` with the starter model, except that its cache looks for these words in prompts:
 
-    fault:slow=S    take S seconds longer for each step
-    fault:kill=N    die by SIGKILL inside the model call that follows on a text's token N
-    fault:hold=N    once N such texts are begun and write side by side, wait in the model call for as long as a file
-                    ``hold`` lies in the folder of the faults; take a while for each step until then
+    fault:slow=S    every step takes S seconds longer
+    fault:kill=N    the process dies by SIGKILL in the model call after token N of this text
+    fault:hold=N    as soon as N such texts share a batch, the model call waits for as long as there is a file ``hold``
+                    in the folder of the faults; until then each step takes a little longer
 
-No text ends by itself before its limit, so a test knows how long a stream is.
+No text ends before its maximum length, so a test knows how long a stream is.
 """
 
 import math
@@ -40,12 +40,12 @@ MODEL = "starter-generate"
 FAULT = re.compile(r"fault:(hold|slow|kill)=([\d.]+)")
 HOLD = "hold"
 NUM_BEGUN = 8
-"""Tokens of a text that is begun: some of them have a text by then."""
+"""Tokens after which a text counts for ``fault:hold``: some of them have text by then."""
 UNTIL_HELD_S = 0.03
 
 
 class FaultyCache:
-    """The real cache, after the faults of its texts."""
+    """The real cache, with the faults that its prompts ask for."""
 
     def __init__(self, cache: Cache, tokenizer: Tokenizer, folder: Path) -> None:
         self._cache = cache
@@ -58,14 +58,14 @@ class FaultyCache:
         return getattr(self._cache, name)
 
     def prefill(self, slot: int, token_ids: Ids) -> Floats:
-        """Read a prompt, and what faults it asks for."""
+        """Prefill, and take note of the faults in the prompt."""
         found = FAULT.findall(self._tokenizer.decode(token_ids.tolist()))
         self._faults.setdefault(slot, {}).update((fault, float(value)) for fault, value in found)
         self._num_tokens[slot] = 1
         return self._cache.prefill(slot, token_ids)
 
     def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
-        """Suffer what the texts ask for, then write."""
+        """Apply the faults of these slots, then step."""
         for slot in slots:
             if self._num_tokens[slot] >= self._faults[slot].get("kill", math.inf):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -81,7 +81,7 @@ class FaultyCache:
         self._cache.free(slot)
 
     def _hold(self, slots: Sequence[int]) -> None:
-        """Wait for as long as these texts are held."""
+        """Wait for as long as these slots are held."""
         begun = [self._faults[slot][HOLD] for slot in slots if self._num_tokens[slot] >= NUM_BEGUN]
         while slots and (self._folder / HOLD).exists():
             time.sleep(UNTIL_HELD_S)
@@ -90,7 +90,7 @@ class FaultyCache:
 
 
 def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedModel:
-    """Load a decoder with its faults."""
+    """Load a decoder with a faulty cache."""
     model = DecoderModel(package, settings)
     model.warm_up()
     model.generation = msgspec.structs.replace(model.generation, eos_token_ids=[])

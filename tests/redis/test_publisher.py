@@ -1,4 +1,4 @@
-"""The thread that tells the store what texts have grown by: in order, whole, and without holding up anybody."""
+"""The publisher thread sends deltas to the store: in order, completely, and without blocking the engine."""
 
 import msgspec
 import pytest
@@ -23,7 +23,7 @@ def attempt_at(store: JobStore) -> Attempt:
     return Attempt(claimed(store))
 
 
-def told(store: JobStore, attempt: Attempt) -> list[TextDelta]:
+def published(store: JobStore, attempt: Attempt) -> list[TextDelta]:
     events = [event for event in store.events(attempt.claim.id, "0") if event.name == "output"]
     return [piece for event in events for piece in msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])]
 
@@ -32,16 +32,16 @@ def texts(pieces: list[TextDelta]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
-def test_all_that_grows_is_told_in_order_and_before_flush_returns(store: JobStore, publisher: Publisher) -> None:
+def test_all_deltas_are_published_in_order_and_before_flush_returns(store: JobStore, publisher: Publisher) -> None:
     one, two = attempt_at(store), attempt_at(store)
     for number in range(200):
         publisher.emit({one: [TextDelta(text=f"{number} ")], two: [TextDelta(text=f"{number},")] if number % 2 else []})
     assert publisher.flush(one, PATIENCE_S) and publisher.flush(two, PATIENCE_S)
-    assert texts(told(store, one)) == "".join(f"{number} " for number in range(200))
-    assert texts(told(store, two)) == "".join(f"{number}," for number in range(1, 200, 2))
+    assert texts(published(store, one)) == "".join(f"{number} " for number in range(200))
+    assert texts(published(store, two)) == "".join(f"{number}," for number in range(1, 200, 2))
 
 
-def test_steps_that_come_while_a_call_is_on_its_way_share_the_next(store: JobStore, publisher: Publisher) -> None:
+def test_deltas_emitted_during_a_call_share_the_next_one(store: JobStore, publisher: Publisher) -> None:
     attempts = [attempt_at(store) for _ in range(16)]
     before = store.client.info("stats")["total_commands_processed"]
     calls_before = store.client.info("commandstats")["cmdstat_evalsha"]["calls"]
@@ -54,7 +54,9 @@ def test_steps_that_come_while_a_call_is_on_its_way_share_the_next(store: JobSto
 
 
 @pytest.mark.parametrize("end", ["cancel", "deadline", "delete"])
-def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publisher: Publisher, end: str) -> None:
+def test_an_attempt_whose_job_has_ended_is_stopped_without_a_heartbeat(
+    store: JobStore, publisher: Publisher, end: str
+) -> None:
     attempt, other = attempt_at(store), attempt_at(store)
     if end == "cancel":
         store.cancel(attempt.claim.id, TENANT)
@@ -69,15 +71,15 @@ def test_whose_job_is_over_finds_out_without_a_heartbeat(store: JobStore, publis
         assert status(store, attempt.claim.id) == "expired"
 
 
-def test_an_attempt_that_must_stop_tells_nothing_more(store: JobStore, publisher: Publisher) -> None:
+def test_a_stopped_attempt_publishes_nothing_more(store: JobStore, publisher: Publisher) -> None:
     attempt = attempt_at(store)
     attempt.stop()
     publisher.emit({attempt: [TextDelta(text="late")]})
     assert publisher.flush(attempt, PATIENCE_S)
-    assert told(store, attempt) == []
+    assert published(store, attempt) == []
 
 
-def test_what_a_store_out_of_reach_could_not_take_is_told_later(
+def test_deltas_are_published_later_if_the_store_is_out_of_reach(
     server: ValkeyServer, store: JobStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "RETRY_S", 0.05)
@@ -87,7 +89,7 @@ def test_what_a_store_out_of_reach_could_not_take_is_told_later(
     client.client_pause(1500, all=True)
     for number in range(50):
         publisher.emit({attempt: [TextDelta(text=f"{number} ")]})
-    assert not publisher.flush(attempt, 0.1), "a store that does not answer can't have been told"
+    assert not publisher.flush(attempt, 0.1), "the store can't have the deltas while it does not answer"
     assert publisher.flush(attempt, PATIENCE_S)
-    assert texts(told(store, attempt)) == "".join(f"{number} " for number in range(50))
+    assert texts(published(store, attempt)) == "".join(f"{number} " for number in range(50))
     own.close()
