@@ -60,6 +60,7 @@ class ChatTemplate:
         """
         variables = {
             "messages": [_template_message(message) for message in conversation.messages],
+            # Defined and empty, as in transformers: many templates test for them.
             "tools": None,
             "documents": None,
             "add_generation_prompt": True,
@@ -99,10 +100,11 @@ class _Process:
     def __init__(self) -> None:
         limits = [str(limit) for limit in (CPU_S, MEMORY_BYTES, MAX_CHARACTERS)]
         self._process = subprocess.Popen(
+            # -I: neither the environment nor the working directory can change what the process imports.
             [sys.executable, "-I", str(_PROGRAM), *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # nobody reads it, and a full pipe would block the process
             process_group=0,  # Ctrl-C in the worker's terminal must reach the worker alone
         )
         self._kill = weakref.finalize(self, _kill, self._process)
@@ -118,6 +120,7 @@ class _Process:
         Raises:
             _TemplateError: the process reports an error, or has ended.
         """
+        # JSON escapes line breaks, so a document is always a single line.
         line = self._exchange(json.dumps(document).encode() + b"\n")
         if not line.endswith(b"\n"):
             self._kill()

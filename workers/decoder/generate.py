@@ -29,6 +29,7 @@ def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork) -> T
             "The best sequences are known only at the end, so they can't be streamed: leave out best_of, or stream.",
             param="parameters.best_of",
         )
+    # Everything that can be refused is refused before the first request reaches the engine.
     prompts = model.prompts.of(job)
     _check_details(prompts, job.parameters)
     seed = seed_of(work.job_id) if job.parameters.seed is None else job.parameters.seed

@@ -96,6 +96,7 @@ class Prompts:
         by_index: dict[int, Encoding] = {}
         for is_chat in (False, True):
             batch = {index: text.text for index, text in enumerate(texts) if text.is_chat is is_chat}
+            # "fast": without the character offsets, which nobody needs here.
             encodings = self._tokenizer.encode_batch_fast(list(batch.values()), add_special_tokens=not is_chat)
             by_index |= dict(zip(batch, encodings, strict=True))
         return [by_index[index] for index in range(len(texts))]

@@ -83,6 +83,7 @@ def _answer(make: Callable[[], dict[str, Any]]) -> None:
 def main() -> None:
     """Render until standard input ends."""
     cpu_s, memory_bytes, max_characters = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    # Address space, since Linux does not enforce a limit of resident memory.
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     template: jinja2.Template | None = None
 

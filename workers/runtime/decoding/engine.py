@@ -49,6 +49,7 @@ class DecodingEngine:
         self._sink = sink
         self._metrics = DecodingMetrics()
         self._schedulers: dict[DecodingModel, Scheduler] = {}
+        # Weak, because the figures must not keep a replaced version of a model in memory.
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -80,6 +81,7 @@ class DecodingEngine:
 
     def cancel(self, handle: GenerationHandle) -> None:
         """Drop the sequences of a request. A step that runs now is finished, and its tokens are thrown away."""
+        # Every attempt cancels its handles at its end; nearly all are finished by then, and need no message.
         if not handle.finished:
             self._inbox.put(_Message(handle, cancel=True))
 
@@ -107,6 +109,7 @@ class DecodingEngine:
     def _run(self) -> None:
         while True:
             try:
+                # Block only while nothing is left to do; otherwise take what has arrived, and go on.
                 while not self._schedulers or not self._inbox.empty():
                     self._take(self._inbox.get())
                 self._step_all()

@@ -65,6 +65,7 @@ class Publisher:
         with self._changed:
             self._changed.wait_for(lambda: self._pending)
             self._changed.wait_for(lambda: any(self._pending.values()), POLL_PERIOD_S)
+            # Kept until the call has returned: `flush` must wait for what is on its way, too.
             self._sending, self._pending = self._pending, {}
             return self._sending
 

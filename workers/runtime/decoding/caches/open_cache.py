@@ -53,6 +53,7 @@ def _concat_cache(manifest: Manifest, settings: WorkerSettings, session: Session
 
 def _memory_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> MemoryCache:
     graph = MemoryGraph(session)
+    # A sequence occupies its whole memory from the first token on, so the length of texts does not matter.
     max_slots = cache_rows(manifest, settings, graph.memory)
     return MemoryCache(graph, max_slots=max_slots, max_tokens=manifest.limits.max_tokens, vocab_size=vocab_size)
 

@@ -19,6 +19,8 @@ class SlotAllocator:
 
     def allocate(self, num_tokens: int) -> int | None:
         """Return the lowest free slot for a sequence of this final length, or None if it does not fit now."""
+        # The whole final length is reserved now. A sequence that has started can always be finished, so none is ever
+        # preempted.
         num_slots = len(self._reserved) + 1
         longest = max(num_tokens, *self._reserved.values(), 0)
         if num_slots > self._max_slots or num_slots * longest > self._capacity_tokens:

@@ -55,6 +55,7 @@ class ConstraintsProcessor:
     def apply(self, logits: Floats) -> Floats:
         """Return the constrained logits or log-probabilities; if nothing changes, the argument itself."""
         forced = self._forced()
+        # A forced token is certain, so it has the log-probability 0; beam search adds it to its scores.
         if forced:
             constrained = np.full_like(logits, -np.inf)
             constrained[list(forced)] = 0.0
@@ -102,6 +103,7 @@ class ConstraintsProcessor:
     def _forbidden(self, vocabulary: int) -> _Groups:
         groups: _Groups = [self._bad_tokens] if len(self._bad_tokens) else []
         if self._num_tokens < self._min_length and len(self._eos):
+            # Ids of a tokenizer may lie outside of the logits of a graph.
             groups.append(self._eos[self._eos < vocabulary])
         if self._ngram_size and len(self._tail) >= self._ngram_size - 1:
             prefix = self._tail[len(self._tail) - self._ngram_size + 1 :]

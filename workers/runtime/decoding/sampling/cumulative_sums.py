@@ -46,4 +46,5 @@ def _search(weights: Weights, sums: Weights, goal: float, side: Literal["left", 
 
 
 def _below(goal: float, cumulative: Weights) -> float:
+    # A goal at or above the total, by rounding or by an argument of exactly 1, would give an index behind the end.
     return min(goal, float(np.nextafter(cumulative[-1], 0.0)))

@@ -24,6 +24,7 @@ class Penalties:
     """
 
     def __init__(self, sampling: Sampling, prompt_ids: Ids) -> None:
+        # transformers computes in float32, where a tiny penalty becomes 0, and a division by it infinite.
         self._repetition = max(float(np.float32(sampling.repetition_penalty)), _SMALLEST)
         self._frequency, self._presence = sampling.frequency_penalty, sampling.presence_penalty
         repeats = self._repetition != 1.0

@@ -33,6 +33,7 @@ class Sampler:
         Raises:
             RuntimeError: a logit is NaN or +inf, or no token is allowed.
         """
+        # Checked on the raw logits: a constraint could hide the NaN of a broken model.
         largest = largest_of(logits)
         processed = self._processors.apply(logits)
         likeliest = int(processed.argmax())
@@ -61,6 +62,7 @@ class _Numbers:
 
     def next(self) -> float:
         """Return a number from [0, 1)."""
+        # The 53 bits that a float has, as numpy's own generators do it.
         return float(int(self._bits.random_raw()) >> 11) * 2.0**-53
 
 

@@ -83,6 +83,7 @@ class ModelCalls:
         with self._metrics.calls.running(lengths):
             result = call()
         elapsed_s = time.perf_counter() - started
+        # A job with several groups in the call has waited for it only once.
         for handle in {group.handle for group in groups}:
             handle.infer_s += elapsed_s
         return result

@@ -35,6 +35,7 @@ class RunningGroups:
 
     def can_join(self, handle: GenerationHandle) -> bool:
         """Return whether a job may share model calls with the jobs that run now. An isolated job shares none."""
+        # The other requests of the same job may always join.
         others = {group.handle for group in self} - {handle}
         return not others or not (handle.attempt.isolated or any(other.attempt.isolated for other in others))
 
@@ -62,6 +63,7 @@ class RunningGroups:
 
     def finish(self, group: SequenceGroup) -> None:
         """Free the slots of a decoding group that has its outputs; `deliver_finished` hands them over."""
+        # The slots are free for the next step already, although the outputs have to wait for the last deltas.
         self.remove(group)
         self._finished.append(group)
 

@@ -23,7 +23,7 @@ from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
-"""Chunks that a step prefills while no sequence waits for its next token."""
+"""Chunks that a step prefills while nothing decodes. More would delay admissions and the removal of stopped jobs."""
 Deltas = list[tuple[GenerationHandle, TextDelta]]
 
 
@@ -127,6 +127,7 @@ class Scheduler:
     def _decode(self) -> Deltas:
         """Run a decode step of all groups whose prefill is complete."""
         deltas = Deltas()
+        # A copy, because groups that finish or fail leave the list on the way.
         for group, logits in self._calls.decode(list(self._running.decoding)):
             if group.advance_prefix():
                 deltas += self._append(group, logits)
@@ -138,7 +139,7 @@ class Scheduler:
             return []  # another group of the same job has failed in this step
         try:
             deltas = group.handle.transform(group.request, group.append(logits))
-        except Exception as error:
+        except Exception as error:  # logits without a possible token, or a bug in the job's stream transform
             self._fail_group(group, error)
             return []
         self._metrics.count_token(group)

@@ -49,6 +49,7 @@ class Sequence(SequenceGroup):
 
     def _decode(self, token_id: int) -> tuple[str, FinishReason | None]:
         """Return the text that can be shown now, and why the sequence ends with this token if it does."""
+        # The text of an end-of-sequence token is never shown, whether or not the tokenizer calls it special.
         if token_id in self.request.eos_token_ids:
             return self._stream.end(), "eos_token"
         text = self._stream.add(token_id)

@@ -50,6 +50,7 @@ class Vocabulary:
 
         The text of a special token is its name, that of an unknown id is empty.
         """
+        # Without a lock: at worst two threads decode the same token, with the same result.
         text = self._texts.get(token_id)
         if text is None:
             text = self._texts[token_id] = self._specials.get(token_id) or self._text_within(token_id)

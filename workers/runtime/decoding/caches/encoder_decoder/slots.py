@@ -58,6 +58,7 @@ class EncoderDecoderSlotCache(SlotCache):
         binding = self._encoder.binding()
         binding.feed("input_ids", ids)
         binding.feed("attention_mask", np.ones_like(ids))
+        # Outputs go to the host, because a row of a buffer can only be overwritten from there.
         for buffer in self._source_buffers:
             binding.write(buffer.present, "cpu")
         binding.run()

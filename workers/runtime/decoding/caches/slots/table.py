@@ -92,6 +92,7 @@ class SlotTable:
         """
         first, last = int(rows.min()), int(rows.max())
         gaps = [row for row in range(first, last) if self._slot_in[row] is None]
+        # A gap that a new sequence has filled costs nothing more, so what it has cost is forgotten.
         self._num_wasted_rows = self._num_wasted_rows + len(gaps) if gaps else 0
         num_tokens, num_source_tokens = int(self.lengths[last]), int(self.source_lengths[last])
         if not gaps or self._num_wasted_rows * MOVED_TOKENS_PER_ROW_STEP < num_tokens + num_source_tokens:
@@ -145,5 +146,6 @@ class SlotTable:
     def _check(self, slots: Sequence[int], beam_idx: Sequence[int]) -> None:
         check_beams(slots, beam_idx)
         rows, read = self.rows_of(slots, 0), self.rows_of(sorted({slots[index] for index in beam_idx}), 0)
+        # Only the beams that are continued must be equally long: before the first token, the others hold nothing yet.
         if len(set(self.lengths[read])) > 1 or len(set(self.source_lengths[rows])) > 1:
             raise ValueError("beams of one search must have the same length and the same source")

@@ -24,6 +24,7 @@ class ConcatGraph:
         self._session = session
         self._inputs = pasts(session.inputs, of_source=False)
         self._outputs = [present(name) for name in self._inputs]
+        # Graphs of models with relative positions have no such input.
         self._takes_positions = "position_ids" in session.inputs
         self._initial_state = State(tuple(self._put(self._columns(name, 1, 0)) for name in self._inputs), 1)
 
@@ -54,6 +55,7 @@ class ConcatGraph:
     def run(self, state: State, ids: Ids, lengths: Ids) -> tuple[Floats, State]:
         """Append tokens to all rows."""
         num_columns, num_new = state.tensors[0].shape[2], ids.shape[1]
+        # A row's tokens are its last columns: its first one is at num_columns - length.
         columns = np.arange(num_columns + num_new)
         binding = self._session.binding()
         binding.feed("input_ids", ids)

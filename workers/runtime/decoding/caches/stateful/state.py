@@ -8,10 +8,13 @@ from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.request import Ids
 from workers.runtime.inference.binding import Array, Binding, Buffer
 
+# Sources and states are compared by identity: whether a batch must be merged depends on where its tensors are, and a
+# comparison of their contents would cost more than the merge.
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One encoded source. Compared by identity."""
+    """One encoded source."""
 
     num_tokens: int
 
