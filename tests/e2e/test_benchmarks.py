@@ -1,6 +1,6 @@
-"""The benchmarks run: a small run of all figures ends well and prints ratios that can be true.
+"""The benchmarks run: a small run of all figures ends well and prints what it measured.
 
-Whether targets are reached is not asked here, since the machine of a test is busy with other tests.
+Whether targets are reached is not asked here, and no ratio of times is trusted, since other tests run at the same time.
 """
 
 import json
@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PROGRAM_S
+
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = {
     *("queue", "http-32", "http-1", "http-padded", "latency", "submit"),
     *("memory-minilm", "memory-gateway", "environment"),
 }
+SIZES = ("memory-minilm", "memory-gateway", "environment")
 DECODER_FIGURES = {
     *("tiny-bare", "tiny-static", "tiny-one-by-one", "tiny-alone", "tiny-first-token-idle", "tiny-first-token-full"),
     *("tiny-host-work", "tiny-int8-1", "tiny-int8-4", "tiny-memory"),
@@ -24,24 +27,26 @@ DECODER_FIGURES = {
 SEQ2SEQ_FIGURES = {"t5-tiny-static", "t5-tiny-optimum", "t5-tiny-one-by-one", "t5-tiny-beams", "t5-tiny-memory"}
 
 
-def bench(*arguments: str, module: str = "benchmarks", timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
+def bench(*arguments: str, module: str = "benchmarks") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=PROGRAM_S,
         check=False,
     )
 
 
-def test_a_quick_run_prints_every_figure_as_a_plausible_ratio(tmp_path: Path) -> None:
+def test_a_quick_run_prints_every_figure(tmp_path: Path) -> None:
     done = bench("--quick", "--json", str(tmp_path / "out" / "figures.json"))
 
     assert done.returncode == 0, done.stdout + done.stderr
     found = {f["name"]: f for f in json.loads((tmp_path / "out" / "figures.json").read_text())["figures"]}
     assert set(found) >= FIGURES
-    assert all(0.02 < figure["ratio"] < 50 for figure in found.values()), found
+    assert all(0.02 < found[name]["ratio"] < 50 for name in SIZES), found
+    # What the queue adds to a model call is a difference of times, and the call may have been held up for longer.
+    assert all(figure["ratio"] > 0 for name, figure in found.items() if name != "latency"), found
     for figure in found.values():
         assert figure["title"] in done.stdout
     for word in ("cores", "load average", "Valkey", "onnxruntime", "CPU time"):

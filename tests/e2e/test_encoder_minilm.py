@@ -12,10 +12,11 @@ import pytest
 from tests.e2e.workers import Worker, running_worker
 from tests.support.minilm import packages_with_minilm
 from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 LONG_JOB = 2048
-"""Inputs of a job that takes two seconds on two quiet, fast cores, and ten and more on busy ones."""
+"""Inputs of a job that takes two seconds on two quiet, fast cores, and far longer on busy ones."""
+DRAIN_S = 0.3
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def settings() -> dict[str, str]:
 
 @pytest.fixture
 def encoder(settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
-    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings, TRIPTYCH_DRAIN_S="1") as encoder:
+    drain = {"TRIPTYCH_DRAIN_S": str(DRAIN_S)}
+    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings, **drain) as encoder:
         yield encoder
 
 
@@ -44,7 +46,7 @@ def progress_of(encoder: Worker, job_id: str) -> list[int]:
 def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder: Worker) -> None:
     job_id = encoder.submit("minilm", texts(LONG_JOB, seed=1))
     wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
-    assert encoder.ended(encoder.submit("minilm", "a short one"), timeout_s=20).status == "succeeded"
+    assert encoder.ended(encoder.submit("minilm", "a short one")).status == "succeeded"
     assert not encoder.job(job_id).finished, "the short job overtook the long one"
 
     job = encoder.ended(job_id)
@@ -57,17 +59,22 @@ def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder
 def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
     encoder: Worker, settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:
-    job_id = encoder.submit("minilm", texts(LONG_JOB, seed=2, most_words=100))
+    job_id = encoder.submit("minilm", texts(LONG_JOB, seed=2))
     wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
-    assert encoder.terminate(30) == 0, encoder.log()
+    assert encoder.terminate() == 0, encoder.log()
     job = encoder.job(job_id)
     assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
-    assert encoder.store.num_messages("triptych.minilm") == 1
 
+    def message_is_back() -> bool:
+        # In its last moments the worker may have taken its own message again: then the reaper makes another.
+        encoder.store.reap()
+        return encoder.store.num_messages("triptych.minilm") == 1
+
+    wait_until(message_is_back, "nobody else will hear of the job")
     with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as second:
         job = second.ended(job_id)
+        names = [event.name for event in second.store.events(job_id, "0") if event.name != "progress"]
     assert (job.status, job.attempt) == ("succeeded", 2)
-    names = [event.name for event in second.store.events(job_id, "0") if event.name != "progress"]
     assert names == ["queued", "started", "queued", "started", "succeeded"]
 
 
@@ -77,12 +84,13 @@ def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
     """It runs outside Celery's pool, so Celery alone would not wait for it, and the job look like a crash."""
     with running_worker("encoder", valkey_server, tmp_path / "first.log", **settings) as first:
         assert first.terminate() == 0
-        job_id = first.submit("minilm", texts(LONG_JOB, seed=5))
+        job_id = first.submit("minilm", texts(LONG_JOB // 2, seed=5))
         claim = first.store.claim(job_id, "a worker that dies")
         assert claim is not None
         first.client.hset(f"triptych:job:{job_id}", "suspect", "1")
         first.store.release(claim)
-    with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as encoder:
+    drain = {"TRIPTYCH_DRAIN_S": str(PATIENCE_S)}
+    with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings, **drain) as encoder:
         wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
         assert encoder.terminate() == 0, encoder.log()
         job = encoder.job(job_id)
@@ -91,11 +99,11 @@ def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
 
 def test_a_cancelled_job_stops_early(encoder: Worker) -> None:
     """A lease is 15 s, so a beat comes every 5: the worker learns of it by then, and drops what has not run."""
-    job_id = encoder.submit("minilm", texts(2048, seed=3))
+    job_id = encoder.submit("minilm", texts(LONG_JOB, seed=3))
     wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
     encoder.store.cancel(job_id, encoder.job(job_id).tenant)
-    job = encoder.ended(job_id, timeout_s=20)
-    assert job.status == "cancelled" and job.progress_done < 2048
+    job = encoder.ended(job_id)
+    assert job.status == "cancelled" and job.progress_done < LONG_JOB
 
 
 def test_memory_stays_within_160_mb_and_1_3_times_the_graph(settings: dict[str, str], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from contracts.store.message import MESSAGE_TEMPLATE
 from tests.e2e.workers import Worker, running_worker
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 SIZE = 8
 TABLE = token_vectors(SIZE)
@@ -201,14 +201,14 @@ def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Worker,
     raw = garbage if isinstance(garbage, bytes) else json.dumps(garbage).encode()
     for _ in range(3):
         encoder.client.lpush(QUEUE, raw)
-    assert encoder.ended(encoder.submit("tiny", "w1"), timeout_s=20).status == "succeeded"
+    assert encoder.ended(encoder.submit("tiny", "w1")).status == "succeeded"
     wait_until(lambda: encoder.client.llen(QUEUE) == 0, "the message is still in the queue")
 
 
 def test_a_connection_lost_in_the_middle_of_everything_is_made_again(encoder: Worker) -> None:
     for _ in range(2):
         encoder.lose_connections()
-        assert encoder.ended(encoder.submit("tiny", "w1"), timeout_s=30).status == "succeeded"
+        assert encoder.ended(encoder.submit("tiny", "w1")).status == "succeeded"
 
 
 def test_its_log_is_lines_of_json_without_banner_or_lecture(encoder: Worker) -> None:
@@ -246,9 +246,8 @@ def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
 def test_a_worker_without_jobs_stops_at_once_and_takes_leave(
     valkey_server: ValkeyServer, packages: Path, tmp_path: Path
 ) -> None:
-    with running_worker(
-        "encoder", valkey_server, tmp_path / "worker.log", TRIPTYCH_MODELS_DIR=str(packages)
-    ) as encoder:
-        assert encoder.terminate(15) == 0
+    settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_DRAIN_S": str(2 * PATIENCE_S)}
+    with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings) as encoder:
+        assert encoder.terminate() == 0
         assert encoder.client.scard("triptych:workers") == 0
         assert encoder.client.scard("triptych:models") == 2, "a job may be submitted while no worker is there"

@@ -43,7 +43,7 @@ def worker(server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def ended(worker: Worker, model: str, inputs: Any, parameters: dict[str, Any] | None = None, **more: Any) -> Job:
-    return worker.ended(worker.submit(model, inputs, parameters, task=TASKS[model], **more), timeout_s=120)
+    return worker.ended(worker.submit(model, inputs, parameters, task=TASKS[model], **more))
 
 
 def answered(worker: Worker, model: str, inputs: Any, parameters: dict[str, Any] | None = None, **more: Any) -> Any:
@@ -219,6 +219,6 @@ def test_a_huge_text_does_not_block_other_jobs(worker: Worker, text: str) -> Non
     """Whether it is translated or refused, and however long it takes, another job is answered meanwhile."""
     monster = worker.submit(TRANSLATE, text, TO_GERMAN, task="translate", timeout_s=20)
     assert translated(worker, "It is noon.")
-    job = worker.ended(monster, timeout_s=60)
+    job = worker.ended(monster)
     assert job.status == "succeeded" or (job.error and job.error.code in {"invalid_request", "execution_timeout"}), job
     assert worker.process.poll() is None

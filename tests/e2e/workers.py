@@ -109,7 +109,12 @@ class Worker:
         """Return the record as it is now."""
         return self.store.read(job_id, TENANT)
 
-    def ended(self, job_id: str, timeout_s: float = 60) -> Job:
+    def now(self) -> float:
+        """Return the store's time, which the records of jobs are stamped with."""
+        seconds, microseconds = self.client.time()
+        return float(seconds + microseconds / 1e6)
+
+    def ended(self, job_id: str) -> Job:
         """Wait for the end of a job and return its record."""
 
         def look() -> Job | None:
@@ -135,10 +140,10 @@ class Worker:
         """Return the resident memory of the worker in megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
-    def terminate(self, timeout_s: float = 40) -> int:
+    def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_s)
+        return self.process.wait(PATIENCE_S)
 
     def close(self) -> None:
         """Leave nothing behind."""
