@@ -23,13 +23,13 @@ EOS = 0
 
 
 def next_token(history: Sequence[int]) -> int:
-    """Return the token that the fake decoder generates after these."""
+    """Return the token that the fake decoder generates after ``history``."""
     digest = hashlib.sha256(bytes(str(list(history)), "ascii")).digest()
     return 1 + digest[0] % (VOCABULARY - 1)
 
 
 def answer(prompt: Sequence[int], num_tokens: int) -> list[int]:
-    """Return the tokens that it generates after a prompt."""
+    """Return the tokens that the fake decoder generates after a prompt."""
     history = list(prompt)
     for _ in range(num_tokens):
         history.append(next_token(history))
@@ -46,7 +46,7 @@ def prompt(*token_ids: int) -> Ids:
 
 
 class FakeCache:
-    """Keeps the tokens of each slot and records all calls. A call against the contract of a cache fails the test."""
+    """Keeps the tokens of each slot and records all calls. A call that breaks a cache's contract fails the test."""
 
     vocab_size = VOCABULARY
 
@@ -119,7 +119,7 @@ class FakeCache:
 def source_logits(source: Sequence[int], tokens: Sequence[int]) -> Floats:
     """Return the logits of the fake encoder-decoder after these tokens of an output for a source.
 
-    They are all different, so that a search has a single order; the end-of-sequence token is among the likely ones.
+    No two are equal, so beams have a unique ranking. The end-of-sequence token is among the likely ones.
     """
     digest = hashlib.sha256(bytes(f"{list(source)} {list(tokens)}", "ascii")).digest()
     return np.random.default_rng(list(digest)).normal(0.0, 2.0, VOCABULARY).astype(np.float32)
@@ -134,7 +134,7 @@ def source_answer(source: Sequence[int], prefix: Sequence[int], num_tokens: int)
 
 
 class FakeEncoderDecoderCache(FakeCache):
-    """The cache of an encoder-decoder, whose slots also have a source. Its logits are `source_logits`."""
+    """The cache of an encoder-decoder, where each slot also has a source. Its logits are `source_logits`."""
 
     def __init__(self, *, max_slots: int = 4, max_tokens: int = 64, max_source_tokens: int = 128) -> None:
         super().__init__(max_slots=max_slots, max_tokens=max_tokens)

@@ -31,33 +31,23 @@ from workers.runtime.decoding.request import Beams, Constraints, GenerationReque
 PREFIX = [2, 9]
 
 
-@pytest.fixture
-def sink() -> RecordingSink:
-    return RecordingSink()
-
-
-@pytest.fixture
-def engine(sink: RecordingSink) -> DecodingEngine:
-    return DecodingEngine(sink)
-
-
-def ask(source: Sequence[int], num_tokens: int = 8, **changes: object) -> GenerationRequest:
+def source_request(source: Sequence[int], num_tokens: int = 8, **changes: object) -> GenerationRequest:
     return request(PREFIX, num_tokens, source_ids=prompt(*source), **changes)
 
 
-def searched(asked: GenerationRequest) -> list[list[int]]:
-    """Return what a search finds without the engine, every beam with its own tokens."""
-    assert asked.beams is not None
-    search, source = BeamSearch(asked, asked.beams), asked.source_ids.tolist()
-    beams = [list(PREFIX) for _ in range(asked.beams.num_beams)]
+def expected_beams(search_request: GenerationRequest) -> list[list[int]]:
+    """Return the tokens of the hypotheses that a beam search without the engine finds."""
+    assert search_request.beams is not None
+    search, source = BeamSearch(search_request, search_request.beams), search_request.source_ids.tolist()
+    beams = [list(PREFIX) for _ in range(search_request.beams.num_beams)]
     while not search.finished:
-        found = search.advance(np.stack([source_logits(source, beam) for beam in beams]))
-        beams = [[*beams[parent], token] for parent, token in zip(found.beam_idx, found.token_ids, strict=True)]
-    return [list(best.token_ids)[: len(best.token_ids) - best.ended_by_eos] for best in search.hypotheses()]
+        onward = search.advance(np.stack([source_logits(source, beam) for beam in beams]))
+        beams = [[*beams[index], token] for index, token in zip(onward.beam_idx, onward.token_ids, strict=True)]
+    return [list(each.token_ids)[: len(each.token_ids) - each.ended_by_eos] for each in search.hypotheses()]
 
 
-def decoded(token_ids: Sequence[int]) -> str:
-    """Return the text of these tokens after the prefix."""
+def text_after_prefix(token_ids: Sequence[int]) -> str:
+    """Return the text of tokens that follow the prefix."""
     model = FakeModel()
     before, whole = (model.tokenizer.decode(ids) for ids in (PREFIX, [*PREFIX, *token_ids]))
     return str(whole[len(before) :])
@@ -65,18 +55,18 @@ def decoded(token_ids: Sequence[int]) -> str:
 
 def test_a_text_is_generated_from_its_source_after_its_prefix(engine: DecodingEngine) -> None:
     cache = FakeEncoderDecoderCache()
-    [found] = outputs_of(engine.submit(FakeModel(cache), [ask([5, 6, 7], 6)], make_attempt()))
-    assert found.text == decoded(source_answer([5, 6, 7], PREFIX, 6))
+    [found] = outputs_of(engine.submit(FakeModel(cache), [source_request([5, 6, 7], 6)], make_attempt()))
+    assert found.text == text_after_prefix(source_answer([5, 6, 7], PREFIX, 6))
     assert (found.num_tokens, found.finish_reason) == (6, "length")
-    assert [call[:2] for call in cache.calls] == [("source", 3), *[("step", 1)] * 7], "two tokens of prefix, then five"
+    assert [call[:2] for call in cache.calls] == [("source", 3), *[("step", 1)] * 7], "two of the prefix, then five"
 
 
 def test_a_source_is_never_split(engine: DecodingEngine) -> None:
     cache = FakeEncoderDecoderCache(max_source_tokens=1000)
     sources = [[3] * 700, [4] * 900]
-    asked = [ask(source, 3, input=number) for number, source in enumerate(sources)]
-    assert texts(engine.submit(FakeModel(cache), asked, make_attempt())) == [
-        decoded(source_answer(source, PREFIX, 3)) for source in sources
+    requests = [source_request(source, 3, input=number) for number, source in enumerate(sources)]
+    assert texts(engine.submit(FakeModel(cache), requests, make_attempt())) == [
+        text_after_prefix(source_answer(source, PREFIX, 3)) for source in sources
     ]
     assert [call[1] for call in cache.calls if call[0] == "source"] == [700, 900]
 
@@ -88,18 +78,20 @@ def test_beams_find_what_a_search_without_the_engine_finds(
 ) -> None:
     for seed in range(8):
         beams = Beams(num_beams, num_return_sequences=num_beams, early_stopping=early_stopping)
-        asked = ask([seed, 40], 9, beams=beams, eos_token_ids=frozenset({EOS, 11, 12}))
-        found = outputs_of(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt()))
-        assert [text.text for text in found] == [decoded(token_ids) for token_ids in searched(asked)]
-        assert all(text.request is asked for text in found)
+        search = source_request([seed, 40], 9, beams=beams, eos_token_ids=frozenset({EOS, 11, 12}))
+        found = outputs_of(engine.submit(FakeModel(FakeEncoderDecoderCache()), [search], make_attempt()))
+        assert [text.text for text in found] == [text_after_prefix(token_ids) for token_ids in expected_beams(search)]
+        assert all(text.request is search for text in found)
 
 
 def test_outputs_do_not_depend_on_the_composition_of_their_batch(engine: DecodingEngine) -> None:
-    """Greedy, sampled and beam search requests share steps; each has the output that it has alone."""
+    """Greedy, sampled and beam search requests share steps, and each has the output that it has when isolated."""
     numbers = random.Random(7)
     eos = frozenset({EOS, 11})
-    asked = [
-        ask([numbers.randrange(VOCABULARY) for _ in range(numbers.randrange(1, 30))], numbers.randrange(1, 20), **extra)
+    requests = [
+        source_request(
+            [numbers.randrange(VOCABULARY) for _ in range(numbers.randrange(1, 30))], numbers.randrange(1, 20), **extra
+        )
         for extra in numbers.choices(
             [
                 {},
@@ -112,12 +104,12 @@ def test_outputs_do_not_depend_on_the_composition_of_their_batch(engine: Decodin
             k=60,
         )
     ]
-    isolated = [texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [one], make_attempt())) for one in asked]
+    isolated = [texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [each], make_attempt())) for each in requests]
     cache = FakeEncoderDecoderCache(max_slots=6)
     model = FakeModel(cache)
-    handles = [engine.submit(model, [one], make_attempt()) for one in asked]
+    handles = [engine.submit(model, [each], make_attempt()) for each in requests]
     assert [texts(handle) for handle in handles] == isolated
-    assert cache.peak == 6, "they did share steps"
+    assert cache.peak == 6, "the requests did not share steps"
     assert not cache.held
 
 
@@ -125,21 +117,21 @@ def test_a_search_waits_for_all_its_slots_and_is_not_overtaken(engine: DecodingE
     cache = FakeEncoderDecoderCache(max_slots=4)
     model = FakeModel(cache)
     cache.gate.clear()
-    first = engine.submit(model, [ask([1], 30)], make_attempt())
-    search = engine.submit(model, [ask([2], 4, beams=Beams(4))], make_attempt())
-    late = engine.submit(model, [ask([3], 4)], make_attempt())
+    first = engine.submit(model, [source_request([1], 30)], make_attempt())
+    search = engine.submit(model, [source_request([2], 4, beams=Beams(4))], make_attempt())
+    late = engine.submit(model, [source_request([3], 4)], make_attempt())
     cache.gate.set()
     assert texts(search) and texts(first) and texts(late)
     sources = [number for number, call in enumerate(cache.calls) if call[0] == "source"]
     assert [cache.calls[number][2] for number in sources] == [1, 4, 1], (
-        "each started when the one before it was finished"
+        "each request must start only when the one before it is finished"
     )
 
 
 def test_a_streamed_search_emits_its_texts_at_the_end(engine: DecodingEngine, sink: RecordingSink) -> None:
     attempt = make_attempt()
-    asked = ask([8], 6, beams=Beams(3, num_return_sequences=2), stream=True, input=4)
-    found = outputs_of(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], attempt))
+    search = source_request([8], 6, beams=Beams(3, num_return_sequences=2), stream=True, input=4)
+    found = outputs_of(engine.submit(FakeModel(FakeEncoderDecoderCache()), [search], attempt))
     assert sink.deltas_of(attempt) == [
         TextDelta(input=4, sequence=number, text=text.text, finish_reason=text.finish_reason)
         for number, text in enumerate(found)
@@ -149,12 +141,12 @@ def test_a_streamed_search_emits_its_texts_at_the_end(engine: DecodingEngine, si
 def test_a_failing_beam_or_source_fails_only_its_job(engine: DecodingEngine, caplog: pytest.LogCaptureFixture) -> None:
     cache = FakeEncoderDecoderCache(max_slots=8)
     model = FakeModel(cache)
-    good, search = ask([20], 12), ask([21], 12, beams=Beams(4))
+    good, search = source_request([20], 12), source_request([21], 12, beams=Beams(4))
     expected = texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [good], make_attempt()))
     cache.poisoned = {60}
     cache.gate.clear()
     with caplog.at_level(logging.CRITICAL):
-        bad_source = engine.submit(model, [ask([60], 5)], make_attempt())
+        bad_source = engine.submit(model, [source_request([60], 5)], make_attempt())
         bad_prefix = engine.submit(model, [replace(search, prompt_ids=prompt(2, 60))], make_attempt())
         fine = engine.submit(model, [good], make_attempt())
         cache.gate.set()
@@ -167,14 +159,15 @@ def test_a_failing_beam_or_source_fails_only_its_job(engine: DecodingEngine, cap
 
 def test_a_search_returns_the_requested_number_of_texts_even_if_fewer_are_possible(engine: DecodingEngine) -> None:
     only = Constraints(suppress_tokens=tuple(range(1, VOCABULARY)))
-    asked = ask([5], 3, beams=Beams(4, num_return_sequences=3), sampling=Sampling(constraints=only))
+    search = source_request([5], 3, beams=Beams(4, num_return_sequences=3), sampling=Sampling(constraints=only))
     assert (
-        texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [asked], make_attempt())) == [decoded([0, 0, 0])] * 3
+        texts(engine.submit(FakeModel(FakeEncoderDecoderCache()), [search], make_attempt()))
+        == [text_after_prefix([0, 0, 0])] * 3
     )
 
 
 class PartNumbers:
-    """Emits the number of the part before every delta."""
+    """Emits the number of a delta's part before the delta."""
 
     def transform(self, request: GenerationRequest, delta: TextDelta) -> list[TextDelta]:
         return [TextDelta(text=f"{request.part}:"), delta]
@@ -182,8 +175,8 @@ class PartNumbers:
 
 def test_a_job_can_transform_its_deltas(engine: DecodingEngine, sink: RecordingSink) -> None:
     attempt = make_attempt()
-    asked = [ask([part], 2, part=part, stream=True) for part in range(2)]
-    handle = engine.submit(FakeModel(FakeEncoderDecoderCache()), asked, attempt, PartNumbers())
+    requests = [source_request([part], 2, part=part, stream=True) for part in range(2)]
+    handle = engine.submit(FakeModel(FakeEncoderDecoderCache()), requests, attempt, PartNumbers())
     outputs_of(handle)
     emitted = [delta.text for delta in sink.deltas_of(attempt)]
     assert emitted.count("0:") == emitted.count("1:") == 2

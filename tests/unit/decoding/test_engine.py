@@ -15,7 +15,7 @@ def test_tokens_times_and_cache_use_are_counted(engine: DecodingEngine, model: F
     assert generation_figures(engine).cache_max_tokens == model.cache.capacity_tokens
     handle = engine.submit(model, [request([1, 2, 3], 5)], make_attempt())
     outputs_of(handle)
-    wait_until(lambda: not generation_figures(engine).rows_running, "its slot is freed")
+    wait_until(lambda: not generation_figures(engine).rows_running, "the slot was not freed")
     figures = generation_figures(engine)
     assert (figures.tokens_in, figures.tokens_out) == (3, 5)
     assert (sum(figures.first_token.counts), sum(figures.token_gap.counts)) == (1, 4)
@@ -35,14 +35,14 @@ def test_a_running_model_call_is_visible_to_the_watchdog(engine: DecodingEngine,
 
 def test_a_model_without_requests_is_not_kept_in_memory(engine: DecodingEngine) -> None:
     model = FakeModel()
-    gone = weakref.ref(model)
+    reference = weakref.ref(model)
     engine.register(model)
     outputs_of(engine.submit(model, [request([1], 3)], make_attempt()))
     del model
 
     def collected() -> bool:
         gc.collect()
-        return gone() is None
+        return reference() is None
 
     wait_until(collected, "the engine holds a model without requests")
     assert generation_figures(engine).cache_max_tokens == 0

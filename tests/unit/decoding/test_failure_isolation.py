@@ -25,7 +25,7 @@ def test_a_job_that_must_stop_is_removed_within_a_step(engine: DecodingEngine, m
     attempt = make_attempt()
     model.cache.gate.clear()
     running = engine.submit(model, [request([1], 4000), request([2], 4000)], attempt)
-    wait_until(lambda: model.cache.peak == 2, "both texts have a slot, and the first is in its prefill")
+    wait_until(lambda: model.cache.peak == 2, "the texts got no slots")
     other = engine.submit(model, [request([3], 500)], make_attempt())
     attempt.stop()
     model.cache.gate.set()
@@ -34,14 +34,14 @@ def test_a_job_that_must_stop_is_removed_within_a_step(engine: DecodingEngine, m
         running.results()
     assert texts(other) == [text_of(answer([3], 500))]
     assert model.cache.held == {}
-    assert sum(kind == "step" and rows > 1 for kind, rows, _ in model.cache.calls) <= 1
+    assert sum(kind == "step" and num_tokens > 1 for kind, num_tokens, _ in model.cache.calls) <= 1
 
 
 def test_a_cancelled_request_is_removed_whether_it_waits_or_runs(sink: RecordingSink) -> None:
     engine, model = DecodingEngine(sink), FakeModel(FakeCache(max_slots=1))
     running = engine.submit(model, [request([1], 4000)], make_attempt())
     waiting = engine.submit(model, [request([2], 4000)], make_attempt())
-    wait_until(lambda: model.cache.calls, "the first runs")
+    wait_until(lambda: model.cache.calls, "the first request did not start")
     engine.cancel(waiting)
     engine.cancel(running)
     assert texts(engine.submit(model, [request([3], 5)], make_attempt())) == [text_of(answer([3], 5))]
@@ -88,7 +88,7 @@ def test_logits_that_are_nan_end_only_their_job(engine: DecodingEngine, model: F
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc")])
-def test_a_lack_of_memory_is_reported_as_such(
+def test_a_lack_of_memory_is_reported_as_out_of_memory(
     engine: DecodingEngine, model: FakeModel, quiet: None, error: BaseException
 ) -> None:
     def prefill(*_: object) -> None:

@@ -61,7 +61,7 @@ def test_details_have_every_token_with_its_log_probability(engine: DecodingEngin
 
 
 def test_a_text_never_depends_on_the_composition_of_its_batch(sink: RecordingSink) -> None:
-    """Texts with random arrivals, lengths, seeds and ends are the same as when each is generated alone."""
+    """Texts with random arrivals, lengths, seeds and ends are the same as when each is generated isolated."""
     chance = random.Random(20261121)
     requests = [
         request(
@@ -82,14 +82,14 @@ def test_a_text_never_depends_on_the_composition_of_its_batch(sink: RecordingSin
         for _ in range(60)
     ]
     isolated = [
-        outputs_of(DecodingEngine(sink).submit(FakeModel(FakeCache(max_slots=1)), [its], make_attempt()))[0]
-        for its in requests
+        outputs_of(DecodingEngine(sink).submit(FakeModel(FakeCache(max_slots=1)), [each], make_attempt()))[0]
+        for each in requests
     ]
     engine, model = DecodingEngine(sink), FakeModel(FakeCache(max_slots=7))
     handles = []
-    for its in requests:
-        handles.append(engine.submit(model, [its], make_attempt()))
-        if chance.random() < 0.3:  # let some advance before others arrive
+    for each in requests:
+        handles.append(engine.submit(model, [each], make_attempt()))
+        if chance.random() < 0.3:  # let some advance before the next ones arrive
             handles[chance.randrange(len(handles))].wait(PATIENCE_S)
     together = [outputs_of(handle)[0] for handle in handles]
     assert [(text.text, text.finish_reason, text.num_tokens) for text in together] == [
@@ -104,7 +104,7 @@ def test_many_texts_of_one_job_are_returned_in_order(engine: DecodingEngine, mod
     prompts = [[number, number + 1] for number in range(1, 21)]
     handle = engine.submit(model, [request(ids, 3, input=index // 2) for index, ids in enumerate(prompts)], attempt)
     assert texts(handle) == [text_of(answer(ids, 3)) for ids in prompts]
-    assert handle.num_done == 10, "progress counts inputs, of which each has two texts here"
+    assert handle.num_done == 10, "progress counts inputs, and each input has two texts"
     assert model.cache.peak == model.cache.max_slots
 
 

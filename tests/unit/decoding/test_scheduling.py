@@ -25,10 +25,12 @@ def test_a_long_prompt_is_prefilled_in_chunks_between_which_the_others_decode() 
     model.cache.gate.set()
     assert texts(first) == [text_of(answer([1], 60))]
     assert texts(second) == [text_of(answer([2] * 1000, 4))]
-    reads = [(index, call[1]) for index, call in enumerate(model.cache.calls) if call[0] == "prefill" and call[1] > 1]
-    assert [size for _, size in reads] == [1000 // 8] * 8
-    later = [index for index, _ in reads if any(call[0] == "step" for call in model.cache.calls[:index])]
-    assert all(after - before == 2 for before, after in itertools.pairwise(later)), "one chunk, one step, and so on"
+    prefills = [
+        (index, call[1]) for index, call in enumerate(model.cache.calls) if call[0] == "prefill" and call[1] > 1
+    ]
+    assert [size for _, size in prefills] == [1000 // 8] * 8
+    later = [index for index, _ in prefills if any(call[0] == "step" for call in model.cache.calls[:index])]
+    assert all(after - before == 2 for before, after in itertools.pairwise(later)), "chunks and steps must alternate"
 
 
 def test_a_prompt_is_split_at_the_same_positions_whatever_else_runs() -> None:
@@ -52,10 +54,10 @@ def test_sequences_join_and_leave_at_every_step() -> None:
     for handle in (*short, long):
         outputs_of(handle)
     num_steps = sum(kind == "step" for kind, _, _ in model.cache.calls)
-    assert num_steps <= 20, "each short one must get the slot of the one before it, beside the long one"
+    assert num_steps <= 20, "each short request must get the slot of the one before it while the long one runs"
 
 
-def test_no_job_starves_behind_a_job_of_many_requests() -> None:
+def test_a_job_of_many_requests_does_not_hold_up_a_small_job() -> None:
     engine, model = DecodingEngine(RecordingSink()), FakeModel(FakeCache(max_slots=2))
     model.cache.gate.clear()
     bulk = engine.submit(model, [request([number % 50 + 1], 5) for number in range(300)], make_attempt())
@@ -64,7 +66,7 @@ def test_no_job_starves_behind_a_job_of_many_requests() -> None:
     assert texts(small) == [text_of(answer([3, 4, 5], 5))]
     assert len(outputs_of(bulk)) == 300
     prompts = [num_tokens for kind, num_tokens, _ in model.cache.calls if kind == "prefill"]
-    assert prompts.index(3) <= 4, "only the few that had a slot, or were next, when it came run before it"
+    assert prompts.index(3) <= 4, "only requests that had a slot, or were next, may run before it"
 
 
 def test_a_suspect_runs_isolated_and_the_others_wait_for_their_turn() -> None:
@@ -76,7 +78,7 @@ def test_a_suspect_runs_isolated_and_the_others_wait_for_their_turn() -> None:
     model.cache.gate.set()
     for handle, expected in ((before, [[1]]), (isolated, [[2], [3]]), (after, [[4]])):
         assert texts(handle) == [text_of(answer(ids, 5)) for ids in expected]
-    assert max(held for _, _, held in model.cache.calls) <= 2, "the suspect shared a batch with another job"
+    assert max(held for _, _, held in model.cache.calls) <= 2, "the suspect must not share a batch with another job"
 
 
 def test_two_models_take_turns() -> None:

@@ -1,4 +1,4 @@
-"""The bookkeeping of caches: which slot lies in which buffer row, who gets a slot, and when a row is moved."""
+"""The slot table of a cache: which slot lies in which buffer row, which row a new slot gets, and when rows move."""
 
 import numpy as np
 import pytest
@@ -46,14 +46,14 @@ def test_a_sequence_keeps_its_slot_when_it_is_moved() -> None:
     table.apply_move(move)
     assert table.rows_of([first, third], 1).tolist() == [0, 1]
     assert table.lengths.tolist() == [5, 7, 0]
-    assert table.allocate() == second, "the slot that was free, which lies in row 2 now"
+    assert table.allocate() == second, "the free slot, which now lies in row 2"
     with pytest.raises(ValueError, match="buffer row 2 is free"):
         SlotTable(3, 9).apply_move(move)
 
 
 def test_nothing_is_moved_unless_there_is_a_free_row_in_between() -> None:
     table, (first, second, third) = filled(5, 6, 7)
-    assert next_move(table, [first, third]) is None, "the row in between is in its prefill, and is run with the step"
+    assert next_move(table, [first, third]) is None, "the row in between is being prefilled, so there is no free row"
     table.free(first)
     assert next_move(table, [second, third]) is None
     assert next_move(table, [third]) is None
@@ -74,7 +74,7 @@ def test_a_long_sequence_is_moved_once_the_wasted_rows_have_cost_as_much() -> No
     assert next_move(table, [slots[0], slots[3]]) is None
     assert newer is not None
     table.free(newer)
-    assert next_move(table, [slots[0], slots[3]]) is None, "what the previous gap cost does not count"
+    assert next_move(table, [slots[0], slots[3]]) is None, "the cost of the previous gap does not count"
 
 
 def test_a_step_moves_at_most_one_sequence() -> None:
@@ -103,7 +103,7 @@ def test_sequences_that_do_not_fit_and_slots_named_twice_are_refused() -> None:
 
 
 @given(st.lists(st.integers(0, 9), max_size=80), st.integers(1, 6))
-def test_every_sequence_has_a_row_of_its_own_whatever_happens(actions: list[int], num_rows: int) -> None:
+def test_every_sequence_has_a_row_of_its_own_after_any_actions(actions: list[int], num_rows: int) -> None:
     """Each number is an action: up to 3 allocates a slot, 4 to 6 frees one, 7 and above steps some of them."""
     table, lengths = SlotTable(num_rows, MAX_TOKENS), dict[int, int]()
     for step, action in enumerate(actions):
@@ -138,7 +138,7 @@ def test_a_sequence_moves_with_its_source() -> None:
     steps = 0
     while (move := next_move(table, [slots[0], slots[2]])) is None:
         steps += 1
-    assert steps == 5, "the source is copied too, so there must be more to gain"
+    assert steps == 5, "the source is copied too, so the move must save more"
     table.apply_move(move)
     assert table.source_lengths.tolist() == [10, 5 * MOVED_TOKENS_PER_ROW_STEP, 0]
 
@@ -160,7 +160,7 @@ def test_the_first_beam_is_prefilled_for_all() -> None:
     assert table.rows_of([first], 0).tolist() == [0], "a beam that continues itself stays in its row"
 
 
-def test_what_can_not_be_the_beams_of_one_search_is_not_reordered() -> None:
+def test_slots_that_can_not_be_the_beams_of_one_search_are_not_reordered() -> None:
     table, (first, second, third) = filled(5, 5, 6)
     for slots, beam_idx in (
         ([first, second], [0, 2]),
@@ -178,7 +178,7 @@ def test_what_can_not_be_the_beams_of_one_search_is_not_reordered() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 4), min_size=5, max_size=5), max_size=12))
-def test_every_beam_continues_the_one_it_was_told_to(rounds: list[list[int]]) -> None:
+def test_every_beam_continues_the_beam_of_its_index(rounds: list[list[int]]) -> None:
     table, slots = filled(*[7] * 5)
     texts, held = dict(zip(slots, "abcde", strict=True)), dict(enumerate("abcde"))
     for beam_idx in rounds:

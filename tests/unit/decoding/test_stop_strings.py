@@ -1,4 +1,4 @@
-"""A text ends at its first stop string, however it is split into tokens, and shows nothing of it."""
+"""A text ends at its first stop string, however it is split into tokens, and no part of the stop string is shown."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from workers.runtime.decoding.text.text_stream import TextStream
 fixed = settings(derandomize=True, deadline=None, max_examples=500)
 
 stop_texts = st.lists(st.text("ab!", min_size=1, max_size=6), max_size=5)
-pieces = st.lists(st.text("ab!", max_size=8), max_size=12)
+deltas = st.lists(st.text("ab!", max_size=8), max_size=12)
 
 
 def character_by_character(text: str, stops: list[str]) -> tuple[str, bool]:
@@ -23,21 +23,21 @@ def character_by_character(text: str, stops: list[str]) -> tuple[str, bool]:
     return text, False
 
 
-@given(pieces, stop_texts)
+@given(deltas, stop_texts)
 @fixed
-def test_a_text_ends_where_a_stop_string_is_complete_however_it_is_split(parts: list[str], stops: list[str]) -> None:
+def test_a_text_ends_where_a_stop_string_is_complete_however_it_is_split(split: list[str], stops: list[str]) -> None:
     matcher = StopStringMatcher(stops)
-    shown = "".join(matcher.add(part) for part in parts) + matcher.end()
-    assert (shown, matcher.stopped) == character_by_character("".join(parts), stops)
+    shown = "".join(matcher.add(delta) for delta in split) + matcher.end()
+    assert (shown, matcher.stopped) == character_by_character("".join(split), stops)
 
 
-@given(pieces, stop_texts)
+@given(deltas, stop_texts)
 @fixed
-def test_only_possible_prefixes_of_a_stop_string_are_held_back(parts: list[str], stops: list[str]) -> None:
+def test_only_possible_prefixes_of_a_stop_string_are_held_back(split: list[str], stops: list[str]) -> None:
     matcher, shown, text = StopStringMatcher(stops), "", ""
-    for part in parts:
-        text += part
-        shown += matcher.add(part)
+    for delta in split:
+        text += delta
+        shown += matcher.add(delta)
         if matcher.stopped:
             return
         beginnings = {stop[:length] for stop in stops for length in range(1, len(stop))}
@@ -58,9 +58,9 @@ def test_only_possible_prefixes_of_a_stop_string_are_held_back(parts: list[str],
     ],
 )
 def test_the_first_complete_stop_string_counts_and_of_several_the_longest(stops: list[str], shown: str) -> None:
-    for parts in (["abcdef"], ["abc", "def"], list("abcdef")):
+    for split in (["abcdef"], ["abc", "def"], list("abcdef")):
         matcher = StopStringMatcher(stops)
-        assert "".join(matcher.add(part) for part in parts) + matcher.end() == shown
+        assert "".join(matcher.add(delta) for delta in split) + matcher.end() == shown
 
 
 def test_a_stop_string_is_found_across_tokens_and_the_rest_of_its_token_is_dropped() -> None:
@@ -88,7 +88,7 @@ def test_a_stop_string_may_have_characters_of_several_tokens() -> None:
     assert ("".join(shown), stream.stopped) == ("a😀b", True)
 
 
-def test_many_long_stop_strings_that_almost_match() -> None:
+def test_many_long_stop_strings_hold_back_only_the_longest_prefix() -> None:
     matcher = StopStringMatcher([("a" * length) + "!" for length in range(240, 256)])
     shown = "".join(matcher.add("aaa") for _ in range(1000))
     assert shown == "a" * (3000 - 255)

@@ -14,7 +14,7 @@ from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import GenerationHandle
 
 
-def test_a_streamed_text_is_emitted_token_by_token_and_other_jobs_are_mentioned_without_deltas(
+def test_a_streamed_text_is_emitted_token_by_token_and_other_jobs_are_listed_without_deltas(
     engine: DecodingEngine, model: FakeModel, sink: RecordingSink
 ) -> None:
     streamed, silent = make_attempt(), make_attempt()
@@ -24,7 +24,7 @@ def test_a_streamed_text_is_emitted_token_by_token_and_other_jobs_are_mentioned_
     ]
     for handle in handles:
         outputs_of(handle)
-    wait_until(lambda: len(sink.deltas_of(streamed)) == 5, "five tokens make five deltas")
+    wait_until(lambda: len(sink.deltas_of(streamed)) == 5, "five tokens did not make five deltas")
     deltas = sink.deltas_of(streamed)
     assert "".join(delta.text for delta in deltas) == text_of(answer([6], 5))
     assert [token.id for delta in deltas for token in delta.tokens] == answer([6], 5)
@@ -32,7 +32,9 @@ def test_a_streamed_text_is_emitted_token_by_token_and_other_jobs_are_mentioned_
     assert all((delta.input, delta.sequence) == (2, 1) for delta in deltas)
     assert all(-5 < token.logprob <= 0 for delta in deltas for token in delta.tokens)
     assert sink.deltas_of(silent) == []
-    assert any(silent in emitted for emitted in sink.emitted), "otherwise nobody finds out that it was cancelled"
+    assert any(silent in emitted for emitted in sink.emitted), (
+        "the sink learns of a cancel only for the jobs that are listed"
+    )
 
 
 def test_the_first_token_is_emitted_before_the_next_decode_step(model: FakeModel) -> None:
@@ -69,7 +71,7 @@ class OrderRecordingSink(RecordingSink):
 
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         super().emit(deltas)
-        if any(delta.finish_reason for gained in deltas.values() for delta in gained):
+        if any(delta.finish_reason for job_deltas in deltas.values() for delta in job_deltas):
             assert self.handle is not None
             self.was_finished.append(self.handle.finished)
 

@@ -41,7 +41,7 @@ def test_the_next_request_stays_the_next_until_it_is_popped() -> None:
     assert queue.peek() == ("a", 0)
 
 
-def test_an_empty_queue() -> None:
+def test_an_empty_queue_has_no_next_request() -> None:
     queue: WaitingQueue[str, int] = WaitingQueue()
     queue.add("empty", [])
     queue.remove("unknown")
