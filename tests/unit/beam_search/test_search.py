@@ -1,4 +1,4 @@
-"""A search keeps the likeliest beams and returns the finished texts with the highest scores."""
+"""A search keeps the likeliest beams and returns the finished hypotheses with the highest scores."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.beam_search.builders import Text, found, probabilities, run, search_of, table
+from tests.unit.beam_search.builders import Tokens, found, probabilities, run, search_of, table
 from workers.runtime.decoding.beam_search.search import Continuation
 from workers.runtime.decoding.request import Constraints, Sampling
 
@@ -40,7 +40,7 @@ def test_beams_swap_positions() -> None:
 
 
 @pytest.mark.parametrize(("length_penalty", "best"), [(0.0, [1, 0]), (1.0, [1, 0]), (2.0, [1, 1, 0]), (-1.0, [1, 0])])
-def test_the_length_penalty_prefers_long_texts(length_penalty: float, best: list[int]) -> None:
+def test_the_length_penalty_prefers_long_hypotheses(length_penalty: float, best: list[int]) -> None:
     logits_after = table(_=(0.01, 0.99), _1=(0.6, 0.4), other=(1.0, 0.0))
     hypotheses = run(search_of(3, length_penalty=length_penalty), 3, logits_after)
     assert hypotheses[0].token_ids == best
@@ -57,11 +57,12 @@ def test_no_length_penalty_makes_a_score_nan(length_penalty: float) -> None:
 
 
 @pytest.mark.parametrize(("early_stopping", "num_steps"), [(True, 2), (False, 3), ("never", 5)])
-def test_when_the_search_ends(early_stopping: Any, num_steps: int) -> None:
-    """After two tokens two texts have ended, with the scores -1.26 and -1.61; what runs has 0.72, so -0.16.
+def test_early_stopping_decides_when_the_search_ends(early_stopping: Any, num_steps: int) -> None:
+    """After two tokens, two hypotheses are finished, with scores -1.26 and -1.61.
 
-    It goes on with any of a hundred tokens. That is log(0.0072) = -4.93: over three tokens worse than what was found,
-    over five better.
+    The running beam has probability 0.72, so its score is -0.16. Its next token is one of a hundred equally likely
+    ones, so its log probability becomes log(0.0072) = -4.93. Divided by three tokens this is worse than the finished
+    hypotheses, divided by five tokens it is better.
     """
     rows = {(): probabilities(0.2, 0.8, *[0] * 98), (1,): probabilities(0.1, 0.9, *[0] * 98)}
     rows[1, 1] = probabilities(*[0.01] * 100)
@@ -70,28 +71,28 @@ def test_when_the_search_ends(early_stopping: Any, num_steps: int) -> None:
     assert search.num_generated == num_steps
 
 
-def test_a_text_at_its_maximum_length_has_not_ended_by_eos() -> None:
+def test_a_hypothesis_at_its_maximum_length_has_not_ended_by_eos() -> None:
     hypotheses = run(search_of(2, 2), 2, table(other=(0.1, 0.9)))
     assert [(each.token_ids, each.ended_by_eos) for each in hypotheses] == [([1, 1], False), ([1, 0], True)]
 
 
-def test_only_num_return_sequences_texts_are_returned() -> None:
+def test_only_num_return_sequences_hypotheses_are_returned() -> None:
     everything = run(search_of(4), 4, GARDEN_PATH)
     assert run(search_of(4, num_return_sequences=1), 4, GARDEN_PATH) == everything[:1]
     assert run(search_of(4, num_return_sequences=3), 4, GARDEN_PATH) == everything[:3]
 
 
-def test_of_equal_scores_the_lower_beam_and_then_the_lower_token_wins() -> None:
+def test_equal_scores_are_ranked_by_beam_and_then_by_token() -> None:
     search, alike = search_of(3), np.zeros((3, 50), np.float32)
-    assert search.advance(alike) == Continuation([1, 2, 3], [0, 0, 0])  # 0 ends a text
+    assert search.advance(alike) == Continuation([1, 2, 3], [0, 0, 0])  # token 0 ends a hypothesis
     assert search.advance(alike) == Continuation([1, 2, 3], [0, 0, 0])
     assert search.hypotheses()[0].token_ids == [0]
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.7, 1.0, 2.5, -1.5]), st.sampled_from([(), (0,), (0, 3)]))
 @fixed
-def test_with_beams_for_all_prefixes_all_texts_are_found_in_order(
-    seed: int, length_penalty: float, ends: tuple[int, ...]
+def test_with_beams_for_all_prefixes_all_hypotheses_are_found_in_order(
+    seed: int, length_penalty: float, eos: tuple[int, ...]
 ) -> None:
     vocabulary, num_tokens, num_beams = 4, 3, 64
     rng = np.random.default_rng(seed)
@@ -100,14 +101,14 @@ def test_with_beams_for_all_prefixes_all_texts_are_found_in_order(
         for length in range(num_tokens)
         for text in itertools.product(range(vocabulary), repeat=length)
     }
-    scores: dict[Text, float] = {}
+    scores: dict[Tokens, float] = {}
     for text in itertools.chain(*(itertools.product(range(vocabulary), repeat=size + 1) for size in range(num_tokens))):
-        if any(token in ends for token in text[:-1]) or (len(text) < num_tokens and text[-1] not in ends):
+        if any(token in eos for token in text[:-1]) or (len(text) < num_tokens and text[-1] not in eos):
             continue
-        sums = [rows[text[:place]].astype(np.float64) for place in range(len(text))]
+        sums = [rows[text[:length]].astype(np.float64) for length in range(len(text))]
         total = sum(row[token] - np.log(np.exp(row).sum()) for row, token in zip(sums, text, strict=True))
         scores[text] = total / len(text) ** length_penalty
-    search = search_of(num_beams, num_tokens, ends=ends, length_penalty=length_penalty, early_stopping="never")
+    search = search_of(num_beams, num_tokens, eos=eos, length_penalty=length_penalty, early_stopping="never")
     hypotheses = run(search, num_beams, lambda text: rows.get(text, rows[()]))
     expected = sorted(scores, key=lambda text: -scores[text])
     assert [tuple(each.token_ids) for each in hypotheses] == expected
@@ -115,13 +116,13 @@ def test_with_beams_for_all_prefixes_all_texts_are_found_in_order(
 
 
 def test_each_beam_has_constraints_of_its_own() -> None:
-    """Without repeated tokens, three tokens make six texts, and each is found once."""
+    """Without repeated tokens, three tokens make six hypotheses, and each is found once."""
     sampling = Sampling(constraints=Constraints(no_repeat_ngram_size=1))
-    search = search_of(6, 3, ends=(), sampling=sampling, prompt=(3,))
+    search = search_of(6, 3, eos=(), sampling=sampling, prompt=(3,))
     hypotheses = run(search, 6, table(other=(0.2, 0.3, 0.4, 0.1)))
     assert {tuple(each.token_ids) for each in hypotheses} == set(itertools.permutations((0, 1, 2)))
     with pytest.raises(RuntimeError, match="No token can be chosen"):
-        run(search_of(6, 4, ends=(), sampling=sampling, prompt=(3,)), 6, table(other=(0.2, 0.3, 0.4, 0.1)))
+        run(search_of(6, 4, eos=(), sampling=sampling, prompt=(3,)), 6, table(other=(0.2, 0.3, 0.4, 0.1)))
 
 
 def test_a_forced_first_token_does_not_change_the_score() -> None:

@@ -1,4 +1,4 @@
-"""Forbidden and forced tokens: each constraint alone, combined, and as the sequence grows."""
+"""Forbidden and forced tokens: each constraint by itself, combined with others, and as tokens are added."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,13 +19,13 @@ texts = st.lists(st.integers(0, 2), min_size=1, max_size=12)
 
 
 def request_of(
-    prompt: list[int], *, ends: tuple[int, ...] = (), max_new_tokens: int = 50, **constraints: Any
+    prompt: list[int], *, eos: tuple[int, ...] = (), max_new_tokens: int = 50, **constraints: Any
 ) -> GenerationRequest:
     return GenerationRequest(
         prompt_ids=np.array(prompt, np.int64),
         max_new_tokens=max_new_tokens,
         sampling=Sampling(constraints=Constraints(**constraints)),
-        eos_token_ids=frozenset(ends),
+        eos_token_ids=frozenset(eos),
     )
 
 
@@ -47,7 +47,7 @@ def forbidden(request: GenerationRequest, answer: list[int]) -> set[int]:
 def test_without_constraints_the_logits_themselves_are_returned() -> None:
     assert processed(request_of([1]), [2, 3]) is LOGITS
     assert LogitsProcessors(request_of([1])).idle
-    far = request_of([1], ends=(2,), forced_eos_token_ids=(2,), begin_suppress_tokens=(3,), no_repeat_ngram_size=3)
+    far = request_of([1], eos=(2,), forced_eos_token_ids=(2,), begin_suppress_tokens=(3,), no_repeat_ngram_size=3)
     assert not LogitsProcessors(far).idle
     assert processed(far, [4]) is LOGITS
 
@@ -79,7 +79,7 @@ def test_repeated_ngrams_match_their_definition(prompt: list[int], answer: list[
     assert forbidden(request_of(prompt, no_repeat_ngram_size=size), answer) == expected
 
 
-def test_bad_words() -> None:
+def test_the_last_token_of_a_bad_word_is_forbidden() -> None:
     words = ((5,), (1, 2), (3, 1, 4), (1, 6), (7, 7))
     assert forbidden(request_of([0], bad_words=words), []) == {5}
     assert forbidden(request_of([0], bad_words=words), [1]) == {5, 2, 6}
@@ -89,7 +89,7 @@ def test_bad_words() -> None:
 
 
 def test_a_bad_word_that_is_an_end_token_is_ignored_but_not_one_that_contains_it() -> None:
-    assert forbidden(request_of([0], ends=(5, 6), bad_words=((5,), (6,), (1, 5))), [1]) == {5}
+    assert forbidden(request_of([0], eos=(5, 6), bad_words=((5,), (6,), (1, 5))), [1]) == {5}
 
 
 def test_a_bad_word_as_long_as_the_sequence_is_allowed_as_in_transformers() -> None:
@@ -115,12 +115,12 @@ def test_completions_of_bad_words_match_their_definition(
 
 
 def test_a_sequence_below_its_minimum_length_can_not_end() -> None:
-    ends = (3, 5, 900)
-    assert forbidden(request_of([0, 1], ends=ends, min_length=4), [2]) == {3, 5}
-    assert forbidden(request_of([0, 1], ends=ends, min_length=4), [2, 2]) == set()
-    assert forbidden(request_of([0, 1], ends=ends, min_new_tokens=2), [2]) == {3, 5}
-    assert forbidden(request_of([0, 1], ends=ends, min_new_tokens=2), [2, 2]) == set()
-    assert forbidden(request_of([0, 1], ends=ends, min_new_tokens=1, min_length=40), [2]) == set()
+    eos = (3, 5, 900)
+    assert forbidden(request_of([0, 1], eos=eos, min_length=4), [2]) == {3, 5}
+    assert forbidden(request_of([0, 1], eos=eos, min_length=4), [2, 2]) == set()
+    assert forbidden(request_of([0, 1], eos=eos, min_new_tokens=2), [2]) == {3, 5}
+    assert forbidden(request_of([0, 1], eos=eos, min_new_tokens=2), [2, 2]) == set()
+    assert forbidden(request_of([0, 1], eos=eos, min_new_tokens=1, min_length=40), [2]) == set()
     assert forbidden(request_of([0, 1], min_length=40), [2]) == set()
 
 
@@ -145,7 +145,7 @@ def test_a_forced_last_token_wins_over_a_forced_first_one() -> None:
     assert np.isneginf(processed(request, [])).sum() == NUM - 1
 
 
-def test_suppressed_tokens() -> None:
+def test_suppressed_tokens_are_forbidden_always_or_only_as_the_first_token() -> None:
     assert forbidden(request_of([0], suppress_tokens=(1, 7)), []) == {1, 7}
     assert forbidden(request_of([0], suppress_tokens=(1, 7)), [2, 3]) == {1, 7}
     first = request_of([0, 3], suppress_tokens=(7,), begin_suppress_tokens=(1, 2), forced_bos_token_id=5)
@@ -162,7 +162,7 @@ def test_after_a_forced_first_token_the_second_one_is_the_beginning() -> None:
 
 def test_a_forced_token_overrides_everything_but_suppression() -> None:
     rules = {"bad_words": ((2,),), "no_repeat_ngram_size": 1, "min_length": 40}
-    request = request_of([2, 2], ends=(2,), max_new_tokens=1, forced_eos_token_ids=(2,), **rules)
+    request = request_of([2, 2], eos=(2,), max_new_tokens=1, forced_eos_token_ids=(2,), **rules)
     assert processed(request, [])[2] == 0
     suppressed = request_of([2, 2], max_new_tokens=1, forced_eos_token_ids=(2,), suppress_tokens=(2,))
     assert np.isneginf(processed(suppressed, [])).all()
@@ -173,18 +173,18 @@ def test_a_forced_token_overrides_everything_but_suppression() -> None:
 def test_forks_are_independent(
     prompt: list[int], ways: list[tuple[list[int], bool]], size: int, penalized: bool
 ) -> None:
-    """A fork that was given some tokens equals a new processor that was given them, whatever was forked before."""
-    request = request_of(prompt, ends=(0,), no_repeat_ngram_size=size, bad_words=((1, 0), (2,)), min_new_tokens=4)
+    """A fork with more tokens equals a new processor with the same tokens, whatever was forked before."""
+    request = request_of(prompt, eos=(0,), no_repeat_ngram_size=size, bad_words=((1, 0), (2,)), min_new_tokens=4)
     if penalized:
         request = replace(request, sampling=replace(request.sampling, repetition_penalty=1.5, frequency_penalty=0.3))
-    grown = [(LogitsProcessors(request), list[int]())]
+    forks = [(LogitsProcessors(request), list[int]())]
     for answer, from_the_last in ways:
-        processors, before = grown[-1 if from_the_last else 0]
-        copied = processors.fork()
+        processors, before = forks[-1 if from_the_last else 0]
+        fork = processors.fork()
         for token in answer:
-            copied.add(token)
-        grown.append((copied, before + answer))
-    for processors, answer in grown:
+            fork.add(token)
+        forks.append((fork, before + answer))
+    for processors, answer in forks:
         np.testing.assert_array_equal(processors.apply(LOGITS), processed(request, answer))
 
 

@@ -1,4 +1,4 @@
-"""Penalties make tokens that occurred before less likely, or more: which ones, and by how much."""
+"""Penalties change the logits of tokens that occurred before: of which tokens, and by how much."""
 
 import numpy as np
 import pytest
@@ -32,8 +32,8 @@ def test_penalties_match_their_definitions(
     )
     for token, logit in enumerate(logits.tolist()):
         factor = (repetition if logit < 0 else 1 / repetition) if token in prompt + answer else 1
-        taken_off = frequency * answer.count(token) + presence * (token in answer)
-        assert found[token] == pytest.approx(logit * factor - taken_off, abs=1e-6)
+        subtracted = frequency * answer.count(token) + presence * (token in answer)
+        assert found[token] == pytest.approx(logit * factor - subtracted, abs=1e-6)
 
 
 def test_without_penalties_the_logits_themselves_are_returned() -> None:
@@ -43,7 +43,7 @@ def test_without_penalties_the_logits_themselves_are_returned() -> None:
     assert penalized(logits, [1, 2], [3], frequency_penalty=1.0) is not logits
 
 
-def test_huge_logits_stay_finite_and_impossible_tokens_impossible() -> None:
+def test_huge_logits_stay_finite_and_forbidden_tokens_stay_forbidden() -> None:
     logits = np.array([LARGEST, -LARGEST, -np.inf, 1], np.float32)
     for penalty in (1e-300, 1e-38, 0.01, 100.0):
         found = penalized(logits, [0, 1, 2], [], repetition_penalty=penalty)

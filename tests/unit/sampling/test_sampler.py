@@ -1,4 +1,4 @@
-"""Greedy choice, and random choice by numbers that depend only on the seed."""
+"""Greedy choice, and sampling with random numbers that depend only on the seed and the step."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def random_rows(seed: int, num: int = 20, vocabulary: int = 500) -> list[Array]:
     return list(np.random.default_rng(seed).standard_normal((num, vocabulary)).astype(np.float32))
 
 
-def test_greedy_search_chooses_the_likeliest_token_and_of_equals_the_first() -> None:
+def test_greedy_search_chooses_the_likeliest_token_and_the_first_of_equal_ones() -> None:
     assert chosen(Sampling(), [logits(1, 3, 2), logits(2, 2, -np.inf), logits(-1e38, -3e38, -1e38)]) == [1, 0, 0]
 
 
@@ -67,7 +67,7 @@ def test_a_seed_gives_the_same_tokens_on_every_machine() -> None:
     assert chosen(cut, rows) == [993, 965, 995, 975, 974, 977, 965, 959]
 
 
-def test_a_sample_depends_on_how_many_came_before_but_not_on_which() -> None:
+def test_a_sample_depends_on_how_many_tokens_came_before_but_not_on_which() -> None:
     last = random_rows(2)[0]
     sampling = Sampling(do_sample=True, seed=3)
     once = chosen(sampling, [*random_rows(3, 5), last])
@@ -77,7 +77,7 @@ def test_a_sample_depends_on_how_many_came_before_but_not_on_which() -> None:
 
 
 def test_frequencies_match_the_probabilities() -> None:
-    """Pearson's chi-square; 0.999 of such experiments with 4 degrees of freedom stay below 18.5."""
+    """Pearson's chi-square test: with 4 degrees of freedom, 0.999 of all experiments stay below 18.5."""
     row = logits(0, 1, 2, 0.5, -np.inf, 1.5)
     counts = np.bincount(chosen(Sampling(do_sample=True, seed=5), [row] * 20_000), minlength=6)
     expected = np.exp(row) / np.exp(row).sum() * 20_000
@@ -110,7 +110,7 @@ def test_suppressed_tokens_are_never_sampled() -> None:
 
 @pytest.mark.parametrize("do_sample", [False, True])
 @pytest.mark.parametrize(
-    ("row", "sentence"),
+    ("row", "message"),
     [
         (logits(1, np.nan, 2), "NaN"),
         (logits(np.inf, np.nan), "NaN"),
@@ -119,9 +119,9 @@ def test_suppressed_tokens_are_never_sampled() -> None:
         (logits(3, -np.inf), "No token can be chosen"),
     ],
 )
-def test_logits_that_allow_no_choice_are_refused(row: Array, sentence: str, do_sample: bool) -> None:
+def test_logits_that_allow_no_choice_are_refused(row: Array, message: str, do_sample: bool) -> None:
     sampler = sampler_of(Sampling(do_sample=do_sample, repetition_penalty=1.5, constraints=suppressing(0)), PROMPT[:1])
-    with pytest.raises(RuntimeError, match=sentence):
+    with pytest.raises(RuntimeError, match=message):
         sampler.sample(row, logprobs=True, top_n=2)
 
 
@@ -139,9 +139,9 @@ def test_log_probabilities_are_those_of_the_raw_logits(values: list[float], top_
     sampling = Sampling(do_sample=True, temperature=0.1, top_k=3, repetition_penalty=3.0)
     choice = sampler_of(sampling, np.zeros(1, np.int64)).sample(row, logprobs=True, top_n=top_n)
     assert choice.logprob == pytest.approx(expected[choice.token_id], abs=2e-6)
-    request = np.argsort(-row, kind="stable")[:top_n].tolist()
-    assert [token for token, _ in choice.top] == request
-    assert [logprob for _, logprob in choice.top] == pytest.approx(expected[request].tolist(), abs=2e-6)
+    ranking = np.argsort(-row, kind="stable")[:top_n].tolist()
+    assert [token for token, _ in choice.top] == ranking
+    assert [logprob for _, logprob in choice.top] == pytest.approx(expected[ranking].tolist(), abs=2e-6)
 
 
 def test_log_probabilities_of_huge_logits_and_of_impossible_tokens() -> None:

@@ -1,4 +1,4 @@
-"""Sampling weights against plain implementations of the definitions; against transformers: tests/architectures."""
+"""Sampling weights equal plain implementations of their definitions; tests/architectures compares transformers."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_top_k_keeps_the_likeliest(seed: int, num: int, top_k: int) -> None:
     assert kept_of(logits, top_k=top_k) == set(np.argsort(-logits, kind="stable")[:top_k].tolist())
 
 
-def test_top_k_keeps_all_tokens_equal_to_the_last() -> None:
+def test_top_k_keeps_all_tokens_as_likely_as_the_last() -> None:
     logits = np.array([1, 3, 2, 2, 2, 0], np.float32)
     assert kept_of(logits, top_k=2) == {1, 2, 3, 4}
     assert kept_of(np.zeros(300, np.float32), top_k=1) == set(range(300))
@@ -67,15 +67,15 @@ def test_top_k_keeps_all_tokens_equal_to_the_last() -> None:
 @fixed
 def test_top_p_keeps_the_fewest_tokens_with_that_probability(seed: int, num: int, top_p: float, spread: float) -> None:
     logits = logits_of(seed, num, spread)
-    request = np.argsort(-logits, kind="stable")
-    before = np.concatenate(([0.0], np.cumsum(softmax(logits)[request])[:-1]))
+    ranking = np.argsort(-logits, kind="stable")
+    before = np.concatenate(([0.0], np.cumsum(softmax(logits)[ranking])[:-1]))
     certain, possible = before < top_p - 1e-12, before < top_p + 1e-12
     certain[0] = possible[0] = True
     kept = kept_of(logits, top_p=top_p)
-    assert set(request[certain].tolist()) <= kept <= set(request[possible].tolist())
+    assert set(ranking[certain].tolist()) <= kept <= set(ranking[possible].tolist())
 
 
-def test_top_p_keeps_equals_by_id() -> None:
+def test_top_p_keeps_equally_likely_tokens_by_their_ids() -> None:
     assert kept_of(np.zeros(4, np.float32), top_p=0.5) == {0, 1}
     assert kept_of(np.array([0, 1, 1, 1, 1], np.float32), top_p=0.0) == {1}
     assert kept_of(np.zeros(5000, np.float32), top_p=0.0) == {0}
@@ -97,9 +97,9 @@ def test_typical_p_keeps_tokens_nearest_to_the_entropy(seed: int, num: int, typi
     logits = logits_of(seed, num)
     expected = softmax(logits)
     distances = np.abs(-np.log(expected) + (expected * np.log(expected)).sum())
-    request = np.argsort(distances, kind="stable")
-    num_kept = 1 + int((np.cumsum(expected[request])[:-1] < typical_p).sum())
-    assert kept_of(logits, typical_p=typical_p) == set(request[:num_kept].tolist())
+    ranking = np.argsort(distances, kind="stable")
+    num_kept = 1 + int((np.cumsum(expected[ranking])[:-1] < typical_p).sum())
+    assert kept_of(logits, typical_p=typical_p) == set(ranking[:num_kept].tolist())
 
 
 @given(seeds, sizes, st.data())
@@ -107,8 +107,8 @@ def test_typical_p_keeps_tokens_nearest_to_the_entropy(seed: int, num: int, typi
 def test_at_least_one_token_is_always_left(seed: int, num: int, data: st.DataObject) -> None:
     logits = logits_of(seed, num)
     values = st.sampled_from([-np.inf, -1e38, 1e38, 3.4e38, 0.0])
-    for place in data.draw(st.lists(st.integers(0, num - 1), max_size=6)):
-        logits[place] = data.draw(values)
+    for token in data.draw(st.lists(st.integers(0, num - 1), max_size=6)):
+        logits[token] = data.draw(values)
     if logits.max() == -np.inf:
         logits[0] = 0.0
     kept = kept_of(
@@ -138,7 +138,7 @@ def test_searching_block_by_block_equals_searching_the_whole_cumulative_sum(weig
 
 
 @pytest.mark.parametrize("num", [3, 256, 257, 600])
-def test_both_ends_of_the_cumulative_sum(num: int) -> None:
+def test_searches_at_both_ends_of_the_cumulative_sum_skip_zero_weights(num: int) -> None:
     ones = np.ones(num)
     assert index_exceeding(ones, 0.0) == index_reaching(ones, 0.0) == 0
     assert index_exceeding(ones, 1 - 2**-53) == index_reaching(ones, num + 1.0) == num - 1
