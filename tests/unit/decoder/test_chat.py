@@ -32,8 +32,8 @@ def refused(source: str, conversation: Conversation = HELLO) -> str:
 
 
 @pytest.fixture
-def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets a quarter of the usual CPU time, because the hostile templates use all of it."""
+def short_cpu_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets a quarter of the usual limit of CPU time, because hostile templates use all of it."""
     monkeypatch.setattr(chat, "CPU_S", CPU_S)
 
 
@@ -47,7 +47,7 @@ def test_a_template_sees_messages_and_special_tokens() -> None:
     assert rendered("{{ bos_token is defined }}") == "False"
 
 
-def test_features_newer_than_templates_are_translated_for_them() -> None:
+def test_message_features_newer_than_the_template_are_translated_for_it() -> None:
     conversation = Conversation([
         Message("developer", "be kind"),
         Message("user", [TextPart("text", "a"), TextPart("text", "b")], "Ann"),
@@ -57,8 +57,8 @@ def test_features_newer_than_templates_are_translated_for_them() -> None:
 
 
 def test_message_texts_are_not_rendered_as_templates() -> None:
-    nasty = "{{ 1 + 1 }}{% for %} \u2028 é \x00 \n"
-    assert rendered(PLAIN, Conversation([Message("user", nasty)])) == "<user>" + nasty
+    hostile = "{{ 1 + 1 }}{% for %} \u2028 é \x00 \n"
+    assert rendered(PLAIN, Conversation([Message("user", hostile)])) == "<user>" + hostile
 
 
 def test_a_template_refuses_a_conversation_with_its_own_message() -> None:
@@ -82,8 +82,8 @@ HOSTILE = {
     "a long text, not known at once": "{{ 'a' * (10**10 * messages | length) }}",
     "a long number": "{% set n = 9999 + messages | length %}{{ n ** n ** n }}",
     "a wide format": "{{ '%10000000000d' % 1 }}",
-    "another": "{{ '{:>10000000000}'.format(1) }}",
-    "a third": "{{ strftime_now('%1000000000d') | length }}{{ 'a'.ljust(10**10) }}",
+    "a wide format method": "{{ '{:>10000000000}'.format(1) }}",
+    "a wide time format": "{{ strftime_now('%1000000000d') | length }}{{ 'a'.ljust(10**10) }}",
     "a wide filter": "{{ 'a' | center(10**10) }}",
     "deep indents": "{{ [[1]] | tojson(indent=10**9) }}",
     "a tree that shares its branches": "{% set ns = namespace(x=[1]) %}"
@@ -92,14 +92,14 @@ HOSTILE = {
 }
 
 
-@pytest.mark.usefixtures("little_time")
+@pytest.mark.usefixtures("short_cpu_limit")
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_template_that_runs_too_long_or_takes_too_much_memory_is_stopped(kind: str) -> None:
     before_s = children_cpu_s()
     message = refused(HOSTILE[kind])
     assert message.startswith("The model's chat template can't render these messages: "), message
     assert len(message) < 2000
-    assert children_cpu_s() - before_s < CPU_S + 4, "the limit, and starting the process"
+    assert children_cpu_s() - before_s < CPU_S + 4, "the limit, and the start of the process"
 
 
 def children_cpu_s() -> float:
@@ -108,7 +108,7 @@ def children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.usefixtures("little_time")
+@pytest.mark.usefixtures("short_cpu_limit")
 def test_after_a_hostile_conversation_others_are_served() -> None:
     source = "{% if messages[0].content == 'loop' %}" + HOSTILE["loops"] + "{% else %}fine{% endif %}"
     template = ChatTemplate(source, {})
@@ -129,7 +129,7 @@ def test_after_a_hostile_conversation_others_are_served() -> None:
         "{{ '\\ud800' }}",
     ],
 )
-def test_the_sandbox_holds(source: str) -> None:
+def test_a_template_can_not_leave_its_sandbox(source: str) -> None:
     assert "can't render these messages" in refused(source)
 
 
@@ -145,13 +145,13 @@ def test_a_killed_process_is_restarted() -> None:
 def test_many_threads_share_a_template() -> None:
     template, wrong = ChatTemplate(PLAIN, {}), []
 
-    def ask(number: int) -> None:
+    def render_texts(number: int) -> None:
         for _ in range(50):
             text = f"text {number} " * 3000
             if template.render(Conversation([Message("user", text)]), param=WHERE) != "<user>" + text:
                 wrong.append(number)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=render_texts, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

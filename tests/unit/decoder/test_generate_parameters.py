@@ -44,7 +44,7 @@ def sampling(parameters: dict[str, Any], generation: Generation = GREEDY) -> Sam
         ({"seed": 5}, False, True),
     ],
 )
-def test_the_request_or_else_the_package_decides_about_sampling(
+def test_the_request_decides_about_sampling_or_else_the_package(
     parameters: dict[str, Any], by_a_greedy_package: bool, by_a_sampling_package: bool
 ) -> None:
     assert sampling(parameters).do_sample is by_a_greedy_package
@@ -55,9 +55,9 @@ def test_the_package_provides_what_the_request_does_not_set() -> None:
     assert sampling({}, SAMPLED) == Sampling(
         do_sample=True, temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.1, seed=7, stream_number=2
     )
-    asked = {"temperature": 2.0, "top_k": 0, "top_p": 1.0, "min_p": 0.1, "typical_p": 0.3, "repetition_penalty": 1.0}
+    given = {"temperature": 2.0, "top_k": 0, "top_p": 1.0, "min_p": 0.1, "typical_p": 0.3, "repetition_penalty": 1.0}
     more = {"frequency_penalty": -1.0, "presence_penalty": 0.5}
-    assert sampling(asked | more, SAMPLED) == Sampling(do_sample=True, seed=7, stream_number=2, **(asked | more))
+    assert sampling(given | more, SAMPLED) == Sampling(do_sample=True, seed=7, stream_number=2, **(given | more))
 
 
 def test_temperature_0_causes_no_division_by_0() -> None:

@@ -16,7 +16,7 @@ from tests.support.tiny_package import graph_of
 
 ROOT = Path(__file__).parents[3]
 OUTSIDE = external_tensor("weights", [2], "../secret")
-SAID_TWICE = field(1, "offset") + field(1, "location") + field(2, "x") + field(2, "../secret")
+NAMED_TWICE = field(1, "offset") + field(1, "location") + field(2, "x") + field(2, "../secret")
 SPARSE_VALUES, SPARSE_INDICES = field(1, OUTSIDE), field(2, OUTSIDE)
 
 
@@ -31,14 +31,14 @@ def with_attribute(value: bytes) -> bytes:
 
 
 def nested(levels: int) -> bytes:
-    """Return a graph inside an attribute of a node of a graph, so many times."""
+    """Return a graph that is nested so many levels deep, each time in an attribute of a node."""
     body = graph([], [OUTSIDE], [], [])
     for _ in range(levels):
         body = with_attribute(field(6, body))
     return body
 
 
-def test_a_real_graph_says_what_it_is() -> None:
+def test_the_header_of_a_real_graph_is_read() -> None:
     header = read_header(ROOT / "onnx_models" / "packages" / "starter-embed" / "model.onnx")
     assert (header.ir_version, header.opsets, set(header.domains), header.external_files) == (
         8,
@@ -67,12 +67,12 @@ def test_a_real_graph_says_what_it_is() -> None:
         model_of(b"", more=field(20, field(2, graph([], [OUTSIDE], [], [])))),
         field(7, graph([], [OUTSIDE], [], [])) + model_of(graph([], [], [], [])),
         model_of(graph([], [OUTSIDE + field(13, field(1, "location") + field(2, "honest"))], [], [])),
-        model_of(graph([], [field(13, SAID_TWICE)], [], [])),
+        model_of(graph([], [field(13, NAMED_TWICE)], [], [])),
     ],
     ids=[
         "initializer", "sparse values", "sparse indices", "attribute", "attributes", "sparse attribute",
         "sparse attributes", "subgraph", "subgraphs", "20 deep", "function", "default of a function",
-        "training, first", "training, step", "of two graphs", "of two locations", "said twice",
+        "training, first", "training, step", "of two graphs", "of two locations", "named twice",
     ],
 )  # fmt: skip
 def test_external_data_is_found_wherever_it_is_named(tmp_path: Path, data: bytes) -> None:
@@ -91,7 +91,7 @@ def test_versions_and_domains_are_found_wherever_they_are_named(tmp_path: Path) 
     assert header.domains == {"": "Constant", "org.odd": "Odd", "org.inner": "Inner"}
 
 
-def test_weights_are_stepped_over_without_being_read(tmp_path: Path) -> None:
+def test_weights_are_skipped_without_being_read(tmp_path: Path) -> None:
     num_bytes = 3 << 30  # a hole in the file: nothing is written
     tensor = field(8, "table") + varint(9 << 3 | 2) + varint(num_bytes)
     body = varint(5 << 3 | 2) + varint(len(tensor) + num_bytes) + tensor
@@ -136,11 +136,11 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_bytes_are_refused_in_words(tmp_path: Path, name: str) -> None:
-    data, said = HOSTILE[name]
+def test_hostile_bytes_are_refused_with_the_reason(tmp_path: Path, name: str) -> None:
+    data, message = HOSTILE[name]
     with pytest.raises(PackageError) as caught:
         header_of(tmp_path, data)
-    assert said in str(caught.value) and str(tmp_path / "model.onnx") in str(caught.value)
+    assert message in str(caught.value) and str(tmp_path / "model.onnx") in str(caught.value)
 
 
 def test_a_version_of_10_bytes_is_a_number(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ EDITS = st.lists(
 
 def edited(edits: list[tuple[int, int, bytes]]) -> bytes:
     data = bytearray(REAL)
-    for place, gone, new in edits:
-        data[place : place + gone] = new
+    for position, num_removed, new in edits:
+        data[position : position + num_removed] = new
     return bytes(data)
 
 

@@ -1,4 +1,4 @@
-"""What we say ONNX Runtime reads is what it reads: each bound is asked of the runtime itself."""
+"""The accepted versions are those that ONNX Runtime reads: each bound is checked against the runtime itself."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,12 +29,12 @@ def runs(data: bytes) -> bool:
     return True
 
 
-def fault(folder: Path, data: bytes, *listed: str) -> str | None:
+def problem_of(folder: Path, data: bytes, *listed: str) -> str | None:
     (folder / "model.onnx").write_bytes(data)
     return find_problem(read_header(folder / "model.onnx"), listed)
 
 
-def test_the_runtime_reads_every_version_that_we_let_pass() -> None:
+def test_the_runtime_reads_every_accepted_version() -> None:
     assert all(runs(tiny(ir=version)) for version in IR_VERSIONS)
     assert all(runs(tiny(opsets={"": version})) for version in OPSETS[""])
     assert all(
@@ -42,7 +42,7 @@ def test_the_runtime_reads_every_version_that_we_let_pass() -> None:
     )
 
 
-def test_the_runtime_reads_nothing_newer() -> None:
+def test_the_runtime_reads_no_newer_version() -> None:
     assert not runs(tiny(ir=IR_VERSIONS.stop))
     for domain, versions in OPSETS.items():
         assert not runs(tiny(opsets={"": 17, domain: versions.stop}))
@@ -53,12 +53,12 @@ def test_below_the_oldest_opset_the_runtime_has_no_kernels() -> None:
     assert not runs(tiny(opsets={"": OPSETS[""].start - 1}))
 
 
-def test_a_file_of_before_the_oldest_ir_version_needs_no_opset_and_the_runtime_wants_one() -> None:
+def test_a_file_older_than_the_oldest_ir_version_has_no_opset_and_is_refused_by_the_runtime() -> None:
     assert not runs(tiny(ir=IR_VERSIONS.start - 1, opsets={}))
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (tiny(ir=14), "its IR version is 14; this runtime reads 3 to 13"),
         (tiny(ir=2), "its IR version is 2"),
@@ -75,16 +75,16 @@ def test_a_file_of_before_the_oldest_ir_version_needs_no_opset_and_the_runtime_w
         (model_of(graph([node("Magic", ["x"], "y", domain="org.magic")], [], [X], [Y])), "its operator 'Magic' is of"),
     ],
 )
-def test_a_graph_outside_the_runtimes_range_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
-    found = fault(tmp_path, data)
-    assert found is not None and said in found
+def test_a_graph_outside_the_runtimes_range_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    found = problem_of(tmp_path, data)
+    assert found is not None and message in found
 
 
-def test_weights_may_lie_in_listed_files_only(tmp_path: Path) -> None:
+def test_weights_may_be_in_listed_files_only(tmp_path: Path) -> None:
     names = ["../secret", "/etc/passwd", "link/weights", "./w.bin", "", "*/_ORT_MEM_ADDR_/*", "W.bin"]
     for name in names:
         data = model_of(graph([], [external_tensor("w", [1], name)], [], []))
-        assert fault(tmp_path, data, "model.onnx", "w.bin") == (
+        assert problem_of(tmp_path, data, "model.onnx", "w.bin") == (
             f"it keeps weights in {name!r}, which the manifest's [files] does not list"
         )
-    assert fault(tmp_path, model_of(graph([], [external_tensor("w", [1], "w.bin")], [], [])), "w.bin") is None
+    assert problem_of(tmp_path, model_of(graph([], [external_tensor("w", [1], "w.bin")], [], [])), "w.bin") is None

@@ -1,4 +1,4 @@
-"""A graph matches its kind, down to the numbers of its layers, or is refused with words that name the mismatch."""
+"""A graph has the signature of its kind, down to its numbers of layers, or is refused with the mismatch."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ def changed(tensors: Mapping[str, TensorInfo], changes: Changes) -> dict[str, Te
     return {name: tensor for name, tensor in {**tensors, **changes}.items() if tensor is not None}
 
 
-def test_a_graph_as_its_kind_says_has_no_mismatch() -> None:
+def test_a_graph_with_the_signature_of_its_kind_has_no_mismatch() -> None:
     assert find_mismatch(SIGNATURE, INPUTS, OUTPUTS) is None
     optional = {"position_ids": TensorInfo("int64", (None, None)), "bias.1": TensorInfo("float32", (4,))}
     more = {**INPUTS, **optional, "bias.0": TensorInfo("float32", (4,))}
@@ -42,7 +42,7 @@ def test_a_graph_as_its_kind_says_has_no_mismatch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "outputs", "said"),
+    ("inputs", "outputs", "message"),
     [
         ({"labels": TensorInfo("int64", (None,))}, {}, "it takes an input labels"),
         ({"past.x.key": CACHE}, {}, "it takes an input past.x.key"),
@@ -67,9 +67,9 @@ def test_a_graph_as_its_kind_says_has_no_mismatch() -> None:
          {"present.0.key": TensorInfo("float32", (8, 2, 9, 16))}, "present.0.key is float32 [8, 2, 9, 16], and past"),
     ],
 )  # fmt: skip
-def test_a_graph_that_differs_is_refused_in_words(inputs: Changes, outputs: Changes, said: str) -> None:
+def test_a_graph_that_differs_is_refused_with_the_difference(inputs: Changes, outputs: Changes, message: str) -> None:
     mismatch = find_mismatch(SIGNATURE, changed(INPUTS, inputs), changed(OUTPUTS, outputs))
-    assert mismatch is not None and said in mismatch
+    assert mismatch is not None and message in mismatch
 
 
 def test_a_kind_that_can_not_do_the_task_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Texts are cut into pieces by score; tests with real SentencePiece models are in tests/architectures."""
+"""SentencePiece models split texts into pieces by score; tests/architectures has tests with real ones."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def pieces(text: str, *, algorithm: str = "unigram", scores: dict[str, float] = 
     return SentencePieces(PieceModel(algorithm=algorithm, scores=scores, **options)).pieces(text)  # type: ignore[arg-type]
 
 
-def test_unigram_takes_the_cut_of_the_highest_sum() -> None:
+def test_unigram_takes_the_segmentation_with_the_highest_sum_of_scores() -> None:
     assert pieces("ab") == ["▁ab"]
     assert pieces("aab") == ["▁", "a", "ab"]
     assert pieces("abaab") == ["▁ab", "a", "ab"]
@@ -36,7 +36,7 @@ def test_a_run_of_unknown_characters_is_one_piece(algorithm: str) -> None:
     assert pieces("x y", algorithm=algorithm) == ["▁", "x", "▁", "y"]
 
 
-def test_spaces() -> None:
+def test_runs_of_spaces_become_one_piece_unless_they_are_kept() -> None:
     assert pieces("  a   b ") == ["▁", "a", "▁", "b"]
     assert pieces("") == pieces("   ") == []
     kept = {"remove_extra_whitespaces": False}

@@ -1,4 +1,4 @@
-"""Step 5: texts to rows. Truncation is counted, and cuts exactly what the `tokenizers` library would cut."""
+"""Tokenized inputs: truncation is counted, and cuts exactly what the `tokenizers` library would cut."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +32,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def words(count: int, start: int = 0) -> str:
-    return " ".join(f"w{(start + index) % 96}" for index in range(count))
+def words(num_words: int, start: int = 0) -> str:
+    return " ".join(f"w{(start + index) % 96}" for index in range(num_words))
 
 
 def ids(*numbers: int) -> list[int]:
@@ -65,17 +65,19 @@ def test_a_pair_is_cut_as_the_library_cuts_it(
         file, (first, second), max_tokens, direction
     )
     assert row.tokens_in == len(first.split()) + len(second.split()) + 3
-    assert row.length == min(row.tokens_in, max_tokens), "no room is wasted"
+    assert row.length == min(row.tokens_in, max_tokens), "a truncated pair must use all tokens of the limit"
 
 
 @pytest.mark.parametrize(("direction", "kept"), [("right", ids(0, 1, 2)), ("left", ids(3, 4, 5))])
-def test_the_named_end_is_cut_and_counted(file: Path, direction: Literal["left", "right"], kept: list[int]) -> None:
+def test_truncation_cuts_the_named_end_and_counts_all_tokens(
+    file: Path, direction: Literal["left", "right"], kept: list[int]
+) -> None:
     (row,) = Tokenizer(file, 5).rows([words(6)], direction)
     assert row.token_ids.tolist() == kept
     assert (row.tokens_in, row.length) == (8, 5)
 
 
-def test_by_default_a_long_input_is_refused_by_its_place(file: Path) -> None:
+def test_a_long_input_is_refused_by_its_index_unless_it_may_be_truncated(file: Path) -> None:
     with pytest.raises(InputTooLong, match=r"inputs\[2\] has 12 tokens; the model takes 8") as caught:
         Tokenizer(file, 8).rows([words(6), words(1), words(10), words(99)], "error")
     assert caught.value.param == "inputs[2]"
@@ -87,7 +89,7 @@ def test_an_input_that_just_fits_is_not_touched(file: Path) -> None:
         assert row.token_ids.tolist() == ids(0, 1, 2, 3, 4, 5)
 
 
-def test_settings_of_the_training_in_the_file_are_not_obeyed(tmp_path: Path) -> None:
+def test_truncation_and_padding_set_in_the_file_are_ignored(tmp_path: Path) -> None:
     library = FastTokenizer.from_str(tokenizer_json())
     library.enable_truncation(6, stride=1, direction="left")
     library.enable_padding(length=32, pad_id=0)
@@ -111,8 +113,8 @@ def test_the_smallest_limit_keeps_one_token_of_each_text(file: Path) -> None:
     assert row.type_ids.tolist() == [0, 0, 0, 1, 1]
 
 
-def test_a_text_of_which_nothing_is_left_is_refused_by_its_place(tmp_path: Path) -> None:
-    """A tokenizer without special tokens turns a text of spaces into nothing, and no model has an answer for that."""
+def test_a_text_without_tokens_is_refused_by_its_index(tmp_path: Path) -> None:
+    """A tokenizer without special tokens makes no tokens of a text of spaces, and no model can take such an input."""
     (tmp_path / "tokenizer.json").write_text(tokenizer_json(post_processor=None))
     with pytest.raises(InvalidRequest) as caught:
         Tokenizer(tmp_path / "tokenizer.json", 8).rows(["w1", "\u2003 \u2003"], "right")
@@ -120,7 +122,7 @@ def test_a_text_of_which_nothing_is_left_is_refused_by_its_place(tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "not json", '{"version": "1.0"}'])
-def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_tokenizer_is_refused_by_name(tmp_path: Path, content: str) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(PackageError, match=r"tokenizer\.json: not a tokenizer"):
         Tokenizer(tmp_path / "tokenizer.json", 8)
@@ -131,11 +133,13 @@ def test_sixteen_threads_share_one_tokenizer(file: Path) -> None:
 
     def job(seed: int) -> None:
         for part in range(60):
-            count = (seed + part) % 30 + 1
+            num_words = (seed + part) % 30 + 1
             policy: Any = "left" if part % 2 else "right"
-            plain, pair = shared.rows([words(count, seed), TextPair(text=words(count, seed), text_pair="w7")], policy)
-            assert plain.token_ids.tolist() == library_answer(file, words(count, seed), 12, policy)[0]
-            assert pair.token_ids.tolist() == library_answer(file, (words(count, seed), "w7"), 12, policy)[0]
+            plain, pair = shared.rows(
+                [words(num_words, seed), TextPair(text=words(num_words, seed), text_pair="w7")], policy
+            )
+            assert plain.token_ids.tolist() == library_answer(file, words(num_words, seed), 12, policy)[0]
+            assert pair.token_ids.tolist() == library_answer(file, (words(num_words, seed), "w7"), 12, policy)[0]
             assert shared.rows(["w1 w2"], "error")[0].token_ids.tolist() == ids(1, 2)
 
     with ThreadPoolExecutor(16) as pool:
