@@ -73,8 +73,8 @@ class EchoCache:
         self.initials = initials
         self.held: dict[int, list[int]] = {}
         self.sources: dict[int, list[int]] = {}
-        self.read: list[list[int]] = []
-        """All sources so far."""
+        self.encoded: list[list[int]] = []
+        """All sources that were encoded so far."""
 
     @property
     def tokens_held(self) -> int:
@@ -89,7 +89,7 @@ class EchoCache:
 
     def encode(self, slots: Sequence[int], source_ids: Any) -> None:
         assert 0 < len(source_ids) <= self.max_source_tokens
-        self.read.append(source_ids.tolist())
+        self.encoded.append(source_ids.tolist())
         answer = self._answer(source_ids.tolist())
         self.sources |= dict.fromkeys(slots, answer)
 
@@ -100,9 +100,9 @@ class EchoCache:
         logits = np.zeros((len(slots), VOCABULARY), np.float32)
         for row, (slot, token) in enumerate(zip(slots, token_ids, strict=True)):
             self.held[slot].append(token)
-            written = [each for each in self.held[slot][1:] if each not in (FR, DE)]
+            generated = [each for each in self.held[slot][1:] if each not in (FR, DE)]
             answer = self.sources[slot]
-            right = answer[len(written)] if len(written) < len(answer) else EOS
+            right = answer[len(generated)] if len(generated) < len(answer) else EOS
             logits[row, right], logits[row, (right + 1) % VOCABULARY] = 9.0, 6.0
         return logits
 
@@ -133,9 +133,9 @@ def manifest(
     )  # fmt: skip
 
 
-def echo(task: TaskName, cache: EchoCache | None = None, *, template: str = "$A </s>", **facts: Any) -> Seq2SeqModel:
-    """Return a model for a task over an `EchoCache`. ``facts`` are those of ``manifest``."""
-    return Seq2SeqModel(manifest(task, **facts), tokenizer(template), cache or EchoCache())
+def echo(task: TaskName, cache: EchoCache | None = None, *, template: str = "$A </s>", **fields: Any) -> Seq2SeqModel:
+    """Return a model for a task over an `EchoCache`. ``fields`` are those of ``manifest``."""
+    return Seq2SeqModel(manifest(task, **fields), tokenizer(template), cache or EchoCache())
 
 
 class JobRunner:
@@ -156,7 +156,7 @@ class JobRunner:
 
     @property
     def deltas(self) -> list[TextDelta]:
-        """What the last job streamed."""
+        """The deltas that the last job streamed."""
         return self.sink.deltas_of(self.attempt)
 
     def streamed_text(self, index: int = 0, sequence: int = 0) -> str:

@@ -54,9 +54,9 @@ def test_comparing_a_long_chunk_of_equal_words_takes_linear_time(unit: str) -> N
     def cost(size: int) -> float:
         before = unit * (5 * size)
         after = unit * (2 * size) + "b " + unit * size + "c " + unit * (2 * size)
-        begun = time.process_time()
+        started = time.process_time()
         assert applied(before, edits_between(before, after)) == after
-        return time.process_time() - begun
+        return time.process_time() - started
 
     cost(10)
     assert cost(1600) < max(0.5, 40 * min(cost(200) for _ in range(3)))

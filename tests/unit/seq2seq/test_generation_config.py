@@ -1,4 +1,4 @@
-"""The parameters of a request over the defaults of a package."""
+"""The parameters of a request override the defaults of a package."""
 
 from typing import Any
 
@@ -30,10 +30,10 @@ def resolved(
 
 
 def test_the_package_has_the_defaults() -> None:
-    made = resolved(NEWS)
-    assert made.beams == Beams(4, 1, 2.0, early_stopping=True)
-    assert made.lengths.max_new_tokens(1000) == 141, "its start token is one of the 142"
-    constraints = made.sampling.constraints
+    config = resolved(NEWS)
+    assert config.beams == Beams(4, 1, 2.0, early_stopping=True)
+    assert config.lengths.max_new_tokens(1000) == 141, "the start token is one of the 142"
+    constraints = config.sampling.constraints
     assert (constraints.min_length, constraints.min_new_tokens, constraints.no_repeat_ngram_size) == (56, 0, 3)
     assert (constraints.forced_bos_token_id, constraints.forced_eos_token_ids) == (7, (EOS,))
     assert (constraints.suppress_tokens, constraints.begin_suppress_tokens) == ((9,), (8,))
@@ -41,14 +41,14 @@ def test_the_package_has_the_defaults() -> None:
 
 
 def test_the_request_overrides_the_package() -> None:
-    made = resolved(
+    config = resolved(
         NEWS, num_beams=2, num_return_sequences=2, length_penalty=0.5, early_stopping="never", min_new_tokens=3,
         max_length=20, no_repeat_ngram_size=0, forced_bos_token_id=6, forced_eos_token_id=[1, 2], suppress_tokens=[],
         begin_suppress_tokens=[], bad_words_ids=[[12]], repetition_penalty=1.5,
     )  # fmt: skip
-    assert made.beams == Beams(2, 2, 0.5, early_stopping="never")
-    assert made.lengths.max_new_tokens(1) == 19 and made.sampling.repetition_penalty == 1.5
-    constraints = made.sampling.constraints
+    assert config.beams == Beams(2, 2, 0.5, early_stopping="never")
+    assert config.lengths.max_new_tokens(1) == 19 and config.sampling.repetition_penalty == 1.5
+    constraints = config.sampling.constraints
     assert (constraints.min_length, constraints.min_new_tokens, constraints.no_repeat_ngram_size) == (0, 3, 0)
     assert (constraints.forced_bos_token_id, constraints.forced_eos_token_ids) == (6, (1, 2))
     assert (constraints.suppress_tokens, constraints.begin_suppress_tokens) == ((), ())
@@ -117,14 +117,14 @@ def test_parameters_that_contradict_the_package_are_refused(parameters: dict[str
 
 def test_sampling_replaces_a_beam_search_of_the_package() -> None:
     for parameters in ({"do_sample": True}, {"temperature": 0.7}, {"top_p": 0.9}):
-        made = resolved(NEWS, num_return_sequences=3, **parameters)
-        assert made.beams is None and made.sampling.do_sample
+        config = resolved(NEWS, num_return_sequences=3, **parameters)
+        assert config.beams is None and config.sampling.do_sample
     for parameters in ({"do_sample": False}, {"temperature": 0.0}, {"seed": 3}):
-        made = resolved(NEWS, **parameters)
-        assert made.beams is not None and not made.sampling.do_sample
-    drawing = Generation(do_sample=True, num_beams=2)
-    assert resolved(drawing).beams is None
-    assert resolved(drawing, num_beams=3).beams == Beams(3) and not resolved(drawing, num_beams=3).sampling.do_sample
+        config = resolved(NEWS, **parameters)
+        assert config.beams is not None and not config.sampling.do_sample
+    sampled = Generation(do_sample=True, num_beams=2)
+    assert resolved(sampled).beams is None
+    assert resolved(sampled, num_beams=3).beams == Beams(3) and not resolved(sampled, num_beams=3).sampling.do_sample
 
 
 def test_bad_words_are_forbidden_with_and_without_a_space_before_them() -> None:
@@ -145,7 +145,7 @@ def test_the_target_language_is_the_start_token_or_the_first_token() -> None:
 def test_a_package_with_more_beams_than_the_cache_holds_is_refused() -> None:
     with pytest.raises(PackageError, match="TRIPTYCH_MAX_ROWS"):
         echo("summarize", EchoCache(max_slots=3), generation=NEWS)
-    crowded = EchoCache(max_slots=8)
-    crowded.capacity_tokens = 3 * (crowded.max_tokens + crowded.max_source_tokens)
+    small_cache = EchoCache(max_slots=8)
+    small_cache.capacity_tokens = 3 * (small_cache.max_tokens + small_cache.max_source_tokens)
     with pytest.raises(PackageError, match="room for 3 sequences"):
-        echo("summarize", crowded, generation=NEWS)
+        echo("summarize", small_cache, generation=NEWS)

@@ -1,4 +1,4 @@
-"""Answers to chunks are joined and streamed in order, however they arrive."""
+"""Answers to chunks are joined and streamed in order, in whatever order they arrive."""
 
 import random
 
@@ -30,11 +30,11 @@ def test_streamed_deltas_add_up_to_the_text_in_whatever_order_chunks_arrive(
 ) -> None:
     draw = random.Random(seed)
     joiner = StreamJoiner({0: PLAN}, options, {0: 5})
-    left = [[(character, None) for character in text] + [("", reason)] for text, reason in ANSWERS]
+    pending = [[(character, None) for character in text] + [("", reason)] for text, reason in ANSWERS]
     deltas: list[TextDelta] = []
-    while any(left):
-        chunk = draw.choice([number for number, remaining in enumerate(left) if remaining])
-        text, reason = left[chunk].pop(0)
+    while any(pending):
+        chunk = draw.choice([number for number, remaining in enumerate(pending) if remaining])
+        text, reason = pending[chunk].pop(0)
         deltas += joiner.transform(request([0], 9, part=5 + chunk), TextDelta(text=text, finish_reason=reason))  # type: ignore[arg-type]
     expected = join_answers(PLAN, options, ANSWERS)
     assert "".join(delta.text for delta in deltas) == expected.text
@@ -51,7 +51,7 @@ def test_streamed_deltas_add_up_to_the_text_in_whatever_order_chunks_arrive(
         (PostprocessOptions(strip=True, escape_html=True), "<one &amp; 1-two .>"),
     ],
 )
-def test_postprocessing_of_joined_answers(options: PostprocessOptions, expected: str) -> None:
+def test_joined_answers_are_postprocessed_as_requested(options: PostprocessOptions, expected: str) -> None:
     assert join_answers(PLAN, options, ANSWERS).text == expected
 
 

@@ -1,4 +1,4 @@
-"""Language codes of clients and models, and how a model gets its languages."""
+"""Language codes of clients and models, and how the languages of a request reach a model."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ MARIAN = "cmn_Hans cmn_Hant deu fra pt pt_br".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize(
-    ("codes", "said", "expected"),
+    ("codes", "requested", "expected"),
     [
         (NLLB, "de", "deu_Latn"),
         (NLLB, "deu", "deu_Latn"),
@@ -70,12 +70,12 @@ MARIAN = "cmn_Hans cmn_Hant deu fra pt pt_br".split()  # noqa: SIM905
         (["x-elvish"], "x-elvish", "x-elvish"),
     ],
 )
-def test_a_language_has_many_names(codes: Sequence[str], said: str, expected: str) -> None:
-    assert LanguageSet(codes, "target").find(said, "tgt_lang") == expected
+def test_a_language_has_many_names(codes: Sequence[str], requested: str, expected: str) -> None:
+    assert LanguageSet(codes, "target").find(requested, "tgt_lang") == expected
 
 
 @pytest.mark.parametrize(
-    ("codes", "said"),
+    ("codes", "requested"),
     [
         (NLLB, "tlh"),
         (NLLB, "sr-Latn"),
@@ -86,9 +86,9 @@ def test_a_language_has_many_names(codes: Sequence[str], said: str, expected: st
         (NLLB, "🙂"),
     ],
 )
-def test_an_unknown_language_is_refused_with_a_list_of_known_ones(codes: Sequence[str], said: str) -> None:
+def test_an_unknown_language_is_refused_with_a_list_of_known_ones(codes: Sequence[str], requested: str) -> None:
     with pytest.raises(InvalidRequest, match=r"it has .*\bde, ") as refusal:
-        LanguageSet(codes, "target").find(said, "parameters.tgt_lang")
+        LanguageSet(codes, "target").find(requested, "parameters.tgt_lang")
     assert refusal.value.param == "parameters.tgt_lang"
 
 

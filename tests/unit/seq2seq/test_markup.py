@@ -1,4 +1,4 @@
-"""HTML: markup is kept byte for byte, and only texts are rewritten."""
+"""HTML: markup is kept byte for byte, and only its texts are split and translated."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, jo
 from workers.seq2seq.chunking.markup import escaped, segments, unescaped
 from workers.seq2seq.chunking.plan import plan_html_texts, plan_sentences
 
-PIECES = [
+FRAGMENTS = [
     "<p>", "</p>", "<b class='x>y'>", "<br/>", "<!-- a <b> -->", "<!--", "<script>if (a<b) x()</script>", "<script>",
     "<pre>", "</pre>", "<code>", "</code>", '<i translate="no">', "</i>", "<", ">", "&amp;", "&", "&nbsp;", '"', "'",
     "Hello. ", "world", " ", "\n", "<a href=\"", "<?xml ?>", "<![CDATA[ x ]]>", "<!DOCTYPE html>", "</", "<3",
@@ -50,7 +50,7 @@ def test_texts_and_markup_are_separated(document: str, expected: list[str]) -> N
 
 
 @settings(derandomize=True, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(alphabet="<>/!-'\"ab =&;", max_size=40))
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join) | st.text(alphabet="<>/!-'\"ab =&;", max_size=40))
 def test_markup_comes_back_byte_for_byte(document: str) -> None:
     found = segments(document)
     assert "".join(segment.text for segment in found) == document
@@ -65,7 +65,9 @@ def test_markup_comes_back_byte_for_byte(document: str) -> None:
         for text in kept:
             assert text in same[position:]
             position = same.index(text, position) + len(text)
-        assert unescaped(same) == unescaped("".join(segment.text for segment in found)), "only entities change"
+        assert unescaped(same) == unescaped("".join(segment.text for segment in found)), (
+            "nothing but entities may change"
+        )
 
 
 def test_an_answer_is_escaped() -> None:
@@ -97,9 +99,9 @@ def test_an_answer_is_escaped() -> None:
 def test_a_megabyte_of_broken_markup_takes_linear_time(unit: str) -> None:
     def cost(size: int) -> float:
         document = unit * (size // len(unit))
-        begun = time.process_time()
+        started = time.process_time()
         assert "".join(segment.text for segment in segments(document)) == document
-        return time.process_time() - begun
+        return time.process_time() - started
 
     cost(10_000)
     assert cost(320_000) < max(0.5, 40 * min(cost(40_000) for _ in range(3)))

@@ -54,10 +54,10 @@ def test_a_word_that_does_not_fit_is_split(runner: JobRunner) -> None:
     assert output["translation_text"] == "X" * 5000 and 84 < runner.usage.chunks < 110
 
 
-def test_a_text_is_read_whole_with_another_policy_than_chunk(runner: JobRunner) -> None:
+def test_a_text_is_encoded_whole_with_another_policy_than_chunk(runner: JobRunner) -> None:
     cache = EchoCache()
     output = runner.run(echo("translate", cache), "A b. C d.\nE ", truncate="error")
-    assert output["translation_text"] == "A B. C D.\nE " and len(cache.read) == 1
+    assert output["translation_text"] == "A B. C D.\nE " and len(cache.encoded) == 1
     with pytest.raises(InputTooLong, match=r"61 tokens; the model takes 60.*'chunk'") as refusal:
         runner.run(echo("translate", cache), ["ok", "a" * 60], truncate="error")
     assert refusal.value.param == "inputs[1]"
@@ -86,25 +86,25 @@ def test_a_missing_space_is_added_after_latin_punctuation() -> None:
 
 
 def test_languages_can_be_tokens(runner: JobRunner) -> None:
-    facts = {"languages": {"en": EN, "fr": FR, "de": DE}, "source": "prefix", "default_source": "en"}
+    languages = {"languages": {"en": EN, "fr": FR, "de": DE}, "source": "prefix", "default_source": "en"}
     cache = EchoCache()
-    model = echo("translate", cache, template="__en__ $A </s>", translate=Translate(**facts))
+    model = echo("translate", cache, template="__en__ $A </s>", translate=Translate(**languages))
     output = runner.run(model, "ab. Cd.", src_lang="de-AT", tgt_lang="fra", stream=True)
     assert output["translation_text"] == runner.streamed_text() == "AB. CD."
-    assert [(source[0], source[-1]) for source in cache.read] == [(DE, EOS)] * 2
+    assert [(source[0], source[-1]) for source in cache.encoded] == [(DE, EOS)] * 2
     assert runner.usage.tokens_out == 10, "each answer begins with its language token"
     runner.run(model, "a" * 100, src_lang="de", tgt_lang="fr", truncate="right")
-    assert (len(cache.read[-1]), cache.read[-1][0], cache.read[-1][-1]) == (60, DE, EOS)
+    assert (len(cache.encoded[-1]), cache.encoded[-1][0], cache.encoded[-1][-1]) == (60, DE, EOS)
     card = model.card()
     assert card.source_languages == card.target_languages == {"de": "German", "en": "English", "fr": "French"}
 
 
 def test_the_target_language_can_be_a_token_before_the_text(runner: JobRunner) -> None:
     cache = EchoCache()
-    facts = Translate(languages={"fr": FR, "de": DE}, reads=["en"], target="source_prefix")
-    model = echo("translate", cache, translate=facts)
+    languages = Translate(languages={"fr": FR, "de": DE}, reads=["en"], target="source_prefix")
+    model = echo("translate", cache, translate=languages)
     assert runner.run(model, "a" * 59, tgt_lang="de")["translation_text"] == "A" * 59
-    assert [source[0] for source in cache.read] == [DE] * len(cache.read) and len(cache.read) > 1
+    assert [source[0] for source in cache.encoded] == [DE] * len(cache.encoded) and len(cache.encoded) > 1
     assert model.card().source_languages == {"en": "English"}
 
 
@@ -112,10 +112,10 @@ def test_each_chunk_gets_the_prompt(runner: JobRunner) -> None:
     cache = EchoCache()
     model = echo("translate", cache, prompts={"translation_en_to_de": "de: "})
     assert runner.run(model, "a. " + "b" * 70, tgt_lang="de")["translation_text"].startswith("DE: A.")
-    assert len(cache.read) >= 3
+    assert len(cache.encoded) >= 3
     runner.run(model, "c" * 70 + "d", truncate="left")
-    assert len(cache.read[-1]) == 59, "one token is reserved where prompt and text meet"
-    assert [model.tokenizer.id_to_token(cache.read[-1][index]) for index in (0, 57)] == ["d", "d"]
+    assert len(cache.encoded[-1]) == 59, "one token is reserved for the border between prompt and text"
+    assert [model.tokenizer.id_to_token(cache.encoded[-1][index]) for index in (0, 57)] == ["d", "d"]
 
 
 def test_each_of_several_sequences_is_streamed(runner: JobRunner) -> None:
@@ -134,7 +134,7 @@ def test_sampled_sequences_differ_and_are_reproducible_by_seed(runner: JobRunner
     texts = [each["translation_text"] for each in first["sequences"]]
     assert texts[0] != texts[1]
     halves = texts[0].split()
-    assert len(set(halves)) == len(halves), "equal chunks are sampled independently"
+    assert len(set(halves)) == len(halves), "equal chunks must be sampled independently"
 
 
 def test_a_stop_string_ends_the_whole_text(runner: JobRunner) -> None:
@@ -196,7 +196,7 @@ def test_text2text_adds_no_prompt_and_does_not_split(runner: JobRunner) -> None:
     assert runner.usage == Usage(items=2, tokens_in=8, tokens_used=8, truncated_items=0, tokens_out=8, chunks=2)
 
 
-# -- what the model cannot read ---------------------------------------------------------------------------------------
+# -- inputs that a model can not encode --------------------------------------------------------------------------------
 
 
 def test_unknown_tokens_are_refused(runner: JobRunner) -> None:

@@ -41,7 +41,7 @@ def characters(texts: object) -> list[int]:
 
 
 def concatenated(plan: ChunkPlan) -> str:
-    return "".join(gap + chunk for gap, chunk in zip(plan.separators, [*plan.chunks, ""], strict=True))
+    return "".join(separator + chunk for separator, chunk in zip(plan.separators, [*plan.chunks, ""], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def concatenated(plan: ChunkPlan) -> str:
         (" ", []),
     ],
 )
-def test_sentence_ends(text: str, expected: list[str]) -> None:
+def test_a_text_is_split_at_the_ends_of_its_sentences(text: str, expected: list[str]) -> None:
     parts = split_sentences(text)
     assert "".join(parts) == text
     assert [part for part in parts if not part.isspace()] == expected
@@ -93,12 +93,12 @@ def test_nothing_of_a_text_is_lost(text: str) -> None:
 def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     def cost(size: int) -> float:
         text = unit * (size // len(unit))
-        begun = time.process_time()
+        started = time.process_time()
         parts = split_sentences(text)
         cut = split_to_fit([text], 500, characters)[0]
         assert "".join(parts) == "".join(part.text for part in cut) == text
         assert all(part.num_tokens == len(part.text) <= 500 for part in cut)
-        return time.process_time() - begun
+        return time.process_time() - started
 
     cost(10_000)
     assert cost(320_000) < max(0.5, 40 * min(cost(40_000) for _ in range(3)))
@@ -110,7 +110,7 @@ def test_a_long_sentence_is_split_at_clauses_else_words_else_characters() -> Non
     assert "".join(part.text for part in parts) == text
     assert [part.text for part in parts][:2] == ["first of all, ", "a clause; "]
     assert all(len(part.text) <= 14 for part in parts)
-    assert not any(part.text.startswith("ne") for part in parts), "a word is torn"
+    assert not any(part.text.startswith("ne") for part in parts), "a word was split"
 
 
 def test_one_character_that_does_not_fit_is_refused() -> None:
@@ -128,14 +128,14 @@ def test_text_without_words_is_a_separator() -> None:
     plan = plan_sentences(["* * *\nHello.\n--- :-) 😀"], html=False, max_tokens=9, count_tokens=characters)[0]
     assert plan == ChunkPlan(("Hello.",), ("* * *\n", "\n--- :-) 😀"))
     nothing = plan_sentences(["ab"], html=False, max_tokens=9, count_tokens=lambda texts: [0 for _ in texts])[0]
-    assert nothing == ChunkPlan((), ("ab",)), "the tokenizer sees nothing in it"
+    assert nothing == ChunkPlan((), ("ab",)), "a text without tokens is a separator"
 
 
-def test_chunks_to_summarise_overlap_by_a_sentence() -> None:
+def test_chunks_of_a_summary_overlap_by_a_sentence() -> None:
     text = " ".join(f"No {number} came." for number in range(100, 160))
     chunks = overlapping_chunks(text, 120, characters)
     assert all(len(chunk) <= 120 for chunk in chunks)
-    assert max(map(len, chunks)) - min(map(len, chunks)) <= 45, "about equally long"
+    assert max(map(len, chunks)) - min(map(len, chunks)) <= 45, "the chunks must be about equally long"
     for before, after in pairwise(chunks):
         assert before.endswith(after[: len("No 100 came.")])
     found = [number for number in range(100, 160) if any(f"No {number}" in chunk for chunk in chunks)]

@@ -1,4 +1,4 @@
-"""Summaries of texts that a model cannot read whole. The model here keeps the first letter of each word."""
+"""Summaries of texts that are too long for a model. The model here keeps the first letter of each word."""
 
 import pytest
 
@@ -13,12 +13,12 @@ def runner() -> JobRunner:
     return JobRunner()
 
 
-def test_a_text_that_fits_is_read_whole(runner: JobRunner) -> None:
+def test_a_text_that_fits_is_summarised_in_one_round(runner: JobRunner) -> None:
     cache = EchoCache(initials=True)
     output = runner.run(echo("summarize", cache), "One two. Three!", stream=True)
     assert output == {"summary_text": "OTT", "finish_reason": "eos_token"}
     assert runner.streamed_text() == "OTT"
-    assert (runner.usage.chunks, runner.usage.tokens_in, runner.usage.tokens_used, len(cache.read)) == (1, 16, 16, 1)
+    assert (runner.usage.chunks, runner.usage.tokens_in, runner.usage.tokens_used, len(cache.encoded)) == (1, 16, 16, 1)
 
 
 def test_a_long_text_is_summarised_in_two_rounds(runner: JobRunner) -> None:
@@ -26,9 +26,9 @@ def test_a_long_text_is_summarised_in_two_rounds(runner: JobRunner) -> None:
     output = runner.run(echo("summarize", cache), SENTENCE * 6, stream=True)
     # Three chunks of two sentences each, then the first letters of their summaries.
     assert output["summary_text"] == runner.streamed_text() == "TTT"
-    assert runner.usage.chunks == len(cache.read) == 4
+    assert runner.usage.chunks == len(cache.encoded) == 4
     assert runner.usage.tokens_in == len(SENTENCE * 6) + 1
-    assert runner.usage.tokens_used == sum(map(len, cache.read))
+    assert runner.usage.tokens_used == sum(map(len, cache.encoded))
 
 
 def test_only_the_last_round_is_streamed(runner: JobRunner) -> None:
@@ -40,7 +40,7 @@ def test_a_hundred_pages_become_one_short_text(runner: JobRunner) -> None:
     cache = EchoCache(initials=True)
     output = runner.run(echo("summarize", cache), SENTENCE * 500)
     assert 0 < len(output["summary_text"]) < 60
-    assert runner.usage.chunks == len(cache.read) > 250
+    assert runner.usage.chunks == len(cache.encoded) > 250
 
 
 def test_only_the_last_round_returns_several_sequences(runner: JobRunner) -> None:
@@ -57,7 +57,7 @@ def test_summaries_that_do_not_become_shorter_are_the_answer(runner: JobRunner) 
     model = echo("summarize")
     output = runner.run(model, SENTENCE * 6, stream=True, generate_parameters={"max_new_tokens": 300})
     assert output["summary_text"] == (SENTENCE * 6).strip().upper()
-    assert runner.deltas == [], "only the final output has what was not streamed"
+    assert runner.deltas == [], "this text is only in the final output"
 
 
 def test_summaries_of_chunks_are_at_most_half_as_long(runner: JobRunner) -> None:
@@ -71,12 +71,12 @@ def test_a_model_without_output_gives_an_empty_summary(runner: JobRunner) -> Non
     assert output == {"summary_text": "", "finish_reason": "eos_token"}
 
 
-def test_each_chunk_is_read_with_the_prompt(runner: JobRunner) -> None:
+def test_each_chunk_is_encoded_with_the_prompt(runner: JobRunner) -> None:
     cache = EchoCache(initials=True)
     model = echo("summarize", cache, prompts={"summarization": "sum: "})
     runner.run(model, SENTENCE * 6)
     start = [model.tokenizer.token_to_id(text) for text in "sum: "]
-    assert len(cache.read) > 3 and all(source[:5] == start for source in cache.read)
+    assert len(cache.encoded) > 3 and all(source[:5] == start for source in cache.encoded)
 
 
 @pytest.mark.parametrize("truncate", ["right", "left"])
