@@ -19,7 +19,7 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"TRIPTYCH_DEVICE": "cuda", "TRIPTYCH_MODELS_DIR": "{packages}"}, "asked for cuda, but"),
+        ({"TRIPTYCH_DEVICE": "cuda", "TRIPTYCH_MODELS_DIR": "{packages}"}, "the device is set to cuda, but"),
         ({"TRIPTYCH_DEVICE": "tpu"}, "TRIPTYCH_DEVICE=tpu: expected cpu or cuda"),
         ({"TRIPTYCH_MODELS_DIR": "/nonexistent"}, "no model package at all in /nonexistent"),
         ({"TRIPTYCH_MODELS_DIR": "{packages}", "TRIPTYCH_MODELS": "nope"}, "no model package nope in"),

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parametrize("family", ["decoder", "seq2seq"])
 
 def test_a_cache_without_room_for_one_text_is_refused(family: Family) -> None:
     settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MAX_CACHE_TOKENS": "10"}
-    assert_refused(run_worker_command(family, **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one text may hold")
+    assert_refused(run_worker_command(family, **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one sequence may have")
 
 
 def test_it_is_not_needed_where_nothing_is_for_it(family: Family, tmp_path: Path) -> None:

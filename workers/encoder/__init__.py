@@ -1,1 +1,1 @@
-"""The encoder worker: models that turn a text into anything but text."""
+"""The encoder worker: models that read an input in one call and do not generate text."""

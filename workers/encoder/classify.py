@@ -1,4 +1,4 @@
-"""Classify: texts, or pairs of texts, to scored labels."""
+"""The classify task: texts, or pairs of texts, to labels with scores. Step 5 on the path of a job."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def softmax(logits: Scores) -> Scores:
 
 
 def sigmoid(logits: Scores) -> Scores:
-    """Return each label's own probability. Written with tanh, which does not overflow."""
+    """Return the independent probability of each label. tanh, unlike exp, can't overflow."""
     probabilities: Scores = 0.5 * (1.0 + np.tanh(0.5 * logits))
     return probabilities
 
@@ -45,7 +45,7 @@ def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWork) -> 
 
 
 def score_labels(logits: Scores, parameters: ClassifyParameters, manifest: Classify) -> Sequence[list[LabelScore]]:
-    """Turn logits, float32 [rows, labels], into labels with scores, best first; equal scores keep the label order."""
+    """Convert logits, float32 [rows, labels], to labels with scores, best first; ties keep the order of labels."""
     scores = _FUNCTIONS[parameters.function_to_apply or manifest.function_to_apply](logits.astype(np.float64))
     order = np.argsort(-scores, axis=-1, kind="stable")[:, : parameters.top_k]
     return [

@@ -1,4 +1,4 @@
-"""Embed: texts to vectors."""
+"""The embed task: texts to vectors. Step 5 on the path of a job."""
 
 import numpy as np
 
@@ -22,9 +22,17 @@ def embed(model: EncoderModel, request: EmbedRequest, work: BatchWork) -> TaskOu
 
 
 def shape_vectors(pooled: Floats, parameters: EmbedParameters, manifest: Embed) -> Floats:
-    """Cut to ``dimensions`` and normalize as asked: float32 [rows, size] to float32 [rows, dimensions].
+    """Truncate vectors to ``dimensions`` and normalize them as requested.
 
-    Cutting comes first, as in Matryoshka representation learning (arXiv:2205.13147): the kept part is normalized.
+    Truncation comes first, as in Matryoshka representation learning (arXiv:2205.13147).
+
+    Args:
+        pooled: float32 [rows, size].
+        parameters: of the request.
+        manifest: the package's defaults.
+
+    Returns:
+        float32 [rows, dimensions].
     """
     vectors = pooled[:, : parameters.dimensions]
     normalize = manifest.normalize if parameters.normalize is None else parameters.normalize

@@ -1,7 +1,4 @@
-"""An encoder as the worker serves it: package, tokenizer, session, and the pooling that belongs to its graph.
-
-Rows in, one array a row out: the pooled vector of an embedder, the logits of a classifier.
-"""
+"""An encoder on text as the worker serves it: tokenizer, session, and pooling. Step 6 on the path of a job."""
 
 from collections.abc import Sequence
 
@@ -23,11 +20,11 @@ TOKENIZER = "tokenizer.json"
 
 
 class EncoderModel:
-    """One loaded encoder. ``run`` is called by the inference thread only; the rest from any thread.
+    """One loaded encoder, for the batching engine. Only the inference thread calls ``run``.
 
     Raises:
-        PackageError: a file of the package is not what an encoder needs.
-        DeviceError: see ``Session``.
+        PackageError: a file of the package is missing or not valid, or a limit contradicts the settings.
+        DeviceError: the configured device is not available.
     """
 
     def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
@@ -47,7 +44,7 @@ class EncoderModel:
         (self._output,) = encoder_outputs(self.manifest)
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
-        """Run one batch; return float32 [size] or [labels] for each row."""
+        """Run one model call; return the vector, float32 [size], or the logits, float32 [labels], of each row."""
         longest = max(row.length for row in rows)
         token_ids, mask, type_ids = (np.zeros((len(rows), longest), np.int64) for _ in range(3))
         for index, row in enumerate(rows):
@@ -58,15 +55,15 @@ class EncoderModel:
         feeds = {name: named[name] for name in self.session.inputs}
         output = self.session.run(self._output, feeds)
         answers = self._pool(output, mask) if self._pool else output
-        if not np.isfinite(answers).all():  # JSON has no NaN, and a client no use for one
-            raise RuntimeError("the model answered with NaN or infinity")
+        if not np.isfinite(answers).all():  # JSON can't represent NaN and infinity
+            raise RuntimeError("the model returned NaN or infinity")
         return list(answers)
 
     def warm_up(self) -> None:
-        """Run a short text and the longest one: what does not fit fails now, not in the first job.
+        """Run a short text and one of maximum length, so that a broken package fails before it is served.
 
         Raises:
-            PackageError: the graph can't run them, or its answers are not of the size that the manifest says.
+            PackageError: the graph fails, or its output does not have the size that the manifest declares.
         """
         (short,) = self.tokenizer.rows(["warm up"], "right")
         (longest,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
@@ -77,11 +74,11 @@ class EncoderModel:
                 raise PackageError(f"{self.name}: the graph can't run {row.length} tokens: {error}") from error
             if answer.shape != (self._size,):
                 raise PackageError(
-                    f"{self.name}: the graph answers {list(answer.shape)} numbers a row, the manifest says {self._size}"
+                    f"{self.name}: the graph returns {list(answer.shape)} numbers a row, the manifest says {self._size}"
                 )
 
     def card(self) -> ModelCard:
-        """Return what the gateway and clients may know of this model."""
+        """Return the card that is announced to the gateway and its clients."""
         return card_of(
             self.manifest,
             max_tokens=self.tokenizer.max_tokens,

@@ -1,4 +1,4 @@
-"""Token vectors to one vector a row. Invariant: padding never changes a row's vector."""
+"""Pooling: the vectors of a row's tokens to one vector. Padding never changes the result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,14 @@ Mask = npt.NDArray[np.int64]
 
 
 def mean(hidden: Floats, mask: Mask) -> Floats:
-    """Average over the real tokens (Sentence-BERT, arXiv:1908.10084, section 3).
+    """Average over the tokens that are not padding (Sentence-BERT, arXiv:1908.10084, section 3).
 
-    ``hidden``: float32 [rows, tokens, size]; ``mask``: int64 [rows, tokens]; returns float32 [rows, size].
+    Args:
+        hidden: float32 [rows, tokens, size].
+        mask: int64 [rows, tokens], 0 for padding.
+
+    Returns:
+        float32 [rows, size].
     """
     weights = mask[:, :, None].astype(np.float32)
     vectors: Floats = (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), np.float32(1e-9))
@@ -26,7 +31,7 @@ def cls(hidden: Floats, mask: Mask) -> Floats:
 
 
 def last_token(hidden: Floats, mask: Mask) -> Floats:
-    """Return the vector of the last real token, on whichever side the padding is. Shapes as in ``mean``."""
+    """Return the vector of the last token that is not padding, which may be on either side. Shapes as in ``mean``."""
     last = mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
     vectors: Floats = hidden[np.arange(len(hidden)), last]
     return vectors
@@ -36,7 +41,7 @@ POOLING: dict[str, Callable[[Floats, Mask], Floats]] = {"mean": mean, "cls": cls
 
 
 def normalized(vectors: npt.NDArray[Any]) -> Floats:
-    """Scale vectors to length 1: float32 [rows, size]; a zero vector stays zero."""
+    """Scale vectors, float32 [rows, size], to length 1. A zero vector stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Floats = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
     return scaled

@@ -23,7 +23,7 @@ HANDLERS: dict[TaskName, TaskHandler[EncoderModel, Any, BatchWork]] = {
 
 
 def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
-    """Load and warm one encoder. Raises as ``EncoderModel``."""
+    """Load and warm up one encoder. Raises as ``EncoderModel``."""
     model = EncoderModel(package, settings)
     model.warm_up()
     return ServedModel(model, model.card(), HANDLERS[model.task], partial(BatchWork, engine))

@@ -1,4 +1,4 @@
-"""What the three kinds of workers share: packages, sessions, tokenizing, batching, and the harness of a job.
+"""What all workers share: the process, attempts at jobs, engines, model packages, tokenizing.
 
-Never imports Flask; only the harness and the worker process know Celery.
+Never imports Flask. Only `workers.runtime.process` imports Celery.
 """

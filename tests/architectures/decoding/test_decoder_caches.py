@@ -188,7 +188,7 @@ def test_slots_and_tokens_limit_the_number_of_sequences(package_of: PackageOf) -
     with pytest.raises(ValueError, match="the limit is 96"):
         cache.allocate(MAX_TOKENS + 1)
     for package in (slots, concat):
-        with pytest.raises(PackageError, match="TRIPTYCH_MAX_CACHE_TOKENS is 95, but one text may hold 96 tokens"):
+        with pytest.raises(PackageError, match="TRIPTYCH_MAX_CACHE_TOKENS is 95, but one sequence may have 96 tokens"):
             opened(package, max_cache_tokens=MAX_TOKENS - 1)
 
 

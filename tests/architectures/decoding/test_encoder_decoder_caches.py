@@ -243,7 +243,7 @@ def test_sequences_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
     cache = opened(concat, max_cache_tokens=2 * limits.max_tokens + 20)
     assert [cache.allocate(tokens) for tokens in (10, 11, 10, 1)] == [0, None, 1, None]
     for package in (slots, concat):
-        with pytest.raises(PackageError, match=f"TRIPTYCH_MAX_CACHE_TOKENS is {row - 1}, but one text may hold {row}"):
+        with pytest.raises(PackageError, match=rf"TRIPTYCH_MAX_CACHE_TOKENS is {row - 1}, but .* may have {row}"):
             opened(package, max_cache_tokens=row - 1)
         manifest = msgspec.structs.replace(package.manifest, batch_safe=False)
         assert opened(msgspec.structs.replace(package, manifest=manifest)).max_slots == 1

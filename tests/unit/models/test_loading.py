@@ -79,7 +79,7 @@ def test_no_package_at_all_is_said_with_the_folders(tmp_path: Path) -> None:
 
 def test_a_worker_that_asked_for_cuda_and_cannot_have_it_says_so(tmp_path: Path) -> None:
     graph = write_package(tmp_path / "tiny") / "model.onnx"
-    with pytest.raises(DeviceError, match=r"asked for cuda, but .*onnxruntime-gpu"):
+    with pytest.raises(DeviceError, match=r"the device is set to cuda, but .*onnxruntime-gpu"):
         Session(graph, device="cuda", threads=1)
 
 

@@ -1,1 +1,1 @@
-"""ONNX Runtime: sessions, device memory, weights and memory budgets."""
+"""ONNX Runtime: sessions, tensors on a device, shared weights, and budgets of tokens."""

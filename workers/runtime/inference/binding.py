@@ -1,4 +1,4 @@
-"""Memory on the device of a session, and graphs that read and write it where it lies."""
+"""Tensors in the memory of a device, and calls of a graph that read and write them in place."""
 
 from collections.abc import Sequence
 from math import prod
@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 
 class Buffer:
-    """One tensor's memory on a device, which stays where it is as long as the buffer lives."""
+    """A tensor on a device. Its address does not change while the buffer exists."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -23,10 +23,10 @@ class Buffer:
 
     @classmethod
     def allocate(cls, shape: Sequence[int], dtype: str, device: str) -> "Buffer":
-        """Allocate memory without writing to it: the system gives pages when they are first touched.
+        """Allocate a tensor without writing to it, so that on CPU its pages take memory only once they are used.
 
         Raises:
-            PackageError: there is no such memory.
+            PackageError: there is not enough memory.
         """
         try:
             return cls(OrtValue.ortvalue_from_shape_and_type(list(shape), np.dtype(dtype), device, 0))
@@ -37,30 +37,31 @@ class Buffer:
             ) from error
 
     @classmethod
-    def holding(cls, array: Array, device: str) -> "Buffer":
-        """Put an array on a device; on cpu it is the array's own memory."""
+    def from_array(cls, array: Array, device: str) -> "Buffer":
+        """Copy an array to a device; on CPU, use the memory of the array itself."""
         return cls(OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), device, 0))
 
     def numpy(self) -> Array:
-        """Return the same memory as an array on cpu, and a copy of it from other devices."""
+        """Return an array over the same memory on CPU, and a copy of the tensor from other devices."""
         return np.asarray(self.value.numpy())
 
     def fill(self, array: Array) -> None:
-        """Overwrite the whole buffer with a host array of its shape and type."""
+        """Overwrite the tensor with a host array of the same shape and type."""
         self.value.update_inplace(np.ascontiguousarray(array))
 
 
 class Binding:
-    """What a graph reads and writes, by name. It can be run again and again; only what was fed anew is different."""
+    """The inputs and outputs of a graph's calls, by name. Bindings stay for later calls until they are replaced."""
 
     def __init__(self, binding: Any, session: Any, device: str) -> None:
         self._binding = binding
         self._session = session
         self._device = device
+        # ONNX Runtime gets the addresses of these, and does not keep them alive.
         self._kept: list[Buffer | Array] = []
 
     def feed(self, name: str, array: Array) -> None:
-        """Bind an input to a host array, whose content goes to the device now."""
+        """Bind an input to a host array, which is copied to the device now."""
         self._binding.bind_cpu_input(name, array)
 
     def read(self, name: str, buffer: Buffer) -> None:
@@ -68,16 +69,16 @@ class Binding:
         self._binding.bind_ortvalue_input(name, buffer.value)
 
     def write(self, name: str, device: str | None = None) -> None:
-        """Bind an output to memory that the call allocates, on the session's device or another."""
+        """Let each call allocate an output, on the session's device or another."""
         self._binding.bind_output(name, device or self._device)
 
     def write_to(self, name: str, array: Array) -> None:
-        """Bind an output to a contiguous host array, which must have the output's shape."""
+        """Bind an output to a contiguous host array, which must have the shape of the output."""
         self._binding.bind_output(name, "cpu", 0, array.dtype, list(array.shape), array.ctypes.data)
         self._kept.append(array)
 
     def update(self, past: str, present: str, buffer: Buffer, dtype: str, rows: range) -> None:
-        """Bind an input and the output that follows it to the same rows of a buffer."""
+        """Bind an input and an output to the same rows of a buffer, so that the call updates them in place."""
         row_bytes = prod(buffer.shape[1:]) * np.dtype(dtype).itemsize
         where = (self._device, 0, np.dtype(dtype), [len(rows), *buffer.shape[1:]])
         pointer = buffer.value.data_ptr() + rows.start * row_bytes
@@ -85,19 +86,25 @@ class Binding:
         self._binding.bind_output(present, *where, pointer)
         self._kept.append(buffer)
 
-    def part(self, name: str, buffer: Buffer, dtype: str, row: int) -> Buffer:
+    def row_view(self, name: str, buffer: Buffer, dtype: str, row: int) -> Buffer:
         """Return one row of a buffer as a buffer over the same memory, which must outlive it.
 
-        ONNX Runtime makes such values for what is bound by its address only; it keeps this one under the name of an
-        output, so the binding is of no other use.
+        The binding can't be used for anything else afterwards.
+
+        Args:
+            name: of any output of the graph.
+            buffer: of shape [rows, ...].
+            dtype: of the buffer.
+            row: index of the row.
         """
+        # In Python, ONNX Runtime creates a value over a given address only as a binding of an output.
         shape = buffer.shape[1:]
         pointer = buffer.value.data_ptr() + row * prod(shape) * np.dtype(dtype).itemsize
         self._binding.bind_output(name, self._device, 0, np.dtype(dtype), list(shape), pointer)
         return self.outputs()[0]
 
     def run(self) -> None:
-        """Run the graph on what is bound. What ONNX Runtime raises passes through."""
+        """Run the graph on the bound tensors. Exceptions of ONNX Runtime are not converted."""
         self._binding.synchronize_inputs()
         self._session.run_with_iobinding(self._binding)
 

@@ -1,21 +1,23 @@
-"""How many tokens may share a model call, and how many texts a cache, from what package and operator say."""
+"""How much may share a model call or a cache, from the limits of the package and the settings of the operator.
 
+A limit that breaks a promise of the package is an error when the worker starts, and never lowered silently.
+"""
+
+from contracts.model_package.files import PackageError
 from contracts.model_package.manifest import Manifest
-from contracts.model_package.package import PackageError
 from workers.runtime.settings import WorkerSettings
 
 ONE_ROW = 1
-"""A budget that no second row fits into."""
+"""A budget that is too small for a second row. A single row may always be longer than the budget."""
 
 
 def token_budget(manifest: Manifest, settings: WorkerSettings) -> int:
-    """Return the padded tokens that one model call may have.
+    """Return the most padded tokens of one model call.
 
-    A package that is not safe in batches gets a budget of one row, so that no answer depends on its neighbours.
+    A package that is not safe in batches gets a budget of one row, so that no answer depends on other rows.
 
     Raises:
-        PackageError: the budget is less than the tokens that one input may have, so a promise would be broken: that
-            of the longest input, or that of the largest call.
+        PackageError: the budget is less than the tokens that one input may have.
     """
     longest, own = manifest.limits.max_tokens, manifest.batching.max_batch_tokens
     if own < longest:
@@ -30,17 +32,17 @@ def token_budget(manifest: Manifest, settings: WorkerSettings) -> int:
     return (settings.max_batch_tokens or own) if manifest.batch_safe else ONE_ROW
 
 
-def cache_rows(manifest: Manifest, settings: WorkerSettings, row_tokens: int) -> int:
-    """Return how many texts of a decoder may be written side by side, each with room for ``row_tokens`` in its cache.
+def num_cache_slots(manifest: Manifest, settings: WorkerSettings, slot_tokens: int) -> int:
+    """Return how many sequences of at most ``slot_tokens`` tokens a cache has room for.
 
-    A package that is not safe in batches writes one at a time, so that no answer depends on its neighbours.
+    A package that is not safe in batches gets one, so that no answer depends on other sequences.
 
     Raises:
-        PackageError: not even one text fits into the budget.
+        PackageError: not even one sequence fits into the budget.
     """
-    if settings.max_cache_tokens < row_tokens:
+    if settings.max_cache_tokens < slot_tokens:
         raise PackageError(
-            f"{manifest.name}: TRIPTYCH_MAX_CACHE_TOKENS is {settings.max_cache_tokens}, but one text may hold "
-            f"{row_tokens} tokens: set at least as many, or export a model that needs fewer"
+            f"{manifest.name}: TRIPTYCH_MAX_CACHE_TOKENS is {settings.max_cache_tokens}, but one sequence may have "
+            f"{slot_tokens} tokens: set at least as many, or export a model that needs fewer"
         )
-    return min(settings.max_rows, settings.max_cache_tokens // row_tokens) if manifest.batch_safe else 1
+    return min(settings.max_rows, settings.max_cache_tokens // slot_tokens) if manifest.batch_safe else 1

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions, made the one way that serving needs them. Step 6 on the path of a job."""
+"""ONNX Runtime sessions with the options that serving needs. Step 6 on the path of a job."""
 
 import mmap
 import os
@@ -24,23 +24,23 @@ _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider",
 
 
 class DeviceError(Exception):
-    """The device that was asked for is not the one the session runs on."""
+    """ONNX Runtime can't run graphs on the configured device."""
 
 
 class Session:
-    """A loaded graph: named arrays in, named arrays out.
+    """A loaded graph, which maps named input tensors to named output tensors.
 
     Args:
         graph: the ONNX file.
         device: cpu or cuda.
-        threads: of one call.
-        weights: the other files in which the graph keeps weights, by the names that it gives them.
-        shared: weights that lie in memory already, by their names in the graph.
-        prepack: whether weights are held in the order in which products read them. A graph with branches would hold
-            them once for each branch.
+        threads: number of threads of one call.
+        weights: the files of weights that are not in the graph's own file, by the names that the graph gives them.
+        shared: weights that are in memory already, by their names in the graph.
+        prepack: whether to keep a copy of weights in the layout that matrix products read fastest. A graph with
+            branches, such as a merged decoder, would keep one copy for each branch.
 
     Raises:
-        DeviceError: the graph would run on another device than ``device``.
+        DeviceError: the graph would not run on ``device``.
         PackageError: the graph can't be loaded.
     """
 
@@ -57,39 +57,45 @@ class Session:
         options = _options(threads, prepack=prepack)
         if _PROVIDERS[device][0] not in onnxruntime.get_available_providers():
             raise DeviceError(
-                f"asked for {device}, but the installed ONNX Runtime has no {_PROVIDERS[device][0]}: "
+                f"the device is set to {device}, but the installed ONNX Runtime has no {_PROVIDERS[device][0]}: "
                 "install onnxruntime-gpu instead of onnxruntime, in an environment of its own"
             )
-        mapped = _hand_over(weights, options)
+        mapped = _add_external_weights(weights, options)
         for name, value in shared.items():
             options.add_initializer(name, value)
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[device])
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
             raise PackageError(f"{graph}: ONNX Runtime can't load it: {error}") from error
-        del mapped
-        running = self._session.get_providers()
-        # ONNX Runtime falls back to the CPU without an error; a worker that was placed on a GPU must not.
-        if running[0] != _PROVIDERS[device][0]:
+        del mapped  # not before the session has copied it
+        providers = self._session.get_providers()
+        # ONNX Runtime falls back to the CPU without an error. A worker that was placed on a GPU must not do so.
+        if providers[0] != _PROVIDERS[device][0]:
             raise DeviceError(
-                f"asked for {device}, but ONNX Runtime runs on {running[0]}: check the driver, CUDA 13 and cuDNN 9"
+                f"the device is set to {device}, but ONNX Runtime runs on {providers[0]}: "
+                "check the driver, CUDA 13 and cuDNN 9"
             )
         self._shared = shared
-        """Must live as long as the session, which reads them where they lie."""
+        """Kept because the session does not copy these, and reads them in each call."""
         self.device = device
-        self.inputs = {node.name: _declared(node) for node in self._session.get_inputs()}
-        self.outputs = {node.name: _declared(node) for node in self._session.get_outputs()}
+        self.inputs = {node.name: _tensor_info(node) for node in self._session.get_inputs()}
+        self.outputs = {node.name: _tensor_info(node) for node in self._session.get_outputs()}
 
     def run(self, output: str, feeds: dict[str, npt.NDArray[np.int64]]) -> Array:
-        """Run the graph once and return the output of that name."""
+        """Run the graph once and return one output.
+
+        Args:
+            output: name of the output.
+            feeds: inputs by name.
+        """
         (result,) = self._session.run([output], feeds)
         return np.asarray(result)
 
     def dims(self, name: str, *axes: int) -> tuple[int, ...]:
-        """Return dimensions of an input that are the same in every call.
+        """Return the sizes of an input along axes where the graph fixes them.
 
         Raises:
-            PackageError: the graph does not state them.
+            PackageError: an axis has a symbolic size.
         """
         dims = [self.inputs[name].shape[axis] for axis in axes]
         if None in dims:
@@ -97,16 +103,16 @@ class Session:
         return tuple(dim for dim in dims if dim is not None)
 
     def binding(self) -> Binding:
-        """Return a new binding, for graphs that read and write memory where it lies."""
+        """Return a new binding, for calls that read and write tensors in place."""
         return Binding(self._session.io_binding(), self._session, self.device)
 
 
 def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[str, Session]:
-    """Load the graphs that a package of its kind has, by file name.
+    """Load all graphs of a package, by file name.
 
     Raises:
-        DeviceError: see ``Session``.
-        PackageError: a graph is missing, can't be loaded, or takes or answers something else than its kind.
+        DeviceError: the graphs would not run on ``device``.
+        PackageError: a graph is missing, can't be loaded, or does not have the inputs and outputs of its kind.
     """
     manifest, sessions = package.manifest, dict[str, Session]()
     signatures = signatures_of(manifest)
@@ -135,33 +141,32 @@ def _options(threads: int, *, prepack: bool) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin while they wait halve the throughput as soon as somebody else needs the core.
+    # Threads that spin while they wait halve the throughput as soon as another process needs the core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_prepacking", "0" if prepack else "1")
-    # Memory plans are kept for each shape of input. Nearly every batch has its own, so they only piled up: 50 MB.
+    # ONNX Runtime caches a memory plan for each shape of inputs. Nearly every batch has a shape of its own, so the
+    # cache only grew, to 50 MB.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     return options
 
 
-def _hand_over(weights: Mapping[str, Path], options: Any) -> list[Any]:
-    """Let ONNX Runtime copy weights that lie beside their graph; return what must live until it has.
-
-    By itself it would map those files for as long as the session lives. Then a file that is written in place, as a copy
-    of a new version is, would change the answers of the old one, and a file that is cut off would end the process.
-    """
+def _add_external_weights(weights: Mapping[str, Path], options: Any) -> list[Any]:
+    """Let ONNX Runtime copy external weights; return the buffers, which must live until the session exists."""
+    # ONNX Runtime would map these files for as long as the session lives. If one is written over, as copying a new
+    # version does, the old version would answer with new weights; if it is truncated, the process would get SIGBUS.
     buffers: list[Any] = []
     for path in weights.values():
         with open_regular(path) as file:
-            empty = not os.fstat(file.fileno()).st_size  # which can't be mapped
-            buffers.append(b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            is_empty = not os.fstat(file.fileno()).st_size  # mmap refuses empty files
+            buffers.append(b"" if is_empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if buffers:
         options.add_external_initializers_from_files_in_memory(list(weights), buffers, list(map(len, buffers)))
     return buffers
 
 
-def _declared(node: Any) -> TensorInfo:
-    """Return what ONNX Runtime says of an input or output: ``tensor(int64)``, and numbers or names for dimensions."""
+def _tensor_info(node: Any) -> TensorInfo:
+    """Convert ONNX Runtime's description of an input or output, such as ``tensor(int64)`` with [1, 'tokens']."""
     kind = str(node.type).removeprefix("tensor(").removesuffix(")")
     dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
     return TensorInfo(dtype, tuple(dim if isinstance(dim, int) else None for dim in node.shape))

@@ -1,7 +1,7 @@
-"""Weights that all graphs of a package have, such as the embedding of encoder and decoder, held in memory once.
+"""Keeps weights that all graphs of a package contain, such as the embedding of encoder and decoder, in memory once.
 
-ONNX Runtime takes them from us in the place of those in the files. What it makes of a weight for itself, such as a
-transposed copy for a product, each session still has.
+ONNX Runtime uses them instead of those in the files. Copies that a session makes of a weight, such as a transposed one
+for a matrix product, still exist once for each session.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from contracts.model_package.files import open_regular
 from contracts.model_package.onnx_header import OnnxHeader, Weight
 
 _DTYPES: Mapping[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
-"""By element type of onnx.proto; other weights are not large."""
-Words = npt.NDArray[Any]
+"""By element type of onnx.proto: float32 and float16. Weights of other types are small."""
+Weights = npt.NDArray[Any]
 
 
 def shared_weights(graphs: Sequence[tuple[Path, OnnxHeader]]) -> Mapping[str, onnxruntime.OrtValue]:
-    """Return the large weights that all of these graphs have, to the bit, by their common name."""
+    """Return the large weights that all of these graphs contain under the same name, bit for bit."""
     if len(graphs) < 2:
         return {}
     (first, header), *others = graphs
@@ -37,19 +37,19 @@ def shared_weights(graphs: Sequence[tuple[Path, OnnxHeader]]) -> Mapping[str, on
     return found
 
 
-def _read(path: Path, weight: Weight) -> Words | None:
-    """Return a weight, or None if it is not what it says of itself."""
+def _read(path: Path, weight: Weight) -> Weights | None:
+    """Return a weight; None if its type is not supported or its size does not match its shape."""
     dtype = _DTYPES.get(weight.element_type)
     count = int(np.prod(weight.dims, dtype=object))
     if dtype is None or not weight.dims or count * dtype.itemsize != weight.num_bytes:
         return None
-    values: Words = np.empty(weight.dims, dtype)
+    values: Weights = np.empty(weight.dims, dtype)
     with open_regular(path) as file:
         file.seek(weight.offset)
         num_bytes = file.readinto(values.view(np.uint8).data)
     return values if num_bytes == weight.num_bytes else None
 
 
-def _equal(one: Words, other: Words) -> bool:
-    """Return whether two weights are the same to the bit; NaN is itself."""
+def _equal(one: Weights, other: Weights) -> bool:
+    """Return whether two weights are equal bit for bit, so that NaN equals NaN."""
     return np.array_equal(one.view(np.uint8), other.view(np.uint8))

@@ -1,1 +1,1 @@
-"""The worker process: command line, composition root, Celery transport, heartbeat."""
+"""The process of a worker: its start and end, Celery, the heartbeat and the watchdog."""

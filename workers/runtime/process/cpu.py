@@ -1,7 +1,7 @@
-"""How many CPUs this process may really use.
+"""How many CPUs this process may use.
 
-ONNX Runtime counts the host's cores and ignores the container's quota (onnxruntime#29510), which makes threads fight
-for CPU time that the kernel does not give them.
+ONNX Runtime counts the cores of the host and ignores the quota of the container (onnxruntime#29510). It would start
+threads that compete for CPU time which the kernel does not give them.
 """
 
 import math
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the whole CPUs allowed by the cgroup's quota and this process's affinity, at least 1.
+    """Return how many whole CPUs the cgroup's quota and the process's affinity allow, at least 1.
 
-    Reads cgroup v2 (``cpu.max``) and v1 (``cpu.cfs_quota_us``); a quota of 2.5 CPUs counts as 2 threads, since a
-    third would run half of the time while the others wait for it.
+    Reads cgroup v2 (``cpu.max``) and v1 (``cpu.cfs_quota_us``). A quota of 2.5 CPUs counts as 2, because a third thread
+    would run half of the time, and the others would wait for it.
     """
     affinity = len(os.sched_getaffinity(0))
     return max(1, min(affinity, math.floor(_quota(cgroup) or affinity)))

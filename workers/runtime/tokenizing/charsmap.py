@@ -1,7 +1,7 @@
-"""SentencePiece's character rules: what a text is rewritten to before it is cut into pieces.
+"""SentencePiece's normalization rules (``precompiled_charsmap``): how a text is rewritten before it is tokenized.
 
-The rules lie in the model as a double-array trie (Aoe, 1989, in the layout of darts-clone) over UTF-8 bytes, and the
-replacements behind it, each ended by a zero byte.
+The model stores them as a double-array trie over UTF-8 bytes (Aoe, 1989, in the layout of darts-clone), followed by the
+replacements, each ended by a zero byte.
 """
 
 from array import array
@@ -14,23 +14,27 @@ _NUM_CHARACTERS_KEPT = 1 << 14
 
 
 class Charsmap:
-    """The longest rule that begins at a character replaces what it matches; a character without a rule stays."""
+    """Replaces the longest match of a rule at each place; a character that begins no match stays as it is."""
 
     def __init__(self, compiled: bytes) -> None:
-        """``compiled``: size of the trie in bytes, little-endian in four bytes; the trie; the replacements. Or nothing.
+        """Read the rules.
+
+        Args:
+            compiled: size of the trie in bytes, as a little-endian int32; the trie; the replacements. Empty: no rules.
 
         Raises:
-            ValueError: it is cut short.
+            ValueError: ``compiled`` is shorter than it says.
         """
         size = int.from_bytes(compiled[:4], "little")
         if compiled and (size % 4 or len(compiled) < 4 + size):
-            raise ValueError("the character rules are cut short")
+            raise ValueError("the normalization rules are truncated")
         self._units = array("I", compiled[4 : 4 + size])
         self._replacements = compiled[4 + size :]
+        # Walking the trie for each character of a text would take most of the time of tokenizing.
         self._known = lru_cache(_NUM_CHARACTERS_KEPT)(self._look_up)
 
     def rewrite(self, text: str) -> str:
-        """Return the text with every match replaced. It may hold no lone surrogates."""
+        """Return the text with every match replaced. The text must not contain lone surrogates."""
         if not self._units:
             return text
         found, start = [], 0
@@ -44,7 +48,7 @@ class Charsmap:
         return "".join(found)
 
     def _look_up(self, character: str) -> tuple[str, int]:
-        """Return what a character alone is replaced by, and the node from which longer rules go on: 0 if none do."""
+        """Return the replacement of a character, and the node from which longer matches continue, or 0 if none do."""
         reached = self._step(self._offset(0), character)
         if reached is None:
             return character, 0
@@ -65,7 +69,7 @@ class Charsmap:
         return replacement, length
 
     def _step(self, node: int, character: str) -> tuple[int, str | None] | None:
-        """Follow a character from a node; None where there is no way on, else the next node and its replacement."""
+        """Follow the bytes of a character; return the next node and the replacement that ends there, if any."""
         index = 0
         for byte in character.encode():
             index = node ^ byte

@@ -1,10 +1,10 @@
-"""Cut texts into SentencePiece's pieces (Kudo & Richardson, 2018), as `sentencepiece` itself does it.
+"""Splits texts into SentencePiece's pieces (Kudo & Richardson, 2018), exactly as the `sentencepiece` library does.
 
-The `tokenizers` library has the same algorithms, but not the same answers: of two equally good ways to cut it often
-takes the other one, it leaves out part of the rules for combined characters, and a piece's id can't come from a
-table that lacks some of the pieces. So in a package whose reference runs `sentencepiece`, tokenizer.json holds the
-table of ids, the special tokens and how to decode, ``pieces.json`` beside it what is needed to cut; `open_tokenizer`
-puts the two together.
+The `tokenizers` library implements the same algorithms with different results: of two segmentations with equal scores
+it often picks the other one, it applies some normalization rules to combined characters differently, and it can't take
+ids from a table that lacks some of the pieces (docs/decisions/0012). So a package whose reference uses `sentencepiece`
+has two files: ``tokenizer.json`` with the ids, the special tokens and the decoder, and ``pieces.json`` with the pieces
+and their scores. `open_tokenizer` combines them.
 """
 
 import heapq
@@ -23,8 +23,9 @@ from contracts.model_package.manifest import PIECES
 from workers.runtime.tokenizing.charsmap import Charsmap
 
 SPACE = "▁"
-"""U+2581, which stands for a space inside pieces."""
+"""U+2581, which represents a space inside pieces."""
 _UNKNOWN_PENALTY = 10.0
+"""What an unknown character scores below the worst piece; the constant of `sentencepiece`."""
 
 
 class PieceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,21 +33,21 @@ class PieceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     algorithm: Literal["unigram", "bpe"]
     scores: dict[str, float]
-    """Each piece that a text can be cut into, with its score: float32."""
+    """The float32 score of each piece."""
     charsmap: bytes = b""
-    """The rules of `Charsmap`; in JSON as base64."""
+    """The rules of `Charsmap`, in JSON as base64."""
     add_dummy_prefix: bool
-    """Whether a text gets a space at its start."""
+    """Whether a space is put before each text."""
     remove_extra_whitespaces: bool
     language_codes: bool = False
     """Whether ``>>code<<`` at the start of a text is one piece (Marian)."""
 
 
 def open_tokenizer(file: Path) -> Tokenizer:
-    """Return the tokenizer of a ``tokenizer.json``, which cuts texts by the ``pieces.json`` beside it if there is one.
+    """Load a ``tokenizer.json``, together with the ``pieces.json`` in the same folder if there is one.
 
     Raises:
-        Exception: one of the files is not what it should be; the libraries raise nothing more precise.
+        Exception: one of the files is not valid; the libraries raise nothing more specific.
     """
     tokenizer = Tokenizer.from_file(str(file))
     pieces = file.with_name(PIECES)
@@ -57,29 +58,29 @@ def open_tokenizer(file: Path) -> Tokenizer:
 
 
 class SentencePieces:
-    """A pre-tokenizer in the sense of `tokenizers`: after it each piece is a word of its own. Safe for threads."""
+    """A pre-tokenizer for the `tokenizers` library that makes each piece a word. Safe to use from any thread."""
 
     def __init__(self, model: PieceModel) -> None:
         self._model = model
         self._charsmap = Charsmap(model.charsmap)
         algorithm = _Unigram if model.algorithm == "unigram" else _Bpe
-        self._cut: Callable[[str], list[str]] = algorithm(model.scores)
+        self._segment: Callable[[str], list[str]] = algorithm(model.scores)
 
     def pre_tokenize(self, pretokenized: PreTokenizedString) -> None:
-        """Cut what lies between special tokens, each stretch as a text of its own."""
+        """Split the texts between special tokens, each by itself."""
         pretokenized.split(lambda _, stretch: [NormalizedString(piece) for piece in self.pieces(str(stretch))])
 
     def pieces(self, text: str) -> list[str]:
-        """Return the pieces of a text; characters that no piece has, as they stand: a run of them is one piece."""
+        """Return the pieces of a text. A run of characters that are in no piece is one piece."""
         found = []
         if self._model.language_codes and text.startswith(">>") and (end := text.find("<<")) != -1:
             found.append(text[: end + 2])
             text = text[end + 2 :]
         normalized = self.normalize(text)
-        return found + self._cut(normalized) if normalized else found
+        return found + self._segment(normalized) if normalized else found
 
     def normalize(self, text: str) -> str:
-        """Apply the rules for characters, put a space before the text and write spaces as `SPACE`."""
+        """Apply the normalization rules, put a space before the text and replace spaces by `SPACE`."""
         if not text:
             return ""
         text = self._charsmap.rewrite(text)
@@ -91,11 +92,7 @@ class SentencePieces:
 
 
 class _Unigram:
-    """The cut of the highest sum of scores, found by Viterbi's algorithm (Kudo, 2018).
-
-    Sums are rounded to float32 where `sentencepiece` rounds them: in a text like "........" many cuts are equally good
-    but for that.
-    """
+    """Finds the segmentation with the highest sum of scores by Viterbi's algorithm (Kudo, 2018)."""
 
     def __init__(self, scores: dict[str, float]) -> None:
         self._scores = scores
@@ -106,9 +103,11 @@ class _Unigram:
 
     def __call__(self, text: str) -> list[str]:
         best = array("f", [0.0, *[-inf] * len(text)])
-        """Score of the best cut that ends here, for each place."""
+        """Score of the best segmentation of the text before each position."""
         start_of, known = [0] * (len(text) + 1), [True] * (len(text) + 1)
-        """Where the last piece of that cut begins, and whether it is a piece at all."""
+        """Where the last piece of that segmentation begins, and whether it is a known piece."""
+        # Sums are rounded to float32, as in `sentencepiece`. In texts like "........" many segmentations have the same
+        # score, and the rounding decides which one wins.
         total = array("f", [0.0])
 
         def consider(start: int, end: int, score: float, is_piece: bool) -> None:
@@ -128,7 +127,7 @@ class _Unigram:
 
     @staticmethod
     def _walk(text: str, start_of: list[int], known: list[bool]) -> list[str]:
-        """Read the best cut from its end; neighbours that are unknown become one piece."""
+        """Read the best segmentation from its end, and join unknown neighbours to one piece."""
         found: list[tuple[int, int]] = []
         end, joins = len(text), False
         while end:
@@ -142,14 +141,14 @@ class _Unigram:
 
 
 class _Bpe:
-    """Byte-pair encoding (Sennrich et al., 2016): again and again the pair that makes the best piece is joined."""
+    """Byte-pair encoding (Sennrich et al., 2016): merges the pair with the best score until no pair is a piece."""
 
     def __init__(self, scores: dict[str, float]) -> None:
         self._scores = scores
 
     def __call__(self, text: str) -> list[str]:
         symbols = list(text)
-        """By where each begins; a symbol that was joined to the one before it is empty."""
+        """By position; a symbol that was merged into the one before it is empty."""
         before, after = list(range(-1, len(text) - 1)), list(range(1, len(text) + 1))
         agenda: list[tuple[float, int, int, int]] = []
 
@@ -165,7 +164,7 @@ class _Bpe:
         while agenda:
             _, left, right, length = heapq.heappop(agenda)
             if not symbols[left] or not symbols[right] or len(symbols[left]) + len(symbols[right]) != length:
-                continue  # one of the two has been joined to another since
+                continue  # one of the two has been merged with another symbol since
             symbols[left] += symbols[right]
             symbols[right] = ""
             after[left] = after[right]
@@ -176,7 +175,7 @@ class _Bpe:
         return self._joined([symbol for symbol in symbols if symbol])
 
     def _joined(self, symbols: list[str]) -> list[str]:
-        """Make one piece of neighbours that are unknown."""
+        """Join unknown neighbours to one piece."""
         found: list[list[str]] = []
         joins = False
         for symbol in symbols:

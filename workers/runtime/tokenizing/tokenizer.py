@@ -1,4 +1,4 @@
-"""Texts to rows of token ids, with truncation as a policy that is counted, never silent. Step 5 of a job's path."""
+"""Texts to token ids. Truncation is requested by the client and counted in the usage. Step 5 on the path of a job."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,27 +49,31 @@ def load_tokenizer(file: Path) -> tokenizers.Tokenizer:
         tokenizer = open_tokenizer(file)
     except Exception as error:  # the library raises nothing more precise
         raise PackageError(f"{file}: not a tokenizer: {error}") from error
-    # The file may carry settings of the training; here truncation is a policy and padding is the batch's matter.
+    # The file may have settings from training. Here the request decides on truncation, and each batch on padding.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 class Tokenizer:
-    """The package's tokenizer. Safe to use from several threads: it is never changed after construction."""
+    """The package's tokenizer. Safe to use from several threads, because it does not change after construction.
+
+    Raises:
+        PackageError: the file is not a tokenizer, or ``max_tokens`` has no room for more than the special tokens.
+    """
 
     def __init__(self, file: Path, max_tokens: int) -> None:
         self._tokenizer = load_tokenizer(file)
         self.max_tokens = max_tokens
         if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
-            raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room beside the special tokens")
+            raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room for more than the special tokens")
 
     def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[TokenRow]:
-        """Tokenize inputs, each on its own.
+        """Tokenize each input.
 
         Raises:
             InputTooLong: an input has more than ``max_tokens`` tokens and the policy is ``error``.
-            InvalidRequest: nothing of an input is left for the model to read.
+            InvalidRequest: an input has no tokens.
         """
         pairs = [text if isinstance(text, str) else (text.text, text.text_pair) for text in inputs]
         encodings = self._tokenizer.encode_batch_fast(pairs)
@@ -78,7 +82,7 @@ class Tokenizer:
     def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> TokenRow:
         tokens_in = len(encoding.ids)
         if not tokens_in:
-            raise InvalidRequest(f"inputs[{index}] has no tokens that the model could read.", param=f"inputs[{index}]")
+            raise InvalidRequest(f"inputs[{index}] has no tokens that the model can read.", param=f"inputs[{index}]")
         if tokens_in > self.max_tokens:
             if truncate == "error":
                 raise InputTooLong(
@@ -86,11 +90,11 @@ class Tokenizer:
                     "Shorten it, or set parameters.truncate to 'right' or 'left'.",
                     param=f"inputs[{index}]",
                 )
-            encoding = self._cut(text, truncate)
+            encoding = self._truncate(text, truncate)
         return TokenRow(np.array(encoding.ids, np.int64), np.array(encoding.type_ids, np.int64), tokens_in)
 
-    def _cut(self, text: str | tuple[str, str], direction: Literal["right", "left"]) -> Encoding:
-        """Cut before special tokens are added; of a pair, always the longer side loses a token (longest first)."""
+    def _truncate(self, text: str | tuple[str, str], direction: Literal["right", "left"]) -> Encoding:
+        """Truncate before special tokens are added; of a pair, the longer text first, as ``longest_first`` does."""
         sides = [text] if isinstance(text, str) else list(text)
         encodings = [self._tokenizer.encode(side, add_special_tokens=False) for side in sides]
         shares = _share(self._room(len(sides)), [len(encoding.ids) for encoding in encodings])
@@ -99,15 +103,15 @@ class Tokenizer:
         return self._tokenizer.post_process(encodings[0], encodings[1] if len(sides) == 2 else None)
 
     def _room(self, num_texts: int) -> int:
-        """Return the tokens that are left beside the special ones."""
+        """Return how many tokens are left for text after the special tokens."""
         return self.max_tokens - int(self._tokenizer.num_special_tokens_to_add(num_texts == 2))
 
 
 def _share(room: int, lengths: list[int]) -> list[int]:
-    """Return how much of one or two lengths fits into ``room`` when the longer always gives way first.
+    """Return how many tokens of one or two texts are kept, if tokens of the longer text are dropped first.
 
-    Of two that are cut to halves of an odd room, the longer one gets the odd token; of equals, the second. So does
-    `longest_first` of the `tokenizers` library.
+    If both get half of an odd ``room``, the longer text gets the odd token, and of equal texts the second one. This is
+    what ``longest_first`` of the `tokenizers` library does.
     """
     if len(lengths) == 1:
         return [min(room, lengths[0])]

@@ -8,7 +8,7 @@ from workers.runtime.decoding.caches.slots.cache import SlotCache
 from workers.runtime.decoding.caches.stateful.cache import StatefulCache
 from workers.runtime.decoding.caches.stateful.concat import ConcatGraph
 from workers.runtime.decoding.caches.stateful.memory import MemoryCache, MemoryGraph
-from workers.runtime.inference.budget import cache_rows
+from workers.runtime.inference.budget import num_cache_slots
 from workers.runtime.inference.session import Session, open_graphs
 from workers.runtime.settings import WorkerSettings
 
@@ -34,13 +34,13 @@ def open_cache(package: ModelPackage, settings: WorkerSettings) -> Cache:
 
 def _slot_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> SlotCache:
     max_tokens = manifest.limits.max_tokens
-    max_slots = cache_rows(manifest, settings, max_tokens)
+    max_slots = num_cache_slots(manifest, settings, max_tokens)
     return SlotCache(session, max_slots=max_slots, max_tokens=max_tokens, vocab_size=vocab_size)
 
 
 def _concat_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> StatefulCache:
     max_tokens = manifest.limits.max_tokens
-    num_longest = cache_rows(manifest, settings, max_tokens)
+    num_longest = num_cache_slots(manifest, settings, max_tokens)
     return StatefulCache(
         ConcatGraph(session),
         # Short sequences need less of the budget than the longest, so the token budget alone limits their number.
@@ -54,7 +54,7 @@ def _concat_cache(manifest: Manifest, settings: WorkerSettings, session: Session
 def _memory_cache(manifest: Manifest, settings: WorkerSettings, session: Session, vocab_size: int) -> MemoryCache:
     graph = MemoryGraph(session)
     # A sequence occupies its whole memory from the first token on, so the length of texts does not matter.
-    max_slots = cache_rows(manifest, settings, graph.memory)
+    max_slots = num_cache_slots(manifest, settings, graph.memory)
     return MemoryCache(graph, max_slots=max_slots, max_tokens=manifest.limits.max_tokens, vocab_size=vocab_size)
 
 

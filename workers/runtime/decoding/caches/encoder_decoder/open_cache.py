@@ -13,7 +13,7 @@ from workers.runtime.decoding.caches.encoder_decoder.recurrent import RecurrentG
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
 from workers.runtime.decoding.caches.encoder_decoder.stateful import EncoderDecoderGraph, EncoderDecoderStatefulCache
 from workers.runtime.decoding.caches.open_cache import GRAPH, checked_vocab_size
-from workers.runtime.inference.budget import cache_rows
+from workers.runtime.inference.budget import num_cache_slots
 from workers.runtime.inference.session import Session, open_graphs
 from workers.runtime.settings import WorkerSettings
 
@@ -48,7 +48,7 @@ def _slot_cache(
     return EncoderDecoderSlotCache(
         graphs[_ENCODER],
         graphs[_DECODER],
-        max_slots=cache_rows(manifest, settings, max_tokens + manifest.limits.max_tokens),
+        max_slots=num_cache_slots(manifest, settings, max_tokens + manifest.limits.max_tokens),
         max_tokens=max_tokens,
         max_source_tokens=manifest.limits.max_tokens,
         vocab_size=checked_vocab_size(manifest.name, decoder, graphs[_DECODER]),
@@ -59,7 +59,7 @@ def _stateful_cache(
     manifest: Manifest, settings: WorkerSettings, graph: EncoderDecoderGraph, vocab_size: int
 ) -> EncoderDecoderStatefulCache:
     max_tokens = _max_tokens(manifest)
-    num_longest = cache_rows(manifest, settings, max_tokens + manifest.limits.max_tokens)
+    num_longest = num_cache_slots(manifest, settings, max_tokens + manifest.limits.max_tokens)
     return EncoderDecoderStatefulCache(
         graph,
         # Short sequences need less of the budget than the longest, so the token budget alone limits their number.
@@ -75,7 +75,7 @@ def _non_autoregressive_cache(manifest: Manifest, settings: WorkerSettings, sess
     max_source_tokens = manifest.limits.max_tokens
     return NonAutoregressiveCache(
         session,
-        max_slots=cache_rows(manifest, settings, max_source_tokens + 1),
+        max_slots=num_cache_slots(manifest, settings, max_source_tokens + 1),
         max_source_tokens=max_source_tokens,
         vocab_size=_vocab_size_of_graph(manifest, session),
     )

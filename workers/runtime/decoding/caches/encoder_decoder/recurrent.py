@@ -49,7 +49,7 @@ class RecurrentGraph:
         tensors = []
         for number in range(len(_STATE)):
             arrays = arrays_by_state(rows, number)
-            tensors.append(Buffer.holding(np.stack([arrays[id(row.state)][row.index] for row in rows]), device))
+            tensors.append(Buffer.from_array(np.stack([arrays[id(row.state)][row.index] for row in rows]), device))
         outputs = merge_encoder_outputs(rows, _TOKENS_AXIS, device)
         return State(tuple(tensors), len(rows), sources=tuple(map(source_of, rows)), encoder_outputs=outputs)
 

@@ -112,5 +112,5 @@ def merge_encoder_outputs(rows: Sequence[StateRow], tokens_axis: int, device: st
         for index, row in enumerate(rows):
             own_tokens = (slice(None),) * (tokens_axis - 1) + (slice(source_of(row).num_tokens),)
             padded[index][own_tokens] = arrays[id(row.state)][row.index][own_tokens]
-        merged.append(Buffer.holding(padded, device))
+        merged.append(Buffer.from_array(padded, device))
     return tuple(merged)

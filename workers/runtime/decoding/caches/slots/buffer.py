@@ -52,4 +52,4 @@ class SlotBuffer:
 
     def _row(self, row: int) -> Buffer:
         """Return a buffer over the memory of one row."""
-        return self._session.binding().part(self.present, self.memory, self._dtype, row)
+        return self._session.binding().row_view(self.present, self.memory, self._dtype, row)

@@ -75,4 +75,4 @@ class ConcatGraph:
         return np.zeros((num_rows, heads, num_columns, size), self._session.inputs[name].dtype)
 
     def _put(self, array: Array) -> Buffer:
-        return Buffer.holding(array, self._session.device)
+        return Buffer.from_array(array, self._session.device)

@@ -43,7 +43,7 @@ class MemoryGraph:
         for number in range(len(self._inputs)):
             arrays = arrays_by_state(rows, number)
             memories = [arrays[id(row.state)][:, row.index] for row in rows]
-            merged.append(Buffer.holding(np.stack(memories, axis=1), self._session.device))
+            merged.append(Buffer.from_array(np.stack(memories, axis=1), self._session.device))
         return State(tuple(merged), len(rows))
 
     def run(self, state: State, ids: Ids, lengths: Ids) -> tuple[Floats, State]:
@@ -55,7 +55,7 @@ class MemoryGraph:
 
     def _zeros(self, name: str) -> Buffer:
         memory, size = self._session.dims(name, 0, 2)
-        return Buffer.holding(np.zeros((memory, 1, size), self._session.inputs[name].dtype), self._session.device)
+        return Buffer.from_array(np.zeros((memory, 1, size), self._session.inputs[name].dtype), self._session.device)
 
 
 class MemoryCache(StatefulCache):
