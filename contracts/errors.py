@@ -149,6 +149,7 @@ class WorkerLost(TriptychError):
     retryable = False
 
 
+# Found by walking the classes, so that a subclass in a service (`services.gateway.http.errors`) needs no entry here.
 def _tree(cls: type[TriptychError]) -> dict[str, type[TriptychError]]:
     found = {cls.code: cls}
     for child in cls.__subclasses__():

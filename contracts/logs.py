@@ -29,6 +29,7 @@ class JsonLines(logging.Formatter):
         # an extra field can't replace one of the fields above.
         line |= {name: value for name, value in vars(record).items() if name not in _OWN and name not in line}
         if record.exc_info:
+            # The end of a traceback says what was raised and where.
             line["traceback"] = self.formatException(record.exc_info)[-2 * MAX_TEXT :]
         try:
             return json.dumps(line, default=str, allow_nan=False)

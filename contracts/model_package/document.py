@@ -60,6 +60,7 @@ def _pop_tables(common: dict[str, Any]) -> dict[str, Any]:
     """Take the tables of graph and task out of a document, under the names that they have now."""
     tables = {}
     for name in _TABLES:
+        # If a document has both names, the former one stays where it is, and is refused as an unknown field.
         written = name if name in common else _FORMER_TABLES.get(name, name)
         if written in common:
             tables[name] = common.pop(written)

@@ -37,6 +37,7 @@ def read_manifest_bytes(folder: Path) -> bytes:
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > MAX_MANIFEST_BYTES:
             raise PackageError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes; that is no manifest")
+        # Bounded again, because the file may grow after its size was taken.
         return file.read(MAX_MANIFEST_BYTES + 1)
 
 

@@ -188,6 +188,7 @@ class _Parser:
     def _length_delimited(self, message: _Message, number: int, num_bytes: int) -> None:
         """Open a message, keep a text, or skip the field."""
         end = self._data.position + num_bytes
+        # Lengths come from the file. A length beyond the message would move the position into another one.
         if end > message.end:
             raise self._data.error(f"{num_bytes} bytes where the {message.kind} has {message.end - end + num_bytes}")
         if kind := _MESSAGES[message.kind].get(number):
@@ -207,6 +208,7 @@ class _Parser:
             self.header = header._replace(ir_version=values.get("ir_version", 0))
         elif kind == "OperatorSetId":
             header.opsets.add((_named(values), values.get("version", 0)))
+        # Any operator of a domain will do as an example for an error, so one is kept and not a million.
         elif kind == "Node":
             header.domains.setdefault(_named(values), values.get("type", ""))
         elif kind == "StringStringEntry" and values.get("key", "") == "location":

@@ -90,6 +90,7 @@ def find_packages(folder: Path) -> dict[str, Path]:
 
 def _check_file(folder: Path, name: str, digest: str, manifest: Manifest) -> None:
     path = folder / name
+    # Checked before anything is opened: a name with a folder in it could lead out of the package.
     if name in {"", ".", ".."} or Path(name).name != name:
         raise PackageError(f"{path}: listed in the manifest, but not a regular file in the package")
     if sha256_of(path) != digest:

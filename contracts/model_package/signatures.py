@@ -49,6 +49,8 @@ def _cache(*prefixes: str) -> tuple[list[TensorSpec], list[TensorSpec]]:
     return pasts, presents
 
 
+# Packages of precision fp16 have float16 only where an output becomes an input of the next call, so that no step
+# converts it there and back. Logits and all other inputs and outputs are float32 in every package.
 _CACHE, _NEXT_CACHE = _cache("")
 _PAIR_CACHE, _NEXT_PAIR_CACHE = _cache("decoder.", "encoder.")
 _SOURCE_CACHE = tuple(tensor._replace(next_input="") for tensor in _NEXT_PAIR_CACHE if ".encoder." in tensor.name)

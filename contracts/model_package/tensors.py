@@ -126,5 +126,7 @@ def _layer_of(pattern: str, name: str) -> int | None:
     before, has_layers, after = pattern.partition(_LAYER)
     if not has_layers:
         return 0 if name == pattern else None
+    # Names come from the graph file. The number of digits is bounded, because Python refuses to convert very long ones,
+    # and "01" is no layer, because it would count as the same layer as "1".
     number = re.fullmatch(re.escape(before) + r"(0|[1-9][0-9]{0,5})" + re.escape(after), name)
     return int(number[1]) if number else None

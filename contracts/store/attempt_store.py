@@ -43,6 +43,7 @@ class AttemptStore:
 
         A job must stop when it was cancelled, has expired or was deleted, or when another attempt owns it.
         """
+        # One call for all attempts, because a worker may hold many, and the heartbeat must not be late for any of them.
         flat = [value for attempt in attempts for value in attempt]
         return {job_id.decode() for job_id in self._beat(args=[self.lease_s, *flat])}
 

@@ -39,6 +39,7 @@ class JobReader:
         job = _job_from(job_id, self._reads.hmget(job_key(job_id), _FIELDS))
         if job is not None and job.tenant == tenant:
             return job
+        # Another tenant's job looks like one that never existed, so that nobody can find out which ids exist.
         owner = self._reads.get(f"{PREFIX}tombstone:{job_id}") if job is None else None
         if owner is not None and owner.decode() == tenant:
             raise errors.JobGone
@@ -46,6 +47,7 @@ class JobReader:
 
     def position(self, job: Job) -> int | None:
         """Return how many jobs wait before this queued one, or None if it does not wait."""
+        # A job moves between the two queues when a worker dies, so the record that we hold does not say which one.
         for suspect in (False, True):
             rank = self._reads.zrank(waiting_key(queue_of(job.model, suspect=suspect)), job.id)
             if rank is not None:
@@ -64,6 +66,7 @@ class JobReader:
         last, num_read = after, 0
         for entries in self._listed(tenant, after):
             for entry, job in zip(entries, self._read_many([job_id for _, job_id in entries]), strict=True):
+                # With a rare filter, a page would otherwise read all jobs of a tenant while the client waits.
                 if len(found) == limit or num_read == 20 * limit:
                     return found, last
                 last, num_read = entry, num_read + 1
@@ -112,7 +115,7 @@ def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:
         for name, value in zip(_FIELDS, values, strict=True)
         if value is not None
     }
-    if "status" not in fields:
+    if "status" not in fields:  # HMGET returns nothing but None for a key that does not exist
         return None
     code = fields.pop("error_code", None)
     message, param = fields.pop("error_message", None), fields.pop("error_param", None)

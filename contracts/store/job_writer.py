@@ -69,6 +69,7 @@ class JobWriter:
 
     def cancel(self, job_id: str, tenant: str) -> Job:
         """Ask for a job to stop, and return its record after that. Raises the errors of ``JobReader.read``."""
+        # A job never changes its tenant, so it does not matter that the check and the script are two steps.
         self._reader.read(job_id, tenant)
         self._cancel(args=[job_id])
         return self._reader.read(job_id, tenant)

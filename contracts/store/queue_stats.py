@@ -21,6 +21,7 @@ class QueueStats:
             num_waiting += self._reads.zcard(key)
             for _, queued_at in self._reads.zrange(key, 0, 0, withscores=True):
                 oldest = min(queued_at, oldest or queued_at)
+        # The scripts write Redis's time, and the clock of this machine may differ from it.
         seconds, microseconds = self._reads.time()
         return num_waiting, max(0.0, seconds + microseconds / 1e6 - oldest) if oldest else 0.0
 

@@ -57,6 +57,7 @@ class Reaper:
             try:
                 num_taken, num_republished = self.reap()
             except redis.RedisError as error:
+                # Nothing is lost: what is due stays due, and the next look finds it.
                 logger.warning("reaper could not reach the store: %s", error)
                 continue
             if num_taken or num_republished:

@@ -27,9 +27,11 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
+        # While the server is frozen all connections are in use. Callers then fail soon, instead of queueing for one.
         timeout=0.5,
         socket_timeout=timeout_s,
         socket_connect_timeout=min(1.0, timeout_s),
+        # A health check is one more round trip, and finds nothing that the retry below does not handle.
         health_check_interval=0,
         # By default redis-py also retries after a timeout, which would double the wait for a frozen server.
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(redis.ConnectionError,)),
@@ -80,7 +82,7 @@ def server_warnings(client: "redis.Redis") -> list[str]:
     try:
         config = client.config_get("maxmemory-policy", "appendonly")
     except redis.ResponseError:
-        return found  # a managed service may hide its configuration
+        return found  # managed services often forbid CONFIG
     if config.get("maxmemory-policy", "noeviction") != "noeviction":
         found.append(f"maxmemory-policy is {config['maxmemory-policy']}: Redis may delete queued jobs. Set noeviction.")
     if config.get("appendonly", "yes") != "yes":

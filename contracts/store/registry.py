@@ -24,6 +24,7 @@ class Registry:
 
     def announce(self, card: ModelCard) -> None:
         """Make a model known, or keep it known for another week."""
+        # The card comes first: a reader that finds a name without a card takes the name out of the index.
         self._client.set(f"{PREFIX}model:{card.name}", msgspec.json.encode(card), ex=MODEL_TTL_S)
         self._client.sadd(f"{PREFIX}models", card.name)
 

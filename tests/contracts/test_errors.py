@@ -1,4 +1,4 @@
-"""The error tree is what its docstring draws."""
+"""The docstring of the error tree matches the classes."""
 
 import re
 
@@ -25,7 +25,7 @@ def written(cls: type[TriptychError] = TriptychError, depth: int = 0) -> list[tu
     return found
 
 
-def test_the_drawing_is_the_tree() -> None:
+def test_the_docstring_is_the_tree() -> None:
     assert drawn() == written()
 
 
@@ -40,13 +40,13 @@ def test_a_code_of_another_version_is_an_internal_error() -> None:
     assert by_code("not_yet_known") is TriptychError
 
 
-def test_only_errors_that_may_pass_are_retryable() -> None:
+def test_only_temporary_errors_are_retryable() -> None:
     for _, name, status, code in written():
         if 400 <= status < 500 and status != 429:
             assert not by_code(code).retryable, name
 
 
-def test_an_error_without_text_says_its_fixed_sentence() -> None:
+def test_an_error_without_text_has_its_fixed_message() -> None:
     assert str(TriptychError()) == TriptychError().message == TriptychError.fixed_message
     error = errors.InvalidRequest("No.", param="inputs")
     assert (error.message, error.param) == ("No.", "inputs")

@@ -1,4 +1,4 @@
-"""The words of a job."""
+"""Names, states and the Celery message of a job."""
 
 import json
 
@@ -18,7 +18,7 @@ def test_the_terminal_states_are_states() -> None:
     assert set(STATUSES) - TERMINAL == {"queued", "running", "cancelling"}
 
 
-def test_suspects_have_a_lane_of_their_own_beside_the_models_queue() -> None:
+def test_suspects_have_a_lane_of_their_own() -> None:
     assert (queue_of("m"), queue_of("m", suspect=True)) == ("triptych.m", "triptych.m.suspect")
 
 
@@ -28,7 +28,7 @@ def test_the_message_is_json_and_carries_nothing_but_the_id() -> None:
     assert "]==]" not in MESSAGE_TEMPLATE, "it travels to Redis inside a Lua string of these brackets"
 
 
-def test_the_celery_app_keeps_to_the_settings_that_lose_and_double_least() -> None:
+def test_the_celery_app_has_the_settings_that_lose_and_duplicate_least() -> None:
     conf = make_celery("redis://127.0.0.1:1/0").conf
     assert conf.task_acks_late is False
     assert conf.result_backend is None and conf.task_ignore_result is True

@@ -1,4 +1,4 @@
-"""A log record is one line of JSON, whatever a client managed to get into it."""
+"""A log record is one line of JSON, whatever text of a client it quotes."""
 
 import json
 import logging
@@ -51,11 +51,11 @@ def test_line_breaks_and_terminal_codes_in_every_string_stay_on_one_line() -> No
     [float("nan"), float("inf"), {(1, 2): 3}, {"a": float("nan")}, object(), b"\xff", {1, 2}],
     ids=["nan", "inf", "tuple as key", "nan inside", "object", "bytes", "set"],
 )
-def test_values_that_json_does_not_know_are_told_in_words(value: Any) -> None:
+def test_values_that_json_can_not_hold_become_texts(value: Any) -> None:
     assert "value" in parsed(line_of(value=value))
 
 
-def test_a_value_that_contains_itself_is_told_in_words() -> None:
+def test_a_value_that_contains_itself_becomes_a_text() -> None:
     circle: list[Any] = []
     circle.append(circle)
     assert "..." in parsed(line_of(value=circle))["value"]
@@ -65,5 +65,5 @@ def test_an_extra_field_does_not_replace_one_of_ours() -> None:
     assert parsed(line_of(level="debug", time="never"))["level"] == "warning"
 
 
-def test_long_messages_are_cut() -> None:
+def test_long_messages_are_truncated() -> None:
     assert len(parsed(line_of("x" * 10 * MAX_TEXT))["message"]) == MAX_TEXT

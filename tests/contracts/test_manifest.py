@@ -25,7 +25,7 @@ def read(text: str) -> Manifest:
 
 
 def as_written(document: Mapping[str, Any]) -> str:
-    """Return a document as text, fields and tables in the order of a TOML file: tables after what they lie beside."""
+    """Return a document as text, fields and tables in the order of a TOML file: tables after plain values."""
     tables = {name: as_written(value) for name, value in document.items() if isinstance(value, dict)}
     return str({name: value for name, value in document.items() if name not in tables} | tables)
 

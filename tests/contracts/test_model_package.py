@@ -1,4 +1,4 @@
-"""A folder is a model package when its manifest is, and every listed file is what was exported."""
+"""A folder is a model package if its manifest is valid, and every listed file is what was exported."""
 
 import os
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_a_sound_package_is_loaded(package: Path) -> None:
 
 
 def test_pieces_that_are_not_listed_are_refused(package: Path) -> None:
-    """Other files that lie about do no harm; this one would be read."""
+    """Other files are ignored; this one would be read."""
     (package / "pieces.json").write_text("{}")
     with pytest.raises(PackageError, match=r"pieces\.json: not listed in the manifest"):
         load_package(package)
@@ -88,7 +88,7 @@ def test_a_package_without_the_graph_of_its_kind_is_refused(package: Path) -> No
         load_package(package)
 
 
-def test_a_package_where_workers_look_is_named_like_its_folder(package: Path) -> None:
+def test_a_served_package_has_the_name_of_its_folder(package: Path) -> None:
     assert load_named_package(package).manifest.name == "mini"
     other = package.rename(package.parent / "other")
     assert load_package(other).manifest.name == "mini"
@@ -118,14 +118,14 @@ def test_a_changed_file_is_refused(package: Path) -> None:
         ("[limits]", "[limits", "line|Expected"),
     ],
 )
-def test_a_manifest_that_is_not_one_is_refused(package: Path, old: str, new: str, said: str) -> None:
+def test_an_invalid_manifest_is_refused(package: Path, old: str, new: str, said: str) -> None:
     edit(package, old, new)
     with pytest.raises(PackageError, match=said) as caught:
         read_manifest(package)
     assert "manifest.toml" in str(caught.value)
 
 
-def test_a_manifest_of_bytes_that_are_no_text_is_refused(package: Path) -> None:
+def test_a_manifest_that_is_not_utf8_is_refused(package: Path) -> None:
     (package / "manifest.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(PackageError):
         read_manifest(package)
@@ -153,7 +153,7 @@ def test_a_hostile_manifest_is_refused_at_once(package: Path, text: str, said: s
     assert len(str(caught.value)) < 500
 
 
-def test_dots_that_are_no_key_are_no_fault(package: Path) -> None:
+def test_dots_in_values_are_allowed(package: Path) -> None:
     edit(package, 'source = "tests"', f'source = "tests{"." * 500} {"a. b. " * 20}"')
     assert read_manifest(package).source.endswith("a. b. ")
 
@@ -165,7 +165,7 @@ def test_a_file_listed_twice_is_refused(package: Path) -> None:
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.mkfifo, os.mkdir], ids=["link", "pipe", "folder"])
-def test_a_manifest_is_a_plain_file_too(package: Path, link: Callable[..., None]) -> None:
+def test_a_manifest_must_be_a_regular_file(package: Path, link: Callable[..., None]) -> None:
     manifest = package / "manifest.toml"
     manifest.rename(package.parent / "elsewhere")
     link(package.parent / "elsewhere", manifest) if link is os.symlink else link(manifest)
@@ -195,7 +195,7 @@ def test_a_missing_file_is_refused(package: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../secret", "/etc/hostname", "sub/model.onnx", "..", ".", "./model.onnx", "a\\u0000b"]
 )
-def test_a_name_that_leads_out_of_the_folder_is_refused_before_it_is_read(package: Path, name: str) -> None:
+def test_a_name_outside_of_the_folder_is_refused_before_it_is_read(package: Path, name: str) -> None:
     (package / "sub").mkdir()
     (package / "sub" / "model.onnx").write_bytes(GRAPH)
     (package.parent / "secret").write_bytes(GRAPH)
@@ -215,7 +215,7 @@ def test_a_link_or_a_pipe_is_refused_before_it_is_read(package: Path, link: Call
 
 
 def with_graph(package: Path, data: bytes, more: str = "") -> Path:
-    """Replace the graph, and list it as it is."""
+    """Replace the graph and its SHA-256 in the manifest."""
     before = sha256_of(package / "model.onnx")
     (package / "model.onnx").write_bytes(data)
     edit(package, f'"{before}"', f'"{sha256_of(package / "model.onnx")}"\n{more}')
@@ -245,7 +245,7 @@ def test_a_graph_that_no_worker_could_serve_is_refused_before_it_is_loaded(
 
 
 @pytest.mark.parametrize("kind", ["plain", "changed", "link", "pipe"])
-def test_weights_beside_the_graph_are_checked_like_the_graph(package: Path, kind: str) -> None:
+def test_external_weights_are_checked_like_the_graph(package: Path, kind: str) -> None:
     weights = package / "w.bin"
     weights.write_bytes(b"weights")
     outside = model_of(graph([], [external_tensor("w", [1], "w.bin")], [], []))
@@ -277,7 +277,7 @@ def test_a_file_that_is_replaced_while_the_package_is_loaded_is_noticed(package:
         loaded.check_unchanged()
 
 
-def test_versions_are_told_apart_by_their_manifest(package: Path) -> None:
+def test_versions_differ_in_their_manifest(package: Path) -> None:
     before, snapshot = manifest_digest(package), snapshot_of(package)
     assert load_package(package).digest == before
     edit(package, 'revision = "1"', 'revision = "2"')

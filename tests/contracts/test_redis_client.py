@@ -1,4 +1,4 @@
-"""What is asked of a server, by what it says of itself."""
+"""Warnings about a server, by its INFO and its configuration."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from contracts.store.redis_client import server_warnings
 
 
 class Server:
-    """A server that answers INFO and CONFIG GET as told."""
+    """A server with given answers to INFO and CONFIG GET."""
 
     def __init__(self, info: dict[str, Any], config: dict[str, str] | None) -> None:
         self._info = info
@@ -35,34 +35,34 @@ def warnings(info: dict[str, Any], config: dict[str, str] | None = SOUND) -> lis
     "version",
     ["6.2.19", "7.0.15", "7.2.4", "7.2.10", "7.4.5", "8.0.3", "8.2.1", "5.0.14", "8.0-rc1"],
 )
-def test_a_redis_with_holes_in_its_lua_engine_is_warned_of(version: str) -> None:
+def test_a_redis_with_known_vulnerabilities_in_lua_causes_a_warning(version: str) -> None:
     found = warnings({"redis_version": version})
     assert any("CVE-2025-49844" in warning for warning in found)
 
 
 @pytest.mark.parametrize("version", ["7.2.11", "7.2.12", "7.4.6", "8.0.4", "8.2.2", "8.4.0", "9.0.0", "10.1.0"])
-def test_a_mended_redis_is_not_warned_of(version: str) -> None:
+def test_a_fixed_redis_causes_no_warning(version: str) -> None:
     assert warnings({"redis_version": version}) == []
 
 
-def test_valkey_is_known_by_its_own_version_and_not_by_the_one_it_shows_for_compatibility() -> None:
+def test_valkeys_own_version_counts_and_not_its_compatible_redis_version() -> None:
     assert warnings({"redis_version": "7.2.4", "valkey_version": "9.0.1"}) == []
 
 
 @pytest.mark.parametrize("version", ["5.0.14", "6.2.20"])
-def test_a_server_too_old_for_our_scripts_is_named(version: str) -> None:
+def test_a_server_too_old_for_the_scripts_causes_a_warning(version: str) -> None:
     assert any("older than 7.0" in warning for warning in warnings({"redis_version": version}))
 
 
-def test_eviction_is_warned_of() -> None:
+def test_eviction_causes_a_warning() -> None:
     (warning,) = warnings({"redis_version": "8.2.2"}, SOUND | {"maxmemory-policy": "allkeys-lru"})
     assert "allkeys-lru" in warning
 
 
-def test_a_store_without_a_file_is_warned_of() -> None:
+def test_missing_persistence_causes_a_warning() -> None:
     (warning,) = warnings({"redis_version": "8.2.2"}, SOUND | {"appendonly": "no"})
     assert "appendonly" in warning
 
 
-def test_a_hidden_configuration_is_no_reason_to_worry() -> None:
+def test_a_hidden_configuration_causes_no_warning() -> None:
     assert warnings({"redis_version": "8.2.2"}, None) == []

@@ -1,1 +1,1 @@
-"""What the job store promises, on real servers."""
+"""Tests of the job store, on real servers."""

@@ -1,4 +1,4 @@
-"""The test's own hand in the store: jobs as a gateway makes them, faults, and time that passes at once."""
+"""Jobs as a gateway submits them, faults, and ways to let time pass at once."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ ANSWER = Answer(output=b"[[0.5]]", usage=b'{"items":1}', timings=b"{}", model_re
 
 
 def new_job(**changes: Any) -> NewJob:
-    """Return a checked request; ``changes`` replace its fields."""
+    """Return a validated request; ``changes`` replace its fields."""
     fields: dict[str, Any] = {
         "id": new_job_id(),
         "tenant": TENANT,
@@ -48,7 +48,7 @@ def claimed(store: JobStore, worker: str = "w1", **changes: Any) -> Claim:
 
 
 def claim(store: JobStore, job_id: str, worker: str = "w1") -> Claim:
-    """Claim a job that must be there to be claimed."""
+    """Claim a job, which must be queued."""
     claim = store.claim(job_id, worker)
     assert claim is not None
     return claim
@@ -72,7 +72,7 @@ def take_message(store: JobStore, queue: str = QUEUE) -> str | None:
 
 
 def come_due(store: JobStore, *job_ids: str) -> None:
-    """Let the time come when somebody must look at these jobs: their leases, or their patience, are over."""
+    """Make jobs due now: their leases are over, or their messages have waited too long."""
     store.client.zadd(f"{PREFIX}due", dict.fromkeys(job_ids, 0), xx=True)
 
 
@@ -84,7 +84,7 @@ def pass_deadline(store: JobStore, *job_ids: str) -> None:
 
 
 def age(store: JobStore, job_id: str, seconds: float) -> None:
-    """Make a queued job, and its message, older than it is."""
+    """Make a queued job and its message older."""
     key = f"{PREFIX}job:{job_id}"
     for field in ("queued_at", "pushed_at"):
         store.client.hincrbyfloat(key, field, -seconds)
@@ -103,7 +103,7 @@ def active(store: JobStore) -> dict[str, int]:
 
 
 def all_at_once(num_threads: int, call: Callable[[int], T]) -> list[T]:
-    """Call from many threads that start together; return what each got."""
+    """Call from many threads that start at the same time; return the result of each."""
     barrier = Barrier(num_threads)
 
     def run(index: int) -> T:

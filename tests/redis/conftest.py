@@ -1,4 +1,4 @@
-"""Servers and clients for tests of the job store: each runs against Valkey, and against redis-server where it is."""
+"""Servers and clients for tests of the job store: Valkey, and redis-server where it is installed."""
 
 import shutil
 from collections.abc import Iterator

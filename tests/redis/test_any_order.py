@@ -1,9 +1,9 @@
-"""Gateways, workers, reapers and faults in any order, against a model of what must come out.
+"""Gateways, workers, reapers and faults in random order, compared with a model of the expected result.
 
 Hypothesis draws sequences of calls and faults; after each step the store is compared with the model, and at the end
-of each sequence every job that still lives must be brought to its end. `TRIPTYCH_TEST_SEQUENCES` sets how many
-sequences are drawn, always the same 250 if it is not set; a release deserves 5,000. With it, a sequence that fails is
-also made as short as it can be, which may take minutes.
+of each sequence every unfinished job must reach its end. `TRIPTYCH_TEST_SEQUENCES` sets how many
+sequences are drawn, always the same 250 if it is not set; use 5,000 before a release. If it is set, a failing
+sequence is also shortened, which may take minutes.
 """
 
 import os
@@ -43,7 +43,7 @@ from tests.support.job_store import JobStore
 
 MAX_CRASHES = 3
 FEW = 4
-"""Steps are drawn about few jobs at a time, so that several meet on the same one."""
+"""Steps are drawn for a few jobs at a time, so that several concern the same one."""
 NUM_SEQUENCES = int(os.environ.get("TRIPTYCH_TEST_SEQUENCES", "0"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if NUM_SEQUENCES else [])]
 FIELDS = ["status", "attempt", "crashes", "version", "suspect"]
@@ -51,11 +51,11 @@ workers = st.sampled_from(["w1", "w2"])
 tenants = st.sampled_from(["acme", "other"])
 lanes = st.sampled_from([QUEUE, SUSPECTS])
 places = st.integers(0, 10**6)
-"""Which job or attempt a step is about, counted from the newest, because small numbers are drawn most."""
+"""The job or attempt of a step, counted from the newest, because small numbers are drawn most often."""
 
 
 class Orders(RuleBasedStateMachine):
-    """Draws steps; each calls the store and tells the model what must have come of it."""
+    """Draws steps. Each step calls the store, and changes the model to the expected result."""
 
     client: ClassVar[redis.Redis]
 
@@ -193,12 +193,12 @@ class Orders(RuleBasedStateMachine):
             job.status = "cancelled" if job.status == "cancelling" else ending
             job.ended_by = claim.attempt
             self.leave(job)
-        told = {
+        ended = {
             "succeeded": lambda: self.store.succeed(claim, ANSWER),
             "failed": lambda: self.store.fail(claim, TriptychError()),
             "cancelled": lambda: self.store.confirm_cancel(claim),
         }[ending]()
-        assert told == expected
+        assert ended == expected
 
     @precondition(lambda self: self.claims)
     @rule(place=places)

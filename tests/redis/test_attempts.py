@@ -1,4 +1,4 @@
-"""Steps 4 to 7: one owner at a time, and only the owner's word counts."""
+"""Steps 4 to 7: a job has one owner at a time, and only the owner can change it."""
 
 import time
 
@@ -28,7 +28,7 @@ from tests.support.job_store import JobStore
 
 
 def run_script(store: JobStore, name: str, *args: str | float) -> object:
-    """Run a script with a call token of the test's own, as a call does that is sent again after a lost reply."""
+    """Run a script with a given call token, as if the call was sent again after a lost reply."""
     return load_script(store.client, name)(args=args)
 
 
@@ -57,7 +57,7 @@ def test_a_claim_carries_the_job_and_the_record_names_its_worker(store: JobStore
     assert store.position(job) is None
 
 
-def test_the_next_claim_takes_the_oldest_that_waits_and_needs_no_message(store: JobStore) -> None:
+def test_claim_next_takes_the_oldest_waiting_job_and_needs_no_message(store: JobStore) -> None:
     job_ids = [submit(store) for _ in range(3)]
     store.client.delete(QUEUE)
     taken = [store.claim_next(QUEUE, "w1") for _ in range(4)]
@@ -66,7 +66,7 @@ def test_the_next_claim_takes_the_oldest_that_waits_and_needs_no_message(store: 
     assert store.claim(job_ids[0], "w2") is None
 
 
-def test_the_next_claim_passes_over_what_is_past_its_deadline(store: JobStore) -> None:
+def test_claim_next_skips_jobs_past_their_deadline(store: JobStore) -> None:
     late, timely = submit(store), submit(store)
     pass_deadline(store, late)
     taken = store.claim_next(QUEUE, "w1")
@@ -74,7 +74,7 @@ def test_the_next_claim_passes_over_what_is_past_its_deadline(store: JobStore) -
     assert status(store, late) == "expired"
 
 
-def test_a_next_claim_whose_reply_was_lost_gets_the_same_attempt_again(store: JobStore) -> None:
+def test_claim_next_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
     job_ids = [submit(store) for _ in range(2)]
     first, again = (run_script(store, "next", QUEUE, "w1", store.lease_s, "token") for _ in range(2))
     assert first == again
@@ -97,7 +97,7 @@ def test_twenty_threads_claim_a_job_once(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("ending", ["running", "succeeded", "cancelled", "deleted", "never there"])
-def test_a_doubled_or_late_message_finds_nothing_to_claim(store: JobStore, ending: str) -> None:
+def test_a_duplicate_or_late_message_finds_nothing_to_claim(store: JobStore, ending: str) -> None:
     job_id = submit(store) if ending != "never there" else "A" * 22
     if ending in {"running", "succeeded"}:
         taken = claim(store, job_id)
@@ -135,7 +135,7 @@ def test_a_claim_after_the_deadline_expires_the_job_without_running_it(store: Jo
     assert active(store) == {}
 
 
-def test_the_last_claim_of_a_queue_clears_doubled_messages_away(store: JobStore) -> None:
+def test_the_last_claim_of_a_queue_removes_duplicate_messages(store: JobStore) -> None:
     job_id = submit(store)
     store.client.lpush(QUEUE, *[store.client.lindex(QUEUE, 0)] * 4)
     claim(store, job_id)
@@ -160,7 +160,7 @@ def test_a_foreign_message_in_the_queue_is_left_to_the_workers(store: JobStore) 
     assert store.client.lindex(QUEUE, -1) == b"not ours"
 
 
-def test_a_beat_renews_the_lease(store: JobStore) -> None:
+def test_a_heartbeat_renews_the_lease(store: JobStore) -> None:
     taken = claimed(store)
     come_due(store, taken.id)
     assert store.renew_leases([(taken.id, taken.attempt)]) == set()
@@ -177,7 +177,7 @@ def test_a_lease_never_outlasts_the_deadline(store: JobStore) -> None:
     )
 
 
-def test_a_beat_names_every_job_that_must_stop(store: JobStore) -> None:
+def test_a_heartbeat_returns_every_job_that_must_stop(store: JobStore) -> None:
     fine, cancelled, expired, deleted, fenced = (claimed(store) for _ in range(5))
     store.cancel(cancelled.id, TENANT)
     pass_deadline(store, expired.id)
@@ -188,13 +188,13 @@ def test_a_beat_names_every_job_that_must_stop(store: JobStore) -> None:
     assert store.renew_leases([(taken.id, taken.attempt) for taken in held]) == {taken.id for taken in held[1:]}
 
 
-def test_a_beat_for_a_thousand_jobs_is_one_call(store: JobStore) -> None:
+def test_a_heartbeat_for_a_thousand_jobs_is_one_call(store: JobStore) -> None:
     held = [claimed(store) for _ in range(1000)]
     assert store.renew_leases([(taken.id, taken.attempt) for taken in held]) == set()
     assert store.renew_leases([]) == set()
 
 
-def test_a_beat_never_brings_an_ended_job_back_into_due(store: JobStore) -> None:
+def test_a_heartbeat_never_makes_an_ended_job_due_again(store: JobStore) -> None:
     taken = claimed(store)
     store.succeed(taken, ANSWER)
     assert store.renew_leases([(taken.id, taken.attempt)]) == {taken.id}
@@ -219,7 +219,7 @@ def test_progress_of_a_fenced_attempt_is_not_recorded(store: JobStore) -> None:
     assert store.read(first.id, TENANT).progress_done == 0
 
 
-def test_a_success_is_the_answer_and_drops_the_request(store: JobStore) -> None:
+def test_a_success_stores_the_answer_and_drops_the_request(store: JobStore) -> None:
     taken = claimed(store)
     assert store.succeed(taken, ANSWER)
     job = store.read(taken.id, TENANT)
@@ -241,7 +241,7 @@ def test_a_failure_keeps_its_code_text_and_field(store: JobStore) -> None:
     assert job.error.retryable is False
 
 
-def test_a_failure_whose_text_no_utf8_can_hold_still_ends_the_job(store: JobStore) -> None:
+def test_a_failure_whose_text_is_not_valid_unicode_still_ends_the_job(store: JobStore) -> None:
     taken = claimed(store)
     assert store.fail(taken, TriptychError("broken \ud800 text", param="\ud800"))
     error = store.read(taken.id, TENANT).error
@@ -284,19 +284,19 @@ def test_a_terminal_state_is_reached_once(store: JobStore) -> None:
     assert store.num_finished() == {("minilm", "succeeded"): 1}
 
 
-def test_a_finish_sent_again_after_a_lost_reply_is_told_yes_again(store: JobStore) -> None:
+def test_a_finish_sent_again_after_a_lost_reply_gets_the_same_reply(store: JobStore) -> None:
     taken = claimed(store)
     assert store.succeed(taken, ANSWER)
     assert store.succeed(taken, ANSWER)
     assert store.num_finished() == {("minilm", "succeeded"): 1}
 
 
-def test_of_many_attempts_that_finish_together_one_is_heard(store: JobStore) -> None:
+def test_of_many_attempts_that_finish_together_one_ends_the_job(store: JobStore) -> None:
     first = claimed(store)
     second = second_attempt(store, first)
     held = [first, second] * 5
-    told = all_at_once(10, lambda index: store.succeed(held[index], ANSWER))
-    assert [yes for taken, yes in zip(held, told, strict=True) if taken is first] == [False] * 5
+    ended = all_at_once(10, lambda index: store.succeed(held[index], ANSWER))
+    assert [yes for taken, yes in zip(held, ended, strict=True) if taken is first] == [False] * 5
     assert store.num_finished() == {("minilm", "succeeded"): 1}
 
 

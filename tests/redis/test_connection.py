@@ -1,4 +1,4 @@
-"""Every call ends, whatever state the server is in, and what was accepted survives the server's death."""
+"""Every call ends in bounded time, whatever state the server is in, and accepted jobs survive a killed server."""
 
 import time
 
@@ -43,7 +43,7 @@ def test_a_dead_server_is_an_error_at_once(valkey_server: ValkeyServer) -> None:
     assert time.monotonic() - before < TIMEOUT_S + 20 * round_trip_s
 
 
-def test_what_was_accepted_survives_a_killed_server_and_goes_on_without_a_new_store(
+def test_accepted_jobs_survive_a_killed_server_and_the_store_reconnects(
     valkey_server: ValkeyServer,
 ) -> None:
     """The scripts are gone from the new server's cache, the connections are dead, the jobs are there."""
@@ -63,7 +63,7 @@ def test_what_was_accepted_survives_a_killed_server_and_goes_on_without_a_new_st
     store.client.connection_pool.disconnect()
 
 
-def test_our_own_server_gives_no_reason_to_warn(valkey_server: ValkeyServer) -> None:
+def test_the_embedded_server_needs_no_warning(valkey_server: ValkeyServer) -> None:
     client = connect(valkey_server.url, timeout_s=5.0, retries=0)
     assert server_warnings(client) == []
     client.config_set("maxmemory-policy", "allkeys-lru")

@@ -1,4 +1,4 @@
-"""Cancelling, deleting and growing old, in every state a job can be in."""
+"""Cancelling, deleting and expiry, in every state of a job."""
 
 import pytest
 import redis
@@ -41,7 +41,7 @@ def job_in(store: JobStore, state: str, **changes: object) -> str:
 
 
 @pytest.mark.parametrize("state", STATUSES)
-def test_cancelling_twice_in_any_state_is_cancelling_once(store: JobStore, state: str) -> None:
+def test_cancelling_twice_is_the_same_as_cancelling_once(store: JobStore, state: str) -> None:
     job_id = job_in(store, state)
     after = {"queued": "cancelled", "running": "cancelling"}.get(state, state)
     first = store.cancel(job_id, TENANT)
@@ -58,7 +58,7 @@ def test_a_cancelled_queued_job_is_never_claimed(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "confirm_cancel"])
-def test_a_cancelling_job_ends_cancelled_whatever_its_worker_brings(store: JobStore, ending: str) -> None:
+def test_a_cancelling_job_ends_cancelled_whatever_result_its_worker_has(store: JobStore, ending: str) -> None:
     job_id = submit(store)
     taken = claim(store, job_id)
     store.cancel(job_id, TENANT)
@@ -71,8 +71,8 @@ def test_a_cancelling_job_ends_cancelled_whatever_its_worker_brings(store: JobSt
     assert (job.status, job.output, job.error) == ("cancelled", None, None)
 
 
-def test_an_attempt_that_stops_uncancelled_leaves_the_job_to_be_given_back(store: JobStore) -> None:
-    """So stops a worker that leaves: its thread may say so before the job is back in the queue."""
+def test_an_attempt_that_stops_without_a_cancel_does_not_end_the_job(store: JobStore) -> None:
+    """A worker that leaves stops its attempts, and a thread may report that before the job is released."""
     job_id = submit(store)
     taken = claim(store, job_id)
     assert not store.confirm_cancel(taken)
@@ -110,7 +110,7 @@ def test_a_deleted_running_attempt_is_fenced(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("state", ["queued", "succeeded", "deleted"])
-def test_another_tenant_sees_a_job_as_if_it_never_was(store: JobStore, state: str) -> None:
+def test_another_tenant_can_not_see_that_a_job_exists(store: JobStore, state: str) -> None:
     job_id = job_in(store, state if state != "deleted" else "queued")
     if state == "deleted":
         store.delete(job_id, TENANT)
@@ -140,7 +140,7 @@ def test_an_ended_job_is_kept_for_its_ttl_and_then_gone(store: JobStore, state: 
         store.read(job_id, "other")
 
 
-def test_a_live_job_has_no_ttl(client: redis.Redis, store: JobStore) -> None:
+def test_an_unfinished_job_has_no_ttl(client: redis.Redis, store: JobStore) -> None:
     job_id = submit(store, ttl_s=0.001)
     claim(store, job_id)
     assert client.ttl(f"triptych:job:{job_id}") == -1

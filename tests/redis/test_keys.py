@@ -1,4 +1,4 @@
-"""The table of keys in `contracts/store/keys.py` describes what Redis holds, and nothing stays there for ever."""
+"""The table of keys in `contracts/store/keys.py` describes every key in Redis, and no key stays for ever."""
 
 import re
 
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
 KEPT = {"finished"}
-"""Grows with models and states only, and is never removed."""
+"""Its size depends on the number of models and states only, so it is never removed."""
 
 
 class Row:
@@ -42,7 +42,7 @@ def row_of(key: str) -> Row:
 
 
 def check_keys(client: redis.Redis) -> set[str]:
-    """Check every key in the store against the table; return the names of the lines that were met."""
+    """Check every key in the store against the table; return the names of the lines that matched."""
     met = set()
     for raw in client.scan_iter():
         key = raw.decode()
@@ -54,7 +54,7 @@ def check_keys(client: redis.Redis) -> set[str]:
 
 
 def live_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
-    """Bring jobs into every state, with a crash, a suspect and an idempotency key; return those that still live."""
+    """Bring jobs into every state, with a crash, a suspect and an idempotency key; return those that are unfinished."""
     submit(store, ttl_s=ttl_s, idempotency_key="k", fingerprint="f")
     store.succeed(claimed(store, ttl_s=ttl_s), ANSWER)
     store.fail(claimed(store, ttl_s=ttl_s), TriptychError())
@@ -72,7 +72,7 @@ def live_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
     return [job_id.decode() for job_id in store.client.zrange("triptych:due", 0, -1)]
 
 
-def test_the_table_was_understood() -> None:
+def test_the_table_is_parsed() -> None:
     assert {"job:<id>", "due", "waiting:<queue>", "wake", "triptych.<model>[.suspect]"} <= {row.name for row in ROWS}
     assert len(ROWS) >= 18
 

@@ -1,4 +1,4 @@
-"""Step 3: the message that the scripts push is one that Celery could have sent, and kombu can carry."""
+"""Step 3: the message that the scripts push is like one that Celery sends, and kombu can transport it."""
 
 import json
 from base64 import b64decode
@@ -37,7 +37,7 @@ def body_of(message: dict[str, Any]) -> Any:
     return json.loads(b64decode(message["body"]) if encoded else message["body"])
 
 
-def test_it_says_what_celerys_own_message_says(store: JobStore, client: redis.Redis, app: Celery) -> None:
+def test_it_has_the_content_of_celerys_own_message(store: JobStore, client: redis.Redis, app: Celery) -> None:
     job_id = submit(store)
     ours = json.loads(client.rpop(QUEUE))
     app.send_task(RUN_TASK, args=[job_id], queue=QUEUE, ignore_result=True)
@@ -84,7 +84,7 @@ def test_celerys_worker_reads_it_as_a_request_for_the_task(store: JobStore, clie
     assert client.llen(QUEUE) == 0
 
 
-def test_a_message_that_a_worker_hands_back_returns_to_its_queue(
+def test_a_message_that_a_worker_rejects_returns_to_its_queue(
     store: JobStore, client: redis.Redis, app: Celery
 ) -> None:
     """kombu restores by delivery_info alone: a message without it would vanish or end in another queue."""

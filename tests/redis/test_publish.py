@@ -1,4 +1,4 @@
-"""What streamed jobs have grown by: one call for all rows of a step, told once, and only by who owns the job."""
+"""Publishing deltas: one call for all sequences of a step, nothing twice, and only by the attempt that owns the job."""
 
 import secrets
 
@@ -28,7 +28,7 @@ def pieces(text: str) -> bytes:
     return msgspec.json.encode([TextDelta(text=text)])
 
 
-def told(store: JobStore, job_id: str) -> list[tuple[str, str]]:
+def published(store: JobStore, job_id: str) -> list[tuple[str, str]]:
     """Return (attempt, text) of each output event."""
     found = []
     for event in store.events(job_id, "0"):
@@ -38,34 +38,34 @@ def told(store: JobStore, job_id: str) -> list[tuple[str, str]]:
     return found
 
 
-def test_one_call_tells_of_many_jobs_and_wakes_whoever_waits_for_them(store: JobStore) -> None:
+def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStore) -> None:
     first, second, silent = (claimed(store) for _ in range(3))
     channel = store.client.pubsub()
     channel.subscribe("triptych:wake")
     channel.get_message(timeout=5)
     assert publish(store, (first, pieces("a")), (second, pieces("b")), (silent, b"")) == set()
     assert publish(store, (first, pieces("é\n"))) == set()
-    assert told(store, first.id) == [("1", "a"), ("1", "é\n")]
-    assert told(store, second.id) == [("1", "b")]
-    assert told(store, silent.id) == []
+    assert published(store, first.id) == [("1", "a"), ("1", "é\n")]
+    assert published(store, second.id) == [("1", "b")]
+    assert published(store, silent.id) == []
     woken = [channel.get_message(timeout=5)["data"].decode() for _ in range(2)]
     assert woken == [f"{first.id} {second.id}", first.id]
     channel.close()
 
 
-def test_a_call_that_comes_again_tells_nothing_twice(store: JobStore) -> None:
+def test_a_call_sent_again_publishes_nothing_twice(store: JobStore) -> None:
     one, two = claimed(store), claimed(store)
     for token in ("t1", "t1", "t2", "t2"):
         publish(store, (one, pieces(token)), (two, pieces(token)), token=token)
-    assert told(store, one.id) == told(store, two.id) == [("1", "t1"), ("1", "t2")]
+    assert published(store, one.id) == published(store, two.id) == [("1", "t1"), ("1", "t2")]
 
 
-def test_a_cancelled_job_must_stop_and_tells_nothing_more(store: JobStore) -> None:
+def test_a_cancelled_job_must_stop_and_gets_no_more_events(store: JobStore) -> None:
     stopped, running = claimed(store), claimed(store)
     store.cancel(stopped.id, TENANT)
     assert publish(store, (stopped, pieces("late")), (running, pieces("on"))) == {stopped.id}
-    assert told(store, stopped.id) == []
-    assert told(store, running.id) == [("1", "on")]
+    assert published(store, stopped.id) == []
+    assert published(store, running.id) == [("1", "on")]
     assert store.confirm_cancel(stopped)
     assert status(store, stopped.id) == "cancelled"
 
@@ -75,11 +75,11 @@ def test_a_deadline_takes_effect_before_the_reaper_looks(store: JobStore) -> Non
     pass_deadline(store, taken.id)
     assert publish(store, (taken, pieces("late"))) == {taken.id}
     assert status(store, taken.id) == "expired"
-    assert told(store, taken.id) == []
+    assert published(store, taken.id) == []
     assert not store.succeed(taken, ANSWER)
 
 
-def test_an_attempt_that_lost_its_job_is_not_heard_beside_the_next_one(store: JobStore) -> None:
+def test_an_attempt_that_lost_its_job_can_not_publish(store: JobStore) -> None:
     first = claimed(store)
     publish(store, (first, pieces("first ")))
     come_due(store, first.id)
@@ -87,11 +87,11 @@ def test_an_attempt_that_lost_its_job_is_not_heard_beside_the_next_one(store: Jo
     second = claim(store, first.id, "w2")
     assert publish(store, (first, pieces("attempt"))) == {first.id}
     assert publish(store, (second, pieces("second"))) == set()
-    assert told(store, first.id) == [("1", "first "), ("2", "second")]
+    assert published(store, first.id) == [("1", "first "), ("2", "second")]
 
 
 @pytest.mark.parametrize("end", ["succeed", "delete"])
-def test_a_job_that_has_ended_tells_nothing_more(store: JobStore, end: str) -> None:
+def test_an_ended_job_gets_no_more_events(store: JobStore, end: str) -> None:
     taken = claimed(store)
     if end == "succeed":
         store.succeed(taken, ANSWER)
@@ -101,7 +101,7 @@ def test_a_job_that_has_ended_tells_nothing_more(store: JobStore, end: str) -> N
     assert [event for event in store.events(taken.id, "0") if event.name == "output"] == []
 
 
-def test_what_a_thousand_steps_have_told_can_be_read_from_any_place(store: JobStore) -> None:
+def test_the_events_of_a_thousand_steps_can_be_read_from_any_position(store: JobStore) -> None:
     taken = claimed(store)
     texts = [f"{number} " for number in range(3000)]
     for text in texts:
@@ -114,7 +114,7 @@ def test_what_a_thousand_steps_have_told_can_be_read_from_any_place(store: JobSt
     assert found == [pieces(text).decode() for text in texts]
 
 
-def test_telling_does_not_count_as_a_change_of_the_record(store: JobStore) -> None:
+def test_publishing_does_not_change_the_version_of_the_record(store: JobStore) -> None:
     taken: Claim = claimed(store)
     before = field(store, taken.id, "version")
     publish(store, (taken, pieces("a")))

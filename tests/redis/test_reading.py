@@ -1,4 +1,4 @@
-"""Step 8: listings, events and figures as clients and operators see them."""
+"""Step 8: listings, events and metrics as clients and operators see them."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_pages_hold_every_job_once_newest_first(store: JobStore, limit: int) -> 
 
 
 @pytest.mark.parametrize("num_jobs", [5, 250])
-def test_jobs_of_the_same_instant_are_neither_lost_nor_doubled(store: JobStore, num_jobs: int) -> None:
+def test_jobs_of_the_same_instant_are_neither_lost_nor_duplicated(store: JobStore, num_jobs: int) -> None:
     ids = [submit(store) for _ in range(num_jobs)]
     store.client.zadd(f"{PREFIX}jobs:{TENANT}", dict.fromkeys(ids, 1_795_000_000.123457))
     found = [job.id for page in pages(store, 2) for job in page]
@@ -65,7 +65,7 @@ def test_jobs_that_arrive_while_a_listing_is_read_do_not_shift_it(store: JobStor
     assert [job.id for job in first + second] == ids[::-1]
 
 
-def test_events_tell_the_whole_story_in_order(store: JobStore) -> None:
+def test_events_are_complete_and_in_order(store: JobStore) -> None:
     first = claimed(store, num_inputs=2)
     store.progress(first, 1)
     come_due(store, first.id)
@@ -90,18 +90,18 @@ def test_a_reader_resumes_after_the_last_event_it_saw(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("after", ["", "x", "-", "+", "$", "0-", "-1", "1-2-3", "9" * 30, "0\n", "(0", "1.5"])
-def test_what_is_not_an_event_id_is_the_clients_error(store: JobStore, after: str) -> None:
+def test_an_invalid_event_id_is_the_clients_error(store: JobStore, after: str) -> None:
     job_id = submit(store)
     with pytest.raises(InvalidRequest):
         store.events(job_id, after)
 
 
 @pytest.mark.parametrize("after", ["0-0", "9" * 15, "9" * 15 + "-" + "9" * 15])
-def test_an_event_id_of_no_event_is_a_place_all_the_same(store: JobStore, after: str) -> None:
+def test_an_event_id_that_does_not_exist_is_a_valid_position(store: JobStore, after: str) -> None:
     assert len(store.events(submit(store), after)) == (1 if after == "0-0" else 0)
 
 
-def test_every_change_wakes_who_waits(store: JobStore) -> None:
+def test_every_change_wakes_waiters(store: JobStore) -> None:
     heard: list[str] = []
     with store.client.pubsub(ignore_subscribe_messages=True) as listener:
         listener.subscribe(WAKE_CHANNEL)

@@ -1,4 +1,4 @@
-"""The reaper: lost messages, dead workers, crashes and who is to blame for them, deadlines with nobody alive."""
+"""The reaper: lost messages, dead workers, crashes and the jobs that are blamed for them, deadlines without workers."""
 
 import time
 
@@ -31,13 +31,13 @@ from tests.support.waiting import wait_until
 
 
 def crash(store: JobStore, *job_ids: str) -> None:
-    """Let the leases of a dead worker's jobs run out, and let somebody notice."""
+    """Let the leases of a dead worker's jobs run out, and reap."""
     come_due(store, *job_ids)
     store.reap()
 
 
 def crashes(store: JobStore, job_id: str) -> int:
-    """Return how many deaths a job is blamed for."""
+    """Return how many crashes a job is blamed for."""
     return store.read(job_id, TENANT).crashes
 
 
@@ -57,7 +57,7 @@ def test_a_lost_message_is_replaced(store: JobStore) -> None:
     assert claim(store, job_id).attempt == 1
 
 
-def test_a_thousand_lost_messages_are_replaced_at_the_first_look(store: JobStore) -> None:
+def test_a_thousand_lost_messages_are_replaced_at_the_first_reap(store: JobStore) -> None:
     ids = [submit(store) for _ in range(1000)]
     store.client.delete(QUEUE)
     come_due(store, *ids)
@@ -119,7 +119,7 @@ def test_looks_at_a_queued_job_become_rarer_up_to_a_minute(store: JobStore) -> N
     assert pauses == pytest.approx([10, 20, 40, 60, 60, 60], abs=2)
 
 
-def test_a_dead_workers_job_goes_to_the_lane_of_suspects(store: JobStore) -> None:
+def test_a_dead_workers_job_goes_to_the_suspect_lane(store: JobStore) -> None:
     taken = claimed(store)
     come_due(store, taken.id)
     assert store.reap() == (1, 0)
@@ -171,7 +171,7 @@ def test_neighbours_are_not_blamed_even_when_they_are_looked_at_after_the_suspec
     assert crashes(store, neighbour.id) == 0
 
 
-def test_jobs_on_other_workers_are_blamed_as_ever(store: JobStore) -> None:
+def test_jobs_on_other_workers_are_blamed(store: JobStore) -> None:
     suspect = claimed(store)
     crash(store, suspect.id)
     claim(store, suspect.id, "w2")
@@ -197,7 +197,7 @@ def test_once_a_suspect_has_left_its_neighbours_are_blamed_again(store: JobStore
     assert crashes(store, neighbour.id) == 1
 
 
-def test_the_mark_of_a_suspect_outlives_its_longest_run(store: JobStore) -> None:
+def test_the_key_of_a_suspect_outlives_its_longest_run(store: JobStore) -> None:
     suspect = claimed(store, deadline_s=86_400.0)
     crash(store, suspect.id)
     claim(store, suspect.id, "w2")
@@ -224,7 +224,7 @@ def test_a_real_deadline_and_a_real_lease_run_out_by_the_clock(client: redis.Red
     wait_until(all_noticed, "a clock did not run out")
 
 
-def test_reapers_that_look_together_do_nothing_twice(store: JobStore) -> None:
+def test_concurrent_reapers_do_nothing_twice(store: JobStore) -> None:
     dead = [claimed(store) for _ in range(100)]
     lost = [submit(store) for _ in range(300)]
     store.client.delete(QUEUE)
@@ -235,7 +235,7 @@ def test_reapers_that_look_together_do_nothing_twice(store: JobStore) -> None:
     assert all(crashes(store, taken.id) == 1 for taken in dead)
 
 
-def test_more_jobs_than_one_look_takes_are_all_looked_at(store: JobStore) -> None:
+def test_more_due_jobs_than_one_script_call_takes_are_all_reaped(store: JobStore) -> None:
     ids = [submit(store) for _ in range(2 * MAX_JOBS_A_LOOK + 1)]
     pass_deadline(store, *ids)
     store.reap()
@@ -248,7 +248,7 @@ def test_an_id_in_due_without_a_record_is_dropped(store: JobStore) -> None:
     assert store.num_live() == 0
 
 
-def test_many_due_jobs_are_looked_at_in_slices_that_hold_up_nobody(store: JobStore) -> None:
+def test_many_due_jobs_are_looked_at_in_slices_that_do_not_block_the_server(store: JobStore) -> None:
     """A script stops the whole server, so each of its calls must be short however many jobs are due."""
     ids = [submit(store) for _ in range(10 * MAX_JOBS_A_LOOK)]
     come_due(store, *ids)

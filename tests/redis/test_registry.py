@@ -51,7 +51,7 @@ def no_job(*_: object) -> TaskOutput:
 
 
 class Watched(Registry):
-    """Writes down which models are known whenever a worker says that it is alive."""
+    """Records which models are known whenever a worker announces that it is alive."""
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__(client)
@@ -62,8 +62,8 @@ class Watched(Registry):
         super().beat(card, ttl_s)
 
 
-def test_a_worker_is_alive_to_others_only_when_its_models_are_known(store: JobStore, client: redis.Redis) -> None:
-    """Else one that is killed in between leaves a gateway that sees no model, and never gets ready."""
+def test_models_are_announced_before_their_worker(store: JobStore, client: redis.Redis) -> None:
+    """A worker that is killed in between would otherwise leave a gateway that sees no model and is never ready."""
     registry, models, engine = Watched(client), Models(), BatchingEngine()
     models.put(
         Version(ServedModel(None, MODEL, TaskHandler(EmbedRequest, no_job), partial(BatchWork, engine)), "digest")

@@ -1,4 +1,4 @@
-"""Step 2: what is accepted is written whole, what is refused leaves nothing."""
+"""Step 2: an accepted job is written completely, and a refused one leaves nothing."""
 
 import pytest
 import redis
@@ -77,7 +77,7 @@ def test_the_same_key_with_another_request_is_refused_and_writes_nothing(store: 
     assert sorted(store.client.keys()) == before
 
 
-def test_idempotency_keys_of_two_tenants_do_not_meet(store: JobStore) -> None:
+def test_idempotency_keys_of_two_tenants_are_separate(store: JobStore) -> None:
     first = submit(store, idempotency_key="k", fingerprint="f")
     second = submit(store, tenant="other", idempotency_key="k", fingerprint="g")
     assert first != second
@@ -137,7 +137,7 @@ def test_empty_and_binary_fields_come_back_as_they_went_in(store: JobStore) -> N
 
 
 @pytest.mark.parametrize("job_id", ["-" * 22, "_" * 22, "-1--_AAAAAAAAAAAAAAAAA"])
-def test_ids_of_signs_only_travel_through_the_message(store: JobStore, job_id: str) -> None:
+def test_ids_without_letters_survive_the_message(store: JobStore, job_id: str) -> None:
     submit(store, id=job_id)
     assert messages(store) == [job_id]
     store.succeed(claim(store, job_id), ANSWER)
@@ -145,7 +145,7 @@ def test_ids_of_signs_only_travel_through_the_message(store: JobStore, job_id: s
 
 
 def test_each_message_has_a_tag_of_its_own(store: JobStore) -> None:
-    """kombu keeps unacknowledged messages by tag, so a doubled tag would overwrite another job's message."""
+    """kombu keeps unacknowledged messages by tag, so a duplicate tag would overwrite another job's message."""
     job_id = submit(store)
     tags = set()
     for _ in range(4):
@@ -154,15 +154,15 @@ def test_each_message_has_a_tag_of_its_own(store: JobStore) -> None:
     assert len(tags) == 4
 
 
-def test_names_of_models_reach_the_message_unharmed(store: JobStore) -> None:
+def test_names_of_models_survive_the_message(store: JobStore) -> None:
     name = "a.b-c_d.v1.5"
     submit(store, model=name)
     message = store.client.lindex(queue_of(name), 0)
     assert f'"routing_key":"{queue_of(name)}"'.encode() in message
 
 
-def test_full_memory_refuses_a_job_whole_and_nothing_else(store: JobStore) -> None:
-    """Accepted jobs keep their leases and reach their ends, or a full memory would be blamed on their workers."""
+def test_full_memory_refuses_new_jobs_and_nothing_else(store: JobStore) -> None:
+    """Accepted jobs keep their leases and reach their ends, or their workers would be blamed for the full memory."""
     running, waiting = claimed(store), submit(store)
     before = sorted(store.client.keys())
     store.client.config_set("maxmemory", "1mb")
