@@ -3,7 +3,6 @@
 What Celery does here and what not, and why, is in docs/decisions/0018.
 """
 
-import logging
 import signal
 import sys
 import warnings
@@ -13,20 +12,25 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
-from contracts.jobs import RUN_TASK
+from contracts.jobs import RUN_TASK, queue_of
+from contracts.store.celery_app import make_celery
 from workers.runtime.attempts.runner import JobRunner
+from workers.runtime.process.transport import patch_transport
 
-logger = logging.getLogger(__name__)
 SUSPECT_SUFFIX = ".suspect"
 
 
-def register_task(app: Celery, runner: JobRunner) -> None:
-    """Let messages of the one task be run by a runner."""
+def make_app(redis_url: str, runner: JobRunner) -> Celery:
+    """Return an app with one task, which hands the job of a message to the runner."""
+    app = make_celery(redis_url)
+    patch_transport(app)
 
     @app.task(name=RUN_TASK, bind=True)  # type: ignore[untyped-decorator]
     def run(task: Any, job_id: str) -> None:
         queue = str(task.request.delivery_info.get("routing_key", ""))
         runner.accept(job_id, suspect=queue.endswith(SUSPECT_SUFFIX), queue=queue)
+
+    return app
 
 
 def when_ready(*steps: Callable[[], None]) -> None:
@@ -48,12 +52,12 @@ def when_stopping(step: Callable[[], None]) -> None:
     signals.worker_shutting_down.connect(call, weak=False)
 
 
-def consume(app: Celery, *, queues: list[str], concurrency: int, on_hangup: Callable[[], None]) -> int:
+def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Callable[[], None]) -> int:
     """Consume messages until SIGTERM, then wait for the jobs in the pool; return the exit status.
 
     Args:
         app: with the task.
-        queues: to consume from. Celery can't be given more of them while it runs.
+        models: whose queues to consume from. Celery can't be given more of them while it runs.
         concurrency: number of threads.
         on_hangup: called on SIGHUP, in a signal handler.
     """
@@ -62,7 +66,7 @@ def consume(app: Celery, *, queues: list[str], concurrency: int, on_hangup: Call
     worker = _worker_class(app, on_hangup)(
         pool="threads",
         concurrency=concurrency,
-        queues=queues,
+        queues=[queue_of(name, suspect=suspect) for name in models for suspect in (False, True)],
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

@@ -10,9 +10,7 @@ from typing import Any
 
 import redis
 
-from contracts.jobs import queue_of
 from contracts.store.attempt_store import AttemptStore
-from contracts.store.celery_app import make_celery
 from contracts.store.queue_stats import QueueStats
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
@@ -20,15 +18,16 @@ from contracts.store.registry import Registry
 from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
-from workers.runtime.process.celery_worker import consume, handle_hangup, register_task, when_ready, when_stopping
+from workers.runtime.process.celery_worker import consume, handle_hangup, make_app, when_ready, when_stopping
 from workers.runtime.process.heartbeat import Heartbeat
-from workers.runtime.process.transport import patch_transport
 from workers.runtime.process.watchdog import Watchdog
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 STORE_TIMEOUT_S = 3.0
+"""Less than the time between two heartbeats, so that a silent connection costs one of them and no lease."""
 STORE_RETRIES = 8
+"""With growing pauses, about 5 s in all: longer than a restart of the store takes."""
 STOP_LOADING_S = 1.0
 
 
@@ -60,15 +59,11 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
         watchdog=Watchdog(hard_limit_s=settings.hard_limit_s, stall_s=settings.stall_s),
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
-    app = make_celery(settings.store.redis_url)
-    patch_transport(app)
-    register_task(app, runner)
-
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
     when_ready(heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
     when_stopping(partial(_begin_drain, runner, heartbeat, settings.drain_s))
-    queues = [queue_of(name, suspect=suspect) for name in models.names() for suspect in (False, True)]
-    status = consume(app, queues=queues, concurrency=settings.concurrency, on_hangup=watcher.scan_soon)
+    app = make_app(settings.store.redis_url, runner)
+    status = consume(app, models.names(), concurrency=settings.concurrency, on_hangup=watcher.scan_soon)
     runner.drain(settings.drain_s)
     heartbeat.stop()
     if not watcher.stop(STOP_LOADING_S):
