@@ -10,7 +10,7 @@ from contracts.figures import GenerationFigures
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
-    """What clients are told about a model, and what the gateway needs to check a request."""
+    """What clients can read about a model, and what the gateway needs to check a request."""
 
     name: str
     task: str

@@ -1,4 +1,4 @@
-"""Opens and hashes one file of a model package. It must be a regular file that lies in the folder itself."""
+"""Opens and hashes one file of a model package. It must be a regular file directly in the folder."""
 
 import errno
 import hashlib

@@ -1,7 +1,7 @@
 """The kinds of graphs, and the tables of a manifest that each kind needs.
 
 ``graph`` in a manifest names a kind; `contracts.model_package.signatures` lists the tensors of each. In code it is one
-of the structs below, so whoever has a ``DecoderSlots`` has its ``decoder`` and ``generation`` tables.
+of the structs below, so code with a ``DecoderSlots`` has its ``decoder`` and ``generation`` tables.
 """
 
 from typing import Annotated, Literal, cast
@@ -188,4 +188,4 @@ Graph = (
     | EncoderDecoderSlots
     | Recurrent
 )
-"""Any kind of graph, told apart by ``kind``."""
+"""Any kind of graph; ``kind`` is the tag of the union."""

@@ -1,4 +1,4 @@
-"""Reads ``manifest.toml`` from a folder. Whatever is in the file, reading it takes little time and memory."""
+"""Reads ``manifest.toml`` from a folder. Reading takes little time and memory, even for a hostile file."""
 
 import os
 import re

@@ -1,6 +1,6 @@
 """The tasks that a package may serve, and the tables of a manifest that each task needs.
 
-``task`` in a manifest names a task. In code it is one of the structs below, so whoever has an ``EmbedTask`` has its
+``task`` in a manifest names a task. In code it is one of the structs below, so code with an ``EmbedTask`` has its
 ``embed`` table.
 """
 
@@ -217,4 +217,4 @@ Task = (
     | TranscribeTask
     | CaptionTask
 )
-"""Any task, told apart by ``name``."""
+"""Any task; ``name`` is the tag of the union."""

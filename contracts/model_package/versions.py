@@ -1,4 +1,4 @@
-"""Tells versions of a package apart, and notices files that change while a package is loaded."""
+"""Identifies versions of a package, and notices files that change while a package is loaded."""
 
 import hashlib
 import os

@@ -11,8 +11,8 @@ _OLDEST = (7, 0)
 _FIXED_LUA = ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2))
 """First releases of each series that fix CVE-2025-49844, -46817, -46818 and -46819.
 
-These are holes in the Lua engine. Whoever can run scripts on a server without the fix can take it over, and this system
-needs a server on which clients run scripts."""
+These are holes in the Lua engine: a client that may run scripts can take over a server without the fixes. This system
+needs a server on which clients may run scripts."""
 
 
 def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 64) -> "redis.Redis":

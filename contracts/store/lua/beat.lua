@@ -2,10 +2,10 @@
 -- ARGV: lease s, then id, attempt, …
 -- Returns the ids of jobs that are cancelled, expired or deleted, or that another attempt owns.
 -- Called again, it only renews the leases again.
-local gone = {}
+local must_stop = {}
 for i = 2, #ARGV, 2 do
   local mine, status = owns(ARGV[i], ARGV[i + 1])
   if mine then look_again(ARGV[i], tonumber(ARGV[1])) end
-  if not mine or status == 'cancelling' then gone[#gone + 1] = ARGV[i] end
+  if not mine or status == 'cancelling' then must_stop[#must_stop + 1] = ARGV[i] end
 end
-return gone
+return must_stop

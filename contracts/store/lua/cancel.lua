@@ -6,6 +6,6 @@ if status == 'queued' then
   finish(id, 'cancelled')
 elseif status == 'running' then
   redis.call('HSET', job_key(id), 'status', 'cancelling')
-  tell(id, 'cancelling')
+  emit(id, 'cancelling')
 end
 return 1

@@ -21,7 +21,7 @@ local function queue_of(id)
 end
 
 -- Every change of a record is announced here: a new version for ETags, an event for streams, a wake-up for gateways.
-local function tell(id, event, ...)
+local function emit(id, event, ...)
   redis.call('HINCRBY', job_key(id), 'version', 1)
   redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
   redis.call('PUBLISH', P .. 'wake', id)
@@ -73,7 +73,7 @@ local function enter_queue(id, republish_after_s)
   redis.call('HSET', job_key(id), 'status', 'queued', 'queued_at', stamp(now), 'looks', 0)
   redis.call('ZADD', P .. 'waiting:' .. queue_of(id), stamp(now), id)
   look_again(id, republish_after_s)
-  tell(id, 'queued')
+  emit(id, 'queued')
   push_message(id)
 end
 
@@ -90,7 +90,7 @@ local function finish(id, status, ...)
   if status == 'succeeded' then redis.call('HSET', job_key(id), 'progress_done', get(id, 'progress_total')) end
   redis.call('HDEL', job_key(id), 'request')
   leave_queue(id)
-  tell(id, status)
+  emit(id, status)
   redis.call('PEXPIRE', job_key(id), math.ceil(ttl_s * 1000))
   redis.call('PEXPIRE', P .. 'events:' .. id, math.ceil(ttl_s * 1000))
   redis.call('SET', P .. 'tombstone:' .. id, tenant, 'EX', math.ceil(ttl_s) + TOMBSTONE_S)
@@ -111,10 +111,10 @@ local function start_attempt(id, worker, lease_s, token)
   if get(id, 'suspect') == '1' then
     redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
   end
-  tell(id, 'started')
+  emit(id, 'started')
 end
 
--- What a worker is told about the attempt that it has started.
+-- What the worker gets to run the attempt that it has started.
 local function attempt_of(id)
   local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect')
   fields[1] = tonumber(fields[1])

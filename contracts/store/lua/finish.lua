@@ -1,5 +1,5 @@
 -- Set the terminal state if, and only if, this attempt still owns the job. A job that is being cancelled ends
--- as cancelled, whatever result its worker brings. ARGV: id, attempt, status, then field, value, …
+-- as cancelled, even if its worker has a result. ARGV: id, attempt, status, then field, value, …
 -- Returns 1, or 0 when this attempt did not end the job.
 local id = ARGV[1]
 local mine, status = owns(id, ARGV[2])

@@ -4,5 +4,5 @@ local id = ARGV[1]
 if not owns(id, ARGV[2]) then return 0 end
 redis.call('HSET', job_key(id), 'progress_done', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', job_key(id), 'progress_total', ARGV[4]) end
-tell(id, 'progress', 'done', ARGV[3], 'total', get(id, 'progress_total'))
+emit(id, 'progress', 'done', ARGV[3], 'total', get(id, 'progress_total'))
 return 1

@@ -4,7 +4,7 @@
 -- Returns the ids of jobs that are cancelled, expired or deleted, or that another attempt owns.
 -- A job keeps the token of the last call that appended to its stream. So if the call is sent again because its reply
 -- was lost, no event is appended twice.
-local gone, told = {}, {}
+local must_stop, published = {}, {}
 for i = 2, #ARGV, 3 do
   local id, attempt, pieces = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local mine, status = owns(id, attempt)
@@ -12,13 +12,13 @@ for i = 2, #ARGV, 3 do
     finish(id, 'expired')
     mine = false
   end
-  if not mine or status == 'cancelling' then gone[#gone + 1] = id
-  elseif pieces ~= '' and get(id, 'told') ~= ARGV[1] then
-    redis.call('HSET', job_key(id), 'told', ARGV[1])
+  if not mine or status == 'cancelling' then must_stop[#must_stop + 1] = id
+  elseif pieces ~= '' and get(id, 'publish_token') ~= ARGV[1] then
+    redis.call('HSET', job_key(id), 'publish_token', ARGV[1])
     redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'output', 'attempt', attempt,
       'pieces', pieces)
-    told[#told + 1] = id
+    published[#published + 1] = id
   end
 end
-if #told > 0 then redis.call('PUBLISH', P .. 'wake', table.concat(told, ' ')) end
-return gone
+if #published > 0 then redis.call('PUBLISH', P .. 'wake', table.concat(published, ' ')) end
+return must_stop
