@@ -16,3 +16,15 @@ Truncate = Annotated[
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all request types. Unknown fields are refused, so a misspelled parameter is not silently ignored."""
+
+
+class TextPair(Shape, frozen=True):
+    """Two texts that the model reads together, such as a premise and a hypothesis."""
+
+    text: Text
+    text_pair: Text
+
+
+def num_inputs(inputs: object) -> int:
+    """Return how many inputs a checked ``inputs`` holds: the length of a list, else 1."""
+    return len(inputs) if isinstance(inputs, list) else 1

@@ -15,7 +15,7 @@ import numpy as np
 from contracts.model_package.package import load_package
 from contracts.model_package.tasks import EmbedTask
 from contracts.settings import StoreSettings
-from contracts.tasks import EmbedParameters
+from contracts.tasks.embed import EmbedParameters
 from workers.encoder.embed import shape_vectors
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats

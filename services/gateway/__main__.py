@@ -1,6 +1,7 @@
-"""The gateway's command line: run it, manage its API keys, print its OpenAPI document.
+"""The gateway's command line: serve, manage API keys, print the OpenAPI document.
 
-Monkey patching comes before every other import of `serve`, so that no library keeps a blocking socket or lock.
+`serve` imports its modules only after gevent's monkey patching: a library that is imported before keeps references to
+blocking sockets and locks, and one greenlet that blocks on these would stop all others.
 """
 
 import argparse
@@ -12,9 +13,9 @@ from services.gateway.settings import GatewaySettings
 CONFIGURATION_ERROR = 2
 _HELP = """\
 examples:
-  python -m services.gateway                            serve on this machine, open while there are no API keys
-  python -m services.gateway keys create --tenant acme  make a key; from then on every request needs one
-  python -m services.gateway openapi > openapi.json     describe the API for programs; /docs does it for people
+  python -m services.gateway                            serve on this machine; no keys needed while none exist
+  python -m services.gateway keys create --tenant acme  create a key; from then on every request needs one
+  python -m services.gateway openapi > openapi.json     describe the API for programs; /docs is for people
 
 settings, from the environment:
 {settings}"""
@@ -48,10 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve until SIGTERM or Ctrl-C (the default)")
     commands.add_parser("openapi", help="print the OpenAPI document")
-    keys = commands.add_parser("keys", help="manage API keys; changes count within 5 seconds")
+    keys = commands.add_parser("keys", help="manage API keys; changes take effect within 5 seconds")
     actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a key and print it, once")
-    create.add_argument("--tenant", required=True, help="whose key it is; tenants do not see each other's jobs")
+    create = actions.add_parser("create", help="create a key and print it, once")
+    create.add_argument("--tenant", required=True, help="the key's owner; tenants do not see each other's jobs")
     create.add_argument("--name", default="", help="a note for yourself")
     actions.add_parser("list", help="list the keys, without their secrets")
     revoke = actions.add_parser("revoke", help="remove a key")
@@ -72,7 +73,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
 
         if not wait_for_keys(store_settings):
             raise SettingsError(
-                f"TRIPTYCH_HOST={settings.host}: others can reach this address, and there are no API keys. Make one: "
+                f"TRIPTYCH_HOST={settings.host}: others can reach this address, and there are no API keys. Create one: "
                 "'python -m services.gateway keys create --tenant NAME'. Or set TRIPTYCH_ALLOW_OPEN=1 to serve anybody."
             )
     setup_logging("gateway", settings.log_level)

@@ -1,4 +1,4 @@
-"""The composition root: puts parts and routes together into the Flask app, and the only place that knows them all."""
+"""The composition root: makes the Flask app of a backend and all routes, and is the only place that knows them all."""
 
 import time
 from collections.abc import Callable
@@ -9,125 +9,121 @@ from flask import Flask, Response, g, request
 from contracts.settings import StoreSettings
 from services.gateway.api_docs import openapi
 from services.gateway.api_docs.page import DocsRoutes
-from services.gateway.auth.authentication import Auth
-from services.gateway.backend import Parts, make_parts
+from services.gateway.auth.authentication import Authenticator
+from services.gateway.backend import Backend, make_backend
 from services.gateway.http import error_responses
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation
-from services.gateway.jobs.event_routes import EventRoutes
 from services.gateway.jobs.routes import JobRoutes
 from services.gateway.jobs.submit import Submitter
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
-from services.gateway.languages.model_choice import ModelChoice
-from services.gateway.models import ModelRoutes
+from services.gateway.models.routes import ModelRoutes
+from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.health import HealthRoutes
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.openai.chat import ChatRoutes
 from services.gateway.openai.completions import CompletionRoutes
-from services.gateway.openai.embeddings import OpenAIRoutes
-from services.gateway.openai.generation import Writer
+from services.gateway.openai.embeddings import EmbeddingRoutes
+from services.gateway.openai.generation import GenerationResponder
 from services.gateway.settings import GatewaySettings
+from services.gateway.streaming.event_routes import EventRoutes
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.stream_limit import StreamLimit
-from services.gateway.streaming.stream_response import Teller
-from services.gateway.tasks.routes import Stream, TaskRoutes
-from services.gateway.tasks.text_stream import LAST_ITEMS, Seq2SeqStream
-from services.gateway.tasks.tgi_stream import GenerateStream
+from services.gateway.streaming.stream_response import StreamSubmitter
+from services.gateway.tasks.routes import TaskRoutes
 from services.gateway.version import VERSION
 
 
-def create_app(settings: GatewaySettings, parts: Parts) -> Flask:
-    """Return the gateway's Flask app over the given parts; starts nothing."""
+def create_app(settings: GatewaySettings, backend: Backend) -> Flask:
+    """Return the gateway's Flask app over a backend; starts nothing."""
     app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
+    # Otherwise werkzeug redirects a path with two slashes in a row; like any path that is no route it is a 404 here.
     app.url_map.merge_slashes = False
-    metrics = Metrics(parts.queues, parts.registry, parts.monitor)
-    auth = Auth(settings, parts.keys, parts.monitor)
-    operations = make_operations(settings, parts, auth, metrics)
+    metrics = Metrics(backend.queues, backend.registry, backend.monitor)
+    auth = make_authenticator(settings, backend)
+    operations = make_operations(settings, backend, auth, metrics)
     for operation in operations:
         app.add_url_rule(
             operation.rule,
             operation.name,
-            _guarded(operation, auth, parts.monitor) if operation.needs_key else operation.view,
+            _guarded(operation, auth, backend.monitor) if operation.needs_key else operation.view,
             methods=[operation.method],
             provide_automatic_options=False,
         )
-    error_responses.register(app, {one.name: one.refusals.respond for one in operations if one.refusals})
+    formats = {one.name: one.error_format.respond for one in operations if one.error_format}
+    error_responses.register(app, formats)
     _measure(app, metrics)
     return app
 
 
-def make_operations(settings: GatewaySettings, parts: Parts, auth: Auth, metrics: Metrics) -> list[Operation]:
-    """Return the table of all routes, in the order in which they are described."""
+def make_authenticator(settings: GatewaySettings, backend: Backend) -> Authenticator:
+    """Return what finds the tenant of a request."""
+    return Authenticator(settings, backend.keys, has_keys=lambda: backend.monitor.has_keys)
+
+
+def make_operations(
+    settings: GatewaySettings, backend: Backend, auth: Authenticator, metrics: Metrics
+) -> list[Operation]:
+    """Return the table of all routes, in the order of the API document."""
     bodies = BodyReader(max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
-    waiter = JobWaiter(parts.reader, parts.monitor, parts.wake_ups)
+    reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
+    waiter = JobWaiter(reader, monitor, wake_ups)
+    models = ModelSelector(monitor, settings.default_models)
     submitter = Submitter(
-        settings,
-        writer=parts.writer,
-        monitor=parts.monitor,
-        wake_ups=parts.wake_ups,
-        waiter=waiter,
-        metrics=metrics,
+        settings, writer=writer, monitor=monitor, models=models, wake_ups=wake_ups, waiter=waiter, metrics=metrics
     )
     jobs = JobRoutes(
         settings,
-        reader=parts.reader,
-        writer=parts.writer,
+        reader=reader,
+        writer=writer,
         bodies=bodies,
         submitter=submitter,
-        wake_ups=parts.wake_ups,
+        wake_ups=wake_ups,
         waiter=waiter,
     )
     limit = StreamLimit(settings.max_streams)
     metrics.watch_streams(lambda: limit.num_open)
-    follower = Follower(parts.reader, parts.monitor, parts.wake_ups)
-    teller = Teller(
-        reader=parts.reader,
-        writer=parts.writer,
+    follower = Follower(reader, monitor, wake_ups)
+    streams = StreamSubmitter(
+        reader=reader,
+        writer=writer,
         submitter=submitter,
         follower=follower,
         limit=limit,
         max_wait_s=settings.max_wait_s,
     )
-    writer = Writer(settings, submitter, teller)
-    translators, correctors = (
-        ModelChoice(parts.monitor, task, settings.default_models.get(task)) for task in ("translate", "denoise")
-    )
-    shared: dict[str, Any] = {"auth": auth, "bodies": bodies, "submitter": submitter}
+    generation = GenerationResponder(settings, submitter, streams)
+    shared: dict[str, Any] = {"auth": auth, "bodies": bodies, "submitter": submitter, "models": models}
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
-        *TaskRoutes(settings, bodies, submitter, _streams(teller)).operations(),
-        *OpenAIRoutes(settings, bodies, submitter).operations(),
-        *ChatRoutes(bodies, writer).operations(),
-        *CompletionRoutes(bodies, writer).operations(),
-        *LibreTranslateRoutes(settings, **shared, choice=translators).operations(),
-        *LanguageToolRoutes(settings, **shared, choice=correctors).operations(),
+        *TaskRoutes(settings, bodies, submitter, streams).operations(),
+        *EmbeddingRoutes(settings, bodies, submitter).operations(),
+        *ChatRoutes(bodies, generation).operations(),
+        *CompletionRoutes(bodies, generation).operations(),
+        *LibreTranslateRoutes(settings, **shared).operations(),
+        *LanguageToolRoutes(settings, **shared).operations(),
         *jobs.operations(),
-        *EventRoutes(parts.reader, follower, limit).operations(),
-        *ModelRoutes(parts.monitor, parts.registry).operations(),
-        *HealthRoutes(parts.monitor, parts.wake_ups, metrics).operations(),
+        *EventRoutes(reader, follower, limit).operations(),
+        *ModelRoutes(monitor, backend.registry).operations(),
+        *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.closing).operations(),
         *docs.operations(),
     ]
     return operations
 
 
-def _streams(teller: Teller) -> dict[str, Stream]:
-    """Return what answers the requests of each task that want their answer told while it is written."""
-    return {**dict.fromkeys(LAST_ITEMS, Seq2SeqStream(teller).answer), "generate": GenerateStream(teller).answer}
-
-
 def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:
     """Return the OpenAPI document without serving; connects to nothing."""
-    parts = make_parts(store_settings)
-    metrics = Metrics(parts.queues, parts.registry, parts.monitor)
-    auth = Auth(settings, parts.keys, parts.monitor)
-    return openapi.document(make_operations(settings, parts, auth, metrics), VERSION)
+    backend = make_backend(store_settings)
+    metrics = Metrics(backend.queues, backend.registry, backend.monitor)
+    operations = make_operations(settings, backend, make_authenticator(settings, backend), metrics)
+    return openapi.document(operations, VERSION)
 
 
-def _guarded(operation: Operation, auth: Auth, monitor: Monitor) -> Callable[..., Response]:
-    """Let a view have only requests of a known tenant, and none while the store is out of reach."""
+def _guarded(operation: Operation, auth: Authenticator, monitor: Monitor) -> Callable[..., Response]:
+    """Return a view that passes on only requests of a known tenant, and none while the store is out of reach."""
 
     def guarded(**path: Any) -> Response:
         monitor.check_store()
@@ -137,14 +133,14 @@ def _guarded(operation: Operation, auth: Auth, monitor: Monitor) -> Callable[...
 
 
 def _measure(app: Flask, metrics: Metrics) -> None:
-    def started() -> None:
+    def start() -> None:
         g.started_at = time.perf_counter()
 
-    def answered(response: Response) -> Response:
-        # A path that is no route must not become a label: anybody can make up paths.
+    def finish(response: Response) -> Response:
+        # The path itself is no label: anybody can invent paths, and each label costs memory for ever.
         route = request.url_rule.rule if request.url_rule else "none"
         metrics.answered(route, response.status_code, g.started_at)
         return response
 
-    app.before_request(started)
-    app.after_request(answered)
+    app.before_request(start)
+    app.after_request(finish)

@@ -1,4 +1,4 @@
-"""What runs behind the routes: the clients of the store, and the background work of one gateway process."""
+"""The backend of the routes: clients of the store, and the background work of one gateway process."""
 
 import logging
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from services.gateway.monitoring.monitor import Monitor
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
-"""With ``waiting.NET_S`` less than 3.5 s: the longest that a request hangs on a store that froze."""
+"""With ``waiting.POLL_S`` less than 3.5 s: the longest time that a request hangs on a frozen store."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts that routes are made of. Made by ``make_parts``; nothing runs before ``start``."""
+class Backend:
+    """What the routes work with. Made by ``make_backend``; nothing runs before ``start``."""
 
     client: redis.Redis
     reader: JobReader
@@ -38,7 +38,7 @@ class Parts:
     reaper: Reaper
 
     def start(self) -> None:
-        """Start the background work. A store that is out of reach is waited for, not an error."""
+        """Start the background work. A store that is out of reach is no error: the threads and greenlets retry."""
         self.monitor.start()
         self.listener.start()
         self.reaper.start()
@@ -46,7 +46,7 @@ class Parts:
             for warning in server_warnings(self.client) if self.monitor.store_answers else []:
                 logger.warning(warning)
         except redis.RedisError as error:
-            logger.warning("the store could not be asked for its settings: %s", error)
+            logger.warning("the settings of the store could not be read: %s", error)
 
     def stop(self) -> None:
         """End every wait, and the background work."""
@@ -56,21 +56,21 @@ class Parts:
         self.listener.stop()
 
 
-def make_parts(settings: StoreSettings) -> Parts:
-    """Return the parts with real clients; nothing connects yet."""
-    # One client for requests; and one for what must not wait behind them.
+def make_backend(settings: StoreSettings) -> Backend:
+    """Return a backend with real clients; nothing connects yet."""
     client = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1)
-    own = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
+    # Background work has a client of its own: requests may take all connections of theirs and wait for free ones.
+    background = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
     wake_ups = WakeUps()
-    return Parts(
+    return Backend(
         client=client,
         reader=JobReader(client),
         writer=JobWriter(client, settings),
         queues=QueueStats(client),
         registry=Registry(client),
         keys=ApiKeys(client),
-        monitor=Monitor(own, on_loss=wake_ups.wake_all),
+        monitor=Monitor(background, on_loss=wake_ups.wake_all),
         wake_ups=wake_ups,
-        listener=Listener(own, wake_ups),
-        reaper=Reaper(own, settings),
+        listener=Listener(background, wake_ups),
+        reaper=Reaper(background, settings),
     )

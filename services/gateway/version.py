@@ -1,3 +1,3 @@
-"""The gateway's version, as its documents and answers tell it."""
+"""The gateway's version, for the API document and for LanguageTool's clients."""
 
 VERSION = "0.1.0"

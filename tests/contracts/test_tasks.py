@@ -8,8 +8,10 @@ import pytest
 from contracts.generation import MAX_MESSAGES, GenerateRequest
 from contracts.sampling import MAX_STOPS
 from contracts.seq2seq import DenoiseRequest, SummarizeRequest, Text2TextRequest, TranslateRequest
-from contracts.shapes import MAX_INPUTS
-from contracts.tasks import TASKS, ClassifyRequest, EmbedRequest, num_inputs
+from contracts.shapes import MAX_INPUTS, num_inputs
+from contracts.tasks import TASKS
+from contracts.tasks.classify import ClassifyRequest
+from contracts.tasks.embed import EmbedRequest
 
 REQUESTS = {
     "embed": EmbedRequest,
@@ -178,7 +180,7 @@ def test_each_task_has_types_that_a_document_can_be_made_of() -> None:
 def test_a_task_streams_if_its_request_says_so() -> None:
     assert set(REQUESTS) == set(TASKS)
     for name, task in TASKS.items():
-        assert ("stream" in REQUESTS[name].__struct_fields__) == task.streams
+        assert ("stream" in REQUESTS[name].__struct_fields__) == bool(task.stream)
 
 
 def test_a_worker_decodes_what_a_gateway_encoded() -> None:

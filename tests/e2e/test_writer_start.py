@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.tasks import Family
+from contracts.task_names import Family
 from tests.e2e.workers import assert_refused, run_worker_command
 from tests.support.tiny_package import write_package
 from tests.support.versions import STARTERS

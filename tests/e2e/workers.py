@@ -13,10 +13,11 @@ from typing import Any
 import psutil
 
 from contracts.jobs import Job, NewJob, new_job_id
+from contracts.shapes import num_inputs
 from contracts.store.job_writer import Admission
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
-from contracts.tasks import Family, num_inputs
+from contracts.task_names import Family
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.tasks import TextPair
+from contracts.shapes import TextPair
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER, HANDLERS
 from workers.runtime.batching.engine import BatchingEngine

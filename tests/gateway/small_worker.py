@@ -106,7 +106,7 @@ class SmallWorker:
         if word == "fail":
             self._store.fail(claim, InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
             return False
-        if TASKS[claim.task].streams:
+        if TASKS[claim.task].stream:
             self._write(claim)
             return False
         if word == "steps":

@@ -8,7 +8,7 @@ import redis
 from contracts.cards import ModelCard, WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.store.registry import MODEL_TTL_S, Registry
-from contracts.tasks import EmbedRequest
+from contracts.tasks.embed import EmbedRequest
 from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 from workers.runtime.attempts.held import HeldAttempts

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.model_package.tasks import Classify, ClassifyTask
-from contracts.tasks import ClassifyParameters, ClassifyRequest, LabelScore
+from contracts.tasks.classify import ClassifyParameters, ClassifyRequest, LabelScore
 from workers.encoder.model import EncoderModel
 from workers.encoder.texts import infer_texts
 from workers.runtime.batching.work import BatchWork

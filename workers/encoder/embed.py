@@ -4,7 +4,7 @@ import numpy as np
 
 from contracts.errors import InvalidRequest
 from contracts.model_package.tasks import Embed, EmbedTask
-from contracts.tasks import EmbedParameters, EmbedRequest
+from contracts.tasks.embed import EmbedParameters, EmbedRequest
 from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats, normalized
 from workers.encoder.texts import infer_texts

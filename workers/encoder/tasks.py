@@ -6,7 +6,8 @@ from typing import Any
 from contracts.model_package.package import ModelPackage
 from contracts.store.attempt_store import AttemptStore
 from contracts.task_names import TaskName
-from contracts.tasks import ClassifyRequest, EmbedRequest
+from contracts.tasks.classify import ClassifyRequest
+from contracts.tasks.embed import EmbedRequest
 from workers.encoder.classify import classify
 from workers.encoder.embed import embed
 from workers.encoder.model import EncoderModel

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from contracts.jobs import Usage
-from contracts.tasks import TextPair
+from contracts.shapes import TextPair
 from workers.encoder.model import EncoderModel
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.inference.session import Array

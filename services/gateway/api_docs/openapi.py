@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of operations and from the types that validate requests."""
+"""Makes the OpenAPI 3.1 document from the table of operations and the types that validate requests."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from services.gateway.http.error_responses import ErrorDocument
-from services.gateway.http.operations import Answer, Operation, Parameter
+from services.gateway.http.operations import Operation, Parameter, ResponseSpec
 
 _REF = "#/components/schemas/{name}"
 _ERRORS = {
@@ -19,7 +19,7 @@ _ERRORS = {
     410: "The job was purged.",
     413: "The body is too large; it was not read.",
     409: "The job was cancelled while you waited for it.",
-    415: "The body is of a type that is not taken here.",
+    415: "The body is of a type that is not accepted here.",
     422: "A field is wrong; `param` names it.",
     429: "You have as many unfinished jobs as you may have.",
     500: "The job failed.",
@@ -27,16 +27,16 @@ _ERRORS = {
     503: "The job store is out of reach or full. Nothing was accepted.",
 }
 _TAGS = {
-    "Tasks": "Ask and get the answer. Each of these is a job too.",
+    "Tasks": "Send inputs and get the output. Each request makes a job too.",
     "OpenAI": "For clients made for OpenAI's API.",
     "LibreTranslate": "For clients made for LibreTranslate.",
     "LanguageTool": "For clients made for LanguageTool, such as those in editors.",
     "Jobs": "Submit now, read later.",
-    "Models": "What can be asked for.",
+    "Models": "The models, and the workers that serve them.",
     "Service": "For those who run the gateway.",
 }
 _INTRO = (
-    "Jobs for transformer models. A job is accepted when its 202 (or its answer) is sent, and then reaches exactly one "
+    "Jobs for transformer models. A job is accepted when its 202 (or its output) is sent, and then reaches exactly one "
     "end: `succeeded`, `failed`, `cancelled` or `expired`. Three clocks: `deadline_s` from submit to done, `timeout_s` "
     "for one execution, `ttl_s` for keeping the result."
 )
@@ -70,13 +70,13 @@ def _several(kind: Any) -> tuple[Any, ...]:
 def _kinds(operation: Operation) -> Iterable[Any]:
     yield from _several(operation.body)
     yield ErrorDocument
-    if operation.refusals:
-        yield operation.refusals.kind
+    if operation.error_format:
+        yield operation.error_format.kind
     for parameter in operation.parameters:
         yield parameter.kind
-    for answer in operation.answers.values():
-        yield from _several(answer.kind)
-        yield from _several(answer.stream)
+    for response in operation.responses.values():
+        yield from _several(response.kind)
+        yield from _several(response.stream)
 
 
 def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,17 +115,17 @@ def _parameter(parameter: Parameter, by_kind: Mapping[str, Any]) -> dict[str, An
 
 
 def _responses(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
-    answers = {str(status): _answer(answer, by_kind) for status, answer in operation.answers.items()}
-    refusals = operation.refusals
-    kind, media_type = (refusals.kind, refusals.media_type) if refusals else (ErrorDocument, "application/json")
+    responses = {str(status): _response(response, by_kind) for status, response in operation.responses.items()}
+    errors = operation.error_format
+    kind, media_type = (errors.kind, errors.media_type) if errors else (ErrorDocument, "application/json")
     for status in sorted(_error_statuses(operation)):
-        answers.setdefault(str(status), _answer(Answer(_ERRORS[status], kind, media_type), by_kind))
-    return answers
+        responses.setdefault(str(status), _response(ResponseSpec(_ERRORS[status], kind, media_type), by_kind))
+    return responses
 
 
 def _error_statuses(operation: Operation) -> set[int]:
-    if operation.refusals:
-        return set(operation.refusals.statuses)
+    if operation.error_format:
+        return set(operation.error_format.statuses)
     statuses = set(operation.errors)
     if operation.needs_key:
         statuses |= {401, 503}
@@ -136,23 +136,23 @@ def _error_statuses(operation: Operation) -> set[int]:
     return statuses
 
 
-def _answer(answer: Answer, by_kind: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": answer.description}
-    if answer.kind is not None:
-        found["content"] = {answer.media_type: {"schema": _schema(answer.kind, by_kind)}}
-    if answer.stream is not None:
-        # OpenAPI 3.1 has no word for the items of a stream: this is the schema of the JSON in the data of each.
-        found["content"]["text/event-stream"] = {"schema": _schema(answer.stream, by_kind)}
-    if answer.headers:
+def _response(response: ResponseSpec, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": response.description}
+    if response.kind is not None:
+        found["content"] = {response.media_type: {"schema": _schema(response.kind, by_kind)}}
+    if response.stream is not None:
+        # OpenAPI 3.1 can't describe the items of a stream. This is the schema of the JSON in the data of each item.
+        found["content"]["text/event-stream"] = {"schema": _schema(response.stream, by_kind)}
+    if response.headers:
         found["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
+            name: {"description": text, "schema": {"type": "string"}} for name, text in response.headers.items()
         }
     return found
 
 
 def curl(operation: Operation) -> str:
     """Return a command that calls an operation of a gateway on this machine."""
-    # Without -N curl keeps a stream to itself until it has enough of it.
+    # Without -N curl buffers a stream, and prints it in blocks.
     words = ["curl", "-N"] if operation.example and operation.example.get("stream") else ["curl"]
     if operation.method != "GET":
         words += ["-X", operation.method]

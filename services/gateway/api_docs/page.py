@@ -1,6 +1,6 @@
-"""The routes that describe the others: the OpenAPI document, and a page for people rendered from it.
+"""The routes that describe the API: the OpenAPI document, and a page for people that is rendered from it.
 
-The page is whole in itself: it asks no other server for anything, so it also works where there is no way out.
+The page loads nothing from other servers, so it works without access to the internet.
 """
 
 import re
@@ -11,32 +11,32 @@ import msgspec
 from flask import Response, render_template
 from markupsafe import Markup, escape
 
-from services.gateway.http.operations import Answer, Operation
+from services.gateway.http.operations import Operation, ResponseSpec
 
 _CODE = re.compile(r"`([^`]*)`")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class DocsRoutes:
-    """Views of the gateway's own description. ``document`` makes the OpenAPI document when it is first asked for."""
+    """Views of the API's description. ``make_document`` is called once, when the document is first requested."""
 
-    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
-        self._make = document
+    def __init__(self, make_document: Callable[[], dict[str, Any]]) -> None:
+        self._make_document = make_document
         self._document: dict[str, Any] | None = None
         self._page: str | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self._document is None:
-            self._document = self._make()
+            self._document = self._make_document()
         return self._document
 
     def openapi(self) -> Response:
-        """Answer the OpenAPI document."""
+        """Respond with the OpenAPI document."""
         return Response(msgspec.json.encode(self.document()), mimetype="application/json")
 
     def docs(self) -> Response:
-        """Answer the page."""
+        """Respond with the page."""
         if self._page is None:
             self._page = _render(self.document())
         return Response(self._page, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
@@ -46,11 +46,11 @@ class DocsRoutes:
         return [
             Operation(
                 "GET", "/openapi.json", self.openapi, "Service", "This API as an OpenAPI 3.1 document",
-                {200: Answer("The document.", dict[str, Any])}, needs_key=False,
+                {200: ResponseSpec("The document.", dict[str, Any])}, needs_key=False,
             ),
             Operation(
                 "GET", "/docs", self.docs, "Service", "This API as a page for people",
-                {200: Answer("The page.", str, "text/html")}, needs_key=False,
+                {200: ResponseSpec("The page.", str, "text/html")}, needs_key=False,
             ),
         ]  # fmt: skip
 
@@ -69,19 +69,19 @@ def _render(document: dict[str, Any]) -> str:
 
 
 def _body(document: dict[str, Any], operation: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the fields of each form that an operation's body may have."""
+    """Return the fields of each type that an operation's body may have, with the type's name."""
     contents = operation.get("requestBody", {}).get("content", {})
     if not contents:
         return []
-    content = next(iter(contents.values()))  # of several types, all say the same
-    forms = content["schema"].get("anyOf", [content["schema"]])
+    content = next(iter(contents.values()))  # all media types of a body have the same schema
+    types = content["schema"].get("anyOf", [content["schema"]])
     components = document["components"]["schemas"]
-    named = [(form["$ref"].rsplit("/", 1)[-1], components[form["$ref"].rsplit("/", 1)[-1]]) for form in forms]
-    return [(name, _fields(components, schema)) for name, schema in named]
+    names = [one["$ref"].rsplit("/", 1)[-1] for one in types]
+    return [(name, _fields(components, components[name])) for name in names]
 
 
 def _fields(components: dict[str, Any], schema: dict[str, Any], prefix: str = "") -> list[dict[str, Any]]:
-    """Return the fields of an object, and those of the objects in it under their path."""
+    """Return the fields of an object, and those of objects in it by their path."""
     found = []
     for name, field in schema.get("properties", {}).items():
         inner = components.get(field.get("$ref", "").rsplit("/", 1)[-1], {})
@@ -106,5 +106,5 @@ def type_of(schema: dict[str, Any]) -> str:
 
 
 def _with_code(text: str) -> Markup:
-    """Return a text as HTML in which what stands in backticks is code."""
+    """Return a text as HTML with code in place of backticks."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped one call before

@@ -1,7 +1,8 @@
-"""API keys: made, listed, revoked and looked up. Only a hash of a key's secret is stored.
+"""Creates, lists, revokes and looks up API keys. Only a hash of a key's secret is stored.
 
-A key is ``tt_<key id>_<secret>``. The secret has 256 random bits, so a plain SHA-256 of it can't be guessed back; the
-key id finds the hash. Redis hash ``triptych:api_keys``: key id -> JSON of ``StoredKey``; no TTL, the owner revokes.
+A key is ``tt_<key id>_<secret>``; the key id finds the hash. The secret has 256 random bits, so it can't be guessed
+from a plain SHA-256, and the slow hashes that passwords need would cost each request without a gain. Redis hash
+``triptych:api_keys``: key id -> JSON of ``StoredKey``; it has no TTL, its owner revokes keys.
 """
 
 import hashlib
@@ -20,13 +21,13 @@ from contracts.store.redis_client import reads
 KEYS = PREFIX + "api_keys"
 TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CACHE_S = 5.0
-"""How long a revoked key may still be taken."""
+"""How long a gateway may still accept a key that was revoked."""
 _KEY = re.compile(r"tt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NO_HASH = hashlib.sha256(b"").hexdigest()
 
 
 class StoredKey(msgspec.Struct, frozen=True):
-    """What is known of a key: the hash of its secret, and whose it is."""
+    """What is stored for a key: the hash of its secret, and the tenant that owns it."""
 
     sha256: str
     tenant: str
@@ -35,14 +36,14 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class ApiKeys:
-    """Reads and writes the keys. Raises ``redis.RedisError`` when the store is out of reach."""
+    """Reads and writes the keys. Methods raise ``redis.RedisError`` when the store is out of reach."""
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
         self._found: dict[str, tuple[float, StoredKey]] = {}
 
     def create(self, tenant: str, name: str = "") -> str:
-        """Make a key for a tenant and return it; it can't be had again."""
+        """Create a key for a tenant and return it. It can't be read again later."""
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         stored = StoredKey(sha256=_hash(secret), tenant=tenant, created_at=created_at, name=name)
@@ -55,7 +56,7 @@ class ApiKeys:
         return {key_id.decode(): msgspec.json.decode(text, type=StoredKey) for key_id, text in sorted(rows.items())}
 
     def revoke(self, key_id: str) -> bool:
-        """Remove a key; return False when there is none of this id."""
+        """Remove a key; return False if no key has this id."""
         return bool(self._client.hdel(KEYS, key_id))
 
     def count(self) -> int:
@@ -63,11 +64,11 @@ class ApiKeys:
         return int(self._client.hlen(KEYS))
 
     def tenant_of(self, key: str) -> str | None:
-        """Return whose key this is, or None for one that is not ours."""
+        """Return the tenant that owns a key, or None for an invalid key."""
         match = _KEY.fullmatch(key)
         key_id, secret = match.groups() if match else ("", "")
         stored = self._lookup(key_id) if match else None
-        # An unknown id costs a comparison too, so that time does not tell which ids exist.
+        # An unknown id is compared too, so that the time a request takes does not reveal which ids exist.
         same = hmac.compare_digest(_hash(secret), stored.sha256 if stored else _NO_HASH)
         return stored.tenant if stored and same else None
 
@@ -77,7 +78,7 @@ class ApiKeys:
             return stored
         text = self._client.hget(KEYS, key_id)
         if text is None:
-            # Only ids that exist are remembered, so guessing can't fill the memory.
+            # Only ids that exist are cached, so a client that guesses ids can't fill the memory.
             self._found.pop(key_id, None)
             return None
         stored = msgspec.json.decode(text, type=StoredKey)

@@ -1,38 +1,39 @@
-"""Whose request is this: the tenant of its API key, or the one tenant of a gateway that is open."""
+"""Finds the tenant of a request: that of its API key, or the one tenant of a gateway that needs no keys."""
+
+from collections.abc import Callable
 
 from flask import Request
 
 from contracts.errors import Unauthorized
 from services.gateway.auth.api_keys import ApiKeys
-from services.gateway.monitoring.monitor import Monitor
 from services.gateway.settings import GatewaySettings
 
 OPEN_TENANT = "default"
 
 
-class Auth:
-    """Finds the tenant of a request."""
+class Authenticator:
+    """Finds the tenant of a request. ``has_keys`` says whether any key exists, without a call to the store."""
 
-    def __init__(self, settings: GatewaySettings, keys: ApiKeys, monitor: Monitor) -> None:
+    def __init__(self, settings: GatewaySettings, keys: ApiKeys, has_keys: Callable[[], bool]) -> None:
         self._always_needs_key = settings.always_needs_key
         self._keys = keys
-        self._monitor = monitor
+        self._has_keys = has_keys
 
     def tenant(self, request: Request, key_in_body: str = "") -> str:
-        """Return the tenant whose jobs this request may see. A key of the body counts where no header has one.
+        """Return the tenant whose jobs this request may see. A key in the body counts if no header has one.
 
         Raises:
-            Unauthorized: a key is needed, and this is none of ours.
+            Unauthorized: a key is needed, and the request's key is missing or invalid.
         """
-        if not (self._always_needs_key or self._monitor.has_keys):
+        if not (self._always_needs_key or self._has_keys()):
             return OPEN_TENANT
-        tenant = self._keys.tenant_of(_presented(request) or key_in_body)
+        tenant = self._keys.tenant_of(_key_in_headers(request) or key_in_body)
         if tenant is None:
             raise Unauthorized
         return tenant
 
 
-def _presented(request: Request) -> str:
+def _key_in_headers(request: Request) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()

@@ -1,4 +1,4 @@
-"""The `keys` command: make, list and revoke API keys in the store."""
+"""The `keys` command: creates, lists and revokes API keys in the store."""
 
 import argparse
 import re
@@ -16,7 +16,7 @@ STORE_UNREACHABLE = 1
 
 
 def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Run the action that the arguments name; return the exit code."""
     keys = ApiKeys(connect(settings.redis_url, timeout_s=5.0, retries=1, max_connections=1))
     try:
         if arguments.action == "create":
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
             return _revoke(keys, arguments.key_id)
         return _list(keys)
     except redis.RedisError as error:
-        _tell(f"error: the store at TRIPTYCH_REDIS_URL does not answer: {error}")
+        _print_error(f"error: the store at TRIPTYCH_REDIS_URL does not answer: {error}")
         return STORE_UNREACHABLE
 
 
@@ -33,7 +33,7 @@ def wait_for_keys(settings: StoreSettings) -> bool:
     """Return whether there are API keys, after waiting for a store that is still starting.
 
     Raises:
-        SystemExit: with code 1 when the store does not answer; to start again later may help.
+        SystemExit: with code 1 if the store does not answer; a supervisor may try again later.
     """
     keys = ApiKeys(connect(settings.redis_url, timeout_s=2.0, retries=0, max_connections=1))
     deadline = time.monotonic() + STORE_WAIT_S
@@ -42,16 +42,16 @@ def wait_for_keys(settings: StoreSettings) -> bool:
             return keys.count() > 0
         except redis.RedisError as error:
             if time.monotonic() > deadline:
-                _tell(f"error: can't check for API keys, the store does not answer: {error}")
+                _print_error(f"error: can't check for API keys, the store does not answer: {error}")
                 raise SystemExit(STORE_UNREACHABLE) from error
         time.sleep(0.5)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
@@ -61,23 +61,23 @@ def _create(keys: ApiKeys, tenant: str, name: str) -> int:
     if not re.fullmatch(r"[ -~]{0,64}", name):
         raise SettingsError("--name: expected up to 64 printable ASCII characters")
     # The key alone on stdout, so that a script can take it.
-    _say(keys.create(tenant, name))
-    _tell("Keep it: only its hash is stored, and it is not shown again.")
+    _print(keys.create(tenant, name))
+    _print_error("Keep it: only its hash is stored, and it is not shown again.")
     return 0
 
 
 def _list(keys: ApiKeys) -> int:
-    _say(f"{'KEYID':16}  {'TENANT':20}  {'CREATED':20}  NAME")
+    _print(f"{'KEYID':16}  {'TENANT':20}  {'CREATED':20}  NAME")
     for key_id, stored in keys.all().items():
-        _say(f"{key_id:16}  {stored.tenant:20}  {stored.created_at:20}  {stored.name}")
+        _print(f"{key_id:16}  {stored.tenant:20}  {stored.created_at:20}  {stored.name}")
     return 0
 
 
 def _revoke(keys: ApiKeys, key_id: str) -> int:
     if not keys.revoke(key_id):
-        _tell("error: no key has this id; see 'keys list'")
+        _print_error("error: no key has this id; see 'keys list'")
         return 1
-    _say("Revoked; within 5 seconds no gateway takes it.")
+    _print("Revoked; within 5 seconds no gateway accepts it.")
     if keys.count() == 0:
-        _tell("That was the last key: a gateway on a loopback address is open now.")
+        _print_error("That was the last key: a gateway on a loopback address is open now.")
     return 0

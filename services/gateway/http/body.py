@@ -1,9 +1,8 @@
-"""A request's body: its bytes, and the one strict reading of them as JSON. Step 1 on the path of a job.
+"""Reads a request's body and parses it as strict JSON. Step 1 on the path of a job.
 
-Forms, which some routes take too, are read in `form.py`.
-
-The standard library's parser takes NaN, duplicate keys, NUL and lone surrogates, each of which means something else to
-the next reader; all of them are refused here, so that no other part of the system has to think of them.
+The standard library's parser accepts NaN, duplicate keys, NUL and lone surrogates. Other parsers refuse these or read
+them differently, so they are refused here, and no other part of the system has to handle them. Forms are parsed in
+`form.py`.
 """
 
 import json
@@ -20,11 +19,11 @@ from services.gateway.http.errors import BodyTimeout, UnsupportedMediaType
 
 JSON = "application/json"
 _CHUNK_BYTES = 64 * 1024
-_MARKED = re.compile("[\x00\ud800-\udfff]")
+_NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
 
 
 class BodyReader:
-    """Reads and parses request bodies within limits of size and time."""
+    """Reads and parses request bodies within a limit of size and a limit of time."""
 
     def __init__(self, *, max_bytes: int, timeout_s: float) -> None:
         self._max_bytes = max_bytes
@@ -34,17 +33,17 @@ class BodyReader:
         """Return the parsed body.
 
         Raises:
-            UnsupportedMediaType, PayloadTooLarge, BodyTimeout, MalformedBody: what the names say.
+            UnsupportedMediaType, PayloadTooLarge, BodyTimeout, MalformedBody: the body can't be read.
         """
         return parse(self._bytes(request, JSON))
 
     def read_form(self, request: Request) -> dict[str, str | list[str]]:
-        """Return the fields of a form. Raises as ``read_json``, and ForeignPage."""
-        form.refuse_foreign_pages(request)
+        """Return the fields of a form. Raises as ``read_json``, and CrossSiteForm."""
+        form.refuse_cross_site(request)
         return form.parse_form(self._bytes(request, form.MEDIA_TYPE))
 
     def read_json_or_form(self, request: Request) -> Any:
-        """Return the body by its type, JSON where it has none of the two. Raises as those."""
+        """Return a body that may be JSON or a form, by its Content-Type. Raises as ``read_form``."""
         if request.mimetype == form.MEDIA_TYPE:
             return self.read_form(request)
         return parse(self._bytes(request, JSON, form.MEDIA_TYPE))
@@ -57,25 +56,25 @@ class BodyReader:
         return self._read(request, length)
 
     def _read(self, request: Request, length: int | None) -> bytes:
-        # The server's own stream: werkzeug's wrapper adds a limit that is checked here already.
+        # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
         stream = request.environ["wsgi.input"]
         try:
             with gevent.Timeout(self._timeout_s, BodyTimeout(f"The body took longer than {self._timeout_s:g} s.")):
                 raw = bytes(stream.read(length)) if length is not None else self._read_chunked(stream)
         except (OSError, ParseException) as error:
-            raise MalformedBody("The body ended early, or its chunks are broken.") from error
+            raise MalformedBody("The body ended early, or its chunked encoding is broken.") from error
         if length is not None and len(raw) < length:
             raise MalformedBody("The body ended early: it is shorter than its Content-Length.")
         return raw
 
     def _read_chunked(self, stream: Any) -> bytes:
-        pieces, size = [], 0
-        while piece := stream.read(_CHUNK_BYTES):
-            pieces.append(piece)
-            size += len(piece)
+        chunks, size = [], 0
+        while chunk := stream.read(_CHUNK_BYTES):
+            chunks.append(chunk)
+            size += len(chunk)
             if size > self._max_bytes:
                 raise self._too_large()
-        return b"".join(pieces)
+        return b"".join(chunks)
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"The body is larger than {self._max_bytes} bytes. Send the inputs in several requests.")
@@ -83,23 +82,24 @@ class BodyReader:
 
 def _check_headers(request: Request, media_types: tuple[str, ...]) -> None:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not taken: send the body without Content-Encoding.")
-    # A page in a browser can send other types than JSON, or none, to a gateway on localhost without being asked.
+        raise UnsupportedMediaType("Compressed bodies are not supported: send the body without Content-Encoding.")
+    # A web page can make its visitor's browser send a body without a Content-Type, or with one of three simple types,
+    # to a gateway on localhost, and no preflight request asks the gateway first. JSON is not among the three.
     if request.mimetype not in media_types:
-        refused = "multipart/form-data is not taken. " if request.mimetype == "multipart/form-data" else ""
+        refused = "multipart/form-data is not supported. " if request.mimetype == "multipart/form-data" else ""
         expected = " or ".join(f"'Content-Type: {name}'" for name in media_types)
         raise UnsupportedMediaType(f"{refused}Send the body as {expected}.")
 
 
 def parse(raw: bytes) -> Any:
-    """Return the one meaning of ``raw`` as a JSON document.
+    """Return ``raw`` as a JSON document.
 
     Raises:
-        MalformedBody: it has none, more than one, or text that can't be passed on.
+        MalformedBody: it is not JSON, it is ambiguous, or it has text that can't be passed on.
     """
     try:
         document = json.loads(
-            raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_int64
+            raw.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_int64
         )
     except UnicodeDecodeError as error:
         raise MalformedBody(f"The body is not UTF-8: byte {error.start} is not part of a character.") from error
@@ -109,18 +109,18 @@ def parse(raw: bytes) -> Any:
         raise MalformedBody("The body is nested too deeply.") from error
     except ValueError as error:
         raise MalformedBody("The body has a whole number of more than 64 bits.") from error
-    # Neither can stand in JSON but as an escape, so most bodies need no second look.
+    # JSON can hold NUL and surrogates as escapes only, so most bodies need no second pass over their texts.
     if b"\\u" in raw:
         _check_text(document)
     return document
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
         name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise MalformedBody(f"The name {_shown(name)} comes twice in one object.", param=_shown(name))
+        raise MalformedBody(f"The name {_printable(name)} stands twice in one object.", param=_printable(name))
     return found
 
 
@@ -136,21 +136,22 @@ def _refuse_constant(name: str) -> None:
 
 
 def _check_text(document: Any) -> None:
-    """Refuse NUL and lone surrogates anywhere, naming the place."""
-    todo: list[tuple[str, Any]] = [("", document)]
-    while todo:
-        path, value = todo.pop()
+    """Refuse NUL and lone surrogates anywhere, naming the path."""
+    # A loop, not recursion: a document may be nested more deeply than Python may recurse.
+    pending: list[tuple[str, Any]] = [("", document)]
+    while pending:
+        path, value = pending.pop()
         if isinstance(value, str):
-            if _MARKED.search(value):
+            if _NUL_OR_SURROGATE.search(value):
                 raise MalformedBody("The text has a NUL character or half of a surrogate pair.", param=path or None)
         elif isinstance(value, list):
-            todo += [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+            pending += [(f"{path}[{index}]", item) for index, item in enumerate(value)]
         elif isinstance(value, dict):
             for name, item in value.items():
-                inner = f"{path}.{_shown(name)}" if path else _shown(name)
-                todo += [(inner, name), (inner, item)]
+                inner = f"{path}.{_printable(name)}" if path else _printable(name)
+                pending += [(inner, name), (inner, item)]
 
 
-def _shown(name: str) -> str:
-    """Return a name from the body as it may stand in an answer: short, and nothing that can't be encoded."""
+def _printable(name: str) -> str:
+    """Return a name from the body in a form that is safe in an error: short, and without what can't be encoded."""
     return name[:64].encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -1,6 +1,6 @@
-"""Errors as answers: ``{"error": {message, type, param, code}}``, OpenAI's shape, whatever went wrong.
+"""Errors as responses in OpenAI's format: ``{"error": {message, type, param, code}}``, whatever went wrong.
 
-Only routes that speak another API than OpenAI's put them otherwise, see ``operations.Refusals``.
+Routes of other APIs have formats of their own, see ``operations.ErrorFormat``.
 """
 
 import logging
@@ -14,11 +14,12 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from contracts.errors import InvalidRequest, QueueFull, QuotaExceeded, TriptychError, Unavailable
 from services.gateway.http.errors import MethodNotAllowed, RouteNotFound
+from services.gateway.http.responses import no_store
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = {Unavailable.code: 1, QueueFull.code: 5, QuotaExceeded.code: 5}
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
-_UNSURE = (
+_MAY_BE_ACCEPTED = (
     "The job store did not answer in time, so it may or may not have accepted this. "
     "Try again shortly, with an Idempotency-Key where doing it twice would matter."
 )
@@ -36,61 +37,62 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):
-    """An error. `param` names the field at fault, `code` is fixed for programs, `message` is for people."""
+    """An error. `param` names the field at fault, `code` is for programs and fixed, `message` is for people."""
 
     error: ErrorBody
 
 
 def error_document(error: TriptychError, status: int | None = None) -> ErrorDocument:
-    """Return an error as clients see it; ``status`` is where that is not the one of its class."""
+    """Return an error as clients see it. ``status`` replaces that of the error's class."""
     status = status or error.http_status
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return ErrorDocument(ErrorBody(error.message, kind, error.param, error.code))
 
 
 def error_response(error: TriptychError, status: int | None = None) -> Response:
-    """Return an error as an answer with the status of its class, or with another."""
+    """Return an error as a response with ``status``, or else with that of its class."""
     document = msgspec.json.encode(error_document(error, status))
     return with_error_headers(Response(document, status or error.http_status, mimetype="application/json"), error)
 
 
 def with_error_headers(response: Response, error: TriptychError) -> Response:
-    """Add to an answer that is an error what HTTP has to say of it, by the answer's status."""
-    status = response.status_code
-    response.headers["Cache-Control"] = "no-store"
+    """Add the headers that go with an error to a response, by the response's status."""
+    status = no_store(response).status_code
     if status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_AFTER_S.get(error.code, 2))
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if not error.retryable and (status == 409 or status >= 500):
-        # OpenAI's clients repeat these on their own, unless they are told.
+        # OpenAI's clients retry these statuses on their own unless this header forbids it.
         response.headers["X-Should-Retry"] = "false"
     return response
 
 
 def store_error(error: redis.RedisError) -> Unavailable:
-    """Return what a client is told of a failed call to the store."""
+    """Return the error that a client gets when a call to the store has failed."""
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         return Unavailable(_FULL)
+    # The store may have run the script whose reply did not arrive in time.
     if isinstance(error, redis.TimeoutError) and request.method != "GET":
-        return Unavailable(_UNSURE)
+        return Unavailable(_MAY_BE_ACCEPTED)
     return Unavailable()
 
 
-def register(app: Flask, others: Mapping[str, Callable[[TriptychError], Response]]) -> None:
-    """Answer every exception of ``app`` in the one shape, or as one of ``others`` has it, by the operation's name."""
+def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Response]]) -> None:
+    """Turn every exception of ``app`` into a response, by the format of its operation's name or else as OpenAI does."""
 
     def respond(error: TriptychError) -> Response:
-        return others.get(request.endpoint or "", error_response)(error)
+        return formats.get(request.endpoint or "", error_response)(error)
 
     app.register_error_handler(TriptychError, respond)
-    app.register_error_handler(redis.RedisError, lambda error: respond(_of_store(error)))
+    app.register_error_handler(redis.RedisError, lambda error: respond(_on_store_error(error)))
     app.register_error_handler(HTTPException, _on_http_error)
-    app.register_error_handler(Exception, lambda error: respond(_of_unexpected(error)))
+    app.register_error_handler(Exception, lambda error: respond(_on_unexpected_error(error)))
 
 
-def _of_store(error: redis.RedisError) -> TriptychError:
-    # A connection that breaks is weather; a reply that is an error may be a fault of ours or of the server's set-up.
+def _on_store_error(error: redis.RedisError) -> TriptychError:
+    # Broken connections are expected, and the monitor logs them. An error reply points to a bug or to a server that is
+    # configured wrongly.
     if isinstance(error, redis.ResponseError):
         logger.error("the store refused a command", exc_info=error)
     return store_error(error)
@@ -99,7 +101,7 @@ def _of_store(error: redis.RedisError) -> TriptychError:
 def _on_http_error(error: HTTPException) -> Response:
     if isinstance(error, WerkzeugMethodNotAllowed):
         methods = ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
-        response = error_response(MethodNotAllowed(f"{request.method} is not for this path; it takes {methods}."))
+        response = error_response(MethodNotAllowed(f"This path has no method {request.method}; it has {methods}."))
         response.headers["Allow"] = methods
         return response
     if error.code == 404:
@@ -110,6 +112,6 @@ def _on_http_error(error: HTTPException) -> Response:
     return error_response(TriptychError(_UNEXPECTED), status)
 
 
-def _of_unexpected(error: Exception) -> TriptychError:
+def _on_unexpected_error(error: Exception) -> TriptychError:
     logger.error("request failed", exc_info=error, extra={"method": request.method, "path": request.path})
     return TriptychError(_UNEXPECTED)

@@ -1,4 +1,4 @@
-"""Errors of HTTP itself and of waiting, which never cross the queue; the others are in ``contracts.errors``."""
+"""Errors that only the gateway raises, about HTTP and about waiting. Errors of jobs are in ``contracts.errors``."""
 
 from contracts.errors import InvalidRequest, TriptychError, Unavailable
 
@@ -11,14 +11,14 @@ class RouteNotFound(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
-    """The route exists, for other methods."""
+    """The route exists, but not for this method."""
 
     code = "method_not_allowed"
     http_status = 405
 
 
 class BadEventId(InvalidRequest):
-    """A client wants to go on after an event whose id no event can have."""
+    """A client wants to resume after an event id that no event can have."""
 
     code = "bad_event_id"
     http_status = 400
@@ -33,21 +33,21 @@ class BodyTimeout(InvalidRequest):
 
 
 class UnsupportedMediaType(InvalidRequest):
-    """The body is not declared as plain JSON."""
+    """The body's Content-Type or Content-Encoding is not accepted here."""
 
     code = "unsupported_media_type"
     http_status = 415
 
 
-class ForeignPage(InvalidRequest):
-    """A browser sends the form of another site's page."""
+class CrossSiteForm(InvalidRequest):
+    """A browser sends a form from a page of another site."""
 
     code = "foreign_page"
     http_status = 403
 
 
 class JobCancelled(TriptychError):
-    """The job that the request waited for was cancelled; 409 because the request conflicts with that."""
+    """The job that the request waited for was cancelled. 409, because the request conflicts with that state."""
 
     code = "job_cancelled"
     http_status = 409
@@ -64,37 +64,37 @@ class JobExpired(TriptychError):
 
 
 class WaitExceeded(TriptychError):
-    """A route that has no way to answer with a job waited as long as it may."""
+    """A route that can't answer with a job has waited as long as it may."""
 
     code = "wait_exceeded"
     http_status = 504
-    # The job goes on: the same request again would only make another.
+    # The job goes on. The same request, sent again, would only make a second one.
     retryable = False
 
 
 class TooManyStreams(Unavailable):
-    """This process has as many event streams open as it may."""
+    """This process has reached its limit of open event streams."""
 
     code = "too_many_streams"
     fixed_message = "Too many event streams are open. Try again later, or poll the job."
 
 
 class GatewayStopping(Unavailable):
-    """This process is told to stop while a client waits for a stream, or reads one."""
+    """This process stops while a client waits for a stream or reads one."""
 
     code = "gateway_stopping"
     fixed_message = "The gateway is stopping. Try again."
 
 
 class StreamBroken(TriptychError):
-    """What a client has been told of a text is not how the text begins that the job now tells."""
+    """The retried attempt generated another text than the one that is partly streamed already."""
 
     code = "stream_broken"
-    fixed_message = "The job was tried again and wrote another text than the one that you have the beginning of."
+    fixed_message = "The job was retried and generated another text than the one whose beginning was streamed to you."
 
 
-class ClientGone(InvalidRequest):
-    """Nobody reads the answer any more; told to nobody but the metrics, with the status that proxies use for it."""
+class ClientDisconnected(InvalidRequest):
+    """The client has closed its connection. Only metrics see this status, which is nginx's for such a request."""
 
     code = "client_gone"
     http_status = 499

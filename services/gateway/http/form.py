@@ -1,4 +1,4 @@
-"""Form bodies (application/x-www-form-urlencoded), for routes whose clients send such; JSON is in `body.py`."""
+"""Parses form bodies (application/x-www-form-urlencoded), which clients of some APIs send instead of JSON."""
 
 import binascii
 import re
@@ -7,18 +7,19 @@ from flask import Request
 
 from contracts.errors import MalformedBody
 from contracts.shapes import MAX_INPUTS
-from services.gateway.http.errors import ForeignPage
+from services.gateway.http.errors import CrossSiteForm
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MAX_FIELDS = MAX_INPUTS + 64
+"""Room for as many inputs as JSON may have, each a field, and for all other fields."""
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def parse_form(raw: bytes) -> dict[str, str | list[str]]:
-    """Return the fields of a form; of a field that comes several times, all values in a list.
+    """Return the fields of a form. A field that stands in it several times has a list of all its values.
 
     Raises:
-        MalformedBody: it is no form, has too many fields, or text that can't be passed on.
+        MalformedBody: it is not a form, it has too many fields, or it has text that can't be passed on.
     """
     pairs = raw.split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
@@ -30,22 +31,27 @@ def parse_form(raw: bytes) -> dict[str, str | list[str]]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def refuse_foreign_pages(request: Request) -> None:
-    """Refuse a form from a page of another site: browsers send such without asking, to a gateway on localhost too.
+def refuse_cross_site(request: Request) -> None:
+    """Refuse a form that a page of another site sends.
+
+    Browsers send forms to any address without a preflight request, so any page that a user visits could send one to a
+    gateway on localhost. Browsers do set ``Origin`` then, and ``null`` where they hide it. Programs set none, and the
+    origins of browser extensions are not http addresses.
 
     Raises:
-        ForeignPage: it is one.
+        CrossSiteForm: the form's ``Origin`` is another site.
     """
     origin = request.headers.get("Origin", "")
     own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
     if origin == "null" or (origin.startswith(("http://", "https://")) and origin not in own):
-        raise ForeignPage("Pages of other sites can't send forms here: send JSON, or ask from a program.")
+        raise CrossSiteForm("Pages of other sites can't send forms here: send JSON, or use a program.")
 
 
 def _text(raw: bytes) -> str:
     if _BAD_ESCAPE.search(raw):
         raise MalformedBody("The form has a % without two hexadecimal digits: a percent sign itself is %25.")
-    # Quoted-printable is the same with another sign, and read at the speed of C, however many escapes there are.
+    # Quoted-printable has the same escapes after another sign, and binascii decodes it in C. urllib's decoder makes a
+    # Python object for each escape, which a body of escapes alone would turn into seconds.
     plain = raw.replace(b"+", b" ").replace(b"=", b"%3D").replace(b"%", b"=")
     try:
         text = binascii.a2b_qp(plain).decode()

@@ -1,7 +1,7 @@
-"""One table entry for each route: where it is, what it takes and answers, and which function does it.
+"""One table entry for each route: its path, its parameters, its responses and the function that serves it.
 
-Routes are registered from these entries and the OpenAPI document is generated from them, so neither can know a route
-that the other does not.
+Flask's routes are registered from these entries and the OpenAPI document is generated from them, so neither can have a
+route that the other lacks.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ JobId = Annotated[str, Meta(pattern=f"^{JOB_ID.pattern}$")]
 
 @dataclass(frozen=True)
 class Parameter:
-    """Something that a request takes beside its body."""
+    """A parameter of a request outside its body."""
 
     name: str
     where: Literal["query", "header", "path"]
@@ -28,10 +28,10 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One way in which an operation answers. ``kind`` is the body's type, or a tuple of several; None for no body.
+class ResponseSpec:
+    """One response of an operation. ``kind`` is the type of the body, or a tuple of several; None for no body.
 
-    ``stream`` is the type of one item's data, or several, where the answer may be a stream of server-sent events.
+    ``stream`` is the type of one item's data, or several, if the response may be a stream of server-sent events.
     """
 
     description: str
@@ -42,8 +42,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Refusals:
-    """How a route that speaks another API says what went wrong; the routes of our own say it in one shape."""
+class ErrorFormat:
+    """How routes of another API send errors: the function that makes the response, and what documents it."""
 
     respond: Callable[[TriptychError], Response]
     kind: Any
@@ -53,9 +53,10 @@ class Refusals:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. ``view`` gets the tenant first, unless the operation is open, then the path's fields.
+    """One method of one path.
 
-    With ``key_in_body`` the view finds the tenant itself, since the key may be a field of the body.
+    ``view`` gets the fields of the path, and before them the tenant, unless the operation needs no key. With
+    ``key_in_body`` the view finds the tenant itself, since the key may be a field of the body.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -63,7 +64,7 @@ class Operation:
     view: Callable[..., Response]
     tag: Literal["Jobs", "Tasks", "OpenAI", "LibreTranslate", "LanguageTool", "Models", "Service"]
     summary: str
-    answers: Mapping[int, Answer]
+    responses: Mapping[int, ResponseSpec]
     description: str = ""
     body: Any = None
     parameters: tuple[Parameter, ...] = ()
@@ -73,39 +74,34 @@ class Operation:
     key_in_body: bool = False
     example: Mapping[str, Any] | None = None
     errors: tuple[int, ...] = ()
-    refusals: Refusals | None = None
+    """Statuses of errors beyond those that follow from the body, the key and the path."""
+    error_format: ErrorFormat | None = None
+    """None for OpenAI's format."""
 
     @property
     def rule(self) -> str:
-        """The path in Flask's spelling."""
+        """The path in Flask's syntax."""
         return self.path.replace("{", "<").replace("}", ">")
 
     @property
     def name(self) -> str:
-        """A name that no other operation has."""
+        """A unique name: Flask's endpoint and the OpenAPI document's ``operationId``."""
         words = self.path.replace("{", "").replace("}", "").replace(".", "_").strip("/").split("/")
         return "_".join([self.method.lower(), *words])
 
 
-JOB_ID_PARAMETER = Parameter("job_id", "path", JobId, "The job's id, as the submit answered it.")
+JOB_ID_PARAMETER = Parameter("job_id", "path", JobId, "The job's id, from the response to its submit.")
 PREFER = Parameter(
     "Prefer",
     "header",
     str,
     "RFC 7240. `respond-async`: answer at once with 202 and the job. `wait=10`, alone or after `respond-async, `: wait "
-    "up to 10 seconds for the answer, then 202 and the job. `Preference-Applied` tells what was done.",
+    "up to 10 seconds for the output, then answer with 202 and the job. `Preference-Applied` reports what was applied.",
 )
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
     Annotated[str, Meta(min_length=1, max_length=255)],
-    "A text of your choice, new for each new request. For 24 hours the same request with the same key meets the same "
-    "job, marked `Idempotent-Replayed: true`; another request with it is refused with 422.",
+    "A text of your choice, new for each new request. For 24 hours the same request with the same key gets the same "
+    "job, marked `Idempotent-Replayed: true`; another request with that key is refused with 422.",
 )
-JOB_HEADERS = {
-    "Location": "Where the job is read.",
-    "Retry-After": "Seconds to wait before reading it.",
-    "X-Triptych-Job-Id": "The job's id.",
-    "Preference-Applied": "What was taken from `Prefer`.",
-    "Idempotent-Replayed": "`true` when an earlier request with this Idempotency-Key had made the job.",
-}

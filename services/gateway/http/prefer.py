@@ -1,4 +1,4 @@
-"""The ``Prefer`` header (RFC 7240): whether a client wants the answer, how long it waits for it, or just the job."""
+"""The ``Prefer`` header (RFC 7240): whether a client waits for the output, how long, or wants just the job."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 @dataclass(frozen=True)
 class Preference:
-    """How long to wait for the job, and what to say of it in ``Preference-Applied`` ('' for nothing)."""
+    """How long to wait for the job, and what to report in ``Preference-Applied`` ('' for nothing)."""
 
     wait_s: float
     applied: str = ""
@@ -22,23 +22,24 @@ class Preference:
         return bool(self.applied) and self.wait_s == 0
 
 
-def of(request: Request, *, default_wait_s: float, max_wait_s: float) -> Preference:
-    """Return what a request prefers."""
+def preference_of(request: Request, *, max_wait_s: float, default_wait_s: float | None = None) -> Preference:
+    """Return what a request prefers. By default it waits as long as it may."""
     header = ",".join(request.headers.getlist("Prefer"))
-    return parse(header, default_wait_s=default_wait_s, max_wait_s=max_wait_s)
+    return parse(header, default_wait_s=max_wait_s if default_wait_s is None else default_wait_s, max_wait_s=max_wait_s)
 
 
 def parse(header: str, *, default_wait_s: float, max_wait_s: float) -> Preference:
-    """Return what a ``Prefer`` header asks for; as the RFC wants it, what can't be understood is passed over.
+    """Return what a ``Prefer`` header asks for.
 
-    ``respond-async`` alone does not wait; ``wait=N``, with or without it, waits up to N seconds.
+    ``respond-async`` alone does not wait; ``wait=N``, with or without it, waits up to N seconds. The RFC has servers
+    ignore preferences that they don't know or can't parse, and the first of two with the same name counts.
     """
-    asked: dict[str, str] = {}
+    preferences: dict[str, str] = {}
     for match in _PREFERENCE.finditer(header):
-        asked.setdefault(match[1].lower(), (match[2] or "").strip('"'))
-    applied = ["respond-async"] if "respond-async" in asked else []
+        preferences.setdefault(match[1].lower(), (match[2] or "").strip('"'))
+    applied = ["respond-async"] if "respond-async" in preferences else []
     wait_s = 0.0 if applied else default_wait_s
-    if _SECONDS.fullmatch(asked.get("wait", "")):
-        wait_s = min(float(asked["wait"]), max_wait_s)
+    if _SECONDS.fullmatch(preferences.get("wait", "")):
+        wait_s = min(float(preferences["wait"]), max_wait_s)
         applied.append(f"wait={wait_s:g}")
     return Preference(wait_s, ", ".join(applied))

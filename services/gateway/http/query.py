@@ -1,4 +1,4 @@
-"""Query parameters as typed values; what can't be read is refused by name."""
+"""Reads query parameters as typed values. Errors name the parameter."""
 
 import base64
 import re
@@ -15,7 +15,7 @@ _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
 def wait_s(request: Request, most: float) -> float:
-    """Return ``?wait=`` in seconds, at most ``most``; 0 where it is not given."""
+    """Return ``?wait=`` in seconds, at most ``most``; 0 by default."""
     text = request.args.get("wait", "0")
     if not _SECONDS.fullmatch(text):
         raise InvalidRequest("Expected a number of seconds.", param="wait")
@@ -23,7 +23,7 @@ def wait_s(request: Request, most: float) -> float:
 
 
 def limit(request: Request, *, default: int, most: int) -> int:
-    """Return ``?limit=``."""
+    """Return ``?limit=``, a number of jobs."""
     text = request.args.get("limit", str(default))
     if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
         raise InvalidRequest(f"Expected a whole number from 1 to {most}.", param="limit")
@@ -31,7 +31,7 @@ def limit(request: Request, *, default: int, most: int) -> int:
 
 
 def status(request: Request) -> Status | None:
-    """Return ``?status=``."""
+    """Return ``?status=``, or None for jobs of every status."""
     text = request.args.get("status")
     for known in STATUSES:
         if text == known:
@@ -42,7 +42,7 @@ def status(request: Request) -> Status | None:
 
 
 def task(request: Request) -> str | None:
-    """Return the canonical name of ``?task=``."""
+    """Return the canonical name of ``?task=``, or None for jobs of every task."""
     text = request.args.get("task")
     try:
         return None if text is None else parse_task(text, among=TASKS)
@@ -51,7 +51,7 @@ def task(request: Request) -> str | None:
 
 
 def cursor(request: Request) -> tuple[float, str] | None:
-    """Return the place in a list that ``?cursor=`` stands for."""
+    """Return the position in a list, a time and a job id, that ``?cursor=`` encodes."""
     text = request.args.get("cursor")
     if text is None:
         return None
@@ -64,6 +64,6 @@ def cursor(request: Request) -> tuple[float, str] | None:
     return float(match[1]), match[2]
 
 
-def as_cursor(place: tuple[float, str] | None) -> str | None:
-    """Return a place in a list as the text that ``cursor`` reads."""
-    return None if place is None else base64.urlsafe_b64encode(f"{place[0]!r}:{place[1]}".encode()).decode()
+def as_cursor(position: tuple[float, str] | None) -> str | None:
+    """Return a position in a list as the text that ``cursor`` decodes."""
+    return None if position is None else base64.urlsafe_b64encode(f"{position[0]!r}:{position[1]}".encode()).decode()

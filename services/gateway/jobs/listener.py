@@ -1,4 +1,4 @@
-"""Hears which jobs changed, anywhere, and wakes those who wait for them in this process."""
+"""Subscribes to the store's channel of changed jobs and wakes the greenlets that wait for these jobs."""
 
 import logging
 import time
@@ -11,12 +11,12 @@ from services.gateway.jobs.waiting import WakeUps
 
 logger = logging.getLogger(__name__)
 PING_S = 5.0
-"""A silent channel is asked this often whether it is still there."""
+"""A silent subscription is pinged this often: a half-open connection delivers nothing and reports no error."""
 RETRY_S = 0.5
 
 
 class Listener:
-    """Hears the store's channel of changed jobs and wakes those who wait for them."""
+    """Receives the ids of changed jobs in a greenlet of its own."""
 
     def __init__(self, client: "redis.Redis", wake_ups: WakeUps) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class Listener:
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
-        """Start listening; while the store is out of reach, try again and again."""
+        """Start listening. While the store is out of reach, the greenlet keeps trying."""
         self._greenlet = gevent.spawn(self._loop)
 
     def stop(self) -> None:
@@ -45,24 +45,24 @@ class Listener:
     def _listen(self) -> None:
         with self._client.pubsub() as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(WAKE_CHANNEL)
-            heard_at = pinged_at = time.monotonic()
+            received_at = pinged_at = time.monotonic()
             while True:
                 message = channel.get_message(timeout=1.0)
                 now = time.monotonic()
                 if message is not None:
-                    heard_at = now
-                    self._hear(message)
-                elif now - heard_at > 2 * PING_S:
-                    raise redis.ConnectionError("the channel has gone silent")
-                elif now - max(heard_at, pinged_at) > PING_S:
+                    received_at = now
+                    self._handle(message)
+                elif now - received_at > 2 * PING_S:
+                    raise redis.ConnectionError("the subscription does not answer pings")
+                elif now - max(received_at, pinged_at) > PING_S:
                     channel.ping()
                     pinged_at = now
 
-    def _hear(self, message: dict[str, object]) -> None:
+    def _handle(self, message: dict[str, object]) -> None:
         data = message["data"]
         if message["type"] == "message" and isinstance(data, bytes):
             for job_id in data.decode("ascii", "replace").split():
                 self._wake_ups.wake(job_id)
         elif message["type"] == "subscribe":
-            # Whatever changed while nobody listened is found by reading.
+            # Changes before the subscription were not received, so every waiter reads its record.
             self._wake_ups.wake_all()

@@ -1,6 +1,6 @@
-"""From a checked request to a job in the store, and to its end where the client waits. Steps 1, 2 and 8 of a job.
+"""From a checked request to a job in the store, and to its end if the client waits. Steps 1, 2 and 8 of a job.
 
-When ``submit`` has returned, the job is in the store and reaches a terminal state whatever dies.
+When ``submit`` has returned, the job is in the store and reaches a terminal state whatever process dies.
 """
 
 import hashlib
@@ -10,36 +10,35 @@ from dataclasses import dataclass
 import msgspec
 from gevent.event import Event
 
-from contracts.cards import ModelCard
-from contracts.errors import InvalidRequest, Unavailable, UnknownModel
-from contracts.generation import Conversation
+from contracts.errors import InvalidRequest, Unavailable
 from contracts.jobs import Job, NewJob, new_job_id
+from contracts.shapes import num_inputs
 from contracts.store.job_writer import Admission, JobWriter
-from contracts.tasks import num_inputs
+from services.gateway.jobs.submission import Submission
 from services.gateway.jobs.waiting import JobWaiter, WakeUps
+from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.settings import GatewaySettings
-from services.gateway.tasks.schemas import Submission
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One submit: who asks for what, on which route, and how long they wait for it."""
+class SubmitRequest:
+    """A parsed request to submit a job. ``wait_s`` is how long the client waits for the job's end."""
 
     tenant: str
     route: str
-    task: str
+    """Names the route, and whatever else of the request is not in ``submission`` but makes it another request."""
     submission: Submission
     idempotency_key: str | None
     wait_s: float
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The job as it was when the wait ended, and whether an earlier request had made it."""
+class SubmitResult:
+    """The job as it was when the wait ended; ``replayed`` if it is the job of an earlier request with the same key."""
 
     job: Job
     replayed: bool
@@ -54,6 +53,7 @@ class Submitter:
         *,
         writer: JobWriter,
         monitor: Monitor,
+        models: ModelSelector,
         wake_ups: WakeUps,
         waiter: JobWaiter,
         metrics: Metrics,
@@ -61,47 +61,51 @@ class Submitter:
         self._settings = settings
         self._writer = writer
         self._monitor = monitor
+        self._models = models
         self._wake_ups = wake_ups
         self._waiter = waiter
         self._metrics = metrics
         self._admission = Admission(settings.max_waiting, settings.max_active)
 
-    def submit(self, ask: Ask) -> Outcome:
-        """Write the job and wait for its end as long as was asked.
+    def submit(self, request: SubmitRequest) -> SubmitResult:
+        """Write the job, and wait for its end for up to ``wait_s``.
 
         Raises:
             UnknownModel, InvalidRequest, IdempotencyMismatch: the request can't be served.
             QueueFull, QuotaExceeded, Unavailable: it can't be served now; nothing was written.
         """
-        new = self._new_job(ask)
-        # Watched before it exists: the job may be done before the reply to `submit` is here.
+        new = self._new_job(request)
+        # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
+        # the wake-up for that would be lost.
         with self._wake_ups.watch(new.id) as changed:
             job_id, replayed = self._writer.submit(new, self._admission)
             self._metrics.submitted(new.task, replayed)
-            if not replayed and ask.wait_s <= 0:
-                return Outcome(_as_accepted(new, self._monitor.store_time()), replayed)
+            if not replayed and request.wait_s <= 0:
+                return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
             if not replayed:
-                return Outcome(self._wait(changed, job_id, ask), replayed)
+                return SubmitResult(self._wait(changed, job_id, request), replayed)
+        # A replayed request gets the job of the earlier one, which has another id than the one watched above.
         with self._wake_ups.watch(job_id) as changed:
-            return Outcome(self._wait(changed, job_id, ask), replayed)
+            return SubmitResult(self._wait(changed, job_id, request), replayed)
 
-    def _wait(self, changed: Event, job_id: str, ask: Ask) -> Job:
-        return self._waiter.job(changed, job_id, ask.tenant, lambda job: job.finished, ask.wait_s)
+    def _wait(self, changed: Event, job_id: str, request: SubmitRequest) -> Job:
+        return self._waiter.wait(changed, job_id, request.tenant, lambda job: job.finished, request.wait_s)
 
-    def _new_job(self, ask: Ask) -> NewJob:
+    def _new_job(self, request: SubmitRequest) -> NewJob:
         if self._monitor.store_is_full:
             raise Unavailable("The job store is nearly full. Nothing was accepted; try again later.")
-        settings, submission = self._settings, ask.submission
-        card = self.model_for(ask.task, submission.model)
-        _check_against(card, submission)
-        request = _request(submission)
-        key, fingerprint = _idempotency(ask, card.name, request)
+        settings, submission = self._settings, request.submission
+        spec = submission.spec
+        card = self._models.model_for(spec.name, submission.model)
+        spec.check_model(card, submission.inputs, submission.parameters)
+        message = _encoded(submission)
+        key, fingerprint = _idempotency(request, card.name, message)
         return NewJob(
             id=new_job_id(),
-            tenant=ask.tenant,
-            task=ask.task,
+            tenant=request.tenant,
+            task=spec.name,
             model=card.name,
-            request=request,
+            request=message,
             metadata=msgspec.json.encode(submission.metadata),
             num_inputs=num_inputs(submission.inputs),
             deadline_s=submission.deadline_s or settings.deadline_s,
@@ -111,42 +115,19 @@ class Submitter:
             fingerprint=fingerprint,
         )
 
-    def model_for(self, task: str, name: str | None) -> ModelCard:
-        """Return the model that a request means.
 
-        Raises:
-            UnknownModel: no model of this name for this task.
-            Unavailable: the request names none, and there is none for the task yet.
-        """
-        name = name or self._settings.default_models.get(task)
-        # A worker may have announced it since the last look: whoever saw the announcement may count on it.
-        card = self._known(task, name) or (self._monitor.look_for_models() and self._known(task, name))
-        if card:
-            return card
-        if name is not None:
-            raise UnknownModel(f"No model {name[:128]!r} for the task {task}. See /v1/models.", param="model")
-        raise Unavailable(f"No worker has announced a model for the task {task} yet. Nothing was accepted.")
-
-    def _known(self, task: str, name: str | None) -> ModelCard | None:
-        models = self._monitor.models
-        if name is None:
-            return next((card for card in models.values() if card.task == task), None)
-        card = models.get(name)
-        return card if card and card.task == task else None
-
-
-def _request(submission: Submission) -> bytes:
-    """Return what crosses the queue. Workers of tasks that can't stream know no such field."""
+def _encoded(submission: Submission) -> bytes:
+    """Return what crosses the queue. ``stream`` is left out if false: request types of other tasks refuse the field."""
     document = {"inputs": submission.inputs, "parameters": submission.parameters}
-    if getattr(submission, "stream", False):
+    if submission.stream:
         document["stream"] = True
     return msgspec.json.encode(document)
 
 
-def _as_accepted(new: NewJob, now: float) -> Job:
-    """Return the record of a job as ``submit`` has just written it, without a round trip for what is known.
+def _as_submitted(new: NewJob, now: float) -> Job:
+    """Return the record of a job as ``submit`` has just written it, without a round trip to read it.
 
-    Only the time is an estimate, good to milliseconds: the record has the store's own.
+    ``now`` is an estimate of the store's time, good to milliseconds; the record has the exact one.
     """
     return Job(
         id=new.id,
@@ -164,37 +145,19 @@ def _as_accepted(new: NewJob, now: float) -> Job:
     )
 
 
-def _check_against(card: ModelCard, submission: Submission) -> None:
-    dimensions = getattr(submission.parameters, "dimensions", None)
-    if dimensions is not None and card.dimensions is not None and dimensions > card.dimensions:
-        raise InvalidRequest(f"{card.name} has {card.dimensions} dimensions.", param="parameters.dimensions")
-    max_new_tokens = getattr(submission.parameters, "max_new_tokens", None)
-    if max_new_tokens is not None and max_new_tokens > card.max_tokens:
-        message = f"{card.name} has room for {card.max_tokens} tokens, those of the prompt included."
-        raise InvalidRequest(message, param="parameters.max_new_tokens")
-    if not card.chat:
-        _refuse_conversations(card, submission.inputs, "inputs")
+def _idempotency(request: SubmitRequest, model: str, message: bytes) -> tuple[str, str]:
+    """Return hashes of the request's idempotency key and of everything that distinguishes the request; '' without key.
 
-
-def _refuse_conversations(card: ModelCard, inputs: object, path: str) -> None:
-    if isinstance(inputs, Conversation):
-        raise InvalidRequest(
-            f"{card.name} has no template for conversations. Send the whole prompt as one text, or name a model that "
-            "has `chat` in /v1/models.",
-            param=path,
-        )
-    for index, item in enumerate(inputs if isinstance(inputs, list) else []):
-        _refuse_conversations(card, item, f"{path}[{index}]")
-
-
-def _idempotency(ask: Ask, model: str, request: bytes) -> tuple[str, str]:
-    """Return the hash of the request's idempotency key and of all that makes it this request; '' without a key."""
-    key = ask.idempotency_key
+    A second request with the same key is the same request only if both hashes are equal.
+    """
+    key = request.idempotency_key
     if key is None:
         return "", ""
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidRequest("Expected 1 to 255 printable ASCII characters.", param="Idempotency-Key")
-    submission = ask.submission
+    submission = request.submission
     rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
-    document = msgspec.json.encode([ask.route, ask.task, model, rest], order="sorted") + request
+    # Of the parsed request, not of its bytes: a client may order fields and escape texts otherwise when it tries again.
+    identity = [request.route, submission.spec.name, model, rest]
+    document = msgspec.json.encode(identity, order="sorted") + message
     return hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(document).hexdigest()

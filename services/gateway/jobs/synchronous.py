@@ -1,4 +1,4 @@
-"""The whole answer, for routes whose clients know no jobs: a job is for those who ask for one with ``Prefer``."""
+"""The synchronous response, for routes whose clients know no jobs: they get a job only if they set ``Prefer``."""
 
 from collections.abc import Callable
 
@@ -7,26 +7,26 @@ from flask import Response
 from contracts.jobs import Job
 from services.gateway.http.errors import WaitExceeded
 from services.gateway.http.prefer import Preference
-from services.gateway.jobs.outcome import raise_unless_succeeded
-from services.gateway.jobs.routes import accepted, with_job_headers
-from services.gateway.jobs.submit import Ask, Submitter
-from services.gateway.jobs.view import json_response
+from services.gateway.http.responses import json_response
+from services.gateway.jobs.responses import accepted, with_job_headers
+from services.gateway.jobs.result import raise_unless_succeeded
+from services.gateway.jobs.submit import SubmitRequest, Submitter
 
 
-def answer_whole(
-    submitter: Submitter, ask: Ask, preference: Preference, document_of: Callable[[Job], object]
+def respond_with_output(
+    submitter: Submitter, request: SubmitRequest, preference: Preference, document_of: Callable[[Job], object]
 ) -> Response:
-    """Submit, wait, and answer what ``document_of`` makes of the succeeded job.
+    """Submit the job, wait for it, and respond with what ``document_of`` makes of the succeeded job.
 
     Raises:
         WaitExceeded: the job is not done in time, and the client did not ask for a job.
-        TriptychError: why the job was not accepted, or how it ended.
+        TriptychError: the job was not accepted, or it did not succeed.
     """
-    outcome = submitter.submit(ask)
-    job = outcome.job
+    result = submitter.submit(request)
+    job = result.job
     if preference.applied and (preference.wait_s == 0 or not job.finished):
-        return accepted(outcome, preference.applied)
+        return accepted(result, preference.applied)
     if not job.finished:
-        raise WaitExceeded(f"Not done within {ask.wait_s:g} s. It goes on: read it at /v1/jobs/{job.id}.")
+        raise WaitExceeded(f"Not done within {request.wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}.")
     raise_unless_succeeded(job)
-    return with_job_headers(json_response(document_of(job)), outcome, preference.applied)
+    return with_job_headers(json_response(document_of(job)), result, preference.applied)

@@ -1,10 +1,9 @@
-"""A job as clients see it: its record, without what is ours, as JSON."""
+"""A job as clients see it: the record without its internal fields, as JSON."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from flask import Response
 from msgspec import Meta
 
 from contracts.jobs import Job, JobError, Status, Timings, Usage
@@ -13,7 +12,7 @@ Time = Annotated[str, Meta(description="RFC 3339, UTC, by the store's clock.", e
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How many of the job's inputs are done, or of the parts in which they are read."""
+    """How many of the job's inputs are done, or of the chunks in which they are read."""
 
     done: int
     total: int
@@ -26,7 +25,7 @@ class QueuePlace(msgspec.Struct, frozen=True):
 
 
 class Urls(msgspec.Struct, frozen=True):
-    """Where this job is read, followed and cancelled."""
+    """Paths at which this job is read, followed and cancelled."""
 
     this: str = msgspec.field(name="self")
     events: str
@@ -34,7 +33,7 @@ class Urls(msgspec.Struct, frozen=True):
 
 
 class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A job without its output, as in a list of jobs."""
+    """A job without its output, as in lists of jobs."""
 
     id: str
     object: Literal["job"] = "job"
@@ -49,7 +48,7 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Annotated[Time | None, Meta(description="When the finished job is purged.")]
     attempt: Annotated[int, Meta(description="How often the job was started; more than 1 after a worker died.")]
     progress: Progress
-    queue: Annotated[QueuePlace | None, Meta(description="Where a queued job stands; null when it does not wait.")]
+    queue: Annotated[QueuePlace | None, Meta(description="A queued job's place; null when it does not wait.")]
     error: JobError | None
     usage: Usage | None
     timings: Timings | None
@@ -64,7 +63,7 @@ class JobView(JobSummary, frozen=True, kw_only=True):
 
 
 class JobList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of jobs, newest first. With `next_cursor` there is a further page, even when this one is short."""
+    """A page of jobs, newest first. With `next_cursor` there is another page, even if this one is short."""
 
     object: Literal["list"] = "list"
     data: list[JobSummary]
@@ -72,34 +71,18 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summary(job: Job) -> JobSummary:
-    """Return a job as it stands in a list."""
+    """Return a job as an entry of a list."""
     return JobSummary(**_fields(job, None))
 
 
 def view(job: Job, position: int | None) -> JobView:
-    """Return a whole job; ``position`` is its place in the queue, where it has one."""
+    """Return the whole job; ``position`` is its place in the queue, or None."""
     return JobView(**_fields(job, position), output=_raw(job.output))
 
 
 def etag(job: Job) -> str:
-    """Return the tag of this state of the job; weak, since its place in the queue is not a part of it."""
+    """Return the ETag of the job's state. It is weak, because the place in the queue may change under the same tag."""
     return f'W/"{job.version}"'
-
-
-def job_response(job: Job, position: int | None, *, status: int = 200) -> Response:
-    """Return a whole job as an answer, with its tag, and with a pause to keep before asking again."""
-    response = json_response(view(job, position), status)
-    response.headers["ETag"] = etag(job)
-    if not job.finished:
-        response.headers["Retry-After"] = "1"
-    return response
-
-
-def json_response(document: object, status: int = 200) -> Response:
-    """Return anything as a JSON answer that nobody may keep."""
-    response = Response(msgspec.json.encode(document), status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _fields(job: Job, position: int | None) -> dict[str, Any]:
@@ -127,7 +110,7 @@ def _fields(job: Job, position: int | None) -> dict[str, Any]:
 
 
 def _raw(text: bytes | None) -> Any:
-    """Put JSON from the record into the answer as it is: large outputs are never parsed here."""
+    """Return JSON of the record such that it is copied into the response: large outputs are never parsed here."""
     return None if text is None else msgspec.Raw(text)
 
 

@@ -1,8 +1,8 @@
-"""Waiting for jobs without holding a Redis connection each: one listener a process, and wake-ups by job id.
+"""Waits for changes of jobs without a Redis connection for each wait: one listener a process, and wake-ups by job id.
 
-Every change of a job publishes its id on one channel. The listener wakes whoever waits for that id in this process,
-and the waiter reads the record, which is the truth; a wake-up too many or too few costs a read or a short delay.
-Step 8 on the path of a job.
+Each change of a job publishes its id on one channel. The listener wakes the greenlets of this process that wait for
+the job, and they read its record again. Only the record counts: a wake-up that comes twice costs a read, and one that
+is lost costs a short delay. Step 8 on the path of a job.
 """
 
 import time
@@ -15,12 +15,15 @@ from contracts.jobs import Job
 from contracts.store.job_reader import JobReader
 from services.gateway.monitoring.monitor import Monitor
 
-NET_S = 1.5
-"""A waiter reads its record at least this often. With the timeout of a read it bounds how long a request hangs."""
+POLL_S = 1.5
+"""Waiters read their record at least this often, in case a wake-up is lost.
+
+Together with the timeout of a read, `backend.REDIS_TIMEOUT_S`, it bounds how long a request hangs on a frozen store.
+"""
 
 
 class WakeUps:
-    """Who waits for which job in this process."""
+    """The greenlets of this process that wait, by job."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[Event]] = {}
@@ -28,9 +31,9 @@ class WakeUps:
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Event]:
-        """Give an event that is set at each change of the job, from now until the ``with`` block is left.
+        """Yield an event that is set at each change of the job until the ``with`` block ends.
 
-        Enter it before the first read of the record, and no change is missed.
+        Enter the block before the first read of the record: a change between the two would be missed otherwise.
         """
         event = Event()
         self._waiting.setdefault(job_id, set()).add(event)
@@ -43,38 +46,39 @@ class WakeUps:
                 del self._waiting[job_id]
 
     def wake(self, job_id: str) -> None:
-        """Wake those who wait for one job."""
+        """Wake the greenlets that wait for one job."""
         for event in self._waiting.get(job_id, ()):
             event.set()
 
     def wake_all(self) -> None:
-        """Wake everybody: something may have been missed, or the store is gone."""
+        """Wake all greenlets: changes may have been missed, or the store is out of reach."""
         for events in self._waiting.values():
             for event in events:
                 event.set()
 
     def close(self) -> None:
-        """Let every wait end with the state that the job is in; none lasts from now on."""
+        """End every wait with the state that its job has now, and let no later one begin."""
         self.closing = True
         self.wake_all()
 
     def pause(self, event: Event, timeout_s: float) -> None:
-        """Wait for a change, and at most ``NET_S``."""
+        """Wait for a change, for ``timeout_s`` and ``POLL_S`` at most."""
         if not self.closing:
-            event.wait(min(timeout_s, NET_S))
+            event.wait(min(timeout_s, POLL_S))
+        # Cleared before the caller reads the record: a change during that read sets it again.
         event.clear()
 
 
 class JobWaiter:
-    """Reads jobs, and waits until they are as somebody wants them."""
+    """Reads jobs until a condition is met."""
 
     def __init__(self, reader: JobReader, monitor: Monitor, wake_ups: WakeUps) -> None:
         self._reader = reader
         self._monitor = monitor
         self._wake_ups = wake_ups
 
-    def job(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
-        """Return the job once ``until`` says so, or as it is after ``timeout_s`` or when the gateway closes.
+    def wait(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
+        """Return the job once ``until`` is true, or as it is after ``timeout_s`` or when the gateway stops.
 
         ``changed`` comes from ``WakeUps.watch``. Raises as ``JobReader.read``, and Unavailable.
         """

@@ -1,1 +1,1 @@
-"""The APIs of LibreTranslate and LanguageTool."""
+"""The HTTP APIs of LibreTranslate and LanguageTool over the translate and denoise tasks."""

@@ -1,14 +1,15 @@
-"""Errors as two other APIs put them: both are older than 422, and one of them speaks in plain text."""
+"""The error formats of LibreTranslate and LanguageTool. Both APIs are older than 422; LanguageTool sends plain text."""
 
 import msgspec
 from flask import Response
 
 from contracts.errors import TriptychError, Unauthorized
 from services.gateway.http.error_responses import with_error_headers
-from services.gateway.http.operations import Refusals
+from services.gateway.http.operations import ErrorFormat
 
 _STATUSES = {401: 403, 404: 400, 422: 400}
-_TOLD = (400, 403, 408, 409, 413, 415, 429, 500, 503, 504)
+"""Statuses that these APIs send in place of ours."""
+_DOCUMENTED = (400, 403, 408, 409, 413, 415, 429, 500, 503, 504)
 
 
 class PlainError(msgspec.Struct, frozen=True):
@@ -37,5 +38,5 @@ def _languagetool(error: TriptychError) -> Response:
     return with_error_headers(Response(text, _status(error), mimetype="text/plain"), error)
 
 
-LIBRETRANSLATE = Refusals(_libretranslate, PlainError, _TOLD)
-LANGUAGETOOL = Refusals(_languagetool, str, _TOLD, "text/plain")
+LIBRETRANSLATE = ErrorFormat(_libretranslate, PlainError, _DOCUMENTED)
+LANGUAGETOOL = ErrorFormat(_languagetool, str, _DOCUMENTED, "text/plain")

@@ -1,44 +1,105 @@
-"""What routes have in common whose clients name a language and no model, and may put their key into the body."""
+"""What the routes of both APIs have in common: clients that name a language, and may send their key in the body."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import msgspec
-from flask import request
+from flask import Response, request
 
-from services.gateway.auth.authentication import Auth
-from services.gateway.http import prefer
+from contracts.jobs import Job
+from services.gateway.auth.authentication import Authenticator
 from services.gateway.http.body import BodyReader
-from services.gateway.http.prefer import Preference
-from services.gateway.jobs.submit import Ask, Submitter
-from services.gateway.languages.model_choice import ModelChoice
+from services.gateway.http.field_renaming import field_renaming
+from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, ErrorFormat, Operation, ResponseSpec
+from services.gateway.http.prefer import Preference, preference_of
+from services.gateway.jobs.responses import JOB_IF_PREFERRED
+from services.gateway.jobs.submission import Submission
+from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.synchronous import respond_with_output
+from services.gateway.models.selection import ModelSelector
 from services.gateway.settings import GatewaySettings
-from services.gateway.tasks.schemas import Submission
 
 
 class LanguageRoutes:
-    """Base of the views of one dialect over one task."""
+    """Base of the views of one API over one task."""
 
-    dialect: str
-    task: str
+    api: Literal["LibreTranslate", "LanguageTool"]
+    key_field: str
+    error_format: ErrorFormat
 
     def __init__(
-        self, settings: GatewaySettings, *, auth: Auth, bodies: BodyReader, submitter: Submitter, choice: ModelChoice
-    ) -> None:
+        self, settings: GatewaySettings, *, auth: Authenticator, bodies: BodyReader, submitter: Submitter,
+        models: ModelSelector,
+    ) -> None:  # fmt: skip
         self._max_wait_s = settings.max_wait_s
         self._auth = auth
         self._bodies = bodies
         self._submitter = submitter
-        self._choice = choice
+        self._models = models
 
     def _preference(self) -> Preference:
-        return prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
+        return preference_of(request, max_wait_s=self._max_wait_s)
 
-    def _ask(self, tenant: str, wanted: msgspec.Struct, submission: Submission, preference: Preference) -> Ask:
-        """Return what is asked of the task; ``wanted`` is the body, with a field ``api_key``."""
-        return Ask(
+    def _tenant(self, document: Any) -> str:
+        """Return the tenant of a request whose body is not checked yet."""
+        key = document.get(self.key_field) if isinstance(document, dict) else None
+        return self._auth.tenant(request, key if isinstance(key, str) else "")
+
+    def _respond(
+        self,
+        tenant: str,
+        body: msgspec.Struct,
+        submission: Submission,
+        *,
+        preference: Preference,
+        names: Mapping[str, str],
+        document_of: Callable[[Job], object],
+    ) -> Response:
+        """Submit a job and respond with what ``document_of`` makes of it.
+
+        ``body`` is the parsed body and has a field ``api_key``; ``names`` are this route's, for ``field_renaming``.
+        """
+        submit = SubmitRequest(
             tenant=tenant,
-            # All fields of the request make it this request, not only those that reach the worker.
-            route=f"{self.dialect} {msgspec.json.encode(msgspec.structs.replace(wanted, api_key='')).decode()}",
-            task=self.task,
+            # With all fields of the body: one that does not reach the worker makes it another request as well. Not with
+            # the key, which a client may replace between two tries.
+            route=f"{self.api.lower()} {msgspec.json.encode(msgspec.structs.replace(body, api_key='')).decode()}",
             submission=submission,
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=preference.wait_s,
         )
+        with field_renaming(names):
+            return respond_with_output(self._submitter, submit, preference, document_of)
+
+    def _task_operation(
+        self,
+        path: str,
+        view: Callable[..., Response],
+        *,
+        summary: str,
+        description: str,
+        response: ResponseSpec,
+        body: Any,
+        body_types: tuple[str, ...],
+        example: Mapping[str, Any],
+    ) -> Operation:
+        return Operation(
+            method="POST",
+            path=path,
+            view=view,
+            tag=self.api,
+            summary=summary,
+            description=description,
+            responses={200: response, **JOB_IF_PREFERRED},
+            body=body,
+            body_types=body_types,
+            parameters=(PREFER, IDEMPOTENCY_KEY),
+            key_in_body=True,
+            example=example,
+            error_format=self.error_format,
+        )
+
+    def _languages_operation(self, path: str, view: Callable[[], Response], *, summary: str, kind: Any) -> Operation:
+        """Return the entry of a list of languages. It needs no key, since those APIs' clients send none."""
+        responses = {200: ResponseSpec("The languages.", kind)}
+        return Operation("GET", path, view, self.api, summary, responses, needs_key=False)

@@ -1,4 +1,4 @@
-"""What Prometheus reads of workers that write texts, from their heartbeats: tokens, times, and how full they are."""
+"""Metrics of workers that generate texts, from their heartbeats: tokens, times, and how full their caches are."""
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
@@ -10,22 +10,22 @@ from contracts.figures import DURATION_BOUNDS_S, Durations
 
 _COUNTERS = {
     "tokens_in": "Tokens of prompts that a worker has read.",
-    "tokens_out": "Tokens that a worker has written.",
+    "tokens_out": "Tokens that a worker has generated.",
 }
 _GAUGES = {
-    "rows_running": "Texts that a worker writes.",
-    "rows_waiting": "Texts that wait in a worker for a place.",
-    "cache_tokens": "Tokens that texts hold in the caches of a worker.",
+    "rows_running": "Sequences that a worker generates.",
+    "rows_waiting": "Sequences that wait in a worker for a cache slot.",
+    "cache_tokens": "Tokens that sequences hold in the caches of a worker.",
     "cache_max_tokens": "Tokens that the caches of a worker have room for.",
 }
 _DURATIONS = {
     "first_token": "Time from the start of an attempt to its first token.",
-    "token_gap": "Time from a text's token to its next.",
+    "token_gap": "Time from one token of a sequence to the next.",
 }
 
 
 def families(workers: Iterable[WorkerCard]) -> Iterator[Metric]:
-    """Yield the figures of those workers that have any."""
+    """Yield the metrics of those workers whose heartbeats carry figures of generation."""
     figures = [(card.id, card.generation) for card in workers if card.generation is not None]
     for name, text in _COUNTERS.items():
         counter = CounterMetricFamily(f"triptych_worker_{name}", text, labels=["worker"])
@@ -46,6 +46,6 @@ def families(workers: Iterable[WorkerCard]) -> Iterator[Metric]:
 
 
 def _buckets(durations: Durations) -> list[tuple[str, float]]:
-    """Return how many fell below each bound, as Prometheus counts: those below the bounds before it included."""
+    """Return the cumulative count at each bound, as Prometheus defines the buckets of a histogram."""
     bounds = [*map(str, DURATION_BOUNDS_S), "+Inf"]
     return list(zip(bounds, accumulate(map(float, durations.counts)), strict=True))

@@ -1,4 +1,4 @@
-"""What Prometheus reads: this process's requests, and the queue as it stands in the store at that moment."""
+"""Metrics for Prometheus: requests of this process, and the state of jobs and workers in the store at each scrape."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -43,11 +43,11 @@ class Metrics:
         self._prometheus.register(StoreCollector(queues, registry, monitor))
 
     def watch_streams(self, num_open: Callable[[], float]) -> None:
-        """Tell how many streams are open whenever somebody asks."""
+        """Report at each scrape how many streams are open."""
         self._streams.set_function(num_open)
 
     def answered(self, route: str, status: int, started_at: float) -> None:
-        """Count one request that began at ``time.perf_counter()`` ``started_at``."""
+        """Count one request and observe its duration; it began at ``started_at`` by ``time.perf_counter()``."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(time.perf_counter() - started_at)
 
@@ -61,7 +61,7 @@ class Metrics:
 
 
 class StoreCollector:
-    """Asks the store at each scrape; without the store, only ``triptych_store_up`` is told, as 0."""
+    """Reads the store at each scrape. While it is out of reach, ``triptych_store_up`` is 0 and the only metric."""
 
     def __init__(self, queues: QueueStats, registry: Registry, monitor: Monitor) -> None:
         self._queues = queues
@@ -69,11 +69,11 @@ class StoreCollector:
         self._monitor = monitor
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: names are known only by asking, and registering must not ask."""
+        """Return no names: they are known from a read only, and registering a collector must not read."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what the store knows."""
+        """Yield the metrics of the store."""
         try:
             self._monitor.check_store()
             workers = self._registry.workers()

@@ -1,7 +1,7 @@
-"""What the gateway knows without asking: whether the store answers, which models there are, whether keys exist.
+"""Caches facts of the store: whether it answers and has room, which models are announced, whether API keys exist.
 
-A greenlet asks once a second, on a connection of its own. Requests read what it found, which saves them round trips;
-and while it finds the store out of reach they are answered at once, instead of each waiting for its own timeout.
+A greenlet reads them once a second, on connections of its own. Requests use the cached facts, which saves them round
+trips. While the store is out of reach, requests are refused at once instead of each waiting for its own timeout.
 """
 
 import logging
@@ -20,13 +20,16 @@ from services.gateway.auth.api_keys import ApiKeys
 logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
 MODELS_PERIOD_S = 0.1
-"""Shortest time between two looks for a model that a request named and nobody knows."""
-FULL = 0.8
-"""Share of the store's memory from which on submits are refused: what is accepted still has to be finished."""
+"""Shortest time between two reads of the models for requests that name an unknown one: anybody can send such names."""
+MAX_MEMORY_SHARE = 0.8
+"""Submits are refused when this share of the store's memory is used: accepted jobs still need room to finish."""
 
 
 class Monitor:
-    """Watches the store. ``client`` should be its own, so that busy requests can't make it wait."""
+    """Watches the store and calls ``on_loss`` when it does not answer.
+
+    ``client`` must not be the client of requests: these could take all its connections, and the monitor would wait.
+    """
 
     def __init__(self, client: "redis.Redis", on_loss: Callable[[], None]) -> None:
         self._client = client
@@ -42,12 +45,12 @@ class Monitor:
         self._clock_offset_s = 0.0
 
     def start(self) -> None:
-        """Look once, and then every second."""
-        self.look()
+        """Refresh once now, and then every second."""
+        self.refresh()
         self._greenlet = gevent.spawn(self._loop)
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop refreshing."""
         if self._greenlet is not None:
             self._greenlet.kill()
 
@@ -57,30 +60,31 @@ class Monitor:
             raise Unavailable
 
     def store_time(self) -> float:
-        """Return the time by the store's clock, as near as is known."""
+        """Return an estimate of the time by the store's clock, in seconds since the epoch."""
         return time.time() + self._clock_offset_s
 
-    def look_for_models(self) -> bool:
-        """Ask for the models again, unless that was done a moment ago; return whether it was done now.
+    def refresh_models(self) -> bool:
+        """Read the models again, unless that was done in the last ``MODELS_PERIOD_S``; return whether they were read.
 
         Raises:
             redis.RedisError: the store does not answer.
         """
         now = time.monotonic()
-        if now - self._models_at < MODELS_PERIOD_S:  # anybody can send names that are no model's
+        if now - self._models_at < MODELS_PERIOD_S:
             return False
         self._models_at = now
         self.models = self._registry.models()
         return True
 
-    def look(self) -> None:
-        """Ask the store for everything once."""
+    def refresh(self) -> None:
+        """Read all facts from the store once."""
         try:
             self.models = self._registry.models()
             self.has_keys = self._keys.count() > 0
             memory = self._client.info("memory")
             before = time.time()
             seconds, microseconds = reads(self._client).time()
+            # The store read its clock somewhere between the two times here; in the middle the error is smallest.
             self._clock_offset_s = seconds + microseconds / 1e6 - (before + time.time()) / 2
         except redis.RedisError as error:
             if self.store_answers:
@@ -88,7 +92,7 @@ class Monitor:
             self.store_answers = False
             self._on_loss()
             return
-        self.store_is_full = 0 < memory["maxmemory"] * FULL < memory["used_memory"]
+        self.store_is_full = 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
         if not self.store_answers:
             logger.info("the store answers")
         self.store_answers = True
@@ -97,7 +101,7 @@ class Monitor:
         while True:
             gevent.sleep(PERIOD_S)
             try:
-                self.look()
+                self.refresh()
             except Exception:
-                # Without this greenlet the gateway would go on with what it knew last, for ever.
-                logger.exception("the look at the store failed")
+                # If this greenlet died, the gateway would serve from stale facts for ever.
+                logger.exception("reading the facts of the store failed")

@@ -1,1 +1,1 @@
-"""OpenAI's API: embeddings, completions and chat completions."""
+"""OpenAI's API over the embed and generate tasks, so that its client libraries work unchanged."""

@@ -8,9 +8,14 @@ from contracts.errors import InvalidRequest
 from contracts.generation import Conversation, TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
-from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
-from services.gateway.jobs.view import JobView
-from services.gateway.openai.answers import (
+from services.gateway.http.operations import Operation, ResponseSpec
+from services.gateway.http.validation import check, without_nulls
+from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.result import outputs_of
+from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
+from services.gateway.openai.operation import openai_operation
+from services.gateway.openai.requests import ChatRequest, check_common, parameters_of
+from services.gateway.openai.responses import (
     FINISH_REASONS,
     ChatChoice,
     ChatChunk,
@@ -23,112 +28,98 @@ from services.gateway.openai.answers import (
     completion_usage,
     head_of,
 )
-from services.gateway.openai.generation import Asked, Chunks, Writer, submission_of
-from services.gateway.openai.requests import ChatRequest, check_common, parameters_of, without_nulls
-from services.gateway.streaming.stream_events import outputs_of
-from services.gateway.tasks.routes import ENDED_BADLY
-from services.gateway.tasks.schemas import check
 
-PREFIX = "chatcmpl-"
+_ID_PREFIX = "chatcmpl-"
 
 
 class ChatRoutes:
     """The view of chat completions."""
 
-    def __init__(self, bodies: BodyReader, writer: Writer) -> None:
+    def __init__(self, bodies: BodyReader, responder: GenerationResponder) -> None:
         self._bodies = bodies
-        self._writer = writer
+        self._responder = responder
 
     def complete(self, tenant: str) -> Response:
-        """Answer the next message of a conversation."""
-        wanted = check(without_nulls(self._bodies.read_json(request)), ChatRequest)
-        limit = _limit(wanted)
+        """Respond with the next message of a conversation."""
+        body = check(without_nulls(self._bodies.read_json(request)), ChatRequest)
+        limit = _limit_field(body)
         parameters = parameters_of(
-            wanted,
-            max_new_tokens=wanted.max_tokens if wanted.max_completion_tokens is None else wanted.max_completion_tokens,
-            details=wanted.logprobs,
-            top_n_tokens=wanted.top_logprobs,
+            body,
+            max_new_tokens=body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens,
+            details=body.logprobs,
+            top_n_tokens=body.top_logprobs,
         )
         names = {"inputs.messages": "messages", "inputs": "messages", "parameters.max_new_tokens": limit,
                  "parameters.top_n_tokens": "top_logprobs", "parameters.": ""}  # fmt: skip
-        asked = Asked(
+        call = GenerationCall(
             tenant=tenant,
             route="chat/completions",
-            wanted=wanted,
-            submission=submission_of(wanted, Conversation(wanted.messages), parameters),
+            body=body,
+            inputs=Conversation(body.messages),
+            parameters=parameters,
             names=names,
-            answer=lambda job: _answer(job, wanted),
-            dialect=lambda job: _Chunks(job, wanted, names),
+            document_of=lambda job: _completion(job, body),
+            formatter_of=lambda job: _Formatter(job, body, names),
         )
-        return self._writer.respond(asked)
+        return self._responder.respond(call)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
         return [
-            Operation(
-                method="POST",
-                path="/v1/chat/completions",
-                view=self.complete,
-                tag="OpenAI",
+            openai_operation(
+                "/v1/chat/completions",
+                self.complete,
                 summary="Continue a conversation, as OpenAI's API does it",
                 description="Null counts as not given. With `stream` the answer is a stream of chunks that ends in "
                 "`[DONE]`, or early in an item with an `error`.",
-                answers={
-                    200: Answer("The next message.", ChatCompletion, stream=ChatChunk, headers=JOB_HEADERS),
-                    202: Answer("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS),
-                    **ENDED_BADLY,
-                },
+                response=ResponseSpec("The next message.", ChatCompletion, stream=ChatChunk, headers=JOB_HEADERS),
                 body=ChatRequest,
-                parameters=(PREFER, IDEMPOTENCY_KEY),
                 example={"model": "MODEL", "messages": [{"role": "user", "content": "Who is there?"}], "stream": True},
-                errors=(404, 429),
             )
         ]
 
 
-def _limit(wanted: ChatRequest) -> str:
-    """Return the name under which the request limits its tokens, and refuse what contradicts itself."""
-    check_common(wanted)
-    if wanted.top_logprobs and not wanted.logprobs:
+def _limit_field(body: ChatRequest) -> str:
+    """Return the name of the field that limits the tokens. Raise InvalidRequest for fields that contradict another."""
+    check_common(body)
+    if body.top_logprobs and not body.logprobs:
         raise InvalidRequest("Only for a request with logprobs.", param="top_logprobs")
-    if wanted.max_completion_tokens is None:
+    if body.max_completion_tokens is None:
         return "max_tokens"
-    if wanted.max_tokens not in {None, wanted.max_completion_tokens}:
-        raise InvalidRequest("Says something else than max_completion_tokens: give one of the two.", param="max_tokens")
+    if body.max_tokens not in {None, body.max_completion_tokens}:
+        raise InvalidRequest("Differs from max_completion_tokens: set one of the two.", param="max_tokens")
     return "max_completion_tokens"
 
 
-def _answer(job: Job, wanted: ChatRequest) -> ChatCompletion:
+def _completion(job: Job, body: ChatRequest) -> ChatCompletion:
     (generated,) = outputs_of(job)
     choices = [
         ChatChoice(
             index,
-            ChatMessage(one.generated_text),
-            chat_logprobs_of(one) if wanted.logprobs else None,
-            FINISH_REASONS[one.finish_reason],
+            ChatMessage(sequence.generated_text),
+            chat_logprobs_of(sequence) if body.logprobs else None,
+            FINISH_REASONS[sequence.finish_reason],
         )
-        for index, one in enumerate(generated.sequences or [generated])
+        for index, sequence in enumerate(generated.sequences or [generated])
     ]
     return ChatCompletion(
-        **head_of(job, PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
+        **head_of(job, _ID_PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
     )
 
 
-class _Chunks(Chunks):
-    """The stream of a conversation's next message."""
+class _Formatter(ChunkFormatter):
+    def __init__(self, job: Job, body: ChatRequest, names: dict[str, str]) -> None:
+        super().__init__(job, body, names, kind="chat.completion.chunk", prefix=_ID_PREFIX)
+        self._has_logprobs = body.logprobs
+        self._started: set[int] = set()
 
-    def __init__(self, job: Job, wanted: ChatRequest, names: dict[str, str]) -> None:
-        super().__init__(job, wanted, names, kind="chat.completion.chunk", prefix=PREFIX)
-        self._has_logprobs = wanted.logprobs
-        self._begun: set[int] = set()
-
-    def choices(self, piece: TextDelta, index: int) -> Iterator[ChatChunkChoice]:
-        """Yield the role before the first text, the text, and at the end why it ends."""
-        if index not in self._begun:
-            self._begun.add(index)
+    def choices(self, delta: TextDelta, index: int) -> Iterator[ChatChunkChoice]:
+        """Yield the role before a message's first text, then the text, and at the end the reason why it ends."""
+        if index not in self._started:
+            self._started.add(index)
             yield ChatChunkChoice(index, ChatDelta("assistant", ""))
-        logprobs = chat_logprobs(piece.tokens, piece.top_tokens) if self._has_logprobs else None
-        if piece.text or (logprobs and logprobs.content):
-            yield ChatChunkChoice(index, ChatDelta(content=piece.text), logprobs)
-        if piece.finish_reason:
-            yield ChatChunkChoice(index, ChatDelta(), None, FINISH_REASONS[piece.finish_reason])
+        logprobs = chat_logprobs(delta.tokens, delta.top_tokens) if self._has_logprobs else None
+        if delta.text or (logprobs and logprobs.content):
+            yield ChatChunkChoice(index, ChatDelta(content=delta.text), logprobs)
+        if delta.finish_reason:
+            yield ChatChunkChoice(index, ChatDelta(), None, FINISH_REASONS[delta.finish_reason])

@@ -1,7 +1,6 @@
 """OpenAI's completions over the generate task: texts in, their continuations out."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Response, request
 
@@ -9,9 +8,14 @@ from contracts.errors import InvalidRequest
 from contracts.generation import TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
-from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
-from services.gateway.jobs.view import JobView
-from services.gateway.openai.answers import (
+from services.gateway.http.operations import Operation, ResponseSpec
+from services.gateway.http.validation import check, without_nulls
+from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.result import outputs_of
+from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
+from services.gateway.openai.operation import openai_operation
+from services.gateway.openai.requests import CompletionRequest, check_common, parameters_of, refuse_token_ids
+from services.gateway.openai.responses import (
     FINISH_REASONS,
     Completion,
     CompletionChoice,
@@ -20,129 +24,113 @@ from services.gateway.openai.answers import (
     completion_usage,
     head_of,
 )
-from services.gateway.openai.generation import Asked, Chunks, Writer, submission_of
-from services.gateway.openai.requests import CompletionRequest, check_common, parameters_of, without_nulls
-from services.gateway.streaming.stream_events import outputs_of
-from services.gateway.tasks.routes import ENDED_BADLY
-from services.gateway.tasks.schemas import check
 
-PREFIX = "cmpl-"
+_ID_PREFIX = "cmpl-"
 
 
 class CompletionRoutes:
     """The view of completions."""
 
-    def __init__(self, bodies: BodyReader, writer: Writer) -> None:
+    def __init__(self, bodies: BodyReader, responder: GenerationResponder) -> None:
         self._bodies = bodies
-        self._writer = writer
+        self._responder = responder
 
     def complete(self, tenant: str) -> Response:
-        """Answer the continuations of one or several texts."""
+        """Respond with the continuations of one or several texts."""
         document = without_nulls(self._bodies.read_json(request))
-        _refuse_tokens(document)
-        wanted = check(document, CompletionRequest)
-        _check(wanted)
+        refuse_token_ids(document, "prompt")
+        body = check(document, CompletionRequest)
+        _check(body)
         parameters = parameters_of(
-            wanted,
-            max_new_tokens=wanted.max_tokens,
-            best_of=wanted.best_of,
-            details=wanted.logprobs is not None,
-            top_n_tokens=wanted.logprobs or 0,
+            body,
+            max_new_tokens=body.max_tokens,
+            best_of=body.best_of,
+            details=body.logprobs is not None,
+            top_n_tokens=body.logprobs or 0,
         )
-        # Always a list, so that the output is one too.
-        single = isinstance(wanted.prompt, str)
+        single = isinstance(body.prompt, str)
         names = {"inputs[0]" if single else "inputs": "prompt", "parameters.max_new_tokens": "max_tokens",
                  "parameters.top_n_tokens": "logprobs", "parameters.": ""}  # fmt: skip
-        asked = Asked(
+        call = GenerationCall(
             tenant=tenant,
             route="completions",
-            wanted=wanted,
-            submission=submission_of(wanted, _prompts(wanted), parameters),
+            body=body,
+            inputs=_prompts(body),
+            parameters=parameters,
             names=names,
-            answer=lambda job: _answer(job, wanted),
-            dialect=lambda job: _Chunks(job, wanted, names),
+            document_of=lambda job: _completion(job, body),
+            formatter_of=lambda job: _Formatter(job, body, names),
         )
-        return self._writer.respond(asked)
+        return self._responder.respond(call)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
         return [
-            Operation(
-                method="POST",
-                path="/v1/completions",
-                view=self.complete,
-                tag="OpenAI",
+            openai_operation(
+                "/v1/completions",
+                self.complete,
                 summary="Continue texts, as OpenAI's API does it",
                 description="Texts only: token ids belong to OpenAI's tokenizers. Null counts as not given. With "
                 "`stream` the answer is a stream of chunks that ends in `[DONE]`, or early in an item with an `error`.",
-                answers={
-                    200: Answer("The continuations.", Completion, stream=Completion, headers=JOB_HEADERS),
-                    202: Answer("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS),
-                    **ENDED_BADLY,
-                },
+                response=ResponseSpec("The continuations.", Completion, stream=Completion, headers=JOB_HEADERS),
                 body=CompletionRequest,
-                parameters=(PREFER, IDEMPOTENCY_KEY),
                 example={"model": "MODEL", "prompt": "def add(a, b):", "max_tokens": 32, "temperature": 0},
-                errors=(404, 429),
             )
         ]
 
 
-def _refuse_tokens(document: Any) -> None:
-    prompts = document.get("prompt") if isinstance(document, dict) else None
-    if isinstance(prompts, list) and prompts and isinstance(prompts[0], int | list):
-        raise InvalidRequest("Arrays of token ids are not taken: send the text itself.", param="prompt")
-
-
-def _check(wanted: CompletionRequest) -> None:
-    check_common(wanted)
-    if wanted.best_of is not None and wanted.best_of < wanted.n:
+def _check(body: CompletionRequest) -> None:
+    check_common(body)
+    if body.best_of is not None and body.best_of < body.n:
         raise InvalidRequest("Expected best_of to be at least n.", param="best_of")
-    if wanted.stream and wanted.best_of not in {None, wanted.n}:
-        raise InvalidRequest("The best texts are not known while they are written.", param="best_of")
-    if wanted.echo and wanted.logprobs is not None:
-        raise InvalidRequest("The tokens of the prompt are not told: leave out echo or logprobs.", param="echo")
+    if body.stream and body.best_of not in {None, body.n}:
+        raise InvalidRequest("The best texts are known only when all are finished.", param="best_of")
+    if body.echo and body.logprobs is not None:
+        raise InvalidRequest("Tokens of the prompt have no logprobs here: leave out echo or logprobs.", param="echo")
 
 
-def _prompts(wanted: CompletionRequest) -> list[str]:
-    return [wanted.prompt] if isinstance(wanted.prompt, str) else wanted.prompt
+def _prompts(body: CompletionRequest) -> list[str]:
+    """Return the prompts. Always a list, so that the job's output is a list too."""
+    return [body.prompt] if isinstance(body.prompt, str) else body.prompt
 
 
-def _answer(job: Job, wanted: CompletionRequest) -> Completion:
-    prompts = _prompts(wanted)
-    written = [
-        (prompts[index] + one.generated_text if wanted.echo else one.generated_text, one)
-        for index, generated in enumerate(outputs_of(job))
-        for one in generated.sequences or [generated]
+def _completion(job: Job, body: CompletionRequest) -> Completion:
+    sequences = [
+        (prompt if body.echo else "", sequence)
+        for prompt, generated in zip(_prompts(body), outputs_of(job), strict=True)
+        for sequence in generated.sequences or [generated]
     ]
     choices = [
-        CompletionChoice(index, text, completion_logprobs_of(one), FINISH_REASONS[one.finish_reason])
-        for index, (text, one) in enumerate(written)
+        CompletionChoice(
+            index,
+            echoed + sequence.generated_text,
+            completion_logprobs_of(sequence),
+            FINISH_REASONS[sequence.finish_reason],
+        )
+        for index, (echoed, sequence) in enumerate(sequences)
     ]
     return Completion(
-        **head_of(job, PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
+        **head_of(job, _ID_PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
     )
 
 
-class _Chunks(Chunks):
-    """The stream of the continuations."""
-
-    def __init__(self, job: Job, wanted: CompletionRequest, names: dict[str, str]) -> None:
-        super().__init__(job, wanted, names, kind="text_completion", prefix=PREFIX)
-        self._has_logprobs = wanted.logprobs is not None
-        self._echoes = _prompts(wanted) if wanted.echo else []
+class _Formatter(ChunkFormatter):
+    def __init__(self, job: Job, body: CompletionRequest, names: dict[str, str]) -> None:
+        super().__init__(job, body, names, kind="text_completion", prefix=_ID_PREFIX)
+        self._has_logprobs = body.logprobs is not None
+        self._echoed = _prompts(body) if body.echo else []
         self._offsets: dict[int, int] = {}
 
-    def choices(self, piece: TextDelta, index: int) -> Iterator[CompletionChoice]:
-        """Yield the text, after the prompt if that is asked for, and at the end why it ends."""
-        text = piece.text
-        if self._echoes and index not in self._offsets:
-            text = self._echoes[piece.input] + text
+    def choices(self, delta: TextDelta, index: int) -> Iterator[CompletionChoice]:
+        """Yield the text, the first with the prompt before it if that is requested, and the reason why it ends."""
+        text = delta.text
+        if self._echoed and index not in self._offsets:
+            text = self._echoed[delta.input] + text
         logprobs = None
         offset = self._offsets.setdefault(index, 0)
         if self._has_logprobs:
-            logprobs = completion_logprobs(piece.tokens, piece.top_tokens, offset)
+            logprobs = completion_logprobs(delta.tokens, delta.top_tokens, offset)
             self._offsets[index] = offset + sum(map(len, logprobs.tokens))
-        reason = FINISH_REASONS[piece.finish_reason] if piece.finish_reason else None
+        reason = FINISH_REASONS[delta.finish_reason] if delta.finish_reason else None
         if text or reason or (logprobs and logprobs.tokens):
             yield CompletionChoice(index, text, logprobs, reason)

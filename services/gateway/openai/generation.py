@@ -1,8 +1,7 @@
-"""What OpenAI's two routes that write text share: from a checked request to an answer, whole or as a stream."""
+"""What completions and chat completions share: from a checked request to a response, whole or as a stream."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from flask import Response, request
@@ -10,107 +9,103 @@ from flask import Response, request
 from contracts.errors import TriptychError
 from contracts.generation import TextDelta
 from contracts.jobs import Job
-from services.gateway.http import prefer
 from services.gateway.http.error_responses import error_document
-from services.gateway.http.field_names import own_words, renamed
-from services.gateway.jobs.submit import Ask, Submitter
-from services.gateway.jobs.synchronous import answer_whole
-from services.gateway.openai.answers import CompletionUsage, completion_usage, head_of
-from services.gateway.openai.requests import WritingRequest
+from services.gateway.http.field_renaming import field_renaming, renamed
+from services.gateway.http.prefer import preference_of
+from services.gateway.jobs.submission import make_submission
+from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.synchronous import respond_with_output
+from services.gateway.openai.requests import GenerationFields
+from services.gateway.openai.responses import CompletionUsage, completion_usage, head_of
 from services.gateway.settings import GatewaySettings
-from services.gateway.streaming.stream_events import Ended
-from services.gateway.streaming.stream_response import Dialect, Teller
-from services.gateway.tasks.schemas import TASK_BODIES, Submission
+from services.gateway.streaming.stream_events import Finished
+from services.gateway.streaming.stream_response import StreamFormatter, StreamSubmitter
 
 TASK = "generate"
 DONE = b"[DONE]"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A checked request: the task's own submission, and how its answer is put."""
+class GenerationCall:
+    """A checked request: what it is for the generate task, and how its route responds."""
 
     tenant: str
     route: str
-    wanted: WritingRequest
-    submission: Submission
+    body: GenerationFields
+    inputs: object
+    parameters: object
     names: dict[str, str]
-    """This route's name of a field of the submission, by its path there; what begins with it is renamed too."""
-    answer: Callable[[Job], object]
-    dialect: Callable[[Job], Dialect]
+    """This route's names of the task's fields, as for ``field_renaming``."""
+    document_of: Callable[[Job], object]
+    formatter_of: Callable[[Job], StreamFormatter]
 
 
-def submission_of(wanted: WritingRequest, inputs: object, parameters: object) -> Submission:
-    """Return the generate task's submission, of values that are checked."""
-    body: Any = TASK_BODIES[TASK]
-    found: Submission = body(inputs=inputs, parameters=parameters, model=wanted.model, stream=wanted.stream)
-    return found
+class GenerationResponder:
+    """Submits calls and responds to them."""
 
-
-class Writer:
-    """Answers checked requests."""
-
-    def __init__(self, settings: GatewaySettings, submitter: Submitter, teller: Teller) -> None:
+    def __init__(self, settings: GatewaySettings, submitter: Submitter, streams: StreamSubmitter) -> None:
         self._max_wait_s = settings.max_wait_s
         self._submitter = submitter
-        self._teller = teller
+        self._streams = streams
 
-    def respond(self, asked: Asked) -> Response:
-        """Answer the whole text, a stream of it, or as ``Prefer`` has it, the job."""
-        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
-        streams = asked.wanted.stream and not preference.only_the_job
-        ask = Ask(
-            tenant=asked.tenant,
-            # All fields of the request make it this request, not only those that reach the worker.
-            route=f"{asked.route} {msgspec.json.encode(asked.wanted).decode()}",
-            task=TASK,
-            submission=asked.submission,
+    def respond(self, call: GenerationCall) -> Response:
+        """Respond with the whole text, with a stream of it, or, if ``Prefer`` says so, with the job."""
+        preference = preference_of(request, max_wait_s=self._max_wait_s)
+        body = call.body
+        streams = body.stream and not preference.only_the_job
+        submit = SubmitRequest(
+            tenant=call.tenant,
+            # With all fields of the body: one that does not reach the worker makes it another request as well.
+            route=f"{call.route} {msgspec.json.encode(body).decode()}",
+            submission=make_submission(
+                TASK, inputs=call.inputs, parameters=call.parameters, model=body.model, stream=body.stream
+            ),
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=0.0 if streams else preference.wait_s,
         )
-        with own_words(asked.names):
+        with field_renaming(call.names):
             if streams:
-                return self._teller.answer(ask, preference, asked.dialect)
-            return answer_whole(self._submitter, ask, preference, asked.answer)
+                return self._streams.respond(submit, preference, call.formatter_of)
+            return respond_with_output(self._submitter, submit, preference, call.document_of)
 
 
-class Chunks:
-    """A stream of chunks; subclasses say what a piece of text is as choices of a chunk.
+class ChunkFormatter:
+    """Formats a stream of chunks. Subclasses turn deltas into choices of chunks.
 
-    ``index`` of a choice counts the texts of all prompts, those of the first prompt first.
+    The ``index`` of a choice counts the sequences of all prompts, those of the first prompt first.
     """
 
-    def __init__(self, job: Job, wanted: WritingRequest, names: dict[str, str], *, kind: str, prefix: str) -> None:
-        self._wanted = wanted
+    def __init__(self, job: Job, body: GenerationFields, names: dict[str, str], *, kind: str, prefix: str) -> None:
+        self._body = body
         self._names = names
-        self._base = {**head_of(job, prefix), "object": kind}
+        self._head = {**head_of(job, prefix), "object": kind}
 
-    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
-        """Return a chunk for each choice that has grown."""
+    def format_deltas(self, deltas: list[TextDelta]) -> list[bytes]:
+        """Return a chunk for each choice."""
         return [
             self._chunk([choice])
-            for piece in pieces
-            for choice in self.choices(piece, piece.input * self._wanted.n + piece.sequence)
+            for delta in deltas
+            for choice in self.choices(delta, delta.input * self._body.n + delta.sequence)
         ]
 
-    def ended(self, end: Ended) -> list[bytes]:
-        """Return the chunks that are still missing, the usage if it is asked for, and OpenAI's mark of the end."""
-        items = self.grown(end.pieces)
-        if self._wanted.wants_usage:
+    def format_end(self, end: Finished) -> list[bytes]:
+        """Return the chunks that are still missing, the usage if it is requested, and OpenAI's end marker."""
+        items = self.format_deltas(end.deltas)
+        if self._body.wants_usage:
             items.append(self._chunk([], completion_usage(end.job)))
         return [*items, DONE]
 
-    def broke(self, error: TriptychError) -> bytes:
-        """Return the error in the shape that OpenAI's clients raise."""
+    def format_error(self, error: TriptychError) -> bytes:
+        """Return the error in the format that OpenAI's clients raise as an exception."""
         error.param = renamed(error.param, self._names)
         return msgspec.json.encode(error_document(error))
 
-    def choices(self, piece: TextDelta, index: int) -> Iterator[msgspec.Struct]:
-        """Yield what one text has grown by, as choices of chunks of their own."""
+    def choices(self, delta: TextDelta, index: int) -> Iterator[msgspec.Struct]:
+        """Yield the choices for a delta of the sequence with this index, each for a chunk of its own."""
         raise NotImplementedError
 
     def _chunk(self, choices: list[msgspec.Struct], usage: CompletionUsage | None = None) -> bytes:
-        document: dict[str, object] = {**self._base, "choices": choices}
-        if self._wanted.wants_usage:
+        document: dict[str, object] = {**self._head, "choices": choices}
+        if self._body.wants_usage:
             document["usage"] = usage
         return msgspec.json.encode(document)

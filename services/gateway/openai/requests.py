@@ -1,9 +1,10 @@
-"""What OpenAI's clients send to have text written: their fields, and ours beyond those (their ``extra_body``).
+"""Requests of OpenAI's clients: their fields, and some of ours that clients send as ``extra_body``.
 
-Every field is either honoured or refused by name; null counts as not given, as such clients send it.
+A field is either honoured or refused by name, so nobody relies on one that has no effect. Null counts as not given, as
+these clients send it.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,21 +13,21 @@ from contracts.errors import InvalidRequest
 from contracts.generation import MAX_MESSAGES, MAX_SEQUENCES, GenerateParameters, Message
 from contracts.sampling import MAX_STOPS, Stop
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
-from services.gateway.tasks.schemas import ModelName
+from services.gateway.jobs.submission import ModelName
 
 MaxTokens = Annotated[int, Meta(ge=1, le=1_000_000)]
 _SEED = 2**63
 
 
 class StreamOptions(Shape, frozen=True):
-    """What a stream has beside the text."""
+    """What a stream has besides the text."""
 
-    include_usage: Annotated[bool, Meta(description="Tell the tokens in an item of its own before the end.")] = False
-    include_obfuscation: Annotated[bool, Meta(description="Taken for compatibility, and not used.")] = False
+    include_usage: Annotated[bool, Meta(description="Send the usage in an item of its own before the end.")] = False
+    include_obfuscation: Annotated[bool, Meta(description="Accepted for compatibility, and not used.")] = False
 
 
-class WritingRequest(Shape, frozen=True, kw_only=True):
-    """What both routes have in common."""
+class GenerationFields(Shape, frozen=True, kw_only=True):
+    """The fields that completions and chat completions have in common."""
 
     model: ModelName
     temperature: Annotated[
@@ -40,7 +41,7 @@ class WritingRequest(Shape, frozen=True, kw_only=True):
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] = 0.0
     stream: bool = False
     stream_options: StreamOptions | None = None
-    user: Annotated[str | None, Meta(description="Taken for compatibility, and not used.")] = None
+    user: Annotated[str | None, Meta(description="Accepted for compatibility, and not used.")] = None
     top_k: Annotated[int, Meta(ge=0, le=1_000_000, description="Not OpenAI's. 0: draw from all tokens.")] = 0
     min_p: Annotated[Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="Not OpenAI's.")] = None
     typical_p: Annotated[Annotated[float, Meta(gt=0, le=1)] | None, Meta(description="Not OpenAI's.")] = None
@@ -49,12 +50,12 @@ class WritingRequest(Shape, frozen=True, kw_only=True):
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream tells its usage."""
+        """Whether a stream ends with its usage."""
         return self.stream_options is not None and self.stream_options.include_usage
 
 
-class ChatRequest(WritingRequest, frozen=True, kw_only=True):
-    """A conversation whose next message the model writes."""
+class ChatRequest(GenerationFields, frozen=True, kw_only=True):
+    """A conversation whose next message the model generates."""
 
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
     max_completion_tokens: MaxTokens | None = None
@@ -63,7 +64,7 @@ class ChatRequest(WritingRequest, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20, description="With `logprobs`.")] = 0
 
 
-class CompletionRequest(WritingRequest, frozen=True, kw_only=True):
+class CompletionRequest(GenerationFields, frozen=True, kw_only=True):
     """Texts that the model continues."""
 
     prompt: Text | Annotated[list[Text], Meta(min_length=1, max_length=MAX_INPUTS)]
@@ -73,47 +74,55 @@ class CompletionRequest(WritingRequest, frozen=True, kw_only=True):
     echo: Annotated[bool, Meta(description="Put the prompt before the text.")] = False
 
 
-def without_nulls(document: Any) -> Any:
-    """Return a parsed body without those fields of objects that are null."""
-    if isinstance(document, dict):
-        return {name: without_nulls(value) for name, value in document.items() if value is not None}
-    if isinstance(document, list):
-        return [without_nulls(value) for value in document]
-    return document
+class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
+    """OpenAI's request for embeddings, for texts. Arrays of token ids belong to OpenAI's tokenizers and are refused."""
+
+    model: ModelName
+    input: Text | Annotated[list[Text], Meta(min_length=1, max_length=MAX_INPUTS)]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Keep only the first so many.")] = None
+    user: Annotated[str | None, Meta(description="Accepted for compatibility, and not used.")] = None
 
 
-def check_common(wanted: WritingRequest) -> None:
-    """Raise InvalidRequest for fields that contradict each other on both routes."""
-    if wanted.stream_options is not None and not wanted.stream:
+def refuse_token_ids(document: Any, field: str) -> None:
+    """Raise InvalidRequest if a field of an unchecked body has token ids instead of texts."""
+    values = document.get(field) if isinstance(document, dict) else None
+    if isinstance(values, list) and values and isinstance(values[0], int | list):
+        raise InvalidRequest("Arrays of token ids are not accepted: send the text itself.", param=field)
+
+
+def check_common(body: GenerationFields) -> None:
+    """Raise InvalidRequest for fields that contradict each other on both routes that generate text."""
+    if body.stream_options is not None and not body.stream:
         raise InvalidRequest("Only for a request with stream.", param="stream_options")
 
 
 def parameters_of(
-    wanted: WritingRequest,
+    body: GenerationFields,
     *,
     max_new_tokens: int | None,
     best_of: int | None = None,
     details: bool = False,
     top_n_tokens: int = 0,
 ) -> GenerateParameters:
-    """Return the fields as the generate task's own. Here a default is OpenAI's, not the package's."""
-    draws = wanted.temperature > 0
+    """Return the fields as parameters of the generate task. Defaults are OpenAI's, not those of the model package."""
+    samples = body.temperature > 0
     return GenerateParameters(
         max_new_tokens=max_new_tokens,
-        do_sample=draws,
-        temperature=wanted.temperature if draws else None,
-        top_k=wanted.top_k if draws else None,
-        top_p=wanted.top_p if draws else None,
-        min_p=wanted.min_p if draws else None,
-        typical_p=wanted.typical_p if draws else None,
-        repetition_penalty=wanted.repetition_penalty,
-        frequency_penalty=wanted.frequency_penalty,
-        presence_penalty=wanted.presence_penalty,
-        seed=wanted.seed,
-        stop=wanted.stop,
-        n=wanted.n,
+        do_sample=samples,
+        temperature=body.temperature if samples else None,
+        top_k=body.top_k if samples else None,
+        top_p=body.top_p if samples else None,
+        min_p=body.min_p if samples else None,
+        typical_p=body.typical_p if samples else None,
+        repetition_penalty=body.repetition_penalty,
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        seed=body.seed,
+        stop=body.stop,
+        n=body.n,
         best_of=best_of,
         details=details,
         top_n_tokens=top_n_tokens,
-        truncate=wanted.truncate,
+        truncate=body.truncate,
     )

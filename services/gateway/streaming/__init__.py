@@ -1,1 +1,1 @@
-"""Server-sent events: from the events of a job to the stream of one client."""
+"""Server-sent events: from the events of a job to the stream that one client reads."""

@@ -1,70 +1,69 @@
-"""What a client has been told of a job's texts, held against what every attempt tells and against the record.
+"""Removes from a job's deltas what a client has already received.
 
-An attempt that follows on a dead worker's tells the same texts again from the beginning; a client gets of it only what
-it does not have. And events may be lost while the record is not: at the end the client gets what is still missing.
+A retried attempt generates every text again from its beginning; the client receives only what comes after the part
+that it has. Events may be lost where the record is not, so at the end the client receives what is still missing.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import TypeVar
 
-from contracts.generation import Details, FinishReason, TextDelta, Token
+from contracts.generation import FinishReason, TextDelta, Token
 from services.gateway.http.errors import StreamBroken
 
 T = TypeVar("T", str, list[int])
 
 
-class Growth:
-    """The texts of one streamed job, as one client knows them."""
+class DeltaDeduplicator:
+    """The texts of one streamed job, as far as one client has received them."""
 
     def __init__(self) -> None:
         self._attempt = 0
-        self._rows: dict[tuple[int, int], _Row] = {}
+        self._sequences: dict[tuple[int, int], _Sequence] = {}
 
-    def begin(self, attempt: int) -> None:
-        """Note that an attempt has started: it tells every text from the beginning."""
+    def start_attempt(self, attempt: int) -> None:
+        """Note that an attempt has started, which will emit every text from its beginning."""
         if attempt > self._attempt:
             self._attempt = attempt
-            for row in self._rows.values():
-                row.rewind()
+            for sequence in self._sequences.values():
+                sequence.rewind()
 
-    def add(self, attempt: int, pieces: Iterable[TextDelta]) -> list[TextDelta]:
-        """Return what of these pieces is new to the client.
+    def add(self, attempt: int, deltas: Iterable[TextDelta]) -> list[TextDelta]:
+        """Return the parts of an attempt's deltas that the client has not received.
 
         Raises:
-            StreamBroken: the attempt tells another text than the one before it did.
+            StreamBroken: the attempt generates another text than the one before it.
         """
-        self.begin(attempt)
+        self.start_attempt(attempt)
+        # A worker that lost its job may still have emitted events before it noticed.
         if attempt < self._attempt:
             return []
-        fresh = [self._row(piece.input, piece.sequence).grow(piece) for piece in pieces]
-        return [piece for piece in fresh if piece is not None]
+        new = [self._sequence(delta.input, delta.sequence).add(delta) for delta in deltas]
+        return [delta for delta in new if delta is not None]
 
-    def complete(self, outputs: Sequence[Any]) -> list[TextDelta]:
-        """Return what the finished texts have beyond what the client knows.
-
-        ``outputs`` are those of any task that streams: each has ``text``, ``finish_reason`` and ``sequences``.
+    def complete(self, answers: Iterable[list[TextDelta]]) -> list[TextDelta]:
+        """Return what the client lacks of the finished texts: for each input its sequences, each as one delta.
 
         Raises:
-            StreamBroken: they do not begin with what it knows.
+            StreamBroken: the texts do not begin with what the client has received.
         """
-        rests = [
-            self._row(index, number).rest_of(written)
-            for index, output in enumerate(outputs)
-            for number, written in enumerate(output.sequences or [output])
+        missing = [
+            self._sequence(index, delta.sequence).complete(delta)
+            for index, deltas in enumerate(answers)
+            for delta in deltas
         ]
-        return [piece for piece in rests if piece is not None]
+        return [delta for delta in missing if delta is not None]
 
-    def _row(self, index: int, sequence: int) -> "_Row":
-        return self._rows.setdefault((index, sequence), _Row(index, sequence))
+    def _sequence(self, index: int, number: int) -> "_Sequence":
+        return self._sequences.setdefault((index, number), _Sequence(index, number))
 
 
-class _Row:
-    """One text: what the client knows of it, and how much of that the current attempt has told."""
+class _Sequence:
+    """One text: what the client has received, and how much of that the current attempt has generated again."""
 
-    def __init__(self, index: int, sequence: int) -> None:
+    def __init__(self, index: int, number: int) -> None:
         self.text = ""
         self.finished = False
-        self._place = {"input": index, "sequence": sequence}
+        self._key = {"input": index, "sequence": number}
         self._token_ids: list[int] = []
         self._num_characters = 0
         self._num_tokens = 0
@@ -72,47 +71,38 @@ class _Row:
     def rewind(self) -> None:
         self._num_characters = self._num_tokens = 0
 
-    def grow(self, piece: TextDelta) -> TextDelta | None:
-        text = _beyond(self.text[self._num_characters :], piece.text)
-        ids = [token.id for token in piece.tokens]
-        first = len(ids) - len(_beyond(self._token_ids[self._num_tokens :], ids))
-        self._num_characters += len(piece.text)
+    def add(self, delta: TextDelta) -> TextDelta | None:
+        text = _after(self.text[self._num_characters :], delta.text)
+        ids = [token.id for token in delta.tokens]
+        first = len(ids) - len(_after(self._token_ids[self._num_tokens :], ids))
+        self._num_characters += len(delta.text)
         self._num_tokens += len(ids)
-        return self._told(text, piece.tokens[first:], piece.top_tokens[first:], piece.finish_reason)
+        return self._receive(text, delta.tokens[first:], delta.top_tokens[first:], delta.finish_reason)
 
-    def rest_of(self, written: Any) -> TextDelta | None:
-        """Take the record for one more attempt, told in one piece. It is the whole text, so there can't be more."""
+    def complete(self, whole: TextDelta) -> TextDelta | None:
+        """Add the text of the record as if it were one more attempt, with the whole text in one delta."""
         was_finished = self.finished
-        # Only generated texts have their tokens told.
-        details: Details | None = getattr(written, "details", None)
         self.rewind()
-        rest = self.grow(
-            TextDelta(
-                text=written.text,
-                tokens=details.tokens if details else [],
-                top_tokens=details.top_tokens if details else [],
-                finish_reason=written.finish_reason,
-            )
-        )
-        if self.text != written.text or (was_finished and rest):
+        missing = self.add(whole)
+        if self.text != whole.text or (was_finished and missing):
             raise StreamBroken
-        return rest
+        return missing
 
-    def _told(
+    def _receive(
         self, text: str, tokens: list[Token], top_tokens: list[list[Token]], finish_reason: FinishReason | None
     ) -> TextDelta | None:
-        """Note what the client gets to know, and return it; None for nothing."""
+        """Note what the client receives, and return it as a delta; None for nothing."""
         self.text += text
         self._token_ids += [token.id for token in tokens]
         reason = None if self.finished else finish_reason
         self.finished = self.finished or reason is not None
         if not (text or tokens or reason):
             return None
-        return TextDelta(text=text, tokens=tokens, top_tokens=top_tokens, finish_reason=reason, **self._place)
+        return TextDelta(text=text, tokens=tokens, top_tokens=top_tokens, finish_reason=reason, **self._key)
 
 
-def _beyond(known: T, told: T) -> T:
-    """Return what ``told`` has beyond ``known``, where both begin at the same place."""
-    if told[: len(known)] != known[: len(told)]:
+def _after(received: T, generated: T) -> T:
+    """Return what ``generated`` has after ``received``; both begin at the same position of the text."""
+    if generated[: len(received)] != received[: len(generated)]:
         raise StreamBroken
-    return told[len(known) :]
+    return generated[len(received) :]

@@ -1,4 +1,8 @@
-"""Reads of many jobs' events in one round trip: a step of a worker grows many texts, and wakes all who follow them."""
+"""Reads the events of many jobs in one round trip.
+
+One decode step of a worker adds a token to each of its running sequences, which wakes the followers of all their jobs
+at the same moment. A round trip for each would cost the gateway and the store more than the events themselves.
+"""
 
 from collections.abc import Sequence
 
@@ -10,31 +14,32 @@ from contracts.store.job_reader import JobReader
 
 
 class EventReader:
-    """Puts reads together that are asked for in the same moment."""
+    """Batches the reads that are requested in the same turn of the event loop."""
 
     def __init__(self, reader: JobReader) -> None:
         self._reader = reader
-        self._asked: list[tuple[str, str]] = []
-        self._answers: list[AsyncResult] = []
+        self._requested: list[tuple[str, str]] = []
+        self._results: list[AsyncResult] = []
 
     def read(self, job_id: str, after: str) -> list[Event]:
         """Return and raise as ``JobReader.events``."""
-        answer = AsyncResult()
-        self._asked.append((job_id, after))
-        self._answers.append(answer)
-        if len(self._asked) == 1:
-            gevent.spawn(self._read_all)  # runs after all greenlets that are awake by now
-        events: list[Event] = answer.get()
+        result = AsyncResult()
+        self._requested.append((job_id, after))
+        self._results.append(result)
+        if len(self._requested) == 1:
+            # A new greenlet runs after all that are ready now, so their reads join this batch.
+            gevent.spawn(self._read_all)
+        events: list[Event] = result.get()
         return events
 
     def _read_all(self) -> None:
-        asked, self._asked = self._asked, []
-        answers, self._answers = self._answers, []
+        requested, self._requested = self._requested, []
+        results, self._results = self._results, []
         try:
-            found: Sequence[list[Event]] = self._reader.events_of_many(asked)
+            found: Sequence[list[Event]] = self._reader.events_of_many(requested)
         except Exception as error:
-            for answer in answers:
-                answer.set_exception(error)
+            for result in results:
+                result.set_exception(error)
         else:
-            for answer, events in zip(answers, found, strict=True):
-                answer.set(events)
+            for result, events in zip(results, found, strict=True):
+                result.set(events)

@@ -1,7 +1,7 @@
-"""Frames of server-sent events, as the HTML standard describes them.
+"""Encodes server-sent events, as the HTML standard defines them.
 
-A comment is a line of its own and no more: OpenAI's clients take an empty line after a comment for an event without
-data, and fail on it, once they have seen an ``id``.
+A comment is one line, without the empty line that ends an event: once OpenAI's clients have seen an ``id``, they take
+an empty line after a comment for an event without data, and fail to parse it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ KEEPALIVE = b": keepalive\n"
 
 
 def comment(text: str) -> bytes:
-    """Return a line that clients pass over."""
+    """Return a line that clients ignore."""
     return b": %b\n" % text.encode()
 
 
@@ -23,6 +23,9 @@ def event(data: bytes, *, event_id: str = "", name: str = "") -> bytes:
 
 
 def events(items: Sequence[bytes], event_id: str) -> bytes:
-    """Return several events that tell one thing: only with the last of them does a client have it all, and its id."""
+    """Return several events that come from one event of the job.
+
+    Only the last one has its id: a client that resumes after this id must have received them all.
+    """
     last = len(items) - 1
     return b"".join(event(item, event_id=event_id if index == last else "") for index, item in enumerate(items))

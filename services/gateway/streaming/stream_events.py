@@ -1,6 +1,6 @@
-"""A job's texts while they are written, as signs: what is new to the client, attempt after attempt, and the end.
+"""What happens to a streamed job, from its client's view: new deltas, a retry, the end.
 
-The job's events tell how the texts grow; its record tells how it ended, and has the last word.
+The job's events carry the deltas. The job's record says how it ended, and decides when the two differ.
 """
 
 from collections.abc import Iterator
@@ -15,82 +15,76 @@ from contracts.jobs import Event, Job
 from contracts.store.job_reader import JobReader
 from contracts.tasks import TASKS
 from services.gateway.http.errors import GatewayStopping
-from services.gateway.jobs.outcome import raise_unless_succeeded
-from services.gateway.streaming.deltas import Growth
+from services.gateway.jobs.result import outputs_of, raise_unless_succeeded
+from services.gateway.streaming.deltas import DeltaDeduplicator
 from services.gateway.streaming.follower import Follower
 
-_PIECES = msgspec.json.Decoder(list[TextDelta])
-_OUTPUTS: dict[str, msgspec.json.Decoder[Any]] = {
-    spec.name: msgspec.json.Decoder(spec.output | list.__class_getitem__(spec.output))
-    for spec in TASKS.values()
-    if spec.streams
-}
+_DELTAS = msgspec.json.Decoder(list[TextDelta])
 
 
 @dataclass(frozen=True)
-class Grown:
-    """The texts have grown. Whoever knows of the event ``event_id`` has all that came before."""
+class NewDeltas:
+    """The texts have grown. A client that resumes after ``event_id`` has received all that came before."""
 
     event_id: str
-    pieces: list[TextDelta]
+    deltas: list[TextDelta]
 
 
 @dataclass(frozen=True)
-class Again:
-    """The job is tried again; what the client has is not told twice."""
+class Retried:
+    """Another attempt at the job has started. Its deltas are de-duplicated."""
 
     attempt: int
 
 
 @dataclass(frozen=True)
-class Ended:
-    """The job succeeded. ``pieces`` are what the client still lacks, ``outputs`` the task's answer to each input."""
+class Finished:
+    """The job has succeeded. ``deltas`` are what the client still lacks, ``outputs`` the answer to each input."""
 
     event_id: str
-    pieces: list[TextDelta]
+    deltas: list[TextDelta]
     job: Job
     outputs: list[Any]
 
 
-Sign = Grown | Again | Ended | None
-"""None: nothing new; a moment to see to other things, at least every ``waiting.NET_S``."""
+StreamEvent = NewDeltas | Retried | Finished | None
+"""None: nothing has happened. It comes at least every ``waiting.POLL_S``, so that the client can be checked on."""
 
 
-def outputs_of(job: Job) -> list[Any]:
-    """Return the answer to each input of a succeeded job whose task streams, as the task's own type."""
-    found = _OUTPUTS[job.task].decode(job.output or b"[]")
-    return found if isinstance(found, list) else [found]
-
-
-def signs(follower: Follower, reader: JobReader, job_id: str, tenant: str) -> Iterator[Sign]:
-    """Yield the signs of a job from its beginning, until its end.
+def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: str) -> Iterator[StreamEvent]:
+    """Yield the stream events of a job from its beginning to its end.
 
     Raises:
-        TriptychError: how the job ended, unless it ended well; or why there is no more to be told.
+        TriptychError: the job did not succeed, or its stream can't be continued.
     """
-    growth, event_id = Growth(), ""
+    deduplicator, event_id = DeltaDeduplicator(), ""
     with closing(follower.follow(job_id, tenant, "0")) as batches:  # type: ignore[type-var]
         for batch in batches:
             for event in batch:
                 event_id = event.id
-                sign = _sign_of(event, growth)
-                if sign is not None:
-                    yield sign
+                found = _stream_event(event, deduplicator)
+                if found is not None:
+                    yield found
             yield None
     job = reader.read(job_id, tenant)
     if not job.finished:
         raise GatewayStopping(f"The gateway is stopping. The job goes on: follow it at /v1/jobs/{job_id}/events.")
     raise_unless_succeeded(job)
     outputs = outputs_of(job)
-    yield Ended(event_id, growth.complete(outputs), job, outputs)
+    yield Finished(event_id, deduplicator.complete(_final_deltas(job, outputs)), job, outputs)
 
 
-def _sign_of(event: Event, growth: Growth) -> Sign:
+def _stream_event(event: Event, deduplicator: DeltaDeduplicator) -> StreamEvent:
     if event.name == "output":
-        pieces = growth.add(int(event.fields["attempt"]), _PIECES.decode(event.fields["pieces"]))
-        return Grown(event.id, pieces) if pieces else None
+        deltas = deduplicator.add(int(event.fields["attempt"]), _DELTAS.decode(event.fields["pieces"]))
+        return NewDeltas(event.id, deltas) if deltas else None
     if event.name == "started":
         attempt = int(event.fields["attempt"])
-        growth.begin(attempt)
-        return Again(attempt) if attempt > 1 else None
+        deduplicator.start_attempt(attempt)
+        return Retried(attempt) if attempt > 1 else None
     return None
+
+
+def _final_deltas(job: Job, outputs: list[Any]) -> Iterator[list[TextDelta]]:
+    stream = TASKS[job.task].stream
+    return (stream.deltas(output) for output in outputs) if stream else iter(())

@@ -1,4 +1,4 @@
-"""How many streams are open in this process: each holds a connection and a greenlet for as long as its job runs."""
+"""Limits how many streams are open in this process: each holds a connection and a greenlet until its job ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,18 +7,18 @@ from services.gateway.http.errors import TooManyStreams
 
 
 class StreamLimit:
-    """Counts open streams of every kind."""
+    """Counts the open streams of all routes."""
 
     def __init__(self, max_streams: int) -> None:
         self._max_streams = max_streams
         self.num_open = 0
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Count one stream for the length of a ``with`` block.
+    def acquired(self) -> Iterator[None]:
+        """Count one stream until the ``with`` block ends.
 
         Raises:
-            TooManyStreams: there are as many as there may be.
+            TooManyStreams: the limit is reached.
         """
         if self.num_open >= self._max_streams:
             raise TooManyStreams

@@ -1,8 +1,8 @@
-"""Telling a client a job's texts while they are written: server-sent events in the words of the route.
+"""Streams a job's texts to a client while they are generated: server-sent events in the format of the route.
 
-Before the first byte a failure is an answer with a status; afterwards it is the last item of the stream. A client that
-goes away cancels its job, which nobody else knows of, unless it sent an Idempotency-Key: such a client may come back
-with the key to meet the same job, and others may follow it already.
+Before the first byte an error is a response with its status; afterwards it is the last item of the stream. A client
+that disconnects cancels its job, since nobody else knows of it. A client that sent an Idempotency-Key does not: it may
+come back with the key for the same job, and others with the key may follow that job already.
 """
 
 import logging
@@ -22,40 +22,41 @@ from contracts.generation import TextDelta
 from contracts.jobs import Job
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
-from services.gateway.http import client_gone
-from services.gateway.http.errors import ClientGone, GatewayStopping
+from services.gateway.http.disconnect import disconnect_check
+from services.gateway.http.errors import ClientDisconnected, GatewayStopping
 from services.gateway.http.prefer import Preference
-from services.gateway.jobs.routes import accepted, with_job_headers
-from services.gateway.jobs.submit import Ask, Submitter
+from services.gateway.http.responses import event_stream_response
+from services.gateway.jobs.responses import accepted, with_job_headers
+from services.gateway.jobs.submit import SubmitRequest, Submitter
 from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
-from services.gateway.streaming.stream_events import Again, Ended, Sign, signs
+from services.gateway.streaming.stream_events import Finished, Retried, StreamEvent, stream_events
 from services.gateway.streaming.stream_limit import StreamLimit
 
 logger = logging.getLogger(__name__)
-CANCEL_AGAIN_S = 1.0
+CANCEL_RETRY_S = 1.0
 MAX_CANCELS = 300
-"""How often a cancel is tried while the store is out of reach; a job's deadline may be far away."""
+"""How often a cancel is tried while the store is out of reach. Without it the job would run until its deadline."""
 
 
-class Dialect(Protocol):
-    """How a route says it: each method returns the JSON of the items to send."""
+class StreamFormatter(Protocol):
+    """The format of one route's stream. Methods return the JSON of the items to send."""
 
-    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
-        """Say what the texts have grown by."""
+    def format_deltas(self, deltas: list[TextDelta]) -> list[bytes]:
+        """Return the items for new deltas."""
         ...
 
-    def ended(self, end: Ended) -> list[bytes]:
-        """Say what is still missing, and that this is all."""
+    def format_end(self, end: Finished) -> list[bytes]:
+        """Return the items that are still missing, and those that end the stream."""
         ...
 
-    def broke(self, error: TriptychError) -> bytes:
-        """Say why there is no more."""
+    def format_error(self, error: TriptychError) -> bytes:
+        """Return the item that ends the stream early."""
         ...
 
 
-class Teller:
-    """Submits a job and tells its texts."""
+class StreamSubmitter:
+    """Submits jobs and streams their texts."""
 
     def __init__(
         self,
@@ -74,126 +75,138 @@ class Teller:
         self._limit = limit
         self._max_wait_s = max_wait_s
 
-    def answer(self, ask: Ask, preference: Preference, dialect_of: Callable[[Job], Dialect]) -> Response:
-        """Answer with a stream, once there is something to tell; raise what ends the job before.
+    def respond(
+        self, submit: SubmitRequest, preference: Preference, formatter_of: Callable[[Job], StreamFormatter]
+    ) -> Response:
+        """Submit a job and respond with its stream once it has something to send.
 
-        A client that set a time for the wait in ``Prefer`` is answered with the job when it is over.
+        A client that set a time to wait in ``Prefer`` gets the job instead if there is nothing to send in that time.
+
+        Raises:
+            TriptychError: the job was not accepted, or it ended before there was anything to send.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._limit.taken())
-            gone = client_gone.watcher(request)
-            outcome = self._submitter.submit(ask)
-            job = outcome.job
+            stack.enter_context(self._limit.acquired())
+            disconnected = disconnect_check(request)
+            result = self._submitter.submit(submit)
+            job = result.job
 
             def cancel() -> None:
-                if ask.idempotency_key is None:
-                    self._cancel(job.id, ask.tenant)
+                if submit.idempotency_key is None:
+                    self._cancel(job.id, submit.tenant)
 
-            telling = Telling(signs(self._follower, self._reader, job.id, ask.tenant), dialect_of(job), gone, cancel)
-            begun = telling.begin(preference.wait_s if preference.applied else self._max_wait_s)
-            if not begun and preference.applied:
-                return accepted(outcome, preference.applied)
-            response = Response(telling.frames(), mimetype="text/event-stream")
-            stack.callback(telling.close)
-            # Not in the generator's own `finally`: a client may be gone before the generator has started.
-            response.call_on_close(stack.pop_all().close)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Accel-Buffering"] = "no"
-        return with_job_headers(response, outcome, preference.applied)
+            events = stream_events(self._follower, self._reader, job.id, submit.tenant)
+            stream = StreamResponse(events, formatter_of(job), disconnected, cancel)
+            started = stream.start(preference.wait_s if preference.applied else self._max_wait_s)
+            if not started and preference.applied:
+                return accepted(result, preference.applied)
+            stack.callback(stream.close)
+            response = event_stream_response(stream.frames(), stack.pop_all().close)
+        return with_job_headers(response, result, preference.applied)
 
     def _cancel(self, job_id: str, tenant: str, num_tries: int = MAX_CANCELS) -> None:
-        """Cancel the job of a client that has gone; if the store has no time for it now, later: nobody else will."""
+        """Cancel the job of a client that has disconnected.
+
+        When many clients disconnect at once, not all cancels get a connection to the store in time. They are tried
+        again later: nobody else would ever stop these jobs.
+        """
         try:
             self._writer.cancel(job_id, tenant)
         except TriptychError:
             return
         except redis.RedisError as error:
             if num_tries > 1:
-                gevent.spawn_later(CANCEL_AGAIN_S, self._cancel, job_id, tenant, num_tries - 1)
+                gevent.spawn_later(CANCEL_RETRY_S, self._cancel, job_id, tenant, num_tries - 1)
             else:
-                logger.warning("job not cancelled: %s", error, extra={"job_id": job_id})
+                logger.warning(
+                    "the job of a disconnected client was not cancelled: %s", error, extra={"job_id": job_id}
+                )
 
 
-class Telling:
-    """One stream. ``begin`` in the view; then ``frames``, and ``close`` whatever happens."""
+class StreamResponse:
+    """One client's stream. The view calls ``start``; the server then reads ``frames`` and always calls ``close``."""
 
     def __init__(
-        self, found: Iterator[Sign], dialect: Dialect, gone: Callable[[], bool], cancel: Callable[[], None]
+        self,
+        events: Iterator[StreamEvent],
+        formatter: StreamFormatter,
+        disconnected: Callable[[], bool],
+        cancel: Callable[[], None],
     ) -> None:
-        self._signs = found
-        self._dialect = dialect
-        self._gone = gone
+        self._events = events
+        self._formatter = formatter
+        self._disconnected = disconnected
         self._cancel = cancel
-        self._first: list[Sign] = []
-        self._over = False
+        self._first: list[StreamEvent] = []
+        self._complete = False
 
-    def begin(self, wait_s: float) -> bool:
-        """Wait for the first thing to tell; return False when there is none in time.
+    def start(self, wait_s: float) -> bool:
+        """Wait until there is something to send, so that an error before that has a status. Return False if too late.
 
         Raises:
-            TriptychError: the job has ended without a text, or the client has gone; then the job is cancelled.
-            redis.RedisError: the store is out of reach; the job is cancelled as soon as it is back.
+            TriptychError: the job has ended without a text, or the client has disconnected; then it is cancelled.
+            redis.RedisError: the store is out of reach; the job is cancelled as soon as it answers again.
         """
         deadline = time.monotonic() + wait_s
         try:
-            for sign in self._signs:
-                if sign is not None and not isinstance(sign, Again):
-                    self._first = [sign]
+            for event in self._events:
+                if event is not None and not isinstance(event, Retried):
+                    self._first = [event]
                     return True
-                if self._gone():
-                    raise ClientGone("The client has gone.")
+                if self._disconnected():
+                    raise ClientDisconnected("The client has disconnected.")
                 if time.monotonic() >= deadline:
                     return False
         except GatewayStopping as error:
-            # Nothing is told yet, so the client can ask another gateway.
+            # The client has received nothing, so it can send the request to another gateway.
             self._cancel()
             raise GatewayStopping from error
-        except (ClientGone, Unavailable, redis.RedisError):
-            # A client that is answered an error knows of no job.
+        except (ClientDisconnected, Unavailable, redis.RedisError):
+            # The client gets an error without the job's id, so nobody could ever read this job.
             self._cancel()
             raise
         return False
 
     def frames(self) -> Iterator[bytes]:
         """Yield the bytes to send."""
-        written_at = -math.inf
+        sent_at = -math.inf
         try:
-            for sign in chain(self._first, self._signs):
-                if sign is None and self._gone():
+            for event in chain(self._first, self._events):
+                if event is None and self._disconnected():
                     return
-                frame = self._frame(sign)
-                if not frame and time.monotonic() - written_at >= sse.KEEPALIVE_S:
+                frame = self._frame(event)
+                if not frame and time.monotonic() - sent_at >= sse.KEEPALIVE_S:
                     frame = sse.KEEPALIVE
                 if frame:
                     yield frame
-                    written_at = time.monotonic()
+                    sent_at = time.monotonic()
             return
         except TriptychError as error:
             failure = error
         except redis.RedisError:
             failure = Unavailable("The job store is out of reach. The job may go on.")
         except Exception:
-            logger.exception("a stream ended for a reason on our side")
+            logger.exception("a stream ended with an unexpected error")
             failure = TriptychError()
-        if not self._gone():
-            yield self._last(failure)
+        if not self._disconnected():
+            yield self._error_frame(failure)
 
     def close(self) -> None:
-        """End the stream; if it is not told to its end, its client has gone, and the job is cancelled."""
-        if not self._over:
-            self._over = True
+        """End the stream. If it was not sent to its end, the client has disconnected, and the job is cancelled."""
+        if not self._complete:
+            self._complete = True
             self._cancel()
 
-    def _frame(self, sign: Sign) -> bytes:
-        if sign is None:
+    def _frame(self, event: StreamEvent) -> bytes:
+        if event is None:
             return b""
-        if isinstance(sign, Again):
-            return sse.comment(f"attempt {sign.attempt}: the job is tried again; what you have is not told twice")
-        if isinstance(sign, Ended):
-            self._over = True
-            return sse.events(self._dialect.ended(sign), sign.event_id)
-        return sse.events(self._dialect.grown(sign.pieces), sign.event_id)
+        if isinstance(event, Retried):
+            return sse.comment(f"attempt {event.attempt}: the job is retried; no text is sent twice")
+        if isinstance(event, Finished):
+            self._complete = True
+            return sse.events(self._formatter.format_end(event), event.event_id)
+        return sse.events(self._formatter.format_deltas(event.deltas), event.event_id)
 
-    def _last(self, error: TriptychError) -> bytes:
-        self._over = True
-        return sse.event(self._dialect.broke(error))
+    def _error_frame(self, error: TriptychError) -> bytes:
+        self._complete = True
+        return sse.event(self._formatter.format_error(error))

@@ -1,1 +1,1 @@
-"""One route for each task, answered in the task's own shape."""
+"""The task routes: one for each row of ``contracts.tasks``, and the formats of their streams."""

@@ -1,127 +1,104 @@
-"""The task routes, one for each entry of ``contracts.tasks.TASKS``: the same jobs, answered in the task's own shape."""
-
-from collections.abc import Callable, Mapping
-from typing import Any
+"""The task routes, one for each row of ``contracts.tasks.TASKS``: jobs whose output is the response."""
 
 from flask import Response, request
 
 from contracts.jobs import Job
-from contracts.tasks import TASKS, TaskSpec
-from services.gateway.http import prefer
+from contracts.tasks import TASKS
+from contracts.tasks.spec import TaskSpec
 from services.gateway.http.body import BodyReader
-from services.gateway.http.error_responses import ErrorDocument
-from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
-from services.gateway.jobs.outcome import raise_unless_succeeded, usage_of
-from services.gateway.jobs.routes import accepted, with_job_headers
-from services.gateway.jobs.submit import Ask, Submitter
+from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, Operation, ResponseSpec
+from services.gateway.http.prefer import preference_of
+from services.gateway.http.responses import no_store
+from services.gateway.jobs.responses import JOB_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
+from services.gateway.jobs.result import raise_unless_succeeded, usage_of
+from services.gateway.jobs.submission import TASK_BODIES, check_submission
+from services.gateway.jobs.submit import SubmitRequest, Submitter
 from services.gateway.jobs.view import JobView
 from services.gateway.settings import GatewaySettings
-from services.gateway.streaming.single_text import StreamError
-from services.gateway.tasks.schemas import TASK_BODIES, check_submission
-from services.gateway.tasks.text_stream import LAST_ITEMS, TextGrown
-from services.gateway.tasks.tgi_stream import StreamItem
+from services.gateway.streaming.stream_response import StreamSubmitter
+from services.gateway.tasks.streams import item_types, respond_with_stream
 
-OUTPUT_HEADERS = {
+_OUTPUT_HEADERS = {
     "X-Triptych-Job-Id": JOB_HEADERS["X-Triptych-Job-Id"],
     "X-Triptych-Tokens-In": "Tokens of all inputs.",
     "X-Triptych-Tokens-Used": "Tokens that the model read, after truncation.",
 }
-CHUNKS_HEADER = {"X-Triptych-Chunks": "Chunks that all inputs were read in, where the task reads in chunks."}
-ENDED_BADLY = {
-    409: Answer("The job was cancelled while you waited for it.", ErrorDocument),
-    500: Answer("The job failed.", ErrorDocument),
-    504: Answer("The job ran into its `timeout_s` or its `deadline_s`.", ErrorDocument),
-}
-EXAMPLES: dict[str, Any] = {
-    "embed": {"inputs": ["The first text.", "The second."]},
-    "classify": {"inputs": "I love this.", "parameters": {"top_k": 1}},
-    "generate": {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 32}, "stream": True},
-    "translate": {"inputs": ["Half past four.", "March 3rd."], "parameters": {"src_lang": "en", "tgt_lang": "de"}},
-    "summarize": {"inputs": "The first of many sentences. And the next one.", "stream": True},
-    "denoise": {"inputs": "Ths sentence hsa typing errors."},
-    "text2text": {"inputs": "A text.", "parameters": {"generate_parameters": {"num_beams": 4}}},
-}
-_STREAMS = (
-    " With `stream` the one output is told while it is written, by server-sent events. The `id` of an event is good "
-    "for `Last-Event-ID` at the job's own events. When you go away, your job is cancelled, unless you sent an "
-    "`Idempotency-Key`, with which you may come back to it."
+_CHUNKS_HEADER = {"X-Triptych-Chunks": "Chunks that all inputs were read in, if the task reads in chunks."}
+_DESCRIPTION = (
+    "Waits for the output, unless `Prefer` asks for something else. One input is answered by one output, a list of "
+    "inputs by a list of outputs in the same order."
 )
-Stream = Callable[[Ask, prefer.Preference], Response]
+_STREAM_DESCRIPTION = (
+    " With `stream` the one output is streamed while it is generated, by server-sent events. The `id` of an event can "
+    "be used as `Last-Event-ID` at the job's own events. If you disconnect, your job is cancelled, unless you sent an "
+    "`Idempotency-Key`, with which you can come back to it."
+)
 
 
 class TaskRoutes:
     """Views of tasks."""
 
     def __init__(
-        self,
-        settings: GatewaySettings,
-        bodies: BodyReader,
-        submitter: Submitter,
-        streams: Mapping[str, Stream],
+        self, settings: GatewaySettings, bodies: BodyReader, submitter: Submitter, streams: StreamSubmitter
     ) -> None:
         self._max_wait_s = settings.max_wait_s
         self._bodies = bodies
         self._submitter = submitter
         self._streams = streams
-        """What answers a request that wants its answer told while it is written, by task."""
 
     def run(self, tenant: str, task: str) -> Response:
-        """Answer a task's output when it is there in time, else 202 and the job."""
-        preference = prefer.of(request, default_wait_s=self._max_wait_s, max_wait_s=self._max_wait_s)
+        """Respond with a task's output if it is there in time, else with 202 and the job."""
+        preference = preference_of(request, max_wait_s=self._max_wait_s)
         submission = check_submission(self._bodies.read_json(request), TASK_BODIES[task])
-        ask = Ask(tenant, task, task, submission, request.headers.get("Idempotency-Key"), preference.wait_s)
-        if getattr(submission, "stream", False) and not preference.only_the_job:
-            return self._streams[task](ask, preference)
-        outcome = self._submitter.submit(ask)
-        if preference.wait_s == 0 or not outcome.job.finished:
-            return accepted(outcome, preference.applied)
-        return with_job_headers(_output(outcome.job), outcome, preference.applied)
+        key = request.headers.get("Idempotency-Key")
+        to_submit = SubmitRequest(tenant, task, submission, key, preference.wait_s)
+        stream = submission.spec.stream
+        if stream and submission.stream and not preference.only_the_job:
+            return respond_with_stream(self._streams, stream, to_submit, preference)
+        result = self._submitter.submit(to_submit)
+        if preference.wait_s == 0 or not result.job.finished:
+            return accepted(result, preference.applied)
+        return with_job_headers(_output(result.job), result, preference.applied)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
         return [self._operation(spec) for spec in TASKS.values()]
 
     def _operation(self, spec: TaskSpec) -> Operation:
-        items = (TextGrown, LAST_ITEMS[spec.name]) if spec.name in LAST_ITEMS else (StreamItem,)
+        items = item_types(spec, spec.stream) if spec.stream else ()
         return Operation(
             method="POST",
             path=f"/v1/{spec.name}",
             view=lambda tenant: self.run(tenant, spec.name),
             tag="Tasks",
             summary=spec.summary.rstrip("."),
-            description="Waits for the answer, unless `Prefer` asks for something else. One input is answered by one "
-            "output, a list of inputs by a list of outputs in the same order." + (_STREAMS if spec.streams else ""),
-            answers={
-                200: Answer(
-                    "The output." + (_stream_answer(items) if spec.streams else ""),
-                    (spec.output, list.__class_getitem__(spec.output)),
-                    headers=OUTPUT_HEADERS | (CHUNKS_HEADER if _reads_chunks(spec) else {}),
-                    stream=(*items, StreamError) if spec.streams else None,
+            description=_DESCRIPTION + (_STREAM_DESCRIPTION if items else ""),
+            responses={
+                200: ResponseSpec(
+                    "The output." + (_describe_stream(items) if items else ""),
+                    spec.outputs,
+                    headers=_OUTPUT_HEADERS | (_CHUNKS_HEADER if spec.reads_chunks else {}),
+                    stream=items or None,
                 ),
-                202: Answer("Not done within the wait: the job.", JobView, headers=JOB_HEADERS),
-                **ENDED_BADLY,
+                202: ResponseSpec("Not done in time: the job.", JobView, headers=JOB_HEADERS),
+                **NOT_SUCCEEDED,
             },
             body=TASK_BODIES[spec.name],
             parameters=(PREFER, IDEMPOTENCY_KEY),
-            example=EXAMPLES.get(spec.name, {"inputs": "A text."}),
+            example=spec.example,
             errors=(404, 429),
         )
 
 
-def _reads_chunks(spec: TaskSpec) -> bool:
-    return getattr(spec.parameters(), "truncate", None) == "chunk"
-
-
-def _stream_answer(items: tuple[type, ...]) -> str:
-    names = " or ".join(f"a `{item.__name__}`" for item in items)
-    return f" With `stream`: events whose data is {names}; a `StreamError` where it ends early."
+def _describe_stream(items: tuple[type, ...]) -> str:
+    *names, error = (f"a `{item.__name__}`" for item in items)
+    return f" With `stream`: events whose data is {' or '.join(names)}; {error} if it ends early."
 
 
 def _output(job: Job) -> Response:
     raise_unless_succeeded(job)
     usage = usage_of(job)
-    response = Response(job.output, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
+    response = no_store(Response(job.output, mimetype="application/json"))
     response.headers["X-Triptych-Tokens-In"] = str(usage.tokens_in)
     response.headers["X-Triptych-Tokens-Used"] = str(usage.tokens_used)
     if usage.chunks:

@@ -1,83 +1,65 @@
-"""The streams of tasks that turn a text into another: what the text has grown by, and the whole output at the end.
+"""The format of streams of text: items with a text delta each, and at the end the whole output.
 
-A text that is read in chunks grows chunk by chunk; one whose beams are searched is told when they are chosen.
+A text whose input is read in chunks grows by a chunk at a time. One whose beams are searched comes in one delta, since
+which beam wins is known only at the end.
 """
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import msgspec
-from flask import Response
 from msgspec import Meta
 
 from contracts.errors import TriptychError
 from contracts.generation import TextDelta
 from contracts.tasks import TASKS
-from services.gateway.http.prefer import Preference
-from services.gateway.jobs.submit import Ask
-from services.gateway.streaming.single_text import broke, refuse_several
-from services.gateway.streaming.stream_events import Ended
-from services.gateway.streaming.stream_response import Teller
+from contracts.tasks.spec import TaskSpec
+from services.gateway.jobs.submit import SubmitRequest
+from services.gateway.streaming.stream_error import encode_error
+from services.gateway.streaming.stream_events import Finished
+from services.gateway.streaming.stream_response import StreamFormatter
 
 
 class TextGrown(msgspec.Struct, frozen=True):
-    """What a streamed text has grown by; all of them together are the text."""
+    """A delta of a streamed text; all of them together are the text."""
 
     text: Annotated[str, Meta(min_length=1)]
 
 
-def _last_item(task: str, output: Any) -> type[msgspec.Struct]:
+def _last_item(spec: TaskSpec) -> type[msgspec.Struct]:
     return msgspec.defstruct(
-        f"{task.title()}StreamEnd",
-        [("output", output)],
+        f"{spec.type_name}StreamEnd",
+        [("output", spec.output)],
         namespace={"__doc__": "The last item: the whole output, as without `stream`."},
         module=__name__,
         frozen=True,
     )
 
 
-LAST_ITEMS: dict[str, type[msgspec.Struct]] = {
-    spec.name: _last_item(spec.name, spec.output) for spec in TASKS.values() if spec.family == "seq2seq"
+_LAST_ITEMS: dict[str, type[msgspec.Struct]] = {
+    spec.name: _last_item(spec) for spec in TASKS.values() if spec.stream and spec.stream.items == "text"
 }
-"""The last item of a stream, by task."""
 
 
-class Seq2SeqStream:
-    """Answers the routes of these tasks where `stream` is true."""
-
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
-
-    def answer(self, ask: Ask, preference: Preference) -> Response:
-        """Answer the growing text of a checked request.
-
-        Raises:
-            InvalidRequest: the request would have several texts.
-        """
-        wanted = ask.submission.parameters.generate_parameters
-        path = "parameters.generate_parameters.num_return_sequences"
-        refuse_several(ask.submission.inputs, wanted.num_return_sequences, path)
-        asked = Ask(
-            tenant=ask.tenant,
-            route=f"{ask.route}/stream",
-            task=ask.task,
-            submission=ask.submission,
-            idempotency_key=ask.idempotency_key,
-            wait_s=0.0,
-        )
-        return self._teller.answer(asked, preference, lambda job: _Dialect(ask.task))
+def item_types(spec: TaskSpec) -> tuple[type[msgspec.Struct], ...]:
+    """Return the types of the items of a task's stream, for the API document."""
+    return TextGrown, _LAST_ITEMS[spec.name]
 
 
-class _Dialect:
-    """Items of text, then one with the output."""
+def open_stream(request: SubmitRequest) -> tuple[SubmitRequest, StreamFormatter]:
+    """Return the request to submit and the formatter of its stream."""
+    return replace(request, route=f"{request.route}/stream"), _Formatter(_LAST_ITEMS[request.submission.spec.name])
 
-    def __init__(self, task: str) -> None:
-        self._last_item = LAST_ITEMS[task]
 
-    def grown(self, pieces: list[TextDelta]) -> list[bytes]:
-        return [msgspec.json.encode(TextGrown(piece.text)) for piece in pieces if piece.text]
+class _Formatter:
+    def __init__(self, last_item: type[msgspec.Struct]) -> None:
+        self._last_item = last_item
 
-    def ended(self, end: Ended) -> list[bytes]:
-        return [*self.grown(end.pieces), msgspec.json.encode(self._last_item(end.outputs[0]))]
+    def format_deltas(self, deltas: list[TextDelta]) -> list[bytes]:
+        return [msgspec.json.encode(TextGrown(delta.text)) for delta in deltas if delta.text]
 
-    def broke(self, error: TriptychError) -> bytes:
-        return broke(error)
+    def format_end(self, end: Finished) -> list[bytes]:
+        return [*self.format_deltas(end.deltas), msgspec.json.encode(self._last_item(end.outputs[0]))]
+
+    def format_error(self, error: TriptychError) -> bytes:
+        return encode_error(error)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.seq2seq import DenoiseOutput, Edit
-from services.gateway.languages.languagetool.checked_text import CheckedText, read_checked
+from services.gateway.languages.languagetool.checked_text import CheckedText, parse_checked_text
 from services.gateway.languages.languagetool.matches import MAX_MATCHES, MAX_SENTENCE, matches_of
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import Hand
@@ -120,7 +120,7 @@ def test_offsets_are_those_of_the_text_with_its_markup(http: httpx.Client) -> No
 
 def test_what_would_take_markup_away_is_no_match() -> None:
     data = {"annotation": [{"text": "te"}, {"markup": "<b>"}, {"text": "h a"}, {"markup": "&amp;", "interpretAs": "&"}]}
-    text = read_checked(None, json.dumps(data))
+    text = parse_checked_text(None, json.dumps(data))
     assert (text.plain, text.whole) == ("teh a&", "te<b>h a&amp;")
     assert text.span(0, 3) is None and text.span(5, 1) is None and text.span(4, 2) is None
     assert text.span(0, 2) == (0, 2) and text.span(2, 1) == (5, 6) and text.span(4, 1) == (7, 8)
@@ -227,7 +227,7 @@ def test_a_megabyte_of_one_character_is_checked(http: httpx.Client) -> None:
     assert check(http, "x" * 1_000_000)["matches"] == []
     assert check(http, "🎭" * 200_000 + " ")["warnings"] == {
         "incompleteResults": True,
-        "incompleteResultsReason": f"Only the first {MAX_MATCHES} matches are told: send the text in parts.",
+        "incompleteResultsReason": f"These are only the first {MAX_MATCHES} matches: send the text in parts.",
     }
 
 

@@ -160,7 +160,7 @@ def test_what_cannot_be_is_refused_in_libretranslates_words(
         (b"q=a&source=en&source=de&target=fr", "application/x-www-form-urlencoded", 400, "source: "),
         (b"q=a&source=en&target=de&alternatives=1e3", "application/x-www-form-urlencoded", 400, "alternatives: "),
         (b"%41" * 300_000, "application/x-www-form-urlencoded", 400, ""),
-        (b"q=x", "multipart/form-data; boundary=x", 415, "multipart/form-data is not taken"),
+        (b"q=x", "multipart/form-data; boundary=x", 415, "multipart/form-data is not supported"),
         (b"q=x", "text/plain", 415, "application/json"),
     ],
 )

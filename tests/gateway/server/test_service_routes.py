@@ -20,7 +20,7 @@ from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
 from contracts.store.registry import Registry
 from services.gateway.app import create_app
-from services.gateway.backend import make_parts
+from services.gateway.backend import make_backend
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import CHATTER, WRITER
@@ -131,8 +131,8 @@ def test_a_wrong_method_is_told_the_right_ones(http: httpx.Client, method: str, 
 
 
 def test_the_document_describes_every_route(document: dict[str, Any]) -> None:
-    parts = make_parts(StoreSettings())
-    app = create_app(GatewaySettings(), parts)
+    backend = make_backend(StoreSettings())
+    app = create_app(GatewaySettings(), backend)
     served = {
         (method.lower(), rule.rule.replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()

@@ -15,9 +15,9 @@ from services.gateway.http import prefer
 from services.gateway.http.body import parse
 from services.gateway.http.form import parse_form
 from services.gateway.http.query import as_cursor
+from services.gateway.jobs.submission import JOB_BODIES, TASK_BODIES, check_job, check_submission
 from services.gateway.jobs.waiting import WakeUps
 from services.gateway.settings import GatewaySettings
-from services.gateway.tasks.schemas import JOB_BODIES, TASK_BODIES, check_job, check_submission
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 JSON = st.recursive(
@@ -93,8 +93,8 @@ def test_preferences(header: str, wait_s: float, applied: str) -> None:
 
 def test_the_types_of_a_task_are_one_whether_it_is_named_in_the_body_or_the_path() -> None:
     assert set(JOB_BODIES) == set(TASK_BODIES)
-    task, submission = check_job({"task": "embed", "inputs": "x", "parameters": {"truncate": "left"}})
-    other = check_submission({"inputs": "x", "parameters": {"truncate": "left"}}, TASK_BODIES[task])
+    submission = check_job({"task": "embed", "inputs": "x", "parameters": {"truncate": "left"}})
+    other = check_submission({"inputs": "x", "parameters": {"truncate": "left"}}, TASK_BODIES[submission.spec.name])
     assert msgspec.structs.asdict(submission) == msgspec.structs.asdict(other)
 
 

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.generation import Details, GeneratedSequence, GenerateOutput, TextDelta, Token
+from contracts.tasks.generate import GENERATE
 from services.gateway.http.errors import StreamBroken
-from services.gateway.streaming.deltas import Growth
+from services.gateway.streaming.deltas import DeltaDeduplicator
 
 
 def pieces_of(text: str, sequence: int = 0) -> list[TextDelta]:
@@ -47,6 +48,12 @@ def generated(*texts: str, details: bool = True) -> GenerateOutput:
     )
 
 
+def complete(deduplicator: DeltaDeduplicator, output: GenerateOutput) -> list[TextDelta]:
+    """Return what the client lacks of a finished job with one input."""
+    assert GENERATE.stream is not None
+    return deduplicator.complete([GENERATE.stream.deltas(output)])
+
+
 def text_of(told: list[TextDelta], sequence: int = 0) -> str:
     return "".join(piece.text for piece in told if piece.sequence == sequence)
 
@@ -55,15 +62,15 @@ def text_of(told: list[TextDelta], sequence: int = 0) -> str:
 def test_attempts_and_lost_events_leave_no_trace(
     text: str, deaths: list[int], details: bool, data: st.DataObject
 ) -> None:
-    growth, told = Growth(), []
+    deduplicator, told = DeltaDeduplicator(), []
     for attempt, num_told in enumerate(deaths, 1):
-        growth.begin(attempt)
+        deduplicator.start_attempt(attempt)
         left = pieces_of(text)[:num_told]
         while left:
             num = data.draw(st.integers(1, len(left)))
-            told += growth.add(attempt, left[:num])
+            told += deduplicator.add(attempt, left[:num])
             left = left[num:]
-    told += growth.complete([generated(text, details=details)])
+    told += complete(deduplicator, generated(text, details=details))
     assert text_of(told) == text
     assert sum(piece.finish_reason is not None for piece in told) == 1
     assert told[-1].finish_reason == "length"
@@ -73,39 +80,39 @@ def test_attempts_and_lost_events_leave_no_trace(
 
 @given(st.lists(st.text("ab", max_size=4), min_size=2, max_size=5), st.data())
 def test_each_of_several_texts_is_told_under_its_number(texts: list[str], data: st.DataObject) -> None:
-    growth, told = Growth(), []
+    deduplicator, told = DeltaDeduplicator(), []
     for sequence, text in enumerate(texts):
-        told += growth.add(1, pieces_of(text, sequence)[: data.draw(st.integers(0, len(text)))])
-    told += growth.complete([generated(*texts)])
+        told += deduplicator.add(1, pieces_of(text, sequence)[: data.draw(st.integers(0, len(text)))])
+    told += complete(deduplicator, generated(*texts))
     assert [text_of(told, sequence) for sequence in range(len(texts))] == texts
     assert sum(piece.finish_reason is not None for piece in told) == len(texts)
 
 
 def test_another_text_is_not_told_on() -> None:
-    growth = Growth()
-    growth.add(1, pieces_of("abc")[:2])
-    growth.add(2, pieces_of("axc")[:1])
+    deduplicator = DeltaDeduplicator()
+    deduplicator.add(1, pieces_of("abc")[:2])
+    deduplicator.add(2, pieces_of("axc")[:1])
     with pytest.raises(StreamBroken):
-        growth.add(2, pieces_of("axc")[1:])
+        deduplicator.add(2, pieces_of("axc")[1:])
 
 
 def test_other_tokens_of_the_same_text_are_not_told_on() -> None:
-    growth = Growth()
-    growth.add(1, [TextDelta(text="", tokens=[Token(1, "?", -1.0)])])
+    deduplicator = DeltaDeduplicator()
+    deduplicator.add(1, [TextDelta(text="", tokens=[Token(1, "?", -1.0)])])
     with pytest.raises(StreamBroken):
-        growth.add(2, [TextDelta(text="", tokens=[Token(2, "?", -1.0)])])
+        deduplicator.add(2, [TextDelta(text="", tokens=[Token(2, "?", -1.0)])])
 
 
 @pytest.mark.parametrize("text", ["ab", "", "abx"])
 def test_a_record_that_does_not_begin_with_what_was_told_is_no_end(text: str) -> None:
-    growth = Growth()
-    growth.add(1, pieces_of("abc"))
+    deduplicator = DeltaDeduplicator()
+    deduplicator.add(1, pieces_of("abc"))
     with pytest.raises(StreamBroken):
-        growth.complete([generated(text)])
+        complete(deduplicator, generated(text))
 
 
 def test_what_an_earlier_attempt_still_says_counts_no_more() -> None:
-    growth = Growth()
-    growth.begin(2)
-    assert growth.add(1, pieces_of("old")) == []
-    assert text_of(growth.add(2, pieces_of("new"))) == "new"
+    deduplicator = DeltaDeduplicator()
+    deduplicator.start_attempt(2)
+    assert deduplicator.add(1, pieces_of("old")) == []
+    assert text_of(deduplicator.add(2, pieces_of("new"))) == "new"

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from contracts.errors import InputTooLong
-from services.gateway.tasks.schemas import JOB_BODIES, TASK_BODIES, check
+from services.gateway.http.validation import check
+from services.gateway.jobs.submission import JOB_BODIES, TASK_BODIES
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import CHATTER, UNSERVED_WRITER, WORDS, WRITER, Hand
 from tests.gateway.jobs.test_events import all_events

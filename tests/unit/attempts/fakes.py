@@ -11,7 +11,7 @@ import redis
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim, Usage, new_job_id
-from contracts.tasks import EmbedRequest
+from contracts.tasks.embed import EmbedRequest
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.engine.figures import EngineFigures
 from workers.runtime.engine.work import Work

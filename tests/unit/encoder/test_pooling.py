@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.model_package.tasks import Embed
-from contracts.tasks import EmbedParameters
+from contracts.tasks.embed import EmbedParameters
 from workers.encoder.embed import shape_vectors
 from workers.encoder.pooling import POOLING, normalized
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from contracts.model_package.tasks import Classify
-from contracts.tasks import ClassifyParameters
+from contracts.tasks.classify import ClassifyParameters
 from workers.encoder.classify import score_labels, sigmoid, softmax
 
 LABELS = ["a", "b", "c"]

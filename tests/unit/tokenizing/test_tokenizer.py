@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.model_package.package import PackageError
-from contracts.tasks import TextPair
+from contracts.shapes import TextPair
 from tests.support.tiny_package import tokenizer_json
 from workers.runtime.tokenizing.tokenizer import Tokenizer
 

@@ -12,7 +12,7 @@ from tokenizers import Encoding
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.model_package.package import PackageError
-from contracts.tasks import TextPair
+from contracts.shapes import TextPair
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 Truncate = Literal["error", "right", "left"]

@@ -1,7 +1,8 @@
-"""A text that is checked, and where its characters stand in what the client has: markup, and UTF-16 code units.
+"""A text to check: maps positions in the plain text to positions in the client's text.
 
-Corrections are found in the plain text, by code points. Clients of LanguageTool count in UTF-16 code units, as Java and
-JavaScript do, and may send a text with markup, of which only some is read, as what it stands for.
+Corrections are found in the plain text and count code points. Clients of LanguageTool count UTF-16 code units, as Java
+and JavaScript do, and may send a text with markup. The model reads no markup but what is to be read in its place, its
+``interpretAs``.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,7 +14,7 @@ from msgspec import Meta
 
 from contracts.errors import InvalidRequest, MalformedBody
 from services.gateway.http.body import parse
-from services.gateway.tasks.schemas import check
+from services.gateway.http.validation import check
 
 MAX_ANNOTATIONS = 100_000
 
@@ -31,35 +32,35 @@ class _Data(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Run:
-    """A piece of the plain text that the client has as it is, by code points from ``start`` to ``end``."""
+    """A part of the plain text that the client's text has too, by code points from ``start`` to ``end``."""
 
     start: int
     end: int
     shift: int
-    """How much further back it stands in the whole text."""
+    """What to add to a position in the plain text to get the one in the whole text."""
 
 
 class CheckedText:
-    """``plain`` is what the model reads, ``whole`` what the client has."""
+    """``plain`` is the text that the model reads, ``whole`` the client's text with its markup."""
 
     def __init__(self, parts: list[tuple[str, str]]) -> None:
-        """Take the parts of the text in order, each as the client has it and as it is read."""
-        self.whole = "".join(own for own, _ in parts)
-        self.plain = "".join(read for _, read in parts)
+        """Take the parts of the text in order, each as it is in the whole and in the plain text."""
+        self.whole = "".join(whole for whole, _ in parts)
+        self.plain = "".join(plain for _, plain in parts)
         self._runs: list[_Run] = []
-        place = start = 0
-        for own, read in parts:
-            if own == read and own:
-                self._runs.append(_Run(start, start + len(read), place - start))
-            place += len(own)
-            start += len(read)
+        whole_start = plain_start = 0
+        for whole, plain in parts:
+            if whole == plain and whole:
+                self._runs.append(_Run(plain_start, plain_start + len(plain), whole_start - plain_start))
+            whole_start += len(whole)
+            plain_start += len(plain)
         self._starts = [run.start for run in self._runs]
         self._wide = [index for index, character in enumerate(self.whole) if character > "\uffff"]
 
     def span(self, offset: int, length: int) -> tuple[int, int] | None:
-        """Return where a piece of the plain text begins and ends in the whole one, by code points.
+        """Return where a part of the plain text begins and ends in the whole text, by code points.
 
-        None where markup stands in it: to correct it would take the markup away.
+        None if there is markup within it: the correction would delete the markup.
         """
         index = bisect_right(self._starts, offset) - 1
         run = self._runs[index] if index >= 0 else None
@@ -68,15 +69,16 @@ class CheckedText:
         return offset + run.shift, offset + length + run.shift
 
     def units(self, offset: int) -> int:
-        """Return how many UTF-16 code units stand before a place of the whole text."""
+        """Return how many UTF-16 code units precede a position of the whole text."""
+        # Each character outside of the basic multilingual plane takes two units.
         return offset + bisect_left(self._wide, offset)
 
 
-def read_checked(text: str | None, data: str | None) -> CheckedText:
-    """Return the text that a client sends, as it is or as JSON with markup.
+def parse_checked_text(text: str | None, data: str | None) -> CheckedText:
+    """Return the text of a request, which is given as it is or as JSON with markup.
 
     Raises:
-        InvalidRequest: there is none, there are two, or the JSON is not as it should be.
+        InvalidRequest: none of the two is given, or both are, or the JSON is invalid.
     """
     if (text is None) == (data is None):
         raise InvalidRequest("Set either 'text' or 'data'." if text is None else "Set only one of 'text' and 'data'.")

@@ -1,4 +1,4 @@
-"""Corrections in LanguageTool's shape: matches, each with the text around it."""
+"""Corrections in LanguageTool's format: matches, each with the text around it."""
 
 import re
 
@@ -8,22 +8,22 @@ from contracts.seq2seq import Edit
 from services.gateway.languages.languagetool.checked_text import CheckedText
 
 MAX_MATCHES = 5000
-"""More are not told: each is answered with the text around it, so a text of errors alone would become very large."""
+"""Each match carries the text around it, so the response to a long text full of errors would be very large."""
 RULE_ID, CATEGORY_ID = "TRIPTYCH_DENOISE", "TYPOS"
 CONTEXT = 40
 MAX_SENTENCE = 300
-"""Characters of the sentence that are told before a match and after it."""
+"""Most characters of the sentence before a match, and after it."""
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002]+[\s\u200b]+|\n+")
 
 
 class Replacement(msgspec.Struct, frozen=True):
-    """What could stand there instead."""
+    """A text that may replace the match."""
 
     value: str
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The text around a match, and where the match is in it."""
+    """The text around a match, and the match's place in it."""
 
     text: str
     offset: int
@@ -31,20 +31,20 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class MatchType(msgspec.Struct, frozen=True, rename="camel"):
-    """Clients colour by it."""
+    """The kind of match, by which clients choose a colour."""
 
     type_name: str = "UnknownWord"
 
 
 class Category(msgspec.Struct, frozen=True):
-    """What the rule belongs to."""
+    """The category of the rule."""
 
     id: str = CATEGORY_ID
     name: str = "Possible Typo"
 
 
 class Rule(msgspec.Struct, frozen=True, rename="camel"):
-    """There is but one: the model's."""
+    """The only rule: that the text is as the model corrects it."""
 
     id: str = RULE_ID
     description: str = "A model wrote the text without typing errors, and not so here."
@@ -69,10 +69,10 @@ class Match(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def matches_of(text: CheckedText, edits: list[Edit]) -> tuple[list[Match], bool]:
-    """Return the corrections that the client can make, and whether there are more than are told."""
+    """Return the corrections that the client can make, ``MAX_MATCHES`` at most, and whether there are more."""
     found: list[Match] = []
     for edit in edits:
-        match = _match(text, _shown(text.plain, edit))
+        match = _match(text, _visible(text.plain, edit))
         if match is not None:
             if len(found) == MAX_MATCHES:
                 return found, True
@@ -80,8 +80,9 @@ def matches_of(text: CheckedText, edits: list[Edit]) -> tuple[list[Match], bool]
     return found, False
 
 
-def _shown(plain: str, edit: Edit) -> Edit:
-    """Return the correction as one of something: what is put in takes a character beside it along, best not a space."""
+def _visible(plain: str, edit: Edit) -> Edit:
+    """Return an insertion as the replacement of a neighbouring character, best not a space; others as they are."""
+    # Editors can't underline a match of length 0.
     if edit.length or not plain:
         return edit
     before, after = plain[max(edit.offset - 1, 0) : edit.offset], plain[edit.offset : edit.offset + 1]

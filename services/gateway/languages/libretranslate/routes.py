@@ -9,127 +9,111 @@ from contracts.generation_parameters import GenerationParameters
 from contracts.jobs import Job
 from contracts.seq2seq import TranslateParameters
 from services.gateway.http.body import JSON
-from services.gateway.http.field_names import own_words
 from services.gateway.http.form import MEDIA_TYPE as FORM
-from services.gateway.http.operations import IDEMPOTENCY_KEY, JOB_HEADERS, PREFER, Answer, Operation
-from services.gateway.jobs.synchronous import answer_whole
-from services.gateway.jobs.view import JobView, json_response
+from services.gateway.http.operations import Operation, ResponseSpec
+from services.gateway.http.responses import json_response
+from services.gateway.http.validation import check, refuse_blank, without_nulls
+from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.result import outputs_of
+from services.gateway.jobs.submission import Submission, make_submission
 from services.gateway.languages.error_format import LIBRETRANSLATE
-from services.gateway.languages.libretranslate.shapes import (
+from services.gateway.languages.libretranslate.messages import (
     LanguageTargets,
     Translation,
     TranslationRequest,
     translation,
 )
-from services.gateway.languages.model_choice import check_known, targets_of, translated_languages, translator
 from services.gateway.languages.routes import LanguageRoutes
-from services.gateway.openai.requests import without_nulls
-from services.gateway.streaming.stream_events import outputs_of
-from services.gateway.tasks.schemas import TASK_BODIES, Submission, check, refuse_blank
+from services.gateway.languages.supported import check_known, targets_of, translated_languages, translator
 
 TASK = "translate"
-_SEARCH = "parameters.generate_parameters."
-NUM_BEAMS = 4
-"""Fewest beams of a search for alternatives: as many as are wanted would be a narrow search for few."""
+_BEAM_SEARCH = "parameters.generate_parameters."
+MIN_BEAMS = 4
+"""Fewest beams of a search for alternatives: with as few beams as answers the search would be narrow."""
 
 
 class LibreTranslateRoutes(LanguageRoutes):
-    """Views in LibreTranslate's shapes."""
+    """Views in LibreTranslate's format."""
 
-    dialect, task = "libretranslate", TASK
+    api, key_field, error_format = "LibreTranslate", "api_key", LIBRETRANSLATE
 
     def translate(self) -> Response:
-        """Answer translations."""
+        """Respond with translations."""
         preference = self._preference()
         document = without_nulls(self._bodies.read_json_or_form(request))
-        tenant = self._auth.tenant(request, _key(document))
-        wanted = _checked(document)
-        if wanted.source == wanted.target:
-            # As LibreTranslate has it: every language is translated into itself.
-            self._choice.among(wanted.model, lambda cards: check_known(cards, wanted.source, "source"))
-            return json_response(translation(wanted, wanted.source, [[text] for text in wanted.texts]))
-        card, source = self._choice.among(wanted.model, lambda cards: translator(cards, wanted.source, wanted.target))
-        ask = self._ask(tenant, wanted, _submission(wanted, card.name, source), preference)
-        names = {"inputs[0]" if isinstance(wanted.q, str) else "inputs": "q", "parameters.src_lang": "source",
-                 "parameters.tgt_lang": "target", _SEARCH + "num_beams": "alternatives",
-                 _SEARCH + "num_return_sequences": "alternatives", "parameters.": ""}  # fmt: skip
-        with own_words(names):
-            return answer_whole(
-                self._submitter, ask, preference, lambda job: translation(wanted, source, _written(job, wanted))
-            )
+        tenant = self._tenant(document)
+        body = _checked(document)
+        if body.source == body.target:
+            # LibreTranslate translates every language into itself by leaving the text as it is.
+            self._models.choose(TASK, body.model, lambda cards: check_known(cards, body.source, "source"))
+            return json_response(translation(body, body.source, [[text] for text in body.texts]))
+        card, source = self._models.choose(TASK, body.model, lambda cards: translator(cards, body.source, body.target))
+        names = {"inputs[0]" if isinstance(body.q, str) else "inputs": "q", "parameters.src_lang": "source",
+                 "parameters.tgt_lang": "target", _BEAM_SEARCH + "num_beams": "alternatives",
+                 _BEAM_SEARCH + "num_return_sequences": "alternatives", "parameters.": ""}  # fmt: skip
+        return self._respond(
+            tenant,
+            body,
+            _submission(body, card.name, source),
+            preference=preference,
+            names=names,
+            document_of=lambda job: translation(body, source, _translations(job, body)),
+        )
 
     def languages(self) -> Response:
-        """Answer all languages."""
-        cards = self._choice.cards()
-        found = translated_languages(cards)
-        return json_response([LanguageTargets(code, name, targets_of(cards, code)) for code, name in found.items()])
+        """Respond with all languages."""
+        cards = self._models.models_of(TASK)
+        names = translated_languages(cards)
+        return json_response([LanguageTargets(code, name, targets_of(cards, code)) for code, name in names.items()])
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
         return [
-            Operation(
-                method="POST",
-                path="/translate",
-                view=self.translate,
-                tag="LibreTranslate",
+            self._task_operation(
+                "/translate",
+                self.translate,
                 summary="Translate texts, as LibreTranslate does it",
-                description="JSON, or a form. Languages are not detected: `auto` is for where all texts that are "
-                "translated into the target are of one language. A text in the target's language comes back as it is.",
-                answers={
-                    200: Answer("The translations.", Translation, headers=JOB_HEADERS),
-                    202: Answer("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS),
-                },
+                description="JSON, or a form. Languages are not detected: `auto` works if the models translate only "
+                "one language into the target. A text in the target's language comes back as it is.",
+                response=ResponseSpec("The translations.", Translation, headers=JOB_HEADERS),
                 body=TranslationRequest,
                 body_types=(JSON, FORM),
-                parameters=(PREFER, IDEMPOTENCY_KEY),
-                key_in_body=True,
                 example={"q": "Half past four.", "source": "en", "target": "de"},
-                refusals=LIBRETRANSLATE,
             ),
-            Operation(
-                method="GET",
-                path="/languages",
-                view=self.languages,
-                tag="LibreTranslate",
+            self._languages_operation(
+                "/languages",
+                self.languages,
                 summary="List the languages that can be translated, and into which",
-                answers={200: Answer("The languages.", list[LanguageTargets])},
-                needs_key=False,
+                kind=list[LanguageTargets],
             ),
         ]
 
 
-def _key(document: Any) -> str:
-    key = document.get("api_key") if isinstance(document, dict) else None
-    return key if isinstance(key, str) else ""
-
-
 def _checked(document: Any) -> TranslationRequest:
     is_form = request.mimetype == FORM
-    wanted = check(document, TranslationRequest, strict=not is_form)
-    refuse_blank("q", wanted.q)
+    body = check(document, TranslationRequest, strict=not is_form)
+    refuse_blank("q", body.q)
     if not is_form:
-        return wanted
-    # What a form's text has for line breaks is the form's, not the text's.
-    texts = [text.replace("\r\n", "\n") for text in wanted.texts]
-    return msgspec.structs.replace(wanted, q=texts[0] if isinstance(wanted.q, str) else texts)
+        return body
+    # Forms encode every line break as CR LF, whatever the text had.
+    texts = [text.replace("\r\n", "\n") for text in body.texts]
+    return msgspec.structs.replace(body, q=texts[0] if isinstance(body.q, str) else texts)
 
 
-def _submission(wanted: TranslationRequest, model: str, source: str) -> Submission:
-    """Return the translate task's submission, of values that are checked. Always a list, so that the output is one."""
-    num = wanted.alternatives + 1
-    search = GenerationParameters(num_beams=max(num, NUM_BEAMS), num_return_sequences=num)
+def _submission(body: TranslationRequest, model: str, source: str) -> Submission:
+    """Return the request as one of the translate task. Always a list, so that the job's output is a list too."""
+    num = body.alternatives + 1
+    search = GenerationParameters(num_beams=max(num, MIN_BEAMS), num_return_sequences=num)
     parameters = TranslateParameters(
         src_lang=source,
-        tgt_lang=wanted.target,
-        format=wanted.format,
-        generate_parameters=search if wanted.alternatives else GenerationParameters(),
+        tgt_lang=body.target,
+        format=body.format,
+        generate_parameters=search if body.alternatives else GenerationParameters(),
     )
-    body: Any = TASK_BODIES[TASK]
-    found: Submission = body(inputs=wanted.texts, parameters=parameters, model=model)
-    return found
+    return make_submission(TASK, inputs=body.texts, parameters=parameters, model=model)
 
 
-def _written(job: Job, wanted: TranslationRequest) -> list[list[str]]:
-    """Return the translations of each text, the best first and none twice."""
-    rows = [[one.text for one in output.sequences or [output]] for output in outputs_of(job)]
-    return [list(dict.fromkeys(row))[: wanted.alternatives + 1] for row in rows]
+def _translations(job: Job, body: TranslationRequest) -> list[list[str]]:
+    """Return the translations of each text, the best first. Beams may find the same text twice; it stands once here."""
+    rows = [[sequence.text for sequence in output.sequences or [output]] for output in outputs_of(job)]
+    return [list(dict.fromkeys(row))[: body.alternatives + 1] for row in rows]

@@ -1,4 +1,4 @@
-"""OpenAI's answers where text is written: their shapes, and how tokens and usage are put into them."""
+"""OpenAI's responses of chat completions and completions: their types, and how tokens and usage are put into them."""
 
 from typing import Any, Literal
 
@@ -8,14 +8,14 @@ from msgspec import UNSET, UnsetType
 from contracts.generation import FinishReason as OwnReason
 from contracts.generation import GeneratedSequence, Token
 from contracts.jobs import Job
-from services.gateway.jobs.outcome import usage_of
+from services.gateway.jobs.result import usage_of
 
 FinishReason = Literal["stop", "length"]
 FINISH_REASONS: dict[OwnReason, FinishReason] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop"}
 
 
 class CompletionUsage(msgspec.Struct, frozen=True):
-    """Tokens that the model read and wrote."""
+    """Tokens that the model read and generated."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -29,7 +29,7 @@ def completion_usage(job: Job) -> CompletionUsage:
 
 
 def head_of(job: Job, prefix: str) -> dict[str, Any]:
-    """Return the fields with which every answer, and every chunk of a stream, begins."""
+    """Return the first fields of every response and of every chunk of a stream."""
     return {"id": prefix + job.id, "created": int(job.created_at), "model": job.model}
 
 
@@ -42,7 +42,7 @@ class TopLogprob(msgspec.Struct, frozen=True):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """A token of the message, and the likeliest ones at its place."""
+    """A token of the message, and the likeliest ones at its position."""
 
     token: str
     logprob: float
@@ -57,7 +57,7 @@ class ChatLogprobs(msgspec.Struct, frozen=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
-    """What the model says."""
+    """The message that the model generated."""
 
     content: str
     role: Literal["assistant"] = "assistant"
@@ -74,7 +74,7 @@ class ChatChoice(msgspec.Struct, frozen=True):
 
 
 class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenAI's answer."""
+    """OpenAI's response."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -86,14 +86,14 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatDelta(msgspec.Struct, frozen=True):
-    """What a message has grown by."""
+    """New text of a message."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
 
 
 class ChatChunkChoice(msgspec.Struct, frozen=True):
-    """What one of the answers has grown by."""
+    """New text of one of the answers."""
 
     index: int
     delta: ChatDelta
@@ -102,7 +102,7 @@ class ChatChunkChoice(msgspec.Struct, frozen=True):
 
 
 class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of a stream. With `include_usage` the last before the end has the usage and no choices."""
+    """One item of a stream. With `include_usage` the last one before the end has the usage and no choices."""
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
@@ -122,7 +122,7 @@ class CompletionLogprobs(msgspec.Struct, frozen=True):
 
 
 class CompletionChoice(msgspec.Struct, frozen=True):
-    """One of the continuations; in a stream, what it has grown by."""
+    """One of the continuations; in a stream, new text of it."""
 
     index: int
     text: str
@@ -131,7 +131,7 @@ class CompletionChoice(msgspec.Struct, frozen=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenAI's answer, and one item of a stream; there `usage` comes with `include_usage`, last and without choices."""
+    """OpenAI's response, or one item of a stream. With `include_usage` the last item has the usage and no choices."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -142,14 +142,14 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     system_fingerprint: str | UnsetType | None = UNSET
 
 
-def chat_logprobs_of(written: GeneratedSequence) -> ChatLogprobs:
-    """Return the tokens of a text that was asked for with its details."""
-    details = written.details
+def chat_logprobs_of(sequence: GeneratedSequence) -> ChatLogprobs:
+    """Return the tokens of a sequence that was requested with details."""
+    details = sequence.details
     return chat_logprobs(details.tokens, details.top_tokens) if details else ChatLogprobs([])
 
 
 def chat_logprobs(tokens: list[Token], tops: list[list[Token]]) -> ChatLogprobs:
-    """Return tokens in the words of chat completions; ``tops`` has a list for each, or none at all."""
+    """Return tokens in the format of chat completions; ``tops`` has a list for each token, or is empty."""
     pairs = zip(tokens, tops or [[]] * len(tokens), strict=True)
     return ChatLogprobs(
         [
@@ -164,14 +164,14 @@ def _top(token: Token) -> TopLogprob:
     return TopLogprob(token.text, token.logprob, list(token.text.encode()))
 
 
-def completion_logprobs_of(written: GeneratedSequence) -> CompletionLogprobs | None:
-    """Return the tokens of a text, if it was asked for with its details."""
-    details = written.details
+def completion_logprobs_of(sequence: GeneratedSequence) -> CompletionLogprobs | None:
+    """Return the tokens of a sequence, or None if it was requested without details."""
+    details = sequence.details
     return completion_logprobs(details.tokens, details.top_tokens, 0) if details else None
 
 
 def completion_logprobs(tokens: list[Token], tops: list[list[Token]], offset: int) -> CompletionLogprobs:
-    """Return tokens in the words of completions, as ``chat_logprobs``; ``offset`` is that of the first."""
+    """Return tokens in the format of completions; ``tops`` as in ``chat_logprobs``, ``offset`` is the first token's."""
     found = CompletionLogprobs([], [], [], [])
     for token, top in zip(tokens, tops or [[]] * len(tokens), strict=True):
         if not token.special:

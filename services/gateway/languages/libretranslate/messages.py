@@ -1,4 +1,4 @@
-"""What LibreTranslate's clients send, and what they are answered."""
+"""LibreTranslate's requests and responses."""
 
 from typing import Annotated, Literal
 
@@ -8,19 +8,19 @@ from msgspec import UNSET, Meta, UnsetType
 from contracts.generation import MAX_SEQUENCES
 from contracts.seq2seq import Language, Texts
 from contracts.shapes import Shape
-from services.gateway.languages.model_choice import AUTO
-from services.gateway.tasks.schemas import ModelName
+from services.gateway.jobs.submission import ModelName
+from services.gateway.languages.supported import AUTO
 
 
 class TranslationRequest(Shape, frozen=True):
     """What LibreTranslate's clients send, as JSON or as a form. Null counts as not given."""
 
     q: Annotated[Texts, Meta(description="The text, or several.")]
-    source: Annotated[Language, Meta(description="The language of the text, or `auto` where there is but one.")]
+    source: Annotated[Language, Meta(description="The language of the text, or `auto` if only one is possible.")]
     target: Annotated[Language, Meta(description="The language of the translation.")]
     format: Annotated[Literal["text", "html"], Meta(description="`html`: tags stay where they are.")] = "text"
     alternatives: Annotated[
-        int, Meta(ge=0, lt=MAX_SEQUENCES, description="How many other translations to give, if there are so many.")
+        int, Meta(ge=0, lt=MAX_SEQUENCES, description="How many other translations to return, if there are so many.")
     ] = 0
     api_key: Annotated[str, Meta(description="The API key, for clients that can't send it in a header.")] = ""
     model: Annotated[
@@ -34,14 +34,14 @@ class TranslationRequest(Shape, frozen=True):
 
 
 class DetectedLanguage(msgspec.Struct, frozen=True):
-    """The language that `auto` stood for; it is the only one, so it is sure."""
+    """The language that `auto` stands for. It is the only possible one, hence the confidence."""
 
     language: str
     confidence: float = 100.0
 
 
 class Translation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """LibreTranslate's answer; for several texts each field is a list."""
+    """LibreTranslate's response; for several texts each field is a list."""
 
     translated_text: str | list[str]
     alternatives: list[str | list[str]] | UnsetType = UNSET
@@ -49,21 +49,21 @@ class Translation(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class LanguageTargets(msgspec.Struct, frozen=True):
-    """A language, and those into which it is translated: itself too, for the text as it is."""
+    """A language, and those into which it is translated. It is one of them: then the text stays as it is."""
 
     code: str
     name: str
     targets: list[str]
 
 
-def translation(wanted: TranslationRequest, source: str, rows: list[list[str]]) -> Translation:
-    """Return the answer: of each text its translations, the best first. ``source`` is the language that was read."""
+def translation(body: TranslationRequest, source: str, rows: list[list[str]]) -> Translation:
+    """Return the response to texts in a language. ``rows`` are the translations of each text, the best first."""
     best = [row[0] for row in rows]
     others: list[str | list[str]] = [row[1:] for row in rows]
     detected = [DetectedLanguage(source)] * len(rows)
-    single = isinstance(wanted.q, str)
+    single = isinstance(body.q, str)
     return Translation(
         translated_text=best[0] if single else best,
-        alternatives=UNSET if not wanted.alternatives else list(rows[0][1:]) if single else others,
-        detected_language=UNSET if wanted.source != AUTO else detected[0] if single else detected,
+        alternatives=UNSET if not body.alternatives else list(rows[0][1:]) if single else others,
+        detected_language=UNSET if body.source != AUTO else detected[0] if single else detected,
     )

@@ -1,4 +1,4 @@
-"""Which models there are, in OpenAI's list shape with each model's card, and which workers serve them."""
+"""The routes that list the models, in the shape of OpenAI's list, and the workers that are alive."""
 
 from typing import Annotated, Literal
 
@@ -9,13 +9,13 @@ from msgspec import Meta
 from contracts.cards import ModelCard, WorkerCard
 from contracts.errors import UnknownModel
 from contracts.store.registry import Registry
-from services.gateway.http.operations import Answer, Operation, Parameter
-from services.gateway.jobs.view import json_response
+from services.gateway.http.operations import Operation, Parameter, ResponseSpec
+from services.gateway.http.responses import json_response
 from services.gateway.monitoring.monitor import Monitor
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: OpenAI's fields, and what its package says of it."""
+    """A model: OpenAI's fields, and those of its card."""
 
     id: str
     object: Literal["model"] = "model"
@@ -29,9 +29,9 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     dimensions: int | None
     labels: list[str] | None
-    chat: Annotated[bool, Meta(description="Whether it takes conversations.")]
+    chat: Annotated[bool, Meta(description="Whether it accepts conversations.")]
     source_languages: Annotated[
-        dict[str, str] | None, Meta(description="Languages that it reads, by their codes; null: it does not tell.")
+        dict[str, str] | None, Meta(description="Languages that it reads, by their codes; null: unknown.")
     ]
     target_languages: Annotated[dict[str, str] | None, Meta(description="Languages that it writes, by their codes.")]
     quality: dict[str, str | float | int]
@@ -45,7 +45,7 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's text generation: what it did since it started, and how full it is."""
+    """A worker's text generation: tokens since it started, and how full its caches are."""
 
     tokens_in: int
     tokens_out: int
@@ -65,7 +65,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     num_batches: int
     num_rows: int
     padding_ratio: float | None
-    generation: Annotated[GenerationView | None, Meta(description="Of a worker that writes texts.")]
+    generation: Annotated[GenerationView | None, Meta(description="Of a worker that generates texts.")]
 
 
 class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,19 +82,19 @@ class ModelRoutes:
         self._monitor = monitor
         self._registry = registry
 
-    def all(self, tenant: str) -> Response:
-        """Answer every model."""
+    def list_models(self, tenant: str) -> Response:
+        """Respond with every model."""
         return json_response(ModelList(data=[_view(card) for card in self._monitor.models.values()]))
 
-    def one(self, tenant: str, model: str) -> Response:
-        """Answer one model."""
+    def read_model(self, tenant: str, model: str) -> Response:
+        """Respond with one model."""
         card = self._monitor.models.get(model)
         if card is None:
             raise UnknownModel("No model has this name. See /v1/models.", param="model")
         return json_response(_view(card))
 
-    def workers(self, tenant: str) -> Response:
-        """Answer every worker that is alive."""
+    def list_workers(self, tenant: str) -> Response:
+        """Respond with every worker that is alive."""
         return json_response(WorkerList(data=[_worker(card) for card in self._registry.workers()]))
 
     def operations(self) -> list[Operation]:
@@ -102,15 +102,16 @@ class ModelRoutes:
         name = Parameter("model", "path", str, "The model's name.")
         return [
             Operation(
-                "GET", "/v1/models", self.all, "Models", "List the models", {200: Answer("The models.", ModelList)}
+                "GET", "/v1/models", self.list_models, "Models", "List the models",
+                {200: ResponseSpec("The models.", ModelList)},
             ),
             Operation(
-                "GET", "/v1/models/{model}", self.one, "Models", "Read a model's card",
-                {200: Answer("The model.", ModelView)}, parameters=(name,), errors=(404,),
+                "GET", "/v1/models/{model}", self.read_model, "Models", "Read a model's card",
+                {200: ResponseSpec("The model.", ModelView)}, parameters=(name,), errors=(404,),
             ),
             Operation(
-                "GET", "/v1/workers", self.workers, "Models", "List the workers that are alive",
-                {200: Answer("The workers.", WorkerList)},
+                "GET", "/v1/workers", self.list_workers, "Models", "List the workers that are alive",
+                {200: ResponseSpec("The workers.", WorkerList)},
             ),
         ]  # fmt: skip
 

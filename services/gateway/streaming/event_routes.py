@@ -1,4 +1,4 @@
-"""A job's events as they happen: server-sent events, read from the job's stream in the store."""
+"""The route of a job's events: server-sent events, read from the job's event stream in the store."""
 
 import re
 import time
@@ -12,10 +12,11 @@ from flask import Response, request
 from contracts.errors import TriptychError
 from contracts.jobs import TERMINAL, Event
 from contracts.store.job_reader import JobReader
-from services.gateway.http import client_gone
+from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import BadEventId
-from services.gateway.http.operations import JOB_ID_PARAMETER, Answer, Operation, Parameter
-from services.gateway.jobs.routes import check_id
+from services.gateway.http.operations import JOB_ID_PARAMETER, Operation, Parameter, ResponseSpec
+from services.gateway.http.responses import event_stream_response
+from services.gateway.jobs.responses import check_id
 from services.gateway.jobs.view import view
 from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
@@ -24,7 +25,7 @@ from services.gateway.streaming.stream_limit import StreamLimit
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _NUMBERS = frozenset({"attempt", "done", "total"})
 _RAW = frozenset({"pieces"})
-"""Fields that are JSON already; passed on unread."""
+"""Fields that are JSON already; they are passed on without parsing."""
 
 
 class EventRoutes:
@@ -36,38 +37,33 @@ class EventRoutes:
         self._limit = limit
 
     def events(self, tenant: str, job_id: str) -> Response:
-        """Answer the job's events from the beginning, or after one that the client names, until its end."""
+        """Respond with the job's events until its end, from the beginning or after one that the client names."""
         check_id(job_id)
-        after = _starting_point()
+        after = _start()
         job = self._reader.read(job_id, tenant)
         if job.finished and after != "0" and not self._reader.events(job_id, after):
-            # By the standard, 204 is what makes a browser's EventSource stop coming back.
+            # By the HTML standard, 204 is what stops a browser's EventSource from reconnecting.
             return Response(status=204)
         with ExitStack() as stack:
-            stack.enter_context(self._limit.taken())
-            frames = self._stream(job_id, tenant, after, client_gone.watcher(request))
-            response = Response(frames, mimetype="text/event-stream")
-            # Not in the generator's own `finally`: a client may be gone before the generator has started.
-            response.call_on_close(stack.pop_all().close)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Accel-Buffering"] = "no"
-        return response
+            stack.enter_context(self._limit.acquired())
+            frames = self._frames(job_id, tenant, after, disconnect_check(request))
+            return event_stream_response(frames, stack.pop_all().close)
 
-    def _stream(self, job_id: str, tenant: str, after: str, gone: Callable[[], bool]) -> Iterator[bytes]:
-        written_at = time.monotonic()
+    def _frames(self, job_id: str, tenant: str, after: str, disconnected: Callable[[], bool]) -> Iterator[bytes]:
+        sent_at = time.monotonic()
         try:
             with closing(self._follower.follow(job_id, tenant, after)) as batches:  # type: ignore[type-var]
                 for batch in batches:
                     for event in batch:
                         yield self._frame(event, job_id, tenant)
-                        written_at = time.monotonic()
-                    if gone():
+                        sent_at = time.monotonic()
+                    if disconnected():
                         return
-                    if time.monotonic() - written_at >= sse.KEEPALIVE_S:
+                    if time.monotonic() - sent_at >= sse.KEEPALIVE_S:
                         yield sse.KEEPALIVE
-                        written_at = time.monotonic()
+                        sent_at = time.monotonic()
         except (redis.RedisError, TriptychError):
-            # The status line is long sent. A client that reconnects learns from it what is wrong.
+            # The status line is sent already. A client that reconnects gets the error with its status.
             return
 
     def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
@@ -86,14 +82,14 @@ class EventRoutes:
                 tag="Jobs",
                 summary="Follow a job by server-sent events",
                 description="Events: `queued`, `started`, `progress`, `output`, `cancelling`, and one of `succeeded`, "
-                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `output` tells by "
-                "how much the texts of a job submitted with `stream` have grown: `pieces`, each with the `input` and "
-                "the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means that "
-                "a worker was lost: throw away what earlier attempts told, it is told again from the beginning. A "
-                "comment every 15 seconds keeps the connection alive.",
-                answers={
-                    200: Answer("The events.", str, "text/event-stream"),
-                    204: Answer("The job has ended and you have seen all of its events."),
+                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `output` events "
+                "come from jobs submitted with `stream`: their `pieces` are deltas of the texts, each with the `input` "
+                "and the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means "
+                "that a worker was lost: discard the deltas of earlier attempts, all are sent again from the "
+                "beginning. A comment every 15 seconds keeps the connection alive.",
+                responses={
+                    200: ResponseSpec("The events.", str, "text/event-stream"),
+                    204: ResponseSpec("The job has ended and you have received all of its events."),
                 },
                 parameters=(
                     JOB_ID_PARAMETER,
@@ -111,7 +107,7 @@ def _value(name: str, text: str) -> object:
     return int(text) if name in _NUMBERS else text
 
 
-def _starting_point() -> str:
+def _start() -> str:
     after = request.headers.get("Last-Event-ID") or request.args.get("starting_after") or "0"
     if not _EVENT_ID.fullmatch(after):
         raise BadEventId("Expected the id of an event of this job.", param="Last-Event-ID")

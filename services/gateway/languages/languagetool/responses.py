@@ -1,4 +1,4 @@
-"""LanguageTool's answers around the matches, which are in `languagetool_matches.py`."""
+"""LanguageTool's responses: what stands around the matches, which are in `matches.py`."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from services.gateway.version import VERSION
 
 
 class Software(msgspec.Struct, frozen=True, rename="camel"):
-    """Who answers."""
+    """The software that responds."""
 
     name: str = "Triptych"
     version: str = VERSION
@@ -20,14 +20,14 @@ class Software(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Warnings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Whether there are more matches than are told."""
+    """Whether the text has more matches than the response."""
 
     incomplete_results: bool
     incomplete_results_reason: str = ""
 
 
 class Detected(msgspec.Struct, frozen=True):
-    """Not detected, in fact: the same as the language."""
+    """The language of the request: nothing is detected, but clients expect the field."""
 
     name: str
     code: str
@@ -43,7 +43,7 @@ class CheckedLanguage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """LanguageTool's answer."""
+    """LanguageTool's response."""
 
     software: Software = Software()
     warnings: Warnings
@@ -60,10 +60,10 @@ class KnownLanguage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def checked(text: CheckedText, language: tuple[str, str], edits: list[Edit]) -> Checked:
-    """Return the answer to a text in a language, of this code and name, whose corrections these are."""
+    """Return the response for a text and its corrections; ``language`` is a code and a name."""
     matches, more = matches_of(text, edits)
     code, name = language
-    reason = f"Only the first {MAX_MATCHES} matches are told: send the text in parts." if more else ""
+    reason = f"These are only the first {MAX_MATCHES} matches: send the text in parts." if more else ""
     return Checked(
         warnings=Warnings(more, reason),
         language=CheckedLanguage(name, code, Detected(name, code)),

@@ -1,0 +1,15 @@
+"""The table of tasks: one row for each, from which the gateway makes the task's route and its part of the API document.
+
+The types in a row validate a request at the gateway, generate the OpenAPI document, and decode the request again in
+the worker, so a request can't mean two things. Shapes follow Hugging Face's task schemas.
+"""
+
+from contracts.tasks.classify import CLASSIFY
+from contracts.tasks.embed import EMBED
+from contracts.tasks.generate import GENERATE
+from contracts.tasks.seq2seq import DENOISE, SUMMARIZE, TEXT2TEXT, TRANSLATE
+from contracts.tasks.spec import TaskSpec
+
+TASKS: dict[str, TaskSpec] = {
+    spec.name: spec for spec in (EMBED, CLASSIFY, GENERATE, TRANSLATE, SUMMARIZE, DENOISE, TEXT2TEXT)
+}

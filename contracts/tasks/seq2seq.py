@@ -1,0 +1,78 @@
+"""The rows of the tasks of encoder-decoders, whose types are in ``contracts.seq2seq``."""
+
+from contracts.generation import TextDelta
+from contracts.seq2seq import (
+    DenoiseOutput,
+    DenoiseParameters,
+    SummarizeOutput,
+    SummarizeParameters,
+    Text2TextOutput,
+    Text2TextParameters,
+    Texts,
+    TranslateOutput,
+    TranslateParameters,
+)
+from contracts.tasks.spec import TaskSpec
+from contracts.tasks.streams import StreamSpec, check_single_text
+
+Parameters = TranslateParameters | SummarizeParameters | DenoiseParameters | Text2TextParameters
+Output = TranslateOutput | SummarizeOutput | DenoiseOutput | Text2TextOutput
+
+
+def _check_stream(inputs: Texts, parameters: Parameters) -> None:
+    num_answers = parameters.generate_parameters.num_return_sequences
+    check_single_text(inputs, num_answers, "parameters.generate_parameters.num_return_sequences")
+
+
+def _deltas(output: Output) -> list[TextDelta]:
+    return [
+        TextDelta(sequence=number, text=sequence.text, finish_reason=sequence.finish_reason)
+        for number, sequence in enumerate(output.sequences or [output])
+    ]
+
+
+_STREAM = StreamSpec(items="text", check=_check_stream, deltas=_deltas)
+
+TRANSLATE = TaskSpec(
+    name="translate",
+    family="seq2seq",
+    summary="Translate texts of any length.",
+    inputs=Texts,
+    parameters=TranslateParameters,
+    output=TranslateOutput,
+    example={"inputs": ["Half past four.", "March 3rd."], "parameters": {"src_lang": "en", "tgt_lang": "de"}},
+    reads_chunks=True,
+    stream=_STREAM,
+)
+SUMMARIZE = TaskSpec(
+    name="summarize",
+    family="seq2seq",
+    summary="Summarise texts of any length.",
+    inputs=Texts,
+    parameters=SummarizeParameters,
+    output=SummarizeOutput,
+    example={"inputs": "The first of many sentences. And the next one.", "stream": True},
+    reads_chunks=True,
+    stream=_STREAM,
+)
+DENOISE = TaskSpec(
+    name="denoise",
+    family="seq2seq",
+    summary="Correct typing errors.",
+    inputs=Texts,
+    parameters=DenoiseParameters,
+    output=DenoiseOutput,
+    example={"inputs": "Ths sentence hsa typing errors."},
+    reads_chunks=True,
+    stream=_STREAM,
+)
+TEXT2TEXT = TaskSpec(
+    name="text2text",
+    family="seq2seq",
+    summary="Turn texts into whatever the model was trained to write.",
+    inputs=Texts,
+    parameters=Text2TextParameters,
+    output=Text2TextOutput,
+    example={"inputs": "A text.", "parameters": {"generate_parameters": {"num_beams": 4}}},
+    stream=_STREAM,
+)

@@ -1,0 +1,51 @@
+"""What a row of the table of tasks holds. Data and pure functions only: no store, no HTTP, no model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.cards import ModelCard
+from contracts.shapes import Shape
+from contracts.task_names import Family
+from contracts.tasks.streams import StreamSpec
+
+ModelCheck = Callable[[ModelCard, Any, Any], None]
+"""Gets a model's card and the inputs and parameters of a request; raises InvalidRequest if the model can't serve it."""
+
+
+def any_request(card: ModelCard, inputs: Any, parameters: Any) -> None:
+    """Accept every request: the check of tasks whose types say all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """One task: its types, the family of workers that runs it, and what the gateway checks and documents."""
+
+    name: str
+    family: Family
+    summary: str
+    """One sentence for the API document, with a full stop."""
+    inputs: Any
+    """Type of the field ``inputs``: one input, or a list of them."""
+    parameters: type[Shape]
+    output: Any
+    """Type of the answer to one input. A list of inputs is answered by a list of these."""
+    example: Mapping[str, Any]
+    """Body of a request, as the API document and its curl command show it."""
+    check_model: ModelCheck = any_request
+    accepts_blank: bool = False
+    """Whether a text of white space only is valid: a line break is a prompt, but it has no meaning to embed."""
+    reads_chunks: bool = False
+    """Whether long inputs are read in chunks, whose number the answer then carries in `X-Triptych-Chunks`."""
+    stream: StreamSpec | None = None
+    """How the answer is streamed; None for a task whose requests have no field ``stream``."""
+
+    @property
+    def outputs(self) -> tuple[Any, Any]:
+        """Types that a job's whole output may have: the answer to one input, and a list of answers."""
+        return self.output, list.__class_getitem__(self.output)
+
+    @property
+    def type_name(self) -> str:
+        """The task's name as the beginning of the name of a type: ``token-classify`` gives ``TokenClassify``."""
+        return self.name.title().replace("-", "")

@@ -1,0 +1,28 @@
+"""Responses that are not errors: JSON, and streams of server-sent events."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+from flask import Response
+
+
+def json_response(document: object, status: int = 200) -> Response:
+    """Return a document as a JSON response that no cache may keep."""
+    return no_store(Response(msgspec.json.encode(document), status, mimetype="application/json"))
+
+
+def event_stream_response(frames: Iterator[bytes], on_close: Callable[[], None]) -> Response:
+    """Return frames of server-sent events as a response; ``on_close`` runs when it ends, however it ends."""
+    response = Response(frames, mimetype="text/event-stream")
+    # Cleaning up in the generator's own `finally` would not be enough: a client may disconnect before the generator
+    # has started, and the `finally` of a generator that never ran never runs.
+    response.call_on_close(on_close)
+    # nginx collects a response before it passes it on, unless it is told not to.
+    response.headers["X-Accel-Buffering"] = "no"
+    return no_store(response)
+
+
+def no_store(response: Response) -> Response:
+    """Forbid caches to keep a response: it belongs to one tenant, and jobs change."""
+    response.headers["Cache-Control"] = "no-store"
+    return response

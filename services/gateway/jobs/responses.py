@@ -1,0 +1,60 @@
+"""Responses about a job: how routes send them, and how the OpenAPI document describes them."""
+
+from flask import Response
+
+from contracts.errors import JobNotFound
+from contracts.jobs import JOB_ID, Job
+from services.gateway.http.error_responses import ErrorDocument
+from services.gateway.http.operations import ResponseSpec
+from services.gateway.http.responses import json_response
+from services.gateway.jobs.submit import SubmitResult
+from services.gateway.jobs.view import JobView, etag, view
+
+JOB_HEADERS = {
+    "Location": "Where the job is read.",
+    "Retry-After": "Seconds to wait before reading it.",
+    "X-Triptych-Job-Id": "The job's id.",
+    "Preference-Applied": "What was applied of `Prefer`.",
+    "Idempotent-Replayed": "`true` if an earlier request with this Idempotency-Key has made the job.",
+}
+JOB_IF_PREFERRED = {202: ResponseSpec("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS)}
+"""For routes whose clients expect the output and know no jobs."""
+NOT_SUCCEEDED = {
+    409: ResponseSpec("The job was cancelled while you waited for it.", ErrorDocument),
+    500: ResponseSpec("The job failed.", ErrorDocument),
+    504: ResponseSpec("The job reached its `timeout_s` or its `deadline_s`.", ErrorDocument),
+}
+"""How a job may end on routes that respond with its output."""
+
+
+def check_id(job_id: str) -> None:
+    """Raise JobNotFound for an id that no job can have, without a call to the store."""
+    if not JOB_ID.fullmatch(job_id):
+        raise JobNotFound
+
+
+def job_response(job: Job, position: int | None, *, status: int = 200) -> Response:
+    """Return the whole job as a response, with its ETag, and until it is finished with a pause before the next poll."""
+    response = json_response(view(job, position), status)
+    response.headers["ETag"] = etag(job)
+    if not job.finished:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def accepted(result: SubmitResult, applied: str) -> Response:
+    """Return 202 and the job: from now on it reaches an end."""
+    return with_job_headers(job_response(result.job, None, status=202), result, applied)
+
+
+def with_job_headers(response: Response, result: SubmitResult, applied: str) -> Response:
+    """Add the headers that name the job and say how the request was understood."""
+    response.headers["X-Triptych-Job-Id"] = result.job.id
+    if response.status_code == 202:
+        response.headers["Location"] = f"/v1/jobs/{result.job.id}"
+        response.headers["Retry-After"] = "1"
+    if applied:
+        response.headers["Preference-Applied"] = applied
+    if result.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response

@@ -1,0 +1,82 @@
+"""Chooses the model that runs a request: the one it names, the task's default one, or the first by name."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from contracts.cards import ModelCard
+from contracts.errors import InvalidRequest, Unavailable, UnknownModel
+from services.gateway.monitoring.monitor import Monitor
+
+T = TypeVar("T")
+
+
+class ModelSelector:
+    """Finds the cards of announced models. ``default_models`` maps tasks to names."""
+
+    def __init__(self, monitor: Monitor, default_models: Mapping[str, str]) -> None:
+        self._monitor = monitor
+        self._default_models = default_models
+
+    def model_for(self, task: str, name: str | None) -> ModelCard:
+        """Return the card of the model that a request of a task means. ``name`` is None if it names no model.
+
+        Raises:
+            UnknownModel: no model of this name, or the default one, is announced for this task.
+            Unavailable: the request names none, and no model is announced for the task.
+        """
+        name = name or self._default_models.get(task)
+        # In the hot path this is a look-up in a dictionary; only what is not found costs a read.
+        card = self._known(task, name) or (self._monitor.refresh_models() and self._known(task, name))
+        if card:
+            return card
+        if name is not None:
+            raise _unknown(task, name)
+        raise _no_model(task)
+
+    def choose(self, task: str, name: str | None, choose: Callable[[list[ModelCard]], T]) -> T:
+        """Return what ``choose`` returns for the task's models, or for the one of this name.
+
+        ``choose`` is called again if it raises and a model may have been announced since the last read.
+
+        Raises:
+            InvalidRequest: from ``choose``.
+            UnknownModel: no model of this name is announced for this task.
+            Unavailable: no model at all is announced for it.
+        """
+        try:
+            return choose(self._named(task, name))
+        except (InvalidRequest, Unavailable):
+            # A client that has seen a worker's announcement may rely on it before the monitor has read it.
+            if not self._monitor.refresh_models():
+                raise
+        return choose(self._named(task, name))
+
+    def models_of(self, task: str) -> list[ModelCard]:
+        """Return the task's models: the default one first, then by name."""
+        default = self._default_models.get(task)
+        cards = [card for card in self._monitor.models.values() if card.task == task]
+        return sorted(cards, key=lambda card: (card.name != default, card.name))
+
+    def _known(self, task: str, name: str | None) -> ModelCard | None:
+        models = self._monitor.models
+        if name is None:
+            return next((card for card in models.values() if card.task == task), None)
+        card = models.get(name)
+        return card if card and card.task == task else None
+
+    def _named(self, task: str, name: str | None) -> list[ModelCard]:
+        cards = self.models_of(task)
+        if not cards:
+            raise _no_model(task)
+        named = [card for card in cards if name in {None, card.name}]
+        if not named:
+            raise _unknown(task, str(name))
+        return named
+
+
+def _no_model(task: str) -> Unavailable:
+    return Unavailable(f"No worker has announced a model for the task {task} yet. Nothing was accepted.")
+
+
+def _unknown(task: str, name: str) -> UnknownModel:
+    return UnknownModel(f"No model {name[:128]!r} for the task {task}. See /v1/models.", param="model")
