@@ -72,18 +72,7 @@ def make_operations(
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
-    submitter = Submitter(
-        settings, writer=writer, monitor=monitor, models=models, wake_ups=wake_ups, waiter=waiter, metrics=metrics
-    )
-    jobs = JobRoutes(
-        settings,
-        reader=reader,
-        writer=writer,
-        bodies=bodies,
-        submitter=submitter,
-        wake_ups=wake_ups,
-        waiter=waiter,
-    )
+    submitter = Submitter(settings, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics)
     limit = StreamLimit(settings.max_streams)
     metrics.watch_streams(lambda: limit.num_open)
     follower = Follower(reader, monitor, wake_ups)
@@ -96,16 +85,16 @@ def make_operations(
         max_wait_s=settings.max_wait_s,
     )
     generation = GenerationResponder(settings, submitter, streams)
-    shared: dict[str, Any] = {"auth": auth, "bodies": bodies, "submitter": submitter, "models": models}
+    shared: dict[str, Any] = {"bodies": bodies, "submitter": submitter}
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
         *TaskRoutes(settings, bodies, submitter, streams).operations(),
         *EmbeddingRoutes(settings, bodies, submitter).operations(),
         *ChatRoutes(bodies, generation).operations(),
         *CompletionRoutes(bodies, generation).operations(),
-        *LibreTranslateRoutes(settings, **shared).operations(),
-        *LanguageToolRoutes(settings, **shared).operations(),
-        *jobs.operations(),
+        *LibreTranslateRoutes(settings, **shared, auth=auth, models=models).operations(),
+        *LanguageToolRoutes(settings, **shared, auth=auth, models=models).operations(),
+        *JobRoutes(settings, **shared, reader=reader, writer=writer, waiter=waiter).operations(),
         *EventRoutes(reader, follower, limit).operations(),
         *ModelRoutes(monitor, backend.registry).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.closing).operations(),

@@ -24,10 +24,18 @@ from services.gateway.jobs.responses import JOB_HEADERS, accepted, check_id, job
 from services.gateway.jobs.submission import JOB_BODIES, check_job
 from services.gateway.jobs.submit import SubmitRequest, Submitter
 from services.gateway.jobs.view import JobList, JobView, etag, summary
-from services.gateway.jobs.waiting import JobWaiter, WakeUps
+from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.settings import GatewaySettings
 
 _JOB = ResponseSpec("The job.", JobView, headers={"ETag": "Changes with each change of the job."})
+_SUBMITTED = {
+    202: ResponseSpec("Accepted: the job reaches an end whatever process dies.", JobView, headers=JOB_HEADERS),
+    200: ResponseSpec("With `Prefer: wait`: the finished job.", JobView, headers=JOB_HEADERS),
+}
+_WAITS = (
+    Parameter("wait", "query", float, "Seconds to wait for the job's end (or, with `If-None-Match`, change)."),
+    Parameter("If-None-Match", "header", str, "The `ETag` that you have: 304 while the job has not changed."),
+)
 _EXAMPLE: dict[str, Any] = {"task": "embed", "inputs": ["The first text.", "The second."], "metadata": {"batch": "7"}}
 
 
@@ -42,7 +50,6 @@ class JobRoutes:
         writer: JobWriter,
         bodies: BodyReader,
         submitter: Submitter,
-        wake_ups: WakeUps,
         waiter: JobWaiter,
     ) -> None:
         self._max_wait_s = settings.max_wait_s
@@ -50,7 +57,6 @@ class JobRoutes:
         self._writer = writer
         self._bodies = bodies
         self._submitter = submitter
-        self._wake_ups = wake_ups
         self._waiter = waiter
 
     def submit(self, tenant: str) -> Response:
@@ -72,8 +78,8 @@ class JobRoutes:
         def changed(job: Job) -> bool:
             return not known.contains_weak(etag(job)[3:-1]) if known else job.finished
 
-        with self._wake_ups.watch(job_id) as event:
-            job = self._waiter.wait(event, job_id, tenant, changed, wait_s)
+        with self._waiter.watch(job_id) as wait:
+            job = wait(tenant, changed, wait_s)
         if known and not changed(job):
             return Response(status=304, headers={"ETag": etag(job)})
         return self._job_response(job)
@@ -106,23 +112,10 @@ class JobRoutes:
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
         one = (JOB_ID_PARAMETER,)
-        wait = Parameter(
-            "wait", "query", float, "Seconds to wait for the job's end (or, with `If-None-Match`, change)."
-        )
-        match = Parameter(
-            "If-None-Match", "header", str, "The `ETag` that you have: 304 while the job has not changed."
-        )
         return [
             Operation(
-                "POST", "/v1/jobs", self.submit, "Jobs", "Submit a job",
-                {
-                    202: ResponseSpec(
-                        "Accepted: the job reaches an end whatever process dies.", JobView, headers=JOB_HEADERS
-                    ),
-                    200: ResponseSpec("With `Prefer: wait`: the finished job.", JobView, headers=JOB_HEADERS),
-                },
-                body=tuple(JOB_BODIES.values()), parameters=(PREFER, IDEMPOTENCY_KEY), example=_EXAMPLE,
-                errors=(404, 429),
+                "POST", "/v1/jobs", self.submit, "Jobs", "Submit a job", _SUBMITTED, body=tuple(JOB_BODIES.values()),
+                parameters=(PREFER, IDEMPOTENCY_KEY), example=_EXAMPLE, errors=(404, 429),
             ),
             Operation(
                 "GET", "/v1/jobs", self.page, "Jobs", "List your jobs, newest first",
@@ -130,7 +123,7 @@ class JobRoutes:
             ),
             Operation(
                 "GET", "/v1/jobs/{job_id}", self.read, "Jobs", "Read a job, or wait for it",
-                {200: _JOB, 304: ResponseSpec("The job has not changed.")}, parameters=(*one, wait, match),
+                {200: _JOB, 304: ResponseSpec("The job has not changed.")}, parameters=(*one, *_WAITS),
                 errors=(422,),
             ),
             Operation(

@@ -8,14 +8,13 @@ import re
 from dataclasses import dataclass
 
 import msgspec
-from gevent.event import Event
 
 from contracts.errors import InvalidRequest, Unavailable
 from contracts.jobs import Job, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_writer import Admission, JobWriter
 from services.gateway.jobs.submission import Submission
-from services.gateway.jobs.waiting import JobWaiter, WakeUps
+from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
@@ -54,7 +53,6 @@ class Submitter:
         writer: JobWriter,
         monitor: Monitor,
         models: ModelSelector,
-        wake_ups: WakeUps,
         waiter: JobWaiter,
         metrics: Metrics,
     ) -> None:
@@ -62,7 +60,6 @@ class Submitter:
         self._writer = writer
         self._monitor = monitor
         self._models = models
-        self._wake_ups = wake_ups
         self._waiter = waiter
         self._metrics = metrics
         self._admission = Admission(settings.max_waiting, settings.max_active)
@@ -77,19 +74,16 @@ class Submitter:
         new = self._new_job(request)
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
-        with self._wake_ups.watch(new.id) as changed:
+        with self._waiter.watch(new.id) as wait:
             job_id, replayed = self._writer.submit(new, self._admission)
             self._metrics.submitted(new.task, replayed)
             if not replayed and request.wait_s <= 0:
                 return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
             if not replayed:
-                return SubmitResult(self._wait(changed, job_id, request), replayed)
+                return SubmitResult(wait(request.tenant, _is_finished, request.wait_s), replayed)
         # A replayed request gets the job of the earlier one, which has another id than the one watched above.
-        with self._wake_ups.watch(job_id) as changed:
-            return SubmitResult(self._wait(changed, job_id, request), replayed)
-
-    def _wait(self, changed: Event, job_id: str, request: SubmitRequest) -> Job:
-        return self._waiter.wait(changed, job_id, request.tenant, lambda job: job.finished, request.wait_s)
+        with self._waiter.watch(job_id) as wait:
+            return SubmitResult(wait(request.tenant, _is_finished, request.wait_s), replayed)
 
     def _new_job(self, request: SubmitRequest) -> NewJob:
         if self._monitor.store_is_full:
@@ -114,6 +108,10 @@ class Submitter:
             idempotency_key=key,
             fingerprint=fingerprint,
         )
+
+
+def _is_finished(job: Job) -> bool:
+    return job.finished
 
 
 def _encoded(submission: Submission) -> bytes:

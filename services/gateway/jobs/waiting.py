@@ -8,6 +8,7 @@ is lost costs a short delay. Step 8 on the path of a job.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from gevent.event import Event
 
@@ -69,6 +70,10 @@ class WakeUps:
         event.clear()
 
 
+Wait = Callable[[str, Callable[[Job], bool], float], Job]
+"""Gets a tenant, a condition and a time limit in seconds."""
+
+
 class JobWaiter:
     """Reads jobs until a condition is met."""
 
@@ -77,11 +82,17 @@ class JobWaiter:
         self._monitor = monitor
         self._wake_ups = wake_ups
 
-    def wait(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
-        """Return the job once ``until`` is true, or as it is after ``timeout_s`` or when the gateway stops.
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Wait]:
+        """Yield a function that waits for the job and misses no change of it since the ``with`` block began.
 
-        ``changed`` comes from ``WakeUps.watch``. Raises as ``JobReader.read``, and Unavailable.
+        It returns the job once the condition is true, or as it is when the time is over or the gateway stops. Raises as
+        ``JobReader.read``, and Unavailable.
         """
+        with self._wake_ups.watch(job_id) as changed:
+            yield partial(self._wait, changed, job_id)
+
+    def _wait(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
         deadline = time.monotonic() + timeout_s
         while True:
             self._monitor.check_store()

@@ -20,7 +20,7 @@ from services.gateway.streaming.stream_events import Finished
 from services.gateway.streaming.stream_response import StreamFormatter
 
 
-class TextGrown(msgspec.Struct, frozen=True):
+class TextDeltaItem(msgspec.Struct, frozen=True):
     """A delta of a streamed text; all of them together are the text."""
 
     text: Annotated[str, Meta(min_length=1)]
@@ -43,7 +43,7 @@ _LAST_ITEMS: dict[str, type[msgspec.Struct]] = {
 
 def item_types(spec: TaskSpec) -> tuple[type[msgspec.Struct], ...]:
     """Return the types of the items of a task's stream, for the API document."""
-    return TextGrown, _LAST_ITEMS[spec.name]
+    return TextDeltaItem, _LAST_ITEMS[spec.name]
 
 
 def open_stream(request: SubmitRequest) -> tuple[SubmitRequest, StreamFormatter]:
@@ -56,7 +56,7 @@ class _Formatter:
         self._last_item = last_item
 
     def format_deltas(self, deltas: list[TextDelta]) -> list[bytes]:
-        return [msgspec.json.encode(TextGrown(delta.text)) for delta in deltas if delta.text]
+        return [msgspec.json.encode(TextDeltaItem(delta.text)) for delta in deltas if delta.text]
 
     def format_end(self, end: Finished) -> list[bytes]:
         return [*self.format_deltas(end.deltas), msgspec.json.encode(self._last_item(end.outputs[0]))]
