@@ -11,6 +11,12 @@ from workers.runtime.decoding.scheduling.running_groups import RunningGroups
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 
 Result = TypeVar("Result")
+OnFailure = Callable[[SequenceGroup, BaseException], None]
+"""Ends the job of a group that makes a model call fail, and so removes the job's groups from those that run.
+
+It is an argument of each call and no attribute: a scheduler would refer to itself through it, and keep a replaced model
+in memory until the garbage collector runs.
+"""
 
 
 class ModelCalls:
@@ -20,35 +26,27 @@ class ModelCalls:
         cache: of the model.
         running: the groups that can be in a call.
         metrics: counts the calls.
-        fail: ends the job of a group that makes a call fail, and so removes the job's groups from ``running``.
     """
 
-    def __init__(
-        self,
-        cache: Cache,
-        running: RunningGroups,
-        metrics: DecodingMetrics,
-        fail: Callable[[SequenceGroup, BaseException], None],
-    ) -> None:
+    def __init__(self, cache: Cache, running: RunningGroups, metrics: DecodingMetrics) -> None:
         self._cache = cache
         self._running = running
         self._metrics = metrics
-        self._fail = fail
 
     # BaseException: a MemoryError or SystemExit raised inside a model call must end a job, not the inference thread.
 
-    def prefill(self, group: SequenceGroup) -> Floats | None:
+    def prefill(self, group: SequenceGroup, on_failure: OnFailure) -> Floats | None:
         """Run the next prefill call of a group; return the logits to sample its first token from, once they exist."""
         num_tokens = group.prefill.num_next_tokens
         try:
             logits = self._run([group], [num_tokens], group.prefill.run)
         except BaseException as error:
-            self._fail(group, error)
+            on_failure(group, error)
             return None
         self._metrics.tokens_in += num_tokens
         return logits
 
-    def decode(self, groups: Sequence[SequenceGroup]) -> Iterator[tuple[SequenceGroup, Floats]]:
+    def decode(self, groups: Sequence[SequenceGroup], on_failure: OnFailure) -> Iterator[tuple[SequenceGroup, Floats]]:
         """Run one decode step of these groups; yield each with the logits of its slots.
 
         The logits are valid until the next group is requested. If the call fails, it is repeated for each group by
@@ -62,21 +60,23 @@ class ModelCalls:
         try:
             logits = self._run(groups, [1] * len(slots), partial(self._cache.step, slots, token_ids))
         except BaseException as error:
-            yield from self._isolate(groups, error)
+            yield from self._isolate(groups, error, on_failure)
             return
         start = 0
         for group, (its_slots, _) in zip(groups, inputs, strict=True):
             yield group, logits[start : start + len(its_slots)]
             start += len(its_slots)
 
-    def _isolate(self, groups: Sequence[SequenceGroup], error: BaseException) -> Iterator[tuple[SequenceGroup, Floats]]:
+    def _isolate(
+        self, groups: Sequence[SequenceGroup], error: BaseException, on_failure: OnFailure
+    ) -> Iterator[tuple[SequenceGroup, Floats]]:
         if len(groups) == 1:
-            self._fail(groups[0], error)
+            on_failure(groups[0], error)
             return
         for group in groups:
             # Another group of the same job may have failed meanwhile, and taken this one along.
             if group in self._running.decoding:
-                yield from self.decode([group])
+                yield from self.decode([group], on_failure)
 
     def _run(self, groups: Sequence[SequenceGroup], lengths: Sequence[int], call: Callable[[], Result]) -> Result:
         started = time.perf_counter()

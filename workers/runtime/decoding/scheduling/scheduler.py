@@ -35,7 +35,7 @@ class Scheduler:
         self._metrics = metrics
         self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
         self._running = RunningGroups(model)
-        self._calls = ModelCalls(model.cache, self._running, metrics, self._fail_group)
+        self._calls = ModelCalls(model.cache, self._running, metrics)
 
     def __bool__(self) -> bool:
         return any(True for _ in self._running) or self._waiting.peek() is not None
@@ -117,7 +117,7 @@ class Scheduler:
             if num_tokens and num_tokens + num_next_tokens > budget:
                 break
             num_tokens += num_next_tokens
-            logits = self._calls.prefill(group)
+            logits = self._calls.prefill(group, self._fail_group)
             if not group.prefill.num_next_tokens:
                 self._running.start_decoding(group)
             if logits is not None:
@@ -128,7 +128,7 @@ class Scheduler:
         """Run a decode step of all groups whose prefill is complete."""
         deltas = Deltas()
         # A copy, because groups that finish or fail leave the list on the way.
-        for group, logits in self._calls.decode(list(self._running.decoding)):
+        for group, logits in self._calls.decode(list(self._running.decoding), self._fail_group):
             if group.advance_prefix():
                 deltas += self._append(group, logits)
         return deltas
