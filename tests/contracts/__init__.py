@@ -1,1 +1,1 @@
-"""What crosses the queue, checked without any server."""
+"""Tests of the shared types, settings and manifests, which need no server."""

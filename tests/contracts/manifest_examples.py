@@ -1,4 +1,4 @@
-"""The tables of a manifest for each task and each kind of graph, as they are written."""
+"""The tables of a manifest for each task and each kind of graph, in the order in which a manifest has them."""
 
 HEAD = """\
 name = "mini"

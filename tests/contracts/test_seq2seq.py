@@ -22,7 +22,7 @@ SEQ2SEQ = [spec for spec in TASKS.values() if spec.family == "seq2seq"]
 
 
 def convert(fields: dict[str, Any], kind: Any = GenerationParameters) -> Any:
-    """Validate as gateway and worker do."""
+    """Encode and validate fields as gateway and worker do."""
     return msgspec.json.decode(msgspec.json.encode(fields), type=kind)
 
 
@@ -43,8 +43,8 @@ def convert(fields: dict[str, Any], kind: Any = GenerationParameters) -> Any:
     ],
 )
 def test_valid_generation_parameters_are_accepted(fields: dict[str, Any]) -> None:
-    read = convert(fields)
-    assert {name: getattr(read, name) for name in fields} == fields
+    converted = convert(fields)
+    assert {name: getattr(converted, name) for name in fields} == fields
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_invalid_generation_parameters_are_refused_by_name(fields: dict[str, Any
         convert(fields)
 
 
-def test_long_texts_are_read_in_chunks_by_default() -> None:
+def test_long_texts_are_split_into_chunks_by_default() -> None:
     for spec in SEQ2SEQ:
         expected = "error" if spec.name == "text2text" else "chunk"
         assert spec.parameters().truncate == expected  # type: ignore[attr-defined]
@@ -94,7 +94,7 @@ def test_long_texts_are_read_in_chunks_by_default() -> None:
         convert({"truncate": "chunk"}, Text2TextParameters)
 
 
-def test_truncation_is_hugging_faces_name_for_truncate() -> None:
+def test_truncation_is_accepted_as_hugging_faces_name_for_truncate() -> None:
     assert TranslateParameters().truncation_policy == "chunk" and Text2TextParameters().truncation_policy == "error"
     assert TranslateParameters(truncation="do_not_truncate").truncation_policy == "error"
     assert TranslateParameters(truncation="only_first", truncate="left").truncation_policy == "right"

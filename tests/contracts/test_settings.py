@@ -1,4 +1,4 @@
-"""The environment is read once, and a variable that can't be used is named."""
+"""Settings are read from the environment, and an error names the variable that has an invalid value."""
 
 from dataclasses import FrozenInstanceError, dataclass
 
@@ -16,12 +16,12 @@ class Oven(Settings):
     code: str = setting("CODE", "", secret=True, help="Opens the door.")
 
 
-def test_nothing_set_gives_the_defaults() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     assert StoreSettings.read({}) == StoreSettings()
     assert StoreSettings.read({"TRIPTYCH_LEASE_S": "", "TRIPTYCH_REDIS_URL": "  "}) == StoreSettings()
 
 
-def test_what_is_set_is_used() -> None:
+def test_variables_override_the_defaults() -> None:
     variables = {
         "TRIPTYCH_REDIS_URL": "rediss://:secret@store:6380/1",
         "TRIPTYCH_LEASE_S": "3",
@@ -33,7 +33,7 @@ def test_what_is_set_is_used() -> None:
     )
 
 
-def test_settings_do_not_change_and_do_not_print_the_password() -> None:
+def test_settings_are_frozen_and_do_not_print_the_password() -> None:
     settings = StoreSettings(redis_url="redis://:secret@store")
     assert "secret" not in repr(settings)
     with pytest.raises(FrozenInstanceError):
@@ -57,7 +57,7 @@ def test_settings_do_not_change_and_do_not_print_the_password() -> None:
         ("TRIPTYCH_MAX_CRASHES", "three"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
+def test_an_invalid_value_is_refused_with_the_name_of_its_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}"):
         StoreSettings.read({name: value})
 
@@ -69,12 +69,12 @@ def test_a_refused_url_is_not_printed() -> None:
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("Yes", True), ("on", True), ("0", False), ("OFF", False)])
-def test_a_flag_is_what_people_write(text: str, expected: bool) -> None:
+def test_a_flag_has_many_spellings(text: str, expected: bool) -> None:
     assert Oven.read({"FAN": text}).fan is expected
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "sentence"),
+    ("name", "value", "message"),
     [
         ("HEAT", "7000", "HEAT=7000: expected a number from 50 to 250 degrees"),
         ("HEAT", "hot", "HEAT=hot: expected a number from 50 to 250 degrees"),
@@ -85,10 +85,10 @@ def test_a_flag_is_what_people_write(text: str, expected: bool) -> None:
         ("MODE", "left", "MODE=left: expected top, bottom or both"),
     ],
 )
-def test_a_refusal_names_the_variable_and_what_is_expected(name: str, value: str, sentence: str) -> None:
+def test_a_refusal_names_the_variable_and_what_is_expected(name: str, value: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Oven.read({name: value})
-    assert str(caught.value) == sentence
+    assert str(caught.value) == message
 
 
 def test_whole_numbers_may_be_written_with_an_exponent() -> None:

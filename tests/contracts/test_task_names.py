@@ -1,4 +1,4 @@
-"""A task has one name; former names and Hugging Face's are understood and become that name."""
+"""A task has one name; former names and those of Hugging Face are aliases of it."""
 
 import pytest
 
@@ -32,11 +32,11 @@ def test_an_alias_becomes_the_canonical_name(alias: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "embeds", "Embed", "translation_en_to_fr", "x" * 10_000])
-def test_an_unknown_name_is_answered_with_the_tasks_that_there_are(name: str) -> None:
+def test_an_unknown_name_is_refused_with_a_list_of_the_tasks(name: str) -> None:
     with pytest.raises(ValueError, match=r"unknown task .*; the tasks are embed, classify, .*, caption$") as caught:
         parse_task(name)
     assert len(str(caught.value)) < 400
 
 
-def test_the_tasks_that_are_served_go_by_canonical_names() -> None:
+def test_the_tasks_that_are_served_have_canonical_names() -> None:
     assert set(TASKS) <= set(TASK_NAMES)

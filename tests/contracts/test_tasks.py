@@ -1,4 +1,4 @@
-"""What the types of each task take and refuse: nothing is coerced, nothing unknown passes."""
+"""What the types of each task accept and refuse: no value is coerced, and no unknown field is accepted."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ PAIR = {"text": "a", "text_pair": "b"}
 
 
 def decode(task: str, body: dict[str, Any]) -> Any:
-    """Validate as gateway and worker do."""
+    """Encode and validate a body as gateway and worker do."""
     return msgspec.json.decode(msgspec.json.encode(body), type=REQUESTS[task])
 
 
@@ -35,7 +35,7 @@ def decode(task: str, body: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     "inputs", ["hello", "é\u0000\U0001f600", " x", ["one"], ["one", "two"], ["x"] * MAX_INPUTS], ids=lambda _: ""
 )
-def test_a_text_or_a_list_of_texts_is_taken(task: str, inputs: Any) -> None:
+def test_a_text_or_a_list_of_texts_is_accepted(task: str, inputs: Any) -> None:
     assert decode(task, {"inputs": inputs}).inputs == inputs
 
 
@@ -66,7 +66,7 @@ def test_other_inputs_are_refused(task: str, inputs: Any) -> None:
         decode(task, {"inputs": inputs})
 
 
-def test_only_classify_takes_pairs() -> None:
+def test_only_classify_accepts_pairs() -> None:
     assert decode("classify", {"inputs": PAIR}).inputs.text_pair == "b"
     assert len(decode("classify", {"inputs": [PAIR, "plain"]}).inputs) == 2
     for inputs in (PAIR, [PAIR]):
@@ -88,9 +88,9 @@ def test_only_classify_takes_pairs() -> None:
         ("generate", {"max_new_tokens": None, "temperature": None, "seed": None, "best_of": None}),
     ],
 )
-def test_parameters_are_taken(task: str, parameters: dict[str, Any]) -> None:
-    read = decode(task, {"inputs": "x", "parameters": parameters}).parameters
-    assert {name: getattr(read, name) for name in parameters} == parameters
+def test_valid_parameters_are_accepted(task: str, parameters: dict[str, Any]) -> None:
+    decoded = decode(task, {"inputs": "x", "parameters": parameters}).parameters
+    assert {name: getattr(decoded, name) for name in parameters} == parameters
 
 
 @pytest.mark.parametrize(
@@ -132,16 +132,16 @@ def test_parameters_are_taken(task: str, parameters: dict[str, Any]) -> None:
         ("generate", {"grammar": {}}),
     ],
 )
-def test_other_parameters_are_refused_by_name(task: str, parameters: Any) -> None:
+def test_invalid_parameters_are_refused_by_name(task: str, parameters: Any) -> None:
     with pytest.raises(msgspec.ValidationError, match=r"parameters|field"):
         decode(task, {"inputs": "x", "parameters": parameters})
 
 
-def test_only_generate_takes_conversations() -> None:
+def test_only_generate_accepts_conversations() -> None:
     assert decode("generate", {"inputs": CHAT}).inputs.messages[0].text == "Who is there?"
     parts = [{"type": "text", "text": "Who "}, {"type": "text", "text": "is there?"}]
-    read = decode("generate", {"inputs": ["plain", {"messages": [{"role": "user", "content": parts}]}]}).inputs
-    assert read[1].messages[0].text == "Who is there?"
+    decoded = decode("generate", {"inputs": ["plain", {"messages": [{"role": "user", "content": parts}]}]}).inputs
+    assert decoded[1].messages[0].text == "Who is there?"
     with pytest.raises(msgspec.ValidationError):
         decode("embed", {"inputs": CHAT})
 
@@ -170,7 +170,7 @@ def test_unknown_fields_of_a_request_are_refused(task: str) -> None:
         decode(task, {"inputs": "x", "priority": 1})
 
 
-def test_each_task_has_types_that_a_document_can_be_made_of() -> None:
+def test_each_task_has_types_with_json_schemas() -> None:
     for name, task in TASKS.items():
         assert task.name == name and task.summary
         schemas, _ = msgspec.json.schema_components([task.inputs, task.parameters, task.output])

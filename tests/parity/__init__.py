@@ -1,1 +1,1 @@
-"""What the worker's own code path answers, against the reference that the answers are defined by."""
+"""The worker's answers are compared with the reference implementations that define them."""

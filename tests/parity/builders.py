@@ -1,4 +1,4 @@
-"""Jobs through the worker's code, from the bytes of a request to the bytes of an answer, without Redis or Celery."""
+"""Runs jobs through the worker's code, from a request's bytes to an answer's bytes, without Redis or Celery."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -18,26 +18,26 @@ TIMEOUT_S = 100.0
 
 
 class Worker:
-    """The models of one folder on one engine, as a worker process has them."""
+    """The models of some folders on one engine, as in a worker process."""
 
     def __init__(self, *folders: Path, models: tuple[str, ...] = ()) -> None:
         settings = WorkerSettings(store=StoreSettings(), models_dir=folders, models=models)
         self.engine = BatchingEngine()
         self.models = Loader(ENCODER, settings, self.engine).load_all()
 
-    def ask(self, model: str, inputs: Any, **parameters: Any) -> Any:
-        """Return the decoded output of one job."""
+    def run_job(self, model: str, inputs: Any, **parameters: Any) -> Any:
+        """Run one job and return its decoded output."""
         return json.loads(self.answer(model, inputs, **parameters).output)
 
     def answer(self, model: str, inputs: Any, **parameters: Any) -> Answer:
-        """Run one job."""
+        """Run one job and return its answer."""
         request = json.dumps({"inputs": inputs, "parameters": parameters}).encode()
         attempt = make_attempt(request, model=model, timeout_s=TIMEOUT_S)
         served = self.models.get(model)
         assert served is not None
         return served.answer(attempt)
 
-    def ask_all(self, model: str, many: list[Any], **parameters: Any) -> list[Any]:
-        """Return the outputs of many jobs that run at the same time, so that their rows share batches."""
+    def run_jobs(self, model: str, inputs_of_jobs: list[Any], **parameters: Any) -> list[Any]:
+        """Run many jobs at the same time, so that their inputs share batches, and return their decoded outputs."""
         with ThreadPoolExecutor(NUM_CLIENTS) as pool:
-            return list(pool.map(lambda inputs: self.ask(model, inputs, **parameters), many))
+            return list(pool.map(lambda inputs: self.run_job(model, inputs, **parameters), inputs_of_jobs))

@@ -1,4 +1,4 @@
-"""Tiny random models exported by `onnx_models export`, and the real ones where they are."""
+"""Tiny random models exported by `onnx_models export`, and the packages of real models."""
 
 from pathlib import Path
 

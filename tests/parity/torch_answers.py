@@ -1,4 +1,4 @@
-"""Answers of transformers and torch, each input alone; run by the interpreter of the export environment.
+"""Answers of transformers and torch, one input at a time; the interpreter of the export environment runs this.
 
 Reads a JSON list of {source, task, pooling, normalize, function, inputs} from stdin and writes a list of lists.
 """
