@@ -1,1 +1,1 @@
-"""What tests of several folders share: real servers on free ports, and waits with deadlines."""
+"""Helpers that tests of several folders share: servers on free ports, tiny packages, and waits with deadlines."""

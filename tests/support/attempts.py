@@ -1,4 +1,4 @@
-"""Attempts at jobs that no store knows, for whoever runs a task or an engine without one."""
+"""Attempts at jobs for tests that run a task or an engine without a store."""
 
 from contracts.jobs import Claim
 from workers.runtime.attempts.attempt import Attempt, RecordProgress
@@ -14,6 +14,6 @@ def make_attempt(
     isolated: bool = False,
     record_progress: RecordProgress | None = None,
 ) -> Attempt:
-    """Return an attempt that nobody stops unless the test does."""
+    """Return an attempt that runs until the test stops it."""
     claim = Claim(id=job_id, attempt=1, task=task, model=model, request=request, timeout_s=timeout_s, suspect=isolated)
     return Attempt(claim, record_progress)

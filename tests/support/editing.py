@@ -1,10 +1,10 @@
-"""What an editor does with the edits of a corrected text."""
+"""Applies the edits of a corrected text, as an editor does."""
 
 from contracts.seq2seq import Edit
 
 
 def applied(text: str, edits: list[Edit]) -> str:
-    """Return the text that edits make of another, taking the first replacement of each."""
+    """Return ``text`` after all edits, each with its first replacement."""
     parts, position = [], 0
     for edit in edits:
         parts += [text[position : edit.offset], edit.replacements[0]]

@@ -1,4 +1,4 @@
-"""Every part of the job store in one object, for tests that play gateway, worker and reaper at once."""
+"""All parts of the job store in one object, for tests that act as gateway, worker and reaper at once."""
 
 import redis
 
@@ -11,7 +11,7 @@ from contracts.store.reaper import Reaper
 
 
 class JobStore(JobReader, JobWriter, AttemptStore, QueueStats):
-    """All methods of the parts, over one client."""
+    """All methods of the parts of the job store, over one client."""
 
     def __init__(self, client: redis.Redis, settings: StoreSettings | None = None) -> None:
         settings = settings or StoreSettings()

@@ -10,7 +10,7 @@ PACKAGES = ROOT / "build" / "packages"
 
 
 def packages_with_minilm() -> Path:
-    """Return the folder that holds the package `minilm`; without it a laptop skips and CI fails."""
+    """Return the folder of the package `minilm`. If it is missing, the test is skipped, or fails in CI."""
     if not (PACKAGES / "minilm" / "manifest.toml").exists():
         message = "build/packages/minilm is missing: make minilm"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)

@@ -1,6 +1,6 @@
-"""ONNX files written as protobuf by hand, field numbers of onnx.proto beside each: no `onnx` package is needed.
+"""ONNX files, written as protobuf with the field numbers of onnx.proto.
 
-So a test can also write what no library would.
+Tests need no `onnx` package for them, and can also write invalid files that a library would refuse to write.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ ONNX_17: Mapping[str, int] = {"": 17}
 
 
 def varint(number: int) -> bytes:
-    """Return a number as 7 bits a byte."""
+    """Return a number as a protobuf varint, with 7 bits in each byte."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -22,7 +22,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, value: int | str | bytes) -> bytes:
-    """Return one protobuf field: a number as varint, the rest by length."""
+    """Return one protobuf field: a number as varint, a text or bytes with their length."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     data = value.encode() if isinstance(value, str) else value
@@ -37,7 +37,7 @@ def value_info(name: str, kind: int, dims: list[Dim]) -> bytes:
 
 
 def node(kind: str, inputs: list[str], outputs: str, attributes: bytes = b"", *, domain: str = "") -> bytes:
-    """Return one operator; ``outputs`` by spaces, ``attributes`` as `attribute` writes them."""
+    """Return one operator. ``outputs`` are separated by spaces, ``attributes`` come from `attribute`."""
     named = field(7, domain) if domain else b""
     ends = [field(1, name) for name in inputs] + [field(2, name) for name in outputs.split()]
     return b"".join(ends) + field(4, kind) + attributes + named
@@ -49,19 +49,19 @@ def attribute(name: str, number: int, value: int | bytes, kind: int) -> bytes:
 
 
 def float_tensor(name: str, array: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bytes:
-    """Return a tensor that carries its data."""
+    """Return a float32 tensor with its data."""
     dims = b"".join(field(1, dim) for dim in array.shape)
     return dims + field(2, FLOAT) + field(8, name) + field(9, array.astype("<f4").tobytes())
 
 
 def int64_tensor(name: str, values: list[int]) -> bytes:
-    """Return a tensor of one dimension that carries its data."""
+    """Return an int64 tensor of one dimension with its data."""
     data = np.array(values, "<i8").tobytes()
     return field(1, len(values)) + field(2, INT64) + field(8, name) + field(9, data)
 
 
 def external_tensor(name: str, dims: list[int], location: str) -> bytes:
-    """Return a tensor whose data lies in another file, as graphs above 2 GB have it."""
+    """Return a tensor whose data is in another file, as in graphs above 2 GB."""
     entry = field(1, "location") + field(2, location)
     head = b"".join(field(1, dim) for dim in dims) + field(2, FLOAT) + field(8, name)
     return head + field(13, entry) + field(14, 1)  # external_data, data_location EXTERNAL

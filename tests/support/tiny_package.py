@@ -1,7 +1,7 @@
 """Model packages of a few kilobytes, made in milliseconds without a training library or the `onnx` package.
 
-An embedder's graph looks up one vector a token and nothing else, so a test can say what every answer must be. A
-classifier's logits are the mean of its tokens' vectors. The tokenizer knows single lower-case words.
+The graph of an embedder only looks up one vector for each token, so a test can compute every expected answer. The
+logits of a classifier are the mean of its tokens' vectors. The tokens are single lower-case words.
 """
 
 import json
@@ -20,7 +20,7 @@ MAX_TOKENS = 64
 
 
 def token_vectors(size: int, seed: int = 7) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """Return what the graphs look up: float32 [words, size]."""
+    """Return the vectors that the graphs look up: float32 [words, size]."""
     return np.random.default_rng(seed).standard_normal((len(WORDS), size)).astype(np.float32)
 
 
@@ -127,7 +127,7 @@ def vectors_graph(seed: int, size: int = 8) -> bytes:
 
 
 def replace_package(folder: Path, **changes: Any) -> None:
-    """Put another package in the place of one, as an export does: whole, by renaming."""
+    """Replace a package by another one as an export does, which renames complete folders."""
     with tempfile.TemporaryDirectory(prefix=".replace-", dir=folder.parent) as scratch:
         new = write_package(Path(scratch) / "new" / folder.name, **changes)
         folder.rename(Path(scratch) / "old")

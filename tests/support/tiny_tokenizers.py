@@ -27,7 +27,7 @@ def byte_level() -> Tokenizer:
 
 
 def byte_fallback() -> Tokenizer:
-    """Llama 2, Mistral, Gemma: what has no piece is written in bytes; the first space of a text is dropped."""
+    """Llama 2, Mistral, Gemma: characters without a piece become byte tokens; the first space of a text is dropped."""
     words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     pieces = [SPACE, SPACE * 2, "▁the", "the", "▁cat", "s", "a", "t", "▁a", ".", "▁日", "é", "\ufffd"]
     tokenizer = Tokenizer(
@@ -69,7 +69,7 @@ def word_ends() -> Tokenizer:
 
 
 def whole_words() -> Tokenizer:
-    """Transformer-XL: words, joined with spaces because there is no decoder."""
+    """Transformer-XL: tokens are words; without a decoder they are joined with spaces."""
     tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.train_from_iterator(TEXTS, trainers.WordLevelTrainer(special_tokens=["<unk>", "<eos>"]))

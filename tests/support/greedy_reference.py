@@ -1,4 +1,4 @@
-"""What a decoder's package must write, by the plainest loop there is: one text, one token after the other."""
+"""Expected texts of a decoder, by the simplest greedy loop: one sequence, one token after the other."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 
-class PlainWriter:
-    """A package with a slot graph, run without any of the workers' decoding."""
+class GreedyReference:
+    """Runs the slot graph of a package without the decoding engine."""
 
     def __init__(self, folder: Path) -> None:
         self.package = load_package(folder)
@@ -29,20 +29,20 @@ class PlainWriter:
         return ChatTemplate(self.package.file(CHAT_TEMPLATE).read_text(), {"eos_token": end})
 
     def ids(self, text: str, *, special: bool = True) -> list[int]:
-        """Return a prompt's tokens."""
+        """Return the tokens of a prompt."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=special).ids
         return ids
 
     def greedy(self, prompt_ids: Sequence[int], max_new_tokens: int) -> list[int]:
-        """Return the likeliest tokens, the one that ends the text included."""
+        """Return the tokens of greedy search, with the end-of-sequence token if there is one."""
         self._model.leave(0)
         logits = self._model.prefill(0, prompt_ids)
-        written = [int(np.argmax(logits))]
-        while len(written) < max_new_tokens and written[-1] not in self.ends:
-            written.append(int(np.argmax(self._model.step({0: written[-1]})[0])))
-        return written
+        generated = [int(np.argmax(logits))]
+        while len(generated) < max_new_tokens and generated[-1] not in self.ends:
+            generated.append(int(np.argmax(self._model.step({0: generated[-1]})[0])))
+        return generated
 
-    def text(self, prompt_ids: Sequence[int], written: Sequence[int]) -> str:
-        """Return the text that tokens after a prompt stand for."""
-        whole: str = self.tokenizer.decode([*prompt_ids, *written], skip_special_tokens=True)
+    def text(self, prompt_ids: Sequence[int], generated: Sequence[int]) -> str:
+        """Return the text of tokens that follow a prompt."""
+        whole: str = self.tokenizer.decode([*prompt_ids, *generated], skip_special_tokens=True)
         return whole[len(self.tokenizer.decode(list(prompt_ids), skip_special_tokens=True)) :]
