@@ -8,7 +8,7 @@ from contracts.errors import TriptychError, by_code
 LINE = re.compile(r"^ {4}(?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+) +(?P<status>\d{3}) +(?P<code>\w+)", re.M)
 
 
-def drawn() -> list[tuple[int, str, int, str]]:
+def drawn_errors() -> list[tuple[int, str, int, str]]:
     """Return depth, name, status and code of each class in the drawing."""
     return [
         (len(match["branch"]) // 4, match["name"], int(match["status"]), match["code"])
@@ -16,23 +16,23 @@ def drawn() -> list[tuple[int, str, int, str]]:
     ]
 
 
-def written(cls: type[TriptychError] = TriptychError, depth: int = 0) -> list[tuple[int, str, int, str]]:
-    """Return the same of the classes."""
+def defined_errors(cls: type[TriptychError] = TriptychError, depth: int = 0) -> list[tuple[int, str, int, str]]:
+    """Return depth, name, status and code of a class and all its subclasses."""
     found = [(depth, cls.__name__, cls.http_status, cls.code)]
     for child in cls.__subclasses__():
         if child.__module__ == errors.__name__:
-            found += written(child, depth + 1)
+            found += defined_errors(child, depth + 1)
     return found
 
 
 def test_the_docstring_is_the_tree() -> None:
-    assert drawn() == written()
+    assert drawn_errors() == defined_errors()
 
 
 def test_codes_are_unique_and_lead_back_to_their_class() -> None:
-    codes = [code for _, _, _, code in written()]
+    codes = [code for _, _, _, code in defined_errors()]
     assert len(set(codes)) == len(codes)
-    for _, name, _, code in written():
+    for _, name, _, code in defined_errors():
         assert by_code(code).__name__ == name
 
 
@@ -41,7 +41,7 @@ def test_a_code_of_another_version_is_an_internal_error() -> None:
 
 
 def test_only_temporary_errors_are_retryable() -> None:
-    for _, name, status, code in written():
+    for _, name, status, code in defined_errors():
         if 400 <= status < 500 and status != 429:
             assert not by_code(code).retryable, name
 

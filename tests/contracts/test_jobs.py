@@ -22,10 +22,10 @@ def test_suspects_have_a_lane_of_their_own() -> None:
     assert (queue_of("m"), queue_of("m", suspect=True)) == ("triptych.m", "triptych.m.suspect")
 
 
-def test_the_message_is_json_and_carries_nothing_but_the_id() -> None:
+def test_the_message_is_json_and_contains_nothing_but_the_id() -> None:
     message = json.loads(MESSAGE_TEMPLATE)
     assert json.loads(message["body"]) == [["@ID@"], {}, {}]
-    assert "]==]" not in MESSAGE_TEMPLATE, "it travels to Redis inside a Lua string of these brackets"
+    assert "]==]" not in MESSAGE_TEMPLATE, "the Lua script quotes the message with these brackets"
 
 
 def test_the_celery_app_has_the_settings_that_lose_and_duplicate_least() -> None:

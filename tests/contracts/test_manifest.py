@@ -1,4 +1,4 @@
-"""The flat tables of a manifest become the tables of its graph and its task, and are written again as they were."""
+"""The flat tables of a manifest are read into tables of its graph and its task, and written back unchanged."""
 
 import re
 import tomllib
@@ -24,27 +24,29 @@ def read(text: str) -> Manifest:
     return manifest_from(tomllib.loads(text))
 
 
-def as_written(document: Mapping[str, Any]) -> str:
-    """Return a document as text, fields and tables in the order of a TOML file: tables after plain values."""
-    tables = {name: as_written(value) for name, value in document.items() if isinstance(value, dict)}
+def in_order(document: Mapping[str, Any]) -> str:
+    """Return a document as text, in the order of a TOML file, where the fields of a table come before its subtables."""
+    tables = {name: in_order(value) for name, value in document.items() if isinstance(value, dict)}
     return str({name: value for name, value in document.items() if name not in tables} | tables)
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=[path.parent.name for path in WRITTEN])
-def test_a_package_on_disk_is_written_as_it_is(path: Path) -> None:
+def test_the_manifest_of_a_package_on_disk_is_written_back_unchanged(path: Path) -> None:
     document = tomllib.loads(path.read_text())
-    assert as_written(document_of(manifest_from(document))) == as_written(document)
+    assert in_order(document_of(manifest_from(document))) == in_order(document)
 
 
 @pytest.mark.parametrize(("task", "graph", "tables"), EXAMPLES)
-def test_every_task_and_kind_is_written_as_it_was_read(task: str, graph: str, tables: tuple[str, ...]) -> None:
+def test_the_manifest_of_every_task_and_kind_is_written_back_unchanged(
+    task: str, graph: str, tables: tuple[str, ...]
+) -> None:
     document = tomllib.loads(manifest_text(task, graph, tables))
     manifest = manifest_from(document)
     assert (manifest.task.name, manifest.graph.kind) == (task, graph)
-    assert as_written(document_of(manifest)) == as_written(document)
+    assert in_order(document_of(manifest)) == in_order(document)
 
 
-def test_the_examples_hold_every_kind_and_every_task_that_packages_have() -> None:
+def test_the_examples_cover_every_kind_of_graph_and_every_task_that_a_package_can_have() -> None:
     kinds = {kind.__struct_config__.tag for kind in get_args(Graph)}
     tasks = {task.__struct_config__.tag for task in get_args(Task)}
     assert kinds == set(get_args(GraphKind)) == {graph for _, graph, _ in EXAMPLES}
@@ -66,7 +68,7 @@ def test_a_missing_table_is_named(task: str, graph: str, tables: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    ("task", "graph", "tables", "said"),
+    ("task", "graph", "tables", "message"),
     [
         ("embed", "text-encoder", (EMBED, CLASSIFY), "a table [classify], but the task 'embed' with a graph 'text-enc"),
         ("embed", "text-encoder", (EMBED, GENERATION), "a table [generation], but"),
@@ -89,17 +91,17 @@ def test_a_missing_table_is_named(task: str, graph: str, tables: tuple[str, ...]
         ),
     ],
 )
-def test_what_does_not_belong_is_refused_in_a_sentence(
-    task: str, graph: str, tables: tuple[str, ...], said: str
+def test_a_table_that_does_not_belong_to_the_task_or_graph_is_refused_by_name(
+    task: str, graph: str, tables: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
         read(manifest_text(task, graph, tables))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["task", "graph"])
 @pytest.mark.parametrize("value", ["3", "[]", None])
-def test_a_task_and_a_graph_are_texts(name: str, value: str | None) -> None:
+def test_a_task_or_graph_that_is_no_text_is_refused(name: str, value: str | None) -> None:
     lines = manifest_text("embed", "text-encoder", (EMBED,)).splitlines()
     changed = [f"{name} = {value}" if line.startswith(f"{name} = ") else line for line in lines]
     text = "\n".join(line for line in changed if line != f"{name} = None")
@@ -128,12 +130,12 @@ def test_a_manifest_with_a_former_name_is_read(old: str) -> None:
 
 
 def test_former_tables_keep_their_content() -> None:
-    entities, gap = (read(manifest_text(old, *OLD[old][1:])).task for old in ("entities", "fill_mask"))
+    entities, fill_mask = (read(manifest_text(old, *OLD[old][1:])).task for old in ("entities", "fill_mask"))
     assert isinstance(entities, TokenClassifyTask) and entities.token_classify.labels == ["O"]
-    assert isinstance(gap, FillMaskTask) and gap.fill_mask.mask_token_id == 3
+    assert isinstance(fill_mask, FillMaskTask) and fill_mask.fill_mask.mask_token_id == 3
 
 
-def test_a_manifest_is_narrowed_to_what_its_reader_serves() -> None:
+def test_a_manifest_with_another_task_or_graph_than_the_worker_serves_is_refused() -> None:
     decoder, picture = (
         read(manifest_text(*next(example for example in EXAMPLES if example[0] == task)))
         for task in ("generate", "embed-image")

@@ -60,7 +60,7 @@ def edit(package: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_a_sound_package_is_loaded(package: Path) -> None:
+def test_a_valid_package_is_loaded(package: Path) -> None:
     loaded = load_package(package)
     assert loaded.manifest.name == "mini"
     assert loaded.manifest.task == EmbedTask(embed=Embed(pooling="mean", normalize=True, dimensions=8))
@@ -68,8 +68,8 @@ def test_a_sound_package_is_loaded(package: Path) -> None:
     assert find_packages(package.parent) == {"mini": package}
 
 
-def test_pieces_that_are_not_listed_are_refused(package: Path) -> None:
-    """Other files are ignored; this one would be read."""
+def test_a_piece_model_that_is_not_listed_is_refused(package: Path) -> None:
+    """Workers ignore other unlisted files, but would read this one."""
     (package / "pieces.json").write_text("{}")
     with pytest.raises(PackageError, match=r"pieces\.json: not listed in the manifest"):
         load_package(package)
@@ -103,7 +103,7 @@ def test_a_changed_file_is_refused(package: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("[embed]\n", "[classify]\n", r"\[embed\] is needed"),
         ('\n[embed]\npooling = "mean"\ndimensions = 8\n', "", r"\[embed\] is needed"),
@@ -118,9 +118,9 @@ def test_a_changed_file_is_refused(package: Path) -> None:
         ("[limits]", "[limits", "line|Expected"),
     ],
 )
-def test_an_invalid_manifest_is_refused(package: Path, old: str, new: str, said: str) -> None:
+def test_an_invalid_manifest_is_refused(package: Path, old: str, new: str, message: str) -> None:
     edit(package, old, new)
-    with pytest.raises(PackageError, match=said) as caught:
+    with pytest.raises(PackageError, match=message) as caught:
         read_manifest(package)
     assert "manifest.toml" in str(caught.value)
 
@@ -132,7 +132,7 @@ def test_a_manifest_that_is_not_utf8_is_refused(package: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("#" * (MAX_MANIFEST_BYTES + 1), "larger than 1048576 bytes"),
         ("a." * 500_000 + "b = 1", "a key of more than 64 parts"),
@@ -145,10 +145,10 @@ def test_a_manifest_that_is_not_utf8_is_refused(package: Path) -> None:
     ],
     ids=["huge", "many parts", "quoted parts", "parts inside", "deep list", "deep table", "long number", "twice"],
 )
-def test_a_hostile_manifest_is_refused_at_once(package: Path, text: str, said: str) -> None:
+def test_a_hostile_manifest_is_refused_at_once(package: Path, text: str, message: str) -> None:
     """One key of a megabyte of dots would take the TOML parser more memory than the machine has."""
     (package / "manifest.toml").write_text(text)
-    with pytest.raises(PackageError, match=said) as caught:
+    with pytest.raises(PackageError, match=message) as caught:
         load_package(package)
     assert len(str(caught.value)) < 500
 
@@ -175,7 +175,7 @@ def test_a_manifest_must_be_a_regular_file(package: Path, link: Callable[..., No
 
 
 def test_the_folder_may_be_a_link(package: Path) -> None:
-    """So that an operator can put a version in place with one rename."""
+    """An operator can then switch to a new version with one rename."""
     link = package.parent / "current"
     link.symlink_to(package)
     assert load_package(link).file("model.onnx").read_bytes() == GRAPH
@@ -223,7 +223,7 @@ def with_graph(package: Path, data: bytes, more: str = "") -> Path:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (GRAPH[:-9], "not an ONNX graph that can be served|which opset"),
         (b"<html>", "not an ONNX graph that can be served"),
@@ -236,10 +236,10 @@ def with_graph(package: Path, data: bytes, more: str = "") -> Path:
     ids=["cut off", "html", "empty", "IR version", "opset", "file that is not listed", "file outside"],
 )
 def test_a_graph_that_no_worker_could_serve_is_refused_before_it_is_loaded(
-    package: Path, data: bytes, said: str
+    package: Path, data: bytes, message: str
 ) -> None:
     (package / "w.bin").write_bytes(b"weights")
-    with pytest.raises(PackageError, match=said) as caught:
+    with pytest.raises(PackageError, match=message) as caught:
         load_package(with_graph(package, data))
     assert "model.onnx" in str(caught.value)
 
@@ -261,7 +261,7 @@ def test_external_weights_are_checked_like_the_graph(package: Path, kind: str) -
         load_package(package)
 
 
-def test_a_function_may_not_bring_operators_of_its_own(package: Path) -> None:
+def test_a_function_must_not_import_unknown_operators(package: Path) -> None:
     function = field(9, field(1, "org.odd") + field(2, 1))
     with pytest.raises(PackageError, match=r"it imports operators of 'org\.odd'"):
         load_package(with_graph(package, model_of(b"", more=field(25, function))))
@@ -272,7 +272,7 @@ def test_a_file_that_is_replaced_while_the_package_is_loaded_is_noticed(package:
     loaded.check_unchanged()
     (package / "notes.txt").write_text("not part of the package")
     loaded.check_unchanged()
-    (package / "model.onnx").write_bytes(GRAPH)  # the same bytes, but who knows
+    (package / "model.onnx").write_bytes(GRAPH)  # the same bytes, but comparing them would mean to hash the file again
     with pytest.raises(PackageError, match="changed while it was loaded"):
         loaded.check_unchanged()
 

@@ -8,7 +8,7 @@ import redis
 from contracts.store.redis_client import server_warnings
 
 
-class Server:
+class FakeServer:
     """A server with given answers to INFO and CONFIG GET."""
 
     def __init__(self, info: dict[str, Any], config: dict[str, str] | None) -> None:
@@ -24,11 +24,11 @@ class Server:
         return {name: value for name, value in self._config.items() if name in names}
 
 
-SOUND = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
+SAFE = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
 
 
-def warnings(info: dict[str, Any], config: dict[str, str] | None = SOUND) -> list[str]:
-    return server_warnings(Server(info, config))  # type: ignore[arg-type]
+def warnings(info: dict[str, Any], config: dict[str, str] | None = SAFE) -> list[str]:
+    return server_warnings(FakeServer(info, config))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_server_too_old_for_the_scripts_causes_a_warning(version: str) -> None
 
 
 def test_eviction_causes_a_warning() -> None:
-    (warning,) = warnings({"redis_version": "8.2.2"}, SOUND | {"maxmemory-policy": "allkeys-lru"})
+    (warning,) = warnings({"redis_version": "8.2.2"}, SAFE | {"maxmemory-policy": "allkeys-lru"})
     assert "allkeys-lru" in warning
 
 
 def test_missing_persistence_causes_a_warning() -> None:
-    (warning,) = warnings({"redis_version": "8.2.2"}, SOUND | {"appendonly": "no"})
+    (warning,) = warnings({"redis_version": "8.2.2"}, SAFE | {"appendonly": "no"})
     assert "appendonly" in warning
 
 
