@@ -96,7 +96,7 @@ def assert_fenced(fleet: WritingFleet, zombie: Worker, streams: Streams) -> None
     """Wake a frozen worker, which goes on writing; prove that nobody hears of it."""
     before = {job_id: fleet.store.events(job_id, "0") for job_id in streams.job_ids}
     zombie.signal(signal.SIGCONT)
-    wait_until(lambda: zombie.log().count("no longer ours") == len(before), "the zombie did not come to its end")
+    wait_until(lambda: zombie.log().count("outcome refused") == len(before), "the zombie did not come to its end")
     assert {job_id: fleet.store.events(job_id, "0") for job_id in before} == before
     fleet.assert_each_ended_once(streams.job_ids)
     assert zombie.alive()

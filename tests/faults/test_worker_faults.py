@@ -81,7 +81,7 @@ def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: F
     assert fleet.job(job_id).attempt == 2
     fleet.go_on()
     zombie.signal(signal.SIGCONT)
-    wait_until(lambda: "no longer ours" in zombie.log(), "the zombie never came to its end")
+    wait_until(lambda: "outcome refused" in zombie.log(), "the zombie never came to its end")
     jobs = fleet.assert_each_ended_once([job_id])
     assert jobs[job_id].attempt == 2
     fleet.assert_takes_jobs()
