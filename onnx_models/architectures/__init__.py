@@ -1,4 +1,4 @@
-"""Architectures that optimum does not export, or exports wrongly, taught to it: one module each, imported here."""
+"""Configs for architectures that optimum can't export, or exports wrongly. Importing a module registers its configs."""
 
 from onnx_models.architectures import ctrl as ctrl
 from onnx_models.architectures import decoder_mask as decoder_mask

@@ -1,6 +1,6 @@
-"""CLIP's text tower and image tower, each as a graph of its own that answers nothing but vectors.
+"""CLIP's text tower and image tower, each as a graph whose only output is the embeddings.
 
-optimum exports both towers as one graph, or the image tower without its projection.
+optimum itself exports both towers as one graph, or the image tower without its projection.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from optimum.utils import NormalizedTextConfig
 
 Axes = dict[str, dict[int, str]]
 _POOLED = "pooler_output"
-"""What transformers names the vector of a tower that has no projection."""
+"""transformers' name for the vector of a tower without a projection."""
 
 
 class TextTower(TextEncoderOnnxConfig):
@@ -21,18 +21,18 @@ class TextTower(TextEncoderOnnxConfig):
 
     @property
     def inputs(self) -> Axes:
-        """Names and free axes."""
+        """Names and dynamic axes of the inputs."""
         axes = {0: "batch_size", 1: "sequence_length"}
         return {"input_ids": axes, "attention_mask": axes}
 
     @property
     def outputs(self) -> Axes:
-        """Name and free axis."""
+        """Name and dynamic axis of the output."""
         return {"text_embeds": {0: "batch_size"}}
 
     @property
     def torch_to_onnx_output_map(self) -> dict[str, str]:
-        """Names of transformers to names of the graph."""
+        """Transformers' names of outputs to names of the graph."""
         return {_POOLED: "text_embeds"}
 
 
@@ -41,16 +41,16 @@ class ImageTower(CLIPVisionModelOnnxConfig):
 
     @property
     def outputs(self) -> Axes:
-        """Name and free axis."""
+        """Name and dynamic axis of the output."""
         return {"image_embeds": {0: "batch_size"}}
 
     @property
     def torch_to_onnx_output_map(self) -> dict[str, str]:
-        """Names of transformers to names of the graph."""
+        """Transformers' names of outputs to names of the graph."""
         return {_POOLED: "image_embeds"}
 
 
 def tower_config(model: Any, task: str) -> TextTower | ImageTower:
-    """Return how a loaded tower is exported for ``embed`` or ``embed-image``."""
+    """Return optimum's export config of a loaded tower for ``embed`` or ``embed-image``."""
     config = TextTower if task == "embed" else ImageTower
     return config(model.config, task="feature-extraction")

@@ -1,9 +1,10 @@
-"""Encoder-decoders whose rows need not have started together: the decoder gets a mask, and positions of its own.
+"""A mask and positions for the decoders of encoder-decoders, which continuous batching needs.
 
-optimum exports the decoder of an encoder-decoder without a mask. Its position is then the length of the cache, the
-same for every row, so a batch can only hold rows of one age. Here the decoder takes ``attention_mask``, int64 [rows,
-past + tokens]: 0 where a younger row's cache is padded on the left. A token's position is the number of ones before
-it in its row. T5 has no table of positions, only distances between tokens, which padding on the left leaves alone.
+optimum exports the decoder of an encoder-decoder without a mask. Its position is then the length of the cache, the same
+for every row, so all rows of a batch must have generated equally many tokens. Here the decoder takes
+``attention_mask``, int64 [rows, past + tokens], with 0 where the cache of a shorter row is padded on the left. The
+position of a token is the number of ones before it in its row. T5 has no table of positions, only distances between
+tokens, which padding on the left does not change.
 """
 
 from typing import Any
@@ -19,15 +20,16 @@ from torch.nn.functional import embedding
 
 
 class _EncoderDecoder(model_configs.EncoderDecoderOnnxConfig):
-    """Caches of the decoder's size: optimum's own have the encoder's, so a decoder of other size can't be traced."""
+    """Example caches with the decoder's sizes. optimum's have the encoder's, which fails if the sizes differ."""
 
     DUMMY_INPUT_GENERATOR_CLASSES = (
         *model_configs.EncoderDecoderOnnxConfig.DUMMY_INPUT_GENERATOR_CLASSES,
-        DummyVisionEncoderDecoderPastKeyValuesGenerator,  # not of pictures alone
+        # It uses the decoder's config whatever the encoder is, not only for images.
+        DummyVisionEncoderDecoderPastKeyValuesGenerator,
     )
 
 
-_TEXT, _SPEECH, _PICTURE = "text2text-generation", "automatic-speech-recognition", "image-to-text"
+_TEXT, _SPEECH, _IMAGE = "text2text-generation", "automatic-speech-recognition", "image-to-text"
 _ARCHITECTURES = {
     "t5": (_TEXT, model_configs.T5OnnxConfig),
     "mt5": (_TEXT, model_configs.MT5OnnxConfig),
@@ -38,17 +40,17 @@ _ARCHITECTURES = {
     "m2m_100": (_TEXT, model_configs.M2M100OnnxConfig),
     "encoder-decoder": (_TEXT, _EncoderDecoder),
     "whisper": (_SPEECH, model_configs.WhisperOnnxConfig),
-    "vision-encoder-decoder": (_PICTURE, model_configs.VisionEncoderDecoderOnnxConfig),
+    "vision-encoder-decoder": (_IMAGE, model_configs.VisionEncoderDecoderOnnxConfig),
 }
 _TABLES = ("embed_positions", "wpe")
-"""What decoders call their table of positions."""
+"""Names of the table of positions in decoders."""
 
 
 class DecoderMaskPatcher(ModelPatcher):
-    """While the decoder is traced, takes its positions from the mask. The encoder is left as it is."""
+    """Computes the decoder's positions from the mask while it is traced. The encoder is not changed."""
 
     def __enter__(self) -> None:
-        """Put hooks on the decoder and on its table of positions."""
+        """Register hooks on the decoder and on its table of positions."""
         super().__enter__()
         self._hooks: list[Any] = []
         self._mask: Tensor | None = None
@@ -61,7 +63,7 @@ class DecoderMaskPatcher(ModelPatcher):
                 self._hooks.append(module.register_forward_hook(self._look_up))
 
     def __exit__(self, *error: Any) -> None:
-        """Take the hooks off again."""
+        """Remove the hooks."""
         for hook in self._hooks:
             hook.remove()
         super().__exit__(*error)
@@ -70,7 +72,7 @@ class DecoderMaskPatcher(ModelPatcher):
         self._mask = kwargs["attention_mask"]
 
     def _look_up(self, table: Any, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        """Answer, instead of the table's own choice, the rows that the mask counts to, [rows, tokens, width]."""
+        """Return the rows of the table at the mask's positions, [rows, tokens, width], instead of its own output."""
         if self._mask is None:
             return output
         positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -output.shape[-2] :]
@@ -96,7 +98,7 @@ def with_decoder_mask(base: Any) -> Any:
             return axes
 
         def generate_dummy_inputs(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-            """Trace a later step with two tokens: with one, TrOCR would drop what hides the second from the first."""
+            """Trace a later step with two tokens: with one, TrOCR skips its causal mask, which the trace needs."""
             inputs: dict[str, Any] = super().generate_dummy_inputs(*arguments, **options)
             if self._behavior is ConfigBehavior.DECODER and self.use_past_in_inputs:
                 for name in ("decoder_input_ids", "decoder_attention_mask"):

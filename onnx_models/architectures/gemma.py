@@ -1,8 +1,8 @@
-"""Gemma 1 to 3 (text) with positions as an input, and with the soft caps of Gemma 2.
+"""Gemma 1 to 3 (text) with ``position_ids`` as an input, and with the soft caps of Gemma 2.
 
-optimum's configs leave ``position_ids`` out, and the graph then numbers tokens by the length of the cache, the same for
-every row. Rows of different age in one batch would get wrong positions and write wrong tokens. They also trace torch's
-scaled-dot-product attention, which leaves out the soft cap of the scores that Gemma 2 was trained with.
+optimum's configs have no ``position_ids``, and the graph then derives positions from the length of the cache, the same
+for every row. Rows of different length in one batch would get wrong positions and wrong tokens. They also trace torch's
+scaled-dot-product attention, which omits the soft cap of the scores that Gemma 2 was trained with.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from optimum.exporters.tasks import TasksManager
 
 
 def with_positions(base: Any) -> Any:
-    """Return an exporter's config like ``base`` whose graph takes ``position_ids``, int64 [rows, tokens]."""
+    """Return a subclass of optimum's config ``base`` whose graph takes ``position_ids``, int64 [rows, tokens]."""
 
     class EagerPatcher(base._MODEL_PATCHER):
         def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:

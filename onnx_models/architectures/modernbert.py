@@ -1,4 +1,4 @@
-"""ModernBERT for question answering: optimum knows the architecture, and the task from others."""
+"""ModernBERT for question answering, a task that optimum supports for other architectures only."""
 
 from optimum.exporters.onnx.model_configs import ModernBertOnnxConfig
 from optimum.exporters.tasks import TasksManager

@@ -1,7 +1,7 @@
 """The first GPT (Radford et al., 2018), which optimum does not know, with a key-value cache.
 
-transformers' class keeps no cache and reads the whole text again for every token. Here the same modules, with the same
-weights, are run by a forward pass that keeps one.
+transformers' class has no cache and recomputes the whole text for every token. Here a new forward pass runs the same
+modules, with the same weights, and keeps a cache.
 """
 
 from types import MethodType
@@ -22,10 +22,11 @@ _register = TasksManager.create_register("onnx", overwrite_existing=True)
 
 
 def add_cache(model: Any) -> None:
-    """Give an ``OpenAIGPTLMHeadModel`` a ``forward`` that takes and returns a cache, as newer models have."""
+    """Replace the ``forward`` of an ``OpenAIGPTLMHeadModel`` by one that takes and returns a cache."""
     model.config._attn_implementation = "sdpa"
     for layer, block in enumerate(model.transformer.h):
-        block.attn.config, block.attn.layer_idx = model.config, layer  # which newer classes set themselves
+        # Caches and attention functions need both; newer classes set them.
+        block.attn.config, block.attn.layer_idx = model.config, layer
     model.forward = MethodType(_forward, model)
 
 
@@ -38,9 +39,10 @@ def _forward(
 ) -> CausalLMOutputWithPast:
     body, cache = self.transformer, DynamicCache() if past_key_values is None else past_key_values
     past = cache.get_seq_length()
-    places = torch.arange(past, past + input_ids.shape[1], device=input_ids.device)
-    hidden = body.tokens_embed(input_ids) + body.positions_embed(places[None] if position_ids is None else position_ids)
-    mask = create_causal_mask(self.config, hidden, attention_mask, places, cache)
+    positions = torch.arange(past, past + input_ids.shape[1], device=input_ids.device)
+    position_ids = positions[None] if position_ids is None else position_ids
+    hidden = body.tokens_embed(input_ids) + body.positions_embed(position_ids)
+    mask = create_causal_mask(self.config, hidden, attention_mask, positions, cache)
     for block in body.h:
         hidden = block.ln_1(hidden + _attend(block.attn, hidden, mask, cache))
         hidden = block.ln_2(hidden + block.mlp(hidden))
@@ -48,7 +50,7 @@ def _forward(
 
 
 def _attend(attention: Any, hidden: Tensor, mask: Tensor | None, cache: Cache) -> Tensor:
-    """Return the attention block's output [rows, tokens, width]; keys and values join those of the cache."""
+    """Return the output of an attention block [rows, tokens, width]; its keys and values are appended to the cache."""
     query, key, value = (
         part.unflatten(-1, (attention.n_head, -1)).transpose(1, 2)
         for part in attention.c_attn(hidden).split(attention.split_size, dim=-1)
@@ -60,7 +62,7 @@ def _attend(attention: Any, hidden: Tensor, mask: Tensor | None, cache: Cache) -
 
 
 class CachePatcher(ModelPatcher):
-    """Puts the forward pass with a cache in the place of transformers', for good: the model was loaded for this."""
+    """Adds a cache to the model, permanently: it is loaded for this export only."""
 
     def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:
         add_cache(model)
@@ -69,7 +71,7 @@ class CachePatcher(ModelPatcher):
 
 @_register("openai-gpt", "text-generation-with-past")
 class OpenAIGPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
-    """Tensors and axes of the decoders that take positions."""
+    """Export config of the first GPT."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
         num_layers="n_layer", num_attention_heads="n_head", hidden_size="n_embd"

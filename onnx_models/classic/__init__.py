@@ -1,1 +1,1 @@
-"""Networks from before transformers: our own torch modules, exported the same way."""
+"""Networks from before transformers: torch modules of our own, which are exported and verified like all others."""

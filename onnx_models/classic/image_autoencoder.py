@@ -1,4 +1,4 @@
-"""Denoising autoencoders of pictures: one graph for pictures of any size, those of one call alike in size."""
+"""Exports denoising autoencoders of images: one graph for images of any size; those of one call have the same size."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from contracts.model_package.manifest import Batching, Limits, Manifest
 from contracts.model_package.package import ModelPackage
 from contracts.model_package.tasks import DenoiseImageTask, Image
 from onnx_models.classic.networks.base import load
-from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig
-from onnx_models.classic.requests import check_task, max_tokens
+from onnx_models.classic.networks.image_autoencoder import ImageAutoencoder
+from onnx_models.classic.requests import longest_input, open_network
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.sources import Source
 from onnx_models.exporting.torch_exporter import write_graph
 from onnx_models.verification.comparison import Comparison
-from onnx_models.verification.session import open_session
+from onnx_models.verification.session import open_session, run_graph
 
 Floats = NDArray[np.float32]
 _TASKS = ("denoise-image",)
@@ -30,16 +30,13 @@ _OUTPUTS = {
 }
 _SEED = 20260106
 _SHAPES = ((1, 28, 28), (5, 28, 28), (3, 40, 33), (2, 7, 50), (1, 1, 1))
-"""Rows, height and width of the pictures that are compared."""
+"""Rows, height and width of the images that are compared. Odd sizes too: each layer halves them and rounds up."""
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Exporter`."""
-    source = request.source
-    check_task(request, _TASKS)
-    network = load(ImageAutoencoder, source.folder)
-    config: ImageAutoencoderConfig = network.config
-    limit = max_tokens(request, config.max_pixels)
+    """Write ``model.onnx``; return the manifest."""
+    network, config = open_network(request, ImageAutoencoder, _TASKS)
+    limit = longest_input(request, config.max_pixels)
     write_graph(
         network,
         folder / "model.onnx",
@@ -54,27 +51,24 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         task=DenoiseImageTask(image=Image(resize=[], mean=config.mean, std=config.std)),
         architecture=network.model_type,
         limits=Limits(max_tokens=limit),
+        # Images can't be padded without a change of their outputs: only equal sizes may share a batch.
         batching=Batching(max_batch_tokens=limit, max_padding=1.0),
     )
 
 
 class ServedImageAutoencoder:
-    """A session over one package; ONNX Runtime and numpy alone."""
+    """A session over one package, with ONNX Runtime and numpy alone."""
 
     def __init__(self, package: ModelPackage) -> None:
         self._session = open_session(package)
 
-    def run(self, pictures: Floats) -> dict[str, Floats]:
-        """Run pictures, float32 [rows, channels, height, width], as one batch."""
-        answers = self._session.run(list(_OUTPUTS), {"pixel_values": pictures})
-        return {name: np.asarray(answer) for name, answer in zip(_OUTPUTS, answers, strict=True)}
+    def run(self, images: Floats) -> dict[str, Floats]:
+        """Run images, float32 [rows, channels, height, width], as one batch; return the outputs by name."""
+        return run_graph(self._session, {"pixel_values": images})
 
 
 def compare(package: ModelPackage, source: Source) -> Comparison:
-    """Compare batches of random pictures of several sizes, odd ones too, with the torch network.
-
-    See `onnx_models.exporting.exporters.Exporter`.
-    """
+    """Compare batches of random images of several sizes with the torch network, each image also alone."""
     served, network = ServedImageAutoencoder(package), load(ImageAutoencoder, source.folder)
     found = Comparison()
     rng = np.random.default_rng(_SEED)
@@ -82,16 +76,16 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     for rows, height, width in _SHAPES:
         if height * width > limit:
             continue
-        pictures = rng.random((rows, channels, height, width), np.float32)
-        together = served.run(pictures)
+        images = rng.random((rows, channels, height, width), np.float32)
+        batched = served.run(images)
         with torch.inference_mode():
-            expected = dict(zip(_OUTPUTS, network(torch.from_numpy(pictures)), strict=True))
+            expected = dict(zip(_OUTPUTS, network(torch.from_numpy(images)), strict=True))
         for index in range(rows):
-            alone = served.run(pictures[index : index + 1])
+            alone = served.run(images[index : index + 1])
             for name in _OUTPUTS:
-                # A score is one number; as a row of one it is compared like the arrays.
+                # Slices keep the axis of the rows, without which a score would be no array.
                 here = np.s_[index : index + 1]
-                found.add(together[name][here], expected[name][here].numpy())
-                found.add_batched(alone[name], together[name][here])
-    found.note("batches", "pictures of equal size")
+                found.add(batched[name][here], expected[name][here].numpy())
+                found.add_batched(alone[name], batched[name][here])
+    found.note("batches", "images of equal size")
     return found

@@ -1,24 +1,34 @@
-"""What every classic network asks of a request."""
+"""The first step of every export of a classic network: check the request and load the network."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from onnx_models.classic.networks.base import AnyNetwork, load
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
 
 
-def check_task(request: ExportRequest, tasks: Sequence[str]) -> None:
-    """Raise ExportError unless the request is for one of the tasks."""
-    if request.task not in tasks:
-        raise ExportError(f"{request.source.name}: such a network does {' or '.join(tasks)}, not {request.task}")
-
-
-def max_tokens(request: ExportRequest, known: int) -> int:
-    """Return the longest input: the network's own, or a smaller one that was asked for.
+def open_network(
+    request: ExportRequest, network_type: type[AnyNetwork], tasks: Sequence[str]
+) -> tuple[AnyNetwork, Any]:
+    """Return the network of a request for one of the tasks, and its config.
 
     Raises:
-        ExportError: more was asked than the network has.
+        ExportError: the request is for another task, or the network can't be loaded.
     """
-    asked = request.max_tokens or known
-    if asked > known:
-        raise ExportError(f"--max-tokens {asked}: the network was made for {known}")
-    return asked
+    if request.task not in tasks:
+        raise ExportError(f"{request.source.name}: such a network does {' or '.join(tasks)}, not {request.task}")
+    network = load(network_type, request.source.folder)
+    return network, network.config
+
+
+def longest_input(request: ExportRequest, limit: int) -> int:
+    """Return the longest input: the network's limit, or a smaller one that is requested.
+
+    Raises:
+        ExportError: more is requested than the network allows.
+    """
+    requested = request.max_tokens or limit
+    if requested > limit:
+        raise ExportError(f"--max-tokens {requested}: the network was made for {limit}")
+    return requested

@@ -1,4 +1,4 @@
-"""Text autoencoders: one graph that answers a text anew, its vector, and how odd it is."""
+"""Exports text autoencoders: one graph that returns the reconstruction of a text, its latent vector and its score."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,18 +12,18 @@ from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.package import ModelPackage
 from contracts.model_package.tasks import DenoiseTask
 from onnx_models.classic.networks.base import load
-from onnx_models.classic.networks.text_autoencoder import TextAutoencoder, TextAutoencoderConfig
-from onnx_models.classic.requests import check_task, max_tokens
+from onnx_models.classic.networks.text_autoencoder import TextAutoencoder
+from onnx_models.classic.requests import longest_input, open_network
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.sources import Source
 from onnx_models.exporting.torch_exporter import write_graph
-from onnx_models.tokenizers.beside import copy_tokenizer
+from onnx_models.tokenizers.copying import copy_tokenizer
 from onnx_models.verification.comparison import Comparison
-from onnx_models.verification.session import open_session
+from onnx_models.verification.session import open_session, pad_right, run_graph
 
 Outputs = dict[str, NDArray[np.float32]]
-"""Of one text: logits [tokens, vocabulary], latent [size], score [1]."""
+"""Outputs for one text: logits [tokens, vocabulary], latent [size], score [1]."""
 _TASKS = ("denoise",)
 _BY_TOKEN, _BY_ROW = {0: "batch_size", 1: "sequence_length"}, {0: "batch_size"}
 _OUTPUTS = {"logits": _BY_TOKEN, "latent": _BY_ROW, "score": _BY_ROW}
@@ -32,13 +32,10 @@ _LENGTHS = ((1,), (3, 9), (17, 2, 5, 30, 1, 12))
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
-    source = request.source
-    check_task(request, _TASKS)
-    network = load(TextAutoencoder, source.folder)
-    config: TextAutoencoderConfig = network.config
-    limit = max_tokens(request, config.max_tokens)
-    copy_tokenizer(source, folder, vocabulary=config.vocab_size)
+    """Write ``model.onnx`` and ``tokenizer.json``; return the manifest."""
+    network, config = open_network(request, TextAutoencoder, _TASKS)
+    limit = longest_input(request, config.max_tokens)
+    copy_tokenizer(request.source, folder, vocabulary=config.vocab_size)
     ids = torch.zeros(2, min(3, config.max_tokens), dtype=torch.int64)
     write_graph(
         network,
@@ -58,19 +55,16 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
 
 
 class ServedTextAutoencoder:
-    """A session over one package; ONNX Runtime and numpy alone."""
+    """A session over one package, with ONNX Runtime and numpy alone."""
 
     def __init__(self, package: ModelPackage) -> None:
         self._session = open_session(package)
 
     def run(self, rows: Sequence[Sequence[int]]) -> list[Outputs]:
         """Run rows of token ids as one batch, padded on the right with id 0."""
-        shape = len(rows), max(len(row) for row in rows)
-        ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)], mask[index, : len(row)] = row, 1
-        answers = self._session.run(list(_OUTPUTS), {"input_ids": ids, "attention_mask": mask})
-        logits, latents, scores = (np.asarray(answer) for answer in answers)
+        ids, mask = pad_right(rows)
+        outputs = run_graph(self._session, {"input_ids": ids, "attention_mask": mask})
+        logits, latents, scores = (outputs[name] for name in _OUTPUTS)
         return [
             {"logits": logits[index, : len(row)], "latent": latents[index], "score": scores[index : index + 1]}
             for index, row in enumerate(rows)
@@ -78,10 +72,7 @@ class ServedTextAutoencoder:
 
 
 def compare(package: ModelPackage, source: Source) -> Comparison:
-    """Compare batches of random texts with the torch network, which reads each alone and without padding.
-
-    See `onnx_models.exporting.exporters.Exporter`.
-    """
+    """Compare batches of random texts with the torch network, which runs each alone and without padding."""
     served, network = ServedTextAutoencoder(package), load(TextAutoencoder, source.folder)
     found = Comparison()
     rng = np.random.default_rng(_SEED)

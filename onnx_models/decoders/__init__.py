@@ -1,1 +1,1 @@
-"""Decoders: models that extend a text, with caches that grow in place."""
+"""Decoder-only models, which continue a text: their export, and the comparison with torch."""

@@ -1,12 +1,10 @@
-"""Decoders with a key-value cache: one graph that reads prompts and writes one token after the other.
+"""Exports decoders with a key-value cache: one graph for the prompt and for each generated token.
 
-The graph keeps its cache in place (`slots`) where the architecture's attention allows it; where not, or where that was
-asked for, it is optimum's (`concat`).
+The graph updates its cache in place (`slots`) if the architecture's attention allows it. Otherwise, and with
+``--cache concat``, it is optimum's graph (`concat`).
 """
 
 from pathlib import Path
-
-import onnx
 
 from contracts.model_package.graphs import Decoder, DecoderConcat, DecoderSlots, SlotDecoder
 from contracts.model_package.manifest import Limits, Manifest
@@ -17,6 +15,7 @@ from onnx_models.decoders.parity import compare
 from onnx_models.decoders.slots.export import export_slots
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.generation_config import generation_table
+from onnx_models.exporting.graph_files import logits_and_inputs
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.slots.cache import NoSlotsError
@@ -26,7 +25,7 @@ __all__ = ["compare", "make"]
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write the graph, the tokenizer and, if the source has one, the chat template; see `exporters.Exporter`."""
+    """Write the graph, the tokenizer and, if the source has one, the chat template; return the manifest."""
     source, config = request.source, read_config(request.source)
     limit = max_tokens(config, request.max_tokens)
     graph, reason = _write_graph(request, folder)
@@ -57,7 +56,5 @@ def _write_graph(request: ExportRequest, folder: Path) -> tuple[DecoderSlots | D
 
 
 def _vocabulary(folder: Path) -> int:
-    """Return the last dimension of the graph's logits, which a tokenizer's vocabulary need not fill."""
-    outputs = onnx.load(folder / "model.onnx", load_external_data=False).graph.output
-    logits = next(output for output in outputs if output.name == "logits")
-    return int(logits.type.tensor_type.shape.dim[-1].dim_value)
+    """Return the length of the graph's logits, which can be longer than the tokenizer's vocabulary."""
+    return logits_and_inputs(folder / "model.onnx")[0]

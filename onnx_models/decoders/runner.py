@@ -1,7 +1,7 @@
-"""What a comparison asks of a package's decoder, whichever cache its graph has.
+"""The interface between a comparison and the graph of a decoder, whatever kind of cache the graph needs.
 
-The serving side of a comparison is a plain runner of one graph: ONNX Runtime and numpy, nothing of the workers. Each
-kind of graph has its own (`concat`, `slot_model`); `causal.compare` drives them all by these three calls.
+Runners use ONNX Runtime and numpy and none of the workers' code: a second, plain implementation shows whether the graph
+is right independently of the scheduler. Each kind of graph has one (`concat`, `slot_model`); `parity` drives them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ Floats = NDArray[np.float32]
 
 
 class Runner(Protocol):
-    """Decodes up to ``num_rows`` texts side by side, each in a place of its own: 0 … ``num_rows`` - 1."""
+    """Decodes up to ``num_slots`` sequences in one batch, each in a slot: 0 … ``num_slots`` - 1."""
 
-    num_rows: int
+    num_slots: int
 
-    def prefill(self, row: int, ids: Sequence[int]) -> Floats:
-        """Read the tokens of a prompt into a free place; of an occupied one, append them to what it has read.
+    def prefill(self, slot: int, ids: Sequence[int]) -> Floats:
+        """Append a prompt, or a further chunk of it, to one slot.
 
         Returns:
             The last token's logits, float32 [vocabulary].
@@ -27,13 +27,13 @@ class Runner(Protocol):
         ...
 
     def step(self, tokens: Mapping[int, int]) -> dict[int, Floats]:
-        """Append one token to each of the named places, in one call of the graph; the others stay as they are.
+        """Append one token to each of the given slots, in one call of the graph; the other slots do not change.
 
         Returns:
-            For each named place the logits after its token, float32 [vocabulary].
+            For each given slot the logits after its token, float32 [vocabulary].
         """
         ...
 
-    def leave(self, row: int) -> None:
-        """Free a place; whoever takes it next must not notice what was there."""
+    def free(self, slot: int) -> None:
+        """Free a slot. The next sequence that gets it is not affected by what it held before."""
         ...

@@ -1,6 +1,6 @@
-"""A plain way to run a slot graph: numpy buffers bound as past and as present.
+"""A plain runner of slot graphs: numpy buffers that are bound both as past and as present.
 
-docs/architecture/06-slot-graphs.md says what the graph takes, and what whoever runs it must keep to.
+docs/architecture/06-slot-graphs.md specifies the graph and the rules for calling it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,75 +9,59 @@ import numpy as np
 
 from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.runner import Floats
-from onnx_models.verification.session import open_session
-
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+from onnx_models.verification.session import DTYPES, open_session, pad_right, run_in_place
 
 
 class SlotModel:
-    """A `Runner` over such a graph; CPU only.
+    """A `Runner` over such a graph, on CPU."""
 
-    Row ``i`` of every buffer is slot ``i``. One more position than ``max_length`` is there for rows that are full and
-    still lie between others that are not.
-    """
-
-    def __init__(self, package: ModelPackage, num_rows: int = 8, max_length: int | None = None) -> None:
-        """Load a graph and make its buffers.
+    def __init__(self, package: ModelPackage, num_slots: int = 8, max_length: int | None = None) -> None:
+        """Load a graph and allocate its buffers.
 
         Args:
             package: of graph kind ``decoder-slots``.
-            num_rows: slots.
-            max_length: most tokens of a slot; None: what the manifest allows.
+            num_slots: sequences that can be held at once.
+            max_length: most tokens of a slot; None: the manifest's limit.
         """
-        self.num_rows = num_rows
-        self.lengths = np.zeros(num_rows, np.int64)
+        self.num_slots = num_slots
+        self.lengths = np.zeros(num_slots, np.int64)
         """Tokens that each slot holds; what lies behind them in the buffers is never read."""
         self._session = open_session(package)
+        # One position more than the longest sequence: slots between those of a call are run with them, and the graph
+        # writes a token behind what they hold, even if they are full.
         length = (max_length or package.manifest.limits.max_tokens) + 1
         self.buffers = {
-            tensor.name: np.zeros((num_rows, tensor.shape[1], length, tensor.shape[3]), _TYPES[tensor.type])
+            tensor.name: np.zeros((num_slots, tensor.shape[1], length, tensor.shape[3]), DTYPES[tensor.type])
             for tensor in self._session.get_inputs()
             if tensor.name.startswith("past_key_values.")
         }
         """Keys and values by the names of the graph's inputs: [slots, heads, max_length + 1, size]."""
 
-    def prefill(self, row: int, ids: Sequence[int]) -> Floats:
-        """Read a prompt, or more of it. See `Runner`."""
-        return self.run(row, [ids])[0]
+    def prefill(self, slot: int, ids: Sequence[int]) -> Floats:
+        """Append a prompt, or a further chunk of it, to one slot."""
+        return self.run(slot, [ids])[0]
 
     def step(self, tokens: Mapping[int, int]) -> dict[int, Floats]:
-        """Append one token to each of the named rows, in one batch with those between them. See `Runner`."""
+        """Append one token to each of the given slots, in one batch with the slots between them."""
         first = min(tokens)
-        ids = [[tokens[row]] if row in tokens else [] for row in range(first, max(tokens) + 1)]
+        ids = [[tokens[slot]] if slot in tokens else [] for slot in range(first, max(tokens) + 1)]
         logits = self.run(first, ids)
-        return {row: logits[row - first] for row in tokens}
+        return {slot: logits[slot - first] for slot in tokens}
 
-    def leave(self, row: int) -> None:
-        """Free a slot; what is in it stays. See `Runner`."""
-        self.lengths[row] = 0
+    def free(self, slot: int) -> None:
+        """Free a slot; its buffers keep their content, which nothing reads."""
+        self.lengths[slot] = 0
 
     def run(self, first: int, ids: Sequence[Sequence[int]]) -> Floats:
-        """Append tokens to the slots from ``first`` on; a row without any rides along.
+        """Append tokens to the slots from ``first`` on; a slot without tokens is idle in this call.
 
         Returns:
-            The logits after each row's last token, float32 [rows, vocabulary]; those of riders mean nothing.
+            The logits after each row's last token, float32 [rows, vocabulary]; those of idle rows are undefined.
         """
-        rows = slice(first, first + len(ids))
+        slots = slice(first, first + len(ids))
         num_tokens = np.array([len(row) for row in ids], np.int64)
-        padded = np.zeros((len(ids), max(1, num_tokens.max())), np.int64)
-        for row, tokens in zip(padded, ids, strict=True):
-            row[: len(tokens)] = tokens
-        binding = self._session.io_binding()
-        binding.bind_output("logits")
-        feed = {"input_ids": padded, "past_lengths": self.lengths[rows].copy(), "num_tokens": num_tokens}
-        for name, array in feed.items():
-            binding.bind_cpu_input(name, array)
-        for name, buffer in self.buffers.items():
-            part = buffer[rows]
-            place = ("cpu", 0, part.dtype, part.shape, part.ctypes.data)
-            binding.bind_input(name, *place)
-            binding.bind_output(name.replace("past_key_values", "present"), *place)
-        self._session.run_with_iobinding(binding)
-        self.lengths[rows] += num_tokens
-        logits: Floats = binding.get_outputs()[0].numpy().astype(np.float32)
+        past = self.lengths[slots].copy()
+        feed = {"input_ids": pad_right(ids)[0], "past_lengths": past, "num_tokens": num_tokens}
+        logits = run_in_place(self._session, feed, self.buffers, slots)
+        self.lengths[slots] += num_tokens
         return logits

@@ -1,1 +1,1 @@
-"""Encoders: text and pictures to vectors, scores and spans."""
+"""Encoders of texts, images and speech: their export, and the comparison with torch."""

@@ -1,4 +1,4 @@
-"""Write the one graph of an encoder."""
+"""Write the graph of an encoder, and read its outputs."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ from onnx_models.exporting.optimum_exporter import run_optimum
 
 
 def write_graph(request: ExportRequest, architecture: str, optimum_task: str, folder: Path) -> None:
-    """Write ``model.onnx`` (and ``model.onnx_data`` above 2 GB); a worker reads no other file of the exporter's.
+    """Write ``model.onnx`` (and ``model.onnx_data`` above 2 GB), and none of the other files that optimum writes.
 
     Raises:
         ExportError: the source can't be exported for this task.
@@ -28,7 +28,7 @@ def write_graph(request: ExportRequest, architecture: str, optimum_task: str, fo
 
 
 def width_of(folder: Path, expected: tuple[str, ...]) -> int:
-    """Return the last dimension of the graph's first output: vector dimensions, or number of labels.
+    """Return the last dimension of the graph's first output: the size of vectors, or the number of labels.
 
     Raises:
         ExportError: the graph has other outputs than expected.
@@ -36,5 +36,5 @@ def width_of(folder: Path, expected: tuple[str, ...]) -> int:
     outputs = onnx.load(folder / "model.onnx", load_external_data=False).graph.output
     names = tuple(output.name for output in outputs)
     if names != expected:
-        raise ExportError(f"the graph answers {', '.join(names)}; expected {', '.join(expected)}")
+        raise ExportError(f"the graph returns {', '.join(names)}; expected {', '.join(expected)}")
     return int(outputs[0].type.tensor_type.shape.dim[-1].dim_value)

@@ -1,7 +1,7 @@
-"""Read from a training library's files the facts that a manifest states: how to pool, which labels, how many tokens.
+"""Read the metadata of an encoder for its manifest: pooling, labels, longest input.
 
-Where a fact is missing or the package format can't express it, export stops and says which option decides; it never
-guesses how vectors are pooled.
+If something is missing or a package can't express it, export stops and names the option that decides. It never guesses
+how vectors are pooled: a wrong guess gives embeddings that look right and are useless.
 """
 
 from pathlib import Path
@@ -20,31 +20,32 @@ _POOLING_MODES: dict[str, Pooling] = {
     "cls": "cls",
     "lasttoken": "last_token",
 }
-# These count positions from behind the padding id, so a table of 514 rows holds 512 tokens.
+# Their first position is the padding id + 1, so a table of 514 rows is for 512 tokens.
 _POSITIONS_AFTER_PADDING = frozenset(
     {"roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet", "data2vec-text", "ibert"}
 )
-_NO_LIMIT = 10**6  # transformers writes 1e30 where a tokenizer states no maximum
+_NO_LIMIT = 10**6  # transformers writes 1e30 if a tokenizer has no maximum
 
 
-def max_tokens(source: Source, config: Any, asked: int | None) -> int:
-    """Return the most tokens, special ones included, that a row may have.
+def max_tokens(source: Source, config: Any, requested: int | None) -> int:
+    """Return the longest input in tokens, special ones included.
 
     Args:
-        source: looked at for ``sentence_bert_config.json`` and ``tokenizer_config.json``.
-        config: transformers' config; its position table is the bound that nothing may exceed.
-        asked: the user's own number, or None.
+        source: its ``sentence_bert_config.json`` and ``tokenizer_config.json`` are read.
+        config: transformers' config; its number of positions is the upper bound.
+        requested: ``--max-tokens``, or None.
 
     Raises:
-        ExportError: more was asked than the position table holds, or nothing states a limit.
+        ExportError: more is requested than there are positions, or nothing states a limit.
     """
     positions = getattr(config, "max_position_embeddings", None)
     if positions and config.model_type in _POSITIONS_AFTER_PADDING:
         positions -= config.pad_token_id + 1
-    if asked:
-        if positions and asked > positions:
-            raise ExportError(f"--max-tokens {asked}: the model has positions for {positions} tokens only")
-        return asked
+    if requested:
+        if positions and requested > positions:
+            raise ExportError(f"--max-tokens {requested}: the model has positions for {positions} tokens only")
+        return requested
+    # sentence-transformers' limit is the length in training, which is often shorter than the tokenizer's.
     trained = source.read_json("sentence_bert_config.json").get("max_seq_length")
     tokenizer = source.read_json("tokenizer_config.json").get("model_max_length")
     known = [int(limit) for limit in (trained or tokenizer, positions) if limit and 0 < limit < _NO_LIMIT]
@@ -54,35 +55,39 @@ def max_tokens(source: Source, config: Any, asked: int | None) -> int:
 
 
 def embed_table(source: Source, dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
-    """Return how to pool, from sentence-transformers' files where the user did not say.
+    """Return the pooling, from sentence-transformers' files unless the user states it.
 
     Raises:
-        ExportError: nothing says how to pool, or the source has a step that a package can't express.
+        ExportError: nothing states the pooling, or the source has a module that a package can't express.
     """
     modules = source.read_json("modules.json") or []
-    kinds = {module["type"].rsplit(".", 1)[-1]: module for module in modules}
-    unknown = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
+    by_type = {module["type"].rsplit(".", 1)[-1]: module for module in modules}
+    unknown = sorted(set(by_type) - {"Transformer", "Pooling", "Normalize"})
     if unknown:
-        raise ExportError(f"modules.json has {', '.join(unknown)}: vectors would differ, a package has no such step")
+        raise ExportError(
+            f"modules.json has {', '.join(unknown)}; a package has no such step, and its vectors would differ"
+        )
     if normalize is None:
-        normalize = "Normalize" in kinds or not modules
-    if pooling is None and "Pooling" in kinds:
-        pooling = _pooling_of(source.read_json(str(Path(kinds["Pooling"]["path"], "config.json"))))
+        normalize = "Normalize" in by_type or not modules
+    if pooling is None and "Pooling" in by_type:
+        pooling = _pooling_of(source.read_json(str(Path(by_type["Pooling"]["path"], "config.json"))))
     if pooling is None:
-        raise ExportError("nothing in the source says how token vectors are pooled: give --pooling mean|cls|last_token")
+        raise ExportError(
+            "nothing in the source states how token vectors are pooled: give --pooling mean|cls|last_token"
+        )
     if pooling == "none":
-        raise ExportError("the graph answers a vector for each token: give --pooling mean|cls|last_token")
+        raise ExportError("the graph returns a vector for each token: give --pooling mean|cls|last_token")
     return Embed(pooling=pooling, normalize=normalize, dimensions=dimensions)
 
 
 def pooled_table(dimensions: int, pooling: Pooling | None, normalize: bool | None) -> Embed:
-    """Return the [embed] table of a graph that answers one vector a row; its vectors are normalized by default.
+    """Return the [embed] table of a graph that returns one vector for each row; vectors are normalized by default.
 
     Raises:
-        ExportError: another pooling was asked for.
+        ExportError: another pooling is requested.
     """
     if pooling not in (None, "none"):
-        raise ExportError(f"--pooling {pooling}: the model pools by itself; leave the option out")
+        raise ExportError(f"--pooling {pooling}: the graph pools; leave the option out")
     return Embed(pooling="none", normalize=normalize is not False, dimensions=dimensions)
 
 
@@ -90,15 +95,15 @@ def _pooling_of(config: dict[str, Any]) -> Pooling:
     named = config.get("pooling_mode")  # newer files name one mode, older ones have a flag for each
     modes = [named] if named else [mode for mode, on in config.items() if on is True and "_mode_" in mode]
     if len(modes) != 1 or modes[0] not in _POOLING_MODES:
-        raise ExportError(f"the source pools by {modes}; a package knows mean, cls and last_token, one at a time")
+        raise ExportError(f"the source pools by {modes}; a package supports one of mean, cls and last_token")
     return _POOLING_MODES[modes[0]]
 
 
 def classify_table(config: Any) -> Classify:
-    """Return labels in the order of the logits and the scores' function, by the rule of transformers' pipeline.
+    """Return the labels in the order of the logits, and the function of the scores that transformers' pipeline applies.
 
     Raises:
-        ExportError: the label ids are not 0, 1, 2, … as the logits are.
+        ExportError: the label ids are not 0, 1, 2, …
     """
     by_id = {int(index): str(label) for index, label in config.id2label.items()}
     if sorted(by_id) != list(range(len(by_id))) or len(by_id) != config.num_labels:
@@ -114,30 +119,30 @@ def classify_table(config: Any) -> Classify:
 
 
 def token_classify_table(config: Any) -> TokenClassify:
-    """Return token labels in the order of the logits. Raises as ``classify_table``."""
+    """Return the labels of tokens in the order of the logits; the errors are those of ``classify_table``."""
     return TokenClassify(labels=classify_table(config).labels)
 
 
 def fill_mask_table(source: Source) -> FillMask:
-    """Return the token that stands for a gap.
+    """Return the tokenizer's mask token.
 
     Raises:
         ExportError: the tokenizer has none.
     """
     tokenizer = load_tokenizer(source)
     if tokenizer.mask_token is None:
-        raise ExportError("the tokenizer has no mask token, so there is no gap to fill")
+        raise ExportError("the tokenizer has no mask token, which fill-mask needs")
     return FillMask(mask_token=tokenizer.mask_token, mask_token_id=tokenizer.mask_token_id)
 
 
 def default_prompt(source: Source) -> str | None:
-    """Return the text that sentence-transformers would put before every input; a worker puts none."""
+    """Return the prefix that sentence-transformers puts before every input; workers do not add it."""
     config = source.read_json("config_sentence_transformers.json")
     return (config.get("prompts") or {}).get(config.get("default_prompt_name")) or None
 
 
 def check_lower_case(source: Source, folder: Path) -> None:
-    """Raise ExportError if sentence-transformers lower-cases texts before a tokenizer that does not do it itself."""
+    """Raise ExportError if sentence-transformers lower-cases texts and the tokenizer does not."""
     from tokenizers import Tokenizer
 
     if source.read_json("sentence_bert_config.json").get("do_lower_case") is not True:

@@ -1,7 +1,7 @@
 """The exporters: one for each way to export a model and to compare it with its reference.
 
-An exporter is a module with the two functions of `Exporter`. `exporter_for` picks one for a source and a task,
-`exporter_for_package` the one that made a package. The modules need torch, so each is imported only when it is used.
+An exporter is a module with the two functions of `Exporter`. `exporter_for` selects one for a source and a task, and
+`exporter_for_package` the one that made a package. The modules import torch, so each is imported only when it is used.
 """
 
 import importlib
@@ -53,43 +53,44 @@ _BY_ARCHITECTURE: dict[str, GraphKind] = {
     "text-autoencoder": "text-autoencoder",
     "image-autoencoder": "image-autoencoder",
 }
-"""Architectures (``model_type`` in config.json) that are not exported the way their task usually is."""
+"""Architectures (``model_type`` in config.json) whose exporter does not follow from the task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRequest:
-    """What to make; a field left at None is read from the source."""
+    """What to export. Fields that are None are read from the source."""
 
     source: Source
     name: str
     task: TaskName
     output: Path
-    """The folder that packages lie in; the package becomes ``output / name``."""
+    """The folder of packages; this one becomes ``output / name``."""
     precision: Precision = "fp32"
     opset: int | None = None
-    """Of the graph; None: what the exporter of this architecture was proved with."""
+    """Opset of the graph; None: the one that the exporter of this architecture was verified with."""
     cache: Literal["slots", "concat"] = "slots"
-    """Decoders, alone or behind an encoder of texts: the cache that grows in place where the architecture allows it, or
-    the exporter's own."""
+    """For decoders and encoder-decoders of texts: a cache that is updated in place, if the architecture allows it, or
+    that of optimum's graph."""
     pooling: Pooling | None = None
     normalize: bool | None = None
     max_tokens: int | None = None
     licence: str | None = None
     description: str = ""
     languages: Sequence[str] = ()
-    """Codes of ISO 639 of the languages that the model's texts are in; translators have their own from the source."""
+    """Languages of the model's texts, as codes of ISO 639. Those of translation models are read from the source."""
     atol: float = 1e-4
     """Largest difference from the reference that an fp32 package may have."""
     force: bool = False
 
 
 class Exporter(Protocol):
-    """Exports models of one kind and compares them with their reference; needs the export environment."""
+    """Exports models as one kind of graph and compares them with their reference; needs the export environment."""
 
     def make(self, request: ExportRequest, folder: Path) -> Manifest:
         """Write the fp32 graphs and the tokenizer into ``folder`` and return the manifest that describes them.
 
-        ``precision``, ``export`` and ``verified`` are left to the caller.
+        The caller sets ``precision``, ``export`` and ``verified``. Graphs are always fp32 at first, so that a
+        comparison shows the errors of the export alone, and a second one those of a lower precision.
 
         Raises:
             ExportError: the source can't be exported for this task.
@@ -99,7 +100,7 @@ class Exporter(Protocol):
     def compare(self, package: ModelPackage, source: Source) -> Comparison:
         """Run the package and the reference, in torch with the source's weights, on the same varied inputs.
 
-        Rows are run together and alone; generators also write tokens. Works for every precision.
+        Rows are run in batches and alone; models that generate are also decoded greedily. Works for every precision.
 
         Raises:
             ParityError: the two can't be compared at all, for example because their tokenizers differ.
@@ -108,7 +109,7 @@ class Exporter(Protocol):
 
 
 def family_of(task: TaskName, graph: GraphKind) -> Family:
-    """Return which workers serve a task with such a graph."""
+    """Return the family of workers that serves a task with this kind of graph."""
     return "encoder" if graph == "ctc" else _FAMILIES.get(task, "encoder")
 
 

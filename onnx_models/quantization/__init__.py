@@ -1,1 +1,1 @@
-"""Smaller weights: what converts a package's graphs, and what that costs."""
+"""Conversion of a package's graphs to lower precisions. docs/decisions/0013 compares them."""

@@ -19,16 +19,16 @@ _REWRITES: dict[Precision, Callable[[Path], int | None]] = {
     "int8-dynamic": quantize_dynamic,
     "fp16": halve,
 }
-"""What rewrites a graph file; it may return how many operators it changed."""
+"""Functions that rewrite a graph file; some return the number of operators that they changed."""
 
 
 def convert(folder: Path, manifest: Manifest, precision: Precision) -> Manifest:
     """Rewrite every graph in ``folder`` and return the manifest that describes them.
 
-    Its [export] table says how large the package is then, and how that compares with fp32.
+    The [export] table gets the new size of the package, and its ratio to that of fp32.
 
     Raises:
-        ExportError: a graph has no form in this precision, or none of them has anything to convert.
+        ExportError: a graph can't be converted to this precision, or no graph has an operator to convert.
     """
     before = _num_bytes(folder)
     changes = [_REWRITES[precision](file) for file in sorted(folder.glob("*.onnx"))]

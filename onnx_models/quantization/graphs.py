@@ -1,4 +1,4 @@
-"""Read, walk and write graph files, weights of more than 2 GB included."""
+"""Read, traverse and write graph files, also with more than 2 GB of weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
 _MOST_INLINE_BYTES = 1_800_000_000
-"""Weights that a file holds itself; protobuf has no messages of 2 GiB."""
+"""Most bytes of weights inside a file, since a protobuf message can't reach 2 GiB."""
 
 
 def load_graph(file: Path) -> ModelProto:
@@ -16,9 +16,9 @@ def load_graph(file: Path) -> ModelProto:
 
 
 def save_graph(model: ModelProto, file: Path, *, most_inline_bytes: int = _MOST_INLINE_BYTES) -> None:
-    """Write a graph; weights beyond what a file can hold go into ``<file>_data`` beside it, as optimum has them.
+    """Write a graph. If one file can't hold its weights, they go into ``<file>_data``, as in optimum.
 
-    A ``<file>_data`` that is there already is replaced, or taken away if it is not needed any more.
+    An existing ``<file>_data`` is replaced, or removed if it is not needed any more.
     """
     data = file.with_name(f"{file.name}_data")
     data.unlink(missing_ok=True)
@@ -30,7 +30,7 @@ def save_graph(model: ModelProto, file: Path, *, most_inline_bytes: int = _MOST_
 
 
 def graphs_in(graph: GraphProto) -> Iterator[GraphProto]:
-    """Yield a graph and, before the next node's, the graphs inside its nodes."""
+    """Yield a graph and the graphs inside its nodes, depth first."""
     yield graph
     for node in graph.node:
         for inner in inner_graphs(node):
@@ -38,7 +38,7 @@ def graphs_in(graph: GraphProto) -> Iterator[GraphProto]:
 
 
 def inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
-    """Yield the graphs that a node runs: the branches of an ``If``, the body of a ``Loop``."""
+    """Yield the subgraphs of a node: the branches of an ``If``, the body of a ``Loop``."""
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
             yield attribute.g
@@ -46,12 +46,12 @@ def inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def drop_unused(graph: GraphProto) -> None:
-    """Take out what nothing reads any more: constant tensors, and nodes that lead to nothing."""
+    """Remove constant tensors and nodes whose outputs are not used any more."""
     changed = True
-    while changed:
+    while changed:  # removing a node can leave its inputs unused
         used = {name for each in graphs_in(graph) for node in each.node for name in node.input if name}
         used |= {output.name for each in graphs_in(graph) for output in each.output}
-        changed = any([_drop(each, used) for each in graphs_in(graph)])
+        changed = any([_drop(each, used) for each in graphs_in(graph)])  # a list: every graph must be visited
 
 
 def _drop(graph: GraphProto, used: set[str]) -> bool:

@@ -1,7 +1,10 @@
-"""Weight-only quantisation: matrices in blocks of 32 numbers that share a scale, as whole numbers of 8 or 4 bits.
+"""Weight-only quantisation: matrices as integers of 8 or 4 bits, in blocks of 32 numbers that share a scale.
 
-The operator is ONNX Runtime's MatMulNBits (its ContribOperators.md says how weights lie). It holds activations as
-8-bit integers, too, but block by block of one row, so that a row's answer does not know its neighbours.
+The operator is ONNX Runtime's MatMulNBits, whose ContribOperators.md specifies the layout of the weights. It quantises
+activations to 8 bits, too, but block by block within a row, so that a row's output does not depend on the batch.
+
+The weights are packed here because ONNX Runtime's own tool stores the matrices of a merged decoder once for each
+branch, and leaves out Gemm (all projections of GPT-2) and output layers that share the embedding.
 """
 
 from collections import ChainMap
@@ -17,17 +20,17 @@ from onnx_models.quantization.graphs import drop_unused, inner_graphs, load_grap
 
 BLOCK = 32
 ACCURACY_LEVEL = 4
-"""Activations as 8-bit integers. Without it the kernel works in float32 and takes many times as long."""
+"""Activations as 8-bit integers. At level 0, the kernel computes in float32 and is 16 times slower with 8 bits."""
 _DOMAIN = "com.microsoft"
 _SMALLEST = 4096
-"""Matrices of fewer numbers, such as heads of a few labels, stay as they are: they save nothing."""
+"""Smaller matrices, such as classifiers of a few labels, stay float32: they would save nothing."""
 _NUM_COLUMNS = 4096
-"""Columns that are quantised at a time, which bounds the memory that it takes."""
+"""Columns that are quantised at a time, which limits the memory for temporary arrays."""
 _Constants = ChainMap[str, TensorProto]
 
 
 class _Matrix(NamedTuple):
-    """What a product multiplies with: a constant tensor [inputs, outputs], or [outputs, inputs] if transposed."""
+    """The constant factor of a product: a tensor [inputs, outputs], or [outputs, inputs] if transposed."""
 
     tensor: TensorProto
     transposed: bool
@@ -45,25 +48,25 @@ class _Quantised(NamedTuple):
 def quantize_weights(file: Path, bits: int) -> int:
     """Rewrite a graph file: products with a constant float32 matrix (MatMul, Gemm) become MatMulNBits.
 
-    Of a matrix that another operator reads too, such as an embedding that is also the output's projection, the
-    original stays beside the quantised one.
+    If another operator uses a matrix too, such as an embedding that is also the output layer, the original is kept in
+    addition to the quantised one.
 
     Returns:
-        How many products were rewritten; none: the file is as it was.
+        The number of products that were rewritten; with 0 the file is unchanged.
     """
     model = load_graph(file)
-    rewriting = _Rewriting(model, bits)
-    rewriting.rewrite(model.graph, ChainMap(), ChainMap())
-    if rewriting.num_products:
+    quantizer = _Quantizer(model, bits)
+    quantizer.rewrite(model.graph, ChainMap(), ChainMap())
+    if quantizer.num_products:
         drop_unused(model.graph)
         if _DOMAIN not in {each.domain for each in model.opset_import}:
             model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
         save_graph(model, file)
-    return rewriting.num_products
+    return quantizer.num_products
 
 
-class _Rewriting:
-    """One pass over a graph and those inside it. A matrix that several products read is quantised once."""
+class _Quantizer:
+    """One pass over a graph and its subgraphs. A matrix of several products is quantised once."""
 
     def __init__(self, model: ModelProto, bits: int) -> None:
         self.num_products = 0
@@ -76,8 +79,8 @@ class _Rewriting:
 
         Args:
             graph: rewritten in place, with the graphs inside its nodes.
-            outer: constants of the graphs around it.
-            outer_transposed: the same, by what their transposed forms are called there.
+            outer: constants of the enclosing graphs, by name.
+            outer_transposed: constants of the enclosing graphs, by the name of their transposed form.
         """
         constants = outer.new_child({tensor.name: tensor for tensor in graph.initializer})
         transposed = outer_transposed.new_child(dict(_transposed(graph, constants)))
@@ -87,12 +90,13 @@ class _Rewriting:
                 self.rewrite(inner, constants, transposed)
             matrix = _matrix_of(node, constants, transposed)
             nodes.extend(self._product(node, matrix) if matrix else [node])
+        # The nodes are elements of the field that is cleared, so they are copied first.
         kept = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
         del graph.node[:]
         graph.node.extend(kept)
 
     def _product(self, node: NodeProto, matrix: _Matrix) -> Iterator[NodeProto]:
-        """Yield what does the work of a MatMul or a Gemm."""
+        """Yield the nodes that replace a MatMul or a Gemm."""
         self.num_products += 1
         quantised = self._quantised(matrix)
         bias = list(node.input[2:])
@@ -119,6 +123,7 @@ class _Rewriting:
             array = array.T if matrix.transposed else array
             name = f"{matrix.tensor.name}{'_transposed' if matrix.transposed else ''}_{self._bits}bit"
             weights, scales = pack(array, self._bits)
+            # Into the outermost graph, where all branches see them.
             for tensor in (numpy_helper.from_array(weights, name), numpy_helper.from_array(scales, f"{name}_scales")):
                 self._top.initializer.append(tensor)
             self._done[key] = _Quantised(name, f"{name}_scales", *array.shape)
@@ -150,7 +155,8 @@ def _matrix_of(node: NodeProto, constants: _Constants, transposed: _Constants) -
 def pack(matrix: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Quantise a matrix [inputs, outputs] symmetrically, 32 inputs of one output at a time.
 
-    The number of a block that is farthest from zero becomes the lowest whole number, so that it is kept exactly.
+    The number of a block that is farthest from zero is mapped to the lowest integer, so that it is exact: the range of
+    integers has one more below zero than above.
 
     Returns:
         Weights, uint8 [outputs, blocks, bytes], and scales, float32 [outputs, blocks].
@@ -172,6 +178,6 @@ def _pack_blocks(blocks: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uin
     scales = (farthest / -half).astype(np.float32)
     whole = np.rint(blocks / np.where(scales == 0, 1, scales)) + half
     numbers: NDArray[np.uint8] = whole.clip(0, 2 * half - 1).astype(np.uint8)
-    if bits == 4:  # two in a byte, the first one in the lower half
+    if bits == 4:  # two in a byte, the first one in the lower four bits
         numbers = numbers[..., ::2] | numbers[..., 1::2] << np.uint8(4)
     return numbers, scales[..., 0]

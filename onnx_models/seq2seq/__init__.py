@@ -1,1 +1,1 @@
-"""Encoder-decoder models: translation, summaries, speech, captions."""
+"""Encoder-decoder models of texts, speech and images: their export, and the comparison with torch."""

@@ -1,12 +1,12 @@
-"""Encoder-decoders: texts, recordings and pictures read at once, texts written token by token.
+"""Exports encoder-decoders of texts, recordings and images.
 
-A package of a model that reads texts holds the slot graphs of `onnx_models.seq2seq.slots` where the architecture's
-attention allows them; if not, [export] says why. Any other, and one that is asked for with ``cache = "concat"``, holds
+The package of a model of texts has the slot graphs of `onnx_models.seq2seq.slots` if the architecture's attention
+allows them; if not, [export] gives the reason. Any other package, and every one with ``--cache concat``, has
 ``encoder_model.onnx`` and ``decoder_model_merged.onnx`` as optimum writes them. The merged decoder has two branches
-over one copy of the weights: ``use_cache_branch`` false for a row's first tokens, true for all that follow, one or
-several at a time. Its rows may be of any age (`onnx_models.architectures.decoder_mask`). ONNX Runtime packs weights
-once for each branch, so a session over this graph should set ``session.disable_prepacking`` to 1: that halves what it
-holds.
+over one copy of the weights: ``use_cache_branch`` is false for the first tokens of a row and true for later ones, one
+or several per call. Rows may have pasts of different length (`onnx_models.architectures.decoder_mask`). ONNX Runtime
+prepacks weights once for each branch, so a session over this graph should set ``session.disable_prepacking`` to 1,
+which halves its memory.
 """
 
 import shutil
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import onnx
 
 from contracts.model_package.graphs import (
     CrossDecoder,
@@ -39,6 +38,7 @@ from onnx_models.encoders.images.metadata import image_table
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.generation_config import generation_table
+from onnx_models.exporting.graph_files import logits_and_inputs
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config, run_optimum
 from onnx_models.exporting.sources import Source
@@ -52,9 +52,10 @@ from onnx_models.slots.cache import NoSlotsError
 from onnx_models.tokenizers.write import write_tokenizer
 
 __all__ = ["compare", "make"]
-_READS = {"whisper": "sound", "vision-encoder-decoder": "pictures"}
-_TAKES: dict[TaskName, str] = {"transcribe": "sound", "caption": "pictures"}
-_OPTIMUM_TASKS = {"sound": "automatic-speech-recognition", "pictures": "image-to-text", "text": "text2text-generation"}
+_MODALITIES = {"whisper": "audio", "vision-encoder-decoder": "images"}
+"""Inputs of the architectures that do not take texts."""
+_TASK_MODALITIES: dict[TaskName, str] = {"transcribe": "audio", "caption": "images"}
+_OPTIMUM_TASKS = {"audio": "automatic-speech-recognition", "images": "image-to-text", "text": "text2text-generation"}
 
 _TEXT_TASKS: dict[TaskName, Task] = {
     "summarize": SummarizeTask(),
@@ -64,7 +65,7 @@ _TEXT_TASKS: dict[TaskName, Task] = {
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
+    """Write both graphs and ``tokenizer.json``; return the manifest."""
     source, config = request.source, read_config(request.source)
     _check_task(config.model_type, request.task)
     limits = limits_of(request, config)
@@ -77,16 +78,16 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
         task=_task(request, config, tokenizer),
         architecture=config.model_type,
         limits=limits,
-        prompts={} if config.model_type in _READS else prompts_of(config),
+        prompts={} if config.model_type in _MODALITIES else prompts_of(config),
         export={"no_slots": reason} if reason else {},
     )
 
 
 def _check_task(architecture: str, task: TaskName) -> None:
-    reads, takes = _READS.get(architecture, "text"), _TAKES.get(task, "text")
-    if reads != takes:
-        fitting = next((name for name, taken in _TAKES.items() if taken == reads), "text2text")
-        raise ExportError(f"{architecture} reads {reads}, but {task} is for {takes}: give --task {fitting}")
+    of_model, of_task = _MODALITIES.get(architecture, "text"), _TASK_MODALITIES.get(task, "text")
+    if of_model != of_task:
+        fitting = next((name for name, modality in _TASK_MODALITIES.items() if modality == of_model), "text2text")
+        raise ExportError(f"{architecture} takes {of_model}, but {task} is for {of_task}: give --task {fitting}")
 
 
 def _task(request: ExportRequest, config: Any, tokenizer: Any) -> Task:
@@ -104,13 +105,13 @@ def _task(request: ExportRequest, config: Any, tokenizer: Any) -> Task:
 
 
 def _generation(source: Source) -> Generation:
-    """Return the source's defaults, which must say how an answer starts."""
-    facts = generation_table(source)
-    if facts.decoder_start_token_id is None:  # transformers' own rule
-        facts = msgspec.structs.replace(facts, decoder_start_token_id=facts.bos_token_id)
-    if facts.decoder_start_token_id is None:
-        raise ExportError("nothing says which token an answer starts with: set decoder_start_token_id in config.json")
-    return facts
+    """Return the source's defaults of generation, which must include the decoder's start token."""
+    generation = generation_table(source)
+    if generation.decoder_start_token_id is None:  # transformers falls back to the BOS token, too
+        generation = msgspec.structs.replace(generation, decoder_start_token_id=generation.bos_token_id)
+    if generation.decoder_start_token_id is None:
+        raise ExportError("the source states no start token of the decoder: set decoder_start_token_id in config.json")
+    return generation
 
 
 def _write_graphs(
@@ -118,7 +119,7 @@ def _write_graphs(
 ) -> tuple[EncoderDecoder | EncoderDecoderSlots, str]:
     """Write the graphs; return their tables, and why they have no slots if they were requested."""
     generation, reason = _generation(request.source), ""
-    if request.cache == "slots" and config.model_type not in _READS:
+    if request.cache == "slots" and config.model_type not in _MODALITIES:
         try:
             export_slots(request.source, folder, opset=request.opset)
             return EncoderDecoderSlots(decoder=_slot_decoder(folder), generation=generation), ""
@@ -130,17 +131,18 @@ def _write_graphs(
 
 def _write_merged(request: ExportRequest, config: Any, folder: Path) -> None:
     """Run optimum and keep the encoder and the merged decoder, not the two graphs that it was merged from."""
-    task = _OPTIMUM_TASKS[_READS.get(config.model_type, "text")]
+    task = _OPTIMUM_TASKS[_MODALITIES.get(config.model_type, "text")]
+    # The number of frames is fixed in the graph. optimum assumes that of the published Whisper models.
     frames = {"nb_max_frames": 2 * config.max_source_positions} if config.model_type == "whisper" else {}
     with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
         run_optimum(request.source, f"{task}-with-past", Path(scratch), opset=request.opset, **frames)
         for name in (ENCODER, DECODER):
-            for path in sorted(Path(scratch).glob(f"{name}*")):  # the data of weights above 2 GB lie beside
+            for path in sorted(Path(scratch).glob(f"{name}*")):  # with *_data above 2 GB
                 shutil.move(path, folder / path.name)
 
 
 def _slot_decoder(folder: Path) -> CrossSlotDecoder:
-    vocabulary, inputs = _logits_and_inputs(folder / SLOT_DECODER)
+    vocabulary, inputs = logits_and_inputs(folder / SLOT_DECODER)
     return CrossSlotDecoder(vocabulary=vocabulary, attention="group_query", cross_cache=_has_cross_cache(inputs))
 
 
@@ -148,23 +150,16 @@ def _merged_decoder(folder: Path) -> CrossDecoder:
     """Return the table of a merged decoder.
 
     Raises:
-        ExportError: it takes no mask of its own tokens.
+        ExportError: it takes no mask of the decoder's tokens.
     """
-    vocabulary, inputs = _logits_and_inputs(folder / DECODER)
+    vocabulary, inputs = logits_and_inputs(folder / DECODER)
     if "attention_mask" not in inputs:
         raise ExportError(
-            "the decoder takes no mask, so its rows would have to start together, and workers let none wait; "
-            "onnx_models/architectures/decoder_mask.py lists the architectures that have one"
+            "the decoder takes no mask, so all rows of a batch would have to start in the same step, which workers do "
+            "not do; onnx_models/architectures/decoder_mask.py lists the architectures that have a mask"
         )
     return CrossDecoder(vocabulary=vocabulary, cross_cache=_has_cross_cache(inputs))
 
 
 def _has_cross_cache(inputs: list[str]) -> bool:
     return any(name.endswith(".encoder.key") for name in inputs)
-
-
-def _logits_and_inputs(path: Path) -> tuple[int, list[str]]:
-    """Return the length of a graph's logits, and the names of its inputs."""
-    graph = onnx.load(path, load_external_data=False).graph
-    logits = next(output for output in graph.output if output.name == "logits")
-    return int(logits.type.tensor_type.shape.dim[-1].dim_value), [tensor.name for tensor in graph.input]

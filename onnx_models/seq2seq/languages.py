@@ -1,4 +1,4 @@
-"""Read from a tokenizer which languages a translator knows and how it is told which ones: the [translate] table."""
+"""Read the [translate] table from a tokenizer: the languages of a model, and the tokens that select them."""
 
 import re
 from typing import Any, Literal
@@ -11,15 +11,16 @@ _MARIAN_CODE = re.compile(r">>(.+)<<")
 
 
 def translate_table(tokenizer: Any) -> Translate | None:
-    """Return the languages, or None where nothing says which they are, or where the model is told them in words.
+    """Return the languages; None if the tokenizer names none, or if they are selected by words in the text (T5).
 
     Raises:
-        ExportError: the tokenizer has languages but puts the source's neither first nor last.
+        ExportError: the tokenizer has language tokens but puts the source's neither first nor last.
     """
     targets = {
         match[1]: number for token, number in tokenizer.get_vocab().items() if (match := _MARIAN_CODE.match(token))
     }
-    source, target = (tokenizer.init_kwargs.get(name) for name in ("source_lang", "target_lang"))  # Marian's names
+    # Only Marian's tokenizers are saved with these two arguments.
+    source, target = (tokenizer.init_kwargs.get(name) for name in ("source_lang", "target_lang"))
     if targets:
         return Translate(languages=_sorted(targets), reads=[source] if source else [], target="source_prefix")
     if source and target:
@@ -27,11 +28,11 @@ def translate_table(tokenizer: Any) -> Translate | None:
     languages = _languages_of(tokenizer)
     if not languages:
         return None
-    # mBART of 25 languages starts its answer with the language itself; all later models have a start token before.
+    # The decoder of mBART-25 starts with the language token itself; later models have a start token before it.
     starts = type(tokenizer).__name__ in ("MBartTokenizer", "MBartTokenizerFast")
     return Translate(
         languages=_sorted(languages),
-        source=_place_of(tokenizer, languages),
+        source=_position_of(tokenizer, languages),
         default_source=tokenizer.src_lang,
         target="decoder_start" if starts else "forced_bos",
     )
@@ -44,12 +45,12 @@ def _languages_of(tokenizer: Any) -> dict[str, int]:
         tokens = dict(tokenizer.lang_code_to_token)
     elif hasattr(tokenizer, "lang_code_to_id"):
         tokens = {code: code for code in tokenizer.lang_code_to_id}
-    else:  # NLLB has its codes among its special tokens
+    else:  # NLLB has its codes among its additional special tokens
         tokens = {code: code for code in tokenizer.additional_special_tokens if _NLLB_CODE.fullmatch(code)}
     return {code: tokenizer.convert_tokens_to_ids(token) for code, token in tokens.items()}
 
 
-def _place_of(tokenizer: Any, languages: dict[str, int]) -> Literal["prefix", "suffix"]:
+def _position_of(tokenizer: Any, languages: dict[str, int]) -> Literal["prefix", "suffix"]:
     ids, language = tokenizer("a").input_ids, languages[tokenizer.src_lang]
     if language == ids[0]:
         return "prefix"

@@ -1,4 +1,4 @@
-"""Read from a source what a manifest states about an encoder-decoder: lengths, sound, prompts."""
+"""Read the metadata of an encoder-decoder for its manifest: limits, audio preprocessing, prompts."""
 
 from typing import Any
 
@@ -11,30 +11,29 @@ from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.optimum_exporter import LOCAL
 from onnx_models.exporting.sources import Source
 
-_FRAMES_PER_POSITION = 2  # Whisper's second convolution takes every other frame
+_FRAMES_PER_POSITION = 2  # Whisper's second convolution has a stride of 2
 
 
 def limits_of(request: ExportRequest, config: Any) -> Limits:
-    """Return how much the encoder reads and how much the decoder writes.
-
-    T5 has no table of positions, so what it may write is what it may read.
+    """Return the longest input of the encoder and the longest output of the decoder, in tokens.
 
     Raises:
-        ExportError: more was asked for than there are positions, nothing states a limit, or an input has always the
-            same length and so no limit to ask for.
+        ExportError: more is requested than there are positions, nothing states a limit, or a limit is requested for
+            inputs that all have the same length.
     """
     positions = _positions_of(request, config)
     if positions and request.max_tokens:
-        raise ExportError(f"--max-tokens: every input of {config.model_type} has {positions} positions")
-    reads = positions or max_tokens(request.source, getattr(config, "encoder", config), request.max_tokens)
+        raise ExportError(f"--max-tokens: all inputs of {config.model_type} have {positions} positions")
+    longest_input = positions or max_tokens(request.source, getattr(config, "encoder", config), request.max_tokens)
     decoder = getattr(config, "decoder", config)
     tables = ("max_target_positions", "max_position_embeddings")
-    writes = next((getattr(decoder, name) for name in tables if getattr(decoder, name, None)), reads)
-    return Limits(max_tokens=reads, max_new_tokens=writes)
+    # T5 has no table of positions, so its outputs get the limit of its inputs.
+    longest_output = next((getattr(decoder, name) for name in tables if getattr(decoder, name, None)), longest_input)
+    return Limits(max_tokens=longest_input, max_new_tokens=longest_output)
 
 
 def _positions_of(request: ExportRequest, config: Any) -> int | None:
-    """Return how many positions every input has in the encoder, or None for texts."""
+    """Return the number of encoder positions that every input has, or None for texts, whose length varies."""
     if request.task == "transcribe":
         return int(config.max_source_positions)
     if request.task == "caption":
@@ -43,23 +42,23 @@ def _positions_of(request: ExportRequest, config: Any) -> int | None:
 
 
 def audio_table(source: Source, config: Any) -> Audio:
-    """Return how a recording becomes a log-mel spectrogram of as many frames as the encoder takes.
+    """Return the parameters of the log-mel spectrogram, whose number of frames must be that of the encoder.
 
     Raises:
-        ExportError: the source prepares sound otherwise, or for a model of other size.
+        ExportError: the source preprocesses audio in another way, or for a model of another size.
     """
     from transformers import WhisperFeatureExtractor
 
-    with refusing(f"{source.name}: transformers can't read how it prepares sound"):
+    with refusing(f"{source.name}: transformers can't load its feature extractor"):
         extractor = WhisperFeatureExtractor.from_pretrained(source.folder, **LOCAL)
     frames = _FRAMES_PER_POSITION * config.max_source_positions
     if (extractor.nb_max_frames, extractor.feature_size) != (frames, config.num_mel_bins):
         raise ExportError(
-            f"{source.name}: sound is prepared as {extractor.feature_size} bins of {extractor.nb_max_frames} frames, "
+            f"{source.name}: its features are {extractor.feature_size} bins of {extractor.nb_max_frames} frames, "
             f"but the encoder takes {config.num_mel_bins} of {frames}"
         )
     if extractor.dither or getattr(extractor, "do_normalize", False):
-        raise ExportError(f"{source.name}: dithers or normalizes sound before the spectrogram; a package can't say so")
+        raise ExportError(f"{source.name}: it dithers or normalizes audio, which a package can't express")
     return Audio(
         sampling_rate=extractor.sampling_rate,
         features="log_mel",
@@ -71,16 +70,16 @@ def audio_table(source: Source, config: Any) -> Audio:
 
 
 def transcribe_table(source: Source) -> Transcribe:
-    """Return the tokens by which a Whisper is told language and task; those of one language have none for that.
+    """Return Whisper's tokens for languages and tasks; models of one language have none.
 
     Raises:
-        ExportError: the source's settings are from before they named these tokens.
+        ExportError: the source's generation config is from a time before it named these tokens.
     """
     settings = source.read_json("generation_config.json")
     if "no_timestamps_token_id" not in settings:
         raise ExportError(
-            f"{source.name}: its generation_config.json names no tokens for languages and timestamps; it is outdated, "
-            "so take the newer one of the model that this one was trained from"
+            f"{source.name}: its generation_config.json has no tokens for languages and timestamps; it is outdated, "
+            "so take the newer one of the model that this one was fine-tuned from"
         )
     tasks = settings.get("task_to_id") or {}
     languages = settings.get("lang_to_id") or {}
@@ -93,7 +92,7 @@ def transcribe_table(source: Source) -> Transcribe:
 
 
 def prompts_of(config: Any) -> dict[str, str]:
-    """Return what the source puts before a text, by purpose: T5's ``translation_en_to_de`` for example."""
+    """Return the prefixes that the source puts before a text, by purpose, such as T5's ``translation_en_to_de``."""
     tasks = getattr(config, "task_specific_params", None) or {}
     prefixes = {name: settings.get("prefix") for name, settings in tasks.items()}
     return {name: prefix for name, prefix in prefixes.items() if prefix and prefix.strip()}

@@ -1,6 +1,6 @@
-"""The reference side of a comparison of encoder-decoders: torch, and transformers' own ``generate``.
+"""The reference of encoder-decoders: torch, and transformers' own ``generate``.
 
-Nothing of the package goes in here but the tokens that every answer starts with. Needs the export environment.
+It uses nothing of the package except for the first tokens of every output. Needs the export environment.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from contracts.task_names import TaskName
-from onnx_models.encoders.loading import load_model
+from onnx_models.exporting.loading import load_model
 from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.served import Floats, Input
 from onnx_models.tokenizers.write import load_tokenizer
@@ -47,13 +47,13 @@ class ReferenceEncoderDecoder:
 
     @torch.inference_mode()
     def source_cache(self, inputs: Sequence[Input]) -> list[Floats]:
-        """Run the encoder on one batch, as ``encode`` does, and what all layers of the decoder make of its output.
+        """Run the encoder on one batch, and the projections to keys and values of all layers of the decoder.
 
         Returns:
-            For each input the keys and values that attention to the source reads, side by side: of one layer after the
-            other all heads of its keys, then those of its values; float32 [positions, width], without padding.
+            For each input the keys and values of cross-attention side by side: layer by layer all heads of the keys,
+            then those of the values; float32 [positions, width], without padding.
         """
-        # Not the cache that transformers would make by itself: it has as many layers as the encoder has.
+        # The cache that transformers would create has as many layers as the encoder, which a decoder need not have.
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         start = torch.zeros(len(inputs), 1, dtype=torch.long)
         self._model(**self._batch(inputs), decoder_input_ids=start, past_key_values=cache, use_cache=True)
@@ -63,33 +63,33 @@ class ReferenceEncoderDecoder:
 
     @torch.inference_mode()
     def logits(self, source: Input, tokens: Sequence[int]) -> Floats:
-        """Return the decoder's logits after each of the tokens, float32 [tokens, vocabulary], all read at once."""
+        """Return the decoder's logits after each of the tokens, float32 [tokens, vocabulary], from one call."""
         output = self._model(**self._batch([source]), decoder_input_ids=torch.tensor([list(tokens)]), use_cache=False)
         return output.logits[0].numpy()
 
     @torch.inference_mode()
     def greedy(self, source: Input, prefix: Sequence[int], num_tokens: int, padding: int | None) -> list[int]:
-        """Return what ``generate`` writes behind the prefix: always the best token but padding, past any end of text.
+        """Return the greedily decoded tokens of ``generate`` after the prefix; end tokens do not stop it.
 
-        None of the source's own settings applies: no other token is forced, suppressed or punished.
+        Padding is suppressed. Nothing else of the source's own generation config applies.
         """
         self._model.generation_config = GenerationConfig(
             decoder_start_token_id=prefix[0],
             eos_token_id=None,
-            pad_token_id=padding or 0,  # generate wants to know one
+            pad_token_id=padding or 0,  # generate requires one
             suppress_tokens=None if padding is None else [padding],
             num_beams=1,
             do_sample=False,
         )
-        # Whisper's own generate cuts recordings into pieces and puts the pieces together, around this one.
-        answer = GenerationMixin.generate(
+        # Whisper overrides generate with one that splits long recordings; only its inner loop is wanted here.
+        output = GenerationMixin.generate(
             self._model,
             **self._batch([source]),
             decoder_input_ids=torch.tensor([list(prefix)]),
             max_new_tokens=num_tokens,
             use_cache=False,  # transformers' own cache fails for a T5 whose decoder is deeper than its encoder
         )
-        return [int(token) for token in answer[0, len(prefix) :]]
+        return [int(token) for token in output[0, len(prefix) :]]
 
     def _batch(self, inputs: Sequence[Input]) -> dict[str, Any]:
         if not isinstance(inputs[0], list):

@@ -1,4 +1,4 @@
-"""What encoder-decoders are compared on: random inputs of varied length, and real ones that both sides prepare."""
+"""Inputs for the comparison of encoder-decoders: random ones, and real ones that both sides preprocess."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from contracts.model_package.tasks import Audio, ImageTask, TranscribeTask, TranslateTask
-from onnx_models.encoders.images.parity import prepare_both_ways, random_pixels
+from onnx_models.encoders.images.parity import preprocess_both_ways, random_pixels
 from onnx_models.errors import ParityError
 from onnx_models.exporting.optimum_exporter import LOCAL
 from onnx_models.exporting.sources import Source
@@ -19,37 +19,38 @@ Batch = Sequence[Input]
 _SEED = 20260103
 _LENGTHS = ((1,), (2, 7), (16, 3, 9, 31), (60, 5, 33, 2, 48, 11, 17, 3, 24, 40, 8, 54))
 _SECONDS = (0.1, 0.7, 40.0)
-"""Of recordings; the last is longer than what any model hears at once."""
+"""Lengths of recordings; the last is longer than the 30 s that Whisper takes at once."""
 _MAX_FEATURES_DIFF = 2e-4
-"""Between two ways to a spectrogram whose numbers lie within about -1 … 2; torch computes it in float32."""
-_SPOKEN_LANGUAGES = 3
+"""Largest difference between two spectrograms, whose numbers lie within about -1 … 2; torch computes in float32."""
+_NUM_LANGUAGES = 3
 
 
 def sample_batches(served: Served, tokenizer: Any, source: Source, found: Comparison) -> list[Batch]:
-    """Return batches of inputs for the encoder: random ones, then real ones, prepared by what the package says.
+    """Return batches of inputs for the encoder: random ones, then real ones, preprocessed by the manifest's tables.
 
     Args:
-        served: its manifest says what the encoder takes.
-        tokenizer: transformers'.
-        source: how transformers prepares pictures and sound is read from it.
-        found: differences in preparing are noted there.
+        served: the package.
+        tokenizer: transformers' tokenizer.
+        source: transformers' preprocessors are loaded from it.
+        found: gets the differences in preprocessing.
 
     Raises:
-        ParityError: the two sides prepare an input differently.
+        ParityError: the two sides preprocess an input differently.
     """
     match served.manifest.task:
         case TranscribeTask(audio=audio):
             return _recordings(audio, source, found)
         case ImageTask(image=image):
-            return [*map(list, random_pixels(image)), list(prepare_both_ways(image, source, found))]
+            return [*map(list, random_pixels(image)), list(preprocess_both_ways(image, source, found))]
     return [*_random_texts(served, tokenizer), _texts(served, tokenizer, found), *_foreign_texts(served, tokenizer)]
 
 
 def _random_texts(served: Served, tokenizer: Any) -> list[Batch]:
-    """Return rows of random tokens without padding among them, up to the longest that the manifest allows."""
+    """Return rows of random tokens other than padding, up to the longest that the manifest allows."""
     manifest = served.manifest
     rng = np.random.default_rng(_SEED)
-    size = min(served.tokenizer.get_vocab_size(), served.vocabulary)  # BART's readers of news lack its last token
+    # The models of BART that were fine-tuned on news have no row for the tokenizer's last token.
+    size = min(served.tokenizer.get_vocab_size(), served.vocabulary)
     usable = np.setdiff1d(np.arange(size), [tokenizer.pad_token_id])
     limit = manifest.limits.max_tokens
     batches = [[min(length, limit) for length in lengths] for lengths in (*_LENGTHS, (limit,))]
@@ -61,7 +62,7 @@ def _texts(served: Served, tokenizer: Any, found: Comparison) -> Batch:
     samples = [(text, served.tokenizer.encode(text).ids) for text in (*TEXTS, " ".join(TEXTS))]
     fitting = [(text, ids) for text, ids in samples if len(ids) <= limit]
     if not fitting:
-        raise ParityError(f"not one of the sample texts fits into {limit} tokens")
+        raise ParityError(f"none of the sample texts fits into {limit} tokens")
     for text, ids in fitting:
         if ids != list(tokenizer(text, truncation=False, verbose=False).input_ids):
             raise ParityError(f"tokenizer.json and transformers' tokenizer disagree about {text!r}")
@@ -70,17 +71,17 @@ def _texts(served: Served, tokenizer: Any, found: Comparison) -> Batch:
 
 
 def _foreign_texts(served: Served, tokenizer: Any) -> list[Batch]:
-    """Return a text in some of the languages that the encoder is told, after seeing that both sides tell it alike."""
+    """Return a text marked as of several source languages, after checking that both tokenizers mark it alike."""
     task = served.manifest.task
     if not isinstance(task, TranslateTask) or not task.translate.source:
         return []
     languages = task.translate
-    place = 0 if languages.source == "prefix" else -1
+    position = 0 if languages.source == "prefix" else -1
     before, batch = tokenizer.src_lang, []
-    for code in list(languages.languages)[:: -(-len(languages.languages) // _SPOKEN_LANGUAGES)]:
+    for code in list(languages.languages)[:: -(-len(languages.languages) // _NUM_LANGUAGES)]:
         tokenizer.src_lang = code
         ids = served.tokenizer.encode(TEXTS[2]).ids
-        ids[place] = languages.languages[code]
+        ids[position] = languages.languages[code]
         if ids != list(tokenizer(TEXTS[2]).input_ids):
             raise ParityError(f"the [translate] table and transformers' tokenizer disagree about a text in {code}")
         batch.append(ids)
@@ -89,7 +90,7 @@ def _foreign_texts(served: Served, tokenizer: Any) -> list[Batch]:
 
 
 def _recordings(audio: Audio, source: Source, found: Comparison) -> list[Batch]:
-    """Return noise in the form of spectrograms, then spectrograms of whistles."""
+    """Return spectrograms of noise, then those of whistles."""
     from transformers import WhisperFeatureExtractor
 
     rng = np.random.default_rng(_SEED)
@@ -98,12 +99,12 @@ def _recordings(audio: Audio, source: Source, found: Comparison) -> list[Batch]:
     sounds = [_whistle(seconds, audio.sampling_rate, rng) for seconds in _SECONDS]
     extractor = WhisperFeatureExtractor.from_pretrained(source.folder, **LOCAL)
     expected = extractor(sounds, sampling_rate=audio.sampling_rate, return_tensors="np")["input_features"]
-    heard = [log_mel(sound, audio) for sound in sounds]
-    difference = float(np.abs(np.stack(heard) - expected).max())
+    spectrograms = [log_mel(sound, audio) for sound in sounds]
+    difference = float(np.abs(np.stack(spectrograms) - expected).max())
     if not difference <= _MAX_FEATURES_DIFF:
         raise ParityError(f"spectrograms by the [audio] table and by transformers differ by {difference:.3g}")
-    found.note("features_diff", float(f"{difference:.2g}"))
-    return [*map(list, noise), heard]
+    found.note_diff("features_diff", difference)
+    return [*map(list, noise), spectrograms]
 
 
 def _whistle(seconds: float, sampling_rate: int, rng: np.random.Generator) -> Floats:

@@ -1,6 +1,6 @@
-"""Slot graphs: key-value caches that stay where they are and grow in place, whatever the model around them.
+"""Slot graphs, whose key-value caches are buffers that are updated in place.
 
-transformers hands every attention to a function of one's choice; here that function writes ONNX Runtime's
-GroupQueryAttention, which appends to a buffer and reads it in one operator. What the graphs take and answer is in
-docs/architecture/06-slot-graphs.md. `decoders.slots` and `seq2seq.slots` make them.
+transformers lets its user register the function that computes attention. The one here emits ONNX Runtime's
+GroupQueryAttention, an operator that appends to a buffer and attends to it. docs/architecture/06-slot-graphs.md
+specifies the graphs; `decoders.slots` and `seq2seq.slots` export them.
 """

@@ -1,8 +1,8 @@
-"""transformers' side of a slot graph: the cache that hands buffers through, and the attention that reads them.
+"""The side of a slot graph that transformers calls while it is traced: the cache and the attention function.
 
-A model that uses transformers' attention interface calls `SlotCache.update` with a layer's new keys and values and
-then the registered attention function, which is `SlotCache.attend`. The first notes the layer and returns what it was
-given; the second writes the one operator that appends and attends.
+A model that uses transformers' attention interface calls `SlotCache.update` with a layer's new keys and values, and
+then the registered attention function, which is `SlotCache.attend`. `update` remembers the layer and returns its
+arguments; `attend` emits the one operator that appends and attends.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,24 +16,24 @@ from onnx_models.errors import ExportError
 from onnx_models.slots.operators import Attention, Past, group_query_attention
 
 IMPLEMENTATION = "slots"
-"""The name under which transformers finds ``attend``."""
+"""The name under which ``attend`` is registered in transformers."""
 _MEANINGLESS = frozenset(
     {"dropout", "head_mask", "is_causal", "position_ids", "cache_position", "use_cache", "output_attentions"}
 )
-"""What models hand to an attention function and a causal one needs not know."""
+"""Arguments that models pass to an attention function and that do not change what a causal one computes."""
 
 
 class NoSlotsError(ExportError):
-    """This model can't have a slot graph; the message says why. Its cache must be the exporter's own."""
+    """A slot graph of this model is impossible; the message says why. Export falls back to optimum's graph."""
 
 
 class SlotCache(Cache):
-    """A layer's buffers for each layer, and which of them the new tokens go to."""
+    """The buffers of all layers, and the layer whose attention comes next."""
 
     is_compileable = False
 
     def __init__(self, buffers: Sequence[tuple[Tensor, Tensor]], last: Tensor, longest: Tensor) -> None:
-        """Keep each layer's keys and values, and what `Past` says of all of them."""
+        """Take each layer's keys and values, and the lengths that all layers share (see `Past`)."""
         super().__init__(layers=[])
         self.longest = longest
         self.presents: list[tuple[Tensor, Tensor] | None] = [None] * len(buffers)
@@ -44,12 +44,12 @@ class SlotCache(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, cache_kwargs: Any = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the new keys and values as they are; the attention that follows is that of ``layer_idx``."""
+        """Return the new keys and values as they are, and remember the layer for the attention that follows."""
         self._layer = layer_idx
         return key_states, value_states
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Return 0: positions are the caller's, and masks are the operator's."""
+        """Return 0, so that models neither derive positions from it (they are inputs) nor build a mask for it."""
         return 0
 
     def attend(
@@ -66,20 +66,30 @@ class SlotCache(Cache):
         bias: Tensor | None = None,
         **more: Any,
     ) -> tuple[Tensor, None]:
-        """Attend for the layer ``module``, as transformers' attention interface has it.
+        """Compute attention for the layer ``module``; the signature is that of transformers' attention interface.
 
-        ``query`` is [rows, heads, tokens, size]; ``key`` and ``value`` are [rows, kv_heads, tokens, size], of the new
-        tokens only. ``scaling`` of None is 1 / sqrt(size), or what GPT-2's options say; ``sliding_window`` counts the
-        tokens that a query sees; scores are squeezed between ± ``softcap``; ``bias``, [1, heads, tokens, longest past +
-        tokens], is added to them. A mask, or anything else that changes what attention computes, is a NoSlotsError.
+        Args:
+            module: the attention layer.
+            query: [rows, heads, tokens, size].
+            key: of the new tokens only, [rows, kv_heads, tokens, size], as ``value``.
+            value: see ``key``.
+            attention_mask: must be None, since the operator masks.
+            scaling: factor of the scores; None: 1 / sqrt(size), adjusted by the options of GPT-2's config.
+            sliding_window: number of tokens that a query attends to, itself included.
+            softcap: scores are squeezed between ± this.
+            bias: added to the scores, [1, heads, tokens, longest past + tokens].
+            more: other arguments; one that would change the result is refused.
 
         Returns:
-            The mix [rows, tokens, heads, size], and no weights.
+            The weighted values [rows, tokens, heads, size], and None for the attention weights.
+
+        Raises:
+            NoSlotsError: the operator can't compute this attention.
         """
         _check_plain(module, attention_mask, key, value, more)
         layer, self._layer = self._layer, None
         if layer is None:
-            raise NoSlotsError("a layer attends to something else than its own past")
+            raise NoSlotsError("a layer attends to other keys than its own past")
         size = int(query.shape[3])
         scale = scaling or _default_scale(module, layer, size)
         attention = Attention(
@@ -91,13 +101,13 @@ class SlotCache(Cache):
 
 
 def _default_scale(module: Any, layer: int, size: int) -> float:
-    """Return what scores are multiplied by where the caller does not say, with the options of GPT-2's config."""
+    """Return the factor of the scores if the model passes none. GPT-2's eager attention applies its options itself."""
     scale = size**-0.5 if getattr(module, "scale_attn_weights", True) else 1.0
     return scale / (layer + 1) if getattr(module, "scale_attn_by_inverse_layer_idx", False) else scale
 
 
 def _check_plain(module: Any, mask: Tensor | None, key: Tensor, value: Tensor, more: dict[str, Any]) -> None:
-    """Refuse what would be lost without a word."""
+    """Raise NoSlotsError for every argument that the operator would silently ignore."""
     given = {name for name, value in more.items() if value is not None and value is not False}
     unknown = sorted(given - _MEANINGLESS)
     if unknown:
@@ -109,12 +119,14 @@ def _check_plain(module: Any, mask: Tensor | None, key: Tensor, value: Tensor, m
     if key.shape[3] != value.shape[3]:
         raise NoSlotsError("its keys and values differ in size")
     if key.shape[3] % 8:
-        raise NoSlotsError(f"GroupQueryAttention wants heads of a size that 8 divides; these have {int(key.shape[3])}")
+        raise NoSlotsError(
+            f"GroupQueryAttention needs a head size divisible by 8; these heads have {int(key.shape[3])}"
+        )
 
 
 @contextmanager
-def attending_by(cache: SlotCache, config: Any) -> Iterator[None]:
-    """Make every model of that config call ``cache.attend``."""
+def registered_attention(cache: SlotCache, config: Any) -> Iterator[None]:
+    """Register ``cache.attend`` as the attention function of the model with this config."""
     before = config._attn_implementation
     AttentionInterface.register(IMPLEMENTATION, cache.attend)
     config._attn_implementation = IMPLEMENTATION
@@ -122,4 +134,5 @@ def attending_by(cache: SlotCache, config: Any) -> Iterator[None]:
         yield
     finally:
         config._attn_implementation = before
+        # transformers has no method to unregister; the entry would keep the traced tensors alive.
         AttentionInterface._global_mapping.pop(IMPLEMENTATION)

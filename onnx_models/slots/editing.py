@@ -1,4 +1,4 @@
-"""Small tools to edit an ONNX graph in place."""
+"""Helpers to edit an ONNX graph in place."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from onnx import GraphProto, NodeProto
 
 
-def nodes_of(graph: GraphProto, names: dict[str, str]) -> Iterator[NodeProto]:
-    """Go through the nodes in their order, and make them read what the caller puts in the place of earlier outputs.
+def renamed_nodes(graph: GraphProto, names: dict[str, str]) -> Iterator[NodeProto]:
+    """Yield the nodes in order, with their inputs renamed according to what the caller has replaced so far.
 
     Args:
-        graph: whose nodes are in the order of their execution.
-        names: filled by the caller on the way, old name to new. Outputs of the graph must not be renamed.
+        graph: its nodes must be in the order of their execution.
+        names: old to new names of tensors; the caller adds to it while it iterates. Outputs of the graph must not be
+            renamed.
     """
     for node in graph.node:
         for index, name in enumerate(node.input):
@@ -20,7 +21,7 @@ def nodes_of(graph: GraphProto, names: dict[str, str]) -> Iterator[NodeProto]:
 
 
 def prune(graph: GraphProto) -> None:
-    """Drop nodes and weights that no output needs."""
+    """Remove nodes and weights that no output depends on."""
     needed = {output.name for output in graph.output}
     kept = []
     for node in reversed(graph.node):
@@ -32,7 +33,7 @@ def prune(graph: GraphProto) -> None:
 
 
 def replace(repeated: Any, items: Iterable[Any]) -> None:
-    """Set the items of a repeated field of a protocol buffer."""
+    """Set the items of a repeated field of a protocol buffer, which can't be assigned to."""
     kept = list(items)
     del repeated[:]
     repeated.extend(kept)

@@ -1,4 +1,4 @@
-"""From a traced graph to the file that a package holds, and what becomes of whatever stands in the way."""
+"""Turn a traced graph into the file of a package, and any failure on the way into a NoSlotsError."""
 
 import shutil
 import tempfile
@@ -16,15 +16,15 @@ from onnx_models.slots.cache import NoSlotsError
 from onnx_models.slots.simplify import share_tied, simplify
 
 _MAX_FILE_BYTES = 2_000_000_000
-"""A protocol buffer ends at 2 GiB."""
+"""A protocol buffer can't be larger than 2 GiB; this leaves room for the nodes."""
 
 
 @contextmanager
 def scratch_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Give a folder for traced graphs and one for finished ones, whose files are moved into ``folder`` in the end.
+    """Yield a folder for traced graphs and one for finished ones; at the end, move the finished ones into ``folder``.
 
     Raises:
-        NoSlotsError: in the place of any ExportError; nothing is moved then.
+        NoSlotsError: instead of any ExportError; no file is moved then.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
@@ -35,22 +35,24 @@ def scratch_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
             for path in finished.iterdir():
                 shutil.move(path, folder / path.name)
     except ExportError as error:
+        # torch's exporter wraps a NoSlotsError of the traced code, and its message is the better reason.
         reason = error.__cause__ if isinstance(error.__cause__, NoSlotsError) else error
         raise NoSlotsError(str(reason).splitlines()[0]) from error
 
 
 def finish(model: Any, traced: Path, path: Path) -> None:
-    """Simplify a traced graph of ``model`` and write it, its weights beside it if one file can't hold them."""
+    """Simplify a traced graph of ``model`` and write it, with its weights in a second file if one can't hold them."""
     graph = onnx.load(traced)
     types = {tensor.name.replace("past_key_values", "present"): tensor.type for tensor in graph.graph.input}
     for output in graph.graph.output:
         if output.name in types:
-            output.type.CopyFrom(types[output.name])  # the tracer can't know that a buffer keeps its shape
+            # The tracer can't infer that a present buffer has the shape of the past one.
+            output.type.CopyFrom(types[output.name])
     simplify(graph)
     share_tied(graph.graph, model.get_input_embeddings().weight.numpy(force=True))
     num_bytes = sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
-    beside = {"save_as_external_data": True, "location": f"{path.name}_data"} if num_bytes > _MAX_FILE_BYTES else {}
-    onnx.save(graph, path, **beside)
+    external = {"save_as_external_data": True, "location": f"{path.name}_data"} if num_bytes > _MAX_FILE_BYTES else {}
+    onnx.save(graph, path, **external)
 
 
 def run(path: Path, outputs: list[str], feed: dict[str, NDArray[Any]]) -> list[Any]:
@@ -60,7 +62,7 @@ def run(path: Path, outputs: list[str], feed: dict[str, NDArray[Any]]) -> list[A
         NoSlotsError: ONNX Runtime can't.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = 4  # fatal: a graph that can't be run is an expected result here
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return list(session.run(outputs, feed))

@@ -1,10 +1,11 @@
-"""ONNX Runtime's operators that a slot graph is made of, as functions that torch's exporter can trace.
+"""ONNX Runtime's operators of slot graphs, as functions that torch's exporter can trace.
 
-Each has the forward pass that the tracer runs, for shapes or for numbers, and the ``symbolic`` that the exporter
-writes. Heads come and go as transformers has them, [rows, heads, tokens, size]; the operators want [rows, tokens,
-heads x size]. The reshaping between the two is undone by what models do before and after, and `simplify` drops both.
+Each has a forward pass, which the tracer runs for its shapes or its numbers, and a ``symbolic``, which emits the
+operator. transformers passes heads as [rows, heads, tokens, size], while the operators take [rows, tokens, heads x
+size]. The reshapes between the two undo those that models do before and after, and `simplify` removes both.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,28 +23,28 @@ class Attention(NamedTuple):
     """Of a head."""
     scale: float
     window: int
-    """Tokens that a query sees, itself included; -1: all before it."""
+    """Number of tokens that a query attends to, itself included; -1: all before it."""
     softcap: float
-    """Scores are squeezed between ± this by tanh; 0: not."""
+    """Scores are squeezed between ± this by tanh; 0: no soft cap."""
 
 
 class Past(NamedTuple):
-    """A layer's buffers, and how much of them is in use."""
+    """A layer's buffers, and the part of them that is in use."""
 
     key: Tensor
     """[rows, kv_heads, max_length, size], as ``value``."""
     value: Tensor
     last: Tensor
-    """int32 [rows]: position of each row's last token, the new ones and their padding included."""
+    """int32 [rows]: position of each row's last token, new tokens and their padding included."""
     longest: Tensor
     """int32 scalar: the largest of them, plus one."""
 
 
 class Table(NamedTuple):
-    """Angles of tokens, each for two of a head's numbers."""
+    """Rotation angles; each turns one pair of a head's numbers."""
 
     ids: Tensor
-    """int64 [rows, tokens]: which angle is whose."""
+    """int64 [rows, tokens]: index of each token's angles."""
     cos: Tensor
     """[angles, half of the rotated size], as ``sin``."""
     sin: Tensor
@@ -57,25 +58,26 @@ def group_query_attention(
     Args:
         query: [rows, heads, tokens, size].
         key: [rows, kv_heads, tokens, size], as ``value``.
-        value: see there.
-        past: what they are appended to.
-        attention: see there.
+        value: see ``key``.
+        past: the buffers to which they are appended.
+        attention: the operator's attributes.
         bias: added to the scores, float32 [1, heads, tokens, longest].
 
     Returns:
-        The mix [rows, tokens, heads, size], and the two buffers.
+        The weighted values [rows, tokens, heads, size], and the two buffers.
     """
     mixed, keys, values = _GroupQueryAttention.apply(attention, query, key, value, *past, bias)
     return mixed, keys, values
 
 
 def rotate(states: Tensor, table: Table, *, interleaved: bool = False) -> Tensor:
-    """Turn a head's first numbers, two by two, by its token's angles (RoFormer, Su et al., 2021).
+    """Apply rotary position embedding to the first numbers of each head (RoFormer, Su et al., 2021).
 
     Args:
         states: [rows, heads, tokens, size].
-        table: as wide as half of what is turned.
-        interleaved: the two are neighbours; else one is of the first half of what is turned, one of the second.
+        table: angles; their number is half of the numbers that are rotated.
+        interleaved: whether a pair is two adjacent numbers. Otherwise one is in the first half of the rotated numbers
+            and one in the second.
     """
     rotation = _Rotation(int(states.shape[1]), int(states.shape[3]), 2 * int(table.cos.shape[1]), interleaved)
     rotated: Tensor = _RotaryEmbedding.apply(rotation, states, *table)
@@ -83,7 +85,10 @@ def rotate(states: Tensor, table: Table, *, interleaved: bool = False) -> Tensor
 
 
 def pick_token(hidden: Tensor, index: Tensor) -> Tensor:
-    """Return each row's token at ``index``: [rows, tokens, width] and int64 [rows] to [rows, 1, width]."""
+    """Return the token at ``index`` of each row: [rows, tokens, width] and int64 [rows] to [rows, 1, width].
+
+    As GatherND, which takes whole tokens; torch's exporter would take each number by an index of its own.
+    """
     picked: Tensor = _PickToken.apply(hidden, index[:, None, None])
     return picked
 
@@ -99,31 +104,15 @@ class _Rotation(NamedTuple):
 class _GroupQueryAttention(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, attention: Attention, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return tensors of the right shapes; nobody reads the numbers of a trace."""
+        """Return tensors of the right shapes; the numbers of a trace are not used."""
         query, _, _, past_key, past_value, *_ = tensors
         return torch.zeros_like(query).transpose(1, 2).contiguous(), past_key.clone(), past_value.clone()
 
     @staticmethod
     def symbolic(g: Any, attention: Attention, *values: Any) -> tuple[Any, Any, Any]:
         query, key, value, *past, bias = values
-        inputs = [flat(g, query), flat(g, key), flat(g, value), *past]
-        if bias is not None:
-            absent: Any = g.op("prim::Constant")  # no tables of angles, no positions
-            absent.setType(torch._C.OptionalType.ofTensor())
-            inputs += [absent, absent, absent, bias]
-        mixed, new_keys, new_values = g.op(
-            "com.microsoft::GroupQueryAttention",
-            *inputs,
-            num_heads_i=attention.num_heads,
-            kv_num_heads_i=attention.num_kv_heads,
-            scale_f=attention.scale,
-            local_window_size_i=attention.window,
-            softcap_f=attention.softcap,
-            outputs=3,
-        )
-        new_keys.setType(past[0].type())
-        new_values.setType(past[1].type())
-        return heads_of(g, mixed, attention.num_heads, attention.size, query), new_keys, new_values
+        new = [flat(g, query), flat(g, key), flat(g, value)]
+        return emit_attention(g, attention, query, [*new, *past], bias)
 
 
 class _RotaryEmbedding(torch.autograd.Function):
@@ -163,16 +152,53 @@ class _PickToken(torch.autograd.Function):
         return g.op("GatherND", hidden, index, batch_dims_i=1)
 
 
+def emit_attention(
+    g: Any, attention: Attention, query: Any, inputs: Sequence[Any], bias: Any = None
+) -> tuple[Any, Any, Any]:
+    """Emit GroupQueryAttention for a ``query`` [rows, heads, tokens, size], which gives the types of the outputs.
+
+    Args:
+        g: the exporter's graph.
+        attention: attributes of the operator.
+        query: as the model has it.
+        inputs: of the operator: flat query, key and value, then the fields of `Past`.
+        bias: added to the scores.
+
+    Returns:
+        The weighted values [rows, tokens, heads, size], and the two buffers.
+    """
+    optional = []
+    if bias is not None:
+        # Optional inputs are told apart by their place: cosine table, sine table and positions come before the bias.
+        absent: Any = g.op("prim::Constant")
+        absent.setType(torch._C.OptionalType.ofTensor())
+        optional = [absent, absent, absent, bias]
+    mixed, keys, values = g.op(
+        "com.microsoft::GroupQueryAttention",
+        *inputs,
+        *optional,
+        num_heads_i=attention.num_heads,
+        kv_num_heads_i=attention.num_kv_heads,
+        scale_f=attention.scale,
+        local_window_size_i=attention.window,
+        softcap_f=attention.softcap,
+        outputs=3,
+    )
+    keys.setType(inputs[3].type())
+    values.setType(inputs[4].type())
+    return heads_of(g, mixed, attention.num_heads, attention.size, query), keys, values
+
+
 def flat(g: Any, heads: Any) -> Any:
-    """Write what makes [rows, tokens, heads x size] of [rows, heads, tokens, size]."""
+    """Emit the conversion of [rows, heads, tokens, size] to [rows, tokens, heads x size]."""
     return g.op("Reshape", g.op("Transpose", heads, perm_i=_HEADS_AND_TOKENS), _shape(g, [0, 0, -1]))
 
 
 def heads_of(g: Any, mixed: Any, num_heads: int, size: int, like: Any) -> Any:
-    """Write what makes [rows, tokens, heads, size] of [rows, tokens, heads x size].
+    """Emit the conversion of [rows, tokens, heads x size] to [rows, tokens, heads, size].
 
-    Shapes are told to the exporter, which does not know the operator. Rows stay open, and tokens too unless they are a
-    fixed number in ``like``, [rows, heads, tokens, size], whose numbers are of the same type.
+    Shapes are set by hand, since the exporter does not know the operator. Rows are dynamic, and so are tokens unless
+    they are a constant in ``like``, [rows, heads, tokens, size], which also gives the dtype.
     """
     tokens = (like.type().sizes() or [None] * 4)[2]
     mixed.setType(like.type().with_sizes([None, tokens, num_heads * size]))

@@ -1,8 +1,8 @@
-"""Constant shapes in the place of computed ones.
+"""Replace computed shapes by constant ones.
 
-A tracer writes ``x.view(*x.shape[:-1], heads, size)`` as a dozen nodes that read the shape of ``x`` and put a new one
-together. Where ONNX's shape inference finds that such a shape copies dimensions of what is reshaped, a constant says
-the same: 0 copies a dimension.
+A tracer writes ``x.view(*x.shape[:-1], heads, size)`` as a dozen nodes that read the shape of ``x`` and assemble a new
+one. If ONNX's shape inference finds that the new shape copies dimensions of the tensor, a constant has the same effect:
+in Reshape, 0 copies a dimension.
 """
 
 from typing import Any
@@ -13,23 +13,25 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from onnx_models.slots.editing import nodes_of, replace
+from onnx_models.slots.editing import renamed_nodes, replace
 
 Shape = list[int | str | None]
-"""Lengths, names of free lengths, and None for unknown ones."""
+"""Lengths, names of dynamic lengths, and None for unknown ones."""
 _ARITHMETIC = frozenset(
     {"Add", "Cast", "Concat", "Div", "Gather", "Mod", "Mul", "Slice", "Squeeze", "Sub", "Unsqueeze"}
 )
-"""What tracers compute shapes with."""
+"""Operators that tracers compute shapes with."""
 _SMALL_BYTES = 1024
-"""Constants up to that size take part in shape inference; of weights only the shape does."""
+"""Largest constant whose values are passed to shape inference. Of weights it needs the shape only, and a model with all
+weights could exceed the 2 GB of a protocol buffer."""
 
 
 def infer_shapes(model: ModelProto) -> dict[str, Shape]:
-    """Return the shapes of the graph's tensors by name, as far as ONNX can tell.
+    """Return the shapes of the graph's tensors by name, as far as ONNX can infer them.
 
-    The first input must be [rows, tokens], by whatever names, or by a number for the tokens. Of operators that ONNX
-    does not know, the exporter has written what each answers: [rows, tokens, width], with free lengths left open.
+    The first input must be [rows, tokens], with any names, or a number for the tokens. ONNX can't infer the outputs of
+    ONNX Runtime's operators: `operators` has annotated them as [rows, tokens, width] with unnamed dynamic lengths,
+    which get the names of the first input here.
     """
     graph = model.graph
     weights = [tensor for tensor in graph.initializer if _num_bytes(tensor) > _SMALL_BYTES]
@@ -50,7 +52,7 @@ def infer_shapes(model: ModelProto) -> dict[str, Shape]:
 
 
 def fold_shapes(model: ModelProto, shapes: dict[str, Shape]) -> None:
-    """Compute what follows from constants and from lengths that are known."""
+    """Evaluate nodes whose inputs are constants or known lengths."""
     graph = model.graph
     values = {tensor.name: tensor for tensor in graph.initializer if _num_bytes(tensor) <= _SMALL_BYTES}
     read: dict[str, Shape] = {}  # outputs of Shape nodes
@@ -72,10 +74,10 @@ def fold_shapes(model: ModelProto, shapes: dict[str, Shape]) -> None:
 
 
 def settle_reshapes(graph: GraphProto, shapes: dict[str, Shape]) -> None:
-    """Make one Reshape of several that follow each other, to a constant shape, and none where nothing changes."""
+    """Merge consecutive Reshape nodes into one with a constant shape, or into none if the shape does not change."""
     names: dict[str, str] = {}
     made: dict[str, NodeProto] = {}
-    for node in nodes_of(graph, names):
+    for node in renamed_nodes(graph, names):
         if node.op_type == "Reshape":
             origin = node.input[0]
             while origin in made and made[origin].op_type == "Reshape":
@@ -89,17 +91,17 @@ def settle_reshapes(graph: GraphProto, shapes: dict[str, Shape]) -> None:
 
 
 def _is_same(old: Shape, new: Shape) -> bool:
-    """Tell whether a reshaped tensor has the shape it had: if all lengths but one are the same, that one is too."""
+    """Return whether a reshape changes nothing. If all lengths but one are equal, that one is equal too."""
     return len(old) == len(new) and sum(a is None or a != b for a, b in zip(old, new, strict=True)) <= 1
 
 
 def _constant_shape(old: Shape, new: Shape) -> list[int] | None:
-    """Return a Reshape's second input for these shapes: lengths, 0 for "as before", at most one -1 for "the rest"."""
-    wanted = [
+    """Return the shape input of a Reshape: lengths, 0 for a copied dimension, at most one -1 for the remaining one."""
+    constant = [
         length if isinstance(length, int) else 0 if length and old[axis : axis + 1] == [length] else -1
         for axis, length in enumerate(new)
     ]
-    return wanted if wanted.count(-1) <= 1 else None
+    return constant if constant.count(-1) <= 1 else None
 
 
 def _add_shape(graph: GraphProto, shape: list[int]) -> str:
@@ -111,7 +113,7 @@ def _add_shape(graph: GraphProto, shape: list[int]) -> str:
 
 
 def _run(model: ModelProto, node: NodeProto, feed: dict[str, NDArray[Any]]) -> Any:
-    """Return the one output of a node."""
+    """Evaluate a node and return its only output."""
     inputs = [helper.make_empty_tensor_value_info(name) for name in feed]
     outputs = [helper.make_empty_tensor_value_info(node.output[0])]
     alone = helper.make_graph([node], "alone", inputs, outputs)

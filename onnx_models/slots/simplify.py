@@ -1,20 +1,25 @@
-"""Take out of a traced graph what tracing leaves behind: constants, shape arithmetic, and reshaping to and fro."""
+"""Remove the leftovers of tracing from a graph: constant nodes, shape arithmetic, and reshapes that cancel out.
+
+A decode step of a small model is bound by the number of its nodes, so this is most of the speed of a slot graph at a
+batch of one (docs/decisions/0009).
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from onnx_models.slots.editing import nodes_of, prune, replace
+from onnx_models.slots.editing import prune, renamed_nodes, replace
 from onnx_models.slots.reshapes import fold_shapes, infer_shapes, settle_reshapes
 
 
 def simplify(model: ModelProto) -> None:
-    """Simplify a traced graph in place; its inputs and outputs stay, its numbers too."""
+    """Simplify a traced graph in place, without a change of its inputs, its outputs or its numbers."""
     graph = model.graph
     _collect_constants(graph)
     _merge_transposes(graph)
     num_nodes = None
-    while num_nodes != len(graph.node):  # each round lets shape inference see further
+    # Until nothing changes: each round removes nodes that shape inference could not see through.
+    while num_nodes != len(graph.node):
         num_nodes = len(graph.node)
         shapes = infer_shapes(model)
         fold_shapes(model, shapes)
@@ -22,20 +27,21 @@ def simplify(model: ModelProto) -> None:
         prune(graph)
     del graph.value_info[:]
     for output in graph.output:
-        kind = output.type.tensor_type.elem_type
-        output.CopyFrom(helper.make_tensor_value_info(output.name, kind, shapes[output.name]))
+        elem_type = output.type.tensor_type.elem_type
+        output.CopyFrom(helper.make_tensor_value_info(output.name, elem_type, shapes[output.name]))
 
 
 def share_tied(graph: GraphProto, embedding: NDArray[np.float32]) -> None:
-    """Replace a copy of the embedding [vocabulary, width] that lies transposed in the graph by a Transpose node.
+    """Replace a transposed copy of the embedding [vocabulary, width] by a Transpose node.
 
-    The file holds tied weights once; ONNX Runtime transposes them when it loads the graph.
+    The tracer folds the transpose of a tied output layer into a second constant. With the node, the file holds tied
+    weights once, and ONNX Runtime transposes them when it loads the graph.
     """
     rows, columns = embedding.shape
 
-    def find(wanted: NDArray[np.float32]) -> TensorProto | None:
-        alike = (tensor for tensor in graph.initializer if tuple(tensor.dims) == wanted.shape)
-        return next((tensor for tensor in alike if np.array_equal(numpy_helper.to_array(tensor), wanted)), None)
+    def find(content: NDArray[np.float32]) -> TensorProto | None:
+        alike = (tensor for tensor in graph.initializer if tuple(tensor.dims) == content.shape)
+        return next((tensor for tensor in alike if np.array_equal(numpy_helper.to_array(tensor), content)), None)
 
     original, copy = find(embedding), find(embedding.T)
     if original and copy and rows != columns:
@@ -44,10 +50,10 @@ def share_tied(graph: GraphProto, embedding: NDArray[np.float32]) -> None:
 
 
 def _collect_constants(graph: GraphProto) -> None:
-    """Turn Constant nodes into initializers, equal ones into one, and drop Identity nodes."""
+    """Turn Constant nodes into initializers, one for equal constants, and remove Identity nodes."""
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
     names: dict[str, str] = {}
-    for node in nodes_of(graph, names):
+    for node in renamed_nodes(graph, names):
         if node.op_type == "Identity":
             names[node.output[0]] = node.input[0]
         if node.op_type != "Constant":
@@ -62,10 +68,10 @@ def _collect_constants(graph: GraphProto) -> None:
 
 
 def _merge_transposes(graph: GraphProto) -> None:
-    """Make one Transpose of two that follow each other, and none of two that undo each other."""
+    """Merge two consecutive Transpose nodes into one, or into none if they undo each other."""
     names: dict[str, str] = {}
     made: dict[str, NodeProto] = {}
-    for node in nodes_of(graph, names):
+    for node in renamed_nodes(graph, names):
         before = made.get(node.input[0]) if node.op_type == "Transpose" else None
         if before and before.op_type == "Transpose":
             first, then = (list(helper.get_node_attr_value(transpose, "perm")) for transpose in (before, node))

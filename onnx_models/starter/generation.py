@@ -15,7 +15,7 @@ from contracts.model_package.package import ModelPackage
 from contracts.model_package.tasks import TranslateTask
 from onnx_models.classic.recurrent.served import ServedRecurrent
 from onnx_models.decoders.slot_model import SlotModel
-from onnx_models.seq2seq.served_slots import NUM_PLACES, Place, ServedSlots
+from onnx_models.seq2seq.served_slots import NUM_SLOTS, ServedSlots, Slot
 
 Logits = Mapping[int, NDArray[np.float32]]
 """By row of the batch, float32 [vocabulary]."""
@@ -46,28 +46,28 @@ class _Decoder:
 
     def start(self, prompts: Sequence[Sequence[int]]) -> Logits:
         for row in range(self.num_rows):
-            self._model.leave(row)
+            self._model.free(row)
         return {row: self._model.prefill(row, prompt) for row, prompt in enumerate(prompts)}
 
 
 class _EncoderDecoder:
     """Graph kind ``encoder-decoder-slots``."""
 
-    num_rows = NUM_PLACES
+    num_rows = NUM_SLOTS
 
     def __init__(self, package: ModelPackage) -> None:
         self._start_token = package.manifest.graph_as(GeneratorGraph).generation.decoder_start_token_id or 0
         self._served = ServedSlots(package)
-        self._places: list[Place] = []
+        self._slots: list[Slot] = []
 
     def start(self, prompts: Sequence[Sequence[int]]) -> Logits:
-        self._served.leave(self._places)
+        self._served.free(self._slots)
         sources = self._served.encode([list(prompt) for prompt in prompts])
-        logits, self._places = self._served.start(sources, [self._start_token])
+        logits, self._slots = self._served.prefill(sources, [self._start_token])
         return {row: values[-1] for row, values in enumerate(logits)}
 
     def step(self, tokens: Mapping[int, int]) -> Logits:
-        logits, _ = self._served.read([self._places[row] for row in tokens], [[token] for token in tokens.values()])
+        logits, _ = self._served.append([self._slots[row] for row in tokens], [[token] for token in tokens.values()])
         return {row: values[-1] for row, values in zip(tokens, logits, strict=True)}
 
 
@@ -81,8 +81,8 @@ class _Recurrent:
 
     def start(self, prompts: Sequence[Sequence[int]]) -> Logits:
         self._tokens = np.zeros(len(prompts), np.int64)
-        self._feed = self._served.read(prompts)
-        return self.step(dict.fromkeys(range(len(prompts)), self._served.start))
+        self._feed = self._served.encode(prompts)
+        return self.step(dict.fromkeys(range(len(prompts)), self._served.start_token))
 
     def step(self, tokens: Mapping[int, int]) -> Logits:
         for row, token in tokens.items():

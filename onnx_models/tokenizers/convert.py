@@ -1,7 +1,8 @@
-"""Turn a tokenizer that transformers runs in Python into files that workers can load.
+"""Convert tokenizers that transformers runs in Python to files that workers can load.
 
-tokenizer.json holds the table of ids, the tokens that are found before a text is cut, what stands around a text and
-how to decode; ``pieces.json`` holds the SentencePiece model (`workers.runtime.tokenizing.sentencepiece`).
+tokenizer.json gets the table of ids, the added tokens, the template of special tokens and the decoder; ``pieces.json``
+gets the SentencePiece model (`workers.runtime.tokenizing.sentencepiece`). docs/decisions/0012 says why tokenizer.json
+alone is not enough.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,33 +18,38 @@ from onnx_models.tokenizers.piece_model import read_piece_model
 from workers.runtime.tokenizing.sentencepiece import SPACE, PieceModel
 
 _WHITE = r"[\s\x1c-\x1f]"
-"""What ``str.strip`` takes away."""
+"""White space as ``str.strip`` defines it, which is more than the \\s of the `tokenizers` library."""
 _CLEANED = {
     " .": ".", " ?": "?", " !": "!", " ,": ",", " ' ": "'", " n't": "n't", " 'm": "'m", " 's": "'s", " 've": "'ve",
     " 're": "'re",
 }  # fmt: skip
-"""What transformers replaces in a decoded text where ``clean_up_tokenization_spaces`` is set."""
+"""Replacements in a decoded text that transformers makes if ``clean_up_tokenization_spaces`` is set."""
 
 
 def convert(original: Any, name: str, file: Path) -> None:
     """Write tokenizer.json at ``file`` and ``pieces.json`` beside it for one of transformers' Python tokenizers.
 
     Raises:
-        ExportError: it is of a class, or uses something, that has no such form.
+        ExportError: its class or one of its options can't be converted.
     """
-    kind = type(original).__name__
-    if kind not in _KINDS:
-        raise ExportError(f"{name}: its {kind} has no form that a worker can run; {', '.join(_KINDS)} have one")
+    class_name = type(original).__name__
+    if class_name not in _CONVERTERS:
+        supported = ", ".join(_CONVERTERS)
+        raise ExportError(f"{name}: workers can't run its {class_name}, which is no fast tokenizer; only {supported}")
     if original.sp_model_kwargs:
-        raise ExportError(f"{name}: its tokenizer cuts texts with {original.sp_model_kwargs}, which workers can't do")
-    table, pieces = _KINDS[kind](original, name)
+        raise ExportError(
+            f"{name}: its tokenizer has the options {original.sp_model_kwargs}, which workers do not support"
+        )
+    table, pieces = _CONVERTERS[class_name](original, name)
     file.with_name(PIECES).write_bytes(msgspec.json.encode(pieces))
     _tokenizer(original, table).save(str(file))
 
 
 def _marian(original: Any, name: str) -> tuple[dict[str, int], PieceModel]:
     if original.separate_vocabs:
-        raise ExportError(f"{name}: it has a table of ids for each side (separate_vocabs); workers know one for both")
+        raise ExportError(
+            f"{name}: it has separate vocabularies of source and target (separate_vocabs); workers support one for both"
+        )
     model = original.spm_source.serialized_model_proto()
     return original.encoder, read_piece_model(model, name, language_codes=True)
 
@@ -54,7 +60,7 @@ def _m2m100(original: Any, name: str) -> tuple[dict[str, int], PieceModel]:
     )
 
 
-_KINDS: dict[str, Callable[[Any, str], tuple[dict[str, int], PieceModel]]] = {
+_CONVERTERS: dict[str, Callable[[Any, str], tuple[dict[str, int], PieceModel]]] = {
     "MarianTokenizer": _marian,
     "M2M100Tokenizer": _m2m100,
 }
@@ -70,11 +76,12 @@ def _tokenizer(original: Any, table: dict[str, int]) -> Tokenizer:
 
 
 def _around(original: Any) -> processors.PostProcessor:
-    """Return what puts special tokens around a text, or around two that are read as one."""
+    """Return the template of special tokens around a text, or around a pair."""
+    # Placeholders for the two texts: no token has a negative id.
     text, second = -1, -2
 
-    def template(*places: int) -> list[str]:
-        ids = original.build_inputs_with_special_tokens(*([place] for place in places))
+    def template(*placeholders: int) -> list[str]:
+        ids = original.build_inputs_with_special_tokens(*([each] for each in placeholders))
         return [{text: "$A", second: "$B"}.get(each) or original.convert_ids_to_tokens(each) for each in ids]
 
     single, pair = template(text), template(text, second)
@@ -91,7 +98,7 @@ def _decoding() -> Iterator[decoders.Decoder]:
 
 
 def _cleaning(original: Any) -> Iterator[decoders.Decoder]:
-    """Yield the steps that a decoded text goes through behind the `tokenizers` library, in transformers itself."""
+    """Yield the steps that transformers applies to a decoded text in Python, after the `tokenizers` library."""
     if original.clean_up_tokenization_spaces:
         yield decoders.Fuse()
         for found, replacement in _CLEANED.items():
@@ -99,7 +106,7 @@ def _cleaning(original: Any) -> Iterator[decoders.Decoder]:
 
 
 def save_backend(original: Any, file: Path) -> None:
-    """Write the tokenizer.json of a tokenizer that transformers runs by `tokenizers`, without cutting and padding."""
+    """Write the tokenizer.json of a fast tokenizer of transformers, without truncation and padding."""
     backend = original.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()

@@ -1,4 +1,4 @@
-"""Read a SentencePiece model file and write it as the ``pieces.json`` that workers cut texts with."""
+"""Read a SentencePiece model file; workers segment texts with its pieces, from ``pieces.json``."""
 
 from typing import Any, Literal
 
@@ -7,19 +7,19 @@ from workers.runtime.tokenizing.sentencepiece import PieceModel
 
 _ALGORITHMS: dict[int, Literal["unigram", "bpe"]] = {1: "unigram", 2: "bpe"}
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
-"""Types of pieces that a worker can do with; the others are user-defined symbols, unused pieces and bytes."""
+"""Types of pieces that workers support; the others are user-defined symbols, unused pieces and bytes."""
 
 
 def read_piece_model(serialized: bytes, name: str, *, language_codes: bool = False) -> PieceModel:
-    """Return what cuts texts as a SentencePiece model does.
+    """Return the segmentation model of a SentencePiece file.
 
     Args:
-        serialized: the model's file.
+        serialized: content of the file.
         name: of the source, for errors.
         language_codes: whether ``>>code<<`` at the start of a text is one piece.
 
     Raises:
-        ExportError: the model has something that workers can't do.
+        ExportError: the model has an option that workers do not support.
     """
     from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
@@ -48,4 +48,4 @@ def _refuse(model: Any, name: str) -> None:
     }
     found = [reason for reason, holds in reasons.items() if holds]
     if found:
-        raise ExportError(f"{name}: its SentencePiece model has {', '.join(found)}, which workers can't do")
+        raise ExportError(f"{name}: its SentencePiece model has {', '.join(found)}, which workers do not support")

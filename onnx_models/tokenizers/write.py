@@ -1,4 +1,4 @@
-"""Write the tokenizer into a package: what transformers really does, in the form that workers can load."""
+"""Write the tokenizer into a package: the behaviour of transformers, in the form that workers load."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 TOKENIZER = "tokenizer.json"
 _EVERY = 10
-"""Share of the texts on which a tokenizer that transformers itself runs by `tokenizers` is compared."""
+"""A fast tokenizer is compared on every 10th text only: both sides run the same library on it."""
 
 
 def load_tokenizer(source: Source) -> Any:
@@ -28,18 +28,18 @@ def load_tokenizer(source: Source) -> Any:
 
 
 def write_tokenizer(source: Source, folder: Path, *, decodes: bool = False) -> Any:
-    """Write the tokenizer that transformers uses, which a tokenizer.json beside the weights need not be.
+    """Write the tokenizer that transformers uses. A tokenizer.json in the source can differ from it.
 
     Args:
-        source: of the weights.
+        source: the weights.
         folder: of the package.
-        decodes: whether texts are written with it, too, so that those must be transformers' as well.
+        decodes: whether it is used for decoding, too, so that decoded texts are compared.
 
     Returns:
         transformers' tokenizer.
 
     Raises:
-        ExportError: it has no form that workers can run, or that form does not give the same tokens and texts.
+        ExportError: it can't be converted for workers, or the result gives other tokens or texts.
     """
     tokenizer, file = load_tokenizer(source), folder / TOKENIZER
     if tokenizer.is_fast:

@@ -60,6 +60,10 @@ class Comparison:
         """Add another figure to the [verified] table."""
         self._notes[name] = value
 
+    def note_diff(self, name: str, difference: float) -> None:
+        """Add a difference that is not judged, such as that of scores, to two significant digits."""
+        self.note(name, float(f"{difference:.2g}"))
+
     @property
     def same_tokens(self) -> float:
         """Share of generated tokens before the first difference of their row; 1 if none were generated."""

@@ -50,16 +50,16 @@ def test_lstm_rows_that_join_later_write_what_they_write_alone(source_of: Source
     served = ServedRecurrent(package)
     reference = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
     old, young = [5, 9, 11, 4, 2, 17, 8], [6, 6]
-    expected = [reference.write(read, 12)[0] for read in reference.read([old, young])]
+    expected = [reference.generate(read, 12)[0] for read in reference.encode([old, young])]
 
     # The old row alone for 5 steps, then both; the young one's source is padded, under its mask.
-    tokens, feed = np.array([1]), served.read([old])
+    tokens, feed = np.array([1]), served.encode([old])
     written: list[list[int]] = [[], []]
     for _ in range(5):
         logits, feed = served.step(tokens, feed)
         tokens = logits.argmax(axis=1)
         written[0].append(int(tokens[0]))
-    beside = served.read([old, young])
+    beside = served.encode([old, young])
     joined = {name: np.concatenate([feed[name][:1], beside[name][1:]]) for name in feed}
     tokens = np.array([tokens[0], 1])
     for _ in range(7):
@@ -100,7 +100,7 @@ def test_lstm_teacher_forcing_gives_the_logits_that_writing_gives(source_of: Sou
     network = load(LstmAttention, source_of(name))
     sources = [[5, 9, 11, 4], [7]]
     textbook = TextbookLstmAttention(network)
-    expected = [textbook.write(read, 6) for read in textbook.read(sources)]
+    expected = [textbook.generate(read, 6) for read in textbook.encode(sources)]
     ids, mask = torch.tensor([[5, 9, 11, 4], [7, 0, 0, 0]]), torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0]])
     with torch.inference_mode():
         logits = network(ids, mask, torch.tensor([[1, *tokens[:-1]] for tokens, _ in expected]))

@@ -165,9 +165,9 @@ def test_rows_of_equal_length_hardly_see_each_other_in_a_quantised_encoder_decod
         sources, tokens = rng.integers(3, 100, (6, 17)).tolist(), rng.integers(3, 100, (6, 4)).tolist()
 
         def answer(rows: list[int]) -> list[Any]:
-            logits, state = served.start(served.encode([sources[row] for row in rows]), [0])
+            logits, state = served.prefill(served.encode([sources[row] for row in rows]), [0])
             for step in range(4):
-                logits, state = served.read(state, [[tokens[row][step]] for row in rows])
+                logits, state = served.append(state, [[tokens[row][step]] for row in rows])
             return logits
 
         return max(np.abs(answer([row])[0] - beside).max() for row, beside in enumerate(answer([*range(6)])))
@@ -235,7 +235,7 @@ def test_half_precision_of_an_encoder_takes_and_gives_full(workshop: Workshop) -
 
 def test_half_precision_of_branches_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     shutil.copytree(workshop.make("t5-merged").path, tmp_path / "t5")
-    with pytest.raises(ExportError, match="branches can't be had in half precision"):
+    with pytest.raises(ExportError, match="branches can't be converted to half precision"):
         convert(tmp_path / "t5", workshop.make("t5-merged").manifest, "fp16")
 
 

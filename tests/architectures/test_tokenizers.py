@@ -13,7 +13,7 @@ from contracts.model_package.manifest import PIECES
 from onnx_models.errors import ExportError
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.equality import check_equal
-from onnx_models.tokenizers.strings import STRINGS, strings_about
+from onnx_models.tokenizers.strings import STRINGS, strings_for
 from onnx_models.tokenizers.write import write_tokenizer
 from tests.architectures.zoo import sentencepieces
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
@@ -57,7 +57,7 @@ def test_there_are_a_thousand_texts_of_many_kinds() -> None:
 
 def test_encoding_is_equal_to_the_token(both: tuple[Any, Tokenizer]) -> None:
     original, converted = both
-    texts = [*STRINGS, *strings_about(original)]
+    texts = [*STRINGS, *strings_for(original)]
     together = converted.encode_batch_fast(texts)
     for text, encoding in zip(texts, together, strict=True):
         assert encoding.ids == converted.encode(text).ids == _ids(original, text), text
@@ -139,7 +139,7 @@ def test_a_difference_stops_the_export_with_the_text(tmp_path: Path) -> None:
     original, converted = _both(sentencepieces.m2m100, tmp_path)
     converted.normalizer = None
     converted.post_processor = None
-    with pytest.raises(ExportError, match=r"its tokenizer reads '' as \[\d+, 2\], the package's as \[\]"):
+    with pytest.raises(ExportError, match=r"its tokenizer encodes '' as \[\d+, 2\], the package's as \[\]"):
         check_equal(original, converted, "tiny")
 
 
@@ -149,7 +149,7 @@ def test_other_python_tokenizers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "CTRLTokenizer"}')
     (tmp_path / "config.json").write_text('{"model_type": "ctrl"}')
     assert not AutoTokenizer.from_pretrained(tmp_path).is_fast
-    with pytest.raises(ExportError, match="its CTRLTokenizer has no form that a worker can run"):
+    with pytest.raises(ExportError, match="workers can't run its CTRLTokenizer"):
         write_tokenizer(Source(tmp_path, "tiny", "1", "mit"), tmp_path)
 
 

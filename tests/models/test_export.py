@@ -67,8 +67,8 @@ def test_options_and_model_card_fill_the_rest(exported: Path) -> None:
 def test_a_text_gets_the_same_answer_alone_and_among_others(exported: Path, name: str) -> None:
     served = ServedModel(load_package(exported / name))
     texts = ["a", "how do i reset my password", "the quick brown fox jumps over the lazy dog"]
-    together = served.answer(texts)
-    alone = np.concatenate([served.answer([text]) for text in texts])
+    together = served.predict(texts)
+    alone = np.concatenate([served.predict([text]) for text in texts])
 
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
     assert np.abs(together[0] - together[2]).max() > 1e-3, "different texts must not look alike"

@@ -38,7 +38,7 @@ def test_its_cosines_are_those_of_sentence_transformers(minilm: ModelPackage) ->
     served = ServedModel(minilm)
     base = "A man is eating food."
     others = ["A man is eating a piece of bread.", "A man is riding a horse.", "The girl is carrying a baby."]
-    found = cosines(served.answer([base]), served.answer(others))[0]
+    found = cosines(served.predict([base]), served.predict(others))[0]
 
     np.testing.assert_allclose(found, [0.7553, 0.2474, -0.1050], atol=2e-3)
     assert Path(minilm.path / "model.onnx").stat().st_size < 95_000_000

@@ -65,7 +65,7 @@ def test_the_worker_answers_like_the_exporters_own_implementation(starters: Work
     """`onnx_models.encoders.texts.served` pads, pools and scores with its own code, which was checked against torch."""
     texts = mixed_texts(2, 40)
     served = ServedModel(load_package(STARTERS / model))
-    expected, task = served.answer(texts), served.manifest.task
+    expected, task = served.predict(texts), served.manifest.task
     if isinstance(task, ClassifyTask):
         expected = expected[:, np.argsort(task.classify.labels)]
     np.testing.assert_allclose(as_array(model, starters.run_job(model, texts)), expected, atol=ATOL, rtol=0)

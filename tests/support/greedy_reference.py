@@ -21,7 +21,7 @@ class GreedyReference:
         self.max_tokens = self.package.manifest.limits.max_tokens
         self.ends = set(self._generation.eos_token_ids)
         self.tokenizer = open_tokenizer(self.package.file("tokenizer.json"))
-        self._model = SlotModel(self.package, num_rows=1)
+        self._model = SlotModel(self.package, num_slots=1)
 
     def template(self) -> ChatTemplate:
         """Return the package's chat template."""
@@ -35,7 +35,7 @@ class GreedyReference:
 
     def greedy(self, prompt_ids: Sequence[int], max_new_tokens: int) -> list[int]:
         """Return the tokens of greedy search, with the end-of-sequence token if there is one."""
-        self._model.leave(0)
+        self._model.free(0)
         logits = self._model.prefill(0, prompt_ids)
         generated = [int(np.argmax(logits))]
         while len(generated) < max_new_tokens and generated[-1] not in self.ends:

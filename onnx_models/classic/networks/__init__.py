@@ -1,1 +1,1 @@
-"""Classic networks in torch: written so that they train, and can be traced into graphs, as they are."""
+"""Classic networks in torch, written so that the same module can be trained and traced into a graph."""

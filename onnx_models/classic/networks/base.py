@@ -1,7 +1,7 @@
-"""How a classic network lies on disk: ``config.json`` with our own ``model_type``, and ``model.safetensors``.
+"""The files of a classic network: ``config.json`` with a ``model_type`` of our own, and ``model.safetensors``.
 
-Training scripts end with `save`; `python -m onnx_models export` reads the folder, with a tokenizer.json beside it for
-networks that read texts.
+Training ends with `save`; `python -m onnx_models export` reads the folder, which also has a tokenizer.json for networks
+of texts.
 """
 
 import json
@@ -19,11 +19,11 @@ Size = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the configs: sizes of a network, and the facts that its manifest needs."""
+    """Base of the configs: the sizes of a network, and the metadata for its manifest."""
 
 
 class Network(nn.Module):
-    """Base of the networks; built from a config alone."""
+    """Base of the networks; a config is all that is needed to construct one."""
 
     model_type: ClassVar[str]
     config_type: ClassVar[type[Config]]
@@ -37,7 +37,7 @@ AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 def save(network: Network, folder: Path) -> None:
-    """Write a network into a folder that exists."""
+    """Write a network into an existing folder."""
     config = {"model_type": network.model_type, **msgspec.to_builtins(network.config)}
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     weights = {name: weight.detach().contiguous() for name, weight in network.state_dict().items()}
@@ -45,7 +45,7 @@ def save(network: Network, folder: Path) -> None:
 
 
 def load(network_type: type[AnyNetwork], folder: Path) -> AnyNetwork:
-    """Read a network that `save` wrote, ready to answer.
+    """Load a network that `save` wrote, in evaluation mode.
 
     Raises:
         ExportError: config or weights are missing, wrong, or of another network.

@@ -1,7 +1,7 @@
-"""A convolutional denoising autoencoder (Vincent et al., 2008): a noisy picture in, a clean one out.
+"""A convolutional denoising autoencoder (Vincent et al., 2008), which reconstructs a clean image from a noisy one.
 
-Trained on pictures of one sort with noise added, it gives back what belongs to that sort. What it can't give back is
-noise, or an anomaly: the error map shows where, the score how much.
+It is trained on images of one domain with noise added, and learns to reconstruct what belongs to the domain. What it
+can't reconstruct is noise or an anomaly: the error map shows where, and the score how much.
 """
 
 from itertools import pairwise
@@ -15,24 +15,24 @@ from onnx_models.classic.networks.base import Config, Network, Size
 
 
 class ImageAutoencoderConfig(Config, frozen=True, kw_only=True):
-    """Sizes, and how pixels become numbers: ``(pixel / 255 - mean) / std`` by channel."""
+    """Sizes, and the normalization of pixels: ``(pixel / 255 - mean) / std`` for each channel."""
 
     channels: Size = 1
     widths: Annotated[list[Size], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [16, 32])
-    """Channels inside; with each of them height and width are halved once more."""
+    """Channels of each layer; every layer halves height and width."""
     mean: list[float] = msgspec.field(default_factory=lambda: [0.0])
     std: list[Annotated[float, msgspec.Meta(gt=0)]] = msgspec.field(default_factory=lambda: [1.0])
     max_pixels: Size = 1024 * 1024
-    """Largest picture: height x width."""
+    """Largest image: height x width."""
 
     def __post_init__(self) -> None:
-        """Check that each channel has its own mean and deviation."""
+        """Check that each channel has a mean and a standard deviation."""
         if not len(self.mean) == len(self.std) == self.channels:
-            raise ValueError(f"mean and std need {self.channels} numbers each, one a channel")
+            raise ValueError(f"mean and std need {self.channels} numbers each, one for each channel")
 
 
 class ImageAutoencoder(Network):
-    """Convolutions that halve, transposed ones that double; pictures of any size."""
+    """Convolutions that halve the size, and transposed ones that double it; for images of any size."""
 
     model_type: ClassVar[str] = "image-autoencoder"
     config_type: ClassVar[type[Config]] = ImageAutoencoderConfig
@@ -48,17 +48,16 @@ class ImageAutoencoder(Network):
         self.register_buffer("std", torch.tensor(config.std)[:, None, None], persistent=False)
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Clean pictures, float32 [rows, channels, height, width].
+        """Reconstruct images, float32 [rows, channels, height, width].
 
         Returns:
-            The pictures as they should be, scaled as they came and of the same shape; the mean squared difference of
-            each, float32 [rows]; and the squared difference at each place, the mean over channels, float32
-            [rows, height, width].
+            The reconstructions, of the same shape and normalization; the mean squared error of each image, float32
+            [rows]; and the squared error of each pixel, as the mean over channels, float32 [rows, height, width].
         """
-        written = self.decoder(self.encoder(pixel_values)).sigmoid()
-        # Halving rounds up, so an odd height or width comes back too long.
-        written = written[..., : pixel_values.shape[2], : pixel_values.shape[3]]
-        reconstruction = (written - self.mean) / self.std
+        pixels = self.decoder(self.encoder(pixel_values)).sigmoid()
+        # Halving rounds up, so after doubling an odd height or width is too long.
+        pixels = pixels[..., : pixel_values.shape[2], : pixel_values.shape[3]]
+        reconstruction = (pixels - self.mean) / self.std
         error_map = (reconstruction - pixel_values).square().mean(dim=1)
         return reconstruction, error_map.mean(dim=(1, 2)), error_map
 

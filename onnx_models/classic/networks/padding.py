@@ -1,4 +1,4 @@
-"""Rows that end early: positions that know where."""
+"""Index arithmetic for padded rows, with operators that can be traced."""
 
 import torch
 from torch import Tensor

@@ -1,7 +1,7 @@
-"""A text autoencoder: a whole text through one small vector and back (after Cho et al., 2014, arXiv:1406.1078).
+"""A text autoencoder: a whole text is compressed to one vector and reconstructed (after Cho et al., 2014).
 
-What the network saw often in training comes back, what it never saw does not. So texts with errors come back without
-them if it was trained to (as denoising autoencoders are), and a text that comes back badly is an odd one.
+The network can reconstruct what was frequent in training. So it removes errors from texts if it was trained to (as a
+denoising autoencoder), and a text with a bad reconstruction is an anomaly.
 """
 
 from typing import ClassVar
@@ -20,14 +20,18 @@ class TextAutoencoderConfig(Config, frozen=True, kw_only=True):
     embedding_size: Size
     hidden_size: Size
     latent_size: Size
-    """Of the vector that a text must pass through."""
+    """Size of the latent vector."""
     max_tokens: Size
-    """Longest text, special tokens included: each position has a vector."""
+    """Longest text, special tokens included; each position has an embedding."""
     pad_token_id: int = 0
 
 
 class TextAutoencoder(Network):
-    """GRU encoder, bottleneck, GRU decoder. The decoder sees no token, only positions and the bottleneck's vector."""
+    """GRU encoder, bottleneck, GRU decoder.
+
+    The decoder gets positions and the latent vector, but no tokens: with the previous tokens as input it would learn to
+    be a language model and ignore the vector.
+    """
 
     model_type: ClassVar[str] = "text-autoencoder"
     config_type: ClassVar[type[Config]] = TextAutoencoderConfig
@@ -43,26 +47,26 @@ class TextAutoencoder(Network):
         self.output = nn.Linear(config.hidden_size, config.vocab_size)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read texts and write them anew, token for token.
+        """Reconstruct texts, token for token.
 
         Args:
             input_ids: int64 [rows, tokens].
             attention_mask: 1 for tokens and 0 for padding, which lies on the right, int64 [rows, tokens].
 
         Returns:
-            Logits of the token at each position, float32 [rows, tokens, vocabulary], without meaning at padding; the
-            bottleneck's vector, float32 [rows, latent], each number within -1 and 1; and how unlikely the text is,
-            float32 [rows]: the mean over its tokens of their negative log-likelihood, in nats.
+            Logits of the token at each position, float32 [rows, tokens, vocabulary], undefined at padding; the latent
+            vector, float32 [rows, latent], with numbers within -1 … 1; and the score of the text, float32 [rows]: the
+            mean negative log-likelihood of its tokens, in nats.
         """
         lengths = attention_mask.sum(dim=1)
-        read = self.encoder(self.embedding(input_ids))[0]
-        latent = self.narrow(pick(read, (lengths - 1)[:, None])[:, 0]).tanh()
-        logits = self._write(latent, input_ids)
+        states = self.encoder(self.embedding(input_ids))[0]
+        latent = self.narrow(pick(states, (lengths - 1)[:, None])[:, 0]).tanh()
+        logits = self._decode(latent, input_ids)
         likelihoods = logits.log_softmax(dim=-1).gather(-1, input_ids[..., None])[..., 0]
         score = -(likelihoods * attention_mask).sum(dim=1) / lengths
         return logits, latent, score
 
-    def _write(self, latent: Tensor, like: Tensor) -> Tensor:
+    def _decode(self, latent: Tensor, like: Tensor) -> Tensor:
         """Return logits for as many positions as ``like`` [rows, tokens] has."""
         positions = self.positions(torch.arange(like.shape[1], device=like.device))
         given = torch.cat(

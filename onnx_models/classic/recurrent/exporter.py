@@ -1,7 +1,8 @@
-"""LSTM to LSTM with attention: one graph that reads the source, one that writes a token.
+"""Exports LSTM encoder-decoders with attention: one graph for the source, and one for a decode step.
 
-``encoder_model.onnx`` answers all that ``decoder_model.onnx`` takes besides the token before; hidden and cell state go
-from step to step. Rows of one call may have any age and, under a mask, sources of any length.
+``encoder_model.onnx`` returns all inputs of ``decoder_model.onnx`` except for the token; hidden and cell state are
+passed from step to step. Rows of one call may have outputs of different length and, with a mask, sources of different
+length.
 """
 
 from pathlib import Path
@@ -12,14 +13,13 @@ from contracts.model_package.graphs import Generation, Recurrent
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.tasks import DenoiseTask, Task, Text2TextTask, TranslateTask
 from contracts.task_names import TaskName
-from onnx_models.classic.networks.base import load
-from onnx_models.classic.networks.lstm_attention import LstmAttention, LstmAttentionConfig
+from onnx_models.classic.networks.lstm_attention import LstmAttention
 from onnx_models.classic.recurrent.parity import compare
-from onnx_models.classic.requests import check_task, max_tokens
+from onnx_models.classic.requests import longest_input, open_network
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.torch_exporter import Axes, write_graph
-from onnx_models.tokenizers.beside import copy_tokenizer
+from onnx_models.tokenizers.copying import copy_tokenizer
 
 __all__ = ["compare", "make"]
 _TASKS: dict[TaskName, Task] = {"text2text": Text2TextTask(), "translate": TranslateTask(), "denoise": DenoiseTask()}
@@ -29,14 +29,11 @@ _STATE: dict[str, Axes] = {"hidden": _BY_ROW, "cell": _BY_ROW}
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write both graphs and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
-    source = request.source
-    check_task(request, tuple(_TASKS))
-    network = load(LstmAttention, source.folder)
-    config: LstmAttentionConfig = network.config
-    copy_tokenizer(source, folder, vocabulary=config.vocab_size)
+    """Write both graphs and ``tokenizer.json``; return the manifest."""
+    network, config = open_network(request, LstmAttention, tuple(_TASKS))
+    copy_tokenizer(request.source, folder, vocabulary=config.vocab_size)
     _write(network, folder, request.opset)
-    limit = max_tokens(request, config.max_tokens)
+    limit = longest_input(request, config.max_tokens)
     return manifest_of(
         request,
         folder,
@@ -57,7 +54,7 @@ def _write(network: LstmAttention, folder: Path, opset: int | None) -> None:
     ids = torch.zeros(_ROWS, 3, dtype=torch.int64)
     mask = torch.ones_like(ids)
     with torch.inference_mode():
-        read = dict(zip([*_SOURCE, *_STATE], network.encoder(ids, mask), strict=True))
+        encoded = dict(zip([*_SOURCE, *_STATE], network.encoder(ids, mask), strict=True))
     write_graph(
         network.encoder,
         folder / "encoder_model.onnx",
@@ -71,7 +68,7 @@ def _write(network: LstmAttention, folder: Path, opset: int | None) -> None:
         inputs={
             "input_ids": (ids[:, :1], _BY_ROW),
             "encoder_attention_mask": (mask, _BY_TOKEN),
-            **{name: (read[name], axes) for name, axes in (_SOURCE | _STATE).items()},
+            **{name: (encoded[name], axes) for name, axes in (_SOURCE | _STATE).items()},
         },
         outputs={"logits": _BY_ROW, **{f"new_{name}": axes for name, axes in _STATE.items()}},
         opset=opset,

@@ -1,4 +1,8 @@
-"""The textbook version of LSTM to LSTM with attention: packed sequences, then one row at a time without any mask."""
+"""The textbook version of LSTM with attention: packed sequences, then one row at a time without a mask.
+
+The exported network has its own arithmetic for padding, so a comparison with the same module would prove nothing about
+it.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,26 +18,26 @@ from onnx_models.classic.networks.lstm_attention import Encoder, LstmAttention
 Floats = NDArray[np.float32]
 
 
-class Read(NamedTuple):
-    """What the encoder makes of one source."""
+class Encoded(NamedTuple):
+    """The encoder's outputs for one source."""
 
     states: Tensor
     """Float32 [tokens, state size]."""
     hidden: Tensor
     cell: Tensor
-    """What the decoder starts with, float32 [hidden]."""
+    """Initial cell state of the decoder, float32 [hidden], as ``hidden``."""
 
 
 class TextbookLstmAttention:
-    """A network's weights, run as a textbook has it."""
+    """The weights of a network, run by the formulas of the textbook."""
 
     def __init__(self, network: LstmAttention) -> None:
         self._network = network
         self._lstm = _both_directions(network.encoder)
 
     @torch.inference_mode()
-    def read(self, sources: Sequence[Sequence[int]]) -> list[Read]:
-        """Read sources of any lengths as one packed batch."""
+    def encode(self, sources: Sequence[Sequence[int]]) -> list[Encoded]:
+        """Encode sources of any lengths as one packed batch."""
         encoder = self._network.encoder
         ids = pad_sequence([torch.tensor(source) for source in sources], batch_first=True)
         lengths = torch.tensor([len(source) for source in sources])
@@ -44,19 +48,19 @@ class TextbookLstmAttention:
             states = torch.cat([states, encoder.embedding(ids)], dim=-1)
         both = torch.cat([ends[0], ends[1]], dim=-1)
         hidden, cell = torch.tanh(encoder.first_hidden(both)), torch.tanh(encoder.first_cell(both))
-        return [Read(states[row, : len(source)], hidden[row], cell[row]) for row, source in enumerate(sources)]
+        return [Encoded(states[row, : len(source)], hidden[row], cell[row]) for row, source in enumerate(sources)]
 
     @torch.inference_mode()
-    def write(self, read: Read, num_tokens: int) -> tuple[list[int], Floats]:
-        """Write the likeliest tokens, past the end token too.
+    def generate(self, encoded: Encoded, num_tokens: int) -> tuple[list[int], Floats]:
+        """Decode greedily; the end token does not stop it.
 
         Returns:
-            The tokens, and for each the logits that it was taken from, float32 [tokens, vocabulary].
+            The tokens, and the logits that each was chosen from, float32 [tokens, vocabulary].
         """
         tokens, found = [self._network.config.decoder_start_token_id], []
-        hidden, cell = read.hidden, read.cell
+        hidden, cell = encoded.hidden, encoded.cell
         while len(tokens) <= num_tokens:
-            logits, hidden, cell = self._step(tokens[-1], read.states, hidden, cell)
+            logits, hidden, cell = self._step(tokens[-1], encoded.states, hidden, cell)
             found.append(logits)
             tokens.append(int(logits.argmax()))
         return tokens[1:], torch.stack(found).numpy()

@@ -1,8 +1,8 @@
-"""What of transformers' code is replaced while a slot graph is traced, and by what.
+"""Patches of transformers' code that are active while a decoder's slot graph is traced.
 
-Two things for every model: projections become plain products, and rotations of queries and keys one operator each.
-Then there are the architectures that don't use transformers' attention interface, or that make masks which the operator
-does not want.
+For every model, projections become plain matrix products, and each rotation of queries or keys becomes one operator.
+Three architectures need more: they do not use transformers' attention interface, or build masks that the operator
+replaces.
 """
 
 import sys
@@ -19,47 +19,49 @@ from transformers.models.opt import modeling_opt
 from onnx_models.architectures.openai_gpt import add_cache
 from onnx_models.slots.cache import SlotCache
 from onnx_models.slots.operators import Table, rotate
-from onnx_models.slots.replacing import no_mask, plain_products, replaced
+from onnx_models.slots.patching import no_mask, patched, plain_matmuls
 
 _ROTATION = "apply_rotary_pos_emb"
 _TOLERANCE = 1e-4
-"""Of the comparison of two ways to rotate; other ways than ours differ by whole numbers."""
+"""Largest difference between two rotations of the example; with another layout they differ by far more."""
 
 
 def prepare(model: Any) -> None:
-    """Give a model that transformers lets run without a cache one."""
+    """Add a cache to the first GPT, the one supported model that has none in transformers."""
     if model.config.model_type == "openai-gpt":
         add_cache(model)
 
 
 @contextmanager
 def adapted(model: Any, cache: SlotCache) -> Iterator[None]:
-    """Replace what has to be while ``model`` is traced with ``cache``."""
+    """Patch transformers' code while ``model`` is traced with ``cache``."""
     code = sys.modules[type(model).__module__]
     with ExitStack() as stack:
-        stack.enter_context(plain_products())
+        stack.enter_context(plain_matmuls())
         if hasattr(code, _ROTATION):
-            stack.enter_context(replaced(code, _ROTATION, _rotation(getattr(code, _ROTATION))))
+            stack.enter_context(patched(code, _ROTATION, _rotation(getattr(code, _ROTATION))))
         adapt = _BY_ARCHITECTURE.get(model.config.model_type)
         for (owner, name), new in adapt(cache).items() if adapt else ():
-            stack.enter_context(replaced(owner, name, new))
+            stack.enter_context(patched(owner, name, new))
         yield
 
 
 def _rotation(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that rotates queries and keys by an operator where that gives the original's numbers.
+    """Return a function that rotates queries and keys by an operator if that gives the original's numbers.
 
-    Architectures differ in which numbers of a head they turn together and in how they write an angle twice. Each way
-    that the operator knows is tried; a model that has another one is traced as it is.
+    Architectures differ in which numbers of a head form a pair and in how they repeat an angle for it. Every layout of
+    the operator is tried on the traced example; a model with another layout is traced as it is.
     """
-    tables: dict[int, tuple[Tensor, tuple[Table, Table]]] = {}  # the layers share one cosine, so they share its tables
+    # All layers get the same cosine tensor, so they share its tables. The tensor is kept with them: a freed one's id
+    # could come back.
+    tables: dict[int, tuple[Tensor, tuple[Table, Table]]] = {}
 
     def rotated(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *more: Any, **options: Any) -> Any:
         if id(cos) not in tables:
             tables[id(cos)] = cos, _tables(cos, sin)
-        halves, neighbours = tables[id(cos)][1]
+        halves, interleaved_pairs = tables[id(cos)][1]
         expected = original(query, key, cos, sin, *more, **options)
-        for table, interleaved in ((halves, False), (halves, True), (neighbours, True)):
+        for table, interleaved in ((halves, False), (halves, True), (interleaved_pairs, True)):
             found = tuple(rotate(states, table, interleaved=interleaved) for states in (query, key))
             if all(torch.allclose(*pair, atol=_TOLERANCE) for pair in zip(expected, found, strict=True)):
                 return found
@@ -69,13 +71,13 @@ def _rotation(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _tables(cos: Tensor, sin: Tensor) -> tuple[Table, Table]:
-    """Make tables of the angles of this call's tokens out of [rows, tokens, rotated size], which has each angle twice.
+    """Make tables of the angles of this call's tokens from [rows, tokens, rotated size], which has each angle twice.
 
-    The operator wants a table of all positions and which of them each token has. This way the positions are the
-    model's own, however it scales them, and no table limits them.
+    The operator takes a table of all positions and the position of each token. Here the table has an entry for each
+    token of the call instead: so the angles are the model's own, however it scales positions, and no table limits them.
 
     Returns:
-        The table if the second half repeats the first, and the table if each number is there twice in a row.
+        The table for angles whose second half repeats the first, and the one for angles that are repeated in place.
     """
     half = int(cos.shape[2]) // 2
     ids = torch.arange(cos.shape[0] * cos.shape[1]).reshape(cos.shape[:2])
@@ -86,28 +88,31 @@ def _tables(cos: Tensor, sin: Tensor) -> tuple[Table, Table]:
     return first, second
 
 
-Replacements = Mapping[tuple[Any, str], Any]
+Patches = Mapping[tuple[Any, str], Any]
 
 
-def _opt(cache: SlotCache) -> Replacements:
+def _opt(cache: SlotCache) -> Patches:
+    # OPT builds a mask even where an attention function masks by itself, and a mask is refused.
     return {(modeling_opt.OPTDecoder, "_update_causal_mask"): no_mask}
 
 
-def _ctrl(cache: SlotCache) -> Replacements:
+def _ctrl(cache: SlotCache) -> Patches:
+    """CTRL calls a function of its own module instead of transformers' attention interface."""
+
     def attend(query: Tensor, key: Tensor, value: Tensor, *masks: Any) -> tuple[Tensor, None]:
         return cache.attend(None, query, key, value, None)[0].transpose(1, 2), None
 
     return {(modeling_ctrl, "scaled_dot_product_attention"): attend}
 
 
-def _bloom(cache: SlotCache) -> Replacements:
-    """Distances become a bias of the scores (ALiBi, Press et al., 2022).
+def _bloom(cache: SlotCache) -> Patches:
+    """BLOOM computes attention in its own class, with a bias of the scores by distance (ALiBi, Press et al., 2022).
 
-    It grows with the key's position only: what the query's would take off is the same for all keys, so the softmax
-    does not see it.
+    The bias depends on the key's position only: the query's would subtract the same number from all its scores, which
+    does not change their softmax.
     """
 
-    def distances(model: Any, mask: Tensor, num_heads: int, dtype: torch.dtype) -> Tensor:
+    def position_bias(model: Any, mask: Tensor, num_heads: int, dtype: torch.dtype) -> Tensor:
         slopes = modeling_bloom.build_alibi_tensor(torch.ones(1, 2), num_heads, dtype)[:, :, 1]
         bias = slopes[None, :, None] * torch.arange(cache.longest, dtype=dtype)
         return bias.expand(1, num_heads, mask.shape[1], cache.longest)
@@ -122,9 +127,9 @@ def _bloom(cache: SlotCache) -> Replacements:
 
     return {
         (modeling_bloom.BloomModel, "_update_causal_mask"): no_mask,
-        (modeling_bloom.BloomModel, "build_alibi_tensor"): distances,
+        (modeling_bloom.BloomModel, "build_alibi_tensor"): position_bias,
         (modeling_bloom.BloomAttention, "forward"): attention,
     }
 
 
-_BY_ARCHITECTURE: Mapping[str, Callable[[SlotCache], Replacements]] = {"bloom": _bloom, "ctrl": _ctrl, "opt": _opt}
+_BY_ARCHITECTURE: Mapping[str, Callable[[SlotCache], Patches]] = {"bloom": _bloom, "ctrl": _ctrl, "opt": _opt}

@@ -1,1 +1,1 @@
-"""Transformer-XL, which carries hidden states instead of keys and values."""
+"""Transformer-XL, whose cache holds hidden states instead of keys and values."""

@@ -1,11 +1,10 @@
-"""Transformer-XL: a decoder that carries a memory of hidden states instead of a cache of keys and values.
+"""Exports Transformer-XL, a decoder whose cache is a memory of hidden states instead of keys and values.
 
-transformers' own class crashes in the release that is pinned and is gone from later ones, so the network is ours
-(`transformer_xl_network`) and reads the original weights. Its graph takes ``input_ids`` int64 [rows, tokens] and
-``mems.{i}`` float32 [memory, rows, size], zeros at the start of a text, and answers ``logits`` float32
-[rows, 1, vocabulary] (log-probabilities, of the token after the last one) and ``new_mems.{i}``, as long as the old.
-There is no mask: rows of one call have equally many new tokens. Positions are relative, so their texts may be of any
-age.
+transformers' own class crashes in the pinned release and is missing from later ones, so the network is ours (`network`)
+and loads the original weights. Its graph takes ``input_ids`` int64 [rows, tokens] and ``mems.{i}`` float32
+[memory, rows, size], zeros at the start of a text, and returns ``logits`` float32 [rows, 1, vocabulary]
+(log-probabilities of the next token) and ``new_mems.{i}`` of the same shape. There is no mask, so all rows of a call
+have equally many new tokens. Positions are relative, so the rows' texts may differ in length.
 """
 
 from pathlib import Path
@@ -26,21 +25,21 @@ from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.exporting.sources import Source
 from onnx_models.exporting.torch_exporter import write_graph
-from onnx_models.tokenizers.beside import copy_tokenizer
+from onnx_models.tokenizers.copying import copy_tokenizer
 
 __all__ = ["compare", "load_network", "make"]
 _EXAMPLE_ROWS, _EXAMPLE_TOKENS = 2, 3
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`.
+    """Write ``model.onnx`` and ``tokenizer.json``; return the manifest.
 
-    There is no longest text, so ``max_tokens`` is what bounds the work on one prompt: by default as many as the
-    memory holds.
+    The architecture has no longest text, so ``max_tokens`` only limits the work of one prompt: by default to the length
+    of the memory.
     """
     source = request.source
     if request.task != "generate":
-        raise ExportError(f"{source.name}: Transformer-XL writes texts: the task is generate, not {request.task}")
+        raise ExportError(f"{source.name}: Transformer-XL generates texts: the task is generate, not {request.task}")
     config = read_config(source)
     sizes = Sizes.of(config)
     _check(source, sizes, config.attn_type)
@@ -82,21 +81,21 @@ def load_network(source: Source, sizes: Sizes) -> TransformerXL:
 
 
 def _twin(name: str, sizes: Sizes) -> str:
-    """Return the weight that a tied one is stored under: files hold shared weights once."""
+    """Return the name under which a tied weight is stored: files hold shared weights once."""
     if name.startswith("crit.out_layers"):
         return name.replace("crit.out_layers", "transformer.word_emb.emb_layers")
     if name.startswith("crit.out_projs"):
         cluster = name.rsplit(".", 1)[1] if sizes.div_val > 1 else "0"
         return f"transformer.word_emb.emb_projs.{cluster}"
-    return f"transformer.{name.rsplit('.', 1)[1]}"  # r_w_bias and r_r_bias, where layers share them
+    return f"transformer.{name.rsplit('.', 1)[1]}"  # r_w_bias and r_r_bias, if the layers share them
 
 
 def _check(source: Source, sizes: Sizes, attention: int) -> None:
-    """Raise ExportError for variants that the network does not have."""
+    """Raise ExportError for variants that the network does not implement."""
     if attention != 0:
-        raise ExportError(f"{source.name}: attn_type {attention}; only 0, the paper's relative attention, is known")
+        raise ExportError(f"{source.name}: attn_type {attention}; only 0, the paper's relative attention, is supported")
     if sizes.mem_len < 1:
-        raise ExportError(f"{source.name}: mem_len is {sizes.mem_len}; a graph carries a memory of 1 token or more")
+        raise ExportError(f"{source.name}: mem_len is {sizes.mem_len}; a graph needs a memory of at least 1 token")
 
 
 def _write(network: TransformerXL, sizes: Sizes, path: Path, opset: int | None) -> None:

@@ -1,8 +1,8 @@
 """Transformer-XL (Dai et al., 2019, arXiv:1901.02860) written so that it can be traced into a graph.
 
-Parameters have the names of the original weights. What is done otherwise than in the original code gives the same
-numbers: each token looks into every cluster of the vocabulary and the others are masked, the adaptive softmax is
-written out over the whole vocabulary, and memories always have their full length (they start as zeros).
+Parameters have the names of the original weights. The differences from the original code do not change the numbers:
+each token is looked up in every cluster of the vocabulary and masked, the adaptive softmax is computed over the whole
+vocabulary, and memories always have their full length (they start as zeros, as in the original).
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ class TransformerXL(nn.Module):
         self.crit = AdaptiveSoftmax(sizes)
 
     def forward(self, input_ids: Tensor, *mems: Tensor) -> tuple[Tensor, ...]:
-        """Read some more tokens of each row.
+        """Append tokens to each row.
 
         Args:
             input_ids: int64 [rows, tokens], without padding.
-            mems: for each layer what it read before, float32 [memory, rows, d_model].
+            mems: the memory of each layer, float32 [memory, rows, d_model].
 
         Returns:
             Log-probabilities of the token after the last one, float32 [rows, 1, vocabulary]; then the new memories.
@@ -61,7 +61,7 @@ class Body(nn.Module):
         return hidden, memories
 
     def _distances(self, length: int) -> Tensor:
-        """Encode how far back a key lies, the farthest first: float32 [keys, d_model]."""
+        """Return sinusoidal encodings of the distances to the keys, the farthest first: float32 [keys, d_model]."""
         steps = torch.arange(length - 1, -1, -1, dtype=torch.float32)
         if self._sizes.clamp_len > 0:
             steps = steps.clamp(max=float(self._sizes.clamp_len))
@@ -69,14 +69,17 @@ class Body(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def _hidden_from(self, length: int) -> Tensor:
-        """Tell which keys a token must not see: bool [tokens, keys]. With ``same_length`` all see equally many."""
+        """Return which keys each token must not attend to: bool [tokens, keys].
+
+        With ``same_length`` every token attends to equally many keys.
+        """
         tokens, keys = torch.arange(length)[:, None], torch.arange(length + self._sizes.mem_len)
         later = keys > tokens + self._sizes.mem_len
         return later | (keys <= tokens) if self._sizes.same_length else later
 
 
 class Layer(nn.Module):
-    """Attention with relative positions, then the feed-forward part; normed before or after each."""
+    """Attention with relative positions, then the feed-forward block; normalized before or after each."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -84,7 +87,7 @@ class Layer(nn.Module):
         self.pos_ff = FeedForward(sizes)
 
     def forward(self, hidden: Tensor, context: Tensor, distances: Tensor, hidden_from: Tensor) -> Tensor:
-        """Return hidden states of the next layer, float32 [tokens, rows, d_model]."""
+        """Return the layer's hidden states, float32 [tokens, rows, d_model]."""
         return self.pos_ff(self.dec_attn(hidden, context, distances, hidden_from))
 
 
@@ -103,7 +106,7 @@ class RelativeAttention(nn.Module):
         self._sizes = sizes
 
     def forward(self, hidden: Tensor, context: Tensor, distances: Tensor, hidden_from: Tensor) -> Tensor:
-        """Let the tokens of ``hidden`` look at ``context``: memory and tokens, float32 [keys, rows, d_model]."""
+        """Attend from ``hidden`` to ``context``: memory and tokens, float32 [keys, rows, d_model]."""
         before = self._sizes.pre_lnorm
         attended = self._attend(
             *((self.layer_norm(hidden), self.layer_norm(context)) if before else (hidden, context)),
@@ -115,7 +118,7 @@ class RelativeAttention(nn.Module):
     def _attend(self, hidden: Tensor, context: Tensor, distances: Tensor, hidden_from: Tensor) -> Tensor:
         heads, size = self._sizes.n_head, self._sizes.d_head
         width, tokens, keys, rows = heads * size, hidden.shape[0], context.shape[0], hidden.shape[1]
-        # Only the tokens ask; memory is asked. So queries need no product over the memory.
+        # The weights are one matrix, but the memory needs no queries and is not multiplied by their part.
         query = functional.linear(hidden, self.qkv_net.weight[:width]).reshape(tokens, rows, heads, size)
         key, value = functional.linear(context, self.qkv_net.weight[width:]).chunk(2, dim=-1)
         key, value = (part.reshape(keys, rows, heads, size) for part in (key, value))
@@ -128,7 +131,10 @@ class RelativeAttention(nn.Module):
 
 
 def _shifted(scores: Tensor) -> Tensor:
-    """Move row i of [rows, heads, tokens, keys] to the left by (tokens - 1 - i), so that keys meet their distance."""
+    """Shift row i of [rows, heads, tokens, keys] to the left by (tokens - 1 - i), which aligns distances with keys.
+
+    This is the relative shift of the paper's appendix B, by padding and reshaping.
+    """
     rows, heads, tokens, keys = scores.shape
     padded = functional.pad(scores, (1, 0)).reshape(rows, heads, keys + 1, tokens)
     return padded[:, :, 1:].reshape(rows, heads, tokens, keys)
@@ -139,7 +145,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        # Places 2 and 4 are dropout in the original; they hold no weights.
+        # The original has dropout at index 2 and at the end. Without the Identity, the second Linear would get another
+        # index, and its weights another name.
         self.CoreNet = nn.Sequential(
             nn.Linear(sizes.d_model, sizes.d_inner), nn.ReLU(), nn.Identity(), nn.Linear(sizes.d_inner, sizes.d_model)
         )

@@ -1,4 +1,4 @@
-"""Compare a Transformer-XL package with transformers' original code, alone and beside texts of other ages."""
+"""Compare a Transformer-XL package with transformers' original code, alone and in batches with other texts."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,8 @@ from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.transformer_xl.reference import ReferenceTransformerXL
 from onnx_models.exporting.sources import Source
 from onnx_models.verification.comparison import Comparison
-from onnx_models.verification.session import open_session
+from onnx_models.verification.generation import compare_generation
+from onnx_models.verification.session import DTYPES, open_session
 
 Floats = NDArray[np.float32]
 Memories = list[Floats]
@@ -21,17 +22,16 @@ _EQUAL_ROWS = 4
 
 
 class ServedTransformerXL:
-    """A session over one package; ONNX Runtime and numpy alone."""
+    """A session over one package, with ONNX Runtime and numpy alone."""
 
     def __init__(self, package: ModelPackage) -> None:
         self._session = open_session(package)
         memories = [tensor for tensor in self._session.get_inputs() if tensor.name != "input_ids"]
-        dtype = np.float16 if memories[0].type == "tensor(float16)" else np.float32
-        self._zeros = np.zeros((memories[0].shape[0], 1, memories[0].shape[2]), dtype)
+        self._zeros = np.zeros((memories[0].shape[0], 1, memories[0].shape[2]), DTYPES[memories[0].type])
         self._num_layers = len(memories)
 
     def run(self, ids: NDArray[np.int64], memories: Memories | None = None) -> tuple[Floats, Memories]:
-        """Read tokens, int64 [rows, tokens]; without memories a text begins.
+        """Append tokens, int64 [rows, tokens]; without memories, texts begin.
 
         Returns:
             Log-probabilities of the next token, float32 [rows, vocabulary], and the new memories.
@@ -44,29 +44,30 @@ class ServedTransformerXL:
         logits, *memories = self._session.run(names, feed)
         return logits[:, -1], memories
 
-    def follow(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> list[Floats]:
-        """Read each prompt by itself, then the answers side by side.
+    def forced_logits(self, prompts: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]) -> list[Floats]:
+        """Run each prompt alone, then feed the given tokens to all rows as one batch.
 
         Returns:
-            For each row the log-probabilities at each token of its answer, float32 [tokens, vocabulary].
+            For each row the log-probabilities that its tokens are chosen from, float32 [tokens, vocabulary].
         """
-        logits, memories = self._begin(prompts)
+        logits, memories = self._prefill(prompts)
         found = [logits]
-        for tokens in np.array(answers, np.int64).T[:-1]:
-            logits, memories = self.run(tokens[:, None], memories)
+        for column in np.array(tokens, np.int64).T[:-1]:
+            logits, memories = self.run(column[:, None], memories)
             found.append(logits)
         return list(np.stack(found, axis=1))
 
-    def write(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
-        """Read each prompt by itself, then write the likeliest tokens for all of them side by side."""
-        logits, memories = self._begin(prompts)
-        written = [logits.argmax(axis=1)]
-        while len(written) < num_tokens:
-            logits, memories = self.run(written[-1][:, None], memories)
-            written.append(logits.argmax(axis=1))
-        return [row.tolist() for row in np.stack(written, axis=1)]
+    def generate(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
+        """Run each prompt alone, then decode all rows greedily as one batch."""
+        logits, memories = self._prefill(prompts)
+        generated = [logits.argmax(axis=1)]
+        while len(generated) < num_tokens:
+            logits, memories = self.run(generated[-1][:, None], memories)
+            generated.append(logits.argmax(axis=1))
+        return [row.tolist() for row in np.stack(generated, axis=1)]
 
-    def _begin(self, prompts: Sequence[Sequence[int]]) -> tuple[Floats, Memories]:
+    def _prefill(self, prompts: Sequence[Sequence[int]]) -> tuple[Floats, Memories]:
+        # One by one: without a mask, prompts of different length can't share a call.
         rows = [self.run(np.array([prompt], np.int64)) for prompt in prompts]
         memories = [np.concatenate(layer, axis=1) for layer in zip(*(memory for _, memory in rows), strict=True)]
         return np.concatenate([logits for logits, _ in rows]), memories
@@ -75,8 +76,8 @@ class ServedTransformerXL:
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare log-probabilities and greedy tokens of random prompts, some longer than the memory.
 
-    Prompts are read one by one, as they differ in length, and continued together; then prompts of one length are read
-    together. See `onnx_models.exporting.exporters.Exporter`.
+    Prompts of different length are run one by one and continued as one batch; then prompts of equal length are run as
+    one batch.
     """
     served, reference = ServedTransformerXL(package), ReferenceTransformerXL(source)
     found = Comparison()
@@ -86,14 +87,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     vocabulary, memory = decoder.vocabulary, decoder.memory
     lengths = [min(length, manifest.limits.max_tokens) for length in (*_LENGTHS, memory + 3)]
     prompts = [rng.integers(vocabulary, size=length).tolist() for length in lengths]
-    expected = [reference.write(prompt, _NEW_TOKENS) for prompt in prompts]
-    answers = [tokens for tokens, _ in expected]
-    together = served.follow(prompts, answers)
-    for prompt, row, (tokens, logits) in zip(prompts, together, expected, strict=True):
-        found.add(row, logits)
-        found.add_batched(served.follow([prompt], [tokens])[0], row)
-    for written, tokens in zip(served.write(prompts, _NEW_TOKENS), answers, strict=True):
-        found.add_tokens(written, tokens)
+    compare_generation(found, served, prompts, [reference.generate(prompt, _NEW_TOKENS) for prompt in prompts])
     _compare_equal_lengths(found, served, rng.integers(vocabulary, size=(_EQUAL_ROWS, lengths[-1])), reference)
     return found
 
@@ -101,7 +95,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
 def _compare_equal_lengths(
     found: Comparison, served: ServedTransformerXL, ids: NDArray[np.int64], reference: ReferenceTransformerXL
 ) -> None:
-    together = served.run(ids)[0]
+    batched = served.run(ids)[0]
     for index, row in enumerate(ids):
-        found.add(together[index], reference.write(row.tolist(), 1)[1][0])
-        found.add_batched(served.run(row[None])[0][0], together[index])
+        found.add(batched[index], reference.generate(row.tolist(), 1)[1][0])
+        found.add_batched(served.run(row[None])[0][0], batched[index])

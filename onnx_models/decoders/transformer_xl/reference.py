@@ -1,4 +1,4 @@
-"""The reference of Transformer-XL: transformers' copy of the original code, with one call in it put right."""
+"""The reference of Transformer-XL: transformers' copy of the original code, with one call in it repaired."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ class ReferenceTransformerXL:
         self._model = model.eval()
 
     @torch.inference_mode()
-    def write(self, prompt: list[int], num_tokens: int) -> tuple[list[int], NDArray[np.float32]]:
-        """Read a prompt at once and write the likeliest tokens.
+    def generate(self, prompt: list[int], num_tokens: int) -> tuple[list[int], NDArray[np.float32]]:
+        """Run a prompt at once and decode greedily.
 
         Returns:
-            The tokens, and for each the log-probabilities that it was taken from, float32 [tokens, vocabulary].
+            The tokens, and the log-probabilities that each was chosen from, float32 [tokens, vocabulary].
         """
         tokens: list[int] = []
         found = []
         ids, memories = prompt, None
         while len(tokens) < num_tokens:
-            with _WholeNumbersToFloat():
+            with _RepairedTypeAs():
                 output = self._model(torch.tensor([ids]), mems=memories)
             found.append(output.prediction_scores[0, -1])
             tokens.append(int(found[-1].argmax()))
@@ -44,17 +44,17 @@ class ReferenceTransformerXL:
 
 
 class _Positions(torch.Tensor):
-    """Whole numbers whose ``type_as`` takes a dtype, as the caller believes that every tensor's does."""
+    """A tensor whose ``type_as`` takes a dtype, as transformers' code calls it."""
 
     def type_as(self, *, dtype: torch.dtype) -> torch.Tensor:
         return self.as_subclass(torch.Tensor).to(dtype)
 
 
-class _WholeNumbersToFloat(TorchFunctionMode):
+class _RepairedTypeAs(TorchFunctionMode):
     """Let ``torch.arange(...).type_as(dtype=...)`` work.
 
-    transformers from 4.39 to 4.57 calls it so in the forward pass of Transformer-XL and fails; torch wants a tensor
-    there. Nothing else of the original code is touched.
+    transformers from 4.39 to 4.57 calls it like this in the forward pass of Transformer-XL and fails, since torch
+    expects a tensor there. The rest of the original code runs unchanged.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,11 +1,11 @@
-"""What shapes a Transformer-XL."""
+"""The sizes of a Transformer-XL."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
 class Sizes(NamedTuple):
-    """The fields of the original config that shape the network."""
+    """The fields of the original config that determine the network."""
 
     vocab_size: int
     cutoffs: Sequence[int]
@@ -25,19 +25,19 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of(cls, config: Any) -> "Sizes":
-        """Read them from transformers' config."""
+        """Read the sizes from transformers' config."""
         return cls(*(getattr(config, name) for name in cls._fields))
 
     @property
     def borders(self) -> list[int]:
-        """First token of each cluster of the vocabulary, frequent ones first, and the end of the last."""
+        """First token of each cluster of the vocabulary, from frequent to rare ones, and the end of the last."""
         return [0, *self.cutoffs, self.vocab_size]
 
     def width(self, cluster: int) -> int:
-        """Size of the embeddings of a cluster: rare tokens get narrower ones."""
+        """Return the size of a cluster's embeddings: those of rare tokens are narrower."""
         return self.d_embed // self.div_val**cluster
 
     @property
     def projected(self) -> bool:
-        """Whether embeddings are brought to the model's size by a matrix."""
+        """Whether embeddings are projected to the model's size."""
         return self.div_val > 1 or self.d_embed != self.d_model

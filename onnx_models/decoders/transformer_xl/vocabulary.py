@@ -1,4 +1,4 @@
-"""The two ends of Transformer-XL: clusters by frequency make a vocabulary of a quarter of a million words cheap."""
+"""Input and output layers of Transformer-XL, whose clusters by frequency make 267,735 words affordable."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ class AdaptiveEmbedding(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        # Where all embeddings have one width they lie in one table.
+        # Weights with one width for all embeddings have them in one table.
         self._borders = sizes.borders if sizes.div_val > 1 else [0, sizes.vocab_size]
         spans = [end - start for start, end in pairwise(self._borders)]
         widths = [sizes.width(cluster) for cluster in range(len(spans))]
@@ -24,6 +24,8 @@ class AdaptiveEmbedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return float32 [..., d_model] for int64 [...]."""
+        # The original selects the rows of each cluster by index, so the sizes of its tensors depend on the ids, which a
+        # trace can't follow. Here every token is looked up in every cluster, and the wrong ones are masked.
         total = torch.zeros(())
         for cluster, layer in enumerate(self.emb_layers):
             start, end = self._borders[cluster], self._borders[cluster + 1]
@@ -36,7 +38,7 @@ class AdaptiveEmbedding(nn.Module):
 
 
 class AdaptiveSoftmax(nn.Module):
-    """Log-probabilities by clusters: a frequent token, or a cluster and a token in it (Grave et al., 2017)."""
+    """Log-probabilities in two levels: of a frequent token, or of a cluster and a token in it (Grave et al., 2017)."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ class AdaptiveSoftmax(nn.Module):
         return torch.cat(parts, dim=-1)
 
     def _scores(self, hidden: Tensor, cluster: int) -> Tensor:
-        """Return a cluster's logits; the first cluster's are followed by one for each other cluster."""
+        """Return the logits of a cluster; those of the first cluster are followed by one for each other cluster."""
         if len(self.out_layers) > 1:
             weight, bias = self.out_layers[cluster].weight, self.out_layers[cluster].bias
         else:

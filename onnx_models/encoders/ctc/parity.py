@@ -1,7 +1,7 @@
-"""Compare a CTC package with torch: same logits and same text, for recordings alone and beside others of their length.
+"""Compare a CTC package with torch: the same logits and texts, for recordings alone and in batches of equal length.
 
-The served side reads sound and text as the manifest says, with numpy; the reference has transformers' own feature
-extractor and tokenizer.
+The package's side preprocesses and decodes by the manifest's tables, with numpy; the reference uses transformers' own
+feature extractor and tokenizer.
 """
 
 from itertools import groupby
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from contracts.model_package.graphs import CtcEncoder
 from contracts.model_package.package import ModelPackage
 from contracts.model_package.tasks import TranscribeTask
-from onnx_models.encoders.loading import load_model
 from onnx_models.errors import ParityError, refusing
+from onnx_models.exporting.loading import load_model
 from onnx_models.exporting.optimum_exporter import LOCAL
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import load_tokenizer
@@ -29,7 +29,7 @@ _EQUAL_ROWS = 3
 
 
 class ServedCtc:
-    """A session over one package; ONNX Runtime and numpy alone."""
+    """A session over one package, with ONNX Runtime and numpy alone."""
 
     def __init__(self, package: ModelPackage) -> None:
         manifest = package.manifest
@@ -46,13 +46,13 @@ class ServedCtc:
         expected = (recordings.shape[1] - self.audio.min_samples) // self.ctc.samples_per_label + 1
         if logits.shape[1:] != (expected, len(self.ctc.labels)):
             raise ParityError(
-                f"{recordings.shape[1]} samples become {logits.shape[1:]} logits; by the manifest it would be "
+                f"{recordings.shape[1]} samples give {logits.shape[1:]} logits; by the manifest they should give "
                 f"{(expected, len(self.ctc.labels))}"
             )
         return np.asarray(logits)
 
     def text(self, ids: list[int]) -> str:
-        """Return the text of the likeliest label of each step: repeats are one, blanks none (Graves et al., 2006)."""
+        """Decode the best label of each step: merge repeated labels, then drop blanks (Graves et al., 2006)."""
         labels = [self.ctc.labels[label] for label, _ in groupby(ids) if label != self.ctc.blank_token_id]
         return "".join(" " if label == self.ctc.word_delimiter else label for label in labels).strip()
 
@@ -63,7 +63,7 @@ class ReferenceCtc:
     def __init__(self, source: Source) -> None:
         from transformers import AutoFeatureExtractor, AutoModelForCTC
 
-        # Drawn at random where absent, and read in training only.
+        # The vector that training masks time steps with is often missing, and inference never uses it.
         self._model = load_model(AutoModelForCTC, source, spare="masked_spec_embed")
         with refusing(f"{source.name}: transformers can't load its feature extractor"):
             self._extractor: Any = AutoFeatureExtractor.from_pretrained(source.folder, **LOCAL)
@@ -77,15 +77,12 @@ class ReferenceCtc:
         return np.asarray(self._model(inputs["input_values"]).logits[0])
 
     def text(self, ids: list[int]) -> str:
-        """Return the text of the likeliest label of each step."""
+        """Decode the best label of each step."""
         return str(self._tokenizer.decode(ids))
 
 
 def compare(package: ModelPackage, source: Source) -> Comparison:
-    """Compare logits, labels and texts of made-up recordings, from the shortest possible to one of more than a second.
-
-    See `onnx_models.exporting.exporters.Exporter`.
-    """
+    """Compare logits, labels and texts of synthetic recordings, from the shortest possible one to 1.3 seconds."""
     served, reference = ServedCtc(package), ReferenceCtc(source)
     found = Comparison()
     rng = np.random.default_rng(_SEED)
@@ -93,8 +90,8 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     lengths = [int(seconds * served.audio.sampling_rate) for seconds in _SECONDS]
     for length in (shortest, shortest + 1, *lengths):
         recordings = _recordings(rng, min(max(length, shortest), longest), served.audio.sampling_rate)
-        together = served.run(recordings)
-        for recording, logits in zip(recordings, together, strict=True):
+        batched = served.run(recordings)
+        for recording, logits in zip(recordings, batched, strict=True):
             expected = reference.run(recording)
             found.add(logits, expected)
             found.add_batched(served.run(recording[None])[0], logits)
@@ -106,18 +103,18 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
 def _compare_texts(
     found: Comparison, served: ServedCtc, reference: ReferenceCtc, labels: tuple[NDArray[Any], NDArray[Any]]
 ) -> None:
-    """Compare the likeliest labels, (served, reference), and how both sides read the reference's."""
+    """Compare the best labels, (served, reference), and how both sides decode those of the reference."""
     own, expected = (row.tolist() for row in labels)
     found.add_tokens(own, expected)
     if served.text(expected) != reference.text(expected):
         raise ParityError(
-            f"labels {expected} are {reference.text(expected)!r} by transformers' tokenizer and "
-            f"{served.text(expected)!r} by the manifest"
+            f"transformers' tokenizer decodes labels {expected} as {reference.text(expected)!r}, "
+            f"the manifest's tables as {served.text(expected)!r}"
         )
 
 
 def _recordings(rng: np.random.Generator, num_samples: int, sampling_rate: int) -> Floats:
-    """Return some equally long recordings of tones that come and go in noise, float32 [rows, samples]."""
+    """Return equally long recordings of tones of varying loudness with noise, float32 [rows, samples]."""
     seconds = np.arange(num_samples) / sampling_rate
     rows = []
     for _ in range(_EQUAL_ROWS):

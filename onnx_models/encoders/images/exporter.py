@@ -1,4 +1,4 @@
-"""Image encoders: labels for pictures, vectors of pictures."""
+"""Exports image encoders: classification and embeddings of images."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _OPTIMUM_TASKS: dict[TaskName, str] = {"embed-image": "feature-extraction", "cla
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx``; see `onnx_models.exporting.exporters.Exporter`."""
+    """Write ``model.onnx``; return the manifest."""
     source, config = request.source, read_config(request.source)
     vision = getattr(config, "vision_config", config)
     image = image_table(source, vision)
@@ -44,7 +44,7 @@ def _task(request: ExportRequest, config: Any, image: Image, folder: Path) -> Cl
     width = width_of(folder, outputs_of("image-encoder", request.task, pooled=pooled))
     if request.task == "classify-image":
         return ClassifyImageTask(image=image, classify=metadata.classify_table(config))
-    # The exporter leaves the shape of vectors without a projection open.
+    # optimum leaves the size of vectors without a projection dynamic.
     width = width or getattr(config, "vision_config", config).hidden_size
     if pooled:
         return EmbedImageTask(image=image, embed=metadata.pooled_table(width, request.pooling, request.normalize))

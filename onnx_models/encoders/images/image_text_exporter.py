@@ -1,4 +1,4 @@
-"""Image-text models: how well each of several texts fits a picture, both towers in one graph."""
+"""Exports image-text models, which score how well texts match an image: both towers of CLIP in one graph."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -14,24 +14,24 @@ from contracts.model_package.tasks import ZeroShotImageTask
 from onnx_models.encoders import metadata
 from onnx_models.encoders.graph import width_of, write_graph
 from onnx_models.encoders.images.metadata import image_table
-from onnx_models.encoders.images.parity import prepare_both_ways, random_pixels
+from onnx_models.encoders.images.parity import preprocess_both_ways, random_pixels
 from onnx_models.encoders.images.served import Floats
-from onnx_models.encoders.loading import load_model
-from onnx_models.encoders.texts.parity import random_rows, same_texts
+from onnx_models.encoders.texts.parity import checked_texts, random_rows
 from onnx_models.encoders.texts.served import Outputs, Row, open_tokenizer, padded, served_row
 from onnx_models.exporting.exporters import ExportRequest
+from onnx_models.exporting.loading import load_model
 from onnx_models.exporting.manifest_writer import manifest_of
 from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import load_tokenizer, write_tokenizer
 from onnx_models.verification.comparison import Comparison
-from onnx_models.verification.session import open_session
+from onnx_models.verification.session import open_session, run_graph
 
 _OUTPUTS = ("logits_per_image", "logits_per_text", "text_embeds", "image_embeds")
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
+    """Write ``model.onnx`` and ``tokenizer.json``; return the manifest."""
     source, config = request.source, read_config(request.source)
     limit = metadata.max_tokens(source, config.text_config, request.max_tokens)
     image = image_table(source, config.vision_config)
@@ -53,13 +53,10 @@ class _Served:
 
     def __init__(self, package: ModelPackage) -> None:
         self._session = open_session(package)
-        self._inputs = [tensor.name for tensor in self._session.get_inputs()]
 
     def run(self, rows: Sequence[Row], pixels: Floats) -> Outputs:
-        """Run all texts with all pictures; return the outputs by name, logits as [pictures, texts] and turned."""
-        feed = {**padded(rows), "pixel_values": pixels}
-        arrays = self._session.run(_OUTPUTS, {name: feed[name] for name in self._inputs})
-        return dict(zip(_OUTPUTS, arrays, strict=True))
+        """Run all texts with all images; return the outputs by name, logits as [images, texts] and [texts, images]."""
+        return run_graph(self._session, {**padded(rows), "pixel_values": pixels})
 
 
 class _Reference:
@@ -71,7 +68,7 @@ class _Reference:
 
     @torch.inference_mode()
     def run(self, rows: Sequence[Row], pixels: Floats) -> Outputs:
-        """Return what `_Served.run` returns."""
+        """Run all texts with all images in torch; return the same outputs as `_Served`."""
         texts = self.tokenizer.pad({"input_ids": [row.ids for row in rows]}, padding_side="right", return_tensors="pt")
         output = self._model(
             input_ids=texts["input_ids"],
@@ -82,20 +79,17 @@ class _Reference:
 
 
 def compare(package: ModelPackage, source: Source) -> Comparison:
-    """Compare batches of random texts with batches of random pictures, each also alone; then real texts and pictures.
-
-    See `onnx_models.exporting.exporters.Exporter`.
-    """
+    """Compare batches of random texts and images, each row also alone; then sample texts and images."""
     served, reference, manifest = _Served(package), _Reference(source), package.manifest
     image = manifest.task_as(ZeroShotImageTask).image
     found, tokenizer = Comparison(), open_tokenizer(package)
     batches = random_rows(reference.tokenizer, tokenizer.get_vocab_size(), manifest.limits.max_tokens, with_end=True)
     for rows, pixels in zip(batches, cycle(random_pixels(image))):
-        together = served.run(rows, pixels)
-        _add(found, together, reference.run(rows, pixels))
-        _add_batched(found, served, together, rows, pixels)
-    texts = [served_row(tokenizer, text) for text in same_texts(manifest, tokenizer, reference.tokenizer)]
-    pixels = prepare_both_ways(image, source, found)
+        batched = served.run(rows, pixels)
+        _add(found, batched, reference.run(rows, pixels))
+        _add_batched(found, served, batched, rows, pixels)
+    texts = [served_row(tokenizer, text) for text in checked_texts(manifest, tokenizer, reference.tokenizer)]
+    pixels = preprocess_both_ways(image, source, found)
     _add(found, served.run(texts, pixels), reference.run(texts, pixels))
     found.note("texts", len(texts))
     return found
@@ -106,11 +100,11 @@ def _add(found: Comparison, served: Outputs, reference: Outputs) -> None:
         found.add(served[name], reference[name])
 
 
-def _add_batched(found: Comparison, served: _Served, together: Outputs, rows: Sequence[Row], pixels: Floats) -> None:
-    """Run each text and each picture by itself, with one of the other sort."""
+def _add_batched(found: Comparison, served: _Served, batched: Outputs, rows: Sequence[Row], pixels: Floats) -> None:
+    """Run each text and each image in a batch of one text and one image."""
     for index in range(max(len(rows), len(pixels))):
-        text, picture = index % len(rows), index % len(pixels)
-        alone = served.run([rows[text]], pixels[picture : picture + 1])
-        found.add_batched(alone["text_embeds"][0], together["text_embeds"][text])
-        found.add_batched(alone["image_embeds"][0], together["image_embeds"][picture])
-        found.add_batched(alone["logits_per_image"][0, 0], together["logits_per_image"][picture, text])
+        text, image = index % len(rows), index % len(pixels)
+        alone = served.run([rows[text]], pixels[image : image + 1])
+        found.add_batched(alone["text_embeds"][0], batched["text_embeds"][text])
+        found.add_batched(alone["image_embeds"][0], batched["image_embeds"][image])
+        found.add_batched(alone["logits_per_image"][0, 0], batched["logits_per_image"][image, text])

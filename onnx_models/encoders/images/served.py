@@ -1,14 +1,14 @@
-"""The serving side of a comparison of pictures: ONNX Runtime, Pillow and numpy, with what the package carries.
+"""The package's side of a comparison of image encoders: ONNX Runtime, Pillow and numpy.
 
-As in `onnx_models.encoders.texts.served`, steps are written out here and not taken from the workers.
+As in `onnx_models.encoders.texts.served`, the steps are implemented here a second time, independently of the workers.
 """
 
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
-from PIL import Image as Pictures
 
 from contracts.model_package.package import ModelPackage
 from contracts.model_package.tasks import ClassifyImageTask, EmbedImageTask, Image
@@ -17,35 +17,35 @@ from onnx_models.encoders.texts.served import pool, score
 from onnx_models.verification.session import open_session
 
 Floats = NDArray[np.float32]
-Picture: TypeAlias = Pictures.Image
+PilImage: TypeAlias = PIL.Image.Image
 
 
-def prepare(pictures: Sequence[Picture], facts: Image) -> Floats:
-    """Return ``pixel_values``, float32 [pictures, channels, height, width], by the steps of the [image] table."""
-    return np.stack([_prepared(picture, facts) for picture in pictures])
+def preprocess(images: Sequence[PilImage], settings: Image) -> Floats:
+    """Return ``pixel_values``, float32 [images, channels, height, width], by the steps of the [image] table."""
+    return np.stack([_preprocess_one(image, settings) for image in images])
 
 
-def _prepared(picture: Picture, facts: Image) -> Floats:
-    picture = picture.convert("RGB")
-    picture = picture.resize(_new_size(picture, facts.resize), Pictures.Resampling[facts.resample.upper()])
-    height, width = size_of(facts)
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    pixels = np.asarray(picture, np.float32)[top : top + height, left : left + width] * np.float32(facts.rescale)
-    normalized = (pixels - np.array(facts.mean, np.float32)) / np.array(facts.std, np.float32)
+def _preprocess_one(image: PilImage, settings: Image) -> Floats:
+    image = image.convert("RGB")
+    image = image.resize(_new_size(image, settings.resize), PIL.Image.Resampling[settings.resample.upper()])
+    height, width = size_of(settings)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    pixels = np.asarray(image, np.float32)[top : top + height, left : left + width] * np.float32(settings.rescale)
+    normalized = (pixels - np.array(settings.mean, np.float32)) / np.array(settings.std, np.float32)
     return normalized.transpose(2, 0, 1).astype(np.float32)
 
 
-def _new_size(picture: Picture, resize: list[int]) -> tuple[int, int]:
-    """Return width and height. Where the shortest edge is given, the other one keeps the proportions, rounded down."""
+def _new_size(image: PilImage, resize: list[int]) -> tuple[int, int]:
+    """Return width and height. If the shortest edge is given, the other one keeps the aspect ratio, rounded down."""
     if len(resize) == 2:
         return resize[1], resize[0]
-    shorter, longer = sorted(picture.size)
+    shorter, longer = sorted(image.size)
     long = int(resize[0] * longer / shorter)
-    return (resize[0], long) if picture.width <= picture.height else (long, resize[0])
+    return (resize[0], long) if image.width <= image.height else (long, resize[0])
 
 
 class ServedImages:
-    """A session over a package that takes pictures and nothing else."""
+    """A session over a package that takes only images."""
 
     def __init__(self, package: ModelPackage) -> None:
         self.manifest = package.manifest
@@ -56,8 +56,8 @@ class ServedImages:
         (output,) = self._session.run(None, {"pixel_values": pixels})
         return output
 
-    def answer(self, pixels: Floats) -> Floats:
-        """Return vectors, float32 [rows, dimensions], or scores, float32 [rows, labels]."""
+    def predict(self, pixels: Floats) -> Floats:
+        """Return embeddings, float32 [rows, dimensions], or scores, float32 [rows, labels]."""
         output, task = self.run(pixels), self.manifest.task
         if isinstance(task, EmbedImageTask):
             vectors = np.stack([pool(row, task.embed.pooling) for row in output])

@@ -1,4 +1,4 @@
-"""Text encoders: token vectors, labels for texts and tokens, answers in a text, words for a gap."""
+"""Exports text encoders: embeddings, classification of texts and tokens, question answering, masked words."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ _OPTIMUM_TASKS: dict[TaskName, str] = {
 
 
 def make(request: ExportRequest, folder: Path) -> Manifest:
-    """Write ``model.onnx`` and ``tokenizer.json``; see `onnx_models.exporting.exporters.Exporter`."""
+    """Write ``model.onnx`` and ``tokenizer.json``; return the manifest."""
     source, config = request.source, read_config(request.source)
     limit = metadata.max_tokens(source, getattr(config, "text_config", config), request.max_tokens)
     write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)

@@ -1,9 +1,8 @@
-"""Compare a text encoder with torch: same tokens, same outputs, whatever the lengths, padding and company."""
+"""Compare a text encoder with torch: the same tokens and outputs, whatever the lengths and the batch composition."""
 
 from typing import Any
 
 import numpy as np
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from tokenizers import Tokenizer
 
 from contracts.model_package.manifest import Manifest
@@ -15,9 +14,8 @@ from onnx_models.errors import ParityError
 from onnx_models.exporting.sources import Source
 from onnx_models.verification.comparison import Comparison
 from onnx_models.verification.sample_texts import TEXTS
+from onnx_models.verification.session import POSITION_ERRORS
 
-# What torch and ONNX Runtime raise for a position that the model has no row for.
-_TOO_LONG = (IndexError, RuntimeError, InvalidArgument, RuntimeException, Fail)
 _SEED = 20260101
 _LENGTHS = ((1,), (2, 7), (16, 3, 9, 31), (60, 5, 33, 2, 48, 11, 17, 3, 24, 40, 8, 54, 29, 13, 20))
 _PAIRS = (("How old is the city?", "The city was founded in 1201."), ("A man sleeps.", "Nobody is awake, not one."))
@@ -26,8 +24,8 @@ _PAIRS = (("How old is the city?", "The city was founded in 1201."), ("A man sle
 def compare(package: ModelPackage, source: Source) -> Comparison:
     """Compare batches of 1 to 15 rows of random tokens, up to the longest that the manifest allows; then texts.
 
-    Only positions that are not padding count. Texts are tokenized on both sides; on the package's they go in one
-    padded batch, on the reference's each alone. See `onnx_models.exporting.exporters.Exporter`.
+    Padding is not compared. Both sides tokenize the texts; the package runs them as one padded batch, and the reference
+    runs each alone.
     """
     served, reference = ServedModel(package), ReferenceModel(source, package.manifest)
     found = Comparison()
@@ -36,20 +34,20 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     vocabulary, limit = tokenizer.get_vocab_size(), manifest.limits.max_tokens
     for rows in random_rows(reference.tokenizer, vocabulary, limit, with_end=pooled):
         try:
-            expected, together = reference.run(rows), served.run(rows)
-        except _TOO_LONG as error:
+            expected, batched = reference.run(rows), served.run(rows)
+        except POSITION_ERRORS as error:
             sizes = [len(row.ids) for row in rows]
             raise ParityError(f"rows of {sizes} tokens can't be run; is max_tokens right? {error}") from error
-        _add(found, together, expected)
-        for row, outputs in zip(rows, together, strict=True):
+        _add(found, batched, expected)
+        for row, outputs in zip(rows, batched, strict=True):
             for name, alone in served.run([row])[0].items():
                 found.add_batched(alone, outputs[name])
-    texts = same_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)
+    texts = checked_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)
     expected = [reference.run([reference_row(reference.tokenizer, text)])[0] for text in texts]
     _add(found, served.run([served.tokenize(text) for text in texts]), expected)
     if isinstance(manifest.task, EmbedTask | ClassifyTask):
-        answers = np.stack([reference.answer(text) for text in texts])
-        found.note("answers_diff", float(f"{np.abs(served.answer(texts) - answers).max():.2g}"))
+        expected_vectors = np.stack([reference.predict(text) for text in texts])
+        found.note_diff("answers_diff", float(np.abs(served.predict(texts) - expected_vectors).max()))
     found.note("texts", len(texts))
     return found
 
@@ -67,7 +65,7 @@ def random_rows(tokenizer: Any, vocabulary: int, limit: int, *, with_end: bool) 
         tokenizer: transformers' tokenizer.
         vocabulary: its number of tokens.
         limit: most tokens of a row.
-        with_end: rows end as texts do; for models that answer the vector of the end token.
+        with_end: whether rows end with the end token, as texts do; for models that pool its vector.
     """
     rng = np.random.default_rng(_SEED)
     usable: Any = np.setdiff1d(np.arange(vocabulary), [tokenizer.pad_token_id or 0])
@@ -78,18 +76,18 @@ def random_rows(tokenizer: Any, vocabulary: int, limit: int, *, with_end: bool) 
     return [[Row(ids, [0] * len(ids)) for ids in batch] for batch in rows]
 
 
-def same_texts(manifest: Manifest, served: Tokenizer, reference: Any, *, with_types: bool = False) -> list[Text]:
-    """Return the sample texts that fit, after making sure that both tokenizers read the same tokens.
+def checked_texts(manifest: Manifest, served: Tokenizer, reference: Any, *, with_types: bool = False) -> list[Text]:
+    """Return the sample texts that fit, after checking that both tokenizers give the same ids.
 
     Raises:
-        ParityError: they don't, or no text fits.
+        ParityError: the ids differ, or no text fits.
     """
     limit = manifest.limits.max_tokens
     pairs = _PAIRS if isinstance(manifest.task, ClassifyTask | QuestionAnswerTask) else ()
     samples: list[Text] = [*TEXTS, " ".join(TEXTS), *pairs]
     texts = [text for text in samples if len(served_row(served, text).ids) <= limit]
     if not texts:
-        raise ParityError(f"not one of the sample texts fits into {limit} tokens")
+        raise ParityError(f"none of the sample texts fits into {limit} tokens")
     for text in texts:
         actual, expected = served_row(served, text), reference_row(reference, text)
         if actual.ids != expected.ids or (with_types and actual.type_ids != expected.type_ids):

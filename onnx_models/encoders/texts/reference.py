@@ -1,6 +1,7 @@
-"""The reference side of a comparison: transformers' tokenizer and torch, with the source's own weights.
+"""The reference of text encoders: transformers' tokenizer and torch, with the source's own weights.
 
-Needs the export environment. Nothing of the package goes in here except which pooling and which scores are claimed.
+It uses nothing of the package except for the pooling and the score function that the manifest states. Needs the export
+environment.
 """
 
 import inspect
@@ -23,8 +24,8 @@ from contracts.model_package.signatures import encoder_outputs
 from contracts.model_package.tasks import ClassifyTask, EmbedTask
 from contracts.task_names import TaskName
 from onnx_models.encoders.images.clip import is_tower, load_tower, vectors_of
-from onnx_models.encoders.loading import load_model
 from onnx_models.encoders.texts.served import Outputs, Row, Text
+from onnx_models.exporting.loading import load_model
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.write import load_tokenizer
 
@@ -45,7 +46,7 @@ _POOL = {
 def _load(source: Source, manifest: Manifest) -> Any:
     if is_tower(manifest.architecture, manifest.task.name):
         return load_tower(source, manifest.task.name)
-    # Poolers are read by classifiers only, and most published weights lack one.
+    # Embeddings do not use the pooler (a layer for classifiers), and most published weights lack it.
     return load_model(
         _CLASSES[manifest.task.name], source, spare="pooler" if isinstance(manifest.task, EmbedTask) else None
     )
@@ -67,14 +68,14 @@ class ReferenceModel:
         self._model = _load(source, manifest)
         self._outputs = encoder_outputs(manifest)
         self._pooled = is_tower(manifest.architecture, manifest.task.name)
-        self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
+        self._has_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
 
     @torch.inference_mode()
     def run(self, rows: Sequence[Row]) -> list[Outputs]:
-        """Run rows of token ids as one batch, padded as the tokenizer says but always on the right.
+        """Run rows of token ids as one batch, padded on the right with the tokenizer's padding token.
 
         Returns:
-            For each row its outputs by name, without padding, as `ServedModel.run` has them.
+            For each row its outputs by name, without padding, as in `ServedModel.run`.
         """
         longest = max(len(row.ids) for row in rows)
         padding = self.tokenizer.pad_token_id or 0
@@ -86,7 +87,7 @@ class ReferenceModel:
             "input_ids": padded([row.ids for row in rows], padding),
             "attention_mask": padded([[1] * len(row.ids) for row in rows], 0),
         }
-        if self._takes_types:
+        if self._has_types:
             inputs["token_type_ids"] = padded([row.type_ids for row in rows], 0)
         output = self._model(**inputs)
         if self._pooled:
@@ -94,7 +95,7 @@ class ReferenceModel:
         ends = [None if isinstance(self._manifest.task, ClassifyTask) else len(row.ids) for row in rows]
         return [{name: output[name][index, :end].numpy() for name in self._outputs} for index, end in enumerate(ends)]
 
-    def answer(self, text: Text) -> NDArray[np.float32]:
+    def predict(self, text: Text) -> NDArray[np.float32]:
         """Return the vector [dimensions] or the scores [labels] of one text or pair, run alone without padding."""
         output = torch.from_numpy(self.run([reference_row(self.tokenizer, text)])[0][self._outputs[0]])
         match self._manifest.task:

@@ -1,7 +1,7 @@
-"""The serving side of a comparison: a package answers texts with ONNX Runtime, `tokenizers` and numpy alone.
+"""The package's side of a comparison of text encoders: ONNX Runtime, `tokenizers` and numpy alone.
 
-Only what the package carries is used, so that what is compared is what workers serve. The steps are written out here
-and not taken from the workers: a second, plain implementation is what makes a comparison worth something.
+Only files of the package are used, so that what is compared is what workers serve. The steps are implemented here a
+second time, independently of the workers: with their code, an error of theirs would be on both sides of a test.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from tokenizers import Tokenizer
 
 from contracts.model_package.package import ModelPackage
 from contracts.model_package.tasks import ClassifyTask, EmbedTask, FillMaskTask, Pooling, TokenClassifyTask
-from onnx_models.verification.session import open_session
+from onnx_models.verification.session import open_session, pad_right, run_graph
 
 Floats = NDArray[np.float32]
 Outputs = dict[str, Floats]
-"""What a graph answers to one row, by the name of the output."""
+"""A graph's outputs for one row, by name."""
 Text = str | tuple[str, str]
-"""One text, or a pair that is read as one row."""
+"""One text, or a pair that becomes one row."""
 
 
 class Row(NamedTuple):
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 
 def open_tokenizer(package: ModelPackage) -> Tokenizer:
-    """Return the package's tokenizer, which neither cuts nor pads."""
+    """Return the package's tokenizer, without truncation and padding."""
     tokenizer = Tokenizer.from_file(str(package.file("tokenizer.json")))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -38,24 +38,20 @@ def open_tokenizer(package: ModelPackage) -> Tokenizer:
 
 
 def served_row(tokenizer: Tokenizer, text: Text) -> Row:
-    """Return token ids, special tokens included, neither cut nor padded."""
+    """Return token ids, special tokens included."""
     encoding = tokenizer.encode(*((text,) if isinstance(text, str) else text))
     return Row(list(encoding.ids), list(encoding.type_ids))
 
 
 def padded(rows: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
-    """Return whatever a text encoder may take, int64 [rows, longest] each, by name; padding is id 0 on the right."""
-    longest = max(len(row.ids) for row in rows)
-    ids, mask, types = (np.zeros((len(rows), longest), dtype=np.int64) for _ in range(3))
-    for index, row in enumerate(rows):
-        ids[index, : len(row.ids)] = row.ids
-        types[index, : len(row.ids)] = row.type_ids
-        mask[index, : len(row.ids)] = 1
+    """Return all possible inputs of a text encoder by name, int64 [rows, longest] each, padded on the right with 0."""
+    ids, mask = pad_right([row.ids for row in rows])
+    types, _ = pad_right([row.type_ids for row in rows])
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
 class ServedModel:
-    """A session and a tokenizer over one package; CPU only."""
+    """A session and a tokenizer over one package, on CPU."""
 
     def __init__(self, package: ModelPackage) -> None:
         self.manifest = package.manifest
@@ -78,18 +74,17 @@ class ServedModel:
             For each row its outputs by name, without padding: float32 [tokens, size], [labels], [size] or, of
             question answering, [tokens].
         """
-        feed = padded(rows)
-        outputs = self._session.run(None, {name: feed[name] for name in self.inputs})
+        outputs = run_graph(self._session, padded(rows))
         return [
             {
                 name: array[index, : len(row.ids)] if name in self._by_token else array[index]
-                for name, array in zip(self.outputs, outputs, strict=True)
+                for name, array in outputs.items()
             }
             for index, row in enumerate(rows)
         ]
 
-    def answer(self, texts: Sequence[Text]) -> Floats:
-        """Return vectors, float32 [texts, dimensions], or scores, float32 [texts, labels]; all texts in one batch."""
+    def predict(self, texts: Sequence[Text]) -> Floats:
+        """Return embeddings, float32 [texts, dimensions], or scores, float32 [texts, labels], of one batch of texts."""
         rows = self.run([self.tokenize(text) for text in texts])
         task = self.manifest.task
         if isinstance(task, EmbedTask):
@@ -100,7 +95,7 @@ class ServedModel:
 
 
 def pool(vectors: Floats, pooling: Pooling) -> Floats:
-    """Turn a row's token vectors [tokens, dimensions] into one; with ``none`` the graph has done so."""
+    """Pool a row's token vectors [tokens, dimensions]; with ``none`` the graph has pooled them already."""
     if pooling == "none":
         return vectors
     if pooling == "cls":
@@ -115,7 +110,7 @@ def score(logits: Floats, function: str) -> Floats:
     if function == "none":
         return logits
     if function == "sigmoid":
-        return np.float32(0.5) * (1 + np.tanh(logits / 2))  # the same curve, without overflow at the ends
+        return np.float32(0.5) * (1 + np.tanh(logits / 2))  # equal to 1 / (1 + exp(-x)), without its overflow
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 

@@ -1,1 +1,1 @@
-"""Slot graphs of encoder-decoders: `onnx_models.slots` with two caches, one that grows and one of the source."""
+"""Slot graphs of encoder-decoders: `onnx_models.slots` with two caches: that of the decoder, and that of the source."""

@@ -31,5 +31,5 @@ def _accuracy(served: ServedModel, labelled: Sequence[tuple[str, int]]) -> float
     predicted: list[int] = []
     for start in range(0, len(labelled), _BATCH_SIZE):
         texts = [text for text, _ in labelled[start : start + _BATCH_SIZE]]
-        predicted += served.answer(texts).argmax(axis=1).tolist()
+        predicted += served.predict(texts).argmax(axis=1).tolist()
     return share(label == prediction for (_, label), prediction in zip(labelled, predicted, strict=True))

@@ -42,7 +42,7 @@ def _accuracy(similarities: ArrayLike) -> float:
 
 def _similarities(served: ServedModel, pairs: _Pairs) -> ArrayLike:
     queries, gallery = zip(*pairs, strict=True)
-    similarities: ArrayLike = cosines(served.answer(queries), served.answer(gallery))
+    similarities: ArrayLike = cosines(served.predict(queries), served.predict(gallery))
     return similarities
 
 

@@ -14,7 +14,7 @@ from contracts.model_package.package import ModelPackage
 from onnx_models.architectures.gemma import with_positions
 from onnx_models.decoders.concat import ConcatModel
 from onnx_models.decoders.metadata import CHAT_TEMPLATE, max_tokens, write_chat_template
-from onnx_models.decoders.parity import Text, play
+from onnx_models.decoders.parity import Continuation, forced_logits
 from onnx_models.decoders.reference import ReferenceDecoder
 from onnx_models.errors import ExportError, ParityError
 from onnx_models.exporting.export import export_package
@@ -99,24 +99,24 @@ def test_longrope_ends_where_its_other_factors_begin(source_of: SourceOf, tmp_pa
 @pytest.mark.parametrize("build", ["decoders:gpt2", "decoders:gemma3", "decoders:bloom"])
 def test_the_models_of_the_zoo_are_not_degenerate(source_of: SourceOf, build: str) -> None:
     reference = ReferenceDecoder(open_source(str(source_of(build))))
-    written = [reference.write(prompt, 20) for prompt in ([5, 9, 100], list(range(40, 60)))]
+    written = [reference.generate(prompt, 20) for prompt in ([5, 9, 100], list(range(40, 60)))]
 
     assert all(len(set(tokens)) >= 6 for tokens in written)
     assert written[0] != written[1]
 
 
 def test_a_row_that_takes_anothers_place_reads_nothing_of_it(gpt2: ModelPackage) -> None:
-    first, second = Text([3, 4, 5, 6, 7], [8, 9, 10]), Text([30, 20], [11, 12, 13, 14])
-    model = ConcatModel(gpt2, num_rows=1)
+    first, second = Continuation([3, 4, 5, 6, 7], [8, 9, 10]), Continuation([30, 20], [11, 12, 13, 14])
+    model = ConcatModel(gpt2, num_slots=1)
 
-    after = play(model, [first, second])[1]
-    isolated = play(ConcatModel(gpt2, num_rows=1), [second])[0]
+    after = forced_logits(model, [first, second])[1]
+    isolated = forced_logits(ConcatModel(gpt2, num_slots=1), [second])[0]
 
     np.testing.assert_array_equal(after, isolated)
 
 
 def test_rows_join_late_and_leave_early(gpt2: ModelPackage) -> None:
-    """What `play` asks of a runner, step by step, for texts that write 3, 1 and 2 tokens in two places."""
+    """What `forced_logits` asks of a runner, step by step, for texts that write 3, 1 and 2 tokens in two places."""
     calls: list[str] = []
 
     class Recorder(ConcatModel):
@@ -128,12 +128,12 @@ def test_rows_join_late_and_leave_early(gpt2: ModelPackage) -> None:
             calls.append(f"step {sorted(tokens)}")  # type: ignore[call-overload]
             return super().step(tokens)  # type: ignore[arg-type]
 
-        def leave(self, row: int) -> None:
+        def free(self, row: int) -> None:
             calls.append(f"leave {row}")
-            super().leave(row)
+            super().free(row)
 
-    texts = [Text([3], [4, 5, 6]), Text([7], [8]), Text([9], [10, 11])]
-    logits = play(Recorder(gpt2, num_rows=2), texts)
+    texts = [Continuation([3], [4, 5, 6]), Continuation([7], [8]), Continuation([9], [10, 11])]
+    logits = forced_logits(Recorder(gpt2, num_slots=2), texts)
 
     assert [rows.shape for rows in logits] == [(3, 322), (1, 322), (2, 322)]
     assert calls == [

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GlmConfig, GPT2Config, GPTNeoConf
 from contracts.model_package.graphs import DecoderConcat, DecoderSlots
 from contracts.model_package.package import ModelPackage
 from onnx_models.decoders.concat import ConcatModel
-from onnx_models.decoders.parity import Text, play
+from onnx_models.decoders.parity import Continuation, forced_logits
 from onnx_models.decoders.runner import Floats, Runner
 from onnx_models.decoders.slot_model import SlotModel
 from onnx_models.decoders.slots.export import export_slots
@@ -43,18 +43,18 @@ def prompts() -> list[list[int]]:
     return [rng.integers(5, 322, length).tolist() for length in LENGTHS]
 
 
-def write(runner: Runner, prompt: list[int], num_tokens: int) -> Text:
+def write(runner: Runner, prompt: list[int], num_tokens: int) -> Continuation:
     """Return the likeliest tokens after a prompt."""
     logits, tokens = runner.prefill(0, prompt), []
     while len(tokens) < num_tokens:
         tokens.append(int(logits.argmax()))
         logits = runner.step({0: tokens[-1]})[0]
-    runner.leave(0)
-    return Text(prompt, tokens)
+    runner.free(0)
+    return Continuation(prompt, tokens)
 
 
-def slot_model(package: ModelPackage, num_rows: int = 4, *, garbage: float = np.nan, length: int = 90) -> SlotModel:
-    model = SlotModel(package, num_rows, length)
+def slot_model(package: ModelPackage, num_slots: int = 4, *, garbage: float = np.nan, length: int = 90) -> SlotModel:
+    model = SlotModel(package, num_slots, length)
     for buffer in model.buffers.values():
         buffer[:] = garbage
     return model
@@ -70,17 +70,17 @@ def test_rows_that_come_and_go_write_what_the_concat_graph_writes(package_of: Pa
     texts = [write(concat, prompt, 15) for prompt in prompts()]
     model = slot_model(package_of(build), garbage=1e4)
 
-    for text, together in zip(texts, play(model, texts, 3), strict=True):
+    for text, together in zip(texts, forced_logits(model, texts, 3), strict=True):
         assert together.argmax(axis=1).tolist() == text.tokens
-        near(together, play(concat, [text])[0])
+        near(together, forced_logits(concat, [text])[0])
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_nothing_is_read_of_what_lies_in_unused_positions(package_of: PackageOf, build: str) -> None:
-    texts = [Text(prompt, [5, 6, 7, 8]) for prompt in prompts()]
+    texts = [Continuation(prompt, [5, 6, 7, 8]) for prompt in prompts()]
 
-    clean = play(slot_model(package_of(build), garbage=0.0), texts, 2)
-    dirty = play(slot_model(package_of(build), garbage=np.nan), texts, 2)
+    clean = forced_logits(slot_model(package_of(build), garbage=0.0), texts, 2)
+    dirty = forced_logits(slot_model(package_of(build), garbage=np.nan), texts, 2)
 
     for left, right in zip(clean, dirty, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -89,10 +89,10 @@ def test_nothing_is_read_of_what_lies_in_unused_positions(package_of: PackageOf,
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_row_answers_the_same_to_the_bit_in_any_company(package_of: PackageOf, build: str) -> None:
     model = slot_model(package_of(build))
-    texts = [Text(prompt, [9, 50, 7, 300, 20]) for prompt in prompts()]
+    texts = [Continuation(prompt, [9, 50, 7, 300, 20]) for prompt in prompts()]
 
-    for text, together in zip(texts, play(model, texts), strict=True):
-        np.testing.assert_array_equal(play(model, [text])[0], together)
+    for text, together in zip(texts, forced_logits(model, texts), strict=True):
+        np.testing.assert_array_equal(forced_logits(model, [text])[0], together)
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -115,7 +115,7 @@ def test_a_prompt_may_be_read_in_pieces(package_of: PackageOf, build: str, piece
 def test_a_row_rides_along_between_pieces_of_its_prompt(package_of: PackageOf, build: str) -> None:
     model, prompt = slot_model(package_of(build)), prompts()[6]
     whole = model.prefill(1, prompt)
-    model.leave(1)
+    model.free(1)
     for row in (0, 2):
         model.prefill(row, [30, 20])
 
@@ -129,7 +129,7 @@ def test_a_row_rides_along_between_pieces_of_its_prompt(package_of: PackageOf, b
 @pytest.mark.parametrize("build", BUILDS)
 def test_prompts_of_different_length_are_read_together(package_of: PackageOf, build: str) -> None:
     model = slot_model(package_of(build), len(LENGTHS))
-    isolated = [play(model, [Text(prompt, [40, 41])])[0] for prompt in prompts()]
+    isolated = [forced_logits(model, [Continuation(prompt, [40, 41])])[0] for prompt in prompts()]
 
     first = model.run(0, prompts())
     second = model.step(dict.fromkeys(range(len(LENGTHS)), 40))
@@ -218,9 +218,9 @@ def test_the_example_of_the_docs_runs(package_of: PackageOf, monkeypatch: pytest
     names: dict[str, Any] = {}
     exec(compile(code, page.name, "exec"), names)
 
-    texts = [Text([5, 6, 7], [13, 0]), Text([9, 10, 11, 12], [14, 0])]
+    texts = [Continuation([5, 6, 7], [13, 0]), Continuation([9, 10, 11, 12], [14, 0])]
     for row, text in zip((0, 2), texts, strict=True):
-        near(names["logits"][row], play(slot_model(package), [text])[0][1])
+        near(names["logits"][row], forced_logits(slot_model(package), [text])[0][1])
     assert names["lengths"].tolist() == [0, 1, 5]
 
 

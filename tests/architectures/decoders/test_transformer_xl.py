@@ -56,10 +56,10 @@ def test_it_remembers_and_texts_of_other_ages_do_not_disturb(tmp_path: Path) -> 
     reference = ReferenceTransformerXL(open_source(str(tmp_path / "source")))
     old, young = list(range(5, 45)), [7, 8]
 
-    written = served.write([old, young], 20)
-    assert written == [reference.write(old, 20)[0], reference.write(young, 20)[0]]
+    written = served.generate([old, young], 20)
+    assert written == [reference.generate(old, 20)[0], reference.generate(young, 20)[0]]
     assert len(set(written[0])) > 4, "a model that repeats itself proves nothing"
-    with_memory = served.follow([old], [[9, 9]])[0][1]
+    with_memory = served.forced_logits([old], [[9, 9]])[0][1]
     forgotten = served.run(np.array([[9]]))[0][0]
     assert np.abs(with_memory - forgotten).max() > 0.1
 
@@ -86,7 +86,11 @@ def test_a_tokenizer_with_more_words_than_the_network_is_refused(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
-    [("mem_len", 0, "memory of 1 token or more"), ("attn_type", 2, "attn_type 2"), ("d_inner", 48, "not those of its")],
+    [
+        ("mem_len", 0, "at least 1 token"),
+        ("attn_type", 2, "attn_type 2"),
+        ("d_inner", 48, "not those of its"),
+    ],
 )
 def test_what_the_network_is_not_made_for_is_refused(tmp_path: Path, field: str, value: int, message: str) -> None:
     zoo.write(tmp_path)

@@ -75,7 +75,7 @@ def expected(source_of: Callable[[str], Path]) -> Callable[[str], list[list[int]
     def write(build: str) -> list[list[int]]:
         if build not in made:
             reference = ReferenceDecoder(open_source(str(source_of(f"decoders:{build}"))))
-            made[build] = [reference.write(run.prompt, run.num_tokens) for run in runs()]
+            made[build] = [reference.generate(run.prompt, run.num_tokens) for run in runs()]
         return made[build]
 
     return write
@@ -114,7 +114,7 @@ def test_sequences_with_a_memory_equal_those_of_the_original_code(same_length: b
     cache, together = opened(export_package(request)), runs(vocabulary=90)
     generate_together(cache, together, 4)
     reference = ReferenceTransformerXL(source)
-    assert [run.tokens for run in together] == [reference.write(s.prompt, s.num_tokens)[0] for s in together]
+    assert [run.tokens for run in together] == [reference.generate(s.prompt, s.num_tokens)[0] for s in together]
     check_alone(cache, together, atol=1e-5)
 
 

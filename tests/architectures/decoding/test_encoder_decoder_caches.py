@@ -125,7 +125,7 @@ def test_sequences_of_a_recurrent_network_equal_those_of_the_textbook(
     cache, together = opened(package), searches(package)
     search_together(cache, together, 4)
     textbook = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
-    check_likeliest(together, lambda one: textbook.write(textbook.read([one.source])[0], one.num_tokens + 1)[0])
+    check_likeliest(together, lambda one: textbook.generate(textbook.encode([one.source])[0], one.num_tokens + 1)[0])
     check_alone(cache, together, atol=1e-5)
 
 

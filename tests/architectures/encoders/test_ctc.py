@@ -57,19 +57,19 @@ def test_padding_changes_an_answer_so_only_equal_lengths_share_a_batch(tmp_path:
 def test_max_tokens_counts_samples(tmp_path: Path) -> None:
     zoo.write(tmp_path)
     assert export(tmp_path, max_tokens=8000).manifest.limits.max_tokens == 8000
-    with pytest.raises(ExportError, match="--max-tokens 399: the model reads 400 samples or more"):
+    with pytest.raises(ExportError, match="--max-tokens 399: the model needs at least 400 samples"):
         export(tmp_path, max_tokens=399, force=True)
 
 
 def test_what_a_manifest_can_not_say_is_refused(tmp_path: Path) -> None:
     zoo.write(tmp_path, tokenizer={"replace_word_delimiter_char": "_"})
-    with pytest.raises(ExportError, match="parts words by '_'"):
+    with pytest.raises(ExportError, match="separates words by '_'"):
         export(tmp_path)
     with pytest.raises(ExportError, match="the task is transcribe"):
         export(tmp_path, task="embed")
     settings = json.loads((tmp_path / "preprocessor_config.json").read_text())
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings | {"feature_size": 80}))
-    with pytest.raises(ExportError, match="at which sampling rate a waveform goes in"):
+    with pytest.raises(ExportError, match="states no sampling rate of a waveform"):
         export(tmp_path)
 
 

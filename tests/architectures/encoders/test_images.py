@@ -14,8 +14,8 @@ from PIL import Image as Pictures
 from contracts.model_package.tasks import EmbedImageTask, EmbedTask, Image
 from contracts.task_names import TaskName
 from onnx_models.encoders.images.metadata import image_table
-from onnx_models.encoders.images.parity import prepare_both_ways
-from onnx_models.encoders.images.served import prepare
+from onnx_models.encoders.images.parity import preprocess_both_ways
+from onnx_models.encoders.images.served import preprocess
 from onnx_models.errors import ExportError, ParityError
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
@@ -78,11 +78,11 @@ def test_weights_that_a_source_lacks_are_not_drawn_at_random(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        (CLIP | {"do_center_crop": False}, "keep their proportions"),
-        (CLIP | {"do_resize": False}, "keep their size"),
+        (CLIP | {"do_center_crop": False}, "keep their aspect ratio"),
+        (CLIP | {"do_resize": False}, "does not resize"),
         (CLIP | {"size": {"shortest_edge": 24}}, "can't pad"),
         (CLIP | {"crop_size": {"height": 16, "width": 32}}, "the model takes 32"),
-        (CLIP | {"size": {"longest_edge": 36}}, "can't load its image processor|brought to"),
+        (CLIP | {"size": {"longest_edge": 36}}, "can't load its image processor|resized to"),
         (VIT | {"do_flip_channels": True}, "do_flip_channels"),
         (VIT | {"size": {"height": 48, "width": 32}}, "the model takes 32"),
         ({"image_processor_type": "ViltImageProcessor"}, "do_pad"),
@@ -113,7 +113,7 @@ def test_facts_are_read_as_transformers_reads_them_and_make_the_same_pixels(
     facts = image_table(source, SQUARE)
 
     assert msgspec.structs.asdict(facts) | expected == msgspec.structs.asdict(facts)
-    assert prepare_both_ways(facts, source, found).shape == (4, 3, 32, 32)
+    assert preprocess_both_ways(facts, source, found).shape == (4, 3, 32, 32)
     assert found.figures()["pixels_diff"] <= 1e-4  # type: ignore[operator]
 
 
@@ -126,7 +126,7 @@ def test_facts_that_make_other_pixels_are_found(wrong: dict[str, Any], tmp_path:
     facts = msgspec.structs.replace(image_table(source, SQUARE), **wrong)
 
     with pytest.raises(ParityError, match="pixels"):
-        prepare_both_ways(facts, source, Comparison())
+        preprocess_both_ways(facts, source, Comparison())
 
 
 def test_a_picture_is_cut_in_the_middle() -> None:
@@ -134,4 +134,4 @@ def test_a_picture_is_cut_in_the_middle() -> None:
     pixels[:, 2:4] = 255
     facts = Image(resize=[2], crop=[2, 2], resample="nearest", mean=[0.0] * 3, std=[1.0] * 3)
 
-    np.testing.assert_allclose(prepare([Pictures.fromarray(pixels)], facts), 1.0)
+    np.testing.assert_allclose(preprocess([Pictures.fromarray(pixels)], facts), 1.0)

@@ -26,12 +26,12 @@ from onnx_models.exporting.optimum_exporter import read_config
 from onnx_models.exporting.sources import Source, open_source
 from onnx_models.seq2seq import exporter as encoder_decoder
 from onnx_models.seq2seq import parity
+from onnx_models.seq2seq.generation import generate
 from onnx_models.seq2seq.languages import translate_table
 from onnx_models.seq2seq.metadata import prompts_of
 from onnx_models.seq2seq.reference import ReferenceEncoderDecoder
 from onnx_models.seq2seq.samples import sample_batches
 from onnx_models.seq2seq.served import Floats, ServedEncoderDecoder
-from onnx_models.seq2seq.writing import write
 from onnx_models.verification.verify import verify
 from tests.architectures.cases import seq2seq
 from workers.runtime.inference.session import open_graphs
@@ -81,7 +81,7 @@ def written_together(served: ServedEncoderDecoder, inputs: list[Any]) -> list[Fl
     """Logits of rows that start three steps apart, while they read the same tokens in every company."""
     hidden = [served.encode([each])[0] for each in inputs]
     forced = [list(range(5, 17))] * len(inputs)
-    return write(served, hidden, parity.prefix_of(served.manifest), 12, steps_apart=3, forced=forced)[1]
+    return generate(served, hidden, parity.prefix_of(served.manifest), 12, steps_apart=3, forced=forced)[1]
 
 
 @pytest.mark.parametrize(
@@ -255,10 +255,10 @@ def test_variants_of_an_architecture_pass_too(
 @pytest.mark.parametrize(
     ("build", "task", "options", "said"),
     [
-        ("speech:whisper", "translate", {}, "whisper reads sound, but translate is for text: give --task transcribe"),
-        ("seq2seq:t5", "caption", {}, "t5 reads text, but caption is for pictures: give --task text2text"),
-        ("captions:vit_gpt2", "transcribe", {}, "vision-encoder-decoder reads pictures, but transcribe is for sound"),
-        ("speech:whisper", "transcribe", {"max_tokens": 9}, "every input of whisper has 50 positions"),
+        ("speech:whisper", "translate", {}, "whisper takes audio, but translate is for text: give --task transcribe"),
+        ("seq2seq:t5", "caption", {}, "t5 takes text, but caption is for images: give --task text2text"),
+        ("captions:vit_gpt2", "transcribe", {}, "vision-encoder-decoder takes images, but transcribe is for audio"),
+        ("speech:whisper", "transcribe", {"max_tokens": 9}, "all inputs of whisper have 50 positions"),
         ("seq2seq:bart", "denoise", {"max_tokens": 65}, "positions for 64 tokens only"),
         ("seq2seq:blenderbot_small", "text2text", {"cache": "concat"}, "the decoder takes no mask"),
     ],

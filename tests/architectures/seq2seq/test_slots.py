@@ -16,9 +16,10 @@ from contracts.model_package.package import ModelPackage
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
-from onnx_models.seq2seq.served import Floats, present
-from onnx_models.seq2seq.served_slots import NUM_PLACES, Place, ServedSlots
-from onnx_models.seq2seq.writing import write
+from onnx_models.seq2seq.generation import generate
+from onnx_models.seq2seq.served import Floats
+from onnx_models.seq2seq.served_slots import NUM_SLOTS, ServedSlots, Slot
+from onnx_models.verification.session import present_of
 from tests.architectures.zoo.common import save
 from tests.architectures.zoo.seq2seq import MAX_TOKENS, unigrams
 from workers.runtime.inference.session import open_graphs
@@ -60,7 +61,7 @@ def encoded(model: ServedSlots) -> list[Floats]:
 
 def written(model: ServedSlots, sources: list[Floats], steps_apart: int = 0) -> list[Floats]:
     """Logits of rows that read the same tokens in every company."""
-    return write(model, sources, PREFIX, len(FORCED), steps_apart=steps_apart, forced=[FORCED] * len(sources))[1]
+    return generate(model, sources, PREFIX, len(FORCED), steps_apart=steps_apart, forced=[FORCED] * len(sources))[1]
 
 
 def bits(model: ServedSlots, kind: str) -> dict[str, bytes]:
@@ -86,10 +87,10 @@ def test_a_row_answers_the_same_to_the_bit_in_any_company_and_over_any_garbage(
 @pytest.mark.parametrize("build", BUILDS)
 def test_what_is_written_of_a_source_stays_as_it_is_to_the_bit(package_of: PackageOf, build: str) -> None:
     model = served(package_of(build))
-    _, rows = model.start(encoded(model), PREFIX)
+    _, rows = model.prefill(encoded(model), PREFIX)
     before, own = bits(model, "encoder"), bits(model, "decoder")
 
-    model.read(rows, [[9, 8, 7]] * len(rows))
+    model.append(rows, [[9, 8, 7]] * len(rows))
 
     assert bits(model, "encoder") == before
     assert bits(model, "decoder") != own
@@ -104,8 +105,8 @@ def test_a_free_row_between_others_harms_nobody_whatever_length_its_source_has(
     sources = encoded(model)
     isolated = written(model, [sources[0]])[0]
 
-    model.start([sources[1]] * NUM_PLACES, PREFIX)
-    model.leave(map(Place, range(NUM_PLACES)))
+    model.prefill([sources[1]] * NUM_SLOTS, PREFIX)
+    model.free(map(Slot, range(NUM_SLOTS)))
     model._source_lengths[1] = source_length
     model._free = [0, 2, 1]
     together = written(model, [sources[0]] * 2)
@@ -120,30 +121,30 @@ def test_a_full_row_may_lie_between_others(package_of: PackageOf, build: str) ->
     model = served(package_of(build))
     sources = encoded(model)
     isolated = written(model, [sources[0]])[0]
-    (before, full, after) = model.start([sources[0]] * 3, PREFIX)[1]
-    model.read([full], [[6] * (model.max_new_tokens - len(PREFIX))])
+    (before, full, after) = model.prefill([sources[0]] * 3, PREFIX)[1]
+    model.append([full], [[6] * (model.max_new_tokens - len(PREFIX))])
     held = {name: buffer[full.index, :, : model.max_new_tokens].copy() for name, buffer in model.buffers.items()}
 
-    logits, _ = model.read([before, after], [FORCED[:-1]] * 2)
+    logits, _ = model.append([before, after], [FORCED[:-1]] * 2)
 
     for row in logits:
         np.testing.assert_array_equal(row, isolated[1:])
     for name, buffer in model.buffers.items():
         np.testing.assert_array_equal(buffer[full.index, :, : model.max_new_tokens], held[name])
     with pytest.raises(RuntimeError, match="Non-zero status"):
-        model.read([full], [[6, 6]])
+        model.append([full], [[6, 6]])
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_it_runs_unbound_too(package_of: PackageOf, build: str) -> None:
     model = served(package_of(build), garbage=0.0)
-    _, rows = model.start(encoded(model)[:2], PREFIX)
+    _, rows = model.prefill(encoded(model)[:2], PREFIX)
     feed: dict[str, Any] = {name: buffer[:2].copy() for name, buffer in model.buffers.items()}
     feed |= {"input_ids": np.array([[9], [9]]), "num_tokens": np.ones(2, np.int64)}
     feed |= {"past_lengths": np.full(2, len(PREFIX)), "source_lengths": np.array(SOURCES[:2])}
 
-    bound, _ = model.read(rows, [[9], [9]])
-    logits, *caches = model.decoder.run(["logits", *map(present, model.buffers)], feed)
+    bound, _ = model.append(rows, [[9], [9]])
+    logits, *caches = model.decoder.run(["logits", *map(present_of, model.buffers)], feed)
 
     np.testing.assert_array_equal(np.stack(bound)[:, 0], logits)
     for cache, buffer in zip(caches, model.buffers.values(), strict=True):
@@ -161,7 +162,7 @@ def test_the_examples_of_the_docs_run(package_of: PackageOf, monkeypatch: pytest
 
     model = served(package)
     for place, (source, tokens) in {0: ([5, 6, 7, 8], [2, 9]), 2: ([10, 11], [2, 12])}.items():
-        logits, _ = model.start(model.encode([source]), tokens)
+        logits, _ = model.prefill(model.encode([source]), tokens)
         np.testing.assert_allclose(names["logits"][place], logits[0][-1], atol=1e-4)
 
 

@@ -50,7 +50,7 @@ def test_the_gallery_holds_other_meanings_only() -> None:
     ],
 )
 def test_plain_opinions_get_the_plain_label(text: str, label: str) -> None:
-    scores = served("classify").answer([text])[0]
+    scores = served("classify").predict([text])[0]
 
     assert LABELS[int(scores.argmax())] == label
     assert scores.sum() == pytest.approx(1, abs=1e-5)
@@ -58,7 +58,7 @@ def test_plain_opinions_get_the_plain_label(text: str, label: str) -> None:
 
 def test_similar_requests_are_near_and_others_far() -> None:
     texts = ["How do I reset my password?", "I want to restore my login", "A dog is running on the beach"]
-    vectors = served("embed").answer(texts)
+    vectors = served("embed").predict(texts)
     table = cosines(vectors, vectors)
 
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
@@ -82,7 +82,7 @@ def test_a_row_of_the_most_tokens_runs_and_a_batch_changes_nothing(task: str) ->
     assert len(model.tokenize(longest).ids) == 256
     texts = ["fine", longest, "The hotel was dirty."]
 
-    together = model.answer(texts)
-    alone = np.concatenate([model.answer([text]) for text in texts])
+    together = model.predict(texts)
+    alone = np.concatenate([model.predict([text]) for text in texts])
 
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)

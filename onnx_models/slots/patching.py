@@ -1,4 +1,4 @@
-"""Replace parts of transformers' code while it is traced: what every slot graph needs, and how to replace more."""
+"""Patch parts of transformers' code while it is traced: helpers, and the patches that every slot graph needs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,8 +9,8 @@ from transformers.pytorch_utils import Conv1D
 
 
 @contextmanager
-def replaced(owner: Any, name: str, new: Any) -> Iterator[None]:
-    """Let ``owner`` have another attribute of that name for a while."""
+def patched(owner: Any, name: str, new: Any) -> Iterator[None]:
+    """Replace an attribute of ``owner`` until the end of the block."""
     old = getattr(owner, name)
     setattr(owner, name, new)
     try:
@@ -20,19 +20,20 @@ def replaced(owner: Any, name: str, new: Any) -> Iterator[None]:
 
 
 @contextmanager
-def plain_products() -> Iterator[None]:
-    """Make projections products of matrices (MatMul, which is what weights are quantised in).
+def plain_matmuls() -> Iterator[None]:
+    """Trace projections as MatMul.
 
-    torch would write Gemm between two reshapes.
+    torch's exporter would write each as a Gemm between two Reshape nodes, since Gemm takes matrices only. The shapes
+    would be computed by a dozen more nodes.
     """
     with ExitStack() as both:
-        both.enter_context(replaced(Conv1D, "forward", _project))
-        both.enter_context(replaced(nn.Linear, "forward", _project_transposed))
+        both.enter_context(patched(Conv1D, "forward", _project))
+        both.enter_context(patched(nn.Linear, "forward", _project_transposed))
         yield
 
 
 def no_mask(*arguments: Any, **options: Any) -> None:
-    """Stand in for a function that makes a causal mask: the operator masks."""
+    """Replace a function that builds a causal mask, since the operator masks."""
 
 
 def _project(self: Conv1D, hidden: Tensor) -> Tensor:
