@@ -73,7 +73,7 @@ def test_a_worker_that_is_not_needed_says_so_by_its_status(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('"text-encoder"', '"mind-reader"', "Invalid enum value 'mind-reader'"),
+        ('"text-encoder"', '"mind-reader"', "unknown graph 'mind-reader'"),
         ("name =", "a." * 200_000 + "name =", "a key of more than 64 parts"),
     ],
     ids=["unknown kind of graph", "hostile TOML"],
