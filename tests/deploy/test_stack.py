@@ -116,7 +116,7 @@ def test_ctrl_c_stops_everything_and_the_jobs_are_there_at_the_next_start(tmp_pa
     parts = ("gateway", "seq2seq", "decoder", "encoder", "store")
     stopped = [stack.log.index(f"{name} stopped (exit code 0)") for name in parts]
     assert stopped == sorted(stopped)
-    with running(**settings) as stack:
+    with running(**settings, TRIPTYCH_MODELS="starter-embed") as stack:
         status, record = ask(f"{stack.wait_until_ready()}/v1/jobs/{job}")
         assert (status, record["status"]) == (200, "succeeded")
         assert stack.end(signal.SIGHUP) == 0, "closing the terminal stops the stack as Ctrl-C does"
