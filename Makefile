@@ -16,7 +16,7 @@ UV_VERSION := 0.13.8
 PYTEST_ARGS ?=
 # Test processes side by side; 0 runs tests in the foreground, as a debugger needs it. Most tests wait for processes.
 JOBS ?= 3
-PYTEST = -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+PYTEST = -m pytest -n $(JOBS) --no-loadscope-reorder
 
 # Every lock is complete, so pip resolves nothing: that is fast, and gives the same environment on each machine.
 # --no-compile: Python writes bytecode when it first imports a module, which saves time now and space for unused ones.
@@ -52,7 +52,7 @@ test: ## Install what tests need and run all of them (PYTEST_ARGS adds arguments
 	$(PY) $(PYTEST) $(PYTEST_ARGS)
 
 test-unit: .venv/.dev ## Run the tests that need nothing but .venv, in a minute
-	$(PY) $(PYTEST) tests/unit tests/contracts tests/redis tests/models -m "not export" $(PYTEST_ARGS)
+	$(PY) $(PYTEST) tests/unit tests/contracts tests/redis tests/models $(PYTEST_ARGS)
 
 check: .venv/.dev ## Lint, format check, types, import rules
 	$(PY) -m ruff check .

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.architectures.cases import CASES, Case
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architectures.md"
 RESULTS = ROOT / "build" / "architectures"
 """Where each case leaves what was measured."""

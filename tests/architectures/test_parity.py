@@ -10,8 +10,6 @@ from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
 from tests.architectures.cases import CASES, Case
 
-pytestmark = pytest.mark.spread
-
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_package_answers_as_its_reference(

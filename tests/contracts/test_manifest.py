@@ -15,8 +15,8 @@ from contracts.model_package.manifest import Manifest
 from contracts.model_package.tasks import ClassifyTask, EmbedTask, FillMaskTask, ImageTask, Task, TokenClassifyTask
 from contracts.task_names import TASK_NAMES
 from tests.contracts.manifest_examples import CLASSIFY, EMBED, EXAMPLES, GENERATION, IMAGE, manifest_text
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = [*ROOT.glob("onnx_models/packages/*/manifest.toml"), *ROOT.glob("build/packages/*/manifest.toml")]
 
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.deploy.stack import ROOT
+from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
 INSTALL_S = 300

@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
+from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKS = {
     "store": "valkey-server",
     "gateway": "services.gateway",

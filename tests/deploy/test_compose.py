@@ -17,7 +17,7 @@ import yaml
 
 from deploy.env_example import variables
 from tests.deploy.image import read_dockerfile
-from tests.deploy.stack import ROOT
+from tests.support.paths import ROOT
 from tests.support.valkey import find_server, free_port
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.settings import WorkerSettings

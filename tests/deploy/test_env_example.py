@@ -9,7 +9,7 @@ from contracts.settings import Settings, SettingsError, StoreSettings
 from deploy.env_example import GROUPS, render, variables
 from deploy.local.settings import LocalSettings
 from services.gateway.settings import GatewaySettings
-from tests.deploy.stack import ROOT
+from tests.support.paths import ROOT
 from workers.runtime.settings import WorkerSettings
 
 # Variable, group, value where nothing is set, smallest and largest number. Users have these in their deployments: a

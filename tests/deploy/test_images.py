@@ -12,7 +12,8 @@ import pytest
 
 from deploy.env_example import variables
 from tests.deploy.image import Image, Stage, act_out, read_dockerfile
-from tests.deploy.stack import ROOT, ask
+from tests.deploy.stack import ask
+from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
 from tests.support.waiting import PATIENCE_S, PROGRAM_S, wait_until
 

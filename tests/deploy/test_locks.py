@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tests.deploy.stack import ROOT
+from tests.support.paths import ROOT
 
 LOCKS = ROOT / "deploy" / "requirements"
 ROLES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.stack import ROOT
+from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S
 
 TARGETS = {

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
-ROOT = Path(__file__).resolve().parents[2]
 FIGURES = {
     *("queue", "http-32", "http-1", "http-padded", "latency", "submit"),
     *("memory-minilm", "memory-gateway", "environment"),

@@ -13,8 +13,9 @@ from contracts.figures import GenerationFigures
 from contracts.jobs import Job
 from contracts.store.registry import Registry
 from tests.e2e.workers import TENANT, Worker, running_worker
+from tests.support.paths import STARTERS
 from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.versions import STARTERS, put_version
+from tests.support.versions import put_version
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
 MODEL = "starter-generate"

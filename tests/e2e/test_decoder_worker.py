@@ -10,8 +10,8 @@ from contracts.generation import Conversation, Message
 from contracts.jobs import Job
 from tests.e2e.workers import Worker, running_worker
 from tests.support.greedy_reference import GreedyReference
+from tests.support.paths import STARTERS
 from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.versions import STARTERS
 
 MODEL = "starter-generate"
 TEXTS = [

@@ -12,9 +12,10 @@ import pytest
 
 from contracts.store.registry import Registry
 from tests.e2e.workers import Worker, running_worker
+from tests.support.paths import STARTERS
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from tests.support.valkey import ValkeyServer
-from tests.support.versions import STARTERS, put_version
+from tests.support.versions import put_version
 from tests.support.waiting import PATIENCE_S, wait_until
 
 NUM_CLIENTS = 8

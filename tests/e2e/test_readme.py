@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.stack import ROOT, environment, running
+from tests.deploy.stack import environment, running
+from tests.support.paths import ROOT
 from tests.support.valkey import free_port
 from tests.support.waiting import PATIENCE_S
 

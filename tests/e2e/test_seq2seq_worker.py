@@ -17,8 +17,8 @@ from onnx_models.starter.translate.parallel import TARGETS
 from onnx_models.starter.translate.phrases import held_out_phrase
 from tests.e2e.workers import Worker, running_worker
 from tests.support.editing import applied
+from tests.support.paths import STARTERS
 from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.versions import STARTERS
 
 TRANSLATE, SUMMARIZE, DENOISE = "starter-translate", "starter-summarize", "starter-denoise"
 TASKS = {TRANSLATE: "translate", SUMMARIZE: "summarize", DENOISE: "denoise"}

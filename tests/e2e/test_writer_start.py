@@ -6,8 +6,8 @@ import pytest
 
 from contracts.task_names import Family
 from tests.e2e.workers import assert_refused, run_worker_command
+from tests.support.paths import STARTERS
 from tests.support.tiny_package import write_package
-from tests.support.versions import STARTERS
 
 pytestmark = pytest.mark.parametrize("family", ["decoder", "seq2seq"])
 

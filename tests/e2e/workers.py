@@ -19,10 +19,10 @@ from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.task_names import Family
 from tests.support.job_store import JobStore
+from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 
-ROOT = Path(__file__).parents[2]
 TENANT = "acme"
 
 

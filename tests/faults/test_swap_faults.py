@@ -7,7 +7,8 @@ import pytest
 
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import LEASE_S, Fleet
-from tests.support.versions import STARTERS, put_version
+from tests.support.paths import STARTERS
+from tests.support.versions import put_version
 from tests.support.waiting import PATIENCE_S, wait_until
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.paths import ROOT
 from tests.support.valkey import free_port
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
-
-ROOT = Path(__file__).parents[2]
 
 
 def environment(redis_url: str, **settings: str) -> dict[str, str]:

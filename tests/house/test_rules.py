@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
-ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("contracts", "services", "workers", "onnx_models", "deploy", "benchmarks")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40

@@ -11,8 +11,8 @@ import pytest
 from onnx_models.command_line.cli import parser
 from onnx_models.command_line.commands import fill_from_recipe
 from onnx_models.recipes import read_recipes
-from tests.models.conftest import ROOT
 from tests.support.onnx_bytes import external_tensor, model_of
+from tests.support.paths import ROOT
 from tests.support.tiny_package import WORDS, graph_of, write_package
 from tests.support.waiting import PROGRAM_S
 

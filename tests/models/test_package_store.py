@@ -18,7 +18,7 @@ import pytest
 from contracts.model_package.package import PackageError, load_package
 from onnx_models.errors import ExportError
 from onnx_models.package_store import store
-from tests.models.conftest import ROOT
+from tests.support.paths import ROOT
 from tests.support.tiny_package import write_package
 from tests.support.waiting import PROGRAM_S
 

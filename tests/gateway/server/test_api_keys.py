@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from services.gateway.auth.api_keys import CACHE_S, ApiKeys
-from tests.gateway.gateway_process import ROOT, GatewayProcess, environment, running_gateway
+from tests.gateway.gateway_process import GatewayProcess, environment, running_gateway
 from tests.gateway.small_worker import EMBED, UNSERVED, announce, running_worker, store_of
+from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 

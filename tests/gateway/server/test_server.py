@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.gateway_process import ROOT, GatewayProcess, environment, running_gateway
+from tests.gateway.gateway_process import GatewayProcess, environment, running_gateway
 from tests.gateway.small_worker import UNSERVED, announce
+from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 

@@ -24,10 +24,10 @@ from services.gateway.backend import make_backend
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import Stack
 from tests.gateway.decoder_fakes import CHATTER, WRITER
-from tests.gateway.gateway_process import ROOT
 from tests.gateway.seq2seq_fakes import CORRECTOR, SUMMARIZER, TRANSLATOR
 from tests.gateway.small_worker import CARDS, EMBED, UNSERVED
 from tests.gateway.streams import items_of
+from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contracts.model_package.package import ModelPackage, load_package
-from tests.models.conftest import ROOT
+from tests.support.paths import ROOT
 
 PACKAGES: Path = ROOT / "onnx_models" / "packages"
 

@@ -19,8 +19,8 @@ from onnx_models.starter.summarize import evaluation as summarize
 from onnx_models.starter.translate import evaluation as translate
 from onnx_models.starter.translate.parallel import TARGETS
 from onnx_models.starter.translate.phrases import HELD_OUT_KINDS
-from tests.models.conftest import ROOT
 from tests.models.starter.conftest import PACKAGES, starter_package
+from tests.support.paths import ROOT
 
 KINDS = {
     "classify": ("encoder", "text-encoder", "bert"),

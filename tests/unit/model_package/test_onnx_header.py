@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from contracts.model_package.files import PackageError
 from contracts.model_package.onnx_header import MAX_DEPTH, MAX_FIELDS, OnnxHeader, read_header
 from tests.support.onnx_bytes import external_tensor, field, float_tensor, graph, model_of, node, varint
+from tests.support.paths import ROOT
 from tests.support.tiny_package import graph_of
 
-ROOT = Path(__file__).parents[3]
 OUTSIDE = external_tensor("weights", [2], "../secret")
 NAMED_TWICE = field(1, "offset") + field(1, "location") + field(2, "x") + field(2, "../secret")
 SPARSE_VALUES, SPARSE_INDICES = field(1, OUTSIDE), field(2, OUTSIDE)

@@ -5,7 +5,6 @@ comparison of answers would prove nothing.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -142,14 +141,10 @@ def pickled(folder: Path) -> None:
     torch.save({}, folder / "pytorch_model.bin")
 
 
-def main(folder: Path) -> None:
+def write_models(folder: str) -> None:
     """Write every model under ``folder``."""
     torch.set_num_threads(1)
     made = (bert_embed, roberta_embed, modernbert_embed, bert_classify, distilbert_classify, mpnet_classify, pickled)
     for make in made:
-        make(folder / make.__name__)
-    bert_embed(folder / "bert_embed_other_weights", seed=99)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+        make(Path(folder) / make.__name__)
+    bert_embed(Path(folder) / "bert_embed_other_weights", seed=99)

@@ -1,17 +1,15 @@
 """Fixtures of the export tests: the interpreter that has torch, tiny models, and packages made from them."""
 
-import json
 import os
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import PROGRAM_S
+from tests.exports.export_process import ExportProcess
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXPORT_PYTHON = ROOT / ".venv-export" / "bin" / "python"
 EXPORTS = {
     "bert_embed": ["--task", "embed"],
@@ -45,26 +43,28 @@ def export_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(export_python: Path) -> Run:
-    """Run command lines of `onnx_models`, all in one process of the export environment."""
+def export_process(export_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportProcess]:
+    """The process of the export environment that makes and exports models for all tests."""
+    process = ExportProcess(export_python, tmp_path_factory.mktemp("export-process") / "stderr.log")
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def run(export_process: ExportProcess) -> Run:
+    """Run command lines of `onnx_models` one after another."""
 
     def run_all(commands: list[list[str]]) -> list[Done]:
-        process = subprocess.run(
-            [export_python, "-m", "tests.models.many_commands"],
-            cwd=ROOT, input=json.dumps(commands), capture_output=True, text=True, timeout=PROGRAM_S, check=False,
-        )  # fmt: skip
-        assert process.returncode == 0, process.stderr
-        return [Done(**result) for result in json.loads(process.stdout.splitlines()[-1])]
+        return [Done(**export_process.call("tests.exports.export_process", "run_command", each)) for each in commands]
 
     return run_all
 
 
 @pytest.fixture(scope="session")
-def sources(export_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sources(export_process: ExportProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of tiny random transformers models, by name of their architecture and task."""
     folder = tmp_path_factory.mktemp("sources")
-    command = [export_python, "-m", "tests.models.tiny_models", folder]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PROGRAM_S)
+    export_process.call("tests.exports.tiny_models", "write_models", str(folder))
     return folder
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import load_package
-from tests.models.conftest import ROOT
+from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-Hub = tuple[str, list[str]]
 
 
 def handler_of(files: Path, asked: list[str]) -> type[BaseHTTPRequestHandler]:
@@ -53,67 +53,63 @@ def handler_of(files: Path, asked: list[str]) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-@pytest.fixture
-def hub(sources: Path) -> Iterator[Hub]:
-    """The address of the server, and the paths asked for."""
+class HubExport:
+    """Exports of the hub's model in processes of their own, since the hub's client reads the environment at import."""
+
+    def __init__(self, python: Path, address: str, asked: list[str], folder: Path) -> None:
+        self.asked = asked
+        self.packages = folder / "packages"
+        self._python = python
+        self._environment = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "cache"), "HF_HUB_DISABLE_XET": "1"}
+
+    def export(self, name: str, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        source = ["someone/tiny", "--task", "embed", "--name", name, *options, "--output", str(self.packages)]
+        return self.run("export", *source, **environment)
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [self._python, "-m", "onnx_models", *arguments],
+            cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
+            env={**os.environ, **self._environment, **environment},
+        )  # fmt: skip
+
+    def manifest(self, name: str) -> Manifest:
+        return load_package(self.packages / name).manifest
+
+
+@pytest.fixture(scope="module")
+def hub(export_python: Path, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubExport]:
     asked: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(sources / "bert_embed", asked))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    yield HubExport(export_python, f"http://127.0.0.1:{server.server_port}", asked, tmp_path_factory.mktemp("hub"))
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_a_hub_model_is_pinned_to_its_commit_and_brings_no_code(export_python: Path, hub: Hub, tmp_path: Path) -> None:
-    address, asked = hub
-    command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
-    done = subprocess.run(
-        [*command, "--revision", "main", "--output", tmp_path / "packages"],
-        cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
-        env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"},
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-    manifest = load_package(tmp_path / "packages" / "tiny").manifest
-    assert (manifest.source, manifest.revision, manifest.licence) == ("someone/tiny", COMMIT, "mit")
-    assert any("model.safetensors" in path for path in asked)
-    assert not any("run.py" in path or "README" in path for path in asked)
-
-
-def test_offline_takes_what_was_downloaded_before_and_asks_nobody(
-    export_python: Path, hub: Hub, tmp_path: Path
-) -> None:
-    address, asked = hub
-    cache = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
-
-    def export(name: str, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", name]
-        return subprocess.run(
-            [*command, *options, "--output", tmp_path / "packages"],
-            cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
-            env={**os.environ, **cache, **environment},
-        )  # fmt: skip
-
-    early = export("early", HF_HUB_OFFLINE="1")
+def test_a_hub_model_is_pinned_to_its_commit_and_then_needs_no_hub(hub: HubExport) -> None:
+    early = hub.export("early", HF_HUB_OFFLINE="1")
     assert early.returncode == 1
     assert "not in the local cache, and HF_HUB_OFFLINE forbids" in early.stderr
-    assert export("first", "--revision", COMMIT).returncode == 0
-    asked.clear()
-    again = export("again", "--revision", COMMIT, HF_HUB_OFFLINE="1")
-    assert again.returncode == 0, again.stderr
-    assert asked == []
-    manifest = load_package(tmp_path / "packages" / "again").manifest
-    assert (manifest.source, manifest.revision) == ("someone/tiny", COMMIT)
 
-    verify = [export_python, "-m", "onnx_models", "verify", tmp_path / "packages" / "again"]
-    done = subprocess.run(
-        verify, cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False,
-        env={**os.environ, **cache, "HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
+    first = hub.export("first", "--revision", "main")
+    assert first.returncode == 0, first.stderr
+    manifest = hub.manifest("first")
+    assert (manifest.source, manifest.revision, manifest.licence) == ("someone/tiny", COMMIT, "mit")
+    assert any("model.safetensors" in path for path in hub.asked)
+    assert not any("run.py" in path or "README" in path for path in hub.asked), "it brings no code"
+
+    hub.asked.clear()
+    again = hub.export("again", "--revision", COMMIT, HF_HUB_OFFLINE="1")
+    assert again.returncode == 0, again.stderr
+    assert hub.asked == []
+    assert (hub.manifest("again").source, hub.manifest("again").revision) == ("someone/tiny", COMMIT)
+
+    done = hub.run("verify", str(hub.packages / "again"), HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stderr
-    assert "verified_with_torch" in load_package(tmp_path / "packages" / "again").manifest.verified
+    assert "verified_with_torch" in hub.manifest("again").verified
 
 
 def test_a_hub_that_is_not_there_is_a_plain_message(export_python: Path, tmp_path: Path) -> None:
