@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.gateway.decoder_fakes import CHATTER, WRITER
-from tests.gateway.seq2seq_fakes import TRANSLATOR
-from tests.gateway.small_worker import CLASSIFY, EMBED
+from tests.gateway.fakes.generation import CHAT_MODEL, GENERATOR
+from tests.gateway.fakes.seq2seq import TRANSLATOR
+from tests.gateway.fakes.worker import CLASSIFY, EMBED
 
 ANY = object()
 """The field may be any, or none."""
@@ -30,10 +30,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "/v1/jobs": {"task": "embed", "inputs": "text"},
     "/v1/embed": {"inputs": "text"},
     "/v1/classify": {"inputs": "text"},
-    "/v1/generate": {"inputs": "text", "model": WRITER},
+    "/v1/generate": {"inputs": "text", "model": GENERATOR},
     "/v1/translate": {"inputs": "text", "model": TRANSLATOR},
     "/v1/embeddings": {"model": EMBED, "input": "text"},
-    "/v1/completions": {"model": WRITER, "prompt": "text"},
+    "/v1/completions": {"model": GENERATOR, "prompt": "text"},
 }
 _FIELDS = {"/v1/embeddings": "input", "/v1/completions": "prompt"}
 _TAKES_BLANK = {"/v1/generate", "/v1/completions"}
@@ -220,9 +220,9 @@ def _wrong_conversations() -> Iterator[BadBody]:
         "too many": ([{"role": "user", "content": "x"}] * 1025, "messages"),
     }  # fmt: skip
     for name, (messages, param) in wrong.items():
-        raw = _json({"model": CHATTER, "inputs": {"messages": messages}})
+        raw = _json({"model": CHAT_MODEL, "inputs": {"messages": messages}})
         yield BadBody(f"chat {name}", "/v1/generate", raw, 422, f"inputs.{param}")
-    raw = _json({"model": WRITER, "inputs": ["x", {"messages": [{"role": "user", "content": "x"}]}]})
+    raw = _json({"model": GENERATOR, "inputs": ["x", {"messages": [{"role": "user", "content": "x"}]}]})
     yield BadBody("chat without template", "/v1/generate", raw, 422, "inputs[1]")
     for parameters in ({"n": 2, "best_of": 1}, {"top_n_tokens": 1}):
         raw = _json({**GOOD["/v1/generate"], "parameters": parameters})

@@ -1,4 +1,4 @@
-"""One stack for all tests that do it no harm: Valkey, the gateway and the small worker."""
+"""One stack for all tests that leave it intact: Valkey, the gateway and a fake worker."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gateway.fakes.worker import FakeWorker, announce, running_worker, store_of
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
-from tests.gateway.small_worker import SmallWorker, announce, running_worker, store_of
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import PATIENCE_S
@@ -21,7 +21,7 @@ class Stack:
 
     valkey: ValkeyServer
     gateway: GatewayProcess
-    worker: SmallWorker
+    worker: FakeWorker
     store: JobStore
 
 

@@ -1,4 +1,4 @@
-"""The gateway as its users meet it: a process of its own, reached over HTTP."""
+"""Runs the gateway as a process of its own, as users do."""
 
 import os
 import signal
@@ -73,7 +73,7 @@ class GatewayProcess:
         os.kill(self.pid, number)
 
     def wait(self) -> int:
-        """Return the exit code of a gateway that was told to stop."""
+        """Return the exit code of a gateway that is stopping."""
         assert self._process is not None
         return self._process.wait(PATIENCE_S)
 

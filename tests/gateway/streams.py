@@ -1,4 +1,4 @@
-"""Reading streams of server-sent events as tests want them: items with their ids, and the comments between them."""
+"""Clients of streams: they return items with their ids, and the comments between them."""
 
 import json
 import re
@@ -11,18 +11,18 @@ from typing import Any
 import httpx
 
 from contracts.jobs import TERMINAL, Job
-from tests.gateway.decoder_fakes import UNSERVED_WRITER, WORDS
+from tests.gateway.fakes.generation import UNSERVED_GENERATOR, WORDS
+from tests.gateway.fakes.seq2seq import UNSERVED_TRANSLATOR
 from tests.gateway.gateway_process import GatewayProcess
-from tests.gateway.seq2seq_fakes import UNSERVED_TRANSLATOR
 from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S, wait_until
 
 PROMPT = "say it"
 TEXT = f"0:{PROMPT}" + "".join(WORDS)
 Body = dict[str, Any]
-GENERATE: Body = {"inputs": PROMPT, "model": UNSERVED_WRITER, "stream": True}
-CHAT: Body = {"model": UNSERVED_WRITER, "messages": [{"role": "user", "content": PROMPT}], "stream": True}
-COMPLETION: Body = {"model": UNSERVED_WRITER, "prompt": PROMPT, "stream": True, "max_tokens": 60}
+GENERATE: Body = {"inputs": PROMPT, "model": UNSERVED_GENERATOR, "stream": True}
+CHAT: Body = {"model": UNSERVED_GENERATOR, "messages": [{"role": "user", "content": PROMPT}], "stream": True}
+COMPLETION: Body = {"model": UNSERVED_GENERATOR, "prompt": PROMPT, "stream": True, "max_tokens": 60}
 TRANSLATE: Body = {"inputs": PROMPT, "model": UNSERVED_TRANSLATOR, "stream": True}
 ROUTES = [
     ("/v1/generate", GENERATE),
@@ -88,9 +88,9 @@ def read_until(connection: socket.socket, wanted: bytes) -> bytes:
     """Return what comes over a raw connection until these bytes have come."""
     received = b""
     while wanted not in received:
-        piece = connection.recv(65536)
-        assert piece, received
-        received += piece
+        delta = connection.recv(65536)
+        assert delta, received
+        received += delta
     return received
 
 
@@ -105,7 +105,7 @@ def _ended(store: JobStore, job_id: str) -> Job | None:
 
 
 def text_of(data: Any) -> str:
-    """Return the text that one item of any of the routes tells."""
+    """Return the text of one item of any of the routes."""
     if data == "[DONE]" or "error" in data or "output" in data:
         return ""
     if "text" in data:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.gateway.conftest import Stack
-from tests.gateway.small_worker import UNSERVED
+from tests.gateway.fakes.worker import UNSERVED
 from tests.support.waiting import PATIENCE_S, wait_until
 
 Submit = Callable[..., dict[str, Any]]
@@ -36,7 +36,7 @@ def all_events(http: httpx.Client, path: str, **options: Any) -> list[dict[str, 
         return list(read_events(answer.iter_lines()))
 
 
-def test_events_tell_a_jobs_whole_life_and_end(http: httpx.Client, submit: Submit) -> None:
+def test_events_cover_the_whole_life_of_a_job(http: httpx.Client, submit: Submit) -> None:
     job = submit(["steps", "two", "three"])
     events = all_events(http, job["urls"]["events"])
     assert [event["event"] for event in events] == ["queued", "started", "progress", "progress", "succeeded"]
@@ -45,7 +45,7 @@ def test_events_tell_a_jobs_whole_life_and_end(http: httpx.Client, submit: Submi
     assert [event["event"] for event in all_events(http, job["urls"]["events"])][-1] == "succeeded"
 
 
-def test_a_stream_goes_on_after_the_event_that_was_seen_last(http: httpx.Client, submit: Submit) -> None:
+def test_a_stream_resumes_after_the_last_event_id(http: httpx.Client, submit: Submit) -> None:
     path = submit(["steps", "two"])["urls"]["events"]
     events = all_events(http, path)
     for seen in range(len(events) - 1):
@@ -81,7 +81,7 @@ def test_a_bad_event_id_is_refused(http: httpx.Client, submit: Submit) -> None:
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Last-Event-ID")
 
 
-def test_open_streams_have_a_limit_and_make_room_when_they_end(stack: Stack, submit: Submit) -> None:
+def test_open_streams_are_limited_and_freed_when_they_end(stack: Stack, submit: Submit) -> None:
     path = submit(model=UNSERVED)["urls"]["events"]
     # Not pooled: each stream is a connection, and closing the client closes it.
     with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client, ExitStack() as streams:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import WRITER
-from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.gateway.fakes.generation import GENERATOR
+from tests.gateway.fakes.worker import EMBED, UNSERVED
 from tests.support.waiting import PATIENCE_S
 
 ROUTES: list[tuple[str, dict[str, Any]]] = [
@@ -16,13 +16,13 @@ ROUTES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/embed", {"inputs": "text"}),
     ("/v1/classify", {"inputs": "text"}),
     ("/v1/embeddings", {"input": "text", "model": EMBED}),
-    ("/v1/generate", {"inputs": "text", "model": WRITER}),
-    ("/v1/completions", {"prompt": "text", "model": WRITER}),
+    ("/v1/generate", {"inputs": "text", "model": GENERATOR}),
+    ("/v1/completions", {"prompt": "text", "model": GENERATOR}),
 ]
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
-def test_the_same_request_meets_the_same_job(http: httpx.Client, path: str, body: dict[str, Any]) -> None:
+def test_the_same_request_gets_the_same_job(http: httpx.Client, path: str, body: dict[str, Any]) -> None:
     headers = {"Idempotency-Key": f"same {path}"}
     first = http.post(path, json=body, headers=headers)
     second = http.post(path, content=_spelled_otherwise(body), headers={**headers, "Content-Type": "application/json"})
@@ -46,7 +46,7 @@ def test_another_route_or_another_option_is_another_request(http: httpx.Client) 
     assert http.post("/v1/embed", json={"inputs": "text", "ttl_s": 9}, headers=headers).status_code == 422
 
 
-def test_fifty_at_once_make_one_job(stack: Stack) -> None:
+def test_fifty_concurrent_submits_make_one_job(stack: Stack) -> None:
     body = {"task": "embed", "inputs": "race", "model": UNSERVED}
 
     def submit(_: int) -> tuple[int, str, bool]:

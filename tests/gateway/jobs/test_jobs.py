@@ -11,7 +11,7 @@ import pytest
 
 from contracts.errors import WorkerLost
 from tests.gateway.conftest import Stack
-from tests.gateway.small_worker import EMBED, UNSERVED
+from tests.gateway.fakes.worker import EMBED, UNSERVED
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
 Submit = Callable[..., dict[str, Any]]
@@ -23,7 +23,7 @@ FIELDS = [
 ]
 
 
-def test_a_submit_is_answered_with_the_job_and_where_to_find_it(http: httpx.Client) -> None:
+def test_a_submit_returns_the_job_and_its_location(http: httpx.Client) -> None:
     answer = http.post(
         "/v1/jobs", json={"task": "embed", "model": UNSERVED, "inputs": ["a", "b"], "metadata": {"k": "v"}}
     )
@@ -58,7 +58,7 @@ def test_a_failed_job_carries_its_error(http: httpx.Client, submit: Submit) -> N
     }  # fmt: skip
 
 
-def test_a_long_poll_ends_with_the_job_as_it_is(http: httpx.Client, submit: Submit) -> None:
+def test_a_long_poll_ends_with_the_unfinished_job(http: httpx.Client, submit: Submit) -> None:
     job = submit(model=UNSERVED)
     round_trip_s = longest_s(lambda: http.get(f"/v1/jobs/{job['id']}"))
     started = time.monotonic()
@@ -67,7 +67,7 @@ def test_a_long_poll_ends_with_the_job_as_it_is(http: httpx.Client, submit: Subm
     assert 0.3 <= time.monotonic() - started < 1 + 20 * round_trip_s
 
 
-def test_a_waiter_is_woken_by_the_end_of_its_job(stack: Stack, http: httpx.Client, submit: Submit) -> None:
+def test_the_end_of_a_job_wakes_its_long_poll(stack: Stack, http: httpx.Client, submit: Submit) -> None:
     delays = []
     round_trip_s = longest_s(lambda: http.get("/livez"))
     for _ in range(5):
@@ -103,7 +103,7 @@ def test_an_unchanged_job_is_not_sent_again(http: httpx.Client, submit: Submit) 
     assert http.get(path, headers={"If-None-Match": "*"}).status_code == 304
 
 
-def test_with_a_tag_a_long_poll_waits_for_any_change(stack: Stack, http: httpx.Client, submit: Submit) -> None:
+def test_with_an_etag_a_long_poll_waits_for_any_change(stack: Stack, http: httpx.Client, submit: Submit) -> None:
     job_id = submit("hold on")["id"]
     path = f"/v1/jobs/{job_id}"
     wait_until(lambda: http.get(path).json()["status"] == "running", "not running")
@@ -145,7 +145,7 @@ def test_jobs_are_listed_newest_first_in_pages(http: httpx.Client, submit: Submi
     assert http.get("/v1/jobs", params={"task": "classify", "status": "cancelling"}).json()["data"] == []
 
 
-def test_a_task_may_go_by_the_name_of_hugging_face(http: httpx.Client) -> None:
+def test_a_task_can_be_named_as_hugging_face_names_it(http: httpx.Client) -> None:
     body = {"model": UNSERVED, "inputs": "text"}
     headers = {"Idempotency-Key": "by another name"}
     job = http.post("/v1/jobs", json={**body, "task": "feature-extraction"}, headers=headers).json()
@@ -158,7 +158,7 @@ def test_a_task_may_go_by_the_name_of_hugging_face(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("task", ["ner", "fly", "", None, ["embed"]])
-def test_a_task_that_is_not_served_is_answered_with_those_that_are(http: httpx.Client, task: object) -> None:
+def test_an_unknown_task_is_refused_with_a_list_of_tasks(http: httpx.Client, task: object) -> None:
     answer = http.post("/v1/jobs", json={"task": task, "inputs": "text"})
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "task")
     assert "Tasks: embed, classify, " in answer.json()["error"]["message"]
@@ -178,7 +178,7 @@ def test_a_bad_query_is_refused_by_name(http: httpx.Client, path: str, param: st
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
 
 
-def test_a_deadline_of_the_request_counts(http: httpx.Client, submit: Submit) -> None:
+def test_a_request_can_set_its_deadline(http: httpx.Client, submit: Submit) -> None:
     job = submit(model=UNSERVED, deadline_s=0.2)
     read = http.get(f"/v1/jobs/{job['id']}", params={"wait": 20}).json()
     assert read["status"] == "expired"

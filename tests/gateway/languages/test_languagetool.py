@@ -1,4 +1,4 @@
-"""LanguageTool's routes: matches in UTF-16 code units of the text as it was sent, markup, and refusals in its words."""
+"""LanguageTool's routes: matches in UTF-16 code units of the text as it was sent, markup, and errors."""
 
 import json
 from typing import Any
@@ -12,8 +12,8 @@ from contracts.seq2seq import DenoiseOutput, Edit
 from services.gateway.languages.languagetool.checked_text import CheckedText, parse_checked_text
 from services.gateway.languages.languagetool.matches import MAX_MATCHES, MAX_SENTENCE, matches_of
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import Hand
-from tests.gateway.seq2seq_fakes import CORRECTOR, UNSERVED_CORRECTOR
+from tests.gateway.fakes.manual_worker import ManualWorker
+from tests.gateway.fakes.seq2seq import CORRECTOR, UNSERVED_CORRECTOR
 
 PLAIN_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
@@ -34,7 +34,7 @@ def corrected(text: str, matches: list[dict[str, Any]]) -> str:
     return units.decode("utf-16-le")
 
 
-def test_a_text_is_answered_with_its_matches(http: httpx.Client) -> None:
+def test_a_check_returns_matches(http: httpx.Client) -> None:
     text = "All is well.  See teh cat. Bye."
     answer = check(http, text)
     assert set(answer) == {"software", "warnings", "language", "matches"}
@@ -64,7 +64,7 @@ def test_a_text_is_answered_with_its_matches(http: httpx.Client) -> None:
         ("all is well 🎭", "all is well 🎭"),
     ],
 )
-def test_a_client_that_counts_utf_16_puts_it_right(http: httpx.Client, text: str, expected: str) -> None:
+def test_offsets_count_utf_16_units(http: httpx.Client, text: str, expected: str) -> None:
     matches = check(http, text)["matches"]
     assert corrected(text, matches) == expected
     for match in matches:
@@ -74,7 +74,7 @@ def test_a_client_that_counts_utf_16_puts_it_right(http: httpx.Client, text: str
         assert around[start:end].decode("utf-16-le") in text
 
 
-def test_what_lacks_is_put_beside_a_character_that_can_be_shown() -> None:
+def test_an_insertion_replaces_a_visible_neighbour() -> None:
     def shown(plain: str, offset: int) -> tuple[int, int, str]:
         ((match,), _) = matches_of(CheckedText([(plain, plain)]), [Edit(offset, 0, ["+"])])
         return match.offset, match.length, match.replacements[0].value
@@ -87,7 +87,7 @@ def test_what_lacks_is_put_beside_a_character_that_can_be_shown() -> None:
 
 
 @given(PLAIN_TEXT, st.data())
-def test_any_edit_of_any_text_is_made_where_it_belongs(text: str, data: st.DataObject) -> None:
+def test_any_edit_of_any_text_has_the_right_offsets(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     value = data.draw(PLAIN_TEXT)
@@ -103,7 +103,7 @@ def test_any_edit_of_any_text_is_made_where_it_belongs(text: str, data: st.DataO
     assert all(len(one.sentence) <= 2 * MAX_SENTENCE + end - start for one in matches)
 
 
-def test_offsets_are_those_of_the_text_with_its_markup(http: httpx.Client) -> None:
+def test_offsets_count_the_markup(http: httpx.Client) -> None:
     parts = [{"text": "🎭 "}, {"markup": "<b class='🎭'>"}, {"text": "teh"}, {"markup": "</b>"}, {"text": " hte"},
              {"markup": "<br/>", "interpretAs": "\n"}, {"text": "gooood"}]  # fmt: skip
     whole = "".join(part.get("text") or part["markup"] for part in parts)
@@ -118,7 +118,7 @@ def test_offsets_are_those_of_the_text_with_its_markup(http: httpx.Client) -> No
     assert plain.json()["matches"][0]["offset"] == 0
 
 
-def test_what_would_take_markup_away_is_no_match() -> None:
+def test_a_correction_that_would_delete_markup_is_no_match() -> None:
     data = {"annotation": [{"text": "te"}, {"markup": "<b>"}, {"text": "h a"}, {"markup": "&amp;", "interpretAs": "&"}]}
     text = parse_checked_text(None, json.dumps(data))
     assert (text.plain, text.whole) == ("teh a&", "te<b>h a&amp;")
@@ -159,7 +159,7 @@ def test_blank_texts_have_no_matches_and_make_no_job(http: httpx.Client) -> None
         ({"model": CORRECTOR}, 1),
     ],
 )
-def test_rules_are_switched_and_the_rest_is_taken(http: httpx.Client, fields: dict[str, str], num_matches: int) -> None:
+def test_rules_can_be_switched_off(http: httpx.Client, fields: dict[str, str], num_matches: int) -> None:
     assert len(check(http, "teh", **fields)["matches"]) == num_matches
 
 
@@ -205,9 +205,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "problem"), BAD, ids=lambda value: str(value)[:40])
-def test_what_cannot_be_is_refused_in_languagetools_words(
-    http: httpx.Client, fields: dict[str, Any], problem: str
-) -> None:
+def test_errors_are_in_languagetools_format(http: httpx.Client, fields: dict[str, Any], problem: str) -> None:
     body = {name: value for name, value in {"text": "x", "language": "en", **fields}.items() if value is not None}
     answer = http.post("/v2/check", data=body)
     assert answer.status_code == 400, answer.text
@@ -231,10 +229,10 @@ def test_a_megabyte_of_one_character_is_checked(http: httpx.Client) -> None:
     }
 
 
-def test_jobs_are_for_those_who_ask_for_them(stack: Stack, http: httpx.Client) -> None:
+def test_a_job_is_returned_only_if_preferred(stack: Stack, http: httpx.Client) -> None:
     body = {"text": "teh", "language": "xx"}
     answer = http.post("/v2/check", data=body, headers={"Prefer": "wait=0.1"})
     assert (answer.status_code, answer.json()["task"], answer.json()["model"]) == (202, "denoise", UNSERVED_CORRECTOR)
-    hand = Hand(stack.store)
-    assert hand.request["inputs"] == "teh"
-    hand.answer(DenoiseOutput(text="the", finish_reason="eos_token", edits=[Edit(0, 3, ["the"])]))
+    worker = ManualWorker(stack.store)
+    assert worker.request["inputs"] == "teh"
+    worker.answer(DenoiseOutput(text="the", finish_reason="eos_token", edits=[Edit(0, 3, ["the"])]))

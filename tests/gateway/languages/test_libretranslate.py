@@ -1,4 +1,4 @@
-"""LibreTranslate's routes: JSON and forms, which model a pair of languages finds, and refusals in its words."""
+"""LibreTranslate's routes: JSON and forms, the choice of the model for a pair of languages, and errors."""
 
 import json
 import threading
@@ -9,8 +9,8 @@ import pytest
 
 from contracts.errors import InputTooLong, InvalidRequest, TriptychError
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import Hand
-from tests.gateway.seq2seq_fakes import MANY_TRANSLATOR, TRANSLATOR, UNSERVED_TRANSLATOR
+from tests.gateway.fakes.manual_worker import ManualWorker
+from tests.gateway.fakes.seq2seq import MANY_TRANSLATOR, TRANSLATOR, UNSERVED_TRANSLATOR
 from tests.support.waiting import PATIENCE_S
 
 GOOD: dict[str, Any] = {"q": "One. Two", "source": "en", "target": "de"}
@@ -29,7 +29,7 @@ def model_of(http: httpx.Client, answer: httpx.Response) -> str:
         ({"q": "Zwei 🎭 & 100%=ü+\u00a0"}, {"translatedText": "ZWEI 🎭 & 100%=Ü+\u00a0"}),
         ({"format": "html", "q": "<b>a</b>"}, {"translatedText": "<B>A</B>"}),
         ({"alternatives": 0, "api_key": ""}, {"translatedText": "ONE. TWO"}),
-        # What is written twice is told once.
+        # A text that two beams have is listed once.
         ({"alternatives": 3}, {"translatedText": "ONE. TWO", "alternatives": ["ONE. TWO 1", "ONE. TWO 3"]}),
         (
             {"alternatives": 1, "q": ["a", "b"]},
@@ -61,12 +61,12 @@ def test_null_counts_as_not_given(http: httpx.Client) -> None:
     assert answer.json() == {"translatedText": "ONE. TWO"}
 
 
-def test_line_breaks_of_a_form_are_those_of_the_text(http: httpx.Client) -> None:
+def test_line_breaks_of_forms_are_normalized(http: httpx.Client) -> None:
     assert http.post("/translate", data={**GOOD, "q": "a\r\nb\n"}).json() == {"translatedText": "A\nB\n"}
     assert http.post("/translate", json={**GOOD, "q": "a\r\nb\n"}).json() == {"translatedText": "A\r\nB\n"}
 
 
-def test_the_first_model_that_has_both_languages_is_asked(stack: Stack, http: httpx.Client) -> None:
+def test_the_first_model_that_has_both_languages_is_chosen(stack: Stack, http: httpx.Client) -> None:
     for source, target, model in (
         ("en", "fr", TRANSLATOR),
         ("fr", "en", MANY_TRANSLATOR),
@@ -78,15 +78,15 @@ def test_the_first_model_that_has_both_languages_is_asked(stack: Stack, http: ht
     assert model_of(http, named) == MANY_TRANSLATOR
     body = {**GOOD, "source": "xx", "target": "yy", "alternatives": 5, "format": "html"}
     assert http.post("/translate", json=body, headers={"Prefer": "respond-async"}).status_code == 202
-    hand = Hand(stack.store)
-    assert hand.request["inputs"] == ["One. Two"]
-    wanted = hand.parameters
+    worker = ManualWorker(stack.store)
+    assert worker.request["inputs"] == ["One. Two"]
+    wanted = worker.parameters
     assert (wanted.src_lang, wanted.tgt_lang, wanted.format) == ("xx", "yy", "html")
     assert (wanted.generate_parameters.num_beams, wanted.generate_parameters.num_return_sequences) == (6, 6)
-    hand.fail(TriptychError())
+    worker.fail(TriptychError())
 
 
-def test_languages_are_listed_with_what_they_are_translated_into(http: httpx.Client) -> None:
+def test_languages_are_listed_with_their_targets(http: httpx.Client) -> None:
     found = {one["code"]: one for one in http.get("/languages").json()}
     assert list(found) == ["de", "en", "fr", "ga", "pt-BR", "xx", "yy"]
     assert found["en"] == {"code": "en", "name": "English", "targets": ["de", "en", "fr", "ga"]}
@@ -124,7 +124,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("kind", ["json", "data"])
 @pytest.mark.parametrize(("fields", "problem"), BAD, ids=lambda value: str(value)[:40])
-def test_what_cannot_be_is_refused_in_libretranslates_words(
+def test_errors_are_in_libretranslates_format(
     http: httpx.Client, kind: str, fields: dict[str, Any], problem: str
 ) -> None:
     if kind == "data" and fields in ({"q": 5}, {"q": [["x"]]}):
@@ -172,7 +172,7 @@ def test_hostile_bodies_are_refused(
     assert problem in answer.json()["error"] and len(answer.content) < 1000
 
 
-def test_a_form_may_come_as_people_type_it(http: httpx.Client) -> None:
+def test_a_form_need_not_be_escaped(http: httpx.Client) -> None:
     raw = "q=Zwei 🎭=2&source=en&target=de&".encode()
     answer = http.post("/translate", content=raw, headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert answer.json() == {"translatedText": "ZWEI 🎭=2"}
@@ -195,11 +195,11 @@ def test_a_megabyte_of_one_character_is_translated(http: httpx.Client, kind: Any
     assert answer.status_code == 413 and "larger than" in answer.json()["error"]
 
 
-def test_jobs_are_for_those_who_ask_for_them(stack: Stack, http: httpx.Client) -> None:
+def test_a_job_is_returned_only_if_preferred(stack: Stack, http: httpx.Client) -> None:
     body = {**GOOD, "source": "xx", "target": "yy", "model": UNSERVED_TRANSLATOR}
     answer = http.post("/translate", json=body, headers={"Prefer": "wait=0.1"})
     assert (answer.status_code, answer.json()["task"]) == (202, "translate")
-    Hand(stack.store).fail(InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
+    ManualWorker(stack.store).fail(InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
     assert http.get(answer.headers["Location"]).json()["status"] == "failed"
     again = {"Idempotency-Key": "libre"}
     first, second = (http.post("/translate", json=GOOD, headers=again) for _ in range(2))
@@ -210,18 +210,18 @@ def test_jobs_are_for_those_who_ask_for_them(stack: Stack, http: httpx.Client) -
     assert replayed.headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_worker_that_searches_with_fewer_beams_says_so_in_this_routes_words(stack: Stack) -> None:
+def test_an_error_about_beams_names_the_field_alternatives(stack: Stack) -> None:
     body = {**GOOD, "source": "xx", "target": "yy", "alternatives": 15}
     found: list[httpx.Response] = []
     client = threading.Thread(target=lambda: found.append(httpx.post(f"{stack.gateway.url}/translate", json=body)))
     client.start()
     path = "parameters.generate_parameters.num_beams"
-    Hand(stack.store).fail(InvalidRequest("num_beams is 16; it may be 8.", param=path))
+    ManualWorker(stack.store).fail(InvalidRequest("num_beams is 16; it may be 8.", param=path))
     client.join(PATIENCE_S)
     assert (found[0].status_code, found[0].json()) == (400, {"error": "alternatives: num_beams is 16; it may be 8."})
 
 
-def test_a_job_that_fails_says_which_text_it_was(http: httpx.Client) -> None:
+def test_the_error_of_a_failed_job_names_the_text(http: httpx.Client) -> None:
     answer = http.post("/translate", json={**GOOD, "q": "fail now"})
     assert (answer.status_code, answer.json()) == (400, {"error": "q: inputs[0] has 99 tokens."})
     assert json.loads(answer.content)

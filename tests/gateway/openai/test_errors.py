@@ -71,7 +71,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("route", "fields", "param"), BAD, ids=lambda value: str(value)[:40])
-def test_what_cannot_be_honoured_is_refused_by_name(
+def test_fields_that_cannot_be_honoured_are_refused_by_name(
     http: httpx.Client, route: str, fields: dict[str, Any], param: str
 ) -> None:
     for path, good in GOOD.values() if route == "both" else [GOOD[route]]:
@@ -80,7 +80,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(
 
 
 @pytest.mark.parametrize("raw", ['{"temperature": NaN}', '{"seed": 18446744073709551616}', '{"top_p": Infinity}'])
-def test_numbers_that_are_none_are_refused(http: httpx.Client, raw: str) -> None:
+def test_nan_infinity_and_large_integers_are_refused(http: httpx.Client, raw: str) -> None:
     for path, _ in GOOD.values():
         answer = http.post(path, content=raw, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_body")

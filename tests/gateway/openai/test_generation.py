@@ -10,7 +10,8 @@ import pytest
 from contracts.errors import TriptychError
 from contracts.generation import GenerateParameters
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import CHATTER, UNSERVED_WRITER, WORDS, WRITER, Hand
+from tests.gateway.fakes.generation import CHAT_MODEL, GENERATOR, UNSERVED_GENERATOR, WORDS
+from tests.gateway.fakes.manual_worker import ManualWorker
 from tests.gateway.streams import items_of
 
 PROMPT = "say it"
@@ -22,8 +23,8 @@ MESSAGES: Any = [
 ]
 USAGE = (4, 7, 11)
 GOOD: dict[str, tuple[str, dict[str, Any]]] = {
-    "chat": ("/v1/chat/completions", {"model": CHATTER, "messages": [{"role": "user", "content": "x"}]}),
-    "completions": ("/v1/completions", {"model": WRITER, "prompt": "x"}),
+    "chat": ("/v1/chat/completions", {"model": CHAT_MODEL, "messages": [{"role": "user", "content": "x"}]}),
+    "completions": ("/v1/completions", {"model": GENERATOR, "prompt": "x"}),
 }
 
 
@@ -34,17 +35,17 @@ def client(stack: Stack) -> Iterator[openai.OpenAI]:
 
 
 def test_a_chat_is_answered_whole(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model=CHATTER, messages=MESSAGES, temperature=None, stop=None, user="me")
+    answer = client.chat.completions.create(model=CHAT_MODEL, messages=MESSAGES, temperature=None, stop=None, user="me")
     (choice,) = answer.choices
     assert (choice.index, choice.message.role, choice.message.content) == (0, "assistant", f"0:{PROMPT}{REST}")
     assert (choice.finish_reason, choice.logprobs, choice.message.refusal) == ("stop", None, None)
-    assert answer.id.startswith("chatcmpl-") and answer.model == CHATTER and answer.created > 1_700_000_000
+    assert answer.id.startswith("chatcmpl-") and answer.model == CHAT_MODEL and answer.created > 1_700_000_000
     assert answer.usage is not None and answer.system_fingerprint == "w1"
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == USAGE
 
 
 def test_a_chat_is_streamed(client: openai.OpenAI) -> None:
-    chunks = list(client.chat.completions.create(model=CHATTER, messages=MESSAGES, stream=True))
+    chunks = list(client.chat.completions.create(model=CHAT_MODEL, messages=MESSAGES, stream=True))
     deltas = [chunk.choices[0].delta for chunk in chunks]
     assert (deltas[0].role, deltas[0].content) == ("assistant", "")
     assert {delta.role for delta in deltas[1:]} == {None}
@@ -55,11 +56,11 @@ def test_a_chat_is_streamed(client: openai.OpenAI) -> None:
 
 
 def test_several_answers_have_indices(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model=CHATTER, messages=MESSAGES, n=3)
+    answer = client.chat.completions.create(model=CHAT_MODEL, messages=MESSAGES, n=3)
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
     assert {choice.message.content for choice in answer.choices} == {f"{i}:{PROMPT}{REST}" for i in range(3)}
     texts, ends = ["", "", ""], []
-    for chunk in client.chat.completions.create(model=CHATTER, messages=MESSAGES, n=3, stream=True):
+    for chunk in client.chat.completions.create(model=CHAT_MODEL, messages=MESSAGES, n=3, stream=True):
         texts[chunk.choices[0].index] += chunk.choices[0].delta.content or ""
         ends += [chunk.choices[0].index] if chunk.choices[0].finish_reason else []
     assert texts == [f"{i}:{PROMPT}{REST}" for i in range(3)] and ends == [0, 1, 2]
@@ -68,12 +69,12 @@ def test_several_answers_have_indices(client: openai.OpenAI) -> None:
 def test_usage_comes_last_and_is_null_before(stack: Stack, client: openai.OpenAI, http: httpx.Client) -> None:
     options: Any = {"include_usage": True}
     *before, last = client.chat.completions.create(
-        model=CHATTER, messages=MESSAGES, stream=True, stream_options=options
+        model=CHAT_MODEL, messages=MESSAGES, stream=True, stream_options=options
     )
     assert last.choices == [] and last.usage is not None
     assert (last.usage.prompt_tokens, last.usage.completion_tokens, last.usage.total_tokens) == USAGE
     assert {chunk.usage for chunk in before} == {None}
-    body = {"model": WRITER, "prompt": PROMPT, "stream": True, "stream_options": options}
+    body = {"model": GENERATOR, "prompt": PROMPT, "stream": True, "stream_options": options}
     with http.stream("POST", "/v1/completions", json=body) as answer:
         items = items_of(answer)
     assert items[-1]["data"] == "[DONE]" and items[-1]["id"]
@@ -83,7 +84,7 @@ def test_usage_comes_last_and_is_null_before(stack: Stack, client: openai.OpenAI
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_chat_logprobs(client: openai.OpenAI, streamed: bool) -> None:
-    options: Any = {"model": CHATTER, "messages": MESSAGES, "logprobs": True, "top_logprobs": 2, "max_tokens": 4}
+    options: Any = {"model": CHAT_MODEL, "messages": MESSAGES, "logprobs": True, "top_logprobs": 2, "max_tokens": 4}
     if streamed:
         chunks = list(client.chat.completions.create(**options, stream=True))
         found = [one for c in chunks if c.choices[0].logprobs for one in c.choices[0].logprobs.content]
@@ -98,7 +99,7 @@ def test_chat_logprobs(client: openai.OpenAI, streamed: bool) -> None:
 
 def test_parameters_reach_the_task(stack: Stack, client: openai.OpenAI) -> None:
     raw = client.chat.completions.with_raw_response.create(
-        model=UNSERVED_WRITER, messages=MESSAGES, max_completion_tokens=9, temperature=0.5, top_p=0.25, seed=-7,
+        model=UNSERVED_GENERATOR, messages=MESSAGES, max_completion_tokens=9, temperature=0.5, top_p=0.25, seed=-7,
         stop=["a", "b"], presence_penalty=1, frequency_penalty=-1,
         extra_headers={"Prefer": "respond-async"},
         extra_body={"top_k": 4, "min_p": 0.1, "typical_p": 0.9, "repetition_penalty": 1.5, "truncate": "left"},
@@ -106,13 +107,13 @@ def test_parameters_reach_the_task(stack: Stack, client: openai.OpenAI) -> None:
     assert raw.status_code == 202
     job = raw.http_response.json()
     assert (job["object"], job["task"], job["status"]) == ("job", "generate", "queued")
-    hand = Hand(stack.store)
-    assert hand.request["inputs"]["messages"][2] == {"role": "user", "content": PROMPT, "name": "Ann"}
-    assert hand.parameters == GenerateParameters(
+    worker = ManualWorker(stack.store)
+    assert worker.request["inputs"]["messages"][2] == {"role": "user", "content": PROMPT, "name": "Ann"}
+    assert worker.parameters == GenerateParameters(
         max_new_tokens=9, do_sample=True, temperature=0.5, top_p=0.25, seed=-7, stop=["a", "b"], presence_penalty=1,
         frequency_penalty=-1, top_k=4, min_p=0.1, typical_p=0.9, repetition_penalty=1.5, truncate="left",
     )  # fmt: skip
-    hand.fail(TriptychError())
+    worker.fail(TriptychError())
 
 
 @pytest.mark.parametrize(
@@ -125,41 +126,47 @@ def test_parameters_reach_the_task(stack: Stack, client: openai.OpenAI) -> None:
 def test_the_defaults_are_those_of_openai(
     stack: Stack, http: httpx.Client, temperature: float | None, expected: GenerateParameters
 ) -> None:
-    body = {"model": UNSERVED_WRITER, "prompt": PROMPT, "temperature": temperature}
+    body = {"model": UNSERVED_GENERATOR, "prompt": PROMPT, "temperature": temperature}
     http.post("/v1/completions", json=body, headers={"Prefer": "respond-async"})
-    hand = Hand(stack.store)
-    assert (hand.request["inputs"], hand.parameters) == ([PROMPT], expected)
-    hand.fail(TriptychError())
+    worker = ManualWorker(stack.store)
+    assert (worker.request["inputs"], worker.parameters) == ([PROMPT], expected)
+    worker.fail(TriptychError())
 
 
 def test_completions_of_several_prompts(client: openai.OpenAI) -> None:
-    answer = client.completions.create(model=WRITER, prompt=["one", "two"], n=2, max_tokens=40)
+    answer = client.completions.create(model=GENERATOR, prompt=["one", "two"], n=2, max_tokens=40)
     assert [choice.index for choice in answer.choices] == [0, 1, 2, 3]
     assert {choice.text for choice in answer.choices[:2]} == {f"0:one{REST}", f"1:one{REST}"}
     assert {choice.text for choice in answer.choices[2:]} == {f"0:two{REST}", f"1:two{REST}"}
     assert answer.object == "text_completion" and answer.id.startswith("cmpl-")
     texts = [""] * 4
-    for chunk in client.completions.create(model=WRITER, prompt=["one", "two"], n=2, max_tokens=40, stream=True):
+    for chunk in client.completions.create(model=GENERATOR, prompt=["one", "two"], n=2, max_tokens=40, stream=True):
         texts[chunk.choices[0].index] += chunk.choices[0].text
     assert texts == [f"0:one{REST}", f"1:one{REST}", f"0:two{REST}", f"1:two{REST}"]
 
 
-def test_completions_have_sixteen_tokens_unless_told(client: openai.OpenAI) -> None:
-    answer = client.completions.create(model=WRITER, prompt=PROMPT, logprobs=0)
+def test_completions_have_sixteen_tokens_by_default(client: openai.OpenAI) -> None:
+    answer = client.completions.create(model=GENERATOR, prompt=PROMPT, logprobs=0)
     (choice,) = answer.choices
     assert choice.finish_reason == "length" and choice.logprobs is not None
     assert len(choice.logprobs.tokens or ()) == 16
-    assert client.completions.create(model=WRITER, prompt=PROMPT, max_tokens=1).choices[0].text == f"0:{PROMPT}"
+    assert client.completions.create(model=GENERATOR, prompt=PROMPT, max_tokens=1).choices[0].text == f"0:{PROMPT}"
 
 
 def test_a_stop_text_is_not_part_of_the_text(client: openai.OpenAI) -> None:
-    answer = client.completions.create(model=WRITER, prompt=PROMPT, stop=" be", max_tokens=40)
+    answer = client.completions.create(model=GENERATOR, prompt=PROMPT, stop=" be", max_tokens=40)
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == (f"0:{PROMPT}Tö", "stop")
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_echo_puts_the_prompt_before_the_text(client: openai.OpenAI, streamed: bool) -> None:
-    options: Any = {"model": WRITER, "prompt": ["one", "two"], "echo": True, "max_tokens": 3, "stream": streamed}
+    options: Any = {
+        "model": GENERATOR,
+        "prompt": ["one", "two"],
+        "echo": True,
+        "max_tokens": 3,
+        "stream": streamed,
+    }
     texts = ["", ""]
     found: Any = client.completions.create(**options)
     for answer in found if streamed else [found]:
@@ -170,7 +177,7 @@ def test_echo_puts_the_prompt_before_the_text(client: openai.OpenAI, streamed: b
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_completion_logprobs(client: openai.OpenAI, streamed: bool) -> None:
-    options: Any = {"model": WRITER, "prompt": PROMPT, "logprobs": 2, "max_tokens": 4, "stream": streamed}
+    options: Any = {"model": GENERATOR, "prompt": PROMPT, "logprobs": 2, "max_tokens": 4, "stream": streamed}
     found: Any = client.completions.create(**options)
     parts = [choice.logprobs for one in (found if streamed else [found]) for choice in one.choices]
     tokens = [token for part in parts for token in part.tokens]
@@ -184,28 +191,28 @@ def test_the_library_understands_our_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="No model 'gpt-4o'"):
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     with pytest.raises(openai.UnprocessableEntityError, match="99 tokens") as caught:
-        client.completions.create(model=WRITER, prompt="fail now", stream=True)
+        client.completions.create(model=GENERATOR, prompt="fail now", stream=True)
     assert (caught.value.param, caught.value.code) == ("prompt", "input_too_long")
     with pytest.raises(openai.UnprocessableEntityError, match="no template for conversations") as caught:
-        client.chat.completions.create(model=WRITER, messages=MESSAGES)
+        client.chat.completions.create(model=GENERATOR, messages=MESSAGES)
     assert caught.value.param == "messages"
 
 
-def test_a_wait_that_is_too_long_ends_in_the_job(stack: Stack, client: openai.OpenAI) -> None:
+def test_a_wait_that_times_out_returns_the_job(stack: Stack, client: openai.OpenAI) -> None:
     raw = client.completions.with_raw_response.create(
-        model=UNSERVED_WRITER, prompt=PROMPT, extra_headers={"Prefer": "wait=0.1"}
+        model=UNSERVED_GENERATOR, prompt=PROMPT, extra_headers={"Prefer": "wait=0.1"}
     )
     assert (raw.status_code, raw.http_response.json()["status"]) == (202, "queued")
-    Hand(stack.store).fail(TriptychError())
+    ManualWorker(stack.store).fail(TriptychError())
 
 
-def test_edges_that_have_a_meaning_are_taken(client: openai.OpenAI) -> None:
+def test_extreme_values_that_are_valid_are_accepted(client: openai.OpenAI) -> None:
     for options in ({"temperature": 0}, {"top_p": 0}, {"seed": 2**63 - 1}, {"seed": -(2**63)}, {"max_tokens": 64}):
-        found: Any = client.completions.create(model=WRITER, prompt=" ", **options)  # type: ignore[call-overload]
+        found: Any = client.completions.create(model=GENERATOR, prompt=" ", **options)  # type: ignore[call-overload]
         assert found.choices[0].text.startswith("0: ")
 
 
-def test_the_same_request_meets_the_same_job_and_another_does_not(http: httpx.Client) -> None:
+def test_the_same_request_gets_the_same_job_and_another_does_not(http: httpx.Client) -> None:
     for route, (path, good) in GOOD.items():
         headers = {"Idempotency-Key": f"writing {route}"}
         first = http.post(path, json=good, headers=headers)
@@ -216,10 +223,10 @@ def test_the_same_request_meets_the_same_job_and_another_does_not(http: httpx.Cl
             assert http.post(path, json={**good, **change}, headers=headers).status_code == 422
 
 
-def test_a_stream_that_is_asked_for_again_is_told_again(http: httpx.Client) -> None:
+def test_a_replayed_request_gets_the_same_stream(http: httpx.Client) -> None:
     path, good = GOOD["chat"]
-    told = []
+    emitted = []
     for _ in range(2):
         with http.stream("POST", path, json={**good, "stream": True}, headers={"Idempotency-Key": "again"}) as answer:
-            told.append([item["data"] for item in items_of(answer)])
-    assert told[0] == told[1]
+            emitted.append([item["data"] for item in items_of(answer)])
+    assert emitted[0] == emitted[1]

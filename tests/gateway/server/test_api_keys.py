@@ -1,4 +1,4 @@
-"""API keys and tenants: who may ask at all, and who may see what."""
+"""API keys and tenants: which requests need a key, and which jobs a tenant sees."""
 
 import json
 import subprocess
@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from services.gateway.auth.api_keys import CACHE_S, ApiKeys
+from tests.gateway.fakes.worker import EMBED, UNSERVED, announce, running_worker, store_of
 from tests.gateway.gateway_process import GatewayProcess, environment, running_gateway
-from tests.gateway.small_worker import EMBED, UNSERVED, announce, running_worker, store_of
 from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
@@ -68,7 +68,7 @@ def assert_refused_soon(client: httpx.Client) -> None:
     assert time.monotonic() - revoked < CACHE_S + 1 + 20 * round_trip_s
 
 
-def test_while_there_are_keys_one_is_needed(gateway: GatewayProcess, keys: dict[str, str]) -> None:
+def test_a_key_is_needed_while_any_exists(gateway: GatewayProcess, keys: dict[str, str]) -> None:
     good = keys["ann"]
     _, key_id, _ = good.split("_", 2)
     wrong = ["", "Bearer", "Basic abc", "Bearer x", f"Bearer tt_{key_id}_{'A' * 43}", f"Bearer {good}x",
@@ -83,7 +83,7 @@ def test_while_there_are_keys_one_is_needed(gateway: GatewayProcess, keys: dict[
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
-def test_what_describes_the_gateway_is_open(gateway: GatewayProcess, path: str) -> None:
+def test_health_metrics_and_docs_need_no_key(gateway: GatewayProcess, path: str) -> None:
     assert httpx.get(gateway.url + path).status_code == 200
 
 
@@ -121,7 +121,7 @@ def test_a_tenant_sees_only_its_own_jobs(gateway: GatewayProcess, keys: dict[str
         assert ann.get(f"/v1/jobs/{running}").json()["status"] == "queued"
 
 
-def test_idempotency_keys_are_a_tenants_own(gateway: GatewayProcess, keys: dict[str, str]) -> None:
+def test_idempotency_keys_belong_to_their_tenant(gateway: GatewayProcess, keys: dict[str, str]) -> None:
     body, headers = {"inputs": "x"}, {"Idempotency-Key": "shared"}
     with _client(gateway, keys["ann"]) as ann, _client(gateway, keys["bob"]) as bob:
         first, second = (client.post("/v1/embed", json=body, headers=headers) for client in (ann, bob))
@@ -129,9 +129,7 @@ def test_idempotency_keys_are_a_tenants_own(gateway: GatewayProcess, keys: dict[
     assert "Idempotent-Replayed" not in second.headers
 
 
-def test_clients_that_cannot_send_headers_have_their_key_in_the_body(
-    gateway: GatewayProcess, keys: dict[str, str]
-) -> None:
+def test_the_api_key_may_be_in_the_body(gateway: GatewayProcess, keys: dict[str, str]) -> None:
     ann, bob = keys["ann"], keys["bob"]
     calls: list[tuple[str, str, str, dict[str, str]]] = [
         ("/translate", "json", "api_key", {"q": "One.", "source": "en", "target": "de"}),
@@ -168,7 +166,7 @@ def test_no_secret_is_stored_or_logged(valkey: ValkeyServer, gateway: GatewayPro
         assert secret.encode() not in (valkey.folder / "valkey.log").read_bytes()
 
 
-def test_keys_are_made_listed_and_revoked(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_keys_are_created_listed_and_revoked(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     url = valkey_server.url
     announce(url)
     with running_gateway(url, tmp_path) as gateway:
@@ -210,7 +208,7 @@ def test_keys_without_a_store_end_with_one_line() -> None:
     assert found.stderr.startswith("error: the store") and found.stderr.count("\n") == 1
 
 
-def test_an_address_for_others_is_refused_without_keys(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_a_public_address_is_refused_without_keys(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     url = valkey_server.url
     announce(url)
     refused = command(url, TRIPTYCH_HOST="0.0.0.0", TRIPTYCH_PORT=str(free_port()))
@@ -226,7 +224,7 @@ def test_an_address_for_others_is_refused_without_keys(valkey_server: ValkeyServ
         assert httpx.get(f"{gateway.url}/v1/jobs").status_code == 401, "the last key is gone, and it is open"
 
 
-def test_unknown_ids_and_wrong_secrets_take_the_same_comparison(valkey: ValkeyServer) -> None:
+def test_unknown_ids_and_wrong_secrets_take_the_same_time(valkey: ValkeyServer) -> None:
     store = store_of(valkey.url)
     api_keys = ApiKeys(store.client)
     key = api_keys.create("timing")

@@ -1,4 +1,4 @@
-"""The store dies, freezes or fills up under a gateway: every request is answered in time, and all is well after."""
+"""The store dies, freezes or fills up under a gateway: requests get a response in time, and the gateway recovers."""
 
 import threading
 import time
@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from contracts.errors import WorkerLost
-from tests.gateway.decoder_fakes import UNSERVED_WRITER, Hand
+from tests.gateway.fakes.generation import UNSERVED_GENERATOR
+from tests.gateway.fakes.manual_worker import ManualWorker
+from tests.gateway.fakes.worker import UNSERVED, announce, store_of
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
-from tests.gateway.small_worker import UNSERVED, announce, store_of
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -21,7 +22,7 @@ Call = Callable[[], httpx.Response]
 TIMEOUTS_S = 3.5
 """Of the calls to the store that one request makes."""
 BODY = {"task": "embed", "inputs": "text", "model": UNSERVED}
-GENERATE = {"inputs": "x", "model": UNSERVED_WRITER, "stream": True}
+GENERATE = {"inputs": "x", "model": UNSERVED_GENERATOR, "stream": True}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def requests_of(client: httpx.Client, job_id: str, number: int) -> list[Call]:
         lambda: client.delete(f"/v1/jobs/{'A' * 22}"),
         lambda: client.get("/v1/workers"),
         lambda: client.post("/v1/generate", json=GENERATE),
-        lambda: client.post("/v1/completions", json={"prompt": "x", "model": UNSERVED_WRITER, "stream": True}),
+        lambda: client.post("/v1/completions", json={"prompt": "x", "model": UNSERVED_GENERATOR, "stream": True}),
     ]
     return [kinds[index % len(kinds)] for index in range(number)]
 
@@ -70,7 +71,7 @@ def all_at_once(calls: list[Call]) -> list[tuple[float, httpx.Response]]:
 
 
 @pytest.mark.parametrize("fault", ["frozen", "killed"])
-def test_without_its_store_every_request_is_answered_in_time(
+def test_without_the_store_every_request_is_refused_in_time(
     valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client, fault: str
 ) -> None:
     job_id = client.post("/v1/jobs", json=BODY).json()["id"]
@@ -121,7 +122,7 @@ def test_a_stream_ends_when_the_store_is_lost(valkey_server: ValkeyServer, gatew
     valkey_server.thaw()
 
 
-def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
+def test_a_text_stream_reports_the_loss_of_the_store(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
     found: list[bytes] = []
     round_trip_s = gateway.round_trip_s()
 
@@ -132,8 +133,8 @@ def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeySer
     reader = threading.Thread(target=read)
     reader.start()
     store = store_of(valkey_server.url)
-    hand = Hand(store)
-    hand.tell(*hand.text()[:2])
+    worker = ManualWorker(store)
+    worker.emit(*worker.deltas()[:2])
     wait_until(lambda: found, "the stream has not begun")
     valkey_server.freeze()
     seconds, _ = timed(lambda: reader.join(PATIENCE_S))  # type: ignore[arg-type, return-value]
@@ -143,7 +144,7 @@ def test_a_stream_of_a_text_says_that_the_store_is_lost(valkey_server: ValkeySer
     store.client.close()
 
 
-def test_cut_connections_are_made_again_unnoticed(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
+def test_broken_connections_are_replaced(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
     store = store_of(valkey_server.url)
     job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()
     found: list[httpx.Response] = []
@@ -202,7 +203,7 @@ def test_a_full_store_takes_no_new_jobs_and_still_answers(tmp_path: Path) -> Non
             assert client.post(f"/v1/jobs/{first['id']}/cancel").json()["status"] == "cancelled"
 
 
-def test_limits_of_queue_and_tenant_are_told_apart(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_limits_of_queue_and_tenant_have_their_own_errors(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
     for setting, status, code in (("MAX_WAITING", 503, "queue_full"), ("MAX_ACTIVE", 429, "quota_exceeded")):
         settings = {f"TRIPTYCH_{setting}": "2"}

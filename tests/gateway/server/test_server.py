@@ -1,4 +1,4 @@
-"""The HTTP server: large, slow and broken requests, stopping, and settings that can't be used."""
+"""The HTTP server: large, slow and broken requests, stops, and invalid settings."""
 
 import json
 import signal
@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from tests.gateway.conftest import Stack
+from tests.gateway.fakes.worker import UNSERVED, announce
 from tests.gateway.gateway_process import GatewayProcess, environment, running_gateway
-from tests.gateway.small_worker import UNSERVED, announce
 from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
@@ -44,9 +44,9 @@ def answer_of(connection: socket.socket) -> tuple[int, dict[str, object]]:
 
 
 def _some(connection: socket.socket) -> bytes:
-    piece = connection.recv(65536)
-    assert piece, "the connection was closed"
-    return piece
+    delta = connection.recv(65536)
+    assert delta, "the connection was closed"
+    return delta
 
 
 def test_a_large_body_is_refused_before_it_is_read(stack: Stack) -> None:
@@ -56,7 +56,7 @@ def test_a_large_body_is_refused_before_it_is_read(stack: Stack) -> None:
     assert (status, error["code"]) == (413, "payload_too_large")
 
 
-def test_a_client_that_sends_a_large_body_gets_to_read_the_refusal(http: httpx.Client) -> None:
+def test_a_client_that_sends_a_large_body_can_read_the_error(http: httpx.Client) -> None:
     answer = http.post("/v1/embed", json={"inputs": "x" * 10_000_000})
     assert answer.status_code == 413
     assert http.get("/livez").status_code == 200
@@ -89,14 +89,14 @@ def test_a_chunked_body_is_refused_when_it_grows_too_large(stack: Stack, http: h
         (POST + b"Transfer-Encoding: nonsense\r\n\r\n", 501),
     ],
 )
-def test_what_is_no_http_is_refused_in_the_one_shape(stack: Stack, request_bytes: bytes, status: int) -> None:
+def test_invalid_http_is_refused_in_the_same_format(stack: Stack, request_bytes: bytes, status: int) -> None:
     with connected(stack.gateway) as connection:
         connection.sendall(request_bytes)
         found, error = answer_of(connection)
     assert (found, set(error)) == (status, {"message", "type", "param", "code"})
 
 
-def test_a_body_that_ends_early_or_never_is_given_up(stack: Stack) -> None:
+def test_a_body_that_is_cut_short_or_never_ends_is_refused(stack: Stack) -> None:
     with connected(stack.gateway) as connection:
         connection.sendall(POST + b'Content-Length: 50\r\n\r\n{"inputs":')
         connection.shutdown(socket.SHUT_WR)
@@ -130,7 +130,7 @@ def test_two_hundred_slow_connections_do_not_slow_the_others(valkey_server: Valk
         assert median_s(client) < 0.01 + 4 * before_s
 
 
-def test_a_stop_answers_who_waits_and_ends_in_good_order(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_a_stop_ends_waits_and_exits_cleanly(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
     with running_gateway(valkey_server.url, tmp_path) as gateway, ThreadPoolExecutor(12) as pool:
         body = {"task": "embed", "inputs": "x", "model": UNSERVED}
@@ -160,7 +160,7 @@ def _num_clients(worker: psutil.Process, port: int) -> int:
     return sum(connection.status == psutil.CONN_ESTABLISHED for connection in found)
 
 
-def test_idle_connections_do_not_hold_up_a_stop(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_idle_connections_do_not_delay_a_stop(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
     with running_gateway(valkey_server.url, tmp_path) as gateway, httpx.Client(base_url=gateway.url) as client:
         round_trip_s = longest_s(lambda: client.get("/livez"))
@@ -184,7 +184,7 @@ def test_idle_connections_do_not_hold_up_a_stop(valkey_server: ValkeyServer, tmp
         ({"TRIPTYCH_REDIS_URL": "http://x"}, "TRIPTYCH_REDIS_URL"),
     ],
 )
-def test_a_setting_that_cannot_be_used_ends_the_start_with_one_line(settings: dict[str, str], says: str) -> None:
+def test_an_invalid_setting_ends_the_start_with_one_line(settings: dict[str, str], says: str) -> None:
     command = [sys.executable, "-m", "services.gateway"]
     env = environment("redis://127.0.0.1:1/0", TRIPTYCH_PORT=str(free_port())) | settings
     found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
@@ -192,7 +192,7 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_one_line(settings: di
     assert says in found.stderr and found.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_told(stack: Stack) -> None:
+def test_a_port_in_use_is_reported(stack: Stack) -> None:
     env = environment(stack.valkey.url, TRIPTYCH_PORT=str(stack.gateway.port))
     command = [sys.executable, "-m", "services.gateway"]
     found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)

@@ -23,9 +23,9 @@ from services.gateway.app import create_app
 from services.gateway.backend import make_backend
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import CHATTER, WRITER
-from tests.gateway.seq2seq_fakes import CORRECTOR, SUMMARIZER, TRANSLATOR
-from tests.gateway.small_worker import CARDS, EMBED, UNSERVED
+from tests.gateway.fakes.generation import CHAT_MODEL, GENERATOR
+from tests.gateway.fakes.seq2seq import CORRECTOR, SUMMARIZER, TRANSLATOR
+from tests.gateway.fakes.worker import CARDS, EMBED, UNSERVED
 from tests.gateway.streams import items_of
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
@@ -37,13 +37,13 @@ def document(stack: Stack) -> dict[str, Any]:
     return found
 
 
-def test_a_healthy_gateway_says_so(http: httpx.Client) -> None:
+def test_a_healthy_gateway_is_live_and_ready(http: httpx.Client) -> None:
     for path in ("/livez", "/readyz"):
         answer = http.get(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok", "reasons": []})
 
 
-def test_metrics_count_requests_and_tell_the_queue_from_the_store(http: httpx.Client) -> None:
+def test_metrics_count_requests_and_read_the_queue_from_the_store(http: httpx.Client) -> None:
     http.post("/v1/embed", json={"inputs": "text"})
     http.post("/v1/jobs", json={"task": "embed", "inputs": "text", "model": UNSERVED})
     answer = http.get("/metrics")
@@ -82,14 +82,14 @@ def test_a_model_can_be_named_as_soon_as_it_is_announced(stack: Stack, http: htt
     assert max(delays) < 0.5 + 10 * round_trip_s
 
 
-def test_a_worker_that_writes_texts_shows_its_figures(stack: Stack, http: httpx.Client) -> None:
+def test_the_figures_of_a_generating_worker_are_shown(stack: Stack, http: httpx.Client) -> None:
     durations = Durations([0, 2, 1, *[0] * (len(DURATION_BOUNDS_S) - 3), 4], 99.5)
     figures = GenerationFigures(
         tokens_in=11, tokens_out=22, rows_running=3, rows_waiting=4, cache_tokens=55, cache_max_tokens=66,
         first_token=durations, token_gap=durations,
     )  # fmt: skip
     card = WorkerCard(
-        id="w-1", host="h", pid=1, models=[WRITER], started_at=1.5, running=3, num_batches=1, num_rows=1,
+        id="w-1", host="h", pid=1, models=[GENERATOR], started_at=1.5, running=3, num_batches=1, num_rows=1,
         real_tokens=1, padded_tokens=1, rss_bytes=1, generation=figures,
     )  # fmt: skip
     registry = Registry(stack.store.client)
@@ -114,7 +114,7 @@ def test_a_worker_that_writes_texts_shows_its_figures(stack: Stack, http: httpx.
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "//v1/jobs", "/v1/jobs/", "/v1/jobs/a/b/c", "/%2e%2e/x"])
-def test_unknown_paths_are_answered_in_the_one_shape(http: httpx.Client, path: str) -> None:
+def test_unknown_paths_are_errors_in_the_same_format(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "route_not_found")
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
@@ -124,7 +124,7 @@ def test_unknown_paths_are_answered_in_the_one_shape(http: httpx.Client, path: s
     ("PUT", "/v1/jobs", "GET, HEAD, POST"), ("GET", "/v1/embed", "POST"), ("OPTIONS", "/v1/embed", "POST"),
     ("POST", "/livez", "GET, HEAD"), ("PATCH", f"/v1/jobs/{'A' * 22}", "DELETE, GET, HEAD"),
 ])  # fmt: skip
-def test_a_wrong_method_is_told_the_right_ones(http: httpx.Client, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_is_refused(http: httpx.Client, method: str, path: str, allowed: str) -> None:
     answer = http.request(method, path)
     assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
     assert answer.json()["error"]["code"] == "method_not_allowed"
@@ -176,7 +176,7 @@ def _validate(document: dict[str, Any], schema: Any, instance: Any) -> None:
     jsonschema.Draft202012Validator(whole).validate(instance)
 
 
-def test_what_is_sent_and_answered_is_as_described(http: httpx.Client, document: dict[str, Any]) -> None:
+def test_requests_and_responses_match_the_document(http: httpx.Client, document: dict[str, Any]) -> None:
     calls = {
         ("post", "/v1/embed"): None, ("post", "/v1/classify"): None, ("post", "/v1/jobs"): None,
         ("get", "/v1/models"): None, ("get", "/v1/workers"): None, ("get", "/livez"): None, ("get", "/v1/jobs"): None,
@@ -191,7 +191,11 @@ def test_what_is_sent_and_answered_is_as_described(http: httpx.Client, document:
         answer = http.request(method, path, json=body)
         schema = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
         _validate(document, schema, answer.json())
-    streamed = [("/v1/generate", WRITER), ("/v1/completions", WRITER), ("/v1/chat/completions", CHATTER)]
+    streamed = [
+        ("/v1/generate", GENERATOR),
+        ("/v1/completions", GENERATOR),
+        ("/v1/chat/completions", CHAT_MODEL),
+    ]
     streamed += [("/v1/translate", TRANSLATOR), ("/v1/summarize", SUMMARIZER), ("/v1/denoise", CORRECTOR)]
     for path, model in streamed:
         operation = document["paths"][path]["post"]
@@ -264,7 +268,7 @@ class Page(html.parser.HTMLParser):
         self.text += data
 
 
-def test_the_docs_page_is_whole_in_itself_and_shows_every_route(http: httpx.Client, document: dict[str, Any]) -> None:
+def test_the_docs_page_is_self_contained_and_shows_every_route(http: httpx.Client, document: dict[str, Any]) -> None:
     answer = http.get("/docs")
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]

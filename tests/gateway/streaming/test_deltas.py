@@ -1,4 +1,4 @@
-"""What a client is told of growing texts: all of it once, whatever attempts and lost events there were."""
+"""De-duplication of deltas: the client gets every text once, whatever attempts and lost events there were."""
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,8 @@ from services.gateway.http.errors import StreamBroken
 from services.gateway.streaming.deltas import DeltaDeduplicator
 
 
-def pieces_of(text: str, sequence: int = 0) -> list[TextDelta]:
-    """Return a piece for each character, whose token has the character's number."""
+def deltas_of(text: str, sequence: int = 0) -> list[TextDelta]:
+    """Return a delta for each character, whose token has the character's number."""
     return [
         TextDelta(
             sequence=sequence,
@@ -54,49 +54,49 @@ def complete(deduplicator: DeltaDeduplicator, output: GenerateOutput) -> list[Te
     return deduplicator.complete([GENERATE.stream.deltas(output)])
 
 
-def text_of(told: list[TextDelta], sequence: int = 0) -> str:
-    return "".join(piece.text for piece in told if piece.sequence == sequence)
+def text_of(emitted: list[TextDelta], sequence: int = 0) -> str:
+    return "".join(delta.text for delta in emitted if delta.sequence == sequence)
 
 
 @given(st.text(min_size=1, max_size=30), st.lists(st.integers(0, 30), max_size=5), st.booleans(), st.data())
-def test_attempts_and_lost_events_leave_no_trace(
+def test_retries_and_lost_events_do_not_change_the_text(
     text: str, deaths: list[int], details: bool, data: st.DataObject
 ) -> None:
-    deduplicator, told = DeltaDeduplicator(), []
-    for attempt, num_told in enumerate(deaths, 1):
+    deduplicator, emitted = DeltaDeduplicator(), []
+    for attempt, num_emitted in enumerate(deaths, 1):
         deduplicator.start_attempt(attempt)
-        left = pieces_of(text)[:num_told]
+        left = deltas_of(text)[:num_emitted]
         while left:
             num = data.draw(st.integers(1, len(left)))
-            told += deduplicator.add(attempt, left[:num])
+            emitted += deduplicator.add(attempt, left[:num])
             left = left[num:]
-    told += complete(deduplicator, generated(text, details=details))
-    assert text_of(told) == text
-    assert sum(piece.finish_reason is not None for piece in told) == 1
-    assert told[-1].finish_reason == "length"
-    ids = [token.id for piece in told for token in piece.tokens]
+    emitted += complete(deduplicator, generated(text, details=details))
+    assert text_of(emitted) == text
+    assert sum(delta.finish_reason is not None for delta in emitted) == 1
+    assert emitted[-1].finish_reason == "length"
+    ids = [token.id for delta in emitted for token in delta.tokens]
     assert ids == ([ord(character) for character in text] if details else ids)
 
 
 @given(st.lists(st.text("ab", max_size=4), min_size=2, max_size=5), st.data())
-def test_each_of_several_texts_is_told_under_its_number(texts: list[str], data: st.DataObject) -> None:
-    deduplicator, told = DeltaDeduplicator(), []
+def test_each_of_several_sequences_is_deduplicated_by_its_number(texts: list[str], data: st.DataObject) -> None:
+    deduplicator, emitted = DeltaDeduplicator(), []
     for sequence, text in enumerate(texts):
-        told += deduplicator.add(1, pieces_of(text, sequence)[: data.draw(st.integers(0, len(text)))])
-    told += complete(deduplicator, generated(*texts))
-    assert [text_of(told, sequence) for sequence in range(len(texts))] == texts
-    assert sum(piece.finish_reason is not None for piece in told) == len(texts)
+        emitted += deduplicator.add(1, deltas_of(text, sequence)[: data.draw(st.integers(0, len(text)))])
+    emitted += complete(deduplicator, generated(*texts))
+    assert [text_of(emitted, sequence) for sequence in range(len(texts))] == texts
+    assert sum(delta.finish_reason is not None for delta in emitted) == len(texts)
 
 
-def test_another_text_is_not_told_on() -> None:
+def test_another_text_breaks_the_stream() -> None:
     deduplicator = DeltaDeduplicator()
-    deduplicator.add(1, pieces_of("abc")[:2])
-    deduplicator.add(2, pieces_of("axc")[:1])
+    deduplicator.add(1, deltas_of("abc")[:2])
+    deduplicator.add(2, deltas_of("axc")[:1])
     with pytest.raises(StreamBroken):
-        deduplicator.add(2, pieces_of("axc")[1:])
+        deduplicator.add(2, deltas_of("axc")[1:])
 
 
-def test_other_tokens_of_the_same_text_are_not_told_on() -> None:
+def test_other_tokens_of_the_same_text_break_the_stream() -> None:
     deduplicator = DeltaDeduplicator()
     deduplicator.add(1, [TextDelta(text="", tokens=[Token(1, "?", -1.0)])])
     with pytest.raises(StreamBroken):
@@ -104,15 +104,15 @@ def test_other_tokens_of_the_same_text_are_not_told_on() -> None:
 
 
 @pytest.mark.parametrize("text", ["ab", "", "abx"])
-def test_a_record_that_does_not_begin_with_what_was_told_is_no_end(text: str) -> None:
+def test_a_record_that_differs_from_the_deltas_breaks_the_stream(text: str) -> None:
     deduplicator = DeltaDeduplicator()
-    deduplicator.add(1, pieces_of("abc"))
+    deduplicator.add(1, deltas_of("abc"))
     with pytest.raises(StreamBroken):
         complete(deduplicator, generated(text))
 
 
-def test_what_an_earlier_attempt_still_says_counts_no_more() -> None:
+def test_deltas_of_an_earlier_attempt_are_ignored() -> None:
     deduplicator = DeltaDeduplicator()
     deduplicator.start_attempt(2)
-    assert deduplicator.add(1, pieces_of("old")) == []
-    assert text_of(deduplicator.add(2, pieces_of("new"))) == "new"
+    assert deduplicator.add(1, deltas_of("old")) == []
+    assert text_of(deduplicator.add(2, deltas_of("new"))) == "new"

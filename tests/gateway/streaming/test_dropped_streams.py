@@ -1,4 +1,4 @@
-"""Clients that go away from a stream, and gateways that stop: whose job ends, and whose goes on."""
+"""Clients that disconnect from a stream, and gateways that stop: which jobs are cancelled and which go on."""
 
 import select
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ import openai
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import UNSERVED_WRITER, Hand
+from tests.gateway.fakes.generation import UNSERVED_GENERATOR
+from tests.gateway.fakes.manual_worker import ManualWorker
+from tests.gateway.fakes.seq2seq import UNSERVED_TRANSLATOR
+from tests.gateway.fakes.worker import announce, store_of
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
-from tests.gateway.seq2seq_fakes import UNSERVED_TRANSLATOR
-from tests.gateway.small_worker import announce, store_of
 from tests.gateway.streams import (
     CHAT,
     COMPLETION,
@@ -37,9 +38,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
-def test_a_client_that_goes_away_before_the_first_byte_cancels_its_queued_job(
-    stack: Stack, path: str, body: Body
-) -> None:
+def test_a_disconnect_before_the_first_byte_cancels_the_queued_job(stack: Stack, path: str, body: Body) -> None:
     with dropped_after(stack.gateway, path, body):
         job_id = _newest(stack, "translate" if path == "/v1/translate" else "generate")
     assert end_of(stack.store, job_id).status == "cancelled"
@@ -47,46 +46,44 @@ def test_a_client_that_goes_away_before_the_first_byte_cancels_its_queued_job(
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
 @pytest.mark.parametrize("flows", [True, False])
-def test_a_client_that_goes_away_in_mid_stream_cancels_its_job(
-    stack: Stack, path: str, body: Body, flows: bool
-) -> None:
+def test_a_disconnect_in_mid_stream_cancels_the_job(stack: Stack, path: str, body: Body, flows: bool) -> None:
     with dropped_after(stack.gateway, path, body) as connection:
-        hand = Hand(stack.store)
-        pieces = hand.text(PROMPT)
-        hand.tell(*pieces[:2])
+        worker = ManualWorker(stack.store)
+        deltas = worker.deltas(PROMPT)
+        worker.emit(*deltas[:2])
         read_until(connection, PROMPT.encode())
     if flows:
-        for piece in pieces[2:-1]:
-            hand.tell(piece)
-    assert end_of(stack.store, hand.claim.id).status == "cancelling"
-    assert hand.tell() == {hand.claim.id}
-    assert stack.store.confirm_cancel(hand.claim)
+        for delta in deltas[2:-1]:
+            worker.emit(delta)
+    assert end_of(stack.store, worker.claim.id).status == "cancelling"
+    assert worker.emit() == {worker.claim.id}
+    assert stack.store.confirm_cancel(worker.claim)
 
 
-def test_a_client_with_a_key_may_come_back(stack: Stack) -> None:
+def test_a_client_with_an_idempotency_key_can_reconnect(stack: Stack) -> None:
     key = {"Idempotency-Key": "coming back"}
     with dropped_after(stack.gateway, "/v1/generate", GENERATE, **key) as connection:
-        hand = Hand(stack.store)
-        pieces = hand.text(PROMPT)
-        hand.tell(*pieces[:2])
+        worker = ManualWorker(stack.store)
+        deltas = worker.deltas(PROMPT)
+        worker.emit(*deltas[:2])
         read_until(connection, PROMPT.encode())
     wait_until(lambda: num_streams(stack.gateway) == 0, "a stream is still open")
-    assert stack.store.read(hand.claim.id, "default").status == "running"
-    hand.tell(*pieces[2:])
-    hand.succeed(pieces)
+    assert stack.store.read(worker.claim.id, "default").status == "running"
+    worker.emit(*deltas[2:])
+    worker.succeed(deltas)
     with httpx.stream("POST", f"{stack.gateway.url}/v1/generate", json=GENERATE, headers=key) as answer:
         assert answer.headers["Idempotent-Replayed"] == "true"
         assert "".join(text_of(item["data"]) for item in each_item(answer)) == TEXT
 
 
-def test_whoever_only_follows_a_job_does_not_cancel_it(stack: Stack) -> None:
+def test_a_client_that_only_follows_a_job_does_not_cancel_it(stack: Stack) -> None:
     job = httpx.post(f"{stack.gateway.url}/v1/jobs", json={"task": "generate", **GENERATE}).json()
-    hand = Hand(stack.store)
+    worker = ManualWorker(stack.store)
     with httpx.Client(base_url=stack.gateway.url) as client, client.stream("GET", job["urls"]["events"]) as answer:
         next(answer.iter_raw())
     wait_until(lambda: num_streams(stack.gateway) == 0, "a stream is still open")
     assert stack.store.read(job["id"], "default").status == "running"
-    hand.succeed(hand.text())
+    worker.succeed(worker.deltas())
 
 
 @pytest.fixture
@@ -99,28 +96,28 @@ def own(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[tuple[GatewayPr
     store.client.close()
 
 
-def test_many_streams_opened_and_dropped_leave_nothing(own: tuple[GatewayProcess, JobStore]) -> None:
+def test_many_dropped_streams_leave_nothing_behind(own: tuple[GatewayProcess, JobStore]) -> None:
     gateway, store = own
     with ExitStack() as stack:
         connections = [
             stack.enter_context(dropped_after(gateway, *ROUTES[number % len(ROUTES)])) for number in range(100)
         ]
         wait_until(lambda: store.num_live() == 100, "not all are submitted")
-        # Half of them run, and tell, when their clients go.
-        hands = [Hand(store) for _ in range(50)]
-        for hand in hands:
-            hand.tell(*hand.text(PROMPT)[:2])
+        # Half of the jobs run and emit deltas when their clients disconnect.
+        workers = [ManualWorker(store) for _ in range(50)]
+        for worker in workers:
+            worker.emit(*worker.deltas(PROMPT)[:2])
         wait_until(lambda: _num_begun(connections) == 50, "not all have begun")
-    for hand in hands:
-        end_of(store, hand.claim.id)
-        hand.tell(*hand.text(PROMPT)[2:4])
-        store.confirm_cancel(hand.claim)
+    for worker in workers:
+        end_of(store, worker.claim.id)
+        worker.emit(*worker.deltas(PROMPT)[2:4])
+        store.confirm_cancel(worker.claim)
     wait_until(lambda: store.num_live() == 0, "jobs are left")
-    assert set(store.num_finished()) == {(UNSERVED_WRITER, "cancelled"), (UNSERVED_TRANSLATOR, "cancelled")}
+    assert set(store.num_finished()) == {(UNSERVED_GENERATOR, "cancelled"), (UNSERVED_TRANSLATOR, "cancelled")}
     wait_until(lambda: num_streams(gateway) == 0, "streams are left")
 
 
-def test_streams_of_all_kinds_share_one_limit(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_streams_of_all_routes_share_one_limit(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
     store = store_of(valkey_server.url)
     with running_gateway(valkey_server.url, tmp_path, TRIPTYCH_MAX_STREAMS="2") as gateway, ExitStack() as stack:
@@ -139,25 +136,25 @@ def _num_begun(connections: list[Any]) -> int:
     return len(select.select(connections, [], [], 0)[0])
 
 
-def test_a_gateway_that_stops_says_so_and_leaves_what_has_begun(own: tuple[GatewayProcess, JobStore]) -> None:
+def test_a_gateway_that_stops_ends_streams_and_leaves_their_jobs(own: tuple[GatewayProcess, JobStore]) -> None:
     gateway, store = own
     reader = Reader(gateway, "/v1/generate", GENERATE)
-    hand = Hand(store)
-    pieces = hand.text(PROMPT)
-    hand.tell(*pieces[:2])
+    worker = ManualWorker(store)
+    deltas = worker.deltas(PROMPT)
+    worker.emit(*deltas[:2])
     wait_until(lambda: reader.status, "the stream has not begun")
     waiting = Reader(gateway, "/v1/completions", COMPLETION)
     wait_until(lambda: store.num_live() == 2, "not submitted")
     gateway.stop()
     last = reader.end()[-1]["data"]
-    assert last["error_type"] == "gateway_stopping" and hand.claim.id in last["error"]
-    assert store.read(hand.claim.id, "default").status == "running"
-    # What has told nothing yet can be asked for again elsewhere.
+    assert last["error_type"] == "gateway_stopping" and worker.claim.id in last["error"]
+    assert store.read(worker.claim.id, "default").status == "running"
+    # The other client has received nothing, so it can send its request to another gateway.
     assert waiting.end() == [] and (waiting.status, waiting.error["code"]) == (503, "gateway_stopping")
     assert store.num_live() == 1
 
 
-def test_a_stream_whose_job_waits_long_begins_without_a_text(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_a_stream_whose_job_waits_long_begins_without_text(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     announce(valkey_server.url)
     store = store_of(valkey_server.url)
     with (
@@ -165,9 +162,9 @@ def test_a_stream_whose_job_waits_long_begins_without_a_text(valkey_server: Valk
         openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0) as client,
     ):
         chunks = client.completions.create(**COMPLETION)
-        hand = Hand(store)
-        hand.tell(*hand.text(PROMPT)[:3])
-        hand.succeed(hand.text(PROMPT))
+        worker = ManualWorker(store)
+        worker.emit(*worker.deltas(PROMPT)[:3])
+        worker.succeed(worker.deltas(PROMPT))
         assert "".join(chunk.choices[0].text for chunk in chunks) == TEXT
         answer = httpx.post(f"{gateway.url}/v1/completions", json={**COMPLETION, "stream": False})
         assert (answer.status_code, answer.json()["error"]["code"]) == (504, "wait_exceeded")

@@ -1,4 +1,4 @@
-"""Streams that do not go well: workers that die, events that get lost, jobs that end badly."""
+"""Faults of streams: workers that die, events that are lost, jobs that do not succeed."""
 
 import threading
 from collections.abc import Callable
@@ -10,65 +10,65 @@ import pytest
 from contracts.errors import WorkerLost
 from contracts.generation import TextDelta, Token
 from tests.gateway.conftest import Stack
-from tests.gateway.decoder_fakes import Hand
+from tests.gateway.fakes.manual_worker import ManualWorker
 from tests.gateway.streams import COMPLETION, GENERATE, PROMPT, ROUTES, TASK_ROUTES, TEXT, Body, Reader
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
-def opened(stack: Stack) -> Callable[..., tuple[Reader, Hand, list[TextDelta]]]:
-    """Open a stream, and take its job; return both, and what is to be told."""
+def opened(stack: Stack) -> Callable[..., tuple[Reader, ManualWorker, list[TextDelta]]]:
+    """Open a stream and claim its job; return a reader, a worker and the deltas to emit."""
 
-    def open_stream(path: str = "/v1/generate", body: Body = GENERATE) -> tuple[Reader, Hand, list[TextDelta]]:
+    def open_stream(path: str = "/v1/generate", body: Body = GENERATE) -> tuple[Reader, ManualWorker, list[TextDelta]]:
         reader = Reader(stack.gateway, path, body)
-        hand = Hand(stack.store)
-        return reader, hand, hand.text(PROMPT)
+        worker = ManualWorker(stack.store)
+        return reader, worker, worker.deltas(PROMPT)
 
     return open_stream
 
 
-Opened = Callable[..., tuple[Reader, Hand, list[TextDelta]]]
+Opened = Callable[..., tuple[Reader, ManualWorker, list[TextDelta]]]
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
-@pytest.mark.parametrize("num_told", [1, 6])
-def test_a_second_attempt_goes_on_where_the_first_was_lost(
-    opened: Opened, path: str, body: Body, num_told: int
+@pytest.mark.parametrize("num_emitted", [1, 6])
+def test_a_second_attempt_continues_the_stream_of_the_first(
+    opened: Opened, path: str, body: Body, num_emitted: int
 ) -> None:
-    reader, hand, pieces = opened(path, body)
-    for piece in pieces[:num_told]:
-        hand.tell(piece)
-    hand.die()
-    # Told again in other portions, as another worker may.
-    hand.tell(*pieces[:3])
-    hand.tell(*pieces[3:-1])
-    hand.tell(pieces[-1])
-    hand.succeed(pieces)
+    reader, worker, deltas = opened(path, body)
+    for delta in deltas[:num_emitted]:
+        worker.emit(delta)
+    worker.lose_job()
+    # The second worker emits the same text in other portions.
+    worker.emit(*deltas[:3])
+    worker.emit(*deltas[3:-1])
+    worker.emit(deltas[-1])
+    worker.succeed(deltas)
     assert reader.text == TEXT
     assert [comment for comment in reader.comments if comment.startswith("attempt 2")]
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
 def test_another_text_in_the_second_attempt_ends_the_stream(opened: Opened, path: str, body: Body) -> None:
-    reader, hand, pieces = opened(path, body)
-    hand.tell(*pieces[:3])
-    hand.die()
+    reader, worker, deltas = opened(path, body)
+    worker.emit(*deltas[:3])
+    worker.lose_job()
     other = TextDelta(text="something else", tokens=[Token(5, "?", -1.0)] if path == "/v1/generate" else [])
-    hand.tell(other)
+    worker.emit(other)
     last = reader.end()[-1]["data"]
     error = last["error"]
     assert "another text" in (error if path in TASK_ROUTES else error["message"])
     assert (last["error_type"] if path in TASK_ROUTES else error["code"]) == "stream_broken"
-    hand.fail(WorkerLost())
+    worker.fail(WorkerLost())
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
-@pytest.mark.parametrize("num_told", [0, 1, 5, -1])
-def test_what_the_events_lost_is_told_from_the_record(opened: Opened, path: str, body: Body, num_told: int) -> None:
-    reader, hand, pieces = opened(path, body)
-    for piece in pieces[:num_told]:
-        hand.tell(piece)
-    hand.succeed(pieces)
+@pytest.mark.parametrize("num_emitted", [0, 1, 5, -1])
+def test_lost_text_is_streamed_from_the_record(opened: Opened, path: str, body: Body, num_emitted: int) -> None:
+    reader, worker, deltas = opened(path, body)
+    for delta in deltas[:num_emitted]:
+        worker.emit(delta)
+    worker.succeed(deltas)
     assert reader.text == TEXT
     last = reader.items[-1]["data"]
     if path in TASK_ROUTES:
@@ -77,25 +77,25 @@ def test_what_the_events_lost_is_told_from_the_record(opened: Opened, path: str,
         assert last == "[DONE]"
 
 
-def test_a_record_that_is_not_what_was_told_ends_in_an_error(opened: Opened) -> None:
-    reader, hand, pieces = opened()
-    hand.tell(TextDelta(text="not it", tokens=[Token(5, "?", -1.0)]))
-    hand.succeed(pieces)
+def test_a_record_that_differs_from_the_stream_ends_it_with_an_error(opened: Opened) -> None:
+    reader, worker, deltas = opened()
+    worker.emit(TextDelta(text="not it", tokens=[Token(5, "?", -1.0)]))
+    worker.succeed(deltas)
     assert reader.end()[-1]["data"]["error_type"] == "stream_broken"
 
 
-def _fail(stack: Stack, hand: Hand) -> None:
-    hand.fail(WorkerLost())
+def _fail(stack: Stack, worker: ManualWorker) -> None:
+    worker.fail(WorkerLost())
 
 
-def _cancel(stack: Stack, hand: Hand) -> None:
-    httpx.post(f"{stack.gateway.url}/v1/jobs/{hand.claim.id}/cancel")
-    assert hand.tell() == {hand.claim.id}
-    stack.store.confirm_cancel(hand.claim)
+def _cancel(stack: Stack, worker: ManualWorker) -> None:
+    httpx.post(f"{stack.gateway.url}/v1/jobs/{worker.claim.id}/cancel")
+    assert worker.emit() == {worker.claim.id}
+    stack.store.confirm_cancel(worker.claim)
 
 
-def _delete(stack: Stack, hand: Hand) -> None:
-    httpx.delete(f"{stack.gateway.url}/v1/jobs/{hand.claim.id}")
+def _delete(stack: Stack, worker: ManualWorker) -> None:
+    httpx.delete(f"{stack.gateway.url}/v1/jobs/{worker.claim.id}")
 
 
 ENDS = [(_fail, {"worker_lost"}), (_cancel, {"job_cancelled"}), (_delete, {"job_gone", "job_cancelled"})]
@@ -103,27 +103,27 @@ ENDS = [(_fail, {"worker_lost"}), (_cancel, {"job_cancelled"}), (_delete, {"job_
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
 @pytest.mark.parametrize(("end", "codes"), ENDS)
-def test_a_job_that_ends_badly_ends_its_stream_with_an_error(
-    stack: Stack, opened: Opened, path: str, body: Body, end: Callable[[Stack, Hand], None], codes: set[str]
+def test_a_job_that_does_not_succeed_ends_its_stream_with_an_error(
+    stack: Stack, opened: Opened, path: str, body: Body, end: Callable[[Stack, ManualWorker], None], codes: set[str]
 ) -> None:
-    reader, hand, pieces = opened(path, body)
-    hand.tell(*pieces[:2])
+    reader, worker, deltas = opened(path, body)
+    worker.emit(*deltas[:2])
     wait_until(lambda: reader.status, "the stream has not begun")
-    end(stack, hand)
+    end(stack, worker)
     last = reader.end()[-1]["data"]
     assert (last["error_type"] if path in TASK_ROUTES else last["error"]["code"]) in codes
     # Before the first byte the same is an answer.
-    reader, hand, _ = opened(path, body)
-    end(stack, hand)
+    reader, worker, _ = opened(path, body)
+    end(stack, worker)
     assert reader.end() == []
     assert reader.status in {409, 410, 500} and reader.error["code"] in codes
 
 
 def test_a_deadline_ends_a_stream(stack: Stack, opened: Opened) -> None:
-    reader, hand, pieces = opened(body={**GENERATE, "deadline_s": 1 + 50 * stack.gateway.round_trip_s()})
-    hand.tell(*pieces[:2])
+    reader, worker, deltas = opened(body={**GENERATE, "deadline_s": 1 + 50 * stack.gateway.round_trip_s()})
+    worker.emit(*deltas[:2])
     assert reader.end()[-1]["data"]["error_type"] == "job_expired"
-    assert hand.tell(*pieces[2:]) == {hand.claim.id}
+    assert worker.emit(*deltas[2:]) == {worker.claim.id}
 
 
 def test_openais_library_raises_what_ends_a_stream(stack: Stack, opened: Opened) -> None:
@@ -140,12 +140,12 @@ def test_openais_library_raises_what_ends_a_stream(stack: Stack, opened: Opened)
 
     reader = threading.Thread(target=read)
     reader.start()
-    hand = Hand(stack.store)
-    pieces = hand.text(PROMPT)
-    hand.tell(*pieces[:4])
-    hand.die()  # a comment between two items must not trouble it
-    hand.tell(*pieces[:6])
-    hand.fail(WorkerLost())
+    worker = ManualWorker(stack.store)
+    deltas = worker.deltas(PROMPT)
+    worker.emit(*deltas[:4])
+    worker.lose_job()  # a comment between two items must not trouble it
+    worker.emit(*deltas[:6])
+    worker.fail(WorkerLost())
     reader.join(PATIENCE_S)
-    assert "".join(texts) == "".join(piece.text for piece in pieces[:6])
+    assert "".join(texts) == "".join(delta.text for delta in deltas[:6])
     assert "three times" in str(found[0])

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.gateway.bad_bodies import ANY, GOOD, BadBody, every_bad_body
+from tests.gateway.fakes.worker import announce, store_of
 from tests.gateway.gateway_process import running_gateway
-from tests.gateway.small_worker import announce, store_of
 from tests.support.job_store import JobStore
 from tests.support.valkey import running_valkey
 from tests.support.waiting import PATIENCE_S
@@ -37,7 +37,7 @@ def client(store: JobStore, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield client
 
 
-def test_there_are_enough_of_them() -> None:
+def test_there_are_enough_bad_bodies() -> None:
     assert len(BODIES) >= 300
     assert {body.path for body in BODIES} == set(GOOD)
 
@@ -55,7 +55,7 @@ def test_a_bad_body_is_refused_by_name(client: httpx.Client, bad: BadBody) -> No
         assert error["param"] == bad.param, error
 
 
-def test_afterwards_the_store_is_empty_and_the_gateway_well(store: JobStore, client: httpx.Client) -> None:
+def test_afterwards_the_store_is_empty_and_the_gateway_ready(store: JobStore, client: httpx.Client) -> None:
     assert store.num_live() == 0
     keys = {key.decode() for key in store.client.scan_iter("triptych*")}
     assert {key for key in keys if not key.startswith("triptych:model")} == set()

@@ -1,4 +1,4 @@
-"""The task routes and OpenAI's: answers in their own shapes, the Prefer header, and how a job may end badly."""
+"""The task routes and OpenAI's: the formats of their responses, the Prefer header, and jobs that do not succeed."""
 
 import base64
 import struct
@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.small_worker import CARDS, CLASSIFY, EMBED, UNSERVED
+from tests.gateway.fakes.worker import CARDS, CLASSIFY, EMBED, UNSERVED
 from tests.support.waiting import wait_until
 
 
@@ -55,7 +55,7 @@ def test_the_prefer_header(
     assert (answer.headers.get("Location") is not None) == (status == 202)
 
 
-def test_a_wait_that_is_too_short_ends_in_the_job(http: httpx.Client) -> None:
+def test_a_short_wait_returns_the_job(http: httpx.Client) -> None:
     answer = http.post("/v1/embed", json={"inputs": "x", "model": UNSERVED}, headers={"Prefer": "wait=0.1"})
     assert (answer.status_code, answer.json()["object"], answer.json()["status"]) == (202, "job", "queued")
 
@@ -69,7 +69,7 @@ def test_a_job_that_fails_is_answered_with_its_error(http: httpx.Client) -> None
         assert (error["code"], error["param"], error["type"]) == ("input_too_long", place, "invalid_request_error")
 
 
-def test_a_job_that_expires_or_is_cancelled_is_told_so(stack: Stack, http: httpx.Client) -> None:
+def test_a_job_that_expires_or_is_cancelled_has_its_own_status(stack: Stack, http: httpx.Client) -> None:
     answer = http.post("/v1/embed", json={"inputs": "x", "model": UNSERVED, "deadline_s": 0.2})
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "job_expired")
     body = {"inputs": "x", "model": UNSERVED, "metadata": {"to": "be cancelled"}}

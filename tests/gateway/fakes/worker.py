@@ -1,10 +1,8 @@
-"""A worker without a model: it claims real jobs from the real store, and answers as the first word of a job says.
-
-``tests.gateway.decoder_fakes`` and ``tests.gateway.seq2seq_fakes`` write texts, and stream them where that is asked
-for.
+"""A worker without a model: it claims real jobs from the real store, and answers by the first word of a job.
 
 ``fail``: the job fails as too long. ``hold``: it runs until it is cancelled. ``steps``: progress after each input.
-Anything else succeeds at once. An input's vector is its number of words, and three fixed numbers.
+Anything else succeeds at once. An input's vector is its number of words, and three fixed numbers. Texts are those of
+``tests.gateway.fakes.generation`` and ``tests.gateway.fakes.seq2seq``.
 """
 
 import json
@@ -21,8 +19,8 @@ from contracts.jobs import Answer, Claim
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
-from tests.gateway.decoder_fakes import CHATTER, WRITER, WRITER_CARDS, prompt_of, write
-from tests.gateway.seq2seq_fakes import REWRITERS, REWRITING_CARDS, rewrite
+from tests.gateway.fakes.generation import CHAT_MODEL, GENERATOR, GENERATOR_CARDS, generate, prompt_of
+from tests.gateway.fakes.seq2seq import SEQ2SEQ_CARDS, SEQ2SEQ_MODELS, run_seq2seq
 from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S
 
@@ -34,10 +32,10 @@ CARDS = [
               max_tokens=16, labels=["good", "bad"]),
     ModelCard(name=UNSERVED, task="embed", family="encoder", revision="r3", licence="MIT", description="No worker.",
               max_tokens=16, dimensions=4),
-    *WRITER_CARDS,
-    *REWRITING_CARDS,
+    *GENERATOR_CARDS,
+    *SEQ2SEQ_CARDS,
 ]  # fmt: skip
-SERVED = [EMBED, CLASSIFY, WRITER, CHATTER, *REWRITERS]
+SERVED = [EMBED, CLASSIFY, GENERATOR, CHAT_MODEL, *SEQ2SEQ_MODELS]
 
 
 def store_of(url: str) -> JobStore:
@@ -47,7 +45,7 @@ def store_of(url: str) -> JobStore:
 
 
 def announce(url: str) -> None:
-    """Make the tests' models known."""
+    """Announce the tests' models."""
     store = store_of(url)
     registry = Registry(store.client)
     for card in CARDS:
@@ -63,13 +61,13 @@ def answer(task: str, inputs: Any) -> Any:
     return [{"label": "good", "score": 0.75}, {"label": "bad", "score": 0.25}]
 
 
-class SmallWorker:
+class FakeWorker:
     """One thread that serves the tests' models."""
 
     def __init__(self, url: str) -> None:
         self._store = store_of(url)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="small-worker")
+        self._thread = threading.Thread(target=self._loop, name="fake-worker")
         self.num_runs = 0
 
     def start(self) -> None:
@@ -86,7 +84,7 @@ class SmallWorker:
             message = self._store.client.brpop([f"triptych.{model}" for model in SERVED], timeout=0.05)
             if message is not None:
                 job_id = json.loads(json.loads(message[1])["body"])[0][0]
-                claim = self._store.claim(job_id, "small-worker")
+                claim = self._store.claim(job_id, "fake-worker")
                 if claim is not None and self._run(claim):
                     held.append(claim)
             gone = self._store.renew_leases([(claim.id, claim.attempt) for claim in held]) if held else set()
@@ -95,7 +93,7 @@ class SmallWorker:
                 held.remove(claim)
 
     def _run(self, claim: Claim) -> bool:
-        """Answer a job; return True for one to be held."""
+        """Answer a job; return True if it is held."""
         self.num_runs += 1
         inputs = json.loads(claim.request)["inputs"]
         rows = inputs if isinstance(inputs, list) else [inputs]
@@ -107,7 +105,7 @@ class SmallWorker:
             self._store.fail(claim, InputTooLong("inputs[0] has 99 tokens.", param="inputs[0]"))
             return False
         if TASKS[claim.task].stream:
-            self._write(claim)
+            self._generate(claim)
             return False
         if word == "steps":
             for done in range(1, len(rows)):
@@ -126,18 +124,18 @@ class SmallWorker:
         )
         return False
 
-    def _write(self, claim: Claim) -> None:
-        steps, answer = write(claim) if claim.task == "generate" else rewrite(claim)
+    def _generate(self, claim: Claim) -> None:
+        steps, answer = generate(claim) if claim.task == "generate" else run_seq2seq(claim)
         if json.loads(claim.request).get("stream"):
-            for number, pieces in enumerate(steps):
-                self._store.publish([(claim, msgspec.json.encode(pieces))], f"{claim.attempt}.{number}")
+            for number, deltas in enumerate(steps):
+                self._store.publish([(claim, msgspec.json.encode(deltas))], f"{claim.attempt}.{number}")
         self._store.succeed(claim, answer)
 
 
 @contextmanager
-def running_worker(url: str) -> Iterator[SmallWorker]:
+def running_worker(url: str) -> Iterator[FakeWorker]:
     """Run the worker for the length of a ``with`` block."""
-    worker = SmallWorker(url)
+    worker = FakeWorker(url)
     worker.start()
     try:
         yield worker

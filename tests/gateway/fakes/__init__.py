@@ -1,0 +1,1 @@
+"""Workers without models, which answer by rule or as a test says."""
