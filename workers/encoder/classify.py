@@ -18,7 +18,7 @@ Scores = npt.NDArray[Any]
 
 def softmax(logits: Scores) -> Scores:
     """Return probabilities that sum to 1 over the last axis."""
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))  # the shift changes nothing, but exp can't overflow
     probabilities: Scores = exponents / exponents.sum(axis=-1, keepdims=True)
     return probabilities
 
@@ -47,6 +47,7 @@ def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWork) -> 
 def score_labels(logits: Scores, parameters: ClassifyParameters, manifest: Classify) -> Sequence[list[LabelScore]]:
     """Convert logits, float32 [rows, labels], to labels with scores, best first; ties keep the order of labels."""
     scores = _FUNCTIONS[parameters.function_to_apply or manifest.function_to_apply](logits.astype(np.float64))
+    # Negated rather than reversed, because reversing would also reverse the order of ties.
     order = np.argsort(-scores, axis=-1, kind="stable")[:, : parameters.top_k]
     return [
         [LabelScore(manifest.labels[label], float(row[label])) for label in best]

@@ -36,6 +36,7 @@ def shape_vectors(pooled: Floats, parameters: EmbedParameters, manifest: Embed) 
     """
     vectors = pooled[:, : parameters.dimensions]
     normalize = manifest.normalize if parameters.normalize is None else parameters.normalize
+    # orjson encodes contiguous arrays only, and a slice is not one.
     return normalized(vectors) if normalize else np.ascontiguousarray(vectors)
 
 

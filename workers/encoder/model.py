@@ -51,6 +51,7 @@ class EncoderModel:
             token_ids[index, : row.length] = row.token_ids
             type_ids[index, : row.length] = row.type_ids
             mask[index, : row.length] = 1
+        # Not every graph has all inputs: RoBERTa and DistilBERT have no token types.
         named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
         feeds = {name: named[name] for name in self.session.inputs}
         output = self.session.run(self._output, feeds)

@@ -21,6 +21,7 @@ def mean(hidden: Floats, mask: Mask) -> Floats:
         float32 [rows, size].
     """
     weights = mask[:, :, None].astype(np.float32)
+    # 1e-9 as in sentence-transformers.
     vectors: Floats = (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), np.float32(1e-9))
     return vectors
 
@@ -43,5 +44,6 @@ POOLING: dict[str, Callable[[Floats, Mask], Floats]] = {"mean": mean, "cls": cls
 def normalized(vectors: npt.NDArray[Any]) -> Floats:
     """Scale vectors, float32 [rows, size], to length 1. A zero vector stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    # 1e-12 is the limit of torch.nn.functional.normalize, which the reference uses.
     scaled: Floats = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
     return scaled

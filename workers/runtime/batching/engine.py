@@ -52,6 +52,7 @@ class BatchingEngine:
         self._changed = threading.Condition()
         # By the model itself and not by its name: rows of two versions must never share a call.
         self._queues: dict[QueueKey, RowQueue[BatchHandle]] = {}
+        # A daemon, because a model call can't be interrupted and must not delay the end of the process.
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
         self._thread.start()
 
@@ -64,7 +65,7 @@ class BatchingEngine:
                 queue = RowQueue(max_batch_length=model.max_batch_length, max_padding=model.max_padding)
                 self._queues[_key(handle)] = queue
             queue.add(handle, rows)
-            self._changed.notify()
+            self._changed.notify()  # not notify_all: only the inference thread waits
         return handle
 
     def cancel(self, handle: BatchHandle) -> None:
@@ -117,6 +118,7 @@ class BatchingEngine:
         except BaseException as error:  # a MemoryError or SystemExit in a model call must not end the thread
             handles = list(dict.fromkeys(handle for handle, _ in batch))
             if len(handles) == 1:
+                # The job has failed, so nobody would read the results of its other rows.
                 logger.exception("model call failed", extra={"model": handles[0].model.name})
                 self.cancel(handles[0])
                 handles[0].fail(as_job_error(error))

@@ -26,9 +26,10 @@ class EngineFigures:
 
 
 class CallCounter:
-    """Counts the model calls of one inference thread. Reads from other threads may be one call behind."""
+    """Counts the model calls of one inference thread."""
 
     def __init__(self) -> None:
+        # No lock: one thread writes, and for a heartbeat it does not matter if two counts are one call apart.
         self.num_batches = 0
         self.num_rows = 0
         self.real_length = 0
@@ -42,6 +43,7 @@ class CallCounter:
         try:
             yield
         finally:
+            # Also after a failure, or the watchdog would end a worker that is idle.
             self.busy_since = None
         self.num_batches += 1
         self.num_rows += len(lengths)

@@ -69,7 +69,7 @@ class RequestHandle(Generic[Model, Item, Result]):
         return results
 
     def mark_scheduled(self) -> None:
-        """Note that an item joins a model call for the first time."""
+        """Note that an item joins a model call. Only the first time counts."""
         self.wait_s = self.wait_s or time.perf_counter() - self._created
 
     def set_result(self, index: int, result: Result) -> None:
@@ -77,11 +77,13 @@ class RequestHandle(Generic[Model, Item, Result]):
         self._results[index] = result
         self._num_missing -= 1
         self.num_done += self._completes_part(index)
+        # The event comes last: the job's thread reads everything above once it is set, without a lock.
         if not self._num_missing:
             self._finished.set()
 
     def fail(self, error: Exception) -> None:
         """End the request without its results, unless it has them all."""
+        # The job's thread may be reading complete results already, and a later failure does not make them wrong.
         if not self._finished.is_set():
             self._error = error
             self._finished.set()

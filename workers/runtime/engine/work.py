@@ -11,6 +11,7 @@ from workers.runtime.engine.engine import Engine
 from workers.runtime.engine.handle import RequestHandle
 
 PROGRESS_PERIOD_S = 0.5
+"""How often to report progress, which is a call of the store and an event, and how soon a stopped job is noticed."""
 
 AnyHandle = RequestHandle[Any, Any, Any]
 AnyEngine = TypeVar("AnyEngine", bound=Engine)
@@ -61,6 +62,7 @@ class Work(Generic[AnyEngine]):
         try:
             self._wait(handle, num_before)
         finally:
+            # After a timeout or a stop, the rest must not take time of the engine that other jobs could use.
             self._engine.cancel(handle)
         self._finished_at = time.perf_counter()
         return handle.results()
@@ -71,7 +73,7 @@ class Work(Generic[AnyEngine]):
         while True:
             left_s = self._started_at + self.attempt.timeout_s - time.perf_counter()
             if handle.wait(max(0.0, min(PROGRESS_PERIOD_S, left_s))):
-                return
+                return  # even if time is over by now: the work is done
             if self.attempt.should_stop:
                 raise AttemptStopped
             if left_s <= 0:

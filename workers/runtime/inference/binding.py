@@ -105,7 +105,7 @@ class Binding:
 
     def run(self) -> None:
         """Run the graph on the bound tensors. Exceptions of ONNX Runtime are not converted."""
-        self._binding.synchronize_inputs()
+        self._binding.synchronize_inputs()  # copies to a GPU are asynchronous
         self._session.run_with_iobinding(self._binding)
 
     def outputs(self) -> list[Buffer]:

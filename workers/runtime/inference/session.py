@@ -118,6 +118,7 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
     signatures = signatures_of(manifest)
     graphs = {name: package.file(name) for name in signatures}
     headers = {name: read_header(graph) for name, graph in graphs.items()}
+    # On a GPU, each session copies its weights to the device, so nothing would be shared.
     shared = shared_weights([(graphs[name], header) for name, header in headers.items()]) if device == "cpu" else {}
     for name, signature in signatures.items():
         graph = graphs[name]

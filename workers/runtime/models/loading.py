@@ -80,6 +80,7 @@ class Loader(Generic[AnyEngine]):
         for name in selected or sorted(found):
             manifest = read_manifest(found[name])
             reason = self._spec.mismatch(manifest)
+            # A package of this family that the operator has named is not skipped: loading it fails, with the reason.
             if reason and not (selected and manifest.family == self._spec.family):
                 skipped[name] = reason
             else:

@@ -59,6 +59,7 @@ class ServedModel:
         self._model = model
         self._run: Callable[[Any, Any, Any], TaskOutput] = task.run
         self._start_work = start_work
+        # Made once, because resolving the type takes time, too.
         self._decoder = msgspec.json.Decoder(task.request_type)
 
     def answer(self, attempt: Attempt) -> Answer:
@@ -68,9 +69,10 @@ class ServedModel:
             TriptychError: what is wrong with the request or the model call.
             AttemptStopped: the job no longer belongs to this attempt.
         """
-        work = self._start_work(attempt)
+        work = self._start_work(attempt)  # first, because its stopwatch starts here
         request = self._decoder.decode(attempt.claim.request)
         outputs, usage = self._run(self._model, request, work)
+        # The output is encoded before the timings are taken, so that its encoding counts.
         return Answer(
             output=_encode(outputs if isinstance(request.inputs, list) else outputs[0]),
             usage=msgspec.json.encode(usage),

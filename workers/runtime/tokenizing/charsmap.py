@@ -11,6 +11,7 @@ _IS_VALUE = 1 << 31
 _HAS_VALUE = 1 << 8
 _LABEL = _IS_VALUE | 0xFF
 _NUM_CHARACTERS_KEPT = 1 << 14
+"""Covers the characters of most languages at once. It is bounded because a client could send all of Unicode."""
 
 
 class Charsmap:

@@ -76,7 +76,7 @@ class Tokenizer:
             InvalidRequest: an input has no tokens.
         """
         pairs = [text if isinstance(text, str) else (text.text, text.text_pair) for text in inputs]
-        encodings = self._tokenizer.encode_batch_fast(pairs)
+        encodings = self._tokenizer.encode_batch_fast(pairs)  # "fast" is without offsets, which nothing here reads
         return [self._row(index, encoding, pairs[index], truncate) for index, encoding in enumerate(encodings)]
 
     def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> TokenRow:
@@ -95,6 +95,7 @@ class Tokenizer:
 
     def _truncate(self, text: str | tuple[str, str], direction: Literal["right", "left"]) -> Encoding:
         """Truncate before special tokens are added; of a pair, the longer text first, as ``longest_first`` does."""
+        # `enable_truncation` of the library would do this, but it changes the tokenizer, which all threads share.
         sides = [text] if isinstance(text, str) else list(text)
         encodings = [self._tokenizer.encode(side, add_special_tokens=False) for side in sides]
         shares = _share(self._room(len(sides)), [len(encoding.ids) for encoding in encodings])
