@@ -1,4 +1,4 @@
-"""A job store and a model by hand, for whoever looks at what stands between them."""
+"""A store that keeps jobs in a dict, and a model that does what a test says."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +12,9 @@ from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim, Usage, new_job_id
 from contracts.tasks.embed import EmbedRequest
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.engine.figures import EngineFigures
 from workers.runtime.engine.work import Work
 from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
@@ -70,6 +72,11 @@ class FakeStore:
                 timeout_s=60,
                 suspect=job_id in self.suspects,
             )
+
+    def claim_next(self, queue: str, worker: str) -> Claim | None:
+        """Claim the oldest job, whatever its queue."""
+        oldest = next((job_id for job_id in self.attempts if job_id in self.queued), None)
+        return self.claim(oldest, worker) if oldest else None
 
     def _finish(self, claim: Claim, status: str, value: Any = None) -> bool:
         self._call("finish")
@@ -153,3 +160,16 @@ def card(task: str) -> ModelCard:
     return ModelCard(
         name="echo", task=task, family="encoder", revision="1", licence="", description="", max_tokens=9
     )  # fmt: skip
+
+
+def start_job(runner: JobRunner, store: FakeStore, model: FakeModel, gate: threading.Event, suspect: bool) -> str:
+    """Start a job that stays inside the model until ``gate`` is set."""
+
+    def wait(attempt: Attempt) -> None:
+        assert gate.wait(PATIENCE_S)
+
+    model.behave = wait
+    job_id = store.add(suspect=suspect)
+    threading.Thread(target=runner.accept, args=(job_id,), kwargs={"suspect": suspect}, daemon=True).start()
+    wait_until(lambda: model.inside == 1, "the job did not start")
+    return job_id
