@@ -1,1 +1,1 @@
-"""Faults with real processes. Each test names its fault and proves: nothing lost, nothing twice, nothing for ever."""
+"""Faults with real processes. A test proves that its fault loses no job, answers none twice and leaves none open."""

@@ -39,9 +39,9 @@ from workers.runtime.settings import WorkerSettings
 MODEL = "starter-generate"
 FAULT = re.compile(r"fault:(hold|slow|kill)=([\d.]+)")
 HOLD = "hold"
-NUM_BEGUN = 8
-"""Tokens after which a text counts for ``fault:hold``: some of them have text by then."""
-UNTIL_HELD_S = 0.03
+MIN_HELD_TOKENS = 8
+"""A text counts for ``fault:hold`` from this number of tokens on, so that some of its text was streamed by then."""
+DELAY_UNTIL_HELD_S = 0.03
 
 
 class FaultyCache:
@@ -81,11 +81,11 @@ class FaultyCache:
         self._cache.free(slot)
 
     def _hold(self, slots: Sequence[int]) -> None:
-        """Wait for as long as these slots are held."""
-        begun = [self._faults[slot][HOLD] for slot in slots if self._num_tokens[slot] >= NUM_BEGUN]
+        """Wait while the file exists, if enough texts share this batch; else delay the step a little."""
+        sizes = [self._faults[slot][HOLD] for slot in slots if self._num_tokens[slot] >= MIN_HELD_TOKENS]
         while slots and (self._folder / HOLD).exists():
-            time.sleep(UNTIL_HELD_S)
-            if len(begun) < max(begun, default=math.inf):
+            time.sleep(DELAY_UNTIL_HELD_S)
+            if len(sizes) < max(sizes, default=math.inf):
                 return
 
 

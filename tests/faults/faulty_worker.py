@@ -1,12 +1,15 @@
-"""A real encoder worker whose model call can be made to fail: run as a process by the fault tests.
+"""A real encoder worker whose model calls can be made to fail. The fault tests start it as a process.
 
-It is the worker of `workers.encoder` with the starter classifier; only the model call looks at the text first, for
+It is the worker of `workers.encoder` with the starter classifier, except that it looks for these words in texts:
 
-    fault:memory     raise MemoryError          fault:exit    raise SystemExit
-    fault:panic      raise a BaseException      fault:kill    die by SIGKILL inside the model call
-    fault:slow=S     take S seconds longer      fault:hang    wait for a file ``go-on``, the first time only
+    fault:memory    the model call raises MemoryError
+    fault:exit      the model call raises SystemExit
+    fault:panic     the model call raises a BaseException, as a panic of a native library does
+    fault:kill      the process dies by SIGKILL in the model call
+    fault:slow=S    the model call takes S seconds longer
+    fault:hang      the model call waits for a file ``release-hang`` in the folder of the faults, the first time only
 
-While a file ``hold-load`` lies in the folder of the faults, it does not get on with loading a package.
+While there is a file ``hold-load`` in the folder of the faults, the worker waits before it loads a package.
 """
 
 import os
@@ -34,48 +37,48 @@ from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow, Truncate
 
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
-HUNG, GO_ON = "hung", "go-on"
+HUNG, RELEASE_HANG = "hung", "release-hang"
 
 
 class NativePanic(BaseException):
-    """What a panic of a native library looks like from Python."""
+    """The exception that a panic of a native library raises in Python."""
 
 
-class MarkedRow(TokenRow, frozen=True):
-    """A row that remembers which fault its text asks for."""
+class FaultyRow(TokenRow, frozen=True):
+    """A row with the fault that its text asks for."""
 
     fault: tuple[str, float] | None = None
 
 
-class MarkingTokenizer(Tokenizer):
-    """Passes the fault that a text asks for on to the model call."""
+class FaultTokenizer(Tokenizer):
+    """Finds the faults that texts ask for."""
 
     def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[TokenRow]:
-        """Tokenize as ever, and mark the rows."""
-        marks = [FAULT.search(text if isinstance(text, str) else text.text) for text in inputs]
+        """Tokenize, and add to each row the fault of its text."""
+        faults = [FAULT.search(text if isinstance(text, str) else text.text) for text in inputs]
         return [
-            MarkedRow(row.token_ids, row.type_ids, row.tokens_in, (mark[1], float(mark[2] or 0)) if mark else None)
-            for row, mark in zip(super().rows(inputs, truncate), marks, strict=True)
+            FaultyRow(row.token_ids, row.type_ids, row.tokens_in, (fault[1], float(fault[2] or 0)) if fault else None)
+            for row, fault in zip(super().rows(inputs, truncate), faults, strict=True)
         ]
 
 
 class FaultyModel(EncoderModel):
-    """The real model, after the faults of its rows."""
+    """The real model, whose calls first inject the faults of their rows."""
 
     def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
         super().__init__(package, settings)
-        self.tokenizer = MarkingTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
+        self.tokenizer = FaultTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
-        """Suffer what the rows ask for, then answer."""
+        """Inject the faults of the rows, then run the model."""
         for row in rows:
-            if isinstance(row, MarkedRow) and row.fault:
-                suffer(*row.fault)
+            if isinstance(row, FaultyRow) and row.fault:
+                inject(*row.fault)
         return super().run(rows)
 
 
-def suffer(fault: str, seconds: float) -> None:
-    """Let one fault happen."""
+def inject(fault: str, seconds: float) -> None:
+    """Inject one fault into the model call."""
     if fault == "memory":
         raise MemoryError
     if fault == "exit":
@@ -91,24 +94,24 @@ def suffer(fault: str, seconds: float) -> None:
 
 
 def hang_once(folder: Path) -> None:
-    """Wait until the test says to go on, unless another attempt did already."""
+    """Wait until the test releases the call, unless another attempt has already waited."""
     try:
         (folder / HUNG).touch(exist_ok=False)
     except FileExistsError:
         return
-    while not (folder / GO_ON).exists():
+    while not (folder / RELEASE_HANG).exists():
         time.sleep(0.02)
 
 
 def hold_load(folder: Path) -> None:
-    """Wait for as long as loading is held, and tell that it has come to that."""
+    """Wait while loading is held, and let the test know by a file ``loading``."""
     while (folder / "hold-load").exists():
         (folder / "loading").touch()
         time.sleep(0.02)
 
 
 def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
-    """Load an encoder with its faults."""
+    """Load an encoder whose model calls can be made to fail."""
     hold_load(Path(os.environ["FAULT_DIR"]))
     model = FaultyModel(package, settings)
     model.warm_up()

@@ -1,4 +1,4 @@
-"""The hands of the fault tests: workers as processes, jobs submitted and followed, and the proof at the end."""
+"""The workers of a fault test as processes, the jobs that it submits, and the assertions at its end."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
-from tests.faults.faulty_worker import GO_ON, HUNG, MODEL
+from tests.faults.faulty_worker import HUNG, MODEL, RELEASE_HANG
 from tests.faults.worker_process import Worker
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
@@ -51,7 +51,7 @@ class Fleet:
         self.store = JobStore(self.client, settings)
         self.workers: list[Worker] = []
         self._num_workers = 0
-        # Every gateway runs a reaper; here the client stands in for one.
+        # Every gateway runs a reaper; this one takes the place of a gateway's.
         self._reaper = Reaper(self.client, settings)
         self._reaper.start()
 
@@ -82,13 +82,13 @@ class Fleet:
             )
             assert worker.alive(), worker.log()[-2000:]
 
-    def work(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
-        """Return the task and the request of a job on a text."""
+    def request_of(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
+        """Return the task and the request of a job with these inputs."""
         return "classify", {"inputs": text}
 
     def submit(self, text: str | list[str], *, deadline_s: float = 600) -> str:
-        """Submit a job of the fleet's kind; return its id."""
-        task, request = self.work(text)
+        """Submit a job of the fleet's task; return its id."""
+        task, request = self.request_of(text)
         job = NewJob(
             id=new_job_id(),
             tenant=self.tenant,
@@ -104,7 +104,7 @@ class Fleet:
         return self.store.submit(job, Admission())[0]
 
     def job(self, job_id: str) -> Job:
-        """Return the record."""
+        """Return the record of a job."""
         return self.store.read(job_id, self.tenant)
 
     def submit_hanging(self) -> str:
@@ -113,9 +113,9 @@ class Fleet:
         wait_until((self.folder / HUNG).exists, "the job does not hang")
         return job_id
 
-    def go_on(self) -> None:
-        """End the hanging."""
-        (self.folder / GO_ON).touch()
+    def release_hang(self) -> None:
+        """Let the hanging model call continue."""
+        (self.folder / RELEASE_HANG).touch()
 
     def round_trip_s(self) -> float:
         """Return how long the longest of a few small jobs takes on this machine now."""
@@ -127,7 +127,7 @@ class Fleet:
         return longest_s(run)
 
     def now(self) -> float:
-        """Return the store's time, which the records of jobs are stamped with."""
+        """Return the store's time, which is the time in the records of jobs."""
         seconds, microseconds = self.client.time()
         return float(seconds + microseconds / 1e6)
 
@@ -139,7 +139,7 @@ class Fleet:
     def worker_of(self, job_id: str) -> Worker:
         """Return the worker that runs a job."""
         name = self.job(job_id).worker
-        assert name is not None, "nobody runs the job"
+        assert name is not None, "no worker runs the job"
         pid = int(name.rsplit(".", 2)[1])
         return next(worker for worker in self.workers if worker.pid == pid)
 
@@ -148,7 +148,7 @@ class Fleet:
         return sum(self.job(job_id).finished for job_id in job_ids)
 
     def worker_waits_for_messages(self) -> bool:
-        """Return whether some worker's BRPOP is out: the next message goes to it, whatever becomes of it."""
+        """Return whether a worker blocks in BRPOP: the next message then goes to it, even if it is frozen."""
         return any(client["cmd"] == "brpop" and "b" in client["flags"] for client in self.client.client_list())
 
     def num_messages(self) -> int:
@@ -156,7 +156,7 @@ class Fleet:
         return self.store.num_messages(queue_of(self.model))
 
     def assert_each_ended_once(self, job_ids: list[str]) -> dict[str, Job]:
-        """Prove that nothing is lost, answered twice or waiting for ever; return the records."""
+        """Assert that each of these jobs has ended exactly once and no other one is left; return the records."""
         assert len(set(job_ids)) == len(job_ids)
         waiting = set(job_ids)
 
@@ -164,7 +164,7 @@ class Fleet:
             waiting.difference_update([job_id for job_id in waiting if self.job(job_id).finished])
             return not waiting
 
-        wait_until(all_ended, f"of {len(job_ids)} jobs some never ended")
+        wait_until(all_ended, f"some of {len(job_ids)} jobs never ended")
         jobs = {job_id: self.job(job_id) for job_id in job_ids}
         for job_id in job_ids:
             ends = [event.name for event in self.store.events(job_id, "0") if event.name in TERMINAL]
@@ -176,21 +176,21 @@ class Fleet:
         return jobs
 
     def assert_takes_jobs(self) -> None:
-        """Prove that the workers that are left still take jobs."""
+        """Assert that the remaining workers still take jobs."""
         job_id = self.submit("a last, quiet job")
         wait_until(lambda: self.job(job_id).finished, "the workers take no more jobs")
         assert self.job(job_id).status == "succeeded"
 
     def close(self) -> None:
-        """End what is left, by its id."""
+        """End the reaper and all workers."""
         self._reaper.stop()
         for worker in self.workers:
             worker.kill()
         self.client.close()
 
 
-class Supervision:
-    """Restarts the fleet's one worker whenever it dies, as a supervisor would, until it is told to stop."""
+class Supervisor:
+    """Restarts the fleet's only worker whenever it dies, until `stop` is called."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -208,11 +208,11 @@ class Supervision:
             worker = self._fleet.spawn_worker()
 
     def stop(self) -> None:
-        """Leave the worker as it is from now on."""
+        """Restart the worker no more."""
         self._stop.set()
         self._thread.join(PATIENCE_S)
 
 
 def redis_of(server: ValkeyServer) -> "redis.Redis":
-    """Return a plain client for what an operator would do to the server."""
+    """Return a plain client for commands that an operator sends to the server."""
     return redis.Redis(port=server.port, socket_timeout=5)

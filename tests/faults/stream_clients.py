@@ -1,4 +1,4 @@
-"""Clients of streamed texts in threads of their own: OpenAI's library, the bare wire, and a job's own events."""
+"""Clients of streamed texts, each in a thread: OpenAI's library, raw server-sent events, and the events of a job."""
 
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def chat(text: str, **more: Any) -> dict[str, Any]:
 
 
 class Client(threading.Thread):
-    """A client in a thread of its own. ``error`` is what its stream ended with, if it did not end well."""
+    """A client in a thread. ``error`` is the exception that ended its stream, if there was one."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -33,7 +33,7 @@ class Client(threading.Thread):
         self.start()
 
     def read(self) -> None:
-        """Read to the end."""
+        """Read the stream to its end."""
         raise NotImplementedError
 
     def run(self) -> None:
@@ -45,11 +45,11 @@ class Client(threading.Thread):
     def end(self) -> None:
         """Wait for the end of the stream."""
         self.join(PATIENCE_S)
-        assert not self.is_alive(), "a stream without an end"
+        assert not self.is_alive(), "the stream does not end"
 
 
 class OpenAIChat(Client):
-    """OpenAI's library at a streamed chat completion."""
+    """A streamed chat completion, read by OpenAI's library."""
 
     def __init__(self, gateway: GatewayProcess, body: dict[str, Any]) -> None:
         self.chunks: list[Any] = []
@@ -76,7 +76,7 @@ class OpenAIChat(Client):
 
 
 class RawChat(Client):
-    """A streamed chat completion as it comes over the wire: its items, and the comments between them."""
+    """The server-sent events of a streamed chat completion: items, and the comments between them."""
 
     def __init__(self, gateway: GatewayProcess, body: dict[str, Any], **headers: str) -> None:
         self.items: list[dict[str, Any]] = []
@@ -102,19 +102,19 @@ class RawChat(Client):
 
     @property
     def text(self) -> str:
-        told = (item["data"] for item in self.items if "choices" in item["data"])
-        return "".join(choice["delta"].get("content", "") for data in told for choice in data["choices"])
+        chunks = (item["data"] for item in self.items if "choices" in item["data"])
+        return "".join(choice["delta"].get("content", "") for data in chunks for choice in data["choices"])
 
 
-class Following(Client):
-    """A client of a job's own events that comes back, with the last event it knows, until it has seen the job's end."""
+class EventFollower(Client):
+    """Follows the events of a job to its end, and reconnects with the id of the last event that it has."""
 
     def __init__(self, url_of: Callable[[], str], job_id: str) -> None:
         self.events: list[dict[str, Any]] = []
         self.num_connections = 0
         self.job_id = job_id
         self._url_of = url_of
-        self._given_up = threading.Event()
+        self._gave_up = threading.Event()
         super().__init__()
 
     def read(self) -> None:
@@ -122,7 +122,7 @@ class Following(Client):
             self.num_connections += 1
             with suppress(httpx.TransportError):
                 self._read_on()
-            if self._given_up.wait(0.05):
+            if self._gave_up.wait(0.05):
                 return
 
     def _read_on(self) -> None:
@@ -136,20 +136,20 @@ class Following(Client):
     def end(self) -> None:
         """Wait for the end of the job."""
         self.join(PATIENCE_S)
-        self._given_up.set()
-        assert not self.is_alive(), "the job's events have no end"
+        self._gave_up.set()
+        assert not self.is_alive(), "the events of the job do not end"
 
     @property
     def attempts(self) -> list[int]:
-        """The attempts that were told of, in order."""
+        """The attempts that have started, in order."""
         return [event["data"]["attempt"] for event in self.events if event["event"] == "started"]
 
-    def told(self, attempt: int) -> list[str]:
-        """Return the texts that one attempt told, by their numbers."""
+    def texts_of_attempt(self, attempt: int) -> list[str]:
+        """Return the texts that one attempt has streamed, in the order of their numbers."""
         texts: dict[int, str] = {}
         for event in self.events:
             if event["event"] == "output" and event["data"]["attempt"] == attempt:
-                for piece in event["data"]["pieces"]:
-                    number = piece.get("sequence", 0)
-                    texts[number] = texts.get(number, "") + piece.get("text", "")
+                for delta in event["data"]["pieces"]:
+                    number = delta.get("sequence", 0)
+                    texts[number] = texts.get(number, "") + delta.get("text", "")
         return [texts[number] for number in sorted(texts)]

@@ -1,4 +1,4 @@
-"""The gateway killed while it takes jobs: every 202 is kept, and what was written without its 202 ends too."""
+"""A gateway is killed while it accepts jobs: every job with a 202 ends, and so does every job that was only written."""
 
 import http.client
 import json
@@ -53,7 +53,7 @@ def _status(port: int, path: str) -> int | None:
 
 
 class Client(threading.Thread):
-    """Submits jobs one after another until the gateway is gone; remembers each 202."""
+    """Submits jobs one after another until the gateway is gone, and keeps the ids of accepted ones."""
 
     def __init__(self, port: int, number: int) -> None:
         super().__init__(daemon=True)
@@ -78,36 +78,36 @@ class Client(threading.Thread):
 
 
 def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet) -> None:
-    fleet.start_worker().kill()  # the model is known from now on; nobody works, so that every message can be counted
+    fleet.start_worker().kill()  # the model stays known, and without a worker every message can be counted
     client = redis_of(fleet.server)
     accepted: list[str] = []
     for _ in range(NUM_KILLS):
         port = free_port()
         with running_gateway(fleet, port) as gateway:
             clients = [Client(port, number) for number in range(NUM_CLIENTS)]
-            for one in clients:
-                one.start()
-            wait_until(lambda c=clients: sum(len(one.accepted) for one in c) >= 40, "nothing was accepted")
+            for each in clients:
+                each.start()
+            wait_until(lambda c=clients: sum(len(each.accepted) for each in c) >= 40, "nothing was accepted")
             os.killpg(gateway.pid, 9)
-            for one in clients:
-                one.join(PATIENCE_S)
-                accepted += one.accepted
+            for each in clients:
+                each.join(PATIENCE_S)
+                accepted += each.accepted
         num_records = sum(1 for _ in client.scan_iter(f"{PREFIX}job:*", count=1000))
-        assert client.llen(queue_of(MODEL)) == num_records, "a record without its message, or a message without one"
-    written = [key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)]
-    assert set(accepted) <= set(written)
+        assert client.llen(queue_of(MODEL)) == num_records, "each record must have a message, and each message a record"
+    recorded = [key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)]
+    assert set(accepted) <= set(recorded)
     fleet.start_worker()
     wait_until(lambda: fleet.store.num_live() == 0, "some jobs never ended")
-    assert fleet.store.num_finished() == {(MODEL, "succeeded"): len(written)}
+    assert fleet.store.num_finished() == {(MODEL, "succeeded"): len(recorded)}
 
 
-def test_a_record_whose_message_was_lost_is_run_all_the_same(fleet: Fleet) -> None:
-    """Between record and message there is no moment to die in; so the message is taken away behind the gateway."""
+def test_a_job_whose_message_was_lost_still_runs(fleet: Fleet) -> None:
+    """One script writes record and message, so no kill can separate them. The test deletes the message instead."""
     fleet.start_worker().kill()
     port = free_port()
     with running_gateway(fleet, port):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        body = json.dumps({"task": "classify", "model": MODEL, "inputs": "nobody was told of me"})
+        body = json.dumps({"task": "classify", "model": MODEL, "inputs": "a job without a message"})
         connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
         job_id = json.loads(connection.getresponse().read())["id"]
         redis_of(fleet.server).delete(queue_of(MODEL))

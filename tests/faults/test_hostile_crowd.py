@@ -1,4 +1,4 @@
-"""A crowd of requests that nobody should send: each gets a clear refusal or the right text, its neighbours theirs."""
+"""Hostile requests are refused or answered correctly, and concurrent streams keep their texts."""
 
 import json
 import threading
@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 
 from tests.faults.faulty_decoder import MODEL
+from tests.faults.generating_fleet import GeneratingFleet
 from tests.faults.stream_clients import RawChat, chat
-from tests.faults.writing_fleet import WritingFleet
 from tests.gateway.gateway_process import GatewayProcess
 from tests.support.waiting import PATIENCE_S
 
-NUM_CROWDS = 4
+NUM_HOSTILE_CLIENTS = 4
 GENERATE, CHAT, COMPLETION = "/v1/generate", "/v1/chat/completions", "/v1/completions"
 PROMPT = "The moon"
 MESSAGES = [{"role": "user", "content": PROMPT}]
@@ -26,18 +26,18 @@ NO_NUMBER = b'{"model": "%b", "inputs": "x", "parameters": {"temperature": %b}}'
 
 FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     "no new tokens": (GENERATE, {"parameters": {"max_new_tokens": 0}}),
-    "fewer than none": (CHAT, {"max_tokens": -1}),
-    "a billion": (COMPLETION, {"max_tokens": 10**9}),
+    "negative new tokens": (CHAT, {"max_tokens": -1}),
+    "a billion new tokens": (COMPLETION, {"max_tokens": 10**9}),
     "more than there is room for": (GENERATE, {"parameters": {"max_new_tokens": 256}}),
     "a prompt of thousands": (GENERATE, {"inputs": "moon " * 2000}),
     "a prompt of a million": (COMPLETION, {"prompt": "moon" * 250_000}),
     "a conversation too long": (CHAT, {"messages": MESSAGES * 200}),
     "ten thousand messages": (CHAT, {"messages": MESSAGES * 10_000}),
     "no messages": (CHAT, {"messages": []}),
-    "a role nobody knows": (CHAT, {"messages": [{"role": "robot", "content": "x"}]}),
+    "an unknown role": (CHAT, {"messages": [{"role": "robot", "content": "x"}]}),
     "a role the template does not know": (CHAT, {"messages": [*MESSAGES, {"role": "tool", "content": "x"}]}),
-    "a thousand stop texts": (CHAT, {"stop": [f"stop {number}" for number in range(1000)]}),
-    "a temperature of stars": (COMPLETION, {"temperature": 1e9}),
+    "a thousand stop strings": (CHAT, {"stop": [f"stop {number}" for number in range(1000)]}),
+    "an enormous temperature": (COMPLETION, {"temperature": 1e9}),
     "a seed of 65 bits": (CHAT, {"seed": 2**64}),
 }
 RAW: dict[str, tuple[str, bytes]] = {
@@ -54,7 +54,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def each_bad_request() -> Iterator[tuple[str, str, bytes]]:
-    """Yield the name, the path and the body of each, as a stream too."""
+    """Yield the name, the path and the body of each bad request, with and without streaming."""
     for name, (path, fields) in FIELDS.items():
         for stream in (False, True):
             yield f"{name}, {stream}", path, json.dumps({**BODIES[path], **fields, "stream": stream}).encode()
@@ -62,8 +62,8 @@ def each_bad_request() -> Iterator[tuple[str, str, bytes]]:
         yield name, path, raw
 
 
-class Crowd(threading.Thread):
-    """A client that sends every bad request, and sends them again until it is told to stop."""
+class HostileClient(threading.Thread):
+    """Sends every bad request, again and again until ``enough`` is set."""
 
     def __init__(self, gateway: GatewayProcess) -> None:
         super().__init__(daemon=True)
@@ -84,8 +84,8 @@ class Crowd(threading.Thread):
                 self.answers[name] = answer.status_code, answer.json()["error"]
 
 
-def told(gateway: GatewayProcess) -> list[str]:
-    """Return what the good streams tell, all at once."""
+def streamed_texts(gateway: GatewayProcess) -> list[str]:
+    """Return the texts of the good streams, which run at the same time."""
     clients = [RawChat(gateway, body) for body in GOOD]
     for client in clients:
         client.end()
@@ -93,8 +93,8 @@ def told(gateway: GatewayProcess) -> list[str]:
     return [client.text for client in clients]
 
 
-def written(gateway: GatewayProcess, **parameters: Any) -> dict[str, Any]:
-    """Return what the prompt is continued with."""
+def generated(gateway: GatewayProcess, **parameters: Any) -> dict[str, Any]:
+    """Return the output for the prompt."""
     answer = httpx.post(
         f"{gateway.url}{GENERATE}",
         json={**BODIES[GENERATE], "parameters": {**GREEDY, **parameters}},
@@ -102,39 +102,39 @@ def written(gateway: GatewayProcess, **parameters: Any) -> dict[str, Any]:
     )
     assert answer.status_code == 200, answer.text
     found = answer.json()
-    one: dict[str, Any] = found[0] if isinstance(found, list) else found
-    return one
+    output: dict[str, Any] = found[0] if isinstance(found, list) else found
+    return output
 
 
 def assert_right_texts(gateway: GatewayProcess) -> None:
-    """Prove that parameters at the edge of what is allowed are followed, whoever else is there."""
-    plain = written(gateway, details=True)
+    """Assert that extreme but valid parameters give the right texts, whatever other requests run."""
+    plain = generated(gateway, details=True)
     text = plain["generated_text"]
-    assert written(gateway, do_sample=True, top_p=0.0)["generated_text"] == text
-    assert written(gateway, do_sample=None, temperature=0.0)["generated_text"] == text
-    assert written(gateway, do_sample=True, top_k=1, temperature=100.0)["generated_text"] == text
+    assert generated(gateway, do_sample=True, top_p=0.0)["generated_text"] == text
+    assert generated(gateway, do_sample=None, temperature=0.0)["generated_text"] == text
+    assert generated(gateway, do_sample=True, top_k=1, temperature=100.0)["generated_text"] == text
     tokens = [token["text"] for token in plain["details"]["tokens"]]
     middle = len(tokens) // 2
-    stop = tokens[middle - 1][-1] + tokens[middle][0]  # across their border
-    stopped = written(gateway, stop=[*(f"never {number}" for number in range(15)), stop])
+    stop = tokens[middle - 1][-1] + tokens[middle][0]  # across the border of two tokens
+    stopped = generated(gateway, stop=[*(f"never {number}" for number in range(15)), stop])
     assert stopped == {"generated_text": text[: text.index(stop)], "finish_reason": "stop_sequence"}
 
 
-def test_neighbours_do_not_notice_a_hostile_crowd(decoders: WritingFleet) -> None:
+def test_hostile_requests_do_not_change_the_texts_of_concurrent_streams(decoders: GeneratingFleet) -> None:
     gateway, (worker,) = decoders.start()
-    isolated = told(gateway)
-    crowds = [Crowd(gateway) for _ in range(NUM_CROWDS)]
-    assert told(gateway) == isolated
+    isolated = streamed_texts(gateway)
+    hostile = [HostileClient(gateway) for _ in range(NUM_HOSTILE_CLIENTS)]
+    assert streamed_texts(gateway) == isolated
     assert_right_texts(gateway)
-    for crowd in crowds:
-        crowd.enough.set()
-    for crowd in crowds:
-        crowd.join(PATIENCE_S)
-        assert not crowd.is_alive(), "a request without an answer"
-        assert len(crowd.answers) == 2 * len(FIELDS) + len(RAW)
-        for name, (status, error) in crowd.answers.items():
+    for client in hostile:
+        client.enough.set()
+    for client in hostile:
+        client.join(PATIENCE_S)
+        assert not client.is_alive(), "a request was not answered"
+        assert len(client.answers) == 2 * len(FIELDS) + len(RAW)
+        for name, (status, error) in client.answers.items():
             assert status in {400, 422}, (name, error)
             assert error["type"] == "invalid_request_error" and error["message"], (name, error)
     assert worker.alive()
     assert decoders.store.num_live() == 0
-    assert told(gateway) == isolated
+    assert streamed_texts(gateway) == isolated

@@ -1,4 +1,4 @@
-"""Redis that dies, freezes, hangs up on everybody, and delivers too often."""
+"""Redis is killed or frozen, drops all connections, loses messages or delivers them more than once."""
 
 import threading
 
@@ -8,7 +8,7 @@ from tests.faults.fleet import LEASE_S, Fleet, redis_of
 from tests.support.waiting import wait_until
 
 
-def test_redis_killed_and_restarted_with_its_file_loses_nothing(fleet: Fleet) -> None:
+def test_a_killed_and_restarted_redis_loses_no_job(fleet: Fleet) -> None:
     worker = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(40)]
     for killed_after in (5, 15):
@@ -21,7 +21,7 @@ def test_redis_killed_and_restarted_with_its_file_loses_nothing(fleet: Fleet) ->
     fleet.assert_takes_jobs()
 
 
-def test_redis_frozen_for_longer_than_a_lease_is_waited_out(fleet: Fleet) -> None:
+def test_a_redis_frozen_for_longer_than_a_lease_loses_no_job(fleet: Fleet) -> None:
     worker = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(30)]
     wait_until(lambda: fleet.num_ended(job_ids) >= 5, "no work was done")
@@ -34,7 +34,7 @@ def test_redis_frozen_for_longer_than_a_lease_is_waited_out(fleet: Fleet) -> Non
     fleet.assert_takes_jobs()
 
 
-def test_all_connections_cut_again_and_again_lose_nothing(fleet: Fleet) -> None:
+def test_connections_that_are_dropped_again_and_again_lose_no_job(fleet: Fleet) -> None:
     worker = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.05 {number}") for number in range(60)]
     operator = redis_of(fleet.server)
@@ -58,7 +58,7 @@ def test_a_message_delivered_five_times_runs_once(patient_fleet: Fleet) -> None:
     fleet.start_worker()
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 1)}
-    wait_until(lambda: fleet.num_messages() == 0, "the doubles stayed in the queue")
+    wait_until(lambda: fleet.num_messages() == 0, "the duplicates stayed in the queue")
     fleet.assert_takes_jobs()
 
 

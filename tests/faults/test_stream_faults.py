@@ -1,4 +1,4 @@
-"""Streams of texts whose worker is killed, frozen or told to leave, and jobs that kill their worker beside them."""
+"""Streams whose worker is killed, frozen or terminated, also by the job of another stream."""
 
 import signal
 from collections.abc import Callable
@@ -6,105 +6,94 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.faults.stream_clients import GREEDY, NUM_TOKENS, WILD, Following, OpenAIChat, RawChat, chat
+from tests.faults.generating_fleet import GeneratingFleet
+from tests.faults.stream_clients import GREEDY, NUM_TOKENS, WILD, EventFollower, OpenAIChat, RawChat, chat
 from tests.faults.worker_process import Worker
-from tests.faults.writing_fleet import WritingFleet
 from tests.gateway.gateway_process import GatewayProcess
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import wait_until
 
 HELD = "fault:hold=6 Tell me of the moon."
-"""One for each text of `Streams`."""
+"""`Streams` generates six texts."""
 
 
 class Streams:
-    """One stream of each kind, whose texts a held worker has told the beginnings of."""
+    """One stream of each kind. A held worker has streamed the beginnings of all texts."""
 
-    def __init__(self, fleet: WritingFleet, gateway: GatewayProcess) -> None:
+    def __init__(self, fleet: GeneratingFleet, gateway: GatewayProcess) -> None:
         self.greedy = OpenAIChat(gateway, chat(HELD, **GREEDY))
-        self.drawn = OpenAIChat(gateway, chat(HELD, **WILD))
+        self.sampled = OpenAIChat(gateway, chat(HELD, **WILD))
         self.raw = RawChat(gateway, chat(HELD, **WILD))
         body = {"task": "generate", "model": fleet.model, "inputs": HELD, "stream": True}
         body["parameters"] = {"n": 3, "do_sample": True, "max_new_tokens": NUM_TOKENS}
         job = httpx.post(f"{gateway.url}/v1/jobs", json=body).json()
-        self.native = Following(lambda: gateway.url, job["id"])
+        self.native = EventFollower(lambda: gateway.url, job["id"])
         wait_until(self._all_have_begun, "a stream does not begin")
 
     def _all_have_begun(self) -> bool:
-        chats = all(chat.text for chat in (self.greedy, self.drawn, self.raw))
-        return chats and len(self.native.told(1)) == 3
+        chats = all(chat.text for chat in (self.greedy, self.sampled, self.raw))
+        return chats and len(self.native.texts_of_attempt(1)) == 3
 
     @property
     def job_ids(self) -> list[str]:
-        return [one.job_id for one in (self.greedy, self.drawn, self.raw, self.native)]
+        return [each.job_id for each in (self.greedy, self.sampled, self.raw, self.native)]
 
     def end(self) -> None:
-        for one in (self.greedy, self.drawn, self.raw, self.native):
-            one.end()
-            assert one.error is None, one.error
+        for each in (self.greedy, self.sampled, self.raw, self.native):
+            each.end()
+            assert each.error is None, each.error
 
 
-def kill(worker: Worker) -> None:
-    worker.kill()
-
-
-def freeze(worker: Worker) -> None:
-    worker.signal(signal.SIGSTOP)
-
-
-def tell_to_leave(worker: Worker) -> None:
-    worker.signal(signal.SIGTERM)
-    assert worker.process.wait(PATIENCE_S) == 0, worker.log()[-2000:]
-
-
-@pytest.mark.parametrize("lose", [kill, freeze, tell_to_leave])
-def test_streams_of_a_lost_worker_go_on_on_another(writing_fleet: WritingFleet, lose: Callable[[Worker], None]) -> None:
-    fleet = writing_fleet
+@pytest.mark.parametrize("lose", [Worker.kill, Worker.freeze, Worker.terminate])
+def test_streams_of_a_lost_worker_continue_on_another(
+    generating_fleet: GeneratingFleet, lose: Callable[[Worker], None]
+) -> None:
+    fleet = generating_fleet
     fleet.hold()
     gateway, (lost,) = fleet.start()
     streams = Streams(fleet, gateway)
-    heir = fleet.start_worker()
+    other = fleet.start_worker()
     lose(lost)
-    fleet.let_go()
+    fleet.release_hold()
     streams.end()
     jobs = fleet.assert_each_ended_once(streams.job_ids)
-    blamed = lose is not tell_to_leave
+    blamed = lose is not Worker.terminate
     assert {(job.status, job.attempt, job.crashes) for job in jobs.values()} == {("succeeded", 2, int(blamed))}
-    assert_told_once(fleet, streams)
-    if lose is freeze:
+    assert_streamed_once(fleet, streams)
+    if lose is Worker.freeze:
         assert_fenced(fleet, lost, streams)
-    heir_knows = fleet.submit("Hello")
-    wait_until(lambda: fleet.job(heir_knows).finished and heir.alive(), "the other worker takes no more jobs")
+    last_job = fleet.submit("Hello")
+    wait_until(lambda: fleet.job(last_job).finished and other.alive(), "the other worker takes no more jobs")
 
 
-def assert_told_once(fleet: WritingFleet, streams: Streams) -> None:
-    """Prove that clients have the texts that the record has, no more and no less, and know that it was tried again."""
-    for client in (streams.greedy, streams.drawn, streams.raw):
+def assert_streamed_once(fleet: GeneratingFleet, streams: Streams) -> None:
+    """Assert that clients have exactly the texts of the record, and were informed of the second attempt."""
+    for client in (streams.greedy, streams.sampled, streams.raw):
         assert [client.text] == fleet.texts(client.job_id)
-    assert streams.greedy.finish_reasons == streams.drawn.finish_reasons == ["length"]
+    assert streams.greedy.finish_reasons == streams.sampled.finish_reasons == ["length"]
     assert [comment for comment in streams.raw.comments if comment.startswith("attempt 2")]
     assert streams.raw.last == "[DONE]"
     native = streams.native
     texts = fleet.texts(native.job_id)
     assert native.attempts == [1, 2] and native.num_connections == 1
-    assert native.told(2) == texts, "what the second attempt tells is whole by itself"
-    assert all(whole.startswith(begun) for whole, begun in zip(texts, native.told(1), strict=True))
-    request = [event["data"]["attempt"] for event in native.events if event["event"] in {"started", "output"}]
-    assert request == sorted(request), "the attempts are mixed"
+    assert native.texts_of_attempt(2) == texts, "the second attempt must stream complete texts"
+    assert all(text.startswith(started) for text, started in zip(texts, native.texts_of_attempt(1), strict=True))
+    attempts = [event["data"]["attempt"] for event in native.events if event["event"] in {"started", "output"}]
+    assert attempts == sorted(attempts), "the attempts must not be mixed"
 
 
-def assert_fenced(fleet: WritingFleet, zombie: Worker, streams: Streams) -> None:
-    """Wake a frozen worker, which goes on writing; prove that nobody hears of it."""
+def assert_fenced(fleet: GeneratingFleet, zombie: Worker, streams: Streams) -> None:
+    """Resume a frozen worker, which goes on generating; assert that it changes no job and publishes no event."""
     before = {job_id: fleet.store.events(job_id, "0") for job_id in streams.job_ids}
     zombie.signal(signal.SIGCONT)
-    wait_until(lambda: zombie.log().count("outcome refused") == len(before), "the zombie did not come to its end")
+    wait_until(lambda: zombie.log().count("outcome refused") == len(before), "the zombie did not stop its attempts")
     assert {job_id: fleet.store.events(job_id, "0") for job_id in before} == before
     fleet.assert_each_ended_once(streams.job_ids)
     assert zombie.alive()
 
 
-def test_a_job_that_kills_its_worker_ends_alone(writing_fleet: WritingFleet) -> None:
-    """In mid-stream, beside other streams: those go on elsewhere, and it fails when three workers have died of it."""
-    fleet = writing_fleet
+def test_a_job_that_kills_its_worker_fails_and_its_neighbours_succeed(generating_fleet: GeneratingFleet) -> None:
+    """The neighbours continue on other workers. The job fails when three workers have died of it."""
+    fleet = generating_fleet
     gateway, workers = fleet.start(4)
     neighbours = [RawChat(gateway, chat(f"fault:slow=0.02 {number}", **WILD)) for number in range(6)]
     poison = RawChat(gateway, chat("fault:kill=10 fault:slow=0.02", **WILD))
@@ -114,7 +103,7 @@ def test_a_job_that_kills_its_worker_ends_alone(writing_fleet: WritingFleet) -> 
     culprit = jobs[poison.job_id]
     assert culprit.status == "failed" and culprit.error is not None and culprit.crashes == 3
     assert poison.last["error"]["code"] == culprit.error.code == "worker_lost"
-    assert poison.text, "it was told what its texts were until then"
+    assert poison.text, "the client must have the deltas of the failed job"
     assert sum(not worker.alive() for worker in workers) == 3
     for neighbour in neighbours:
         job = jobs[neighbour.job_id]

@@ -1,4 +1,4 @@
-"""Streams of texts whose store is killed or frozen, or whose gateway is killed: each piece once, and no end missing."""
+"""Streams whose store is killed or frozen, or whose gateway is killed: each delta comes once, and each stream ends."""
 
 import threading
 from collections.abc import Callable
@@ -10,86 +10,88 @@ import psutil
 import pytest
 
 from tests.faults.fleet import LEASE_S
-from tests.faults.stream_clients import NUM_TOKENS, WILD, Following, OpenAIChat, RawChat, chat
-from tests.faults.writing_fleet import WritingFleet, texts_of
+from tests.faults.generating_fleet import GeneratingFleet, texts_of
+from tests.faults.stream_clients import NUM_TOKENS, WILD, EventFollower, OpenAIChat, RawChat, chat
 from tests.support.waiting import wait_until
 
 SLOW = "fault:slow=0.03 Tell me of the sea."
 
 
-def submit(fleet: WritingFleet, url: str) -> str:
-    """Submit a streamed job of two texts; return its id."""
+def submit(fleet: GeneratingFleet, url: str) -> str:
+    """Submit a streamed job of two texts and return its id."""
     body: dict[str, Any] = {"task": "generate", "model": fleet.model, "inputs": SLOW, "stream": True}
     body["parameters"] = {"n": 2, "do_sample": True, "max_new_tokens": NUM_TOKENS}
     return str(httpx.post(f"{url}/v1/jobs", json=body).json()["id"])
 
 
-def kill(fleet: WritingFleet) -> None:
+def kill(fleet: GeneratingFleet) -> None:
     fleet.server.kill()
     fleet.server.start()
 
 
-def freeze(fleet: WritingFleet) -> None:
+def freeze(fleet: GeneratingFleet) -> None:
     fleet.server.freeze()
     threading.Event().wait(LEASE_S + 0.5)  # the fault itself: longer than a lease, and than the gateway's patience
     fleet.server.thaw()
 
 
-@pytest.mark.parametrize("strike", [kill, freeze])
-def test_the_store_fails_in_mid_stream(writing_fleet: WritingFleet, strike: Callable[[WritingFleet], None]) -> None:
-    fleet = writing_fleet
+@pytest.mark.parametrize("outage", [kill, freeze])
+def test_no_delta_is_lost_or_duplicated_when_the_store_fails_in_mid_stream(
+    generating_fleet: GeneratingFleet, outage: Callable[[GeneratingFleet], None]
+) -> None:
+    fleet = generating_fleet
     gateway, (worker,) = fleet.start()
     chats = [RawChat(gateway, chat(f"{SLOW} {number}", **WILD)) for number in range(2)]
-    native = Following(lambda: gateway.url, submit(fleet, gateway.url))
-    wait_until(lambda: native.told(1) and all(one.text for one in chats), "a stream does not begin")
-    strike(fleet)
+    native = EventFollower(lambda: gateway.url, submit(fleet, gateway.url))
+    wait_until(lambda: native.texts_of_attempt(1) and all(each.text for each in chats), "a stream does not begin")
+    outage(fleet)
     for client in (*chats, native):
         client.end()
         assert client.error is None, client.error
-    jobs = fleet.assert_each_ended_once([one.job_id for one in (*chats, native)])
-    for one in chats:
-        (text,) = texts_of(jobs[one.job_id])
-        if one.last == "[DONE]":
-            assert one.text == text
+    jobs = fleet.assert_each_ended_once([each.job_id for each in (*chats, native)])
+    for each in chats:
+        (text,) = texts_of(jobs[each.job_id])
+        if each.last == "[DONE]":
+            assert each.text == text
         else:
-            assert one.last["error"]["code"] in {"store_unavailable", "unavailable"}, one.last
-            assert one.text and text.startswith(one.text)
-    assert native.told(native.attempts[-1]) == texts_of(jobs[native.job_id])
-    assert_saw_all(fleet, native)
+            assert each.last["error"]["code"] in {"store_unavailable", "unavailable"}, each.last
+            assert each.text and text.startswith(each.text)
+    assert native.texts_of_attempt(native.attempts[-1]) == texts_of(jobs[native.job_id])
+    assert_each_event_once(fleet, native)
     assert worker.alive()
     fleet.assert_takes_jobs()
 
 
-def assert_saw_all(fleet: WritingFleet, native: Following) -> None:
-    """Prove that a client that came back saw each event once."""
+def assert_each_event_once(fleet: GeneratingFleet, native: EventFollower) -> None:
+    """Assert that a client that reconnected has each event once."""
     ids = [event["id"] for event in native.events]
     assert ids == [event.id for event in fleet.store.events(native.job_id, "0")]
 
 
-def test_a_gateway_is_killed_in_mid_stream_and_clients_go_on_at_another(writing_fleet: WritingFleet) -> None:
-    fleet = writing_fleet
+def test_clients_of_a_gateway_killed_in_mid_stream_continue_at_another(generating_fleet: GeneratingFleet) -> None:
+    fleet = generating_fleet
     doomed = fleet.new_gateway()
     doomed.start()
     other, _ = fleet.start()
     doomed.wait_until_ready()
     urls = [doomed.url]
-    native = Following(lambda: urls[-1], submit(fleet, doomed.url))
+    native = EventFollower(lambda: urls[-1], submit(fleet, doomed.url))
     key = {"Idempotency-Key": "the same again"}
-    begun = RawChat(doomed, chat(SLOW, **WILD), **key)
+    interrupted = RawChat(doomed, chat(SLOW, **WILD), **key)
     lost = OpenAIChat(doomed, chat(SLOW, **WILD))
-    wait_until(lambda: native.told(1) and begun.text and lost.text, "a stream does not begin")
+    wait_until(lambda: native.texts_of_attempt(1) and interrupted.text and lost.text, "a stream does not begin")
     for process in (psutil.Process(doomed.pid), *psutil.Process(doomed.pid).children()):
         process.kill()
     urls.append(other.url)
     again = RawChat(other, chat(SLOW, **WILD), **key)
-    for client in (native, begun, lost, again):
+    for client in (native, interrupted, lost, again):
         client.end()
-    jobs = fleet.assert_each_ended_once([one.job_id for one in (native, again, lost)])
+    jobs = fleet.assert_each_ended_once([each.job_id for each in (native, again, lost)])
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 1)}
-    assert native.num_connections > 1 and native.told(1) == texts_of(jobs[native.job_id])
-    assert_saw_all(fleet, native)
-    assert isinstance(begun.error, httpx.TransportError)
+    assert native.num_connections > 1 and native.texts_of_attempt(1) == texts_of(jobs[native.job_id])
+    assert_each_event_once(fleet, native)
+    assert isinstance(interrupted.error, httpx.TransportError)
     assert isinstance(lost.error, httpx.TransportError | openai.APIError)
-    assert begun.job_id == again.job_id and [again.text] == texts_of(jobs[again.job_id])
-    for broken in (begun, lost):
+    assert interrupted.job_id == again.job_id and [again.text] == texts_of(jobs[again.job_id])
+    for broken in (interrupted, lost):
         assert texts_of(jobs[broken.job_id])[0].startswith(broken.text)

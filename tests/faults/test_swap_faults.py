@@ -1,6 +1,5 @@
-"""Workers that are killed, told to leave or busy while they load a new version of the package that they serve."""
+"""Workers that are killed, terminated or busy while they load a new version of the package that they serve."""
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -9,63 +8,63 @@ from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import LEASE_S, Fleet
 from tests.support.paths import STARTERS
 from tests.support.versions import put_version
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 def package(fleet: Fleet) -> Path:
-    """The package of the fleet's workers, version v1, which they look at five times a second."""
+    """The package of the fleet's workers, version v1. They check it for changes five times a second."""
     folder = fleet.folder / "packages" / MODEL
     put_version(STARTERS / MODEL, folder, "v1")
     fleet.environment |= {"TRIPTYCH_MODELS_DIR": str(folder.parent), "TRIPTYCH_RELOAD_S": "0.2"}
     return folder
 
 
-def begin_loading(fleet: Fleet, package: Path, revision: str) -> None:
-    """Put a version in place, and keep the workers at loading it."""
+def hold_loading(fleet: Fleet, package: Path, revision: str) -> None:
+    """Install a new version, and hold the workers while they load it."""
     (fleet.folder / "hold-load").touch()
     put_version(STARTERS / MODEL, package, revision)
-    wait_until((fleet.folder / "loading").exists, "the new version was not looked at")
+    wait_until((fleet.folder / "loading").exists, "the new version was not noticed")
 
 
 def revision_of(fleet: Fleet, job_id: str) -> str | None:
-    """Wait for the end of a job that must succeed; return the revision of its model."""
+    """Wait until a job has succeeded, and return the revision of its model."""
     wait_until(lambda: fleet.job(job_id).finished, "the job did not end")
     assert fleet.job(job_id).status == "succeeded"
     return fleet.job(job_id).model_revision
 
 
-def test_a_job_that_runs_through_the_swap_ends_on_its_own_version(fleet: Fleet, package: Path) -> None:
-    """It is in the model call while the new version takes the old one's place."""
+def test_a_job_that_runs_during_the_swap_ends_on_its_version(fleet: Fleet, package: Path) -> None:
+    """The job is in a model call while the new version replaces the old one."""
     worker = fleet.start_worker()
     running = fleet.submit_hanging()
     put_version(STARTERS / MODEL, package, "v2")
-    wait_until(lambda: "new version served" in worker.log(), "the new version was not taken")
+    wait_until(lambda: "new version served" in worker.log(), "the new version was not loaded")
     assert fleet.job(running).status == "running"
     later = fleet.submit("after the swap")
-    fleet.go_on()
+    fleet.release_hang()
     assert (revision_of(fleet, running), revision_of(fleet, later)) == ("v1", "v2")
-    wait_until(lambda: "old version dropped" in worker.log(), "the old version was kept")
+    wait_until(lambda: "old version dropped" in worker.log(), "the old version was not dropped")
     fleet.assert_each_ended_once([running, later])
 
 
 def test_while_a_version_is_loaded_jobs_run_and_leases_are_renewed(fleet: Fleet, package: Path) -> None:
     worker = fleet.start_worker()
-    begin_loading(fleet, package, "v2")
+    hold_loading(fleet, package, "v2")
     long = fleet.submit(f"fault:slow={2 * LEASE_S}")
     job_ids = [long, *(fleet.submit(f"meanwhile {number}") for number in range(20))]
     assert {revision_of(fleet, job_id) for job_id in job_ids} == {"v1"}
     (fleet.folder / "hold-load").unlink()
-    wait_until(lambda: "new version served" in worker.log(), "the new version was not taken")
+    wait_until(lambda: "new version served" in worker.log(), "the new version was not loaded")
     job_ids.append(fleet.submit("afterwards"))
     assert revision_of(fleet, job_ids[-1]) == "v2"
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.attempt, job.crashes) for job in jobs.values()} == {(1, 0)}
 
 
-def test_a_worker_killed_while_it_loads_a_version_loses_nothing(fleet: Fleet, package: Path) -> None:
+def test_a_worker_killed_while_it_loads_a_version_loses_no_job(fleet: Fleet, package: Path) -> None:
     doomed = fleet.start_worker()
-    begin_loading(fleet, package, "v2")
+    hold_loading(fleet, package, "v2")
     job_ids = [fleet.submit(f"meanwhile {number}") for number in range(5)]
     wait_until(lambda: fleet.num_ended(job_ids) == 5, "no work was done while the version was loaded")
     job_ids += [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
@@ -78,23 +77,20 @@ def test_a_worker_killed_while_it_loads_a_version_loses_nothing(fleet: Fleet, pa
     assert revision_of(fleet, fleet.submit("afterwards")) == "v2"
 
 
-def test_a_worker_told_to_leave_while_it_loads_a_version_leaves_in_order(fleet: Fleet, package: Path) -> None:
+def test_a_worker_terminated_while_it_loads_a_version_drains_its_jobs(fleet: Fleet, package: Path) -> None:
     leaving = fleet.start_worker()
-    begin_loading(fleet, package, "v2")
+    hold_loading(fleet, package, "v2")
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(10)]
     wait_until(lambda: fleet.num_ended(job_ids) >= 2, "no work was done while the version was loaded")
-    leaving.signal(signal.SIGTERM)
-    assert leaving.process.wait(PATIENCE_S) == 0, leaving.log()[-2000:]
+    leaving.terminate()
     (fleet.folder / "hold-load").unlink()
     fleet.start_worker()
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.crashes) for job in jobs.values()} == {("succeeded", 0)}
 
 
-def test_a_worker_that_starts_beside_a_broken_version_says_so_and_the_others_serve_on(
-    fleet: Fleet, package: Path
-) -> None:
-    """Two workers on one folder: the one that runs keeps its version, the one that starts has none to keep."""
+def test_a_broken_version_stops_a_starting_worker_but_not_a_running_one(fleet: Fleet, package: Path) -> None:
+    """Both use the same folder. The running worker keeps its version; the starting one has none to keep."""
     running = fleet.start_worker()
     put_version(STARTERS / MODEL, package, "v2")
     (package / "model.onnx").write_bytes(b"half of it")
@@ -103,5 +99,5 @@ def test_a_worker_that_starts_beside_a_broken_version_says_so_and_the_others_ser
         fleet.start_worker()
     assert revision_of(fleet, fleet.submit("still there")) == "v1"
     put_version(STARTERS / MODEL, package, "v3")
-    wait_until(lambda: "new version served" in running.log(), "the sound version was not taken")
+    wait_until(lambda: "new version served" in running.log(), "the valid version was not loaded")
     assert revision_of(fleet, fleet.submit("and anew")) == "v3"

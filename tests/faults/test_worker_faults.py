@@ -1,22 +1,22 @@
-"""Workers that die, freeze, are told to leave, or whose model calls blow up."""
+"""Workers that are killed, frozen or terminated, and model calls that fail."""
 
 import math
 import signal
 
-from tests.faults.fleet import Fleet, Supervision
+from tests.faults.fleet import Fleet, Supervisor
 from tests.support.waiting import PATIENCE_S, wait_until
 
 RECOVERY_S = 17.0
 NUM_FROZEN = 10
 
 
-def test_a_worker_frozen_before_it_claims_and_then_killed_loses_nothing(fleet: Fleet) -> None:
-    """The frozen worker's BRPOP takes the message, and it dies with it: Celery alone loses every one of these."""
+def test_a_worker_frozen_before_it_claims_and_then_killed_loses_no_job(fleet: Fleet) -> None:
+    """The BRPOP of the frozen worker takes the message, which dies with the worker. Celery by itself loses the job."""
     job_ids = []
     worker = fleet.start_worker()
     for _ in range(NUM_FROZEN):
         wait_until(fleet.worker_waits_for_messages, "the worker does not wait for messages")
-        worker.signal(signal.SIGSTOP)
+        worker.freeze()
         job_ids.append(fleet.submit("the message of this job dies with its worker"))
         wait_until(lambda: fleet.num_messages() == 0, "the frozen worker did not take the message")
         assert fleet.job(job_ids[-1]).status == "queued"
@@ -27,8 +27,8 @@ def test_a_worker_frozen_before_it_claims_and_then_killed_loses_nothing(fleet: F
     assert {job.status for job in jobs.values()} == {"succeeded"}
 
 
-def test_a_worker_killed_in_mid_job_is_recovered_from_within_17_seconds(patient_fleet: Fleet) -> None:
-    """With the lease, heartbeat and reaper as users get them."""
+def test_the_jobs_of_a_killed_worker_are_recovered_within_17_seconds(patient_fleet: Fleet) -> None:
+    """Lease, heartbeat and reaper have their default settings."""
     fleet = patient_fleet
     doomed = fleet.start_worker()
     job_ids = [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
@@ -40,11 +40,11 @@ def test_a_worker_killed_in_mid_job_is_recovered_from_within_17_seconds(patient_
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 2)}
     recovered_at = max(job.completed_at or math.inf for job in jobs.values())
-    # 15 s of lease and 1 s until the reaper looks; the rest is for the jobs themselves.
+    # 15 s of lease, 1 s until the reaper looks, and the time of the jobs themselves.
     assert recovered_at - killed_at <= RECOVERY_S + 5 * fleet.round_trip_s()
 
 
-def test_model_calls_that_blow_up_fail_their_own_jobs_and_no_other(patient_fleet: Fleet) -> None:
+def test_model_calls_that_fail_end_only_their_own_jobs(patient_fleet: Fleet) -> None:
     fleet, codes = patient_fleet, {"memory": "out_of_memory", "exit": "internal_error", "panic": "internal_error"}
     worker = fleet.start_worker()
     bad = {fleet.submit(f"fault:{fault} {number}"): code for number in range(20) for fault, code in codes.items()}
@@ -57,17 +57,17 @@ def test_model_calls_that_blow_up_fail_their_own_jobs_and_no_other(patient_fleet
     fleet.assert_takes_jobs()
 
 
-def test_a_job_that_kills_its_worker_fails_after_three_crashes_and_its_neighbours_do_not_pay(fleet: Fleet) -> None:
-    supervision = Supervision(fleet)
+def test_a_job_that_kills_its_worker_fails_after_three_crashes_and_its_neighbours_succeed(fleet: Fleet) -> None:
+    supervisor = Supervisor(fleet)
     innocent = [fleet.submit(f"fault:slow=0.3 {number}") for number in range(6)]
     poison = fleet.submit("fault:kill")
     innocent += [fleet.submit(f"fault:slow=0.1 later {number}") for number in range(6)]
     jobs = fleet.assert_each_ended_once([poison, *innocent])
-    supervision.stop()
+    supervisor.stop()
     assert jobs[poison].status == "failed"
     assert jobs[poison].error is not None
     assert jobs[poison].error.code == "worker_lost"
-    assert supervision.num_deaths == 3
+    assert supervisor.num_deaths == 3
     assert {jobs[job_id].status for job_id in innocent} == {"succeeded"}
     assert max(jobs[job_id].crashes for job_id in innocent) <= 1
 
@@ -75,19 +75,19 @@ def test_a_job_that_kills_its_worker_fails_after_three_crashes_and_its_neighbour
 def test_a_worker_frozen_for_longer_than_its_lease_can_not_answer_twice(fleet: Fleet) -> None:
     zombie = fleet.start_worker()
     job_id = fleet.submit_hanging()
-    zombie.signal(signal.SIGSTOP)
+    zombie.freeze()
     fleet.start_worker()
-    wait_until(lambda: fleet.job(job_id).finished, "nobody took the job over")
+    wait_until(lambda: fleet.job(job_id).finished, "no worker took the job over")
     assert fleet.job(job_id).attempt == 2
-    fleet.go_on()
+    fleet.release_hang()
     zombie.signal(signal.SIGCONT)
-    wait_until(lambda: "outcome refused" in zombie.log(), "the zombie never came to its end")
+    wait_until(lambda: "outcome refused" in zombie.log(), "the zombie did not stop its attempt")
     jobs = fleet.assert_each_ended_once([job_id])
     assert jobs[job_id].attempt == 2
     fleet.assert_takes_jobs()
 
 
-def test_sigterm_under_load_loses_nothing_and_blames_nobody(patient_fleet: Fleet) -> None:
+def test_sigterm_under_load_loses_no_job_and_counts_no_crash(patient_fleet: Fleet) -> None:
     fleet = patient_fleet
     leaving = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(60)]

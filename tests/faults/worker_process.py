@@ -1,4 +1,4 @@
-"""A worker process of the fault tests: started, frozen, told to leave and killed."""
+"""A worker process of the fault tests, which can be frozen, terminated and killed."""
 
 import os
 import signal
@@ -26,23 +26,32 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self.process.pid
 
     def alive(self) -> bool:
-        """Return whether it still runs."""
+        """Return whether the process still runs."""
         return self.process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to it."""
+        """Send a signal to the process."""
         self.process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Suspend the process, so that it sends no heartbeats."""
+        self.signal(signal.SIGSTOP)
+
+    def terminate(self) -> None:
+        """Terminate the process with SIGTERM, and wait until it has drained and ended."""
+        self.signal(signal.SIGTERM)
+        assert self.process.wait(PATIENCE_S) == 0, self.log()[-2000:]
+
     def kill(self) -> None:
-        """Kill it at once, and see it gone; a frozen one too."""
+        """Kill the process, also a frozen one, and wait until it has ended."""
         if self.alive():
             self.process.kill()
         self.process.wait(PATIENCE_S)
 
     def log(self) -> str:
-        """Return what it wrote."""
+        """Return all that the process has written."""
         return self._log.read_text(errors="replace")

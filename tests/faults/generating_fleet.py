@@ -1,4 +1,4 @@
-"""The hands of the fault tests of text generation: decoders and gateways as processes."""
+"""Decoder workers and gateways as processes, for faults of text generation."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.gateway.gateway_process import GatewayProcess
 from tests.support.valkey import ValkeyServer, running_valkey
 
 
-class WritingFleet(Fleet):
+class GeneratingFleet(Fleet):
     """Decoders and gateways on one Valkey server."""
 
     program = "tests.faults.faulty_decoder"
@@ -40,51 +40,51 @@ class WritingFleet(Fleet):
                 fleet.close()
 
     def start(self, num_workers: int = 1) -> tuple[GatewayProcess, list[Worker]]:
-        """Start workers, and return them and the gateway when they can be used."""
+        """Start workers, and return the gateway and the workers when they are ready."""
         workers = self.start_workers(num_workers)
         self.gateways[0].wait_until_ready()
         return self.gateways[0], workers
 
     def new_gateway(self, **settings: str) -> GatewayProcess:
-        """Return a gateway that is not started yet."""
-        clocks = {name: self.environment[name] for name in ("TRIPTYCH_LEASE_S", "TRIPTYCH_REPUBLISH_AFTER_S")}
-        self.gateways.append(GatewayProcess(self.server.url, self.folder, **clocks, **settings))
+        """Return a gateway that has not been started."""
+        timing = {name: self.environment[name] for name in ("TRIPTYCH_LEASE_S", "TRIPTYCH_REPUBLISH_AFTER_S")}
+        self.gateways.append(GatewayProcess(self.server.url, self.folder, **timing, **settings))
         return self.gateways[-1]
 
     def clear(self) -> None:
-        """End the workers, and forget all jobs."""
+        """End the workers, and delete all jobs."""
         for worker in self.workers:
             worker.kill()
         self.workers.clear()
-        self.let_go()
+        self.release_hold()
         self.client.flushdb()
 
     def hold(self) -> None:
-        """Let texts that ask for it wait at their place, in every worker."""
+        """Hold the texts with ``fault:hold`` in the model calls of all workers."""
         (self.folder / HOLD).touch()
 
-    def let_go(self) -> None:
-        """Let them go on."""
+    def release_hold(self) -> None:
+        """Let held texts continue."""
         (self.folder / HOLD).unlink(missing_ok=True)
 
-    def work(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
-        """Return the task and the request of a job on a text."""
+    def request_of(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
+        """Return the task and the request of a job with these inputs."""
         return "generate", {"inputs": text, "parameters": {"max_new_tokens": 20}}
 
     def texts(self, job_id: str) -> list[str]:
-        """Return the texts that a succeeded job's output has for its first input, by their numbers."""
+        """Return the texts for the first input of a job that has succeeded, in the order of their numbers."""
         return texts_of(self.job(job_id))
 
     def close(self) -> None:
-        """End what is left, by its id."""
+        """End the gateways, the reaper and all workers."""
         for gateway in self.gateways:
             gateway.stop()
         super().close()
 
 
 def texts_of(job: Job) -> list[str]:
-    """Return the texts that a succeeded job's output has for its first input, by their numbers."""
+    """Return the texts for the first input of a job that has succeeded, in the order of their numbers."""
     assert job.status == "succeeded", job.error
     output = json.loads(job.output or b"")
     first = output[0] if isinstance(output, list) else output
-    return [one["generated_text"] for one in first.get("sequences") or [first]]
+    return [each["generated_text"] for each in first.get("sequences") or [first]]
