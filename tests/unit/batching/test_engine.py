@@ -1,4 +1,4 @@
-"""Steps 5 and 6: rows of many jobs through one thread, each answer to its row, and no job pays for another."""
+"""Steps 5 and 6: one thread runs the rows of many jobs, each result goes to its row, and jobs fail separately."""
 
 import random
 import threading
@@ -27,7 +27,7 @@ def row(number: int, length: int = 5) -> TokenRow:
 
 
 class Echo:
-    """Answers each row with its own number; can be held, and can be told how to fail on the trigger row."""
+    """Answers each row with its own number; its calls can be blocked, and made to fail on the trigger row."""
 
     max_batch_length = 512
     max_padding = 1.05
@@ -74,7 +74,7 @@ def numbers_of(handle: BatchHandle) -> list[int]:
 
 
 def hold(engine: BatchingEngine, model: Echo) -> BatchHandle:
-    """Keep the inference thread inside a model call until ``model.gate`` is set."""
+    """Block the inference thread in a model call until ``model.gate`` is set."""
     model.gate.clear()
     handle = submit(engine, model, [row(1, 400)])
     assert model.entered.acquire(timeout=PATIENCE_S)
@@ -109,7 +109,7 @@ def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Batchin
         (lambda: InputTooLong("inputs[0] is long", param="inputs[0]"), InputTooLong),
     ],
 )
-def test_a_job_that_makes_the_model_fail_fails_alone(
+def test_a_job_that_makes_the_model_fail_is_the_only_one_that_fails(
     engine: BatchingEngine, echo: Echo, failure: Callable[[], BaseException], expected: type[TriptychError]
 ) -> None:
     echo.failure = failure
@@ -139,7 +139,7 @@ def test_a_failed_jobs_other_rows_are_not_run(engine: BatchingEngine, echo: Echo
     assert echo.batches == [[1], [TRIGGER], [9]]
 
 
-def test_a_job_alone_shares_no_batch(engine: BatchingEngine, echo: Echo) -> None:
+def test_an_isolated_job_shares_no_batch(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
     others = [submit(engine, echo, [row(number), row(number)]) for number in (2, 3)]
     isolated = [submit(engine, echo, [row(number)] * 3, isolated=True) for number in (50, 60)]
@@ -149,7 +149,7 @@ def test_a_job_alone_shares_no_batch(engine: BatchingEngine, echo: Echo) -> None
     assert [batch for batch in echo.batches if 50 in batch or 60 in batch] == [[50] * 3, [60] * 3]
 
 
-def test_a_job_alone_takes_turns_with_the_others(engine: BatchingEngine, echo: Echo) -> None:
+def test_an_isolated_job_takes_turns_with_the_others(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
     isolated = submit(engine, echo, [row(50, 400)] * 20, isolated=True)
     other = submit(engine, echo, [row(2)])
@@ -202,7 +202,7 @@ def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: BatchingEngine, echo:
     assert not cancelled.wait(0)
 
 
-def test_a_job_cancelled_in_the_middle_of_its_batch_harms_nobody(engine: BatchingEngine, echo: Echo) -> None:
+def test_a_job_cancelled_during_its_batch_does_not_affect_others(engine: BatchingEngine, echo: Echo) -> None:
     echo.failure = ValueError
     held = hold(engine, echo)
     engine.cancel(held)
@@ -265,7 +265,7 @@ def test_a_job_without_rows_is_done_at_once(engine: BatchingEngine, echo: Echo) 
     assert numbers_of(submit(engine, echo, [row(1)])) == [1]
 
 
-def test_the_thread_survives_its_own_mistakes(engine: BatchingEngine, echo: Echo) -> None:
+def test_the_thread_survives_errors_outside_of_the_model_call(engine: BatchingEngine, echo: Echo) -> None:
     """Even a defect outside the model call must not leave a worker that takes jobs and never answers."""
 
     class Unprintable(Exception):
@@ -295,7 +295,7 @@ def test_the_watchdog_sees_how_long_one_call_runs(engine: BatchingEngine, echo: 
     wait_until(lambda: engine.figures().busy_since is None, "still busy")
 
 
-def test_time_in_the_queue_and_in_calls_is_told_apart(engine: BatchingEngine, echo: Echo) -> None:
+def test_time_in_the_queue_and_in_calls_is_measured_separately(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
     waiting = submit(engine, echo, [row(2)])
     echo.gate.set()

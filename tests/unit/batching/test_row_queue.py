@@ -1,4 +1,4 @@
-"""Step 5: which rows go together. Every row once, within the limits, nearest lengths first, jobs in turn."""
+"""Step 5: which rows form a batch. Every row once, within the limits, nearest lengths first, jobs in turn."""
 
 import time
 from collections import Counter
@@ -118,7 +118,7 @@ def test_a_batch_is_the_oldest_row_and_those_nearest_to_it_in_length(rows: list[
             assert padded > 2000 or padded > 1.2 * (sum(rows[index] for index in batch) + length)
 
 
-def test_of_two_rows_the_nearer_one_goes_along() -> None:
+def test_of_two_rows_the_nearer_one_joins_the_batch() -> None:
     queue = queue_with([100], [90], [95], max_batch_length=200)
     assert sorted(queue.take()) == [(0, 0), (2, 0)]
 
@@ -166,13 +166,13 @@ def test_a_discarded_job_leaves_only_the_rows_of_others() -> None:
     assert not [row for row in rest if row[0] == 0]
 
 
-def test_a_job_without_rows_is_no_batch() -> None:
+def test_a_job_without_rows_makes_no_batch() -> None:
     queue = queue_with([], [5], [])
     assert all_batches(queue) == [[(1, 0)]]
 
 
 def test_five_thousand_rows_cost_far_less_than_the_model_calls_they_become() -> None:
-    """A call of 512 tokens takes MiniLM 15 ms or more on two cores; sorting a batch out must not show beside it."""
+    """A call of 512 tokens takes MiniLM 15 ms or more on two cores; choosing a batch must be negligible against it."""
     many = [3 + (index * 7919) % 254 for index in range(5000)]
     queue = queue_with()
     started = time.process_time()

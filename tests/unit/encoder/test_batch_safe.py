@@ -40,7 +40,7 @@ def dynamic_int8_graph() -> bytes:
 
 
 class Worker:
-    """The package on an engine, with or without the word in its manifest."""
+    """The package on an engine, with or without ``batch_safe = false`` in its manifest."""
 
     def __init__(self, parent: Path, *, batch_safe: bool) -> None:
         write_package(parent / "quantised", graph=dynamic_int8_graph(), normalize=False, batch_safe=batch_safe)
@@ -58,8 +58,8 @@ class Worker:
         return np.stack([self.ask(text) for text in TEXTS])
 
 
-def test_such_a_graph_answers_otherwise_in_company(tmp_path: Path) -> None:
-    """Without the word: this is what the rule is for."""
+def test_such_a_graph_answers_differently_in_a_batch(tmp_path: Path) -> None:
+    """Without ``batch_safe = false``: the rule exists because of this."""
     worker = Worker(tmp_path, batch_safe=True)
     together = worker.ask([*TEXTS, f"{LOUD} {LOUD}"])[: len(TEXTS)]
     assert np.abs(together - worker.isolated()).max() > 0.1

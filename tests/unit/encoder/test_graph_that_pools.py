@@ -1,4 +1,4 @@
-"""An embedder whose graph answers one vector a row, as CLIP's text tower does: served as it is, without pooling."""
+"""An embedder whose graph returns one vector for each row, as CLIP's text tower does, is served without pooling."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SIZE = 8
 
 
 def second_token_graph() -> bytes:
-    """Return a graph that answers the vector of a row's second token."""
+    """Return a graph that returns the vector of each row's second token."""
     nodes = [
         node("Gather", ["table", "input_ids"], "vectors"),
         node("Gather", ["vectors", "second"], "one", attribute("axis", 3, 1, 2)),

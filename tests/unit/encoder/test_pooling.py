@@ -1,4 +1,4 @@
-"""Token vectors to one vector: padding never changes it; cutting and scaling are as asked."""
+"""Token vectors to one vector: padding never changes it; truncation and normalization are as requested."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def test_a_zero_vector_stays_zero() -> None:
         (EmbedParameters(dimensions=3), True, [0.6, 0.8, 0.0]),
     ],
 )
-def test_vectors_are_cut_first_and_then_scaled(
+def test_vectors_are_truncated_before_they_are_normalized(
     parameters: EmbedParameters, model_normalizes: bool, expected: list[float]
 ) -> None:
     manifest = Embed(pooling="mean", normalize=model_normalizes, dimensions=3)

@@ -30,11 +30,11 @@ def test_sigmoid_by_hand() -> None:
     assert row == [("b", pytest.approx(0.75)), ("a", pytest.approx(0.5)), ("c", pytest.approx(0.25))]
 
 
-def test_raw_logits_are_given_as_they_are() -> None:
+def test_raw_logits_are_returned_unchanged() -> None:
     assert scored([[0.5, -2.0, 1.5]], "none") == [[("c", 1.5), ("a", 0.5), ("b", -2.0)]]
 
 
-def test_the_request_has_the_last_word_on_the_function() -> None:
+def test_the_request_overrides_the_function() -> None:
     assert scored([[0.5, -2.0, 1.5]], "softmax", function_to_apply="none")[0][0] == ("c", 1.5)
 
 

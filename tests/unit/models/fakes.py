@@ -1,4 +1,4 @@
-"""One package in a folder, the models of a worker that serves it, and the watcher that is asked to look at it."""
+"""One package in a folder, the models of a worker that serves it, and a watcher that scans for new versions."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Load = Callable[[ModelPackage, WorkerSettings, BatchingEngine], ServedModel]
 
 
 class Bench:
-    """A package whose weights follow from its revision, served; ``load`` may be replaced by a load that goes wrong."""
+    """A served package whose weights depend on its revision. ``load`` may be replaced by one that fails."""
 
     def __init__(self, parent: Path, *, models: tuple[str, ...] = (), period_s: float = 0.01) -> None:
         self.parent = parent
@@ -60,12 +60,12 @@ class Bench:
         return self.served.card.revision
 
     def put(self, revision: str, **changes: Any) -> None:
-        """Put a version in place as an export does."""
+        """Replace the package by another version, as an export does."""
         changes.setdefault("graph", vectors_graph(int(revision)))
         replace_package(self.folder, revision=revision, normalize=False, **changes)
 
-    def looks(self, number: int) -> None:
-        """Let the watcher look so many times."""
+    def scan(self, number: int) -> None:
+        """Let the watcher scan a number of times."""
         for _ in range(number):
             self.watcher.scan()
 
@@ -77,7 +77,7 @@ def ask(model: ServedModel, text: str = "w1") -> Answer:
 
 
 def assert_answers_as(answer: Answer, revision: str) -> None:
-    """Prove that an answer to ``w1`` was computed by the weights of a version, and says so."""
+    """Assert that an answer to ``w1`` was computed with the weights of a version, and names it."""
     assert answer.model_revision == revision
     vectors = token_vectors(8, int(revision))[[WORDS.index(word) for word in ("[CLS]", "w1", "[SEP]")]]
     np.testing.assert_allclose(json.loads(answer.output), vectors.mean(axis=0), atol=1e-6)

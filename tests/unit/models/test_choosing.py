@@ -41,7 +41,7 @@ def write(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_packages_for_other_workers_are_passed_over_with_a_word(
+def test_packages_for_other_workers_are_skipped_with_a_log_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     write(tmp_path / "ours")
@@ -86,7 +86,7 @@ def test_a_folder_with_nothing_for_this_worker_is_refused(tmp_path: Path) -> Non
         load(tmp_path)
 
 
-def test_one_unsound_package_keeps_the_worker_from_starting(tmp_path: Path) -> None:
+def test_one_invalid_package_keeps_the_worker_from_starting(tmp_path: Path) -> None:
     write_package(tmp_path / "sound")
     (write_package(tmp_path / "unsound") / "tokenizer.json").write_text("{}")
     with pytest.raises(PackageError, match="SHA-256 differs"):
@@ -123,7 +123,7 @@ def budget(about: Manifest, max_batch_tokens: int | None = None) -> int:
     return token_budget(about, WorkerSettings(StoreSettings(), max_batch_tokens=max_batch_tokens))
 
 
-def test_the_budget_is_the_packages_or_the_operators() -> None:
+def test_the_operators_budget_replaces_the_packages() -> None:
     assert budget(manifest(512)) == 512
     assert budget(manifest(64, batching=Batching(max_batch_tokens=100))) == 100
     assert budget(manifest(512), 4096) == 4096
@@ -131,14 +131,14 @@ def test_the_budget_is_the_packages_or_the_operators() -> None:
     assert budget(manifest(64, batch_safe=False), 4096) == ONE_ROW
 
 
-def test_a_budget_that_the_longest_input_does_not_fit_into_is_refused() -> None:
+def test_a_budget_below_the_longest_input_is_refused() -> None:
     with pytest.raises(PackageError, match=r"max_batch_tokens is 512, but one input may have 513 \(limits"):
         budget(manifest(513))
     with pytest.raises(PackageError, match="TRIPTYCH_MAX_BATCH_TOKENS is 63, but one input may have 64"):
         budget(manifest(64, batch_safe=False), 63)
 
 
-def test_a_cache_has_as_many_rows_as_settings_and_budget_allow() -> None:
+def test_a_cache_has_as_many_slots_as_settings_and_budget_allow() -> None:
     def rows(row_tokens: int, **changes: Any) -> int:
         return num_cache_slots(
             manifest(64, **changes), WorkerSettings(StoreSettings(), max_cache_tokens=1000), row_tokens

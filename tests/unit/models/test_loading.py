@@ -1,4 +1,4 @@
-"""What a worker refuses when it starts: packages and graphs that can't be served, in words that name the fault."""
+"""What a worker refuses when it starts: packages and graphs that can't be served, with the reason in the error."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ def loaded(folder: Path) -> EncoderModel:
     return model
 
 
-def test_a_sound_package_is_served_and_described(tmp_path: Path) -> None:
+def test_a_valid_package_is_served_and_described(tmp_path: Path) -> None:
     write_package(tmp_path / "moods", task="classify", labels=["sad", "glad"])
     write_package(tmp_path / "vectors")
     models = load_models(settings(tmp_path))
@@ -69,7 +69,7 @@ def test_names_are_for_workers_of_all_families(tmp_path: Path) -> None:
         load_models(settings(tmp_path, models=("theirs",)))
 
 
-def test_no_package_at_all_is_said_with_the_folders(tmp_path: Path) -> None:
+def test_without_any_package_the_error_names_the_folders(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=f"no model package at all in {tmp_path}"):
         load_models(settings(tmp_path))
     with pytest.raises(PackageError, match="no model package nope in"):
@@ -77,7 +77,7 @@ def test_no_package_at_all_is_said_with_the_folders(tmp_path: Path) -> None:
         load_models(settings(tmp_path, models=("here", "nope")))
 
 
-def test_a_worker_that_asked_for_cuda_and_cannot_have_it_says_so(tmp_path: Path) -> None:
+def test_a_device_that_is_not_available_is_an_error(tmp_path: Path) -> None:
     graph = write_package(tmp_path / "tiny") / "model.onnx"
     with pytest.raises(DeviceError, match=r"the device is set to cuda, but .*onnxruntime-gpu"):
         Session(graph, device="cuda", threads=1)
@@ -86,8 +86,8 @@ def test_a_worker_that_asked_for_cuda_and_cannot_have_it_says_so(tmp_path: Path)
 @pytest.mark.parametrize(
     "location", ["../../etc/passwd", "/etc/passwd", "../secret.bin", "{outside}/secret.bin", "link.bin", "a/../../b"]
 )
-def test_a_graph_that_reaches_out_of_its_folder_is_refused(tmp_path: Path, location: str) -> None:
-    """An untrusted graph may name any file as its weights; what it read would come out again in its answers."""
+def test_a_graph_with_weights_outside_its_folder_is_refused(tmp_path: Path, location: str) -> None:
+    """An untrusted graph may name any file as its weights, whose content would then appear in its answers."""
     (tmp_path / "secret.bin").write_bytes(SECRET)
     place = location.format(outside=tmp_path)
     graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], place))
@@ -108,7 +108,7 @@ def test_such_a_graph_is_refused_for_its_path_and_not_by_accident(tmp_path: Path
 
 
 def test_weights_that_are_written_over_later_do_not_change_what_is_served(tmp_path: Path) -> None:
-    """ONNX Runtime would map the file: other weights would be served at once, and one that is cut off is a SIGBUS."""
+    """If ONNX Runtime mapped the file, new weights would be served at once, and a truncated file would cause SIGBUS."""
     graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], "weights.bin"))
     folder = write_package(tmp_path / "big", graph=graph, normalize=False, more_files={"weights.bin": SECRET})
     model = loaded(folder)
@@ -176,7 +176,7 @@ def test_a_linked_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_a_number_fails_its_job_only(tmp_path: Path) -> None:
-    """Token w1 has a broken vector: JSON can't carry it, and nobody could use it."""
+    """The vector of token w1 is NaN, which JSON can't represent."""
     table = token_vectors(SIZE)
     table[WORDS.index("w1")] = np.nan
     graph = graph_of("embed", SIZE, float_tensor("table", table))

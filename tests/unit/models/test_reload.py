@@ -1,4 +1,4 @@
-"""New versions of a served package are taken while jobs run, and no job notices."""
+"""New versions of a served package are loaded while jobs run, and no job is affected."""
 
 import gc
 import logging
@@ -24,53 +24,53 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     with caplog.at_level(logging.INFO, "workers.runtime"):
         yield caplog
 
 
 def test_what_has_not_changed_is_not_loaded_again(bench: Bench) -> None:
-    bench.looks(3)
+    bench.scan(3)
     (bench.folder / "notes.txt").write_text("hello")
     os.utime(bench.folder / MANIFEST)
-    bench.looks(3)
+    bench.scan(3)
     assert bench.num_loads == 0 and bench.revision == "1"
 
 
-def test_a_new_version_is_taken_and_announced(bench: Bench, told: pytest.LogCaptureFixture) -> None:
+def test_a_new_version_is_served_and_announced(bench: Bench, log: pytest.LogCaptureFixture) -> None:
     assert_answers_as(ask(bench.served), "1")
     bench.put("2")
-    bench.looks(3)
+    bench.scan(3)
     assert_answers_as(ask(bench.served), "2")
     assert (bench.num_swaps, bench.num_loads) == (1, 1)
     assert [card.revision for card in bench.models.cards()] == ["2"]
-    (record,) = [record for record in told.records if record.message == "new version served"]
+    (record,) = [record for record in log.records if record.message == "new version served"]
     assert (vars(record)["revision"], vars(record)["before"]) == ("2", "1")
 
 
 def test_limits_and_dimensions_may_change_with_the_version(bench: Bench) -> None:
     bench.put("2", graph=vectors_graph(2, size=4), size=4, max_tokens=10)
-    bench.looks(1)
+    bench.scan(1)
     card = bench.served.card
     assert (card.dimensions, card.max_tokens) == (4, 10)
 
 
-def test_a_version_can_be_taken_back(bench: Bench) -> None:
+def test_an_earlier_version_can_be_restored(bench: Bench) -> None:
     for revision in ("2", "1", "2"):
         bench.put(revision)
-        bench.looks(1)
+        bench.scan(1)
         assert_answers_as(ask(bench.served), revision)
 
 
-def test_a_job_that_has_begun_ends_on_the_version_that_it_began_with(bench: Bench) -> None:
+def test_a_job_ends_on_the_version_that_it_started_with(bench: Bench) -> None:
     old = bench.served
     bench.put("2")
-    bench.looks(1)
+    bench.scan(1)
     assert_answers_as(ask(old), "1")
     assert_answers_as(ask(bench.served), "2")
 
 
-def test_an_old_version_goes_with_its_last_job(bench: Bench, told: pytest.LogCaptureFixture) -> None:
+def test_an_old_version_is_dropped_with_its_last_job(bench: Bench, log: pytest.LogCaptureFixture) -> None:
     holder = [bench.served]
     old = weakref.ref(holder[0])
     bench.watcher.start()
@@ -78,17 +78,17 @@ def test_an_old_version_goes_with_its_last_job(bench: Bench, told: pytest.LogCap
     wait_until(lambda: bench.revision == "2", "the new version was not taken")
     gc.collect()
     assert old() is not None, "a job holds it"
-    assert "old version dropped" not in told.text
+    assert "old version dropped" not in log.text
     assert_answers_as(ask(holder[0]), "1")
     del holder[0]
-    wait_until(lambda: "old version dropped" in told.text, "the old version was not dropped")
+    wait_until(lambda: "old version dropped" in log.text, "the old version was not dropped")
     assert old() is None
     assert bench.watcher.stop(20)
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_jobs_in_full_flight_do_not_keep_an_old_version_alive(bench: Bench, fails: bool) -> None:
-    """A failed job's traceback is a circle that holds what the job held, until it is collected."""
+def test_ended_jobs_do_not_keep_an_old_version_alive(bench: Bench, fails: bool) -> None:
+    """The traceback of a failed job is a reference cycle, which keeps the model alive until it is collected."""
     old = weakref.ref(bench.served)
     stop = threading.Event()
 
@@ -113,34 +113,34 @@ def test_jobs_in_full_flight_do_not_keep_an_old_version_alive(bench: Bench, fail
     assert bench.watcher.stop(20)
 
 
-def test_a_package_that_is_gone_is_served_on_and_comes_back(bench: Bench, told: pytest.LogCaptureFixture) -> None:
+def test_a_package_that_is_gone_stays_served_and_may_come_back(bench: Bench, log: pytest.LogCaptureFixture) -> None:
     shutil.rmtree(bench.folder)
-    bench.looks(3)
-    assert [record.message for record in told.records] == [
+    bench.scan(3)
+    assert [record.message for record in log.records] == [
         "the package is gone; its last version is served until the worker ends"
     ]
     assert_answers_as(ask(bench.served), "1")
     write_package(bench.folder, graph=vectors_graph(2), normalize=False, revision="2")
-    bench.looks(1)
+    bench.scan(1)
     assert_answers_as(ask(bench.served), "2")
 
 
-def test_a_new_package_waits_for_a_restart_and_is_told_once(bench: Bench, told: pytest.LogCaptureFixture) -> None:
+def test_a_new_package_waits_for_a_restart_and_is_logged_once(bench: Bench, log: pytest.LogCaptureFixture) -> None:
     write_package(bench.parent / "second")
     write_package(bench.parent / "for-others", family="decoder")
     (bench.parent / "broken").mkdir()
     (bench.parent / "broken" / MANIFEST).write_text("half of")
-    bench.looks(3)
+    bench.scan(3)
     assert bench.models.names() == ["tiny"]
-    assert [record.message for record in told.records] == ["a new package; restart the worker to serve it"]
-    assert vars(told.records[0])["model"] == "second"
+    assert [record.message for record in log.records] == ["a new package; restart the worker to serve it"]
+    assert vars(log.records[0])["model"] == "second"
 
 
-def test_packages_that_were_not_asked_for_are_not_mentioned(tmp_path: Path, told: pytest.LogCaptureFixture) -> None:
+def test_packages_that_are_not_selected_are_not_logged(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
     bench = Bench(tmp_path, models=("tiny",))
     write_package(tmp_path / "second")
-    bench.looks(3)
-    assert not told.records
+    bench.scan(3)
+    assert not log.records
 
 
 def test_a_link_to_another_folder_is_a_new_version(bench: Bench, tmp_path: Path) -> None:
@@ -154,9 +154,9 @@ def test_a_link_to_another_folder_is_a_new_version(bench: Bench, tmp_path: Path)
         beside = tmp_path / "beside"
         beside.symlink_to(versions / revision / "tiny")
         beside.rename(bench.folder)
-        bench.looks(1)
+        bench.scan(1)
         assert_answers_as(ask(bench.served), revision)
 
 
-def test_a_watcher_that_never_began_can_be_stopped(bench: Bench) -> None:
+def test_a_watcher_that_was_never_started_can_be_stopped(bench: Bench) -> None:
     assert bench.watcher.stop(1)

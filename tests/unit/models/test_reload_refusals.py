@@ -1,4 +1,4 @@
-"""A new version that is not sound is refused with one line; the old one goes on serving until it is mended."""
+"""A new version that is not valid is refused with one log line, and the old one goes on serving."""
 
 import logging
 from collections.abc import Iterator
@@ -23,28 +23,28 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     with caplog.at_level(logging.INFO, "workers.runtime"):
         yield caplog
 
 
-def test_a_broken_version_is_refused_once_and_taken_when_it_is_mended(
-    bench: Bench, told: pytest.LogCaptureFixture
+def test_an_invalid_version_is_refused_once_and_served_once_repaired(
+    bench: Bench, log: pytest.LogCaptureFixture
 ) -> None:
     bench.put("2")
     (bench.folder / "model.onnx").write_bytes(b"half of it")
-    bench.looks(5)
-    (record,) = [record for record in told.records if record.levelno >= logging.WARNING]
+    bench.scan(5)
+    (record,) = [record for record in log.records if record.levelno >= logging.WARNING]
     assert "new version refused, the old one goes on serving" in record.message
     assert "model.onnx: SHA-256 differs from the manifest" in record.message
     assert_answers_as(ask(bench.served), "1")
     (bench.folder / "model.onnx").write_bytes(vectors_graph(2))
-    bench.looks(2)
+    bench.scan(2)
     assert_answers_as(ask(bench.served), "2")
     assert bench.num_loads == 1
 
 
-def test_a_slow_copy_is_taken_when_it_is_whole(bench: Bench, told: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_a_slow_copy_is_served_once_it_is_complete(bench: Bench, log: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Files arrive one after the other and bit by bit, the manifest first."""
     new = write_package(tmp_path / "elsewhere" / "tiny", graph=vectors_graph(2), normalize=False, revision="2")
     for name in (MANIFEST, "model.onnx"):
@@ -53,13 +53,13 @@ def test_a_slow_copy_is_taken_when_it_is_whole(bench: Bench, told: pytest.LogCap
             for start in range(0, len(data), 700):
                 file.write(data[start : start + 700])
                 file.flush()
-                bench.looks(1)
+                bench.scan(1)
                 assert_answers_as(ask(bench.served), "1")
-    bench.looks(2)
+    bench.scan(2)
     assert_answers_as(ask(bench.served), "2")
     assert bench.num_loads == 1, "half a package is not loaded"
-    refusals = {record.message for record in told.records if record.levelno >= logging.WARNING}
-    assert len([record for record in told.records if record.levelno >= logging.WARNING]) == len(refusals) <= 3, refusals
+    refusals = {record.message for record in log.records if record.levelno >= logging.WARNING}
+    assert len([record for record in log.records if record.levelno >= logging.WARNING]) == len(refusals) <= 3, refusals
 
 
 @pytest.mark.parametrize(
@@ -76,33 +76,29 @@ def test_a_slow_copy_is_taken_when_it_is_whole(bench: Bench, told: pytest.LogCap
         ({"licence": 5}, "licence"),
     ],
 )
-def test_every_way_of_being_wrong_leaves_the_old_version(
-    bench: Bench, told: pytest.LogCaptureFixture, changes: dict[str, Any], said: str
+def test_whatever_is_wrong_with_a_version_the_old_one_stays(
+    bench: Bench, log: pytest.LogCaptureFixture, changes: dict[str, Any], said: str
 ) -> None:
     bench.put("2", **changes)
-    bench.looks(4)
-    (record,) = [record for record in told.records if record.levelno >= logging.WARNING]
+    bench.scan(4)
+    (record,) = [record for record in log.records if record.levelno >= logging.WARNING]
     assert said in record.message
     assert bench.num_loads <= 1 and bench.num_swaps == 0
     assert_answers_as(ask(bench.served), "1")
     bench.put("3")
-    bench.looks(2)
+    bench.scan(2)
     assert_answers_as(ask(bench.served), "3")
 
 
-def test_an_error_that_nobody_thought_of_is_logged_and_leaves_the_old_version(
-    bench: Bench, told: pytest.LogCaptureFixture
-) -> None:
+def test_an_unexpected_error_is_logged_and_the_old_version_stays(bench: Bench, log: pytest.LogCaptureFixture) -> None:
     bench.load = lambda *_: 1 // 0  # type: ignore[assignment,return-value]
     bench.put("2")
-    bench.looks(3)
-    assert told.text.count("Traceback") == 1 and told.text.count("new version refused") == 1
+    bench.scan(3)
+    assert log.text.count("Traceback") == 1 and log.text.count("new version refused") == 1
     assert_answers_as(ask(bench.served), "1")
 
 
-def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(
-    bench: Bench, told: pytest.LogCaptureFixture
-) -> None:
+def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(bench: Bench, log: pytest.LogCaptureFixture) -> None:
     """What was hashed and what was loaded may then be different files."""
 
     def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
@@ -112,22 +108,22 @@ def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(
 
     bench.load = load
     bench.put("2")
-    bench.looks(1)
-    assert "the package was changed while it was loaded" in told.text
+    bench.scan(1)
+    assert "the package was changed while it was loaded" in log.text
     assert_answers_as(ask(bench.served), "1")
-    bench.looks(2)
+    bench.scan(2)
     assert_answers_as(ask(bench.served), "2")
 
 
-def test_an_order_to_look_tries_again_what_was_refused(tmp_path: Path, told: pytest.LogCaptureFixture) -> None:
-    """With a period of 0 orders are the only looks."""
+def test_a_scan_on_request_tries_refused_versions_again(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    """With a period of 0 there are no other scans."""
     bench = Bench(tmp_path, period_s=0)
     bench.watcher.start()
     bench.put("2", tokenizer="{}")
     bench.watcher.scan_soon()
-    wait_until(lambda: told.text.count("new version refused") == 1, "no look")
+    wait_until(lambda: log.text.count("new version refused") == 1, "no look")
     bench.watcher.scan_soon()
-    wait_until(lambda: told.text.count("new version refused") == 2, "no second try")
+    wait_until(lambda: log.text.count("new version refused") == 2, "no second try")
     bench.put("3")
     bench.watcher.scan_soon()
     wait_until(lambda: bench.revision == "3", "the order was not followed")

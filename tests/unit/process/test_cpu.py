@@ -1,4 +1,4 @@
-"""How many threads a model call gets: the cgroup's quota, in both of its dialects, and never more than the affinity."""
+"""How many threads a model call gets: the cgroup's quota, in both versions, but never more than the affinity."""
 
 import os
 from pathlib import Path

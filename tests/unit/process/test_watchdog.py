@@ -1,4 +1,4 @@
-"""When a worker must end itself: one call that never returns, or messages beside an idle worker."""
+"""When a worker must exit: a model call does not return, or it takes no messages although it is idle."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def watchdog() -> Watchdog:
         (None, 1, 50, False),
     ],
 )
-def test_one_look(
+def test_one_check(
     watchdog: Watchdog, busy_since: float | None, num_running: int, num_messages: int, ends: bool
 ) -> None:
     reason = watchdog.reason_to_exit(
@@ -31,22 +31,22 @@ def test_one_look(
     assert not ends or "a model call has run for more than 600 s" in str(reason)
 
 
-def looks(watchdog: Watchdog, *seen: tuple[float, int, int]) -> list[bool]:
-    """Look at (time, running, messages) one after the other; return which looks end the worker."""
+def checks(watchdog: Watchdog, *seen: tuple[float, int, int]) -> list[bool]:
+    """Check (time, running, messages) one after the other; return which checks end the worker."""
     return [
         watchdog.reason_to_exit(busy_since=None, num_running=running, num_messages=messages, now=now) is not None
         for now, running, messages in seen
     ]
 
 
-def test_messages_beside_an_idle_worker_end_it_after_the_stall(watchdog: Watchdog) -> None:
-    assert looks(watchdog, (0, 0, 1), (5, 0, 1), (30, 0, 1), (31, 0, 1)) == [False, False, False, True]
+def test_messages_that_an_idle_worker_does_not_take_end_it_after_the_stall(watchdog: Watchdog) -> None:
+    assert checks(watchdog, (0, 0, 1), (5, 0, 1), (30, 0, 1), (31, 0, 1)) == [False, False, False, True]
 
 
 @pytest.mark.parametrize("relief", [(20, 1, 1), (20, 0, 0)])
-def test_a_sign_of_life_starts_the_stall_afresh(watchdog: Watchdog, relief: tuple[float, int, int]) -> None:
-    assert looks(watchdog, (0, 0, 1), relief, (31, 0, 1), (60, 0, 1), (62, 0, 1)) == [*[False] * 4, True]
+def test_a_running_job_or_an_empty_queue_resets_the_stall(watchdog: Watchdog, relief: tuple[float, int, int]) -> None:
+    assert checks(watchdog, (0, 0, 1), relief, (31, 0, 1), (60, 0, 1), (62, 0, 1)) == [*[False] * 4, True]
 
 
-def test_a_clock_that_starts_at_zero_is_a_clock(watchdog: Watchdog) -> None:
-    assert looks(watchdog, (0.0, 0, 1), (0.0, 0, 1), (30.5, 0, 1))[-1]
+def test_a_clock_may_start_at_zero(watchdog: Watchdog) -> None:
+    assert checks(watchdog, (0.0, 0, 1), (0.0, 0, 1), (30.5, 0, 1))[-1]
