@@ -40,6 +40,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     write_graph(
         network,
         folder / "model.onnx",
+        # Sizes that halving rounds up, so that the trace has the slice that undoes it.
         inputs={"pixel_values": (torch.zeros(2, config.channels, 10, 13), _PIXELS)},
         outputs=_OUTPUTS,
         opset=request.opset,

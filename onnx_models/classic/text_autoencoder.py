@@ -36,6 +36,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     network, config = open_network(request, TextAutoencoder, _TASKS)
     limit = longest_input(request, config.max_tokens)
     copy_tokenizer(request.source, folder, vocabulary=config.vocab_size)
+    # Not longer than the table of positions.
     ids = torch.zeros(2, min(3, config.max_tokens), dtype=torch.int64)
     write_graph(
         network,

@@ -36,6 +36,7 @@ Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 success, 1 failure with a message on stderr, 2 wrong usage."""
     options = parser().parse_args(arguments)
+    # Not argparse's default, to which the action append would add the user's folders.
     if getattr(options, "folders", ()) is None:
         options.folders = [PACKAGES]
     try:

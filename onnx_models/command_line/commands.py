@@ -20,13 +20,14 @@ from onnx_models.package_store import store
 from onnx_models.package_store.listing import as_table, described, rows_of
 from onnx_models.recipes import read_recipes
 
+# Options without a default of their own: if the user gives none, the field's default or the source decides.
 _FROM_SOURCE = ("pooling", "normalize", "max_tokens", "licence", "description", "languages", "opset", "cache", "force")
 _STEPS = {"fp32": 2}
 _STEPS_QUANTISED = 4
 
 
 def export(options: argparse.Namespace) -> int:
-    """Make a package from a source, or from a recipe."""
+    """Export a package from a source, or from a recipe."""
     fill_from_recipe(options)
     source = open_source(options.source, options.revision)  # before torch is imported, which takes seconds
     from onnx_models.command_line.progress import steps
@@ -96,7 +97,7 @@ def verify(options: argparse.Namespace) -> int:
     figures = compare(package, source, atol=atol, min_cosine=options.min_cosine)
     figures |= {f"verified_with_{name}": version for name, version in tool_versions().items()}
     write_manifest(package.path, verified(package.manifest, figures))
-    print(f"{package.path}: answers as {source.name} ({source.revision})")
+    print(f"{package.path}: outputs equal those of {source.name} ({source.revision})")
     _print(figures)
     return 0
 

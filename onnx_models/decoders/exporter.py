@@ -29,6 +29,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     source, config = request.source, read_config(request.source)
     limit = max_tokens(config, request.max_tokens)
     graph, reason = _write_graph(request, folder)
+    # Decoding is compared as well, since workers stream texts from the same file.
     write_chat_template(write_tokenizer(source, folder, decodes=True), folder)
     return manifest_of(
         request,

@@ -120,6 +120,7 @@ def _compare_rows(
         found.add_batched(alone, in_batch)
         for logits in (alone, in_batch):
             found.add_tokens(logits.argmax(axis=1).tolist(), text.tokens)
+        # A worker prefills long prompts in chunks, with other rows between them.
         middle = len(text.prompt) // 2
         if middle:
             runner.prefill(0, text.prompt[:middle])
@@ -155,6 +156,7 @@ def _longest_prompt(package: ModelPackage) -> int:
 def _random_prompts(package: ModelPackage, reference: ReferenceDecoder) -> list[list[int]]:
     """Return prompts of random tokens; with its generated tokens, the last one fills the longest sequence."""
     longest, rng = _longest_prompt(package), np.random.default_rng(_SEED)
+    # The two can differ: embeddings are often padded to a multiple of 64, and tokens can be added later.
     size = min(len(reference.tokenizer), package.manifest.graph_as(DecoderGraph).decoder.vocabulary)
     return [rng.integers(0, size, min(length, longest)).tolist() for length in (*_LENGTHS, longest)]
 

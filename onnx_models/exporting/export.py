@@ -59,7 +59,7 @@ def _filled(folder: Path, request: ExportRequest, min_cosine: float | None, repo
     if request.precision != "fp32":
         report_step(f"converting to {request.precision}")
         manifest = convert(folder, manifest, request.precision)
-        report_step("measuring what that costs")
+        report_step("comparing the converted package")
         manifest = _checked(folder, manifest, request, min_cosine)
     return manifest
 

@@ -125,4 +125,5 @@ def exporter_for_package(manifest: Manifest) -> Exporter:
 
 
 def _load(graph: GraphKind) -> Exporter:
+    # mypy can't check a module that is imported by name against the protocol.
     return cast(Exporter, importlib.import_module(_BY_GRAPH[graph]))

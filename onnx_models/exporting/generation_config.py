@@ -50,7 +50,7 @@ def generation_table(source: Source) -> Generation:
 def _read(source: Source, config: Any) -> Any:
     from transformers import GenerationConfig
 
-    with refusing(f"{source.name}: transformers can't read how it generates"):
+    with refusing(f"{source.name}: transformers can't read its generation config"):
         if (source.folder / GENERATION_CONFIG).is_file():
             return GenerationConfig.from_pretrained(source.folder, local_files_only=LOCAL["local_files_only"])
         return GenerationConfig.from_model_config(config)
@@ -58,8 +58,8 @@ def _read(source: Source, config: Any) -> Any:
 
 def _either(settings: Any, config: Any, name: str) -> Any:
     """Return the setting of the generation config, else of the decoder's config, else of the model's."""
-    for place in (settings, getattr(config, "decoder", None), config):
-        value = getattr(place, name, None)
+    for level in (settings, getattr(config, "decoder", None), config):
+        value = getattr(level, name, None)
         if value is not None:
             return value
     return None

@@ -23,9 +23,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     import tomli_w
 
     text = tomli_w.dumps(document_of(manifest))
-    beside = folder / f".{MANIFEST}"
-    beside.write_text(_HEAD + text, encoding="utf-8")
-    beside.rename(folder / MANIFEST)
+    new_file = folder / f".{MANIFEST}"
+    new_file.write_text(_HEAD + text, encoding="utf-8")
+    new_file.rename(folder / MANIFEST)
 
 
 def manifest_of(

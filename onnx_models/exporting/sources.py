@@ -114,6 +114,7 @@ def _hub(repo: str, revision: str | None) -> Source:
         info = HfApi().model_info(repo, revision=revision)
         if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
             raise ExportError(f"{repo}: no safetensors weights on the hub; other formats can run code when loaded")
+        # By commit: a branch could move between the two requests.
         folder = snapshot_download(repo, revision=info.sha, allow_patterns=_HUB_FILES, ignore_patterns=_NOT_HUB_FILES)
     except (
         HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, RequestException

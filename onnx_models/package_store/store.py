@@ -64,6 +64,7 @@ def resolve(package: str, folders: list[Path]) -> Path:
     """
     if (Path(package) / MANIFEST).is_file():
         return Path(package)
+    # Reversed, so that the first folder wins.
     found = {name: path for folder in reversed(folders) for name, path in find_packages(folder).items()}
     if package not in found:
         where = ", ".join(map(str, folders))
@@ -98,11 +99,13 @@ def add(where: str, output: Path, *, sha256: str | None, force: bool) -> ModelPa
         with new_package(output, manifest.name, force=force) as folder:
             for name in (MANIFEST, *manifest.files):
                 _copy(found / name, folder / name)
+            # Before the rename: workers must never see a package that they would refuse.
             load_package(folder)
     return load_package(output / manifest.name)
 
 
 def _copy(path: Path, destination: Path) -> None:
+    # A link in a foreign package could point to any file of this machine, which would then be served or packed.
     if destination.parent != destination.resolve().parent or path.is_symlink() or not path.is_file():
         raise PackageError(f"{path}: listed in the manifest, but not a regular file in the package")
     shutil.copyfile(path, destination)
@@ -159,6 +162,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
+                # Not extractall: every path is checked, and links are never created.
                 entries = [entry for entry in packed.infolist() if not entry.is_dir()]
                 _check_room(folder, sum(entry.file_size for entry in entries))
                 for entry in entries:

@@ -32,6 +32,7 @@ def convert(folder: Path, manifest: Manifest, precision: Precision) -> Manifest:
     """
     before = _num_bytes(folder)
     changes = [_REWRITES[precision](file) for file in sorted(folder.glob("*.onnx"))]
+    # Graphs without a large matrix are fine among others, but not a package whose weights would all stay the same.
     if not any(change is None or change > 0 for change in changes):
         raise ExportError(f"{manifest.name}: its graphs have no matrices that {precision} could make smaller")
     after = _num_bytes(folder)

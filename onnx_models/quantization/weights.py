@@ -132,6 +132,7 @@ class _Quantizer:
 
 def _transposed(graph: GraphProto, constants: _Constants) -> Iterator[tuple[str, TensorProto]]:
     for node in graph.node:
+        # Tied output layers are the embedding behind a Transpose node.
         if node.op_type == "Transpose" and node.input[0] in constants:
             yield node.output[0], constants[node.input[0]]
 
@@ -146,6 +147,7 @@ def _matrix_of(node: NodeProto, constants: _Constants, transposed: _Constants) -
     if found is None or found.tensor.data_type != TensorProto.FLOAT or len(found.tensor.dims) != 2:
         return None
     if node.op_type == "Gemm":
+        # MatMulNBits has no transposed input and no factors.
         if number_of(node, "transA", 0) or number_of(node, "alpha", 1) != 1 or number_of(node, "beta", 1) != 1:
             return None
         found = found._replace(transposed=found.transposed != bool(number_of(node, "transB", 0)))
@@ -177,6 +179,7 @@ def _pack_blocks(blocks: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uin
     farthest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
     scales = (farthest / -half).astype(np.float32)
     whole = np.rint(blocks / np.where(scales == 0, 1, scales)) + half
+    # A number of the opposite sign and the same size would round to one more than the highest integer.
     numbers: NDArray[np.uint8] = whole.clip(0, 2 * half - 1).astype(np.uint8)
     if bits == 4:  # two in a byte, the first one in the lower four bits
         numbers = numbers[..., ::2] | numbers[..., 1::2] << np.uint8(4)

@@ -69,6 +69,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     source, config = request.source, read_config(request.source)
     _check_task(config.model_type, request.task)
     limits = limits_of(request, config)
+    # Before the graphs: it is quick, and often the reason why a model can't be served.
     tokenizer = write_tokenizer(source, folder, decodes=True)
     graph, reason = _write_graphs(request, config, folder)
     return manifest_of(
@@ -119,6 +120,7 @@ def _write_graphs(
 ) -> tuple[EncoderDecoder | EncoderDecoderSlots, str]:
     """Write the graphs; return their tables, and why they have no slots if they were requested."""
     generation, reason = _generation(request.source), ""
+    # The encoder of a slot graph takes token ids and a mask; audio and images keep optimum's graphs.
     if request.cache == "slots" and config.model_type not in _MODALITIES:
         try:
             export_slots(request.source, folder, opset=request.opset)

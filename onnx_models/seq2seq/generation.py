@@ -53,6 +53,7 @@ def generate(
         if running:
             found = served.append([output.row for output in running], [output.tokens[-1:] for output in running])
             _append(running, *found, served.padding)
+        # After the step, so that a new row meets running rows in the next call, as in a scheduler.
         due = [each for index, each in enumerate(outputs) if not each.tokens and index * steps_apart <= step]
         if due:
             _append(due, *served.prefill([output.source for output in due], prefix), served.padding)

@@ -56,7 +56,7 @@ def _position_of(tokenizer: Any, languages: dict[str, int]) -> Literal["prefix",
         return "prefix"
     if language == ids[-1]:
         return "suffix"
-    raise ExportError(f"the tokenizer has languages, but reads {ids} for a text in {tokenizer.src_lang} ({language})")
+    raise ExportError(f"the tokenizer has languages, but encodes a text as {ids} in {tokenizer.src_lang} ({language})")
 
 
 def _sorted(languages: dict[str, int]) -> dict[str, int]:

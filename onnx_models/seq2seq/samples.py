@@ -60,6 +60,7 @@ def _random_texts(served: Served, tokenizer: Any) -> list[Batch]:
 def _texts(served: Served, tokenizer: Any, found: Comparison) -> Batch:
     limit = served.manifest.limits.max_tokens
     samples = [(text, served.tokenizer.encode(text).ids) for text in (*TEXTS, " ".join(TEXTS))]
+    # Truncation is a matter of the worker, so longer texts are left out.
     fitting = [(text, ids) for text, ids in samples if len(ids) <= limit]
     if not fitting:
         raise ParityError(f"none of the sample texts fits into {limit} tokens")
@@ -77,6 +78,7 @@ def _foreign_texts(served: Served, tokenizer: Any) -> list[Batch]:
         return []
     languages = task.translate
     position = 0 if languages.source == "prefix" else -1
+    # transformers' tokenizer changes its template when src_lang is set; a worker replaces one id.
     before, batch = tokenizer.src_lang, []
     for code in list(languages.languages)[:: -(-len(languages.languages) // _NUM_LANGUAGES)]:
         tokenizer.src_lang = code

@@ -87,6 +87,7 @@ class SlotCache(Cache):
             NoSlotsError: the operator can't compute this attention.
         """
         _check_plain(module, attention_mask, key, value, more)
+        # Cleared, so that attention without an update before it (cross-attention, for example) is noticed.
         layer, self._layer = self._layer, None
         if layer is None:
             raise NoSlotsError("a layer attends to other keys than its own past")

@@ -106,6 +106,7 @@ class _GroupQueryAttention(torch.autograd.Function):
     def forward(context: Any, attention: Attention, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tensors of the right shapes; the numbers of a trace are not used."""
         query, _, _, past_key, past_value, *_ = tensors
+        # Clones: an output that is an input would be traced as that input.
         return torch.zeros_like(query).transpose(1, 2).contiguous(), past_key.clone(), past_value.clone()
 
     @staticmethod
@@ -169,7 +170,7 @@ def emit_attention(
     """
     optional = []
     if bias is not None:
-        # Optional inputs are told apart by their place: cosine table, sine table and positions come before the bias.
+        # Optional inputs are positional: cosine table, sine table and positions come before the bias.
         absent: Any = g.op("prim::Constant")
         absent.setType(torch._C.OptionalType.ofTensor())
         optional = [absent, absent, absent, bias]

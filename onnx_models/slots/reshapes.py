@@ -62,7 +62,7 @@ def fold_shapes(model: ModelProto, shapes: dict[str, Shape]) -> None:
             read[name] = shapes[node.input[0]]
         elif node.op_type == "Gather" and node.input[0] in read and node.input[1] in values:
             index = numpy_helper.to_array(values[node.input[1]])
-            lengths = [read[node.input[0]][place] for place in index.flat]
+            lengths = [read[node.input[0]][axis] for axis in index.flat]
             if all(isinstance(length, int) for length in lengths):
                 found = np.array(lengths).reshape(index.shape)
         elif node.op_type in _ARITHMETIC and all(value in values for value in node.input):

@@ -27,7 +27,7 @@ _CLEANED = {
 
 
 def convert(original: Any, name: str, file: Path) -> None:
-    """Write tokenizer.json at ``file`` and ``pieces.json`` beside it for one of transformers' Python tokenizers.
+    """Write tokenizer.json at ``file`` and ``pieces.json`` in its folder for one of transformers' Python tokenizers.
 
     Raises:
         ExportError: its class or one of its options can't be converted.
@@ -68,6 +68,7 @@ _CONVERTERS: dict[str, Callable[[Any, str], tuple[dict[str, int], PieceModel]]] 
 
 def _tokenizer(original: Any, table: dict[str, int]) -> Tokenizer:
     added = {token.content: number for number, token in original.added_tokens_decoder.items()}
+    # Pieces come from pieces.json, so the model only has to look up their ids.
     tokenizer = Tokenizer(models.WordLevel(table | added, unk_token=original.unk_token))
     tokenizer.add_tokens(list(original.added_tokens_decoder.values()))
     tokenizer.post_processor = _around(original)
@@ -112,6 +113,7 @@ def save_backend(original: Any, file: Path) -> None:
     backend.no_padding()
     backend.save(str(file))
     cleaning = [*_cleaning(original)]
+    # transformers cleans in Python behind the library, so the library's file has to get the steps.
     if cleaning and backend.decoder is not None:
         tokenizer = Tokenizer.from_file(str(file))
         tokenizer.decoder = decoders.Sequence([tokenizer.decoder, *cleaning])

@@ -23,8 +23,8 @@ def copy_tokenizer(source: Source, folder: Path, *, vocabulary: int) -> Tokenize
     path = source.folder / TOKENIZER
     if not path.is_file():
         raise ExportError(
-            f"{source.name}: no {TOKENIZER} beside the weights; save the vocabulary with the `tokenizers` library; "
-            "other forms can't be served"
+            f"{source.name}: no {TOKENIZER} in the folder of the weights; save the vocabulary with "
+            "the `tokenizers` library; other forms can't be served"
         )
     with refusing(f"{path}: not a tokenizer"):
         tokenizer = Tokenizer.from_file(str(path))

@@ -1,1 +1,1 @@
-"""Comparing a package's answers with those of its reference."""
+"""Comparison of a package's outputs with those of its reference."""

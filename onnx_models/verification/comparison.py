@@ -36,7 +36,7 @@ class Comparison:
         """
         served, reference = np.asarray(served, np.float64), np.asarray(reference, np.float64)
         if served.shape != reference.shape:
-            raise ParityError(f"ONNX answers an array of {served.shape}, the reference one of {reference.shape}")
+            raise ParityError(f"ONNX returns an array of {served.shape}, the reference one of {reference.shape}")
         worst = float(np.abs(served - reference).max())
         self.max_abs_diff = _larger(self.max_abs_diff, worst)
         self.relative_diff = _larger(self.relative_diff, worst / max(1.0, float(np.abs(reference).max())))
@@ -45,9 +45,9 @@ class Comparison:
         self._num_vectors += len(left)
         self._num_same_top += int((left.argmax(axis=1) == right.argmax(axis=1)).sum())
 
-    def add_batched(self, alone: Floats, together: Floats) -> None:
+    def add_batched(self, alone: Floats, in_batch: Floats) -> None:
         """Compare the package's outputs for a row alone with those for the same row in a batch, without padding."""
-        self.batch_diff = _larger(self.batch_diff, float(np.abs(np.asarray(alone) - np.asarray(together)).max()))
+        self.batch_diff = _larger(self.batch_diff, float(np.abs(np.asarray(alone) - np.asarray(in_batch)).max()))
         self.num_rows += 1
 
     def add_tokens(self, served: list[int], reference: list[int]) -> None:
@@ -99,7 +99,7 @@ def _cosines(left: Floats, right: Floats) -> Floats:
 
 
 def _larger(left: float, right: float) -> float:
-    """``max`` that keeps a NaN, whichever side it is on."""
+    """Return the maximum, or NaN if one of them is: Python's max would drop a NaN, and a comparison would pass."""
     return float(np.maximum(left, right))
 
 

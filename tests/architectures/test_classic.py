@@ -197,7 +197,7 @@ def test_colours_with_other_scales_come_back_in_them() -> None:
 def test_a_source_without_a_tokenizer_json_is_refused(build: str, source_of: SourceOf, tmp_path: Path) -> None:
     source = copy_of(source_of(build), tmp_path / "source")
     (source / "tokenizer.json").unlink()
-    with pytest.raises(ExportError, match=r"no tokenizer\.json beside the weights"):
+    with pytest.raises(ExportError, match=r"no tokenizer\.json in the folder of the weights"):
         export(source, "denoise", tmp_path)
 
 

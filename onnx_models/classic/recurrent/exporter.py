@@ -53,6 +53,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
 def _write(network: LstmAttention, folder: Path, opset: int | None) -> None:
     ids = torch.zeros(_ROWS, 3, dtype=torch.int64)
     mask = torch.ones_like(ids)
+    # The decoder's example inputs have the shapes of the encoder's outputs.
     with torch.inference_mode():
         encoded = dict(zip([*_SOURCE, *_STATE], network.encoder(ids, mask), strict=True))
     write_graph(

@@ -28,6 +28,7 @@ from onnx_models.exporting.torch_exporter import write_graph
 from onnx_models.tokenizers.copying import copy_tokenizer
 
 __all__ = ["compare", "load_network", "make"]
+# Longer than 1 each: the tracer would treat an axis of length 1 as broadcast.
 _EXAMPLE_ROWS, _EXAMPLE_TOKENS = 2, 3
 
 
@@ -43,6 +44,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     config = read_config(source)
     sizes = Sizes.of(config)
     _check(source, sizes, config.attn_type)
+    # transformers' tokenizer of this architecture exists in Python only, so the source has to bring a tokenizer.json.
     copy_tokenizer(source, folder, vocabulary=sizes.vocab_size)
     _write(load_network(source, sizes), sizes, folder / "model.onnx", request.opset)
     limit = request.max_tokens or sizes.mem_len
@@ -76,6 +78,7 @@ def load_network(source: Source, sizes: Sizes) -> TransformerXL:
     if missing:
         raise ExportError(f"{source.name}: its weights lack {', '.join(missing[:3])}")
     with refusing(f"{source.name}: its weights are not those of its config"):
+        # Published weights may be fp16; graphs are exported in fp32 first, whatever the precision.
         network.load_state_dict({name: weight.float() for name, weight in found.items() if weight is not None})
     return network.eval()
 

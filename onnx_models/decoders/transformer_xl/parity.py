@@ -85,6 +85,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     manifest = package.manifest
     decoder = manifest.graph_as(DecoderMemory).decoder
     vocabulary, memory = decoder.vocabulary, decoder.memory
+    # Longer than the memory, so that tokens drop out of it, which is where a wrong offset would show.
     lengths = [min(length, manifest.limits.max_tokens) for length in (*_LENGTHS, memory + 3)]
     prompts = [rng.integers(vocabulary, size=length).tolist() for length in lengths]
     compare_generation(found, served, prompts, [reference.generate(prompt, _NEW_TOKENS) for prompt in prompts])

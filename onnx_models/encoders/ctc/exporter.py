@@ -99,6 +99,7 @@ def ctc_table(source: Source, config: Any, steps: Steps) -> Ctc:
             f"{source.name}: its tokenizer separates words by {tokenizer.replace_word_delimiter_char!r}; "
             "a package supports spaces only"
         )
+    # From the ids and not from the vocabulary, which may lack rows that the model has.
     labels = tokenizer.convert_ids_to_tokens(list(range(config.vocab_size)))
     if tokenizer.do_lower_case:
         labels, delimiter = [label.lower() for label in labels], delimiter.lower()

@@ -41,6 +41,7 @@ class ServedCtc:
         """Return logits, float32 [rows, steps, labels], of equally long recordings, float32 [rows, samples]."""
         if self.audio.normalize:
             mean, variance = recordings.mean(axis=1, keepdims=True), recordings.var(axis=1, keepdims=True)
+            # transformers' feature extractor adds the same constant to the variance.
             recordings = (recordings - mean) / np.sqrt(variance + 1e-7)
         logits = self._session.run(["logits"], {"input_values": recordings.astype(np.float32)})[0]
         expected = (recordings.shape[1] - self.audio.min_samples) // self.ctc.samples_per_label + 1
@@ -88,6 +89,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     rng = np.random.default_rng(_SEED)
     longest, shortest = package.manifest.limits.max_tokens, served.audio.min_samples
     lengths = [int(seconds * served.audio.sampling_rate) for seconds in _SECONDS]
+    # At the shortest length and one sample more, a wrong minimum in the manifest would show.
     for length in (shortest, shortest + 1, *lengths):
         recordings = _recordings(rng, min(max(length, shortest), longest), served.audio.sampling_rate)
         batched = served.run(recordings)

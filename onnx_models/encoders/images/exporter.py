@@ -25,6 +25,7 @@ _OPTIMUM_TASKS: dict[TaskName, str] = {"embed-image": "feature-extraction", "cla
 def make(request: ExportRequest, folder: Path) -> Manifest:
     """Write ``model.onnx``; return the manifest."""
     source, config = request.source, read_config(request.source)
+    # A model of images only is its own vision config.
     vision = getattr(config, "vision_config", config)
     image = image_table(source, vision)
     write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)

@@ -83,7 +83,9 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     served, reference, manifest = _Served(package), _Reference(source), package.manifest
     image = manifest.task_as(ZeroShotImageTask).image
     found, tokenizer = Comparison(), open_tokenizer(package)
+    # CLIP takes the embedding of the end token, so random rows must have one.
     batches = random_rows(reference.tokenizer, tokenizer.get_vocab_size(), manifest.limits.max_tokens, with_end=True)
+    # The numbers of texts and images differ, since the graph has an axis for each.
     for rows, pixels in zip(batches, cycle(random_pixels(image))):
         batched = served.run(rows, pixels)
         _add(found, batched, reference.run(rows, pixels))

@@ -70,6 +70,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
         found.add(batched, reference.run(pixels))
         for index, row in enumerate(batched):
             found.add_batched(served.run(pixels[index : index + 1])[0], row)
+    # On the manifest's pixels for both sides, so that the outputs do not include the difference in preprocessing.
     pixels = preprocess_both_ways(image, source, found)
     found.add(served.run(pixels), reference.run(pixels))
     difference = np.abs(served.predict(pixels) - reference.predict(pixels)).max()

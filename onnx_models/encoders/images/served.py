@@ -29,6 +29,7 @@ def _preprocess_one(image: PilImage, settings: Image) -> Floats:
     image = image.convert("RGB")
     image = image.resize(_new_size(image, settings.resize), PIL.Image.Resampling[settings.resample.upper()])
     height, width = size_of(settings)
+    # Rounded down, as in transformers; another rounding shifts the image by a pixel.
     left, top = (image.width - width) // 2, (image.height - height) // 2
     pixels = np.asarray(image, np.float32)[top : top + height, left : left + width] * np.float32(settings.rescale)
     normalized = (pixels - np.array(settings.mean, np.float32)) / np.array(settings.std, np.float32)

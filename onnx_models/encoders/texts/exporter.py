@@ -41,6 +41,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     limit = metadata.max_tokens(source, getattr(config, "text_config", config), request.max_tokens)
     write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)
     write_tokenizer(source, folder)
+    # sentence-transformers can lower-case texts itself, which workers do not do.
     metadata.check_lower_case(source, folder)
     return manifest_of(
         request,

@@ -30,6 +30,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
     served, reference = ServedModel(package), ReferenceModel(source, package.manifest)
     found = Comparison()
     manifest, tokenizer = package.manifest, served.tokenizer
+    # Of the supported models, only CLIP's text tower pools by itself, and it pools the end token.
     pooled = isinstance(manifest.task, EmbedTask) and manifest.task.embed.pooling == "none"
     vocabulary, limit = tokenizer.get_vocab_size(), manifest.limits.max_tokens
     for rows in random_rows(reference.tokenizer, vocabulary, limit, with_end=pooled):
@@ -40,6 +41,7 @@ def compare(package: ModelPackage, source: Source) -> Comparison:
             raise ParityError(f"rows of {sizes} tokens can't be run; is max_tokens right? {error}") from error
         _add(found, batched, expected)
         for row, outputs in zip(rows, batched, strict=True):
+            # Alone means without padding, so this compares both the padding and the other rows.
             for name, alone in served.run([row])[0].items():
                 found.add_batched(alone, outputs[name])
     texts = checked_texts(manifest, tokenizer, reference.tokenizer, with_types="token_type_ids" in served.inputs)

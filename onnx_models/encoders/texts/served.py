@@ -58,6 +58,7 @@ class ServedModel:
         self._session = open_session(package)
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
+        # The other outputs, logits of texts and embeddings, have no axis of tokens to cut the padding from.
         by_token = ("last_hidden_state", "start_logits", "end_logits")
         has_token_logits = isinstance(self.manifest.task, TokenClassifyTask | FillMaskTask)
         self._by_token = {*by_token, "logits"} if has_token_logits else {*by_token}

@@ -59,6 +59,7 @@ def adapted(model: Any, cache: PairCache) -> Iterator[None]:
     decoder = model.get_decoder()
     with ExitStack() as stack:
         stack.enter_context(plain_matmuls())
+        # Newer models leave the mask to the attention function; these build it in a method.
         if hasattr(decoder, "_update_causal_mask"):
             stack.enter_context(patched(decoder, "_update_causal_mask", no_mask))
         for module in decoder.modules():
@@ -131,6 +132,7 @@ def _distances(module: T5Attention, cache: PairCache) -> Tensor:
     T5 sorts distances into buckets with a logarithm. All distances above a maximum share the last bucket, so a table of
     the bias for each distance is finite, and the graph needs a lookup instead of the arithmetic.
     """
+    # At this distance the logarithmic buckets end.
     largest = module.relative_attention_max_distance
     buckets = module._relative_position_bucket(
         -torch.arange(largest + 1),

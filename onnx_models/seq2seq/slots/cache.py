@@ -48,6 +48,7 @@ class SourceCache(Cache):
 
     def attend(self, layer: int, query: Tensor, scale: float) -> Tensor:
         """Return the weighted values [rows, 1 token, heads, size] for ``query`` [rows, heads, 1 token, size]."""
+        # int: in a trace, shapes are tensors, and attributes of operators must be numbers.
         heads, size = int(query.shape[1]), int(query.shape[3])
         attention = Attention(heads, int(self.layers[layer].keys.shape[1]), size, scale, -1, 0.0)
         mixed, keys, values = attend_to_source(query, self._pasts[layer], attention)

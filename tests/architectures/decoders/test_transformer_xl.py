@@ -74,7 +74,7 @@ def test_log_probabilities_are_of_the_whole_vocabulary(tmp_path: Path) -> None:
 def test_a_source_without_a_tokenizer_json_is_refused(tmp_path: Path) -> None:
     zoo.write(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
-    with pytest.raises(ExportError, match=r"no tokenizer\.json beside the weights"):
+    with pytest.raises(ExportError, match=r"no tokenizer\.json in the folder of the weights"):
         export_package(request_for(tmp_path))
 
 
