@@ -1,4 +1,4 @@
-"""Tiny sources and their packages, each made once a session."""
+"""Tiny sources and their packages, each created once per session."""
 
 import importlib
 import json
@@ -16,12 +16,12 @@ from tests.architectures.table import RESULTS
 
 PackageOf = Callable[..., ModelPackage]
 RUN = "ARCHITECTURES_RUN"
-"""Environment variable: what results of this run are marked with."""
+"""Environment variable with the mark of this run's results."""
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py", "*/test_*.py"]
 
 
 def pytest_configure() -> None:
-    """Name the run before pytest-xdist starts its processes, since all of them must mark results as of the same run."""
+    """Choose the mark of the run before pytest-xdist starts its processes, which must all use the same one."""
     os.environ.setdefault(RUN, f"{time.time():.0f}-{os.getpid()}")
 
 
@@ -77,21 +77,21 @@ def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def rewriter_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
+def seq2seq_package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
     """Return the package of a tiny encoder-decoder, exported and verified on first use, by source and cache."""
     from onnx_models.exporting.export import export_package
     from onnx_models.exporting.exporters import ExportRequest
     from onnx_models.exporting.sources import open_source
 
     made: dict[tuple[str, str], ModelPackage] = {}
-    output = tmp_path_factory.mktemp("rewriters")
+    output = tmp_path_factory.mktemp("seq2seq")
 
     def make(build: str, task: str, cache: str = "slots") -> ModelPackage:
         if (build, cache) not in made:
             request = ExportRequest(
                 source=open_source(str(source_of(build))),
                 task=task,  # type: ignore[arg-type]
-                name=f"rewriter-{len(made)}",
+                name=f"seq2seq-{len(made)}",
                 output=output,
                 cache=cache,  # type: ignore[arg-type]
             )
@@ -103,7 +103,7 @@ def rewriter_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def record() -> Callable[[Case, dict[str, object]], None]:
-    """Leave what was measured for the table, marked with this run."""
+    """Write the figures for the table, marked with this run."""
     from onnx_models.exporting.manifest_writer import tool_versions
 
     RESULTS.mkdir(parents=True, exist_ok=True)

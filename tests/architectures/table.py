@@ -1,4 +1,4 @@
-"""The table in docs/architectures.md: ``write`` it from what the tests measured, or ``check`` it against that.
+"""The table in docs/architectures.md: ``write`` it from the results of the tests, or ``check`` it against them.
 
     python -m tests.architectures.table write
     python -m tests.architectures.table check [--partial]
@@ -20,10 +20,10 @@ from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "architectures.md"
 RESULTS = ROOT / "build" / "architectures"
-"""Where each case leaves what was measured."""
+"""The folder of the results of the cases."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 MAX_GROWTH, NEGLIGIBLE = 10, 1e-5
-"""A difference is another one than the page states if it is both so many times as large and larger than this.
+"""A difference deviates from the page if it is both this many times as large and larger than this.
 
 Processors round differently, so a difference is never the same on two machines.
 """
@@ -31,7 +31,7 @@ _TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxrunti
 
 Result = dict[str, Any]
 Key = tuple[str, str, bool]
-"""Architecture, task, and whether the cache is kept in place: what tells one case from the others."""
+"""Architecture, task, and whether the cache is updated in place; unique for each case."""
 
 
 class Row(NamedTuple):
@@ -41,14 +41,14 @@ class Row(NamedTuple):
     task: str
     graph: str
     in_place: str
-    """``yes`` or ``no`` of a decoder's cache, ``-`` of whatever has no decoder with one."""
+    """``yes`` or ``no`` for models with a decoder's cache, ``-`` for others."""
     tokens: str
-    """How many greedy tokens were compared, all equal; ``-`` of what writes none."""
+    """Number of greedy tokens that were compared, all equal; ``-`` for models that do not generate."""
     max_abs_diff: str
 
     @property
     def key(self) -> Key:
-        """Which case the line is of."""
+        """The key of the case."""
         return self.architecture, self.task, self.in_place == "yes"
 
 
@@ -56,7 +56,7 @@ COLUMNS = Row("Architecture", "Task", "Graph", "Cache in place", "Equal tokens",
 
 
 def read_results(folder: Path = RESULTS) -> dict[str, Result]:
-    """Return what the newest run measured, by the id of the case; results of earlier runs don't count."""
+    """Return the results of the newest run by the id of the case, without those of earlier runs."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
     newest = max((result["run"] for result in found.values()), default="")
     return {case: result for case, result in found.items() if result["run"] == newest}

@@ -1,4 +1,4 @@
-"""Classic networks: what their graphs promise beyond the numbers of their reference."""
+"""Classic networks: properties of their graphs beyond equality with the reference."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def copy_of(source: Path, folder: Path) -> Path:
     return folder
 
 
-def test_lstm_rows_that_join_later_write_what_they_write_alone(source_of: SourceOf, tmp_path: Path) -> None:
+def test_lstm_rows_that_join_later_get_the_tokens_that_they_get_alone(source_of: SourceOf, tmp_path: Path) -> None:
     package = export(source_of(LSTM), "text2text", tmp_path)
     served = ServedRecurrent(package)
     reference = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
@@ -72,7 +72,7 @@ def test_lstm_rows_that_join_later_write_what_they_write_alone(source_of: Source
     assert len(set(expected[0])) > 4, "a model that repeats itself proves nothing"
 
 
-def test_the_lstm_package_says_how_to_decode(source_of: SourceOf, tmp_path: Path) -> None:
+def test_the_manifest_of_an_lstm_states_the_generation_defaults(source_of: SourceOf, tmp_path: Path) -> None:
     manifest = export(source_of(LSTM), "translate", tmp_path, max_tokens=20).manifest
     assert (manifest.limits.max_tokens, manifest.limits.max_new_tokens) == (20, 40)
     generation = manifest.graph_as(Recurrent).generation
@@ -85,7 +85,7 @@ def test_an_lstm_with_a_shortcut_is_exported_and_verified(source_of: SourceOf, t
     assert verified["same_tokens"] == 1.0
 
 
-def test_an_untrained_lstm_with_a_shortcut_copies_the_token_that_attention_finds() -> None:
+def test_an_untrained_lstm_with_a_shortcut_copies_the_attended_token() -> None:
     torch.manual_seed(1)
     sizes = {"vocab_size": 300, "embedding_size": 64, "hidden_size": 32, "attention_size": 16}
     network = LstmAttention(LstmAttentionConfig(**sizes, shortcut=True))
@@ -96,7 +96,7 @@ def test_an_untrained_lstm_with_a_shortcut_copies_the_token_that_attention_finds
 
 
 @pytest.mark.parametrize("name", [LSTM, SHORTCUT])
-def test_lstm_teacher_forcing_gives_the_logits_that_writing_gives(source_of: SourceOf, name: str) -> None:
+def test_lstm_teacher_forcing_equals_generation(source_of: SourceOf, name: str) -> None:
     network = load(LstmAttention, source_of(name))
     sources = [[5, 9, 11, 4], [7]]
     textbook = TextbookLstmAttention(network)
@@ -107,7 +107,7 @@ def test_lstm_teacher_forcing_gives_the_logits_that_writing_gives(source_of: Sou
     np.testing.assert_allclose(logits.numpy(), np.stack([found for _, found in expected]), atol=1e-5)
 
 
-def test_the_text_autoencoder_corrects_and_tells_odd_from_clean(source_of: SourceOf, tmp_path: Path) -> None:
+def test_the_text_autoencoder_corrects_errors_and_scores_anomalies(source_of: SourceOf, tmp_path: Path) -> None:
     """Training ends elsewhere on another processor, so scores are compared with those of an untrained network."""
     package = export(source_of(TEXT), "denoise", tmp_path)
     served, tokenizer = ServedTextAutoencoder(package), Tokenizer.from_file(str(package.file("tokenizer.json")))
@@ -130,7 +130,7 @@ def test_the_text_autoencoder_corrects_and_tells_odd_from_clean(source_of: Sourc
     assert scores["shuffled"].min() > untrained
 
 
-def test_the_text_autoencoder_scores_tokens_and_no_padding(source_of: SourceOf, tmp_path: Path) -> None:
+def test_the_text_autoencoder_does_not_score_padding(source_of: SourceOf, tmp_path: Path) -> None:
     served = ServedTextAutoencoder(export(source_of(TEXT), "denoise", tmp_path))
     outputs = served.run([[5, 6, 7], [9] * 30])[0]
     likelihoods = outputs["logits"] - np.log(np.exp(outputs["logits"]).sum(axis=1, keepdims=True))
@@ -139,7 +139,7 @@ def test_the_text_autoencoder_scores_tokens_and_no_padding(source_of: SourceOf, 
     assert outputs["latent"].shape == (16,) and np.abs(outputs["latent"]).max() <= 1
 
 
-def test_the_image_autoencoder_cleans_and_finds_what_does_not_belong(source_of: SourceOf, tmp_path: Path) -> None:
+def test_the_image_autoencoder_removes_noise_and_finds_anomalies(source_of: SourceOf, tmp_path: Path) -> None:
     served = ServedImageAutoencoder(export(source_of(IMAGE), "denoise-image", tmp_path))
     torch.manual_seed(7)
     clean = zoo.spots(32)
@@ -156,12 +156,12 @@ def test_the_image_autoencoder_cleans_and_finds_what_does_not_belong(source_of: 
 
 
 def psnr(pictures: Any, clean: Any) -> float:
-    """Peak signal-to-noise ratio in decibels of pictures from 0 to 1."""
+    """Return the peak signal-to-noise ratio in decibels of images from 0 to 1."""
     return float(10 * np.log10(1 / np.square(pictures - clean).mean()))
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 24), (31, 17), (1, 50), (2, 2)])
-def test_pictures_come_back_in_their_own_size(
+def test_reconstructions_have_the_size_of_the_images(
     source_of: SourceOf, image_package: ModelPackage, height: int, width: int
 ) -> None:
     pictures = np.random.default_rng(0).random((2, 1, height, width), np.float32)
@@ -178,13 +178,13 @@ def image_package(source_of: SourceOf, tmp_path_factory: pytest.TempPathFactory)
     return export(source_of(IMAGE), "denoise-image", tmp_path_factory.mktemp("pictures"))
 
 
-def test_the_image_table_says_how_pixels_are_scaled(image_package: ModelPackage) -> None:
+def test_the_image_table_states_the_normalization(image_package: ModelPackage) -> None:
     image = image_package.manifest.task_as(DenoiseImageTask).image
     assert image is not None
     assert (image.resize, image.mean, image.std, image.rescale) == ([], [0.0], [1.0], 1 / 255)
 
 
-def test_colours_with_other_scales_come_back_in_them() -> None:
+def test_reconstructions_have_the_normalization_of_each_channel() -> None:
     torch.manual_seed(1)
     network = ImageAutoencoder(ImageAutoencoderConfig(channels=3, widths=[4, 8, 8], mean=[0.5] * 3, std=[0.25] * 3))
     reconstruction = network.eval()(torch.randn(2, 3, 9, 9))[0]

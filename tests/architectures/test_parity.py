@@ -1,4 +1,4 @@
-"""Each architecture goes through the whole export, and the package answers as the reference."""
+"""Every architecture is exported and verified, and its figures go into the table of docs/architectures.md."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.architectures.cases import CASES, Case
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_package_answers_as_its_reference(
+def test_outputs_of_a_package_equal_its_reference(
     case: Case,
     source_of: Callable[[str], Path],
     record: Callable[[Case, dict[str, object]], None],

@@ -1,4 +1,4 @@
-"""What quantising does to a package: which operators, what it costs, and whether neighbours show in an answer."""
+"""Quantised packages: their operators, their errors, and whether outputs depend on the batch."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ from tests.architectures.zoo.seq2seq import unigrams
 
 
 def bert(folder: Path) -> None:
-    """Wide enough that no matrix is too small."""
+    """A BERT whose matrices are all large enough to be quantised."""
     torch.manual_seed(1)
     tokenizer = pieces()
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
@@ -41,7 +41,7 @@ def bert(folder: Path) -> None:
 
 
 def t5(folder: Path) -> None:
-    """As wide; its decoder has two branches that share their weights."""
+    """A T5 of the same width; its decoder has two branches that share their weights."""
     torch.manual_seed(2)
     tokenizer = T5TokenizerFast(
         tokenizer_object=unigrams(["<pad>", "</s>", "<unk>"]), extra_ids=10, model_max_length=64
@@ -66,8 +66,8 @@ CASES: list[tuple[str, Precision]] = [
 ]
 
 
-class Workshop:
-    """Packages of tiny models in every precision, each made and measured once."""
+class PackageCache:
+    """Packages of tiny models in every precision, each exported and verified once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -106,9 +106,9 @@ class Workshop:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """Return where packages are made."""
-    return Workshop(tmp_path_factory.mktemp("quantised"))
+def packages(tmp_path_factory: pytest.TempPathFactory) -> PackageCache:
+    """Return the cache of packages."""
+    return PackageCache(tmp_path_factory.mktemp("quantised"))
 
 
 def _graphs(package: ModelPackage) -> Iterator[onnx.GraphProto]:
@@ -123,10 +123,10 @@ def _products(package: ModelPackage) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("name", "precision"), [case for case in CASES if case[1] != "int8-dynamic"])
-def test_every_product_with_a_constant_is_quantised_the_fast_way(
-    name: str, precision: Precision, workshop: Workshop
+def test_every_product_with_a_constant_is_quantised_at_the_fast_accuracy_level(
+    name: str, precision: Precision, packages: PackageCache
 ) -> None:
-    package = workshop.make(name, precision)
+    package = packages.make(name, precision)
     products = _products(package)
     assert len(products) >= 8
     for attributes in products:
@@ -139,8 +139,8 @@ def test_every_product_with_a_constant_is_quantised_the_fast_way(
                 assert np.prod(constants[node.input[1]].dims) < 4096, node.name
 
 
-def test_a_matrix_of_two_branches_is_quantised_once(workshop: Workshop) -> None:
-    decoder = load_graph(workshop.make("t5-merged", "int8").path / "decoder_model_merged.onnx")
+def test_a_matrix_of_two_branches_is_quantised_once(packages: PackageCache) -> None:
+    decoder = load_graph(packages.make("t5-merged", "int8").path / "decoder_model_merged.onnx")
     inputs = [
         node.input[1] for graph in graphs_in(decoder.graph) for node in graph.node if node.op_type == "MatMulNBits"
     ]
@@ -151,16 +151,20 @@ def test_a_matrix_of_two_branches_is_quantised_once(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_quantised_weights_answer_to_the_bit_as_alone(name: str, precision: Precision, workshop: Workshop) -> None:
-    manifest = workshop.make(name, precision).manifest
+def test_outputs_of_quantised_weights_are_equal_to_the_bit_alone_and_in_a_batch(
+    name: str, precision: Precision, packages: PackageCache
+) -> None:
+    manifest = packages.make(name, precision).manifest
     assert manifest.verified["batch_diff"] == 0.0
     assert manifest.verified["rows"] > 10
     assert manifest.batch_safe
 
 
-def test_rows_of_equal_length_hardly_see_each_other_in_a_quantised_encoder_decoder(workshop: Workshop) -> None:
+def test_rows_of_equal_length_hardly_influence_each_other_in_quantised_seq2seq(
+    packages: PackageCache,
+) -> None:
     def difference(precision: Precision) -> float:
-        served = ServedEncoderDecoder(workshop.make("t5-merged", precision))
+        served = ServedEncoderDecoder(packages.make("t5-merged", precision))
         rng = np.random.default_rng(3)
         sources, tokens = rng.integers(3, 100, (6, 17)).tolist(), rng.integers(3, 100, (6, 4)).tolist()
 
@@ -179,31 +183,31 @@ def test_rows_of_equal_length_hardly_see_each_other_in_a_quantised_encoder_decod
 
 
 @pytest.mark.parametrize("name", ["t5-merged", "gpt2-concat"])
-def test_caches_that_are_padded_make_rounding_show_and_the_manifest_says_so(name: str, workshop: Workshop) -> None:
+def test_padded_caches_amplify_rounding_and_the_manifest_says_so(name: str, packages: PackageCache) -> None:
     # Padding changes the order of a sum in float32: by 1e-5 there, by much more once activations are rounded after it.
-    manifest = workshop.make(name, "int8").manifest
-    assert 0.0 < workshop.make(name).manifest.verified["batch_diff"] < 1e-4
+    manifest = packages.make(name, "int8").manifest
+    assert 0.0 < packages.make(name).manifest.verified["batch_diff"] < 1e-4
     assert manifest.batch_safe == (manifest.verified["batch_diff"] == 0.0)
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
-def test_dynamic_quantisation_is_never_batch_safe_and_that_is_measured(name: str, workshop: Workshop) -> None:
-    manifest = workshop.make(name, "int8-dynamic").manifest
+def test_dynamic_quantisation_is_never_batch_safe_and_that_is_measured(name: str, packages: PackageCache) -> None:
+    manifest = packages.make(name, "int8-dynamic").manifest
     assert manifest.verified["batch_diff"] > 0.0
     assert not manifest.batch_safe
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
-def test_fewer_bits_cost_more(name: str, workshop: Workshop) -> None:
-    eight, four = (workshop.make(name, precision).manifest for precision in ("int8", "int4"))
+def test_fewer_bits_have_larger_errors(name: str, packages: PackageCache) -> None:
+    eight, four = (packages.make(name, precision).manifest for precision in ("int8", "int4"))
     assert 1.0 > eight.verified["min_cosine"] > four.verified["min_cosine"]
     assert eight.verified["min_cosine"] >= 0.98
     assert eight.verified["top1_agreement"] >= four.verified["top1_agreement"]
 
 
 @pytest.mark.parametrize(("name", "precision"), CASES)
-def test_sizes_are_recorded(name: str, precision: Precision, workshop: Workshop) -> None:
-    original, package = workshop.make(name), workshop.make(name, precision)
+def test_sizes_are_recorded(name: str, precision: Precision, packages: PackageCache) -> None:
+    original, package = packages.make(name), packages.make(name, precision)
     sizes = [sum((each.path / file).stat().st_size for file in each.manifest.files) for each in (original, package)]
     assert package.manifest.export["size_bytes"] == sizes[1] < sizes[0]
     assert package.manifest.export["size_ratio"] == pytest.approx(sizes[1] / sizes[0], abs=1e-4)
@@ -212,10 +216,8 @@ def test_sizes_are_recorded(name: str, precision: Precision, workshop: Workshop)
 
 
 @pytest.mark.parametrize(("name", "graph"), [("gpt2", "model.onnx"), ("t5", "decoder_model.onnx")])
-def test_half_precision_keeps_the_cache_in_half_and_the_logits_in_full(
-    name: str, graph: str, workshop: Workshop
-) -> None:
-    package = workshop.make(name, "fp16")
+def test_half_precision_has_fp16_caches_and_fp32_logits(name: str, graph: str, packages: PackageCache) -> None:
+    package = packages.make(name, "fp16")
     session = onnxruntime.InferenceSession(package.file(graph), providers=["CPUExecutionProvider"])
     types = {tensor.name: tensor.type for tensor in (*session.get_inputs(), *session.get_outputs())}
     assert types["logits"] == "tensor(float)"
@@ -226,37 +228,37 @@ def test_half_precision_keeps_the_cache_in_half_and_the_logits_in_full(
     assert package.manifest.export["size_ratio"] < 0.75
 
 
-def test_half_precision_of_an_encoder_takes_and_gives_full(workshop: Workshop) -> None:
-    package = workshop.make("bert", "fp16")
+def test_half_precision_of_an_encoder_has_fp32_inputs_and_outputs(packages: PackageCache) -> None:
+    package = packages.make("bert", "fp16")
     session = onnxruntime.InferenceSession(package.file("model.onnx"), providers=["CPUExecutionProvider"])
     assert [tensor.type for tensor in session.get_outputs()] == ["tensor(float)"]
     assert package.manifest.verified["min_cosine"] >= 0.999
 
 
-def test_half_precision_of_branches_is_refused(workshop: Workshop, tmp_path: Path) -> None:
-    shutil.copytree(workshop.make("t5-merged").path, tmp_path / "t5")
+def test_half_precision_of_a_graph_with_branches_is_refused(packages: PackageCache, tmp_path: Path) -> None:
+    shutil.copytree(packages.make("t5-merged").path, tmp_path / "t5")
     with pytest.raises(ExportError, match="branches can't be converted to half precision"):
-        convert(tmp_path / "t5", workshop.make("t5-merged").manifest, "fp16")
+        convert(tmp_path / "t5", packages.make("t5-merged").manifest, "fp16")
 
 
-def test_a_floor_refuses_and_leaves_nothing_behind(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_cosine_below_the_limit_is_refused_and_leaves_no_files(packages: PackageCache, tmp_path: Path) -> None:
     with pytest.raises(ParityError, match=r"int4 differs too much from the reference: smallest cosine 0\.\d+"):
-        export_package(workshop.request("bert", tmp_path, "int4"), min_cosine=0.9999)
+        export_package(packages.request("bert", tmp_path, "int4"), min_cosine=0.9999)
     assert [*tmp_path.iterdir()] == []
-    manifest = export_package(workshop.request("bert", tmp_path, "int8"), min_cosine=0.99).manifest
+    manifest = export_package(packages.request("bert", tmp_path, "int8"), min_cosine=0.99).manifest
     assert (manifest.precision, manifest.batch_safe) == ("int8", True)
     assert manifest.verified["min_cosine"] >= 0.99
 
 
-def test_graphs_without_matrices_are_refused(workshop: Workshop, tmp_path: Path) -> None:
+def test_graphs_without_matrices_are_refused(packages: PackageCache, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ExportError, match="no matrices that int8 could make smaller"):
-        convert(tmp_path / "empty", workshop.make("bert").manifest, "int8")
+        convert(tmp_path / "empty", packages.make("bert").manifest, "int8")
 
 
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("shape", [(64, 48), (70, 33), (16, 5)])
-def test_onnx_runtime_reads_packed_weights_as_they_were_meant(bits: int, shape: tuple[int, int]) -> None:
+def test_onnx_runtime_unpacks_the_packed_weights(bits: int, shape: tuple[int, int]) -> None:
     matrix = np.random.default_rng(4).normal(0, 0.3, shape).astype(np.float32)
     matrix[:, 1] = 0
     weights, scales = pack(matrix, bits)
@@ -279,18 +281,18 @@ def test_onnx_runtime_reads_packed_weights_as_they_were_meant(bits: int, shape: 
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8-dynamic", "fp16"])
-def test_weights_beside_a_graph_come_along(precision: Precision, workshop: Workshop, tmp_path: Path) -> None:
-    shutil.copytree(workshop.make("bert").path, tmp_path, dirs_exist_ok=True)
+def test_external_weights_are_converted_too(precision: Precision, packages: PackageCache, tmp_path: Path) -> None:
+    shutil.copytree(packages.make("bert").path, tmp_path, dirs_exist_ok=True)
     file, data = tmp_path / "model.onnx", tmp_path / "model.onnx_data"
     names = {each.name for each in tmp_path.iterdir()}
     save_graph(load_graph(file), file, most_inline_bytes=0)
     assert {each.name for each in tmp_path.iterdir()} == {*names, data.name}
     assert data.stat().st_size > 100_000
 
-    manifest = convert(tmp_path, workshop.make("bert").manifest, precision)
+    manifest = convert(tmp_path, packages.make("bert").manifest, precision)
     assert {each.name for each in tmp_path.iterdir()} == names
     assert sorted(manifest.files) == sorted(names - {"manifest.toml"})
-    expected = workshop.make("bert", precision).path / "model.onnx"
+    expected = packages.make("bert", precision).path / "model.onnx"
     feed = {name: np.ones((1, 5), np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
     answers = [onnxruntime.InferenceSession(each).run(None, feed)[0] for each in (file, expected)]
     np.testing.assert_array_equal(*answers)

@@ -1,4 +1,4 @@
-"""A package's tokenizer gives the tokens and the texts of the one that transformers runs in Python."""
+"""A package's tokenizer gives the same ids and texts as the one that transformers runs in Python."""
 
 import random
 from collections.abc import Callable
@@ -30,7 +30,7 @@ BUILDS: dict[str, Build] = {
 
 @pytest.fixture(scope="module", params=BUILDS)
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Tokenizer]:
-    """Return what transformers loads from a source, and what a worker loads from the package."""
+    """Return transformers' tokenizer of a source, and the one that a worker loads from the package."""
     return _both(BUILDS[request.param], tmp_path_factory.mktemp("tokenizer"))
 
 
@@ -55,7 +55,7 @@ def test_there_are_a_thousand_texts_of_many_kinds() -> None:
     assert max(map(len, STRINGS)) >= 300
 
 
-def test_encoding_is_equal_to_the_token(both: tuple[Any, Tokenizer]) -> None:
+def test_encoded_ids_are_equal(both: tuple[Any, Tokenizer]) -> None:
     original, converted = both
     texts = [*STRINGS, *strings_for(original)]
     together = converted.encode_batch_fast(texts)
@@ -81,7 +81,7 @@ def test_decoding_is_equal(both: tuple[Any, Tokenizer]) -> None:
         assert converted.decode(ids) == original.decode(ids, skip_special_tokens=True), ids
 
 
-def test_the_list_reaches_what_is_hard_about_them(both: tuple[Any, Tokenizer]) -> None:
+def test_the_sample_texts_cover_the_hard_cases(both: tuple[Any, Tokenizer]) -> None:
     original, _ = both
     unknown = original.unk_token_id
     assert any(unknown in _ids(original, text) for text in STRINGS)
@@ -96,9 +96,7 @@ def test_the_list_reaches_what_is_hard_about_them(both: tuple[Any, Tokenizer]) -
 @pytest.mark.parametrize(
     ("name", "codes"), [("m2m100", ("fr", "zh")), ("nllb", ("fra_Latn",)), ("nllb-legacy", ("fra_Latn", "zho_Hans"))]
 )
-def test_another_source_language_takes_the_place_of_the_default(
-    name: str, codes: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_another_source_language_replaces_the_default(name: str, codes: tuple[str, ...], tmp_path: Path) -> None:
     original, converted = _both(BUILDS[name], tmp_path)
     place = -1 if name == "nllb-legacy" else 0
     for code in codes:
@@ -135,7 +133,7 @@ def test_cleaning_of_decoded_texts_is_in_the_file(tmp_path: Path) -> None:
     assert converted.decode(ids) == original.decode(ids, skip_special_tokens=True) == "a. o"
 
 
-def test_a_difference_stops_the_export_with_the_text(tmp_path: Path) -> None:
+def test_a_difference_stops_the_export_and_names_the_text(tmp_path: Path) -> None:
     original, converted = _both(sentencepieces.m2m100, tmp_path)
     converted.normalizer = None
     converted.post_processor = None
@@ -161,7 +159,9 @@ def test_other_python_tokenizers_are_refused(tmp_path: Path) -> None:
         ({"treat_whitespace_as_suffix": True}, "spaces behind words"),
     ],
 )
-def test_a_model_that_workers_cannot_cut_by_is_refused(options: dict[str, object], reason: str, tmp_path: Path) -> None:
+def test_a_sentencepiece_model_that_workers_do_not_support_is_refused(
+    options: dict[str, object], reason: str, tmp_path: Path
+) -> None:
     sentencepieces.marian(tmp_path)
     texts = sentencepieces.sentences(("latin", "cyrillic"), 300, 9)
     sentencepieces.train(texts, tmp_path / "source.spm", 600, "unigram", hard_vocab_limit=False, **options)

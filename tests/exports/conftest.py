@@ -1,4 +1,4 @@
-"""Fixtures of the export tests: the interpreter that has torch, tiny models, and packages made from them."""
+"""Fixtures of the export tests: the interpreter with torch, tiny models, and their packages."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ EXPORTS = {
 
 @dataclass(frozen=True)
 class Done:
-    """What a command did."""
+    """The result of a command."""
 
     status: int
     stdout: str
@@ -35,7 +35,7 @@ Run = Callable[[list[list[str]]], list[Done]]
 
 @pytest.fixture(scope="session")
 def export_python() -> Path:
-    """The interpreter of the export environment; without it a laptop skips and CI fails."""
+    """The interpreter of the export environment; without it, tests are skipped, and fail in CI."""
     if not EXPORT_PYTHON.exists():
         message = ".venv-export is missing: make it from onnx_models/requirements-export.txt"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
@@ -70,7 +70,7 @@ def sources(export_process: ExportProcess, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def exported(run: Run, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages made from the tiny models."""
+    """A folder with the packages of the tiny models."""
     output = tmp_path_factory.mktemp("packages")
     commands = [
         ["export", str(sources / name), "--name", name, "--output", str(output), *options]

@@ -1,4 +1,4 @@
-"""Packages made from tiny random models of six architectures."""
+"""Packages of tiny random models of six architectures."""
 
 import subprocess
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_an_exported_package_loads_and_records_its_parity(exported: Path, name: 
     assert manifest.source == name
 
 
-def test_exports_leave_nothing_beside_the_packages(exported: Path) -> None:
+def test_exports_leave_no_other_files(exported: Path) -> None:
     assert {path.name for path in exported.iterdir()} == set(EXPORTS)
 
 
@@ -48,7 +48,7 @@ def test_exports_leave_nothing_beside_the_packages(exported: Path) -> None:
         ("mpnet_classify", ClassifyTask(classify=Classify(labels=["LABEL_0"], function_to_apply="none")), 64),
     ],
 )
-def test_facts_come_from_the_source(
+def test_metadata_comes_from_the_source(
     exported: Path, name: str, expected: EmbedTask | ClassifyTask, max_tokens: int
 ) -> None:
     manifest = load_package(exported / name).manifest
@@ -65,7 +65,7 @@ def test_options_and_model_card_fill_the_rest(exported: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_a_text_gets_the_same_answer_alone_and_among_others(exported: Path, name: str) -> None:
+def test_outputs_are_equal_alone_and_in_a_batch(exported: Path, name: str) -> None:
     served = ServedModel(load_package(exported / name))
     texts = ["a", "how do i reset my password", "the quick brown fox jumps over the lazy dog"]
     together = served.predict(texts)
@@ -75,7 +75,7 @@ def test_a_text_gets_the_same_answer_alone_and_among_others(exported: Path, name
     assert np.abs(together[0] - together[2]).max() > 1e-3, "different texts must not look alike"
 
 
-def test_the_second_text_of_a_pair_is_told_from_the_first(exported: Path) -> None:
+def test_texts_of_a_pair_are_distinguished(exported: Path) -> None:
     served = ServedModel(load_package(exported / "bert_classify"))
     row = served.tokenize(("a", "b"))
     as_one = row._replace(type_ids=[0] * len(row.ids))
@@ -84,14 +84,14 @@ def test_the_second_text_of_a_pair_is_told_from_the_first(exported: Path) -> Non
     assert np.abs(served.run([row])[0]["logits"] - served.run([as_one])[0]["logits"]).max() > 1e-3
 
 
-def test_settings_left_in_a_tokenizer_neither_cut_nor_pad(exported: Path) -> None:
+def test_truncation_and_padding_of_a_tokenizer_are_ignored(exported: Path) -> None:
     served = ServedModel(load_package(exported / "roberta_embed"))
 
     assert len(served.tokenize("a").ids) == 3
     assert len(served.tokenize("one two three four five six seven eight nine ten").ids) > 12
 
 
-def test_the_command_line_is_what_the_readme_says(export_python: Path, sources: Path, tmp_path: Path) -> None:
+def test_the_command_line_of_the_readme_works(export_python: Path, sources: Path, tmp_path: Path) -> None:
     source = str(sources / "bert_classify")
     command = [export_python, "-m", "onnx_models", "export", source, "--task", "classify", "--name", "mine"]
     done = subprocess.run(

@@ -112,7 +112,7 @@ def test_a_hub_model_is_pinned_to_its_commit_and_then_needs_no_hub(hub: HubExpor
     assert "verified_with_torch" in hub.manifest("again").verified
 
 
-def test_a_hub_that_is_not_there_is_a_plain_message(export_python: Path, tmp_path: Path) -> None:
+def test_an_unreachable_hub_gives_a_plain_message(export_python: Path, tmp_path: Path) -> None:
     command = [export_python, "-m", "onnx_models", "export", "someone/tiny", "--task", "embed", "--name", "tiny"]
     done = subprocess.run(
         [*command, "--output", tmp_path / "packages"],

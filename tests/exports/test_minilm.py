@@ -1,4 +1,4 @@
-"""A real model, all-MiniLM-L6-v2 from its wheel: the exported package answers as sentence-transformers does."""
+"""A real model, all-MiniLM-L6-v2 from its wheel: the exported package gives the embeddings of sentence-transformers."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def minilm(run: Run, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     return load_package(output / "minilm")
 
 
-def test_its_facts_come_from_the_folder(minilm: ModelPackage) -> None:
+def test_its_metadata_comes_from_the_folder(minilm: ModelPackage) -> None:
     manifest = minilm.manifest
 
     assert manifest.task == EmbedTask(embed=Embed(pooling="mean", normalize=True, dimensions=384))
@@ -33,7 +33,7 @@ def test_its_facts_come_from_the_folder(minilm: ModelPackage) -> None:
     assert manifest.verified["answers_diff"] < 1e-5
 
 
-def test_its_cosines_are_those_of_sentence_transformers(minilm: ModelPackage) -> None:
+def test_its_cosines_equal_those_of_sentence_transformers(minilm: ModelPackage) -> None:
     """Expected: sentence-transformers 5.2.3 on torch, to four digits."""
     served = ServedModel(minilm)
     base = "A man is eating food."

@@ -1,4 +1,4 @@
-"""What export and verify refuse: nothing wrong gets a package, and a refusal leaves no trace."""
+"""Errors of export and verify: a wrong source gives no package, and no files are left behind."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def refusals(run: Run, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Done], Path]:
-    """What each refused command said, and the folder that must be empty afterwards."""
+    """The output of each refused command, and the folder that must be empty afterwards."""
     output = tmp_path_factory.mktemp("refused") / "output"
     commands = []
     for case, ((source, *options), _) in REFUSED.items():
@@ -71,7 +71,7 @@ def test_an_existing_package_is_replaced_only_when_forced(
     assert not (tmp_path / "replaced" / "note.txt").exists()
 
 
-def test_verify_sees_other_weights_and_another_tokenizer(
+def test_verify_finds_other_weights_and_another_tokenizer(
     sources: Path, exported: Path, run: Run, tmp_path: Path
 ) -> None:
     cased = shutil.copytree(sources / "bert_embed", tmp_path / "cased") / "tokenizer_config.json"

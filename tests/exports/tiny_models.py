@@ -47,7 +47,7 @@ def _bytes(*, start: str, end: str, special: list[str]) -> PreTrainedTokenizerFa
     tokenizer.train_from_iterator(_SENTENCES, trainer)
     ids = [(name, tokenizer.token_to_id(name)) for name in (start, end)]
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}", special_tokens=ids)
-    # Settings of a training run, as they are often left in a tokenizer.json; export and serving must not obey them.
+    # Settings of a training run that are often left in a tokenizer.json; export and serving must ignore them.
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=12)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>")
@@ -80,7 +80,7 @@ def bert_embed(folder: Path, seed: int = 1) -> None:
 
 
 def roberta_embed(folder: Path) -> None:
-    """Nothing says how to pool; 66 positions behind padding id 1 are 64 tokens."""
+    """Nothing states the pooling; 66 positions with padding id 1 are for 64 tokens."""
     torch.manual_seed(2)
     tokenizer = _bytes(start="<s>", end="</s>", special=["<s>", "<pad>", "</s>", "<unk>"])
     config = RobertaConfig(
@@ -102,7 +102,7 @@ def modernbert_embed(folder: Path) -> None:
 
 
 def bert_classify(folder: Path) -> None:
-    """Three named labels, one of which holds."""
+    """Three named labels, of which one applies."""
     torch.manual_seed(4)
     pieces = _pieces()
     config = BertConfig(
@@ -113,7 +113,7 @@ def bert_classify(folder: Path) -> None:
 
 
 def distilbert_classify(folder: Path) -> None:
-    """Four labels, any number of which hold; no token_type_ids."""
+    """Four labels, of which any number applies; no token_type_ids."""
     torch.manual_seed(5)
     pieces = _pieces()
     config = DistilBertConfig(

@@ -1,4 +1,4 @@
-"""docs/architectures.md lists what the tests prove, and its check finds what is not so; needs no torch."""
+"""docs/architectures.md lists exactly the tested cases, and its check finds deviations; needs no torch."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def result(case: Case, difference: float = 2e-6, **changes: Any) -> table.Result
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """A page whose table is what three cases measured."""
+    """A page with the table of three cases."""
     path = tmp_path / "page.md"
     path.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
     assert table.write(path, {case.id: result(case) for case in SMALL}, SMALL) == []
@@ -55,7 +55,7 @@ def test_a_table_is_written_in_the_order_of_the_cases_between_its_marks(page: Pa
     ]
 
 
-def test_what_was_not_measured_is_named_and_not_written(page: Path) -> None:
+def test_a_case_without_a_result_is_named_and_nothing_is_written(page: Path) -> None:
     faults = table.write(page, {A.id: result(A)}, SMALL)
 
     assert faults == [f"not measured in the last run: {B.id}, {C.id}"]
@@ -75,7 +75,7 @@ def test_the_same_measurements_pass(page: Path) -> None:
         (result(A, graph="decoder-concat"), "cache in place is no, the table says yes"),
     ],
 )
-def test_another_measurement_is_found(changed: table.Result, word: str, page: Path) -> None:
+def test_a_different_measurement_is_found(changed: table.Result, word: str, page: Path) -> None:
     case = A if "tokens" in changed else C
     results = {each.id: result(each) for each in SMALL} | {case.id: changed}
 
@@ -83,13 +83,13 @@ def test_another_measurement_is_found(changed: table.Result, word: str, page: Pa
 
 
 @pytest.mark.parametrize("difference", [1.9e-5, 9e-6, 0.0])
-def test_what_rounding_may_do_is_no_fault(difference: float, page: Path) -> None:
+def test_differences_by_rounding_are_accepted(difference: float, page: Path) -> None:
     results = {case.id: result(case, difference) for case in SMALL}
 
     assert table.check(page, results, SMALL) == []
 
 
-def test_a_case_more_a_case_less_and_another_order_are_found(page: Path) -> None:
+def test_added_missing_and_reordered_cases_are_found(page: Path) -> None:
     results = {case.id: result(case) for case in SMALL}
 
     for cases in ((A, B), (C, A, B), (*SMALL, Case("BERT", "classify", "x:y"))):

@@ -1,4 +1,4 @@
-"""Facts read from a training library's files; no such library is needed for that."""
+"""Metadata of encoders, read from the files of a source."""
 
 import json
 from pathlib import Path
@@ -54,14 +54,14 @@ def test_pooling_that_a_package_can_not_express_is_refused(tmp_path: Path, mode:
         metadata.embed_table(source, 8, None, None)
 
 
-def test_what_the_user_says_wins_over_the_files(tmp_path: Path) -> None:
+def test_options_override_the_files(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling"), config={"pooling_mode": "mean"})
 
     assert metadata.embed_table(source, 8, None, None).normalize is False
     assert metadata.embed_table(source, 8, "cls", True) == Embed(pooling="cls", normalize=True, dimensions=8)
 
 
-def test_a_graph_that_answers_a_vector_for_each_token_has_to_be_pooled(tmp_path: Path) -> None:
+def test_a_graph_with_a_vector_for_each_token_needs_pooling(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="give --pooling"):
         metadata.embed_table(source_with(tmp_path), 8, "none", None)
 
@@ -73,7 +73,7 @@ def test_a_model_that_pools_by_itself_is_not_pooled_again() -> None:
         metadata.pooled_table(8, "mean", None)
 
 
-def test_a_further_layer_behind_the_pooling_is_refused(tmp_path: Path) -> None:
+def test_a_layer_after_the_pooling_is_refused(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), config={"pooling_mode": "mean"})
 
     with pytest.raises(ExportError, match="Dense"):
@@ -96,7 +96,7 @@ def test_a_further_layer_behind_the_pooling_is_refused(tmp_path: Path) -> None:
         ({}, None, 77, 77),
     ],
 )
-def test_the_most_tokens_are_the_least_of_what_is_stated(
+def test_the_smallest_stated_limit_is_used(
     tmp_path: Path, files: dict[str, Any], config: int | None, asked: int | None, expected: int
 ) -> None:
     model = SimpleNamespace(model_type="bert", max_position_embeddings=config, pad_token_id=0)
@@ -104,13 +104,13 @@ def test_the_most_tokens_are_the_least_of_what_is_stated(
     assert metadata.max_tokens(source_with(tmp_path, **files), model, asked) == expected
 
 
-def test_positions_behind_the_padding_id_are_not_counted_twice(tmp_path: Path) -> None:
+def test_positions_up_to_the_padding_id_are_not_counted(tmp_path: Path) -> None:
     model = SimpleNamespace(model_type="roberta", max_position_embeddings=514, pad_token_id=1)
 
     assert metadata.max_tokens(source_with(tmp_path), model, None) == 512
 
 
-def test_no_limit_anywhere_is_refused(tmp_path: Path) -> None:
+def test_a_source_without_a_limit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="give --max-tokens"):
         metadata.max_tokens(source_with(tmp_path), SimpleNamespace(model_type="t5"), None)
 
@@ -145,7 +145,7 @@ def test_a_prompt_that_the_source_adds_by_default_is_found(tmp_path: Path) -> No
     assert metadata.default_prompt(source_with(tmp_path, config_sentence_transformers=config)) is None
 
 
-def test_a_module_may_not_lie_outside_the_folder(tmp_path: Path) -> None:
+def test_a_module_outside_of_the_folder_is_refused(tmp_path: Path) -> None:
     source = source_with(tmp_path, modules=[{"type": "x.Pooling", "path": "../elsewhere"}])
 
     with pytest.raises(ExportError, match="points outside of"):

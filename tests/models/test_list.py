@@ -35,7 +35,7 @@ def test_list_shows_the_starters() -> None:
     assert "Apache-2.0" in by_task["embed"]
 
 
-def test_list_tells_of_a_package_that_can_not_be_served(tmp_path: Path) -> None:
+def test_list_reports_a_package_that_can_not_be_served(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "onnx_models" / "packages" / "starter-embed", tmp_path / "broken")
     (tmp_path / "broken" / "model.onnx").write_bytes(b"")
     done = onnx_models("list", str(tmp_path))
@@ -44,8 +44,8 @@ def test_list_tells_of_a_package_that_can_not_be_served(tmp_path: Path) -> None:
     assert "SHA-256 differs" in done.stderr
 
 
-def test_list_looks_at_packages_as_a_worker_does(tmp_path: Path) -> None:
-    """Without ONNX Runtime: versions of the graph, files that it would open, and the name of the folder."""
+def test_list_checks_packages_as_a_worker_does(tmp_path: Path) -> None:
+    """Without ONNX Runtime: versions of the graph, its external files, and the name of the folder."""
     outside = external_tensor("table", [len(WORDS), 8], "../secret")
     write_package(tmp_path / "evil", graph=graph_of("embed", 8, outside))
     write_package(tmp_path / "new", graph=model_of(b"", opsets={"": 27}))
@@ -57,7 +57,7 @@ def test_list_looks_at_packages_as_a_worker_does(tmp_path: Path) -> None:
         assert said in done.stderr
 
 
-def test_help_teaches_every_command() -> None:
+def test_help_describes_every_command() -> None:
     top = onnx_models("--help").stdout
     export = onnx_models("export", "--help").stdout
 
@@ -72,7 +72,7 @@ def test_wrong_usage_is_status_two() -> None:
     assert onnx_models("export", "somewhere", "--task", "embed", "--name", "x", "--max-tokens", "0").returncode == 2
 
 
-def test_export_without_torch_says_what_is_missing(tmp_path: Path) -> None:
+def test_export_without_torch_names_the_missing_package(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     done = onnx_models("export", str(tmp_path), "--task", "embed", "--name", "x")
 
@@ -81,7 +81,7 @@ def test_export_without_torch_says_what_is_missing(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_recipe_fills_what_the_user_left_out() -> None:
+def test_a_recipe_fills_missing_options() -> None:
     options = parser().parse_args(["export", "--recipe", "minilm", "--name", "mine"])
     fill_from_recipe(options)
     recipe = read_recipes()["minilm"]
@@ -91,7 +91,7 @@ def test_a_recipe_fills_what_the_user_left_out() -> None:
     assert options.pooling == recipe.options.get("pooling")
 
 
-def test_recipes_are_listed_by_task_and_an_unknown_one_is_told() -> None:
+def test_recipes_are_listed_by_task_and_an_unknown_one_is_refused() -> None:
     listed = onnx_models("recipes", "--task", "embed").stdout.splitlines()
     assert listed[0].split()[:4] == ["recipe", "task", "model", "size"]
     assert len(listed) > 2 and all(line.split()[1] == "embed" for line in listed[1:])

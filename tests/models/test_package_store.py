@@ -1,4 +1,4 @@
-"""Packages are added whole and checked, or not at all; shown, and removed. Run by an interpreter that has no torch."""
+"""Packages are checked and added atomically, shown, and removed; by an interpreter without torch."""
 
 import http.server
 import io
@@ -30,7 +30,7 @@ def onnx_models(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A sound package, in a folder of its own."""
+    """A valid package in a folder of its own."""
     return write_package(tmp_path / "from" / "tiny")
 
 
@@ -82,7 +82,7 @@ def site(tmp_path: Path) -> Iterator[str]:
             super().__init__(*arguments, directory=str(folder))  # type: ignore[arg-type]
 
         def log_message(self, *_: object) -> None:
-            """Stay silent."""
+            """Log nothing."""
 
         def do_GET(self) -> None:
             if self.path == "/cut.tar.gz":  # the connection ends in the middle
@@ -102,7 +102,7 @@ def site(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_package_comes_from_an_address_with_its_checksum(package: Path, site: str, tmp_path: Path) -> None:
+def test_a_package_is_downloaded_and_its_checksum_compared(package: Path, site: str, tmp_path: Path) -> None:
     digest = sha256(tarred(package, tmp_path / "site" / "tiny.tar.gz").read_bytes()).hexdigest()
     output = tmp_path / "to"
 
@@ -135,7 +135,7 @@ def evil_tar(path: Path, package: Path, change: tarfile.TarInfo) -> Path:
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "tiny/../../evil.txt", "tiny/deep/er/evil.txt"])
-def test_an_archive_that_reaches_out_is_refused(package: Path, tmp_path: Path, name: str) -> None:
+def test_an_archive_with_paths_outside_of_the_package_is_refused(package: Path, tmp_path: Path, name: str) -> None:
     member = tarfile.TarInfo(name)
     member.size = 1
     with pytest.raises(ExportError, match="points outside of the package's folder"):
@@ -145,7 +145,7 @@ def test_an_archive_that_reaches_out_is_refused(package: Path, tmp_path: Path, n
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_an_archive_with_anything_but_plain_files_is_refused(package: Path, tmp_path: Path, kind: bytes) -> None:
+def test_an_archive_with_other_than_regular_files_is_refused(package: Path, tmp_path: Path, kind: bytes) -> None:
     member = tarfile.TarInfo("tiny/passwd")
     member.type, member.linkname = kind, "/etc/passwd"
     with pytest.raises(ExportError, match=r"tiny/passwd is not a regular file"):
@@ -154,7 +154,7 @@ def test_an_archive_with_anything_but_plain_files_is_refused(package: Path, tmp_
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"\x1f\x8b\x08\x00 cut off", b"PK\x03\x04"])
-def test_what_is_no_archive_is_said(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises((ExportError, PackageError)):
         store.add(str(tmp_path / "a.tar.gz"), tmp_path / "to", sha256=None, force=False)
@@ -189,7 +189,7 @@ def test_an_archive_larger_than_the_disk_is_refused_before_it_is_unpacked(packag
     assert list((tmp_path / "to").iterdir()) == []
 
 
-def test_show_prints_facts_and_what_was_measured() -> None:
+def test_show_prints_metadata_and_figures() -> None:
     shown = onnx_models("show", "starter-embed").stdout
     assert "task: embed" in shown
     assert "batch safe: yes" in shown
@@ -201,7 +201,7 @@ def test_show_prints_facts_and_what_was_measured() -> None:
     assert missing.returncode == 1 and "starter-classify, starter-denoise, starter-embed" in missing.stderr
 
 
-def test_verify_of_a_package_made_from_a_folder_asks_for_it() -> None:
+def test_verify_of_a_package_from_a_folder_needs_the_folder() -> None:
     done = onnx_models("verify", "starter-embed")
     assert done.returncode == 1
     assert "give it with --reference" in done.stderr

@@ -1,4 +1,4 @@
-"""The recommended models: complete, well-formed, and there for whoever installs the package; needs no torch."""
+"""The recommended models are complete, well-formed and part of the wheel; needs no torch."""
 
 import tomllib
 from collections import Counter
@@ -28,7 +28,7 @@ purpose = "a test"
 """
 
 
-def test_every_task_has_at_least_two() -> None:
+def test_every_task_has_at_least_two_recipes() -> None:
     counts = Counter(recipe.task for recipe in ALL.values())
 
     assert set(counts) == set(TASKS) - OURS_ALONE
@@ -41,7 +41,7 @@ def test_recipes_are_in_the_order_of_the_tasks() -> None:
     assert places == sorted(places)
 
 
-def test_a_model_is_there_once_for_a_task_and_has_one_revision() -> None:
+def test_each_model_has_one_recipe_for_a_task_and_one_revision() -> None:
     assert len({(recipe.model, recipe.task) for recipe in ALL.values()}) == len(ALL)
     assert len({(recipe.model, recipe.revision, recipe.licence) for recipe in ALL.values()}) == len(
         {recipe.model for recipe in ALL.values()}
@@ -49,7 +49,7 @@ def test_a_model_is_there_once_for_a_task_and_has_one_revision() -> None:
 
 
 @pytest.mark.parametrize("recipe", ALL.values(), ids=list(ALL))
-def test_options_are_what_an_export_takes(recipe: Recipe) -> None:
+def test_options_are_fields_of_an_export(recipe: Recipe) -> None:
     kinds = get_type_hints(ExportRequest, include_extras=True)
 
     for name, value in recipe.options.items():
@@ -65,7 +65,7 @@ def test_texts_fit_a_line(recipe: Recipe) -> None:
 
 
 def test_a_short_revision_is_explained() -> None:
-    """A short hash may not be one for ever, and the user should know what to do then."""
+    """A short hash can become ambiguous, and the message says what to do then."""
     text = RECIPES.read_text(encoding="utf-8")
     for recipe in ALL.values():
         if len(recipe.revision) < 40:
@@ -81,7 +81,7 @@ def test_the_file_goes_into_the_wheel() -> None:
     assert RECIPES.parent == ROOT / "onnx_models"
 
 
-def test_what_is_left_out_is_empty(tmp_path: Path) -> None:
+def test_omitted_options_are_empty(tmp_path: Path) -> None:
     (tmp_path / "recipes.toml").write_text(GOOD)
     (recipe,) = read_recipes(tmp_path / "recipes.toml").values()
 
@@ -124,6 +124,6 @@ def test_a_wrong_file_is_refused_with_a_sentence(tmp_path: Path, text: str, told
     assert str(tmp_path / "recipes.toml") in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="can't be read as recipes"):
         read_recipes(tmp_path / "none.toml")

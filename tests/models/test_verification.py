@@ -71,12 +71,12 @@ def test_fp32_is_verified_by_differences_and_tokens() -> None:
         judge(wrong, of("fp32"), atol=1e-4)
 
 
-def test_a_vector_that_became_zero_has_no_direction() -> None:
+def test_a_vector_that_became_zero_has_cosine_zero() -> None:
     assert compared([[0.0, 0.0], [0.0, -20.0]]).min_cosine == 0.0
     assert compared([[0.0, 0.0]], [[0.0, 0.0]]).min_cosine == 1.0
 
 
-def test_lower_precisions_are_verified_by_direction() -> None:
+def test_lower_precisions_are_verified_by_cosine() -> None:
     turned = compared([[3.0, 3.0], [0.0, -20.0]])  # cosine 0.99
     turned.add_tokens([1], [2])
     judge(turned, of("int8"), atol=0.0)
@@ -93,7 +93,7 @@ def test_lower_precisions_are_verified_by_direction() -> None:
         ("int8", 0.0, True), ("int8", 1e-9, False), ("int4", 0.0, True), ("int8-dynamic", 0.0, False),
     ],
 )  # fmt: skip
-def test_batch_safe_is_to_the_bit_for_rounded_weights_and_never_for_dynamic_int8(
+def test_batch_safe_means_bit_equality_for_quantised_weights_and_never_holds_for_dynamic_int8(
     precision: Precision, batch_diff: float, safe: bool
 ) -> None:
     assert is_batch_safe({"batch_diff": batch_diff}, of(precision)) is safe

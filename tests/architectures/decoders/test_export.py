@@ -1,4 +1,4 @@
-"""Decoders beyond the comparison that every case goes through: that it can fail, and what the manifest says."""
+"""Export of decoders: that the comparison can fail, the manifest, and the limits."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def gpt2(source_of: SourceOf, tmp_path_factory: pytest.TempPathFactory) -> Model
 
 @pytest.fixture
 def gemma_without_positions() -> Iterator[None]:
-    """optimum's own config of Gemma in the place of ours."""
+    """Register optimum's own config of Gemma instead of ours."""
     register = TasksManager.create_register("onnx", overwrite_existing=True)
     register("gemma", "text-generation-with-past")(GemmaOnnxConfig)
     yield
@@ -47,12 +47,12 @@ def gemma_without_positions() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("gemma_without_positions")
-def test_gemma_as_optimum_exports_it_is_refused(source_of: SourceOf, tmp_path: Path) -> None:
+def test_gemma_with_the_config_of_optimum_is_refused(source_of: SourceOf, tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="greedily decoded tokens differ"):
         _export(source_of("decoders:gemma"), tmp_path)
 
 
-def test_manifest_states_what_the_source_does(gpt2: ModelPackage) -> None:
+def test_the_manifest_states_the_metadata_of_the_source(gpt2: ModelPackage) -> None:
     manifest = gpt2.manifest
 
     assert (manifest.family, manifest.graph.kind, manifest.architecture) == ("decoder", "decoder-concat", "gpt2")
@@ -90,7 +90,7 @@ def test_limits_of_models_without_a_table_of_positions() -> None:
         max_tokens(SimpleNamespace(), None)
 
 
-def test_longrope_ends_where_its_other_factors_begin(source_of: SourceOf, tmp_path: Path) -> None:
+def test_longrope_is_limited_to_its_first_set_of_factors(source_of: SourceOf, tmp_path: Path) -> None:
     package = _export(source_of("decoders:phi3_long"), tmp_path)
 
     assert package.manifest.limits.max_tokens == MAX_TOKENS // 2
@@ -105,7 +105,7 @@ def test_the_models_of_the_zoo_are_not_degenerate(source_of: SourceOf, build: st
     assert written[0] != written[1]
 
 
-def test_a_row_that_takes_anothers_place_reads_nothing_of_it(gpt2: ModelPackage) -> None:
+def test_a_sequence_is_not_affected_by_the_former_content_of_its_slot(gpt2: ModelPackage) -> None:
     first, second = Continuation([3, 4, 5, 6, 7], [8, 9, 10]), Continuation([30, 20], [11, 12, 13, 14])
     model = ConcatModel(gpt2, num_slots=1)
 
@@ -115,27 +115,27 @@ def test_a_row_that_takes_anothers_place_reads_nothing_of_it(gpt2: ModelPackage)
     np.testing.assert_array_equal(after, isolated)
 
 
-def test_rows_join_late_and_leave_early(gpt2: ModelPackage) -> None:
-    """What `forced_logits` asks of a runner, step by step, for texts that write 3, 1 and 2 tokens in two places."""
+def test_sequences_join_late_and_leave_early(gpt2: ModelPackage) -> None:
+    """The calls of a runner, step by step, for texts of 3, 1 and 2 generated tokens in two slots."""
     calls: list[str] = []
 
     class Recorder(ConcatModel):
-        def prefill(self, row: int, ids: object) -> np.ndarray:
-            calls.append(f"prefill {row}")
-            return super().prefill(row, ids)  # type: ignore[arg-type]
+        def prefill(self, slot: int, ids: object) -> np.ndarray:
+            calls.append(f"prefill {slot}")
+            return super().prefill(slot, ids)  # type: ignore[arg-type]
 
         def step(self, tokens: object) -> dict[int, np.ndarray]:
             calls.append(f"step {sorted(tokens)}")  # type: ignore[call-overload]
             return super().step(tokens)  # type: ignore[arg-type]
 
-        def free(self, row: int) -> None:
-            calls.append(f"leave {row}")
-            super().free(row)
+        def free(self, slot: int) -> None:
+            calls.append(f"free {slot}")
+            super().free(slot)
 
     texts = [Continuation([3], [4, 5, 6]), Continuation([7], [8]), Continuation([9], [10, 11])]
     logits = forced_logits(Recorder(gpt2, num_slots=2), texts)
 
     assert [rows.shape for rows in logits] == [(3, 322), (1, 322), (2, 322)]
     assert calls == [
-        "prefill 0", "step [0]", "prefill 1", "leave 1", "step [0]", "prefill 1", "leave 0", "step [1]", "leave 1",
+        "prefill 0", "step [0]", "prefill 1", "free 1", "step [0]", "prefill 1", "free 0", "step [1]", "free 1",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The manifest's [generation] says what transformers' ``generate`` would do by default."""
+"""The manifest's [generation] table has the defaults of transformers' ``generate``."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def _source(folder: Path, config: dict[str, Any], generation: dict[str, Any] | N
     return Source(folder, "test", "1", "none")
 
 
-def test_a_generation_config_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_generation_config_is_copied(tmp_path: Path) -> None:
     stated: dict[str, Any] = {
         "eos_token_id": [2, 4], "pad_token_id": 0, "do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.95,
         "repetition_penalty": 1.05, "max_length": 64,
@@ -30,7 +30,7 @@ def test_a_generation_config_is_taken_as_it_is(tmp_path: Path) -> None:
     assert generation_table(source) == Generation(**expected)
 
 
-def test_older_sources_state_it_in_their_config(tmp_path: Path) -> None:
+def test_older_sources_have_it_in_their_config(tmp_path: Path) -> None:
     stated = {
         "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1, "decoder_start_token_id": 2, "forced_bos_token_id": 0,
         "forced_eos_token_id": 2, "num_beams": 4, "length_penalty": 2.0, "early_stopping": True,
@@ -45,7 +45,7 @@ def test_older_sources_state_it_in_their_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", [True, False, "never"])
-def test_a_search_may_end_in_three_ways(tmp_path: Path, word: object) -> None:
+def test_early_stopping_has_three_values(tmp_path: Path, word: object) -> None:
     facts = generation_table(_source(tmp_path, {"model_type": "bart"}, {"early_stopping": word, "num_beams": 4}))
 
     assert facts.early_stopping == word and type(facts.early_stopping) is type(word)
@@ -58,7 +58,7 @@ def test_null_and_minus_one_mean_none(tmp_path: Path) -> None:
     assert facts == Generation(eos_token_ids=[3], top_k=0)
 
 
-def test_a_source_without_statements_has_the_defaults(tmp_path: Path) -> None:
+def test_a_source_without_settings_has_the_defaults(tmp_path: Path) -> None:
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     facts = generation_table(_source(tmp_path, {"model_type": "gpt_neox", **dict.fromkeys(names)}))
 

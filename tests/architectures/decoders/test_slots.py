@@ -1,4 +1,4 @@
-"""Slot graphs: what docs/architecture/06-slot-graphs.md promises to whoever runs one."""
+"""Slot graphs of decoders keep the promises of docs/architecture/06-slot-graphs.md."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def prompts() -> list[list[int]]:
 
 
 def write(runner: Runner, prompt: list[int], num_tokens: int) -> Continuation:
-    """Return the likeliest tokens after a prompt."""
+    """Return the greedily decoded tokens after a prompt."""
     logits, tokens = runner.prefill(0, prompt), []
     while len(tokens) < num_tokens:
         tokens.append(int(logits.argmax()))
@@ -65,7 +65,7 @@ def near(found: Floats, expected: Floats) -> None:
 
 
 @pytest.mark.parametrize("build", EVERY)
-def test_rows_that_come_and_go_write_what_the_concat_graph_writes(package_of: PackageOf, build: str) -> None:
+def test_continuous_batching_gives_the_tokens_of_the_concat_graph(package_of: PackageOf, build: str) -> None:
     concat = ConcatModel(package_of(build, "concat"))
     texts = [write(concat, prompt, 15) for prompt in prompts()]
     model = slot_model(package_of(build), garbage=1e4)
@@ -76,7 +76,7 @@ def test_rows_that_come_and_go_write_what_the_concat_graph_writes(package_of: Pa
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_nothing_is_read_of_what_lies_in_unused_positions(package_of: PackageOf, build: str) -> None:
+def test_unused_positions_never_influence_a_result(package_of: PackageOf, build: str) -> None:
     texts = [Continuation(prompt, [5, 6, 7, 8]) for prompt in prompts()]
 
     clean = forced_logits(slot_model(package_of(build), garbage=0.0), texts, 2)
@@ -87,7 +87,7 @@ def test_nothing_is_read_of_what_lies_in_unused_positions(package_of: PackageOf,
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_a_row_answers_the_same_to_the_bit_in_any_company(package_of: PackageOf, build: str) -> None:
+def test_logits_are_equal_to_the_bit_in_any_batch(package_of: PackageOf, build: str) -> None:
     model = slot_model(package_of(build))
     texts = [Continuation(prompt, [9, 50, 7, 300, 20]) for prompt in prompts()]
 
@@ -97,7 +97,7 @@ def test_a_row_answers_the_same_to_the_bit_in_any_company(package_of: PackageOf,
 
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("pieces", [(1, 59), (20, 20, 20), (13, 1, 1, 45)])
-def test_a_prompt_may_be_read_in_pieces(package_of: PackageOf, build: str, pieces: tuple[int, ...]) -> None:
+def test_a_prompt_may_be_prefilled_in_chunks(package_of: PackageOf, build: str, pieces: tuple[int, ...]) -> None:
     model, prompt = slot_model(package_of(build)), prompts()[6]
     whole = model.prefill(0, prompt)
 
@@ -112,7 +112,7 @@ def test_a_prompt_may_be_read_in_pieces(package_of: PackageOf, build: str, piece
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_a_row_rides_along_between_pieces_of_its_prompt(package_of: PackageOf, build: str) -> None:
+def test_a_slot_may_be_idle_between_chunks_of_its_prompt(package_of: PackageOf, build: str) -> None:
     model, prompt = slot_model(package_of(build)), prompts()[6]
     whole = model.prefill(1, prompt)
     model.free(1)
@@ -127,7 +127,7 @@ def test_a_row_rides_along_between_pieces_of_its_prompt(package_of: PackageOf, b
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_prompts_of_different_length_are_read_together(package_of: PackageOf, build: str) -> None:
+def test_prompts_of_different_length_are_prefilled_in_one_call(package_of: PackageOf, build: str) -> None:
     model = slot_model(package_of(build), len(LENGTHS))
     isolated = [forced_logits(model, [Continuation(prompt, [40, 41])])[0] for prompt in prompts()]
 
@@ -140,7 +140,7 @@ def test_prompts_of_different_length_are_read_together(package_of: PackageOf, bu
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_it_runs_unbound_too_and_with_more_padding_than_it_needs(package_of: PackageOf, build: str) -> None:
+def test_it_runs_without_binding_and_with_more_padding_than_needed(package_of: PackageOf, build: str) -> None:
     model = slot_model(package_of(build), 2, garbage=0.0)
     past = {name: buffer.copy() for name, buffer in model.buffers.items()}
     bound = model.run(0, [[7, 8, 9], [10]])
@@ -158,7 +158,7 @@ def test_it_runs_unbound_too_and_with_more_padding_than_it_needs(package_of: Pac
     np.testing.assert_allclose(key[0, :, :3], model.buffers[name][0, :, :3], atol=1e-6)
 
 
-def test_buffers_are_written_where_they_lie_and_nowhere_else(package_of: PackageOf) -> None:
+def test_buffers_are_updated_in_place_and_only_at_new_positions(package_of: PackageOf) -> None:
     model = slot_model(package_of("mistral"), 3)
     places = {name: buffer.ctypes.data for name, buffer in model.buffers.items()}
 
@@ -172,8 +172,8 @@ def test_buffers_are_written_where_they_lie_and_nowhere_else(package_of: Package
         assert np.isnan(buffer[~written[:, None, :, None].repeat(buffer.shape[1], 1).repeat(buffer.shape[3], 3)]).all()
 
 
-def test_a_full_slot_may_lie_between_others(package_of: PackageOf) -> None:
-    """As many tokens as the model has learned positions for: nothing behind them may be asked for."""
+def test_a_full_slot_may_be_idle_between_others(package_of: PackageOf) -> None:
+    """As many tokens as the model has learned positions for: no position beyond them may be looked up."""
     model = slot_model(package_of("gpt2"), 3, length=MAX_TOKENS)
     model.prefill(1, [5] * MAX_TOKENS)
     full = {name: buffer[1, :, :MAX_TOKENS].copy() for name, buffer in model.buffers.items()}
@@ -187,7 +187,7 @@ def test_a_full_slot_may_lie_between_others(package_of: PackageOf) -> None:
         np.testing.assert_array_equal(buffer[1, :, :MAX_TOKENS], full[name])
 
 
-def test_pieces_of_several_prompts_can_not_be_read_at_once(package_of: PackageOf) -> None:
+def test_chunks_of_several_prompts_can_not_share_a_call(package_of: PackageOf) -> None:
     package = package_of("gpt2")
     model = slot_model(package)
     model.run(0, [[5, 6], [7, 8]])
@@ -197,7 +197,7 @@ def test_pieces_of_several_prompts_can_not_be_read_at_once(package_of: PackageOf
         model.run(0, [[5, 6], [7, 8]])
 
 
-def test_writing_behind_the_end_is_refused_and_harms_nobody(package_of: PackageOf) -> None:
+def test_writing_beyond_the_end_is_refused_and_changes_no_slot(package_of: PackageOf) -> None:
     model = slot_model(package_of("mistral"), 2, length=10, garbage=0.0)
     model.prefill(0, [5] * 8)
     before = {name: buffer.copy() for name, buffer in model.buffers.items()}
@@ -209,7 +209,7 @@ def test_writing_behind_the_end_is_refused_and_harms_nobody(package_of: PackageO
         np.testing.assert_array_equal(buffer[1], before[name][1])
 
 
-def test_the_example_of_the_docs_runs(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_in_the_docs_runs(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Path(__file__).parents[3] / "docs" / "architecture" / "06-slot-graphs.md"
     code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     package = package_of("gpt2")
@@ -224,7 +224,7 @@ def test_the_example_of_the_docs_runs(package_of: PackageOf, monkeypatch: pytest
     assert names["lengths"].tolist() == [0, 1, 5]
 
 
-def test_the_graph_has_nothing_in_it_that_tracing_left(package_of: PackageOf) -> None:
+def test_the_graph_has_no_leftovers_of_tracing(package_of: PackageOf) -> None:
     model = onnx.load(package_of("gpt2").file("model.onnx"))
     kinds = Counter(node.op_type for node in model.graph.node)
     sizes = [tuple(tensor.dims) for tensor in model.graph.initializer]
@@ -247,7 +247,7 @@ def test_a_rotated_layer_is_its_projections_and_three_operators(package_of: Pack
 
 
 def export_tiny(folder: Path, config_class: type[PretrainedConfig], options: dict[str, Any]) -> ModelPackage:
-    """Export a tiny model of random weights; it is compared with its reference on the way."""
+    """Export and verify a tiny model with random weights."""
     torch.manual_seed(3)
     (folder / "source").mkdir()
     tokenizer = byte_pairs(special=SPECIAL)
@@ -262,12 +262,12 @@ def export_tiny(folder: Path, config_class: type[PretrainedConfig], options: dic
 @pytest.mark.parametrize(
     ("config_class", "options", "reason"),
     [
-        (GPT2Config, {"hidden_size": 48}, "heads of a size that 8 divides"),
+        (GPT2Config, {"hidden_size": 48}, "head size divisible by 8"),
         (GPTNeoConfig, {"num_layers": 2, "num_heads": 4, "attention_types": OWN}, "attention interface"),
     ],
     ids=["odd-heads", "own-attention"],
 )
-def test_what_can_not_have_slots_keeps_the_concat_graph_and_says_why(
+def test_an_architecture_without_slots_gets_the_concat_graph_and_the_reason(
     tmp_path: Path, config_class: type[PretrainedConfig], options: dict[str, Any], reason: str
 ) -> None:
     manifest = export_tiny(tmp_path, config_class, options).manifest
@@ -289,11 +289,11 @@ def test_what_can_not_have_slots_keeps_the_concat_graph_and_says_why(
 def test_options_of_architectures_are_in_the_graph(
     tmp_path: Path, config_class: type[PretrainedConfig], options: dict[str, Any]
 ) -> None:
-    """The export compares with the model, whose config says them."""
+    """The export compares the graph with the model, which applies the options of its config."""
     assert export_tiny(tmp_path, config_class, options).manifest.graph.kind == "decoder-slots"
 
 
-def test_weights_that_one_file_can_not_hold_lie_beside_it(
+def test_weights_that_one_file_can_not_hold_get_a_second_file(
     source_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finishing, "_MAX_FILE_BYTES", 0)

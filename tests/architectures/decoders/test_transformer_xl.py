@@ -41,7 +41,7 @@ def export(folder: Path, **options: Any) -> ModelPackage:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_answers_as_the_original_code(name: str, tmp_path: Path) -> None:
+def test_every_variant_equals_the_original_code(name: str, tmp_path: Path) -> None:
     manifest = export(tmp_path, **VARIANTS[name]).manifest
 
     assert manifest.verified["relative_diff"] <= 1e-5
@@ -50,7 +50,7 @@ def test_every_variant_answers_as_the_original_code(name: str, tmp_path: Path) -
     assert manifest.graph_as(DecoderMemory).decoder.memory == VARIANTS[name].get("mem_len", 12)
 
 
-def test_it_remembers_and_texts_of_other_ages_do_not_disturb(tmp_path: Path) -> None:
+def test_the_memory_works_and_texts_of_other_lengths_do_not_change_it(tmp_path: Path) -> None:
     package = export(tmp_path, div_val=2, same_length=False, tie_word_embeddings=False)
     served = ServedTransformerXL(package)
     reference = ReferenceTransformerXL(open_source(str(tmp_path / "source")))
@@ -92,7 +92,7 @@ def test_a_tokenizer_with_more_words_than_the_network_is_refused(tmp_path: Path)
         ("d_inner", 48, "not those of its"),
     ],
 )
-def test_what_the_network_is_not_made_for_is_refused(tmp_path: Path, field: str, value: int, message: str) -> None:
+def test_variants_that_the_network_lacks_are_refused(tmp_path: Path, field: str, value: int, message: str) -> None:
     zoo.write(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {field: value}))

@@ -148,7 +148,7 @@ def test_a_call_that_fails_changes_nothing(cache: str, package_of: PackageOf) ->
     np.testing.assert_array_equal(untouched.step(slots, [10, 11]), after)
 
 
-def test_a_full_slot_may_lie_between_others(package_of: PackageOf) -> None:
+def test_a_full_slot_may_be_idle_between_others(package_of: PackageOf) -> None:
     cache = opened(package_of("gpt2"))
     first, full, last = start(cache, [7]), start(cache, [5] * (MAX_TOKENS - 1), 1), start(cache, [7])
     cache.step([full], [6])

@@ -90,13 +90,13 @@ def generated_by(source: Path, task: TaskName) -> Callable[[Search], list[int]]:
 def test_sequences_in_slots_equal_those_of_generate_and_to_the_bit_those_alone(
     build: str,
     task: TaskName,
-    rewriter_of: PackageOf,
+    seq2seq_package_of: PackageOf,
     source_of: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moves, apply_move = list[Move](), SlotTable.apply_move
     monkeypatch.setattr(SlotTable, "apply_move", lambda table, move: (moves.append(move), apply_move(table, move)))
-    package = rewriter_of(f"seq2seq:{build}", task)
+    package = seq2seq_package_of(f"seq2seq:{build}", task)
     cache, expected = opened(package), generated_by(source_of(f"seq2seq:{build}"), task)
     assert isinstance(cache, EncoderDecoderSlotCache)
     for seed in (1, 2):
@@ -109,9 +109,9 @@ def test_sequences_in_slots_equal_those_of_generate_and_to_the_bit_those_alone(
 
 @pytest.mark.parametrize(("build", "task"), STATEFUL)
 def test_sequences_in_a_stateful_cache_equal_those_of_generate(
-    build: str, task: TaskName, rewriter_of: PackageOf, source_of: Callable[[str], Path]
+    build: str, task: TaskName, seq2seq_package_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
-    package = rewriter_of(f"seq2seq:{build}", task, "concat")
+    package = seq2seq_package_of(f"seq2seq:{build}", task, "concat")
     cache, together = opened(package), searches(package)
     search_together(cache, together, 3)
     check_likeliest(together, generated_by(source_of(f"seq2seq:{build}"), task))
@@ -119,9 +119,9 @@ def test_sequences_in_a_stateful_cache_equal_those_of_generate(
 
 
 def test_sequences_of_a_recurrent_network_equal_those_of_the_textbook(
-    rewriter_of: PackageOf, source_of: Callable[[str], Path]
+    seq2seq_package_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
-    package = rewriter_of(LSTM, "text2text")
+    package = seq2seq_package_of(LSTM, "text2text")
     cache, together = opened(package), searches(package)
     search_together(cache, together, 4)
     textbook = TextbookLstmAttention(load(LstmAttention, source_of(LSTM)))
@@ -129,8 +129,8 @@ def test_sequences_of_a_recurrent_network_equal_those_of_the_textbook(
     check_alone(cache, together, atol=1e-5)
 
 
-def test_a_text_autoencoder_returns_one_position_after_the_other(rewriter_of: PackageOf) -> None:
-    package = rewriter_of(AUTOENCODER, "denoise")
+def test_a_text_autoencoder_returns_one_position_after_the_other(seq2seq_package_of: PackageOf) -> None:
+    package = seq2seq_package_of(AUTOENCODER, "denoise")
     cache, sources = opened(package), [[5, 6, 7, 8], [9, 10, 5]]
     slots = [cache.allocate(len(source) + 1) for source in sources]
     held = [slot for slot in slots if slot is not None]
@@ -148,8 +148,8 @@ def test_a_text_autoencoder_returns_one_position_after_the_other(rewriter_of: Pa
 
 
 @pytest.mark.parametrize(("build", "cache"), [("seq2seq:t5", "slots"), ("seq2seq:t5", "concat"), (LSTM, "slots")])
-def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, rewriter_of: PackageOf) -> None:
-    package = rewriter_of(build, "text2text", cache)
+def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, seq2seq_package_of: PackageOf) -> None:
+    package = seq2seq_package_of(build, "text2text", cache)
     loaded, untouched = opened(package), opened(package)
     source, other = np.array([5, 6, 7]), np.array([8, 9])
     first, second, empty = (loaded.allocate(20) for _ in range(3))
@@ -181,9 +181,9 @@ def test_a_call_that_fails_changes_nothing(build: str, cache: Exporter, rewriter
     np.testing.assert_array_equal(untouched.step(found, [4, 3, 1]), after)
 
 
-def test_a_prefix_may_be_prefilled_at_once(rewriter_of: PackageOf) -> None:
+def test_a_prefix_may_be_prefilled_at_once(seq2seq_package_of: PackageOf) -> None:
     for cache, atol in (("slots", 0.0), ("concat", 1e-4)):
-        loaded = opened(rewriter_of("seq2seq:t5", "text2text", cache))
+        loaded = opened(seq2seq_package_of("seq2seq:t5", "text2text", cache))
         expected = logits_alone(loaded, [5, 6, 7], [1, 4, 9])[-1]
         slot = loaded.allocate(9)
         assert slot is not None
@@ -191,9 +191,9 @@ def test_a_prefix_may_be_prefilled_at_once(rewriter_of: PackageOf) -> None:
         np.testing.assert_allclose(loaded.prefill(slot, np.array([1, 4, 9])), expected, rtol=0, atol=atol)
 
 
-def test_a_full_slot_may_lie_between_others(rewriter_of: PackageOf) -> None:
+def test_a_full_slot_may_be_idle_between_others(seq2seq_package_of: PackageOf) -> None:
     for build, task in (("seq2seq:t5", "text2text"), ("seq2seq:bart", "denoise")):
-        cache = opened(rewriter_of(build, task))
+        cache = opened(seq2seq_package_of(build, task))
         slots = [cache.allocate(5), cache.allocate(cache.max_tokens), cache.allocate(5)]
         first, full, last = (slot for slot in slots if slot is not None)
         for slot in (first, full, last):
@@ -205,8 +205,8 @@ def test_a_full_slot_may_lie_between_others(rewriter_of: PackageOf) -> None:
         assert cache.tokens_held == 3 * cache.max_source_tokens + cache.max_tokens + 2
 
 
-def test_a_surviving_beam_is_not_copied(rewriter_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = opened(rewriter_of("seq2seq:t5", "text2text"))
+def test_a_surviving_beam_is_not_copied(seq2seq_package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = opened(seq2seq_package_of("seq2seq:t5", "text2text"))
     assert isinstance(cache, EncoderDecoderSlotCache)
     slots = [slot for slot in (cache.allocate(9) for _ in range(4)) if slot is not None]
     cache.encode(slots, np.array([5, 6, 7]))
@@ -221,9 +221,11 @@ def test_a_surviving_beam_is_not_copied(rewriter_of: PackageOf, monkeypatch: pyt
     assert len(copied) == 2 and all(num_tokens == 1 for _, _, num_tokens in copied)
 
 
-def test_a_buffer_row_of_a_device_is_written_through_a_value_over_its_memory(rewriter_of: PackageOf) -> None:
+def test_a_buffer_row_of_a_device_is_written_through_a_value_over_its_memory(
+    seq2seq_package_of: PackageOf,
+) -> None:
     """CUDA copies rows this way; the code is the same on the CPU."""
-    cache = opened(rewriter_of("seq2seq:t5", "text2text"))
+    cache = opened(seq2seq_package_of("seq2seq:t5", "text2text"))
     assert isinstance(cache, EncoderDecoderSlotCache)
     buffer = cache._source_buffers[0]
     row = buffer._row(3)
@@ -232,8 +234,8 @@ def test_a_buffer_row_of_a_device_is_written_through_a_value_over_its_memory(rew
     assert (row.numpy() == 2).all()
 
 
-def test_sequences_and_sources_share_a_budget(rewriter_of: PackageOf) -> None:
-    slots, concat = (rewriter_of("seq2seq:t5", "text2text", cache) for cache in ("slots", "concat"))
+def test_sequences_and_sources_share_a_budget(seq2seq_package_of: PackageOf) -> None:
+    slots, concat = (seq2seq_package_of("seq2seq:t5", "text2text", cache) for cache in ("slots", "concat"))
     limits = slots.manifest.limits
     assert limits.max_new_tokens is not None
     row = limits.max_tokens + limits.max_new_tokens

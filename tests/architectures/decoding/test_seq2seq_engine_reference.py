@@ -68,9 +68,9 @@ def check(handle: GenerationHandle, model: Model, prefix: list[int], ends: list[
 
 @pytest.mark.parametrize(("build", "task", "cache"), EVERY)
 def test_texts_and_searches_with_random_arrivals_equal_those_of_generate(
-    build: str, task: TaskName, cache: str, rewriter_of: PackageOf, source_of: Callable[[str], Path]
+    build: str, task: TaskName, cache: str, seq2seq_package_of: PackageOf, source_of: Callable[[str], Path]
 ) -> None:
-    package = rewriter_of(f"seq2seq:{build}", task, cache)
+    package = seq2seq_package_of(f"seq2seq:{build}", task, cache)
     reference = Generate(source_of(f"seq2seq:{build}"))
     prefix, model, engine = prefix_of(package.manifest), Model(package, max_rows=7), DecodingEngine(CountingSink())
     # No model is trained to generate padding, and M2M100 has no position for it.

@@ -1,4 +1,4 @@
-"""wav2vec2's variants, what its package says of labels and lengths, and why only equal lengths share a batch."""
+"""Variants of wav2vec2, its metadata, and why only recordings of equal length may share a batch."""
 
 import json
 from pathlib import Path
@@ -25,14 +25,14 @@ def export(folder: Path, *, task: Any = "transcribe", **options: Any) -> ModelPa
     return export_package(ExportRequest(source=source, task=task, name="speech", output=folder / "packages", **options))
 
 
-def test_large_models_norm_otherwise(tmp_path: Path) -> None:
+def test_the_variant_of_large_models_is_exported(tmp_path: Path) -> None:
     zoo.write(tmp_path, feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True)
     manifest = export(tmp_path).manifest
     assert manifest.verified["relative_diff"] <= 1e-5
     assert manifest.batch_safe
 
 
-def test_the_package_says_how_to_read_labels_and_lengths(tmp_path: Path) -> None:
+def test_the_manifest_states_labels_and_lengths(tmp_path: Path) -> None:
     zoo.write(tmp_path, tokenizer={"do_lower_case": True})
     package = export(tmp_path)
     audio, ctc = package.manifest.task_as(TranscribeTask).audio, package.manifest.graph_as(CtcEncoder).ctc
@@ -44,7 +44,7 @@ def test_the_package_says_how_to_read_labels_and_lengths(tmp_path: Path) -> None
     assert ServedCtc(package).text([4, *word, word[-1], 0, word[-1], 0, ctc.labels.index("o"), 4, 4]) == "hello"
 
 
-def test_padding_changes_an_answer_so_only_equal_lengths_share_a_batch(tmp_path: Path) -> None:
+def test_padding_changes_outputs_so_only_equal_lengths_share_a_batch(tmp_path: Path) -> None:
     zoo.write(tmp_path)
     served = ServedCtc(export(tmp_path))
     sound = np.random.default_rng(0).normal(size=(2, 4000)).astype(np.float32)
@@ -61,7 +61,7 @@ def test_max_tokens_counts_samples(tmp_path: Path) -> None:
         export(tmp_path, max_tokens=399, force=True)
 
 
-def test_what_a_manifest_can_not_say_is_refused(tmp_path: Path) -> None:
+def test_what_a_manifest_can_not_express_is_refused(tmp_path: Path) -> None:
     zoo.write(tmp_path, tokenizer={"replace_word_delimiter_char": "_"})
     with pytest.raises(ExportError, match="separates words by '_'"):
         export(tmp_path)

@@ -1,4 +1,4 @@
-"""Pictures: towers that come alone, facts of preparation that a package can't state or states wrongly."""
+"""Image encoders: single towers of CLIP, and preprocessing that a package can't express or states wrongly."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def source_with(folder: Path, settings: dict[str, Any]) -> Source:
         ("plain_image", "embed-image", 32),
     ],
 )
-def test_a_tower_of_clip_may_come_alone_with_or_without_its_projection(
+def test_one_tower_of_clip_is_exported_with_or_without_its_projection(
     kind: str, task: TaskName, dimensions: int, source_of: Sources, tmp_path: Path
 ) -> None:
     source = open_source(str(source_of(f"images:clip_tower:{kind}")))
@@ -65,7 +65,7 @@ def test_a_tower_of_clip_may_come_alone_with_or_without_its_projection(
         ("encoders:text_encoder:roberta:classify", "fill-mask", "lm_head"),
     ],
 )
-def test_weights_that_a_source_lacks_are_not_drawn_at_random(
+def test_missing_weights_are_refused_and_not_initialized_at_random(
     build: str, task: TaskName, missing: str, source_of: Sources, tmp_path: Path
 ) -> None:
     request = ExportRequest(source=open_source(str(source_of(build))), task=task, name="headless", output=tmp_path)
@@ -89,7 +89,7 @@ def test_weights_that_a_source_lacks_are_not_drawn_at_random(
         ({"image_processor_type": "NoSuchImageProcessor"}, "can't load its image processor"),
     ],
 )
-def test_a_preparation_that_a_package_can_not_state_is_refused(
+def test_preprocessing_that_a_package_can_not_express_is_refused(
     settings: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=reason):
@@ -106,7 +106,7 @@ def test_a_preparation_that_a_package_can_not_state_is_refused(
         (VIT | {"image_mean": [0.1, 0.2, 0.3]}, {"mean": [0.1, 0.2, 0.3], "rescale": 1 / 255}),
     ],
 )
-def test_facts_are_read_as_transformers_reads_them_and_make_the_same_pixels(
+def test_the_image_table_gives_the_same_pixels_as_transformers(
     settings: dict[str, Any], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     source, found = source_with(tmp_path, settings), Comparison()
@@ -121,7 +121,7 @@ def test_facts_are_read_as_transformers_reads_them_and_make_the_same_pixels(
     "wrong",
     [{"resample": "bicubic"}, {"mean": [0.5, 0.5, 0.51]}, {"rescale": 1 / 256}, {"resize": [33], "crop": [32, 32]}],
 )
-def test_facts_that_make_other_pixels_are_found(wrong: dict[str, Any], tmp_path: Path) -> None:
+def test_an_image_table_with_other_pixels_is_found(wrong: dict[str, Any], tmp_path: Path) -> None:
     source = source_with(tmp_path, VIT)
     facts = msgspec.structs.replace(image_table(source, SQUARE), **wrong)
 
@@ -129,7 +129,7 @@ def test_facts_that_make_other_pixels_are_found(wrong: dict[str, Any], tmp_path:
         preprocess_both_ways(facts, source, Comparison())
 
 
-def test_a_picture_is_cut_in_the_middle() -> None:
+def test_an_image_is_cropped_in_the_center() -> None:
     pixels = np.zeros((2, 6, 3), np.uint8)
     pixels[:, 2:4] = 255
     facts = Image(resize=[2], crop=[2, 2], resample="nearest", mean=[0.0] * 3, std=[1.0] * 3)

@@ -1,4 +1,4 @@
-"""What is special about encoder-decoders: masks that matter, facts of each modality, sources that don't fit.
+"""Export of encoder-decoders: masks, metadata of each modality, and sources that are refused.
 
 Graphs are the merged ones; test_seq2seq_slots.py has the others.
 """
@@ -38,12 +38,12 @@ from workers.runtime.inference.session import open_graphs
 
 MakePackage = Callable[[str, TaskName], ModelPackage]
 ALIKE = 1e-3
-"""Logits nearer than this are the same but for rounding; those of a wrong graph are off by 0.02 and more."""
+"""Largest difference by rounding; logits of a wrong graph differ by 0.02 and more."""
 
 
 @pytest.fixture(scope="module")
 def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> MakePackage:
-    """Return a package with a merged decoder as it is before it is compared, made on first use."""
+    """Return an unverified package with a merged decoder, exported on first use."""
     made: dict[str, ModelPackage] = {}
 
     def make(build: str, task: TaskName) -> ModelPackage:
@@ -63,7 +63,7 @@ def request_for(source: Source, task: TaskName, output: Path, **options: Any) ->
 
 
 class Spoiled(ServedEncoderDecoder):
-    """Feeds the decoder something else than it should."""
+    """Feeds wrong inputs to the decoder."""
 
     spoil: Callable[[dict[str, Any]], object]
 
@@ -78,7 +78,7 @@ def see_padding_of(name: str) -> Callable[[dict[str, Any]], object]:
 
 
 def written_together(served: ServedEncoderDecoder, inputs: list[Any]) -> list[Floats]:
-    """Logits of rows that start three steps apart, while they read the same tokens in every company."""
+    """Return the logits of rows that start three steps apart and are fed the same tokens in every batch."""
     hidden = [served.encode([each])[0] for each in inputs]
     forced = [list(range(5, 17))] * len(inputs)
     return generate(served, hidden, parity.prefix_of(served.manifest), 12, steps_apart=3, forced=forced)[1]
@@ -98,7 +98,7 @@ def written_together(served: ServedEncoderDecoder, inputs: list[Any]) -> list[Fl
         ("captions:vit_trocr", "caption", "attention_mask"),
     ],
 )
-def test_a_wrong_mask_changes_what_rows_of_different_age_answer(
+def test_a_wrong_mask_changes_the_logits_of_rows_of_different_length(
     package_of: MakePackage, build: str, task: TaskName, wrong: str
 ) -> None:
     package = package_of(build, task)
@@ -121,8 +121,8 @@ def test_a_wrong_mask_changes_what_rows_of_different_age_answer(
 
 
 @pytest.mark.parametrize("case", seq2seq.CASES, ids=lambda case: case.id)
-def test_tiny_models_write_what_a_comparison_can_tell_apart(case: Any, source_of: Callable[[str], Path]) -> None:
-    """A model that writes one token for ever, or the same answer to everything, would agree with any other."""
+def test_outputs_of_the_tiny_models_differ(case: Any, source_of: Callable[[str], Path]) -> None:
+    """A model that repeats one token, or has the same output for every input, would agree with any other."""
     reference = ReferenceEncoderDecoder(open_source(str(source_of(case.build))), case.task)
     rng = np.random.default_rng(2)
     texts: list[Any] = [rng.integers(5, 200, size).tolist() for size in (5, 17, 30, 9)]
@@ -136,7 +136,7 @@ def test_tiny_models_write_what_a_comparison_can_tell_apart(case: Any, source_of
     assert len({tuple(answer) for answer in answers}) >= 2
 
 
-def test_other_weights_do_not_pass_for_the_reference(
+def test_other_weights_do_not_pass_the_comparison(
     package_of: MakePackage, source_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     other = copied(source_of("seq2seq:t5"), tmp_path / "source", {})
@@ -157,7 +157,7 @@ def test_other_weights_do_not_pass_for_the_reference(
         ("captions:vit_trocr", "caption", [], True),
     ],
 )
-def test_a_package_holds_two_graphs_that_workers_take(
+def test_a_package_has_two_graphs_with_the_tensors_of_a_worker(
     package_of: MakePackage, build: str, task: TaskName, files: list[str], cross_cache: bool
 ) -> None:
     package = package_of(build, task)
@@ -184,7 +184,7 @@ def test_limits_are_those_of_the_encoder_and_the_decoder(
     assert manifest.limits == Limits(max_tokens=limits[0], max_new_tokens=limits[1])
 
 
-def test_whisper_says_how_it_hears_and_is_told(package_of: MakePackage) -> None:
+def test_the_manifest_of_whisper_states_audio_and_tokens(package_of: MakePackage) -> None:
     manifest = package_of("speech:whisper", "transcribe").manifest
     task = manifest.task_as(TranscribeTask)
     audio, told = task.audio, task.transcribe
@@ -194,7 +194,7 @@ def test_whisper_says_how_it_hears_and_is_told(package_of: MakePackage) -> None:
     assert parity.prefix_of(manifest) == [1, 3, 5, 6]
 
 
-def test_what_t5_puts_before_a_text_is_told(source_of: Callable[[str], Path]) -> None:
+def test_prefixes_of_t5_are_in_the_manifest(source_of: Callable[[str], Path]) -> None:
     assert prompts_of(read_config(open_source(str(source_of("seq2seq:t5"))))) == {"summarization": "summarize: "}
 
 
@@ -207,7 +207,7 @@ def test_what_t5_puts_before_a_text_is_told(source_of: Callable[[str], Path]) ->
         ("mbart", "prefix", "en_XX", "sl_SI"),
     ],
 )
-def test_a_multilingual_translator_tells_its_languages(
+def test_languages_of_a_multilingual_model_are_in_the_manifest(
     source_of: Callable[[str], Path], build: str, place: str, default: str, language: str
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(source_of(f"seq2seq:{build}"))
@@ -219,7 +219,7 @@ def test_a_multilingual_translator_tells_its_languages(
     assert len(facts.languages) >= 50
 
 
-def test_marian_is_told_the_target_before_the_text_or_not_at_all(source_of: Callable[[str], Path]) -> None:
+def test_marian_selects_the_target_language_before_the_text_or_not_at_all(source_of: Callable[[str], Path]) -> None:
     many = AutoTokenizer.from_pretrained(source_of("seq2seq:marian_many"))
     codes = ("cmn_Hans", "deu", "fra")
     languages = {code: many.convert_tokens_to_ids(f">>{code}<<") for code in codes}
@@ -288,9 +288,7 @@ def test_a_whisper_with_files_of_another_model_is_refused(
         export_package(request_for(source, "transcribe", tmp_path))
 
 
-def test_a_source_that_does_not_say_how_an_answer_starts_is_refused(
-    source_of: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_a_source_without_a_start_token_is_refused(source_of: Callable[[str], Path], tmp_path: Path) -> None:
     unsaid: dict[str, Any] = {"decoder_start_token_id": None}
     changes = {"config.json": unsaid, "generation_config.json": unsaid}
     source = copied(source_of("seq2seq:bert_gpt2"), tmp_path / "source", changes)
@@ -298,9 +296,7 @@ def test_a_source_that_does_not_say_how_an_answer_starts_is_refused(
         export_package(request_for(source, "summarize", tmp_path))
 
 
-def test_tokens_of_languages_that_are_not_the_tokenizers_are_found_out(
-    source_of: Callable[[str], Path], package_of: MakePackage
-) -> None:
+def test_wrong_tokens_of_languages_are_found(source_of: Callable[[str], Path], package_of: MakePackage) -> None:
     import msgspec
 
     package = package_of("seq2seq:m2m100", "translate")
@@ -315,7 +311,7 @@ def test_tokens_of_languages_that_are_not_the_tokenizers_are_found_out(
 
 
 def copied(folder: Path, to: Path, changes: dict[str, dict[str, Any]]) -> Source:
-    """Copy a source and change JSON files of it; None takes a setting out."""
+    """Copy a source and change its JSON files; None removes a setting."""
     to.mkdir()
     for path in folder.iterdir():
         (to / path.name).write_bytes(path.read_bytes())

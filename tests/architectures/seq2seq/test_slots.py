@@ -1,4 +1,4 @@
-"""Slot graphs of encoder-decoders: what docs/architecture/06-slot-graphs.md promises to whoever runs them."""
+"""Slot graphs of encoder-decoders keep the promises of docs/architecture/06-slot-graphs.md."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from tests.architectures.zoo.seq2seq import MAX_TOKENS, unigrams
 from workers.runtime.inference.session import open_graphs
 
 BUILDS = ("t5", "bart", "m2m100")
-"""A bias by distance; learned positions; positions that padding has none of."""
+"""A bias by distance; learned positions; positions that exclude padding."""
 SOURCES = (4, 17, 64, 1)
 PREFIX = [2, 7]
 FORCED = [5, 9, 50, 30, 20, 9]
@@ -34,7 +34,7 @@ PackageOf = Callable[[str], ModelPackage]
 
 @pytest.fixture(scope="module")
 def package_of(source_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PackageOf:
-    """Return an exported and verified package, made on first use."""
+    """Return a package that is exported and verified on first use."""
     made: dict[str, ModelPackage] = {}
 
     def make(build: str) -> ModelPackage:
@@ -60,7 +60,7 @@ def encoded(model: ServedSlots) -> list[Floats]:
 
 
 def written(model: ServedSlots, sources: list[Floats], steps_apart: int = 0) -> list[Floats]:
-    """Logits of rows that read the same tokens in every company."""
+    """Return the logits of rows that are fed the same tokens in every batch."""
     return generate(model, sources, PREFIX, len(FORCED), steps_apart=steps_apart, forced=[FORCED] * len(sources))[1]
 
 
@@ -70,7 +70,7 @@ def bits(model: ServedSlots, kind: str) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("steps_apart", [0, 2])
-def test_a_row_answers_the_same_to_the_bit_in_any_company_and_over_any_garbage(
+def test_logits_are_equal_to_the_bit_in_any_batch_and_over_any_garbage(
     package_of: PackageOf, build: str, steps_apart: int
 ) -> None:
     model, clean = served(package_of(build)), served(package_of(build), garbage=0.0)
@@ -85,7 +85,7 @@ def test_a_row_answers_the_same_to_the_bit_in_any_company_and_over_any_garbage(
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_what_is_written_of_a_source_stays_as_it_is_to_the_bit(package_of: PackageOf, build: str) -> None:
+def test_buffers_of_sources_are_unchanged_to_the_bit(package_of: PackageOf, build: str) -> None:
     model = served(package_of(build))
     _, rows = model.prefill(encoded(model), PREFIX)
     before, own = bits(model, "encoder"), bits(model, "decoder")
@@ -98,7 +98,7 @@ def test_what_is_written_of_a_source_stays_as_it_is_to_the_bit(package_of: Packa
 
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("source_length", [0, 1, MAX_TOKENS])
-def test_a_free_row_between_others_harms_nobody_whatever_length_its_source_has(
+def test_a_free_slot_between_others_changes_nothing_whatever_its_source_length(
     package_of: PackageOf, build: str, source_length: int
 ) -> None:
     model = served(package_of(build))
@@ -116,8 +116,8 @@ def test_a_free_row_between_others_harms_nobody_whatever_length_its_source_has(
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_a_full_row_may_lie_between_others(package_of: PackageOf, build: str) -> None:
-    """As many tokens as the model has learned positions for: nothing behind them may be asked for."""
+def test_a_full_slot_may_be_idle_between_others(package_of: PackageOf, build: str) -> None:
+    """As many tokens as the model has learned positions for: no position beyond them may be looked up."""
     model = served(package_of(build))
     sources = encoded(model)
     isolated = written(model, [sources[0]])[0]
@@ -136,7 +136,7 @@ def test_a_full_row_may_lie_between_others(package_of: PackageOf, build: str) ->
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_it_runs_unbound_too(package_of: PackageOf, build: str) -> None:
+def test_it_runs_without_binding(package_of: PackageOf, build: str) -> None:
     model = served(package_of(build), garbage=0.0)
     _, rows = model.prefill(encoded(model)[:2], PREFIX)
     feed: dict[str, Any] = {name: buffer[:2].copy() for name, buffer in model.buffers.items()}
@@ -151,7 +151,7 @@ def test_it_runs_unbound_too(package_of: PackageOf, build: str) -> None:
         np.testing.assert_array_equal(cache, buffer[:2])
 
 
-def test_the_examples_of_the_docs_run(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_in_the_docs_run(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Path(__file__).parents[3] / "docs" / "architecture" / "06-slot-graphs.md"
     code = page.read_text(encoding="utf-8").split("```python\n")[2].split("```")[0]
     package = package_of("bart")
@@ -169,7 +169,7 @@ def test_the_examples_of_the_docs_run(package_of: PackageOf, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("build", "most_nodes", "most_encoder_nodes"), [("t5", 180, 170), ("bart", 105, 150), ("m2m100", 115, 150)]
 )
-def test_the_graphs_have_little_in_them_that_tracing_left(
+def test_the_graphs_have_few_leftovers_of_tracing(
     package_of: PackageOf, build: str, most_nodes: int, most_encoder_nodes: int
 ) -> None:
     package = package_of(build)
@@ -195,7 +195,7 @@ def test_no_file_holds_a_matrix_twice(package_of: PackageOf, build: str) -> None
 
 
 def odd_t5(folder: Path) -> None:
-    """Its heads are of 12 numbers."""
+    """A model whose heads have 12 numbers, which the operator does not support."""
     torch.manual_seed(3)
     tokenizer = T5TokenizerFast(
         tokenizer_object=unigrams(["<pad>", "</s>", "<unk>"]), extra_ids=10, model_max_length=32
@@ -205,11 +205,11 @@ def odd_t5(folder: Path) -> None:
     save(folder, T5ForConditionalGeneration(config), tokenizer)
 
 
-def test_what_can_not_have_slots_keeps_the_merged_graph_and_says_why(tmp_path: Path) -> None:
+def test_an_architecture_without_slots_gets_the_merged_graph_and_the_reason(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     odd_t5(tmp_path / "source")
     source = open_source(str(tmp_path / "source"))
     manifest = export_package(ExportRequest(source=source, task="text2text", name="odd", output=tmp_path)).manifest
 
     assert isinstance(manifest.graph, EncoderDecoder)
-    assert "heads of a size that 8 divides" in str(manifest.export["no_slots"])
+    assert "head size divisible by 8" in str(manifest.export["no_slots"])
