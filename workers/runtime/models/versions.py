@@ -1,7 +1,7 @@
 """The models that a worker serves, each of which can be replaced by its next version while jobs run on it.
 
-A job keeps the model that it started with. So a new version needs no lock and waits for nobody: jobs that are running
-end on the old version, whose memory is freed with the last of them.
+A job keeps the model that it started with, so replacing a model needs no lock and no pause: jobs that are running end
+on the old version, whose memory is freed with the last of them.
 """
 
 import threading
