@@ -2,17 +2,19 @@
 
 import re
 import secrets
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "expired"]
-STATUSES: tuple[Status, ...] = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "expired")
+STATUSES: tuple[Status, ...] = get_args(Status)
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 RUN_TASK = "triptych.run"
 """Name of the one Celery task; its one argument is a job id."""
+SUSPECT_SUFFIX = ".suspect"
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+"""16 bytes in base64 for URLs. Workers check the ids in messages, which anybody with access to Redis can write."""
 
 
 def new_job_id() -> str:
@@ -22,7 +24,7 @@ def new_job_id() -> str:
 
 def queue_of(model: str, *, suspect: bool = False) -> str:
     """Return the name of a model's Celery queue, or of its lane for jobs that were running when a worker died."""
-    return f"triptych.{model}.suspect" if suspect else f"triptych.{model}"
+    return f"triptych.{model}{SUSPECT_SUFFIX if suspect else ''}"
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

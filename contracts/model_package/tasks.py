@@ -155,7 +155,6 @@ class ClassifyImageTask(ImageTask, frozen=True, kw_only=True, tag="classify-imag
 
 
 VectorTask = EmbedTask | EmbedImageTask
-ScoreTask = ClassifyTask | ClassifyImageTask
 
 
 class ZeroShotImageTask(ImageTask, frozen=True, kw_only=True, tag="zero-shot-image"):

@@ -2,7 +2,7 @@
 
 import redis
 
-from contracts.jobs import queue_of
+from contracts.jobs import SUSPECT_SUFFIX, queue_of
 from contracts.store.keys import PREFIX, waiting_key
 from contracts.store.redis_client import reads
 
@@ -27,7 +27,7 @@ class QueueStats:
 
     def num_messages(self, queue: str) -> int:
         """Return how many messages in a queue and in its suspect lane were not taken by a worker yet."""
-        return self._reads.llen(queue) + self._reads.llen(f"{queue}.suspect")
+        return self._reads.llen(queue) + self._reads.llen(queue + SUSPECT_SUFFIX)
 
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""

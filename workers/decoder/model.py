@@ -37,8 +37,6 @@ class DecoderModel:
         self.manifest = package.manifest
         self.generation = graph.generation
         self.name = package.manifest.name
-        self.task = package.manifest.task.name
-        self.revision = package.manifest.version
         check_defaults(self.manifest, self.generation, graph.decoder.vocabulary)
         self.tokenizer = load_tokenizer(package.file(TOKENIZER))
         self.vocabulary = Vocabulary(self.tokenizer)

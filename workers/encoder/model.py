@@ -31,7 +31,6 @@ class EncoderModel:
         self.manifest = package.manifest
         self.name = package.manifest.name
         self.task = package.manifest.task.name
-        self.revision = package.manifest.version
         self.max_batch_length = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
         self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)

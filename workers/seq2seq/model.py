@@ -39,7 +39,6 @@ class Seq2SeqModel:
         self.manifest = manifest
         self.name = manifest.name
         self.task = manifest.task.name
-        self.revision = manifest.version
         self.tokenizer = tokenizer
         self.vocabulary = Vocabulary(tokenizer)
         self._source_cache = cache

@@ -1,7 +1,7 @@
 -- Accept a job, or say why not. If the call is sent again with the same id, nothing changes and the reply is the same.
 -- ARGV: id, idempotency key (hashed; '' for none), fingerprint, idempotency ttl s, max waiting, max active,
 --       republish after s, deadline s, then field, value, … of the record
--- Returns {'created'|'replayed', id, status}, or {'mismatch'|'queue_full'|'quota_exceeded'}.
+-- Returns {'created'|'replayed', id}, or {'mismatch'|'queue_full'|'quota_exceeded'}.
 -- Idempotency comes before the limits: a request that was accepted before is answered with its job, however full the
 -- queue is now. Nothing is written before all checks have passed.
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]

@@ -1,6 +1,7 @@
 """The order of waiting requests: first come, first served, but a job of many does not hold up the others."""
 
 import itertools
+from collections import deque
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,3 +67,20 @@ def test_every_request_is_served_once_and_overtaken_at_most_once_a_round(sizes: 
     for job, size in kept.items():
         turns = [turn for turn, (owner, _) in enumerate(found) if owner == job]
         assert all(later - earlier <= len(kept) for earlier, later in itertools.pairwise(turns)), size
+
+
+def test_the_number_of_requests_can_be_read_while_another_thread_adds_a_job() -> None:
+    queue: WaitingQueue[str, int] = WaitingQueue()
+
+    class Interrupted(deque[int]):
+        """While its length is read, a job arrives, as it may in the heartbeat's thread between two bytecodes."""
+
+        def __len__(self) -> int:
+            if "late" not in queue.jobs:
+                queue.add("late", [0])
+            return super().__len__()
+
+    queue.add("early", [0, 1])
+    queue._items["early"] = Interrupted([0, 1])
+    assert len(queue) == 2
+    assert len(queue) == 3

@@ -18,7 +18,8 @@ class HeldAttempts:
         self._store = store
         self._attempts: dict[str, Attempt] = {}
         self._leaving = False
-        self._lock = threading.Lock()
+        # Reentrant: the handler of a second SIGTERM reads the attempts, and may interrupt the main thread in here.
+        self._lock = threading.RLock()
 
     @property
     def leaving(self) -> bool:

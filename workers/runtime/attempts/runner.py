@@ -5,7 +5,6 @@ keep their text. All others are logged, and the client gets a fixed sentence wit
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -36,7 +35,8 @@ class JobRunner:
         self._store = store
         self._worker_id = worker_id
         self._models = models
-        self._draining = threading.Event()
+        # Not an Event: it is set in the handler of SIGTERM, where the lock of an Event can deadlock.
+        self._draining = False
         self._suspects = SuspectLane(self._run_job)
 
     def accept(self, job_id: str, *, suspect: bool, queue: str = "") -> None:
@@ -55,7 +55,7 @@ class JobRunner:
 
     def begin_drain(self) -> None:
         """Claim no more jobs that wait in a queue. Jobs whose messages Celery has already taken are still run."""
-        self._draining.set()
+        self._draining = True
 
     def drain(self, timeout_s: float) -> None:
         """Wait for the suspect that is running, then release every job that is still held."""
@@ -68,7 +68,7 @@ class JobRunner:
 
     def _run_waiting(self, queue: str) -> None:
         for _ in range(MAX_CLAIMS_IN_A_ROW if queue else 0):
-            if self._draining.is_set() or not self._run_next(lambda: self._store.claim_next(queue, self._worker_id)):
+            if self._draining or not self._run_next(lambda: self._store.claim_next(queue, self._worker_id)):
                 return
 
     def _run_next(self, claim_job: Callable[[], Claim | None]) -> bool:

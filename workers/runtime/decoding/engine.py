@@ -57,7 +57,8 @@ class DecodingEngine:
 
     def register(self, model: DecodingModel) -> None:
         """Count a model's cache among the figures for as long as the model is in memory."""
-        self._models.add(model)
+        # A new set each time: the heartbeat's thread may iterate over the old one while the reload thread adds a model.
+        self._models = weakref.WeakSet([*self._models, model])
 
     def submit(
         self,

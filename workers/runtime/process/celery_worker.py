@@ -12,12 +12,10 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
-from contracts.jobs import RUN_TASK, queue_of
+from contracts.jobs import RUN_TASK, SUSPECT_SUFFIX, queue_of
 from contracts.store.celery_app import make_celery
 from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.process.transport import patch_transport
-
-SUSPECT_SUFFIX = ".suspect"
 
 
 def make_app(redis_url: str, runner: JobRunner) -> Celery:

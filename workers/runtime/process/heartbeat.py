@@ -82,6 +82,8 @@ class Heartbeat:
                 self._beat()
             except redis.RedisError as error:
                 logger.warning("heartbeat failed: %s", error)
+            except Exception:  # without this thread every job would lose its lease, and be blamed for a crash
+                logger.exception("heartbeat failed")
             if self._stopping.wait(self._store.lease_s / 3):
                 return
 

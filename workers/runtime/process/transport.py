@@ -1,4 +1,4 @@
-"""Celery's connection to Redis, made to survive messages that can't be decoded. Step 4 on the path of a job.
+"""Celery's connection to Redis, made to survive messages that can't be decoded. Step 3 on the path of a job.
 
 kombu removes a message from its queue first and decodes it then. An undecodable message (not JSON, without properties,
 without an exchange) ends Celery's worker with an "unrecoverable error", and with it all of its jobs. Here it is logged

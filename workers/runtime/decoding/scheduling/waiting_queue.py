@@ -20,7 +20,8 @@ class WaitingQueue(Generic[Job, Item]):
         self._items: dict[Job, deque[Item]] = {}
 
     def __len__(self) -> int:
-        return sum(len(items) for items in self._items.values())
+        # The heartbeat's thread reads this while the inference thread changes the dict: list() copies it in one go.
+        return sum(map(len, list(self._items.values())))
 
     @property
     def jobs(self) -> Iterable[Job]:
