@@ -17,8 +17,8 @@ from contracts.model_package.tasks import EmbedTask
 from contracts.settings import StoreSettings
 from contracts.tasks.embed import EmbedParameters
 from workers.encoder.embed import shape_vectors
-from workers.encoder.model import EncoderModel
 from workers.encoder.pooling import Floats
+from workers.encoder.tasks import open_encoder
 from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import TokenRow
@@ -39,7 +39,7 @@ class BareModel:
     """The model of a package as a worker loads it, without the worker."""
 
     def __init__(self, package: Path) -> None:
-        self.model = EncoderModel(load_package(package), WorkerSettings(StoreSettings(), threads=available_cpus()))
+        self.model = open_encoder(load_package(package), WorkerSettings(StoreSettings(), threads=available_cpus()))
         self.model.warm_up()  # as a worker does; the first calls of a session allocate
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow]:

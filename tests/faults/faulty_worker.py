@@ -19,16 +19,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from contracts.logs import setup_logging
 from contracts.model_package.package import ModelPackage
 from contracts.shapes import TextPair
+from workers.encoder.head import Head
 from workers.encoder.model import EncoderModel
-from workers.encoder.tasks import ENCODER, HANDLERS
+from workers.encoder.tasks import ENCODER, open_encoder, serve_encoder
 from workers.runtime.batching.engine import BatchingEngine
-from workers.runtime.batching.work import BatchWork
 from workers.runtime.inference.session import Array
 from workers.runtime.models.served import ServedModel
 from workers.runtime.process.worker import run_worker
@@ -65,8 +64,8 @@ class FaultTokenizer(Tokenizer):
 class FaultyModel(EncoderModel):
     """The real model, whose calls first inject the faults of their rows."""
 
-    def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:
-        super().__init__(package, settings)
+    def __init__(self, package: ModelPackage, settings: WorkerSettings, head: Head) -> None:
+        super().__init__(package, settings, head)
         self.tokenizer = FaultTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
@@ -113,9 +112,7 @@ def hold_load(folder: Path) -> None:
 def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
     """Load an encoder whose model calls can be made to fail."""
     hold_load(Path(os.environ["FAULT_DIR"]))
-    model = FaultyModel(package, settings)
-    model.warm_up()
-    return ServedModel(model, model.card(), HANDLERS[model.task], partial(BatchWork, engine))
+    return serve_encoder(open_encoder(package, settings, FaultyModel), engine)
 
 
 if __name__ == "__main__":

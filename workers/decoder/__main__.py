@@ -5,4 +5,4 @@ import sys
 from workers.runtime.process.program import Program
 
 if __name__ == "__main__":
-    sys.exit(Program("decoder", "generate: texts and conversations", "workers.decoder.tasks:DECODER").run())
+    sys.exit(Program("decoder", "workers.decoder.tasks:DECODER").run())

@@ -5,4 +5,4 @@ import sys
 from workers.runtime.process.program import Program
 
 if __name__ == "__main__":
-    sys.exit(Program("encoder", "embed, classify", "workers.encoder.tasks:ENCODER").run())
+    sys.exit(Program("encoder", "workers.encoder.tasks:ENCODER").run())

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.tasks import Classify, ClassifyTask
 from contracts.tasks.classify import ClassifyParameters, ClassifyRequest, LabelScore
+from workers.encoder.handler import EncoderHandler
+from workers.encoder.head import Head, first_output
 from workers.encoder.model import EncoderModel
 from workers.encoder.texts import infer_texts
 from workers.runtime.batching.work import BatchWork
@@ -41,7 +44,16 @@ def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWork) -> 
     table = model.manifest.task_as(ClassifyTask).classify
     inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
     logits, usage = infer_texts(model, work, inputs, request.parameters.truncate)
-    return TaskOutput(score_labels(logits, request.parameters, table), usage)
+    return TaskOutput(score_labels(np.stack(logits), request.parameters, table), usage)
+
+
+def classify_head(manifest: Manifest) -> Head:
+    """Return a head for graphs whose output is the logits of each row."""
+    labels = manifest.task_as(ClassifyTask).classify.labels
+    return Head(first_output, (len(labels),), {"labels": labels})
+
+
+CLASSIFY = EncoderHandler(ClassifyRequest, classify, classify_head)
 
 
 def score_labels(logits: Scores, parameters: ClassifyParameters, manifest: Classify) -> Sequence[list[LabelScore]]:

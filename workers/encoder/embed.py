@@ -3,10 +3,13 @@
 import numpy as np
 
 from contracts.errors import InvalidRequest
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.tasks import Embed, EmbedTask
 from contracts.tasks.embed import EmbedParameters, EmbedRequest
+from workers.encoder.handler import EncoderHandler
+from workers.encoder.head import Head, first_output
 from workers.encoder.model import EncoderModel
-from workers.encoder.pooling import Floats, normalized
+from workers.encoder.pooling import POOLING, Floats, normalized
 from workers.encoder.texts import infer_texts
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.models.served import TaskOutput
@@ -18,7 +21,20 @@ def embed(model: EncoderModel, request: EmbedRequest, work: BatchWork) -> TaskOu
     _check(request.parameters, table)
     texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs
     pooled, usage = infer_texts(model, work, texts, request.parameters.truncate)
-    return TaskOutput(shape_vectors(pooled, request.parameters, table), usage)
+    return TaskOutput(shape_vectors(np.stack(pooled), request.parameters, table), usage)
+
+
+def embed_head(manifest: Manifest) -> Head:
+    """Return a head that pools the vectors of a row's tokens, unless the graph itself does."""
+    table = manifest.task_as(EmbedTask).embed
+    card = {"dimensions": table.dimensions}
+    if table.pooling == "none":
+        return Head(first_output, (table.dimensions,), card)
+    pool = POOLING[table.pooling]
+    return Head(lambda outputs, mask: pool(outputs[0], mask), (table.dimensions,), card)
+
+
+EMBED = EncoderHandler(EmbedRequest, embed, embed_head)
 
 
 def shape_vectors(pooled: Floats, parameters: EmbedParameters, manifest: Embed) -> Floats:

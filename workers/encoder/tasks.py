@@ -6,28 +6,35 @@ from typing import Any
 from contracts.model_package.package import ModelPackage
 from contracts.store.attempt_store import AttemptStore
 from contracts.task_names import TaskName
-from contracts.tasks.classify import ClassifyRequest
-from contracts.tasks.embed import EmbedRequest
-from workers.encoder.classify import classify
-from workers.encoder.embed import embed
+from workers.encoder.classify import CLASSIFY
+from workers.encoder.embed import EMBED
+from workers.encoder.handler import EncoderHandler
 from workers.encoder.model import EncoderModel
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.models.loading import WorkerSpec
-from workers.runtime.models.served import ServedModel, TaskHandler
+from workers.runtime.models.served import ServedModel
 from workers.runtime.settings import WorkerSettings
 
-HANDLERS: dict[TaskName, TaskHandler[EncoderModel, Any, BatchWork]] = {
-    "embed": TaskHandler(EmbedRequest, embed),
-    "classify": TaskHandler(ClassifyRequest, classify),
-}
+HANDLERS: dict[TaskName, EncoderHandler[Any]] = {"embed": EMBED, "classify": CLASSIFY}
+
+
+def open_encoder(
+    package: ModelPackage, settings: WorkerSettings, kind: type[EncoderModel] = EncoderModel
+) -> EncoderModel:
+    """Return the model of a package, as an ``EncoderModel`` or a subclass. Raises as it."""
+    return kind(package, settings, HANDLERS[package.manifest.task.name].make_head(package.manifest))
+
+
+def serve_encoder(model: EncoderModel, engine: BatchingEngine) -> ServedModel:
+    """Warm up a model and return it with its task."""
+    model.warm_up()
+    return ServedModel(model, model.card(), HANDLERS[model.manifest.task.name], partial(BatchWork, engine))
 
 
 def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
     """Load and warm up one encoder. Raises as ``EncoderModel``."""
-    model = EncoderModel(package, settings)
-    model.warm_up()
-    return ServedModel(model, model.card(), HANDLERS[model.task], partial(BatchWork, engine))
+    return serve_encoder(open_encoder(package, settings), engine)
 
 
 def _make_engine(_: AttemptStore) -> BatchingEngine:

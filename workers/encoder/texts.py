@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from contracts.jobs import Usage
 from contracts.shapes import TextPair
 from workers.encoder.model import EncoderModel
@@ -14,8 +12,8 @@ from workers.runtime.tokenizing.tokenizer import Truncate
 
 def infer_texts(
     model: EncoderModel, work: BatchWork, inputs: Sequence[str | TextPair], truncate: Truncate
-) -> tuple[Array, Usage]:
-    """Return what the model answers to each input, float32 [inputs, size], and the tokens that it read.
+) -> tuple[list[Array], Usage]:
+    """Return the array that the model answers to each input, and the tokens that it read.
 
     Raises:
         InputTooLong: an input has more tokens than the model reads, and ``truncate`` is ``error``.
@@ -29,4 +27,4 @@ def infer_texts(
         tokens_used=sum(row.length for row in rows),
         truncated_items=sum(row.length < row.tokens_in for row in rows),
     )
-    return np.stack(work.infer(model, rows)), usage
+    return work.infer(model, rows), usage

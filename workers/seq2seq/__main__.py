@@ -5,4 +5,4 @@ import sys
 from workers.runtime.process.program import Program
 
 if __name__ == "__main__":
-    sys.exit(Program("seq2seq", "translate, summarize, denoise, text2text", "workers.seq2seq.tasks:SEQ2SEQ").run())
+    sys.exit(Program("seq2seq", "workers.seq2seq.tasks:SEQ2SEQ").run())

@@ -10,6 +10,7 @@ from contracts.settings import StoreSettings
 from tests.support.onnx_bytes import FLOAT, INT64, attribute, float_tensor, int64_tensor, model, node, value_info
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from workers.encoder.model import EncoderModel
+from workers.encoder.tasks import open_encoder
 from workers.runtime.settings import WorkerSettings
 
 SIZE = 8
@@ -28,7 +29,7 @@ def second_token_graph() -> bytes:
 
 
 def loaded(folder: Path) -> EncoderModel:
-    found = EncoderModel(load_package(folder), WorkerSettings(store=StoreSettings(), models_dir=(folder.parent,)))
+    found = open_encoder(load_package(folder), WorkerSettings(store=StoreSettings(), models_dir=(folder.parent,)))
     found.warm_up()
     return found
 

@@ -7,7 +7,7 @@ from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from tests.support.attempts import make_attempt
 from tests.support.tiny_package import vectors_graph, write_package
-from workers.encoder.model import EncoderModel
+from workers.encoder.tasks import open_encoder
 from workers.encoder.texts import infer_texts
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.batching.work import BatchWork
@@ -16,8 +16,8 @@ from workers.runtime.settings import WorkerSettings
 
 def test_usage_counts_what_came_in_and_what_was_read(tmp_path: Path) -> None:
     package = load_package(write_package(tmp_path / "tiny", graph=vectors_graph(1), max_tokens=6))
-    model = EncoderModel(package, WorkerSettings(StoreSettings()))
+    model = open_encoder(package, WorkerSettings(StoreSettings()))
     work = BatchWork(BatchingEngine(), make_attempt())
     vectors, usage = infer_texts(model, work, ["w1 w2", "w1 w2 w3 w4", "w1 w2 w3 w4 w5 w6"], "left")
-    assert vectors.shape == (3, 8)
+    assert [vector.shape for vector in vectors] == [(8,)] * 3
     assert usage == Usage(items=3, tokens_in=4 + 6 + 8, tokens_used=4 + 6 + 6, truncated_items=1)

@@ -35,7 +35,7 @@ def test_weights_that_are_equal_in_both_graphs_are_loaded_once(tmp_path: Path) -
     assert np.array_equal(found["table"].numpy(), TABLE)
     for path in (one, other):
         session = Session(path, device="cpu", threads=1, shared=found)
-        np.testing.assert_array_equal(session.run("y", {"x": np.ones_like(TABLE)}), TABLE + 1)  # type: ignore[dict-item]
+        np.testing.assert_array_equal(session.run(["y"], {"x": np.ones_like(TABLE)})[0], TABLE + 1)  # type: ignore[dict-item]
 
 
 def test_weights_with_nan_are_compared_by_their_bits(tmp_path: Path) -> None:

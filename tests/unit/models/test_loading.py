@@ -16,7 +16,7 @@ from tests.support.onnx_bytes import model as model_of_nodes
 from tests.support.tiny_package import WORDS, graph_of, token_vectors, write_package
 from tests.support.waiting import PATIENCE_S
 from workers.encoder.model import EncoderModel
-from workers.encoder.tasks import ENCODER
+from workers.encoder.tasks import ENCODER, open_encoder
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.inference.session import DeviceError, Session
 from workers.runtime.models.loading import Loader, NothingToServe
@@ -36,7 +36,7 @@ def load_models(settings: WorkerSettings) -> Models:
 
 
 def loaded(folder: Path) -> EncoderModel:
-    model = EncoderModel(load_package(folder), settings(folder.parent))
+    model = open_encoder(load_package(folder), settings(folder.parent))
     model.warm_up()
     return model
 
@@ -154,9 +154,9 @@ def test_a_graph_that_pools_itself_is_served_as_it_is(tmp_path: Path) -> None:
 
 
 def test_labels_and_dimensions_are_counted_against_the_graph(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match=r"\[8\] numbers a row, the manifest says 2"):
+    with pytest.raises(PackageError, match=r"rows of shape \[8\], the manifest says \[2\]"):
         loaded(write_package(tmp_path / "few", task="classify", labels=["a", "b"], graph=graph_of("classify", 8)))
-    with pytest.raises(PackageError, match=r"\[4\] numbers a row, the manifest says 8"):
+    with pytest.raises(PackageError, match=r"rows of shape \[4\], the manifest says \[8\]"):
         loaded(write_package(tmp_path / "short", graph=graph_of("embed", 4)))
 
 
@@ -180,7 +180,7 @@ def test_an_answer_that_is_not_a_number_fails_its_job_only(tmp_path: Path) -> No
     table = token_vectors(SIZE)
     table[WORDS.index("w1")] = np.nan
     graph = graph_of("embed", SIZE, float_tensor("table", table))
-    model = EncoderModel(load_package(write_package(tmp_path / "nan", graph=graph)), settings(tmp_path))
+    model = open_encoder(load_package(write_package(tmp_path / "nan", graph=graph)), settings(tmp_path))
     engine = BatchingEngine()
     bad, good = (engine.submit(model, model.tokenizer.rows([text], "error"), make_attempt()) for text in ("w1", "w2"))
     assert bad.wait(PATIENCE_S) and good.wait(PATIENCE_S)

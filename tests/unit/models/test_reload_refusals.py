@@ -67,7 +67,7 @@ def test_a_slow_copy_is_served_once_it_is_complete(bench: Bench, log: pytest.Log
     [
         ({"graph": b"\x08\x08"}, "it does not say which opset"),
         ({"tokenizer": "{}"}, "not a tokenizer"),
-        ({"size": 5}, "[8] numbers a row, the manifest says 5"),
+        ({"size": 5}, "rows of shape [8], the manifest says [5]"),
         ({"family": "decoder"}, "its family is 'decoder', and this is the encoder worker"),
         ({"task": "question-answer"}, "this worker has no code for the task 'question-answer'"),
         ({"task": "classify", "graph": None}, "its task was embed and is classify; restart the worker"),

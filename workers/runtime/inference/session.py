@@ -2,7 +2,7 @@
 
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -81,15 +81,14 @@ class Session:
         self.inputs = {node.name: _tensor_info(node) for node in self._session.get_inputs()}
         self.outputs = {node.name: _tensor_info(node) for node in self._session.get_outputs()}
 
-    def run(self, output: str, feeds: dict[str, npt.NDArray[np.int64]]) -> Array:
-        """Run the graph once and return one output.
+    def run(self, outputs: Sequence[str], feeds: dict[str, npt.NDArray[np.int64]]) -> list[Array]:
+        """Run the graph once.
 
         Args:
-            output: name of the output.
+            outputs: names of the outputs to return, in this order.
             feeds: inputs by name.
         """
-        (result,) = self._session.run([output], feeds)
-        return np.asarray(result)
+        return [np.asarray(result) for result in self._session.run(outputs, feeds)]
 
     def dims(self, name: str, *axes: int) -> tuple[int, ...]:
         """Return the sizes of an input along axes where the graph fixes them.

@@ -13,6 +13,7 @@ from contracts.model_package.package import PackageError
 from contracts.settings import SettingsError, StoreSettings, help_text
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
+from contracts.tasks import TASKS
 from workers.runtime.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ class Program:
 
     name: str
     """The family of its models."""
-    tasks: str
-    """For the help text."""
     spec: str
     """Where its ``WorkerSpec`` is, as ``module:attribute``."""
 
@@ -53,7 +52,7 @@ class Program:
     def _parser(self) -> argparse.ArgumentParser:
         parser = argparse.ArgumentParser(
             prog=f"python -m workers.{self.name}",
-            description=_HELP.format(name=self.name, tasks=self.tasks),
+            description=_HELP.format(name=self.name, tasks=", ".join(self._tasks())),
             epilog="settings, from the environment:\n" + help_text(WorkerSettings, StoreSettings),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -61,6 +60,9 @@ class Program:
             "--health", action="store_true", help="exit 0 if a worker of this host has a fresh heartbeat"
         )
         return parser
+
+    def _tasks(self) -> list[str]:
+        return [spec.name for spec in TASKS.values() if spec.family == self.name]
 
     def _serve(self, settings: WorkerSettings) -> int:
         setup_logging(self.name)
