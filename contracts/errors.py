@@ -27,6 +27,7 @@ class TriptychError(Exception):
 
     code = "internal_error"
     http_status = 500
+    # Failures on our side may pass. Classes for errors of the request, which stay wrong, override this.
     retryable = True
     fixed_message = "The job failed for a reason on our side. It is logged under the job's id."
 
@@ -72,7 +73,7 @@ class InputTooLong(InvalidRequest):
 
 
 class IdempotencyMismatch(InvalidRequest):
-    """An ``Idempotency-Key`` was used before with another request."""
+    """An ``Idempotency-Key`` was used before with another request. The status is that of the IETF's draft."""
 
     code = "idempotency_mismatch"
 
@@ -87,7 +88,7 @@ class Unauthorized(TriptychError):
 
 
 class JobNotFound(TriptychError):
-    """No such job for this tenant."""
+    """There is no such job, or it belongs to another tenant."""
 
     code = "job_not_found"
     http_status = 404

@@ -3,6 +3,7 @@
 import msgspec
 
 DURATION_BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Upper bounds of the buckets: from a decode step of a small model to a first token after a long wait in the queue."""
 
 
 class Durations(msgspec.Struct, frozen=True):

@@ -108,7 +108,7 @@ class GenerateRequest(Shape, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A generated token. ``logprob`` is natural, and that of the raw logits, before penalties and temperature."""
+    """A generated token. ``logprob`` is the natural logarithm of its probability before penalties and temperature."""
 
     id: int
     text: str

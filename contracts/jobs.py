@@ -93,8 +93,11 @@ class Job(msgspec.Struct, kw_only=True):
     model: str
     status: Status
     version: int
+    """Counts the changes of the record, and so makes its ETag."""
     attempt: int
+    """Attempts so far."""
     crashes: int
+    """Deaths of workers that this job is blamed for."""
     created_at: float
     deadline_at: float
     started_at: float | None = None

@@ -6,6 +6,8 @@ import sys
 import time
 
 MAX_TEXT = 2000
+"""Characters of a message that are logged. A message may quote what a client sent, which can be megabytes."""
+# The attributes of every record, which are no extra fields. Formatters add two of them, Python 3.12 the third.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -41,6 +43,7 @@ def setup_logging(process: str, level: str = "INFO") -> None:
     """Write all logs of this process to stderr as JSON lines. Libraries log warnings and errors only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process))
+    # Without `force` this does nothing if a library has installed a handler before.
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for package in ("contracts", "services", "workers"):
         logging.getLogger(package).setLevel(level)

@@ -16,6 +16,7 @@ Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 class SamplingParameters(Shape, frozen=True):
     """How to sample tokens. Parameters that are not set default to the model package's."""
 
+    # The limits of an optional number are inside of the union, because msgspec refuses them on ``int | None``.
     do_sample: Annotated[
         bool | None,
         Meta(

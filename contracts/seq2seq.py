@@ -63,7 +63,7 @@ class TranslateParameters(TextParameters, frozen=True):
 
 
 class SummarizeParameters(TextParameters, frozen=True):
-    """How to summarise. A text that is read in chunks is summarised chunk by chunk, and then the summaries are."""
+    """How to summarise. Of a text that is read in chunks, each chunk is summarised, and then the joined summaries."""
 
 
 class DenoiseParameters(TextParameters, frozen=True):

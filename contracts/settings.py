@@ -134,6 +134,7 @@ class Settings:
         values = dict(others)
         for field_name, entry in cls.table().items():
             default = entry.default if defaults is None else str(defaults.get(field_name, entry.default))
+            # Env files and Compose pass a variable without a value as an empty one.
             if text := found.get(entry.name, "").strip() or default:
                 values[field_name] = entry.parse(text)
         return cls(**values)
@@ -187,6 +188,7 @@ def _as_text(default: object) -> str:
         case None | {}:
             return ""
         case bool() | float():
+            # As people write it: 1 for True, 600 for 600.0.
             return f"{default:.15g}"
         case tuple():
             return ":".join(map(str, default))

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_INPUTS = 2048
+"""Inputs of one request: as many as OpenAI's embeddings route takes, whose clients send full batches."""
 
 Text = Annotated[str, Meta(min_length=1, description="A text that is not empty.")]
 Truncate = Annotated[

@@ -121,6 +121,7 @@ class _Bytes:
             shift += 7
             if shift > 63:
                 raise self.error("a number of more than 10 bytes")
+        # Ten bytes have room for 70 bits. protobuf's own readers drop those beyond 64, too.
         return (value | byte << shift) & 0xFFFFFFFFFFFFFFFF
 
     def text(self, num_bytes: int) -> str:

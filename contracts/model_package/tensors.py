@@ -97,10 +97,10 @@ def _wrong_successors(specs: tuple[TensorSpec, ...], inputs: Tensors, outputs: T
         for name in _matching_names(spec, outputs) if spec.next_input else ():
             successor = spec.next_input.replace(_LAYER, str(_layer_of(spec.name, name)))
             if successor not in inputs:
-                yield f"{name} has no input {successor} to become"
+                yield f"{name} must be fed to the next call as {successor}, but there is no such input"
             elif not _compatible(inputs[successor], outputs[name]):
-                became = _shown(inputs[successor])
-                yield f"{name} is {_shown(outputs[name])}, and {successor}, which it becomes, {became}"
+                expected, actual = _shown(inputs[successor]), _shown(outputs[name])
+                yield f"{name} is {actual}, but {successor}, which takes it in the next call, is {expected}"
 
 
 def _compatible(one: TensorInfo, other: TensorInfo) -> bool:

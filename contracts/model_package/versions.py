@@ -51,5 +51,5 @@ def snapshot_of(folder: Path, manifest: Manifest | None = None) -> Snapshot:
 def _names(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:
+    except OSError:  # the folder may have been removed since it was found
         return []

@@ -12,6 +12,7 @@ from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
 from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
+"""Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
 _PAGE_CHUNK = 100
 _FIELDS = [
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
@@ -19,6 +20,7 @@ _FIELDS = [
     *("output", "usage", "timings", "error_code", "error_message", "error_param"),
 ]
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
+"""Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 
 
@@ -77,6 +79,7 @@ class JobReader:
     def _listed(self, tenant: str, after: tuple[float, str] | None) -> Iterator[list[tuple[float, str]]]:
         """Yield (creation time, id) in chunks, newest first, after an entry; equal times are ordered by id."""
         key, offset = f"{PREFIX}jobs:{tenant}", 0
+        # repr restores exactly the same float. A rounded one would repeat entries or leave some out.
         newest = "+inf" if after is None else repr(after[0])
         while rows := self._reads.zrevrangebyscore(key, newest, "-inf", start=offset, num=_PAGE_CHUNK, withscores=True):
             if newest == "+inf":
@@ -86,6 +89,7 @@ class JobReader:
             offset += len(rows)
 
     def _read_many(self, job_ids: list[str]) -> list[Job | None]:
+        # One round trip, but no transaction: Redis would serve nobody else until it had read the whole page.
         pipeline = self._client.pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hmget(job_key(job_id), _FIELDS)
@@ -103,6 +107,7 @@ class JobReader:
         """Return the events of each (job id, after) in one round trip. Arguments and errors are those of ``events``."""
         pipeline = self._client.pipeline(transaction=False)
         for job_id, after in positions:
+            # The id comes from a client's header. Redis would refuse it with an error that looks like an outage.
             if not _EVENT_ID.fullmatch(after):
                 raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
             pipeline.xrange(events_key(job_id), min=f"({after}", count=MAX_EVENTS_READ)
@@ -119,6 +124,7 @@ def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:
         return None
     code = fields.pop("error_code", None)
     message, param = fields.pop("error_message", None), fields.pop("error_param", None)
+    # Not strict, because Redis returns numbers as text.
     job: Job = msgspec.convert({"id": job_id, **fields}, Job, strict=False)
     if code:
         kind = errors.by_code(str(code))

@@ -2,7 +2,7 @@
 
 Each second it takes jobs back from dead workers, pushes a new message for queued jobs whose message was lost, and
 expires jobs that are past their deadline, even while no worker is alive. There is no leader and no lock: many reapers
-may run at once, because each look is one Lua script.
+may run at once, because each pass is one Lua script.
 """
 
 import logging
@@ -15,7 +15,7 @@ from contracts.store.scripts import load_script
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
-MAX_JOBS_A_LOOK = 200
+MAX_JOBS_PER_CALL = 200
 """Redis runs nothing else while a script runs. After an outage thousands of jobs may be due at once."""
 
 
@@ -27,6 +27,7 @@ class Reaper:
         self._max_crashes = settings.max_crashes
         self._script = load_script(client, "reap")
         self._stopping = threading.Event()
+        # A daemon, and never joined: Redis completes a script that it has begun, whether or not this process ends.
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
 
     def start(self) -> None:
@@ -34,22 +35,22 @@ class Reaper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the current look."""
+        """Stop after the current pass."""
         self._stopping.set()
 
     def reap(self) -> tuple[int, int]:
-        """Look at every job that is due; return how many came from dead workers, and how many got a new message.
+        """Check every job that is due; return how many came from dead workers, and how many got a new message.
 
         Raises:
             redis.RedisError: the store is out of reach.
         """
         total_taken, total_republished = 0, 0
         while True:
-            num_looked, num_taken, num_republished = self._script(
-                args=[MAX_JOBS_A_LOOK, self._republish_after_s, self._max_crashes]
+            num_checked, num_taken, num_republished = self._script(
+                args=[MAX_JOBS_PER_CALL, self._republish_after_s, self._max_crashes]
             )
             total_taken, total_republished = total_taken + num_taken, total_republished + num_republished
-            if num_looked < MAX_JOBS_A_LOOK:
+            if num_checked < MAX_JOBS_PER_CALL:
                 return total_taken, total_republished
 
     def _loop(self) -> None:
@@ -57,7 +58,7 @@ class Reaper:
             try:
                 num_taken, num_republished = self.reap()
             except redis.RedisError as error:
-                # Nothing is lost: what is due stays due, and the next look finds it.
+                # Nothing is lost: what is due stays due, and the next pass finds it.
                 logger.warning("reaper could not reach the store: %s", error)
                 continue
             if num_taken or num_republished:

@@ -35,6 +35,7 @@ class Registry:
 
     def beat(self, card: WorkerCard, ttl_s: float) -> None:
         """Announce that a worker is alive, for ``ttl_s`` seconds."""
+        # The card comes first, as in `announce`.
         self._client.set(f"{PREFIX}worker:{card.id}", msgspec.json.encode(card), px=int(ttl_s * 1000))
         self._client.sadd(f"{PREFIX}workers", card.id)
 

@@ -14,7 +14,7 @@ ModelCheck = Callable[[ModelCard, Any, Any], None]
 
 
 def any_request(card: ModelCard, inputs: Any, parameters: Any) -> None:
-    """Accept every request: the check of tasks whose types say all."""
+    """Accept every request: for tasks whose types check all that there is to check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,7 @@ class TaskSpec:
     @property
     def outputs(self) -> tuple[Any, Any]:
         """Types that a job's whole output may have: the answer to one input, and a list of answers."""
+        # Not list[self.output], which a type checker takes for an annotation.
         return self.output, list.__class_getitem__(self.output)
 
     @property

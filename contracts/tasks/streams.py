@@ -1,4 +1,4 @@
-"""How a task streams its answer: which requests can be streamed, and what a finished answer is as deltas."""
+"""How a task streams its answer: which requests can be streamed, and how a finished answer is written as deltas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,13 @@ class StreamSpec:
 
 
 def check_single_text(inputs: object, num_answers: int, param: str) -> None:
-    """Raise InvalidRequest if a request has several inputs or wants several answers; ``param`` sets their number."""
+    """Raise InvalidRequest if a request has several inputs or wants several answers.
+
+    Args:
+        inputs: of the request.
+        num_answers: how many answers the request wants for each input.
+        param: the request field that sets this number, for the error.
+    """
     if isinstance(inputs, list) and len(inputs) > 1:
         raise InvalidRequest("A stream has one text: send one input, or submit a job and follow it.", param="inputs")
     if num_answers > 1:

@@ -8,7 +8,7 @@ import redis
 from contracts.jobs import TERMINAL
 from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
-from contracts.store.reaper import MAX_JOBS_A_LOOK, Reaper
+from contracts.store.reaper import MAX_JOBS_PER_CALL, Reaper
 from tests.redis.builders import (
     ANSWER,
     QUEUE,
@@ -236,7 +236,7 @@ def test_concurrent_reapers_do_nothing_twice(store: JobStore) -> None:
 
 
 def test_more_due_jobs_than_one_script_call_takes_are_all_reaped(store: JobStore) -> None:
-    ids = [submit(store) for _ in range(2 * MAX_JOBS_A_LOOK + 1)]
+    ids = [submit(store) for _ in range(2 * MAX_JOBS_PER_CALL + 1)]
     pass_deadline(store, *ids)
     store.reap()
     assert store.num_live() == 0
@@ -250,7 +250,7 @@ def test_an_id_in_due_without_a_record_is_dropped(store: JobStore) -> None:
 
 def test_many_due_jobs_are_looked_at_in_slices_that_do_not_block_the_server(store: JobStore) -> None:
     """A script stops the whole server, so each of its calls must be short however many jobs are due."""
-    ids = [submit(store) for _ in range(10 * MAX_JOBS_A_LOOK)]
+    ids = [submit(store) for _ in range(10 * MAX_JOBS_PER_CALL)]
     come_due(store, *ids)
     store.client.config_resetstat()
     before_s = server_cpu_s(store.client)

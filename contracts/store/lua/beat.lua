@@ -5,7 +5,7 @@
 local must_stop = {}
 for i = 2, #ARGV, 2 do
   local mine, status = owns(ARGV[i], ARGV[i + 1])
-  if mine then look_again(ARGV[i], tonumber(ARGV[1])) end
+  if mine then schedule_check(ARGV[i], tonumber(ARGV[1])) end
   if not mine or status == 'cancelling' then must_stop[#must_stop + 1] = ARGV[i] end
 end
 return must_stop

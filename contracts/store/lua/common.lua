@@ -4,11 +4,13 @@
 local P = 'triptych:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+-- For 7 days after a job is purged, its id answers 410 (gone) and not 404.
 local TOMBSTONE_S = 604800
 -- More than a streamed text has tokens, so a client that reconnects can continue after its last event.
 local MAX_EVENTS = 65536
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
 
+-- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms.
 local function stamp(seconds) return string.format('%.6f', seconds) end
 local function job_key(id) return P .. 'job:' .. id end
 local function get(id, field) return redis.call('HGET', job_key(id), field) end
@@ -21,13 +23,15 @@ local function queue_of(id)
 end
 
 -- Every change of a record is announced here: a new version for ETags, an event for streams, a wake-up for gateways.
+-- With '~' Redis drops only whole blocks of old events, which costs less than an exact length.
 local function emit(id, event, ...)
   redis.call('HINCRBY', job_key(id), 'version', 1)
   redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
   redis.call('PUBLISH', P .. 'wake', id)
 end
 
-local function look_again(id, after_s)
+-- When the reaper must check this job: at the end of its lease or its pause, at the latest at its deadline.
+local function schedule_check(id, after_s)
   redis.call('ZADD', P .. 'due', stamp(math.min(now + after_s, number(id, 'deadline_at'))), id)
 end
 
@@ -63,6 +67,7 @@ end
 -- Push the wake-up for a worker, in the same script as the change. It may still be lost later: Celery's BRPOP removes a
 -- message before anybody has recorded it (reap.lua replaces lost messages).
 local function push_message(id)
+  -- kombu keeps the messages of a worker by their tag, so each push of the same job needs another one.
   local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
   local queue = queue_of(id)
   redis.call('HSET', job_key(id), 'pushed_at', stamp(now))
@@ -72,7 +77,7 @@ end
 local function enter_queue(id, republish_after_s)
   redis.call('HSET', job_key(id), 'status', 'queued', 'queued_at', stamp(now), 'looks', 0)
   redis.call('ZADD', P .. 'waiting:' .. queue_of(id), stamp(now), id)
-  look_again(id, republish_after_s)
+  schedule_check(id, republish_after_s)
   emit(id, 'queued')
   push_message(id)
 end
@@ -105,9 +110,9 @@ local function start_attempt(id, worker, lease_s, token)
   redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'token', token, 'started_at', stamp(now),
     'progress_done', 0)
   redis.call('HINCRBY', job_key(id), 'attempt', 1)
-  look_again(id, tonumber(lease_s))
+  schedule_check(id, tonumber(lease_s))
   -- If the worker dies while a suspect runs, the suspect is blamed and the other jobs of the worker are not (reap.lua).
-  -- This key must outlive the suspect's lease, because the reaper may look at the other jobs later.
+  -- This key must outlive the suspect's lease, because the reaper may check the other jobs later.
   if get(id, 'suspect') == '1' then
     redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
   end

@@ -2,6 +2,7 @@
 local id = ARGV[1]
 local status = get(id, 'status')
 if not status then return 0 end
+-- Ending the job first corrects the counts and the queue, and writes the tombstone.
 if not TERMINAL[status] then finish(id, 'cancelled') end
 local tenant = get(id, 'tenant')
 redis.call('ZREM', P .. 'jobs:' .. tenant, id)

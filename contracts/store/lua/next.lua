@@ -13,7 +13,7 @@ local id = redis.call('ZRANGE', waiting, 0, 0)[1]
 while id do
   if number(id, 'deadline_at') > now then
     start_attempt(id, ARGV[2], ARGV[3], token)
-    redis.call('SET', mark, id, 'EX', 60)
+    redis.call('SET', mark, id, 'EX', 60) -- longer than a client sends the same call again
     return attempt_of(id)
   end
   finish(id, 'expired')

@@ -1,5 +1,5 @@
 -- Append output events to the streams of running jobs, and return the jobs that must stop: one call for all sequences
--- of a decode step. A deadline takes effect here at once, not only when the reaper looks.
+-- of a decode step. A deadline takes effect here at once, not only when the reaper checks.
 -- ARGV: token of this call, then id, attempt, pieces ('' for nothing new), …
 -- Returns the ids of jobs that are cancelled, expired or deleted, or that another attempt owns.
 -- A job keeps the token of the last call that appended to its stream. So if the call is sent again because its reply
@@ -14,6 +14,7 @@ for i = 2, #ARGV, 3 do
   end
   if not mine or status == 'cancelling' then must_stop[#must_stop + 1] = id
   elseif pieces ~= '' and get(id, 'publish_token') ~= ARGV[1] then
+    -- Not emit(): deltas are no part of the record, so its version, the ETag, stays; and one wake-up serves all jobs.
     redis.call('HSET', job_key(id), 'publish_token', ARGV[1])
     redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'output', 'attempt', attempt,
       'pieces', pieces)

@@ -61,10 +61,11 @@ def test_a_graph_with_the_signature_of_its_kind_has_no_mismatch() -> None:
         ({"past.999999.key": CACHE}, {}, r"past.{i}.key: its layers are [0, 1, 999999]"),
         ({"past.2.key": CACHE}, {}, "different numbers of layers: past.{i}.key 3, present.{i}.key 2"),
         ({"bias.0": TensorInfo("float32", (4,))}, {}, "different numbers of layers: past.{i}.key 2, bias.{i} 1"),
-        ({}, {"present.1.key": TensorInfo("float16", CACHE.shape)}, "present.1.key is float16 [?, 2, ?, 16], and past"),
-        ({}, {"present.1.key": TensorInfo("float32", (None, 2, None, 8))}, "past.1.key, which it becomes, float32"),
+        ({}, {"present.1.key": TensorInfo("float16", CACHE.shape)}, "present.1.key is float16 [?, 2, ?, 16], but past"),
+        ({}, {"present.1.key": TensorInfo("float32", (None, 2, None, 8))},
+         "but past.1.key, which takes it in the next call, is float32"),
         ({"past.0.key": TensorInfo("float32", (7, 2, None, 16))},
-         {"present.0.key": TensorInfo("float32", (8, 2, 9, 16))}, "present.0.key is float32 [8, 2, 9, 16], and past"),
+         {"present.0.key": TensorInfo("float32", (8, 2, 9, 16))}, "present.0.key is float32 [8, 2, 9, 16], but past"),
     ],
 )  # fmt: skip
 def test_a_graph_that_differs_is_refused_with_the_difference(inputs: Changes, outputs: Changes, message: str) -> None:
