@@ -16,6 +16,7 @@ def with_positions(base: Any) -> Any:
 
     class EagerPatcher(base._MODEL_PATCHER):
         def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:
+            # optimum loads the model itself, so this is the first place where the implementation can be chosen.
             model.set_attn_implementation("eager")
             super().__init__(config, model, model_kwargs)
 

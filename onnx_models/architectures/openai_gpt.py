@@ -23,6 +23,7 @@ _register = TasksManager.create_register("onnx", overwrite_existing=True)
 
 def add_cache(model: Any) -> None:
     """Replace the ``forward`` of an ``OpenAIGPTLMHeadModel`` by one that takes and returns a cache."""
+    # The class is older than the choice of an implementation; masks and attention functions depend on it.
     model.config._attn_implementation = "sdpa"
     for layer, block in enumerate(model.transformer.h):
         # Caches and attention functions need both; newer classes set them.

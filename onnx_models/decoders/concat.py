@@ -31,6 +31,8 @@ def export_concat(source: Source, folder: Path, *, opset: int | None = None) -> 
         ExportError: optimum can't export this architecture.
     """
     with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
+        # Without the suffix -with-past, the graph would have no cache. Only the graph is kept: optimum also writes
+        # configs and tokenizer files, which workers do not read.
         run_optimum(source, "text-generation-with-past", Path(scratch), opset=opset)
         for path in sorted(Path(scratch).glob("model.onnx*")):
             shutil.move(path, folder / path.name)

@@ -35,6 +35,7 @@ def width_of(folder: Path, expected: tuple[str, ...]) -> int:
     """
     outputs = onnx.load(folder / "model.onnx", load_external_data=False).graph.output
     names = tuple(output.name for output in outputs)
+    # Outputs follow from the class that optimum loads, so other names mean that it is another model than expected.
     if names != expected:
         raise ExportError(f"the graph returns {', '.join(names)}; expected {', '.join(expected)}")
     return int(outputs[0].type.tensor_type.shape.dim[-1].dim_value)

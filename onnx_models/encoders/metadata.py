@@ -108,6 +108,7 @@ def classify_table(config: Any) -> Classify:
     by_id = {int(index): str(label) for index, label in config.id2label.items()}
     if sorted(by_id) != list(range(len(by_id))) or len(by_id) != config.num_labels:
         raise ExportError(f"config.id2label does not number {config.num_labels} labels from 0")
+    # The rule of transformers' TextClassificationPipeline: one label is a yes or no, so its score is a sigmoid.
     function: Literal["softmax", "sigmoid", "none"]
     if config.problem_type == "regression":
         function = "none"

@@ -69,6 +69,7 @@ def _checked(folder: Path, manifest: Manifest, request: ExportRequest, min_cosin
     write_manifest(folder, manifest)
     try:
         package = load_package(folder)
+        # A worker opens the graphs in the same way, and checks their tensors by the manifest's kind of graph.
         open_graphs(package, device="cpu", threads=1)
     except PackageError as error:  # for example a name that the manifest does not allow
         raise ExportError(str(error)) from error

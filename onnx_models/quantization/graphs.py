@@ -24,6 +24,7 @@ def save_graph(model: ModelProto, file: Path, *, most_inline_bytes: int = _MOST_
     data.unlink(missing_ok=True)
     num_bytes = sum(len(tensor.raw_data) for graph in graphs_in(model.graph) for tensor in graph.initializer)
     if num_bytes > most_inline_bytes:
+        # Small tensors stay in the graph file: shape inference and ONNX Runtime's optimizer read them.
         onnx.save(model, file, save_as_external_data=True, location=data.name, size_threshold=1024)
     else:
         onnx.save(model, file)

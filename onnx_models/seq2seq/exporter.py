@@ -138,6 +138,7 @@ def _write_merged(request: ExportRequest, config: Any, folder: Path) -> None:
     frames = {"nb_max_frames": 2 * config.max_source_positions} if config.model_type == "whisper" else {}
     with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
         run_optimum(request.source, f"{task}-with-past", Path(scratch), opset=request.opset, **frames)
+        # The other two decoders have the same weights again, so the package would be about three times as large.
         for name in (ENCODER, DECODER):
             for path in sorted(Path(scratch).glob(f"{name}*")):  # with *_data above 2 GB
                 shutil.move(path, folder / path.name)

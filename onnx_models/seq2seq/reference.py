@@ -24,6 +24,7 @@ from onnx_models.exporting.sources import Source
 from onnx_models.seq2seq.served import Floats, Input
 from onnx_models.tokenizers.write import load_tokenizer
 
+# AutoModelForSeq2SeqLM does not cover models of audio and images.
 _CLASSES = {"transcribe": AutoModelForSpeechSeq2Seq, "caption": VisionEncoderDecoderModel}
 
 

@@ -38,6 +38,7 @@ class Served(ABC):
         self.max_new_tokens = package.manifest.limits.max_new_tokens or 1
         self.encoder, self.decoder = (open_session(package, name, prepack=prepack) for name in (ENCODER, decoder))
         self.tokenizer = open_tokenizer(package.file("tokenizer.json"))
+        # tokenizer.json can have settings of the training; workers apply the manifest's limits instead.
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
 

@@ -92,6 +92,7 @@ class SlotCache(Cache):
         if layer is None:
             raise NoSlotsError("a layer attends to other keys than its own past")
         size = int(query.shape[3])
+        # Attributes of an operator are constants, so all of them must be numbers and not traced tensors.
         scale = scaling or _default_scale(module, layer, size)
         attention = Attention(
             int(query.shape[1]), int(key.shape[1]), size, float(scale), sliding_window or -1, softcap or 0.0

@@ -133,6 +133,7 @@ def _all() -> tuple[str, ...]:
         "", *_ORDINARY, *_words(rng), *_combined(rng), *_spaced(), *_controls(), *_long(rng), *_numbers(rng),
         *_unknown(), *_special(_SPECIAL),
     ]  # fmt: skip
+    # Without repetitions, in a fixed order: a set of strings has another order in each process.
     return tuple(dict.fromkeys([*parts, *_mixed(rng, parts, 250)]))
 
 

@@ -41,6 +41,7 @@ def write_tokenizer(source: Source, folder: Path, *, decodes: bool = False) -> A
     Raises:
         ExportError: it can't be converted for workers, or the result gives other tokens or texts.
     """
+    # Not a copy of the source's tokenizer.json: transformers changes some of its settings when it loads it.
     tokenizer, file = load_tokenizer(source), folder / TOKENIZER
     if tokenizer.is_fast:
         save_backend(tokenizer, file)

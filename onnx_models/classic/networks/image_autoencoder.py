@@ -54,6 +54,7 @@ class ImageAutoencoder(Network):
             The reconstructions, of the same shape and normalization; the mean squared error of each image, float32
             [rows]; and the squared error of each pixel, as the mean over channels, float32 [rows, height, width].
         """
+        # Within 0 … 1, as pixels are before their normalization.
         pixels = self.decoder(self.encoder(pixel_values)).sigmoid()
         # Halving rounds up, so after doubling an odd height or width is too long.
         pixels = pixels[..., : pixel_values.shape[2], : pixel_values.shape[3]]

@@ -149,6 +149,7 @@ class Decoder(nn.Module):
             The input of the output layer, float32 [rows, hidden + state size + embedding]; hidden and cell state.
         """
         energies = self.energy((keys + self.query(hidden)[:, None]).tanh())[..., 0]
+        # Not -inf, which would make NaN of a row without any token.
         weights = energies.masked_fill(attention_mask == 0, torch.finfo(energies.dtype).min).softmax(dim=-1)
         context = (weights[:, None] @ states)[:, 0]
         hidden, cell = self.cell(torch.cat([vectors, context], dim=-1), (hidden, cell))

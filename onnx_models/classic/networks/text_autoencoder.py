@@ -58,6 +58,7 @@ class TextAutoencoder(Network):
             vector, float32 [rows, latent], with numbers within -1 … 1; and the score of the text, float32 [rows]: the
             mean negative log-likelihood of its tokens, in nats.
         """
+        # The state after the last token is the whole text; padding behind it must not change it.
         lengths = attention_mask.sum(dim=1)
         states = self.encoder(self.embedding(input_ids))[0]
         latent = self.narrow(pick(states, (lengths - 1)[:, None])[:, 0]).tanh()

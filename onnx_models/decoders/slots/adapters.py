@@ -60,6 +60,7 @@ def _rotation(original: Callable[..., Any]) -> Callable[..., Any]:
         if id(cos) not in tables:
             tables[id(cos)] = cos, _tables(cos, sin)
         halves, interleaved_pairs = tables[id(cos)][1]
+        # The original is always run: its result is what the operator is compared with, and the fallback.
         expected = original(query, key, cos, sin, *more, **options)
         for table, interleaved in ((halves, False), (halves, True), (interleaved_pairs, True)):
             found = tuple(rotate(states, table, interleaved=interleaved) for states in (query, key))

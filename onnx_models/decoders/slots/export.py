@@ -63,6 +63,7 @@ class _SlotDecoder(nn.Module):
         # Padding is written too, behind the tokens, where the row's next tokens overwrite it. So `last` counts it, and
         # the causal mask alone keeps it from the tokens before it.
         cache = SlotCache(
+            # The operator takes lengths as int32, while ids and lengths of the graph are int64 as in optimum's graphs.
             list(zip(buffers[::2], buffers[1::2], strict=True)),
             last=(past_lengths + (tokens - 1)).to(torch.int32),
             longest=(past_lengths.max() + tokens).to(torch.int32),

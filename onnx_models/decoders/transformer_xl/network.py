@@ -56,6 +56,7 @@ class Body(nn.Module):
         memories = []
         for layer, mem in zip(self.layers, mems, strict=True):
             context = torch.cat([mem, hidden])
+            # Always the full length, so that the shape of an output is that of its input.
             memories.append(context[-memory:])
             hidden = layer(hidden, context, distances, hidden_from)
         return hidden, memories

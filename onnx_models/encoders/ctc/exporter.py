@@ -61,6 +61,7 @@ class Steps(NamedTuple):
 
 def steps_of(config: Any) -> Steps:
     """Compute both from the kernels and strides of the feature encoder, which does not pad."""
+    # From the first layer to the last: each kernel widens the field by its size times the strides before it.
     first, each = 1, 1
     for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
         first, each = first + (kernel - 1) * each, each * stride

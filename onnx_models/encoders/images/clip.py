@@ -33,6 +33,7 @@ def load_tower(source: Source, task: str) -> Any:
     """
     projected, plain = _TOWERS[task]
     without_projection = plain.__name__ in (read_config(source).architectures or ())
+    # A source of one tower has the class name of its tower; one with both has CLIPModel, and a projection.
     return load_model(plain if without_projection else projected, source)
 
 

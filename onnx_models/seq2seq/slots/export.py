@@ -93,6 +93,7 @@ class _Decoder(nn.Module):
                 encoder_outputs=BaseModelOutput(last_hidden_state=unused),
                 decoder_input_ids=input_ids,
                 past_key_values=cache,
+                # Positions are patched, but without this argument models would derive it from the length of the cache.
                 cache_position=torch.zeros(1, dtype=torch.long),
                 use_cache=True,
             ).logits
