@@ -50,7 +50,7 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, stat
 class Worker:
     """One worker process on a store, and what a test does with both."""
 
-    def __init__(self, family: Family, server: ValkeyServer, log: Path, **settings: str) -> None:
+    def __init__(self, family: Family, server: ValkeyServer, log: Path, *, root: Path = ROOT, **settings: str) -> None:
         self.server = server
         self.log_file = log
         self.client = connect(server.url, timeout_s=10, retries=0)
@@ -58,7 +58,7 @@ class Worker:
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", f"workers.{family}"],
-                cwd=ROOT,
+                cwd=root,
                 env=_environment(TRIPTYCH_REDIS_URL=server.url, **settings),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -156,9 +156,11 @@ class Worker:
 
 
 @contextmanager
-def running_worker(family: Family, server: ValkeyServer, log: Path, **settings: str) -> Iterator[Worker]:
-    """Run a worker for the length of a ``with`` block, ready to take jobs."""
-    worker = Worker(family, server, log, **settings)
+def running_worker(
+    family: Family, server: ValkeyServer, log: Path, *, root: Path = ROOT, **settings: str
+) -> Iterator[Worker]:
+    """Run a worker of the source tree ``root`` until the ``with`` block ends. It is ready to take jobs."""
+    worker = Worker(family, server, log, root=root, **settings)
     try:
         worker.wait_until_ready()
         yield worker

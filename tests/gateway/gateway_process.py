@@ -23,9 +23,10 @@ def environment(redis_url: str, **settings: str) -> dict[str, str]:
 
 
 class GatewayProcess:
-    """One gateway on a free port, with its log in a file."""
+    """One gateway on a free port, from the source tree ``root``, with its log in a file."""
 
-    def __init__(self, redis_url: str, folder: Path, **settings: str) -> None:
+    def __init__(self, redis_url: str, folder: Path, *, root: Path = ROOT, **settings: str) -> None:
+        self._root = root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"gateway-{self.port}.log"
@@ -41,7 +42,7 @@ class GatewayProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.gateway"],
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -91,9 +92,11 @@ class GatewayProcess:
 
 
 @contextmanager
-def running_gateway(redis_url: str, folder: Path, *, ready: bool = True, **settings: str) -> Iterator[GatewayProcess]:
-    """Run a gateway for the length of a ``with`` block."""
-    gateway = GatewayProcess(redis_url, folder, **settings)
+def running_gateway(
+    redis_url: str, folder: Path, *, ready: bool = True, root: Path = ROOT, **settings: str
+) -> Iterator[GatewayProcess]:
+    """Run a gateway of the source tree ``root`` until the ``with`` block ends."""
+    gateway = GatewayProcess(redis_url, folder, root=root, **settings)
     try:
         gateway.start()
         if ready:
