@@ -1,6 +1,6 @@
-"""The benchmarks run: a small run of all figures ends well and prints what it measured.
+"""Quick runs of the benchmarks succeed and print all figures.
 
-Whether targets are reached is not asked here, and no ratio of times is trusted, since other tests run at the same time.
+The tests do not check whether targets are reached, nor ratios of times, because other tests run at the same time.
 """
 
 import json
@@ -45,7 +45,7 @@ def test_a_quick_run_prints_every_figure(tmp_path: Path) -> None:
     found = {f["name"]: f for f in json.loads((tmp_path / "out" / "figures.json").read_text())["figures"]}
     assert set(found) >= FIGURES
     assert all(0.02 < found[name]["ratio"] < 50 for name in SIZES), found
-    # What the queue adds to a model call is a difference of times, and the call may have been held up for longer.
+    # The latency of the queue is a difference of two times, which may be negative on a busy machine.
     assert all(figure["ratio"] > 0 for name, figure in found.items() if name != "latency"), found
     for figure in found.values():
         assert figure["title"] in done.stdout
@@ -64,7 +64,7 @@ def test_help_names_the_figures_and_an_unknown_one_is_refused() -> None:
 
 
 def need(*files: str) -> None:
-    """Ask for files in build that Make makes of the smallest shapes; without them a laptop skips and CI fails."""
+    """Require files in build that Make makes. If one is missing, the test is skipped, or fails in CI."""
     missing = [name for name in files if not (ROOT / "build" / name).exists()]
     if missing:
         message = f"build lacks {', '.join(missing)}: make ready-for-tests"
@@ -79,7 +79,7 @@ def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     found = {figure["name"]: figure for figure in json.loads(json_file.read_text())["figures"]}
     assert set(found) == DECODER_FIGURES
-    # A busy machine, and a model whose step takes less time than a line of Python: only that something was measured.
+    # A step of this model takes less time than a line of Python, so the test only checks that there are figures.
     assert all(figure["value"] > 0 for figure in found.values() if "first-token" not in figure["name"]), found
     for figure in found.values():
         assert figure["title"] in done.stdout
@@ -115,7 +115,7 @@ def test_a_quick_run_of_encoder_decoders_measures_every_figure(tmp_path: Path) -
         ("benchmarks.seq2seq", ("clients", "beams", "memory")),
     ],
 )
-def test_help_of_models_that_write_names_their_figures_and_an_unknown_one_is_refused(
+def test_help_of_generating_models_names_their_figures_and_an_unknown_one_is_refused(
     module: str, names: tuple[str, ...]
 ) -> None:
     shown = bench("--help", module=module)

@@ -1,4 +1,4 @@
-"""`python -m workers.decoder` on a configuration that can't work: an exit status, and one line that says why."""
+"""`python -m workers.decoder` with an unusable configuration: an exit status, and one line that says why."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ GENERATION = r"(?s)\[generation\].*?(?=\n\[)"
         ({"model": b"not a graph"}, "not an ONNX graph that can be served"),
     ],
 )
-def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
+def test_unusable_files_are_named(tmp_path: Path, files: dict[str, bytes], expected: str) -> None:
     assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(MODEL, tmp_path, **files))), expected)
 
 
@@ -43,5 +43,5 @@ def test_files_that_a_decoder_can_not_use_are_named(tmp_path: Path, files: dict[
         (GENERATION, "", "a table [generation] is needed"),
     ],
 )
-def test_what_a_manifest_can_not_mean_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_invalid_manifests_are_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert_refused(run_worker_command("decoder", TRIPTYCH_MODELS_DIR=str(altered(MODEL, tmp_path, old, new))), expected)

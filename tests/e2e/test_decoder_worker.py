@@ -11,7 +11,7 @@ from contracts.jobs import Job
 from tests.e2e.workers import Worker, running_worker
 from tests.support.greedy_reference import GreedyReference
 from tests.support.paths import STARTERS
-from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.valkey import ValkeyServer
 
 MODEL = "starter-generate"
 TEXTS = [
@@ -23,12 +23,6 @@ TEXTS = [
 GREEDY = {"do_sample": False, "repetition_penalty": 1.0}
 WILD = {"do_sample": True, "temperature": 1.5, "top_k": 0, "top_p": 1.0}
 CHAT = {"messages": [{"role": "developer", "content": "Be kind."}, {"role": "user", "content": "My name is Ben."}]}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The encoder worker with a real model: progress, a stop in mid-job, and how much memory it keeps."""
+"""The encoder worker with a real model: progress, interrupted jobs, and its memory."""
 
 import json
 import random
@@ -31,11 +31,11 @@ def encoder(settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Pat
         yield encoder
 
 
-def texts(count: int, seed: int, most_words: int = 30) -> list[str]:
+def texts(num_texts: int, seed: int, max_words: int = 30) -> list[str]:
     """Return texts of mixed length out of a small vocabulary."""
     chance = random.Random(seed)
     vocabulary = ["time", "year", "people", "way", "day", "thing", "life", "child", "world", "school", "state", "group"]
-    return [" ".join(chance.choices(vocabulary, k=chance.randint(1, most_words))) for _ in range(count)]
+    return [" ".join(chance.choices(vocabulary, k=chance.randint(1, max_words))) for _ in range(num_texts)]
 
 
 def progress_of(encoder: Worker, job_id: str) -> list[int]:
@@ -43,34 +43,34 @@ def progress_of(encoder: Worker, job_id: str) -> list[int]:
     return [int(event.fields["done"]) for event in events if event.name == "progress"]
 
 
-def test_a_long_job_tells_its_progress_and_short_ones_do_not_wait_for_it(encoder: Worker) -> None:
+def test_a_long_job_reports_progress_and_a_short_one_does_not_wait_for_it(encoder: Worker) -> None:
     job_id = encoder.submit("minilm", texts(LONG_JOB, seed=1))
-    wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
+    wait_until(lambda: progress_of(encoder, job_id), "no progress was recorded")
     assert encoder.ended(encoder.submit("minilm", "a short one")).status == "succeeded"
-    assert not encoder.job(job_id).finished, "the short job overtook the long one"
+    assert not encoder.job(job_id).finished, "the short job must end before the long one"
 
     job = encoder.ended(job_id)
-    told = progress_of(encoder, job_id)
-    assert told == sorted(set(told)) and told[0] > 0 and told[-1] <= LONG_JOB and len(told) > 1
+    progress = progress_of(encoder, job_id)
+    assert progress == sorted(set(progress)) and progress[0] > 0 and progress[-1] <= LONG_JOB and len(progress) > 1
     assert (job.status, job.progress_done, job.progress_total) == ("succeeded", LONG_JOB, LONG_JOB)
     assert len(json.loads(job.output or b"")) == LONG_JOB
 
 
-def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
+def test_on_sigterm_a_job_that_outlasts_the_drain_is_released_without_a_crash(
     encoder: Worker, settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:
     job_id = encoder.submit("minilm", texts(LONG_JOB, seed=2))
-    wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
+    wait_until(lambda: progress_of(encoder, job_id), "no progress was recorded")
     assert encoder.terminate() == 0, encoder.log()
     job = encoder.job(job_id)
     assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
 
     def message_is_back() -> bool:
-        # In its last moments the worker may have taken its own message again: then the reaper makes another.
+        # Before it ends, the worker may have taken its own message again. Then the reaper pushes another one.
         encoder.store.reap()
         return encoder.store.num_messages("triptych.minilm") == 1
 
-    wait_until(message_is_back, "nobody else will hear of the job")
+    wait_until(message_is_back, "the job has no message")
     with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as second:
         job = second.ended(job_id)
         names = [event.name for event in second.store.events(job_id, "0") if event.name != "progress"]
@@ -78,10 +78,10 @@ def test_on_sigterm_a_job_that_outlasts_the_drain_is_given_back_without_blame(
     assert names == ["queued", "started", "queued", "started", "succeeded"]
 
 
-def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
+def test_on_sigterm_a_suspect_is_finished_without_a_crash(
     settings: dict[str, str], valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:
-    """It runs outside Celery's pool, so Celery alone would not wait for it, and the job look like a crash."""
+    """A suspect runs outside of Celery's pool. Celery by itself would not wait for it, and its end would be a crash."""
     with running_worker("encoder", valkey_server, tmp_path / "first.log", **settings) as first:
         assert first.terminate() == 0
         job_id = first.submit("minilm", texts(LONG_JOB // 2, seed=5))
@@ -91,16 +91,16 @@ def test_on_sigterm_a_suspect_is_finished_and_not_blamed(
         first.store.release(claim)
     drain = {"TRIPTYCH_DRAIN_S": str(PATIENCE_S)}
     with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings, **drain) as encoder:
-        wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
+        wait_until(lambda: progress_of(encoder, job_id), "no progress was recorded")
         assert encoder.terminate() == 0, encoder.log()
         job = encoder.job(job_id)
         assert (job.status, job.crashes, job.attempt) == ("succeeded", 0, 2)
 
 
 def test_a_cancelled_job_stops_early(encoder: Worker) -> None:
-    """A lease is 15 s, so a beat comes every 5: the worker learns of it by then, and drops what has not run."""
+    """The lease is 15 s, so the next of the heartbeats every 5 s informs the worker, which drops the remaining rows."""
     job_id = encoder.submit("minilm", texts(LONG_JOB, seed=3))
-    wait_until(lambda: progress_of(encoder, job_id), "no progress was told")
+    wait_until(lambda: progress_of(encoder, job_id), "no progress was recorded")
     encoder.store.cancel(job_id, encoder.job(job_id).tenant)
     job = encoder.ended(job_id)
     assert job.status == "cancelled" and job.progress_done < LONG_JOB
@@ -108,7 +108,7 @@ def test_a_cancelled_job_stops_early(encoder: Worker) -> None:
 
 def test_memory_stays_within_160_mb_and_1_3_times_the_graph(settings: dict[str, str], tmp_path: Path) -> None:
     graph_mb = (Path(settings["TRIPTYCH_MODELS_DIR"]) / "minilm" / "model.onnx").stat().st_size / 1e6
-    most_mb = 160 + 1.3 * graph_mb
+    max_mb = 160 + 1.3 * graph_mb
     chance = random.Random(4)
     with (
         running_valkey(tmp_path / "valkey") as server,
@@ -117,12 +117,12 @@ def test_memory_stays_within_160_mb_and_1_3_times_the_graph(settings: dict[str, 
         start_mb = encoder.memory_mb()
         ids = []
         for number in range(200):
-            count = 60 if number % 100 == 50 else chance.choice([1, 1, 1, 1, 3])
-            most_words = 400 if number % 10 == 0 else 30
+            num_texts = 60 if number % 100 == 50 else chance.choice([1, 1, 1, 1, 3])
+            max_words = 400 if number % 10 == 0 else 30
             parameters: dict[str, Any] = {"truncate": "right"}
-            ids.append(encoder.submit("minilm", texts(count, seed=number, most_words=most_words), parameters))
+            ids.append(encoder.submit("minilm", texts(num_texts, seed=number, max_words=max_words), parameters))
         assert {encoder.ended(job_id).status for job_id in ids} == {"succeeded"}
         end_mb = encoder.memory_mb()
         encoder.process.send_signal(signal.SIGTERM)
-    print(f"graph {graph_mb:.0f} MB; resident {start_mb:.0f} MB at start, {end_mb:.0f} MB after; limit {most_mb:.0f}")
-    assert end_mb <= most_mb
+    print(f"graph {graph_mb:.0f} MB; resident {start_mb:.0f} MB at start, {end_mb:.0f} MB after; limit {max_mb:.0f}")
+    assert end_mb <= max_mb

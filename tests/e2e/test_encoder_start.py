@@ -1,4 +1,4 @@
-"""`python -m workers.encoder` on a configuration that can't work: exit status 2 and one line that says why."""
+"""`python -m workers.encoder` with an unusable configuration: an exit status, and one line that says why."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
         ({"TRIPTYCH_RELOAD_S": "-1"}, "TRIPTYCH_RELOAD_S=-1: expected a number from 0"),
     ],
 )
-def test_it_says_in_one_line_why_it_cannot_start(tmp_path: Path, settings: dict[str, str], expected: str) -> None:
+def test_unusable_settings_are_refused_in_one_line(tmp_path: Path, settings: dict[str, str], expected: str) -> None:
     write_package(tmp_path / "packages" / "tiny")
     (write_package(tmp_path / "broken" / "tiny") / "model.onnx").write_bytes(b"something else")
     filled = {
@@ -42,10 +42,10 @@ def test_it_says_in_one_line_why_it_cannot_start(tmp_path: Path, settings: dict[
     assert_refused(start(**filled), expected)
 
 
-EVIL = graph_of("embed", 8, external_tensor("table", [len(WORDS), 8], "../../../etc/passwd"))
+MALICIOUS = graph_of("embed", 8, external_tensor("table", [len(WORDS), 8], "../../../etc/passwd"))
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "evil external data": (
-        {"graph": EVIL},
+    "malicious external data": (
+        {"graph": MALICIOUS},
         "keeps weights in '../../../etc/passwd', which the manifest's",
     ),
     "the graph of another task": ({"graph": graph_of("classify", 8)}, "not the graph of a text-encoder for embed"),
@@ -56,14 +56,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_package_is_one_sentence_and_no_worker(tmp_path: Path, wrong: str) -> None:
+def test_an_invalid_package_is_refused_in_one_line(tmp_path: Path, wrong: str) -> None:
     changes, expected = WRONG[wrong]
     write_package(tmp_path / "wrong", **{"graph": graph_of("embed", 8)} | changes)
     assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path), TRIPTYCH_MODELS="wrong"), expected)
 
 
-def test_a_worker_that_is_not_needed_says_so_by_its_status(tmp_path: Path) -> None:
-    """Workers of all families are given the same folders, and the same names."""
+def test_a_worker_that_is_not_needed_has_an_exit_status_of_its_own(tmp_path: Path) -> None:
+    """Workers of all families have the same settings, so packages of other families are no error."""
     write_package(tmp_path / "other", family="decoder")
     for names in ({}, {"TRIPTYCH_MODELS": "other"}):
         done = start(TRIPTYCH_MODELS_DIR=str(tmp_path), **names)
@@ -78,20 +78,20 @@ def test_a_worker_that_is_not_needed_says_so_by_its_status(tmp_path: Path) -> No
     ],
     ids=["unknown kind of graph", "hostile TOML"],
 )
-def test_a_wrong_manifest_is_one_sentence_and_no_worker(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_an_invalid_manifest_is_refused_in_one_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
     manifest = write_package(tmp_path / "wrong") / "manifest.toml"
     manifest.write_text(manifest.read_text().replace(old, new, 1))
     assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path)), expected)
 
 
-def test_a_pipe_in_place_of_a_file_does_not_hold_the_worker(tmp_path: Path) -> None:
+def test_a_pipe_instead_of_a_file_does_not_block_the_worker(tmp_path: Path) -> None:
     graph = write_package(tmp_path / "wrong") / "model.onnx"
     graph.unlink()
     os.mkfifo(graph)
     assert_refused(start(TRIPTYCH_MODELS_DIR=str(tmp_path)), "model.onnx: not a regular file in the package")
 
 
-def test_its_help_names_the_settings_that_matter_first() -> None:
+def test_help_names_the_main_settings() -> None:
     done = start("--help")
     assert done.returncode == 0
     for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE"):

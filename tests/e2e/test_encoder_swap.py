@@ -1,4 +1,4 @@
-"""A worker process takes new versions of a package: under load, on SIGHUP, and without growing."""
+"""A worker process loads new versions of a package: under load, on SIGHUP, and without leaking memory."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ NUM_MEMORY_SWAPS = 20
 
 
 def wait_for_revision(encoder: Worker, name: str, revision: str) -> None:
-    """Wait until the gateways know of a version."""
+    """Wait until a version is announced to gateways."""
     registry = Registry(encoder.client)
 
     def announced() -> bool:
@@ -35,7 +35,7 @@ def wait_for_revision(encoder: Worker, name: str, revision: str) -> None:
 
 
 class Clients:
-    """Threads that submit one job after the other, and compare each answer with the version that it names."""
+    """Threads that submit jobs and compare each answer with that of the version that the job names."""
 
     def __init__(self, encoder: Worker, versions: tuple[str, ...]) -> None:
         self._encoder = encoder
@@ -58,7 +58,7 @@ class Clients:
         return revisions
 
     def results(self) -> list[str]:
-        """Stop; return the revisions of all answers, or raise what a client found wrong."""
+        """Stop, and return the revisions of all answers. A wrong answer raises its AssertionError."""
         self._stop.set()
         with self._pool:
             return [revision for run in self._runs for revision in run.result(PATIENCE_S)]
@@ -66,7 +66,7 @@ class Clients:
 
 @pytest.fixture
 def tiny(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
-    """A worker of one package in ``tmp_path / "packages"``, version 1."""
+    """A worker that serves version 1 of one package in ``tmp_path / "packages"``."""
     write_package(tmp_path / "packages" / "tiny", graph=vectors_graph(1), normalize=False, revision="1")
     settings = {"TRIPTYCH_MODELS_DIR": str(tmp_path / "packages"), "TRIPTYCH_RELOAD_S": "0.1", "TRIPTYCH_THREADS": "1"}
     with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings) as encoder:
@@ -74,7 +74,7 @@ def tiny(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
 
 
 def test_ten_swaps_under_load_lose_no_job_and_mix_no_versions(tiny: Worker, tmp_path: Path) -> None:
-    """With a broken version between: half of a graph under the manifest of a whole one."""
+    """One version in between is broken: its graph is cut off."""
     folder = tmp_path / "packages" / "tiny"
     clients = Clients(tiny, ("1", "2"))
     for swap in range(NUM_SWAPS):
@@ -86,13 +86,13 @@ def test_ten_swaps_under_load_lose_no_job_and_mix_no_versions(tiny: Worker, tmp_
         wait_for_revision(tiny, "tiny", revision)
     revisions = clients.results()
     assert set(revisions) == {"1", "2"} and len(revisions) > 10 * NUM_SWAPS
-    wait_until(lambda: tiny.log().count("old version dropped") == NUM_SWAPS, "old versions were kept")
+    wait_until(lambda: tiny.log().count("old version dropped") == NUM_SWAPS, "old versions were not dropped")
     assert tiny.log().count("not an ONNX graph") == 1
     assert tiny.terminate() == 0, tiny.log()[-3000:]
 
 
-def test_sighup_looks_at_once_and_ends_nothing(valkey_server: ValkeyServer, tmp_path: Path) -> None:
-    """Celery's own SIGHUP would start the process again, and lose the jobs it holds."""
+def test_sighup_reloads_at_once_and_ends_no_job(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    """Celery's own handler of SIGHUP would restart the process, and lose its jobs."""
     folder = tmp_path / "packages" / "tiny"
     write_package(folder, graph=vectors_graph(1), normalize=False, revision="1")
     settings = {"TRIPTYCH_MODELS_DIR": str(tmp_path / "packages"), "TRIPTYCH_RELOAD_S": "0"}
@@ -118,6 +118,6 @@ def test_twenty_versions_of_a_real_model_leave_no_memory_behind(valkey_server: V
             put_version(STARTERS / "starter-embed", folder, f"v{number}")
             wait_for_revision(encoder, "starter-embed", f"v{number}")
             assert encoder.answer("starter-embed", "where is my parcel") == expected
-            wait_until(lambda: encoder.log().count("old version dropped") == number, "an old version was kept")  # noqa: B023
+            wait_until(lambda: encoder.log().count("old version dropped") == number, "an old version was not dropped")  # noqa: B023
             sizes.append(encoder.memory_mb())
         assert max(sizes[-5:]) - max(sizes[:3]) < 8, sizes

@@ -1,4 +1,4 @@
-"""The encoder worker as a process, fed through the job store as a gateway would, on models whose answers are known."""
+"""The encoder worker as a process, on models with known answers. Tests submit jobs to the store as a gateway does."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from contracts.jobs import new_job_id, queue_of
 from contracts.store.message import MESSAGE_TEMPLATE
 from tests.e2e.workers import Worker, running_worker
 from tests.support.tiny_package import WORDS, token_vectors, write_package
-from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 
 SIZE = 8
@@ -29,14 +29,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def encoder(server: ValkeyServer, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """One worker for the tests that leave it running. Two jobs at a time: a slot that leaks would be missed at once."""
+    """One worker for all tests that leave it running, with two threads: a test that blocked one would be noticed."""
     log = tmp_path_factory.mktemp("log") / "worker.log"
     settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_CONCURRENCY": "2", "TRIPTYCH_THREADS": "1"}
     with running_worker("encoder", server, log, **settings) as encoder:
@@ -44,7 +38,7 @@ def encoder(server: ValkeyServer, packages: Path, tmp_path_factory: pytest.TempP
 
 
 def expected(*texts: str) -> "np.ndarray[Any, Any]":
-    """Return the vectors of texts by the definition of the tiny model: mean of the tokens' vectors, of length 1."""
+    """Return the vectors of texts by the definition of the tiny model: the normalized mean of the tokens' vectors."""
     rows = []
     for text in texts:
         ids = [WORDS.index(word) for word in ("[CLS]", *text.split(), "[SEP]")]
@@ -60,19 +54,19 @@ def test_one_text_gives_one_vector(encoder: Worker) -> None:
     np.testing.assert_allclose(encoder.answer("tiny", "w1 w2 w3"), expected("w1 w2 w3")[0], atol=1e-6)
 
 
-def test_a_list_gives_a_list_even_of_one(encoder: Worker) -> None:
+def test_a_list_of_texts_gives_a_list_of_vectors(encoder: Worker) -> None:
     np.testing.assert_allclose(encoder.answer("tiny", ["w1", "w2 w5"]), expected("w1", "w2 w5"), atol=1e-6)
     np.testing.assert_allclose(encoder.answer("tiny", ["w9"]), expected("w9"), atol=1e-6)
 
 
-def test_dimensions_and_raw_vectors_as_asked(encoder: Worker) -> None:
+def test_vectors_have_the_requested_dimensions_and_normalization(encoder: Worker) -> None:
     cut = encoder.answer("tiny", "w1 w2", {"dimensions": 3})
     assert len(cut) == 3 and np.linalg.norm(cut) == pytest.approx(1, abs=1e-6)
     raw = encoder.answer("tiny", "w1", {"normalize": False})
     np.testing.assert_allclose(raw, TABLE[[2, 5, 3]].mean(axis=0), atol=1e-6)
 
 
-def test_texts_and_pairs_are_classified_in_the_shape_they_came_in(encoder: Worker) -> None:
+def test_scores_have_the_shape_of_the_inputs(encoder: Worker) -> None:
     one = encoder.answer("moods", "w1", task="classify")
     assert {"low", "middle", "high"} == {entry["label"] for entry in one}
     assert sum(entry["score"] for entry in one) == pytest.approx(1)
@@ -84,8 +78,8 @@ def test_texts_and_pairs_are_classified_in_the_shape_they_came_in(encoder: Worke
     assert pair[:1] == mixed[1]
 
 
-def test_two_thousand_inputs_come_back_in_order_and_counted(encoder: Worker) -> None:
-    texts = [" ".join(f"w{(index * 7 + place) % 96}" for place in range(index % 40 + 1)) for index in range(2048)]
+def test_two_thousand_inputs_are_answered_in_order_and_counted(encoder: Worker) -> None:
+    texts = [" ".join(f"w{(index * 7 + position) % 96}" for position in range(index % 40 + 1)) for index in range(2048)]
     job = encoder.ended(encoder.submit("tiny", texts))
     np.testing.assert_allclose(json.loads(job.output or b""), expected(*texts), atol=1e-6)
     num_tokens = sum(len(text.split()) + 2 for text in texts)
@@ -97,7 +91,7 @@ def test_two_thousand_inputs_come_back_in_order_and_counted(encoder: Worker) -> 
     assert names[:2] == ["queued", "started"] and names[-1] == "succeeded"
 
 
-def test_a_text_that_is_too_long_fails_by_its_place_unless_it_may_be_cut(encoder: Worker) -> None:
+def test_a_text_that_is_too_long_is_refused_by_its_index_unless_it_may_be_truncated(encoder: Worker) -> None:
     texts = ["w1", " ".join(["w2"] * 100)]
     job = encoder.ended(encoder.submit("tiny", texts))
     assert job.status == "failed" and job.error is not None
@@ -120,7 +114,7 @@ def test_more_dimensions_than_the_model_has_is_the_clients_error(encoder: Worker
 
 
 def message(**changes: Any) -> dict[str, Any]:
-    """Return a message as the store pushes it, for a job that nobody knows, with parts replaced."""
+    """Return a message like those of the store, for a job that does not exist, with parts replaced."""
     filled = MESSAGE_TEMPLATE.replace("@ID@", new_job_id()).replace("@TAG@", new_job_id()).replace("@QUEUE@", QUEUE)
     parts: dict[str, Any] = json.loads(filled) | changes
     return {name.replace("_", "-"): part for name, part in parts.items() if part is not ...}
@@ -132,7 +126,7 @@ def properties(**changes: Any) -> dict[str, Any]:
 
 
 def headers(**changes: Any) -> dict[str, Any]:
-    """Return the headers of such a message with some replaced, and those given as ``...`` left out."""
+    """Return the headers of such a message with some replaced, and without those that are ``...``."""
     return {name: value for name, value in (message()["headers"] | changes).items() if value is not ...}
 
 
@@ -186,17 +180,17 @@ GARBAGE: dict[str, Any] = {
     "no delivery info": message(properties={"delivery_tag": "t1"}),
     "empty delivery info": message(properties={"delivery_tag": "t2", "delivery_info": {}}),
     "a delivery tag that is a list": message(properties=properties(delivery_tag=[1])),
-    "a time that is none": message(headers=headers(eta="soon")),
-    "an expiry that is none": message(headers=headers(expires="soon")),
-    "a limit that is none": message(headers=headers(timelimit="soon")),
-    "callbacks that are none": message(body=json.dumps([["x" * 22], {}, {"callbacks": 5}])),
-    "the old protocol, half": message(headers={}, body=json.dumps({"task": "triptych.run"})),
+    "an invalid time": message(headers=headers(eta="soon")),
+    "an invalid expiry": message(headers=headers(expires="soon")),
+    "an invalid time limit": message(headers=headers(timelimit="soon")),
+    "invalid callbacks": message(body=json.dumps([["x" * 22], {}, {"callbacks": 5}])),
+    "half of the old protocol": message(headers={}, body=json.dumps({"task": "triptych.run"})),
 }
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Worker, kind: str) -> None:
-    """Three of each, which is more than the worker has slots: none may stay, come back, or hold one."""
+def test_garbage_in_the_queue_is_dropped_and_the_next_job_runs(encoder: Worker, kind: str) -> None:
+    """There are three messages of each kind, but two threads. None may stay, return or block a thread."""
     garbage = GARBAGE[kind]
     raw = garbage if isinstance(garbage, bytes) else json.dumps(garbage).encode()
     for _ in range(3):
@@ -205,14 +199,14 @@ def test_garbage_in_the_queue_is_dropped_and_the_next_job_taken(encoder: Worker,
     wait_until(lambda: encoder.client.llen(QUEUE) == 0, "the message is still in the queue")
 
 
-def test_a_connection_lost_in_the_middle_of_everything_is_made_again(encoder: Worker) -> None:
+def test_lost_connections_are_restored(encoder: Worker) -> None:
     for _ in range(2):
         encoder.lose_connections()
         assert encoder.ended(encoder.submit("tiny", "w1")).status == "succeeded"
 
 
-def test_its_log_is_lines_of_json_without_banner_or_lecture(encoder: Worker) -> None:
-    """Runs after the tests above, so the log holds a start, garbage and lost connections."""
+def test_the_log_has_only_lines_of_json(encoder: Worker) -> None:
+    """It runs after the tests above, so the log has a start, garbage and lost connections."""
     encoder.answer("tiny", "w1")
     lines = encoder.log().splitlines()
     for line in lines:
@@ -225,7 +219,7 @@ def test_its_log_is_lines_of_json_without_banner_or_lecture(encoder: Worker) -> 
 # -- how it stops ---------------------------------------------------------------------------------------------------
 
 
-def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
+def test_on_sigterm_running_jobs_are_finished_and_the_others_stay_queued(
     valkey_server: ValkeyServer, packages: Path, tmp_path: Path
 ) -> None:
     settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_CONCURRENCY": "1", "TRIPTYCH_THREADS": "1"}
@@ -237,17 +231,17 @@ def test_on_sigterm_it_finishes_what_it_has_and_leaves_the_rest_in_the_queue(
         states = [encoder.job(job_id).status for job_id in ids]
         assert set(states) <= {"succeeded", "queued"} and "queued" in states and states[0] == "succeeded", states
         assert all(encoder.job(job_id).crashes == 0 for job_id in ids)
-        # What the worker had taken and not begun, it put back: the messages are all there.
+        # The worker returned the messages that it had taken for jobs that it did not start.
         assert encoder.client.llen(QUEUE) == states.count("queued")
     with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings) as second:
         assert {second.ended(job_id).status for job_id in ids} == {"succeeded"}
 
 
-def test_a_worker_without_jobs_stops_at_once_and_takes_leave(
+def test_a_worker_without_jobs_stops_at_once_and_deregisters(
     valkey_server: ValkeyServer, packages: Path, tmp_path: Path
 ) -> None:
     settings = {"TRIPTYCH_MODELS_DIR": str(packages), "TRIPTYCH_DRAIN_S": str(2 * PATIENCE_S)}
     with running_worker("encoder", valkey_server, tmp_path / "worker.log", **settings) as encoder:
         assert encoder.terminate() == 0
         assert encoder.client.scard("triptych:workers") == 0
-        assert encoder.client.scard("triptych:models") == 2, "a job may be submitted while no worker is there"
+        assert encoder.client.scard("triptych:models") == 2, "clients may submit jobs while there is no worker"

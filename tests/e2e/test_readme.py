@@ -1,4 +1,4 @@
-"""The README is executed: its commands run, its paths exist, its links lead somewhere."""
+"""The examples of the README and of two pages run, and the paths and links of all documents exist."""
 
 import ast
 import re
@@ -39,7 +39,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def printed(command: list[str]) -> str:
-    """Run an example; return what it printed."""
+    """Run an example and return what it printed."""
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment(no_proxy="127.0.0.1")
     )
@@ -62,7 +62,7 @@ def test_the_python_example_prints_the_dimensions_the_tokens_and_a_text(url: str
 
 
 @pytest.mark.parametrize("number", range(len(re.findall(EXAMPLE, PAGES))))
-def test_the_examples_of_written_texts_answer_what_the_page_says(url: str, number: int) -> None:
+def test_the_examples_of_generation_print_what_the_page_shows(url: str, number: int) -> None:
     language, script, answer = re.findall(EXAMPLE, PAGES)[number]
     command = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
     assert printed([*command, script.replace(URL, url)]).strip() == answer.strip()
@@ -83,7 +83,7 @@ def functions(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_paths_and_links_of_the_documents_lead_somewhere(document: Path) -> None:
+def test_paths_and_links_of_the_documents_exist(document: Path) -> None:
     text = document.read_text()
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (document.parent / target).exists(), target
@@ -97,6 +97,6 @@ def test_the_make_targets_that_the_readme_names_exist() -> None:
     assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= targets
 
 
-def test_each_page_of_the_architecture_ends_in_where_to_look() -> None:
+def test_each_page_of_the_architecture_has_a_section_where_to_look() -> None:
     for page in sorted((ROOT / "docs" / "architecture").glob("*.md")):
         assert "## Where to look" in page.read_text(), page.name

@@ -1,4 +1,4 @@
-"""A worker of either kind as a process, and a hand in the store that submits to it as a gateway would."""
+"""Workers of each family as processes, to which tests submit jobs through the store as a gateway does."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def _environment(**settings: str) -> dict[str, str]:
 
 
 def run_worker_command(family: Family, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run a worker program that ends by itself, with these arguments and settings."""
+    """Run a worker program that ends by itself."""
     command = [sys.executable, "-m", f"workers.{family}", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=_environment(**settings), capture_output=True, text=True, timeout=PATIENCE_S, check=False
@@ -39,7 +39,7 @@ def run_worker_command(family: Family, *arguments: str, **settings: str) -> "sub
 
 
 def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, status: int = 2) -> None:
-    """Assert that a worker did not begin, and said why in one line."""
+    """Assert that a worker did not start, and said why in one line."""
     assert done.returncode == status, done.stderr
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -48,7 +48,7 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str, stat
 
 
 class Worker:
-    """One worker process on a store, and what a test does with both."""
+    """One worker process and a client of its store."""
 
     def __init__(self, family: Family, server: ValkeyServer, log: Path, *, root: Path = ROOT, **settings: str) -> None:
         self.server = server
@@ -107,16 +107,16 @@ class Worker:
         return self.store.submit(job, Admission())[0]
 
     def job(self, job_id: str) -> Job:
-        """Return the record as it is now."""
+        """Return the record of a job as it is now."""
         return self.store.read(job_id, TENANT)
 
     def now(self) -> float:
-        """Return the store's time, which the records of jobs are stamped with."""
+        """Return the store's time, which is the time in the records of jobs."""
         seconds, microseconds = self.client.time()
         return float(seconds + microseconds / 1e6)
 
     def ended(self, job_id: str) -> Job:
-        """Wait for the end of a job and return its record."""
+        """Wait until a job has ended, and return its record."""
 
         def look() -> Job | None:
             assert self.process.poll() is None, f"the worker ended:\n{self.log()[-3000:]}"
@@ -128,13 +128,13 @@ class Worker:
         return job
 
     def answer(self, *request: Any, **more: Any) -> Any:
-        """Submit a job that must succeed and return its output."""
+        """Submit a job that must succeed, and return its output."""
         job = self.ended(self.submit(*request, **more))
         assert job.status == "succeeded", job.error
         return json.loads(job.output or b"")
 
     def lose_connections(self) -> None:
-        """Let the server drop every connection that is not this one."""
+        """Make the server drop all connections except this one."""
         self.client.client_kill_filter(_type="normal", skipme=True)
 
     def memory_mb(self) -> float:
@@ -147,7 +147,7 @@ class Worker:
         return self.process.wait(PATIENCE_S)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """End the process, and close all connections."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""What both workers that write texts say at their start: which settings there are, and which can't work."""
+"""The start of both generating workers: a cache that is too small, packages of other families, and help."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ def test_a_cache_without_room_for_one_text_is_refused(family: Family) -> None:
     assert_refused(run_worker_command(family, **settings), "TRIPTYCH_MAX_CACHE_TOKENS is 10, but one sequence may have")
 
 
-def test_it_is_not_needed_where_nothing_is_for_it(family: Family, tmp_path: Path) -> None:
+def test_a_worker_that_is_not_needed_has_an_exit_status_of_its_own(family: Family, tmp_path: Path) -> None:
     write_package(tmp_path / "tiny")
     done = run_worker_command(family, TRIPTYCH_MODELS_DIR=str(tmp_path))
     assert_refused(done, f"tiny: its family is 'encoder', and this is the {family} worker", status=3)
 
 
-def test_its_help_names_the_settings_that_matter_first(family: Family) -> None:
+def test_help_names_the_main_settings(family: Family) -> None:
     done = run_worker_command(family, "--help")
     assert done.returncode == 0
     for name in ("TRIPTYCH_REDIS_URL", "TRIPTYCH_MODELS_DIR", "TRIPTYCH_DEVICE", "TRIPTYCH_MAX_CACHE_TOKENS"):
