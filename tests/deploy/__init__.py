@@ -1,1 +1,1 @@
-"""The stack as a person starts it: make targets, locks, images, compose file and the embedded stack itself."""
+"""Everything that starts a stack: make targets, locks, images, the compose file and the embedded stack."""

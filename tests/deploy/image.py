@@ -1,7 +1,7 @@
-"""Dockerfiles read and acted out without an engine: the same install, the same files, the same command, no container.
+"""Simulates Dockerfiles without a container engine: the same installation, files and commands in a folder.
 
-What this can't show is the base image and the isolation; what it does show is that the lock is enough, that nothing
-outside the copied folders is needed, and that the entry point starts.
+This can't test the base image and the isolation. It does test that the lock is sufficient, that nothing outside of the
+copied folders is needed, and that the entry point starts.
 """
 
 import json
@@ -39,12 +39,12 @@ class Stage:
 
     @property
     def copied(self) -> list[str]:
-        """The paths of the checkout that COPY brings in."""
+        """The paths of the checkout that COPY copies into the image."""
         return [value.split()[0] for value in self.all("COPY") if not value.startswith("--from")]
 
     @property
     def command(self) -> list[str]:
-        """ENTRYPOINT and CMD, as the container starts."""
+        """ENTRYPOINT and CMD, with which the container starts."""
         return [word for name in ("ENTRYPOINT", "CMD") for value in self.all(name) for word in json.loads(value)]
 
     @property
@@ -54,7 +54,7 @@ class Stage:
 
 
 def read_dockerfile(path: Path) -> list[Stage]:
-    """Return the stages of a Dockerfile that uses what ours use."""
+    """Return the stages of a Dockerfile. Only the syntax that the project's Dockerfiles use is supported."""
     text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.MULTILINE)
     text = re.sub(r"\\\n\s*", "", text)
     stages: list[Stage] = []
@@ -69,7 +69,7 @@ def read_dockerfile(path: Path) -> list[Stage]:
 
 @dataclass(frozen=True)
 class Image:
-    """An image acted out in a folder: ``venv`` is its /venv and ``app`` its /app."""
+    """A simulated image in a folder: ``venv`` is its /venv and ``app`` its /app."""
 
     folder: Path
     stage: Stage
@@ -80,12 +80,12 @@ class Image:
         return {path.name.split(".")[0] for path in self.folder.glob("venv/lib/python*/site-packages/*")}
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Return the environment of the container: nothing of this machine's, the image's, and ``settings``."""
+        """Return the environment of the container: the variables of the image and ``settings``."""
         base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
         return base | {name: self._localize(value) for name, value in self.stage.env.items()} | settings
 
     def argv(self, command: list[str]) -> list[str]:
-        """Return a command of the image as it runs here."""
+        """Return a command of the image with the paths of the simulated one."""
         return [str(self.folder / "venv" / "bin" / command[0]), *command[1:]]
 
     def start(self, command: list[str], log: Path, **settings: str) -> "subprocess.Popen[bytes]":
@@ -101,7 +101,7 @@ class Image:
             )
 
     def run(self, command: list[str], **settings: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command of the image to its end."""
+        """Run a command of the image until it ends."""
         return subprocess.run(
             self.argv(command),
             cwd=self.folder / "app",
@@ -117,17 +117,17 @@ class Image:
         return value.replace("$PATH", os.environ["PATH"])
 
 
-def act_out(dockerfile: Path, folder: Path) -> Image:
-    """Do in ``folder`` what the Dockerfile does in its image."""
+def build_image(dockerfile: Path, folder: Path) -> Image:
+    """Carry out the instructions of a Dockerfile in ``folder``."""
     install, final = read_dockerfile(dockerfile)
     (lock,) = install.copied
     args = dict(value.split("=") for value in install.all("ARG"))
     lock = re.sub(r"\$\{(\w+)\}", lambda match: args[match[1]], lock)
     shutil.copy(ROOT / lock, folder / "lock.txt")
     for command in install.all("RUN"):
-        here = command.replace("/venv", f"{folder}/venv").replace("/lock.txt", f"{folder}/lock.txt")
+        local_command = command.replace("/venv", f"{folder}/venv").replace("/lock.txt", f"{folder}/lock.txt")
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        subprocess.run(["sh", "-ec", here], env=os.environ | {"PATH": path}, timeout=INSTALL_S, check=True)
+        subprocess.run(["sh", "-ec", local_command], env=os.environ | {"PATH": path}, timeout=INSTALL_S, check=True)
     for source in final.copied:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / source, folder / "app" / source, ignore=ignored)

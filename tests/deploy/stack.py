@@ -1,4 +1,4 @@
-"""A running `python -m deploy.local run`: its log, its parts' process ids, its API."""
+"""A running `python -m deploy.local run`: its log, the processes of its parts, and its API."""
 
 import json
 import os
@@ -26,18 +26,18 @@ MARKS = {
     "decoder": "workers.decoder",
     "seq2seq": "workers.seq2seq",
 }
-"""What a part's command line contains."""
+"""What the command line of each part contains."""
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return this process's environment without Triptych's settings, and with ``changes``."""
+    """Return the environment of this process with ``changes`` instead of Triptych's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIPTYCH_")}
     return kept | changes
 
 
 class Stack:
-    """One supervisor process and what it started."""
+    """One supervisor process and its descendants."""
 
     def __init__(self, command: str = "run", **settings: str) -> None:
         self.process = subprocess.Popen(
@@ -56,7 +56,7 @@ class Stack:
 
     @property
     def log(self) -> str:
-        """All that was printed up to now."""
+        """All that the stack has printed so far."""
         return "\n".join(self.lines)
 
     def wait_for_line(self, pattern: str, timeout_s: float = PATIENCE_S) -> re.Match[str]:
@@ -69,7 +69,7 @@ class Stack:
         return wait_until(look, f"no {pattern!r} in the log:\n{self.log}")
 
     def wait_until_ready(self) -> str:
-        """Return the URL that the stack prints when it serves."""
+        """Wait until the stack is ready, and return the URL that it prints then."""
         return self.wait_for_line(r"Triptych is ready: (\S+)")[1]
 
     def parts(self) -> dict[str, psutil.Process]:
@@ -80,21 +80,21 @@ class Stack:
                 command = " ".join(child.cmdline())
             except psutil.NoSuchProcess:
                 continue
-            if "leash.py" not in command:
+            if "parent_death.py" not in command:
                 found |= {name: child for name, mark in MARKS.items() if mark in command}
         return found
 
-    def family(self) -> list[psutil.Process]:
-        """Return every process below the supervisor."""
+    def descendants(self) -> list[psutil.Process]:
+        """Return all descendants of the supervisor."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def end(self, number: signal.Signals, timeout_s: float = PATIENCE_S) -> int:
-        """Signal the supervisor, wait for its end and return its exit code."""
+        """Send a signal to the supervisor, wait until it has ended, and return its exit code."""
         self.process.send_signal(number)
         return self.wait(timeout_s)
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
-        """Wait for the supervisor's end and return its exit code."""
+        """Wait until the supervisor has ended, and return its exit code."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout_s)
         return code
@@ -108,12 +108,12 @@ class Stack:
 
 @contextmanager
 def running(command: str = "run", **settings: str) -> Iterator[Stack]:
-    """Run a stack for the length of a ``with`` block, and leave nothing of it behind."""
+    """Run a stack for the length of a ``with`` block, and end all of its processes."""
     stack = Stack(command, **settings)
     try:
         yield stack
     finally:
-        family = stack.family() if stack.process.poll() is None else []
+        descendants = stack.descendants() if stack.process.poll() is None else []
         if stack.process.poll() is None:
             stack.process.send_signal(signal.SIGTERM)
         try:
@@ -121,7 +121,7 @@ def running(command: str = "run", **settings: str) -> Iterator[Stack]:
         except subprocess.TimeoutExpired:
             stack.process.kill()
             stack.wait()
-        for process in family:
+        for process in descendants:
             if process.is_running():
                 process.kill()
 

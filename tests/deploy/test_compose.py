@@ -1,4 +1,4 @@
-"""docker-compose.yml: valid by the Compose specification's schema, and in step with images, settings and drain time."""
+"""docker-compose.yml is valid by the Compose specification, and consistent with images, settings and drain time."""
 
 import importlib.util
 import json
@@ -41,14 +41,14 @@ def _interpolate(text: str, **values: str) -> str:
     return filled.replace("$$", "$")
 
 
-def test_the_file_is_valid_by_the_compose_specification() -> None:
+def test_the_file_is_valid_by_the_schema_of_the_compose_specification() -> None:
     schema = json.loads(
         resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
     )
     jsonschema.validate(COMPOSE, schema)
 
 
-def test_the_schema_would_notice_a_mistake() -> None:
+def test_the_schema_detects_a_mistake() -> None:
     schema = json.loads(
         resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
     )
@@ -58,7 +58,7 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_restarts_and_holds_no_privilege(name: str) -> None:
+def test_every_service_restarts_and_has_no_privileges(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == "always"
     assert service["read_only"] is True
@@ -103,7 +103,7 @@ def test_profiles_choose_the_workers_and_their_lock() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_images_commands_and_health_checks_are_those_of_the_dockerfiles(name: str) -> None:
-    """But for the module, which chooses the kind of worker."""
+    """Only the module differs, which chooses the kind of worker."""
     service = SERVICES[name]
     stage = read_dockerfile(ROOT / service["build"]["dockerfile"])[-1]
     assert service["user"] == stage.all("USER")[-1]
@@ -111,8 +111,8 @@ def test_images_commands_and_health_checks_are_those_of_the_dockerfiles(name: st
     if name in WORKERS:
         module = f"workers.{name.removesuffix('-gpu')}"
         assert service["command"] == [module] and importlib.util.find_spec(f"{module}.__main__")
-        (usual,) = json.loads(stage.all("CMD")[0])
-        health = [module if word == usual else word for word in health]
+        (default,) = json.loads(stage.all("CMD")[0])
+        health = [module if word == default else word for word in health]
     assert service["healthcheck"]["test"] == ["CMD", *health]
 
 
@@ -130,17 +130,17 @@ def test_services_set_only_variables_that_the_code_reads(name: str) -> None:
     )
 
 
-def test_every_value_that_is_asked_for_is_in_the_example() -> None:
-    asked = set(re.findall(r"\$\{(\w+):", (ROOT / "docker-compose.yml").read_text()))
+def test_every_variable_of_the_file_is_in_the_example() -> None:
+    required = set(re.findall(r"\$\{(\w+):", (ROOT / "docker-compose.yml").read_text()))
     example = set(re.findall(r"^#?(TRIPTYCH_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert asked <= example
-    must = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
-    assert must == {"TRIPTYCH_REDIS_PASSWORD"}
+    assert required <= example
+    without_default = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
+    assert without_default == {"TRIPTYCH_REDIS_PASSWORD"}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """The store as the compose file starts it, in a folder and on a port of the test."""
+    """The store, started as the compose file does, with a folder and a port of the test."""
     service = SERVICES["redis"]
     *shell, script = (_interpolate(word) for word in service["command"])
     port = free_port()
@@ -154,7 +154,9 @@ def store(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     assert process.wait(PATIENCE_S) == 0
 
 
-def test_the_store_starts_with_its_password_and_keeps_every_job(store: tuple["subprocess.Popen[bytes]", int]) -> None:
+def test_the_store_needs_its_password_and_never_evicts_or_loses_a_job(
+    store: tuple["subprocess.Popen[bytes]", int],
+) -> None:
     process, port = store
     with redis.Redis(port=port, password=PASSWORD) as client:
 

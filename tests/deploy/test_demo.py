@@ -1,4 +1,4 @@
-"""`make demo`'s program: a job of every task, a table, and silence afterwards; a reason when it can't."""
+"""The program of `make demo` runs a job of every task and prints a table, or the reason of a failure."""
 
 import re
 import signal
@@ -8,11 +8,11 @@ from tests.deploy.stack import all_gone, running
 from tests.support.waiting import PATIENCE_S, wait_until
 
 TASKS = ("embed", "classify", "translate", "summarize", "denoise")
-NUM_WRITTEN = 5
-"""A poem, a function, and three answers of a conversation."""
+NUM_GENERATED = 5
+"""How many texts are generated: a poem, a function, and three answers of a conversation."""
 
 
-def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
+def test_the_demo_runs_every_task_and_leaves_no_process() -> None:
     with running("demo") as demo:
         assert demo.wait(PATIENCE_S) == 0, demo.log
     print(demo.log)
@@ -20,7 +20,8 @@ def test_the_demo_answers_every_task_and_leaves_nothing_behind() -> None:
         assert re.search(rf"POST /v1/{task} .+\d+ ms", demo.log), demo.log
     assert len(re.findall(r"^POST /v1/jobs .+\d+ ms$", demo.log, re.MULTILINE)) >= len(TASKS)
     assert (
-        len(re.findall(r"first token after \d+ ms, \d+ tokens at \d+ tokens/s$", demo.log, re.MULTILINE)) == NUM_WRITTEN
+        len(re.findall(r"first token after \d+ ms, \d+ tokens at \d+ tokens/s$", demo.log, re.MULTILINE))
+        == NUM_GENERATED
     )
     assert re.search(r"^    Poem: .+\n    \w+.+\n", demo.log, re.MULTILINE), demo.log
     assert re.search(r"^    def .+\n        \"\"\".+\n        return ", demo.log, re.MULTILINE), demo.log
@@ -35,9 +36,9 @@ def test_the_demo_says_why_it_failed(tmp_path: Path) -> None:
     assert f"no model package at all in {tmp_path}" in demo.log
 
 
-def test_ctrl_c_ends_the_demo_too() -> None:
+def test_ctrl_c_ends_the_demo() -> None:
     with running("demo") as demo:
-        wait_until(demo.family, "nothing was started")
-        family = demo.family()
+        wait_until(demo.descendants, "nothing was started")
+        descendants = demo.descendants()
         assert demo.end(signal.SIGINT) == 130, demo.log
-    assert all_gone(family)
+    assert all_gone(descendants)

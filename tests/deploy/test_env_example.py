@@ -1,4 +1,4 @@
-"""The table of settings: names, defaults and ranges are a promise to users, and .env.example shows them all."""
+"""Names, defaults and ranges of settings, which users rely on, and .env.example, which lists them all."""
 
 import math
 from pathlib import Path
@@ -12,8 +12,8 @@ from services.gateway.settings import GatewaySettings
 from tests.support.paths import ROOT
 from workers.runtime.settings import WorkerSettings
 
-# Variable, group, value where nothing is set, smallest and largest number. Users have these in their deployments: a
-# change here is a change that the changelog must name.
+# Variable, group, field, default, lowest and highest number. Users rely on them in their deployments, so the changelog
+# must name every change of this table.
 NUMBERS = [
     ("TRIPTYCH_LEASE_S", StoreSettings, "lease_s", 15.0, 1, 600),
     ("TRIPTYCH_REPUBLISH_AFTER_S", StoreSettings, "republish_after_s", 5.0, 0.2, 60),
@@ -59,22 +59,20 @@ TEXTS = [
 ]
 
 
-def test_no_setting_was_added_or_lost() -> None:
+def test_no_setting_was_added_or_removed() -> None:
     listed = {(entry.name, group, field) for group in GROUPS.values() for field, entry in group.table().items()}
     assert listed == {row[:3] for row in [*NUMBERS, *TEXTS]}
 
 
 @pytest.mark.parametrize(("name", "group", "field", "default"), [row[:4] for row in [*NUMBERS, *TEXTS]])
-def test_the_defaults_are_those_that_were_promised(
-    name: str, group: type[Settings], field: str, default: object
-) -> None:
+def test_the_defaults_have_not_changed(name: str, group: type[Settings], field: str, default: object) -> None:
     if name != "TRIPTYCH_THREADS":  # as many as this machine has
         value = getattr(group.read({}), field)
         assert value == default and type(value) is type(default)
 
 
 @pytest.mark.parametrize(("name", "group", "field", "default", "least", "most"), NUMBERS)
-def test_the_ranges_are_those_that_were_promised(
+def test_the_ranges_have_not_changed(
     name: str, group: type[Settings], field: str, default: object, least: float, most: float
 ) -> None:
     for bound in (least, most):
@@ -99,9 +97,7 @@ def test_the_ranges_are_those_that_were_promised(
         ("TRIPTYCH_REDIS_URL", StoreSettings, ["redis://a", "rediss://a"], ["http://a", "redis+cluster://a"]),
     ],
 )
-def test_the_choices_are_those_that_were_promised(
-    name: str, group: type[Settings], good: list[str], bad: list[str]
-) -> None:
+def test_the_choices_have_not_changed(name: str, group: type[Settings], good: list[str], bad: list[str]) -> None:
     for text in good:
         group.read({name: text})
     for text in bad:
@@ -109,14 +105,14 @@ def test_the_choices_are_those_that_were_promised(
             group.read({name: text})
 
 
-def test_a_default_that_is_written_out_is_the_default() -> None:
-    """Whoever removes a comment sign from .env.example changes nothing."""
+def test_the_defaults_in_the_example_are_those_of_the_settings() -> None:
+    """To uncomment a line of .env.example changes nothing."""
     for group in GROUPS.values():
         written = {entry.name: entry.default for entry in group.table().values()}
         assert group.read(written) == group.read({}) or group is LocalSettings
     assert LocalSettings.read({"TRIPTYCH_DATA": ".triptych"}).data == LocalSettings.read({}).data
 
 
-def test_the_example_file_is_written_from_the_table() -> None:
+def test_the_example_file_is_rendered_from_the_table() -> None:
     assert (ROOT / ".env.example").read_text() == render(), "run `make env-example`"
     assert {entry.name for group in GROUPS.values() for entry in group.table().values()} == set(variables())

@@ -1,4 +1,4 @@
-"""The Dockerfiles: what they copy, name and start is what the code has, and each image's lock is enough to run it."""
+"""The Dockerfiles copy and start existing code, and the lock of each image is sufficient to run it."""
 
 import importlib.util
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.env_example import variables
-from tests.deploy.image import Image, Stage, act_out, read_dockerfile
+from tests.deploy.image import Image, Stage, build_image, read_dockerfile
 from tests.deploy.stack import ask
 from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
@@ -25,7 +25,7 @@ MAX_INSTALLED_BYTES = 260e6
 
 @pytest.fixture(params=OWN)
 def final(request: pytest.FixtureRequest) -> tuple[str, Stage]:
-    """Name and final stage of each image."""
+    """The name and the final stage of each image."""
     return request.param, read_dockerfile(DOCKERFILES[request.param])[-1]
 
 
@@ -33,7 +33,7 @@ def test_there_is_a_dockerfile_for_each_image() -> None:
     assert set(DOCKERFILES) == set(OWN)
 
 
-def test_an_image_holds_the_contracts_and_its_own_package_only(final: tuple[str, Stage]) -> None:
+def test_an_image_contains_only_the_contracts_and_its_own_package(final: tuple[str, Stage]) -> None:
     name, stage = final
     assert set(stage.copied) == OWN[name]
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
@@ -41,7 +41,7 @@ def test_an_image_holds_the_contracts_and_its_own_package_only(final: tuple[str,
     assert all((ROOT / source).is_dir() for source in stage.copied)
 
 
-def test_an_image_runs_as_nobody_special_from_a_pinned_base(final: tuple[str, Stage]) -> None:
+def test_an_image_runs_as_an_unprivileged_user_on_a_pinned_base(final: tuple[str, Stage]) -> None:
     name, stage = final
     assert [int(number) for number in stage.all("USER")[-1].split(":")] > [0, 0]
     pinned = re.search(r"^ARG PYTHON=(.+)$", DOCKERFILES[name].read_text(), re.MULTILINE)
@@ -55,7 +55,7 @@ def test_an_image_sets_only_variables_that_the_code_reads(final: tuple[str, Stag
     assert {name for name in stage.env if name.startswith("TRIPTYCH_")} <= known
 
 
-def test_an_image_starts_and_asks_a_module_that_exists(final: tuple[str, Stage]) -> None:
+def test_an_image_starts_a_module_that_exists(final: tuple[str, Stage]) -> None:
     _, stage = final
     assert stage.command[:2] == ["python", "-m"]
     assert importlib.util.find_spec(f"{stage.command[2]}.__main__")
@@ -69,7 +69,7 @@ def test_the_gateways_ports_agree() -> None:
 
 
 @pytest.mark.parametrize("lock", ["worker", "worker-gpu"])
-def test_both_variants_of_the_worker_have_their_lock(lock: str) -> None:
+def test_both_variants_of_the_worker_have_a_lock(lock: str) -> None:
     install = read_dockerfile(DOCKERFILES["worker"])[0]
     assert install.all("ARG") == ["LOCK=worker"]
     assert (ROOT / install.copied[0].replace("${LOCK}", lock)).is_file()
@@ -77,12 +77,12 @@ def test_both_variants_of_the_worker_have_their_lock(lock: str) -> None:
 
 @pytest.fixture(scope="module")
 def gateway_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    return act_out(DOCKERFILES["gateway"], tmp_path_factory.mktemp("gateway"))
+    return build_image(DOCKERFILES["gateway"], tmp_path_factory.mktemp("gateway"))
 
 
 @pytest.fixture(scope="module")
 def worker_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    return act_out(DOCKERFILES["worker"], tmp_path_factory.mktemp("worker"))
+    return build_image(DOCKERFILES["worker"], tmp_path_factory.mktemp("worker"))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def processes() -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """What a test starts, ended after it."""
+    """The processes that a test starts. They are killed after the test."""
     started: list[subprocess.Popen[bytes]] = []
     yield started
     for process in started:
@@ -112,14 +112,14 @@ def test_the_workers_environment_has_no_web_server(worker_image: Image) -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])
-def test_the_entry_point_explains_itself(name: str, request: pytest.FixtureRequest) -> None:
+def test_the_entry_point_has_help(name: str, request: pytest.FixtureRequest) -> None:
     image: Image = request.getfixturevalue(f"{name}_image")
     answer = image.run([*image.stage.command, "--help"])
     assert answer.returncode == 0, answer.stderr
     assert "TRIPTYCH_" in answer.stdout
 
 
-def test_the_workers_image_holds_every_kind_of_worker(worker_image: Image) -> None:
+def test_the_workers_image_contains_every_kind_of_worker(worker_image: Image) -> None:
     for module in ("workers.encoder", "workers.decoder", "workers.seq2seq"):
         answer = worker_image.run([*worker_image.stage.command[:2], module, "--help"])
         assert answer.returncode == 0 and f"python -m {module}" in answer.stdout, answer.stderr
@@ -133,13 +133,15 @@ def test_the_images_serve_a_job_together_and_stop_on_sigterm(
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    own = {"TRIPTYCH_REDIS_URL": store.url}
-    here = {**own, "TRIPTYCH_HOST": "127.0.0.1", "TRIPTYCH_PORT": str(port)}
+    settings = {"TRIPTYCH_REDIS_URL": store.url}
+    gateway_settings = {**settings, "TRIPTYCH_HOST": "127.0.0.1", "TRIPTYCH_PORT": str(port)}
     logs = {name: tmp_path / f"{name}.log" for name in ("gateway", "worker")}
-    assert worker_image.run(worker_image.stage.health, **own).returncode == 1, "healthy without a worker"
+    assert worker_image.run(worker_image.stage.health, **settings).returncode == 1, (
+        "the health check must fail without a worker"
+    )
 
-    processes.append(worker_image.start(worker_image.stage.command, logs["worker"], **own))
-    processes.append(gateway_image.start(gateway_image.stage.command, logs["gateway"], **here))
+    processes.append(worker_image.start(worker_image.stage.command, logs["worker"], **settings))
+    processes.append(gateway_image.start(gateway_image.stage.command, logs["gateway"], **gateway_settings))
 
     def ready() -> bool:
         for process, log in zip(processes, logs.values(), strict=True):
@@ -147,9 +149,9 @@ def test_the_images_serve_a_job_together_and_stop_on_sigterm(
         return ask(f"http://127.0.0.1:{port}/readyz")[0] == 200
 
     wait_until(ready, "the images did not become ready")
-    assert worker_image.run(worker_image.stage.health, **own).returncode == 0
-    asked = gateway_image.stage.health[-1].replace(":8080/", f":{port}/")
-    assert gateway_image.run([*gateway_image.stage.health[:-1], asked]).returncode == 0
+    assert worker_image.run(worker_image.stage.health, **settings).returncode == 0
+    health_url = gateway_image.stage.health[-1].replace(":8080/", f":{port}/")
+    assert gateway_image.run([*gateway_image.stage.health[:-1], health_url]).returncode == 0
 
     status, vectors = ask(f"http://127.0.0.1:{port}/v1/embed", {"inputs": ["a text", "another"]})
     assert (status, len(vectors)) == (200, 2), vectors
@@ -162,7 +164,7 @@ def test_the_images_serve_a_job_together_and_stop_on_sigterm(
 
 
 def test_a_serving_environment_stays_small(tmp_path: Path) -> None:
-    """The whole runtime, as `make setup` installs it on a fresh machine, with all its bytecode."""
+    """The size is that of all that `make setup` installs on a fresh machine, with compiled bytecode."""
     for name in ("Makefile", "deploy/requirements/runtime.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())

@@ -1,4 +1,4 @@
-"""The locks: complete, hashed, without an index, in step with pyproject.toml, and each role with what is its own."""
+"""The locks are complete, have hashes and no index, match pyproject.toml, and contain only what their role needs."""
 
 import re
 import tomllib
@@ -18,7 +18,7 @@ ROLES = {
 
 
 def read_lock(role: str) -> dict[str, list[str]]:
-    """Return the versions of each package in a lock; several where they depend on the Python version."""
+    """Return the versions of each package in a lock. There are several if they depend on the Python version."""
     pins: dict[str, list[str]] = {}
     for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", (LOCKS / f"{role}.txt").read_text(), re.MULTILINE):
         pins.setdefault(name, []).append(version)
@@ -47,7 +47,7 @@ def test_every_declared_dependency_is_in_the_lock(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "dev"])
-def test_what_is_shipped_has_the_versions_that_are_tested(role: str) -> None:
+def test_shipped_packages_have_the_tested_versions(role: str) -> None:
     tested = read_lock("dev")
     only_gpu = {name for name in read_lock(role) if name == "onnxruntime-gpu" or name.startswith("nvidia-")}
     assert {name: pins for name, pins in read_lock(role).items() if name not in only_gpu} == {
@@ -55,26 +55,26 @@ def test_what_is_shipped_has_the_versions_that_are_tested(role: str) -> None:
     }
 
 
-def test_the_gateway_holds_nothing_that_runs_models() -> None:
+def test_the_gateway_contains_nothing_that_runs_models() -> None:
     assert {"onnxruntime", "onnxruntime-gpu", "numpy", "tokenizers"} & set(read_lock("gateway")) == set()
 
 
-def test_workers_hold_no_web_server_and_one_onnx_runtime_each() -> None:
+def test_workers_contain_no_web_server_and_one_onnx_runtime_each() -> None:
     assert {"flask", "gunicorn", "gevent"} & (set(read_lock("worker")) | set(read_lock("worker-gpu"))) == set()
     assert "onnxruntime-gpu" not in read_lock("worker")
     assert "onnxruntime" not in read_lock("worker-gpu")
     assert read_lock("worker-gpu")["onnxruntime-gpu"] == read_lock("worker")["onnxruntime"]
 
 
-def test_the_gpu_worker_brings_cuda_and_cudnn() -> None:
-    brought = " ".join(read_lock("worker-gpu"))
-    assert "nvidia-cudnn" in brought
-    assert "nvidia-cublas" in brought
-    assert "nvidia-cuda-runtime" in brought
+def test_the_gpu_worker_contains_cuda_and_cudnn() -> None:
+    names = " ".join(read_lock("worker-gpu"))
+    assert "nvidia-cudnn" in names
+    assert "nvidia-cublas" in names
+    assert "nvidia-cuda-runtime" in names
 
 
 @pytest.mark.parametrize("role", ["gateway", "worker", "runtime"])
-def test_no_role_carries_the_hub_client_or_an_export_library(role: str) -> None:
+def test_no_role_contains_the_hub_client_or_an_export_library(role: str) -> None:
     assert {"huggingface-hub", "torch", "transformers", "optimum", "onnx"} & set(read_lock(role)) == set()
 
 

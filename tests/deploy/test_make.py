@@ -1,4 +1,4 @@
-"""The Makefile: every target has its line of help, CI runs one of them, and an old Python gets a clear answer."""
+"""The Makefile: every target has a line of help, CI runs two of them, and an old Python is refused with a reason."""
 
 import os
 import re
@@ -55,13 +55,13 @@ def test_ci_runs_two_commands_and_nothing_else() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What the Makefile needs to plan an install, and nothing installed yet."""
+    """A folder with the files that an installation needs, where nothing is installed yet."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "deploy" / "requirements", tmp_path / "deploy" / "requirements")
     return tmp_path
 
 
-def test_a_python_that_is_too_old_or_missing_gets_a_clear_answer(checkout: Path) -> None:
+def test_a_python_that_is_too_old_or_missing_is_refused_with_the_reason(checkout: Path) -> None:
     old = checkout / "old-python"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
@@ -72,7 +72,7 @@ def test_a_python_that_is_too_old_or_missing_gets_a_clear_answer(checkout: Path)
         assert not (checkout / ".venv").exists()
 
 
-def test_an_install_is_done_again_only_when_its_lock_has_changed(checkout: Path) -> None:
+def test_an_installation_is_repeated_only_when_its_lock_has_changed(checkout: Path) -> None:
     assert "pip install" in _make("--dry-run", "setup", cwd=checkout).stdout
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".venv" / "bin" / "python").touch()

@@ -1,4 +1,4 @@
-"""How one part is restarted and stopped, with stand-in programs."""
+"""How a part of the stack is restarted and stopped, with fake programs."""
 
 import sys
 import threading
@@ -23,7 +23,7 @@ def stubborn() -> Iterator[Child]:
     child.stop(impatient=lambda: True)
 
 
-def test_pauses_grow_to_half_a_minute_and_start_over_after_a_good_life() -> None:
+def test_pauses_grow_to_half_a_minute_and_start_over_after_a_long_run() -> None:
     backoff = Backoff()
     assert [backoff.pause_after(0.1) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
     assert backoff.pause_after(31) == 1

@@ -1,4 +1,4 @@
-"""The embedded stack as real processes: what dies comes back, what was accepted stays, nothing is left behind."""
+"""The embedded stack as real processes: it restarts killed parts, keeps accepted jobs and leaves no process behind."""
 
 import signal
 import socket
@@ -15,7 +15,7 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that the tests of a killed part share; each leaves it whole."""
+    """A stack that the tests of killed parts share. Each test leaves all parts running."""
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path_factory.mktemp("data"))) as stack:
         stack.wait_until_ready()
         yield stack
@@ -45,23 +45,23 @@ def _wait_until_succeeded(url: str, job: str) -> None:
 
 
 def _kill(stack: Stack, name: str) -> None:
-    """Kill a part's head, and return when another process runs that part and serves."""
+    """Kill the head process of a part, and return when another one serves in its place."""
     before = stack.parts()[name]
     before.kill()
-    wait_until(lambda: stack.parts().get(name, before).pid != before.pid, f"{name} did not come back")
+    wait_until(lambda: stack.parts().get(name, before).pid != before.pid, f"{name} was not restarted")
     url = stack.wait_until_ready()
     wait_until(lambda: ask(f"{url}/readyz")[0] == 200, f"not ready after the {name} was killed")
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "seq2seq", "gateway"])
-def test_a_killed_process_comes_back_and_serves(stack: Stack, name: str) -> None:
+def test_a_killed_process_is_restarted_and_serves(stack: Stack, name: str) -> None:
     _kill(stack, name)
     url = stack.wait_until_ready()
     _wait_until_succeeded(url, _submit(url))
     assert f"{name} died (SIGKILL)" in stack.log
 
 
-def test_a_job_submitted_before_the_stores_death_is_done_after_it(stack: Stack) -> None:
+def test_a_job_survives_a_killed_store(stack: Stack) -> None:
     url = stack.wait_until_ready()
     encoder = stack.parts()["encoder"]
     encoder.suspend()  # so that the job is still waiting when the store dies
@@ -90,7 +90,7 @@ def test_the_stores_password_is_neither_in_the_log_nor_on_a_command_line(stack: 
     config = stack.data / "valkey.conf"
     assert config.stat().st_mode & 0o777 == 0o600
     password = next(line.split()[1] for line in config.read_text().splitlines() if line.startswith("requirepass"))
-    commands = [" ".join(process.cmdline()) for process in stack.family()]
+    commands = [" ".join(process.cmdline()) for process in stack.descendants()]
     assert not [text for text in [*commands, stack.log] if password in text]
 
 
@@ -104,34 +104,34 @@ def test_the_store_listens_on_loopback_only_and_refuses_strangers(stack: Stack) 
         assert stranger.recv(64).startswith(b"-NOAUTH")
 
 
-def test_ctrl_c_stops_everything_and_the_jobs_are_there_at_the_next_start(tmp_path: Path) -> None:
+def test_ctrl_c_stops_all_parts_and_the_next_start_has_the_jobs(tmp_path: Path) -> None:
     settings = {"TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path / "data")}
     with running(**settings) as stack:
         url = stack.wait_until_ready()
         job = _submit(url)
         _wait_until_succeeded(url, job)
-        family = stack.family()
+        descendants = stack.descendants()
         assert stack.end(signal.SIGINT) == 0, stack.log
-        assert all_gone(family)
+        assert all_gone(descendants)
     parts = ("gateway", "seq2seq", "decoder", "encoder", "store")
     stopped = [stack.log.index(f"{name} stopped (exit code 0)") for name in parts]
     assert stopped == sorted(stopped)
     with running(**settings, TRIPTYCH_MODELS="starter-embed") as stack:
         status, record = ask(f"{stack.wait_until_ready()}/v1/jobs/{job}")
         assert (status, record["status"]) == (200, "succeeded")
-        assert stack.end(signal.SIGHUP) == 0, "closing the terminal stops the stack as Ctrl-C does"
+        assert stack.end(signal.SIGHUP) == 0, "closing the terminal must stop the stack as Ctrl-C does"
 
 
 def test_killing_the_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path)) as stack:
         stack.wait_until_ready()
-        family = stack.family()
-        assert len(family) >= 3
+        descendants = stack.descendants()
+        assert len(descendants) >= 3
         assert stack.end(signal.SIGKILL) == -signal.SIGKILL
-    wait_until(lambda: all_gone(family), f"still running: {[p for p in family if p.is_running()]}")
+    wait_until(lambda: all_gone(descendants), f"still running: {[p for p in descendants if p.is_running()]}")
 
 
-def test_a_worker_without_packages_is_left_out_and_the_others_serve(tmp_path: Path) -> None:
+def test_a_worker_without_packages_is_not_started_and_the_others_serve(tmp_path: Path) -> None:
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path), TRIPTYCH_MODELS="starter-embed") as stack:
         url = stack.wait_until_ready()
         assert set(stack.parts()) == {"store", "encoder", "gateway"}
@@ -139,7 +139,7 @@ def test_a_worker_without_packages_is_left_out_and_the_others_serve(tmp_path: Pa
         _wait_until_succeeded(url, _submit(url))
 
 
-def test_a_wrong_setting_ends_the_stack_instead_of_looping(tmp_path: Path) -> None:
+def test_an_invalid_setting_ends_the_stack_instead_of_restarting_its_parts(tmp_path: Path) -> None:
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(tmp_path), TRIPTYCH_LEASE_S="soon") as stack:
         assert stack.wait(PATIENCE_S) == 2
     assert "refused to start" in stack.log
@@ -147,18 +147,18 @@ def test_a_wrong_setting_ends_the_stack_instead_of_looping(tmp_path: Path) -> No
     assert "died" not in stack.log
 
 
-def test_an_open_address_without_keys_is_refused_with_the_gateways_own_words(tmp_path: Path) -> None:
+def test_an_open_address_without_keys_is_refused_by_the_gateway(tmp_path: Path) -> None:
     settings = {"TRIPTYCH_HOST": "0.0.0.0", "TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path)}
     with running(**settings) as stack:
         assert stack.wait(PATIENCE_S) == 2
     assert "gateway refused to start" in stack.log
 
 
-def test_an_own_redis_is_used_and_no_store_is_started(tmp_path: Path, valkey_server: ValkeyServer) -> None:
+def test_with_an_external_redis_no_store_is_started(tmp_path: Path, valkey_server: ValkeyServer) -> None:
     data = tmp_path / "data"
     with running(TRIPTYCH_PORT="0", TRIPTYCH_DATA=str(data), TRIPTYCH_REDIS_URL=valkey_server.url) as stack:
         url = stack.wait_until_ready()
         assert set(stack.parts()) == {"gateway", "encoder", "decoder", "seq2seq"}
         _wait_until_succeeded(url, _submit(url))
     assert not data.exists()
-    assert valkey_server.answers(), "a store that is not ours must survive us"
+    assert valkey_server.answers(), "an external store must survive the stack"
