@@ -60,7 +60,7 @@ def load_package(folder: Path) -> ModelPackage:
     must be listed. Each graph must be one that this version of ONNX Runtime reads, with weights in listed files only.
 
     Raises:
-        PackageError: see ``read_manifest``; or a file fails a check.
+        PackageError: the manifest is missing or not valid, or a file fails a check.
     """
     data = read_manifest_bytes(folder)
     manifest = parse_manifest(folder, data)

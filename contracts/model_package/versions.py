@@ -30,7 +30,7 @@ def manifest_digest(folder: Path) -> str:
     The manifest lists the SHA-256 of every other file, so its own digest changes when any of them does.
 
     Raises:
-        PackageError: see ``read_manifest_bytes``.
+        PackageError: the file is missing, not a regular file, or larger than a manifest may be.
     """
     return hashlib.sha256(read_manifest_bytes(folder)).hexdigest()
 

@@ -41,8 +41,10 @@ class ChatTemplate:
     def __init__(self, source: str, tokens: Mapping[str, str]) -> None:
         self._source = source
         self._tokens = dict(tokens)
+        # One pipe carries the requests and replies of all threads, so they must alternate.
         self._lock = threading.Lock()
         self._process: _Process | None = None
+        # Started now, so that a broken template refuses the package and does not fail its jobs.
         try:
             self._start()
         except _TemplateError as error:
@@ -147,7 +149,7 @@ class _Process:
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
-    process.communicate()
+    process.communicate()  # closes the pipes and reaps the process, which would stay as a zombie
 
 
 def _template_message(message: Message) -> dict[str, str]:

@@ -29,7 +29,7 @@ class DecoderModel:
 
     Raises:
         PackageError: a file of the package does not suit a decoder.
-        DeviceError: see ``Session``.
+        DeviceError: the configured device is not available.
     """
 
     def __init__(self, package: ModelPackage, settings: WorkerSettings) -> None:

@@ -58,6 +58,7 @@ CLASSIFY = EncoderHandler(ClassifyRequest, classify, classify_head)
 
 def score_labels(logits: Scores, parameters: ClassifyParameters, manifest: Classify) -> Sequence[list[LabelScore]]:
     """Convert logits, float32 [rows, labels], to labels with scores, best first; ties keep the order of labels."""
+    # In float64, because `sigmoid` adds 1 to a number near -1: in float32 small probabilities would lose their digits.
     scores = _FUNCTIONS[parameters.function_to_apply or manifest.function_to_apply](logits.astype(np.float64))
     # Negated rather than reversed, because reversing would also reverse the order of ties.
     order = np.argsort(-scores, axis=-1, kind="stable")[:, : parameters.top_k]

@@ -57,6 +57,7 @@ def shape_vectors(pooled: Floats, parameters: EmbedParameters, manifest: Embed) 
 
 
 def _check(parameters: EmbedParameters, manifest: Embed) -> None:
+    # The gateway has checked this too, but against the card of the version that was served then.
     if parameters.dimensions is not None and parameters.dimensions > manifest.dimensions:
         raise InvalidRequest(
             f"parameters.dimensions is {parameters.dimensions}; this model has {manifest.dimensions}.",

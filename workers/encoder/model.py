@@ -41,6 +41,7 @@ class EncoderModel:
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Run one model call; return the array of each row that the head reads from its outputs."""
         longest = max(row.length for row in rows)
+        # The mask hides padding, so its token id does not matter.
         token_ids, mask, type_ids = (np.zeros((len(rows), longest), np.int64) for _ in range(3))
         for index, row in enumerate(rows):
             token_ids[index, : row.length] = row.token_ids

@@ -122,7 +122,7 @@ class WorkerSettings(Settings):
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read the settings of the worker and of its store; see ``Settings.read``.
+        """Read the settings of the worker and of its store, by default from the environment of this process.
 
         Raises:
             SettingsError: a value that can't be used.

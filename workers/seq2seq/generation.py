@@ -79,7 +79,6 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
 
 
 def _encoded_chunks(model: Seq2SeqModel, job: ChunkedJob) -> list[Chunk]:
-    # One call for the chunks of all inputs: the tokenizer encodes a batch on several threads.
     positions = [(index, part) for index, plan in enumerate(job.plans) for part in range(len(plan.chunks))]
     texts = [job.plans[index].chunks[part] for index, part in positions]
     params = [job.params[index] for index, _ in positions]

@@ -1,6 +1,6 @@
 """Resolves how a job's answers are generated: the request's parameters, completed by the package's defaults.
 
-Step 5 on the path of a job. What `transformers` does in ``generate`` when it merges its arguments into the model's
+Step 5 on the path of a job. transformers' ``generate`` does the same when it merges its arguments into the model's
 ``generation_config``.
 """
 
@@ -73,7 +73,7 @@ def resolve_generation_config(
 
 
 def _beams(parameters: GenerationParameters, generation: Generation, max_sequences: int) -> Beams | None:
-    """Return the beam search that the request wants, or the package unless the request samples. None: there is none."""
+    """Return the request's beam search, else the package's unless the request samples; None: no beam search."""
     wants_sampling = does_sample(parameters, Generation())
     if (parameters.num_beams or 1) > 1 and wants_sampling:
         name = next((name for name in SAMPLING_PARAMETERS if getattr(parameters, name) is not None), "do_sample")

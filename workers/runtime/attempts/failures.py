@@ -1,10 +1,10 @@
-"""What a failure in a model call is to the job that it happened to."""
+"""Which error a job ends with when one of its model calls fails."""
 
 from contracts.errors import OutOfMemory, TriptychError
 
 
 def as_job_error(error: BaseException) -> TriptychError:
-    """Return the error of the tree that a failed model call ends its job with."""
+    """Return the error with which a job ends if a model call raised this exception."""
     if isinstance(error, TriptychError):
         return error
     # ONNX Runtime reports a failed allocation as its own exception type, numpy as MemoryError.

@@ -52,7 +52,9 @@ class HeldAttempts:
             return list(self._attempts.values())
 
     def release_all(self) -> None:
-        """Return every held job to its queue, unblamed, and let no job run from now on: the worker is about to end.
+        """Return every held job to its queue without counting a crash, and let no job run from now on.
+
+        Call it when the worker is about to end.
 
         The threads of these jobs go on until they notice. What they bring is refused, because the store then expects a
         later attempt.

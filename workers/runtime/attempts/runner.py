@@ -21,6 +21,7 @@ from workers.runtime.models.versions import Models
 
 logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.5
+"""Between two tries to record how a job ended."""
 MAX_CLAIMS_IN_A_ROW = 32
 """Jobs of one queue that a thread claims without returning to Celery, which serves the queues of all models in turn."""
 

@@ -20,6 +20,7 @@ class SuspectLane:
         self._run = run
         self._job_ids: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._closed = threading.Event()
+        # A daemon: a suspect that never returns must not keep the process from ending.
         self._thread = threading.Thread(target=self._loop, name="suspects", daemon=True)
         self._thread.start()
 

@@ -83,6 +83,7 @@ class BatchingEngine:
 
     def _loop(self) -> None:
         while True:
+            # Emptied before the wait: the last batch would keep a replaced model in memory until rows arrive.
             batch: Batch = []
             try:
                 batch = self._next_batch()

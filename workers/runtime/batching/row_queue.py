@@ -116,7 +116,8 @@ class RowQueue(Generic[Job]):
         """Return the slice of ``by_length`` around the index ``first`` that makes the batch: nearest lengths first."""
         low, high = first, first + 1
         origin = real = longest = by_length[first][0]
-        down_to, up_to = 0, len(by_length)  # a side is closed once its next row does not fit: those behind fit less
+        # A side is closed once its next row does not fit, because the rows behind it fit even less.
+        down_to, up_to = 0, len(by_length)
         while low > down_to or high < up_to:
             down = low > down_to and (high >= up_to or origin - by_length[low - 1][0] <= by_length[high][0] - origin)
             length = by_length[low - 1 if down else high][0]

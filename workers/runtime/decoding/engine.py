@@ -51,6 +51,7 @@ class DecodingEngine:
         self._schedulers: dict[DecodingModel, Scheduler] = {}
         # Weak, because the figures must not keep a replaced version of a model in memory.
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
+        # Other threads only leave messages here, so that schedulers and caches need no locks.
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()

@@ -21,6 +21,6 @@ class DecodingModel(Protocol):
     def prefill(self, request: GenerationRequest, slots: list[int]) -> Prefill:
         """Return the prefill that puts the input of a request into these slots of the cache.
 
-        It is the model's to say: a decoder appends a prompt, an encoder-decoder encodes a source.
+        A decoder appends a prompt, an encoder-decoder encodes a source.
         """
         ...

@@ -61,7 +61,7 @@ class Binding:
         self._kept: list[Buffer | Array] = []
 
     def feed(self, name: str, array: Array) -> None:
-        """Bind an input to a host array, which is copied to the device now."""
+        """Bind an input to a host array: on CPU to its own memory, on other devices to a copy that is made now."""
         self._binding.bind_cpu_input(name, array)
 
     def read(self, name: str, buffer: Buffer) -> None:

@@ -16,7 +16,8 @@ from contracts.model_package.files import open_regular
 from contracts.model_package.onnx_header import OnnxHeader, Weight
 
 _DTYPES: Mapping[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
-"""By element type of onnx.proto: float32 and float16. Weights of other types are small."""
+"""By element type of onnx.proto: float32 and float16, in the byte order of ONNX files. Weights of other types are
+small."""
 Weights = npt.NDArray[Any]
 
 
@@ -40,6 +41,7 @@ def shared_weights(graphs: Sequence[tuple[Path, OnnxHeader]]) -> Mapping[str, on
 def _read(path: Path, weight: Weight) -> Weights | None:
     """Return a weight; None if its type is not supported or its size does not match its shape."""
     dtype = _DTYPES.get(weight.element_type)
+    # As Python's integers: the dimensions come from a file, and their product could overflow 64 bits.
     count = int(np.prod(weight.dims, dtype=object))
     if dtype is None or not weight.dims or count * dtype.itemsize != weight.num_bytes:
         return None

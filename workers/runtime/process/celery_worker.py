@@ -38,16 +38,20 @@ def when_ready(*steps: Callable[[], None]) -> None:
         for step in steps:
             step()
 
+    # Celery keeps only weak references by default, and nothing else refers to this function.
     signals.worker_ready.connect(call_all, weak=False)
 
 
 def when_stopping(step: Callable[[], None]) -> None:
-    """Call a function when the worker has been told to stop, before it waits for the jobs in its pool."""
+    """Call a function on SIGTERM, before Celery waits for the jobs in its pool.
+
+    Celery calls it in the signal handler, so it must not need a lock that the main thread may hold.
+    """
 
     def call(**_: Any) -> None:
         step()
 
-    signals.worker_shutting_down.connect(call, weak=False)
+    signals.worker_shutting_down.connect(call, weak=False)  # as above
 
 
 def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Callable[[], None]) -> int:
@@ -62,9 +66,11 @@ def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Call
     # Celery warns of workers that run as root and accept pickle. Ours accept JSON only.
     warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
     worker = _worker_class(app, on_hangup)(
+        # Threads, because all jobs share the models and the one inference thread of this process.
         pool="threads",
         concurrency=concurrency,
         queues=[queue_of(name, suspect=suspect) for name in models for suspect in (False, True)],
+        # By these three, Celery's workers learn of each other. They need events and remote control, which are off.
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

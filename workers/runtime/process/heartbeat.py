@@ -93,6 +93,7 @@ class Heartbeat:
         # get ready if this worker died in between.
         if time.monotonic() - self._announced_at > ANNOUNCE_PERIOD_S:
             self._announce_models()
+        # The card lives as long as a lease, three beats, so one lost beat does not make the worker seem dead.
         self._registry.beat(self._card(num_running), ttl_s=self._store.lease_s)
         self._watch(num_running)
 
@@ -124,6 +125,7 @@ class Heartbeat:
         )
         if reason:
             logger.error("worker exits: %s", reason)
+            # Released jobs run elsewhere at once. Otherwise their leases would have to expire, as after a crash.
             self._held.release_all()
             # Not sys.exit: that would wait for the thread that is stuck.
             os._exit(1)

@@ -22,7 +22,7 @@ class Channel(kombu_redis.Channel):
     """kombu's channel, except that a message which can't be decoded is dropped."""
 
     def _brpop_read(self, **options: Any) -> bool | None:
-        unacknowledged = dict(self.qos._delivered)
+        unacknowledged = dict(self.qos._delivered)  # a copy, because the call below adds to it
         try:
             done: bool | None = super()._brpop_read(**options)  # type: ignore[no-untyped-call]
             return done
@@ -36,6 +36,7 @@ class Channel(kombu_redis.Channel):
             for tag, message in list(self.qos._delivered.items()):
                 if unacknowledged.get(tag) is not message:
                     self.qos.reject(tag)
+            # As after a delivery: a message was taken from the queue.
             return True
 
 

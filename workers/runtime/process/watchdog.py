@@ -27,6 +27,7 @@ class Watchdog:
         """
         if busy_since is not None and now - busy_since > self._hard_limit_s:
             return f"a model call has run for more than {self._hard_limit_s:g} s"
+        # Messages may well wait while jobs run: only an idle worker that takes none is stuck.
         if num_running or not num_messages:
             self._idle_since = None
             return None

@@ -29,6 +29,7 @@ STORE_TIMEOUT_S = 3.0
 STORE_RETRIES = 8
 """With growing pauses, about 5 s in all: longer than a restart of the store takes."""
 STOP_LOADING_S = 1.0
+"""Longest wait, when the worker ends, for a version of a model that is being loaded."""
 
 
 def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
@@ -37,8 +38,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     No message is taken from a queue before every model is loaded and warm.
 
     Raises:
-        PackageError: as ``Loader.load_all``.
-        DeviceError: as ``Loader.load_all``.
+        PackageError, DeviceError: as ``Loader.load_all``.
     """
     handle_hangup(signal.SIG_IGN)  # until there are models that could be replaced
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
@@ -46,7 +46,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     engine = spec.make_engine(attempts)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
-    worker_id = f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
+    worker_id = _new_worker_id()
     runner = JobRunner(attempts, worker_id, models)
     heartbeat = Heartbeat(
         worker_id,
@@ -60,16 +60,23 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
+    # Not before Celery consumes: a heartbeat promises a worker that takes jobs, and `--health` relies on that.
     when_ready(heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
     when_stopping(partial(_begin_drain, runner, heartbeat, settings.drain_s))
     app = make_app(settings.store.redis_url, runner)
     status = consume(app, models.names(), concurrency=settings.concurrency, on_hangup=watcher.scan_soon)
+    # In this order: the leases of jobs that are still running must be renewed to their end.
     runner.drain(settings.drain_s)
     heartbeat.stop()
     if not watcher.stop(STOP_LOADING_S):
         # A model is being loaded, which can't be interrupted: the interpreter would crash if it ended meanwhile.
         os._exit(status)
     return status
+
+
+def _new_worker_id() -> str:
+    # The random part distinguishes restarts: in containers the host name and the process id are often the same again.
+    return f"{os.uname().nodename}.{os.getpid()}.{secrets.token_hex(4)}"
 
 
 def _log_ready(client: "redis.Redis", worker_id: str, models: list[str]) -> None:
@@ -85,6 +92,7 @@ def _begin_drain(runner: JobRunner, heartbeat: Heartbeat, drain_s: float) -> Non
     """Take no more jobs, and end the process when the jobs that are running take too long."""
     runner.begin_drain()
     logger.info("stopping", extra={"running": len(runner.held.all()), "drain_s": drain_s})
+    # Celery itself waits for the jobs in its pool without a limit, because threads can't be interrupted.
     timer = threading.Timer(drain_s, _end_drain, args=(runner, heartbeat))
     timer.daemon = True
     timer.start()

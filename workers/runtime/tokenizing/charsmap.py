@@ -86,5 +86,6 @@ class Charsmap:
         return index < len(self._units) and self._units[index] & _LABEL == byte
 
     def _offset(self, index: int) -> int:
+        # darts-clone stores the offset in 22 bits; bit 9 says that it is to be shifted by another 8.
         unit = self._units[index]
         return (unit >> 10) << ((unit & (1 << 9)) >> 6)

@@ -112,6 +112,7 @@ class _Unigram:
 
         def consider(start: int, end: int, score: float, is_piece: bool) -> None:
             total[0] = best[start] + score
+            # Of equal sums the first one stays, as in `sentencepiece`.
             if total[0] > best[end]:
                 best[end], start_of[end], known[end] = total[0], start, is_piece
 
@@ -157,6 +158,7 @@ class _Bpe:
                 pair = symbols[left] + symbols[right]
                 score = self._scores.get(pair)
                 if score is not None:
+                    # Of equal scores the leftmost pair is merged first, as in `sentencepiece`.
                     heapq.heappush(agenda, (-score, left, right, len(pair)))
 
         for index in range(len(symbols) - 1):

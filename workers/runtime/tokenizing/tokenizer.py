@@ -65,6 +65,7 @@ class Tokenizer:
     def __init__(self, file: Path, max_tokens: int) -> None:
         self._tokenizer = load_tokenizer(file)
         self.max_tokens = max_tokens
+        # A pair needs room for a token of each text.
         if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
             raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room for more than the special tokens")
 

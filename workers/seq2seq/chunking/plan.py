@@ -46,9 +46,9 @@ def plan_sentences(texts: Sequence[str], *, html: bool, max_tokens: int, count_t
         InvalidRequest: the inputs have too many chunks.
     """
     segments = [[*_html_sentences(text)] if html else [*_sentences(text)] for text in texts]
-    # All sentences of all inputs are counted in one call: the tokenizer works on a batch in parallel.
     sentences = [text for of_input in segments for text, is_chunk in of_input if is_chunk]
     parts = split_to_fit(sentences, max_tokens, count_tokens)
+    # The limit is one of the whole job, so all inputs are split before any plan is made.
     check_num_chunks(sum(map(len, parts)))
     remaining = iter(parts)
     return [_plan(of_input, remaining, html=html) for of_input in segments]

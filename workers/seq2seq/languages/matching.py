@@ -19,7 +19,7 @@ class LanguageTag(NamedTuple):
     """A parsed code, as in BCP 47. Script and region are empty if the code does not name them."""
 
     language: str
-    """Code in `LANGUAGES`, or what the code has there if the table lacks the language."""
+    """Code in `LANGUAGES`; or the first part of the parsed code, in lower case, if the table lacks the language."""
     script: str
     region: str
 

@@ -5,7 +5,7 @@ from workers.seq2seq.pipelines.pipeline import Pipeline
 
 
 class Text2TextPipeline(Pipeline[Text2TextRequest]):
-    """The defaults of every step."""
+    """Runs every step as `Pipeline` defines it."""
 
     request_type = Text2TextRequest
     output_type = Text2TextOutput

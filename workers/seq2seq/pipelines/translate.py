@@ -16,7 +16,7 @@ class TranslationPipeline(SentencePipeline[TranslateRequest]):
     output_type = TranslateOutput
 
     def is_html(self, request: TranslateRequest) -> bool:
-        """Return whether the request says so."""
+        """Return whether the request's ``format`` is ``html``."""
         return request.parameters.format == "html"
 
     def conditioning(self, model: Seq2SeqModel, request: TranslateRequest) -> Conditioning:

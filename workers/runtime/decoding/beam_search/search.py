@@ -138,6 +138,7 @@ class BeamSearch:
             scores.append(logprobs + beam.score)
         beams = np.repeat(np.arange(len(tokens)), [len(token_ids) for token_ids in tokens])
         all_tokens, all_scores = np.concatenate(tokens), np.concatenate(scores)
+        # Stable, so that of equal scores the lower beam and token count as the higher ones.
         best = np.argsort(-all_scores, kind="stable")[: self._num_candidates]
         return [
             _Candidate(all_scores[index], beam, _Node(int(all_tokens[index]), self._running[beam].last))

@@ -19,7 +19,7 @@ def open_cache(package: ModelPackage, settings: WorkerSettings) -> Cache:
     """Load a decoder's graph and return its cache, on the settings' device.
 
     Raises:
-        DeviceError: see ``Session``.
+        DeviceError: the configured device is not available.
         PackageError: the graph does not match its kind or the manifest, or not even one sequence fits the token budget.
     """
     session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]

@@ -9,6 +9,7 @@ Weights = npt.NDArray[np.float64]
 """float64 [tokens]; none is negative, at least one is above 0."""
 
 _BLOCK = 256
+"""About the square root of usual vocabularies: so there are as many blocks to search as weights within one of them."""
 
 
 def index_exceeding(weights: Weights, share: float) -> int:

@@ -83,6 +83,7 @@ class _SeenTokens:
         index = self._index.setdefault(token_id, self.num_tokens)
         if index == self.num_tokens:
             if index == len(self._ids):
+                # np.resize repeats the old entries to fill the new ones, which are overwritten one by one.
                 self._ids = np.resize(self._ids, 2 * index + 16)
                 self._counts = np.resize(self._counts, 2 * index + 16)
             self._ids[index], self._counts[index] = token_id, 0.0

@@ -17,6 +17,7 @@ _NUM_CANDIDATES = 1024
 """The best tokens that top-p and typical-p try first. Most often they have the required probability already, and the
 other tokens need not be sorted."""
 _COLUMN = 64
+"""Logits in each of the columns of which `ids_of_largest` compares the maxima first."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -101,6 +102,7 @@ def _typical(weights: Weights, typical_p: float) -> Weights:
     typical tokens all are kept.
     """
     probabilities = weights / weights.sum()
+    # Not below _TINY, because 0 * log(0) would be NaN where its limit is 0.
     surprisals = -np.log(np.maximum(probabilities, _TINY))
     distances = np.abs(surprisals - (probabilities * surprisals).sum())
     nearest = np.argpartition(distances, _NUM_CANDIDATES)[:_NUM_CANDIDATES] if len(weights) > _NUM_CANDIDATES else None

@@ -53,7 +53,7 @@ class SequenceGroup(ABC):
             logits: float32 [slots of the last step, vocabulary]; [1, vocabulary] after a prefill or a prefix.
 
         Returns:
-            What there is to stream now.
+            The deltas to stream now.
 
         Raises:
             RuntimeError: these logits allow no token.

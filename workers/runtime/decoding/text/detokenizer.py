@@ -17,6 +17,8 @@ _MAX_CHARACTER_BYTES = 4
 _CONTEXT_TOKENS = 8
 """Tokens that remain in the window when it is cut; a few more if the text would begin within a character."""
 _MAX_WINDOW_TOKENS = 24
+"""Length at which the window is cut. A longer one costs more with each token, a shorter one is cut more often, and
+each cut decodes once more."""
 
 
 class Detokenizer:
@@ -33,6 +35,7 @@ class Detokenizer:
     def add(self, token_id: int) -> str:
         """Return the text that is certain now. An incomplete character is held back."""
         text = self._decode([*self._window, token_id])
+        # Decoded twice in a row, because a token that is only a space has no text at the beginning of a text.
         if text == self._text and not self._decode([token_id, token_id]):
             return ""  # tokens without text must not fill the window and push out the context
         self._window.append(token_id)

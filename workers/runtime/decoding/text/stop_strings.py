@@ -45,6 +45,7 @@ class StopStringMatcher:
         """Return the start of the longest suffix that is a prefix of a stop string; without one, the text's end."""
         longest = len(text)
         for stop in self._stop_strings:
+            # One character less than the stop string at most: a whole one would have been found before.
             start = text.find(stop[0], max(0, len(text) - len(stop) + 1), longest)
             while start != -1:
                 if stop.startswith(text[start:]):

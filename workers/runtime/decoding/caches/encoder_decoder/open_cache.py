@@ -24,7 +24,7 @@ def open_encoder_decoder_cache(package: ModelPackage, settings: WorkerSettings) 
     """Load the graphs of an encoder-decoder or a text autoencoder and return their cache, on the settings' device.
 
     Raises:
-        DeviceError: see ``Session``.
+        DeviceError: the configured device is not available.
         PackageError: a graph does not match its kind or the manifest, or not even one sequence fits the token budget.
     """
     manifest = package.manifest

@@ -103,7 +103,7 @@ class SlotCache:
         rows = slice(view.start, view.stop)
         binding = self._binding(view)
         # A binding keeps the addresses of the buffers, but these inputs are transferred to the device when they are
-        # bound, so they are bound anew for every call.
+        # bound, so they are bound anew for every call. On CPU they are not copied then, and the lengths change below.
         binding.feed("input_ids", ids)
         binding.feed("past_lengths", self._table.lengths[rows].copy())
         binding.feed("num_tokens", num_tokens)
