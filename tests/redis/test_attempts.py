@@ -39,7 +39,7 @@ def second_attempt(store: JobStore, first: Claim) -> Claim:
     return claim(store, first.id, "w2")
 
 
-def test_a_claim_carries_the_job_and_the_record_names_its_worker(store: JobStore) -> None:
+def test_a_claim_contains_the_job_and_the_record_names_its_worker(store: JobStore) -> None:
     job_id = submit(store, timeout_s=12.5)
     taken = claim(store, job_id)
     assert taken == Claim(
@@ -111,7 +111,7 @@ def test_a_duplicate_or_late_message_finds_nothing_to_claim(store: JobStore, end
 
 
 def test_a_claim_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
-    """Without this the job would run nowhere until its lease is over, and be blamed for a crash."""
+    """Otherwise no worker would run the job until its lease is over, and it would be blamed for a crash."""
     job_id = submit(store)
     first, again = (run_script(store, "claim", job_id, "w1", 15.0, "one-token") for _ in range(2))
     assert isinstance(first, list) and first == again and first[0] == 1

@@ -95,7 +95,7 @@ def test_a_deleted_job_is_gone_and_leaves_nothing_to_run(store: JobStore, state:
     assert store.page(TENANT, status=None, task=None, after=None, limit=10) == ([], None)
     assert store.events(job_id, "0") == []
     assert (store.num_live(), active(store)) == (0, {})
-    assert not store.client.exists("triptych:expiring"), "nothing is left to forget"
+    assert not store.client.exists("triptych:expiring"), "the deleted job still waits for its expiry"
     assert store.claim(job_id, "w1") is None
 
 

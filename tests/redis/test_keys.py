@@ -53,7 +53,7 @@ def check_keys(client: redis.Redis) -> set[str]:
     return met
 
 
-def live_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
+def unfinished_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
     """Bring jobs into every state, with a crash, a suspect and an idempotency key; return those that are unfinished."""
     submit(store, ttl_s=ttl_s, idempotency_key="k", fingerprint="f")
     store.succeed(claimed(store, ttl_s=ttl_s), ANSWER)
@@ -78,31 +78,31 @@ def test_the_table_is_parsed() -> None:
 
 
 def test_every_key_is_in_the_table_with_its_type(store: JobStore) -> None:
-    live_in_every_state(store, ttl_s=60.0)
+    unfinished_in_every_state(store, ttl_s=60.0)
     Registry(store.client).announce(
         ModelCard(
             name="minilm", task="embed", family="encoder", revision="r", licence="l", description="", max_tokens=1
         )
     )
-    met = check_keys(store.client)
+    found = check_keys(store.client)
     promised = {row.name for row in ROWS if row.type != "channel"}
-    assert promised - met <= {"worker:<id>", "workers", "api_keys"}, "a line of the table that no job makes true"
+    assert promised - found <= {"worker:<id>", "workers", "api_keys"}, "these keys do not exist"
 
 
 def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -> None:
-    for job_id in live_in_every_state(store, ttl_s=0.2):
+    for job_id in unfinished_in_every_state(store, ttl_s=0.2):
         tenant = store.client.hget(f"triptych:job:{job_id}", "tenant").decode()
         store.cancel(job_id, tenant)
         come_due(store, job_id)
     store.reap()
     assert store.num_live() == 0
 
-    def left() -> set[str]:
+    def remaining() -> set[str]:
         store.reap()
         return {row_of(key.decode()).name for key in store.client.scan_iter()}
 
     lasting = {"claim:<token>", "tombstone:<id>", "idem:<tenant>:<hash>", "watermark:<queue>", "alone:<worker>"} | KEPT
-    wait_until(lambda: left() <= lasting, "a key outlived its job")
+    wait_until(lambda: remaining() <= lasting, "a key outlived its job")
     for key in store.client.scan_iter():
         row = row_of(key.decode())
         assert (store.client.ttl(key) > 0) == (row.name not in KEPT), f"{key!r}: {row.name}"

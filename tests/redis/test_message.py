@@ -1,4 +1,4 @@
-"""Step 3: the message that the scripts push is like one that Celery sends, and kombu can transport it."""
+"""Step 3: the message that the scripts push is like one that Celery sends, so kombu can transport it."""
 
 import json
 from base64 import b64decode
@@ -50,7 +50,7 @@ def test_it_has_the_content_of_celerys_own_message(store: JobStore, client: redi
         assert ours["headers"][name] == celerys["headers"][name]
     for name in ("delivery_info", "delivery_mode"):
         assert ours["properties"][name] == celerys["properties"][name]
-    # Every kind of thing we say, Celery says too, in the same type.
+    # Each field of the store's message is also in Celery's, and has the same type.
     for part in ("headers", "properties"):
         for name, value in ours[part].items():
             assert type(value) is type(celerys[part][name]), name
@@ -87,7 +87,7 @@ def test_celerys_worker_reads_it_as_a_request_for_the_task(store: JobStore, clie
 def test_a_message_that_a_worker_rejects_returns_to_its_queue(
     store: JobStore, client: redis.Redis, app: Celery
 ) -> None:
-    """kombu restores by delivery_info alone: a message without it would vanish or end in another queue."""
+    """kombu restores a message by its delivery_info. Without it, a message would vanish or go to another queue."""
     job_id = submit(store)
     receive(app, lambda message: message.requeue())
     assert client.llen(QUEUE) == 1

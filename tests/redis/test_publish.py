@@ -24,7 +24,7 @@ def publish(store: JobStore, *growth: tuple[Claim, bytes], token: str = "") -> s
     return store.publish(growth, token or secrets.token_hex(8))
 
 
-def pieces(text: str) -> bytes:
+def encoded_deltas(text: str) -> bytes:
     return msgspec.json.encode([TextDelta(text=text)])
 
 
@@ -33,8 +33,8 @@ def published(store: JobStore, job_id: str) -> list[tuple[str, str]]:
     found = []
     for event in store.events(job_id, "0"):
         if event.name == "output":
-            (piece,) = msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])
-            found.append((event.fields["attempt"], piece.text))
+            (delta,) = msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])
+            found.append((event.fields["attempt"], delta.text))
     return found
 
 
@@ -43,8 +43,8 @@ def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStor
     channel = store.client.pubsub()
     channel.subscribe("triptych:wake")
     channel.get_message(timeout=5)
-    assert publish(store, (first, pieces("a")), (second, pieces("b")), (silent, b"")) == set()
-    assert publish(store, (first, pieces("é\n"))) == set()
+    assert publish(store, (first, encoded_deltas("a")), (second, encoded_deltas("b")), (silent, b"")) == set()
+    assert publish(store, (first, encoded_deltas("é\n"))) == set()
     assert published(store, first.id) == [("1", "a"), ("1", "é\n")]
     assert published(store, second.id) == [("1", "b")]
     assert published(store, silent.id) == []
@@ -56,14 +56,14 @@ def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStor
 def test_a_call_sent_again_publishes_nothing_twice(store: JobStore) -> None:
     one, two = claimed(store), claimed(store)
     for token in ("t1", "t1", "t2", "t2"):
-        publish(store, (one, pieces(token)), (two, pieces(token)), token=token)
+        publish(store, (one, encoded_deltas(token)), (two, encoded_deltas(token)), token=token)
     assert published(store, one.id) == published(store, two.id) == [("1", "t1"), ("1", "t2")]
 
 
 def test_a_cancelled_job_must_stop_and_gets_no_more_events(store: JobStore) -> None:
     stopped, running = claimed(store), claimed(store)
     store.cancel(stopped.id, TENANT)
-    assert publish(store, (stopped, pieces("late")), (running, pieces("on"))) == {stopped.id}
+    assert publish(store, (stopped, encoded_deltas("late")), (running, encoded_deltas("on"))) == {stopped.id}
     assert published(store, stopped.id) == []
     assert published(store, running.id) == [("1", "on")]
     assert store.confirm_cancel(stopped)
@@ -73,7 +73,7 @@ def test_a_cancelled_job_must_stop_and_gets_no_more_events(store: JobStore) -> N
 def test_a_deadline_takes_effect_before_the_reaper_looks(store: JobStore) -> None:
     taken = claimed(store)
     pass_deadline(store, taken.id)
-    assert publish(store, (taken, pieces("late"))) == {taken.id}
+    assert publish(store, (taken, encoded_deltas("late"))) == {taken.id}
     assert status(store, taken.id) == "expired"
     assert published(store, taken.id) == []
     assert not store.succeed(taken, ANSWER)
@@ -81,12 +81,12 @@ def test_a_deadline_takes_effect_before_the_reaper_looks(store: JobStore) -> Non
 
 def test_an_attempt_that_lost_its_job_can_not_publish(store: JobStore) -> None:
     first = claimed(store)
-    publish(store, (first, pieces("first ")))
+    publish(store, (first, encoded_deltas("first ")))
     come_due(store, first.id)
     store.reap()
     second = claim(store, first.id, "w2")
-    assert publish(store, (first, pieces("attempt"))) == {first.id}
-    assert publish(store, (second, pieces("second"))) == set()
+    assert publish(store, (first, encoded_deltas("attempt"))) == {first.id}
+    assert publish(store, (second, encoded_deltas("second"))) == set()
     assert published(store, first.id) == [("1", "first "), ("2", "second")]
 
 
@@ -97,7 +97,7 @@ def test_an_ended_job_gets_no_more_events(store: JobStore, end: str) -> None:
         store.succeed(taken, ANSWER)
     else:
         store.delete(taken.id, TENANT)
-    assert publish(store, (taken, pieces("late"))) == {taken.id}
+    assert publish(store, (taken, encoded_deltas("late"))) == {taken.id}
     assert [event for event in store.events(taken.id, "0") if event.name == "output"] == []
 
 
@@ -105,17 +105,17 @@ def test_the_events_of_a_thousand_steps_can_be_read_from_any_position(store: Job
     taken = claimed(store)
     texts = [f"{number} " for number in range(3000)]
     for text in texts:
-        publish(store, (taken, pieces(text)))
+        publish(store, (taken, encoded_deltas(text)))
     store.succeed(taken, ANSWER)
     found, after = [], "0"
     while events := store.events(taken.id, after):
         after = events[-1].id
         found += [event.fields["pieces"] for event in events if event.name == "output"]
-    assert found == [pieces(text).decode() for text in texts]
+    assert found == [encoded_deltas(text).decode() for text in texts]
 
 
 def test_publishing_does_not_change_the_version_of_the_record(store: JobStore) -> None:
     taken: Claim = claimed(store)
     before = field(store, taken.id, "version")
-    publish(store, (taken, pieces("a")))
+    publish(store, (taken, encoded_deltas("a")))
     assert field(store, taken.id, "version") == before

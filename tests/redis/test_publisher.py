@@ -25,11 +25,11 @@ def attempt_at(store: JobStore) -> Attempt:
 
 def published(store: JobStore, attempt: Attempt) -> list[TextDelta]:
     events = [event for event in store.events(attempt.claim.id, "0") if event.name == "output"]
-    return [piece for event in events for piece in msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])]
+    return [delta for event in events for delta in msgspec.json.decode(event.fields["pieces"], type=list[TextDelta])]
 
 
-def texts(pieces: list[TextDelta]) -> str:
-    return "".join(piece.text for piece in pieces)
+def texts(deltas: list[TextDelta]) -> str:
+    return "".join(delta.text for delta in deltas)
 
 
 def test_all_deltas_are_published_in_order_and_before_flush_returns(store: JobStore, publisher: Publisher) -> None:
@@ -50,7 +50,7 @@ def test_deltas_emitted_during_a_call_share_the_next_one(store: JobStore, publis
     assert publisher.flush(attempts[0], PATIENCE_S)
     calls = store.client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
     assert store.client.info("stats")["total_commands_processed"] > before
-    assert 0 < calls < 100, "one round trip tells of all rows, and of several steps when they come fast"
+    assert 0 < calls < 100, "one call must publish the deltas of all jobs, and of several steps"
 
 
 @pytest.mark.parametrize("end", ["cancel", "deadline", "delete"])

@@ -69,7 +69,7 @@ def test_a_message_lost_among_others_is_replaced_once_later_jobs_are_claimed(sto
     lost, *later = (submit(store) for _ in range(3))
     assert take_message(store) == lost
     come_due(store, lost)
-    assert store.reap() == (0, 0), "nobody can know yet"
+    assert store.reap() == (0, 0), "the loss can't be noticed yet"
     age(store, lost, 10)
     claim(store, later[0])
     come_due(store, lost)

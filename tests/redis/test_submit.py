@@ -24,7 +24,7 @@ from tests.redis.builders import (
 from tests.support.job_store import JobStore
 
 
-def test_an_accepted_job_has_a_record_a_place_in_due_and_a_message(store: JobStore) -> None:
+def test_an_accepted_job_has_a_record_an_entry_in_due_and_a_message(store: JobStore) -> None:
     job = new_job(num_inputs=7, deadline_s=60.0)
     assert store.submit(job, NO_LIMITS) == (job.id, False)
 

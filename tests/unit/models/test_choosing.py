@@ -46,7 +46,7 @@ def test_packages_for_other_workers_are_skipped_with_a_log_line(
 ) -> None:
     write(tmp_path / "ours")
     foreign = write(tmp_path / "theirs", **FOREIGN[what])
-    (foreign / "model.onnx").unlink()  # what is not ours is not looked into
+    (foreign / "model.onnx").unlink()  # a worker does not read files of packages that it skips
     with caplog.at_level(logging.INFO, "workers.runtime.models.loading"):
         assert load(tmp_path).names() == ["ours"]
     (record,) = caplog.records

@@ -1,4 +1,4 @@
-"""The model of a job that `test_any_order` compares the store with."""
+"""The model of a job with which `test_random_sequences` compares the store."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from contracts.jobs import TERMINAL, Claim
 
 
 @dataclass
-class Expected:
-    """What the model knows of a job."""
+class ExpectedJob:
+    """The expected state of a job. ``late`` means that its deadline is over."""
 
     id: str
     tenant: str
@@ -22,10 +22,10 @@ class Expected:
     version: int = 0
 
     @property
-    def live(self) -> bool:
-        """Whether the job has yet to end."""
+    def unfinished(self) -> bool:
+        """Whether the job has not ended."""
         return self.status not in TERMINAL
 
     def owned_by(self, claim: Claim) -> bool:
-        """Whether this attempt may end the job."""
+        """Return whether this attempt owns the job, and may end it."""
         return self.status in {"running", "cancelling"} and self.attempt == claim.attempt

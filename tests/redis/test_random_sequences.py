@@ -1,9 +1,9 @@
 """Gateways, workers, reapers and faults in random order, compared with a model of the expected result.
 
-Hypothesis draws sequences of calls and faults; after each step the store is compared with the model, and at the end
-of each sequence every unfinished job must reach its end. `TRIPTYCH_TEST_SEQUENCES` sets how many
-sequences are drawn, always the same 250 if it is not set; use 5,000 before a release. If it is set, a failing
-sequence is also shortened, which may take minutes.
+Hypothesis draws sequences of calls and faults. After each step the store is compared with the model, and at the end
+of each sequence every unfinished job must reach its end. By default there are always the same 250 sequences;
+`TRIPTYCH_TEST_SEQUENCES` sets another number of random ones (use 5,000 before a release), and then a failing sequence
+is also shortened, which may take minutes.
 """
 
 import os
@@ -38,23 +38,23 @@ from tests.redis.builders import (
     pass_deadline,
     take_message,
 )
-from tests.redis.expected import Expected
+from tests.redis.expected_job import ExpectedJob
 from tests.support.job_store import JobStore
 
 MAX_CRASHES = 3
-FEW = 4
-"""Steps are drawn for a few jobs at a time, so that several concern the same one."""
+MAX_LIVE_JOBS = 4
+"""Few jobs exist at a time, so that several steps concern the same one."""
 NUM_SEQUENCES = int(os.environ.get("TRIPTYCH_TEST_SEQUENCES", "0"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if NUM_SEQUENCES else [])]
 FIELDS = ["status", "attempt", "crashes", "version", "suspect"]
 workers = st.sampled_from(["w1", "w2"])
 tenants = st.sampled_from(["acme", "other"])
 lanes = st.sampled_from([QUEUE, SUSPECTS])
-places = st.integers(0, 10**6)
-"""The job or attempt of a step, counted from the newest, because small numbers are drawn most often."""
+indices = st.integers(0, 10**6)
+"""Index of the job or attempt of a step, counted from the newest, because small numbers are drawn most often."""
 
 
-class Orders(RuleBasedStateMachine):
+class StoreMachine(RuleBasedStateMachine):
     """Draws steps. Each step calls the store, and changes the model to the expected result."""
 
     client: ClassVar[redis.Redis]
@@ -67,21 +67,21 @@ class Orders(RuleBasedStateMachine):
             self.client, StoreSettings(lease_s=600.0, republish_after_s=600.0, max_crashes=MAX_CRASHES)
         )
         self.num_jobs = 0
-        self.jobs: dict[str, Expected] = {}
+        self.jobs: dict[str, ExpectedJob] = {}
         self.claims: list[tuple[str, Claim]] = []
-        self.alone: dict[str, str] = {}
+        self.isolated_jobs: dict[str, str] = {}
         self.keys: dict[tuple[str, str], tuple[str, str]] = {}
 
-    # -- what a gateway does ----------------------------------------------------------------------------------------
+    # -- calls of a gateway -----------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.num_live() < FEW)
+    @precondition(lambda self: self.num_unfinished() < MAX_LIVE_JOBS)
     @rule(tenant=tenants)
     def submit(self, tenant: str) -> None:
         job = self.next_job(tenant=tenant, num_inputs=8)
         assert self.store.submit(job, NO_LIMITS) == (job.id, False)
-        self.jobs[job.id] = Expected(job.id, tenant)
+        self.jobs[job.id] = ExpectedJob(job.id, tenant)
 
-    @precondition(lambda self: self.num_live() < FEW)
+    @precondition(lambda self: self.num_unfinished() < MAX_LIVE_JOBS)
     @rule(tenant=tenants, worker=workers)
     def submit_and_claim(self, tenant: str, worker: str) -> None:
         self.submit(tenant)
@@ -99,25 +99,25 @@ class Orders(RuleBasedStateMachine):
         else:
             assert self.store.submit(job, NO_LIMITS) == (job.id, False)
             self.keys[tenant, key] = (job.id, fingerprint)
-            self.jobs[job.id] = Expected(job.id, tenant)
+            self.jobs[job.id] = ExpectedJob(job.id, tenant)
 
-    @precondition(lambda self: self.known())
-    @rule(place=places)
-    def cancel(self, place: int) -> None:
-        job = self.pick(self.known()[-2 * FEW :], place)
+    @precondition(lambda self: self.recorded())
+    @rule(index=indices)
+    def cancel(self, index: int) -> None:
+        job = self.pick(self.recorded()[-2 * MAX_LIVE_JOBS :], index)
         job.status = {"queued": "cancelled", "running": "cancelling"}.get(job.status, job.status)
         assert self.store.cancel(job.id, job.tenant).status == job.status
 
-    @precondition(lambda self: self.known())
-    @rule(place=places)
-    def delete(self, place: int) -> None:
-        job = self.pick(self.known()[-2 * FEW :], place)
+    @precondition(lambda self: self.recorded())
+    @rule(index=indices)
+    def delete(self, index: int) -> None:
+        job = self.pick(self.recorded()[-2 * MAX_LIVE_JOBS :], index)
         self.store.delete(job.id, job.tenant)
         job.deleted = True
-        if job.live:
+        if job.unfinished:
             job.status = "cancelled"
 
-    # -- what workers do --------------------------------------------------------------------------------------------
+    # -- calls of workers --------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.any_in("queued"))
     @rule(worker=workers, lane=lanes)
@@ -127,30 +127,30 @@ class Orders(RuleBasedStateMachine):
             self.claim(self.jobs[job_id], worker)
 
     @precondition(lambda self: self.jobs)
-    @rule(worker=workers, place=places)
-    def claim_by_a_doubled_message(self, worker: str, place: int) -> None:
-        self.claim(self.pick(list(self.jobs.values()), place), worker)
+    @rule(worker=workers, index=indices)
+    def claim_by_a_duplicate_message(self, worker: str, index: int) -> None:
+        self.claim(self.pick(list(self.jobs.values()), index), worker)
 
     @precondition(lambda self: self.any_in("queued"))
     @rule(worker=workers)
-    def take_the_next_that_waits(self, worker: str) -> None:
+    def claim_the_next_waiting_job(self, worker: str) -> None:
         claim = self.store.claim_next(QUEUE, worker)
         for job in self.jobs.values():
             if job.late and job.status == "queued" and not job.suspect and not job.deleted:
-                # It expires when it comes to the head of the queue, which it may not have.
+                # The call expires only the late jobs that it finds before the one that it claims.
                 job.status = self.store.read(job.id, job.tenant).status
         if claim is not None:
             self.started(self.jobs[claim.id], worker, claim)
 
-    def started(self, job: Expected, worker: str, claim: Claim) -> None:
+    def started(self, job: ExpectedJob, worker: str, claim: Claim) -> None:
         assert job.status == "queued" and not job.late and not job.deleted
         job.status, job.attempt, job.worker = "running", job.attempt + 1, worker
         assert (claim.attempt, claim.suspect) == (job.attempt, job.suspect)
         self.claims.append((worker, claim))
         if job.suspect:
-            self.alone[worker] = job.id
+            self.isolated_jobs[worker] = job.id
 
-    def claim(self, job: Expected, worker: str) -> None:
+    def claim(self, job: ExpectedJob, worker: str) -> None:
         claim = self.store.claim(job.id, worker)
         if job.deleted or job.status != "queued":
             assert claim is None
@@ -163,36 +163,38 @@ class Orders(RuleBasedStateMachine):
 
     @precondition(lambda self: self.claims)
     @rule(worker=workers)
-    def beat(self, worker: str) -> None:
+    def renew_leases(self, worker: str) -> None:
         held = [claim for holder, claim in self.claims if holder == worker]
-        # A worker holds one attempt of a job at a time; older ones of its own are a frozen thread's.
+        # A worker holds only the newest attempt of a job. An older one is that of a thread that was frozen.
         newest = {claim.id: claim for claim in held}
         stop = {
-            claim.id for claim in newest.values() if not self.owns(claim) or self.jobs[claim.id].status == "cancelling"
+            claim.id
+            for claim in newest.values()
+            if not self.is_owner(claim) or self.jobs[claim.id].status == "cancelling"
         }
         assert self.store.renew_leases([(claim.id, claim.attempt) for claim in newest.values()]) == stop
 
     @precondition(lambda self: self.claims)
-    @rule(place=places, done=st.integers(0, 8))
-    def progress(self, place: int, done: int) -> None:
-        _, claim = self.pick(self.claims[-2 * FEW :], place)
+    @rule(index=indices, done=st.integers(0, 8))
+    def progress(self, index: int, done: int) -> None:
+        _, claim = self.pick(self.claims[-2 * MAX_LIVE_JOBS :], index)
         self.store.progress(claim, done)
-        if self.owns(claim):
+        if self.is_owner(claim):
             assert self.store.read(claim.id, self.jobs[claim.id].tenant).progress_done == done
 
     @precondition(lambda self: self.claims)
-    @rule(place=places, ending=st.sampled_from(["succeeded", "failed", "cancelled"]))
-    def finish(self, place: int, ending: str) -> None:
-        """End an attempt: the owner's, or one that lost its lease long ago."""
-        _, claim = self.pick(self.claims[-2 * FEW :], place)
+    @rule(index=indices, ending=st.sampled_from(["succeeded", "failed", "cancelled"]))
+    def finish(self, index: int, ending: str) -> None:
+        """End an attempt, which may be the owner or one that lost its lease long ago."""
+        _, claim = self.pick(self.claims[-2 * MAX_LIVE_JOBS :], index)
         job = self.jobs[claim.id]
-        expected = self.owns(claim) or (not job.deleted and job.ended_by == claim.attempt)
-        if self.owns(claim) and ending == "cancelled" and job.status == "running":
-            expected = False  # nobody has cancelled it
-        elif self.owns(claim):
+        expected = self.is_owner(claim) or (not job.deleted and job.ended_by == claim.attempt)
+        if self.is_owner(claim) and ending == "cancelled" and job.status == "running":
+            expected = False  # the job was not cancelled
+        elif self.is_owner(claim):
             job.status = "cancelled" if job.status == "cancelling" else ending
             job.ended_by = claim.attempt
-            self.leave(job)
+            self.end_isolation(job)
         ended = {
             "succeeded": lambda: self.store.succeed(claim, ANSWER),
             "failed": lambda: self.store.fail(claim, TriptychError()),
@@ -201,17 +203,17 @@ class Orders(RuleBasedStateMachine):
         assert ended == expected
 
     @precondition(lambda self: self.claims)
-    @rule(place=places)
-    def release(self, place: int) -> None:
-        _, claim = self.pick(self.claims[-2 * FEW :], place)
+    @rule(index=indices)
+    def release(self, index: int) -> None:
+        _, claim = self.pick(self.claims[-2 * MAX_LIVE_JOBS :], index)
         job = self.jobs[claim.id]
-        owned = self.owns(claim)
+        owned = self.is_owner(claim)
         if owned:
             job.status = "cancelled" if job.status == "cancelling" else "queued"
-            self.leave(job)
+            self.end_isolation(job)
         assert self.store.release(claim) == owned
 
-    # -- faults, and time that passes -------------------------------------------------------------------------------
+    # -- faults, and the passage of time ----------------------------------------------------------------------------
 
     @precondition(lambda self: self.any_in("queued"))
     @rule(lane=lanes)
@@ -223,58 +225,58 @@ class Orders(RuleBasedStateMachine):
     def lose_a_message(self, lane: str) -> None:
         take_message(self.store, lane)
 
-    @precondition(lambda self: self.known())
-    @rule(place=places)
-    def let_a_deadline_pass(self, place: int) -> None:
-        job = self.pick(self.known()[-2 * FEW :], place)
-        if job.live:
+    @precondition(lambda self: self.recorded())
+    @rule(index=indices)
+    def let_a_deadline_pass(self, index: int) -> None:
+        job = self.pick(self.recorded()[-2 * MAX_LIVE_JOBS :], index)
+        if job.unfinished:
             pass_deadline(self.store, job.id)
             job.late = True
 
     @precondition(lambda self: self.any_in("running", "cancelling"))
     @rule(worker=workers)
     def let_a_worker_die(self, worker: str) -> None:
-        """All leases of a worker run out; its threads may still come back from the dead and finish."""
-        self.reap([job for job in self.jobs.values() if job.worker == worker and job.attempt and job.live])
+        """Let all leases of a worker run out. Its threads may still finish later, as those of a frozen worker do."""
+        self.reap([job for job in self.jobs.values() if job.worker == worker and job.attempt and job.unfinished])
 
-    @precondition(lambda self: self.known())
-    @rule(place=places)
-    def look_at_one(self, place: int) -> None:
-        self.reap([self.pick(self.known(), place)])
+    @precondition(lambda self: self.recorded())
+    @rule(index=indices)
+    def reap_one(self, index: int) -> None:
+        self.reap([self.pick(self.recorded(), index)])
 
-    @precondition(lambda self: self.num_live())
+    @precondition(lambda self: self.num_unfinished())
     @rule()
-    def look_at_all(self) -> None:
-        self.reap([job for job in self.jobs.values() if job.live])
+    def reap_all(self) -> None:
+        self.reap([job for job in self.jobs.values() if job.unfinished])
 
-    def reap(self, jobs: list[Expected]) -> None:
+    def reap(self, jobs: list[ExpectedJob]) -> None:
         come_due(self.store, *(job.id for job in jobs)) if jobs else None
         num_taken = 0
-        # Nothing is ever due later than its deadline.
+        # A late job is due as well, because no job is ever due later than its deadline.
         late = [job for job in self.jobs.values() if job.late and job not in jobs]
-        for job in (job for job in jobs + late if job.live):
+        for job in (job for job in jobs + late if job.unfinished):
             if job.status == "cancelling":
                 job.status = "cancelled"
             elif job.late:
                 job.status = "expired"
             elif job.status == "running":
                 num_taken += 1
-                self.take_back(job)
+                self.expect_lease_lost(job)
         assert self.store.reap()[0] == num_taken
 
-    def take_back(self, job: Expected) -> None:
+    def expect_lease_lost(self, job: ExpectedJob) -> None:
         job.status = "queued"
-        if self.alone.get(job.worker, job.id) == job.id:
+        if self.isolated_jobs.get(job.worker, job.id) == job.id:
             job.crashes += 1
             job.suspect = job.suspect or job.crashes < MAX_CRASHES
             if job.crashes == MAX_CRASHES:
                 job.status = "failed"
 
-    # -- what is true after every step ------------------------------------------------------------------------------
+    # -- invariants after every step --------------------------------------------------------------------------------
 
     @invariant()
-    def the_store_is_what_the_model_says(self) -> None:
-        jobs = self.known()
+    def each_record_equals_the_model(self) -> None:
+        jobs = self.recorded()
         pipeline = self.client.pipeline(transaction=False)
         for job in jobs:
             pipeline.hmget(f"{PREFIX}job:{job.id}", FIELDS)
@@ -285,8 +287,8 @@ class Orders(RuleBasedStateMachine):
             job.version = int(version)
 
     @invariant()
-    def what_lives_is_due_and_counted_and_what_waits_is_in_its_queue(self) -> None:
-        live = [job for job in self.jobs.values() if job.live]
+    def unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue(self) -> None:
+        unfinished = [job for job in self.jobs.values() if job.unfinished]
         pipeline = self.client.pipeline(transaction=False)
         pipeline.zrange(f"{PREFIX}due", 0, -1)
         pipeline.zrange(f"{PREFIX}waiting:{QUEUE}", 0, -1)
@@ -294,43 +296,43 @@ class Orders(RuleBasedStateMachine):
         pipeline.hgetall(f"{PREFIX}active")
         pipeline.hvals(f"{PREFIX}finished")
         due, waiting, suspects, active, finished = pipeline.execute()
-        assert {member.decode() for member in due} == {job.id for job in live}
-        queued = [job for job in live if job.status == "queued"]
+        assert {member.decode() for member in due} == {job.id for job in unfinished}
+        queued = [job for job in unfinished if job.status == "queued"]
         assert {member.decode() for member in waiting} == {job.id for job in queued if not job.suspect}
         assert {member.decode() for member in suspects} == {job.id for job in queued if job.suspect}
         counts = {tenant.decode(): int(count) for tenant, count in active.items()}
         assert counts == {
-            tenant: count for tenant in ("acme", "other") if (count := sum(job.tenant == tenant for job in live))
+            tenant: count for tenant in ("acme", "other") if (count := sum(job.tenant == tenant for job in unfinished))
         }
-        assert sum(map(int, finished)) == len(self.jobs) - len(live), "each job ends exactly once"
+        assert sum(map(int, finished)) == len(self.jobs) - len(unfinished), "each job ends exactly once"
 
     @invariant()
-    def no_queue_holds_messages_when_nobody_waits(self) -> None:
+    def a_queue_without_waiting_jobs_has_no_messages(self) -> None:
         for lane in (QUEUE, SUSPECTS):
             if not self.client.exists(f"{PREFIX}waiting:{lane}"):
                 assert messages(self.store, lane) == []
 
     def teardown(self) -> None:
-        """Whatever happened: workers that take messages, and a reaper, bring every job to its end."""
+        """Whatever happened before, workers that take messages and a reaper must end every job."""
         if not hasattr(self, "store"):
             return
         for _ in range(4 * MAX_CRASHES):
-            live = [job for job in self.jobs.values() if job.live]
-            if not live:
+            unfinished = [job for job in self.jobs.values() if job.unfinished]
+            if not unfinished:
                 break
-            self.reap(live)
-            for worker, claim in self.drained():
+            self.reap(unfinished)
+            for worker, claim in self.claims_of_all_messages():
                 assert self.store.succeed(claim, ANSWER), worker
                 self.jobs[claim.id].status = "succeeded"
-        assert [job for job in self.jobs.values() if job.live] == []
-        self.what_lives_is_due_and_counted_and_what_waits_is_in_its_queue()
+        assert [job for job in self.jobs.values() if job.unfinished] == []
+        self.unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue()
         for job in self.jobs.values():
             if job.deleted:
                 with pytest.raises(JobGone):
                     self.store.read(job.id, job.tenant)
 
-    def drained(self) -> Iterator[tuple[str, Claim]]:
-        """Take every message there is and yield the attempts that come of them."""
+    def claims_of_all_messages(self) -> Iterator[tuple[str, Claim]]:
+        """Claim the jobs of all messages, and yield the attempts."""
         for lane in (QUEUE, SUSPECTS):
             while (job_id := take_message(self.store, lane)) is not None:
                 num_claims = len(self.claims)
@@ -342,13 +344,13 @@ class Orders(RuleBasedStateMachine):
     def next_job(self, **changes: Any) -> NewJob:
         """Return a job whose id is its number.
 
-        Jobs that are due at the same moment are looked at in the order of their ids. Random ones would make a repeated
-        sequence another one, which Hypothesis refuses.
+        The reaper handles jobs that are due at the same moment in the order of their ids. Random ids would make a
+        repeated sequence a different one, which Hypothesis refuses.
         """
         self.num_jobs += 1
         return new_job(id=f"{self.num_jobs:022}", **changes)
 
-    def known(self) -> list[Expected]:
+    def recorded(self) -> list[ExpectedJob]:
         """Return the jobs that have a record."""
         return [job for job in self.jobs.values() if not job.deleted]
 
@@ -356,26 +358,26 @@ class Orders(RuleBasedStateMachine):
         """Return whether a job is in one of these states."""
         return any(job.status in states for job in self.jobs.values())
 
-    def num_live(self) -> int:
-        """Return how many jobs have yet to end."""
-        return sum(job.live for job in self.jobs.values())
+    def num_unfinished(self) -> int:
+        """Return how many jobs have not ended."""
+        return sum(job.unfinished for job in self.jobs.values())
 
-    def pick(self, among: list[Any], place: int) -> Any:
-        return among[-1 - place % len(among)]
+    def pick(self, candidates: list[Any], index: int) -> Any:
+        return candidates[-1 - index % len(candidates)]
 
-    def owns(self, claim: Claim) -> bool:
+    def is_owner(self, claim: Claim) -> bool:
         return not self.jobs[claim.id].deleted and self.jobs[claim.id].owned_by(claim)
 
-    def leave(self, job: Expected) -> None:
-        if self.alone.get(job.worker) == job.id:
-            del self.alone[job.worker]
+    def end_isolation(self, job: ExpectedJob) -> None:
+        if self.isolated_jobs.get(job.worker) == job.id:
+            del self.isolated_jobs[job.worker]
 
 
 @pytest.mark.timeout(7200 if NUM_SEQUENCES else 900)
 def test_any_order_of_calls_and_faults_keeps_every_promise(client: redis.Redis) -> None:
-    Orders.client = client
+    StoreMachine.client = client
     run_state_machine_as_test(
-        Orders,
+        StoreMachine,
         settings=settings(
             max_examples=NUM_SEQUENCES or 250,
             stateful_step_count=40,
