@@ -1,4 +1,4 @@
-"""A store that keeps jobs in a dict, and a model that does what a test says."""
+"""A fake store that keeps jobs in a dict, and a fake model whose behaviour a test sets."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ OUTPUT = b"[1.0]"
 
 
 class FakeStore:
-    """Jobs in a dict, with the store's fencing; ``outage`` lets the next so many calls of a name fail."""
+    """Jobs in a dict, with the store's fencing. ``outage`` has the number of calls of each name that will fail."""
 
     lease_s = 15.0
 
@@ -54,7 +54,7 @@ class FakeStore:
             self.calls.append(name)
             if self.outage.get(name, 0):
                 self.outage[name] -= 1
-                raise redis.ConnectionError("the store is away")
+                raise redis.ConnectionError("the store is out of reach")
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         self._call("claim")
@@ -81,11 +81,11 @@ class FakeStore:
     def _finish(self, claim: Claim, status: str, value: Any = None) -> bool:
         self._call("finish")
         with self._lock:
-            mine = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
-            mine = mine and claim.id not in {job_id for job_id, _, _ in self.ends}
-            if mine:
+            owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
+            owned = owned and claim.id not in {job_id for job_id, _, _ in self.ends}
+            if owned:
                 self.ends.append((claim.id, status, value))
-            return mine
+            return owned
 
     def succeed(self, claim: Claim, answer: Answer) -> bool:
         return self._finish(claim, "succeeded", answer.output)
@@ -99,17 +99,17 @@ class FakeStore:
     def release(self, claim: Claim) -> bool:
         self._call("release")
         with self._lock:
-            mine = self.attempts[claim.id] == claim.attempt and claim.id not in self.queued
-            if mine:
+            owned = self.attempts[claim.id] == claim.attempt and claim.id not in self.queued
+            if owned:
                 self.queued.add(claim.id)
-            return mine
+            return owned
 
     def progress(self, claim: Claim, done: int, total: int | None = None) -> None:
         self._call("progress")
 
 
 class FakeModel:
-    """A model of its own task, which behaves as the test says; counts how many jobs are inside at once."""
+    """A model that calls ``behave`` for each job, and counts how many jobs run at once."""
 
     def __init__(self) -> None:
         self.behave: Callable[[Attempt], None] = lambda attempt: None
@@ -163,7 +163,7 @@ def card(task: str) -> ModelCard:
 
 
 def start_job(runner: JobRunner, store: FakeStore, model: FakeModel, gate: threading.Event, suspect: bool) -> str:
-    """Start a job that stays inside the model until ``gate`` is set."""
+    """Start a job that stays in the model call until ``gate`` is set."""
 
     def wait(attempt: Attempt) -> None:
         assert gate.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""A worker that leaves returns its jobs to their queues, and runs none afterwards, whatever Celery still brings."""
+"""A worker that leaves releases its jobs, and runs none afterwards even if Celery still delivers messages."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ def test_an_attempt_that_could_not_be_released_does_not_retry_its_outcome_foreve
     runner.held.release_all()
     store.outage["finish"] = 10**9
     gate.set()
-    wait_until(lambda: not runner.held.all(), "the thread retries forever")
+    wait_until(lambda: not runner.held.all(), "the thread still retries")
 
 
 @pytest.mark.parametrize("suspect", [False, True])
@@ -62,13 +62,13 @@ def test_a_job_that_stops_before_it_is_released_is_not_cancelled(
     monkeypatch.setattr(store, "release", last)
     with ThreadPoolExecutor() as pool:
         done = pool.submit(runner.accept, job_id, suspect=False)
-        wait_until(runner.held.all, "the job is not run")
+        wait_until(runner.held.all, "the job does not run")
         runner.held.release_all()
         done.result(PATIENCE_S)
     assert store.ends == [] and store.queued == {job_id}
 
 
-def test_a_job_whose_claim_was_under_way_is_released(
+def test_a_job_that_is_claimed_during_the_release_is_released(
     runner: JobRunner, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = store.claim

@@ -16,7 +16,7 @@ from workers.runtime.models.versions import Models
 
 
 class PanicException(BaseException):
-    """A panic of a native library, as Python sees it."""
+    """The exception that a panic of a native library raises in Python."""
 
 
 def test_a_job_is_claimed_run_and_finished(runner: JobRunner, store: FakeStore) -> None:
@@ -166,7 +166,7 @@ def test_a_worker_that_claims_a_job_again_after_losing_it_holds_the_new_attempt(
     assert runner.held.all() == []
 
 
-def test_a_thread_that_has_finished_a_job_claims_those_that_wait_in_its_queue(
+def test_a_thread_that_has_finished_a_job_claims_the_next_ones_of_its_queue(
     runner: JobRunner, store: FakeStore
 ) -> None:
     ids = [store.add() for _ in range(5)]
@@ -174,7 +174,7 @@ def test_a_thread_that_has_finished_a_job_claims_those_that_wait_in_its_queue(
     assert [end[:2] for end in store.ends] == [(job_id, "succeeded") for job_id in ids]
 
 
-def test_a_thread_returns_to_celery_after_so_many_claims(runner: JobRunner, store: FakeStore) -> None:
+def test_a_thread_returns_to_celery_after_a_number_of_claims(runner: JobRunner, store: FakeStore) -> None:
     """Otherwise the queues of other models would starve."""
     ids = [store.add() for _ in range(MAX_CLAIMS_IN_A_ROW + 10)]
     runner.accept(ids[0], suspect=False, queue="triptych.echo")

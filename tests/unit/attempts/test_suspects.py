@@ -1,4 +1,4 @@
-"""Suspects run one at a time, in an order of their own, and a stopping worker waits for the one that runs."""
+"""Suspects run one at a time in a thread of their own, and a stopping worker waits for the one that runs."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ def test_suspects_run_one_at_a_time(runner: JobRunner, store: FakeStore, model: 
     model.behave = note
     for job_id in ids:
         runner.accept(job_id, suspect=True)
-    wait_until(lambda: len(store.ends) == 20, "suspects were not run")
+    wait_until(lambda: len(store.ends) == 20, "the suspects did not run")
     assert model.most_inside == 1 and isolated == [True] * 20
 
 
@@ -35,7 +35,7 @@ def test_an_unexpected_error_does_not_end_the_thread_of_suspects(runner: JobRunn
     ids = [store.add(suspect=True) for _ in range(2)]
     for job_id in ids:
         runner.accept(job_id, suspect=True)
-    wait_until(lambda: store.ends, "the thread has ended")
+    wait_until(lambda: store.ends, "the thread of suspects has ended")
     assert store.ends[0][:2] == (ids[1], "succeeded")
 
 

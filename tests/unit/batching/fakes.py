@@ -1,4 +1,4 @@
-"""Rows that are nothing but a length and a key."""
+"""Rows that only have a length and a key."""
 
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple

@@ -125,8 +125,8 @@ def test_a_job_that_makes_the_model_fail_is_the_only_one_that_fails(
     with pytest.raises(expected) as caught:
         culprit.results()
     assert type(caught.value) is expected
-    assert any(TRIGGER in batch and len(batch) > 3 for batch in echo.batches), "they did share a batch"
-    assert numbers_of(submit(engine, echo, [row(7)])) == [7], "the thread lives on"
+    assert any(TRIGGER in batch and len(batch) > 3 for batch in echo.batches), "the jobs did not share a batch"
+    assert numbers_of(submit(engine, echo, [row(7)])) == [7], "the thread must survive the failure"
 
 
 def test_a_failed_jobs_other_rows_are_not_run(engine: BatchingEngine, echo: Echo) -> None:
@@ -182,12 +182,12 @@ def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: BatchingEng
     assert (old.batches, new.batches) == ([[1], [2, 3]], [[2, 3]])
 
 
-def test_an_idle_engine_holds_no_model(engine: BatchingEngine) -> None:
+def test_an_idle_engine_keeps_no_model_in_memory(engine: BatchingEngine) -> None:
     model = Echo()
     assert numbers_of(submit(engine, model, [row(1)])) == [1]
-    gone = weakref.ref(model)
+    reference = weakref.ref(model)
     del model
-    wait_until(lambda: gone() is None, "the engine holds a model that nobody uses")
+    wait_until(lambda: reference() is None, "the engine holds a model without requests")
 
 
 def test_a_cancelled_jobs_waiting_rows_are_dropped(engine: BatchingEngine, echo: Echo) -> None:
@@ -212,7 +212,7 @@ def test_a_job_cancelled_during_its_batch_does_not_affect_others(engine: Batchin
     assert both.wait(PATIENCE_S)
     engine.cancel(both)
     assert numbers_of(mate) == [3]
-    assert numbers_of(held) == [1], "what ran has its result"
+    assert numbers_of(held) == [1], "rows that ran must have their results"
 
 
 def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engine: BatchingEngine, echo: Echo) -> None:
@@ -228,7 +228,7 @@ def test_submitting_and_cancelling_from_many_threads_leaves_an_empty_engine(engi
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(job, range(16)))
     assert numbers_of(submit(engine, echo, [row(77)])) == [77]
-    wait_until(lambda: not engine._queues, "rows were left behind")
+    wait_until(lambda: not engine._queues, "rows were left in the queues")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_wrong_number_of_answers_is_an_error(
         handle.results()
 
 
-def test_no_answer_for_a_row_is_an_error(engine: BatchingEngine, echo: Echo) -> None:
+def test_a_row_without_an_answer_is_an_error(engine: BatchingEngine, echo: Echo) -> None:
     echo.answer = lambda results: [None, *results[1:]]
     handle = submit(engine, echo, [row(1), row(2)])
     assert handle.wait(PATIENCE_S)
@@ -292,7 +292,7 @@ def test_the_watchdog_sees_how_long_one_call_runs(engine: BatchingEngine, echo: 
     assert engine.figures().busy_since is not None
     echo.gate.set()
     assert held.wait(PATIENCE_S)
-    wait_until(lambda: engine.figures().busy_since is None, "still busy")
+    wait_until(lambda: engine.figures().busy_since is None, "the engine is still busy")
 
 
 def test_time_in_the_queue_and_in_calls_is_measured_separately(engine: BatchingEngine, echo: Echo) -> None:

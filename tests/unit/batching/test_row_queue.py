@@ -45,7 +45,7 @@ def test_every_row_comes_out_exactly_once_and_within_the_limits(
 
 @given(st.lists(st.one_of(st.lists(lengths, max_size=8), st.integers(0, 9), st.none()), max_size=40))
 @settings(max_examples=200)
-def test_any_order_of_adding_discarding_and_taking_loses_nothing(steps: list[list[int] | int | None]) -> None:
+def test_no_sequence_of_adding_discarding_and_taking_loses_a_row(steps: list[list[int] | int | None]) -> None:
     queue = queue_with()
     waiting: set[tuple[int, int]] = set()
     for job, step in enumerate(steps):
@@ -69,7 +69,7 @@ keyed_rows = st.lists(st.builds(FakeRow, lengths, st.sampled_from(["a", "b", (3,
 
 @given(st.lists(keyed_rows, max_size=12))
 def test_rows_with_different_keys_share_no_batch(jobs: list[list[FakeRow]]) -> None:
-    """And each key has the batches that it would have without the others, as far as lengths go."""
+    """Each key has the batches that it would have without the rows of other keys."""
     queue: RowQueue[int] = RowQueue(max_batch_length=512, max_padding=1.5)
     for job, rows in enumerate(jobs):
         queue.add(job, rows)
@@ -111,8 +111,8 @@ def test_a_batch_is_the_oldest_row_and_those_nearest_to_it_in_length(rows: list[
     inside = Counter(rows[index] for index in batch)
     outside = Counter(rows) - inside
     low, high = min(inside), max(inside)
-    assert not any(low < length < high for length in outside), "a nearer row was passed over"
-    for length in outside:  # and the next row on each side would have broken a limit, unless a nearer one closed it
+    assert not any(low < length < high for length in outside), "the batch has a gap with a row of that length outside"
+    for length in outside:  # one more row of the lengths at either end would exceed a limit
         if length in (low, high):
             padded = (len(batch) + 1) * max(high, length)
             assert padded > 2000 or padded > 1.2 * (sum(rows[index] for index in batch) + length)
@@ -123,7 +123,7 @@ def test_of_two_rows_the_nearer_one_joins_the_batch() -> None:
     assert sorted(queue.take()) == [(0, 0), (2, 0)]
 
 
-def test_a_row_longer_than_the_budget_runs_alone() -> None:
+def test_a_row_longer_than_the_budget_has_a_batch_of_its_own() -> None:
     queue = queue_with([5000, 5000, 3], max_batch_length=512)
     assert [len(batch) for batch in all_batches(queue)] == [1, 1, 1]
 
@@ -171,7 +171,7 @@ def test_a_job_without_rows_makes_no_batch() -> None:
     assert all_batches(queue) == [[(1, 0)]]
 
 
-def test_five_thousand_rows_cost_far_less_than_the_model_calls_they_become() -> None:
+def test_batching_five_thousand_rows_costs_far_less_than_their_model_calls() -> None:
     """A call of 512 tokens takes MiniLM 15 ms or more on two cores; choosing a batch must be negligible against it."""
     many = [3 + (index * 7919) % 254 for index in range(5000)]
     queue = queue_with()

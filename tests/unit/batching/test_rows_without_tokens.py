@@ -1,4 +1,4 @@
-"""The engine batches whatever has a length and a key: recordings of any length, and pictures by their shape."""
+"""The engine batches all rows that have a length and a key: recordings by length, and pictures by shape."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ class Picture:
 
 
 class Held:
-    """A model whose first call waits, so that rows gather behind it; it notes the batches of the others."""
+    """A model whose first call waits, so that rows queue up behind it. It records the batches of the other calls."""
 
     max_padding = MAX_PADDING
 
@@ -82,7 +82,7 @@ class Listener(Held):
 
 
 class Viewer(Held):
-    """Answers a picture with its brightness. It stacks what it gets, so shapes must be equal."""
+    """Answers a picture with its brightness. It stacks its rows, so their shapes must be equal."""
 
     def __init__(self) -> None:
         super().__init__("viewer", 10_000)
@@ -131,7 +131,9 @@ def test_recordings_of_mixed_length_share_batches_by_length(listener: Listener) 
         assert handle.wait(PATIENCE_S)
         expected = [row.frames.mean(axis=0) for row in recordings]
         np.testing.assert_allclose(handle.results(), expected, atol=1e-5)
-    assert sum(map(len, listener.batches)) == sum(map(len, jobs)) > 2 * len(listener.batches), "they shared batches"
+    assert sum(map(len, listener.batches)) == sum(map(len, jobs)) > 2 * len(listener.batches), (
+        "the recordings must share batches"
+    )
     for lengths in listener.batches:
         padded = len(lengths) * max(lengths)
         assert len(lengths) == 1 or (padded <= MAX_FRAMES and padded <= MAX_PADDING * sum(lengths))
@@ -155,4 +157,4 @@ def test_pictures_share_batches_with_those_of_their_shape(viewer: Viewer) -> Non
         assert handle.wait(PATIENCE_S)
         np.testing.assert_allclose(handle.results(), [row.pixels.mean() for row in pictures], atol=1e-5)
     assert len(viewer.batches) < 10
-    assert (1, 300, 300, 3) in viewer.batches, "a picture beyond the budget runs by itself"
+    assert (1, 300, 300, 3) in viewer.batches, "a picture above the budget must have a batch of its own"

@@ -1,4 +1,4 @@
-"""What a task sees of its job: progress while it runs, an end when it must stop, and where its time went."""
+"""Progress, timings, timeouts and stops of the work that a task submits."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from workers.runtime.inference.session import Array
 
 
 class StepModel:
-    """Answers one row a call, each call when it is let through."""
+    """Answers one row in each call, and each call waits for one release of ``steps``."""
 
     name = "steps"
     max_batch_length = 1
@@ -48,7 +48,7 @@ def model() -> Iterator[StepModel]:
 
 
 class Progress:
-    """Lets the next row through whenever progress is reported."""
+    """Records progress, and then releases the next row."""
 
     def __init__(self, model: StepModel) -> None:
         self.reported: list[tuple[int, int]] = []
@@ -67,7 +67,7 @@ def test_progress_grows_one_row_at_a_time(model: StepModel) -> None:
     assert progress.reported == [(number, 6) for number in range(1, 6)]
 
 
-def test_a_task_may_run_several_requests_and_its_progress_goes_on(model: StepModel) -> None:
+def test_a_task_may_submit_several_requests_and_its_progress_continues(model: StepModel) -> None:
     progress = Progress(model)
     work = BatchWork(BatchingEngine(), make_attempt(record_progress=progress.record))
     model.steps.release()
@@ -88,7 +88,7 @@ def test_timings_are_those_of_all_requests(model: StepModel, monkeypatch: pytest
     work.infer(model, rows_of([1]))
     twice = work.timings()
     assert 0 < once.infer_ms < twice.infer_ms and 0 < once.batch_wait_ms < twice.batch_wait_ms
-    assert once.tokenize_ms == twice.tokenize_ms, "what comes before the first request"
+    assert once.tokenize_ms == twice.tokenize_ms, "the time before the first request must not change"
 
 
 def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel) -> None:

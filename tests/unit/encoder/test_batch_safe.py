@@ -1,7 +1,7 @@
-"""A package that says it is not safe in batches: its rows run one by one, so no answer depends on its neighbours.
+"""The rows of a package that is not safe in batches run one by one, so no answer depends on the batch composition.
 
-The graph quantises its activations dynamically, as every `int8-dynamic` package does: the scale is that of the largest
-number in the whole batch, so a row with large numbers makes the others coarse.
+The graph quantizes its activations dynamically, as every `int8-dynamic` package does. The scale is that of the largest
+number in the batch, so a row with large numbers makes the other rows coarse.
 """
 
 import json
@@ -58,15 +58,15 @@ class Worker:
         return np.stack([self.ask(text) for text in TEXTS])
 
 
-def test_such_a_graph_answers_differently_in_a_batch(tmp_path: Path) -> None:
-    """Without ``batch_safe = false``: the rule exists because of this."""
+def test_answers_of_the_graph_depend_on_the_batch_composition(tmp_path: Path) -> None:
+    """The package is not marked as unsafe here. This is why the mark exists."""
     worker = Worker(tmp_path, batch_safe=True)
     together = worker.ask([*TEXTS, f"{LOUD} {LOUD}"])[: len(TEXTS)]
     assert np.abs(together - worker.isolated()).max() > 0.1
 
 
 @pytest.mark.parametrize("one_job", [True, False])
-def test_its_rows_run_one_by_one(tmp_path: Path, one_job: bool) -> None:
+def test_rows_of_a_package_that_is_not_batch_safe_run_one_by_one(tmp_path: Path, one_job: bool) -> None:
     worker = Worker(tmp_path, batch_safe=False)
     isolated = worker.isolated()
     texts = [*TEXTS, f"{LOUD} {LOUD}"]

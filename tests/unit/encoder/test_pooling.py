@@ -1,4 +1,4 @@
-"""Token vectors to one vector: padding never changes it; truncation and normalization are as requested."""
+"""Pooling, truncation and normalization of token vectors, which padding never changes."""
 
 from typing import Any
 
@@ -34,7 +34,9 @@ def test_padding_on_the_right_never_changes_a_row(pooling: str, num_tokens: int,
 
 @pytest.mark.parametrize("pooling", ["mean", "last_token"])
 @given(st.integers(1, 9), st.integers(0, 9))
-def test_mean_and_last_token_do_not_mind_padding_on_the_left(pooling: str, num_tokens: int, num_padding: int) -> None:
+def test_padding_on_the_left_does_not_change_mean_and_last_token(
+    pooling: str, num_tokens: int, num_padding: int
+) -> None:
     rows = np.random.default_rng(num_tokens).standard_normal((num_tokens, 4)).astype(np.float32)
     hidden, mask = padded(rows, num_padding, "left")
     np.testing.assert_allclose(POOLING[pooling](hidden, mask)[0], EXPECTED[pooling](rows), atol=1e-6)

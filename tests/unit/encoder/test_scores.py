@@ -1,4 +1,4 @@
-"""Logits to labels with scores: right by definition, in range without overflow, in a stable order."""
+"""Labels with scores from logits: correct by definition, without overflow, and in a stable order."""
 
 import math
 from typing import Any
@@ -19,13 +19,13 @@ def scored(logits: list[list[float]], function: Any = None, **parameters: Any) -
     return [[(best.label, best.score) for best in row] for row in rows]
 
 
-def test_softmax_by_hand() -> None:
+def test_softmax_equals_values_by_hand() -> None:
     (row,) = scored([[0.0, math.log(2), math.log(5)]])
     assert [label for label, _ in row] == ["c", "b", "a"]
     assert [score for _, score in row] == pytest.approx([5 / 8, 2 / 8, 1 / 8], abs=1e-7)
 
 
-def test_sigmoid_by_hand() -> None:
+def test_sigmoid_equals_values_by_hand() -> None:
     (row,) = scored([[0.0, math.log(3), -math.log(3)]], "sigmoid")
     assert row == [("b", pytest.approx(0.75)), ("a", pytest.approx(0.5)), ("c", pytest.approx(0.25))]
 

@@ -1,4 +1,4 @@
-"""What tasks on text have in common: the count of the tokens that came in, and of those that the model read."""
+"""The usage of tasks on text: tokens of the inputs, and tokens that the model used."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from workers.runtime.batching.work import BatchWork
 from workers.runtime.settings import WorkerSettings
 
 
-def test_usage_counts_what_came_in_and_what_was_read(tmp_path: Path) -> None:
+def test_usage_counts_the_tokens_of_the_inputs_and_those_that_were_used(tmp_path: Path) -> None:
     package = load_package(write_package(tmp_path / "tiny", graph=vectors_graph(1), max_tokens=6))
     model = open_encoder(package, WorkerSettings(StoreSettings()))
     work = BatchWork(BatchingEngine(), make_attempt())

@@ -25,8 +25,8 @@ NAME = "tiny"
 Load = Callable[[ModelPackage, WorkerSettings, BatchingEngine], ServedModel]
 
 
-class Bench:
-    """A served package whose weights depend on its revision. ``load`` may be replaced by one that fails."""
+class ServedPackage:
+    """A served package whose weights depend on its revision. Tests may replace ``load`` by a function that fails."""
 
     def __init__(self, parent: Path, *, models: tuple[str, ...] = (), period_s: float = 0.01) -> None:
         self.parent = parent
@@ -56,7 +56,7 @@ class Bench:
 
     @property
     def revision(self) -> str:
-        """Its revision."""
+        """The revision of the version that new jobs run on."""
         return self.served.card.revision
 
     def put(self, revision: str, **changes: Any) -> None:
@@ -70,7 +70,7 @@ class Bench:
             self.watcher.scan()
 
 
-def ask(model: ServedModel, text: str = "w1") -> Answer:
+def run_job(model: ServedModel, text: str = "w1") -> Answer:
     """Run one job on a model."""
     attempt = make_attempt(json.dumps({"inputs": text}).encode(), model=NAME)
     return model.answer(attempt)

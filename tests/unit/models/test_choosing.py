@@ -27,8 +27,8 @@ FOREIGN: dict[str, dict[str, Any]] = {
 
 
 def load(folder: Path, *names: str, **settings: Any) -> Models:
-    about = WorkerSettings(StoreSettings(), models_dir=(folder,), models=names, **settings)
-    return Loader(ENCODER, about, BatchingEngine()).load_all()
+    worker_settings = WorkerSettings(StoreSettings(), models_dir=(folder,), models=names, **settings)
+    return Loader(ENCODER, worker_settings, BatchingEngine()).load_all()
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -40,12 +40,12 @@ def write(folder: Path, **changes: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("what", FOREIGN)
+@pytest.mark.parametrize("kind", FOREIGN)
 def test_packages_for_other_workers_are_skipped_with_a_log_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     write(tmp_path / "ours")
-    foreign = write(tmp_path / "theirs", **FOREIGN[what])
+    foreign = write(tmp_path / "theirs", **FOREIGN[kind])
     (foreign / "model.onnx").unlink()  # a worker does not read files of packages that it skips
     with caplog.at_level(logging.INFO, "workers.runtime.models.loading"):
         assert load(tmp_path).names() == ["ours"]
@@ -55,7 +55,7 @@ def test_packages_for_other_workers_are_skipped_with_a_log_line(
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("kind", "message"),
     [
         (
             "of another task",
@@ -64,10 +64,10 @@ def test_packages_for_other_workers_are_skipped_with_a_log_line(
         ("of another kind", "no code for the task 'embed' with a graph of kind 'image-encoder'"),
     ],
 )
-def test_a_named_package_for_other_workers_is_refused(tmp_path: Path, what: str, said: str) -> None:
+def test_a_named_package_for_other_workers_is_refused(tmp_path: Path, kind: str, message: str) -> None:
     write(tmp_path / "ours")
-    write(tmp_path / "theirs", **FOREIGN[what])
-    with pytest.raises(PackageError, match=said):
+    write(tmp_path / "theirs", **FOREIGN[kind])
+    with pytest.raises(PackageError, match=message):
         load(tmp_path, "ours", "theirs")
     assert load(tmp_path, "ours").names() == ["ours"]
 
@@ -94,7 +94,7 @@ def test_one_invalid_package_keeps_the_worker_from_starting(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"graph": graph_of("classify", 8)}, "not the graph of a text-encoder for embed: it has no output last_hidden"),
         (
@@ -105,22 +105,22 @@ def test_one_invalid_package_keeps_the_worker_from_starting(tmp_path: Path) -> N
         ({"name": "elsewhere"}, "the manifest's name is 'elsewhere', not that of the folder"),
     ],
 )
-def test_a_graph_or_a_name_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_graph_or_a_name_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     write_package(tmp_path / "wrong", **changes)
-    with pytest.raises(PackageError, match=said):
+    with pytest.raises(PackageError, match=message):
         load(tmp_path)
 
 
 def manifest(max_tokens: int, **changes: Any) -> Manifest:
-    about: dict[str, Any] = dict.fromkeys(("source", "revision", "licence"), "x")
+    fields: dict[str, Any] = dict.fromkeys(("source", "revision", "licence"), "x")
     return Manifest(
         name="m", family="encoder", task=EmbedTask(embed=Embed(pooling="mean", dimensions=8)), graph=TextEncoder(),
-        files={}, limits=Limits(max_tokens=max_tokens), **about | changes,
+        files={}, limits=Limits(max_tokens=max_tokens), **fields | changes,
     )  # fmt: skip
 
 
-def budget(about: Manifest, max_batch_tokens: int | None = None) -> int:
-    return token_budget(about, WorkerSettings(StoreSettings(), max_batch_tokens=max_batch_tokens))
+def budget(manifest: Manifest, max_batch_tokens: int | None = None) -> int:
+    return token_budget(manifest, WorkerSettings(StoreSettings(), max_batch_tokens=max_batch_tokens))
 
 
 def test_the_operators_budget_replaces_the_packages() -> None:

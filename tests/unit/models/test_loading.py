@@ -89,9 +89,9 @@ def test_a_device_that_is_not_available_is_an_error(tmp_path: Path) -> None:
 def test_a_graph_with_weights_outside_its_folder_is_refused(tmp_path: Path, location: str) -> None:
     """An untrusted graph may name any file as its weights, whose content would then appear in its answers."""
     (tmp_path / "secret.bin").write_bytes(SECRET)
-    place = location.format(outside=tmp_path)
-    graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], place))
-    folder = write_package(tmp_path / "evil", graph=graph)
+    location = location.format(outside=tmp_path)
+    graph = graph_of("embed", SIZE, external_tensor("table", [len(WORDS), SIZE], location))
+    folder = write_package(tmp_path / "malicious", graph=graph)
     if location == "link.bin":
         (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     with pytest.raises(PackageError, match=r"model\.onnx"):

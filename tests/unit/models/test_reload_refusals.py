@@ -1,7 +1,6 @@
 """A new version that is not valid is refused with one log line, and the old one goes on serving."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,60 +9,51 @@ import pytest
 from contracts.model_package.package import MANIFEST, ModelPackage
 from tests.support.tiny_package import tokenizer_json, vectors_graph, write_package
 from tests.support.waiting import wait_until
-from tests.unit.models.fakes import Bench, ask, assert_answers_as
+from tests.unit.models.fakes import ServedPackage, assert_answers_as, run_job
 from workers.encoder.tasks import ENCODER
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.models.served import ServedModel
 from workers.runtime.settings import WorkerSettings
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    with caplog.at_level(logging.INFO, "workers.runtime"):
-        yield caplog
-
-
 def test_an_invalid_version_is_refused_once_and_served_once_repaired(
-    bench: Bench, log: pytest.LogCaptureFixture
+    package: ServedPackage, log: pytest.LogCaptureFixture
 ) -> None:
-    bench.put("2")
-    (bench.folder / "model.onnx").write_bytes(b"half of it")
-    bench.scan(5)
+    package.put("2")
+    (package.folder / "model.onnx").write_bytes(b"half of it")
+    package.scan(5)
     (record,) = [record for record in log.records if record.levelno >= logging.WARNING]
     assert "new version refused, the old one goes on serving" in record.message
     assert "model.onnx: SHA-256 differs from the manifest" in record.message
-    assert_answers_as(ask(bench.served), "1")
-    (bench.folder / "model.onnx").write_bytes(vectors_graph(2))
-    bench.scan(2)
-    assert_answers_as(ask(bench.served), "2")
-    assert bench.num_loads == 1
+    assert_answers_as(run_job(package.served), "1")
+    (package.folder / "model.onnx").write_bytes(vectors_graph(2))
+    package.scan(2)
+    assert_answers_as(run_job(package.served), "2")
+    assert package.num_loads == 1
 
 
-def test_a_slow_copy_is_served_once_it_is_complete(bench: Bench, log: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_a_slow_copy_is_served_once_it_is_complete(
+    package: ServedPackage, log: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     """Files arrive one after the other and bit by bit, the manifest first."""
     new = write_package(tmp_path / "elsewhere" / "tiny", graph=vectors_graph(2), normalize=False, revision="2")
     for name in (MANIFEST, "model.onnx"):
         data = (new / name).read_bytes()
-        with (bench.folder / name).open("wb") as file:
+        with (package.folder / name).open("wb") as file:
             for start in range(0, len(data), 700):
                 file.write(data[start : start + 700])
                 file.flush()
-                bench.scan(1)
-                assert_answers_as(ask(bench.served), "1")
-    bench.scan(2)
-    assert_answers_as(ask(bench.served), "2")
-    assert bench.num_loads == 1, "half a package is not loaded"
+                package.scan(1)
+                assert_answers_as(run_job(package.served), "1")
+    package.scan(2)
+    assert_answers_as(run_job(package.served), "2")
+    assert package.num_loads == 1, "an incomplete package must not be loaded"
     refusals = {record.message for record in log.records if record.levelno >= logging.WARNING}
     assert len([record for record in log.records if record.levelno >= logging.WARNING]) == len(refusals) <= 3, refusals
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"graph": b"\x08\x08"}, "it does not say which opset"),
         ({"tokenizer": "{}"}, "not a tokenizer"),
@@ -77,54 +67,58 @@ def test_a_slow_copy_is_served_once_it_is_complete(bench: Bench, log: pytest.Log
     ],
 )
 def test_whatever_is_wrong_with_a_version_the_old_one_stays(
-    bench: Bench, log: pytest.LogCaptureFixture, changes: dict[str, Any], said: str
+    package: ServedPackage, log: pytest.LogCaptureFixture, changes: dict[str, Any], message: str
 ) -> None:
-    bench.put("2", **changes)
-    bench.scan(4)
+    package.put("2", **changes)
+    package.scan(4)
     (record,) = [record for record in log.records if record.levelno >= logging.WARNING]
-    assert said in record.message
-    assert bench.num_loads <= 1 and bench.num_swaps == 0
-    assert_answers_as(ask(bench.served), "1")
-    bench.put("3")
-    bench.scan(2)
-    assert_answers_as(ask(bench.served), "3")
+    assert message in record.message
+    assert package.num_loads <= 1 and package.num_swaps == 0
+    assert_answers_as(run_job(package.served), "1")
+    package.put("3")
+    package.scan(2)
+    assert_answers_as(run_job(package.served), "3")
 
 
-def test_an_unexpected_error_is_logged_and_the_old_version_stays(bench: Bench, log: pytest.LogCaptureFixture) -> None:
-    bench.load = lambda *_: 1 // 0  # type: ignore[assignment,return-value]
-    bench.put("2")
-    bench.scan(3)
+def test_an_unexpected_error_is_logged_and_the_old_version_stays(
+    package: ServedPackage, log: pytest.LogCaptureFixture
+) -> None:
+    package.load = lambda *_: 1 // 0  # type: ignore[assignment,return-value]
+    package.put("2")
+    package.scan(3)
     assert log.text.count("Traceback") == 1 and log.text.count("new version refused") == 1
-    assert_answers_as(ask(bench.served), "1")
+    assert_answers_as(run_job(package.served), "1")
 
 
-def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(bench: Bench, log: pytest.LogCaptureFixture) -> None:
+def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(
+    package: ServedPackage, log: pytest.LogCaptureFixture
+) -> None:
     """What was hashed and what was loaded may then be different files."""
 
-    def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
-        if bench.num_loads == 1:
-            (package.path / "tokenizer.json").write_text(tokenizer_json())
-        return ENCODER.load(package, settings, engine)
+    def load(opened: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
+        if package.num_loads == 1:
+            (opened.path / "tokenizer.json").write_text(tokenizer_json())
+        return ENCODER.load(opened, settings, engine)
 
-    bench.load = load
-    bench.put("2")
-    bench.scan(1)
+    package.load = load
+    package.put("2")
+    package.scan(1)
     assert "the package was changed while it was loaded" in log.text
-    assert_answers_as(ask(bench.served), "1")
-    bench.scan(2)
-    assert_answers_as(ask(bench.served), "2")
+    assert_answers_as(run_job(package.served), "1")
+    package.scan(2)
+    assert_answers_as(run_job(package.served), "2")
 
 
 def test_a_scan_on_request_tries_refused_versions_again(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
     """With a period of 0 there are no other scans."""
-    bench = Bench(tmp_path, period_s=0)
-    bench.watcher.start()
-    bench.put("2", tokenizer="{}")
-    bench.watcher.scan_soon()
-    wait_until(lambda: log.text.count("new version refused") == 1, "no look")
-    bench.watcher.scan_soon()
-    wait_until(lambda: log.text.count("new version refused") == 2, "no second try")
-    bench.put("3")
-    bench.watcher.scan_soon()
-    wait_until(lambda: bench.revision == "3", "the order was not followed")
-    assert bench.watcher.stop(20)
+    package = ServedPackage(tmp_path, period_s=0)
+    package.watcher.start()
+    package.put("2", tokenizer="{}")
+    package.watcher.scan_soon()
+    wait_until(lambda: log.text.count("new version refused") == 1, "the first scan did not run")
+    package.watcher.scan_soon()
+    wait_until(lambda: log.text.count("new version refused") == 2, "the second scan did not run")
+    package.put("3")
+    package.watcher.scan_soon()
+    wait_until(lambda: package.revision == "3", "the third scan did not run")
+    assert package.watcher.stop(20)

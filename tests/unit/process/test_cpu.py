@@ -1,4 +1,4 @@
-"""How many threads a model call gets: the cgroup's quota, in both versions, but never more than the affinity."""
+"""The number of threads of a model call: the quota of the cgroup, in both versions, and at most the affinity."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ def v1(folder: Path, quota: str, period: str) -> Path:
         ("", ALL),
     ],
 )
-def test_the_quota_of_cgroup_v2(tmp_path: Path, text: str, expected: int) -> None:
+def test_a_quota_of_cgroup_v2_limits_the_threads(tmp_path: Path, text: str, expected: int) -> None:
     assert available_cpus(v2(tmp_path, text)) == expected
 
 
@@ -45,7 +45,7 @@ def test_the_quota_of_cgroup_v2(tmp_path: Path, text: str, expected: int) -> Non
     ("quota", "period", "expected"),
     [("-1\n", "100000\n", ALL), ("100000\n", "100000\n", 1), ("150000\n", "100000\n", 1), ("1\n", "0\n", 1)],
 )
-def test_the_quota_of_cgroup_v1(tmp_path: Path, quota: str, period: str, expected: int) -> None:
+def test_a_quota_of_cgroup_v1_limits_the_threads(tmp_path: Path, quota: str, period: str, expected: int) -> None:
     assert available_cpus(v1(tmp_path, quota, period)) == expected
 
 

@@ -1,4 +1,4 @@
-"""The heartbeat goes on whatever one beat raises: if it ended, every job of the worker would lose its lease."""
+"""The heartbeat continues when a beat fails. If it ended, all jobs of the worker would lose their leases."""
 
 import threading
 from typing import Any
@@ -16,7 +16,7 @@ class QuickStore(FakeStore):
 
 
 class FailingOnce:
-    """An engine whose figures can't be read at the first beat, as when a dict changes while it is iterated."""
+    """An engine whose figures raise an error at the first beat, as when a dict changes while it is iterated."""
 
     def __init__(self) -> None:
         self.num_reads = 0
@@ -45,7 +45,7 @@ class FakeRegistry:
         """Nothing to do."""
 
 
-def test_a_beat_that_raises_does_not_end_the_heartbeat() -> None:
+def test_a_beat_that_fails_does_not_end_the_heartbeat() -> None:
     store: Any = QuickStore()
     registry: Any = FakeRegistry()
     heartbeat = Heartbeat(
@@ -60,6 +60,6 @@ def test_a_beat_that_raises_does_not_end_the_heartbeat() -> None:
     )
     heartbeat.start()
     try:
-        assert registry.beaten.wait(60), "no beat after the one that raised"
+        assert registry.beaten.wait(60), "no beat came after the one that failed"
     finally:
         heartbeat.stop()

@@ -1,4 +1,4 @@
-"""A setting that can't be used is named, with what is expected."""
+"""Settings of workers: defaults, lists, and errors that name the variable."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from contracts.settings import SettingsError
 from workers.runtime.settings import WorkerSettings
 
 
-def test_without_variables_the_defaults_hold() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     settings = WorkerSettings.read({})
     assert settings.models_dir == (Path("onnx_models/packages"),)
     assert (settings.models, settings.device, settings.max_batch_tokens) == ((), "cpu", None)
@@ -48,7 +48,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("TRIPTYCH_REDIS_URL", "redis+cluster://localhost"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
+def test_an_invalid_value_is_refused_with_the_name_of_its_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         WorkerSettings.read({name: value})
 

@@ -21,7 +21,7 @@ def watchdog() -> Watchdog:
         (None, 1, 50, False),
     ],
 )
-def test_one_check(
+def test_a_model_call_above_the_hard_limit_ends_the_worker(
     watchdog: Watchdog, busy_since: float | None, num_running: int, num_messages: int, ends: bool
 ) -> None:
     reason = watchdog.reason_to_exit(
