@@ -9,6 +9,7 @@ from contracts.tasks.streams import StreamSpec, check_single_text
 
 def _check_model(card: ModelCard, inputs: GenerateInputs, parameters: GenerateParameters) -> None:
     max_new_tokens = parameters.max_new_tokens
+    # Only a first check: the length of the prompt is known to the worker, which has a tokenizer.
     if max_new_tokens is not None and max_new_tokens > card.max_tokens:
         message = f"{card.name} has room for {card.max_tokens} tokens, those of the prompt included."
         raise InvalidRequest(message, param="parameters.max_new_tokens")

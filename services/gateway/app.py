@@ -51,6 +51,7 @@ def create_app(settings: GatewaySettings, backend: Backend) -> Flask:
             operation.name,
             _guarded(operation, auth, backend.monitor) if operation.needs_key else operation.view,
             methods=[operation.method],
+            # Flask would answer OPTIONS on its own. Here every method that is not in the table is a 405.
             provide_automatic_options=False,
         )
     formats = {one.name: one.error_format.respond for one in operations if one.error_format}
@@ -86,6 +87,7 @@ def make_operations(
     )
     generation = GenerationResponder(settings, submitter, streams)
     shared: dict[str, Any] = {"bodies": bodies, "submitter": submitter}
+    # The document describes its own route too, so it can be made only when the table is complete.
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
         *TaskRoutes(settings, bodies, submitter, streams).operations(),
@@ -115,6 +117,7 @@ def _guarded(operation: Operation, auth: Authenticator, monitor: Monitor) -> Cal
     """Return a view that passes on only requests of a known tenant, and none while the store is out of reach."""
 
     def guarded(**path: Any) -> Response:
+        # Before the key is looked up, which reads the store and would wait for its timeout.
         monitor.check_store()
         return operation.view(**path) if operation.key_in_body else operation.view(auth.tenant(request), **path)
 

@@ -39,6 +39,7 @@ class Backend:
 
     def start(self) -> None:
         """Start the background work. A store that is out of reach is no error: the threads and greenlets retry."""
+        # The monitor first: it reads once before it returns, so the first request finds the models.
         self.monitor.start()
         self.listener.start()
         self.reaper.start()
@@ -50,6 +51,7 @@ class Backend:
 
     def stop(self) -> None:
         """End every wait, and the background work."""
+        # Before the listener stops: requests that wait would otherwise hold up the stop for the rest of their time.
         self.wake_ups.close()
         self.reaper.stop()
         self.monitor.stop()

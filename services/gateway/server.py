@@ -66,10 +66,12 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         options = {
             "bind": f"{host}:{self._settings.port}",
+            # One, because the limits of open streams and connections, and the metrics, are those of this process.
             "workers": 1,
             "worker_class": GatewayWorker,
             "worker_connections": self._settings.max_connections,
             "logger_class": PlainLogger,
+            # gunicorn's default of 2 s makes clients that pool connections reconnect between two polls.
             "keepalive": KEEPALIVE_S,
             "graceful_timeout": DRAIN_S,
             # The control socket is a file through which gunicorn takes commands; nothing here uses it.
@@ -87,6 +89,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
         backend = make_backend(self._store_settings)
         app = create_app(self._settings, backend)
+        # The worker below has only the app, and needs these when it serves and when it stops.
         app.extensions["backend"] = backend
         app.extensions["send_timeout_s"] = self._settings.send_timeout_s
         backend.start()
@@ -121,6 +124,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             # acknowledged; the kernel can, and ends the connection after this time.
             timeout_ms = round(self.wsgi.extensions["send_timeout_s"] * 1000)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        # Idle from the start: a client may connect and send nothing for a while.
         self._idle.add(client)
         try:
             super().handle(listener, client, addr)
@@ -139,11 +143,13 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Respond to a request that is not valid HTTP with an error in our format."""
+        # These two are raised for headers of our own responses: a bug here, which gunicorn logs and answers with 500.
         response_errors = (http.InvalidResponseHeader, http.InvalidResponseHeaderName)
         if not isinstance(exc, http.ParseException) or isinstance(exc, response_errors):
             super().handle_error(req, client, addr, exc)
             return
         status, reason, message = _HTTP_ERRORS.get(type(exc), (400, "Bad Request", "This is not a valid HTTP request."))
+        # Written by hand: the request could not be parsed, so there is none that Flask could respond to.
         body = _ERROR % message
         head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
         try:

@@ -46,7 +46,7 @@ def document(operations: list[Operation], version: str) -> dict[str, Any]:
     """Return the OpenAPI document of these operations."""
     kinds = [kind for operation in operations for kind in _kinds(operation)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
-    by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
@@ -79,7 +79,7 @@ def _kinds(operation: Operation) -> Iterable[Any]:
         yield from _several(response.stream)
 
 
-def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation, by_kind: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -99,22 +99,22 @@ def _operation(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def _schema(kind: Any, by_kind: Mapping[str, Any]) -> Any:
-    schemas = [by_kind[repr(one)] for one in _several(kind)]
+def _schema(kind: Any, by_kind: Mapping[Any, Any]) -> Any:
+    schemas = [by_kind[one] for one in _several(kind)]
     return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
-def _parameter(parameter: Parameter, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter(parameter: Parameter, by_kind: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "in": parameter.where,
         "required": parameter.where == "path",
         "description": parameter.description,
-        "schema": by_kind[repr(parameter.kind)],
+        "schema": by_kind[parameter.kind],
     }
 
 
-def _responses(operation: Operation, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+def _responses(operation: Operation, by_kind: Mapping[Any, Any]) -> dict[str, Any]:
     responses = {str(status): _response(response, by_kind) for status, response in operation.responses.items()}
     errors = operation.error_format
     kind, media_type = (errors.kind, errors.media_type) if errors else (ErrorDocument, "application/json")
@@ -136,7 +136,7 @@ def _error_statuses(operation: Operation) -> set[int]:
     return statuses
 
 
-def _response(response: ResponseSpec, by_kind: Mapping[str, Any]) -> dict[str, Any]:
+def _response(response: ResponseSpec, by_kind: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"description": response.description}
     if response.kind is not None:
         found["content"] = {response.media_type: {"schema": _schema(response.kind, by_kind)}}

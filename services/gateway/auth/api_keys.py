@@ -24,6 +24,7 @@ CACHE_S = 5.0
 """How long a gateway may still accept a key that was revoked."""
 _KEY = re.compile(r"tt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NO_HASH = hashlib.sha256(b"").hexdigest()
+"""Compared with the secrets of unknown keys."""
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -69,10 +70,12 @@ class ApiKeys:
         key_id, secret = match.groups() if match else ("", "")
         stored = self._lookup(key_id) if match else None
         # An unknown id is compared too, so that the time a request takes does not reveal which ids exist.
+        # compare_digest takes the same time however many characters are equal.
         same = hmac.compare_digest(_hash(secret), stored.sha256 if stored else _NO_HASH)
         return stored.tenant if stored and same else None
 
     def _lookup(self, key_id: str) -> StoredKey | None:
+        # Cached, because every request would cost a round trip more; that is why revoking takes `CACHE_S`.
         read_at, stored = self._found.get(key_id, (0.0, None))
         if stored and time.monotonic() - read_at < CACHE_S:
             return stored

@@ -51,6 +51,7 @@ class BodyReader:
     def _bytes(self, request: Request, *media_types: str) -> bytes:
         _check_headers(request, media_types)
         length = request.content_length
+        # Before the body is read, which would take memory and time for nothing.
         if length is not None and length > self._max_bytes:
             raise self._too_large()
         return self._read(request, length)
@@ -59,6 +60,7 @@ class BodyReader:
         # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
         stream = request.environ["wsgi.input"]
         try:
+            # For the whole body and not for each read: a client that sends a byte a second would never time out.
             with gevent.Timeout(self._timeout_s, BodyTimeout(f"The body took longer than {self._timeout_s:g} s.")):
                 raw = bytes(stream.read(length)) if length is not None else self._read_chunked(stream)
         except (OSError, ParseException) as error:
@@ -69,6 +71,7 @@ class BodyReader:
 
     def _read_chunked(self, stream: Any) -> bytes:
         chunks, size = [], 0
+        # Chunked encoding has no length in its head, so the limit can only be checked on the way.
         while chunk := stream.read(_CHUNK_BYTES):
             chunks.append(chunk)
             size += len(chunk)
@@ -116,6 +119,7 @@ def parse(raw: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Parsers differ in which of two equal names counts.
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
@@ -125,6 +129,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _int64(digits: str) -> int:
+    # Larger integers become floats in many parsers, and another number with it.
     number = int(digits)
     if not -(2**63) <= number < 2**63:
         raise ValueError

@@ -104,6 +104,7 @@ def _on_http_error(error: HTTPException) -> Response:
         response = error_response(MethodNotAllowed(f"This path has no method {request.method}; it has {methods}."))
         response.headers["Allow"] = methods
         return response
+    # Flask raises these before it knows the operation, so they are in OpenAI's format on every path.
     if error.code == 404:
         return error_response(RouteNotFound("Nothing is at this path. The routes are described at /docs."))
     status = error.code or 500

@@ -21,6 +21,7 @@ def parse_form(raw: bytes) -> dict[str, str | list[str]]:
     Raises:
         MalformedBody: it is not a form, it has too many fields, or it has text that can't be passed on.
     """
+    # With a limit, because a body of separators alone would make millions of pieces.
     pairs = raw.split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
         raise MalformedBody(f"The form has more than {_MAX_FIELDS} fields.")

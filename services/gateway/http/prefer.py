@@ -24,6 +24,7 @@ class Preference:
 
 def preference_of(request: Request, *, max_wait_s: float, default_wait_s: float | None = None) -> Preference:
     """Return what a request prefers. By default it waits as long as it may."""
+    # Several headers of one name are the same as one with commas.
     header = ",".join(request.headers.getlist("Prefer"))
     return parse(header, default_wait_s=max_wait_s if default_wait_s is None else default_wait_s, max_wait_s=max_wait_s)
 

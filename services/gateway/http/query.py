@@ -10,6 +10,7 @@ from contracts.jobs import STATUSES, Status
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
 
+# Bounded numbers of digits: no text can become an infinite or very slow number.
 _CURSOR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?):([A-Za-z0-9_-]{22})")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
@@ -66,4 +67,5 @@ def cursor(request: Request) -> tuple[float, str] | None:
 
 def as_cursor(position: tuple[float, str] | None) -> str | None:
     """Return a position in a list as the text that ``cursor`` decodes."""
+    # Encoded so that clients take it for opaque; repr keeps all digits of the time, which must match exactly.
     return None if position is None else base64.urlsafe_b64encode(f"{position[0]!r}:{position[1]}".encode()).decode()

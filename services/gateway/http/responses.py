@@ -13,6 +13,7 @@ def json_response(document: object, status: int = 200) -> Response:
 
 def event_stream_response(frames: Iterator[bytes], on_close: Callable[[], None]) -> Response:
     """Return frames of server-sent events as a response; ``on_close`` runs when it ends, however it ends."""
+    # Flask sends an iterator chunk by chunk, and gunicorn each chunk at once.
     response = Response(frames, mimetype="text/event-stream")
     # Cleaning up in the generator's own `finally` would not be enough: a client may disconnect before the generator
     # has started, and the `finally` of a generator that never ran never runs.

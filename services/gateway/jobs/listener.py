@@ -37,8 +37,10 @@ class Listener:
             try:
                 self._listen()
             except (redis.RedisError, OSError) as error:
+                # Not a warning: the monitor already logs that the store is out of reach.
                 logger.debug("listening for changed jobs was interrupted: %s", error)
             except Exception:
+                # Without wake-ups the gateway would still work, but every wait would take up to `POLL_S` longer.
                 logger.exception("listening for changed jobs failed")
             gevent.sleep(RETRY_S)
 
@@ -47,6 +49,7 @@ class Listener:
             channel.subscribe(WAKE_CHANNEL)
             received_at = pinged_at = time.monotonic()
             while True:
+                # Returns after a second without a message, so that silence is noticed.
                 message = channel.get_message(timeout=1.0)
                 now = time.monotonic()
                 if message is not None:
@@ -61,6 +64,7 @@ class Listener:
     def _handle(self, message: dict[str, object]) -> None:
         data = message["data"]
         if message["type"] == "message" and isinstance(data, bytes):
+            # One message may name many jobs: a decode step changes all jobs of its batch.
             for job_id in data.decode("ascii", "replace").split():
                 self._wake_ups.wake(job_id)
         elif message["type"] == "subscribe":

@@ -9,6 +9,7 @@ from contracts.jobs import Job, Usage
 from contracts.tasks import TASKS
 from services.gateway.http.errors import JobCancelled, JobExpired
 
+# Outputs of other tasks are passed on undecoded, and could not be told apart: a vector and a list of vectors are lists.
 _OUTPUTS: dict[str, msgspec.json.Decoder[Any]] = {
     spec.name: msgspec.json.Decoder(spec.output | list.__class_getitem__(spec.output))
     for spec in TASKS.values()
@@ -22,6 +23,7 @@ def raise_unless_succeeded(job: Job) -> None:
         raise JobCancelled
     if job.status == "expired":
         raise JobExpired
+    # The class is found by its code, so that the status is the same as if the error had been raised here.
     if job.error is not None:
         raise by_code(job.error.code)(job.error.message, param=job.error.param)
     if job.status == "failed":

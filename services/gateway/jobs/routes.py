@@ -75,6 +75,7 @@ class JobRoutes:
         wait_s = query.wait_s(request, self._max_wait_s)
         known = request.if_none_match
 
+        # `etag` returns W/"version"; werkzeug's set of tags has what is between the quotation marks.
         def changed(job: Job) -> bool:
             return not known.contains_weak(etag(job)[3:-1]) if known else job.finished
 

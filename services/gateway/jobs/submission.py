@@ -62,6 +62,7 @@ def _bodies(suffix: str, *, tag_field: str | None = None) -> dict[str, type[Subm
             bases=(Submission,),
             module=__name__,
             namespace={"__doc__": spec.summary, "spec": spec},
+            # The route already names the task on the task routes; there a field `task` is unknown and refused.
             tag=spec.name if tag_field else None,
             tag_field=tag_field,
         )

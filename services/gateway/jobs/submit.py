@@ -86,13 +86,16 @@ class Submitter:
             return SubmitResult(wait(request.tenant, _is_finished, request.wait_s), replayed)
 
     def _new_job(self, request: SubmitRequest) -> NewJob:
+        # Before the store itself refuses writes: the jobs that it has accepted need room for their outputs.
         if self._monitor.store_is_full:
             raise Unavailable("The job store is nearly full. Nothing was accepted; try again later.")
         settings, submission = self._settings, request.submission
         spec = submission.spec
         card = self._models.model_for(spec.name, submission.model)
+        # Here and not in the worker only, so that a request that can't succeed costs no job.
         spec.check_model(card, submission.inputs, submission.parameters)
         message = _encoded(submission)
+        # With the model's name, so that a new default model makes another request of the same body.
         key, fingerprint = _idempotency(request, card.name, message)
         return NewJob(
             id=new_job_id(),

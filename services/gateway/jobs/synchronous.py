@@ -24,6 +24,7 @@ def respond_with_output(
     """
     result = submitter.submit(request)
     job = result.job
+    # A client that did not set `Prefer` could not parse a job, so it gets an error instead.
     if preference.applied and (preference.wait_s == 0 or not job.finished):
         return accepted(result, preference.applied)
     if not job.finished:

@@ -117,4 +117,5 @@ def _raw(text: bytes | None) -> Any:
 def _time(seconds: float | None) -> str | None:
     if seconds is None:
         return None
+    # RFC 3339 with `Z`: not all parsers of clients take `+00:00`.
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -41,6 +41,7 @@ class WakeUps:
         try:
             yield event
         finally:
+            # Removed with its last waiter: ids of jobs would otherwise fill the memory.
             events = self._waiting[job_id]
             events.discard(event)
             if not events:
@@ -95,6 +96,7 @@ class JobWaiter:
     def _wait(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
         deadline = time.monotonic() + timeout_s
         while True:
+            # A read would find the same after its timeout.
             self._monitor.check_store()
             job = self._reader.read(job_id, tenant)
             left = deadline - time.monotonic()

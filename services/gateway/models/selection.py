@@ -24,6 +24,7 @@ class ModelSelector:
             UnknownModel: no model of this name, or the default one, is announced for this task.
             Unavailable: the request names none, and no model is announced for the task.
         """
+        # A default that is not announced is an error, and not replaced by another model: its answers would differ.
         name = name or self._default_models.get(task)
         # In the hot path this is a look-up in a dictionary; only what is not found costs a read.
         card = self._known(task, name) or (self._monitor.refresh_models() and self._known(task, name))

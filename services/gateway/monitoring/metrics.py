@@ -21,7 +21,9 @@ class Metrics:
     """Counts requests and submits, and reads the rest from the store at each scrape."""
 
     def __init__(self, queues: QueueStats, registry: Registry, monitor: Monitor) -> None:
+        # Otherwise every counter and histogram gets a second series, with the time of its creation.
         disable_created_metrics()  # type: ignore[no-untyped-call]
+        # Not prometheus_client's global registry: tests and `describe` make several apps in one process.
         self._prometheus = CollectorRegistry()
         self._requests = Counter(
             "triptych_http_requests", "Requests answered.", ["route", "status"], registry=self._prometheus
@@ -77,6 +79,7 @@ class StoreCollector:
         try:
             self._monitor.check_store()
             workers = self._registry.workers()
+            # All are read before the first is yielded: after that an error could not become `triptych_store_up 0`.
             families = [*self._jobs(), *_workers(workers), *generation_metrics.families(workers)]
         except (redis.RedisError, Unavailable):
             families = []

@@ -69,6 +69,7 @@ class Monitor:
         Raises:
             redis.RedisError: the store does not answer.
         """
+        # Set before the read: while it waits, other greenlets come here, and one read is enough for all.
         now = time.monotonic()
         if now - self._models_at < MODELS_PERIOD_S:
             return False
@@ -90,8 +91,10 @@ class Monitor:
             if self.store_answers:
                 logger.warning("the store is out of reach: %s", error)
             self.store_answers = False
+            # Requests that wait for jobs read their records now, find the store lost, and end with 503.
             self._on_loss()
             return
+        # maxmemory is 0 for a store without a limit.
         self.store_is_full = 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
         if not self.store_answers:
             logger.info("the store answers")

@@ -111,6 +111,7 @@ def _embeddings(job: Job, body: EmbeddingsRequest) -> Embeddings:
 
 
 def _base64(row: list[float]) -> str:
+    # The gateway has no numpy; the standard library's array holds float32 too.
     floats = array("f", row)
     if sys.byteorder == "big":
         floats.byteswap()

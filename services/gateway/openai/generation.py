@@ -82,6 +82,7 @@ class ChunkFormatter:
 
     def format_deltas(self, deltas: list[TextDelta]) -> list[bytes]:
         """Return a chunk for each choice."""
+        # One choice a chunk, as OpenAI's own servers do it: clients may look at the first choice only.
         return [
             self._chunk([choice])
             for delta in deltas

@@ -106,6 +106,7 @@ def parameters_of(
     top_n_tokens: int = 0,
 ) -> GenerateParameters:
     """Return the fields as parameters of the generate task. Defaults are OpenAI's, not those of the model package."""
+    # OpenAI's API has no field for greedy decoding: its clients set temperature to 0.
     samples = body.temperature > 0
     return GenerateParameters(
         max_new_tokens=max_new_tokens,

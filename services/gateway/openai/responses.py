@@ -150,6 +150,7 @@ def chat_logprobs_of(sequence: GeneratedSequence) -> ChatLogprobs:
 
 def chat_logprobs(tokens: list[Token], tops: list[list[Token]]) -> ChatLogprobs:
     """Return tokens in the format of chat completions; ``tops`` has a list for each token, or is empty."""
+    # OpenAI's lists have no special tokens such as the one that ends the text.
     pairs = zip(tokens, tops or [[]] * len(tokens), strict=True)
     return ChatLogprobs(
         [

@@ -72,6 +72,8 @@ class _Sequence:
         self._num_characters = self._num_tokens = 0
 
     def add(self, delta: TextDelta) -> TextDelta | None:
+        # Text and tokens are compared separately: text lags behind its tokens, and two attempts may cut both into other
+        # deltas.
         text = _after(self.text[self._num_characters :], delta.text)
         ids = [token.id for token in delta.tokens]
         first = len(ids) - len(_after(self._token_ids[self._num_tokens :], ids))
@@ -84,6 +86,7 @@ class _Sequence:
         was_finished = self.finished
         self.rewind()
         missing = self.add(whole)
+        # A finished text can't grow. Then the record has another text, although it begins with what was sent.
         if self.text != whole.text or (was_finished and missing):
             raise StreamBroken
         return missing

@@ -68,6 +68,7 @@ class EventRoutes:
 
     def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
         data: object = {name: _value(name, text) for name, text in event.fields.items()}
+        # Read once more for the last event, which has no output: events of large outputs would be stored twice.
         if event.name in TERMINAL:
             data = view(self._reader.read(job_id, tenant), None)
         return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)

@@ -58,6 +58,7 @@ def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: st
         TriptychError: the job did not succeed, or its stream can't be continued.
     """
     deduplicator, event_id = DeltaDeduplicator(), ""
+    # Closed at once and not by the garbage collector: the generator holds a watch of the job.
     with closing(follower.follow(job_id, tenant, "0")) as batches:  # type: ignore[type-var]
         for batch in batches:
             for event in batch:
@@ -66,6 +67,7 @@ def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: st
                 if found is not None:
                     yield found
             yield None
+    # `follow` also ends when the gateway stops, so the record has to say whether the job has finished.
     job = reader.read(job_id, tenant)
     if not job.finished:
         raise GatewayStopping(f"The gateway is stopping. The job goes on: follow it at /v1/jobs/{job_id}/events.")

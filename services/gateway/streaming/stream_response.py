@@ -169,9 +169,11 @@ class StreamResponse:
 
     def frames(self) -> Iterator[bytes]:
         """Yield the bytes to send."""
+        # So that a stream without a first delta begins with a comment: the client sees that it was accepted.
         sent_at = -math.inf
         try:
             for event in chain(self._first, self._events):
+                # Only then: otherwise a write follows, which fails if the client has disconnected.
                 if event is None and self._disconnected():
                     return
                 frame = self._frame(event)
@@ -188,6 +190,7 @@ class StreamResponse:
         except Exception:
             logger.exception("a stream ended with an unexpected error")
             failure = TriptychError()
+        # An error frame marks the stream as complete, and then the job of a disconnected client would not be cancelled.
         if not self._disconnected():
             yield self._error_frame(failure)
 

@@ -111,12 +111,14 @@ def _context(text: CheckedText, start: int, end: int, length: int) -> Context:
     first, last = max(start - CONTEXT, 0), min(end + CONTEXT, len(text.whole))
     head = "..." if first else ""
     tail = "..." if last < len(text.whole) else ""
+    # Clients show it in one line; a replacement of one character each keeps the offset right.
     piece = re.sub(r"[\r\n\t]", " ", text.whole[first:last])
     return Context(head + piece + tail, len(head) + text.units(start) - text.units(first), length)
 
 
 def _sentence(whole: str, start: int, end: int) -> str:
     first, last = max(start - MAX_SENTENCE, 0), min(end + MAX_SENTENCE, len(whole))
+    # Searched within a window: a text without a full stop may be megabytes long, and has thousands of matches.
     for mark in _SENTENCE_END.finditer(whole, first, start):
         first = mark.end()
     following = _SENTENCE_END.search(whole, end, last)

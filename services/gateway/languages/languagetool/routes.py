@@ -63,6 +63,7 @@ class LanguageToolRoutes(LanguageRoutes):
         preference = self._preference()
         fields = self._bodies.read_form(request)
         tenant = self._tenant(fields)
+        # Not strict: in a form `true` and numbers are texts.
         body = check(fields, CheckRequest, strict=False)
         text = parse_checked_text(body.text, body.data)
         card, language = self._models.choose(TASK, body.model, lambda cards: reader(cards, body.language))
