@@ -71,8 +71,8 @@ class SlotCache(Cache):
         Args:
             module: the attention layer.
             query: [rows, heads, tokens, size].
-            key: of the new tokens only, [rows, kv_heads, tokens, size], as ``value``.
-            value: see ``key``.
+            key: of the new tokens only, [rows, kv_heads, tokens, size].
+            value: of the shape of ``key``.
             attention_mask: must be None, since the operator masks.
             scaling: factor of the scores; None: 1 / sqrt(size), adjusted by the options of GPT-2's config.
             sliding_window: number of tokens that a query attends to, itself included.
@@ -87,19 +87,23 @@ class SlotCache(Cache):
             NoSlotsError: the operator can't compute this attention.
         """
         _check_plain(module, attention_mask, key, value, more)
+        layer = self._take_layer()
+        size = int(query.shape[3])
+        # Attributes of an operator are constants, so all of them must be numbers and not traced tensors.
+        scale = float(scaling or _default_scale(module, layer, size))
+        heads = int(query.shape[1]), int(key.shape[1])
+        attention = Attention(*heads, size, scale, sliding_window or -1, softcap or 0.0)
+        mixed, keys, values = group_query_attention(query, key, value, self._pasts[layer], attention, bias=bias)
+        self.presents[layer] = keys, values
+        return mixed, None
+
+    def _take_layer(self) -> int:
+        """Return the layer whose keys and values were passed to ``update`` last."""
         # Cleared, so that attention without an update before it (cross-attention, for example) is noticed.
         layer, self._layer = self._layer, None
         if layer is None:
             raise NoSlotsError("a layer attends to other keys than its own past")
-        size = int(query.shape[3])
-        # Attributes of an operator are constants, so all of them must be numbers and not traced tensors.
-        scale = scaling or _default_scale(module, layer, size)
-        attention = Attention(
-            int(query.shape[1]), int(key.shape[1]), size, float(scale), sliding_window or -1, softcap or 0.0
-        )
-        mixed, keys, values = group_query_attention(query, key, value, self._pasts[layer], attention, bias=bias)
-        self.presents[layer] = keys, values
-        return mixed, None
+        return layer
 
 
 def _default_scale(module: Any, layer: int, size: int) -> float:
