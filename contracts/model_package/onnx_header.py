@@ -86,13 +86,11 @@ def read_header(path: Path) -> OnnxHeader:
 
 
 class _Bytes:
-    """Reads a file in order, through a buffer.
-
-    The file is read by position and not mapped into memory. If somebody truncates it meanwhile, a read is an error, but
-    an access to a mapping would be a SIGBUS, which ends the process.
-    """
+    """Reads a file in order, through a buffer."""
 
     def __init__(self, descriptor: int, name: str) -> None:
+        # The file is read by position and not mapped into memory. If somebody truncates it meanwhile, a read is an
+        # error, but an access to a mapping would be a SIGBUS, which ends the process.
         self._descriptor = descriptor
         self._name = name
         self.size = os.fstat(descriptor).st_size
@@ -145,14 +143,12 @@ class _Message(NamedTuple):
 
 
 class _Parser:
-    """Goes through the messages of a file.
-
-    Open messages are on a list and not on Python's call stack, so a deeply nested file can't end the process.
-    """
+    """Goes through the messages of a file."""
 
     def __init__(self, data: _Bytes) -> None:
         self.header = OnnxHeader(0, set(), {}, set(), {})
         self._data = data
+        # On a list and not on Python's call stack, which a deeply nested file could overflow.
         self._open = [_Message("Model", data.size, {})]
         self._num_fields = 0
 

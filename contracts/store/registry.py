@@ -1,7 +1,6 @@
 """Announcements in Redis: which models are served, and which workers are alive.
 
-Gateways read here which models exist, so they need no model files. A model stays known for a week after its last worker
-left: when all workers are scaled away, jobs can still be submitted, and wait.
+Gateways read here which models exist, so they need no model files.
 """
 
 from typing import Any
@@ -14,6 +13,8 @@ from contracts.store.keys import PREFIX
 from contracts.store.redis_client import reads
 
 MODEL_TTL_S = 7 * 24 * 3600
+"""How long a model stays known after its last worker left: while all workers are scaled away, jobs are accepted and
+wait."""
 
 
 class Registry:

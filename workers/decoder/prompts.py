@@ -103,6 +103,7 @@ class Prompts:
 
     def _prompt(self, text: _Text, encoding: Encoding, parameters: GenerateParameters) -> Prompt:
         tokens_in = len(encoding.ids)
+        # A request that sets no maximum gets what the prompt leaves, which must be one token at least.
         min_new_tokens = parameters.max_new_tokens or 1
         if tokens_in + min_new_tokens > self._max_tokens:
             room = self._room(text, parameters)

@@ -27,7 +27,8 @@ def softmax(logits: Scores) -> Scores:
 
 
 def sigmoid(logits: Scores) -> Scores:
-    """Return the independent probability of each label. tanh, unlike exp, can't overflow."""
+    """Return the independent probability of each label."""
+    # tanh, unlike exp, can't overflow.
     probabilities: Scores = 0.5 * (1.0 + np.tanh(0.5 * logits))
     return probabilities
 

@@ -96,6 +96,7 @@ class DecodingEngine:
         return self._metrics.calls.figures(self._generation())
 
     def _generation(self) -> GenerationFigures:
+        # The inference thread changes these meanwhile: list() copies each in one go.
         schedulers, caches = list(self._schedulers.values()), [model.cache for model in list(self._models)]
         return GenerationFigures(
             tokens_in=self._metrics.tokens_in,

@@ -22,6 +22,7 @@ class Histogram:
 
     def read(self) -> Durations:
         """Return the counts so far."""
+        # No lock: the inference thread writes, and counts and sum may be one duration apart.
         return Durations(list(self._counts), self._sum_s)
 
 

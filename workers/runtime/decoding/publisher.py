@@ -41,6 +41,7 @@ class Publisher:
         with self._changed:
             for attempt, gained in deltas.items():
                 self._pending.setdefault(attempt, []).extend(gained)
+            # All, because calls of `flush` wait on the same condition as the publishing thread.
             self._changed.notify_all()
 
     def flush(self, attempt: Attempt, timeout_s: float) -> bool:

@@ -36,8 +36,7 @@ class Session:
         threads: number of threads of one call.
         weights: the files of weights that are not in the graph's own file, by the names that the graph gives them.
         shared: weights that are in memory already, by their names in the graph.
-        prepack: whether to keep a copy of weights in the layout that matrix products read fastest. A graph with
-            branches, such as a merged decoder, would keep one copy for each branch.
+        prepack: whether to keep a copy of weights in the layout that matrix products read fastest.
 
     Raises:
         DeviceError: the graph would not run on ``device``.
@@ -127,6 +126,7 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
             threads=threads,
             weights={other: package.file(other) for other in headers[name].external_files},
             shared=shared,
+            # Each of the two branches of a merged decoder would keep a copy of its weights.
             prepack=name != MERGED_DECODER,
         )
         mismatch = find_mismatch(signature, session.inputs, session.outputs)

@@ -12,10 +12,10 @@ from pathlib import Path
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Return how many whole CPUs the cgroup's quota and the process's affinity allow, at least 1.
 
-    Reads cgroup v2 (``cpu.max``) and v1 (``cpu.cfs_quota_us``). A quota of 2.5 CPUs counts as 2, because a third thread
-    would run half of the time, and the others would wait for it.
+    Reads cgroup v2 (``cpu.max``) and v1 (``cpu.cfs_quota_us``).
     """
     affinity = len(os.sched_getaffinity(0))
+    # A quota of 2.5 CPUs counts as 2: a third thread would run half of the time, and the others would wait for it.
     return max(1, min(affinity, math.floor(_quota(cgroup) or affinity)))
 
 

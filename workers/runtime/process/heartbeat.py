@@ -98,11 +98,9 @@ class Heartbeat:
         self._watch(num_running)
 
     def _renew_leases(self) -> int:
-        """Renew the leases of all held attempts, and stop those that have lost their jobs; return how many there were.
-
-        An attempt may end while the call is under way. That does no harm: the store renews nothing of a finished job,
-        and stopping an ended attempt has no effect.
-        """
+        """Renew the leases of all held attempts, and stop those that have lost their jobs; return the number held."""
+        # An attempt may end while the call is under way. That does no harm: the store renews nothing of a finished job,
+        # and stopping an ended attempt has no effect.
         attempts = {attempt.claim.id: attempt for attempt in self._held.all()}
         if attempts:
             pairs = ((job_id, attempt.claim.attempt) for job_id, attempt in attempts.items())

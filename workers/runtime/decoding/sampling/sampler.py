@@ -52,11 +52,12 @@ class Sampler:
 class _Numbers:
     """The random numbers of one sequence: the n-th depends on seed, stream number and n alone.
 
-    So a retried attempt samples the same tokens, whatever else runs. Philox (Salmon et al., 2011) makes streams with
-    different keys independent. Its raw output is the same in every version of numpy, unlike that of ``Generator``.
+    So a retried attempt samples the same tokens, whatever else runs.
     """
 
     def __init__(self, seed: int, stream_number: int) -> None:
+        # Philox (Salmon et al., 2011) makes streams with different keys independent. Its raw output is the same in
+        # every version of numpy, unlike that of ``Generator``.
         key = np.array([seed & _BITS_64, stream_number & _BITS_64], np.uint64)
         self._bits = np.random.Philox(key=key)
 

@@ -36,11 +36,7 @@ class Prefill(ABC):
 
 
 class ChunkedPrefill(Prefill):
-    """A decoder's prompt, processed in chunks so that other sequences can decode in between.
-
-    The chunks of a prompt are equally long and depend on nothing but its length. Other chunk boundaries round
-    differently, and a sequence must not depend on what else runs (docs/decisions/0015). They are equal because a short
-    last chunk takes nearly as long as a full one.
+    """A decoder's prompt, processed in chunks of equal length so that other sequences can decode in between.
 
     Args:
         cache: of the model.
@@ -53,6 +49,9 @@ class ChunkedPrefill(Prefill):
         self._slot = slot
         self._prompt_ids = prompt_ids
         self._num_done = 0
+        # The chunks depend on nothing but the length of the prompt: other boundaries round differently, and a sequence
+        # must not depend on what else runs (docs/decisions/0015). They are equal because a short last chunk takes
+        # nearly as long as a full one.
         num_chunks = -(-len(prompt_ids) // MAX_CHUNK_TOKENS)
         self._chunk_tokens = -(-len(prompt_ids) // num_chunks)
 

@@ -74,6 +74,7 @@ class Sequence(SequenceGroup):
         return Token(token_id, self._vocabulary.text(token_id), logprob, self._vocabulary.is_special(token_id))
 
     def _deltas(self, text: str, finish_reason: FinishReason | None) -> list[TextDelta]:
+        # Text may be held back. Then only clients that get the tokens get a delta.
         if not (text or self._tokens or finish_reason):
             return []
         delta = TextDelta(

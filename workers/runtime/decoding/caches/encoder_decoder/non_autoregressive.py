@@ -82,6 +82,7 @@ class NonAutoregressiveCache:
         positions = {slot: self._num_tokens[slot] + num_tokens for slot in slots}
         if any(position > len(self._logits[slot]) for slot, position in positions.items()):
             raise ValueError("a text autoencoder can't generate more tokens than its source has")
+        # The prefix advances a sequence to position 1, from whose logits its first token is chosen: those at index 0.
         logits = np.stack([self._logits[slot][position - 1] for slot, position in positions.items()])
         self._num_tokens |= positions
         return logits

@@ -76,11 +76,9 @@ class MemoryCache(StatefulCache):
         self._prompts: dict[int, Ids] = {}
 
     def prefill(self, slot: int, token_ids: Ids) -> Floats:
-        """Read the whole prompt so far again, with the next chunk appended.
-
-        A token attends to the memory and to all tokens before it in the same call. If a prompt longer than the memory
-        were read in chunks, later chunks would see less than in transformers, which reads it in one call.
-        """
+        """Process the whole prompt so far again, with the next chunk appended."""
+        # A token attends to the memory and to all tokens before it in the same call. If a prompt longer than the memory
+        # were processed in chunks, later chunks would see less than in transformers, which runs it in one call.
         known = self._prompts.get(slot, _NO_TOKENS)
         if self._rows[slot].num_tokens != len(known):
             raise ValueError("a prompt can't be extended after tokens were generated")
