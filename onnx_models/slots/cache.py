@@ -66,25 +66,19 @@ class SlotCache(Cache):
         bias: Tensor | None = None,
         **more: Any,
     ) -> tuple[Tensor, None]:
-        """Compute attention for the layer ``module``; the signature is that of transformers' attention interface.
+        """Compute attention as transformers' attention interface has it.
 
-        Args:
-            module: the attention layer.
-            query: [rows, heads, tokens, size].
-            key: of the new tokens only, [rows, kv_heads, tokens, size].
-            value: of the shape of ``key``.
-            attention_mask: must be None, since the operator masks.
-            scaling: factor of the scores; None: 1 / sqrt(size), adjusted by the options of GPT-2's config.
-            sliding_window: number of tokens that a query attends to, itself included.
-            softcap: scores are squeezed between ± this.
-            bias: added to the scores, [1, heads, tokens, longest past + tokens].
-            more: other arguments; one that would change the result is refused.
+        ``module`` is the layer. ``query`` is [rows, heads, tokens, size]; ``key`` and ``value`` are [rows, kv_heads,
+        tokens, size] of the new tokens only. ``attention_mask`` must be None, since the operator masks. A query attends
+        to ``sliding_window`` tokens, itself included; ``softcap`` bounds the scores to ± its value; ``bias`` [1, heads,
+        tokens, longest past + tokens] is added to them. ``scaling`` None means 1 / sqrt(size), adjusted by the options
+        of GPT-2's config.
 
         Returns:
             The weighted values [rows, tokens, heads, size], and None for the attention weights.
 
         Raises:
-            NoSlotsError: the operator can't compute this attention.
+            NoSlotsError: the operator can't compute this attention, or an argument in ``more`` would change the result.
         """
         _check_plain(module, attention_mask, key, value, more)
         layer = self._take_layer()
