@@ -15,7 +15,7 @@ from services.gateway.http import error_responses
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation
 from services.gateway.jobs.routes import JobRoutes
-from services.gateway.jobs.submit import Submitter
+from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
@@ -29,10 +29,10 @@ from services.gateway.openai.completions import CompletionRoutes
 from services.gateway.openai.embeddings import EmbeddingRoutes
 from services.gateway.openai.generation import GenerationResponder
 from services.gateway.settings import GatewaySettings
-from services.gateway.streaming.event_routes import EventRoutes
 from services.gateway.streaming.follower import Follower
-from services.gateway.streaming.stream_limit import StreamLimit
-from services.gateway.streaming.stream_response import StreamSubmitter
+from services.gateway.streaming.limit import StreamLimit
+from services.gateway.streaming.routes import EventRoutes
+from services.gateway.streaming.submitter import StreamSubmitter
 from services.gateway.tasks.routes import TaskRoutes
 from services.gateway.version import VERSION
 

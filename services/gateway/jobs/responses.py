@@ -7,7 +7,7 @@ from contracts.jobs import JOB_ID, Job
 from services.gateway.http.error_responses import ErrorDocument
 from services.gateway.http.operations import ResponseSpec
 from services.gateway.http.responses import json_response
-from services.gateway.jobs.submit import SubmitResult
+from services.gateway.jobs.submitter import SubmitResult
 from services.gateway.jobs.view import JobView, etag, view
 
 JOB_HEADERS = {

@@ -10,7 +10,7 @@ from services.gateway.http.prefer import Preference
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.responses import accepted, with_job_headers
 from services.gateway.jobs.result import raise_unless_succeeded
-from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import SubmitRequest, Submitter
 
 
 def respond_with_output(

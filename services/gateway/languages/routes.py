@@ -14,7 +14,7 @@ from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, ErrorForma
 from services.gateway.http.prefer import Preference, preference_of
 from services.gateway.jobs.responses import JOB_IF_PREFERRED
 from services.gateway.jobs.submission import Submission
-from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.synchronous import respond_with_output
 from services.gateway.models.selection import ModelSelector
 from services.gateway.settings import GatewaySettings

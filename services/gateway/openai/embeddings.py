@@ -16,7 +16,7 @@ from services.gateway.http.prefer import preference_of
 from services.gateway.http.validation import check
 from services.gateway.jobs.result import usage_of
 from services.gateway.jobs.submission import TASK_BODIES, Submission, check_submission
-from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.synchronous import respond_with_output
 from services.gateway.openai.operation import openai_operation
 from services.gateway.openai.requests import EmbeddingsRequest, refuse_token_ids

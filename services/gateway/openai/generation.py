@@ -13,13 +13,14 @@ from services.gateway.http.error_responses import error_document
 from services.gateway.http.field_renaming import field_renaming, renamed
 from services.gateway.http.prefer import preference_of
 from services.gateway.jobs.submission import make_submission
-from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.synchronous import respond_with_output
 from services.gateway.openai.requests import GenerationFields
 from services.gateway.openai.responses import CompletionUsage, completion_usage, head_of
 from services.gateway.settings import GatewaySettings
-from services.gateway.streaming.stream_events import Finished
-from services.gateway.streaming.stream_response import StreamFormatter, StreamSubmitter
+from services.gateway.streaming.events import Finished
+from services.gateway.streaming.response import StreamFormatter
+from services.gateway.streaming.submitter import StreamSubmitter
 
 TASK = "generate"
 DONE = b"[DONE]"

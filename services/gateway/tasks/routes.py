@@ -12,10 +12,10 @@ from services.gateway.http.responses import no_store
 from services.gateway.jobs.responses import JOB_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
 from services.gateway.jobs.result import raise_unless_succeeded, usage_of
 from services.gateway.jobs.submission import TASK_BODIES, check_submission
-from services.gateway.jobs.submit import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.view import JobView
 from services.gateway.settings import GatewaySettings
-from services.gateway.streaming.stream_response import StreamSubmitter
+from services.gateway.streaming.submitter import StreamSubmitter
 from services.gateway.tasks.streams import item_types, respond_with_stream
 
 _OUTPUT_HEADERS = {

@@ -9,9 +9,10 @@ from flask import Response
 from contracts.tasks.spec import TaskSpec
 from contracts.tasks.streams import StreamSpec
 from services.gateway.http.prefer import Preference
-from services.gateway.jobs.submit import SubmitRequest
-from services.gateway.streaming.stream_error import StreamError
-from services.gateway.streaming.stream_response import StreamFormatter, StreamSubmitter
+from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.streaming.error_item import StreamError
+from services.gateway.streaming.response import StreamFormatter
+from services.gateway.streaming.submitter import StreamSubmitter
 from services.gateway.tasks import text_stream, token_stream
 
 

@@ -14,10 +14,10 @@ from contracts.errors import TriptychError
 from contracts.generation import TextDelta
 from contracts.tasks import TASKS
 from contracts.tasks.spec import TaskSpec
-from services.gateway.jobs.submit import SubmitRequest
-from services.gateway.streaming.stream_error import encode_error
-from services.gateway.streaming.stream_events import Finished
-from services.gateway.streaming.stream_response import StreamFormatter
+from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.streaming.error_item import encode_error
+from services.gateway.streaming.events import Finished
+from services.gateway.streaming.response import StreamFormatter
 
 
 class TextDeltaItem(msgspec.Struct, frozen=True):

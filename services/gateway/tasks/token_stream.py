@@ -14,10 +14,10 @@ from msgspec import UNSET, Meta, UnsetType
 from contracts.errors import TriptychError
 from contracts.generation import FinishReason, GenerateParameters, TextDelta, Token
 from contracts.tasks.spec import TaskSpec
-from services.gateway.jobs.submit import SubmitRequest
-from services.gateway.streaming.stream_error import encode_error
-from services.gateway.streaming.stream_events import Finished
-from services.gateway.streaming.stream_response import StreamFormatter
+from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.streaming.error_item import encode_error
+from services.gateway.streaming.events import Finished
+from services.gateway.streaming.response import StreamFormatter
 
 
 class StreamDetails(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from services.gateway.jobs.responses import check_id
 from services.gateway.jobs.view import view
 from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
-from services.gateway.streaming.stream_limit import StreamLimit
+from services.gateway.streaming.limit import StreamLimit
 
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _NUMBERS = frozenset({"attempt", "done", "total"})
