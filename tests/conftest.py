@@ -13,7 +13,7 @@ from tests.support.valkey import ValkeyServer, running_valkey
 if find_spec("hypothesis"):  # which .venv-export lacks
     from hypothesis import HealthCheck, settings
 
-    # An example may take its time on a busy machine; the same examples everywhere, so that a failure can be repeated.
+    # No deadlines, because the machine may be busy. The same examples everywhere, so that failures are reproducible.
     settings.register_profile(
         "any machine", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
@@ -21,17 +21,17 @@ if find_spec("hypothesis"):  # which .venv-export lacks
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
-    """Called by pytest-xdist, once it is told to run several processes."""
+    """Return the scheduler of a run with several processes. pytest-xdist calls this hook."""
     return Scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Sort tests, so that the folders that take longest begin first."""
     items.sort(key=rank)
 
 
 @pytest.fixture
 def valkey_server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A Valkey server of this test alone, free to be killed, frozen and started again."""
+    """A Valkey server for one test, which may kill, freeze and restart it."""
     with running_valkey(tmp_path / "valkey") as server:
         yield server

@@ -1,10 +1,10 @@
-"""How pytest-xdist spreads tests over its processes: the tests of a file stay together, and so do those that export."""
+"""How pytest-xdist distributes tests over processes: tests of a file stay together, and so do those that export."""
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 EXPORTING = ("tests/exports/", "tests/parity/")
-"""They share models that take half a minute to export."""
+"""Folders whose tests share models that take half a minute to export."""
 SPREAD = ("tests/architectures/test_parity.py",)
 """Long files whose tests share nothing."""
 LONGEST_FIRST = ("exports", "parity", "faults", "e2e", "deploy", "gateway")
@@ -21,6 +21,6 @@ class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def rank(item: pytest.Item) -> int:
-    """Return the place of a test's folder in the order of a run."""
+    """Return the position of a test's folder in a run."""
     folder = item.nodeid.split("/")[1]
     return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)

@@ -31,7 +31,7 @@ INPUT = {"query": "w1 w2", "passages": PASSAGES}
 
 @pytest.fixture(scope="module")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a gateway that knows the task, beside a worker that runs it."""
+    """A client of a gateway that serves the task, with a worker that runs it."""
     folder = tmp_path_factory.mktemp("toy")
     tree = changed_tree(folder / "tree")
     package = write_package(folder / "packages" / "ranker", task="rank", graph=graph_of("embed", SIZE))

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.paths import ROOT
+from tests.support.processes import end_process
 from tests.support.valkey import free_port
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
@@ -79,15 +80,8 @@ class GatewayProcess:
         return self._process.wait(PATIENCE_S)
 
     def stop(self) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.terminate()
-        try:
-            self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(PATIENCE_S)
+        if self._process is not None:
+            end_process(self._process)
         self._process = None
 
 

@@ -1,1 +1,1 @@
-"""The house rules that a machine can check."""
+"""The rules of CONTRIBUTING.md that a program can check."""

@@ -1,4 +1,4 @@
-"""Lint, format, types, import rules and sizes: what CONTRIBUTING.md asks of each change."""
+"""Lint, format, types, import rules and sizes, which CONTRIBUTING.md requires of each change."""
 
 import ast
 import shutil
@@ -23,13 +23,13 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_the_tree_passes(check: str) -> None:
+def test_the_source_tree_passes_the_check(check: str) -> None:
     done = subprocess.run(CHECKS[check], cwd=ROOT, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def sources() -> list[Path]:
-    """Return the Python files of the rooms."""
+    """Return the Python files of all rooms."""
     return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.processes import end_process
+from tests.support.waiting import wait_until
 
 TRIES = 5
 """Another process may take a free port before the server binds it."""
@@ -101,16 +102,8 @@ class ValkeyServer:
         os.kill(self.pid, signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(number)
-            self._process.send_signal(signal.SIGCONT)  # a frozen process would not see a SIGTERM
-        try:
-            self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(PATIENCE_S)
+        if self._process is not None:
+            end_process(self._process, number)
         self._process = None
 
 
