@@ -67,6 +67,7 @@ def requests_of(
 
 def output_of(prompt: Prompt, outputs: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> GenerateOutput:
     """Return the output for one input from all sequences that were generated for it."""
+    # The sort is stable: of equal scores the sequence with the lower number comes first.
     best = sorted(outputs, key=lambda output: -output.mean_logprob) if _is_ranked(job) else outputs
     sequences = [_sequence(prompt, output, job.parameters, seed) for output in best[: job.parameters.n]]
     first = sequences[0]

@@ -66,7 +66,7 @@ def _raise_exception(message: Any) -> NoReturn:
 
 
 def _strftime_now(pattern: str) -> str:
-    return datetime.now().strftime(pattern)
+    return datetime.now().strftime(pattern)  # local time, as in transformers
 
 
 def _answer(make: Callable[[], dict[str, Any]]) -> None:

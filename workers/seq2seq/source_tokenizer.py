@@ -150,6 +150,7 @@ class SourceTokenizer:
 
 
 def _with_language_tokens(ids: list[int], conditioning: Conditioning) -> list[int]:
+    # The list may be changed: `Encoding.ids` makes a new one each time.
     if conditioning.src_lang_token_id is not None:
         ids[0 if conditioning.src_lang_position == "prefix" else -1] = conditioning.src_lang_token_id
     prefix = conditioning.source_prefix_token_id

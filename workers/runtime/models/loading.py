@@ -57,6 +57,7 @@ class Loader(Generic[AnyEngine]):
 
     def find(self) -> dict[str, Path]:
         """Return all packages by name. If several have the same name, the first folder of ``models_dir`` wins."""
+        # Reversed, because of equal names the last one stays in a dict.
         folders = reversed(self._settings.models_dir)
         return {name: path for folder in folders for name, path in find_packages(folder).items()}
 

@@ -149,6 +149,7 @@ class BeamSearch:
     def _add_finished(self, ended: list[_Candidate]) -> None:
         divisor = self._divisor(self.num_generated)
         scored = [_Candidate(each.score / divisor, each.beam_index, each.node) for each in ended]
+        # The sort is stable: of equal scores the text that was finished earlier stays before.
         self._finished_texts = sorted(self._finished_texts + scored, key=lambda each: -each.score)[
             : self._beams.num_beams
         ]

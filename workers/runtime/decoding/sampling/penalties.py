@@ -62,7 +62,7 @@ class Penalties:
         values = np.where(values < 0, values * self._repetition, values / self._repetition)
         values -= self._frequency * counts + self._presence * (counts > 0)
         values = np.clip(values, -_LARGEST, _LARGEST)
-        values[logits == -np.inf] = -np.inf
+        values[logits == -np.inf] = -np.inf  # the clip has made the logits of impossible tokens finite
         return values.astype(np.float32)
 
 

@@ -74,7 +74,8 @@ class EncoderDecoderSlotCache(SlotCache):
         try:
             logits: Floats = [self.step([slot], [int(token)]) for token in token_ids][-1][0]
         except Exception:
-            # A step may have moved the sequence to another row, so its row is looked up again.
+            # Steps that succeeded are undone, because a failed prefill must leave the slot as it was. They may have
+            # moved the sequence to another row, so its row is looked up again.
             self._table.lengths[self._table.rows_of([slot], 0)] = before
             raise
         return logits
