@@ -85,13 +85,17 @@ def make_submission(task: str, **fields: Any) -> Submission:
 
 def check_job(document: Any) -> Submission:
     """Return the checked body of ``POST /v1/jobs``, whose task may be an alias. Raises as ``check``."""
-    task = check(document, dict).get("task")
+    if not isinstance(document, dict):
+        check(document, dict)  # raises
+    task = document.get("task")
     try:
         name = parse_task(task if isinstance(task, str) else "", among=JOB_BODIES)
     except ValueError as error:
         problem = "Unknown task" if "task" in document else "Missing required field `task`"
         raise InvalidRequest(f"{problem}. Tasks: {', '.join(JOB_BODIES)}.", param="task") from error
-    return check_submission({**document, "task": name}, JOB_BODIES[name])
+    if name != task:
+        document = {**document, "task": name}
+    return check_submission(document, JOB_BODIES[name])
 
 
 def check_submission(document: Any, kind: type[Submission]) -> Submission:
