@@ -67,6 +67,7 @@ def main() -> None:
     release_memory()  # as a worker does
     found["loaded"] = memory_mb("VmRSS")
     engine = DecodingEngine(NullSink())
+    # Twice, so that memory which grows with every text shows as a second peak above the first.
     for name in ("once", "twice"):
         generate(engine, model, *sizes)
         found[name] = memory_mb("VmHWM")

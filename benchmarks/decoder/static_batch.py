@@ -62,6 +62,7 @@ class StaticBatches:
     ) -> tuple[np.ndarray, dict[str, OrtValue]]:
         feed = {"input_ids": ids, "attention_mask": mask}
         if self._takes_positions:
+            # Padding is on the left, so a position counts the real tokens before it.
             feed["position_ids"] = np.maximum(mask.cumsum(axis=1) - 1, 0)[:, -ids.shape[1] :]
         values: dict[str, Any] = {name: OrtValue.ortvalue_from_numpy(array) for name, array in feed.items()}
         logits, *present = self._session.run_with_ort_values(self._outputs, {**values, **caches})

@@ -25,6 +25,7 @@ def measure(port: int, bare: BareModel, num_requests: int) -> list[Figure]:
         for _ in range(WARM_UP + num_requests):
             model_ms.append(_milliseconds(lambda: bare.model.run(rows)))
             trip_ms.append(_milliseconds(lambda: client.ask(request)))
+    # The first calls fill caches and connection pools, which a running system does only once.
     model_ms, trip_ms = sorted(model_ms[WARM_UP:]), sorted(trip_ms[WARM_UP:])
     own, trip = statistics.median(model_ms), statistics.median(trip_ms)
     parts = [

@@ -53,6 +53,7 @@ def _worker(models: str, packages: Sequence[Path]) -> Figure:
 
 def _gateway() -> Figure:
     pids = pids_of("services.gateway")
+    # gunicorn's arbiter and its worker share most pages after the fork, which the sum of their RSS would count twice.
     pss, rss = resident_mb(pids)
     parts = [f"PSS of {len(pids)} processes; the sum of their RSS, which counts what they share twice: {rss:.1f} MB"]
     return Figure("memory-gateway", "4. Memory of a gateway, after load", pss, "MB", "at most", GATEWAY_MB, parts)

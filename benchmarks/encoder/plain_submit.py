@@ -1,7 +1,7 @@
 """The peer of the submit figure: a view as in Flask's and Celery's guides, which only publishes a message.
 
-Its 202 means that a message was sent. There is no record, so nobody can look up the job, and a lost message is a lost
-job.
+Its 202 means that a message was sent. There is no record, so no client can look up the job, and a lost message is a
+lost job.
 """
 
 import os

@@ -103,6 +103,7 @@ def _plain(stack: Stack) -> _Side:
 def _calibrate(stack: Stack, side: _Side, seconds: float) -> int:
     """Warm a server up and return how many requests it answers in about ``seconds``."""
     _run(stack, side, WARM_UP)
+    # The rate of the second run counts: the first one opens connections and loads scripts.
     return max(WARM_UP, int(seconds * _run(stack, side, WARM_UP).rate))
 
 
@@ -113,7 +114,7 @@ def _run(stack: Stack, side: _Side, num_requests: int) -> _Measured:
     cpu_s = cpu_seconds(pids)
     run = drive(side.port, [side.request] * num_requests, NUM_CLIENTS, status=202)
     cpu_s = cpu_seconds(pids) - cpu_s
-    # A 202 without a job in the store would make the faster server the winner.
+    # Otherwise a server that sends 202 without writing anything would win.
     found = side.count(run)
     if found != num_requests:
         raise BenchError(f"{num_requests} submits were answered 202, and the store holds {found} jobs")

@@ -103,8 +103,8 @@ def _shares(runs: Sequence[Measured]) -> str:
     return ", ".join(f"{part} {cpu_ms:.2f}" for part, cpu_ms in medians.items() if cpu_ms >= LEAST_CPU_MS)
 
 
-def _as_timed(drive: BareRun) -> Timed:
-    return Timed(drive.elapsed_s, drive.vectors)
+def _as_timed(run: BareRun) -> Timed:
+    return Timed(run.elapsed_s, run.vectors)
 
 
 def check(vectors: Floats, expected: Floats) -> None:

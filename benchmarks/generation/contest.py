@@ -105,6 +105,7 @@ class Contest:
         """
         requests = [self._request_of(job, side != WHOLE) for job in self._jobs[: len(expected)]]
         texts = [self._decode(list(tokens)) for tokens in expected]
+        # One queue for all clients, so that none is idle while another still has requests.
         queue = numbered(requests)
         found = run_scripts(self._port, [Script(queue, STAGGER_S * client) for client in range(num_clients)])
         self._equal.append(share_equal([response.text() for response in found], texts))

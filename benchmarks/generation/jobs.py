@@ -1,4 +1,4 @@
-"""What the clients ask for: texts of a known number of tokens, cut from real prose."""
+"""The jobs that the clients request: texts of a known number of tokens, cut from real prose."""
 
 import random
 from dataclasses import dataclass

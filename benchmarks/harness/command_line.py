@@ -11,7 +11,7 @@ _CLOSING = "Close other programs first. benchmarks/README.md explains the figure
 
 @dataclass(frozen=True)
 class Arguments:
-    """What the command line asks for."""
+    """The parsed command line."""
 
     figures: Sequence[str]
     models: Sequence[str]
@@ -20,7 +20,7 @@ class Arguments:
     json: Path | None
 
     def includes(self, *figures: str) -> bool:
-        """Return whether at least one of these figures is asked for."""
+        """Return whether at least one of these figures is requested."""
         return not set(figures).isdisjoint(self.figures)
 
 

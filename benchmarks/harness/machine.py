@@ -43,6 +43,7 @@ class Hardware:
 
 def use_two_cores() -> None:
     """Limit this process, and all that it starts from now on, to two cores, so that machines can be compared."""
+    # By affinity, which children inherit, and by which workers choose their number of threads.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
 
 

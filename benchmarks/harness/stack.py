@@ -105,7 +105,7 @@ class Stack:
         deadline = time.monotonic() + READY_S
         while not condition():
             if child.exit_code() is not None or time.monotonic() > deadline:
-                child.join_log()  # the last lines say why
+                child.join_log()  # a thread reads the lines; the last ones say why the process is not ready
                 raise BenchError(f"{name} is not ready; its last lines:\n" + "\n".join(child.tail))
             time.sleep(0.05)
 

@@ -94,6 +94,7 @@ def _measure_with_worker(
                 )
             if arguments.includes("beams"):
                 yield from beams.measure(port, bench, tokenizer, optimum, effort.beam_rounds)
+    # A fresh stack: jobs of the figures above would have raised the memory of their worker already.
     if arguments.includes("memory"):
         with _serving(bench) as port:
             yield from memory.measure(port, bench, tokenizer, effort.num_loads)

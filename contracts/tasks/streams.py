@@ -19,7 +19,7 @@ class StreamSpec:
     items: Literal["tokens", "text"]
     """Shape of the items of the task's route: one for each token, or a text delta and at the end the whole output."""
     check: Callable[[Any, Any], None]
-    """Gets inputs and parameters; raises InvalidRequest for a request whose answer is not one growing text."""
+    """Gets inputs and parameters; raises InvalidRequest for a request with several texts as its answer."""
     deltas: Callable[[Any], list[TextDelta]]
     """Returns the sequences of one finished answer, each as a single delta that holds all of it."""
 

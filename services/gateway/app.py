@@ -129,7 +129,7 @@ def _measure(app: Flask, metrics: Metrics) -> None:
         g.started_at = time.perf_counter()
 
     def finish(response: Response) -> Response:
-        # The path itself is no label: anybody can invent paths, and each label costs memory for ever.
+        # The path itself is no label: clients can invent paths, and each label value costs memory for ever.
         route = request.url_rule.rule if request.url_rule else "none"
         metrics.answered(route, response.status_code, g.started_at)
         return response

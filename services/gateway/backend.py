@@ -61,7 +61,8 @@ class Backend:
 def make_backend(settings: StoreSettings) -> Backend:
     """Return a backend with real clients; nothing connects yet."""
     client = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1)
-    # Background work has a client of its own: requests may take all connections of theirs and wait for free ones.
+    # Background work has a client of its own, because requests may use up the connections of theirs. Four connections
+    # are enough for monitor, listener and reaper, which use one each.
     background = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
     wake_ups = WakeUps()
     return Backend(

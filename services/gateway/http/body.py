@@ -51,7 +51,7 @@ class BodyReader:
     def _bytes(self, request: Request, *media_types: str) -> bytes:
         _check_headers(request, media_types)
         length = request.content_length
-        # Before the body is read, which would take memory and time for nothing.
+        # Checked before the body is read: a body that is refused anyway costs no memory and no time.
         if length is not None and length > self._max_bytes:
             raise self._too_large()
         return self._read(request, length)
@@ -60,7 +60,7 @@ class BodyReader:
         # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
         stream = request.environ["wsgi.input"]
         try:
-            # For the whole body and not for each read: a client that sends a byte a second would never time out.
+            # One timeout for the whole body. With one for each read, a byte a second would keep the request open.
             with gevent.Timeout(self._timeout_s, BodyTimeout(f"The body took longer than {self._timeout_s:g} s.")):
                 raw = bytes(stream.read(length)) if length is not None else self._read_chunked(stream)
         except (OSError, ParseException) as error:
@@ -71,7 +71,7 @@ class BodyReader:
 
     def _read_chunked(self, stream: Any) -> bytes:
         chunks, size = [], 0
-        # Chunked encoding has no length in its head, so the limit can only be checked on the way.
+        # A chunked body does not announce its length, so the limit can only be checked while it arrives.
         while chunk := stream.read(_CHUNK_BYTES):
             chunks.append(chunk)
             size += len(chunk)
@@ -84,6 +84,7 @@ class BodyReader:
 
 
 def _check_headers(request: Request, media_types: tuple[str, ...]) -> None:
+    # A few kilobytes may decompress to gigabytes: the limit of received bytes would not limit the memory.
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Compressed bodies are not supported: send the body without Content-Encoding.")
     # A web page can make its visitor's browser send a body without a Content-Type, or with one of three simple types,
@@ -119,17 +120,17 @@ def parse(raw: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Parsers differ in which of two equal names counts.
+    # Of two fields with one name, some parsers keep the first and others the last.
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
         name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise MalformedBody(f"The name {_printable(name)} stands twice in one object.", param=_printable(name))
+        raise MalformedBody(f"The name {_printable(name)} occurs twice in one object.", param=_printable(name))
     return found
 
 
 def _int64(digits: str) -> int:
-    # Larger integers become floats in many parsers, and another number with it.
+    # Many parsers read larger integers as floats, which changes their value.
     number = int(digits)
     if not -(2**63) <= number < 2**63:
         raise ValueError

@@ -1,4 +1,4 @@
-"""Finds out whether the client of a request has disconnected. While nothing is written to it, nothing else would."""
+"""Finds out whether the client of a request has disconnected. Otherwise only a failed write would show it."""
 
 import _socket
 import socket
@@ -21,8 +21,8 @@ def disconnect_check(request: Request) -> Callable[[], bool]:
 def _is_closed(descriptor: int) -> bool:
     if descriptor < 0:
         return True
-    # gevent's own socket would block this greenlet until data arrives, which is not expected here. The standard
-    # library's socket on the same descriptor asks the kernel and returns at once.
+    # gevent's own socket would block this greenlet until data arrives, but a client that waits for its response sends
+    # none. The standard library's socket on the same descriptor asks the kernel and returns at once.
     raw = _socket.socket(fileno=descriptor)
     try:
         return raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""

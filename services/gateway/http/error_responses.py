@@ -72,7 +72,7 @@ def store_error(error: redis.RedisError) -> Unavailable:
     """Return the error that a client gets when a call to the store has failed."""
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         return Unavailable(_FULL)
-    # The store may have run the script whose reply did not arrive in time.
+    # The store may have run the script whose reply did not arrive in time. A repeated GET can't do anything twice.
     if isinstance(error, redis.TimeoutError) and request.method != "GET":
         return Unavailable(_MAY_BE_ACCEPTED)
     return Unavailable()
@@ -91,8 +91,8 @@ def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Respons
 
 
 def _on_store_error(error: redis.RedisError) -> TriptychError:
-    # Broken connections are expected, and the monitor logs them. An error reply points to a bug or to a server that is
-    # configured wrongly.
+    # Broken connections are expected, and the monitor logs them. An error that the server itself replies with means a
+    # bug here, or a server that is configured wrongly.
     if isinstance(error, redis.ResponseError):
         logger.error("the store refused a command", exc_info=error)
     return store_error(error)

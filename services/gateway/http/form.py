@@ -16,12 +16,12 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def parse_form(raw: bytes) -> dict[str, str | list[str]]:
-    """Return the fields of a form. A field that stands in it several times has a list of all its values.
+    """Return the fields of a form. A field that occurs several times has a list of all its values.
 
     Raises:
         MalformedBody: it is not a form, it has too many fields, or it has text that can't be passed on.
     """
-    # With a limit, because a body of separators alone would make millions of pieces.
+    # The split has a limit, because a body of separators alone would make millions of pieces.
     pairs = raw.split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
         raise MalformedBody(f"The form has more than {_MAX_FIELDS} fields.")

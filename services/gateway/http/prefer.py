@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flask import Request
 
 _PREFERENCE = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("[^"]*"|[^\s;,"]*))?\s*(?:;[^,]*)?""")
+# A bounded number of digits, as in `query`: no text can become an infinite number.
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 

@@ -18,7 +18,7 @@ def event_stream_response(frames: Iterator[bytes], on_close: Callable[[], None])
     # Cleaning up in the generator's own `finally` would not be enough: a client may disconnect before the generator
     # has started, and the `finally` of a generator that never ran never runs.
     response.call_on_close(on_close)
-    # nginx collects a response before it passes it on, unless it is told not to.
+    # nginx buffers what it receives before it passes it on, unless the response forbids that with this header.
     response.headers["X-Accel-Buffering"] = "no"
     return no_store(response)
 

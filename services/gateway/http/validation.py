@@ -51,9 +51,11 @@ def refuse_blank(path: str, value: Any) -> None:
 
 def _with_param(text: str) -> InvalidRequest:
     """Split msgspec's sentence, which ends in a path such as `$.inputs[3]`, into a message and the field's path."""
+    # Cut to bounded lengths below: msgspec quotes names and values of the body, which may be megabytes long.
     match = _PATH.fullmatch(text)
     problem, path = (match["problem"], (match["path"] or "").lstrip(".")) if match else (text, "")
     field = _FIELD.fullmatch(problem)
     if field:
         path = f"{path}.{field['name'][:64]}" if path else field["name"][:64]
+    # msgspec writes `[...]` for the value of a dictionary, whose key it does not name.
     return InvalidRequest(f"{problem[:300]}.", param=path.replace("[...]", "") or None)

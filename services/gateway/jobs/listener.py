@@ -40,7 +40,7 @@ class Listener:
                 # Not a warning: the monitor already logs that the store is out of reach.
                 logger.debug("listening for changed jobs was interrupted: %s", error)
             except Exception:
-                # Without wake-ups the gateway would still work, but every wait would take up to `POLL_S` longer.
+                # The loop must go on: without wake-ups every wait would take up to `POLL_S` longer.
                 logger.exception("listening for changed jobs failed")
             gevent.sleep(RETRY_S)
 
@@ -49,7 +49,7 @@ class Listener:
             channel.subscribe(WAKE_CHANNEL)
             received_at = pinged_at = time.monotonic()
             while True:
-                # Returns after a second without a message, so that silence is noticed.
+                # Returns after a second even without a message, so that the code below can ping a silent connection.
                 message = channel.get_message(timeout=1.0)
                 now = time.monotonic()
                 if message is not None:

@@ -9,7 +9,8 @@ from contracts.jobs import Job, Usage
 from contracts.tasks import TASKS
 from services.gateway.http.errors import JobCancelled, JobExpired
 
-# Outputs of other tasks are passed on undecoded, and could not be told apart: a vector and a list of vectors are lists.
+# Only of tasks that stream. Other outputs are passed on undecoded, and one answer could not be distinguished from a
+# list of answers: a vector is a list too.
 _OUTPUTS: dict[str, msgspec.json.Decoder[Any]] = {
     spec.name: msgspec.json.Decoder(spec.output | list.__class_getitem__(spec.output))
     for spec in TASKS.values()

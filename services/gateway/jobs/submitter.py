@@ -62,6 +62,8 @@ class Submitter:
         self._models = models
         self._waiter = waiter
         self._metrics = metrics
+        # Beyond the first limit the error is a 503, since all tenants share a model's queue. Beyond the second it is a
+        # 429, since the tenant itself has too many jobs.
         self._admission = Admission(settings.max_waiting, settings.max_active)
 
     def submit(self, request: SubmitRequest) -> SubmitResult:
@@ -86,16 +88,16 @@ class Submitter:
             return SubmitResult(wait(request.tenant, _is_finished, request.wait_s), replayed)
 
     def _new_job(self, request: SubmitRequest) -> NewJob:
-        # Before the store itself refuses writes: the jobs that it has accepted need room for their outputs.
+        # Refused before the store is so full that it refuses writes: accepted jobs still need room for their outputs.
         if self._monitor.store_is_full:
             raise Unavailable("The job store is nearly full. Nothing was accepted; try again later.")
         settings, submission = self._settings, request.submission
         spec = submission.spec
         card = self._models.model_for(spec.name, submission.model)
-        # Here and not in the worker only, so that a request that can't succeed costs no job.
+        # The worker checks again. This check spares the queue jobs that can't succeed.
         spec.check_model(card, submission.inputs, submission.parameters)
         message = _encoded(submission)
-        # With the model's name, so that a new default model makes another request of the same body.
+        # The model's name is part of it: after a new default model is set, the same body is another request.
         key, fingerprint = _idempotency(request, card.name, message)
         return NewJob(
             id=new_job_id(),
@@ -158,7 +160,7 @@ def _idempotency(request: SubmitRequest, model: str, message: bytes) -> tuple[st
         raise InvalidRequest("Expected 1 to 255 printable ASCII characters.", param="Idempotency-Key")
     submission = request.submission
     rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
-    # Of the parsed request, not of its bytes: a client may order fields and escape texts otherwise when it tries again.
+    # The parsed request is hashed, not its bytes: on a retry a client may order fields and escape texts differently.
     identity = [request.route, submission.spec.name, model, rest]
     document = msgspec.json.encode(identity, order="sorted") + message
     return hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(document).hexdigest()

@@ -41,7 +41,7 @@ class WakeUps:
         try:
             yield event
         finally:
-            # Removed with its last waiter: ids of jobs would otherwise fill the memory.
+            # The entry goes with its last waiter: otherwise the ids of all jobs would stay in memory.
             events = self._waiting[job_id]
             events.discard(event)
             if not events:
@@ -49,6 +49,7 @@ class WakeUps:
 
     def wake(self, job_id: str) -> None:
         """Wake the greenlets that wait for one job."""
+        # `set` only schedules the waiting greenlets; none runs and leaves the set before this loop has ended.
         for event in self._waiting.get(job_id, ()):
             event.set()
 
@@ -96,7 +97,7 @@ class JobWaiter:
     def _wait(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
         deadline = time.monotonic() + timeout_s
         while True:
-            # A read would find the same after its timeout.
+            # Without this the read would find out only after its timeout that the store is out of reach.
             self._monitor.check_store()
             job = self._reader.read(job_id, tenant)
             left = deadline - time.monotonic()

@@ -61,8 +61,8 @@ class LanguageRoutes:
         """
         submit = SubmitRequest(
             tenant=tenant,
-            # With all fields of the body: one that does not reach the worker makes it another request as well. Not with
-            # the key, which a client may replace between two tries.
+            # All fields of the body distinguish requests with one Idempotency-Key, also those that reach no worker. The
+            # API key is the exception: a client may replace it between two tries.
             route=f"{self.api.lower()} {msgspec.json.encode(msgspec.structs.replace(body, api_key='')).decode()}",
             submission=submission,
             idempotency_key=request.headers.get("Idempotency-Key"),

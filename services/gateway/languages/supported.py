@@ -7,7 +7,9 @@ from contracts.errors import InvalidRequest
 
 AUTO = "auto"
 UNKNOWN = ("zz", "Unknown")
+"""For a model whose card names no languages; `zz` is LanguageTool's own code for that."""
 MAX_LISTED = 60
+"""Most codes in an error: a multilingual translator may have 200, which nobody reads in a sentence."""
 
 
 def translated_languages(cards: Iterable[ModelCard]) -> dict[str, str]:
@@ -65,8 +67,8 @@ def translator(cards: list[ModelCard], source: str, target: str) -> tuple[ModelC
 
 
 def _only_source(writing: list[ModelCard], target: str) -> tuple[ModelCard, str]:
-    # By name, since models may have several codes for one language. In reverse order, so that the first model's first
-    # code is the one that remains.
+    # Compared by name, since models may have several codes for one language. The order is reversed, so that of these
+    # codes the first one of the first model is kept.
     codes = {name: code for card in reversed(writing) for code, name in reversed((card.source_languages or {}).items())}
     if len(codes) == 1:
         return writing[0], next(iter(codes.values()))

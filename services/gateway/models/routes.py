@@ -19,7 +19,7 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     object: Literal["model"] = "model"
-    created: int = 0
+    created: int = 0  # a field of OpenAI's model object; cards have no time
     owned_by: str
     task: str
     family: str

@@ -30,6 +30,7 @@ class HealthRoutes:
 
     def live(self) -> Response:
         """Respond that the process serves requests."""
+        # The store is not checked: if it is out of reach, it does not help to restart the gateway.
         return json_response(Health("ok"))
 
     def ready(self) -> Response:

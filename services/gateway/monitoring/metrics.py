@@ -15,6 +15,7 @@ from services.gateway.monitoring import generation_metrics
 from services.gateway.monitoring.monitor import Monitor
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+"""Up to the default of ``TRIPTYCH_MAX_WAIT_S``, since waits for jobs are part of the time."""
 
 
 class Metrics:
@@ -37,7 +38,7 @@ class Metrics:
         )
         self._submits = Counter(
             "triptych_submits",
-            "Accepted submits; replayed ones met the job of an earlier request.",
+            "Accepted submits; replayed ones got the job of an earlier request.",
             ["task", "replayed"],
             registry=self._prometheus,
         )

@@ -20,7 +20,7 @@ from services.gateway.auth.api_keys import ApiKeys
 logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
 MODELS_PERIOD_S = 0.1
-"""Shortest time between two reads of the models for requests that name an unknown one: anybody can send such names."""
+"""Shortest time between two reads of the models for requests that name an unknown one: anyone can send such names."""
 MAX_MEMORY_SHARE = 0.8
 """Submits are refused when this share of the store's memory is used: accepted jobs still need room to finish."""
 
@@ -69,7 +69,7 @@ class Monitor:
         Raises:
             redis.RedisError: the store does not answer.
         """
-        # Set before the read: while it waits, other greenlets come here, and one read is enough for all.
+        # The time is set before the read: other greenlets come here while it waits, and one read is enough for all.
         now = time.monotonic()
         if now - self._models_at < MODELS_PERIOD_S:
             return False

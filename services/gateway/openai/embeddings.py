@@ -103,7 +103,7 @@ def _embeddings(job: Job, body: EmbeddingsRequest) -> Embeddings:
         rows = msgspec.json.decode(job.output or b"[]", type=list[list[float]])
         vectors = [_base64(row) for row in rows]
     else:
-        # Left as JSON: to parse and write again millions of numbers would be most of the work of this route.
+        # Vectors stay JSON: decoding and encoding their numbers again would be most of this route's work (decision 5).
         vectors = msgspec.json.decode(job.output or b"[]", type=list[msgspec.Raw])
     num_tokens = usage_of(job).tokens_used
     data = [Embedding(index, vector) for index, vector in enumerate(vectors)]

@@ -56,7 +56,7 @@ class GenerationResponder:
         streams = body.stream and not preference.only_the_job
         submit = SubmitRequest(
             tenant=call.tenant,
-            # With all fields of the body: one that does not reach the worker makes it another request as well.
+            # All fields of the body distinguish requests with one Idempotency-Key, also those that reach no worker.
             route=f"{call.route} {msgspec.json.encode(body).decode()}",
             submission=make_submission(
                 TASK, inputs=call.inputs, parameters=call.parameters, model=body.model, stream=body.stream
@@ -83,7 +83,7 @@ class ChunkFormatter:
 
     def format_deltas(self, deltas: list[TextDelta]) -> list[bytes]:
         """Return a chunk for each choice."""
-        # One choice a chunk, as OpenAI's own servers do it: clients may look at the first choice only.
+        # OpenAI's own servers send one choice in each chunk, and clients may look at the first choice only.
         return [
             self._chunk([choice])
             for delta in deltas
@@ -108,6 +108,7 @@ class ChunkFormatter:
 
     def _chunk(self, choices: list[msgspec.Struct], usage: CompletionUsage | None = None) -> bytes:
         document: dict[str, object] = {**self._head, "choices": choices}
+        # As in OpenAI's API: with `include_usage`, every chunk has the field, and it is null in all but the last.
         if self._body.wants_usage:
             document["usage"] = usage
         return msgspec.json.encode(document)

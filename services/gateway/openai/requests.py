@@ -1,7 +1,7 @@
 """Requests of OpenAI's clients: their fields, and some of ours that clients send as ``extra_body``.
 
-A field is either honoured or refused by name, so nobody relies on one that has no effect. Null counts as not given, as
-these clients send it.
+A field is either honoured or refused by name, so no client relies on one that has no effect. Null counts as not given,
+because these clients send it for fields that are not set.
 """
 
 from typing import Annotated, Any, Literal

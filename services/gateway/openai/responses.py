@@ -178,6 +178,7 @@ def completion_logprobs(tokens: list[Token], tops: list[list[Token]], offset: in
         if not token.special:
             found.tokens.append(token.text)
             found.token_logprobs.append(token.logprob)
+            # OpenAI's API adds the generated token to the likeliest ones, if it is not among them.
             found.top_logprobs.append({one.text: one.logprob for one in (*top, token)})
             found.text_offset.append(offset)
             offset += len(token.text)

@@ -37,7 +37,7 @@ class EventReader:
         results, self._results = self._results, []
         try:
             found: Sequence[list[Event]] = self._reader.events_of_many(requested)
-        except Exception as error:
+        except Exception as error:  # of any kind: a reader without a result would wait for ever
             for result in results:
                 result.set_exception(error)
         else:

@@ -20,6 +20,7 @@ class StreamLimit:
         Raises:
             TooManyStreams: the limit is reached.
         """
+        # No lock is needed: another greenlet runs only when this one waits for I/O, which it does not do here.
         if self.num_open >= self._max_streams:
             raise TooManyStreams
         self.num_open += 1

@@ -76,18 +76,19 @@ class StreamResponse:
             self._cancel()
             raise GatewayStopping from error
         except (ClientDisconnected, Unavailable, redis.RedisError):
-            # The client gets an error without the job's id, so nobody could ever read this job.
+            # The client gets an error without the job's id, so no client could ever read this job.
             self._cancel()
             raise
         return False
 
     def frames(self) -> Iterator[bytes]:
         """Yield the bytes to send."""
-        # So that a stream without a first delta begins with a comment: the client sees that it was accepted.
+        # "Long ago", so that a stream without a first delta begins with a comment, by which the client sees that its
+        # request was accepted.
         sent_at = -math.inf
         try:
             for event in chain(self._first, self._events):
-                # Only then: otherwise a write follows, which fails if the client has disconnected.
+                # Checked only if there is nothing to send: a write would fail if the client has disconnected.
                 if event is None and self._disconnected():
                     return
                 frame = self._frame(event)

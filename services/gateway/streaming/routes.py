@@ -22,6 +22,7 @@ from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit
 
+# At most 15 digits: Redis refuses larger numbers than 64 bits, which would look like an error of the store.
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _NUMBERS = frozenset({"attempt", "done", "total"})
 _RAW = frozenset({"pieces"})
@@ -68,7 +69,7 @@ class EventRoutes:
 
     def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
         data: object = {name: _value(name, text) for name, text in event.fields.items()}
-        # Read once more for the last event, which has no output: events of large outputs would be stored twice.
+        # The last event has no output, since a large output would be stored twice. So the job is read again here.
         if event.name in TERMINAL:
             data = view(self._reader.read(job_id, tenant), None)
         return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)

@@ -7,6 +7,7 @@ an empty line after a comment for an event without data, and fail to parse it.
 from collections.abc import Sequence
 
 KEEPALIVE_S = 15.0
+"""Proxies close connections on which nothing arrives: nginx does after 60 s by default."""
 KEEPALIVE = b": keepalive\n"
 
 

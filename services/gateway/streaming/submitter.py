@@ -1,7 +1,7 @@
 """Submits jobs whose texts are streamed to the client while they are generated.
 
-A client that disconnects cancels its job, since nobody else knows of it. A client that sent an Idempotency-Key does
-not: it may come back with the key for the same job, and others with the key may follow that job already.
+A client that disconnects cancels its job, since no other client knows its id. A client that sent an Idempotency-Key
+does not: it may come back with the key for the same job, and others with the key may follow that job already.
 """
 
 import logging
@@ -63,6 +63,7 @@ class StreamSubmitter:
             TriptychError: the job was not accepted, or it ended before there was anything to send.
         """
         with ExitStack() as stack:
+            # Acquired before the submit, so that a request beyond the limit creates no job.
             stack.enter_context(self._limit.acquired())
             disconnected = disconnect_check(request)
             result = self._submitter.submit(submit)
@@ -85,12 +86,12 @@ class StreamSubmitter:
         """Cancel the job of a client that has disconnected.
 
         When many clients disconnect at once, not all cancels get a connection to the store in time. They are tried
-        again later: nobody else would ever stop these jobs.
+        again later: otherwise nothing would stop these jobs before their deadlines.
         """
         try:
             self._writer.cancel(job_id, tenant)
         except TriptychError:
-            return
+            return  # the job is purged, so there is nothing to cancel
         except redis.RedisError as error:
             if num_tries > 1:
                 gevent.spawn_later(CANCEL_RETRY_S, self._cancel, job_id, tenant, num_tries - 1)

@@ -53,9 +53,11 @@ class TaskRoutes:
         key = request.headers.get("Idempotency-Key")
         to_submit = SubmitRequest(tenant, task, submission, key, preference.wait_s)
         stream = submission.spec.stream
+        # `respond-async` wins over `stream`: the client gets the job, and can follow its events later.
         if stream and submission.stream and not preference.only_the_job:
             return respond_with_stream(self._streams, stream, to_submit, preference)
         result = self._submitter.submit(to_submit)
+        # A replayed job may be finished already. A client that asked for the job gets the job then, too.
         if preference.wait_s == 0 or not result.job.finished:
             return accepted(result, preference.applied)
         return with_job_headers(_output(result.job), result, preference.applied)

@@ -39,7 +39,7 @@ def respond_with_stream(
     """Submit a request whose task streams as ``stream`` says, and respond with its stream.
 
     Raises:
-        InvalidRequest: the answer to this request is not one growing text.
+        InvalidRequest: this request has several texts as its answer, and only one can be streamed.
         TriptychError: as ``StreamSubmitter.respond``.
     """
     stream.check(request.submission.inputs, request.submission.parameters)

@@ -48,6 +48,7 @@ def item_types(spec: TaskSpec) -> tuple[type[msgspec.Struct], ...]:
 
 def open_stream(request: SubmitRequest) -> tuple[SubmitRequest, StreamFormatter]:
     """Return the request to submit and the formatter of its stream."""
+    # A stream, and the job of the same body with `Prefer: respond-async`, are two requests for one Idempotency-Key.
     return replace(request, route=f"{request.route}/stream"), _Formatter(_LAST_ITEMS[request.submission.spec.name])
 
 

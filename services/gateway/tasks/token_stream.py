@@ -48,11 +48,12 @@ def open_stream(request: SubmitRequest) -> tuple[SubmitRequest, StreamFormatter]
     inputs, parameters = request.submission.inputs, request.submission.parameters
     prompt = inputs[0] if isinstance(inputs, list) else inputs
     formatter = _Formatter(parameters, prompt=prompt if parameters.return_full_text else "")
-    # With `details` the record has every token, so what lost events had can be sent at the end. The prompt would be in
-    # no delta, so the formatter adds it to the whole text.
+    # With `details` the record has every token, so the tokens of lost events can be sent at the end. The prompt would
+    # be in no delta, so the formatter adds it to the whole text.
     submitted = msgspec.structs.replace(parameters, details=True, return_full_text=False)
     return replace(
         request,
+        # Both fields are replaced in what is submitted, but still distinguish requests with one Idempotency-Key.
         route=f"{request.route}/stream/{parameters.details}/{parameters.return_full_text}",
         submission=msgspec.structs.replace(request.submission, parameters=submitted),
     ), formatter

@@ -1,8 +1,7 @@
 """A text to check: maps positions in the plain text to positions in the client's text.
 
 Corrections are found in the plain text and count code points. Clients of LanguageTool count UTF-16 code units, as Java
-and JavaScript do, and may send a text with markup. The model reads no markup but what is to be read in its place, its
-``interpretAs``.
+and JavaScript do, and may send a text with markup. In place of markup, the model reads its ``interpretAs``.
 """
 
 from bisect import bisect_left, bisect_right
@@ -87,6 +86,7 @@ def parse_checked_text(text: str | None, data: str | None) -> CheckedText:
     try:
         found = check(parse((data or "").encode()), _Data)
     except MalformedBody as error:
+        # The error of `parse` is about a whole body. Here one field of a valid form is wrong.
         raise InvalidRequest(error.message.replace("The body", "It"), param="data") from error
     except InvalidRequest as error:
         error.param = f"data.{error.param}" if error.param else "data"

@@ -11,6 +11,7 @@ MAX_MATCHES = 5000
 """Each match carries the text around it, so the response to a long text full of errors would be very large."""
 RULE_ID, CATEGORY_ID = "TRIPTYCH_DENOISE", "TYPOS"
 CONTEXT = 40
+"""Characters of the context before a match, and after it, as in LanguageTool's own server."""
 MAX_SENTENCE = 300
 """Most characters of the sentence before a match, and after it."""
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002]+[\s\u200b]+|\n+")
@@ -111,7 +112,7 @@ def _context(text: CheckedText, start: int, end: int, length: int) -> Context:
     first, last = max(start - CONTEXT, 0), min(end + CONTEXT, len(text.whole))
     head = "..." if first else ""
     tail = "..." if last < len(text.whole) else ""
-    # Clients show it in one line; a replacement of one character each keeps the offset right.
+    # Clients show the context in one line. Each character is replaced by one, so that the offset stays right.
     piece = re.sub(r"[\r\n\t]", " ", text.whole[first:last])
     return Context(head + piece + tail, len(head) + text.units(start) - text.units(first), length)
 

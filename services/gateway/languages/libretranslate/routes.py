@@ -114,6 +114,6 @@ def _submission(body: TranslationRequest, model: str, source: str) -> Submission
 
 
 def _translations(job: Job, body: TranslationRequest) -> list[list[str]]:
-    """Return the translations of each text, the best first. Beams may find the same text twice; it stands once here."""
+    """Return the translations of each text, the best first. A text that two beams have found is listed once."""
     rows = [[sequence.text for sequence in output.sequences or [output]] for output in outputs_of(job)]
     return [list(dict.fromkeys(row))[: body.alternatives + 1] for row in rows]
