@@ -145,6 +145,7 @@ class _EventLoop:
         return max(0.0, self._due[0][0] - time.perf_counter()) if self._due else TIMEOUT_S
 
     def _send_in(self, pause_s: float, client: _Client) -> None:
+        # The id and not the client: when two times are equal, the heap compares what comes next.
         heapq.heappush(self._due, (time.perf_counter() + pause_s, id(client)))
 
     def _send(self, client: _Client) -> None:

@@ -54,6 +54,7 @@ class Response:
         if head < 0:
             return False
         if b"transfer-encoding: chunked" in bytes(self.received[:head]).lower():
+            # No event ends like this, since JSON escapes its line breaks.
             return self.received.endswith(_LAST_CHUNK)
         _, _, length = bytes(self.received[:head]).lower().partition(b"\r\ncontent-length:")
         return len(self.received) >= head + 4 + int(length.split(b"\r\n")[0])

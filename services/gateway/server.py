@@ -84,6 +84,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Make the app. gunicorn calls this in the worker, since connections and greenlets do not survive a fork."""
+        # Imported here, so that the arbiter, which serves no request, does not load the application.
         from services.gateway.app import create_app
         from services.gateway.backend import make_backend
 

@@ -127,6 +127,7 @@ def _error_statuses(operation: Operation) -> set[int]:
     if operation.error_format:
         return set(operation.error_format.statuses)
     statuses = set(operation.errors)
+    # The check of the key is preceded by one of the store, also on routes that use nothing else of it.
     if operation.needs_key:
         statuses |= {401, 503}
     if operation.body is not None:

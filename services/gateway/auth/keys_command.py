@@ -36,6 +36,7 @@ def wait_for_keys(settings: StoreSettings) -> bool:
         SystemExit: with code 1 if the store does not answer; a supervisor may try again later.
     """
     keys = ApiKeys(connect(settings.redis_url, timeout_s=2.0, retries=0, max_connections=1))
+    # Gateway and store often start together, and a gateway that gave up at once would have to be restarted.
     deadline = time.monotonic() + STORE_WAIT_S
     while True:
         try:

@@ -26,6 +26,7 @@ def parse_form(raw: bytes) -> dict[str, str | list[str]]:
     if len(pairs) > _MAX_FIELDS:
         raise MalformedBody(f"The form has more than {_MAX_FIELDS} fields.")
     found: dict[str, list[str]] = {}
+    # The URL standard has parsers skip empty pairs, as in `a=1&&b=2`.
     for pair in filter(None, pairs):
         name, _, value = pair.partition(b"=")
         found.setdefault(_text(name), []).append(_text(value))
@@ -51,8 +52,9 @@ def refuse_cross_site(request: Request) -> None:
 def _text(raw: bytes) -> str:
     if _BAD_ESCAPE.search(raw):
         raise MalformedBody("The form has a % without two hexadecimal digits: a percent sign itself is %25.")
-    # Quoted-printable has the same escapes after another sign, and binascii decodes it in C. urllib's decoder makes a
-    # Python object for each escape, which a body of escapes alone would turn into seconds.
+    # Quoted-printable has the same escapes after `=` in place of `%`, and binascii decodes it in C. urllib's decoder
+    # makes a Python object for each escape, which takes seconds for a body of escapes alone. A literal `=` is escaped
+    # first.
     plain = raw.replace(b"+", b" ").replace(b"=", b"%3D").replace(b"%", b"=")
     try:
         text = binascii.a2b_qp(plain).decode()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flask import Request
 
+# A name, perhaps a value, and perhaps parameters, which no preference known here has.
 _PREFERENCE = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("[^"]*"|[^\s;,"]*))?\s*(?:;[^,]*)?""")
 # A bounded number of digits, as in `query`: no text can become an infinite number.
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")

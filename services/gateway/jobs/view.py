@@ -110,7 +110,8 @@ def _fields(job: Job, position: int | None) -> dict[str, Any]:
 
 
 def _raw(text: bytes | None) -> Any:
-    """Return JSON of the record such that it is copied into the response: large outputs are never parsed here."""
+    """Return JSON of the record such that it is copied into the response."""
+    # Decoding and encoding a large output again would be most of the gateway's work (decision 5).
     return None if text is None else msgspec.Raw(text)
 
 

@@ -66,6 +66,7 @@ class WakeUps:
 
     def pause(self, event: Event, timeout_s: float) -> None:
         """Wait for a change, for ``timeout_s`` and ``POLL_S`` at most."""
+        # While the gateway stops, callers read the record once more and return it.
         if not self.closing:
             event.wait(min(timeout_s, POLL_S))
         # Cleared before the caller reads the record: a change during that read sets it again.

@@ -42,6 +42,7 @@ class LanguageRoutes:
 
     def _tenant(self, document: Any) -> str:
         """Return the tenant of a request whose body is not checked yet."""
+        # Before the check, so that errors about fields and models reach only clients with a key.
         key = document.get(self.key_field) if isinstance(document, dict) else None
         return self._auth.tenant(request, key if isinstance(key, str) else "")
 

@@ -26,7 +26,8 @@ class ModelSelector:
         """
         # A default that is not announced is an error, and not replaced by another model: its answers would differ.
         name = name or self._default_models.get(task)
-        # In the hot path this is a look-up in a dictionary; only what is not found costs a read.
+        # In the hot path this is a look-up in a dictionary. Only what is not found costs a read, since a worker may
+        # have announced it after the monitor's last one.
         card = self._known(task, name) or (self._monitor.refresh_models() and self._known(task, name))
         if card:
             return card

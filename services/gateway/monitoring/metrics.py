@@ -106,6 +106,7 @@ class StoreCollector:
 
 
 def _workers(workers: list[WorkerCard]) -> Iterator[Metric]:
+    # Made anew at each scrape, so that the ids of workers that have ended leave no series behind.
     yield GaugeMetricFamily("triptych_workers_alive", "Workers whose heartbeat is fresh.", value=len(workers))
     running = GaugeMetricFamily("triptych_worker_jobs_running", "Jobs that a worker runs.", labels=["worker"])
     memory = GaugeMetricFamily("triptych_worker_rss_bytes", "Resident memory of a worker.", labels=["worker"])

@@ -94,7 +94,7 @@ class Monitor:
             # Requests that wait for jobs read their records now, find the store lost, and end with 503.
             self._on_loss()
             return
-        # maxmemory is 0 for a store without a limit.
+        # maxmemory is 0 for a store without a limit, which is never full.
         self.store_is_full = 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
         if not self.store_answers:
             logger.info("the store answers")

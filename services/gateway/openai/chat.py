@@ -119,6 +119,7 @@ class _Formatter(ChunkFormatter):
             self._started.add(index)
             yield ChatChunkChoice(index, ChatDelta("assistant", ""))
         logprobs = chat_logprobs(delta.tokens, delta.top_tokens) if self._has_logprobs else None
+        # A delta may have tokens and no text, such as half of a character: then only logprobs are worth a chunk.
         if delta.text or (logprobs and logprobs.content):
             yield ChatChunkChoice(index, ChatDelta(content=delta.text), logprobs)
         if delta.finish_reason:

@@ -86,6 +86,7 @@ class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
 
 def refuse_token_ids(document: Any, field: str) -> None:
     """Raise InvalidRequest if a field of an unchecked body has token ids instead of texts."""
+    # Checked before the types: msgspec would only say that it expected a text.
     values = document.get(field) if isinstance(document, dict) else None
     if isinstance(values, list) and values and isinstance(values[0], int | list):
         raise InvalidRequest("Arrays of token ids are not accepted: send the text itself.", param=field)

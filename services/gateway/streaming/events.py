@@ -62,6 +62,7 @@ def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: st
     with closing(follower.follow(job_id, tenant, "0")) as batches:  # type: ignore[type-var]
         for batch in batches:
             for event in batch:
+                # Also the ids of events that are not passed on, so that a client that resumes does not get them.
                 event_id = event.id
                 found = _stream_event(event, deduplicator)
                 if found is not None:

@@ -72,7 +72,8 @@ class StreamResponse:
                 if time.monotonic() >= deadline:
                     return False
         except GatewayStopping as error:
-            # The client has received nothing, so it can send the request to another gateway.
+            # The client has received nothing, so it can send the request to another gateway. A new error, because the
+            # message of this one says where the job can be followed.
             self._cancel()
             raise GatewayStopping from error
         except (ClientDisconnected, Unavailable, redis.RedisError):
@@ -103,6 +104,7 @@ class StreamResponse:
         except redis.RedisError:
             failure = Unavailable("The job store is out of reach. The job may go on.")
         except Exception:
+            # Otherwise gunicorn would close the connection, which looks to the client like a fault of the network.
             logger.exception("a stream ended with an unexpected error")
             failure = TriptychError()
         # An error frame marks the stream as complete, and then the job of a disconnected client would not be cancelled.

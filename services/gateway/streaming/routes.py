@@ -22,7 +22,8 @@ from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit
 
-# At most 15 digits: Redis refuses larger numbers than 64 bits, which would look like an error of the store.
+# Checked before the read: one invalid id would fail a batch that reads the events of several clients. At most 15
+# digits, because Redis refuses numbers of more than 64 bits.
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _NUMBERS = frozenset({"attempt", "done", "total"})
 _RAW = frozenset({"pieces"})
