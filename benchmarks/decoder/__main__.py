@@ -106,6 +106,7 @@ def _measure_with_stack(stack: Stack, bench: BenchModel, arguments: Arguments, e
             yield from one_client.measure_alone(port, model, bench, effort.num_alone)
         if arguments.includes("first-token"):
             yield from one_client.measure_first_token(port, model, bench, effort.num_first_tokens)
+        # A running worker would claim the jobs that are run in this process, and compete for the cores.
         stack.stop("decoder")
         stack.stop("gateway")
     if arguments.includes("host"):

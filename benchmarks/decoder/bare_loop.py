@@ -59,6 +59,7 @@ def generate_all(model: DecoderModel, jobs: Sequence[Job], max_rows: int) -> lis
         logits = cache.step([row.slot for row in rows], [row.tokens[-1] for row in rows])
         for row, token in zip(rows, logits.argmax(axis=1), strict=True):
             row.tokens.append(int(token))
+        # Only the length ends a row: the models of this benchmark have no end-of-sequence token.
         for row in [row for row in rows if len(row.tokens) >= row.max_new_tokens]:
             cache.free(row.slot)
             rows.remove(row)

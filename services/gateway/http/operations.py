@@ -86,6 +86,7 @@ class Operation:
     @property
     def name(self) -> str:
         """A unique name: Flask's endpoint and the OpenAPI document's ``operationId``."""
+        # Flask takes what precedes a dot in an endpoint for the name of a blueprint, so dots are replaced.
         words = self.path.replace("{", "").replace("}", "").replace(".", "_").strip("/").split("/")
         return "_".join([self.method.lower(), *words])
 

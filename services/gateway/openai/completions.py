@@ -127,6 +127,7 @@ class _Formatter(ChunkFormatter):
         if self._echoed and index not in self._offsets:
             text = self._echoed[delta.input] + text
         logprobs = None
+        # This also marks the text as begun, so that the prompt is sent only once.
         offset = self._offsets.setdefault(index, 0)
         if self._has_logprobs:
             logprobs = completion_logprobs(delta.tokens, delta.top_tokens, offset)
