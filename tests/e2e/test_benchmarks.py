@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,19 +39,23 @@ def bench(*arguments: str, module: str = "benchmarks") -> subprocess.CompletedPr
     )
 
 
-def test_a_quick_run_prints_every_figure(tmp_path: Path) -> None:
-    done = bench("--quick", "--json", str(tmp_path / "out" / "figures.json"))
-
+def quick_run(folder: Path, words: tuple[str, ...], *options: str, module: str = "benchmarks") -> dict[str, Any]:
+    """Run the figures of a module; return them by name, after checking that all are printed, with these words."""
+    json_file = folder / "out" / "figures.json"
+    done = bench("--quick", *options, "--json", str(json_file), module=module)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = {f["name"]: f for f in json.loads((tmp_path / "out" / "figures.json").read_text())["figures"]}
+    found = {figure["name"]: figure for figure in json.loads(json_file.read_text())["figures"]}
+    for word in (*words, *(figure["title"] for figure in found.values())):
+        assert word in done.stdout
+    return found
+
+
+def test_a_quick_run_prints_every_figure(tmp_path: Path) -> None:
+    found = quick_run(tmp_path, ("cores", "load average", "Valkey", "onnxruntime", "CPU time"))
     assert set(found) >= FIGURES
     assert all(0.02 < found[name]["ratio"] < 50 for name in SIZES), found
     # The latency of the queue is a difference of two times, which may be negative on a busy machine.
     assert all(figure["ratio"] > 0 for name, figure in found.items() if name != "latency"), found
-    for figure in found.values():
-        assert figure["title"] in done.stdout
-    for word in ("cores", "load average", "Valkey", "onnxruntime", "CPU time"):
-        assert word in done.stdout
 
 
 def test_help_names_the_figures_and_an_unknown_one_is_refused() -> None:
@@ -73,39 +78,19 @@ def need(*files: str) -> None:
 
 def test_a_quick_run_of_text_generation_measures_every_figure(tmp_path: Path) -> None:
     need(*(f"packages/{name}/manifest.toml" for name in ("bench-tiny", "bench-tiny-concat", "bench-tiny-int8")))
-    json_file = tmp_path / "figures.json"
-    done = bench("--quick", "--models", "tiny", "--json", str(json_file), module="benchmarks.decoder")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {figure["name"]: figure for figure in json.loads(json_file.read_text())["figures"]}
+    words = ("not streamed", "CPU ms a token", "equal to the ceiling's", "from step to step", "after as many again")
+    found = quick_run(tmp_path, words, "--models", "tiny", module="benchmarks.decoder")
     assert set(found) == DECODER_FIGURES
     # A step of this model takes less time than a line of Python, so the test only checks that there are figures.
     assert all(figure["value"] > 0 for figure in found.values() if "first-token" not in figure["name"]), found
-    for figure in found.values():
-        assert figure["title"] in done.stdout
-    for word in (
-        "not streamed",
-        "CPU ms a token",
-        "equal to the ceiling's",
-        "from step to step",
-        "after as many again",
-    ):
-        assert word in done.stdout
 
 
 def test_a_quick_run_of_encoder_decoders_measures_every_figure(tmp_path: Path) -> None:
     need("packages/bench-t5-tiny/manifest.toml", "optimum/t5-tiny/config.json")
-    json_file = tmp_path / "figures.json"
-    done = bench("--quick", "--models", "t5-tiny", "--json", str(json_file), module="benchmarks.seq2seq")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {figure["name"]: figure for figure in json.loads(json_file.read_text())["figures"]}
+    words = ("not streamed", "CPU ms a token", "equal to the ceiling's", "from step to step", "first text p50")
+    found = quick_run(tmp_path, words, "--models", "t5-tiny", module="benchmarks.seq2seq")
     assert set(found) == SEQ2SEQ_FIGURES
     assert all(figure["value"] > 0 for figure in found.values()), found
-    for figure in found.values():
-        assert figure["title"] in done.stdout
-    for word in ("not streamed", "CPU ms a token", "equal to the ceiling's", "from step to step", "first text p50"):
-        assert word in done.stdout
 
 
 @pytest.mark.parametrize(
