@@ -26,7 +26,7 @@ def test_a_frozen_server_costs_one_timeout(valkey_server: ValkeyServer) -> None:
     before = time.monotonic()
     with pytest.raises(redis.TimeoutError):
         submit(store)
-    assert time.monotonic() - before < 2 * TIMEOUT_S + 20 * round_trip_s
+    assert time.monotonic() - before < TIMEOUT_S + 1 + 20 * round_trip_s
     valkey_server.thaw()
     store.client.connection_pool.disconnect()
     submit(store)
@@ -40,7 +40,7 @@ def test_a_dead_server_is_an_error_at_once(valkey_server: ValkeyServer) -> None:
     before = time.monotonic()
     with pytest.raises(redis.ConnectionError):
         submit(store)
-    assert time.monotonic() - before < TIMEOUT_S + 20 * round_trip_s
+    assert time.monotonic() - before < 1 + 20 * round_trip_s
 
 
 def test_accepted_jobs_survive_a_killed_server_and_the_store_reconnects(
