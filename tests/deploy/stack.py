@@ -40,15 +40,20 @@ class Stack:
     """One supervisor process and its descendants."""
 
     def __init__(self, command: str = "run", **settings: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", command],
-            cwd=ROOT,
-            env=environment(**settings),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        # A process inherits ignored signals, and tests that run under nohup ignore SIGHUP, as the stack would then too.
+        inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.local", command],
+                cwd=ROOT,
+                env=environment(**settings),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        finally:
+            signal.signal(signal.SIGHUP, inherited)
         self.data = Path(settings.get("TRIPTYCH_DATA", ".triptych"))
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
