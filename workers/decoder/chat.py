@@ -83,6 +83,7 @@ class ChatTemplate:
 
     def _start(self) -> "_Process":
         process = _Process()
+        # Kept only if the template compiles: an unreferenced process is killed.
         process.send(self._source)
         self._process = process
         return process
@@ -109,6 +110,7 @@ class _Process:
             stderr=subprocess.DEVNULL,  # nobody reads it, and a full pipe would block the process
             process_group=0,  # Ctrl-C in the worker's terminal must reach the worker alone
         )
+        # And no `__del__`: a finalizer also runs when the interpreter exits, and never twice.
         self._kill = weakref.finalize(self, _kill, self._process)
 
     @property
@@ -125,6 +127,7 @@ class _Process:
         # JSON escapes line breaks, so a document is always a single line.
         line = self._exchange(json.dumps(document).encode() + b"\n")
         if not line.endswith(b"\n"):
+            # A late reply would be taken for that to the next request, so the process goes.
             self._kill()
             raise _TemplateError(f"that takes more than {CPU_S:g} s or too much memory")
         reply = json.loads(line)
@@ -138,12 +141,14 @@ class _Process:
         """Write a line and return the reply; without its line end if the process ended or took too long."""
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101 (PIPE above)
         try:
+            # Neither side can block the other one: the process replies only after it has read the whole line.
             self._process.stdin.write(line)
             self._process.stdin.flush()
             with selectors.DefaultSelector() as selector:
                 selector.register(self._process.stdout, selectors.EVENT_READ)
+                # The process writes a reply at once, so after its first byte there is the rest, or the end of the file.
                 return self._process.stdout.readline() if selector.select(_REPLY_TIMEOUT_S) else b""
-        except OSError:
+        except OSError:  # a broken pipe: the process has ended
             return b""
 
 

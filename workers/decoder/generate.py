@@ -50,6 +50,7 @@ def requests_of(
         GenerationRequest(
             prompt_ids=prompt.token_ids,
             max_new_tokens=prompt.max_new_tokens,
+            # Inputs are not counted: a prompt gets the same text in a list and by itself.
             sampling=sampling_of(parameters, model.generation, seed=seed, stream_number=sequence),
             eos_token_ids=frozenset(model.generation.eos_token_ids),
             stop_strings=parameters.stops,

@@ -73,6 +73,7 @@ class DecoderModel:
         Raises:
             PackageError: the graph fails, or its logits do not have the declared length.
         """
+        # The limit counts the generated token, too.
         prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
         warm_up(self, GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=1, sampling=Sampling(do_sample=True)))
 

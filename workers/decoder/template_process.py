@@ -24,6 +24,7 @@ import jinja2.nodes
 import jinja2.parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+# The message becomes part of an API error, and a template can raise one of megabytes.
 _MAX_MESSAGE = 1000
 
 
@@ -40,6 +41,7 @@ class _Generation(jinja2.ext.Extension):
         """Return the statements of the block."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        # In transformers the block is a call block, whose assignments do not reach the rest of the template.
         return jinja2.nodes.Scope(body, lineno=line)
 
 

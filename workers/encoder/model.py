@@ -62,6 +62,7 @@ class EncoderModel:
             PackageError: the graph fails, or its output does not have the shape that the manifest declares.
         """
         (short,) = self.tokenizer.rows(["warm up"], "right")
+        # Each word has at least one token, so truncation leaves exactly the maximum.
         (longest,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
         for row in (short, longest):
             try:

@@ -33,6 +33,7 @@ def cls(hidden: Floats, mask: Mask) -> Floats:
 
 def last_token(hidden: Floats, mask: Mask) -> Floats:
     """Return the vector of the last token that is not padding, which may be on either side. Shapes as in ``mean``."""
+    # argmax returns the first 1, which is the last one of the unreversed mask.
     last = mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
     vectors: Floats = hidden[np.arange(len(hidden)), last]
     return vectors

@@ -141,6 +141,7 @@ class SourceTokenizer:
         prompt = self._tokenizer.encode(conditioning.prompt, add_special_tokens=False)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         encoding.truncate(self.max_text_tokens(conditioning), direction=direction)
+        # Offsets need not grow, because nothing here reads them.
         merged = Encoding.merge([prompt, encoding], growing_offsets=False) if conditioning.prompt else encoding
         return self._tokenizer.post_process(merged)
 

@@ -53,6 +53,7 @@ class DecodingEngine:
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
         # Other threads only leave messages here, so that schedulers and caches need no locks.
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
+        # A daemon, because its loop never ends.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 

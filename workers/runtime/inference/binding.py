@@ -39,6 +39,7 @@ class Buffer:
     @classmethod
     def from_array(cls, array: Array, device: str) -> "Buffer":
         """Copy an array to a device; on CPU, use the memory of the array itself."""
+        # On CPU the value keeps a reference to the array; of one that is not contiguous ONNX Runtime would make a copy.
         return cls(OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), device, 0))
 
     def numpy(self) -> Array:

@@ -20,6 +20,7 @@ from workers.runtime.inference.binding import Binding
 from workers.runtime.inference.shared_weights import shared_weights
 
 Array = npt.NDArray[Any]
+# The CPU provider runs the operators that have no CUDA kernel.
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
@@ -140,6 +141,7 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
 def _options(threads: int, *, prepack: bool) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # The default execution mode runs one operator at a time, so it needs no pool for several.
     options.inter_op_num_threads = 1
     # Threads that spin while they wait halve the throughput as soon as another process needs the core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -147,6 +149,7 @@ def _options(threads: int, *, prepack: bool) -> onnxruntime.SessionOptions:
     # ONNX Runtime caches a memory plan for each shape of inputs. Nearly every batch has a shape of its own, so the
     # cache only grew, to 50 MB.
     options.enable_mem_pattern = False
+    # Errors only: ONNX Runtime writes to standard error by itself, past the log of the worker.
     options.log_severity_level = 3
     return options
 

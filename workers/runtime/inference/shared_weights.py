@@ -29,6 +29,7 @@ def shared_weights(graphs: Sequence[tuple[Path, OnnxHeader]]) -> Mapping[str, on
     found = {}
     for name, weight in header.weights.items():
         same = [other.weights.get(name) for _, other in others]
+        # Only type and shape: each file has the weight at an offset of its own.
         if any(each is None or each[:2] != weight[:2] for each in same):
             continue
         values = _read(first, weight)

@@ -51,6 +51,7 @@ class Watcher:
         # A queue and not an event, because a signal handler uses it, and one handler may interrupt another one:
         # `SimpleQueue.put` is reentrant, `Event.set` would deadlock on its lock.
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        # A daemon, because a load can't be interrupted and must not keep a worker from ending.
         self._thread = threading.Thread(target=self._loop, name="reload", daemon=True)
 
     def start(self) -> None:
@@ -108,6 +109,7 @@ class Watcher:
         if served is None or not self._is_worth_trying(name, snapshot):
             return
         try:
+            # The manifest has the digests of all other files, so its own digest identifies a version.
             if manifest_digest(folder) != served.digest:
                 self._retired.add_garbage()
                 self._swap(folder, served.model)

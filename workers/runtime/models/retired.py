@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 class _Retired(NamedTuple):
     name: str
     revision: str
+    # Weak, because this list waits for the version to be dropped.
     model: "weakref.ref[ServedModel]"
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 _IS_VALUE = 1 << 31
 _HAS_VALUE = 1 << 8
+# With the bit of values, so that a unit that holds a value is never taken for one that a byte leads to.
 _LABEL = _IS_VALUE | 0xFF
 _NUM_CHARACTERS_KEPT = 1 << 14
 """Covers the characters of most languages at once. It is bounded because a client could send all of Unicode."""
@@ -54,6 +55,7 @@ class Charsmap:
         if reached is None:
             return character, 0
         node, value = reached
+        # Not byte 0: in darts-clone that label ends a key and leads to its value.
         goes_on = any(self._has(node ^ byte, byte) for byte in range(1, 256))
         return character if value is None else value, node if goes_on else 0
 
@@ -79,6 +81,7 @@ class Charsmap:
             node = index ^ self._offset(index)
         if not self._units[index] & _HAS_VALUE:
             return node, None
+        # The value is the child with the label 0, and `node ^ 0` is `node`.
         begin = self._units[node] & ~_IS_VALUE
         return node, self._replacements[begin : self._replacements.index(b"\0", begin)].decode()
 

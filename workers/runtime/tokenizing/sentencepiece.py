@@ -73,6 +73,7 @@ class SentencePieces:
     def pieces(self, text: str) -> list[str]:
         """Return the pieces of a text. A run of characters that are in no piece is one piece."""
         found = []
+        # Before normalization, which could change the code, and up to the first "<<": as transformers' MarianTokenizer.
         if self._model.language_codes and text.startswith(">>") and (end := text.find("<<")) != -1:
             found.append(text[: end + 2])
             text = text[end + 2 :]
@@ -88,6 +89,7 @@ class SentencePieces:
         if not self._model.remove_extra_whitespaces:
             return prefix + text.replace(" ", SPACE)
         single = re.sub(" +", SPACE, text.lstrip(" "))
+        # Also a U+2581 of the text itself: `sentencepiece` strips the end after it has replaced the spaces.
         return (prefix + single).rstrip(SPACE)
 
 

@@ -15,6 +15,7 @@ from workers.seq2seq.chunking import markup
 from workers.seq2seq.chunking.plan import ChunkPlan
 
 _SENTENCE_ENDS = frozenset(".!?…,;:")
+# transformers' `clean_up_tokenization`, but contractions must end here: it would also join "a 'sample'" to "a'sample'".
 _SPACE_BEFORE = re.compile(r" (?=[.?!,]|n't\b|'(?:m|s|ve|re)\b)")
 
 
@@ -109,6 +110,7 @@ class ChunkJoiner:
             and not self._plan.separators[self._chunk]
             and self._last_character in _SENTENCE_ENDS
         )
+        # The last character is taken before escaping: the ";" of an entity would count as punctuation.
         self._chunk_has_text, self._last_character = True, text[-1]
         text = markup.escaped(text) if self._options.escape_html else text
         return f" {text}" if lacks_space else text

@@ -42,7 +42,8 @@ def unescaped(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Return a text as HTML, to stand between tags."""
-    # Otherwise each "&nbsp;" of the input would come back as an invisible character.
+    # Quotes need no escaping between tags. Without the replacement, each "&nbsp;" of the input would come back as an
+    # invisible character.
     return html.escape(text, quote=False).replace("\xa0", "&nbsp;")
 
 
@@ -77,6 +78,7 @@ class _Scanner:
         """Yield texts and markup. There may be several segments of either kind in a row."""
         document, position, searched = self._document, 0, 0
         while (start := document.find("<", searched)) != -1:
+            # Read before the tag, which may change it: the tag does not apply to the text in front of it.
             is_text = not self._untranslated
             end = self._end_of_markup(start)
             if end is None:

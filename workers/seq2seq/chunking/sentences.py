@@ -16,6 +16,7 @@ _END = re.compile(f"[.!?…]+[{_CLOSING}]*|[。！？｡．।۔؟։።၊။]+[
 """Punctuation that may end a sentence, with closing quotes and brackets. The second alternative always ends one, even
 without a space after it, which Chinese and Japanese do not have."""
 _ALWAYS_ENDS = frozenset("。！？｡．।۔؟։።၊။")
+# The line boundaries of `str.splitlines`.
 _LINES = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _LOOK_BACK = 32
 """Characters before and after a full stop that are examined. No abbreviation is longer, and the time for a line of a
@@ -98,6 +99,7 @@ def _is_abbreviated(line: str, start: int, following: str) -> bool:
     # Behind "e.g." or "U.S." only a word that begins sentences says that this one has ended.
     if _is_dotted(word):
         return not _SENTENCE_START.match(following)
+    # Titles with their case: "Me" is a French title, "me" an English word that may be the last one.
     if word in _BEFORE_NAMES or (len(word) == 1 and word.isupper()):
         return True
     if following[:1].isdigit() and word.casefold() in _BEFORE_NUMBERS:
@@ -106,6 +108,7 @@ def _is_abbreviated(line: str, start: int, following: str) -> bool:
     if word.isdigit() and (_GERMAN_ORDINAL.search(before) or _GERMAN_MONTH.match(following)):
         return True
     # "1. First item": nothing but a number or a letter before the full stop.
+    # Only so near to the start of the line does `before` reach back to it.
     return start < _LOOK_BACK and _LIST_MARK.fullmatch(before) is not None
 
 

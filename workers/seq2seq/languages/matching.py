@@ -10,6 +10,7 @@ from workers.seq2seq.languages.iso639 import LANGUAGES, SCRIPT_OF_REGION, SCRIPT
 _MAX_LISTED = 40
 """Most codes in an error message. NLLB has 200."""
 _SCRIPT = re.compile(r"[A-Za-z]{4}")
+# BCP 47 also has the three digits of UN M.49, as in es-419.
 _REGION = re.compile(r"[A-Za-z]{2}|\d{3}")
 _NO_REGION = "XX"
 """mBART's region of a language that has no particular one."""

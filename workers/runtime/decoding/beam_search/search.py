@@ -184,6 +184,7 @@ class BeamSearch:
     def _divisor(self, num_tokens: int) -> np.float32:
         """Return the divisor of a sum of this many log-probabilities: finite and above 0, whatever the penalty."""
         with np.errstate(over="ignore", under="ignore"):
+            # numpy's float becomes inf where Python's raises OverflowError.
             power = np.float64(num_tokens) ** self._beams.length_penalty
         return np.float32(min(max(power, _SMALLEST), _LARGEST))
 
@@ -196,6 +197,7 @@ def _likeliest(row: Floats, processors: LogitsProcessors | None, num: int) -> tu
     """
     largest = np.float32(largest_of(row))
     if largest == -np.inf:
+        # No token is possible, and -inf minus -inf would be NaN.
         return np.empty(0, np.int64), np.empty(0, np.float32)
     with np.errstate(over="ignore"):  # a difference of huge logits may overflow to -inf, which is the right limit
         shifted = row - largest

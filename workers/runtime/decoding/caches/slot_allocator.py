@@ -22,6 +22,7 @@ class SlotAllocator:
         # The whole final length is reserved now. A sequence that has started can always be finished, so none is ever
         # preempted.
         num_slots = len(self._reserved) + 1
+        # The 0 is there for an empty table: max of a single number is an error.
         longest = max(num_tokens, *self._reserved.values(), 0)
         if num_slots > self._max_slots or num_slots * longest > self._capacity_tokens:
             return None

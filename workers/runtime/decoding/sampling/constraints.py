@@ -36,6 +36,7 @@ class ConstraintsProcessor:
         self._eos = np.array(sorted(request.eos_token_ids), np.int64)
         self._forced_bos = constraints.forced_bos_token_id
         self._forced_eos = constraints.forced_eos_token_ids
+        # int64 also where empty: numpy makes an empty tuple a float array, which can't be an index.
         self._suppressed = np.array(constraints.suppress_tokens, np.int64)
         self._begin_suppressed = np.array(constraints.begin_suppress_tokens, np.int64)
         is_forced = self._num_prompt == 1 and self._forced_bos is not None
@@ -58,6 +59,7 @@ class ConstraintsProcessor:
         # A forced token is certain, so it has the log-probability 0; beam search adds it to its scores.
         if forced:
             constrained = np.full_like(logits, -np.inf)
+            # As a list, because numpy takes a tuple for one index per axis.
             constrained[list(forced)] = 0.0
             groups: _Groups = self._suppressed_now()
         else:

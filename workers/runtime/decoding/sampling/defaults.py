@@ -28,6 +28,7 @@ def default_sampling(parameters: SamplingParameters, generation: Generation, *, 
         min_p=given(parameters.min_p, 0.0),
         typical_p=given(parameters.typical_p, 1.0),
         repetition_penalty=generation.repetition_penalty,
+        # Clients may send negative seeds, and the key of the generator is unsigned.
         seed=seed % 2**64,
         constraints=constraints_of(generation),
     )
@@ -44,6 +45,7 @@ def does_sample(parameters: SamplingParameters, generation: Generation) -> bool:
 
 def seed_of(job_id: str) -> int:
     """Return the seed of a job that sets none. All attempts at the job get the same, and so generate the same text."""
+    # Not `hash`, which Python salts for each process: the retry may run in another one.
     digest = hashlib.sha256(job_id.encode()).digest()
     return int.from_bytes(digest[:8]) >> (64 - SEED_BITS)
 

@@ -68,6 +68,7 @@ def _nth_largest(values: Floats, n: int) -> np.float32:
 def _relative_probabilities(logits: Floats, temperature: float) -> Weights:
     """Return each token's probability divided by that of the likeliest token."""
     with np.errstate(over="ignore"):  # overflow gives -inf, and so the weight 0
+        # numpy's float64 promotes the float32 logits; a Python float would not.
         distances = logits - np.float64(logits.max())
         if temperature != 1.0:
             distances /= temperature
@@ -91,6 +92,7 @@ def _nucleus(weights: Weights, top_p: float) -> Weights:
     kept: Weights = weights * (weights >= last)
     equals = np.flatnonzero(weights == last)
     num_above = int(np.count_nonzero(descending > last))
+    # The indices ascend, so of equal tokens those with the lowest ids stay.
     kept[equals[num_kept - num_above :]] = 0.0
     return kept
 
@@ -108,6 +110,7 @@ def _typical(weights: Weights, typical_p: float) -> Weights:
     nearest = np.argpartition(distances, _NUM_CANDIDATES)[:_NUM_CANDIDATES] if len(weights) > _NUM_CANDIDATES else None
     if nearest is None or probabilities[nearest].sum() < typical_p:
         nearest = np.arange(len(weights))
+    # The sort need not be stable: all tokens as near as the last one are kept below.
     ordered = nearest[np.argsort(distances[nearest])]
     farthest = distances[ordered[index_reaching(probabilities[ordered], typical_p)]]
     kept: Weights = weights * (distances <= farthest)

@@ -41,6 +41,7 @@ class NonAutoregressiveCache:
     @property
     def tokens_held(self) -> int:
         """Tokens of the encoded sources."""
+        # list() copies in one go what the inference thread changes while the heartbeat's thread reads this.
         return sum(map(len, list(self._logits.values())))
 
     def allocate(self, num_tokens: int) -> int | None:

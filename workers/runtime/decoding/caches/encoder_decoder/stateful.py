@@ -56,6 +56,7 @@ class EncoderDecoderStatefulCache(StatefulCache):
     @property
     def tokens_held(self) -> int:
         """Tokens that the sequences and their sources hold now."""
+        # list() copies in one go what the inference thread changes while the heartbeat's thread reads this.
         rows = [row for row in list(self._rows.values()) if row.state.sources]
         return super().tokens_held + sum(source_of(row).num_tokens for row in rows)
 

@@ -42,7 +42,9 @@ class SlotCache:
         # One position more than the longest sequence: a row between those that step is run with them, and the graph
         # writes a token behind what it holds, even if the row is full.
         self._buffers = self._allocate_buffers(max_tokens + 1, of_source=False)
+        # Each kept binding has the address of its rows of this array, so it is never replaced.
         self._logits = np.empty((max_slots, vocab_size), np.float32)
+        # An array of its own: a selection in place could overwrite a row before it is read.
         self._selected_logits = np.empty_like(self._logits)
         self._bindings: dict[range, Binding] = {}
 

@@ -70,8 +70,9 @@ class ConcatGraph:
         """Bind further inputs of a subclass's graph."""
 
     def _columns(self, name: str, num_rows: int, num_columns: int) -> Array:
-        """Return zeros for padding. Masked columns get the weight 0, but 0 times NaN would be NaN."""
+        """Return zeros in the shape and type of a past input: [rows, heads, columns, size]."""
         heads, size = self._session.dims(name, 1, 3)
+        # Not np.empty: masked columns get the weight 0, but 0 times NaN would be NaN.
         return np.zeros((num_rows, heads, num_columns, size), self._session.inputs[name].dtype)
 
     def _put(self, array: Array) -> Buffer:

@@ -72,10 +72,7 @@ class StatefulGraph(Protocol):
 
 
 def arrays_by_state(rows: Sequence[StateRow], number: int) -> dict[int, Array]:
-    """Return the past tensor of this number for each distinct state of the rows, by the state's ``id``.
-
-    On CUDA reading a buffer copies it to the host, so each state is read once and not once per row.
-    """
+    """Return the past tensor of this number for each distinct state of the rows, by the state's ``id``."""
     return {id(row.state): row.state.tensors[number].numpy() for row in rows}
 
 
