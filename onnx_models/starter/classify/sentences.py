@@ -54,6 +54,7 @@ _SIDES = {
 _CHOICES: dict[str, Mapping[str, tuple[str, ...]]] = {
     label: {**_SLOTS, **{slot: _SLOTS[source] for slot, source in side.items()}} for label, side in _SIDES.items()
 }
+# Problems are complaints, so they are not neutral.
 _NEUTRAL_MEANINGS = [meaning for meaning in all_meanings() if meaning.family != "problem"]
 
 _PROBES = Rows.parse((_FOLDER / "probes.txt").read_text(encoding="utf-8"))
@@ -65,7 +66,9 @@ give are low bars to look at, not goals: a model that knows only templates can't
 def labelled_sentences(num_sentences: int, seed: int, *, held_out: bool = False) -> list[tuple[str, int]]:
     """Return (sentence, index into ``LABELS``), the labels in equal shares; the same for the same seed."""
     rng = random.Random(seed)  # noqa: S311 - sentences, not secrets
+    # In turn, so that every batch has all labels alike without shuffling.
     labels = [index % len(LABELS) for index in range(num_sentences)]
+    # One stream of draws for all: a longer corpus begins with the sentences of a shorter one.
     return [(_typed_sentence(LABELS[label], rng, held_out), label) for label in labels]
 
 
@@ -92,6 +95,7 @@ def _with_context(text: str, rng: random.Random) -> str:
 
 def _sentence(label: str, rng: random.Random, held_out: bool) -> str:
     if label == "neutral" and not held_out and rng.random() < 0.2:
+        # Words in any order: those that carry no sentiment must stay neutral wherever they stand.
         mixture = " ".join(rng.choices((*COMMON_WORDS, *["{thing}"] * 40), k=rng.randint(2, 9)))
         return fill_at_random(mixture, _CHOICES[label], rng)
     if label == "neutral" and rng.random() < 0.4:

@@ -17,6 +17,7 @@ class ClassifierTraining(EncoderTraining[_Labelled]):
     """Trains on sentences with the index of their label, each seen once."""
 
     def __init__(self, seed: int, num_steps: int) -> None:
+        # All sentences before the first step, because the tokenizer counts their words.
         self._sentences = labelled_sentences(num_steps * _BATCH_SIZE, seed)
         super().__init__(seed, num_steps, (text for text, _ in self._sentences))
 

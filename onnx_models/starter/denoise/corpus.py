@@ -13,8 +13,10 @@ from onnx_models.starter.texts.data import Rows
 from onnx_models.starter.texts.example import Example
 from onnx_models.starter.texts.held_out import draw_distinct
 
+# A quarter of the sentences have no error, because the corrector must also learn to change nothing.
 _NUM_ERRORS = (0, 1, 2, 3)
 _SHARES = (0.25, 0.35, 0.3, 0.1)
+# The other half are words in any order: correct text is not always what a template would lead to expect.
 _SHARE_OF_SENTENCES = 0.5
 _SHARE_OF_PAIRS = 0.06
 _UNKNOWN = 0.15
@@ -78,6 +80,7 @@ def held_out_examples(
     def draw() -> Example:
         while True:
             target = random_sentence(rng, held_out=True, unknown=float(unknown))
+            # Templates without an open slot have no unknown word, so they do not belong in this set.
             if unknown and all(map(is_known, WORD.findall(target))):
                 continue
             num_errors = rng.randint(1, 2)

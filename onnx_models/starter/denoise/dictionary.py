@@ -45,6 +45,7 @@ def known_words() -> frozenset[str]:
     synonyms = [phrase for group in groups for phrase in group]
     texts = [*TEMPLATES, *fillings, *COMMON_WORDS, *_FILE.extra_words, *synonyms]
     found = {word.lower() for text in texts for word in WORD.findall(re.sub(r"\{\w+\}", " ", text))}
+    # A name is known with its capital letter only: without it, it counts as an error.
     upper = {word for text in (*fillings, "I I'm") for word in WORD.findall(text) if word[0].isupper()}
     lower = {word for word in found if word.capitalize() not in upper and (len(word) > 1 or word == "a")}
     return frozenset(lower | upper)

@@ -73,6 +73,7 @@ def double_space(draft: Draft, rng: random.Random) -> bool:
     if not places:
         return False
     place = rng.choice(places)
+    # Rewriting the word as it is marks it as touched, so that no other error concerns it.
     draft.spaces[place] = "  "
     return draft.replace(place, draft.words[place])
 
@@ -86,6 +87,7 @@ def double_word(draft: Draft, rng: random.Random) -> bool:
 def lose_first_capital(draft: Draft, rng: random.Random) -> bool:
     """Begin the sentence with a small letter."""
     word = draft.words[0]
+    # Not in a word of several capitals, such as an abbreviation: lower() would remove all of them.
     if 0 in draft.touched or word[1:] != word[1:].lower() or not word[:1].isupper():
         return False
     return draft.replace(0, word.lower())
@@ -104,6 +106,7 @@ def lose_capital(draft: Draft, rng: random.Random) -> bool:
 
 
 def _is_capitalized_word(text: str, min_letters: int) -> bool:
+    # Only in known words: nobody could say how an unknown one is capitalized.
     found = WORD.match(text) if text[:1].isupper() else None
     return found is not None and len(found[0]) >= min_letters and found[0] in (_KNOWN_WORDS | _FIRST_WORDS)
 

@@ -14,6 +14,7 @@ NUM_SENTENCES = 500
 def evaluate(package: ModelPackage) -> Figures:
     """Return the shares of sentences that are right as a whole, to the last space."""
     usual = held_out_examples(NUM_SENTENCES, HELD_OUT_SEED)
+    # Another seed for each set: with the same one they would begin with the same sentences.
     unseen = held_out_examples(NUM_SENTENCES, HELD_OUT_SEED + 1, misspellings_held_out=True)
     unknown = held_out_examples(NUM_SENTENCES, HELD_OUT_SEED + 2, unknown=True)
     return {

@@ -43,6 +43,7 @@ def random_words(rng: random.Random) -> str:
     chosen: list[str] = []
     while len(chosen) < 3 or rng.random() < 0.78:
         word = _any_word(rng, unknown)
+        # A word twice in a row is an error, not a target.
         if word not in chosen[-1:]:
             chosen.append(word)
     return _capitalized(" ".join(chosen)) + rng.choice(_ENDS)
@@ -51,8 +52,10 @@ def random_words(rng: random.Random) -> str:
 def with_other_word(sentence: str, rng: random.Random) -> str:
     """Replace a word by any other, or insert one between two: correct text is not always expected text."""
     parts = sentence.split(" ")
+    # Never the first word, which has the capital letter, nor the last one, which has the mark.
     place = rng.randrange(1, len(parts) - 1)
     parts[place : place + rng.randint(0, 1)] = [_any_word(rng, _UNKNOWN_AMONG_OTHERS)]
+    # A word twice in a row is an error, not a target.
     return sentence if any(one == other for one, other in pairwise(parts)) else " ".join(parts)
 
 
@@ -76,4 +79,5 @@ def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+# Sorted, since a set has another order in each process.
 _KNOWN_WORDS = sorted(known_words())

@@ -53,12 +53,14 @@ class CorrectorTraining(Training[list[_Pair]]):
         return LstmAttention(config)
 
     def optimizers(self, model: nn.Module) -> Sequence[torch.optim.Optimizer]:
-        """Return Muon for the matrices of the LSTMs and of the attention's queries and keys."""
+        """Return Muon for all matrices but the embeddings, the output layer and the attention's energies."""
+        # The output layer has a row for each token, like an embedding, and the energies are a single row.
         return muon_and_adamw(model, self.learning_rate, outer=("output", "energy"))
 
     def rounds(self) -> Sequence[Iterator[list[_Pair]]]:
         """Return a round without blended words, and one with them."""
         return [
+            # Each round has a seed of its own, so that the second one has new sentences.
             self._batches(random.Random(self.seed + number), blends)  # noqa: S311 - sentences, not secrets
             for number, blends in enumerate(_BLENDS)
         ]
@@ -71,6 +73,7 @@ class CorrectorTraining(Training[list[_Pair]]):
                 (self.tokenizer.encode(source).ids, self.tokenizer.encode(target).ids) for source, target in examples
             ]
             pairs = [pair for pair in pairs if max(map(len, pair)) <= _MAX_ROW_TOKENS]
+            # By length, so that batches have little padding; the shuffle below mixes short and long batches.
             pairs.sort(key=lambda pair: sum(map(len, pair)))
             batches: list[list[_Pair]] = [[]]
             for pair in pairs:

@@ -31,6 +31,7 @@ def _misspellings_of(word: str, held_out: bool | None) -> dict[str, tuple[str, .
     """Return a known word's misspellings by error, in the word's own case; nothing for other words."""
     found = misspellings(word) if word in _KNOWN_WORDS else {}
     lower = word[:1].lower() + word[1:]
+    # The first word of a sentence is known without its capital letter.
     if word not in _KNOWN_WORDS and lower in _KNOWN_WORDS:
         found = {
             error: tuple(text[:1].upper() + text[1:] for text in texts) for error, texts in misspellings(lower).items()
@@ -82,6 +83,7 @@ def with_errors(
     words = sentence.split(" ")
     draft = Draft(words, [""] + [" "] * (len(words) - 1), held_out)
     for _ in range(num_errors):
+        # All tries are drawn at once, even if the first one succeeds: later draws depend on their number.
         tries = rng.choices(list(kinds), list(kinds.values()), k=_MAX_TRIES)
         any(kind(draft, rng) for kind in tries)
     return str(draft)

@@ -13,6 +13,7 @@ from onnx_models.starter.texts.data import Words
 _ONSETS = Words.parse(
     "b, bl, br, c, ch, d, dr, f, fl, g, gr, h, j, k, l, m, n, p, ph, pl, pr, qu, r, s, sh, st, t, th, v, w, z"
 )
+# The single vowels stand twice, so that they are more frequent than the others.
 _VOWELS = Words.parse("a, e, i, o, u, a, e, i, o, ai, ea, ee, oo, ou, y, ä, é")
 _CODAS = Words.parse("b, ck, d, g, l, ll, m, n, nd, ng, nt, p, r, rt, s, ss, st, t, x, z")
 
@@ -24,6 +25,7 @@ def unknown_word(rng: random.Random, *, as_name: bool = False) -> str:
         word = _MAKERS[kind](rng)
         if as_name:
             word = word[:1].upper() + word[1:]
+        # Derived words must be left alone too, though `is_word` is true of all of them.
         if kind == "derived" or not (is_word(word) or is_like_a_word(word)):
             return word
 

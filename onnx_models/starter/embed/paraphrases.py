@@ -79,6 +79,7 @@ def all_meanings() -> list[Meaning]:
 
 def is_held_out(meaning: Meaning) -> bool:
     """Return whether this meaning is never trained on."""
+    # The first phrase names a group, so another order of phrases would move meanings into training.
     return split.is_held_out(*(group[0] for _, group in meaning.slots))
 
 
@@ -108,6 +109,7 @@ def held_out_pairs(num_pairs: int, seed: int) -> list[tuple[str, str]]:
         unseen = [meaning for meaning in all_meanings() if meaning.family == family and is_held_out(meaning)]
         for meaning in rng.sample(unseen, num_pairs // len(FRAMES)):
             query = paraphrase = meaning.typed_sentence(rng, held_out=True)
+            # A pair of equal sentences would be found without any understanding.
             while paraphrase.lower() == query.lower():
                 paraphrase = meaning.typed_sentence(rng, held_out=True)
             pairs.append((query, paraphrase))

@@ -14,6 +14,7 @@ from onnx_models.starter.embed.paraphrases import training_batches
 from onnx_models.starter.training.encoders import EncoderTraining
 
 _BATCH_SIZE = 128
+# Cosines reach only from -1 to 1: undivided, they would give a softmax that is almost flat.
 _TEMPERATURE = 0.05
 _Pairs = list[tuple[str, str]]
 
@@ -22,6 +23,7 @@ class EmbedderTraining(EncoderTraining[_Pairs]):
     """Trains on pairs of paraphrases, each seen once."""
 
     def __init__(self, seed: int, num_steps: int) -> None:
+        # A list, because the tokenizer counts the words of all batches before the first step.
         self._batches = list(training_batches(num_steps, _BATCH_SIZE, seed))
         super().__init__(seed, num_steps, (text for batch in self._batches for pair in batch for text in pair))
 

@@ -85,6 +85,7 @@ def _message(rng: random.Random, intent: str, messages: Sequence[Message]) -> st
         unknown_words = iter(rng.choices(_UNKNOWN_WORDS, k=2))
         return fill_with(rng.choice(UNANSWERABLE), lambda _: next(unknown_words))
     wording, choices = rng.choice(WORDINGS[intent]), slots_of_intent(intent)
+    # Drawn even where other values replace them below: all later draws depend on it.
     values = {slot: rng.choice(choices[slot]) for slot in slots_of(wording)}
     if intent in ("plus", "minus"):
         values = _operands(rng, intent)
@@ -124,4 +125,5 @@ def _is_held_out(messages: Sequence[Message]) -> bool:
         return False
     about_shop = parsed.intent in _SHOP_INTENTS and messages[0]["role"] == "system"
     depends_on = messages[0]["content"] if about_shop else reply(messages)
+    # One key for a wording however it is typed: training must not have it in lower case either.
     return is_held_out(messages[-1]["content"].rstrip(".?!").lower(), depends_on)

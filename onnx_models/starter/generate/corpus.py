@@ -10,6 +10,7 @@ from onnx_models.starter.generate.poems import Topic, topics, write_poem
 END_OF_TEXT = "<|endoftext|>"
 END_OF_MESSAGE = "<|end|>"
 SPECIAL_TOKENS = (END_OF_TEXT, "<|system|>", "<|user|>", "<|assistant|>", END_OF_MESSAGE)
+# Dialogue is the hardest to learn: its replies depend on what was said before.
 _SHARES = {"poetry": 0.25, "dialogue": 0.45, "code": 0.3}
 
 

@@ -93,6 +93,7 @@ def random_head(rng: random.Random, *, held_out: bool = False) -> Head:
         values = {"k": rng.choice(CONSTANTS)} if operation.has_constant else {}
         for slot, kind in zip(operation.slots, operation.parameters, strict=True):
             values[slot] = rng.choice([name for name in PARAMETER_NAMES[kind] if name not in values.values()])
+        # By the first name: otherwise a held-out function would be in training under another name.
         if is_held_out(operation.names[0], *values.values()) == held_out:
             return Head(operation, name, docstring, values)
 

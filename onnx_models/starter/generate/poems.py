@@ -94,6 +94,7 @@ def write_poem(rng: random.Random, topic: Topic) -> str:
     lines = [topic.title]
     rhymes = [rng.choice(couplet) for couplet in topic.kind.rhymes]
     for index, (heads, mark) in enumerate(zip(_HEADS, _PUNCTUATION, strict=True)):
+        # Both are drawn for each line, though it needs one at most: all later draws depend on it.
         verbs = {"verb": rng.choice(topic.kind.verbs), "pair": rng.choice(topic.kind.pairs)}
         head = fill(rng.choice(heads), topic.values | verbs)
         lines.append(f"{head} {rng.choice(_ends(rhymes[index // 2], index))}{mark}")
@@ -113,6 +114,7 @@ def is_poem(text: str) -> bool:
 def _ends(rhyme: str, index: int) -> tuple[str, ...]:
     """Return the ends with this rhyme that the line with this index may have."""
     ends = RHYMES[rhyme]
+    # The lines of a couplet choose from different halves, so that no end rhymes with itself.
     middle = len(ends) // 2
     return ends[middle:] if index % 2 else ends[:middle]
 

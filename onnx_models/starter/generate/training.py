@@ -18,6 +18,7 @@ from onnx_models.starter.training.byte_pairs import make_tokenizer
 
 _NUM_ROWS = 8
 _PROMPT_WEIGHT = 0.1
+# The training texts continue the random stream of these texts, so another number gives other training texts.
 _NUM_TOKENIZER_TEXTS = 20_000
 _NUM_TOKENS = 1280
 _WORDS = r"\n| {4}| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s"
@@ -49,6 +50,7 @@ class DecoderTraining(Training[list[_Row]]):
             num_key_value_heads=2,
             max_position_embeddings=MAX_TOKENS,
             tie_word_embeddings=True,
+            # A row begins with a text, so prompts need no start token.
             bos_token_id=None,
             eos_token_id=ends,
             pad_token_id=ends[0],
@@ -71,6 +73,7 @@ class DecoderTraining(Training[list[_Row]]):
         weights: list[float] = []
         while len(ids) < MAX_TOKENS:
             for span in training_text(self.rng):
+                # Each span by itself, because a prompt is encoded without its continuation when the model is served.
                 tokens = self.tokenizer.encode(span.text).ids
                 ids += tokens
                 weights += [_PROMPT_WEIGHT if span.is_prompt else 1.0] * len(tokens)
@@ -80,6 +83,7 @@ class DecoderTraining(Training[list[_Row]]):
         """Return the weighted mean of the cross entropy of the next tokens."""
         ids, weights = zip(*batch, strict=True)
         tokens, counts = torch.tensor(ids), torch.tensor(weights)[:, 1:]
+        # Nothing masks the earlier texts of a row; the model learns to ignore what is before an end of text.
         logits = model(input_ids=tokens[:, :-1], use_cache=False).logits
         losses = nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
         return (losses * counts.flatten()).sum() / counts.sum()

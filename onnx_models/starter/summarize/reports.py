@@ -119,6 +119,7 @@ def _draw_facts(rng: random.Random, topic: Topic, held_out: bool) -> dict[str, s
 
 def _draw_score(rng: random.Random, needed: dict[str, None]) -> dict[str, str]:
     """Return goals, more for the winner than against, or the votes against."""
+    # Drawn for reports without a score too: all later draws depend on it.
     against = rng.choice((0, 1, 1, 2, 2, 3, 4))
     if "votes" in needed:
         return {"against": str(rng.randint(1, 7))}

@@ -17,6 +17,7 @@ from onnx_models.starter.training.seq2seq import END, PADDING, START, Pair, Seq2
 
 _MAX_HEADLINE_TOKENS = 64
 _INIT_STD = 0.05
+# The training pairs continue the random stream of these pairs, so another number gives other training pairs.
 _NUM_TOKENIZER_PAIRS = 10_000
 _NUM_TOKENS = 1024
 _WORDS = r" ?\p{L}+|\d| ?[^\s\p{L}\d]|\s"
@@ -56,8 +57,10 @@ class SummarizerTraining(Seq2SeqTraining):
             encoder_ffn_dim=384,
             decoder_ffn_dim=384,
             max_position_embeddings=MAX_TOKENS,
+            # Each pair is drawn anew and seen once, so there is nothing to learn by heart.
             dropout=0.0,
             init_std=_INIT_STD,
+            # BART's default forces an end token at the limit, and a headline that was cut off would look complete.
             forced_eos_token_id=None,
             **ids,
         )
@@ -82,4 +85,5 @@ def _set_to_waves(positions: nn.Embedding) -> None:
     rates = 10_000.0 ** (-torch.arange(0, size, 2) / size)
     angles = torch.arange(number).unsqueeze(1) * rates
     with torch.no_grad():
+        # The root of 2, because a sine of amplitude 1 has a root mean square of 1/√2.
         positions.weight.copy_(torch.cat([angles.sin(), angles.cos()], dim=1) * _INIT_STD * 2**0.5)

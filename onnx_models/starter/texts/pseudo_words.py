@@ -10,6 +10,7 @@ _VOWELS, _CODAS = "aeiou", "bdgklmnprstxz"
 
 def pseudo_words(num_words: int) -> tuple[str, ...]:
     """Return words of two or three syllables, the same ones for each number of words."""
+    # A generator of its own: the words are made on import, and must not move the draws of a corpus.
     rng = random.Random(num_words)  # noqa: S311 - sentences, not secrets
 
     def syllable() -> str:

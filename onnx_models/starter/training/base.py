@@ -70,6 +70,7 @@ class Training(ABC, Generic[Batch]):
         """Train, and write weights, config and tokenizer into ``folder``."""
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(1)  # threads add in another order: other last digits, and in the end other weights
+        # The weights are drawn first, and dropout draws from what follows, so nothing may draw in between.
         torch.manual_seed(self.seed)
         model = self.build_model()
         rounds = self.rounds()
@@ -80,6 +81,7 @@ class Training(ABC, Generic[Batch]):
     def _train(self, model: nn.Module, batches: Iterator[Batch], num_steps: int) -> None:
         optimizers = self.optimizers(model)
         schedules = [
+            # By its defaults it also moves the momentum (AdamW's first beta) from 0.95 to 0.85 and back.
             torch.optim.lr_scheduler.OneCycleLR(
                 optimizer, self.learning_rate, total_steps=num_steps, pct_start=_WARM_UP
             )
@@ -112,6 +114,7 @@ def muon_and_adamw(
         learning_rate: of both.
         outer: parts of the names of matrices that go to AdamW too.
     """
+    # By identity, since an output layer may share its weights with an embedding, under another name.
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     inner = [
         weights
@@ -120,6 +123,7 @@ def muon_and_adamw(
     ]
     chosen = {id(weights) for weights in inner}
     others = [weights for weights in model.parameters() if id(weights) not in chosen]
+    # Scaled to the size of AdamW's updates, so that one learning rate and one schedule serve both.
     muon = torch.optim.Muon(inner, lr=learning_rate, weight_decay=_WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw")
     return muon, adamw(others, learning_rate)
 

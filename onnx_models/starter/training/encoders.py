@@ -40,6 +40,7 @@ class EncoderTraining(Training[Batch]):
 
     def inputs(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 [texts, tokens]."""
+        # On the right, because BERT numbers positions from the beginning of a row.
         self.tokenizer.enable_padding()
         self.tokenizer.enable_truncation(MAX_TOKENS)
         rows = self.tokenizer.encode_batch(texts)

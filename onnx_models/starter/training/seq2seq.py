@@ -66,11 +66,13 @@ class Seq2SeqTraining(Training[list[Pair]]):
             bos_token=START,
             eos_token=END,
             pad_token=PADDING,
+            # The clean-up would remove the space that French has before a question mark.
             clean_up_tokenization_spaces=False,
             **self.tokenizer_options,
         )
 
 
 def _padded(rows: Sequence[Sequence[int]], filling: int) -> Tensor:
+    # On the right: the first token of each row has position 0, in training as when the model is served.
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[filling] * (longest - len(row))] for row in rows])

@@ -17,6 +17,7 @@ _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяі�
 _LATIN = "ßæøœłđðþıħŋ"  # those that stay when accents are stripped
 _SIGNS = "“”‘’„«»–—…•·°§©®™€£¥¢±×÷½¼¾²³µ¡¿←→↑↓✓★☆"  # noqa: RUF001 - typographic signs, meant as they are
 _EMOJI = "😀😁😂😃😄😅😆😊😍😎😐😒😔😕😞😠😡😢😭😱🙂🙁🙄🤔🤮👍👎👏🙏💔❤🎉🔥✨"
+# In the order of the ids, so a character may only be added together with new weights.
 _SINGLES = [
     *string.ascii_lowercase,
     *string.digits,
@@ -55,6 +56,7 @@ def make_tokenizer(corpus: Iterable[str]) -> Tokenizer:
 def _most_frequent(counts: Counter[str], max_pieces: int) -> list[str]:
     """Return what was counted more than twice, the most frequent first; the alphabet decides between equals."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    # A rarer word is cut into pieces, whose vectors other words train too.
     return [piece for piece, count in ordered[:max_pieces] if count > 2]
 
 

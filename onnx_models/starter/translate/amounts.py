@@ -8,6 +8,7 @@ from onnx_models.starter.translate.numbers import english, french, german, spani
 from onnx_models.starter.translate.parallel import LANGUAGES, parallel
 from onnx_models.starter.translate.samples import Sample, combine
 
+# From minutes to weeks: `after_in` has no dative of a neuter, such as "ein Jahr".
 _DURATIONS = counts.UNITS[:4]
 
 
@@ -29,7 +30,9 @@ def _counted(rng: random.Random, number: int, noun: counts.Noun, *, accusative: 
 
 def number(rng: random.Random) -> Sample:
     """Return a number below ten thousand in words."""
+    # The limit is drawn too: of numbers drawn evenly below ten thousand, hardly one would be small.
     drawn = rng.randint(0, rng.choice((20, 99, 999, 999, 9999)))
+    # British English has the "and", American English does not; both must be understood.
     words = parallel(english(drawn, with_and=rng.random() < 0.85), french(drawn), german(drawn), spanish(drawn))
     return Sample(words, _number_flags(drawn))
 
@@ -49,6 +52,7 @@ def count(rng: random.Random, *, least: int = 1, accusative: bool = True) -> Sam
 
 def price(rng: random.Random) -> Sample:
     """Return a price in words, in digits, or with the sign of the euro."""
+    # The cents in the tuple are drawn even if another entry is chosen: all later draws depend on it.
     units, cents = rng.randint(1, rng.choice((20, 99, 999))), rng.choice((0, rng.randint(1, 99), 50))
     form, currency = rng.choice(("words", "digits", "sign")), rng.choice(counts.CURRENCIES)
     if form == "words" and currency.name != "euro":

@@ -9,6 +9,7 @@ from onnx_models.starter.translate.parallel import ParallelText, parallel, rende
 
 NOON = parallel("noon", "midi", "Mittag", "mediodía")
 MIDNIGHT = parallel("midnight", "minuit", "Mitternacht", "medianoche")
+# Not made by `at`: German says "mittags", and Spanish "al mediodía", with an article.
 AT_NOON = parallel("at noon", "à midi", "mittags", "al mediodía")
 AT_MIDNIGHT = parallel("at midnight", "à minuit", "um Mitternacht", "a medianoche")
 
@@ -81,7 +82,9 @@ def _french(hour: int, next_hour: int, minute: int) -> str:
     if minute == 0:
         return _french_hour(hour)
     if minute == 30:
+        # "Midi" is masculine, "heure" is feminine.
         return f"{_french_hour(hour)} et {'demi' if hour == 12 else 'demie'}"
+    # Minutes are feminine even where the word is omitted: "vingt et une".
     if minute < 30:
         return f"{_french_hour(hour)} {'et quart' if minute == 15 else french(minute, 'f')}"
     return f"{_french_hour(next_hour)} moins {'le quart' if minute == 45 else french(60 - minute, 'f')}"
@@ -98,6 +101,7 @@ def _german(hour: int, next_hour: int, minute: int) -> str:
         return f"{'ein' if hour == 1 else german(hour)} Uhr"
     if minute == 30:
         return f"halb {german(next_hour)}"
+    # Around the half hour German counts from it, not from a whole one.
     if minute in (25, 35):
         return f"fünf {'vor' if minute == 25 else 'nach'} halb {german(next_hour)}"
     if minute < 30:
@@ -122,6 +126,7 @@ def _spanish(hour: int, next_hour: int, minute: int) -> str:
 
 
 def _spanish_hour(hour: int) -> str:
+    # Feminine, because "hora" is omitted: "la una".
     return f"{_spanish_article(hour)} {spanish(hour, 'f', before_noun=True)}"
 
 

@@ -99,6 +99,7 @@ def age(number: int, *, in_digits: bool = False) -> ParallelText:
 def price_in_digits(units: int, cents: int, currency: Noun) -> ParallelText:
     """Return "12.50 euros"; the other languages have a decimal comma. French has the plural from two on."""
     names = currency.singular if (units, cents) == (1, 0) else currency.plural
+    # "1,50 euro", but "1.50 euros" in English.
     names = {**names, "fr": (currency.singular if units < 2 else currency.plural)["fr"]}
     amount = f"{units}.{cents:02}" if cents else str(units)
     return _phrase({code: amount if code == "en" else amount.replace(".", ",") for code in LANGUAGES}, names)
@@ -115,6 +116,7 @@ def price_in_words(units: int, cents: int, currency: Noun) -> ParallelText:
     whole = counted(units, currency)
     if not cents:
         return whole
+    # A price is in the accusative, as after "kosten".
     numbers = parallel(
         english(cents), french(cents), "einen" if cents == 1 else german(cents), spanish(cents, before_noun=True)
     )
@@ -127,6 +129,7 @@ def after_in(duration: ParallelText) -> ParallelText:
     number, noun = duration["de"].split(" ")
     number = {"eine": "einer", "einen": "einem"}.get(number, number)
     singular = number.startswith("eine") or number == "1"
+    # The dative plural ends in "n" ("Tagen"), which "Minuten", "Stunden" and "Wochen" already do.
     return {**duration, "de": f"{number} {noun if singular or noun.endswith('n') else f'{noun}n'}"}
 
 

@@ -39,6 +39,7 @@ class Date:
         date = self._without_weekday()
         if self.weekday is None:
             return render("on {date} | le {date} | am {date} | el {date}", date=date)
+        # "Dem": in German the date is an apposition, in the dative of "am Montag".
         row = "on {weekday}, {date} | le {weekday} {date} | am {weekday}, dem {date} | el {weekday} {date}"
         return render(row, weekday=WEEKDAYS[self.weekday], date=date)
 
@@ -49,6 +50,7 @@ class Date:
 
     def on_in_words(self) -> ParallelText:
         """Return "on the third of March", without weekday and year."""
+        # German ordinals are adjectives: "der dritte", but "am dritten" in the dative.
         row = "on the {day} of {month} | le {day} {month} | am {day}n {month} | el {day} de {month}"
         return render(row, day=_ordinal(self.day), month=MONTHS[self.month - 1])
 
@@ -76,6 +78,7 @@ def on_weekday(number: int) -> ParallelText:
 def on_weekdays(number: int) -> ParallelText:
     """Return "on Mondays" for weekday 0."""
     day = WEEKDAYS[number]
+    # "Lunes" to "viernes" are the same in the plural; German "montags" is an adverb in lower case.
     spanish_plural = f"{day['es']}s" if day["es"].endswith("o") else day["es"]
     names = {**day, "de": day["de"].lower(), "es": spanish_plural}
     return render("on {day}s | le {day} | {day}s | los {day}", day=names)
@@ -105,6 +108,7 @@ def in_year(year: int, *, in_words: bool = False) -> ParallelText:
 
 
 def _english_year(year: int) -> str:
+    # The first years of the century are read as numbers: "two thousand and five", but "twenty ten".
     if 2000 <= year < 2010:
         return english(year)
     century, rest = divmod(year, 100)
@@ -114,6 +118,7 @@ def _english_year(year: int) -> str:
 
 
 def _german_year(year: int) -> str:
+    # Years before 2000 are counted in hundreds: "neunzehnhundertvierundachtzig".
     century, rest = divmod(year, 100)
     if year >= 2000:
         return german(year)

@@ -19,6 +19,7 @@ def held_out_phrases(num_phrases: int = NUM_PHRASES, seed: int = HELD_OUT_SEED) 
     """Return different phrases of each kind, all held out from training; the same each time."""
     phrases: list[Phrase] = []
     for kind in HELD_OUT_KINDS:
+        # A generator for each kind, so that a change of one kind leaves the phrases of the others as they are.
         draw = partial(held_out_phrase, random.Random(f"{seed} {kind}"), kind)  # noqa: S311 - phrases, not secrets
         phrases += draw_distinct(num_phrases, draw, _english, taken={_english(phrase) for phrase in phrases})
     return phrases

@@ -13,6 +13,7 @@ def _draw_date(rng: random.Random, *, year: bool | None = None, weekday: bool | 
     """Return a date; None: with or without year and weekday, as it comes."""
     month = rng.randint(1, 12)
     return dates.Date(
+        # Both random days are drawn even if the first one is chosen: all later draws depend on it.
         # The first of the month is an exception in French and Spanish, so it is more frequent.
         day=rng.choice((1, rng.randint(1, dates.NUM_DAYS[month - 1]), rng.randint(1, dates.NUM_DAYS[month - 1]))),
         month=month,
@@ -74,6 +75,7 @@ def time(rng: random.Random) -> Sample:
     """
     if rng.random() < 0.03:
         return Sample(rng.choice((clock.NOON, clock.MIDNIGHT)))
+    # All three minutes are drawn, whichever is chosen: all later draws depend on it.
     hour, minute = rng.randrange(24), rng.choice((rng.randrange(60), 5 * rng.randrange(12), 15 * rng.randrange(4)))
     # A held-out minute is held out in both halves of the day, since "ten past five" does not name the half.
     flags = (is_held_out("time", str(hour % 12), str(minute)),) if minute else ()
@@ -89,6 +91,7 @@ def _in_digits(rng: random.Random, hour: int, minute: int) -> ParallelText:
 
 
 def _spoken(rng: random.Random, hour: int, minute: int) -> ParallelText:
+    # French "midi" and "minuit" already name the part of the day, and after 11:30 the text counts towards them.
     if rng.random() < 0.3 and hour % 12 and (hour % 12 != 11 or minute <= 30):
         text = clock.spoken_in_part_of_day(hour, minute)
     else:

@@ -59,6 +59,7 @@ def french(number: int, gender: Gender = "m") -> str:
     """Return "quatre-vingts", "quatre-vingt-un", "soixante et onze"; "vingt et une" before a feminine noun."""
     if number >= 1000:
         thousands, rest = divmod(number, 1000)
+        # "Mille" and "cent" stand without "un"; "mille" never has a plural, "cents" has it only at the end.
         head = "mille" if thousands == 1 else f"{_french_multiplier(thousands)} mille"
         return f"{head} {french(rest, gender)}" if rest else head
     if number >= 100:
@@ -75,11 +76,13 @@ def _french_below_hundred(number: int, gender: Gender) -> str:
     if number < 20:
         return one if number == 1 else _FR_ONES[number]
     tens, ones = divmod(number, 10)
+    # 70 and 90 are counted on from 60 and 80: soixante-dix, quatre-vingt-dix.
     if tens in (7, 9):
         ones += 10
     word = _FR_TENS[tens]
     if ones == 0:
         return f"{word}s" if number == 80 else word
+    # "Et" stands in 21 to 61 and in 71, but not in 81 and 91.
     if ones == 1 and number != 81:
         return f"{word} et {one}"
     if number == 71:
@@ -116,13 +119,16 @@ def spanish(number: int, gender: Gender = "m", *, before_noun: bool = False) -> 
     """Return "veintiuno"; before a noun "veintiún" or "veintiuna", and "doscientas" before a feminine one."""
     if number >= 1000:
         thousands, rest = divmod(number, 1000)
+        # "Mil" stands without "un".
         head = "mil" if thousands == 1 else f"{spanish(thousands, before_noun=True)} mil"
         return f"{head} {spanish(rest, gender, before_noun=before_noun)}" if rest else head
+    # Alone and before nouns "cien"; "ciento" before a smaller number.
     if number == 100:
         return "cien"
     if number > 100:
         hundreds, rest = divmod(number, 100)
         head = _ES_HUNDREDS[hundreds]
+        # "Ciento" has no feminine.
         if gender == "f" and hundreds > 1:
             head = f"{head[:-2]}as"
         return f"{head} {spanish(rest, gender, before_noun=before_noun)}" if rest else head

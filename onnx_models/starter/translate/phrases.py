@@ -48,6 +48,7 @@ _DRAW_ALONE: dict[str, Callable[[random.Random], Sample]] = {
 HELD_OUT_KINDS = ("number", "count", "price", "date", "time", "sentence")
 """The kinds of the held-out set."""
 _CONTRACTIONS = {"It is": "It's", "I am": "I'm", "He is": "He's", "She is": "She's", "I would": "I'd"}
+# Only a sentence that begins with one of these may lose its capital letter: a name keeps it.
 _NOT_NAMES = frozenset(("The", "My", "Our", "We", "They", "It", "It's", "He", "She", "There"))
 _SHARES = {"number": 13, "count": 7, "measure": 2, "price": 4, "date": 6, "time": 10, "days": 1, "age": 1,
            "sentence": 60, "fixed": 2}  # fmt: skip
@@ -105,6 +106,7 @@ def _as_typed(rng: random.Random, text: ParallelText) -> ParallelText:
         for full, contraction in _CONTRACTIONS.items():
             text = {**text, "en": re.sub(rf"^{full}\b", contraction, text["en"])}
     if rng.random() < 0.1:
+        # In all languages at once, because the translation has to keep what the source has.
         text = {code: sentence.removesuffix(".") for code, sentence in text.items()}
     if rng.random() < 0.05 and text["en"].split(" ")[0] in _NOT_NAMES:
         text = {code: sentence[0].lower() + sentence[1:] for code, sentence in text.items()}

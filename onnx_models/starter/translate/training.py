@@ -13,6 +13,7 @@ from onnx_models.starter.training.seq2seq import END, PADDING, START, Pair, Seq2
 from onnx_models.starter.translate.parallel import LANGUAGES, TARGETS
 from onnx_models.starter.translate.phrases import training_phrase
 
+# The training phrases continue the random stream of these, so another number gives other training phrases.
 _NUM_TOKENIZER_PHRASES = 20_000
 _NUM_TOKENS = 2048
 _WORDS = (  # German numbers are cut where their parts meet, and digits are single tokens
@@ -51,6 +52,7 @@ class TranslatorTraining(Seq2SeqTraining):
             num_layers=3,
             num_decoder_layers=3,
             num_heads=4,
+            # Each pair is drawn anew and seen once, so there is nothing to learn by heart.
             dropout_rate=0.0,
             decoder_start_token_id=padding,
             eos_token_id=end,
@@ -64,6 +66,7 @@ class TranslatorTraining(Seq2SeqTraining):
 
     def draw_pair(self) -> Pair:
         """Return the token of a random target language and an English phrase, and its translation."""
+        # The phrase is drawn before the language: the other order would give other pairs.
         phrase, target = training_phrase(self.rng).text, self.rng.choice(TARGETS)
         source = [self.token_id(_target_token(target)), *self.tokenizer.encode(phrase["en"]).ids]
         return source, [*self.tokenizer.encode(phrase[target], add_special_tokens=False).ids, self.token_id(END)]
