@@ -13,6 +13,7 @@ from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 
 MAX_SEQUENCES = 16
 MAX_MESSAGES = 1024
+# The maximum of OpenAI's top_logprobs, which the gateway serves by this task.
 MAX_TOP_TOKENS = 20
 DEFAULT_NEW_TOKENS = 256
 """``max_new_tokens`` of a request that does not set it; less if the prompt leaves less room in the context."""
@@ -60,6 +61,7 @@ class GenerateParameters(SamplingParameters, frozen=True):
         Annotated[float, Meta(gt=0, le=100)] | None,
         Meta(description="Above 1: tokens that the prompt or the answer already has become less likely."),
     ] = None
+    # The range of OpenAI's two penalties.
     frequency_penalty: Annotated[
         float, Meta(ge=-2, le=2, description="Subtracted from a token's logit once per occurrence in the answer.")
     ] = 0.0

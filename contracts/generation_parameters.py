@@ -10,6 +10,7 @@ from contracts.sampling import SamplingParameters
 
 MAX_BEAMS = 16
 MAX_BAD_WORDS = 256
+# More than any context has, so only a first bound: the worker applies the limits of its model.
 _MANY = 1_000_000
 
 TokenId = Annotated[int, Meta(ge=0)]

@@ -44,6 +44,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
+# omit_defaults: figures that a family of workers does not have are left out of its answers.
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a job consumed."""
 
@@ -84,6 +85,7 @@ class JobError(msgspec.Struct, frozen=True):
     retryable: bool = False
 
 
+# Not frozen: `error` is assembled from three fields of the hash after decoding.
 class Job(msgspec.Struct, kw_only=True):
     """A job's record as the store holds it. Times are seconds since the epoch by Redis's clock."""
 

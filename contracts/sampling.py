@@ -8,6 +8,7 @@ from msgspec import Meta
 from contracts.shapes import Shape
 
 MAX_STOPS = 16
+# Signed 64-bit numbers, the range of OpenAI's seed.
 _SEED = 2**63
 
 Stop = Annotated[str, Meta(min_length=1, max_length=256)]

@@ -102,6 +102,7 @@ def setting(
     )
     if isinstance(default, dict):  # a dataclass takes no mutable default
         return cast(T, field(default_factory=default.copy, repr=not secret, metadata={_METADATA_KEY: entry}))
+    # repr: a dataclass would show a secret wherever the settings are logged, and in tracebacks.
     return field(default=default, repr=not secret, metadata={_METADATA_KEY: entry})
 
 
@@ -212,6 +213,7 @@ class StoreSettings(Settings):
         "redis://127.0.0.1:6379/0",
         convert=_redis_url,
         expected="redis:// or rediss:// (one server; no cluster)",
+        # The URL may contain a password.
         secret=True,
         help="URL of one Redis 7.2 or newer, or Valkey, that holds the jobs and the queues. `rediss://` means TLS.",
     )

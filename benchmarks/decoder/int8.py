@@ -12,6 +12,7 @@ from benchmarks.harness.machine import OtherLoad
 from benchmarks.harness.report import BenchError, Figure, spread
 from workers.decoder.model import DecoderModel
 
+# With these operators in a bare loop, 8 bits were 2.4 to 2.5 times as fast with one row, 1.4 to 1.75 with four.
 TARGETS = {1: 2.2, 4: 1.4}
 """By number of rows."""
 PROMPT_TOKENS = 32

@@ -15,6 +15,7 @@ from contracts.model_package.package import load_package
 
 NUM_TOKENS = 900
 EXTRA_MB = 300.0
+# The rest of a text is its prompt: the cache holds the same for both, and reading a prompt is faster.
 NEW_TOKENS = 16
 TIMEOUT_S = 600
 

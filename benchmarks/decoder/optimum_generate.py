@@ -26,9 +26,11 @@ def main() -> None:
         for path in [*(source / name for name in _CONFIGS), *package.glob("model.onnx*")]:
             (Path(folder) / path.name).symlink_to(path)
         model = ORTModelForCausalLM.from_pretrained(folder)
+    # The session holds the graph in memory, so the folder of links is not needed any more.
     for line in sys.stdin:
         started = time.perf_counter()
         generated = [_generate(model, prompt, num_tokens) for prompt, num_tokens in json.loads(line)]
+        # Flushed, because the benchmark waits for this line.
         print(json.dumps([time.perf_counter() - started, generated]), flush=True)
 
 

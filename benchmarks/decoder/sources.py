@@ -26,6 +26,7 @@ _NO_ENDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_tok
 # a comparison of tokens would prove nothing.
 CONFIGS: dict[str, PretrainedConfig] = {
     "gpt2": GPT2Config(initializer_range=0.05, **_NO_ENDS),  # the other defaults are the smallest GPT-2: 124M
+    # The shape of SmolLM 135M.
     "llama": LlamaConfig(
         vocab_size=49152,
         hidden_size=576,

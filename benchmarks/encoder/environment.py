@@ -25,6 +25,7 @@ def measure() -> list[Figure]:
         venv = Path(folder) / "venv"
         python = str(venv / "bin" / "python")
         _run([sys.executable, "-m", "venv", str(venv)])
+        # --no-compile: bytecode is not installed but written by the first import, which is measured separately.
         options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes"]
         _run([python, "-m", "pip", "install", *options, "-r", str(LOCK)])
         installed = _disk_mb(venv)

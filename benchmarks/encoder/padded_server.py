@@ -45,6 +45,7 @@ def create_app(package: str) -> Flask:
 def _infer(bare: BareModel, waiting: Waiting) -> None:
     while True:
         batch = [waiting.get()]
+        # No other thread takes from the queue, so one that is not empty has a row for the next `get`.
         while len(batch) < MAX_ROWS and not waiting.empty():
             batch.append(waiting.get())
         vectors = normalized(np.stack(bare.model.run([row for row, _ in batch])))

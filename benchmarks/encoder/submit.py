@@ -89,6 +89,7 @@ def _gateway(stack: Stack) -> _Side:
     def count(run: Run) -> int:
         ids = [json.loads(body)["id"] for body in run.bodies]
         keys = stack.client.exists(*(f"{PREFIX}job:{job_id}" for job_id in ids))
+        # A job counts only if it has an id of its own, a record and a message.
         return min(keys, len(set(ids)), stack.queues.num_live(), stack.queues.num_messages(queue_of(CARD.name)))
 
     body = {"task": "embed", "model": CARD.name, "inputs": TEXT}

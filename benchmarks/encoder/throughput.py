@@ -22,6 +22,7 @@ TOLERANCE = 1e-3
 
 PARTS = {"worker": "workers.encoder", "gateway": "services.gateway", "store": "valkey-server", "benchmark": ""}
 """Processes whose CPU time is counted, and a word of their command lines; '' is this process with its clients."""
+# Less is not worth a place in the report's line.
 LEAST_CPU_MS = 0.05
 
 
@@ -112,5 +113,6 @@ def check(vectors: Floats, expected: Floats) -> None:
     if vectors.shape != expected.shape:
         raise BenchError(f"{vectors.shape} came back where {expected.shape} was expected")
     worst = float(np.abs(vectors - expected).max())
+    # Not `>=`, so that NaN is refused, too.
     if not worst < TOLERANCE:
         raise BenchError(f"an answer differs from the ceiling's by {worst:.2g}")

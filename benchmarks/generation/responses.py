@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.harness.report import BenchError
 
+# The chunk of length 0 that ends a chunked response (RFC 9112).
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 

@@ -65,6 +65,7 @@ class _Client:
             self._size = self._head + int(length[1])
         if not self._size or len(self._received) < self._size:
             return None
+        # "HTTP/1.1 200 …": the status is always at the same place.
         return int(self._received[9:12]), bytes(self._received[self._head :])
 
 

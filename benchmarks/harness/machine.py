@@ -120,4 +120,5 @@ def _cpu_model() -> str:
 
 def _cpu_seconds_of_all() -> float:
     times = psutil.cpu_times()
+    # Without guest times, which Linux has included in user and nice already.
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)

@@ -13,6 +13,7 @@ def start_peer(stack: Stack, name: str, app: str, *options: str) -> int:
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     # gunicorn closes idle connections after 2 s by default, and then the clients would fail between two runs.
+    # Nothing here uses the control socket, a file through which gunicorn takes commands.
     stack.start(name, [*command, "--keep-alive", "10", "--no-control-socket", *options, app], {})
     stack.wait(name, lambda: _is_ready(port))
     return port

@@ -25,5 +25,6 @@ def words() -> list[str]:
 
 def _text(source: list[str], draw: random.Random) -> str:
     size = int(math.exp(draw.uniform(math.log(SHORTEST), math.log(LONGEST))))
+    # So many words surely have so many characters.
     start = draw.randrange(len(source) - LONGEST)
     return " ".join(source[start : start + LONGEST])[:size].strip()

@@ -22,6 +22,7 @@ def main() -> None:
         sources, num_beams, num_tokens = json.loads(line)
         started = time.perf_counter()
         generated = _generate(model, sources, num_beams, num_tokens)
+        # Flushed, because the benchmark waits for this line.
         print(json.dumps([time.perf_counter() - started, generated]), flush=True)
 
 

@@ -38,6 +38,7 @@ class StaticBatches:
         generation = package.manifest.graph_as(GeneratorGraph).generation
         assert generation.decoder_start_token_id is not None, "the decoder of an encoder-decoder starts with it"
         self._start, self._end = generation.decoder_start_token_id, generation.eos_token_ids[0]
+        # Not one position more, as workers need: no row is ever idle here, so nothing is written behind the last token.
         self._own = self._allocate(NEW_TOKENS, of_source=False)
         self._of_source = self._allocate(SOURCE_TOKENS[1], of_source=True)
         self._logits = np.empty((NUM_ROWS, self._decoder.outputs["logits"].shape[-1] or 0), np.float32)

@@ -20,6 +20,7 @@ _TABLES = (
     "transcribe",
 )  # fmt: skip
 """All tables of graphs and tasks, in the order in which they are written."""
+# From before the task was renamed; such packages are still on disks (docs/decisions/0019).
 _FORMER_TABLES = {"token_classify": "entities"}
 _LAST = ("prompts", "quality", "export", "verified")
 

@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.model_package.table import Labels, PositiveInt, Table, TokenId
 
+# Each is the tag of a struct below, too; a test compares the two lists (docs/decisions/0019).
 GraphKind = Literal[
     "text-encoder", "image-encoder", "image-text", "ctc", "image-autoencoder",
     "decoder-slots", "decoder-concat", "decoder-memory",
@@ -76,6 +77,7 @@ class Generation(Table, frozen=True, kw_only=True):
     suppress_tokens: list[TokenId] = []
     begin_suppress_tokens: list[TokenId] = []
     bad_words_ids: list[list[TokenId]] = []
+    # The defaults are those of transformers' GenerationConfig, so that a manifest only states what a source changes.
     do_sample: bool = False
     num_beams: PositiveInt = 1
     length_penalty: float = 1.0

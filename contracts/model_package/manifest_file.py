@@ -53,6 +53,7 @@ def parse_manifest(folder: Path, data: bytes) -> Manifest:
         if _LONG_KEY.search(text):
             raise ValueError("a key of more than 64 parts")
         return manifest_from(tomllib.loads(text))
+    # tomllib reads nested values by recursion.
     except RecursionError as error:
         raise PackageError(f"{path}: values are nested too deep to be read") from error
     except ValueError as error:

@@ -20,6 +20,7 @@ LARGE_BYTES = 1 << 20
 MAX_NAMES = 1000
 """Different file names, domains and operator sets that one graph may name."""
 _BUFFER_BYTES = 1 << 16
+# Without groups (3 and 4), which are deprecated in protobuf and do not occur in onnx.proto.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 # Types of nested messages in onnx.proto, by field number.
@@ -103,6 +104,7 @@ class _Bytes:
 
     def _byte(self) -> int:
         offset = self.position - self._start
+        # A field that was skipped may have moved the position far beyond the buffer.
         if not 0 <= offset < len(self._buffer):
             self._buffer = os.pread(self._descriptor, _BUFFER_BYTES, self.position)
             self._start, offset = self.position, 0
@@ -178,6 +180,7 @@ class _Parser:
         elif wire_type == _BYTES:
             self._length_delimited(message, number, data.varint())
         elif wire_type in (_FIXED64, _FIXED32):
+            # Possibly beyond the end of the message, which `step` checks after each field.
             data.position += 8 if wire_type == _FIXED64 else 4
         else:
             raise data.error(f"a field of unknown type {wire_type}")

@@ -62,6 +62,7 @@ def load_package(folder: Path) -> ModelPackage:
     Raises:
         PackageError: the manifest is missing or not valid, or a file fails a check.
     """
+    # Read once, so that the digest is that of the very bytes that are parsed.
     data = read_manifest_bytes(folder)
     manifest = parse_manifest(folder, data)
     # The snapshot is taken before the files are read, so that a change during the checks is noticed, too.

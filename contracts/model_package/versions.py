@@ -41,6 +41,7 @@ def snapshot_of(folder: Path, manifest: Manifest | None = None) -> Snapshot:
     names = [MANIFEST, *manifest.files] if manifest else _names(folder)
     for name in sorted(names):
         try:
+            # Not stat, for which a file and a link to it look the same.
             found = os.lstat(folder / name)
         except (OSError, ValueError):  # ValueError: a zero byte in the name
             continue

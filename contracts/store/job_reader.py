@@ -13,7 +13,9 @@ from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
+# One round trip reads this many ids of the index; with a filter, a page may need several.
 _PAGE_CHUNK = 100
+# Without `request`, which may have megabytes and which only workers need.
 _FIELDS = [
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
@@ -21,6 +23,7 @@ _FIELDS = [
 ]
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 """Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
+# Milliseconds and a counter. Both are 64-bit numbers in Redis, which refuses larger ones; 15 digits always fit.
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 
 
@@ -110,6 +113,7 @@ class JobReader:
             # The id comes from a client's header. Redis would refuse it with an error that looks like an outage.
             if not _EVENT_ID.fullmatch(after):
                 raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
+            # The bracket excludes the event itself.
             pipeline.xrange(events_key(job_id), min=f"({after}", count=MAX_EVENTS_READ)
         return [[_event_from(entry_id, fields) for entry_id, fields in rows] for rows in pipeline.execute()]
 

@@ -26,6 +26,7 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
 class Admission(msgspec.Struct, frozen=True):
     """Limits that `submit` applies: jobs waiting for one model, and unfinished jobs of one tenant."""
 
+    # In effect no limits, for callers without admission control; a gateway passes those of its settings.
     max_waiting: int = 1_000_000
     max_active: int = 1_000_000
 

@@ -9,9 +9,11 @@ from contracts.jobs import RUN_TASK
 
 MESSAGE_TEMPLATE = json.dumps(
     {
+        # Plain JSON and not base64, kombu's default: `drop_stale_messages` in common.lua reads the job's id from it.
         "body": json.dumps([["@ID@"], {}, {}]),
         "content-type": "application/json",
         "content-encoding": "utf-8",
+        # Celery takes a message with the header `task` for one of protocol 2.
         "headers": {"lang": "py", "task": RUN_TASK, "id": "@TAG@", "root_id": "@TAG@", "ignore_result": True},
         # kombu reads both fields of delivery_info, and drops its connection if one is missing.
         "properties": {

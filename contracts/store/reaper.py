@@ -14,6 +14,7 @@ from contracts.settings import StoreSettings
 from contracts.store.scripts import load_script
 
 logger = logging.getLogger(__name__)
+# A job past its deadline must end within two seconds (docs/architecture/01-job-record.md).
 PERIOD_S = 1.0
 MAX_JOBS_PER_CALL = 200
 """Redis runs nothing else while a script runs. After an outage thousands of jobs may be due at once."""

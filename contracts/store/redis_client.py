@@ -35,6 +35,7 @@ def connect(url: str, *, timeout_s: float, retries: int, max_connections: int = 
         health_check_interval=0,
         # By default redis-py also retries after a timeout, which would double the wait for a frozen server.
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(redis.ConnectionError,)),
+        # BusyLoadingError: after a restart, Redis refuses every command until it has read its data from disk.
         retry_on_error=[redis.ConnectionError, redis.BusyLoadingError],
     )
     return redis.Redis(connection_pool=pool)

@@ -50,6 +50,7 @@ class Registry:
         return self._read_all("workers", "worker", WorkerCard)
 
     def _read_all(self, index: str, kind: str, card: Any) -> list[Any]:
+        # Sorted, so that clients get the same order each time.
         names = sorted(name.decode() for name in reads(self._client).smembers(PREFIX + index))
         if not names:
             return []

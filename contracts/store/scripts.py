@@ -20,6 +20,7 @@ def load_script(client: "redis.Redis", name: str) -> Script:
     # When its memory is full, Redis must refuse new jobs and nothing else: a lease that can't be renewed, or a job
     # that can't end, would punish jobs that were accepted already. A submit is refused at its first write, so it
     # leaves nothing behind.
+    # Redis reads flags from the first line of a script only. In long brackets, Lua needs no escapes for JSON.
     shebang = "" if name == "submit" else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
     return client.register_script(

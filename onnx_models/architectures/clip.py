@@ -33,6 +33,7 @@ class TextTower(TextEncoderOnnxConfig):
     @property
     def torch_to_onnx_output_map(self) -> dict[str, str]:
         """Transformers' names of outputs to names of the graph."""
+        # A tower with a projection returns its output under the graph's name already.
         return {_POOLED: "text_embeds"}
 
 
@@ -47,6 +48,7 @@ class ImageTower(CLIPVisionModelOnnxConfig):
     @property
     def torch_to_onnx_output_map(self) -> dict[str, str]:
         """Transformers' names of outputs to names of the graph."""
+        # As in `TextTower`.
         return {_POOLED: "image_embeds"}
 
 

@@ -75,6 +75,7 @@ class DecoderMaskPatcher(ModelPatcher):
         """Return the rows of the table at the mask's positions, [rows, tokens, width], instead of its own output."""
         if self._mask is None:
             return output
+        # Only the new tokens, while the mask covers the past, too. Padding on the left would get -1, which is no row.
         positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -output.shape[-2] :]
         if isinstance(getattr(table, "weights", None), Tensor):  # sinusoids from behind the padding id: M2M100, TrOCR
             return embedding(positions + table.padding_idx + 1, table.weights)
@@ -109,6 +110,7 @@ def with_decoder_mask(base: Any) -> Any:
     return WithDecoderMask
 
 
+# Overwrites optimum's own configs of these architectures.
 _register = TasksManager.create_register("onnx", overwrite_existing=True)
 for _architecture, (_task, _base) in _ARCHITECTURES.items():
     _register(_architecture, f"{_task}-with-past")(with_decoder_mask(_base))

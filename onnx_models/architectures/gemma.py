@@ -31,6 +31,7 @@ def with_positions(base: Any) -> Any:
     return WithPositions
 
 
+# Overwrites optimum's own configs of these architectures.
 _register = TasksManager.create_register("onnx", overwrite_existing=True)
 for _architecture, _base in {
     "gemma": GemmaOnnxConfig,

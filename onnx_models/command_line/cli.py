@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.folders = [PACKAGES]
     try:
         return int(options.command(options))
+    # A serving environment has neither torch nor transformers, which only export and verify need.
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is not installed here; see onnx_models/requirements-export.txt", file=sys.stderr)
     except (ExportError, PackageError) as error:
@@ -191,6 +192,7 @@ def _task(text: str) -> TaskName:
     try:
         return parse_task(text, among=TASKS)
     except ValueError as error:
+        # argparse shows the message of this type only; for a ValueError it prints one of its own.
         raise argparse.ArgumentTypeError(str(error)) from error
 
 

@@ -22,6 +22,7 @@ from onnx_models.recipes import read_recipes
 
 # Options without a default of their own: if the user gives none, the field's default or the source decides.
 _FROM_SOURCE = ("pooling", "normalize", "max_tokens", "licence", "description", "languages", "opset", "cache", "force")
+# How often `export_package` reports a step: a lower precision is converted and compared after fp32.
 _STEPS = {"fp32": 2}
 _STEPS_QUANTISED = 4
 
@@ -108,6 +109,7 @@ def _reference(manifest: Manifest, options: argparse.Namespace) -> tuple[str, st
         return options.reference, options.revision
     if manifest.source.startswith("package:"):
         return manifest.source, None
+    # Only a source of the hub has a commit as its revision; that of a folder is a label or a checksum.
     if re.fullmatch(r"[0-9a-f]{40}", manifest.revision):
         return manifest.source, manifest.revision
     raise ExportError(f"{manifest.name} was exported from a folder ({manifest.source}): give it with --reference")

@@ -24,6 +24,7 @@ def counting_bytes(what: str, total: int) -> Iterator[Callable[[int], object]]:
         print(f"{what}: {total / 1e6:.1f} MB" if total else what, file=sys.stderr)
         yield lambda num_bytes: None
         return
+    # disable=None: no bar where stderr is not a terminal.
     with tqdm(desc=what, total=total or None, unit="B", unit_scale=True, disable=None) as bar:
         yield bar.update
 
@@ -41,6 +42,7 @@ def steps(num_steps: int) -> Iterator[Callable[[str], None]]:
             if bar.disable:
                 print(f"[{begun + 1}/{num_steps}] {what}", file=sys.stderr)
             bar.set_description(what)
+            # A step is complete when the next one begins.
             bar.update(1 if begun else 0)
             begun += 1
 

@@ -27,6 +27,7 @@ __all__ = ["compare", "make"]
 def make(request: ExportRequest, folder: Path) -> Manifest:
     """Write the graph, the tokenizer and, if the source has one, the chat template; return the manifest."""
     source, config = request.source, read_config(request.source)
+    # Before the graph is written: it fails at once, and tracing a large model takes minutes.
     limit = max_tokens(config, request.max_tokens)
     graph, reason = _write_graph(request, folder)
     # Decoding is compared as well, since workers stream texts from the same file.

@@ -68,6 +68,7 @@ def embed_table(source: Source, dimensions: int, pooling: Pooling | None, normal
             f"modules.json has {', '.join(unknown)}; a package has no such step, and its vectors would differ"
         )
     if normalize is None:
+        # A plain transformers source says nothing about it. Then the manifest's default applies, which is to normalize.
         normalize = "Normalize" in by_type or not modules
     if pooling is None and "Pooling" in by_type:
         pooling = _pooling_of(source.read_json(str(Path(by_type["Pooling"]["path"], "config.json"))))

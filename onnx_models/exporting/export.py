@@ -46,6 +46,7 @@ def export_package(
         if measure:
             manifest = msgspec.structs.replace(manifest, quality=measure(load_package(folder)))
             write_manifest(folder, manifest)
+    # Loaded again, because the paths of the package that was checked ended with the rename.
     return load_package(request.output / request.name)
 
 

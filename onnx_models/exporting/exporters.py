@@ -110,11 +110,13 @@ class Exporter(Protocol):
 
 def family_of(task: TaskName, graph: GraphKind) -> Family:
     """Return the family of workers that serves a task with this kind of graph."""
+    # CTC recognizes speech in one call. Its task is that of Whisper, which generates token by token.
     return "encoder" if graph == "ctc" else _FAMILIES.get(task, "encoder")
 
 
 def exporter_for(source: Source, task: TaskName) -> Exporter:
     """Return the exporter of a source for a task."""
+    # Read from the file, since transformers does not know the architectures of classic networks.
     architecture = str(source.read_json("config.json").get("model_type", ""))
     return _load(_BY_ARCHITECTURE.get(architecture) or _BY_TASK[task])
 

@@ -74,8 +74,9 @@ def _tokens(values: Any) -> list[int]:
 
 
 def _numbers(settings: Any) -> dict[str, Any]:
-    """Return the numeric settings. Null disables a setting, as its default does; only top_k's default is 50."""
+    """Return the numeric settings that the source states."""
     stated = {name: getattr(settings, name) for name in _NUMBERS}
+    # Null disables a setting. So does the manifest's default, except for top_k's, which is 50.
     stated["top_k"] = stated["top_k"] or 0
     return {name: value for name, value in stated.items() if value is not None}
 

@@ -22,6 +22,8 @@ def load_model(model_class: Any, source: Source, *, spare: str | None = None, at
         ExportError: transformers can't load it, or weights are missing.
     """
     options = {} if attention is None else {"attn_implementation": attention}
+    # use_safetensors: loading a pickle can run any code. float32: published weights may be half precision, but every
+    # package is made and compared in fp32 first.
     with refusing(f"{source.name}: transformers can't load it"):
         model, report = model_class.from_pretrained(
             source.folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options, **LOCAL

@@ -23,6 +23,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     import tomli_w
 
     text = tomli_w.dumps(document_of(manifest))
+    # In the same folder, because a rename is atomic within one file system only.
     new_file = folder / f".{MANIFEST}"
     new_file.write_text(_HEAD + text, encoding="utf-8")
     new_file.rename(folder / MANIFEST)
@@ -56,6 +57,7 @@ def manifest_of(
         languages=list(request.languages),
         files=checksums(folder),
         limits=limits,
+        # Workers refuse a budget that the longest input does not fit into.
         batching=batching or Batching(max_batch_tokens=max(Batching().max_batch_tokens, limits.max_tokens)),
         **others,
     )

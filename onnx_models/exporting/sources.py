@@ -14,6 +14,7 @@ from typing import Any
 
 from onnx_models.errors import ExportError
 
+# Neither pickles nor the exports for other runtimes, nor open_clip's second copy of the same weights.
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
 _NOT_HUB_FILES = ["onnx/*", "openvino/*", "open_clip*"]
 
@@ -66,12 +67,14 @@ def open_source(where: str, revision: str | None = None) -> Source:
 
 def _installed(where: str, revision: str | None) -> Source:
     module, _, inside = where.removeprefix("package:").partition("/")
+    # Only a plain name: find_spec imports the parents of a dotted one, which would run their code.
     spec = find_spec(module) if module.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ExportError(f"{where}: no Python package {module!r} is installed here")
     folder = Path(spec.submodule_search_locations[0]) / inside
     if not folder.is_dir():
         raise ExportError(f"{where}: the package {module!r} has no folder {inside!r}")
+    # A distribution, which has the version, may be named differently from its module.
     distributions = metadata.packages_distributions().get(module, [])
     found = revision or (f"{distributions[0]}=={metadata.version(distributions[0])}" if distributions else None)
     return _local(folder, where, found)

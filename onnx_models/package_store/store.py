@@ -22,6 +22,7 @@ from contracts.model_package.package import ModelPackage, PackageError, find_pac
 from onnx_models.command_line.progress import counting_bytes
 from onnx_models.errors import ExportError
 
+# For the connection and for each read, not for a whole download.
 _TIMEOUT_S = 30.0
 _CHUNK_BYTES = 1 << 20
 
@@ -47,10 +48,12 @@ def new_package(output: Path, name: str, *, force: bool) -> Iterator[Path]:
 def _move_into_place(folder: Path, destination: Path, scratch: Path) -> None:
     """Rename the folder into place. A package that it replaces is moved into the scratch folder and deleted with it."""
     if destination.exists():
+        # A rename can't replace a folder with files. A worker that looks between the two renames keeps its version.
         destination.rename(scratch / "replaced")
     try:
         folder.rename(destination)
     except OSError:
+        # A failed replacement must not cost the package that was there.
         if (scratch / "replaced").exists():
             shutil.move(scratch / "replaced", destination)
         raise
@@ -145,6 +148,7 @@ def _download(url: str, path: Path) -> Path:
                     count(len(chunk))
     except (URLError, OSError, ValueError) as error:
         raise ExportError(f"{url}: could not be downloaded: {error}") from error
+    # urllib reads a connection that ends too early without an error.
     if total and path.stat().st_size != total:
         raise ExportError(f"{url}: the connection ended after {path.stat().st_size} of {total} bytes; try again")
     return path
@@ -178,23 +182,22 @@ def _unpack(archive: Path, folder: Path) -> None:
                             f"{archive.name}: {member.name} is not a regular file; a package has no others"
                         )
                     _write(content, folder, member.name, member.size)
+    # EOFError: a truncated gzip file. RuntimeError: an encrypted zip file.
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
         raise ExportError(f"{archive.name}: not an archive that can be unpacked: {error}") from error
 
 
 def _write(content: IO[bytes], folder: Path, name: str, num_bytes: int) -> None:
-    """Write one file of an archive.
-
-    At most ``num_bytes`` are written, since the size that an entry states was checked against the free space, and a zip
-    bomb states less than it holds.
-    """
+    """Write one file of an archive, at most ``num_bytes`` of it."""
     parts = Path(name).parts
+    # Two parts at most: archives hold the files themselves, or the folder with the files.
     if Path(name).is_absolute() or ".." in parts or len([part for part in parts if part != "."]) > 2:
         raise ExportError(f"{name}: path points outside of the package's folder")
     destination = folder / parts[-1]
     if destination.exists():
         raise ExportError(f"{name}: the archive holds more than one package, or a file twice")
     with content, destination.open("wb") as file:
+        # The stated size was checked against the free space, and a zip bomb states less than it holds.
         while num_bytes > 0 and (chunk := content.read(min(_CHUNK_BYTES, num_bytes))):
             file.write(chunk)
             num_bytes -= len(chunk)

@@ -37,6 +37,7 @@ def convert(folder: Path, manifest: Manifest, precision: Precision) -> Manifest:
         raise ExportError(f"{manifest.name}: its graphs have no matrices that {precision} could make smaller")
     after = _num_bytes(folder)
     sizes = {"size_bytes": after, "size_ratio": round(after / before, 4)}
+    # With new checksums: a worker refuses files that differ from those in [files].
     return msgspec.structs.replace(
         manifest, precision=precision, files=checksums(folder), export={**manifest.export, **sizes}
     )

@@ -28,6 +28,7 @@ def quantize_dynamic(file: Path) -> None:
     """
     from onnxruntime.quantization import quantize_dynamic as quantize
 
+    # With 8-bit weights it may still be larger than a protobuf message can be, so the tool writes the original's form.
     large = file.with_name(f"{file.name}_data").exists()
     logging.disable(logging.WARNING)  # it recommends a preprocessing that optimum has done already
     try:
@@ -36,6 +37,7 @@ def quantize_dynamic(file: Path) -> None:
             with refusing(f"{file.name}: ONNX Runtime can't quantise it dynamically"):
                 # One scale for each column: for MiniLM the smallest cosine is 0.991, with one scale for a matrix 0.953.
                 quantize(file, whole, per_channel=True, use_external_data_format=large, extra_options=dict(_OPTIONS))
+            # Written once more, since only `save_graph` knows whether the smaller graph still needs a second file.
             save_graph(load_graph(whole), file)
     finally:
         logging.disable(logging.NOTSET)

@@ -21,6 +21,7 @@ def save_graph(model: ModelProto, file: Path, *, most_inline_bytes: int = _MOST_
     An existing ``<file>_data`` is replaced, or removed if it is not needed any more.
     """
     data = file.with_name(f"{file.name}_data")
+    # onnx does not overwrite a data file that exists.
     data.unlink(missing_ok=True)
     num_bytes = sum(len(tensor.raw_data) for graph in graphs_in(model.graph) for tensor in graph.initializer)
     if num_bytes > most_inline_bytes:

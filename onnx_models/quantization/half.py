@@ -22,6 +22,7 @@ def halve(file: Path) -> None:
     # Not optimum's dtype="fp16", which traces an invalid graph for GPT-2 (a type clash in LayerNormalization).
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
+    # Branches and names are in the graph itself; the tool below loads the weights.
     model = onnx.load(file, load_external_data=False)
     if len([*graphs_in(model.graph)]) > 1:
         raise ExportError(
@@ -31,4 +32,5 @@ def halve(file: Path) -> None:
     names = [tensor.name for tensor in (*model.graph.input, *model.graph.output)]
     with refusing(f"{file.name}: ONNX Runtime can't convert it to half precision"), quiet():
         kept = [name for name in names if not name.startswith(_STATE_PREFIXES)]
+        # By its path: for a model in memory the tool's shape inference is limited to 2 GB.
         save_graph(convert_float_to_float16(str(file), keep_io_types=kept), file)

@@ -18,6 +18,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from onnx_models.quantization.graphs import drop_unused, inner_graphs, load_graph, number_of, save_graph
 
+# With blocks of 128 one row gets other bits than several rows, so the outputs would depend on the batch.
 BLOCK = 32
 ACCURACY_LEVEL = 4
 """Activations as 8-bit integers. At level 0, the kernel computes in float32 and is 16 times slower with 8 bits."""
@@ -59,6 +60,7 @@ def quantize_weights(file: Path, bits: int) -> int:
     quantizer.rewrite(model.graph, ChainMap(), ChainMap())
     if quantizer.num_products:
         drop_unused(model.graph)
+        # Slot graphs import this domain already; optimum's graphs do not.
         if _DOMAIN not in {each.domain for each in model.opset_import}:
             model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
         save_graph(model, file)
@@ -117,6 +119,7 @@ class _Quantizer:
             yield helper.make_node("Add", [result, *bias], node.output, name=f"{node.name or node.output[0]}_bias")
 
     def _quantised(self, matrix: _Matrix) -> _Quantised:
+        # The branches of a merged decoder share their matrices, and a tied embedding may be used in both forms.
         key = (matrix.tensor.name, matrix.transposed)
         if key not in self._done:
             array = numpy_helper.to_array(matrix.tensor)
@@ -169,6 +172,7 @@ def pack(matrix: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDA
     scales = np.empty((num_outputs, num_blocks), np.float32)
     for start in range(0, num_outputs, _NUM_COLUMNS):
         part = slice(start, start + _NUM_COLUMNS)
+        # The layout has whole blocks only. Zeros do not change the scale of a block that they fill up.
         columns = np.pad(matrix[:, part].T, ((0, 0), (0, num_blocks * BLOCK - num_inputs)))
         weights[part], scales[part] = _pack_blocks(columns.reshape(-1, num_blocks, BLOCK), bits)
     return weights, scales
@@ -178,6 +182,7 @@ def _pack_blocks(blocks: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uin
     half = 1 << (bits - 1)
     farthest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
     scales = (farthest / -half).astype(np.float32)
+    # A block of zeros has the scale 0, by which nothing can be divided.
     whole = np.rint(blocks / np.where(scales == 0, 1, scales)) + half
     # A number of the opposite sign and the same size would round to one more than the highest integer.
     numbers: NDArray[np.uint8] = whole.clip(0, 2 * half - 1).astype(np.uint8)

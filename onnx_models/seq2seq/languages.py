@@ -6,7 +6,9 @@ from typing import Any, Literal
 from contracts.model_package.tasks import Translate
 from onnx_models.errors import ExportError
 
+# Such as eng_Latn. Other additional special tokens, such as <mask>, are no languages.
 _NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+# Such as >>fra<<.
 _MARIAN_CODE = re.compile(r">>(.+)<<")
 
 

@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 _LINEAR_HZ, _MEL_HZ = 1000.0, 200.0 / 3
 """Slaney's mel scale: 200 / 3 Hz per mel up to 1 kHz, above it 27 mels for each factor of 6.4."""
 _MELS_PER_E = 27.0 / np.log(6.4)
+# max_frequency of transformers' WhisperFeatureExtractor, which does not follow the sampling rate.
 _HIGHEST_HZ = 8000.0
 _FLOOR, _RANGE = 1e-10, 8.0
 """Smallest power, and the dynamic range below the maximum of a recording, in powers of ten."""
@@ -34,6 +35,7 @@ def log_mel(samples: Floats, audio: Audio) -> Floats:
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(audio.n_fft) / audio.n_fft)
     power = np.abs(np.fft.rfft(windows * hann, axis=1)) ** 2
     logs = np.log10(np.maximum(_filters(audio.num_mel_bins, audio.n_fft, audio.sampling_rate) @ power.T, _FLOOR))
+    # The scaling of the original, after which the numbers are within about -1 … 2.
     return ((np.maximum(logs, logs.max() - _RANGE) + 4) / 4).astype(np.float32)
 
 

@@ -84,6 +84,7 @@ def transcribe_table(source: Source) -> Transcribe:
     tasks = settings.get("task_to_id") or {}
     languages = settings.get("lang_to_id") or {}
     return Transcribe(
+        # Tokens are written <|en|>, codes en.
         languages={token.strip("<|>"): int(number) for token, number in languages.items()},
         transcribe_token_id=tasks.get("transcribe"),
         translate_token_id=tasks.get("translate"),

@@ -51,6 +51,7 @@ def _random_texts(served: Served, tokenizer: Any) -> list[Batch]:
     rng = np.random.default_rng(_SEED)
     # The models of BART that were fine-tuned on news have no row for the tokenizer's last token.
     size = min(served.tokenizer.get_vocab_size(), served.vocabulary)
+    # A padding id inside a row would be no ordinary token: M2M100 gives it no position.
     usable = np.setdiff1d(np.arange(size), [tokenizer.pad_token_id])
     limit = manifest.limits.max_tokens
     batches = [[min(length, limit) for length in lengths] for lengths in (*_LENGTHS, (limit,))]
@@ -103,6 +104,7 @@ def _recordings(audio: Audio, source: Source, found: Comparison) -> list[Batch]:
     expected = extractor(sounds, sampling_rate=audio.sampling_rate, return_tensors="np")["input_features"]
     spectrograms = [log_mel(sound, audio) for sound in sounds]
     difference = float(np.abs(np.stack(spectrograms) - expected).max())
+    # Not `>`, so that NaN is refused, too.
     if not difference <= _MAX_FEATURES_DIFF:
         raise ParityError(f"spectrograms by the [audio] table and by transformers differ by {difference:.3g}")
     found.note_diff("features_diff", difference)

@@ -30,10 +30,12 @@ class NoSlotsError(ExportError):
 class SlotCache(Cache):
     """The buffers of all layers, and the layer whose attention comes next."""
 
+    # transformers' own answer is True for a cache without layers. Then it builds a mask, which `attend` refuses.
     is_compileable = False
 
     def __init__(self, buffers: Sequence[tuple[Tensor, Tensor]], last: Tensor, longest: Tensor) -> None:
         """Take each layer's keys and values, and the lengths that all layers share (see `Past`)."""
+        # transformers requires layers, or a class of them. The buffers are here, in a form of their own.
         super().__init__(layers=[])
         self.longest = longest
         self.presents: list[tuple[Tensor, Tensor] | None] = [None] * len(buffers)
@@ -108,14 +110,17 @@ def _default_scale(module: Any, layer: int, size: int) -> float:
 
 def _check_plain(module: Any, mask: Tensor | None, key: Tensor, value: Tensor, more: dict[str, Any]) -> None:
     """Raise NoSlotsError for every argument that the operator would silently ignore."""
+    # Models pass every option that they know. None and False mean that it is off.
     given = {name for name, value in more.items() if value is not None and value is not False}
     unknown = sorted(given - _MEANINGLESS)
     if unknown:
         raise NoSlotsError(f"its attention takes {', '.join(unknown)}")
     if mask is not None:
         raise NoSlotsError("its attention has a mask of its own")
+    # The operator always masks what comes later.
     if not getattr(module, "is_causal", True):
         raise NoSlotsError("its attention is not causal")
+    # The operator has one size for all heads.
     if key.shape[3] != value.shape[3]:
         raise NoSlotsError("its keys and values differ in size")
     if key.shape[3] % 8:
@@ -129,6 +134,7 @@ def registered_attention(cache: SlotCache, config: Any) -> Iterator[None]:
     """Register ``cache.attend`` as the attention function of the model with this config."""
     before = config._attn_implementation
     AttentionInterface.register(IMPLEMENTATION, cache.attend)
+    # Layers read the implementation's name from this config in each call.
     config._attn_implementation = IMPLEMENTATION
     try:
         yield

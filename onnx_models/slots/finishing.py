@@ -27,6 +27,7 @@ def scratch_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
         NoSlotsError: instead of any ExportError; no file is moved then.
     """
     try:
+        # Next to the package and thus on its file system, so that moving gigabytes of weights is a rename.
         with tempfile.TemporaryDirectory(prefix="graph-", dir=folder.parent) as scratch:
             traced, finished = Path(scratch) / "traced", Path(scratch) / "finished"
             traced.mkdir()
@@ -37,6 +38,7 @@ def scratch_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
     except ExportError as error:
         # torch's exporter wraps a NoSlotsError of the traced code, and its message is the better reason.
         reason = error.__cause__ if isinstance(error.__cause__, NoSlotsError) else error
+        # One line, because the reason becomes a field of the manifest.
         raise NoSlotsError(str(reason).splitlines()[0]) from error
 
 
@@ -49,6 +51,7 @@ def finish(model: Any, traced: Path, path: Path) -> None:
             # The tracer can't infer that a present buffer has the shape of the past one.
             output.type.CopyFrom(types[output.name])
     simplify(graph)
+    # `force` detaches the weight: numpy refuses a parameter that requires a gradient.
     share_tied(graph.graph, model.get_input_embeddings().weight.numpy(force=True))
     num_bytes = sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
     external = {"save_as_external_data": True, "location": f"{path.name}_data"} if num_bytes > _MAX_FILE_BYTES else {}

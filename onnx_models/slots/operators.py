@@ -119,6 +119,7 @@ class _GroupQueryAttention(torch.autograd.Function):
 class _RotaryEmbedding(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, rotation: _Rotation, *tensors: Tensor) -> Tensor:
+        # Computed in full, unlike attention: the result decides whether the operator replaces the model's rotation.
         states, ids, cos, sin = tensors
         turned, rest = states[..., : rotation.num_rotated], states[..., rotation.num_rotated :]
         left, right = turned.unflatten(-1, (-1, 2)).unbind(-1) if rotation.interleaved else turned.chunk(2, dim=-1)
@@ -171,6 +172,7 @@ def emit_attention(
     optional = []
     if bias is not None:
         # Optional inputs are positional: cosine table, sine table and positions come before the bias.
+        # As torch's own symbolics make the placeholder of an input that is left out.
         absent: Any = g.op("prim::Constant")
         absent.setType(torch._C.OptionalType.ofTensor())
         optional = [absent, absent, absent, bias]
@@ -185,6 +187,7 @@ def emit_attention(
         softcap_f=attention.softcap,
         outputs=3,
     )
+    # The exporter can't infer the types of an operator that it does not know, and later nodes need them.
     keys.setType(inputs[3].type())
     values.setType(inputs[4].type())
     return heads_of(g, mixed, attention.num_heads, attention.size, query), keys, values
@@ -192,6 +195,7 @@ def emit_attention(
 
 def flat(g: Any, heads: Any) -> Any:
     """Emit the conversion of [rows, heads, tokens, size] to [rows, tokens, heads x size]."""
+    # In a Reshape, 0 copies a dimension, so rows and tokens stay dynamic without a computed shape.
     return g.op("Reshape", g.op("Transpose", heads, perm_i=_HEADS_AND_TOKENS), _shape(g, [0, 0, -1]))
 
 

@@ -41,5 +41,6 @@ def _project(self: Conv1D, hidden: Tensor) -> Tensor:
 
 
 def _project_transposed(self: nn.Linear, hidden: Tensor) -> Tensor:
+    # The weight is a constant, so the tracer folds its transpose, and a single MatMul is left.
     product = hidden @ self.weight.T
     return product if self.bias is None else product + self.bias

@@ -39,11 +39,13 @@ def infer_shapes(model: ModelProto) -> dict[str, Shape]:
     stand_ins = [helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in weights]
     names = [dim.dim_param for dim in graph.input[0].type.tensor_type.shape.dim]
     for info in graph.value_info:
+        # Not strict: annotated tensors have more dimensions than the input, and only rows and tokens have names.
         for dim, name in zip(info.type.tensor_type.shape.dim, names, strict=False):
             if name:
                 dim.dim_param = name
     inputs = [*graph.input, *stand_ins]
     light = helper.make_graph(graph.node, "light", inputs, graph.output, small, value_info=graph.value_info)
+    # data_prop: values of small shape tensors are inferred too. Otherwise the shape after a Reshape stays unknown.
     found = onnx.shape_inference.infer_shapes(
         helper.make_model(light, opset_imports=model.opset_import, ir_version=model.ir_version), data_prop=True
     ).graph
@@ -58,6 +60,7 @@ def fold_shapes(model: ModelProto, shapes: dict[str, Shape]) -> None:
     read: dict[str, Shape] = {}  # outputs of Shape nodes
     for node in graph.node:
         name, found = node.output[0], None
+        # With a start or an end as attributes, Shape reads a part of the shape only.
         if node.op_type == "Shape" and node.input[0] in shapes and not node.attribute:
             read[name] = shapes[node.input[0]]
         elif node.op_type == "Gather" and node.input[0] in read and node.input[1] in values:
@@ -121,6 +124,7 @@ def _run(model: ModelProto, node: NodeProto, feed: dict[str, NDArray[Any]]) -> A
 
 
 def _num_bytes(tensor: TensorProto) -> int:
+    # Not the length of raw_data: small tensors may hold their values in other fields.
     return int(np.prod(tensor.dims, dtype=np.int64)) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
 
 

@@ -25,6 +25,7 @@ def simplify(model: ModelProto) -> None:
         fold_shapes(model, shapes)
         settle_reshapes(graph, shapes)
         prune(graph)
+    # These describe tensors of which many are gone now.
     del graph.value_info[:]
     for output in graph.output:
         elem_type = output.type.tensor_type.elem_type
@@ -44,7 +45,9 @@ def share_tied(graph: GraphProto, embedding: NDArray[np.float32]) -> None:
         return next((tensor for tensor in alike if np.array_equal(numpy_helper.to_array(tensor), content)), None)
 
     original, copy = find(embedding), find(embedding.T)
+    # If the embedding were square, both searches could find the same tensor.
     if original and copy and rows != columns:
+        # At the front, because nodes must be in the order of their execution.
         graph.node.insert(0, helper.make_node("Transpose", [original.name], [copy.name], "tied", perm=[1, 0]))
         graph.initializer.remove(copy)
 
@@ -54,6 +57,7 @@ def _collect_constants(graph: GraphProto) -> None:
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
     names: dict[str, str] = {}
     for node in renamed_nodes(graph, names):
+        # The node stays until `prune` decides: its output may be one of the graph's.
         if node.op_type == "Identity":
             names[node.output[0]] = node.input[0]
         if node.op_type != "Constant":
@@ -78,6 +82,7 @@ def _merge_transposes(graph: GraphProto) -> None:
             order = [first[axis] for axis in then]
             if order == sorted(order):
                 names[node.output[0]] = before.input[0]
+            # The first of the two stays, since other nodes may read it; if none does, `prune` removes it.
             node.input[0] = before.input[0]
             node.attribute[0].ints[:] = order
         made |= dict.fromkeys(node.output, node)

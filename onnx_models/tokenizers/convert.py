@@ -36,6 +36,7 @@ def convert(original: Any, name: str, file: Path) -> None:
     if class_name not in _CONVERTERS:
         supported = ", ".join(_CONVERTERS)
         raise ExportError(f"{name}: workers can't run its {class_name}, which is no fast tokenizer; only {supported}")
+    # For example subword regularization, which segments the same text differently each time.
     if original.sp_model_kwargs:
         raise ExportError(
             f"{name}: its tokenizer has the options {original.sp_model_kwargs}, which workers do not support"
@@ -50,6 +51,7 @@ def _marian(original: Any, name: str) -> tuple[dict[str, int], PieceModel]:
         raise ExportError(
             f"{name}: it has separate vocabularies of source and target (separate_vocabs); workers support one for both"
         )
+    # The target's model only joins pieces, which the decoder in tokenizer.json does.
     model = original.spm_source.serialized_model_proto()
     return original.encoder, read_piece_model(model, name, language_codes=True)
 
@@ -101,6 +103,7 @@ def _decoding() -> Iterator[decoders.Decoder]:
 def _cleaning(original: Any) -> Iterator[decoders.Decoder]:
     """Yield the steps that transformers applies to a decoded text in Python, after the `tokenizers` library."""
     if original.clean_up_tokenization_spaces:
+        # Replace works token by token, so they are joined first.
         yield decoders.Fuse()
         for found, replacement in _CLEANED.items():
             yield decoders.Replace(found, replacement)
@@ -109,6 +112,7 @@ def _cleaning(original: Any) -> Iterator[decoders.Decoder]:
 def save_backend(original: Any, file: Path) -> None:
     """Write the tokenizer.json of a fast tokenizer of transformers, without truncation and padding."""
     backend = original.backend_tokenizer
+    # The source may have settings of its training; workers apply the manifest's limits.
     backend.no_truncation()
     backend.no_padding()
     backend.save(str(file))

@@ -31,6 +31,7 @@ def check_equal(original: Any, converted: Tokenizer, name: str, *, decodes: bool
     rng = random.Random(_SEED)  # noqa: S311 - ids, not secrets
     sequences = [rng.choices(range(len(original)), k=rng.randint(1, 20)) for _ in range(_NUM_RANDOM // every)]
     for text in [*STRINGS, *strings_for(original)][::every]:
+        # verbose=False: transformers would warn of each text that is longer than its model_max_length.
         expected = list(original(text, verbose=False)["input_ids"])
         found = converted.encode(text).ids
         if found != expected:

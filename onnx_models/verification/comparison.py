@@ -34,6 +34,7 @@ class Comparison:
         Raises:
             ParityError: the shapes differ.
         """
+        # In float64, so that the comparison adds no rounding of its own.
         served, reference = np.asarray(served, np.float64), np.asarray(reference, np.float64)
         if served.shape != reference.shape:
             raise ParityError(f"ONNX returns an array of {served.shape}, the reference one of {reference.shape}")
@@ -53,6 +54,7 @@ class Comparison:
     def add_tokens(self, served: list[int], reference: list[int]) -> None:
         """Compare the greedily decoded tokens of one row."""
         equal = [left == right for left, right in zip(served, reference, strict=False)]
+        # By the longer one, so that a missing or a superfluous token counts as different.
         self.num_tokens += max(len(served), len(reference))
         self._num_equal_tokens += equal.index(False) if False in equal else len(equal)
 

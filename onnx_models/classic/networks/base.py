@@ -40,6 +40,7 @@ def save(network: Network, folder: Path) -> None:
     """Write a network into an existing folder."""
     config = {"model_type": network.model_type, **msgspec.to_builtins(network.config)}
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    # safetensors refuses tensors that are not contiguous in memory.
     weights = {name: weight.detach().contiguous() for name, weight in network.state_dict().items()}
     safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
 

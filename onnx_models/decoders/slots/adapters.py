@@ -35,6 +35,7 @@ def prepare(model: Any) -> None:
 @contextmanager
 def adapted(model: Any, cache: SlotCache) -> Iterator[None]:
     """Patch transformers' code while ``model`` is traced with ``cache``."""
+    # Layers find the function by its name in their own module, so it is replaced there.
     code = sys.modules[type(model).__module__]
     with ExitStack() as stack:
         stack.enter_context(plain_matmuls())
@@ -101,6 +102,7 @@ def _ctrl(cache: SlotCache) -> Patches:
     """CTRL calls a function of its own module instead of transformers' attention interface."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor, *masks: Any) -> tuple[Tensor, None]:
+        # CTRL wants heads before tokens, the other way round than transformers' attention interface.
         return cache.attend(None, query, key, value, None)[0].transpose(1, 2), None
 
     return {(modeling_ctrl, "scaled_dot_product_attention"): attend}
@@ -114,6 +116,7 @@ def _bloom(cache: SlotCache) -> Patches:
     """
 
     def position_bias(model: Any, mask: Tensor, num_heads: int, dtype: torch.dtype) -> Tensor:
+        # transformers has no function for the slopes alone. The bias at position 1 is the slope itself.
         slopes = modeling_bloom.build_alibi_tensor(torch.ones(1, 2), num_heads, dtype)[:, :, 1]
         bias = slopes[None, :, None] * torch.arange(cache.longest, dtype=dtype)
         return bias.expand(1, num_heads, mask.shape[1], cache.longest)

@@ -80,6 +80,7 @@ class _SlotDecoder(nn.Module):
             adapted(self.model, cache),
             head.register_forward_pre_hook(lambda _, inputs: (pick_token(inputs[0], index),)),
         ):
+            # Not every model takes all of them: BLOOM has no positions, and the first GPT no cache_position.
             given = {name: value for name, value in inputs.items() if name in self._parameters_of_model}
             logits = self.model(input_ids=input_ids, **given).logits
         return logits[:, 0], *present_tensors(cache.presents)
@@ -104,6 +105,7 @@ def _buffers(model: Any) -> dict[str, tuple[int, int]]:
 
     The configs of several architectures do not state them, or state others.
     """
+    # A source may have the cache switched off, as it is during training.
     model.config.use_cache = True
     with refusing("it has no cache of keys and values"), torch.inference_mode(), quiet():
         cache = model(input_ids=torch.zeros(1, 1, dtype=torch.long)).past_key_values

@@ -46,6 +46,7 @@ class Body(nn.Module):
         self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.n_layer))
         self._sizes = sizes
         wavelengths = 10000 ** (torch.arange(0.0, sizes.d_model, 2.0) / sizes.d_model)
+        # Not persistent: the original weights, which are loaded by name, have no such tensor.
         self.register_buffer("frequencies", 1 / wavelengths, persistent=False)
 
     def forward(self, ids: Tensor, mems: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -36,6 +36,7 @@ def make(request: ExportRequest, folder: Path) -> Manifest:
     limit = metadata.max_tokens(source, config.text_config, request.max_tokens)
     image = image_table(source, config.vision_config)
     write_graph(request, config.model_type, "zero-shot-image-classification", folder)
+    # Called for its check of the outputs; the manifest of this kind has no width.
     width_of(folder, _OUTPUTS)
     write_tokenizer(source, folder)
     return manifest_of(

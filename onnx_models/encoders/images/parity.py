@@ -96,6 +96,7 @@ def preprocess_both_ways(settings: Image, source: Source, found: Comparison) -> 
     if served.shape != expected.shape:
         raise ParityError(f"the [image] table gives pixels of {served.shape}, transformers' processor {expected.shape}")
     difference = float(np.abs(served - expected).max())
+    # Not `>`, so that NaN is refused, too.
     if not difference <= _MAX_PIXELS_DIFF:
         raise ParityError(f"pixels by the [image] table and by transformers' processor differ by {difference:.3g}")
     found.note_diff("pixels_diff", difference)

@@ -38,6 +38,7 @@ _OPTIMUM_TASKS: dict[TaskName, str] = {
 def make(request: ExportRequest, folder: Path) -> Manifest:
     """Write ``model.onnx`` and ``tokenizer.json``; return the manifest."""
     source, config = request.source, read_config(request.source)
+    # Before the graph is written: it fails at once, and tracing a large model takes minutes.
     limit = metadata.max_tokens(source, getattr(config, "text_config", config), request.max_tokens)
     write_graph(request, config.model_type, _OPTIMUM_TASKS[request.task], folder)
     write_tokenizer(source, folder)

@@ -70,6 +70,7 @@ def random_rows(tokenizer: Any, vocabulary: int, limit: int, *, with_end: bool) 
         with_end: whether rows end with the end token, as texts do; for models that pool its vector.
     """
     rng = np.random.default_rng(_SEED)
+    # RoBERTa, for example, counts positions from the padding id, so one inside a row would shift those behind it.
     usable: Any = np.setdiff1d(np.arange(vocabulary), [tokenizer.pad_token_id or 0])
     batches = [[min(length, limit) for length in lengths] for lengths in (*_LENGTHS, (limit,))]
     rows = [[rng.choice(usable, size=size).tolist() for size in sizes] for sizes in batches]

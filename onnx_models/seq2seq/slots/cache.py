@@ -28,6 +28,7 @@ class _Layer(NamedTuple):
 class SourceCache(Cache):
     """Keys and values of the source for each layer."""
 
+    # transformers would ask each layer, and `_Layer` has no such attribute.
     is_compileable = False
 
     def __init__(self, buffers: Buffers, last: Tensor, longest: Tensor) -> None:

@@ -145,4 +145,5 @@ def _check(model: Any, heads: dict[str, tuple[int, int]], folder: Path) -> None:
         buffers = dict(zip(buffers, after, strict=True))
     for row, source, length in zip(logits, _SOURCES["input_ids"], lengths, strict=True):
         given = {"input_ids": torch.tensor([source[:length]]), "decoder_input_ids": torch.tensor([_OUTPUT])}
+        # use_cache=False: transformers' own cache fails if the decoder is deeper than the encoder.
         check_logits(row, model(**given, use_cache=False).logits[0, -1].numpy())

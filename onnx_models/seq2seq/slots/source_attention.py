@@ -1,8 +1,8 @@
 """Cross-attention to a source in a buffer, where each row attends to the tokens of its own source only.
 
-ONNX Runtime's GroupQueryAttention supports different lengths, but only as an operator that appends. So it is told to
-append the source's last key and value at the position where they already are: it then attends to the right part of the
-buffer and leaves the buffer unchanged, to the bit.
+ONNX Runtime's GroupQueryAttention supports different lengths, but only as an operator that appends. So it gets
+the source's last key and value to append, at the position where they already are. It then attends to the right part of
+the buffer and leaves the buffer unchanged, to the bit.
 """
 
 from typing import Any
