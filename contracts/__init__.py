@@ -2,5 +2,6 @@
 
 Services and workers both import this package, and never each other. It uses the standard library, msgspec (the types
 that validate a request are the types that travel, docs/decisions/0001), celery and redis; never Flask, numpy or
-onnxruntime. Threads are started in `contracts.store` only, and the environment is read in `contracts.settings` only.
+onnxruntime. Threads are started in `contracts.store` only. The environment is read and logs are set up in
+`contracts.settings` only, by the processes that call it.
 """

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import time
 
 MAX_TEXT = 2000
@@ -37,13 +36,3 @@ class JsonLines(logging.Formatter):
             return json.dumps(line, default=str, allow_nan=False)
         except (TypeError, ValueError):  # a NaN, a key that is not a string, a cycle: a log line must never be lost
             return json.dumps({name: str(value)[:MAX_TEXT] for name, value in line.items()})
-
-
-def setup_logging(process: str, level: str = "INFO") -> None:
-    """Write all logs of this process to stderr as JSON lines. Libraries log warnings and errors only."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(process))
-    # Without `force` this does nothing if a library has installed a handler before.
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for package in ("contracts", "services", "workers"):
-        logging.getLogger(package).setLevel(level)

@@ -64,7 +64,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
     from gevent import monkey
 
     monkey.patch_all()
-    from contracts.logs import setup_logging
+    from contracts.settings import setup_logging
     from services.gateway.server import GatewayServer, check_address
 
     check_address(settings)

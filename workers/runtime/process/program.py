@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from contracts.logs import setup_logging
 from contracts.model_package.package import PackageError
-from contracts.settings import SettingsError, StoreSettings, help_text
+from contracts.settings import SettingsError, StoreSettings, help_text, setup_logging
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
