@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.exports.fixtures import export_process, export_python, exported, run, sources
 from tests.scheduling import Scheduler, rank
 from tests.support.valkey import ValkeyServer, running_valkey
+
+__all__ = ["export_process", "export_python", "exported", "run", "sources"]  # one of each for exports and parity
 
 if find_spec("hypothesis"):  # which .venv-export lacks
     from hypothesis import HealthCheck, settings

@@ -9,7 +9,7 @@ import pytest
 from contracts.model_package.package import load_package
 from contracts.model_package.tasks import Classify, ClassifyTask, Embed, EmbedTask
 from onnx_models.encoders.texts.served import ServedModel
-from tests.exports.conftest import EXPORTS
+from tests.exports.fixtures import EXPORTS
 from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 

