@@ -15,6 +15,7 @@ from tests.support.waiting import longest_s, wait_until
 MAX_STEPS = 8
 """The most steps until a cancel or a deadline takes effect. A text has 120, and a busy machine needs room."""
 MAX_ROWS = 16
+MIN_OUTPUTS = 4
 
 
 @pytest.fixture
@@ -35,7 +36,11 @@ def follow(gateway: GatewayProcess, num_texts: int, **more: Any) -> EventFollowe
 def running_and_waiting(gateway: GatewayProcess, **more: Any) -> tuple[EventFollower, EventFollower]:
     """Return a running job that has all slots, and one that waits for a slot."""
     running = follow(gateway, MAX_ROWS, **more)
-    wait_until(lambda: len(running.texts_of_attempt(1)) == MAX_ROWS, "the job does not run")
+    # On a busy machine one event has the deltas of many steps, and the length of a step is measured between events.
+    wait_until(
+        lambda: len(running.texts_of_attempt(1)) == MAX_ROWS and running.num_outputs >= MIN_OUTPUTS,
+        "the job does not run",
+    )
     waiting = follow(gateway, 1)
     wait_until(lambda: waiting.attempts == [1], "the second job was not claimed")
     return running, waiting
