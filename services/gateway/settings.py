@@ -72,7 +72,7 @@ class GatewaySettings(Settings):
         least=1,
         most=86_400,
         unit="seconds",
-        help="Time from submit to the end of a job whose request sets none. A job that is late expires.",
+        help="Time from submit to the end of a job, if its request sets no deadline_s. A job that is late expires.",
     )
     timeout_s: float = setting(
         "TRIPTYCH_TIMEOUT_S",
@@ -80,7 +80,7 @@ class GatewaySettings(Settings):
         least=1,
         most=86_400,
         unit="seconds",
-        help="Time for one attempt of a job whose request sets none.",
+        help="Time for one attempt of a job, if its request sets no timeout_s.",
     )
     ttl_s: float = setting(
         "TRIPTYCH_TTL_S",
@@ -88,7 +88,7 @@ class GatewaySettings(Settings):
         least=1,
         most=604_800,
         unit="seconds",
-        help="How long a finished job is kept whose request sets no time.",
+        help="How long a finished job is kept, if its request sets no ttl_s.",
     )
     max_waiting: int = setting(
         "TRIPTYCH_MAX_WAITING",

@@ -59,9 +59,9 @@ def translator(cards: list[ModelCard], source: str, target: str) -> tuple[ModelC
     for card in writing:
         if source in (card.source_languages or {}):
             return card, source
-    others = _listed(code for code in targets_of(cards, source) if code != source)
+    others = _listed(code for code in targets_of(cards, source) if code != source) or "nothing"
     raise InvalidRequest(
-        f"{known[target]} ({target}) is not available from {known[source]} ({source}). From there: {others or 'none'}.",
+        f"{known[target]} ({target}) is not available from {known[source]} ({source}). From there: {others}.",
         param="target",
     )
 
@@ -72,9 +72,10 @@ def _only_source(writing: list[ModelCard], target: str) -> tuple[ModelCard, str]
     codes = {name: code for card in reversed(writing) for code, name in reversed((card.source_languages or {}).items())}
     if len(codes) == 1:
         return writing[0], next(iter(codes.values()))
+    if not codes:
+        raise InvalidRequest(f"No model translates into {target}.", param="target")
     raise InvalidRequest(
-        f"Languages are not detected here, and several are translated into {target}: name the source, one of "
-        f"{_listed(sorted(codes.values())) or 'none'}.",
+        f"Languages are not detected here. Name the source language, one of {_listed(sorted(codes.values()))}.",
         param="source",
     )
 

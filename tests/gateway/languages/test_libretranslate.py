@@ -108,7 +108,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": "tlh", "target": "tlh"}, "source: 'tlh' is not supported."),
     ({"target": "auto"}, "target: 'auto' is not supported"),
     ({"source": "fr"}, "target: German (de) is not available from French (fr). From there: en, ga."),
-    ({"source": "de", "target": "en"}, "target: English (en) is not available from German (de). From there: none."),
+    ({"source": "de", "target": "en"}, "target: English (en) is not available from German (de). From there: nothing."),
     ({"source": "auto", "target": "en"}, "source: Languages are not detected here"),
     ({"source": "en", "target": "de", "model": MANY_TRANSLATOR}, "target: 'de' is not supported"),
     ({"model": "nobody"}, "model: No model 'nobody' for the task translate."),

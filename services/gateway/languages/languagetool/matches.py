@@ -48,7 +48,7 @@ class Rule(msgspec.Struct, frozen=True, rename="camel"):
     """The only rule: that the text is as the model corrects it."""
 
     id: str = RULE_ID
-    description: str = "A model wrote the text without typing errors, and not so here."
+    description: str = "The model that corrects typing errors would write this differently."
     issue_type: str = "misspelling"
     category: Category = Category()
 
