@@ -12,10 +12,10 @@ from pathlib import Path
 
 from benchmarks.generation.jobs import Job
 from benchmarks.harness.report import BenchError
+from contracts.machine import available_cpus
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
 from workers.decoder.model import DecoderModel
-from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 
 

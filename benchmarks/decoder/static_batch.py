@@ -13,7 +13,7 @@ import onnxruntime
 from onnxruntime import OrtValue
 
 from benchmarks.generation.jobs import Job
-from workers.runtime.process.cpu import available_cpus
+from contracts.machine import available_cpus
 
 NUM_ROWS = 16
 _GRAPH = "model.onnx"

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from contracts.machine import available_cpus
 from contracts.model_package.package import load_package
 from contracts.model_package.tasks import EmbedTask
 from contracts.settings import StoreSettings
@@ -19,7 +20,6 @@ from contracts.tasks.embed import EmbedParameters
 from workers.encoder.embed import shape_vectors
 from workers.encoder.pooling import Floats
 from workers.encoder.tasks import open_encoder
-from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import TokenRow
 

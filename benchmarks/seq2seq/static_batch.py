@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.generation.jobs import Job
 from benchmarks.seq2seq.jobs import NEW_TOKENS, SOURCE_TOKENS
+from contracts.machine import available_cpus
 from contracts.model_package.graphs import GeneratorGraph
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
@@ -20,7 +21,6 @@ from workers.runtime.decoding.caches.tensor_names import pasts
 from workers.runtime.decoding.request import Ids
 from workers.runtime.inference.binding import Buffer
 from workers.runtime.inference.session import open_graphs
-from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 
 NUM_ROWS = 16

@@ -6,9 +6,9 @@ from benchmarks.generation.step_profile import Split, run_streamed_jobs
 from benchmarks.harness.stack import Stack
 from benchmarks.seq2seq.jobs import make_jobs
 from benchmarks.seq2seq.requests import body_of
+from contracts.machine import available_cpus
 from contracts.model_package.package import load_package
 from contracts.settings import StoreSettings
-from workers.runtime.process.cpu import available_cpus
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import open_model
 from workers.seq2seq.tasks import HANDLERS

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, get_args
 
+from contracts.machine import available_cpus
 from contracts.settings import Settings, StoreSettings, setting, whole_number
-from workers.runtime.process.cpu import available_cpus
 
 Device = Literal["cpu", "cuda"]
 

@@ -1,12 +1,13 @@
-"""The number of threads of a model call: the quota of the cgroup, in both versions, and at most the affinity."""
+"""CPUs and memory by the limits of the cgroup, in both versions; CPUs by the affinity too."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from workers.runtime.process.cpu import available_cpus
+from contracts.machine import available_cpus, memory_limit_bytes
 
+MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 ALL = len(os.sched_getaffinity(0))
 
 
@@ -60,3 +61,25 @@ def test_the_affinity_counts_below_the_quota(tmp_path: Path) -> None:
         assert available_cpus(v2(tmp_path, "800000 100000")) == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("268435456\n", 2**28), ("max\n", MACHINE_BYTES), (f"{2 * MACHINE_BYTES}\n", MACHINE_BYTES), ("", MACHINE_BYTES)],
+)
+def test_the_memory_limit_of_cgroup_v2(tmp_path: Path, text: str, expected: int) -> None:
+    (tmp_path / "memory.max").write_text(text)
+    assert memory_limit_bytes(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("268435456\n", 2**28), ("9223372036854771712\n", MACHINE_BYTES), ("-1\n", MACHINE_BYTES)]
+)
+def test_the_memory_limit_of_cgroup_v1(tmp_path: Path, text: str, expected: int) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text(text)
+    assert memory_limit_bytes(tmp_path) == expected
+
+
+def test_without_cgroups_the_memory_is_that_of_the_machine(tmp_path: Path) -> None:
+    assert memory_limit_bytes(tmp_path / "nothing") == MACHINE_BYTES

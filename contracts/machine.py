@@ -1,15 +1,15 @@
-"""How many CPUs this process may use.
-
-ONNX Runtime counts the cores of the host and ignores the quota of the container (onnxruntime#29510). It would start
-threads that compete for CPU time which the kernel does not give them.
-"""
+"""What the kernel gives this process: CPUs and memory, by the limits of its container (cgroup v2 and v1)."""
 
 import math
 import os
 from pathlib import Path
 
+CGROUP = Path("/sys/fs/cgroup")
+_UNLIMITED_BYTES = 2**60
+"""cgroup v1 writes "no limit" as a number of about 2**63."""
 
-def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+
+def available_cpus(cgroup: Path = CGROUP) -> int:
     """Return how many whole CPUs the cgroup's quota and the process's affinity allow, at least 1.
 
     Reads cgroup v2 (``cpu.max``) and v1 (``cpu.cfs_quota_us``).
@@ -17,6 +17,22 @@ def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     affinity = len(os.sched_getaffinity(0))
     # A quota of 2.5 CPUs counts as 2: a third thread would run half of the time, and the others would wait for it.
     return max(1, min(affinity, math.floor(_quota(cgroup) or affinity)))
+
+
+def memory_limit_bytes(cgroup: Path = CGROUP) -> int:
+    """Return how much memory the processes of this container may use: its cgroup's limit, else the machine's memory.
+
+    Reads cgroup v2 (``memory.max``) and v1 (``memory.limit_in_bytes``).
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        try:
+            text = path.read_text().strip()
+        except OSError:
+            continue
+        if text.isdecimal() and int(text) < _UNLIMITED_BYTES:
+            return min(machine, int(text))
+    return machine
 
 
 def _quota(cgroup: Path) -> float | None:
