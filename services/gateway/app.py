@@ -28,6 +28,7 @@ from services.gateway.openai.chat import ChatRoutes
 from services.gateway.openai.completions import CompletionRoutes
 from services.gateway.openai.embeddings import EmbeddingRoutes
 from services.gateway.openai.generation import GenerationResponder
+from services.gateway.processes.counters import Counted, Counters
 from services.gateway.settings import GatewaySettings
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit
@@ -37,14 +38,14 @@ from services.gateway.tasks.routes import TaskRoutes
 from services.gateway.version import VERSION
 
 
-def create_app(settings: GatewaySettings, backend: Backend) -> Flask:
-    """Return the gateway's Flask app over a backend; starts nothing."""
+def create_app(settings: GatewaySettings, backend: Backend, counters: Counters | None = None) -> Flask:
+    """Return the gateway's Flask app over a backend; starts nothing. ``counters`` are those of all its processes."""
     app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
     # Otherwise werkzeug redirects a path with two slashes in a row; like any path that is no route it is a 404 here.
     app.url_map.merge_slashes = False
     metrics = Metrics(backend.queues, backend.registry, backend.monitor)
     auth = make_authenticator(settings, backend)
-    operations = make_operations(settings, backend, auth, metrics)
+    operations = make_operations(settings, backend, auth, metrics, counters or Counters())
     for operation in operations:
         app.add_url_rule(
             operation.rule,
@@ -66,7 +67,7 @@ def make_authenticator(settings: GatewaySettings, backend: Backend) -> Authentic
 
 
 def make_operations(
-    settings: GatewaySettings, backend: Backend, auth: Authenticator, metrics: Metrics
+    settings: GatewaySettings, backend: Backend, auth: Authenticator, metrics: Metrics, counters: Counters
 ) -> list[Operation]:
     """Return the table of all routes, in the order of the API document."""
     bodies = BodyReader(max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
@@ -74,8 +75,8 @@ def make_operations(
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
     submitter = Submitter(settings, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics)
-    limit = StreamLimit(settings.max_streams)
-    metrics.watch_streams(lambda: limit.num_open)
+    limit = StreamLimit(settings.max_streams, counters)
+    metrics.watch_streams(lambda: counters.total(Counted.STREAMS))
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(
         reader=reader,
@@ -109,7 +110,7 @@ def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[s
     """Return the OpenAPI document without serving; connects to nothing."""
     backend = make_backend(store_settings)
     metrics = Metrics(backend.queues, backend.registry, backend.monitor)
-    operations = make_operations(settings, backend, make_authenticator(settings, backend), metrics)
+    operations = make_operations(settings, backend, make_authenticator(settings, backend), metrics, Counters())
     return openapi.document(operations, VERSION)
 
 

@@ -1,17 +1,18 @@
-"""Limits how many streams are open in this process: each holds a connection and a greenlet until its job ends."""
+"""Limits how many streams are open in this gateway: each holds a connection and a greenlet until its job ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.gateway.http.errors import TooManyStreams
+from services.gateway.processes.counters import Counted, Counters
 
 
 class StreamLimit:
-    """Counts the open streams of all routes."""
+    """Counts the open streams of all routes and all processes."""
 
-    def __init__(self, max_streams: int) -> None:
+    def __init__(self, max_streams: int, counters: Counters) -> None:
         self._max_streams = max_streams
-        self.num_open = 0
+        self._counters = counters
 
     @contextmanager
     def acquired(self) -> Iterator[None]:
@@ -20,11 +21,9 @@ class StreamLimit:
         Raises:
             TooManyStreams: the limit is reached.
         """
-        # No lock is needed: another greenlet runs only when this one waits for I/O, which it does not do here.
-        if self.num_open >= self._max_streams:
+        if not self._counters.try_add(Counted.STREAMS, 1, most=self._max_streams):
             raise TooManyStreams
-        self.num_open += 1
         try:
             yield
         finally:
-            self.num_open -= 1
+            self._counters.add(Counted.STREAMS, -1)
