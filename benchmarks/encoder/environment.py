@@ -15,7 +15,8 @@ LOCK = ROOT / "deploy" / "requirements" / "runtime.txt"
 LIMIT_MB = 260.0
 INSTALL_S = 600.0
 TITLE = "4. A serving environment, installed: gateway, encoder worker and embedded store"
-IMPORTS = "import services.gateway.app, services.gateway.server, workers.encoder.tasks, workers.runtime.process.worker"
+_ROOMS = ("services.gateway.app", "services.gateway.server.application", "workers.encoder.tasks")
+IMPORTS = f"import {', '.join(_ROOMS)}, workers.runtime.process.worker"
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 
 

@@ -65,7 +65,8 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
 
     monkey.patch_all()
     from contracts.settings import setup_logging
-    from services.gateway.server import GatewayServer, check_address
+    from services.gateway.server.address import check_address
+    from services.gateway.server.application import GatewayServer
 
     check_address(settings)
     if settings.always_needs_key:

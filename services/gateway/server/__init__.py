@@ -1,0 +1,1 @@
+"""The HTTP server: gunicorn, set up in code."""

@@ -1,0 +1,68 @@
+"""The process that serves requests: one greenlet a connection, so a slow client or a long poll holds up nobody."""
+
+import contextlib
+import errno
+import socket
+from typing import Any
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+from services.gateway.server import bad_requests
+
+
+class GatewayWorker(GeventWorker):  # type: ignore[misc]
+    """gunicorn's gevent worker; at a stop it ends waits and idle connections, and its errors are JSON."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle: set[socket.socket] = set()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop accepting connections. Running requests finish, and those that wait for a job get it as it is."""
+        super().handle_exit(sig, frame)
+        # A signal handler may interrupt any code, so it must not take locks. A new greenlet runs in its own turn.
+        gevent.spawn(self._end_waits)
+
+    def _end_waits(self) -> None:
+        self.wsgi.extensions["backend"].stop()
+        # A copy, since connections leave the set while others are shut down.
+        for connection in list(self._idle):
+            # The greenlet of an idle connection would delay the stop for KEEPALIVE_S. This ends its read.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection, and note while it is idle between two requests."""
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # A client that reads nothing would hold its stream for ever. gevent can't see whether what it sends is
+            # acknowledged; the kernel can, and ends the connection after this time.
+            timeout_ms = round(self.wsgi.extensions["send_timeout_s"] * 1000)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        # Idle from the start: a client may connect and send nothing for a while.
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Serve one request."""
+        self._idle.discard(sock)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError as error:
+            # gunicorn ignores a reset connection, and would log any other error with a traceback.
+            raise ConnectionResetError(errno.ECONNRESET, "the client does not read its response") from error
+        self._idle.add(sock)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Respond to a request that is not valid HTTP with an error in our format."""
+        response = bad_requests.response_to(exc)
+        if response is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        try:
+            client.sendall(response)
+        except OSError:
+            self.log.debug("the client disconnected before the error was sent")
