@@ -16,6 +16,7 @@ from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.jobs.listener import Listener
 from services.gateway.jobs.waiting import WakeUps
 from services.gateway.monitoring.monitor import Monitor
+from services.gateway.offload.client import Offload
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
@@ -36,6 +37,7 @@ class Backend:
     wake_ups: WakeUps
     listener: Listener
     reaper: Reaper
+    offload: Offload
 
     def start(self) -> None:
         """Start the background work. A store that is out of reach is no error: the threads and greenlets retry."""
@@ -76,4 +78,5 @@ def make_backend(settings: StoreSettings) -> Backend:
         wake_ups=wake_ups,
         listener=Listener(background, wake_ups),
         reaper=Reaper(background, settings),
+        offload=Offload(),
     )

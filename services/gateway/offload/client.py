@@ -1,0 +1,129 @@
+"""Calls of functions in a child process of this gateway process, without holding the event loop meanwhile.
+
+Such calls take their turns. There are two lanes, each with a child of its own: small calls never wait for large ones.
+A child is started by the first call of its lane, and ends with the gateway or after ``idle_s`` without a call.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from services.gateway.offload.child import Child, ChildDied
+from services.gateway.offload.errors import GatewayBusy
+from services.gateway.offload.frames import Call
+
+logger = logging.getLogger(__name__)
+Function = Callable[[bytes], bytes]
+SMALL_BYTES = 512 * 1024
+CPU_S = 10.0
+
+
+class Offload:
+    """Runs functions in child processes. They must be at the top of a module, so that a child can import them.
+
+    Args:
+        max_calls: how many calls of one lane may wait or run.
+        max_bytes: how long all their arguments may be together; a single call may be longer.
+        max_wait_s: how long a call may wait for its turn.
+        idle_s: after how long without a call a child ends, and gives its memory back.
+    """
+
+    def __init__(
+        self, *, max_calls: int = 64, max_bytes: int = 64 << 20, max_wait_s: float = 30.0, idle_s: float = 30.0
+    ) -> None:
+        self._small = _Lane(max_calls, max_bytes, max_wait_s, idle_s)
+        self._large = _Lane(max_calls, max_bytes, max_wait_s, idle_s)
+
+    def call(
+        self, function: Function, argument: bytes, *, cpu_s: float = CPU_S, on_turn: Callable[[], None] | None = None
+    ) -> bytes:
+        """Return ``function(argument)``, which a child computes. Other greenlets run meanwhile.
+
+        ``cpu_s`` limits the CPU time. ``on_turn`` is called when the call's turn has come; what it raises gives up the
+        call, for example because the client has disconnected.
+
+        Raises:
+            TriptychError: the function raised it.
+            CallFailed: the function raised another exception.
+            LimitExceeded: it took more than ``cpu_s``, or too much memory.
+            GatewayBusy: too many calls wait, or two children died under this one.
+        """
+        lane = self._small if len(argument) <= SMALL_BYTES else self._large
+        return lane.call(Call(f"{function.__module__}:{function.__qualname__}", cpu_s), argument, on_turn)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the children that run now."""
+        return [lane.child.pid for lane in (self._small, self._large) if lane.child]
+
+    def stop(self) -> None:
+        """End the children. A later call starts new ones."""
+        for lane in (self._small, self._large):
+            lane.stop()
+
+
+class _Lane:
+    def __init__(self, max_calls: int, max_bytes: int, max_wait_s: float, idle_s: float) -> None:
+        self._max_calls, self._max_bytes = max_calls, max_bytes
+        self._max_wait_s, self._idle_s = max_wait_s, idle_s
+        self._turn = BoundedSemaphore(1)  # gevent wakes those that wait in their order
+        self._num_calls = self._num_bytes = 0
+        self._stopper: gevent.Greenlet | None = None
+        self.child: Child | None = None
+
+    def call(self, call: Call, argument: bytes, on_turn: Callable[[], None] | None) -> bytes:
+        with self._place(len(argument)), self._its_turn():
+            if on_turn:
+                on_turn()
+            try:
+                return self._run(call, argument)
+            except ChildDied:
+                logger.warning("a child process was killed while it ran a call; the call is tried once more")
+            try:
+                return self._run(call, argument)
+            except ChildDied as error:
+                logger.error("a child process was killed again while it ran the same call")
+                raise GatewayBusy from error
+
+    def stop(self) -> None:
+        child, self.child = self.child, None
+        if child:
+            child.end()
+
+    def _run(self, call: Call, argument: bytes) -> bytes:
+        if self.child is None:
+            self.child = Child()
+        try:
+            return self.child.call(call, argument)
+        finally:
+            if self.child and not self.child.alive:
+                self.child = None
+
+    @contextmanager
+    def _place(self, size: int) -> Iterator[None]:
+        """Count a call as one that waits or runs."""
+        if self._num_calls and (self._num_calls >= self._max_calls or self._num_bytes + size > self._max_bytes):
+            raise GatewayBusy
+        self._num_calls += 1
+        self._num_bytes += size
+        try:
+            yield
+        finally:
+            self._num_calls -= 1
+            self._num_bytes -= size
+
+    @contextmanager
+    def _its_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=self._max_wait_s):
+            raise GatewayBusy
+        if self._stopper:
+            self._stopper.kill(block=False)
+        try:
+            yield
+        finally:
+            # Before the turn passes on, so that the next call can't miss it.
+            self._stopper = gevent.spawn_later(self._idle_s, self.stop)
+            self._turn.release()
