@@ -85,9 +85,25 @@ class JobError(msgspec.Struct, frozen=True):
     retryable: bool = False
 
 
+class JobState(msgspec.Struct, frozen=True):
+    """What changes of a job while somebody waits for it; cheap to read, however large the record is."""
+
+    status: Status
+    version: int
+    """Counts the changes of the record, and so makes its ETag."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job has reached its one terminal state."""
+        return self.status in TERMINAL
+
+
 # Not frozen: `error` is assembled from three fields of the hash after decoding.
 class Job(msgspec.Struct, kw_only=True):
-    """A job's record as the store holds it. Times are seconds since the epoch by Redis's clock."""
+    """A job's record as the store holds it. Times are seconds since the epoch by Redis's clock.
+
+    ``output`` is None for a job that has none, and in pages of jobs.
+    """
 
     id: str
     tenant: str
@@ -95,7 +111,6 @@ class Job(msgspec.Struct, kw_only=True):
     model: str
     status: Status
     version: int
-    """Counts the changes of the record, and so makes its ETag."""
     attempt: int
     """Attempts so far."""
     crashes: int

@@ -1,26 +1,30 @@
 """Reads job records, pages of them, and their events. Step 8 on the path of a job."""
 
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import redis
 
 from contracts import errors
-from contracts.jobs import Event, Job, JobError, Status, queue_of
+from contracts.jobs import Event, Job, JobError, JobState, Status, queue_of
 from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
 from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
-# One round trip reads this many ids of the index; with a filter, a page may need several.
+PAGE_S = 1.0
+"""Longest time that a page looks for jobs that its filter matches."""
+# One round trip reads this many ids of the index, and what the filter needs of these jobs.
 _PAGE_CHUNK = 100
-# Without `request`, which may have megabytes and which only workers need.
-_FIELDS = [
+# A page leaves out `output`, and nothing here has `request`: both may have megabytes, and only workers need requests.
+_PAGE_FIELDS = (
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
-    *("output", "usage", "timings", "error_code", "error_message", "error_param"),
-]
+    *("usage", "timings", "error_code", "error_message", "error_param"),
+)
+_FIELDS = (*_PAGE_FIELDS, "output")
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 """Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
 # Milliseconds and a counter. Both are 64-bit numbers in Redis, which refuses larger ones; 15 digits always fit.
@@ -41,14 +45,24 @@ class JobReader:
             JobNotFound: no such job, or another tenant's.
             JobGone: this tenant's job was deleted, or is past its ``ttl_s``.
         """
-        job = _job_from(job_id, self._reads.hmget(job_key(job_id), _FIELDS))
-        if job is not None and job.tenant == tenant:
-            return job
+        job = _job_from(job_id, _FIELDS, self._reads.hmget(job_key(job_id), _FIELDS))
+        if job is None or job.tenant != tenant:
+            raise self._absence(job_id, tenant, exists=job is not None)
+        return job
+
+    def state(self, job_id: str, tenant: str) -> JobState:
+        """Return only the state of a tenant's job. Raises as ``read``."""
+        owner, status, version = self._reads.hmget(job_key(job_id), ("tenant", "status", "version"))
+        if owner is None or status is None or version is None or owner.decode() != tenant:
+            raise self._absence(job_id, tenant, exists=owner is not None)
+        return msgspec.convert({"status": status.decode(), "version": int(version)}, JobState)
+
+    def _absence(self, job_id: str, tenant: str, *, exists: bool) -> errors.TriptychError:
         # Another tenant's job looks like one that never existed, so that nobody can find out which ids exist.
-        owner = self._reads.get(f"{PREFIX}tombstone:{job_id}") if job is None else None
+        owner = None if exists else self._reads.get(f"{PREFIX}tombstone:{job_id}")
         if owner is not None and owner.decode() == tenant:
-            raise errors.JobGone
-        raise errors.JobNotFound
+            return errors.JobGone()
+        return errors.JobNotFound()
 
     def position(self, job: Job) -> int | None:
         """Return how many jobs wait before this queued one, or None if it does not wait."""
@@ -60,24 +74,42 @@ class JobReader:
         return None
 
     def page(
-        self, tenant: str, *, status: Status | None, task: str | None, after: tuple[float, str] | None, limit: int
+        self,
+        tenant: str,
+        *,
+        status: Status | None,
+        task: str | None,
+        after: tuple[float, str] | None,
+        limit: int,
+        max_s: float = PAGE_S,
     ) -> tuple[list[Job], tuple[float, str] | None]:
         """Return a page of a tenant's jobs, newest first, and the ``after`` of the next page (None on the last).
 
-        A page reads a bounded number of records, so with a filter that few jobs match it may be short, or empty, and
-        still have a next page.
+        The jobs lack their outputs. With a filter that few jobs match, a page ends after ``max_s``, or after
+        20 times ``limit`` jobs. So it may be short, or empty, and still have a next page.
         """
-        found: list[Job] = []
-        last, num_read = after, 0
+        found: list[str] = []
+        last, num_read, deadline = after, 0, time.monotonic() + max_s
         for entries in self._listed(tenant, after):
-            for entry, job in zip(entries, self._read_many([job_id for _, job_id in entries]), strict=True):
+            for entry, matches in zip(entries, self._matches(entries, status, task), strict=True):
                 # With a rare filter, a page would otherwise read all jobs of a tenant while the client waits.
                 if len(found) == limit or num_read == 20 * limit:
-                    return found, last
+                    return self._read_many(found), last
                 last, num_read = entry, num_read + 1
-                if job and status in (None, job.status) and task in (None, job.task):
-                    found.append(job)
-        return found, None
+                if matches:
+                    found.append(entry[1])
+            # At least one entry, or the client would get its own cursor again.
+            if num_read and time.monotonic() >= deadline:
+                return self._read_many(found), last
+        return self._read_many(found), None
+
+    def _matches(self, entries: list[tuple[float, str]], status: Status | None, task: str | None) -> list[bool]:
+        """Return which of these jobs fit the filter, from two short fields of each."""
+        if status is None and task is None:
+            return [True] * len(entries)
+        rows = self._read_fields((job_id for _, job_id in entries), ("status", "task"))
+        wanted = [None if one is None else one.encode() for one in (status, task)]
+        return [all(one in (None, value) for one, value in zip(wanted, row, strict=True)) for row in rows]
 
     def _listed(self, tenant: str, after: tuple[float, str] | None) -> Iterator[list[tuple[float, str]]]:
         """Yield (creation time, id) in chunks, newest first, after an entry; equal times are ordered by id."""
@@ -91,12 +123,18 @@ class JobReader:
             yield [entry for entry in entries if after is None or entry < after]
             offset += len(rows)
 
-    def _read_many(self, job_ids: list[str]) -> list[Job | None]:
+    def _read_many(self, job_ids: list[str]) -> list[Job]:
+        """Return these jobs without their outputs; those that are purged meanwhile are left out."""
+        rows = self._read_fields(job_ids, _PAGE_FIELDS)
+        jobs = [_job_from(job_id, _PAGE_FIELDS, values) for job_id, values in zip(job_ids, rows, strict=True)]
+        return [job for job in jobs if job is not None]
+
+    def _read_fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[list[bytes | None]]:
         # One round trip, but no transaction: Redis would serve nobody else until it had read the whole page.
         pipeline = self._client.pipeline(transaction=False)
         for job_id in job_ids:
-            pipeline.hmget(job_key(job_id), _FIELDS)
-        return [_job_from(job_id, values) for job_id, values in zip(job_ids, pipeline.execute(), strict=True)]
+            pipeline.hmget(job_key(job_id), names)
+        return pipeline.execute()
 
     def events(self, job_id: str, after: str) -> list[Event]:
         """Return up to ``MAX_EVENTS_READ`` events after the one with the id ``after`` (``0`` for all), oldest first.
@@ -118,10 +156,10 @@ class JobReader:
         return [[_event_from(entry_id, fields) for entry_id, fields in rows] for rows in pipeline.execute()]
 
 
-def _job_from(job_id: str, values: list[bytes | None]) -> Job | None:
+def _job_from(job_id: str, names: Sequence[str], values: list[bytes | None]) -> Job | None:
     fields = {
         name: value if name in _BYTES else value.decode()
-        for name, value in zip(_FIELDS, values, strict=True)
+        for name, value in zip(names, values, strict=True)
         if value is not None
     }
     if "status" not in fields:  # HMGET returns nothing but None for a key that does not exist

@@ -4,7 +4,7 @@ import msgspec
 import redis
 
 from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded, TriptychError
-from contracts.jobs import Job, NewJob
+from contracts.jobs import NewJob
 from contracts.settings import StoreSettings
 from contracts.store.job_reader import JobReader
 from contracts.store.scripts import load_script
@@ -68,17 +68,16 @@ class JobWriter:
         job_id = rest[0].decode()
         return job_id, job_id != job.id
 
-    def cancel(self, job_id: str, tenant: str) -> Job:
-        """Ask for a job to stop, and return its record after that. Raises the errors of ``JobReader.read``."""
+    def cancel(self, job_id: str, tenant: str) -> None:
+        """Ask for a job to stop. Raises the errors of ``JobReader.read``."""
         # A job never changes its tenant, so it does not matter that the check and the script are two steps.
-        self._reader.read(job_id, tenant)
+        self._reader.state(job_id, tenant)
         self._cancel(args=[job_id])
-        return self._reader.read(job_id, tenant)
 
     def delete(self, job_id: str, tenant: str) -> None:
         """Delete a job's record, request and output. An attempt that still runs can no longer write its result.
 
         Raises the errors of ``JobReader.read``.
         """
-        self._reader.read(job_id, tenant)
+        self._reader.state(job_id, tenant)
         self._delete(args=[job_id])

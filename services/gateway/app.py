@@ -74,7 +74,9 @@ def make_operations(
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
-    submitter = Submitter(settings, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics)
+    submitter = Submitter(
+        settings, reader=reader, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics
+    )
     limit = StreamLimit(settings.max_streams, counters)
     metrics.watch_streams(lambda: counters.total(Counted.STREAMS))
     follower = Follower(reader, monitor, wake_ups)

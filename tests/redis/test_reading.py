@@ -1,5 +1,6 @@
 """Step 8: listings, events and metrics as clients and operators see them."""
 
+import msgspec
 import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
@@ -55,6 +56,39 @@ def test_a_page_with_a_rare_filter_ends_early_and_goes_on_later(store: JobStore)
     found = pages(store, 1, task="classify")
     assert len(found) > 1
     assert [job.id for page in found for job in page] == [rare]
+
+
+def test_a_page_with_a_rare_filter_ends_when_its_time_is_over(store: JobStore) -> None:
+    rare = [submit(store, task="classify"), *(submit(store) for _ in range(250))][0]
+    # Equal times are one more thing that must not keep a page from getting on.
+    store.client.zadd(
+        f"{PREFIX}jobs:{TENANT}", {row: 1e9 for row in store.client.zrange(f"{PREFIX}jobs:{TENANT}", 0, -1)}
+    )
+    found, after = [], None
+    for _ in range(250):
+        jobs, after = store.page(TENANT, status=None, task="classify", after=after, limit=100, max_s=0.0)
+        found.append([job.id for job in jobs])
+        if after is None:
+            break
+    assert [job_id for page in found for job_id in page] == [rare]
+    assert len(found) > 2, "a page went on after its time"
+
+
+def test_pages_and_states_read_no_output(store: JobStore) -> None:
+    ended = [claimed(store) for _ in range(10)]
+    for claim_ in ended:
+        store.succeed(claim_, msgspec.structs.replace(ANSWER, output=b"[" + b"1," * 500_000 + b"1]"))
+
+    def sent() -> int:
+        return int(store.client.info("stats")["total_net_output_bytes"])
+
+    before = sent()
+    assert len(pages(store, 4, status="succeeded")[0]) == 4
+    assert len(pages(store, 4)[0]) == 4
+    assert all(store.state(claim_.id, TENANT).finished for claim_ in ended)
+    store.cancel(ended[0].id, TENANT)
+    store.delete(ended[0].id, TENANT)
+    assert sent() - before < 100_000
 
 
 def test_jobs_that_arrive_while_a_listing_is_read_do_not_shift_it(store: JobStore) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response, request
 
-from contracts.jobs import STATUSES, Job
+from contracts.jobs import STATUSES, JobState
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
 from contracts.tasks import TASKS
@@ -76,19 +76,20 @@ class JobRoutes:
         known = request.if_none_match
 
         # `etag` returns W/"version"; werkzeug's set of tags has what is between the quotation marks.
-        def changed(job: Job) -> bool:
-            return not known.contains_weak(etag(job)[3:-1]) if known else job.finished
+        def changed(state: JobState) -> bool:
+            return not known.contains_weak(etag(state)[3:-1]) if known else state.finished
 
         with self._waiter.watch(job_id) as wait:
-            job = wait(tenant, changed, wait_s)
-        if known and not changed(job):
-            return Response(status=304, headers={"ETag": etag(job)})
-        return self._job_response(job)
+            state = wait(tenant, changed, wait_s)
+        if known and not changed(state):
+            return Response(status=304, headers={"ETag": etag(state)})
+        return self._job_response(tenant, job_id)
 
     def cancel(self, tenant: str, job_id: str) -> Response:
         """Request that a job stops, and respond with its state after that."""
         check_id(job_id)
-        return self._job_response(self._writer.cancel(job_id, tenant))
+        self._writer.cancel(job_id, tenant)
+        return self._job_response(tenant, job_id)
 
     def delete(self, tenant: str, job_id: str) -> Response:
         """Purge a job."""
@@ -107,7 +108,8 @@ class JobRoutes:
         )
         return json_response(JobList(data=[summary(job) for job in jobs], next_cursor=query.as_cursor(following)))
 
-    def _job_response(self, job: Job) -> Response:
+    def _job_response(self, tenant: str, job_id: str) -> Response:
+        job = self._reader.read(job_id, tenant)
         return job_response(job, self._reader.position(job) if job.status == "queued" else None)
 
     def operations(self) -> list[Operation]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import msgspec
 
 from contracts.errors import InvalidRequest, Unavailable
-from contracts.jobs import Job, NewJob, new_job_id
+from contracts.jobs import Job, JobState, NewJob, new_job_id
 from contracts.shapes import num_inputs
+from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
 from services.gateway.jobs.submission import Submission
 from services.gateway.jobs.waiting import JobWaiter
@@ -50,6 +51,7 @@ class Submitter:
         self,
         settings: GatewaySettings,
         *,
+        reader: JobReader,
         writer: JobWriter,
         monitor: Monitor,
         models: ModelSelector,
@@ -57,6 +59,7 @@ class Submitter:
         metrics: Metrics,
     ) -> None:
         self._settings = settings
+        self._reader = reader
         self._writer = writer
         self._monitor = monitor
         self._models = models
@@ -82,10 +85,12 @@ class Submitter:
             if not replayed and request.wait_s <= 0:
                 return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
             if not replayed:
-                return SubmitResult(wait(request.tenant, _is_finished, request.wait_s), replayed)
+                wait(request.tenant, _is_finished, request.wait_s)
+                return SubmitResult(self._reader.read(job_id, request.tenant), replayed)
         # A replayed request gets the job of the earlier one, which has another id than the one watched above.
         with self._waiter.watch(job_id) as wait:
-            return SubmitResult(wait(request.tenant, _is_finished, request.wait_s), replayed)
+            wait(request.tenant, _is_finished, request.wait_s)
+            return SubmitResult(self._reader.read(job_id, request.tenant), replayed)
 
     def _new_job(self, request: SubmitRequest) -> NewJob:
         # Refused before the store is so full that it refuses writes: accepted jobs still need room for their outputs.
@@ -115,8 +120,8 @@ class Submitter:
         )
 
 
-def _is_finished(job: Job) -> bool:
-    return job.finished
+def _is_finished(state: JobState) -> bool:
+    return state.finished
 
 
 def _encoded(submission: Submission) -> bytes:

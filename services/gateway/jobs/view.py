@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from contracts.jobs import Job, JobError, Status, Timings, Usage
+from contracts.jobs import Job, JobError, JobState, Status, Timings, Usage
 
 Time = Annotated[str, Meta(description="RFC 3339, UTC, by the store's clock.", examples=["2026-01-31T12:00:00.000Z"])]
 
@@ -80,7 +80,7 @@ def view(job: Job, position: int | None) -> JobView:
     return JobView(**_fields(job, position), output=_raw(job.output))
 
 
-def etag(job: Job) -> str:
+def etag(job: Job | JobState) -> str:
     """Return the ETag of the job's state. It is weak, because the place in the queue may change under the same tag."""
     return f'W/"{job.version}"'
 

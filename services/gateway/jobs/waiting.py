@@ -12,7 +12,7 @@ from functools import partial
 
 from gevent.event import Event
 
-from contracts.jobs import Job
+from contracts.jobs import JobState
 from contracts.store.job_reader import JobReader
 from services.gateway.monitoring.monitor import Monitor
 
@@ -73,12 +73,12 @@ class WakeUps:
         event.clear()
 
 
-Wait = Callable[[str, Callable[[Job], bool], float], Job]
+Wait = Callable[[str, Callable[[JobState], bool], float], JobState]
 """Gets a tenant, a condition and a time limit in seconds."""
 
 
 class JobWaiter:
-    """Reads jobs until a condition is met."""
+    """Reads the states of jobs until a condition is met."""
 
     def __init__(self, reader: JobReader, monitor: Monitor, wake_ups: WakeUps) -> None:
         self._reader = reader
@@ -89,19 +89,22 @@ class JobWaiter:
     def watch(self, job_id: str) -> Iterator[Wait]:
         """Yield a function that waits for the job and misses no change of it since the ``with`` block began.
 
-        It returns the job once the condition is true, or as it is when the time is over or the gateway stops. Raises as
-        ``JobReader.read``, and Unavailable.
+        It returns the job's state once the condition is true, or as it is when the time is over or the gateway stops.
+        Raises as ``JobReader.read``, and Unavailable.
         """
         with self._wake_ups.watch(job_id) as changed:
             yield partial(self._wait, changed, job_id)
 
-    def _wait(self, changed: Event, job_id: str, tenant: str, until: Callable[[Job], bool], timeout_s: float) -> Job:
+    def _wait(
+        self, changed: Event, job_id: str, tenant: str, until: Callable[[JobState], bool], timeout_s: float
+    ) -> JobState:
         deadline = time.monotonic() + timeout_s
         while True:
             # Without this the read would find out only after its timeout that the store is out of reach.
             self._monitor.check_store()
-            job = self._reader.read(job_id, tenant)
+            # Only the state: a waiter wakes often, and a record may have megabytes of output.
+            state = self._reader.state(job_id, tenant)
             left = deadline - time.monotonic()
-            if until(job) or left <= 0 or self._wake_ups.closing:
-                return job
+            if until(state) or left <= 0 or self._wake_ups.closing:
+                return state
             self._wake_ups.pause(changed, left)

@@ -30,7 +30,7 @@ class Follower:
             while not self._wake_ups.closing:
                 self._monitor.check_store()
                 events = self._events.read(job_id, after)
-                if not events and self._reader.read(job_id, tenant).finished:
+                if not events and self._reader.state(job_id, tenant).finished:
                     # The job may have ended between the two reads, and its last events been written then.
                     events = self._events.read(job_id, after)
                     if not events:

@@ -42,8 +42,8 @@ class EventRoutes:
         """Respond with the job's events until its end, from the beginning or after one that the client names."""
         check_id(job_id)
         after = _start()
-        job = self._reader.read(job_id, tenant)
-        if job.finished and after != "0" and not self._reader.events(job_id, after):
+        state = self._reader.state(job_id, tenant)
+        if state.finished and after != "0" and not self._reader.events(job_id, after):
             # By the HTML standard, 204 is what stops a browser's EventSource from reconnecting.
             return Response(status=204)
         with ExitStack() as stack:
