@@ -42,6 +42,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     ttl_s: float
     idempotency_key: str = ""
     fingerprint: str = ""
+    request_id: str = ""
+    """Of the HTTP request, for logs. It is no part of the fingerprint: a client's retries have ids of their own."""
 
 
 # omit_defaults: figures that a family of workers does not have are left out of its answers.
@@ -124,6 +126,7 @@ class Job(msgspec.Struct, kw_only=True):
     progress_total: int = 1
     model_revision: str | None = None
     worker: str | None = None
+    request_id: str | None = None
     metadata: bytes = b"{}"
     output: bytes | None = None
     usage: bytes | None = None
@@ -146,6 +149,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     request: bytes
     timeout_s: float
     suspect: bool
+    request_id: str = ""
+    """Of the request that submitted the job; empty for jobs of older gateways."""
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """What a line of a log says of the job."""
+        return {"job_id": self.id, "request_id": self.request_id}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,15 +5,11 @@ of the variable, its default, its range and its help. The reader, `.env.example`
 process reads its environment once, when it starts; a value that it can't use ends it with one line that names it.
 """
 
-import logging
 import os
-import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self, TypeVar, cast
-
-from contracts.logs import JsonLines
 
 T = TypeVar("T")
 _METADATA_KEY = "setting"
@@ -244,13 +240,3 @@ class StoreSettings(Settings):
         most=20,
         help="A job fails for good after this many workers died while they ran it.",
     )
-
-
-def setup_logging(process: str, level: str = "INFO") -> None:
-    """Write all logs of this process to stderr as JSON lines. Libraries log warnings and errors only."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(process))
-    # Without `force` this does nothing if a library has installed a handler before.
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for package in ("contracts", "services", "workers"):
-        logging.getLogger(package).setLevel(level)

@@ -4,6 +4,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
+from contracts.logs.settings import LogSettings
 from contracts.settings import Setting, Settings, StoreSettings
 from deploy.local.settings import LocalSettings
 from services.gateway.settings import GatewaySettings
@@ -12,6 +13,7 @@ from workers.runtime.settings import WorkerSettings
 # In the order of a job's path. A variable that two processes read is described where it comes first.
 GROUPS: dict[str, type[Settings]] = {
     "All processes": StoreSettings,
+    "Logs": LogSettings,
     "Gateway": GatewaySettings,
     "Workers": WorkerSettings,
     "make run, make demo": LocalSettings,

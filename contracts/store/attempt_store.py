@@ -106,7 +106,7 @@ def _call_token() -> str:
 def _claim_from(reply: Any) -> Claim | None:
     if reply is None:
         return None
-    attempt, task, model, request, timeout_s, suspect, job_id = reply
+    attempt, task, model, request, timeout_s, suspect, request_id, job_id = reply
     return Claim(
         id=job_id.decode(),
         attempt=attempt,
@@ -115,4 +115,5 @@ def _claim_from(reply: Any) -> Claim | None:
         request=request,
         timeout_s=float(timeout_s),
         suspect=suspect == b"1",
+        request_id=(request_id or b"").decode(),
     )

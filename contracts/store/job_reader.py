@@ -22,7 +22,7 @@ _PAGE_CHUNK = 100
 _PAGE_FIELDS = (
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
-    *("usage", "timings", "error_code", "error_message", "error_param"),
+    *("request_id", "usage", "timings", "error_code", "error_message", "error_param"),
 )
 _FIELDS = (*_PAGE_FIELDS, "output")
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})

@@ -53,7 +53,7 @@ class JobWriter:
         record: list[str | bytes | float] = [
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
             *("metadata", job.metadata, "progress_total", job.num_inputs),
-            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s),
+            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "request_id", job.request_id),
         ]
         outcome, *rest = self._submit(
             args=[

@@ -1,17 +1,37 @@
 """Loads the Lua scripts of the job store. Callers run one with ``script(args=[...])``."""
 
+from collections.abc import Sequence
 from importlib import resources
+from typing import Any
 
 import redis
-from redis.commands.core import Script
 
+from contracts.store.job_ends import log_end
 from contracts.store.message import MESSAGE_TEMPLATE
 
 _LUA = resources.files("contracts.store") / "lua"
 _ALLOW_OOM = "#!lua flags=allow-oom\n"
+# Whatever a script returns, its reply is the list of the jobs that it has ended, and after it what it returned.
+_RUN = "local function run()\n{text}\nend\nreturn {{ended, run()}}\n"
 
 
-def load_script(client: "redis.Redis", name: str) -> Script:
+class JobScript:
+    """A script of the job store. A call that has ended jobs logs one line for each."""
+
+    def __init__(self, client: "redis.Redis", text: str) -> None:
+        self._script = client.register_script(text)
+
+    def __call__(self, args: Sequence[Any]) -> Any:
+        """Run the script and return its reply, None for nil. Raises ``redis.RedisError``."""
+        # Only the call that has changed the record gets the job here, so however many processes try to end a job, one
+        # of them writes the line. None does if the reply is lost; the record and the counters have the end anyway.
+        ended, *reply = self._script(args=args)
+        for fields in ended:
+            log_end(fields)
+        return reply[0] if reply else None
+
+
+def load_script(client: "redis.Redis", name: str) -> JobScript:
     """Return the script ``lua/<name>.lua``, with the shared functions of ``lua/common.lua`` before it.
 
     Nothing is sent yet. The first call sends the text if the server does not know the script; later calls send its
@@ -23,6 +43,5 @@ def load_script(client: "redis.Redis", name: str) -> Script:
     # Redis reads flags from the first line of a script only. In long brackets, Lua needs no escapes for JSON.
     shebang = "" if name == "submit" else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
-    return client.register_script(
-        shebang + message + (_LUA / "common.lua").read_text() + (_LUA / f"{name}.lua").read_text()
-    )
+    run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
+    return JobScript(client, shebang + message + (_LUA / "common.lua").read_text() + run)

@@ -7,6 +7,7 @@ blocking sockets and locks, and one greenlet that blocks on these would stop all
 import argparse
 import sys
 
+from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import SettingsError, StoreSettings, help_text
 from services.gateway.settings import GatewaySettings
 
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m services.gateway",
         description="Triptych's HTTP gateway.",
-        epilog=_HELP.format(settings=help_text(GatewaySettings, StoreSettings)),
+        epilog=_HELP.format(settings=help_text(GatewaySettings, StoreSettings, LogSettings)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -64,7 +65,6 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
     from gevent import monkey
 
     monkey.patch_all()
-    from contracts.settings import setup_logging
     from services.gateway.server.address import check_address
     from services.gateway.server.application import GatewayServer
 
@@ -77,7 +77,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
                 f"TRIPTYCH_HOST={settings.host}: others can reach this address, and there are no API keys. Create one: "
                 "'python -m services.gateway keys create --tenant NAME'. Or set TRIPTYCH_ALLOW_OPEN=1 to serve anybody."
             )
-    setup_logging("gateway", settings.log_level)
+    setup_logging("gateway", LogSettings.read())
     GatewayServer(settings, store_settings).run()
     return 0
 

@@ -130,13 +130,6 @@ class GatewaySettings(Settings):
         help="Model of a task for requests that name none, as `embed=NAME,classify=NAME`. A task without an entry uses "
         "the first announced model in alphabetical order.",
     )
-    log_level: str = setting(
-        "TRIPTYCH_LOG_LEVEL",
-        "INFO",
-        convert=str.upper,
-        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
-        help="Log messages below this level are dropped.",
-    )
 
     @property
     def on_loopback(self) -> bool:

@@ -1,21 +1,38 @@
-"""A log record is one line of JSON, whatever text of a client it quotes."""
+"""A log record is one line, of JSON or for people, whatever text of a client it quotes."""
 
 import json
 import logging
+import os
+import re
+import sys
 from typing import Any
 
 import pytest
 
-from contracts.logs import MAX_TEXT, JsonLines
+from contracts.logs.formats import MAX_TEXT, JsonLines, TextLines
+from contracts.logs.settings import LogSettings
 
 EVIL = 'a\r\nINFO forged\x1b[31mred\x00\x07\u2028\u2029\x85"}{\ud800é'
 
 
+def record_of(
+    message: str, *args: Any, exc_info: Any = None, name: str = "tests.logs", **extra: Any
+) -> logging.LogRecord:
+    """Return a warning."""
+    return logging.getLogger(name).makeRecord(name, logging.WARNING, "file.py", 1, message, args, exc_info, extra=extra)
+
+
 def line_of(message: str = "hello", *args: Any, exc_info: Any = None, **extra: Any) -> str:
-    """Format one record."""
-    logger = logging.getLogger("tests.logs")
-    record = logger.makeRecord("tests.logs", logging.WARNING, "file.py", 1, message, args, exc_info, extra=extra)
-    return JsonLines("gateway").format(record)
+    """Format one record as JSON."""
+    return JsonLines("gateway").format(record_of(message, *args, exc_info=exc_info, **extra))
+
+
+def text_of(message: str = "hello", *args: Any, exc_info: Any = None, **extra: Any) -> str:
+    """Format one record for people, without the time that it begins with."""
+    record = record_of(message, *args, exc_info=exc_info, name="workers.tests", **extra)
+    clock, _, rest = TextLines().format(record).partition(" ")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d\d\d", clock)
+    return rest
 
 
 def parsed(line: str) -> dict[str, Any]:
@@ -67,3 +84,63 @@ def test_an_extra_field_does_not_replace_one_of_ours() -> None:
 
 def test_long_messages_are_truncated() -> None:
     assert len(parsed(line_of("x" * 10 * MAX_TEXT))["message"]) == MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "warning job ended"),
+        (
+            {"job_id": "abc", "queue_ms": 1.5, "tenant": "acme inc", "infer_ms": None, "flood_key": ("a",)},
+            'warning job ended job_id=abc queue_ms=1.5 tenant="acme inc"',
+        ),
+        (
+            {"why": 'say "no"', "sum": "a=b", "none": "", "models": ["a", "b"]},
+            r'warning job ended why="say \"no\"" sum="a=b" none="" models=a,b',
+        ),
+        ({"city": "Köln", "bad": "a\nb\x1b[31m"}, r"warning job ended city=Köln bad=a\nb\x1b[31m"),
+    ],
+    ids=["no field", "fields", "quotes", "control characters"],
+)
+def test_lines_for_people(fields: dict[str, Any], expected: str) -> None:
+    assert text_of("job ended", **fields) == expected
+
+
+def test_lines_for_people_name_the_library_that_wrote_them() -> None:
+    line = TextLines().format(record_of("slow", name="celery.worker"))
+    assert line.endswith(" warning celery.worker: slow")
+
+
+def test_a_traceback_for_people_is_indented_and_has_no_code_of_a_terminal() -> None:
+    try:
+        raise ValueError(EVIL)
+    except ValueError as error:
+        info = (type(error), error, error.__traceback__)
+    first, *rest = text_of("%s", EVIL, exc_info=info).split("\n")
+    assert first.isprintable()
+    assert rest[0] == "    Traceback (most recent call last):"
+    assert all(line.startswith("    ") and line.isprintable() for line in rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "format"),
+    [
+        ("", logging.INFO, "json"),
+        ("debug", logging.DEBUG, "json"),
+        ("Text", logging.INFO, "text"),
+        ("error, text", logging.ERROR, "text"),
+        ("json,warning", logging.WARNING, "json"),
+    ],
+)
+def test_the_setting_of_logs(text: str, level: int, format: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """stderr is captured here, so it is no terminal."""
+    settings = LogSettings.read({"TRIPTYCH_LOG": text})
+    assert (settings.level, settings.format) == (level, format)
+
+
+def test_on_a_terminal_lines_are_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, child = os.openpty()
+    with os.fdopen(parent, "rb"), os.fdopen(child, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert LogSettings().format == "text"
+        assert LogSettings.read({"TRIPTYCH_LOG": "json"}).format == "json"

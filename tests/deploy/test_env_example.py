@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.logs.settings import LogSettings
 from contracts.settings import Settings, SettingsError, StoreSettings
 from deploy.env_example import GROUPS, render, variables
 from deploy.local.settings import LocalSettings
@@ -47,7 +48,7 @@ TEXTS = [
     ("TRIPTYCH_HOST", GatewaySettings, "host", "127.0.0.1"),
     ("TRIPTYCH_ALLOW_OPEN", GatewaySettings, "allow_open", False),
     ("TRIPTYCH_DEFAULT_MODELS", GatewaySettings, "default_models", {}),
-    ("TRIPTYCH_LOG_LEVEL", GatewaySettings, "log_level", "INFO"),
+    ("TRIPTYCH_LOG", LogSettings, "log", "info"),
     ("TRIPTYCH_MODELS_DIR", WorkerSettings, "models_dir", (Path("onnx_models/packages"),)),
     ("TRIPTYCH_MODELS", WorkerSettings, "models", ()),
     ("TRIPTYCH_DEVICE", WorkerSettings, "device", "cpu"),
@@ -92,7 +93,12 @@ def test_the_ranges_have_not_changed(
     [
         ("TRIPTYCH_DEVICE", WorkerSettings, ["cpu", "cuda"], ["CPU", "gpu"]),
         ("TRIPTYCH_APPENDFSYNC", LocalSettings, ["everysec", "always"], ["no", "Always"]),
-        ("TRIPTYCH_LOG_LEVEL", GatewaySettings, ["DEBUG", "info", "Warning", "error"], ["trace"]),
+        (
+            "TRIPTYCH_LOG",
+            LogSettings,
+            ["DEBUG", "text", "json, error"],
+            ["trace", "info,debug", "text,json", "info,", ","],
+        ),
         ("TRIPTYCH_STORE_MAXMEMORY", LocalSettings, ["1gb", "500MB", "64kb", "1000000"], ["much", "1tb", "gb"]),
         ("TRIPTYCH_REDIS_URL", StoreSettings, ["redis://a", "rediss://a"], ["http://a", "redis+cluster://a"]),
     ],

@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 from tokenizers import Tokenizer
 
+from contracts.logs.settings import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.settings import setup_logging
 from workers.decoder.model import DecoderModel
 from workers.decoder.tasks import DECODER, GENERATE
 from workers.runtime.decoding.caches.cache import Cache, Floats

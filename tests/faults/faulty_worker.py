@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from contracts.logs.settings import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.settings import setup_logging
 from contracts.shapes import TextPair
 from workers.encoder.head import Head
 from workers.encoder.model import EncoderModel

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from contracts.logs.settings import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.settings import setup_logging
 from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import serve

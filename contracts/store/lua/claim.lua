@@ -1,6 +1,6 @@
 -- Start one attempt at a queued job. Duplicate and late messages find nothing to claim.
 -- ARGV: id, worker, lease s, token of this call
--- Returns {attempt, task, model, request, timeout s, suspect, id}, or nil.
+-- Returns {attempt, task, model, request, timeout s, suspect, request id, id}, or nil.
 -- A call with the same token, sent again because its reply was lost, returns the attempt that it started. Without this
 -- the job would run nowhere until its lease is over, and would be blamed for a crash.
 local id, worker, token = ARGV[1], ARGV[2], ARGV[4]

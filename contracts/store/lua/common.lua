@@ -9,6 +9,9 @@ local TOMBSTONE_S = 604800
 -- More than a streamed text has tokens, so a client that reconnects can continue after its last event.
 local MAX_EVENTS = 65536
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
+-- The jobs that this call has ended. Each script replies with them (contracts/store/scripts.py), so that whoever ended a
+-- job writes the one line about it.
+local ended = {}
 
 -- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms.
 local function stamp(seconds) return string.format('%.6f', seconds) end
@@ -86,6 +89,12 @@ local function count_active(tenant, step)
   if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
 end
 
+-- Add a job to the reply of this call, as contracts/store/job_ends.py reads it.
+local function report_end(id)
+  ended[#ended + 1] = {id, unpack(redis.call('HMGET', job_key(id), 'status', 'task', 'model', 'tenant', 'request_id',
+    'attempt', 'crashes', 'worker', 'error_code', 'timings', 'created_at', 'queued_at', 'started_at', 'completed_at'))}
+end
+
 -- The one way into a terminal state. The request is dropped, because nobody will run it again.
 local function finish(id, status, ...)
   local ttl_s = number(id, 'ttl_s')
@@ -102,6 +111,7 @@ local function finish(id, status, ...)
   redis.call('ZADD', P .. 'expiring', stamp(now + ttl_s), id .. '|' .. tenant)
   count_active(tenant, -1)
   redis.call('HINCRBY', P .. 'finished', get(id, 'model') .. '|' .. status, 1)
+  report_end(id)
 end
 
 -- A queued job starts to run. The token distinguishes a call that is sent again from a new one.
@@ -121,9 +131,10 @@ end
 
 -- What the worker gets to run the attempt that it has started.
 local function attempt_of(id)
-  local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect')
+  local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect',
+    'request_id')
   fields[1] = tonumber(fields[1])
-  fields[#fields + 1] = id
+  fields[8] = id
   return fields
 end
 

@@ -4,7 +4,11 @@
 local id = ARGV[1]
 local mine, status = owns(id, ARGV[2])
 -- If the same call is sent again because its reply was lost, it gets the same answer: this attempt ended the job.
-if not mine then return get(id, 'ended_by') == ARGV[2] and 1 or 0 end
+if not mine then
+  if get(id, 'ended_by') ~= ARGV[2] then return 0 end
+  report_end(id)
+  return 1
+end
 -- Only a client's cancel ends a job as cancelled. An attempt may also stop because its worker leaves; the job then goes
 -- back to the queue.
 if ARGV[3] == 'cancelled' and status ~= 'cancelling' then return 0 end

@@ -1,7 +1,7 @@
 -- Start one attempt at the oldest job that waits in a queue: a worker that has finished a job needs no message for the
 -- next one. The message of a job that was claimed so becomes stale, and is dropped at the head of its queue.
 -- ARGV: queue, worker, lease s, token of this call
--- Returns {attempt, task, model, request, timeout s, suspect, id}, or nil.
+-- Returns {attempt, task, model, request, timeout s, suspect, request id, id}, or nil.
 -- The key claim:<token> remembers which job the call has claimed, so that the call, sent again because its reply was
 -- lost, returns the same attempt instead of taking a second job.
 local waiting, token = P .. 'waiting:' .. ARGV[1], ARGV[4]

@@ -180,7 +180,7 @@ def test_idle_connections_do_not_delay_a_stop(valkey_server: ValkeyServer, tmp_p
         ({"TRIPTYCH_DEFAULT_MODELS": "fly=x"}, "TRIPTYCH_DEFAULT_MODELS"),
         ({"TRIPTYCH_MAX_BODY_BYTES": "5"}, "TRIPTYCH_MAX_BODY_BYTES"),
         ({"TRIPTYCH_ALLOW_OPEN": "perhaps"}, "TRIPTYCH_ALLOW_OPEN"),
-        ({"TRIPTYCH_LOG_LEVEL": "LOUD"}, "TRIPTYCH_LOG_LEVEL"),
+        ({"TRIPTYCH_LOG": "LOUD"}, "TRIPTYCH_LOG"),
         ({"TRIPTYCH_REDIS_URL": "http://x"}, "TRIPTYCH_REDIS_URL"),
     ],
 )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from contracts.logs.settings import LogSettings, setup_logging
 from contracts.model_package.package import PackageError
-from contracts.settings import SettingsError, StoreSettings, help_text, setup_logging
+from contracts.settings import SettingsError, StoreSettings, help_text
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
@@ -52,7 +53,7 @@ class Program:
         parser = argparse.ArgumentParser(
             prog=f"python -m workers.{self.name}",
             description=_HELP.format(name=self.name, tasks=", ".join(self._tasks())),
-            epilog="settings, from the environment:\n" + help_text(WorkerSettings, StoreSettings),
+            epilog="settings, from the environment:\n" + help_text(WorkerSettings, StoreSettings, LogSettings),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.add_argument(
@@ -64,7 +65,7 @@ class Program:
         return [spec.name for spec in TASKS.values() if spec.family == self.name]
 
     def _serve(self, settings: WorkerSettings) -> int:
-        setup_logging(self.name)
+        setup_logging(self.name, LogSettings.read())
         # The tokenizer library reads this when it is imported. Its own threads would compete with the model call.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 (the library has no other switch)
         # Imported only now, because these libraries take a second to import, which --help and mistakes in the settings
