@@ -24,14 +24,17 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-unit test-export architectures check format bench bench-decoder bench-seq2seq export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-unit test-export architectures check format bench bench-decoder bench-seq2seq hostile export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: .venv/.runtime ## Create .venv with the pinned runtime
 
-setup-export: .venv-export/.stamp ## Create .venv-export with torch and optimum, to make model packages
+setup-hostile: .venv/.dev minilm build/packages/bench-modernbert/manifest.toml ## Run hostile load, and print what each case costs and what another client feels
+	$(PY) -m benchmarks.hostile
+
+export: .venv-export/.stamp ## Create .venv-export with torch and optimum, to make model packages
 
 demo: .venv/.runtime ## Start the whole stack, run one job of every task, print the answers, stop
 	@$(PY) -m deploy.local demo
@@ -152,6 +155,12 @@ build/sources/t5-%/model.safetensors: | .venv-export/.stamp
 
 build/packages/bench-t5-%/manifest.toml: build/sources/t5-%/model.safetensors
 	$(call BENCH_EXPORT,text2text)
+
+build/sources/modernbert/model.safetensors: | .venv-export/.stamp
+	@$(EXPORT_PY) -m benchmarks.hostile.sources $(@D)
+
+build/packages/bench-modernbert/manifest.toml: build/sources/modernbert/model.safetensors
+	$(call BENCH_EXPORT,embed) --pooling mean
 
 build/optimum/%/config.json: build/sources/%/model.safetensors
 	@echo "Exporting $* with optimum ..."

@@ -53,7 +53,8 @@ def read_arguments(
     add("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(figures)}, or {ALL} (the default)")
     if models:
         default = ",".join(default_models)
-        add("--models", default=default, metavar="NAMES", help=f"of {', '.join(models)} (default: %(default)s)")
+        if models:  # one that measures a single model must refuse the option, and not ignore it
+            add("--models", default=default, metavar="NAMES", help=f"of {', '.join(models)} (default: %(default)s)")
     add("--quick", action="store_true", help="a small run; its numbers are rough")
     add("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     found = parser.parse_args()

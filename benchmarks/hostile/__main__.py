@@ -23,6 +23,7 @@ GROUPS = {
     "connections": "half-sent bodies, more clients than descriptors, 500 streams at once",
     "texts": "texts without a space that a worker cuts",
     "memory": "crowds of large jobs for one worker",
+    "context": "a small model with a long context",
     "leaving": "a client that leaves while it waits",
     "packages": "an archive that is larger than it looks",
 }
@@ -65,6 +66,7 @@ def _measure(arguments: Arguments) -> Iterator[Row]:
         "connections": lambda stack: connections.measure(stack, num_bytes, scale),
         "texts": lambda stack: workers.measure_texts(stack, scale),
         "memory": lambda stack: workers.measure_memory(stack, scale),
+        "context": workers.measure_long_context,
         "leaving": lambda stack: workers.measure_leaving(stack, scale),
         "packages": lambda stack: packages.measure(stack, scale),
     }

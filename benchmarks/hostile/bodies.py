@@ -4,19 +4,23 @@ import json
 from collections.abc import Iterator
 from functools import partial
 
+import msgspec
+
 from benchmarks.harness.stack import Stack
 from benchmarks.hostile.client import FORM, JSON, Client, form
 from benchmarks.hostile.observer import Observer, Request
 from benchmarks.hostile.report import Limits, Row
 from benchmarks.hostile.responder import Responder
+from contracts.seq2seq import DenoiseOutput
 
+UNCHANGED = msgspec.json.encode(DenoiseOutput(text="", finish_reason="eos_token", edits=[]))
 GATEWAY = ("services.gateway",)
 LIMITS = Limits(delay_ms=100, memory_mb=150, cpu_s=2.0)
 
 
 def measure(stack: Stack, num_bytes: int) -> Iterator[Row]:
     """Yield a row for each body of about ``num_bytes``, sent to one gateway process."""
-    with Responder(stack, {"embed": b"[]"}):
+    with Responder(stack, {"embed": b"[]", "denoise": UNCHANGED}):
         port = stack.start_gateway({"TRIPTYCH_GATEWAY_PROCESSES": "1"})
         client, observer = Client(port), Observer(GATEWAY, Request(port))
         for case, (path, kind, body) in _bodies(num_bytes).items():
@@ -39,6 +43,6 @@ def _bodies(size: int) -> dict[str, tuple[str, str, bytes]]:
         "an object of many names": ("/v1/jobs", JSON, names),
         "one text of escapes": ("/v1/jobs", JSON, escapes),
         "2,048 texts, taken": ("/v1/jobs", JSON, prose.encode()),
-        "a form of escapes, /v2/check": ("/v2/check", FORM, b"language=en&text=" + b"%C3%A9" * (size // 6 - 20)),
-        "markup that is no JSON, /v2/check": ("/v2/check", FORM, form(language="en", data=parts)[:size]),
+        "a form of escapes, /v2/check": ("/v2/check", FORM, b"language=auto&text=" + b"%C3%A9" * (size // 6 - 20)),
+        "markup that is no JSON, /v2/check": ("/v2/check", FORM, form(language="auto", data=parts)[:size]),
     }

@@ -25,7 +25,7 @@ def measure(stack: Stack, num_bytes: int, scale: float) -> Iterator[Row]:
     with Responder(stack, {"embed": b"[]"}):  # a gateway without any model does not get ready
         port = stack.start_gateway()
     client, observer = Client(port), Observer(GATEWAY, Request(port))
-    case = f"{int(60 * scale)} bodies of {num_bytes >> 20} MiB that lack their last byte"
+    case = f"{int(60 * scale)} bodies of {num_bytes / (1 << 20):.0f} MiB that lack their last byte"
     limits = Limits(delay_ms=200, memory_mb=200)
     yield observer.run(case, lambda: _half_sent(client, int(60 * scale), num_bytes), limits)
     num_streams = int(500 * scale)

@@ -8,7 +8,7 @@ import redis
 
 from benchmarks.harness.stack import Stack
 from contracts.cards import ModelCard
-from contracts.jobs import Answer, queue_of
+from contracts.jobs import Answer, Usage, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.redis_client import connect
@@ -49,14 +49,13 @@ class Responder:
         self._client.close()
 
     def _serve(self) -> None:
-        usage = msgspec.json.encode({"items": 1, "tokens_in": 1, "tokens_used": 1, "truncated_items": 0})
+        usage = msgspec.json.encode(Usage(items=1, tokens_in=1, tokens_used=1, truncated_items=0))
         while not self._ended.wait(_PAUSE_S):
             for task, output in self._outputs.items():
                 try:
                     claim = self._store.claim_next(queue_of(self.model_of(task)), "responder")
                     if claim:
-                        self._store.succeed(
-                            claim, Answer(output=output, usage=usage, timings=b"{}", model_revision="1")
-                        )
+                        answer = Answer(output=output, usage=usage, timings=b"{}", model_revision="1")
+                        self._store.succeed(claim, answer)
                 except redis.RedisError:
                     continue

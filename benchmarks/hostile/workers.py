@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.encoder.memory import STARTERS
-from benchmarks.harness.machine import cpu_seconds, pids_of
+from benchmarks.harness.machine import cpu_seconds, pids_of, resident_mb
 from benchmarks.harness.report import BenchError
 from benchmarks.harness.stack import MINILM, Stack
 from benchmarks.hostile.client import Client
 from benchmarks.hostile.observer import Observer, Request
-from benchmarks.hostile.report import Limits, Row
+from benchmarks.hostile.report import Cost, Limits, Row
 
 CUT = {"truncate": "right"}
+TEXT_LIMITS = Limits(delay_ms=500, memory_mb=500)
 QUIET_S, QUIET_CPU_S = 2.0, 0.1
 """A worker that uses less CPU time than the second in the time of the first has nothing to do."""
 
@@ -33,7 +34,16 @@ def measure_texts(stack: Stack, scale: float) -> Iterator[Row]:
     for case, text in texts.items():
         body = json.dumps({"model": "minilm", "inputs": text, "parameters": CUT}, ensure_ascii=False).encode()
         attack = partial(client.outcome, "POST", "/v1/embed", body)
-        yield observer.run(f"{case}, truncate right", attack, Limits(delay_ms=500, memory_mb=500))
+        yield observer.run(f"{case}, /v1/embed, truncate right", attack, TEXT_LIMITS)
+    name = "starter-generate"
+    stack.start_worker(STARTERS, [name], "decoder")
+    stack.wait_until_known(port, [name])
+    short = {"max_new_tokens": 1, **CUT}
+    other = Request(port, "/v1/generate", {"model": name, "inputs": "It rains.", "parameters": short})
+    body = json.dumps({"model": name, "inputs": "a" * million, "parameters": short}).encode()
+    case = f"{million:,} characters without a space, /v1/generate, truncate right"
+    attack = partial(client.outcome, "POST", "/v1/generate", body)
+    yield Observer(("workers.decoder",), other).run(case, attack, TEXT_LIMITS)
 
 
 def measure_memory(stack: Stack, scale: float) -> Iterator[Row]:
@@ -46,6 +56,24 @@ def measure_memory(stack: Stack, scale: float) -> Iterator[Row]:
         case = f"{number} encoder jobs of {num_bytes / 1e6:g} MB"
         limits = Limits(delay_ms=200, memory_mb=1000)
         yield observer.run(case, partial(_crowd, client, number, num_bytes), limits)
+
+
+def measure_long_context(stack: Stack) -> Iterator[Row]:
+    """Yield rows for a model of 9 MB whose attention over all of its positions takes gigabytes."""
+    name = "bench-modernbert"
+    if not (MINILM.parent / name / "manifest.toml").is_file():
+        raise BenchError(f"there is no model package {name} in {MINILM.parent}: run `make hostile`")
+    stack.start_worker(MINILM.parent, [name])
+    worker = pids_of("workers.encoder")
+    cost = Cost(cpu_seconds(worker), 0, 0, resident_mb(worker)[1])
+    yield Row("a model of 8,192 positions, ready", "memory is the whole RSS", cost, Limits(memory_mb=500))
+    port = stack.start_gateway()
+    client, observer = Client(port), Observer(("workers.encoder",), Request(port))
+    body = json.dumps({"model": name, "inputs": "word and " * 8192, "parameters": CUT}).encode()
+    attack = partial(client.outcome, "POST", "/v1/embed", body)
+    yield observer.run("a text of its longest length", attack, Limits(delay_ms=200))
+    cost = Cost(0, 0, 0, resident_mb(worker)[1])
+    yield Row("the same model, after that text", "memory is the whole RSS", cost, Limits(memory_mb=500))
 
 
 def measure_leaving(stack: Stack, scale: float) -> Iterator[Row]:

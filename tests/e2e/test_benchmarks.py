@@ -93,14 +93,26 @@ def test_a_quick_run_of_encoder_decoders_measures_every_figure(tmp_path: Path) -
     assert all(figure["value"] > 0 for figure in found.values()), found
 
 
+def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> None:
+    json_file = tmp_path / "hostile.json"
+    done = bench("--quick", "bodies", "--json", str(json_file), module="benchmarks.hostile")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = json.loads(json_file.read_text())["cases"]
+    assert len(cases) == 9
+    # Costs depend on the machine. What the clients got does not: each body is taken, or refused with a status.
+    assert all(case["outcome"][0] in "24" and case["cost"]["delay_ms"] > 0 for case in cases), cases
+    assert all(case["case"] in done.stdout for case in cases)
+
+
 @pytest.mark.parametrize(
     ("module", "names"),
     [
         ("benchmarks.decoder", ("clients", "alone", "first-token", "host", "int8", "memory")),
         ("benchmarks.seq2seq", ("clients", "beams", "memory")),
+        ("benchmarks.hostile", ("bodies", "answers", "leaving")),
     ],
 )
-def test_help_of_generating_models_names_their_figures_and_an_unknown_one_is_refused(
+def test_help_names_the_figures_of_each_program_and_an_unknown_one_is_refused(
     module: str, names: tuple[str, ...]
 ) -> None:
     shown = bench("--help", module=module)
