@@ -77,7 +77,7 @@ def make_operations(
     submitter = Submitter(
         settings, reader=reader, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics
     )
-    limit = StreamLimit(settings.max_streams, counters)
+    limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
     metrics.watch_streams(lambda: counters.total(Counted.STREAMS))
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(

@@ -114,6 +114,15 @@ class GatewaySettings(Settings):
         unit="streams",
         help="Event streams that this process keeps open at once.",
     )
+    max_tenant_streams: int = setting(
+        "TRIPTYCH_MAX_TENANT_STREAMS",
+        100,
+        least=0,
+        most=100_000,
+        unit="streams",
+        help="Event streams of one tenant that the gateway keeps open at once; further ones are refused with 429. "
+        "While requests need no key, all clients are one tenant, and this limit does not hold.",
+    )
     max_connections: int = setting(
         "TRIPTYCH_MAX_CONNECTIONS",
         2000,

@@ -30,6 +30,7 @@ NUMBERS = [
     ("TRIPTYCH_MAX_WAITING", GatewaySettings, "max_waiting", 200000, 1, 10**9),
     ("TRIPTYCH_MAX_ACTIVE", GatewaySettings, "max_active", 200000, 1, 10**9),
     ("TRIPTYCH_MAX_STREAMS", GatewaySettings, "max_streams", 500, 0, 100000),
+    ("TRIPTYCH_MAX_TENANT_STREAMS", GatewaySettings, "max_tenant_streams", 100, 0, 100000),
     ("TRIPTYCH_MAX_CONNECTIONS", GatewaySettings, "max_connections", 2000, 10, 100000),
     ("TRIPTYCH_THREADS", WorkerSettings, "threads", None, 1, 512),
     ("TRIPTYCH_CONCURRENCY", WorkerSettings, "concurrency", 64, 1, 1024),

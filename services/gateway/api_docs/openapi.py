@@ -21,7 +21,7 @@ _ERRORS = {
     409: "The job was cancelled while you waited for it.",
     415: "The body is of a type that is not accepted here.",
     422: "A field is wrong; `param` names it.",
-    429: "You have as many unfinished jobs as you may have.",
+    429: "You have as many unfinished jobs, or open streams, as you may have.",
     500: "The job failed.",
     504: "The job is not done in time.",
     503: "The job store is out of reach or full. Nothing was accepted.",

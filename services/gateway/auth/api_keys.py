@@ -23,8 +23,6 @@ TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CACHE_S = 5.0
 """How long a gateway may still accept a key that was revoked."""
 _KEY = re.compile(r"tt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_NO_HASH = hashlib.sha256(b"").hexdigest()
-"""Compared with the secrets of unknown keys."""
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -41,7 +39,7 @@ class ApiKeys:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
-        self._found: dict[str, tuple[float, StoredKey]] = {}
+        self._verified: dict[str, tuple[float, StoredKey]] = {}
 
     def create(self, tenant: str, name: str = "") -> str:
         """Create a key for a tenant and return it. It can't be read again later."""
@@ -67,27 +65,29 @@ class ApiKeys:
     def tenant_of(self, key: str) -> str | None:
         """Return the tenant that owns a key, or None for an invalid key."""
         match = _KEY.fullmatch(key)
-        key_id, secret = match.groups() if match else ("", "")
-        stored = self._lookup(key_id) if match else None
-        # An unknown id is compared too, so that the time a request takes does not reveal which ids exist.
-        # compare_digest takes the same time however many characters are equal.
-        same = hmac.compare_digest(_hash(secret), stored.sha256 if stored else _NO_HASH)
-        return stored.tenant if stored and same else None
-
-    def _lookup(self, key_id: str) -> StoredKey | None:
-        # Cached, because every request would cost a round trip more; that is why revoking takes `CACHE_S`.
-        read_at, stored = self._found.get(key_id, (0.0, None))
-        if stored and time.monotonic() - read_at < CACHE_S:
-            return stored
-        text = self._client.hget(KEYS, key_id)
-        if text is None:
-            # Only ids that exist are cached, so a client that guesses ids can't fill the memory.
-            self._found.pop(key_id, None)
+        if match is None:
             return None
-        stored = msgspec.json.decode(text, type=StoredKey)
-        self._found[key_id] = (time.monotonic(), stored)
-        return stored
+        key_id, hashed = match[1], _hash(match[2])
+        # Cached, because every request would cost a round trip more; that is why revoking takes `CACHE_S`.
+        read_at, known = self._verified.get(key_id, (float("-inf"), _NOBODY))
+        # compare_digest takes the same time however many characters are equal.
+        if hmac.compare_digest(hashed, known.sha256) and time.monotonic() - read_at < CACHE_S:
+            return known.tenant
+        # What is refused has cost the same work, whether its id exists or not: otherwise time would tell which ids do.
+        stored = msgspec.json.decode(reads(self._client).hget(KEYS, key_id) or _NOBODY_TEXT, type=StoredKey)
+        if not hmac.compare_digest(hashed, stored.sha256):
+            if stored != known:
+                self._verified.pop(key_id, None)  # revoked
+            return None
+        # Only keys with the right secret are cached, so a client that guesses can't fill the memory.
+        self._verified[key_id] = (time.monotonic(), stored)
+        return stored.tenant
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+_NOBODY = StoredKey(sha256=_hash(""), tenant="nobody", created_at="2026-01-31T12:00:00Z")
+"""In place of a key that does not exist. No secret of the right form has this hash."""
+_NOBODY_TEXT = msgspec.json.encode(_NOBODY)

@@ -19,13 +19,17 @@ class Authenticator:
         self._keys = keys
         self._has_keys = has_keys
 
+    def is_open(self) -> bool:
+        """Return whether requests need no key now, so that all clients are one tenant."""
+        return not (self._always_needs_key or self._has_keys())
+
     def tenant(self, request: Request, key_in_body: str = "") -> str:
         """Return the tenant whose jobs this request may see. A key in the body counts if no header has one.
 
         Raises:
             Unauthorized: a key is needed, and the request's key is missing or invalid.
         """
-        if not (self._always_needs_key or self._has_keys()):
+        if self.is_open():
             return OPEN_TENANT
         tenant = self._keys.tenant_of(_key_in_headers(request) or key_in_body)
         if tenant is None:

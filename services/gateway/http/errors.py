@@ -1,6 +1,6 @@
 """Errors that only the gateway raises, about HTTP and about waiting. Errors of jobs are in ``contracts.errors``."""
 
-from contracts.errors import InvalidRequest, TriptychError, Unavailable
+from contracts.errors import InvalidRequest, QuotaExceeded, TriptychError, Unavailable
 
 
 class RouteNotFound(InvalidRequest):
@@ -77,6 +77,12 @@ class TooManyStreams(Unavailable):
 
     code = "too_many_streams"
     fixed_message = "Too many event streams are open. Try again later, or poll the job."
+
+
+class TooManyTenantStreams(QuotaExceeded):
+    """The tenant has reached its limit of open event streams."""
+
+    code = "stream_quota_exceeded"
 
 
 class GatewayStopping(Unavailable):

@@ -47,7 +47,7 @@ class EventRoutes:
             # By the HTML standard, 204 is what stops a browser's EventSource from reconnecting.
             return Response(status=204)
         with ExitStack() as stack:
-            stack.enter_context(self._limit.acquired())
+            stack.enter_context(self._limit.acquired(tenant))
             frames = self._frames(job_id, tenant, after, disconnect_check(request))
             return event_stream_response(frames, stack.pop_all().close)
 
@@ -99,7 +99,7 @@ class EventRoutes:
                     Parameter("Last-Event-ID", "header", str, "Only events after this one."),
                     Parameter("starting_after", "query", str, "The same, for clients that can't set headers."),
                 ),
-                errors=(400,),
+                errors=(400, 429),
             )
         ]
 

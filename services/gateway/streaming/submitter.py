@@ -64,7 +64,7 @@ class StreamSubmitter:
         """
         with ExitStack() as stack:
             # Acquired before the submit, so that a request beyond the limit creates no job.
-            stack.enter_context(self._limit.acquired())
+            stack.enter_context(self._limit.acquired(submit.tenant))
             disconnected = disconnect_check(request)
             result = self._submitter.submit(submit)
             job = result.job
