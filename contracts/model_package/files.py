@@ -30,6 +30,12 @@ def open_regular(path: Path) -> io.FileIO:
     return io.FileIO(descriptor)
 
 
+def is_file_name(name: str) -> bool:
+    """Return whether a name from a manifest or an archive is that of a file directly in the folder of its package."""
+    # By the name alone: resolved paths differ from given ones in relative and in linked folders.
+    return name not in {"", ".", ".."} and Path(name).name == name and "\0" not in name
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a regular file's content as 64 hex digits."""
     with open_regular(path) as file:

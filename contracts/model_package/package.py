@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from contracts.model_package import onnx_limits
-from contracts.model_package.files import PackageError, sha256_of
+from contracts.model_package.files import PackageError, is_file_name, sha256_of
 from contracts.model_package.manifest import MANIFEST, PIECES, Manifest
 from contracts.model_package.manifest_file import parse_manifest, read_manifest, read_manifest_bytes
 from contracts.model_package.onnx_header import read_header
@@ -92,7 +92,7 @@ def find_packages(folder: Path) -> dict[str, Path]:
 def _check_file(folder: Path, name: str, digest: str, manifest: Manifest) -> None:
     path = folder / name
     # Checked before anything is opened: a name with a folder in it could lead out of the package.
-    if name in {"", ".", ".."} or Path(name).name != name:
+    if not is_file_name(name):
         raise PackageError(f"{path}: listed in the manifest, but not a regular file in the package")
     if sha256_of(path) != digest:
         raise PackageError(f"{path}: SHA-256 differs from the manifest; the file is not what was exported")
