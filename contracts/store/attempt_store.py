@@ -22,6 +22,7 @@ class AttemptStore:
     def __init__(self, client: "redis.Redis", settings: StoreSettings) -> None:
         self.lease_s = settings.lease_s
         self._republish_after_s = settings.republish_after_s
+        self._max_crashes = settings.max_crashes
         self._claim = load_script(client, "claim")
         self._next = load_script(client, "next")
         self._beat = load_script(client, "beat")
@@ -29,6 +30,7 @@ class AttemptStore:
         self._publish = load_script(client, "publish")
         self._finish = load_script(client, "finish")
         self._release = load_script(client, "release")
+        self._abandon = load_script(client, "abandon")
 
     def claim(self, job_id: str, worker: str) -> Claim | None:
         """Start an attempt at a queued job, or return None when there is nothing to run."""
@@ -96,6 +98,17 @@ class AttemptStore:
     def release(self, claim: Claim) -> bool:
         """Give an unfinished attempt back to the queue; return False when it no longer owned the job."""
         return bool(self._release(args=[claim.id, claim.attempt, self._republish_after_s]))
+
+    def abandon(self, worker: str, attempts: Iterable[tuple[str, int, bool]]) -> None:
+        """Give back the attempts of a worker that has died, before their leases run out.
+
+        Args:
+            worker: its id.
+            attempts: what it held, as (job id, attempt, blamed): whether the job counts a crash. If none is blamed,
+                nobody knows which one it was, and all count one, unless the worker ran a suspect: then only that does.
+        """
+        flat = [value for job_id, attempt, blamed in attempts for value in (job_id, attempt, int(blamed))]
+        self._abandon(args=[worker, self._republish_after_s, self._max_crashes, *flat])
 
 
 def _call_token() -> str:

@@ -7,6 +7,7 @@ It is the worker of `workers.encoder` with the starter classifier, except that i
     fault:panic     the model call raises a BaseException, as a panic of a native library does
     fault:kill      the process dies by SIGKILL in the model call
     fault:slow=S    the model call takes S seconds longer
+    fault:lock=S    native code holds Python's lock for S seconds of CPU time, as a tokenizer may
     fault:hang      the model call waits for a file ``release-hang`` in the folder of the faults, the first time only
 
 While there is a file ``hold-load`` in the folder of the faults, the worker waits before it loads a package.
@@ -88,8 +89,17 @@ def inject(fault: str, seconds: float) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "slow":
         time.sleep(seconds)
+    if fault == "lock":
+        hold_lock(seconds)
     if fault == "hang":
         hang_once(Path(os.environ["FAULT_DIR"]))
+
+
+def hold_lock(seconds: float) -> None:
+    """Use that much CPU time in one call of native code that keeps Python's lock."""
+    started, few = time.process_time(), 2_000_000
+    sum(range(few))
+    sum(range(int(few * seconds / (time.process_time() - started))))
 
 
 def hang_once(folder: Path) -> None:

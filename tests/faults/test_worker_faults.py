@@ -1,12 +1,20 @@
 """Workers that are killed, frozen or terminated, and model calls that fail."""
 
 import math
+import os
 import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
 
 from tests.faults.fleet import Fleet, Supervisor
+from tests.faults.worker_process import Worker
 from tests.support.waiting import PATIENCE_S, wait_until
 
 RECOVERY_S = 17.0
+LEASE_S = 15.0
+"""Of the patient fleet."""
 NUM_FROZEN = 10
 
 
@@ -27,21 +35,74 @@ def test_a_worker_frozen_before_it_claims_and_then_killed_loses_no_job(fleet: Fl
     assert {job.status for job in jobs.values()} == {"succeeded"}
 
 
-def test_the_jobs_of_a_killed_worker_are_recovered_within_17_seconds(patient_fleet: Fleet) -> None:
-    """Lease, heartbeat and reaper have their default settings."""
-    fleet = patient_fleet
+def recovery_s(fleet: Fleet, end: Callable[[Worker], None]) -> float:
+    """End a worker that holds six jobs; return the seconds until another one has answered them all."""
     doomed = fleet.start_worker()
     job_ids = [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
     for job_id in job_ids:
         fleet.wait_running(job_id)
     fleet.start_worker()
-    killed_at = fleet.now()
-    doomed.kill()
+    ended_at = fleet.now()
+    end(doomed)
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 2)}
-    recovered_at = max(job.completed_at or math.inf for job in jobs.values())
+    return max(job.completed_at or math.inf for job in jobs.values()) - ended_at
+
+
+@pytest.mark.parametrize("end", [Worker.kill_group, Worker.freeze])
+def test_the_jobs_of_a_lost_worker_are_recovered_within_17_seconds(
+    patient_fleet: Fleet, end: Callable[[Worker], None]
+) -> None:
+    """Lease, heartbeat and reaper have their default settings."""
+    took_s = recovery_s(patient_fleet, end)
     # 15 s of lease, 1 s until the reaper looks, and the time of the jobs themselves.
-    assert recovered_at - killed_at <= RECOVERY_S + 5 * fleet.round_trip_s()
+    assert took_s <= RECOVERY_S + 5 * patient_fleet.round_trip_s()
+
+
+def test_the_jobs_of_a_worker_that_dies_alone_need_not_wait_for_its_leases(patient_fleet: Fleet) -> None:
+    """Its heartbeat process outlives it, and gives them back."""
+    # At the time of its death the leases have at least two thirds to run.
+    took_s = recovery_s(patient_fleet, Worker.kill)
+    assert took_s < LEASE_S * 2 / 3 + 5 * patient_fleet.round_trip_s()
+
+
+def test_native_code_that_holds_pythons_lock_costs_no_lease(fleet: Fleet) -> None:
+    fleet.start_worker()
+    slow = fleet.submit(f"fault:lock={3 * fleet.store.lease_s}")
+    started = fleet.wait_running(slow).started_at
+    jobs = fleet.assert_each_ended_once([slow])
+    assert (jobs[slow].status, jobs[slow].attempt, jobs[slow].crashes) == ("succeeded", 1, 0)
+    assert jobs[slow].completed_at and started
+    assert jobs[slow].completed_at - started > 1.5 * fleet.store.lease_s, "the lock was not held for long"
+
+
+def test_a_heartbeat_process_that_dies_costs_no_lease(fleet: Fleet) -> None:
+    worker = fleet.start_worker()
+    job_id = fleet.submit_hanging()
+    for _ in range(2):
+        (heartbeat,) = [child.pid for child in psutil.Process(worker.pid).children()]
+        os.kill(heartbeat, signal.SIGKILL)
+        wait_until(
+            lambda pid=heartbeat: [child.pid for child in psutil.Process(worker.pid).children()] not in ([], [pid]),
+            "no other heartbeat process was started",
+        )
+    held_since = fleet.now()
+    wait_until(lambda: fleet.now() > held_since + 2 * fleet.store.lease_s, "time stands still")
+    fleet.release_hang()
+    jobs = fleet.assert_each_ended_once([job_id])
+    assert (jobs[job_id].attempt, jobs[job_id].crashes) == (1, 0)
+
+
+def test_python_that_stands_still_for_too_long_ends_the_worker(fleet: Fleet) -> None:
+    fleet.environment["TRIPTYCH_HARD_LIMIT_S"] = str(fleet.store.lease_s)
+    worker = fleet.start_worker()
+    job_id = fleet.submit("fault:lock=3600")
+    wait_until(lambda: not worker.alive(), "the worker was not ended")
+    fleet.environment.pop("TRIPTYCH_HARD_LIMIT_S")
+    wait_until(lambda: fleet.job(job_id).status == "queued", "the job was not given back")
+    fleet.store.cancel(job_id, fleet.tenant)
+    fleet.start_worker()
+    fleet.assert_takes_jobs()
 
 
 def test_model_calls_that_fail_end_only_their_own_jobs(patient_fleet: Fleet) -> None:

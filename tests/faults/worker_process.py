@@ -46,8 +46,13 @@ class Worker:
         self.signal(signal.SIGTERM)
         assert self.process.wait(PATIENCE_S) == 0, self.log()[-2000:]
 
+    def kill_group(self) -> None:
+        """Kill the process and those that it has started, as the loss of a machine does."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+
     def kill(self) -> None:
-        """Kill the process, also a frozen one, and wait until it has ended."""
+        """Kill the process alone, also a frozen one, and wait until it has ended."""
         if self.alive():
             self.process.kill()
         self.process.wait(PATIENCE_S)

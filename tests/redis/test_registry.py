@@ -1,23 +1,12 @@
 """Workers announce models and themselves, and are forgotten when they stop."""
 
-from functools import partial
-
 import pytest
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.store.registry import MODEL_TTL_S, Registry
-from contracts.tasks.embed import EmbedRequest
-from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
-from workers.runtime.attempts.held import HeldAttempts
-from workers.runtime.batching.engine import BatchingEngine
-from workers.runtime.batching.work import BatchWork
-from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
-from workers.runtime.models.versions import Models, Version
-from workers.runtime.process.heartbeat import Heartbeat
-from workers.runtime.process.watchdog import Watchdog
 
 MODEL = ModelCard(
     name="minilm",
@@ -44,44 +33,6 @@ def worker(name: str) -> WorkerCard:
     fields: dict[str, object] = {"id": name, "host": "h", "models": ["minilm"], "generation": generation}
     numbers = {field: 1 for field in WorkerCard.__struct_fields__ if field not in fields}
     return WorkerCard(**(fields | numbers))
-
-
-def no_job(*_: object) -> TaskOutput:
-    raise AssertionError("no job was submitted")
-
-
-class Watched(Registry):
-    """Records which models are known whenever a worker announces that it is alive."""
-
-    def __init__(self, client: redis.Redis) -> None:
-        super().__init__(client)
-        self.known: list[set[str]] = []
-
-    def beat(self, card: WorkerCard, ttl_s: float) -> None:
-        self.known.append(set(self.models()))
-        super().beat(card, ttl_s)
-
-
-def test_models_are_announced_before_their_worker(store: JobStore, client: redis.Redis) -> None:
-    """A worker that is killed in between would otherwise leave a gateway that sees no model and is never ready."""
-    registry, models, engine = Watched(client), Models(), BatchingEngine()
-    models.put(
-        Version(ServedModel(None, MODEL, TaskHandler(EmbedRequest, no_job), partial(BatchWork, engine)), "digest")
-    )
-    heartbeat = Heartbeat(
-        "w1",
-        store=store,
-        queues=store,
-        registry=registry,
-        held=HeldAttempts(store),
-        engine=engine,
-        models=models,
-        watchdog=Watchdog(hard_limit_s=600, stall_s=30),
-    )
-    heartbeat.start()
-    wait_until(lambda: registry.known, "the worker never said that it is alive")
-    heartbeat.stop()
-    assert registry.known[0] == {MODEL.name}
 
 
 def test_an_empty_store_knows_nothing(registry: Registry) -> None:

@@ -129,6 +129,15 @@ local function start_attempt(id, worker, lease_s, token)
   emit(id, 'started')
 end
 
+-- The worker of this job has died, and the job may be why: run it again as a suspect, or fail it for good.
+local function count_crash(id, max_crashes, republish_after_s)
+  if redis.call('HINCRBY', job_key(id), 'crashes', 1) >= max_crashes then
+    return finish(id, 'failed', 'error_code', 'worker_lost')
+  end
+  redis.call('HSET', job_key(id), 'suspect', 1)
+  enter_queue(id, republish_after_s)
+end
+
 -- What the worker gets to run the attempt that it has started.
 local function attempt_of(id)
   local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect',

@@ -34,12 +34,7 @@ end
 local function take_back(id)
   num_taken = num_taken + 1
   local alone = redis.call('GET', P .. 'alone:' .. get(id, 'worker'))
-  if not alone or alone == id then
-    if redis.call('HINCRBY', job_key(id), 'crashes', 1) >= max_crashes then
-      return finish(id, 'failed', 'error_code', 'worker_lost')
-    end
-    redis.call('HSET', job_key(id), 'suspect', 1)
-  end
+  if not alone or alone == id then return count_crash(id, max_crashes, republish_after_s) end
   enter_queue(id, republish_after_s)
 end
 

@@ -8,6 +8,7 @@ from contracts.store.attempt_store import AttemptStore
 from tests.unit.attempts.fakes import FakeModel, FakeStore
 from workers.runtime.attempts import runner as runner_module
 from workers.runtime.attempts.runner import JobRunner
+from workers.runtime.process.shared_state import SharedState
 
 
 @pytest.fixture(autouse=True)
@@ -27,4 +28,4 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def runner(store: FakeStore, model: FakeModel) -> JobRunner:
-    return JobRunner(cast(AttemptStore, store), "w1", model.served())
+    return JobRunner(cast(AttemptStore, store), "w1", model.served(), SharedState(16))

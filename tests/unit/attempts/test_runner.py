@@ -13,6 +13,7 @@ from tests.unit.attempts.fakes import OUTPUT, FakeModel, FakeStore
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.attempts.runner import MAX_CLAIMS_IN_A_ROW, JobRunner
 from workers.runtime.models.versions import Models
+from workers.runtime.process.shared_state import SharedState
 
 
 class PanicException(BaseException):
@@ -80,7 +81,7 @@ def test_a_job_that_stops_is_recorded_as_cancelled(runner: JobRunner, store: Fak
 
 
 def test_a_job_of_a_model_that_is_not_served_fails_and_the_error_names_it(store: FakeStore) -> None:
-    runner = JobRunner(cast(AttemptStore, store), "w1", Models())
+    runner = JobRunner(cast(AttemptStore, store), "w1", Models(), SharedState(1))
     runner.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo" in end[2].message
@@ -88,7 +89,8 @@ def test_a_job_of_a_model_that_is_not_served_fails_and_the_error_names_it(store:
 
 def test_a_job_of_a_task_that_its_model_no_longer_has_fails(store: FakeStore, model: FakeModel) -> None:
     """The model was replaced while the job waited."""
-    JobRunner(cast(AttemptStore, store), "w1", model.served("classify")).accept(store.add(), suspect=False)
+    runner = JobRunner(cast(AttemptStore, store), "w1", model.served("classify"), SharedState(1))
+    runner.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo for embed" in end[2].message
 

@@ -25,7 +25,7 @@ def test_a_model_call_above_the_hard_limit_ends_the_worker(
     watchdog: Watchdog, busy_since: float | None, num_running: int, num_messages: int, ends: bool
 ) -> None:
     reason = watchdog.reason_to_exit(
-        busy_since=busy_since, num_running=num_running, num_messages=num_messages, now=1600.0
+        busy_since=busy_since, without_progress_s=0, num_running=num_running, num_messages=num_messages, now=1600.0
     )
     assert (reason is not None) == ends
     assert not ends or "a model call has run for more than 600 s" in str(reason)
@@ -34,7 +34,10 @@ def test_a_model_call_above_the_hard_limit_ends_the_worker(
 def checks(watchdog: Watchdog, *seen: tuple[float, int, int]) -> list[bool]:
     """Check (time, running, messages) one after the other; return which checks end the worker."""
     return [
-        watchdog.reason_to_exit(busy_since=None, num_running=running, num_messages=messages, now=now) is not None
+        watchdog.reason_to_exit(
+            busy_since=None, without_progress_s=0, num_running=running, num_messages=messages, now=now
+        )
+        is not None
         for now, running, messages in seen
     ]
 
@@ -50,3 +53,11 @@ def test_a_running_job_or_an_empty_queue_resets_the_stall(watchdog: Watchdog, re
 
 def test_a_clock_may_start_at_zero(watchdog: Watchdog) -> None:
     assert checks(watchdog, (0.0, 0, 1), (0.0, 0, 1), (30.5, 0, 1))[-1]
+
+
+@pytest.mark.parametrize(("without_progress_s", "ends"), [(600, False), (601, True)])
+def test_python_that_stands_still_ends_the_worker(watchdog: Watchdog, without_progress_s: float, ends: bool) -> None:
+    reason = watchdog.reason_to_exit(
+        busy_since=None, without_progress_s=without_progress_s, num_running=1, num_messages=0, now=0
+    )
+    assert (reason is not None) == ends

@@ -7,15 +7,22 @@ import redis
 
 from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.process.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
 
 
 class HeldAttempts:
-    """The attempts of this worker by job. All methods can be called from any thread."""
+    """The attempts of this worker by job. All methods can be called from any thread.
 
-    def __init__(self, store: AttemptStore) -> None:
+    Args:
+        store: where attempts are released.
+        shared: tells the heartbeat process which attempts are held, at once and even if Python then stands still.
+    """
+
+    def __init__(self, store: AttemptStore, shared: SharedState) -> None:
         self._store = store
+        self._shared = shared
         self._attempts: dict[str, Attempt] = {}
         self._leaving = False
         # Reentrant: the handler of a second SIGTERM reads the attempts, and may interrupt the main thread in here.
@@ -32,6 +39,7 @@ class HeldAttempts:
             leaving, earlier = self._leaving, None
             if not leaving:
                 earlier = self._attempts.get(attempt.claim.id)
+                self._shared.hold(attempt.claim.id, attempt.claim.attempt)
                 self._attempts[attempt.claim.id] = attempt
         if leaving:  # the claim was on its way while the other attempts were released
             self._release(attempt)
@@ -45,6 +53,14 @@ class HeldAttempts:
             # A later attempt at the same job may have taken its place, and its lease must go on being renewed.
             if self._attempts.get(attempt.claim.id) is attempt:
                 del self._attempts[attempt.claim.id]
+                self._shared.drop(attempt.claim.id)
+
+    def stop(self, job_id: str, number: int) -> None:
+        """Stop an attempt that has lost its job, if it is still held."""
+        with self._lock:
+            attempt = self._attempts.get(job_id)
+        if attempt is not None and attempt.claim.attempt == number:
+            attempt.stop()
 
     def all(self) -> list[Attempt]:
         """Return the attempts that this worker holds."""

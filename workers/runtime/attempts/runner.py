@@ -18,6 +18,7 @@ from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.attempts.suspects import SuspectLane
 from workers.runtime.models.served import ServedModel
 from workers.runtime.models.versions import Models
+from workers.runtime.process.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.5
@@ -31,8 +32,8 @@ Outcome = Answer | TriptychError | AttemptStopped
 class JobRunner:
     """Runs jobs on the threads of Celery's pool."""
 
-    def __init__(self, store: AttemptStore, worker_id: str, models: Models) -> None:
-        self.held = HeldAttempts(store)
+    def __init__(self, store: AttemptStore, worker_id: str, models: Models, shared: SharedState) -> None:
+        self.held = HeldAttempts(store, shared)
         self._store = store
         self._worker_id = worker_id
         self._models = models

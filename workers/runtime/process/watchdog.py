@@ -2,10 +2,11 @@
 
 
 class Watchdog:
-    """Finds a model call that never returns, and a consumer that takes no messages.
+    """Finds a model call that never returns, Python that stands still, and a consumer that takes no messages.
 
     Args:
-        hard_limit_s: longest model call. ONNX Runtime can't be interrupted, so exiting is the only way out.
+        hard_limit_s: longest model call, and longest time that native code may hold Python's lock. Neither can be
+            interrupted, so exiting is the only way out.
         stall_s: longest time in which messages wait while the worker runs no job.
     """
 
@@ -15,18 +16,27 @@ class Watchdog:
         self._idle_since: float | None = None
 
     def reason_to_exit(
-        self, *, busy_since: float | None, num_running: int, num_messages: int, now: float
+        self,
+        *,
+        busy_since: float | None,
+        without_progress_s: float,
+        num_running: int,
+        num_messages: int,
+        now: float,
     ) -> str | None:
         """Return why the worker must exit, or None. Called regularly.
 
         Args:
             busy_since: start of the model call that is running, or None.
+            without_progress_s: for how long the worker's Python has stood still.
             num_running: jobs that the worker holds.
             num_messages: messages that wait in the queues of the worker's models.
             now: all times are by ``time.monotonic()``.
         """
         if busy_since is not None and now - busy_since > self._hard_limit_s:
             return f"a model call has run for more than {self._hard_limit_s:g} s"
+        if without_progress_s > self._hard_limit_s:
+            return f"native code has held Python's lock for more than {self._hard_limit_s:g} s"
         # Messages may well wait while jobs run: only an idle worker that takes none is stuck.
         if num_running or not num_messages:
             self._idle_since = None

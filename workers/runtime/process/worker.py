@@ -11,23 +11,23 @@ from typing import Any
 import redis
 
 from contracts.store.attempt_store import AttemptStore
-from contracts.store.queue_stats import QueueStats
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
-from contracts.store.registry import Registry
 from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
 from workers.runtime.process.celery_worker import consume, handle_hangup, make_app, when_ready, when_stopping
-from workers.runtime.process.heartbeat import Heartbeat
-from workers.runtime.process.watchdog import Watchdog
+from workers.runtime.process.heartbeat.heartbeat import Heartbeat
+from workers.runtime.process.heartbeat.messages import Start
+from workers.runtime.process.shared_state import SharedState
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 STORE_TIMEOUT_S = 3.0
-"""Less than the time between two heartbeats, so that a silent connection costs one of them and no lease."""
 STORE_RETRIES = 8
 """With growing pauses, about 5 s in all: longer than a restart of the store takes."""
+NUM_SUSPECT_THREADS = 1
+"""Threads that hold an attempt in addition to those of Celery's pool."""
 STOP_LOADING_S = 1.0
 """Longest wait, when the worker ends, for a version of a model that is being loaded."""
 
@@ -43,20 +43,19 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     handle_hangup(signal.SIG_IGN)  # until there are models that could be replaced
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
     attempts = AttemptStore(client, settings.store)
+    shared = SharedState(settings.concurrency + NUM_SUSPECT_THREADS)
     engine = spec.make_engine(attempts)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     worker_id = _new_worker_id()
-    runner = JobRunner(attempts, worker_id, models)
+    runner = JobRunner(attempts, worker_id, models, shared)
     heartbeat = Heartbeat(
         worker_id,
-        store=attempts,
-        queues=QueueStats(client),
-        registry=Registry(client),
+        _start_message(settings, spec.family, shared),
+        shared=shared,
         held=runner.held,
         engine=engine,
         models=models,
-        watchdog=Watchdog(hard_limit_s=settings.hard_limit_s, stall_s=settings.stall_s),
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
@@ -72,6 +71,20 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
         # A model is being loaded, which can't be interrupted: the interpreter would crash if it ended meanwhile.
         os._exit(status)
     return status
+
+
+def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -> Start:
+    return Start(
+        process=family,
+        redis_url=settings.store.redis_url,
+        lease_s=settings.store.lease_s,
+        republish_after_s=settings.store.republish_after_s,
+        max_crashes=settings.store.max_crashes,
+        hard_limit_s=settings.hard_limit_s,
+        stall_s=settings.stall_s,
+        state_file=shared.file,
+        num_slots=shared.num_slots,
+    )
 
 
 def _new_worker_id() -> str:

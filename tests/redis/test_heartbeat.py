@@ -1,0 +1,135 @@
+"""A worker's real heartbeat process: it announces, renews leases, is started again when it dies, and leaves."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+
+from contracts.cards import ModelCard
+from contracts.settings import StoreSettings
+from contracts.store.registry import Registry
+from contracts.tasks.embed import EmbedRequest
+from tests.redis.builders import TENANT, claimed
+from tests.support.job_store import JobStore
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.held import HeldAttempts
+from workers.runtime.batching.engine import BatchingEngine
+from workers.runtime.batching.work import BatchWork
+from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
+from workers.runtime.models.versions import Models, Version
+from workers.runtime.process.heartbeat.heartbeat import Heartbeat
+from workers.runtime.process.heartbeat.messages import Start
+from workers.runtime.process.shared_state import SharedState
+
+LEASE_S = 1.0
+WORKER = "w1"
+MODEL = ModelCard(
+    name="tiny", task="embed", family="encoder", revision="r1", licence="", description="", max_tokens=9
+)  # fmt: skip
+
+
+class Beating:
+    """A heartbeat in this process, over a real store."""
+
+    def __init__(self, server: ValkeyServer, store: JobStore) -> None:
+        self.store = store
+        shared, engine = SharedState(4), BatchingEngine()
+        self.held = HeldAttempts(store, shared)
+        self.models = Models()
+        self.serve(MODEL)
+        start = Start(
+            process="encoder",
+            redis_url=server.url,
+            lease_s=LEASE_S,
+            republish_after_s=5,
+            max_crashes=3,
+            hard_limit_s=600,
+            stall_s=600,
+            state_file=shared.file,
+            num_slots=shared.num_slots,
+        )
+        self.heartbeat = Heartbeat(
+            WORKER, start, shared=shared, held=self.held, engine=engine, models=self.models
+        )  # fmt: skip
+
+    def serve(self, model: ModelCard) -> None:
+        task = TaskHandler(EmbedRequest, _no_job)
+        self.models.put(Version(ServedModel(None, model, task, partial(BatchWork, BatchingEngine())), "digest"))
+
+    def hold_job(self) -> Attempt:
+        attempt = Attempt(claimed(self.store, WORKER, model=MODEL.name))
+        self.held.add(attempt)
+        return attempt
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return wait_until(lambda: self.heartbeat._process, "no process was started")
+
+    def lease_end(self, attempt: Attempt) -> Any:
+        return self.store.client.zscore("triptych:due", attempt.claim.id)
+
+
+def _no_job(*_: object) -> TaskOutput:
+    raise AssertionError("no job was submitted")
+
+
+@pytest.fixture
+def beating(server: ValkeyServer, client: redis.Redis) -> Iterator[Beating]:
+    made = Beating(server, JobStore(client, StoreSettings(lease_s=LEASE_S)))
+    made.heartbeat.start()
+    yield made
+    made.heartbeat.stop()
+
+
+def test_worker_and_models_are_announced_and_the_worker_leaves(beating: Beating, client: redis.Redis) -> None:
+    registry = Registry(client)
+    (worker,) = wait_until(registry.workers, "the worker never said that it is alive")
+    assert (worker.id, worker.pid) == (WORKER, os.getpid())
+    assert registry.models() == {MODEL.name: MODEL}
+    beating.heartbeat.stop()
+    assert registry.workers() == [] and beating.process.wait() == 0
+
+
+def test_a_new_version_is_announced_before_the_next_regular_announcement(beating: Beating, client: redis.Redis) -> None:
+    registry = Registry(client)
+    wait_until(registry.workers, "the worker never said that it is alive")
+    newer = ModelCard(**{field: getattr(MODEL, field) for field in MODEL.__struct_fields__} | {"revision": "r2"})
+    beating.serve(newer)
+    beating.heartbeat.announce()
+    wait_until(lambda: registry.models()[MODEL.name] == newer, "the new version was not announced")
+
+
+def test_leases_are_renewed_and_survive_the_death_of_the_process(beating: Beating) -> None:
+    attempt = beating.hold_job()
+    first_end = beating.lease_end(attempt)
+    wait_until(lambda: beating.lease_end(attempt) > first_end, "the lease was not renewed")
+    killed = beating.process
+    killed.kill()
+    killed_at = beating.lease_end(attempt)
+    wait_until(lambda: beating.lease_end(attempt) > killed_at + LEASE_S, "no other process renews the lease")
+    assert beating.process.pid != killed.pid
+    assert not attempt.should_stop
+
+
+def test_a_process_that_hangs_is_replaced(beating: Beating, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = beating.hold_job()
+    monkeypatch.setattr("workers.runtime.process.heartbeat.heartbeat.SILENCE_S", 3 * LEASE_S)
+    hanging = beating.process
+    hanging.send_signal(signal.SIGSTOP)
+    wait_until(lambda: hanging.poll() is not None, "the process that hangs was not ended")
+    stopped_at = beating.lease_end(attempt)
+    wait_until(lambda: beating.lease_end(attempt) > stopped_at, "no other process renews the lease")
+
+
+def test_a_cancelled_job_is_stopped(beating: Beating) -> None:
+    attempt, other = beating.hold_job(), beating.hold_job()
+    beating.store.cancel(attempt.claim.id, TENANT)
+    wait_until(lambda: attempt.should_stop, "the attempt was not stopped")
+    assert not other.should_stop

@@ -1,0 +1,148 @@
+"""What the heartbeat process does for its worker: beats, and the last rites. It runs in that process only."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import redis
+
+from contracts.cards import ModelCard, WorkerCard
+from contracts.jobs import queue_of
+from contracts.store.attempt_store import AttemptStore
+from contracts.store.queue_stats import QueueStats
+from contracts.store.registry import Registry
+from workers.runtime.process.heartbeat.liveness import Liveness
+from workers.runtime.process.heartbeat.messages import Beaten, Exit, ToWorker
+from workers.runtime.process.shared_state import SharedState
+from workers.runtime.process.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
+ANNOUNCE_PERIOD_S = 30.0
+"""Models stay announced for a week; repeating it soon brings them back after the store has lost its data."""
+
+
+class Beats:
+    """Renews the leases of a worker's jobs, announces the worker and its models, and feeds the watchdog.
+
+    Args:
+        store: where leases are renewed.
+        queues: counts messages for the watchdog.
+        registry: where workers and models are announced.
+        state: what the worker shares.
+        liveness: looks at the worker.
+        watchdog: says when it must end.
+        tell: sends a message to the worker.
+    """
+
+    def __init__(
+        self,
+        store: AttemptStore,
+        queues: QueueStats,
+        registry: Registry,
+        *,
+        state: SharedState,
+        liveness: Liveness,
+        watchdog: Watchdog,
+        tell: Callable[[ToWorker], None],
+    ) -> None:
+        self._store = store
+        self._queues = queues
+        self._registry = registry
+        self._state = state
+        self._liveness = liveness
+        self._watchdog = watchdog
+        self._tell = tell
+        self.card: WorkerCard | None = None
+        """The worker's card, once it has sent one."""
+        self._models: list[ModelCard] = []
+        self._announced_at = float("-inf")
+        self._was_alive = True
+
+    def beat(self) -> bool:
+        """Beat once if the worker lives; return whether it must end."""
+        stop: set[tuple[str, int]] = set()
+        reason = None
+        try:
+            if self._worker_lives():
+                stop = self._renew_leases()
+                self._announce()
+            reason = self._watch()
+        except redis.RedisError as error:
+            logger.warning("heartbeat failed: %s", error)
+        except Exception:  # without this process every job would lose its lease, and be blamed for a crash
+            logger.exception("heartbeat failed")
+        self._tell(Exit(reason) if reason else Beaten(sorted(stop)))
+        return reason is not None
+
+    def announce(self, models: list[ModelCard]) -> None:
+        """Announce models now, because one has changed. If the store is out of reach, the next beat does it."""
+        self._models = models
+        self._announced_at = float("-inf")
+        try:
+            self._announce_models()
+        except redis.RedisError as error:
+            logger.warning("models not announced yet: %s", error)
+
+    def leave(self) -> None:
+        """Remove the worker from the registry."""
+        if self.card is None:
+            return
+        try:
+            self._registry.leave(self.card.id)
+        except redis.RedisError:
+            logger.info("worker not removed from the registry; its heartbeat key will expire")
+
+    def worker_died(self) -> None:
+        """Give back the jobs of a worker that died, now and not when their leases run out.
+
+        The jobs of the model call that was running are blamed; without a call all are, as the reaper does.
+        """
+        attempts = self._state.attempts()
+        logger.error("worker died", extra={"running": len(attempts), "in_call": self._state.jobs_in_call()})
+        if self.card is None or not attempts:
+            return
+        try:
+            self._store.abandon(self.card.id, attempts)
+        except redis.RedisError as error:
+            logger.warning("jobs not given back, so their leases must expire first: %s", error)
+
+    def _worker_lives(self) -> bool:
+        alive = self._liveness.check()
+        if alive != self._was_alive:
+            logger.warning("worker goes on" if alive else "worker stands still; its leases are not renewed")
+        self._was_alive = alive
+        return alive
+
+    def _renew_leases(self) -> set[tuple[str, int]]:
+        """Renew the leases of all held attempts; return those that have lost their jobs."""
+        # An attempt may end while the call is under way. That does no harm: the store renews nothing of a finished job,
+        # and stopping an ended attempt has no effect.
+        attempts = {attempt.job_id: attempt.attempt for attempt in self._state.attempts()}
+        lost = self._store.renew_leases(attempts.items()) if attempts else set()
+        return {(job_id, attempts[job_id]) for job_id in lost}
+
+    def _announce(self) -> None:
+        # The models come first: a gateway that sees a live worker must also know its models. Otherwise it would never
+        # get ready if this worker died in between.
+        if time.monotonic() - self._announced_at > ANNOUNCE_PERIOD_S:
+            self._announce_models()
+        # The card lives as long as a lease, three beats, so one lost beat does not make the worker seem dead.
+        if self.card is not None:
+            self._registry.beat(self.card, ttl_s=self._store.lease_s)
+
+    def _announce_models(self) -> None:
+        for card in self._models:
+            self._registry.announce(card)
+        self._announced_at = time.monotonic()
+
+    def _watch(self) -> str | None:
+        if self._liveness.stopped:  # somebody wants it so
+            return None
+        names = [card.name for card in self._models]
+        return self._watchdog.reason_to_exit(
+            busy_since=self._state.busy_since(),
+            without_progress_s=self._liveness.without_progress_s(),
+            num_running=len(self._state.attempts()),
+            num_messages=sum(self._queues.num_messages(queue_of(name)) for name in names),
+            now=time.monotonic(),
+        )
