@@ -14,7 +14,8 @@ import time
 
 import msgspec
 
-from contracts.settings import StoreSettings, setup_logging
+from contracts.logs.settings import LogSettings, setup_logging
+from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.queue_stats import QueueStats
 from contracts.store.redis_client import connect
@@ -132,7 +133,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     worker_pid = os.getppid()
     start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
-    setup_logging(f"{start.process}-heartbeat")
+    setup_logging(f"{start.process}-heartbeat", LogSettings.read())
     HeartbeatProcess(start, worker_pid).run()
     # Not by returning: the thread that reads may hold the lock of standard input, and a timer may still be waiting.
     os._exit(0)

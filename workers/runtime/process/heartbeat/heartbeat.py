@@ -33,6 +33,8 @@ from workers.runtime.process.shared_state import SharedState
 logger = logging.getLogger(__name__)
 PULSES_PER_LEASE = 15
 """How often progress is noted. Rarely enough to cost nothing, and often enough that a lease never runs out for it."""
+PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "TRIPTYCH_LOG")
+"""Environment variables of the process. The others may hold secrets that it does not need."""
 SEND_TIMEOUT_S = 2
 SILENCE_S = 30.0
 """A beat takes less, even if the store is out of reach. A process that is silent for longer (and for a lease) hangs."""
@@ -194,8 +196,8 @@ def _spawn(state_file: int) -> "tuple[subprocess.Popen[bytes], socket.socket]":
 
 
 def _environment() -> dict[str, str]:
-    """Return what the process needs of our environment: where to find modules, and certificates."""
-    found = {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ}  # noqa: TID251
+    """Return what the process needs of our environment: where to find modules and certificates, and what to log."""
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251
     return found | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
 
 
