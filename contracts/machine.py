@@ -24,7 +24,7 @@ def memory_limit_bytes(cgroup: Path = CGROUP) -> int:
 
     Reads cgroup v2 (``memory.max``) and v1 (``memory.limit_in_bytes``).
     """
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = _machine_bytes()
     for path in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
         try:
             text = path.read_text().strip()
@@ -33,6 +33,19 @@ def memory_limit_bytes(cgroup: Path = CGROUP) -> int:
         if text.isdecimal() and int(text) < _UNLIMITED_BYTES:
             return min(machine, int(text))
     return machine
+
+
+def share_of_memory(cgroup: Path = CGROUP) -> int:
+    """Return how many bytes a worker may take by itself: most of its container, or a quarter of a machine.
+
+    A machine without containers runs a worker of each family, a gateway and a store.
+    """
+    machine, limit = _machine_bytes(), memory_limit_bytes(cgroup)
+    return limit * 9 // 10 if limit < machine else machine // 4
+
+
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _quota(cgroup: Path) -> float | None:

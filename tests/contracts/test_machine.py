@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.machine import available_cpus, memory_limit_bytes
+from contracts.machine import available_cpus, memory_limit_bytes, share_of_memory
 
 MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 ALL = len(os.sched_getaffinity(0))
@@ -83,3 +83,9 @@ def test_the_memory_limit_of_cgroup_v1(tmp_path: Path, text: str, expected: int)
 
 def test_without_cgroups_the_memory_is_that_of_the_machine(tmp_path: Path) -> None:
     assert memory_limit_bytes(tmp_path / "nothing") == MACHINE_BYTES
+
+
+def test_a_worker_may_take_most_of_its_container_or_a_quarter_of_a_machine(tmp_path: Path) -> None:
+    assert share_of_memory(tmp_path) == MACHINE_BYTES // 4
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert share_of_memory(tmp_path) == 900000

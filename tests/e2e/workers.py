@@ -141,6 +141,11 @@ class Worker:
         """Return the resident memory of the worker in megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
+    def peak_mb(self) -> float:
+        """Return the most resident memory that the worker has had so far, in megabytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
     def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)

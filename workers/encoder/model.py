@@ -8,11 +8,12 @@ from contracts.cards import ModelCard
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import encoder_outputs
 from workers.encoder.head import Head, RowArrays
-from workers.runtime.inference.budget import token_budget
+from workers.runtime.inference.budget import call_budget_bytes, fitting_tokens, token_budget
+from workers.runtime.inference.call_memory import LARGE_BYTES, PROBE_TOKENS, UNPLANNED, CallMemory, measure
 from workers.runtime.inference.session import Array, open_graphs
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
+from workers.runtime.tokenizing.tokenizer import Ids, Tokenizer, TokenRow
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -33,10 +34,16 @@ class EncoderModel:
         self.name = package.manifest.name
         self.max_batch_length = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
-        self.tokenizer = Tokenizer(package.file(TOKENIZER), package.manifest.limits.max_tokens)
         self.session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
         self._outputs = encoder_outputs(self.manifest)
         self._head = head
+        self._max_call_bytes = call_budget_bytes(settings)
+        self._memory = self._measure()
+        self.tokenizer = Tokenizer(package.file(TOKENIZER), fitting_tokens(self.manifest, self._memory, settings))
+
+    def fits(self, num_rows: int, longest: int) -> bool:
+        """Return whether a call with so many rows, padded to the longest, stays within the memory for calls."""
+        return self._memory.num_bytes(num_rows, longest) <= self._max_call_bytes
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Run one model call; return the array of each row that the head reads from its outputs."""
@@ -47,24 +54,23 @@ class EncoderModel:
             token_ids[index, : row.length] = row.token_ids
             type_ids[index, : row.length] = row.type_ids
             mask[index, : row.length] = 1
-        # Not every graph has all inputs: RoBERTa and DistilBERT have no token types.
-        named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
-        feeds = {name: named[name] for name in self.session.inputs}
-        answers = self._head.read(self.session.run(self._outputs, feeds), mask)
+        feeds = self._feeds(token_ids, mask, type_ids)
+        is_large = self._memory.num_bytes(len(rows), longest) > LARGE_BYTES
+        answers = self._head.read(self.session.run(self._outputs, feeds, give_back=is_large), mask)
         if not _is_finite(answers):  # JSON can't represent NaN and infinity
             raise RuntimeError("the model returned NaN or infinity")
         return list(answers)
 
     def warm_up(self) -> None:
-        """Run a short text and one of maximum length, so that a broken package fails before it is served.
+        """Run a short text and a long one, so that a broken package fails before it is served.
+
+        The long one has the maximum length, or ``PROBE_TOKENS`` if that is less: a longer call may take gigabytes.
 
         Raises:
             PackageError: the graph fails, or its output does not have the shape that the manifest declares.
         """
         (short,) = self.tokenizer.rows(["warm up"], "right")
-        # Each word has at least one token, so truncation leaves exactly the maximum.
-        (longest,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
-        for row in (short, longest):
+        for row in (short, self._long_row()):
             try:
                 (answer,) = self.run([row])
             except Exception as error:
@@ -74,6 +80,30 @@ class EncoderModel:
                 raise PackageError(
                     f"{self.name}: the graph returns rows of shape {list(answer.shape)}, the manifest says {expected}"
                 )
+
+    def _long_row(self) -> TokenRow:
+        # Each word has at least one token, so truncation leaves exactly the maximum.
+        (row,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
+        return TokenRow(row.token_ids[:PROBE_TOKENS], row.type_ids[:PROBE_TOKENS], row.tokens_in)
+
+    def _measure(self) -> CallMemory:
+        if self.session.device != "cpu":
+            return UNPLANNED
+
+        def run(num_tokens: int, *, give_back: bool) -> None:
+            zeros = np.zeros((1, num_tokens), np.int64)
+            feeds = self._feeds(zeros, np.ones_like(zeros), zeros)
+            self.session.run(self._outputs, feeds, give_back=give_back)
+
+        try:
+            return measure(run, self.manifest.limits.max_tokens)
+        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+            raise PackageError(f"{self.name}: the graph can't run: {error}") from error
+
+    def _feeds(self, token_ids: Ids, mask: Ids, type_ids: Ids) -> dict[str, Ids]:
+        # Not every graph has all inputs: RoBERTa and DistilBERT have no token types.
+        named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
+        return {name: named[name] for name in self.session.inputs}
 
     def card(self) -> ModelCard:
         """Return the card that is announced to the gateway and its clients."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from contracts.machine import available_cpus
+from contracts.machine import available_cpus, share_of_memory
 from contracts.settings import Settings, StoreSettings, setting, whole_number
 
 Device = Literal["cpu", "cuda"]
@@ -68,6 +68,16 @@ class WorkerSettings(Settings):
         unit="seconds",
         help="How long a stopping worker goes on with its jobs. Then it returns them to their queues.",
     )
+    max_memory: int = setting(
+        "TRIPTYCH_MAX_MEMORY",
+        4096,
+        least=64,
+        most=1 << 30,
+        unit="MiB",
+        computed=True,
+        help="Memory of this worker. Model calls and jobs in hand are kept within it: longer inputs are refused, and "
+        "jobs wait in their queues. Default: 90 % of the container's limit, or a quarter of a machine without one.",
+    )
     max_batch_tokens: int | None = setting(
         "TRIPTYCH_MAX_BATCH_TOKENS",
         None,
@@ -120,6 +130,9 @@ class WorkerSettings(Settings):
         help="How often to look for new versions of the served packages. 0: only on SIGHUP.",
     )
 
+    weights_bytes: int = 0
+    """Size of all packages that the worker serves; the loader fills it in. It leaves less for everything else."""
+
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Self:
         """Read the settings of the worker and of its store, by default from the environment of this process.
@@ -127,4 +140,8 @@ class WorkerSettings(Settings):
         Raises:
             SettingsError: a value that can't be used.
         """
-        return cls._read(variables, {"threads": available_cpus()}, store=StoreSettings.read(variables))
+        return cls._read(
+            variables,
+            {"threads": available_cpus(), "max_memory": share_of_memory() >> 20},
+            store=StoreSettings.read(variables),
+        )

@@ -128,6 +128,14 @@ def test_a_row_longer_than_the_budget_has_a_batch_of_its_own() -> None:
     assert [len(batch) for batch in all_batches(queue)] == [1, 1, 1]
 
 
+def test_long_rows_share_a_call_only_while_it_fits_into_memory() -> None:
+    queue: RowQueue[int] = RowQueue(max_batch_length=8192, max_padding=2.0, fits=lambda rows, n: rows * n * n <= 10**6)
+    rows = [1000, 1000, 700, 700, 500, 500, 500, 500, 10, 10, 3000]
+    queue.add(0, rows_of(rows))
+    batches = [[rows[index] for _, index in batch] for batch in all_batches(queue)]
+    assert sorted(map(sorted, batches)) == [[10, 10], [500] * 4, [700, 700], [1000], [1000], [3000]]
+
+
 def test_a_job_of_one_row_does_not_wait_for_a_job_of_two_thousand() -> None:
     queue = queue_with([200] * 2000, [17])
     batches = all_batches(queue)

@@ -60,6 +60,9 @@ class Held:
         self.max_batch_length = max_batch_length
         self.entered, self.gate = threading.Event(), threading.Event()
 
+    def fits(self, num_rows: int, longest: int) -> bool:
+        return True
+
     def hold(self) -> None:
         self.entered.set()
         assert self.gate.wait(PATIENCE_S)

@@ -29,6 +29,9 @@ class StepModel:
         self.steps = threading.Semaphore(0)
         self.num_calls = 0
 
+    def fits(self, num_rows: int, longest: int) -> bool:
+        return True
+
     def run(self, rows: Sequence[FakeRow]) -> list[Array]:
         assert self.steps.acquire(timeout=PATIENCE_S)
         self.num_calls += 1

@@ -33,6 +33,13 @@ class BatchModel(Protocol[Row_contra]):
     max_padding: float
     """Most padded length of a batch, as a multiple of the sum of its rows' lengths."""
 
+    def fits(self, num_rows: int, longest: int) -> bool:
+        """Return whether a call with so many rows, padded to the longest, stays within the memory for calls.
+
+        A single row that was submitted may always run. If a call does not fit, larger ones do not fit either.
+        """
+        ...
+
     def run(self, rows: Sequence[Row_contra]) -> Sequence[Array]:
         """Run one model call; return one array for each row, in order. Only the inference thread calls this."""
         ...
@@ -62,7 +69,9 @@ class BatchingEngine:
         with self._changed:
             queue = self._queues.get(_key(handle))
             if queue is None:
-                queue = RowQueue(max_batch_length=model.max_batch_length, max_padding=model.max_padding)
+                queue = RowQueue(
+                    max_batch_length=model.max_batch_length, max_padding=model.max_padding, fits=model.fits
+                )
                 self._queues[_key(handle)] = queue
             queue.add(handle, rows)
             self._changed.notify()  # not notify_all: only the inference thread waits

@@ -1,13 +1,14 @@
 """Which waiting rows go into the next model call. Pure bookkeeping: no threads, no arrays.
 
 On CPU, padding is what costs: a batch takes as long as rows x longest row. So a batch is one row and those nearest to
-it in length, while the padded length stays within a budget and within a few percent of the real one. The first row
-comes from each job in turn, oldest row first: no row starves, and a short job does not wait for a long one to end.
+it in length, while the padded length stays within a budget and within a few percent of the real one, and while the call
+fits into memory: attention needs the square of the length. The first row comes from each job in turn, oldest row first:
+no row starves, and a short job does not wait for a long one to end.
 """
 
 import bisect
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 Job = TypeVar("Job", bound=Hashable)
@@ -44,11 +45,19 @@ class RowQueue(Generic[Job]):
     Args:
         max_batch_length: most rows x longest row of a batch; a single row may be longer.
         max_padding: most padded length of a batch, as a multiple of the sum of its rows' lengths.
+        fits: whether a call with so many rows, padded to the longest, fits into memory. A single row may always run.
     """
 
-    def __init__(self, *, max_batch_length: int, max_padding: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_batch_length: int,
+        max_padding: float,
+        fits: Callable[[int, int], bool] = lambda num_rows, longest: True,
+    ) -> None:
         self._max_batch_length = max_batch_length
         self._max_padding = max_padding
+        self._fits = fits
         self._rows: dict[int, _Waiting[Job]] = {}
         """Waiting rows by a number that grows with each row, so that lower numbers are older."""
         self._by_length: dict[Hashable, ByLength] = {}
@@ -121,8 +130,7 @@ class RowQueue(Generic[Job]):
         while low > down_to or high < up_to:
             down = low > down_to and (high >= up_to or origin - by_length[low - 1][0] <= by_length[high][0] - origin)
             length = by_length[low - 1 if down else high][0]
-            padded = (high - low + 1) * max(longest, length)
-            if padded <= self._max_batch_length and padded <= self._max_padding * (real + length):
+            if self._takes(high - low + 1, max(longest, length), real + length):
                 real, longest = real + length, max(longest, length)
                 low, high = (low - 1, high) if down else (low, high + 1)
             elif down:
@@ -130,3 +138,9 @@ class RowQueue(Generic[Job]):
             else:
                 up_to = high
         return low, high
+
+    def _takes(self, num_rows: int, longest: int, real: int) -> bool:
+        """Return whether a batch may have these rows, whose real lengths add up to ``real``."""
+        padded = num_rows * longest
+        within_lengths = padded <= self._max_batch_length and padded <= self._max_padding * real
+        return within_lengths and self._fits(num_rows, longest)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnxruntime import OrtValue
+from onnxruntime import OrtValue, RunOptions
 
 from contracts.model_package.files import PackageError
 
@@ -104,11 +104,22 @@ class Binding:
         self._binding.bind_output(name, self._device, 0, np.dtype(dtype), list(shape), pointer)
         return self.outputs()[0]
 
-    def run(self) -> None:
-        """Run the graph on the bound tensors. Exceptions of ONNX Runtime are not converted."""
+    def run(self, *, give_back: bool = False) -> None:
+        """Run the graph on the bound tensors. Exceptions of ONNX Runtime are not converted.
+
+        ``give_back``: return all memory that is free after the call to the system, instead of keeping it for the next.
+        """
         self._binding.synchronize_inputs()  # copies to a GPU are asynchronous
-        self._session.run_with_iobinding(self._binding)
+        self._session.run_with_iobinding(self._binding, giving_back(self._device) if give_back else None)
 
     def outputs(self) -> list[Buffer]:
         """Return the outputs of the last run, in the order in which they were bound."""
         return [Buffer(value) for value in self._binding.get_outputs()]
+
+
+def giving_back(device: str) -> Any:
+    """Return options of a call after which ONNX Runtime keeps no free memory of a device."""
+    options = RunOptions()
+    # Shrinking costs less than a session without an arena: 0.6 s of CPU against 1.4 s for 4,096 tokens of a ModernBERT.
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", f"{'gpu' if device == 'cuda' else 'cpu'}:0")
+    return options

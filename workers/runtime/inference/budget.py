@@ -3,10 +3,22 @@
 A limit that breaks a promise of the package is an error when the worker starts, and never lowered silently.
 """
 
+import logging
+
 from contracts.model_package.files import PackageError
 from contracts.model_package.manifest import Manifest
+from workers.runtime.inference.call_memory import PROBE_TOKENS, CallMemory
 from workers.runtime.settings import WorkerSettings
 
+logger = logging.getLogger(__name__)
+
+BASE_BYTES = 128 << 20
+"""Interpreter, libraries and clients of a worker without models, rounded up."""
+CALL_SHARE, JOBS_SHARE = 0.5, 0.25
+"""What a model call and the jobs in hand may take of the memory that weights leave. The rest is for answers on their
+way, and for what allocators lose."""
+ROUND_TOKENS = 256
+"""Lengths that memory limits are multiples of this: measurements differ a little, and all workers should agree."""
 ONE_ROW = 1
 """A budget that is too small for a second row. A single row may always be longer than the budget."""
 
@@ -46,3 +58,46 @@ def num_cache_slots(manifest: Manifest, settings: WorkerSettings, slot_tokens: i
             f"{slot_tokens} tokens: set at least as many, or export a model that needs fewer"
         )
     return min(settings.max_rows, settings.max_cache_tokens // slot_tokens) if manifest.batch_safe else 1
+
+
+def call_budget_bytes(settings: WorkerSettings) -> int:
+    """Return how much memory one model call may take beside the weights."""
+    return int(CALL_SHARE * _spare_bytes(settings))
+
+
+def jobs_budget_bytes(settings: WorkerSettings) -> int:
+    """Return how much memory the jobs that a worker holds may take."""
+    return int(JOBS_SHARE * _spare_bytes(settings))
+
+
+def fitting_tokens(manifest: Manifest, memory: CallMemory, settings: WorkerSettings) -> int:
+    """Return how long an input the worker can serve: as long as the package allows, if a call with it fits.
+
+    Raises:
+        PackageError: not even an input of 512 tokens fits, or of the package's maximum if that is less.
+    """
+    wanted, budget = manifest.limits.max_tokens, call_budget_bytes(settings)
+    fitting, least = memory.longest(budget, wanted), min(wanted, PROBE_TOKENS)
+    if fitting < least:
+        raise PackageError(
+            f"{manifest.name}: a model call of {least} tokens takes {_mb(memory.num_bytes(1, least))}, and "
+            f"TRIPTYCH_MAX_MEMORY={settings.max_memory} leaves {_mb(budget)} for one: raise it, or serve fewer models "
+            "(TRIPTYCH_MODELS)"
+        )
+    if fitting < wanted:
+        fitting -= fitting % ROUND_TOKENS
+        logger.warning(
+            "the longest inputs of this package do not fit into TRIPTYCH_MAX_MEMORY",
+            extra={"model": manifest.name, "max_tokens": fitting, "max_tokens_of_package": wanted,
+                   "needed": _mb(memory.num_bytes(1, wanted)), "allowed": _mb(budget)},
+        )  # fmt: skip
+    return fitting
+
+
+def _spare_bytes(settings: WorkerSettings) -> int:
+    """Return what a worker's memory leaves beside itself and the weights of all its models."""
+    return max(0, (settings.max_memory << 20) - settings.weights_bytes - BASE_BYTES)
+
+
+def _mb(num_bytes: float) -> str:
+    return f"{num_bytes / 1e6:,.0f} MB"

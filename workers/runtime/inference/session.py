@@ -16,7 +16,7 @@ from contracts.model_package.onnx_header import read_header
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import MERGED_DECODER, signatures_of
 from contracts.model_package.tensors import TensorInfo, find_mismatch
-from workers.runtime.inference.binding import Binding
+from workers.runtime.inference.binding import Binding, giving_back
 from workers.runtime.inference.shared_weights import shared_weights
 
 Array = npt.NDArray[Any]
@@ -81,14 +81,18 @@ class Session:
         self.inputs = {node.name: _tensor_info(node) for node in self._session.get_inputs()}
         self.outputs = {node.name: _tensor_info(node) for node in self._session.get_outputs()}
 
-    def run(self, outputs: Sequence[str], feeds: dict[str, npt.NDArray[np.int64]]) -> list[Array]:
+    def run(
+        self, outputs: Sequence[str], feeds: dict[str, npt.NDArray[np.int64]], *, give_back: bool = False
+    ) -> list[Array]:
         """Run the graph once.
 
         Args:
             outputs: names of the outputs to return, in this order.
             feeds: inputs by name.
+            give_back: return all memory that is free after the call to the system, instead of keeping it for the next.
         """
-        return [np.asarray(result) for result in self._session.run(outputs, feeds)]
+        options = giving_back(self.device) if give_back else None
+        return [np.asarray(result) for result in self._session.run(outputs, feeds, options)]
 
     def dims(self, name: str, *axes: int) -> tuple[int, ...]:
         """Return the sizes of an input along axes where the graph fixes them.

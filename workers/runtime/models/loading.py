@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -54,6 +54,13 @@ class Loader(Generic[AnyEngine]):
         self._spec = spec
         self._settings = settings
         self._engine = engine
+        self._weights_bytes: dict[str, int] = {}
+        """Size of each package that is served, by name."""
+
+    @property
+    def settings(self) -> WorkerSettings:
+        """The settings, with what the weights of all served packages take."""
+        return replace(self._settings, weights_bytes=sum(self._weights_bytes.values()))
 
     def find(self) -> dict[str, Path]:
         """Return all packages by name. If several have the same name, the first folder of ``models_dir`` wins."""
@@ -77,7 +84,7 @@ class Loader(Generic[AnyEngine]):
         if missing or not found:
             what = ", ".join(missing) or "at all"
             raise PackageError(f"no model package {what} in {self._where}; found: {sorted(found)}")
-        models, skipped = Models(), {}
+        models, skipped = Models(), dict[str, str]()
         for name in selected or sorted(found):
             manifest = read_manifest(found[name])
             reason = self._spec.mismatch(manifest)
@@ -85,7 +92,10 @@ class Loader(Generic[AnyEngine]):
             if reason and not (selected and manifest.family == self._spec.family):
                 skipped[name] = reason
             else:
-                models.put(self.load(found[name]))
+                # Of all packages before one is loaded: each gets only what the weights of all of them leave.
+                self._weights_bytes[name] = _size_of(found[name], manifest)
+        for name in self._weights_bytes:
+            models.put(self.load(found[name]))
         if not models.names():
             reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
             raise NothingToServe(f"no model package for this worker in {self._where}: {reasons}")
@@ -119,7 +129,8 @@ class Loader(Generic[AnyEngine]):
         package = load_named_package(folder)
         if package.manifest != manifest:
             raise PackageError(f"{folder}: the package was changed while it was loaded")
-        model = self._spec.load(package, self._settings, self._engine)
+        self._weights_bytes[manifest.name] = _size_of(folder, manifest)
+        model = self._spec.load(package, self.settings, self._engine)
         # What was hashed must be what was loaded: files may be written over while ONNX Runtime reads them.
         package.check_unchanged()
         release_memory()  # loading a graph needs more memory than keeping it
@@ -128,3 +139,8 @@ class Loader(Generic[AnyEngine]):
     @property
     def _where(self) -> str:
         return ", ".join(map(str, self._settings.models_dir))
+
+
+def _size_of(folder: Path, manifest: Manifest) -> int:
+    """Return the size of a package's files; a missing one is for the check of the package to report."""
+    return sum((folder / name).stat().st_size for name in manifest.files if (folder / name).is_file())

@@ -1,7 +1,9 @@
-"""Returns memory that is no longer used to the operating system."""
+"""The memory of this process: how much it has, and how to return what is no longer used to the operating system."""
 
 import ctypes
 import gc
+import os
+from pathlib import Path
 
 
 def release_memory() -> None:
@@ -13,3 +15,9 @@ def release_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
     if trim is not None:
         trim(ctypes.c_size_t(0))
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process has at the moment, shared libraries included."""
+    num_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return num_pages * os.sysconf("SC_PAGE_SIZE")
