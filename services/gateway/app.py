@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
+from contracts.jobs import JOB_ID
 from contracts.settings import StoreSettings
 from services.gateway.api_docs import openapi
 from services.gateway.api_docs.page import DocsRoutes
@@ -14,6 +15,7 @@ from services.gateway.backend import Backend, make_backend
 from services.gateway.http import error_responses
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation
+from services.gateway.http.request_facts import REQUEST_ID_HEADER, current_facts
 from services.gateway.jobs.routes import JobRoutes
 from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.waiting import JobWaiter
@@ -132,10 +134,18 @@ def _measure(app: Flask, metrics: Metrics) -> None:
         g.started_at = time.perf_counter()
 
     def finish(response: Response) -> Response:
+        facts = current_facts()
+        response.headers[REQUEST_ID_HEADER] = facts.id
         # The path itself is no label: clients can invent paths, and each label value costs memory for ever.
-        route = request.url_rule.rule if request.url_rule else "none"
-        metrics.answered(route, response.status_code, g.started_at)
+        facts.route = request.url_rule.rule if request.url_rule else None
+        facts.job_id = facts.job_id or _job_id_in_path()
+        metrics.answered(facts.route or "none", response.status_code, g.started_at)
         return response
 
     app.before_request(start)
     app.after_request(finish)
+
+
+def _job_id_in_path() -> str | None:
+    job_id = (request.view_args or {}).get("job_id", "")
+    return job_id if JOB_ID.fullmatch(job_id) else None

@@ -8,6 +8,7 @@ import msgspec
 
 from services.gateway.http.error_responses import ErrorDocument
 from services.gateway.http.operations import Operation, Parameter, ResponseSpec
+from services.gateway.http.request_facts import REQUEST_ID_HEADER
 
 _REF = "#/components/schemas/{name}"
 _ERRORS = {
@@ -35,6 +36,10 @@ _TAGS = {
     "Models": "The models, and the workers that serve them.",
     "Service": "For those who run the gateway.",
 }
+_REQUEST_ID = (
+    "The request's id in the logs. That of the request if it has this header, with 1 to 128 letters, digits or "
+    "`._:/+=@-`; else a random one."
+)
 _INTRO = (
     "Jobs for transformer models. A job is accepted when its 202 (or its output) is sent, and then reaches exactly one "
     "end: `succeeded`, `failed`, `cancelled` or `expired`. Three clocks: `deadline_s` from submit to done, `timeout_s` "
@@ -58,6 +63,7 @@ def document(operations: list[Operation], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "headers": {REQUEST_ID_HEADER: {"description": _REQUEST_ID, "schema": {"type": "string"}}},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `tt_…`."}},
         },
     }
@@ -144,10 +150,8 @@ def _response(response: ResponseSpec, by_kind: Mapping[Any, Any]) -> dict[str, A
     if response.stream is not None:
         # OpenAPI 3.1 can't describe the items of a stream. This is the schema of the JSON in the data of each item.
         found["content"]["text/event-stream"] = {"schema": _schema(response.stream, by_kind)}
-    if response.headers:
-        found["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in response.headers.items()
-        }
+    headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in response.headers.items()}
+    found["headers"] = headers | {REQUEST_ID_HEADER: {"$ref": f"#/components/headers/{REQUEST_ID_HEADER}"}}
     return found
 
 

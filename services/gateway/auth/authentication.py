@@ -6,6 +6,7 @@ from flask import Request
 
 from contracts.errors import Unauthorized
 from services.gateway.auth.api_keys import ApiKeys
+from services.gateway.http.request_facts import facts_of
 from services.gateway.settings import GatewaySettings
 
 OPEN_TENANT = "default"
@@ -29,11 +30,10 @@ class Authenticator:
         Raises:
             Unauthorized: a key is needed, and the request's key is missing or invalid.
         """
-        if self.is_open():
-            return OPEN_TENANT
-        tenant = self._keys.tenant_of(_key_in_headers(request) or key_in_body)
+        tenant = OPEN_TENANT if self.is_open() else self._keys.tenant_of(_key_in_headers(request) or key_in_body)
         if tenant is None:
             raise Unauthorized
+        facts_of(request.environ).tenant = tenant
         return tenant
 
 

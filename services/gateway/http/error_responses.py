@@ -14,6 +14,7 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from contracts.errors import InvalidRequest, QueueFull, QuotaExceeded, TriptychError, Unavailable
 from services.gateway.http.errors import MethodNotAllowed, RouteNotFound, TooManyTenantStreams
+from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import no_store
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Respons
     """Turn every exception of ``app`` into a response, by the format of its operation's name or else as OpenAI does."""
 
     def respond(error: TriptychError) -> Response:
+        current_facts().error_code = error.code
         return formats.get(request.endpoint or "", error_response)(error)
 
     app.register_error_handler(TriptychError, respond)
@@ -114,5 +116,7 @@ def _on_http_error(error: HTTPException) -> Response:
 
 
 def _on_unexpected_error(error: Exception) -> TriptychError:
-    logger.error("request failed", exc_info=error, extra={"method": request.method, "path": request.path})
+    logger.error(
+        "request failed", exc_info=error, extra={"request_id": current_facts().id, "endpoint": request.endpoint}
+    )
     return TriptychError(_UNEXPECTED)

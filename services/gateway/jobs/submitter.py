@@ -14,6 +14,7 @@ from contracts.jobs import Job, JobState, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
+from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.submission import Submission
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.models.selection import ModelSelector
@@ -81,6 +82,7 @@ class Submitter:
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id) as wait:
             job_id, replayed = self._writer.submit(new, self._admission)
+            current_facts().job_id = job_id
             self._metrics.submitted(new.task, replayed)
             if not replayed and request.wait_s <= 0:
                 return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
@@ -117,6 +119,7 @@ class Submitter:
             ttl_s=submission.ttl_s or settings.ttl_s,
             idempotency_key=key,
             fingerprint=fingerprint,
+            request_id=current_facts().id,
         )
 
 
@@ -150,6 +153,7 @@ def _as_submitted(new: NewJob, now: float) -> Job:
         deadline_at=now + new.deadline_s,
         progress_total=new.num_inputs,
         metadata=new.metadata,
+        request_id=new.request_id,
     )
 
 

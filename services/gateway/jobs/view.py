@@ -53,6 +53,9 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None
     timings: Timings | None
     metadata: dict[str, str]
+    request_id: Annotated[
+        str | None, Meta(description="The `X-Request-Id` of the request that submitted the job, as it is in the logs.")
+    ]
     urls: Urls
 
 
@@ -105,6 +108,7 @@ def _fields(job: Job, position: int | None) -> dict[str, Any]:
         "usage": _raw(job.usage),
         "timings": _raw(job.timings),
         "metadata": _raw(job.metadata),
+        "request_id": job.request_id or None,
         "urls": Urls(url, f"{url}/events", f"{url}/cancel"),
     }
 

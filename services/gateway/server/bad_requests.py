@@ -1,6 +1,10 @@
 """Responses to requests that are not valid HTTP. No Flask request can be made of these, so they are written by hand."""
 
+from dataclasses import dataclass
+
 from gunicorn.http import errors as http
+
+from services.gateway.http.request_facts import REQUEST_ID_HEADER
 
 _HTTP_ERRORS = {
     http.LimitRequestLine: (414, "URI Too Long", "The request line is too long."),
@@ -9,15 +13,37 @@ _HTTP_ERRORS = {
     http.ExpectationFailed: (417, "Expectation Failed", "This expectation can't be met."),
 }
 _ERROR = '{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":"bad_http"}}'
+_FAILED = (
+    '{"error":{"message":"The request failed for a reason on our side. It is logged.","type":"server_error",'
+    '"param":null,"code":"internal_error"}}'
+)
 
 
-def response_to(error: BaseException) -> bytes | None:
-    """Return the response to a request that gunicorn's parser refused, or None if the error is not the client's."""
-    # These two are raised for headers of our own responses: a bug here, which gunicorn logs and answers with 500.
+@dataclass(frozen=True)
+class Refusal:
+    """A response to a request that was not understood, or that failed outside of the app."""
+
+    status: int
+    reason: str
+    body: str
+
+    def encode(self, request_id: str) -> bytes:
+        """Return the bytes to send. The connection ends, since nobody knows where the next request begins."""
+        head = [
+            f"HTTP/1.1 {self.status} {self.reason}",
+            "Connection: close",
+            "Content-Type: application/json",
+            f"{REQUEST_ID_HEADER}: {request_id}",
+            f"Content-Length: {len(self.body)}",
+        ]
+        return ("\r\n".join(head) + "\r\n\r\n" + self.body).encode()
+
+
+def refusal_of(error: BaseException) -> Refusal:
+    """Return the response to a request that gunicorn's parser refused; 500 if the error is not the client's."""
+    # These two are raised for headers of our own responses: a bug here.
     response_errors = (http.InvalidResponseHeader, http.InvalidResponseHeaderName)
     if not isinstance(error, http.ParseException) or isinstance(error, response_errors):
-        return None
+        return Refusal(500, "Internal Server Error", _FAILED)
     status, reason, message = _HTTP_ERRORS.get(type(error), (400, "Bad Request", "This is not a valid HTTP request."))
-    body = _ERROR % message
-    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    return Refusal(status, reason, _ERROR % message)

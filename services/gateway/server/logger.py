@@ -1,9 +1,13 @@
-"""The server's log lines."""
+"""The server's log lines: those of gunicorn, and one for each response."""
 
-import logging
+import sys
+from datetime import timedelta
 from typing import Any
 
 from gunicorn.glogging import Logger
+
+from services.gateway.http.request_facts import facts_of
+from services.gateway.server.request_log import log_request
 
 
 class PlainLogger(Logger):  # type: ignore[misc]
@@ -11,5 +15,23 @@ class PlainLogger(Logger):  # type: ignore[misc]
 
     def setup(self, cfg: Any) -> None:
         """Pass the lines on to the root logger."""
-        self.error_log.setLevel(logging.INFO)
         self.error_log.propagate = True
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """Log one request. gunicorn calls this when the last byte is sent, or when that has failed."""
+        log_request(
+            facts_of(environ),
+            method=req.method,
+            # A response without a status: the app has raised, and the client gets a 500.
+            status=getattr(resp, "status_code", None) or 500,
+            seconds=request_time.total_seconds(),
+            bytes_in=_num_received(req, environ),
+            bytes_out=resp.sent,
+            disconnected=isinstance(sys.exc_info()[1], OSError),
+        )
+
+
+def _num_received(req: Any, environ: dict[str, Any]) -> int | None:
+    # gunicorn's reader of a body with Content-Length counts down what it has not read.
+    left, length = getattr(req.body.reader, "length", None), environ.get("CONTENT_LENGTH")
+    return int(length) - left if left is not None and length else None

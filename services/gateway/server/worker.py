@@ -2,13 +2,18 @@
 
 import contextlib
 import errno
+import logging
 import socket
 from typing import Any
 
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
+from services.gateway.http.request_facts import RequestFacts, new_request_id
 from services.gateway.server import bad_requests
+from services.gateway.server.request_log import log_request
+
+logger = logging.getLogger(__name__)
 
 
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
@@ -57,12 +62,12 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         self._idle.add(sock)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Respond to a request that is not valid HTTP with an error in our format."""
-        response = bad_requests.response_to(exc)
-        if response is None:
-            super().handle_error(req, client, addr, exc)
-            return
+        """Respond with an error to a request that is not valid HTTP, or that failed outside of the app."""
+        facts, refusal = RequestFacts(new_request_id()), bad_requests.refusal_of(exc)
+        if refusal.status == 500:
+            logger.error("request failed", exc_info=exc, extra={"request_id": facts.id})
         try:
-            client.sendall(response)
+            client.sendall(refusal.encode(facts.id))
         except OSError:
             self.log.debug("the client disconnected before the error was sent")
+        log_request(facts, method=None, status=refusal.status, seconds=0.0, bytes_out=len(refusal.body))

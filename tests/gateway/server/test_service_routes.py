@@ -159,7 +159,8 @@ def test_the_document_is_openapi(document: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
         assert name
     for reference in _references(document):
-        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
+        _, components, kind, name = reference.split("/")
+        assert components == "components" and name in document["components"][kind], reference
 
 
 def _references(node: Any) -> list[str]:

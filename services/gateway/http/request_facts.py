@@ -1,0 +1,48 @@
+"""What is known of a request while it is served, for its line in the log; and its id.
+
+The id joins the lines of the gateway with those of the worker that runs the job. It is the client's `X-Request-Id`, if
+that can be logged and sent back as it is, and else a random one.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request
+
+REQUEST_ID_HEADER = "X-Request-Id"
+# Letters, digits and what ids of tracing systems have besides: UUIDs, base64, `Root=1-67891233-abcdef`.
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_KEY = "triptych.request_facts"
+
+
+@dataclass(slots=True)
+class RequestFacts:
+    """A request as its line in the log names it; None for what is not known or does not apply."""
+
+    id: str
+    route: str | None = None
+    """The route's pattern, since paths may have secrets in them, and clients can invent them."""
+    tenant: str | None = None
+    job_id: str | None = None
+    error_code: str | None = None
+
+
+def new_request_id() -> str:
+    """Return a random id of 64 bits."""
+    return secrets.token_hex(8)
+
+
+def facts_of(environ: dict[str, Any]) -> RequestFacts:
+    """Return what is known of the request with this WSGI environment; made when it is first asked for."""
+    facts = environ.get(_KEY)
+    if facts is None:
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        facts = environ[_KEY] = RequestFacts(sent if _SANE_ID.fullmatch(sent) else new_request_id())
+    return facts
+
+
+def current_facts() -> RequestFacts:
+    """Return what is known of the request that is being served."""
+    return facts_of(request.environ)

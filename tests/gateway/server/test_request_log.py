@@ -1,0 +1,278 @@
+"""Each request leaves one line and has an id, whatever becomes of it; a flood of them leaves few lines."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.logs.flood import MAX_ALIKE, PERIOD_S
+from tests.gateway.conftest import Stack
+from tests.gateway.fakes.manual_worker import ManualWorker
+from tests.gateway.fakes.worker import announce
+from tests.gateway.gateway_process import GatewayProcess, running_gateway
+from tests.gateway.streams import GENERATE, PROMPT, TEXT, dropped_after, items_of, read_until
+from tests.support.log_lines import log_lines, wait_for_line
+from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.waiting import PATIENCE_S, wait_until
+
+MADE = re.compile(r"[0-9a-f]{16}")
+SECRET = "tt_0123456789ab_" + "s" * 43
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """Another gateway of the shared stack: refusals of other tests would use up what may be logged of them."""
+    with running_gateway(stack.valkey.url, tmp_path_factory.mktemp("logged")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def http(gateway: GatewayProcess) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client:
+        yield client
+
+
+def line_of(gateway: GatewayProcess, request_id: str) -> dict[str, Any]:
+    """Return the one line of a request."""
+    return wait_for_line(gateway.log, message="request", request_id=request_id)
+
+
+def test_a_request_leaves_one_line_with_what_an_operator_asks_for(gateway: GatewayProcess, http: httpx.Client) -> None:
+    body = json.dumps({"task": "embed", "inputs": "a text"})
+    headers = {"X-Request-Id": "line-1", "Content-Type": "application/json"}
+    answer = http.post("/v1/jobs?note=hidden", content=body, headers=headers)
+    line = line_of(gateway, "line-1")
+    assert (line["level"], line["process"], line["message"]) == ("info", "gateway", "request")
+    assert (line["method"], line["route"], line["status"], line["tenant"]) == ("POST", "/v1/jobs", 202, "default")
+    assert (line["job_id"], line["bytes_in"], line["bytes_out"]) == (
+        answer.json()["id"],
+        len(body),
+        len(answer.content),
+    )
+    assert line["ms"] > 0
+    http.get(f"/v1/jobs/{line['job_id']}", headers={"X-Request-Id": "line-2"})
+    read = line_of(gateway, "line-2")
+    assert (read["route"], read["job_id"]) == ("/v1/jobs/<job_id>", line["job_id"])
+    assert len(log_lines(gateway.log, request_id="line-1")) == 1
+    assert "hidden" not in gateway.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("a", True),
+        ("Root=1-67891233-abcdef012345678912345678", True),
+        ("6ba7b810-9dad-11d1-80b4-00c04fd430c8", True),
+        ("a+b/c==.@:_", True),
+        ("x" * 128, True),
+        ("x" * 129, False),
+        ("x" * 5000, False),
+        ("two words", False),
+        ('a"b', False),
+        ("a,b", False),
+        ("schöne-id".encode(), False),
+        (b"\xff\xfe", False),
+        ("", False),
+    ],
+)
+def test_a_clients_id_is_kept_if_it_is_sane(http: httpx.Client, sent: str | bytes, kept: bool) -> None:
+    answer = http.get("/livez", headers={b"X-Request-Id": sent if isinstance(sent, bytes) else sent.encode()})
+    found = answer.headers["X-Request-Id"]
+    assert found == sent if kept else MADE.fullmatch(found)
+
+
+def test_two_ids_or_a_folded_one_are_replaced(gateway: GatewayProcess) -> None:
+    for lines in (b"X-Request-Id: a\r\nX-Request-Id: b\r\n", b"X-Request-Id: a\r\n b\r\n"):
+        head = _raw(gateway, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + lines + b"\r\n")
+        assert MADE.fullmatch(_id_in(head)), head
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing/at/all", 404),
+        ("DELETE", "/v1/embed", 405),
+        ("GET", "/v1/jobs/short", 404),
+        ("GET", "/v1/jobs?limit=many", 422),
+        ("POST", "/v1/embed", 415),
+        ("POST", "/translate", 415),
+        ("POST", "/v2/check", 415),
+    ],
+)
+def test_a_refusal_has_the_id_and_a_line(
+    gateway: GatewayProcess, http: httpx.Client, method: str, path: str, status: int
+) -> None:
+    request_id = f"refused:{method}:{path.replace('?', ':')}"
+    answer = http.request(method, path, headers={"X-Request-Id": request_id})
+    assert (answer.status_code, answer.headers["X-Request-Id"]) == (status, request_id)
+    line = line_of(gateway, request_id)
+    assert (line["status"], line["method"]) == (status, method)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"hello there\r\n\r\n", 400),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 9000 + b"\r\n\r\n", 431),
+    ],
+)
+def test_a_request_that_is_not_http_has_an_id_and_a_line(
+    gateway: GatewayProcess, request_bytes: bytes, status: int
+) -> None:
+    head = _raw(gateway, request_bytes)
+    assert f" {status} ".encode() in head
+    request_id = _id_in(head)
+    assert MADE.fullmatch(request_id)
+    line = line_of(gateway, request_id)
+    assert (line["status"], line.get("route"), line.get("tenant")) == (status, None, None)
+
+
+def test_the_job_keeps_the_id_of_its_first_request(http: httpx.Client) -> None:
+    body = {"task": "embed", "inputs": "a text"}
+
+    def submit(request_id: str) -> dict[str, Any]:
+        headers = {"X-Request-Id": request_id, "Idempotency-Key": "once-for-the-log"}
+        answer = http.post("/v1/jobs", json=body, headers=headers)
+        assert answer.headers["X-Request-Id"] == request_id
+        job: dict[str, Any] = answer.json()
+        return job
+
+    first, second = submit("first-try"), submit("second-try")
+    assert first["id"] == second["id"]
+    assert (first["request_id"], second["request_id"]) == ("first-try", "first-try")
+    listed = http.get("/v1/jobs", params={"limit": 100}).json()["data"]
+    assert next(job for job in listed if job["id"] == first["id"])["request_id"] == "first-try"
+
+
+def test_a_stream_leaves_its_line_at_its_end(stack: Stack, gateway: GatewayProcess, http: httpx.Client) -> None:
+    headers = {"X-Request-Id": "stream-1"}
+    with http.stream("POST", "/v1/generate", json=GENERATE, headers=headers, timeout=PATIENCE_S) as answer:
+        worker = _served(stack, answer)
+        assert log_lines(gateway.log, request_id="stream-1") == []
+        worker.succeed(worker.deltas(PROMPT))
+        items = items_of(answer)
+    line = line_of(gateway, "stream-1")
+    assert (line["status"], line["job_id"], line.get("disconnected")) == (200, worker.claim.id, None)
+    assert line["bytes_out"] > sum(len(json.dumps(item["data"])) for item in items) / 2
+
+
+def _served(stack: Stack, answer: httpx.Response) -> ManualWorker:
+    worker = ManualWorker(stack.store)
+    worker.emit(*worker.deltas(PROMPT)[:2])
+    assert answer.headers["X-Request-Id"] == "stream-1"
+    return worker
+
+
+def test_a_stream_whose_client_has_left_says_so(stack: Stack, gateway: GatewayProcess) -> None:
+    with dropped_after(gateway, "/v1/generate", GENERATE) as connection:
+        worker = ManualWorker(stack.store)
+        deltas = worker.deltas(PROMPT)
+        worker.emit(*deltas[:2])
+        read_until(connection, PROMPT.encode())
+    line = wait_for_line(gateway.log, message="request", job_id=worker.claim.id)
+    assert line["status"] == 200 and 0 < line["bytes_out"] < 20 * len(TEXT)
+    stack.store.confirm_cancel(worker.claim)
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway that needs a key, and logs all that it can."""
+    folder = tmp_path_factory.mktemp("locked")
+    with running_valkey(folder / "valkey") as valkey:
+        announce(valkey.url)
+        settings = {"TRIPTYCH_HOST": "127.0.0.1", "TRIPTYCH_LOG": "debug,json"}
+        with running_gateway(valkey.url, folder, **settings) as gateway:
+            _make_key(valkey)
+            with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client:
+                wait_until(lambda: client.get("/v1/jobs").status_code == 401, "no key is needed")
+            yield gateway
+
+
+def _make_key(valkey: ValkeyServer) -> None:
+    from services.gateway.auth.api_keys import ApiKeys
+    from tests.gateway.fakes.worker import store_of
+
+    store = store_of(valkey.url)
+    ApiKeys(store.client).create("acme", "")
+    store.client.close()
+
+
+def test_probes_are_logged_at_the_level_debug_only(
+    gateway: GatewayProcess, http: httpx.Client, locked: GatewayProcess
+) -> None:
+    for path in ("/livez", "/readyz", "/metrics"):
+        http.get(path, headers={"X-Request-Id": f"probe{path}"})
+        httpx.get(f"{locked.url}{path}", headers={"X-Request-Id": f"probe{path}"}, timeout=PATIENCE_S)
+        assert wait_for_line(locked.log, request_id=f"probe{path}")["level"] == "debug"
+    http.get("/nothing", headers={"X-Request-Id": "after-the-probes"})
+    line_of(gateway, "after-the-probes")
+    assert not any(line.get("route") == "/livez" for line in log_lines(gateway.log))
+
+
+def test_no_key_is_ever_logged(locked: GatewayProcess) -> None:
+    with httpx.Client(base_url=locked.url, timeout=PATIENCE_S) as client:
+        client.get("/v1/jobs", headers={"Authorization": f"Bearer {SECRET}"})
+        client.get("/v1/jobs", params={"api_key": SECRET}, headers={"X-API-Key": SECRET})
+        client.post("/translate", json={"q": SECRET, "source": "en", "target": "de", "api_key": SECRET})
+        client.post("/v2/check", data={"text": SECRET, "language": "en", "apiKey": SECRET})
+        client.get(f"/{SECRET}")
+        client.request(SECRET[:20], "/v1/jobs")
+        _raw(locked, f"GET /?key={SECRET} HTTP/9.9\r\n\r\n".encode())
+        _raw(locked, f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization {SECRET}\r\n\r\n".encode())
+        client.get("/livez", headers={"X-Request-Id": "after-the-keys"})
+    wait_for_line(locked.log, request_id="after-the-keys")
+    assert "s" * 40 not in locked.log.read_text()
+
+
+def test_a_flood_of_refused_requests_leaves_few_lines_and_their_number(locked: GatewayProcess) -> None:
+    num_before, num_bytes = len(log_lines(locked.log)), locked.log.stat().st_size
+
+    def flood() -> None:
+        with httpx.Client(base_url=locked.url, timeout=PATIENCE_S) as client:
+            for _ in range(100):
+                assert client.post("/v1/embed", json={"inputs": "x"}).status_code == 401
+                client.get("/nothing")
+
+    threads = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    def counted() -> bool:
+        lines = log_lines(locked.log)[num_before:]
+        return sum(line.get("num_more", 1) for line in lines if line.get("status") == 401) >= 400
+
+    wait_until(counted, "the flood was not summed up")
+    (first, *_, last) = log_lines(locked.log)[num_before:]
+    seconds = _seconds(last["time"]) - _seconds(first["time"]) + PERIOD_S
+    # Two kinds, and besides them a probe or another line now and then.
+    assert len(log_lines(locked.log)) - num_before <= 2 * (MAX_ALIKE + 1) * (seconds / PERIOD_S + 2)
+    assert (locked.log.stat().st_size - num_bytes) < 0.2 * 800 * 250
+
+
+def _seconds(time: str) -> float:
+    hours, minutes, seconds = time[11:-1].split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+
+
+def _raw(gateway: GatewayProcess, request: bytes) -> bytes:
+    """Send bytes on a connection of their own, and return what comes back."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
+        connection.sendall(request)
+        found = b""
+        while part := connection.recv(65536):
+            found += part
+        return found
+
+
+def _id_in(head: bytes) -> str:
+    match = re.search(rb"(?im)^X-Request-Id: (\S+)\r$", head)
+    assert match, head
+    return match[1].decode()
