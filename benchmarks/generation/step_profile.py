@@ -28,6 +28,7 @@ from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.engine.engine import note_nothing
 from workers.runtime.inference.binding import Binding
 from workers.runtime.models.served import TaskHandler
 
@@ -139,7 +140,7 @@ def _recorded(cache: Any) -> Iterator[Calls]:
 def _answer_all(
     attempts: AttemptStore, model: Model, task: TaskHandler[Any, Any, DecodingWork], claims: Sequence[Claim]
 ) -> list[str]:
-    served = serve(model, model.card(), task, make_engine(attempts))
+    served = serve(model, model.card(), task, make_engine(attempts, note_nothing))
     texts = [""] * len(claims)
 
     def answer(index: int, claim: Claim) -> None:

@@ -5,6 +5,7 @@ It is the worker of `workers.encoder` with the starter classifier, except that i
     fault:memory    the model call raises MemoryError
     fault:exit      the model call raises SystemExit
     fault:panic     the model call raises a BaseException, as a panic of a native library does
+    fault:abort     native code ends the process by SIGABRT in the model call
     fault:kill      the process dies by SIGKILL in the model call
     fault:slow=S    the model call takes S seconds longer
     fault:lock=S    native code holds Python's lock for S seconds of CPU time, as a tokenizer may
@@ -85,6 +86,8 @@ def inject(fault: str, seconds: float) -> None:
         raise SystemExit(1)
     if fault == "panic":
         raise NativePanic("index out of bounds")
+    if fault == "abort":
+        os.abort()
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "slow":

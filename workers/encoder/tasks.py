@@ -12,6 +12,7 @@ from workers.encoder.handler import EncoderHandler
 from workers.encoder.model import EncoderModel
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.batching.work import BatchWork
+from workers.runtime.engine.engine import NoteCall
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.models.served import ServedModel
 from workers.runtime.settings import WorkerSettings
@@ -37,8 +38,8 @@ def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: Batchi
     return serve_encoder(open_encoder(package, settings), engine)
 
 
-def _make_engine(_: AttemptStore) -> BatchingEngine:
-    return BatchingEngine()
+def _make_engine(_: AttemptStore, note_call: NoteCall) -> BatchingEngine:
+    return BatchingEngine(note_call)
 
 
 ENCODER = WorkerSpec("encoder", frozenset(("text-encoder", task) for task in HANDLERS), _make_engine, load_encoder)

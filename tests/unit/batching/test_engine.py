@@ -305,3 +305,28 @@ def test_time_in_the_queue_and_in_calls_is_measured_separately(engine: BatchingE
     assert held.wait(PATIENCE_S) and waiting.wait(PATIENCE_S)
     assert waiting.wait_s > 0 and waiting.infer_s >= 0
     assert held.infer_s >= waiting.wait_s * 0.5
+
+
+def test_the_jobs_of_a_call_are_noted_while_it_runs(echo: Echo) -> None:
+    noted: list[set[str]] = []
+    engine = BatchingEngine(lambda job_ids: noted.append(set(job_ids)))
+    held = hold(engine, echo)
+    rows = {"one": [row(1), row(2)], "two": [row(3)], "long": [row(4, 300)]}
+    handles = [engine.submit(echo, its_rows, make_attempt(job_id=job_id)) for job_id, its_rows in rows.items()]
+    assert noted == [{held.attempt.claim.id}]
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in handles)
+    wait_until(lambda: len(noted) == 6, "the end of the last call was not noted")
+    assert noted[1:] == [set(), {"one", "two"}, set(), {"long"}, set()]
+
+
+def test_the_jobs_of_a_call_that_fails_are_noted_one_by_one(echo: Echo) -> None:
+    noted: list[set[str]] = []
+    engine = BatchingEngine(lambda job_ids: noted.append(set(job_ids)))
+    echo.failure = ValueError
+    hold(engine, echo)
+    handles = [engine.submit(echo, [row(number)], make_attempt(job_id=str(number))) for number in (2, TRIGGER)]
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in handles)
+    wait_until(lambda: len(noted) == 8, "the end of the last call was not noted")
+    assert noted[2:] == [{"2", str(TRIGGER)}, set(), {"2"}, set(), {str(TRIGGER)}, set()]

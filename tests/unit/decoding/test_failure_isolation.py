@@ -1,5 +1,7 @@
 """Jobs that fail, stop or are cancelled, and what that means for the jobs that share their model calls."""
 
+from itertools import pairwise
+
 import pytest
 
 from contracts.errors import OutOfMemory, TriptychError
@@ -121,3 +123,19 @@ def test_a_request_that_can_not_be_started_ends_only_its_job(
     assert texts(running) == [text_of(answer([1], 500))]
     assert texts(later) == [text_of(answer([4], 5))]
     assert model.cache.held == {}
+
+
+def test_the_jobs_of_each_call_are_noted(sink: RecordingSink) -> None:
+    """If native code ends the process, these are blamed for it."""
+    noted: list[set[str]] = []
+    engine, model = DecodingEngine(sink, lambda job_ids: noted.append(set(job_ids))), FakeModel()
+    model.cache.gate.clear()
+    one = engine.submit(model, [request([1], 6), request([2], 6)], make_attempt(job_id="one"))
+    two = engine.submit(model, [request([3], 3)], make_attempt(job_id="two"))
+    wait_until(lambda: noted == [{"one"}], "the prefill was not noted")
+    model.cache.gate.set()
+    assert one.wait(PATIENCE_S) and two.wait(PATIENCE_S)
+    wait_until(lambda: noted[-1] == set(), "the end of all calls was not noted")
+    changes = [noted[0], *(after for before, after in pairwise(noted) if after != before)]
+    assert {"one", "two"} in changes and changes[-2:] == [{"one"}, set()]
+    assert len(noted) == len(model.cache.calls) + 1

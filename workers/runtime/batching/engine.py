@@ -15,6 +15,7 @@ from contracts.errors import TriptychError
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.batching.row_queue import Row, RowQueue
+from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import CallCounter, EngineFigures
 from workers.runtime.engine.handle import RequestHandle
 from workers.runtime.inference.session import Array
@@ -52,9 +53,13 @@ QueueKey = tuple[BatchModel[Any], BatchHandle | None]
 
 
 class BatchingEngine:
-    """Owns the inference thread. All public methods can be called from any thread."""
+    """Owns the inference thread. All public methods can be called from any thread.
 
-    def __init__(self) -> None:
+    ``note_call`` is told whose rows are in each call.
+    """
+
+    def __init__(self, note_call: NoteCall = note_nothing) -> None:
+        self._note_call = note_call
         self._calls = CallCounter()
         self._changed = threading.Condition()
         # By the model itself and not by its name: rows of two versions must never share a call.
@@ -142,10 +147,14 @@ class BatchingEngine:
         for handle in handles:
             handle.mark_scheduled()
         started = time.perf_counter()
-        with self._calls.running([row.length for row in rows]):
-            results = batch[0][0].model.run(rows)
-            if len(results) != len(rows):
-                raise RuntimeError(f"the model returned {len(results)} results for {len(rows)} rows")
+        self._note_call({handle.attempt.claim.id for handle in handles})
+        try:
+            with self._calls.running([row.length for row in rows]):
+                results = batch[0][0].model.run(rows)
+        finally:
+            self._note_call(())
+        if len(results) != len(rows):
+            raise RuntimeError(f"the model returned {len(results)} results for {len(rows)} rows")
         elapsed_s = time.perf_counter() - started
         for handle in handles:
             handle.infer_s += elapsed_s

@@ -20,6 +20,7 @@ from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.scheduling.scheduler import Deltas, Scheduler
+from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import EngineFigures
 
 logger = logging.getLogger(__name__)
@@ -43,10 +44,16 @@ class _Message(NamedTuple):
 
 
 class DecodingEngine:
-    """Owns the inference thread. All public methods can be called from any thread."""
+    """Owns the inference thread. All public methods can be called from any thread.
 
-    def __init__(self, sink: TokenSink) -> None:
+    Args:
+        sink: gets what is generated.
+        note_call: is told whose sequences are in a call, whenever they change.
+    """
+
+    def __init__(self, sink: TokenSink, note_call: NoteCall = note_nothing) -> None:
         self._sink = sink
+        self._note_call = note_call
         self._metrics = DecodingMetrics()
         self._schedulers: dict[DecodingModel, Scheduler] = {}
         # Weak, because the figures must not keep a replaced version of a model in memory.
@@ -131,7 +138,7 @@ class DecodingEngine:
                 scheduler.remove(handle)
             return
         if scheduler is None:
-            scheduler = self._schedulers[handle.model] = Scheduler(handle.model, self._metrics)
+            scheduler = self._schedulers[handle.model] = Scheduler(handle.model, self._metrics, self._note_call)
         scheduler.add(handle)
 
     def _step_all(self) -> None:
@@ -144,6 +151,8 @@ class DecodingEngine:
                     scheduler.fail(handle, error)
             if not scheduler:
                 del self._schedulers[model]
+        if not self._schedulers:
+            self._note_call(())
 
     def _emit(self, scheduler: Scheduler, deltas: Deltas) -> None:
         """Emit the deltas of a step. Jobs without any are included, because the sink finds out which jobs must stop."""

@@ -9,14 +9,15 @@ from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.engine.engine import NoteCall
 from workers.runtime.models.served import ServedModel, TaskHandler
 
 Model = TypeVar("Model", bound=DecodingModel)
 
 
-def make_engine(store: AttemptStore) -> DecodingEngine:
+def make_engine(store: AttemptStore, note_call: NoteCall) -> DecodingEngine:
     """Return the engine of a worker process, which streams what it generates through the job store."""
-    return DecodingEngine(Publisher(store))
+    return DecodingEngine(Publisher(store), note_call)
 
 
 def serve(

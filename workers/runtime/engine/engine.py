@@ -1,8 +1,19 @@
 """An engine as the rest of a worker sees it."""
 
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from workers.runtime.engine.figures import EngineFigures
+
+NoteCall = Callable[[Collection[str]], None]
+"""Gets the ids of the jobs whose rows the next model call works on, and none of them once no call runs.
+
+If the process dies in the call, these jobs are blamed for it and no others (docs/decisions/0003). It must be cheap.
+"""
+
+
+def note_nothing(job_ids: Collection[str]) -> None:
+    """Do nothing: for engines of processes in which nobody asks who is to blame."""
 
 
 class Engine(Protocol):

@@ -11,7 +11,7 @@ from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
 from contracts.store.attempt_store import AttemptStore
 from contracts.task_names import Family, TaskName
-from workers.runtime.engine.engine import Engine
+from workers.runtime.engine.engine import Engine, NoteCall
 from workers.runtime.models.served import ServedModel
 from workers.runtime.models.versions import Models, Version
 from workers.runtime.process.memory import release_memory
@@ -32,7 +32,7 @@ class WorkerSpec(Generic[AnyEngine]):
     family: Family
     kinds: frozenset[tuple[GraphKind, TaskName]]
     """Combinations of graph and task that it has code for."""
-    make_engine: Callable[[AttemptStore], AnyEngine]
+    make_engine: Callable[[AttemptStore, NoteCall], AnyEngine]
     load: Callable[[ModelPackage, WorkerSettings, AnyEngine], ServedModel]
     """Returns the warm model of a checked package, or raises ``PackageError`` if it can't be served."""
 

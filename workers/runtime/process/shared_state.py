@@ -85,6 +85,8 @@ class SharedState:
 
         If the worker dies, these jobs are blamed for it, and no others.
         """
+        if job_ids == self._in_call:  # as in nearly every step of generating texts
+            return
         with self._lock:
             self._in_call = job_ids
             self._write_flags()

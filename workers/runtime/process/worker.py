@@ -44,7 +44,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
     attempts = AttemptStore(client, settings.store)
     shared = SharedState(settings.concurrency + NUM_SUSPECT_THREADS)
-    engine = spec.make_engine(attempts)
+    engine = spec.make_engine(attempts, shared.note_call)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     worker_id = _new_worker_id()

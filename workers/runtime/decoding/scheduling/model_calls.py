@@ -9,6 +9,7 @@ from workers.runtime.decoding.caches.cache import Cache, Floats
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.scheduling.running_groups import RunningGroups
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
+from workers.runtime.engine.engine import NoteCall
 
 Result = TypeVar("Result")
 OnFailure = Callable[[SequenceGroup, BaseException], None]
@@ -26,12 +27,14 @@ class ModelCalls:
         cache: of the model.
         running: the groups that can be in a call.
         metrics: counts the calls.
+        note_call: is told whose sequences are in a call.
     """
 
-    def __init__(self, cache: Cache, running: RunningGroups, metrics: DecodingMetrics) -> None:
+    def __init__(self, cache: Cache, running: RunningGroups, metrics: DecodingMetrics, note_call: NoteCall) -> None:
         self._cache = cache
         self._running = running
         self._metrics = metrics
+        self._note_call = note_call
 
     # BaseException: a MemoryError or SystemExit raised inside a model call must end a job, not the inference thread.
 
@@ -79,11 +82,14 @@ class ModelCalls:
                 yield from self.decode([group], on_failure)
 
     def _run(self, groups: Sequence[SequenceGroup], lengths: Sequence[int], call: Callable[[], Result]) -> Result:
+        # A job with several groups in the call has waited for it only once.
+        handles = {group.handle for group in groups}
+        # Not taken back after each call, because most steps have the jobs of the step before.
+        self._note_call({handle.attempt.claim.id for handle in handles})
         started = time.perf_counter()
         with self._metrics.calls.running(lengths):
             result = call()
         elapsed_s = time.perf_counter() - started
-        # A job with several groups in the call has waited for it only once.
-        for handle in {group.handle for group in groups}:
+        for handle in handles:
             handle.infer_s += elapsed_s
         return result

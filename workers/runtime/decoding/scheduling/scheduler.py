@@ -20,6 +20,7 @@ from workers.runtime.decoding.scheduling.running_groups import RunningGroups
 from workers.runtime.decoding.scheduling.waiting_queue import WaitingQueue
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
+from workers.runtime.engine.engine import NoteCall
 
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
@@ -30,12 +31,12 @@ Deltas = list[tuple[GenerationHandle, TextDelta]]
 class Scheduler:
     """All requests for one model. Used by the inference thread only, except ``num_running`` and ``num_waiting``."""
 
-    def __init__(self, model: DecodingModel, metrics: DecodingMetrics) -> None:
+    def __init__(self, model: DecodingModel, metrics: DecodingMetrics, note_call: NoteCall) -> None:
         self._name = model.name
         self._metrics = metrics
         self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
         self._running = RunningGroups(model)
-        self._calls = ModelCalls(model.cache, self._running, metrics)
+        self._calls = ModelCalls(model.cache, self._running, metrics, note_call)
 
     def __bool__(self) -> bool:
         return any(True for _ in self._running) or self._waiting.peek() is not None

@@ -1,0 +1,31 @@
+"""Native code that ends its worker in a model call: the jobs of that call are blamed, and no others."""
+
+from tests.faults.fleet import Fleet, Supervisor
+from tests.support.waiting import wait_until
+
+LEASE_S = 15.0
+"""Of the patient fleet."""
+LONG = "this text is too long for a batch with the others " * 4
+
+
+def test_a_native_abort_is_booked_on_the_jobs_of_its_call_only(patient_fleet: Fleet) -> None:
+    fleet = patient_fleet
+    worker = fleet.start_worker()
+    first = fleet.submit("fault:slow=2")  # the others gather behind it
+    wait_until(lambda: fleet.num_messages() == 0, "the worker takes no jobs")
+    culprit, *mates = in_call = [fleet.submit(text) for text in ("fault:abort", "fault:none", "fault:zero")]
+    others = [fleet.submit(f"{LONG} {number}") for number in range(3)]
+    for job_id in (*in_call, *others):
+        fleet.wait_running(job_id)
+    wait_until(lambda: not worker.alive(), "the worker was not aborted")
+    died_at = fleet.now()
+    wait_until(lambda: {fleet.job(job_id).status for job_id in others} == {"queued"}, "the jobs were not given back")
+    assert fleet.now() - died_at < LEASE_S * 2 / 3, "they had to wait for their leases"
+    assert [fleet.job(job_id).crashes for job_id in (*in_call, *others)] == [1, 1, 1, 0, 0, 0]
+
+    supervisor = Supervisor(fleet)
+    jobs = fleet.assert_each_ended_once([first, *in_call, *others])
+    supervisor.stop()
+    assert [jobs[job_id].status for job_id in (culprit, *mates, *others)] == ["failed"] + ["succeeded"] * 5
+    assert jobs[culprit].error is not None and jobs[culprit].error.code == "worker_lost"
+    assert [jobs[job_id].crashes for job_id in (culprit, *mates, *others)] == [3, 1, 1, 0, 0, 0]
