@@ -25,6 +25,10 @@ _NOT_TRANSLATED_ATTRIBUTE = re.compile(
     re.IGNORECASE,
 )
 
+# `html.unescape` calls `int`, which raises an error for thousands of decimal digits, even if they are zeros.
+_LEADING_ZEROS = re.compile(r"&#0++(?=[0-9])")
+_BEYOND_UNICODE = re.compile(r"&#[0-9]{8,};?")
+
 
 class Segment(NamedTuple):
     """A part of a document. Concatenated, the segments of a document are the document."""
@@ -36,7 +40,9 @@ class Segment(NamedTuple):
 
 
 def unescaped(text: str) -> str:
-    """Return a text with its entities resolved."""
+    """Return a text with its entities resolved, as browsers do: numbers of no character become U+FFFD."""
+    if "&#" in text:
+        text = _BEYOND_UNICODE.sub("\ufffd", _LEADING_ZEROS.sub("&#", text))
     return html.unescape(text)
 
 
