@@ -40,12 +40,17 @@ from services.gateway.tasks.routes import TaskRoutes
 from services.gateway.version import VERSION
 
 
-def create_app(settings: GatewaySettings, backend: Backend, counters: Counters | None = None) -> Flask:
-    """Return the gateway's Flask app over a backend; starts nothing. ``counters`` are those of all its processes."""
+def create_app(
+    settings: GatewaySettings, backend: Backend, counters: Counters | None = None, metrics_folder: str | None = None
+) -> Flask:
+    """Return the gateway's Flask app over a backend; starts nothing.
+
+    ``counters`` and ``metrics_folder`` are those of all processes of the gateway; without them this one is alone.
+    """
     app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
     # Otherwise werkzeug redirects a path with two slashes in a row; like any path that is no route it is a 404 here.
     app.url_map.merge_slashes = False
-    metrics = Metrics(backend.queues, backend.registry, backend.monitor)
+    metrics = Metrics(backend.queues, backend.registry, backend.monitor, metrics_folder)
     auth = make_authenticator(settings, backend)
     operations = make_operations(settings, backend, auth, metrics, counters or Counters())
     for operation in operations:
@@ -80,7 +85,7 @@ def make_operations(
         settings, reader=reader, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics
     )
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
-    metrics.watch_streams(lambda: counters.total(Counted.STREAMS))
+    metrics.watch("triptych_streams_open", "Streams of events that are open.", lambda: counters.total(Counted.STREAMS))
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(
         reader=reader,

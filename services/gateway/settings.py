@@ -3,10 +3,12 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from contracts.settings import Settings, setting
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
+from services.gateway.processes.number import default_processes
 
 
 def _default_models(text: str) -> Mapping[str, str]:
@@ -21,7 +23,7 @@ def _default_models(text: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class GatewaySettings(Settings):
-    """How one gateway process listens, and what it lets a client ask for."""
+    """How one gateway listens, and what it lets a client ask for. Limits hold for all its processes together."""
 
     host: str = setting(
         "TRIPTYCH_HOST",
@@ -29,6 +31,15 @@ class GatewaySettings(Settings):
         help="Address to listen on. Any address but loopback needs API keys, or TRIPTYCH_ALLOW_OPEN=1.",
     )
     port: int = setting("TRIPTYCH_PORT", 8080, least=1, most=65535, help="TCP port to listen on.")
+    processes: int = setting(
+        "TRIPTYCH_GATEWAY_PROCESSES",
+        1,
+        least=1,
+        most=64,
+        computed=True,
+        help="Processes that serve requests, on one port. Default: the CPUs of this machine or container, at most "
+        "4, and one for each 256 MB of its memory.",
+    )
     allow_open: bool = setting(
         "TRIPTYCH_ALLOW_OPEN",
         False,
@@ -112,7 +123,7 @@ class GatewaySettings(Settings):
         least=0,
         most=100_000,
         unit="streams",
-        help="Event streams that this process keeps open at once.",
+        help="Event streams that the gateway keeps open at once, in all its processes.",
     )
     max_tenant_streams: int = setting(
         "TRIPTYCH_MAX_TENANT_STREAMS",
@@ -129,7 +140,7 @@ class GatewaySettings(Settings):
         least=10,
         most=100_000,
         unit="connections",
-        help="Client connections that this process keeps open at once.",
+        help="Client connections that the gateway keeps open at once; each of its processes takes its share of them.",
     )
     default_models: Mapping[str, str] = setting(
         "TRIPTYCH_DEFAULT_MODELS",
@@ -139,6 +150,15 @@ class GatewaySettings(Settings):
         help="Model of a task for requests that name none, as `embed=NAME,classify=NAME`. A task without an entry uses "
         "the first announced model in alphabetical order.",
     )
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read the settings, by default from the environment of this process.
+
+        Raises:
+            SettingsError: a value that can't be used.
+        """
+        return cls._read(variables, {"processes": default_processes()})
 
     @property
     def on_loopback(self) -> bool:

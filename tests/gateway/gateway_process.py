@@ -10,6 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.support.paths import ROOT
 from tests.support.processes import end_process
@@ -24,10 +25,13 @@ def environment(redis_url: str, **settings: str) -> dict[str, str]:
 
 
 class GatewayProcess:
-    """One gateway on a free port, from the source tree ``root``, with its log in a file."""
+    """One gateway on a free port, from the source tree ``root``, with its log in a file. ``module`` is the program."""
 
-    def __init__(self, redis_url: str, folder: Path, *, root: Path = ROOT, **settings: str) -> None:
+    def __init__(
+        self, redis_url: str, folder: Path, *, root: Path = ROOT, module: str = "services.gateway", **settings: str
+    ) -> None:
         self._root = root
+        self._module = module
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"gateway-{self.port}.log"
@@ -39,10 +43,15 @@ class GatewayProcess:
         assert self._process is not None, "the gateway is not running"
         return self._process.pid
 
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """Those that serve requests, in the order of their start."""
+        return sorted(psutil.Process(self.pid).children(), key=lambda process: process.pid)
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.gateway"],
+                [sys.executable, "-m", self._module],
                 cwd=self._root,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -87,10 +96,16 @@ class GatewayProcess:
 
 @contextmanager
 def running_gateway(
-    redis_url: str, folder: Path, *, ready: bool = True, root: Path = ROOT, **settings: str
+    redis_url: str,
+    folder: Path,
+    *,
+    ready: bool = True,
+    root: Path = ROOT,
+    module: str = "services.gateway",
+    **settings: str,
 ) -> Iterator[GatewayProcess]:
     """Run a gateway of the source tree ``root`` until the ``with`` block ends."""
-    gateway = GatewayProcess(redis_url, folder, root=root, **settings)
+    gateway = GatewayProcess(redis_url, folder, root=root, module=module, **settings)
     try:
         gateway.start()
         if ready:

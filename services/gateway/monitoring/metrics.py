@@ -1,11 +1,12 @@
-"""Metrics for Prometheus: requests of this process, and the state of jobs and workers in the store at each scrape."""
+"""Metrics for Prometheus: requests of this gateway, and the state of jobs and workers in the store at each scrape."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 import redis
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from contracts.cards import WorkerCard
 from contracts.errors import Unavailable
@@ -19,35 +20,39 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 
 class Metrics:
-    """Counts requests and submits, and reads the rest from the store at each scrape."""
+    """Counts requests and submits, and reads the rest from the store at each scrape.
 
-    def __init__(self, queues: QueueStats, registry: Registry, monitor: Monitor) -> None:
+    ``folder`` is where the processes of the gateway count, see ``shared_files.py``; None if this one is alone.
+    """
+
+    def __init__(self, queues: QueueStats, registry: Registry, monitor: Monitor, folder: str | None = None) -> None:
         # Otherwise every counter and histogram gets a second series, with the time of its creation.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         # Not prometheus_client's global registry: tests and `describe` make several apps in one process.
         self._prometheus = CollectorRegistry()
-        self._requests = Counter(
-            "triptych_http_requests", "Requests answered.", ["route", "status"], registry=self._prometheus
-        )
+        if folder:
+            MultiProcessCollector(self._prometheus, folder)  # type: ignore[no-untyped-call]
+        # What is read from the files of all processes must not be read from the metrics of this one as well.
+        own = None if folder else self._prometheus
+        self._requests = Counter("triptych_http_requests", "Requests answered.", ["route", "status"], registry=own)
         self._seconds = Histogram(
             "triptych_http_request_seconds",
             "Time from a request's head to the head of its answer, waits for jobs included.",
             ["route"],
             buckets=BUCKETS_S,
-            registry=self._prometheus,
+            registry=own,
         )
         self._submits = Counter(
             "triptych_submits",
             "Accepted submits; replayed ones got the job of an earlier request.",
             ["task", "replayed"],
-            registry=self._prometheus,
+            registry=own,
         )
-        self._streams = Gauge("triptych_streams_open", "Streams of events that are open.", registry=self._prometheus)
         self._prometheus.register(StoreCollector(queues, registry, monitor))
 
-    def watch_streams(self, num_open: Callable[[], float]) -> None:
-        """Report at each scrape how many streams are open."""
-        self._streams.set_function(num_open)
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Report at each scrape a number that is known for all processes of the gateway."""
+        self._prometheus.register(_Reading(name, text, value))
 
     def answered(self, route: str, status: int, started_at: float) -> None:
         """Count one request and observe its duration; it began at ``started_at`` by ``time.perf_counter()``."""
@@ -61,6 +66,14 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         return generate_latest(self._prometheus)
+
+
+class _Reading:
+    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
+        self._name, self._text, self._value = name, text, value
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(self._name, self._text, value=self._value())
 
 
 class StoreCollector:

@@ -1,21 +1,27 @@
-"""gunicorn with one gevent worker, in which a slow client or a long poll costs a greenlet.
+"""gunicorn with gevent: an arbiter and the processes that it forks, which serve one port (decision 6).
 
-gunicorn's arbiter restarts the worker if it dies. For more throughput run more gateways, not more workers, so that a
-process's limits and metrics are those of its gateway (decision 6).
+The arbiter imports the application, so that its processes share these pages and are ready soon after a fork. It makes
+none and connects to nothing: connections and greenlets do not survive a fork.
 """
+
+import gc
+import os
+import shutil
+import tempfile
+from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from contracts.parent_death import end_with_parent
 from contracts.settings import StoreSettings
-from services.gateway.server.logger import PlainLogger
-from services.gateway.server.worker import GatewayWorker
+from services.gateway.app import create_app
+from services.gateway.backend import make_backend
+from services.gateway.monitoring import shared_files
+from services.gateway.processes.counters import Counters
+from services.gateway.server.arbiter import GatewayArbiter
+from services.gateway.server.options import options_of
 from services.gateway.settings import GatewaySettings
-
-KEEPALIVE_S = 10
-"""Time until a connection is closed that is idle, or whose next request's head has not arrived."""
-DRAIN_S = 8
-"""Time that running requests have to finish at a stop: less than the 10 s after which Docker kills by default."""
 
 
 class GatewayServer(BaseApplication):  # type: ignore[misc]
@@ -24,39 +30,57 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: GatewaySettings, store_settings: StoreSettings) -> None:
         self._settings = settings
         self._store_settings = store_settings
+        # While they are replaced, old and new processes are there at once; and some of the old ones may hang.
+        self._counters = Counters(num_slots=4 * settings.processes)
+        self._metrics_folder = ""
         super().__init__()
+
+    def run(self) -> None:
+        """Serve until a signal stops the arbiter."""
+        arbiter_pid = os.getpid()
+        # What is here now lives as long as the program. Collections in the processes would touch, and so copy, it.
+        gc.collect()
+        gc.freeze()
+        try:
+            GatewayArbiter(self).run()
+        finally:
+            # The forked processes pass here as well when they end.
+            if os.getpid() == arbiter_pid and self._metrics_folder:
+                shutil.rmtree(self._metrics_folder, ignore_errors=True)
 
     def load_config(self) -> None:
         """Set gunicorn's options."""
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        options = {
-            "bind": f"{host}:{self._settings.port}",
-            # One, because the limits of open streams and connections, and the metrics, are those of this process.
-            "workers": 1,
-            "worker_class": GatewayWorker,
-            "worker_connections": self._settings.max_connections,
-            "logger_class": PlainLogger,
-            # gunicorn's default of 2 s makes clients that pool connections reconnect between two polls.
-            "keepalive": KEEPALIVE_S,
-            "graceful_timeout": DRAIN_S,
-            # The control socket is a file through which gunicorn takes commands; nothing here uses it.
-            "control_socket_disable": True,
-            # New connections wait in the kernel while the worker is busy. The kernel may cap the number.
-            "backlog": 2048,
+        hooks = {
+            "when_ready": self._before_all_forks,
+            "pre_fork": self._before_fork,
+            "post_fork": self._after_fork,
+            "child_exit": self._after_death,
         }
-        for name, value in options.items():
+        for name, value in (options_of(self._settings) | hooks).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Make the app. gunicorn calls this in the worker, since connections and greenlets do not survive a fork."""
-        # Imported here, so that the arbiter, which serves no request, does not load the application.
-        from services.gateway.app import create_app
-        from services.gateway.backend import make_backend
-
+        """Make the app of one process, and start its background work."""
         backend = make_backend(self._store_settings)
-        app = create_app(self._settings, backend)
-        # The worker below has only the app, and needs these when it serves and when it stops.
+        app = create_app(self._settings, backend, self._counters, self._metrics_folder)
+        # The worker has only the app, and needs these when it serves and when it stops.
         app.extensions["backend"] = backend
         app.extensions["send_timeout_s"] = self._settings.send_timeout_s
         backend.start()
         return app
+
+    def _before_all_forks(self, arbiter: GatewayArbiter) -> None:
+        # Not earlier: from here on the arbiter handles signals, and so removes the folder at every end but SIGKILL.
+        self._metrics_folder = tempfile.mkdtemp(prefix="triptych-metrics-")
+
+    def _before_fork(self, arbiter: GatewayArbiter, worker: Any) -> None:
+        worker.slot = self._counters.take_slot()
+
+    def _after_fork(self, arbiter: GatewayArbiter, worker: Any) -> None:
+        end_with_parent(arbiter.pid)
+        self._counters.use(worker.slot)
+        shared_files.count_in(self._metrics_folder, worker.slot)
+
+    def _after_death(self, arbiter: GatewayArbiter, worker: Any) -> None:
+        self._counters.free_slot(worker.slot)
+        shared_files.forget_gauges_of(self._metrics_folder, worker.slot)

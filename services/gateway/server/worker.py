@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import faulthandler
 import logging
+import signal
 import socket
 from typing import Any
 
@@ -11,6 +13,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from services.gateway.http.request_facts import RequestFacts, new_request_id
 from services.gateway.server import bad_requests
+from services.gateway.server.arbiter import STOP_SIGNALS
 from services.gateway.server.request_log import log_request
 
 logger = logging.getLogger(__name__)
@@ -22,12 +25,40 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle: set[socket.socket] = set()
+        self.slot = 0
+        """Where this process counts; set before the fork."""
+
+    def init_signals(self) -> None:
+        """Set the handlers, and let through the signals that came before there were any."""
+        super().init_signals()
+        # The arbiter sends SIGABRT to a process that hangs. gunicorn would end the request that holds the loop, with an
+        # answer of its own, and go on. This writes to the log where the process hangs, and ends it.
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        faulthandler.enable()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def load_wsgi(self) -> None:
+        """Make the app, and tell the arbiter meanwhile that this process is alive: the store may answer slowly."""
+        beat = gevent.spawn(self._beat)
+        super().load_wsgi()
+        beat.kill()
+
+    def _beat(self) -> None:
+        while True:
+            self.notify()
+            gevent.sleep(1)
+
+    def run(self) -> None:
+        """Serve, unless a signal came while the app was made."""
+        if self.alive:
+            super().run()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop accepting connections. Running requests finish, and those that wait for a job get it as it is."""
         super().handle_exit(sig, frame)
-        # A signal handler may interrupt any code, so it must not take locks. A new greenlet runs in its own turn.
-        gevent.spawn(self._end_waits)
+        if self.booted:
+            # A signal handler may interrupt any code, so it must not take locks. A new greenlet runs in its own turn.
+            gevent.spawn(self._end_waits)
 
     def _end_waits(self) -> None:
         self.wsgi.extensions["backend"].stop()

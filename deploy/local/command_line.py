@@ -1,0 +1,72 @@
+"""``python -m deploy.local run|demo``: keep the local stack up, or run the demo on it.
+
+Exit codes: 0 for success, also after Ctrl-C; 1 when the demo failed; 2 when a setting can't be used; 130 when the demo
+was interrupted.
+"""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+
+from contracts.settings import SettingsError, help_text
+from deploy.local.demo import show
+from deploy.local.examples import DemoError
+from deploy.local.settings import LocalSettings
+from deploy.local.supervisor import StackError, Stopped, Supervisor
+
+DEMO_READY_S = 60.0
+
+
+def run() -> int:
+    """Keep the stack up until a signal comes."""
+    settings = LocalSettings.read()
+    with Supervisor(settings, log=_say) as stack:
+        try:
+            stack.start()
+        except Stopped:
+            return 0
+        print(f"\nTriptych is ready: {stack.url}   (Ctrl-C stops it)\n", flush=True)
+        stack.watch()
+    return 0
+
+
+def demo() -> int:
+    """Run one job of every task that has a model on a stack of its own, and show the answers."""
+    with tempfile.TemporaryDirectory(prefix="triptych-demo-") as folder:
+        # A free port and a folder of its own, so that the demo can run while a stack is up, and leaves nothing behind.
+        settings = LocalSettings.read(port=0, data=Path(folder))
+        with Supervisor(settings, log=lambda name, line: None) as stack:
+            try:
+                stack.start(ready_within_s=DEMO_READY_S)
+                show(stack.url, stack.models, between=stack.check_once)
+            except (DemoError, StackError) as error:
+                print(f"The demo failed: {error}\n\nLast log lines:\n{stack.tails()}", file=sys.stderr)
+                return 1
+            except Stopped:
+                return 130
+    return 0
+
+
+def _say(name: str, line: str) -> None:
+    # The reader of our output may be gone, and the stack must be watched and stopped in order nevertheless.
+    with contextlib.suppress(OSError):
+        print(f"{name:8}| {line}", flush=True)
+
+
+def main() -> int:
+    """Run the command named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local",
+        description=__doc__.splitlines()[0],
+        epilog="settings, from the environment:\n" + help_text(LocalSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["run", "demo"])
+    command = parser.parse_args().command
+    try:
+        return run() if command == "run" else demo()
+    except (SettingsError, StackError) as error:
+        print(f"triptych: {error}", file=sys.stderr)
+        return 1 if isinstance(error, StackError) else 2

@@ -1,0 +1,73 @@
+"""A process that hangs is ended and replaced, while the others answer and no job is lost."""
+
+import json
+import signal
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway.fakes.worker import UNSERVED, announce
+from tests.gateway.gateway_process import GatewayProcess, running_gateway
+from tests.gateway.pinned import call, pinned, send
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def gateway(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway of three processes, which are replaced after three seconds without a sign of life."""
+    announce(valkey_server.url)
+    program = "tests.gateway.fakes.spinning_gateway"
+    with running_gateway(valkey_server.url, tmp_path, module=program, TRIPTYCH_GATEWAY_PROCESSES="3") as running:
+        wait_until(lambda: len(running.processes) == 3, "three processes")
+        yield running
+
+
+def received(connection: HTTPConnection) -> bytes:
+    """Return all that comes on a connection until the other side ends it."""
+    found = b""
+    assert connection.sock is not None
+    try:
+        while data := connection.sock.recv(65536):
+            found += data
+    except (OSError, HTTPException):
+        pass
+    return found
+
+
+def test_the_others_answer_while_one_process_is_frozen_and_one_spins(gateway: GatewayProcess) -> None:
+    frozen, spinning, healthy = gateway.processes
+    with pinned(gateway, frozen) as waits, pinned(gateway, spinning) as spins, pinned(gateway, healthy) as works:
+        job = call(waits, "POST", "/v1/jobs", {"task": "embed", "model": UNSERVED, "inputs": "x"})[1]
+        path = job["urls"]["self"]
+        send(waits, "GET", f"{path}?wait=50")
+        frozen.send_signal(signal.SIGSTOP)
+        send(spins, "GET", "/spin")
+
+        def replaced() -> bool:
+            # Each on a new connection: neither of the two that hang may take it.
+            answer = httpx.get(gateway.url + path, timeout=60)
+            assert (answer.status_code, answer.json()["status"]) == (200, "queued")
+            return len(gateway.processes) == 3 and not {frozen, spinning} & set(gateway.processes)
+
+        wait_until(replaced, "the processes that hang were not replaced")
+        assert received(waits) == b"" and received(spins) == b"", "no answer, and above all none in HTML"
+        assert call(works, "GET", path)[1]["status"] == "queued"
+    assert healthy in gateway.processes
+    log = gateway.log.read_text()
+    assert log.count("WORKER TIMEOUT") == 2
+    assert "in spin" in log, "the log says where the process hung"
+
+
+def test_a_gateway_with_a_process_that_hangs_stops_in_time(gateway: GatewayProcess) -> None:
+    frozen, spinning, _ = gateway.processes
+    with pinned(gateway, spinning) as spins:
+        send(spins, "GET", "/spin")
+        frozen.send_signal(signal.SIGSTOP)
+        gateway.send(signal.SIGTERM)
+        assert gateway.wait() == 0
+    lines = [json.loads(line) for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+    assert not [line for line in lines if "traceback" in line]
