@@ -20,6 +20,7 @@ NUMBERS = [
     ("TRIPTYCH_REPUBLISH_AFTER_S", StoreSettings, "republish_after_s", 5.0, 0.2, 60),
     ("TRIPTYCH_MAX_CRASHES", StoreSettings, "max_crashes", 3, 1, 20),
     ("TRIPTYCH_PORT", GatewaySettings, "port", 8080, 1, 65535),
+    ("TRIPTYCH_GATEWAY_PROCESSES", GatewaySettings, "processes", None, 1, 64),
     ("TRIPTYCH_MAX_BODY_BYTES", GatewaySettings, "max_body_bytes", 8388608, 1024, 1073741824),
     ("TRIPTYCH_BODY_TIMEOUT_S", GatewaySettings, "body_timeout_s", 30.0, 0.1, 600),
     ("TRIPTYCH_SEND_TIMEOUT_S", GatewaySettings, "send_timeout_s", 60.0, 1, 3600),
@@ -69,7 +70,11 @@ def test_no_setting_was_added_or_removed() -> None:
 
 @pytest.mark.parametrize(("name", "group", "field", "default"), [row[:4] for row in [*NUMBERS, *TEXTS]])
 def test_the_defaults_have_not_changed(name: str, group: type[Settings], field: str, default: object) -> None:
-    if name not in ("TRIPTYCH_THREADS", "TRIPTYCH_MAX_MEMORY"):  # as much as this machine has
+    if name not in (
+        "TRIPTYCH_GATEWAY_PROCESSES",
+        "TRIPTYCH_THREADS",
+        "TRIPTYCH_MAX_MEMORY",
+    ):  # as much as this machine has
         value = getattr(group.read({}), field)
         assert value == default and type(value) is type(default)
 

@@ -48,6 +48,13 @@ class GatewayProcess:
         """Those that serve requests, in the order of their start."""
         return sorted(psutil.Process(self.pid).children(), key=lambda process: process.pid)
 
+    @property
+    def num_clients(self) -> int:
+        """How many connections the processes that serve requests have accepted and not closed."""
+        found = [entry for process in self.processes for entry in process.net_connections("tcp")]
+        ours = [entry for entry in found if entry.laddr and entry.laddr.port == self.port]
+        return sum(entry.status == psutil.CONN_ESTABLISHED for entry in ours)
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from contracts.errors import WorkerLost
@@ -80,7 +79,7 @@ def test_without_the_store_every_request_is_refused_in_time(
     poll = f"/v1/jobs/{job_id}"
     with ThreadPoolExecutor(10) as pool:
         polls = [pool.submit(timed, lambda: client.get(poll, params={"wait": 30})) for _ in range(10)]
-        wait_until(lambda: _num_clients(gateway) >= 10, "the long polls have not begun")
+        wait_until(lambda: gateway.num_clients >= 10, "the long polls have not begun")
         broken_at = time.monotonic()
         valkey_server.freeze() if fault == "frozen" else valkey_server.kill()
         answers = all_at_once(requests_of(client, job_id, 100))
@@ -101,13 +100,6 @@ def test_without_the_store_every_request_is_refused_in_time(
     wait_until(lambda: client.get("/readyz").status_code == 200, "not ready again")
     assert client.get(poll).status_code == 200
     assert client.post("/v1/jobs", json=BODY).status_code == 202
-
-
-def _num_clients(gateway: GatewayProcess) -> int:
-    """Return how many connections the gateway's clients hold; each long poll has its own."""
-    worker = psutil.Process(gateway.pid).children()[0]
-    ours = [entry for entry in worker.net_connections("tcp") if entry.laddr and entry.laddr.port == gateway.port]
-    return sum(entry.status == psutil.CONN_ESTABLISHED for entry in ours)
 
 
 def test_a_stream_ends_when_the_store_is_lost(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:

@@ -19,7 +19,7 @@ def test_only_loopback_addresses_are_open_by_default(host: str, loopback: bool) 
 
 
 def test_settings_have_the_defaults_that_they_document() -> None:
-    assert GatewaySettings.read({}) == GatewaySettings()
+    assert GatewaySettings.read({"TRIPTYCH_GATEWAY_PROCESSES": "1"}) == GatewaySettings()
     models = GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": " embed = a , classify=b "}).default_models
     assert models == {"embed": "a", "classify": "b"}
     models = GatewaySettings.read({"TRIPTYCH_DEFAULT_MODELS": "feature-extraction=a"}).default_models
