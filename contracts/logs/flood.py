@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any, TextIO
 
@@ -34,8 +35,8 @@ class FloodLimit:
 
     def __init__(self) -> None:
         self._ends_at = 0.0
-        self._counts: dict[Hashable, list[int]] = {}
-        self._last: dict[Hashable, logging.LogRecord] = {}
+        self._counts: Counter[Hashable] = Counter()
+        self._left_out: dict[Hashable, logging.LogRecord] = {}
 
     @property
     def left_s(self) -> float:
@@ -51,18 +52,21 @@ class FloodLimit:
             self._ends_at = time.monotonic() + PERIOD_S
         if key not in self._counts and len(self._counts) >= MAX_KINDS:
             key = (record.levelno, "any other line")
-        count = self._counts.setdefault(key, [0])
-        count[0] += 1
-        if count[0] <= MAX_ALIKE:
+        self._counts[key] += 1
+        if self._counts[key] <= MAX_ALIKE:
             return True
-        self._last[key] = record
+        if key not in self._left_out:
+            self._left_out[key] = _without_values(record)
         return False
 
     def summaries(self) -> list[logging.LogRecord]:
         """End the period; return one record for each kind of which lines were left out."""
-        found = [_summary(record, self._counts[key][0] - MAX_ALIKE) for key, record in self._last.items()]
+        found = list(self._left_out.values())
+        for key, record in self._left_out.items():
+            num_more = self._counts[key] - MAX_ALIKE
+            record.msg, record.num_more = f"{num_more} more like this in {PERIOD_S:g} s: {record.msg}", num_more
         self._counts.clear()
-        self._last.clear()
+        self._left_out.clear()
         return found
 
     @staticmethod
@@ -77,12 +81,16 @@ class FloodLimit:
         return (record.name, record.levelno, str(record.msg)[:MAX_TEXT], record.exc_info and record.exc_info[0])
 
 
-def _summary(last: logging.LogRecord, num_more: int) -> logging.LogRecord:
-    text = f"{num_more} more like this in {PERIOD_S:g} s: {last.getMessage()[:MAX_TEXT]}"
-    fields = dict(getattr(last, FLOOD_KEY, ()) or ())
+def _without_values(record: logging.LogRecord) -> logging.LogRecord:
+    # Not the record itself: its traceback would hold whatever the functions in it held, such as the body of a request.
     return logging.makeLogRecord(
-        {"name": last.name, "levelno": last.levelno, "levelname": last.levelname, "msg": text, "num_more": num_more}
-        | fields
+        {
+            "name": record.name,
+            "levelno": record.levelno,
+            "levelname": record.levelname,
+            "msg": record.getMessage()[:MAX_TEXT],
+        }
+        | dict(getattr(record, FLOOD_KEY, ()))
     )
 
 

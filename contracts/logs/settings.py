@@ -3,26 +3,24 @@
 import logging
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TextIO, get_args
 
 from contracts.logs.flood import LimitedHandler
 from contracts.logs.formats import JsonLines, TextLines
 from contracts.settings import Settings, setting
 
-_LEVELS = ("debug", "info", "warning", "error")
-_FORMATS = ("text", "json")
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["text", "json"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def _log_words(text: str) -> str:
     words = [word.strip() for word in text.lower().split(",")]
-    for kind in (_LEVELS, _FORMATS):
-        found = [word for word in words if word in kind]
-        if len(found) > 1:
-            raise ValueError(text)
-        words = [word for word in words if word not in found]
-    if words:
+    levels, formats = set(words) & set(LEVELS), set(words) & set(FORMATS)
+    if len(levels) > 1 or len(formats) > 1 or len(words) != len(levels) + len(formats):
         raise ValueError(text)
-    return ",".join(word.strip() for word in text.lower().split(","))
+    return ",".join(words)
 
 
 @dataclass(frozen=True)
@@ -39,27 +37,27 @@ class LogSettings(Settings):
     )
 
     @property
-    def level(self) -> int:
+    def level(self) -> Level:
         """Records below this level are dropped."""
-        name = next((word for word in self.log.split(",") if word in _LEVELS), "info")
-        return logging.getLevelNamesMapping()[name.upper()]
+        words = self.log.split(",")
+        return next((level for level in LEVELS if level in words), "info")
 
-    @property
-    def format(self) -> Literal["text", "json"]:
-        """The format; by default that for the terminal, if stderr is one."""
-        if "text" in self.log or ("json" not in self.log and sys.stderr.isatty()):
-            return "text"
-        return "json"
+    def format_on(self, stream: TextIO) -> Format:
+        """Return the format on a stream: the one that is set, or else text on a terminal and JSON elsewhere."""
+        words = self.log.split(",")
+        default: Format = "text" if stream.isatty() else "json"
+        return next((format for format in FORMATS if format in words), default)
 
 
 def setup_logging(process: str, settings: LogSettings | None = None) -> None:
     """Write all logs of this process to stderr. Libraries log warnings and errors only."""
     settings = settings or LogSettings()
     handler = LimitedHandler(sys.stderr)
-    handler.setFormatter(TextLines() if settings.format == "text" else JsonLines(process))
+    handler.setFormatter(TextLines() if settings.format_on(sys.stderr) == "text" else JsonLines(process))
     # Without `force` this does nothing if a library has installed a handler before.
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
     for package in ("contracts", "services", "workers"):
-        logging.getLogger(package).setLevel(settings.level)
+        logging.getLogger(package).setLevel(level)
     # Its lines at the level debug may have what clients sent.
-    logging.getLogger("gunicorn").setLevel(max(settings.level, logging.INFO))
+    logging.getLogger("gunicorn").setLevel(max(level, logging.INFO))

@@ -55,13 +55,19 @@ class Reaper:
                 return total_taken, total_republished
 
     def _loop(self) -> None:
+        reached = True
         while not self._stopping.wait(PERIOD_S):
             try:
                 num_taken, num_republished = self.reap()
             except redis.RedisError as error:
-                # Nothing is lost: what is due stays due, and the next pass finds it.
-                logger.warning("reaper could not reach the store: %s", error)
+                # Nothing is lost: what is due stays due, and the next pass finds it. One line an outage is enough.
+                level = logging.WARNING if reached else logging.DEBUG
+                logger.log(level, "reaper could not reach the store", extra={"error": str(error)})
+                reached = False
                 continue
+            if not reached:
+                logger.info("reaper reaches the store again")
+                reached = True
             if num_taken or num_republished:
                 logger.warning(
                     "reaped", extra={"taken_from_dead_workers": num_taken, "messages_replaced": num_republished}

@@ -1,11 +1,13 @@
 """Keeps the processes of the local stack running, and starts each of them again when it dies."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
 
+from contracts.logs.settings import LogSettings
 from contracts.settings import SettingsError
 from deploy.local.address import check_address, url_of
 from deploy.local.client import is_ready
@@ -90,12 +92,18 @@ class Supervisor:
             "TRIPTYCH_REDIS_URL": self._redis_url,
             "TRIPTYCH_HOST": self._settings.host,
             "TRIPTYCH_PORT": str(self.port),
+            "TRIPTYCH_LOG": self.log_setting(),
         }
         for spec in gateway_and_workers(env, self._settings.drain_s):
             self._launch(spec)
         # The gateway is ready as soon as one worker has announced a model, which is not enough for the demo.
         self._wait_for(lambda: self._workers_serve() and is_ready(self.url), ready_within_s, "The stack is not ready")
         self._ready = True
+
+    def log_setting(self) -> str:
+        """Return the children's TRIPTYCH_LOG: they write into pipes and can't see whether these end on a terminal."""
+        logs = LogSettings.read(self._settings.inherited)
+        return f"{logs.level},{logs.format_on(sys.stdout)}"
 
     def watch(self) -> None:
         """Restart processes that die, until a signal comes."""

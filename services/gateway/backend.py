@@ -49,7 +49,7 @@ class Backend:
             for warning in server_warnings(self.client) if self.monitor.store_answers else []:
                 logger.warning(warning)
         except redis.RedisError as error:
-            logger.warning("the settings of the store could not be read: %s", error)
+            logger.warning("the settings of the store could not be read", extra={"error": str(error)})
 
     def stop(self) -> None:
         """End every wait, and the background work."""

@@ -1,13 +1,18 @@
 """The embedded stack as real processes: it restarts killed parts, keeps accepted jobs and leaves no process behind."""
 
+import io
+import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from deploy.local.settings import LocalSettings
+from deploy.local.supervisor import Supervisor
 from tests.deploy.stack import Stack, all_gone, ask, running
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -42,6 +47,30 @@ def _wait_until_succeeded(url: str, job: str) -> None:
         return status == 200 and record["status"] == "succeeded"
 
     wait_until(succeeded, f"job {job} did not succeed")
+
+
+def test_the_log_tells_of_requests_and_of_ends(stack: Stack) -> None:
+    url = stack.wait_until_ready()
+    job = _submit(url)
+    _wait_until_succeeded(url, job)
+    stack.wait_for_line(rf'(?m)^gateway +\| {{.*"message":"request","method":"POST",.*"job_id":"{job}"')
+    stack.wait_for_line(rf'(?m)^\w+ +\| {{.*"message":"job ended",.*"job_id":"{job}","status":"succeeded"')
+
+
+@pytest.mark.parametrize(
+    ("text", "on_terminal", "elsewhere"),
+    [("", "info,text", "info,json"), ("debug", "debug,text", "debug,json"), ("json", "info,json", "info,json")],
+)
+def test_lines_are_for_people_if_the_stack_runs_on_a_terminal(
+    text: str, on_terminal: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts themselves write into pipes."""
+    supervisor = Supervisor(LocalSettings.read({"TRIPTYCH_LOG": text}, port=0), log=lambda name, line: None)
+    parent, child = os.openpty()
+    with os.fdopen(parent, "rb"), os.fdopen(child, "w") as terminal:
+        for stream, expected in ((terminal, on_terminal), (io.StringIO(), elsewhere)):
+            monkeypatch.setattr(sys, "stdout", stream)
+            assert supervisor.log_setting() == expected
 
 
 def _kill(stack: Stack, name: str) -> None:

@@ -38,7 +38,7 @@ class Listener:
                 self._listen()
             except (redis.RedisError, OSError) as error:
                 # Not a warning: the monitor already logs that the store is out of reach.
-                logger.debug("listening for changed jobs was interrupted: %s", error)
+                logger.debug("listening for changed jobs was interrupted", extra={"error": str(error)})
             except Exception:
                 # The loop must go on: without wake-ups every wait would take up to `POLL_S` longer.
                 logger.exception("listening for changed jobs failed")

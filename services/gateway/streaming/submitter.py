@@ -96,6 +96,5 @@ class StreamSubmitter:
             if num_tries > 1:
                 gevent.spawn_later(CANCEL_RETRY_S, self._cancel, job_id, tenant, num_tries - 1)
             else:
-                logger.warning(
-                    "the job of a disconnected client was not cancelled: %s", error, extra={"job_id": job_id}
-                )
+                about = {"job_id": job_id, "error": str(error)}
+                logger.warning("the job of a disconnected client was not cancelled", extra=about)

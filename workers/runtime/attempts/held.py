@@ -86,4 +86,4 @@ class HeldAttempts:
         try:
             self._store.release(attempt.claim)
         except redis.RedisError:
-            logger.warning("job not released, so its lease must expire first", extra={"job_id": attempt.claim.id})
+            logger.warning("job not released, so its lease must expire first", extra=attempt.claim.log_fields)

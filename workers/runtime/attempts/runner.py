@@ -78,6 +78,7 @@ class JobRunner:
         claim = self._claim(claim_job)
         if claim is None:
             return False
+        logger.debug("attempt started", extra=claim.log_fields | {"attempt": claim.attempt})
         attempt = Attempt(claim, self._record_progress)
         if self.held.add(attempt):
             try:
@@ -92,7 +93,7 @@ class JobRunner:
         try:
             return claim_job()
         except redis.RedisError as error:  # the reaper finds a job whose message is gone, and writes a new one
-            logger.warning("claim failed: %s", error)
+            logger.warning("claim failed", extra={"error": str(error)})
             return None
 
     def _run(self, attempt: Attempt) -> Outcome:
@@ -103,7 +104,7 @@ class JobRunner:
         except MemoryError:
             return OutOfMemory()
         except BaseException:  # SystemExit and panics of native libraries must fail the job and not end the worker
-            logger.exception("job failed", extra={"job_id": attempt.claim.id})
+            logger.exception("job failed", extra=attempt.claim.log_fields)
             return TriptychError()
 
     def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -111,10 +112,10 @@ class JobRunner:
         while True:
             try:
                 if not self._record(attempt.claim, outcome):
-                    logger.info("outcome refused: the attempt has lost its job", extra={"job_id": attempt.claim.id})
+                    logger.info("outcome refused: the attempt has lost its job", extra=attempt.claim.log_fields)
                 return
             except redis.RedisError as error:
-                logger.warning("outcome not recorded yet: %s", error, extra={"job_id": attempt.claim.id})
+                logger.warning("outcome not recorded yet", extra=attempt.claim.log_fields | {"error": str(error)})
             if attempt.should_stop:
                 return
             time.sleep(RETRY_PAUSE_S)
@@ -139,4 +140,4 @@ class JobRunner:
         try:
             self._store.progress(claim, num_done, num_parts)
         except redis.RedisError:  # not worth failing a job for
-            logger.info("progress not recorded", extra={"job_id": claim.id})
+            logger.info("progress not recorded", extra=claim.log_fields)

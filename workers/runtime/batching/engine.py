@@ -134,7 +134,8 @@ class BatchingEngine:
             handles = list(dict.fromkeys(handle for handle, _ in batch))
             if len(handles) == 1:
                 # The job has failed, so nobody would read the results of its other rows.
-                logger.exception("model call failed", extra={"model": handles[0].model.name})
+                about = {"model": handles[0].model.name, **handles[0].attempt.claim.log_fields}
+                logger.exception("model call failed", extra=about)
                 self.cancel(handles[0])
                 handles[0].fail(as_job_error(error))
                 return

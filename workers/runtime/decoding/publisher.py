@@ -86,7 +86,7 @@ class Publisher:
                 gone = self._store.publish(encoded, token)
                 break
             except redis.RedisError as error:
-                logger.warning("deltas not published yet: %s", error)
+                logger.warning("deltas not published yet", extra={"error": str(error)})
                 time.sleep(RETRY_S)
         for attempt in running:
             if attempt.claim.id in gone:

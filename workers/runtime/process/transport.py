@@ -31,7 +31,8 @@ class Channel(kombu_redis.Channel):
             # also what decoding raises.
             raise
         except Exception as error:
-            logger.warning("unreadable message dropped: %s: %.200s", type(error).__name__, error)
+            about = {"kind": type(error).__name__, "error": str(error)[:200]}
+            logger.warning("unreadable message dropped", extra=about)
             # kombu may have noted the message as unacknowledged already, and would deliver it again.
             for tag, message in list(self.qos._delivered.items()):
                 if unacknowledged.get(tag) is not message:

@@ -98,7 +98,7 @@ def _log_ready(client: "redis.Redis", worker_id: str, models: list[str]) -> None
         for warning in server_warnings(client):
             logger.warning(warning)
     except redis.RedisError as error:
-        logger.info("settings of the server not checked: %s", error)
+        logger.info("settings of the server not checked", extra={"error": str(error)})
 
 
 def _begin_drain(runner: JobRunner, heartbeat: Heartbeat, drain_s: float) -> None:

@@ -102,7 +102,7 @@ class Scheduler:
                 if not self._running.start(handle, index):
                     return
             except Exception as error:
-                self._log_failure(error)
+                self._log_failure(handle, error)
                 self.fail(handle, error)
                 continue
             self._waiting.pop()
@@ -149,8 +149,9 @@ class Scheduler:
         return [(group.handle, delta) for delta in deltas]
 
     def _fail_group(self, group: SequenceGroup, error: BaseException) -> None:
-        self._log_failure(error)
+        self._log_failure(group.handle, error)
         self.fail(group.handle, error)
 
-    def _log_failure(self, error: BaseException) -> None:
-        logger.error("generation failed", exc_info=error, extra={"model": self._name})
+    def _log_failure(self, handle: GenerationHandle, error: BaseException) -> None:
+        about = {"model": self._name, **handle.attempt.claim.log_fields}
+        logger.error("generation failed", exc_info=error, extra=about)

@@ -68,7 +68,7 @@ class Beats:
                 self._announce()
             reason = self._watch()
         except redis.RedisError as error:
-            logger.warning("heartbeat failed: %s", error)
+            logger.warning("heartbeat failed", extra={"error": str(error)})
         except Exception:  # without this process every job would lose its lease, and be blamed for a crash
             logger.exception("heartbeat failed")
         self._tell(Exit(reason) if reason else Beaten(sorted(stop)))
@@ -81,7 +81,7 @@ class Beats:
         try:
             self._announce_models()
         except redis.RedisError as error:
-            logger.warning("models not announced yet: %s", error)
+            logger.warning("models not announced yet", extra={"error": str(error)})
 
     def leave(self) -> None:
         """Remove the worker from the registry."""
@@ -104,7 +104,7 @@ class Beats:
         try:
             self._store.abandon(self.card.id, attempts)
         except redis.RedisError as error:
-            logger.warning("jobs not given back, so their leases must expire first: %s", error)
+            logger.warning("jobs not given back, so their leases must expire first", extra={"error": str(error)})
 
     def _worker_lives(self) -> bool:
         alive = self._liveness.check()

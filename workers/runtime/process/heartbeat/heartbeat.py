@@ -144,7 +144,7 @@ class Heartbeat:
                 for job_id, number in stop:
                     self._held.stop(job_id, number)
             case Exit(reason):
-                logger.error("worker exits: %s", reason)
+                logger.error("worker exits", extra={"reason": reason})
                 # Released jobs run elsewhere at once. Otherwise they would be blamed for a crash.
                 self._held.release_all()
                 # Not sys.exit: that would wait for the thread that is stuck.
