@@ -15,8 +15,10 @@ from onnx_models.exporting.exporters import ExportRequest, exporter_for
 from onnx_models.exporting.manifest_writer import tool_versions, write_manifest
 from onnx_models.package_store.store import new_package
 from onnx_models.quantization.convert import convert
+from onnx_models.tokenizers.write import TOKENIZER
 from onnx_models.verification.verify import verified, verify
 from workers.runtime.inference.session import open_graphs
+from workers.runtime.tokenizing.probing import check_tokenizer
 
 Measure = Callable[[ModelPackage], Figures]
 StepReporter = Callable[[str], None]
@@ -72,6 +74,8 @@ def _checked(folder: Path, manifest: Manifest, request: ExportRequest, min_cosin
         package = load_package(folder)
         # A worker opens the graphs in the same way, and checks their tensors by the manifest's kind of graph.
         open_graphs(package, device="cpu", threads=1)
+        if TOKENIZER in manifest.files:
+            check_tokenizer(package.file(TOKENIZER))
     except PackageError as error:  # for example a name that the manifest does not allow
         raise ExportError(str(error)) from error
     figures = verify(package, request.source, atol=request.atol, min_cosine=min_cosine)

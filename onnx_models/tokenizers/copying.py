@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from onnx_models.errors import ExportError, refusing
 from onnx_models.exporting.sources import Source
-from onnx_models.tokenizers.write import TOKENIZER
+from onnx_models.tokenizers.write import TOKENIZER, check_source
 
 
 def copy_tokenizer(source: Source, folder: Path, *, vocabulary: int) -> Tokenizer:
@@ -18,7 +18,8 @@ def copy_tokenizer(source: Source, folder: Path, *, vocabulary: int) -> Tokenize
         vocabulary: number of tokens of the network.
 
     Raises:
-        ExportError: the file is missing, can't be read, or has more tokens than the network.
+        ExportError: the file is missing, can't be read, takes too much time or memory, or has more tokens than the
+            network.
     """
     path = source.folder / TOKENIZER
     if not path.is_file():
@@ -26,6 +27,7 @@ def copy_tokenizer(source: Source, folder: Path, *, vocabulary: int) -> Tokenize
             f"{source.name}: no {TOKENIZER} in the folder of the weights; save the vocabulary with "
             "the `tokenizers` library; other forms can't be served"
         )
+    check_source(source)
     with refusing(f"{path}: not a tokenizer"):
         tokenizer = Tokenizer.from_file(str(path))
     highest = max(tokenizer.get_vocab().values(), default=0)

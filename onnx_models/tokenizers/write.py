@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from onnx_models.errors import refusing
+from contracts.model_package.files import PackageError
+from onnx_models.errors import ExportError, refusing
 from onnx_models.exporting.optimum_exporter import LOCAL
 from onnx_models.exporting.sources import Source
 from onnx_models.tokenizers.convert import convert, save_backend
 from onnx_models.tokenizers.equality import check_equal
+from workers.runtime.tokenizing.probing import check_tokenizer
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 TOKENIZER = "tokenizer.json"
@@ -19,12 +21,26 @@ def load_tokenizer(source: Source) -> Any:
     """Return transformers' tokenizer of a source.
 
     Raises:
-        ExportError: there is none that transformers can load.
+        ExportError: there is none that transformers can load, or it takes too much time or memory.
     """
     from transformers import AutoTokenizer
 
+    check_source(source)
     with refusing(f"{source.name}: transformers can't load its tokenizer"):
         return AutoTokenizer.from_pretrained(source.folder, **LOCAL)
+
+
+def check_source(source: Source) -> None:
+    """Try the source's ``tokenizer.json``, if it has one, before this process runs it on a thousand texts.
+
+    Raises:
+        ExportError: it takes too much time or memory.
+    """
+    try:
+        if (source.folder / TOKENIZER).is_file():
+            check_tokenizer(source.folder / TOKENIZER)
+    except PackageError as error:
+        raise ExportError(str(error)) from error
 
 
 def write_tokenizer(source: Source, folder: Path, *, decodes: bool = False) -> Any:

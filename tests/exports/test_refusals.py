@@ -49,6 +49,18 @@ def test_a_refused_export_leaves_nothing_behind(refusals: tuple[dict[str, Done],
     assert not (output.parent / "outside").exists()
 
 
+def test_a_tokenizer_that_costs_too_much_is_refused_before_it_is_used(sources: Path, run: Run, tmp_path: Path) -> None:
+    source = shutil.copytree(sources / "bert_embed", tmp_path / "source")
+    tokenizer = json.loads((source / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+    (source / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (done,) = run([["export", str(source), "--task", "embed", "--name", "x", "--output", str(tmp_path / "to")]])
+
+    assert done.status == 1
+    assert "this tokenizer can't be served: the normalizer fails on a text of repeated 'a'" in done.stderr
+    assert list((tmp_path / "to").iterdir()) == []
+
+
 def test_an_existing_package_is_replaced_only_when_forced(
     sources: Path, exported: Path, run: Run, tmp_path: Path
 ) -> None:

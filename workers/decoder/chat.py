@@ -6,7 +6,6 @@ The template runs in a process of its own, `workers.decoder.template_process`, w
 import json
 import selectors
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from contracts.errors import InvalidRequest
 from contracts.generation import Conversation, Message
 from contracts.model_package.files import PackageError
+from workers.runtime.confinement.start import start_confined
 
 CHAT_TEMPLATE = "chat_template.jinja"
 CPU_S = 2.0
@@ -101,15 +101,8 @@ class _Process:
     """A running template process. It is killed when this object is garbage collected."""
 
     def __init__(self) -> None:
-        limits = [str(limit) for limit in (CPU_S, MEMORY_BYTES, MAX_CHARACTERS)]
-        self._process = subprocess.Popen(
-            # -I: neither the environment nor the working directory can change what the process imports.
-            [sys.executable, "-I", str(_PROGRAM), *limits],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # nobody reads it, and a full pipe would block the process
-            process_group=0,  # Ctrl-C in the worker's terminal must reach the worker alone
-        )
+        limits = [str(limit) for limit in (CPU_S, MAX_CHARACTERS)]
+        self._process = start_confined(_PROGRAM, *limits, memory_bytes=MEMORY_BYTES)
         # And no `__del__`: a finalizer also runs when the interpreter exits, and never twice.
         self._kill = weakref.finalize(self, _kill, self._process)
 

@@ -1,9 +1,9 @@
-"""A process that renders one chat template: `python -I template_process.py CPU_S MEMORY_BYTES MAX_CHARACTERS`.
+"""A process that renders one chat template: `python launcher.py … template_process.py CPU_S MAX_CHARACTERS`.
 
 A template is a program that comes with a package. jinja2's sandbox denies it access to files and to Python, but does
 not stop endless loops or the use of all memory, and a single long C call can't even be interrupted. In a process of its
-own the kernel can stop it (docs/decisions/0016). `workers.decoder.chat` starts this file by its path, so that it
-imports nothing of Triptych.
+own the kernel can stop it, and it has nothing to read or to write to (docs/decisions/0016). `workers.decoder.chat`
+starts this file by its path, so that it imports nothing of Triptych.
 
 It reads JSON documents from standard input, one per line: first the template, then the variables of each rendering. It
 replies to each with one line: ``{"text": …}``, ``{"raised": …}`` if the template itself refuses the conversation, or
@@ -11,7 +11,6 @@ replies to each with one line: ``{"text": …}``, ``{"raised": …}`` if the tem
 """
 
 import json
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -84,9 +83,7 @@ def _answer(make: Callable[[], dict[str, Any]]) -> None:
 
 def main() -> None:
     """Render until standard input ends."""
-    cpu_s, memory_bytes, max_characters = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    # Address space, since Linux does not enforce a limit of resident memory.
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    cpu_s, max_characters = float(sys.argv[1]), int(sys.argv[2])
     template: jinja2.Template | None = None
 
     def read(document: Any) -> dict[str, Any]:

@@ -73,6 +73,19 @@ def test_a_package_with_an_invalid_template_is_refused(source: str) -> None:
     assert children() <= before
 
 
+def test_the_process_of_a_template_has_no_environment_and_no_way_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIPTYCH_REDIS_URL", "redis://:secret@127.0.0.1:6379/0")
+    before = children()
+    template = ChatTemplate(PLAIN, {})
+    (process,) = children() - before
+    assert process.environ() == {}
+    assert process.rlimit(psutil.RLIMIT_FSIZE) == process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    assert process.rlimit(psutil.RLIMIT_NPROC) == (0, 0)
+    assert process.rlimit(psutil.RLIMIT_NOFILE)[1] <= 32
+    assert process.rlimit(psutil.RLIMIT_AS)[1] == chat.MEMORY_BYTES
+    assert template.render(HELLO, param=WHERE) == "<user>hello"
+
+
 HOSTILE = {
     "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
     "a recursive loop": "{% for i in range(9) recursive %}{{ loop(range(9)) if loop.depth < 12 }}{% endfor %}",

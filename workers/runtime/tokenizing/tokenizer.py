@@ -13,6 +13,7 @@ from tokenizers import Encoding
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.model_package.package import PackageError
 from contracts.shapes import TextPair
+from workers.runtime.tokenizing.probing import check_tokenizer
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 Truncate = Literal["error", "right", "left"]
@@ -43,8 +44,9 @@ def load_tokenizer(file: Path) -> tokenizers.Tokenizer:
     """Return a package's tokenizer, which neither truncates nor pads.
 
     Raises:
-        PackageError: the file is not a tokenizer.
+        PackageError: the file is not a tokenizer, or one that takes too much time or memory.
     """
+    check_tokenizer(file)
     try:
         tokenizer = open_tokenizer(file)
     except Exception as error:  # the library raises nothing more precise
