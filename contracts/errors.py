@@ -11,7 +11,7 @@
     ├── JobNotFound                       404  job_not_found
     ├── JobGone                           410  job_gone               known once, purged since
     ├── QuotaExceeded                     429  quota_exceeded         the tenant has too many unfinished jobs
-    ├── Unavailable                       503  unavailable            the store is out of reach or full
+    ├── Unavailable                       503  unavailable            the store is lost, full, or takes no writes
     │   └── QueueFull                     503  queue_full
     ├── OutOfMemory                       500  out_of_memory          a model call ran out of memory
     ├── ExecutionTimeout                  504  execution_timeout      one attempt ran longer than timeout_s
@@ -113,7 +113,7 @@ class QuotaExceeded(TriptychError):
 
 
 class Unavailable(TriptychError):
-    """The store is out of reach or full; nothing was accepted."""
+    """The store is out of reach, full, or takes no writes; nothing was accepted."""
 
     code = "unavailable"
     http_status = 503

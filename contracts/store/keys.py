@@ -18,6 +18,7 @@
     models                 SET     names of announced models                  registry, when model:<name> is gone
     worker:<id>            STRING  the last heartbeat of a worker             TTL three beats  (store/registry.py)
     workers                SET     ids of workers                             registry, when worker:<id> is gone
+    probe                  STRING  written by gateways to find out if they may  TTL 60 s
     api_keys               HASH    key id -> hash and tenant                  its owner  (gateway/auth/api_keys.py)
     triptych.<model>[.suspect]  LIST  Celery's messages (no prefix), next to kombu's own `_kombu.binding.*`
 

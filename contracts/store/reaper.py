@@ -11,6 +11,7 @@ import threading
 import redis
 
 from contracts.settings import StoreSettings
+from contracts.store.problems import StoreProblem, problem_of
 from contracts.store.scripts import load_script
 
 logger = logging.getLogger(__name__)
@@ -55,19 +56,19 @@ class Reaper:
                 return total_taken, total_republished
 
     def _loop(self) -> None:
-        reached = True
+        problem: StoreProblem | None = None
         while not self._stopping.wait(PERIOD_S):
             try:
                 num_taken, num_republished = self.reap()
             except redis.RedisError as error:
                 # Nothing is lost: what is due stays due, and the next pass finds it. One line an outage is enough.
-                level = logging.WARNING if reached else logging.DEBUG
-                logger.log(level, "reaper could not reach the store", extra={"error": str(error)})
-                reached = False
+                known, problem = problem, problem_of(error)
+                if problem != known:
+                    logger.warning("the reaper can't work: %s", problem.sentence, extra={"error": str(error)})
                 continue
-            if not reached:
-                logger.info("reaper reaches the store again")
-                reached = True
+            if problem is not None:
+                logger.info("the reaper works again")
+                problem = None
             if num_taken or num_republished:
                 logger.warning(
                     "reaped", extra={"taken_from_dead_workers": num_taken, "messages_replaced": num_republished}

@@ -3,6 +3,7 @@
 Gateways read here which models exist, so they need no model files.
 """
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -58,5 +59,7 @@ class Registry:
         # Keys with a TTL vanish by themselves, but not their names in the index; readers clean them up.
         gone = [name for name, text in zip(names, texts, strict=True) if text is None]
         if gone:
-            self._client.srem(PREFIX + index, *gone)
+            # A store that takes no writes can still be read.
+            with contextlib.suppress(redis.ResponseError):
+                self._client.srem(PREFIX + index, *gone)
         return [msgspec.json.decode(text, type=card) for text in texts if text is not None]

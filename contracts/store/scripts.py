@@ -39,9 +39,9 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     """
     # When its memory is full, Redis must refuse new jobs and nothing else: a lease that can't be renewed, or a job
     # that can't end, would punish jobs that were accepted already. A submit is refused at its first write, so it
-    # leaves nothing behind.
+    # leaves nothing behind; and a probe must find out whether it would be.
     # Redis reads flags from the first line of a script only. In long brackets, Lua needs no escapes for JSON.
-    shebang = "" if name == "submit" else _ALLOW_OOM
+    shebang = "" if name in {"submit", "probe"} else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
     return JobScript(client, shebang + message + (_LUA / "common.lua").read_text() + run)

@@ -86,7 +86,7 @@ def test_every_key_is_in_the_table_with_its_type(store: JobStore) -> None:
     )
     found = check_keys(store.client)
     promised = {row.name for row in ROWS if row.type != "channel"}
-    assert promised - found <= {"worker:<id>", "workers", "api_keys"}, "these keys do not exist"
+    assert promised - found <= {"worker:<id>", "workers", "api_keys", "probe"}, "these keys do not exist"
 
 
 def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -> None:

@@ -25,7 +25,7 @@ _ERRORS = {
     429: "You have as many unfinished jobs, or open streams, as you may have.",
     500: "The job failed.",
     504: "The job is not done in time.",
-    503: "The job store is out of reach or full. Nothing was accepted.",
+    503: "The job store is out of reach, full, or takes no writes; the message says why. Nothing was accepted.",
 }
 _TAGS = {
     "Tasks": "Send inputs and get the output. Each request makes a job too.",

@@ -8,6 +8,7 @@ import time
 import redis
 
 from contracts.settings import SettingsError, StoreSettings
+from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
 from services.gateway.auth.api_keys import TENANT, ApiKeys
 
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
             return _revoke(keys, arguments.key_id)
         return _list(keys)
     except redis.RedisError as error:
-        _print_error(f"error: the store at TRIPTYCH_REDIS_URL does not answer: {error}")
+        _print_error(f"error: {problem_of(error).sentence} ({error})")
         return STORE_UNREACHABLE
 
 
@@ -43,7 +44,7 @@ def wait_for_keys(settings: StoreSettings) -> bool:
             return keys.count() > 0
         except redis.RedisError as error:
             if time.monotonic() > deadline:
-                _print_error(f"error: can't check for API keys, the store does not answer: {error}")
+                _print_error(f"error: can't check for API keys. {problem_of(error).sentence} ({error})")
                 raise SystemExit(STORE_UNREACHABLE) from error
         time.sleep(0.5)
 

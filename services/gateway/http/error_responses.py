@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from contracts.errors import InvalidRequest, QueueFull, QuotaExceeded, TriptychError, Unavailable
+from contracts.store.problems import TIMEOUT, UNKNOWN, problem_of
 from services.gateway.http.errors import MethodNotAllowed, RouteNotFound, TooManyTenantStreams
 from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import no_store
@@ -25,7 +26,6 @@ _MAY_BE_ACCEPTED = (
     "Try again shortly, with an Idempotency-Key where doing it twice would matter."
 )
 _UNEXPECTED = "The request failed for a reason on our side. It is logged."
-_FULL = "The job store is full. Nothing was accepted; try again later."
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -71,12 +71,14 @@ def with_error_headers(response: Response, error: TriptychError) -> Response:
 
 def store_error(error: redis.RedisError) -> Unavailable:
     """Return the error that a client gets when a call to the store has failed."""
-    if isinstance(error, redis.exceptions.OutOfMemoryError):
-        return Unavailable(_FULL)
+    problem = problem_of(error)
     # The store may have run the script whose reply did not arrive in time. A repeated GET can't do anything twice.
-    if isinstance(error, redis.TimeoutError) and request.method != "GET":
+    if problem == TIMEOUT and request.method != "GET":
         return Unavailable(_MAY_BE_ACCEPTED)
-    return Unavailable()
+    if problem == UNKNOWN:
+        # A bug here, or a server that is configured wrongly. The monitor logs all other problems.
+        logger.error("the store refused a command", exc_info=error)
+    return problem.unavailable()
 
 
 def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Response]]) -> None:
@@ -87,17 +89,9 @@ def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Respons
         return formats.get(request.endpoint or "", error_response)(error)
 
     app.register_error_handler(TriptychError, respond)
-    app.register_error_handler(redis.RedisError, lambda error: respond(_on_store_error(error)))
+    app.register_error_handler(redis.RedisError, lambda error: respond(store_error(error)))
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(Exception, lambda error: respond(_on_unexpected_error(error)))
-
-
-def _on_store_error(error: redis.RedisError) -> TriptychError:
-    # Broken connections are expected, and the monitor logs them. An error that the server itself replies with means a
-    # bug here, or a server that is configured wrongly.
-    if isinstance(error, redis.ResponseError):
-        logger.error("the store refused a command", exc_info=error)
-    return store_error(error)
 
 
 def _on_http_error(error: HTTPException) -> Response:

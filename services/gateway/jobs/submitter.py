@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from contracts.errors import InvalidRequest, Unavailable
+from contracts.errors import InvalidRequest
 from contracts.jobs import Job, JobState, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
@@ -95,9 +95,7 @@ class Submitter:
             return SubmitResult(self._reader.read(job_id, request.tenant), replayed)
 
     def _new_job(self, request: SubmitRequest) -> NewJob:
-        # Refused before the store is so full that it refuses writes: accepted jobs still need room for their outputs.
-        if self._monitor.store_is_full:
-            raise Unavailable("The job store is nearly full. Nothing was accepted; try again later.")
+        self._monitor.check_writes()
         settings, submission = self._settings, request.submission
         spec = submission.spec
         card = self._models.model_for(spec.name, submission.model)

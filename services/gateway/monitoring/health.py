@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.responses import json_response
 from services.gateway.monitoring.metrics import Metrics
-from services.gateway.monitoring.monitor import Monitor
+from services.gateway.monitoring.monitor import NEARLY_FULL, Monitor
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -36,10 +36,10 @@ class HealthRoutes:
     def ready(self) -> Response:
         """Respond whether a job submitted now would be accepted, and whether a model is known that could run it."""
         reasons = []
-        if not self._monitor.store_answers:
-            reasons.append("The job store does not answer.")
+        if self._monitor.problem:
+            reasons.append(self._monitor.problem.sentence)
         elif self._monitor.store_is_full:
-            reasons.append("The job store is nearly full.")
+            reasons.append(NEARLY_FULL)
         if not self._monitor.models:
             reasons.append("No worker has announced a model yet.")
         if self._is_stopping():

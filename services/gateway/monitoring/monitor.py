@@ -1,4 +1,4 @@
-"""Caches facts of the store: whether it answers and has room, which models are announced, whether API keys exist.
+"""Caches facts of the store: whether it answers, takes writes and has room, which models and whether API keys exist.
 
 A greenlet reads them once a second, on connections of its own. Requests use the cached facts, which saves them round
 trips. While the store is out of reach, requests are refused at once instead of each waiting for its own timeout.
@@ -13,8 +13,10 @@ import redis
 
 from contracts.cards import ModelCard
 from contracts.errors import Unavailable
+from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
 from contracts.store.redis_client import reads
 from contracts.store.registry import Registry
+from contracts.store.scripts import load_script
 from services.gateway.auth.api_keys import ApiKeys
 
 logger = logging.getLogger(__name__)
@@ -23,10 +25,12 @@ MODELS_PERIOD_S = 0.1
 """Shortest time between two reads of the models for requests that name an unknown one: anyone can send such names."""
 MAX_MEMORY_SHARE = 0.8
 """Submits are refused when this share of the store's memory is used: accepted jobs still need room to finish."""
+NEARLY_FULL = "The job store is nearly full."
+_NOT_READ = StoreProblem("not_read", "The job store was not read yet.")
 
 
 class Monitor:
-    """Watches the store and calls ``on_loss`` when it does not answer.
+    """Watches the store and calls ``on_loss`` when it can't be read.
 
     ``client`` must not be the client of requests: these could take all its connections, and the monitor would wait.
     """
@@ -37,7 +41,11 @@ class Monitor:
         self._keys = ApiKeys(client)
         self._on_loss = on_loss
         self._greenlet: gevent.Greenlet | None = None
+        self._probe = load_script(client, "probe")
         self.store_answers = False
+        """Whether the store can be read."""
+        self.problem: StoreProblem | None = _NOT_READ
+        """Why the store can't be read or takes no writes; None if it does both."""
         self.store_is_full = False
         self.has_keys = False
         self.models: dict[str, ModelCard] = {}
@@ -55,9 +63,17 @@ class Monitor:
             self._greenlet.kill()
 
     def check_store(self) -> None:
-        """Raise Unavailable while the store is out of reach."""
-        if not self.store_answers:
-            raise Unavailable
+        """Raise Unavailable while the store can't be read."""
+        if self.problem is not None and not self.store_answers:
+            raise self.problem.unavailable()
+
+    def check_writes(self) -> None:
+        """Raise Unavailable while the store takes no new jobs."""
+        if self.problem is not None:
+            raise self.problem.unavailable()
+        # Refused before the store is so full that it refuses writes: accepted jobs still need room for their outputs.
+        if self.store_is_full:
+            raise Unavailable(f"{NEARLY_FULL} Nothing was accepted; try again later.")
 
     def store_time(self) -> float:
         """Return an estimate of the time by the store's clock, in seconds since the epoch."""
@@ -78,27 +94,41 @@ class Monitor:
         return True
 
     def refresh(self) -> None:
-        """Read all facts from the store once."""
+        """Read all facts from the store once, and find out whether it takes writes."""
+        answers = False
         try:
-            self.models = self._registry.models()
-            self.has_keys = self._keys.count() > 0
-            memory = self._client.info("memory")
-            before = time.time()
-            seconds, microseconds = reads(self._client).time()
-            # The store read its clock somewhere between the two times here; in the middle the error is smallest.
-            self._clock_offset_s = seconds + microseconds / 1e6 - (before + time.time()) / 2
+            self._read()
+            answers = True
+            self._probe(args=[])
         except redis.RedisError as error:
-            if self.store_answers:
-                logger.warning("the store is out of reach: %s", error)
-            self.store_answers = False
+            problem = problem_of(error)
+            # Lost between the two.
+            answers = answers and problem not in {UNREACHABLE, TIMEOUT}
+            if problem != self.problem:
+                logger.warning("%s", problem.sentence, extra={"error": str(error)})
+            self.problem = problem
+        else:
+            if self.problem is not None:
+                logger.info("the store answers")
+            self.problem = None
+        self.store_answers = answers
+        if not answers:
             # Requests that wait for jobs read their records now, find the store lost, and end with 503.
             self._on_loss()
-            return
+
+    def _read(self) -> None:
+        self.models = self._registry.models()
+        self.has_keys = self._keys.count() > 0
+        before = time.time()
+        seconds, microseconds = reads(self._client).time()
+        # The store read its clock somewhere between the two times here; in the middle the error is smallest.
+        self._clock_offset_s = seconds + microseconds / 1e6 - (before + time.time()) / 2
+        try:
+            memory = self._client.info("memory")
+        except redis.exceptions.NoPermissionError:
+            return  # rules without @dangerous forbid INFO; then only the store itself refuses what it has no room for
         # maxmemory is 0 for a store without a limit, which is never full.
         self.store_is_full = 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
-        if not self.store_answers:
-            logger.info("the store answers")
-        self.store_answers = True
 
     def _loop(self) -> None:
         while True:

@@ -14,6 +14,7 @@ import redis
 
 from contracts.errors import TriptychError, Unavailable
 from contracts.generation import TextDelta
+from contracts.store.problems import problem_of
 from services.gateway.http.errors import ClientDisconnected, GatewayStopping
 from services.gateway.streaming import sse
 from services.gateway.streaming.events import Finished, Retried, StreamEvent
@@ -101,8 +102,8 @@ class StreamResponse:
             return
         except TriptychError as error:
             failure = error
-        except redis.RedisError:
-            failure = Unavailable("The job store is out of reach. The job may go on.")
+        except redis.RedisError as error:
+            failure = Unavailable(f"{problem_of(error).sentence} The job may go on.")
         except Exception:
             # Otherwise gunicorn would close the connection, which looks to the client like a fault of the network.
             logger.exception("a stream ended with an unexpected error")

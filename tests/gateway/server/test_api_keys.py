@@ -206,7 +206,7 @@ def test_the_command_line_says_what_is_wrong(valkey: ValkeyServer, arguments: li
 def test_keys_without_a_store_end_with_one_line() -> None:
     found = command(f"redis://127.0.0.1:{free_port()}/0", "keys", "list")
     assert found.returncode == 1
-    assert found.stderr.startswith("error: the store") and found.stderr.count("\n") == 1
+    assert found.stderr.startswith("error: The job store") and found.stderr.count("\n") == 1
 
 
 def test_a_public_address_is_refused_without_keys(valkey_server: ValkeyServer, tmp_path: Path) -> None:

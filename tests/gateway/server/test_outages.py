@@ -94,7 +94,8 @@ def test_without_the_store_every_request_is_refused_in_time(
     assert {answer.status_code for _, answer in ended} == {503}
     seconds, answer = timed(lambda: client.get("/livez"))
     assert (answer.status_code, seconds < 0.5 + crowd_s) == (200, True)
-    assert client.get("/readyz").json()["reasons"] == ["The job store does not answer."]
+    words = {"frozen": "does not answer in time", "killed": "is out of reach"}[fault]
+    assert client.get("/readyz").json()["reasons"] == [f"The job store {words}."]
     assert "triptych_store_up 0.0" in client.get("/metrics").text
     valkey_server.thaw() if fault == "frozen" else valkey_server.start()
     wait_until(lambda: client.get("/readyz").status_code == 200, "not ready again")
@@ -161,7 +162,7 @@ def test_a_gateway_starts_before_its_store(tmp_path: Path) -> None:
     with running_gateway(valkey.url, tmp_path, ready=False) as gateway:
         assert httpx.get(f"{gateway.url}/livez").status_code == 200
         reasons = httpx.get(f"{gateway.url}/readyz").json()["reasons"]
-        assert reasons == ["The job store does not answer.", "No worker has announced a model yet."]
+        assert reasons == ["The job store is out of reach.", "No worker has announced a model yet."]
         in_time_s = TIMEOUTS_S + 20 * gateway.round_trip_s()
         seconds, answer = timed(lambda: httpx.post(f"{gateway.url}/v1/jobs", json=BODY))
         assert (answer.status_code, seconds < in_time_s) == (503, True)

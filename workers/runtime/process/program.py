@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import redis
+
 from contracts.logs.settings import LogSettings, setup_logging
 from contracts.model_package.package import PackageError
 from contracts.settings import SettingsError, StoreSettings, help_text
+from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
@@ -94,4 +97,8 @@ class Program:
 
 def _check_health(settings: WorkerSettings) -> int:
     registry = Registry(connect(settings.store.redis_url, timeout_s=2.0, retries=0))
-    return 0 if any(worker.host == socket.gethostname() for worker in registry.workers()) else 1
+    try:
+        return 0 if any(worker.host == socket.gethostname() for worker in registry.workers()) else 1
+    except redis.RedisError as error:
+        sys.stderr.write(f"{problem_of(error).sentence}\n")
+        return 1
