@@ -88,12 +88,7 @@ def make_operations(
     metrics.watch("triptych_streams_open", "Streams of events that are open.", lambda: counters.total(Counted.STREAMS))
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(
-        reader=reader,
-        writer=writer,
-        submitter=submitter,
-        follower=follower,
-        limit=limit,
-        max_wait_s=settings.max_wait_s,
+        reader=reader, submitter=submitter, follower=follower, limit=limit, max_wait_s=settings.max_wait_s
     )
     generation = GenerationResponder(settings, submitter, streams)
     shared: dict[str, Any] = {"bodies": bodies, "submitter": submitter}

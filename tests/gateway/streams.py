@@ -66,22 +66,28 @@ def _lines(answer: httpx.Response) -> Iterator[bytes]:
 
 @contextmanager
 def dropped_after(
-    gateway: GatewayProcess, path: str, body: dict[str, Any], receive_bytes: int | None = None, **headers: str
+    gateway: GatewayProcess, path: str, body: Body | bytes, receive_bytes: int | None = None, **headers: str
 ) -> Iterator[socket.socket]:
-    """Send a request on a connection of its own, which is closed at the end of the ``with`` block.
+    """Send JSON or a form on a connection of its own, which is closed at the end of the ``with`` block.
 
     With ``receive_bytes`` the kernel takes about so many bytes of the answer before the client reads any.
     """
-    content = json.dumps(body).encode()
-    fields = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     with socket.socket() as connection:
         connection.settimeout(PATIENCE_S)
         if receive_bytes is not None:  # before there is a connection, or its window is larger already
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         connection.connect(("127.0.0.1", gateway.port))
-        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + content)
+        connection.sendall(_post(path, body, headers))
         yield connection
+
+
+def _post(path: str, body: Body | bytes, headers: dict[str, str]) -> bytes:
+    is_form = isinstance(body, bytes)
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    media_type = "application/x-www-form-urlencoded" if is_form else "application/json"
+    fields = {"Host": "localhost", "Content-Type": media_type, "Content-Length": str(len(content)), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
 def read_until(connection: socket.socket, wanted: bytes) -> bytes:

@@ -1,11 +1,14 @@
 """Finds out whether the client of a request has disconnected. Otherwise only a failed write would show it."""
 
-import _socket
-import socket
+import select
 from collections.abc import Callable
 from typing import Any
 
 from flask import Request
+from gevent import monkey
+
+# The kernel's own call, which returns at once: gevent's would let other greenlets run.
+_poll: Any = monkey.get_original("select", "poll")
 
 
 def disconnect_check(request: Request) -> Callable[[], bool]:
@@ -21,15 +24,8 @@ def disconnect_check(request: Request) -> Callable[[], bool]:
 def _is_closed(descriptor: int) -> bool:
     if descriptor < 0:
         return True
-    # gevent's own socket would block this greenlet until data arrives, but a client that waits for its response sends
-    # none. The standard library's socket on the same descriptor asks the kernel and returns at once.
-    raw = _socket.socket(fileno=descriptor)
-    try:
-        return raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        # Without this the descriptor, which is still the server's, would be closed with `raw`.
-        raw.detach()
+    poll = _poll()
+    # Not a look at the next byte: a client may have sent its next request already, or just a line break, before it
+    # closed. This is set as soon as the client sends no more, whatever is still unread, and errors are always reported.
+    poll.register(descriptor, select.POLLRDHUP)
+    return bool(poll.poll(0))

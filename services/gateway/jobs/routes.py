@@ -10,6 +10,7 @@ from contracts.store.job_writer import JobWriter
 from contracts.tasks import TASKS
 from services.gateway.http import query
 from services.gateway.http.body import BodyReader
+from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.operations import (
     IDEMPOTENCY_KEY,
     JOB_ID_PARAMETER,
@@ -79,7 +80,7 @@ class JobRoutes:
         def changed(state: JobState) -> bool:
             return not known.contains_weak(etag(state)[3:-1]) if known else state.finished
 
-        with self._waiter.watch(job_id) as wait:
+        with self._waiter.watch(job_id, disconnect_check(request)) as wait:
             state = wait(tenant, changed, wait_s)
         if known and not changed(state):
             return Response(status=304, headers={"ETag": etag(state)})

@@ -3,31 +3,38 @@
 When ``submit`` has returned, the job is in the store and reaches a terminal state whatever process dies.
 """
 
-import hashlib
-import re
 from dataclasses import dataclass
 
+import gevent
 import msgspec
+import redis
+from flask import request as http_request
 
-from contracts.errors import InvalidRequest
+from contracts.errors import Unavailable
 from contracts.jobs import Job, JobState, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
+from services.gateway.http.disconnect import disconnect_check
+from services.gateway.http.errors import ClientDisconnected
 from services.gateway.http.request_facts import current_facts
+from services.gateway.jobs.canceller import Canceller
+from services.gateway.jobs.idempotency import fingerprint, hash_of_key
 from services.gateway.jobs.submission import Submission
-from services.gateway.jobs.waiting import JobWaiter
+from services.gateway.jobs.waiting import JobWaiter, Wait
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.settings import GatewaySettings
 
-_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
-
 
 @dataclass(frozen=True)
 class SubmitRequest:
-    """A parsed request to submit a job. ``wait_s`` is how long the client waits for the job's end."""
+    """A parsed request to submit a job. ``wait_s`` is how long the client waits for the job's end.
+
+    With ``cancels_if_gone`` a client that disconnects meanwhile cancels its job, since it has no id by which any client
+    could read it. One with an Idempotency-Key never cancels: it may come back.
+    """
 
     tenant: str
     route: str
@@ -35,6 +42,7 @@ class SubmitRequest:
     submission: Submission
     idempotency_key: str | None
     wait_s: float
+    cancels_if_gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Submitter:
         self._settings = settings
         self._reader = reader
         self._writer = writer
+        self._canceller = Canceller(writer)
         self._monitor = monitor
         self._models = models
         self._waiter = waiter
@@ -76,23 +85,41 @@ class Submitter:
         Raises:
             UnknownModel, InvalidRequest, IdempotencyMismatch: the request can't be served.
             QueueFull, QuotaExceeded, Unavailable: it can't be served now; nothing was written.
+            ClientDisconnected: the client does not wait any more.
         """
-        new = self._new_job(request)
+        new, disconnected = self._new_job(request), disconnect_check(http_request)
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
-        with self._waiter.watch(new.id) as wait:
+        with self._waiter.watch(new.id, disconnected) as wait:
             job_id, replayed = self._writer.submit(new, self._admission)
             current_facts().job_id = job_id
             self._metrics.submitted(new.task, replayed)
             if not replayed and request.wait_s <= 0:
                 return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
             if not replayed:
-                wait(request.tenant, _is_finished, request.wait_s)
-                return SubmitResult(self._reader.read(job_id, request.tenant), replayed)
+                return SubmitResult(self._finished(wait, request, job_id), replayed)
         # A replayed request gets the job of the earlier one, which has another id than the one watched above.
-        with self._waiter.watch(job_id) as wait:
+        with self._waiter.watch(job_id, disconnected) as wait:
+            return SubmitResult(self._finished(wait, request, job_id), replayed)
+
+    def _finished(self, wait: Wait, request: SubmitRequest, job_id: str) -> Job:
+        try:
             wait(request.tenant, _is_finished, request.wait_s)
-            return SubmitResult(self._reader.read(job_id, request.tenant), replayed)
+        except ClientDisconnected:
+            if request.cancels_if_gone:
+                self.abandon(request, job_id)
+            raise
+        except (Unavailable, redis.RedisError):
+            # This client is still there, but gets an error without the job's id, for which it must not wait twice.
+            if request.cancels_if_gone:
+                gevent.spawn(self.abandon, request, job_id)
+            raise
+        return self._reader.read(job_id, request.tenant)
+
+    def abandon(self, request: SubmitRequest, job_id: str) -> None:
+        """Cancel a job whose client has no id of it, unless the client may come back for it with its key."""
+        if request.idempotency_key is None:
+            self._canceller.cancel(job_id, request.tenant)
 
     def _new_job(self, request: SubmitRequest) -> NewJob:
         self._monitor.check_writes()
@@ -102,8 +129,7 @@ class Submitter:
         # The worker checks again. This check spares the queue jobs that can't succeed.
         spec.check_model(card, submission.inputs, submission.parameters)
         message = _encoded(submission)
-        # The model's name is part of it: after a new default model is set, the same body is another request.
-        key, fingerprint = _idempotency(request, card.name, message)
+        key = request.idempotency_key
         return NewJob(
             id=new_job_id(),
             tenant=request.tenant,
@@ -115,8 +141,8 @@ class Submitter:
             deadline_s=submission.deadline_s or settings.deadline_s,
             timeout_s=submission.timeout_s or settings.timeout_s,
             ttl_s=submission.ttl_s or settings.ttl_s,
-            idempotency_key=key,
-            fingerprint=fingerprint,
+            idempotency_key=hash_of_key(key) if key is not None else "",
+            fingerprint=fingerprint(request.route, submission, card.name, message) if key is not None else "",
             request_id=current_facts().id,
         )
 
@@ -153,21 +179,3 @@ def _as_submitted(new: NewJob, now: float) -> Job:
         metadata=new.metadata,
         request_id=new.request_id,
     )
-
-
-def _idempotency(request: SubmitRequest, model: str, message: bytes) -> tuple[str, str]:
-    """Return hashes of the request's idempotency key and of everything that distinguishes the request; '' without key.
-
-    A second request with the same key is the same request only if both hashes are equal.
-    """
-    key = request.idempotency_key
-    if key is None:
-        return "", ""
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise InvalidRequest("Expected 1 to 255 printable ASCII characters.", param="Idempotency-Key")
-    submission = request.submission
-    rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
-    # The parsed request is hashed, not its bytes: on a retry a client may order fields and escape texts differently.
-    identity = [request.route, submission.spec.name, model, rest]
-    document = msgspec.json.encode(identity, order="sorted") + message
-    return hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(document).hexdigest()

@@ -14,6 +14,7 @@ from gevent.event import Event
 
 from contracts.jobs import JobState
 from contracts.store.job_reader import JobReader
+from services.gateway.http.errors import ClientDisconnected
 from services.gateway.monitoring.monitor import Monitor
 
 POLL_S = 1.5
@@ -86,17 +87,24 @@ class JobWaiter:
         self._wake_ups = wake_ups
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Wait]:
+    def watch(self, job_id: str, disconnected: Callable[[], bool]) -> Iterator[Wait]:
         """Yield a function that waits for the job and misses no change of it since the ``with`` block began.
 
         It returns the job's state once the condition is true, or as it is when the time is over or the gateway stops.
-        Raises as ``JobReader.read``, and Unavailable.
+        Raises as ``JobReader.read``, Unavailable, and ClientDisconnected as soon as ``disconnected`` says so.
         """
         with self._wake_ups.watch(job_id) as changed:
-            yield partial(self._wait, changed, job_id)
+            yield partial(self._wait, changed, job_id, disconnected=disconnected)
 
     def _wait(
-        self, changed: Event, job_id: str, tenant: str, until: Callable[[JobState], bool], timeout_s: float
+        self,
+        changed: Event,
+        job_id: str,
+        tenant: str,
+        until: Callable[[JobState], bool],
+        timeout_s: float,
+        *,
+        disconnected: Callable[[], bool],
     ) -> JobState:
         deadline = time.monotonic() + timeout_s
         while True:
@@ -107,4 +115,7 @@ class JobWaiter:
             left = deadline - time.monotonic()
             if until(state) or left <= 0 or self._wake_ups.closing:
                 return state
+            # After the read and not before: a client whose job has just finished is no reason to cancel it.
+            if disconnected():
+                raise ClientDisconnected("The client has disconnected.")
             self._wake_ups.pause(changed, left)

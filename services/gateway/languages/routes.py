@@ -68,6 +68,7 @@ class LanguageRoutes:
             submission=submission,
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=preference.wait_s,
+            cancels_if_gone=not preference.applied,
         )
         with field_renaming(names):
             return respond_with_output(self._submitter, submit, preference, document_of)

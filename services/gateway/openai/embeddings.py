@@ -69,6 +69,7 @@ class EmbeddingRoutes:
                 submission=_submission(body),
                 idempotency_key=request.headers.get("Idempotency-Key"),
                 wait_s=preference.wait_s,
+                cancels_if_gone=not preference.applied,
             )
             return respond_with_output(self._submitter, submit, preference, lambda job: _embeddings(job, body))
 

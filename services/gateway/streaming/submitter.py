@@ -4,18 +4,14 @@ A client that disconnects cancels its job, since no other client knows its id. A
 does not: it may come back with the key for the same job, and others with the key may follow that job already.
 """
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
-import gevent
-import redis
 from flask import Response, request
 
-from contracts.errors import TriptychError
 from contracts.jobs import Job
 from contracts.store.job_reader import JobReader
-from contracts.store.job_writer import JobWriter
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.prefer import Preference
 from services.gateway.http.responses import event_stream_response
@@ -26,11 +22,6 @@ from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit
 from services.gateway.streaming.response import StreamFormatter, StreamResponse
 
-logger = logging.getLogger(__name__)
-CANCEL_RETRY_S = 1.0
-MAX_CANCELS = 300
-"""How often a cancel is tried while the store is out of reach. Without it the job would run until its deadline."""
-
 
 class StreamSubmitter:
     """Submits jobs and streams their texts."""
@@ -39,14 +30,12 @@ class StreamSubmitter:
         self,
         *,
         reader: JobReader,
-        writer: JobWriter,
         submitter: Submitter,
         follower: Follower,
         limit: StreamLimit,
         max_wait_s: float,
     ) -> None:
         self._reader = reader
-        self._writer = writer
         self._submitter = submitter
         self._follower = follower
         self._limit = limit
@@ -68,12 +57,8 @@ class StreamSubmitter:
             disconnected = disconnect_check(request)
             result = self._submitter.submit(submit)
             job = result.job
-
-            def cancel() -> None:
-                if submit.idempotency_key is None:
-                    self._cancel(job.id, submit.tenant)
-
             events = stream_events(self._follower, self._reader, job.id, submit.tenant)
+            cancel = partial(self._submitter.abandon, submit, job.id)
             stream = StreamResponse(events, formatter_of(job), disconnected, cancel)
             started = stream.start(preference.wait_s if preference.applied else self._max_wait_s)
             if not started and preference.applied:
@@ -81,20 +66,3 @@ class StreamSubmitter:
             stack.callback(stream.close)
             response = event_stream_response(stream.frames(), stack.pop_all().close)
         return with_job_headers(response, result, preference.applied)
-
-    def _cancel(self, job_id: str, tenant: str, num_tries: int = MAX_CANCELS) -> None:
-        """Cancel the job of a client that has disconnected.
-
-        When many clients disconnect at once, not all cancels get a connection to the store in time. They are tried
-        again later: otherwise nothing would stop these jobs before their deadlines.
-        """
-        try:
-            self._writer.cancel(job_id, tenant)
-        except TriptychError:
-            return  # the job is purged, so there is nothing to cancel
-        except redis.RedisError as error:
-            if num_tries > 1:
-                gevent.spawn_later(CANCEL_RETRY_S, self._cancel, job_id, tenant, num_tries - 1)
-            else:
-                about = {"job_id": job_id, "error": str(error)}
-                logger.warning("the job of a disconnected client was not cancelled", extra=about)

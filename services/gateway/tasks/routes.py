@@ -26,12 +26,13 @@ _OUTPUT_HEADERS = {
 _CHUNKS_HEADER = {"X-Triptych-Chunks": "Chunks that all inputs were read in, if the task reads in chunks."}
 _DESCRIPTION = (
     "Waits for the output, unless `Prefer` asks for something else. One input is answered by one output, a list of "
-    "inputs by a list of outputs in the same order."
+    "inputs by a list of outputs in the same order. If you disconnect while you wait, your job is cancelled, unless "
+    "you sent `Prefer` or an `Idempotency-Key`."
 )
 _STREAM_DESCRIPTION = (
     " With `stream` the one output is streamed while it is generated, by server-sent events. The `id` of an event can "
-    "be used as `Last-Event-ID` at the job's own events. If you disconnect, your job is cancelled, unless you sent an "
-    "`Idempotency-Key`, with which you can come back to it."
+    "be used as `Last-Event-ID` at the job's own events. If you disconnect from a stream, only an `Idempotency-Key` "
+    "keeps your job: with it you can come back."
 )
 
 
@@ -51,7 +52,9 @@ class TaskRoutes:
         preference = preference_of(request, max_wait_s=self._max_wait_s)
         submission = check_submission(self._bodies.read_json(request), TASK_BODIES[task])
         key = request.headers.get("Idempotency-Key")
-        to_submit = SubmitRequest(tenant, task, submission, key, preference.wait_s)
+        to_submit = SubmitRequest(
+            tenant, task, submission, key, preference.wait_s, cancels_if_gone=not preference.applied
+        )
         stream = submission.spec.stream
         # `respond-async` wins over `stream`: the client gets the job, and can follow its events later.
         if stream and submission.stream and not preference.only_the_job:

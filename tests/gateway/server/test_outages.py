@@ -137,6 +137,30 @@ def test_a_text_stream_reports_the_loss_of_the_store(valkey_server: ValkeyServer
     store.client.close()
 
 
+def test_a_job_whose_client_never_learns_its_id_is_cancelled(
+    valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client
+) -> None:
+    store = store_of(valkey_server.url)
+    body = {"inputs": "text", "model": UNSERVED}
+    keyed = {"Idempotency-Key": "coming back"}
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(client.post, "/v1/embed", json=body, headers=headers) for headers in ({}, keyed)]
+        wait_until(lambda: store.num_live() == 2, "not submitted")
+        valkey_server.freeze()
+        assert [answer.result().status_code for answer in waiting] == [503, 503]
+    valkey_server.thaw()
+    wait_until(lambda: store.num_live() == 1, "the job goes on")
+    # The other client comes back for the job, as soon as the gateway has noticed that the store answers.
+    headers = {**keyed, "Prefer": "respond-async"}
+    again = wait_until(lambda: _accepted(client.post("/v1/embed", json=body, headers=headers)), "not accepted")
+    assert (again.headers["Idempotent-Replayed"], again.json()["status"]) == ("true", "queued")
+    store.client.close()
+
+
+def _accepted(answer: httpx.Response) -> httpx.Response | None:
+    return answer if answer.status_code == 202 else None
+
+
 def test_broken_connections_are_replaced(valkey_server: ValkeyServer, gateway: GatewayProcess) -> None:
     store = store_of(valkey_server.url)
     job = httpx.post(f"{gateway.url}/v1/jobs", json=BODY).json()

@@ -1,0 +1,34 @@
+"""What makes two submits the same request: a client's Idempotency-Key, and everything that distinguishes requests.
+
+A second request with the same key is the same request only if both hashes are equal.
+"""
+
+import hashlib
+import re
+
+import msgspec
+
+from contracts.errors import InvalidRequest
+from services.gateway.jobs.submission import Submission
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+def hash_of_key(key: str) -> str:
+    """Return the hash of a request's Idempotency-Key.
+
+    Raises:
+        InvalidRequest: the key can't be one.
+    """
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest("Expected 1 to 255 printable ASCII characters.", param="Idempotency-Key")
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def fingerprint(route: str, submission: Submission, model: str, message: bytes) -> str:
+    """Return the hash of everything that distinguishes the request; ``message`` is what crosses the queue."""
+    rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
+    # The model's name is part of it: after a new default model is set, the same body is another request. The parsed
+    # request is hashed, not its bytes: on a retry a client may order fields and escape texts differently.
+    identity = [route, submission.spec.name, model, rest]
+    return hashlib.sha256(msgspec.json.encode(identity, order="sorted") + message).hexdigest()
