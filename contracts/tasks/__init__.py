@@ -4,6 +4,8 @@ The types in a row validate a request at the gateway, generate the OpenAPI docum
 the worker, so a request can't mean two things. Shapes follow Hugging Face's task schemas.
 """
 
+from contracts.model_package.graphs import GraphKind
+from contracts.task_names import Family, TaskName
 from contracts.tasks.classify import CLASSIFY
 from contracts.tasks.embed import EMBED
 from contracts.tasks.generate import GENERATE
@@ -13,3 +15,13 @@ from contracts.tasks.spec import TaskSpec
 TASKS: dict[str, TaskSpec] = {
     spec.name: spec for spec in (EMBED, CLASSIFY, GENERATE, TRANSLATE, SUMMARIZE, DENOISE, TEXT2TEXT)
 }
+
+
+def kinds_of(family: Family) -> frozenset[tuple[GraphKind, TaskName]]:
+    """Return the combinations of graph and task that the workers of a family serve."""
+    return frozenset((graph, spec.name) for spec in TASKS.values() if spec.family == family for graph in spec.graphs)
+
+
+def is_served(task: TaskName, graph: GraphKind | None = None) -> bool:
+    """Return whether workers serve packages of a task: with this kind of graph, or, without one, with any."""
+    return task in TASKS and (graph is None or graph in TASKS[task].graphs)

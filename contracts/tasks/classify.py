@@ -42,6 +42,7 @@ class LabelScore(msgspec.Struct, frozen=True):
 CLASSIFY = TaskSpec(
     name="classify",
     family="encoder",
+    graphs=("text-encoder",),
     summary="Score texts against a model's labels.",
     inputs=ClassifyInputs,
     parameters=ClassifyParameters,

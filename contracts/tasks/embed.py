@@ -42,6 +42,7 @@ def _check_model(card: ModelCard, inputs: EmbedInputs, parameters: EmbedParamete
 EMBED = TaskSpec(
     name="embed",
     family="encoder",
+    graphs=("text-encoder",),
     summary="Turn texts into vectors.",
     inputs=EmbedInputs,
     parameters=EmbedParameters,

@@ -57,6 +57,7 @@ def _deltas(output: GenerateOutput) -> list[TextDelta]:
 GENERATE = TaskSpec(
     name="generate",
     family="decoder",
+    graphs=("decoder-slots", "decoder-concat", "decoder-memory"),
     summary="Continue texts and conversations.",
     inputs=GenerateInputs,
     parameters=GenerateParameters,

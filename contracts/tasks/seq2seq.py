@@ -1,6 +1,7 @@
 """The rows of the tasks of encoder-decoders, whose types are in ``contracts.seq2seq``."""
 
 from contracts.generation import TextDelta
+from contracts.model_package.graphs import GraphKind
 from contracts.seq2seq import (
     DenoiseOutput,
     DenoiseParameters,
@@ -31,11 +32,13 @@ def _deltas(output: Output) -> list[TextDelta]:
     ]
 
 
+_ATTENTION: tuple[GraphKind, ...] = ("encoder-decoder-slots", "encoder-decoder")
 _STREAM = StreamSpec(items="text", check=_check_stream, deltas=_deltas)
 
 TRANSLATE = TaskSpec(
     name="translate",
     family="seq2seq",
+    graphs=(*_ATTENTION, "recurrent"),
     summary="Translate texts of any length.",
     inputs=Texts,
     parameters=TranslateParameters,
@@ -47,6 +50,7 @@ TRANSLATE = TaskSpec(
 SUMMARIZE = TaskSpec(
     name="summarize",
     family="seq2seq",
+    graphs=_ATTENTION,
     summary="Summarise texts of any length.",
     inputs=Texts,
     parameters=SummarizeParameters,
@@ -58,6 +62,8 @@ SUMMARIZE = TaskSpec(
 DENOISE = TaskSpec(
     name="denoise",
     family="seq2seq",
+    # Answers of an autoencoder have exactly as many tokens as their sources, which suits no other task.
+    graphs=(*_ATTENTION, "recurrent", "text-autoencoder"),
     summary="Correct typing errors.",
     inputs=Texts,
     parameters=DenoiseParameters,
@@ -69,6 +75,7 @@ DENOISE = TaskSpec(
 TEXT2TEXT = TaskSpec(
     name="text2text",
     family="seq2seq",
+    graphs=(*_ATTENTION, "recurrent"),
     summary="Turn texts into whatever the model was trained to write.",
     inputs=Texts,
     parameters=Text2TextParameters,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.cards import ModelCard
+from contracts.model_package.graphs import GraphKind
 from contracts.shapes import Shape
-from contracts.task_names import Family
+from contracts.task_names import Family, TaskName
 from contracts.tasks.streams import StreamSpec
 
 ModelCheck = Callable[[ModelCard, Any, Any], None]
@@ -21,8 +22,10 @@ def any_request(card: ModelCard, inputs: Any, parameters: Any) -> None:
 class TaskSpec:
     """One task: its types, the family of workers that runs it, and what the gateway checks and documents."""
 
-    name: str
+    name: TaskName
     family: Family
+    graphs: tuple[GraphKind, ...]
+    """The kinds of graphs that this family has code for. No worker takes a package with another one."""
     summary: str
     """One sentence for the API document, with a full stop."""
     inputs: Any

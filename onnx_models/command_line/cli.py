@@ -141,7 +141,8 @@ def _add_verify(parsers: Parsers) -> None:
 
 
 def _add_reading(parsers: Parsers) -> None:
-    listing = _command(parsers, "list", commands.list_packages, "check and list packages")
+    more = "The column quality has the first figure of each; show prints all."
+    listing = _command(parsers, "list", commands.list_packages, "check and list packages", more)
     listing.add_argument("folders", nargs="*", type=Path, default=[PACKAGES], help="folders of packages")
     show = _command(parsers, "show", commands.show, "print a package's manifest with explanations")
     _add_package(show)

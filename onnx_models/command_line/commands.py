@@ -11,13 +11,16 @@ import sys
 import msgspec
 
 from contracts.model_package.document import document_of
+from contracts.model_package.graphs import GraphKind
 from contracts.model_package.manifest import Figures, Manifest
 from contracts.model_package.package import load_package
+from contracts.task_names import TaskName, parse_task
+from contracts.tasks import is_served
 from onnx_models.errors import ExportError
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
 from onnx_models.package_store import store
-from onnx_models.package_store.listing import as_table, described, rows_of
+from onnx_models.package_store.listing import NO_WORKER, as_table, described, rows_of, served_by
 from onnx_models.recipes import read_recipes
 
 # Options without a default of their own: if the user gives none, the field's default or the source decides.
@@ -44,6 +47,8 @@ def export(options: argparse.Namespace) -> int:
         atol=DEFAULT_ATOL if options.atol is None else options.atol,
         **{name: value for name in _FROM_SOURCE if (value := getattr(options, name)) is not None},
     )
+    # Before minutes are spent on it; the kind of its graph is known only afterwards.
+    _note_unserved(request.task)
     with steps(_STEPS.get(request.precision, _STEPS_QUANTISED)) as report_step:
         package = export_package(request, min_cosine=options.min_cosine, report_step=report_step)
     print(f"{package.path}: exported and verified")
@@ -79,7 +84,15 @@ def fill_from_recipe(options: argparse.Namespace) -> None:
             setattr(options, name, value)
 
 
+def _note_unserved(task: TaskName, graph: GraphKind | None = None) -> None:
+    if not is_served(task, graph):
+        of_kind = f" with a graph of kind {graph!r}" if graph else ""
+        print(f"note: {NO_WORKER}: none has code for the task {task!r}{of_kind}", file=sys.stderr)
+
+
 def _warn(manifest: Manifest) -> None:
+    if is_served(manifest.task.name):  # else it was said when the export began
+        _note_unserved(manifest.task.name, manifest.graph.kind)
     if "default_prompt" in manifest.export:
         print("note: the source prepends default_prompt to each text; workers do not, so clients must", file=sys.stderr)
     if not manifest.batch_safe:
@@ -138,6 +151,7 @@ def add(options: argparse.Namespace) -> int:
     """Add a finished package."""
     package = store.add(options.where, options.output, sha256=options.sha256, force=options.force)
     print(f"{package.path}: added; task {package.manifest.task.name}, source {package.manifest.source}")
+    _note_unserved(package.manifest.task.name, package.manifest.graph.kind)
     return 0
 
 
@@ -150,14 +164,12 @@ def remove(options: argparse.Namespace) -> int:
 
 def recipes(options: argparse.Namespace) -> int:
     """Print the recommended models."""
-    head = ("recipe", "task", "model", "size", "licence", "purpose")
+    head = ("recipe", "task", "model", "size", "licence", "served by", "purpose")
     found = [recipe for recipe in read_recipes().values() if options.task in (None, recipe.task)]
-    print(
-        as_table(
-            [(r.name, r.task, r.model, f"{r.size_mb} MB", r.licence, r.purpose) for r in found],
-            head,
-        )
-    )
+    rows = [
+        (r.name, r.task, r.model, f"{r.size_mb} MB", r.licence, served_by(parse_task(r.task)), r.purpose) for r in found
+    ]
+    print(as_table(rows, head))
     return 0
 
 

@@ -1,12 +1,22 @@
 """What `python -m onnx_models list` and `show` print. Runs in a worker's environment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from contracts.model_package.document import document_of
+from contracts.model_package.graphs import GraphKind
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package
+from contracts.task_names import TaskName
+from contracts.tasks import TASKS, is_served
 
-HEAD = ("name", "task", "precision", "size", "max tokens", "licence", "quality")
+HEAD = ("name", "task", "precision", "size", "max tokens", "licence", "served by", "quality")
+NO_WORKER = "no worker takes it yet"
+
+
+def served_by(task: TaskName, graph: GraphKind | None = None) -> str:
+    """Return which worker serves a task, with a graph of this kind, or of any kind."""
+    return f"{TASKS[task].family} worker" if is_served(task, graph) else NO_WORKER
 
 
 def rows_of(folders: Iterable[Path]) -> tuple[list[tuple[str, ...]], list[str]]:
@@ -28,7 +38,6 @@ def rows_of(folders: Iterable[Path]) -> tuple[list[tuple[str, ...]], list[str]]:
 def _row(package: ModelPackage) -> tuple[str, ...]:
     manifest = package.manifest
     num_bytes = sum(package.file(name).stat().st_size for name in manifest.files)
-    figures = {name: value for name, value in manifest.quality.items() if isinstance(value, float)}
     return (
         manifest.name,
         manifest.task.name,
@@ -36,11 +45,19 @@ def _row(package: ModelPackage) -> tuple[str, ...]:
         f"{num_bytes / 1e6:.1f} MB",
         str(manifest.limits.max_tokens),
         manifest.licence,
-        ", ".join(f"{name} {value:.3g}" for name, value in figures.items()) or "not measured",
+        served_by(manifest.task.name, manifest.graph.kind),
+        _quality(manifest),
     )
 
 
-def as_table(rows: list[tuple[str, ...]], head: tuple[str, ...] = HEAD) -> str:
+def _quality(manifest: Manifest) -> str:
+    """Return the first figure, which a package's author puts first because it says most; `show` prints all."""
+    figures = [f"{name} {value:.3g}" for name, value in manifest.quality.items() if isinstance(value, float)]
+    more = f" and {len(figures) - 1} more" if len(figures) > 1 else ""
+    return f"{figures[0]}{more}" if figures else "not measured"
+
+
+def as_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = HEAD) -> str:
     """Return the rows under a header line, with columns as wide as their longest cell."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [head, *rows]]
@@ -69,6 +86,7 @@ def described(package: ModelPackage) -> list[str]:
         if not isinstance(value, dict) and name != "batch_safe"
     }
     fields |= {"path": str(package.path), "size": f"{num_bytes / 1e6:.1f} MB in {len(manifest.files)} files"}
+    fields["served by"] = served_by(manifest.task.name, manifest.graph.kind)
     fields["batch safe"] = "yes" if manifest.batch_safe else "no: outputs depend on the batch composition"
     lines = [f"{name}: {value}" for name, value in fields.items()]
     for title, table in document_of(manifest).items():

@@ -1,5 +1,6 @@
 """Packages of tiny random models of six architectures."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from contracts.model_package.package import load_package
 from contracts.model_package.tasks import Classify, ClassifyTask, Embed, EmbedTask
 from onnx_models.encoders.texts.served import ServedModel
-from tests.exports.fixtures import EXPORTS
+from tests.exports.fixtures import EXPORTS, Run
 from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
@@ -100,3 +101,20 @@ def test_the_command_line_of_the_readme_works(export_python: Path, sources: Path
 
     assert done.returncode == 0, done.stderr
     assert load_package(tmp_path / "mine").manifest.name == "mine"
+
+
+def test_folders_may_be_relative(sources: Path, run: Run, tmp_path: Path) -> None:
+    """The process of the export environment runs in the checkout's root, as users do."""
+    source, output = (os.path.relpath(path, ROOT) for path in (sources / "bert_embed", tmp_path / "to"))
+    (done,) = run([["export", source, "--task", "embed", "--name", "mine", "--output", output]])
+
+    assert done.status == 0, done.stderr
+    assert load_package(tmp_path / "to" / "mine").manifest.source == "bert_embed"
+    assert "no worker takes it" not in done.stderr
+
+
+def test_an_export_that_nobody_will_serve_says_so_first(sources: Path, run: Run, tmp_path: Path) -> None:
+    command = ["export", str(sources / "bert_embed"), "--task", "fill-mask", "--name", "mine"]
+    (done,) = run([[*command, "--output", str(tmp_path)]])
+
+    assert done.stderr.startswith("note: no worker takes it yet: none has code for the task 'fill-mask'\n[1/2]")

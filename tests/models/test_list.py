@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.tasks import TASKS
 from onnx_models.command_line.cli import parser
 from onnx_models.command_line.commands import fill_from_recipe
 from onnx_models.recipes import read_recipes
@@ -33,6 +34,38 @@ def test_list_shows_the_starters() -> None:
     assert by_task.keys() >= {"classify", "embed", "generate"}
     assert "accuracy 0.9" in by_task["classify"]
     assert "Apache-2.0" in by_task["embed"]
+    assert "encoder worker" in by_task["classify"] and "seq2seq worker" in by_task["translate"]
+    # All figures of one package once filled lines of 300 characters.
+    assert "accuracy 0.966 and 1 more" in by_task["classify"]
+    assert max(map(len, lines)) < 140
+
+
+def write_picture_package(folder: Path) -> Path:
+    """Write a package for pictures, which can be exported and which no worker takes."""
+    write_package(folder, task="classify")
+    manifest = folder / "manifest.toml"
+    text = manifest.read_text()
+    for old, new in (('task = "classify"', 'task = "classify-image"'), ("text-encoder", "image-encoder")):
+        text = text.replace(old, new)
+    manifest.write_text(text + "[image]\nresize = [8, 8]\nmean = [0.5]\nstd = [0.5]\n")
+    return folder
+
+
+def test_a_package_that_nobody_serves_is_listed_as_such(tmp_path: Path) -> None:
+    write_picture_package(tmp_path / "from" / "pictures")
+    added = onnx_models("add", str(tmp_path / "from" / "pictures"), "--output", str(tmp_path / "to"))
+    assert added.returncode == 0, added.stderr
+    assert "no worker takes it yet: none has code for the task 'classify-image'" in added.stderr
+    assert "no worker takes it yet" in onnx_models("list", str(tmp_path / "to")).stdout
+    assert "served by: no worker takes it yet" in onnx_models("show", str(tmp_path / "to" / "pictures")).stdout
+
+
+def test_recipes_say_what_nobody_serves() -> None:
+    head, *lines = onnx_models("recipes").stdout.splitlines()
+    assert "served by" in head
+    unserved = {line.split()[1] for line in lines if "no worker takes it yet" in line}
+    assert unserved == {line.split()[1] for line in lines} - set(TASKS)
+    assert {"caption", "transcribe", "classify-image", "token-classify"} <= unserved
 
 
 def test_list_reports_a_package_that_can_not_be_served(tmp_path: Path) -> None:

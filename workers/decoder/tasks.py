@@ -1,8 +1,8 @@
 """The decoder worker's task, ``generate``, for each kind of graph that supports it. Step 5 on the path of a job."""
 
 from contracts.generation import GenerateRequest
-from contracts.model_package.graphs import GraphKind
 from contracts.model_package.package import ModelPackage
+from contracts.tasks import kinds_of
 from workers.decoder.generate import generate
 from workers.decoder.model import DecoderModel
 from workers.runtime.decoding.engine import DecodingEngine
@@ -10,9 +10,6 @@ from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.models.served import ServedModel, TaskHandler
 from workers.runtime.settings import WorkerSettings
-
-GRAPHS: tuple[GraphKind, ...] = ("decoder-slots", "decoder-concat", "decoder-memory")
-
 
 GENERATE = TaskHandler(GenerateRequest, generate)
 
@@ -29,4 +26,4 @@ def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     return serve(model, model.card(), GENERATE, engine)
 
 
-DECODER = WorkerSpec("decoder", frozenset((graph, "generate") for graph in GRAPHS), make_engine, load_decoder)
+DECODER = WorkerSpec("decoder", kinds_of("decoder"), make_engine, load_decoder)

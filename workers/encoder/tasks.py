@@ -6,6 +6,7 @@ from typing import Any
 from contracts.model_package.package import ModelPackage
 from contracts.store.attempt_store import AttemptStore
 from contracts.task_names import TaskName
+from contracts.tasks import kinds_of
 from workers.encoder.classify import CLASSIFY
 from workers.encoder.embed import EMBED
 from workers.encoder.handler import EncoderHandler
@@ -42,5 +43,5 @@ def _make_engine(_: AttemptStore, note_call: NoteCall) -> BatchingEngine:
     return BatchingEngine(note_call)
 
 
-ENCODER = WorkerSpec("encoder", frozenset(("text-encoder", task) for task in HANDLERS), _make_engine, load_encoder)
+ENCODER = WorkerSpec("encoder", kinds_of("encoder"), _make_engine, load_encoder)
 """Models that read a text and answer with anything but text. Packages of other tasks are left to other workers."""

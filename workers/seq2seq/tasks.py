@@ -1,10 +1,10 @@
-"""What the seq2seq worker serves: its tasks, and the kinds of graphs that can run each. Step 5 on the path of a job."""
+"""What the seq2seq worker serves: the pipeline of each of its tasks. Step 5 on the path of a job."""
 
 from typing import Any
 
-from contracts.model_package.graphs import GraphKind
 from contracts.model_package.package import ModelPackage
 from contracts.task_names import TaskName
+from contracts.tasks import kinds_of
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.decoding.work import DecodingWork
@@ -27,13 +27,6 @@ PIPELINES: dict[TaskName, Pipeline[Any]] = {
 HANDLERS: dict[TaskName, TaskHandler[Seq2SeqModel, Any, DecodingWork]] = {
     name: TaskHandler(pipeline.request_type, pipeline) for name, pipeline in PIPELINES.items()
 }
-GRAPHS: dict[GraphKind, tuple[TaskName, ...]] = {
-    "encoder-decoder-slots": ("translate", "summarize", "denoise", "text2text"),
-    "encoder-decoder": ("translate", "summarize", "denoise", "text2text"),
-    "recurrent": ("translate", "denoise", "text2text"),
-    # Its answers have exactly as many tokens as their sources, which suits no task but denoise.
-    "text-autoencoder": ("denoise",),
-}
 
 
 def load_seq2seq(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedModel:
@@ -43,7 +36,5 @@ def load_seq2seq(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     return serve(model, model.card(), HANDLERS[model.task], engine)
 
 
-SEQ2SEQ = WorkerSpec(
-    "seq2seq", frozenset((graph, task) for graph, tasks in GRAPHS.items() for task in tasks), make_engine, load_seq2seq
-)
+SEQ2SEQ = WorkerSpec("seq2seq", kinds_of("seq2seq"), make_engine, load_seq2seq)
 """Encoder-decoders: models that read a text and generate another one."""

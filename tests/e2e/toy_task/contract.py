@@ -63,6 +63,7 @@ def _check_model(card: ModelCard, inputs: RankInputs, parameters: RankParameters
 RANK = TaskSpec(
     name="rank",
     family="encoder",
+    graphs=("text-encoder",),
     summary="Order passages by their similarity to a query.",
     inputs=RankInputs,
     parameters=RankParameters,
