@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Hashable
-from typing import Any, TextIO
+from typing import TextIO
 
 from contracts.logs.formats import FLOOD_KEY, MAX_TEXT
 
@@ -18,19 +18,13 @@ MAX_ALIKE = 10
 """Lines of one kind that are written in a period."""
 MAX_KINDS = 500
 """Kinds that are told apart in a period. A library may build texts of its own, and each of them is another kind."""
-ALWAYS: dict[str, Any] = {FLOOD_KEY: None}
-"""Extra fields of a record that is never counted instead of written."""
-
-
-def alike(**fields: Any) -> dict[str, Any]:
-    """Return extra fields of a record that is limited whatever its level: it is like all others with these fields."""
-    return {FLOOD_KEY: tuple(fields.items())}
 
 
 class FloodLimit:
     """Counts lines by kind. Its caller holds a lock.
 
-    Limited are warnings and errors by logger, level, text and type of exception, and records that have ``alike``.
+    Limited are warnings and errors by logger, level, text and type of exception, except that lines of
+    ``contracts.logs.lines`` say themselves what they are like.
     """
 
     def __init__(self) -> None:

@@ -12,6 +12,8 @@ import msgspec
 
 MAX_TEXT = 2000
 """Characters of a message that are logged. A message may quote what a client sent, which can be megabytes."""
+FIELDS = "triptych_fields"
+"""Attribute of a record with all of its extra fields, for `contracts.logs.lines` alone."""
 FLOOD_KEY = "flood_key"
 """Attribute of a record, for `contracts.logs.flood` alone."""
 # The attributes of every record, which are no extra fields. Formatters add two of them, Python 3.12 the third.
@@ -31,15 +33,15 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
-        line = {
+        first = {
             "time": f"{self._time(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "process": self._process,
             "logger": record.name,
             "message": record.getMessage()[:MAX_TEXT],
         }
-        # An extra field can't replace one of the fields above.
-        line |= {name: value for name, value in extra_fields(record).items() if name not in line}
+        # An extra field keeps its place and can't replace one of the fields above.
+        line = first | extra_fields(record) | first
         if record.exc_info:
             line["traceback"] = _traceback(self, record)
         return _json(line)
@@ -69,7 +71,10 @@ class TextLines(logging.Formatter):
 
 def extra_fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields that the caller has added to a record, without those that have no value."""
-    return {name: value for name, value in vars(record).items() if name not in _OWN and value is not None}
+    found = vars(record)
+    if FIELDS not in found:
+        return {name: value for name, value in found.items() if name not in _OWN and value is not None}
+    return {name: value for name, value in found[FIELDS].items() if value is not None}
 
 
 def _json(line: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from contracts import errors
-from contracts.logs.flood import ALWAYS
+from contracts.logs.lines import log_line
 
 logger = logging.getLogger(__name__)
 # In the order of `report_end` in lua/common.lua.
@@ -31,8 +31,7 @@ def log_end(reply: list[bytes | None]) -> None:
     """
     found = {name: value.decode() for name, value in zip(_FIELDS, reply, strict=True) if value}
     level = _level(found["status"], found.get("error_code", ""))
-    if logger.isEnabledFor(level):
-        logger.log(level, "job ended", extra=ALWAYS | _times(found) | _counts(found) | found)
+    log_line(logger, level, "job ended", {**_times(found), **_counts(found), **found})
 
 
 def _level(status: str, error_code: str) -> int:

@@ -1,10 +1,9 @@
 """The composition root: makes the Flask app of a backend and all routes, and is the only place that knows them all."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from contracts.jobs import JOB_ID
 from contracts.settings import StoreSettings
@@ -131,15 +130,15 @@ def _guarded(operation: Operation, auth: Authenticator, monitor: Monitor) -> Cal
 
 def _measure(app: Flask, metrics: Metrics) -> None:
     def start() -> None:
-        g.started_at = time.perf_counter()
+        current_facts()
 
     def finish(response: Response) -> Response:
-        facts = current_facts()
-        response.headers[REQUEST_ID_HEADER] = facts.id
+        facts, rule = current_facts(), request.url_rule
+        response.headers.add(REQUEST_ID_HEADER, facts.id)
         # The path itself is no label: clients can invent paths, and each label value costs memory for ever.
-        facts.route = request.url_rule.rule if request.url_rule else None
+        facts.route = rule.rule if rule else None
         facts.job_id = facts.job_id or _job_id_in_path()
-        metrics.answered(facts.route or "none", response.status_code, g.started_at)
+        metrics.answered(facts.route or "none", response.status_code, facts.started_at)
         return response
 
     app.before_request(start)

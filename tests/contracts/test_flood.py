@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from contracts.logs import flood
-from contracts.logs.flood import ALWAYS, MAX_ALIKE, LimitedHandler, alike
+from contracts.logs.flood import MAX_ALIKE, LimitedHandler
 from contracts.logs.formats import JsonLines
+from contracts.logs.lines import log_line
 from tests.support.waiting import wait_until
 
 
@@ -85,14 +86,14 @@ def test_kinds_do_not_hide_each_other(log: Log) -> None:
 def test_what_is_information_and_what_counts_always_is_not_limited(log: Log) -> None:
     for _ in range(100):
         log.logger.info("ready")
-        log.logger.error("job ended", extra=ALWAYS)
+        log_line(log.logger, logging.ERROR, "job ended", {})
     assert len(log.lines()) == 200
 
 
 def test_information_that_is_marked_is_limited_by_its_fields(log: Log) -> None:
     for number in range(100):
-        log.logger.info("request", extra=alike(status=401) | {"status": 401, "path": number})
-        log.logger.info("request", extra=alike(status=404) | {"status": 404})
+        log_line(log.logger, logging.INFO, "request", {"status": 401, "path": number}, {"status": 401})
+        log_line(log.logger, logging.INFO, "request", {"status": 404}, {"status": 404})
     assert len(log.lines()) == 2 * MAX_ALIKE
     log.handler.close()
     sums = log.lines()[2 * MAX_ALIKE :]

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.logs.formats import extra_fields
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import Fleet
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
@@ -39,7 +40,7 @@ class LoggedFleet:
 
     def ends(self, job_id: str) -> list[Line]:
         """Return all lines about the end of a job: of gateway, workers, and the fleet's reaper in this process."""
-        here = [vars(record) for record in self._caplog.records if record.name == "contracts.store.job_ends"]
+        here = [extra_fields(record) for record in self._caplog.records if record.name == "contracts.store.job_ends"]
         return [*job_ends(self.gateway.log, *self.worker_logs())(job_id), *(r for r in here if r["job_id"] == job_id)]
 
     def the_end(self, job_id: str) -> Line:

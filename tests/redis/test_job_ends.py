@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import ExecutionTimeout, InputTooLong, OutOfMemory, TriptychError
 from contracts.jobs import Answer
+from contracts.logs.formats import extra_fields
 from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
@@ -29,7 +30,11 @@ Ends = Callable[[], list[dict[str, Any]]]
 def ends(caplog: pytest.LogCaptureFixture) -> Ends:
     """Return the fields of all lines about ends so far."""
     caplog.set_level(logging.INFO, "contracts.store.job_ends")
-    return lambda: [vars(record) for record in caplog.records if record.name == "contracts.store.job_ends"]
+    return lambda: [
+        {"levelname": record.levelname, **extra_fields(record)}
+        for record in caplog.records
+        if record.name == "contracts.store.job_ends"
+    ]
 
 
 def succeed(store: JobStore) -> str:

@@ -6,7 +6,8 @@ that can be logged and sent back as it is, and else a random one.
 
 import re
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import request
@@ -27,6 +28,8 @@ class RequestFacts:
     tenant: str | None = None
     job_id: str | None = None
     error_code: str | None = None
+    started_at: float = field(default_factory=time.perf_counter)
+    """By ``time.perf_counter()``."""
 
 
 def new_request_id() -> str:

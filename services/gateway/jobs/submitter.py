@@ -87,12 +87,13 @@ class Submitter:
             QueueFull, QuotaExceeded, Unavailable: it can't be served now; nothing was written.
             ClientDisconnected: the client does not wait any more.
         """
-        new, disconnected = self._new_job(request), disconnect_check(http_request)
+        facts, disconnected = current_facts(), disconnect_check(http_request)
+        new = self._new_job(request, facts.id)
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, disconnected) as wait:
             job_id, replayed = self._writer.submit(new, self._admission)
-            current_facts().job_id = job_id
+            facts.job_id = job_id
             self._metrics.submitted(new.task, replayed)
             if not replayed and request.wait_s <= 0:
                 return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
@@ -121,7 +122,7 @@ class Submitter:
         if request.idempotency_key is None:
             self._canceller.cancel(job_id, request.tenant)
 
-    def _new_job(self, request: SubmitRequest) -> NewJob:
+    def _new_job(self, request: SubmitRequest, request_id: str) -> NewJob:
         self._monitor.check_writes()
         settings, submission = self._settings, request.submission
         spec = submission.spec
@@ -143,7 +144,7 @@ class Submitter:
             ttl_s=submission.ttl_s or settings.ttl_s,
             idempotency_key=hash_of_key(key) if key is not None else "",
             fingerprint=fingerprint(request.route, submission, card.name, message) if key is not None else "",
-            request_id=current_facts().id,
+            request_id=request_id,
         )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from contracts.logs.flood import ALWAYS, alike
+from contracts.logs.lines import log_line
 from services.gateway.http.request_facts import RequestFacts
 
 logger = logging.getLogger(__name__)
@@ -49,4 +49,4 @@ def log_request(
         "bytes_out": bytes_out,
         "disconnected": disconnected or None,
     }
-    logger.log(level, "request", extra=(alike(status=status, tenant=facts.tenant) if limited else ALWAYS) | fields)
+    log_line(logger, level, "request", fields, {"status": status, "tenant": facts.tenant} if limited else None)
