@@ -162,6 +162,11 @@ def whole_number(text: str) -> int:
     return int(number)
 
 
+def bare_address(text: str) -> str:
+    """Return an address without the brackets that URLs put around those of IPv6."""
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
+
+
 def _flag(text: str) -> bool:
     try:
         return _FLAGS[text.lower()]
@@ -186,7 +191,7 @@ def _expected(
 
 def _as_text(default: object) -> str:
     match default:
-        case None | {}:
+        case None | {} | frozenset():
             return ""
         case bool() | float():
             # As people write it: 1 for True, 600 for 600.0.

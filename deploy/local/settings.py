@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from contracts.settings import Settings, setting
+from contracts.settings import Settings, bare_address, setting
 
 AppendFsync = Literal["everysec", "always"]
 
@@ -25,6 +25,8 @@ class LocalSettings(Settings):
     host: str = setting(
         "TRIPTYCH_HOST",
         "127.0.0.1",
+        convert=bare_address,
+        expected="a name or an address",
         help="Address the gateway listens on. Any address but loopback opens it to the network.",
     )
     port: int = setting(

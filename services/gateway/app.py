@@ -13,6 +13,7 @@ from services.gateway.auth.authentication import Authenticator
 from services.gateway.backend import Backend, make_backend
 from services.gateway.http import error_responses
 from services.gateway.http.body import BodyReader
+from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
 from services.gateway.http.operations import Operation
 from services.gateway.http.request_facts import REQUEST_ID_HEADER, current_facts
 from services.gateway.jobs.routes import JobRoutes
@@ -64,6 +65,8 @@ def create_app(
     formats = {one.name: one.error_format.respond for one in operations if one.error_format}
     error_responses.register(app, formats)
     _measure(app, metrics)
+    any_host = [one.name for one in operations if one.any_host]
+    refuse_unknown_hosts(app, AllowedHosts(settings.allowed_hosts, settings.host), auth.is_open, any_host)
     return app
 
 

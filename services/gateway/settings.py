@@ -1,14 +1,17 @@
 """Settings of the gateway, read once from the environment when the process starts."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from contracts.settings import Settings, setting
+from contracts.settings import Settings, bare_address, setting
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
 from services.gateway.processes.number import default_processes
+
+_NAME = re.compile(r"[a-z0-9._-]+")
 
 
 def _default_models(text: str) -> Mapping[str, str]:
@@ -21,6 +24,14 @@ def _default_models(text: str) -> Mapping[str, str]:
     return found
 
 
+def _host_names(text: str) -> frozenset[str]:
+    names = [bare_address(part.strip().lower()).removesuffix(".") for part in text.split(",")]
+    for name in filter(None, names):
+        if name != "*" and not _NAME.fullmatch(name):
+            ipaddress.ip_address(name)
+    return frozenset(filter(None, names))
+
+
 @dataclass(frozen=True)
 class GatewaySettings(Settings):
     """How one gateway listens, and what it lets a client ask for. Limits hold for all its processes together."""
@@ -28,7 +39,18 @@ class GatewaySettings(Settings):
     host: str = setting(
         "TRIPTYCH_HOST",
         "127.0.0.1",
+        convert=bare_address,
+        expected="a name or an address",
         help="Address to listen on. Any address but loopback needs API keys, or TRIPTYCH_ALLOW_OPEN=1.",
+    )
+    allowed_hosts: frozenset[str] = setting(
+        "TRIPTYCH_ALLOWED_HOSTS",
+        frozenset(),
+        convert=_host_names,
+        expected="names or addresses without ports, with commas between them, or *",
+        help="Names by which clients reach a gateway without API keys, besides localhost, loopback addresses and the "
+        "address that it listens on; `*` for any. A web page could have its own name point to the gateway, so requests "
+        "for other names are refused, but for /livez, /readyz and /metrics.",
     )
     port: int = setting("TRIPTYCH_PORT", 8080, least=1, most=65535, help="TCP port to listen on.")
     processes: int = setting(

@@ -49,6 +49,7 @@ NUMBERS = [
 TEXTS = [
     ("TRIPTYCH_REDIS_URL", StoreSettings, "redis_url", "redis://127.0.0.1:6379/0"),
     ("TRIPTYCH_HOST", GatewaySettings, "host", "127.0.0.1"),
+    ("TRIPTYCH_ALLOWED_HOSTS", GatewaySettings, "allowed_hosts", frozenset()),
     ("TRIPTYCH_ALLOW_OPEN", GatewaySettings, "allow_open", False),
     ("TRIPTYCH_DEFAULT_MODELS", GatewaySettings, "default_models", {}),
     ("TRIPTYCH_LOG", LogSettings, "log", "info"),

@@ -14,13 +14,14 @@ _REF = "#/components/schemas/{name}"
 _ERRORS = {
     400: "The request can't be read.",
     401: "A valid API key is needed.",
-    403: "A valid API key is needed; or a page of another site sent a form.",
+    403: "A page of another site has sent this; or, where 401 is no status of the API, a valid API key is needed.",
     404: "Not found.",
     408: "The body took too long to arrive.",
     410: "The job was purged.",
     413: "The body is too large; it was not read.",
     409: "The job was cancelled while you waited for it.",
     415: "The body is of a type that is not accepted here.",
+    421: "The gateway needs no keys, and `Host` is none of its names, which `TRIPTYCH_ALLOWED_HOSTS` sets.",
     422: "A field is wrong; `param` names it.",
     429: "You have as many unfinished jobs, or open streams, as you may have.",
     500: "The job failed.",
@@ -130,9 +131,10 @@ def _responses(operation: Operation, by_kind: Mapping[Any, Any]) -> dict[str, An
 
 
 def _error_statuses(operation: Operation) -> set[int]:
+    everywhere = set() if operation.any_host else {421}
     if operation.error_format:
-        return set(operation.error_format.statuses)
-    statuses = set(operation.errors)
+        return everywhere | set(operation.error_format.statuses)
+    statuses = everywhere | set(operation.errors)
     # The check of the key is preceded by one of the store, also on routes that use nothing else of it.
     if operation.needs_key:
         statuses |= {401, 503}

@@ -16,6 +16,7 @@ from gunicorn.http.errors import ParseException
 from contracts.errors import MalformedBody, PayloadTooLarge
 from services.gateway.http import form
 from services.gateway.http.errors import BodyTimeout, UnsupportedMediaType
+from services.gateway.http.foreign_pages import refuse_cross_site
 
 JSON = "application/json"
 _CHUNK_BYTES = 64 * 1024
@@ -39,7 +40,7 @@ class BodyReader:
 
     def read_form(self, request: Request) -> dict[str, str | list[str]]:
         """Return the fields of a form. Raises as ``read_json``, and CrossSiteForm."""
-        form.refuse_cross_site(request)
+        refuse_cross_site(request)
         return form.parse_form(self._bytes(request, form.MEDIA_TYPE))
 
     def read_json_or_form(self, request: Request) -> Any:

@@ -40,10 +40,17 @@ class UnsupportedMediaType(InvalidRequest):
 
 
 class CrossSiteForm(InvalidRequest):
-    """A browser sends a form from a page of another site."""
+    """A browser sends a form, or another request that needs no consent, from a page of another site."""
 
     code = "foreign_page"
     http_status = 403
+
+
+class UnknownHost(InvalidRequest):
+    """The request is for a name that is none of this gateway's, which needs no keys."""
+
+    code = "unknown_host"
+    http_status = 421
 
 
 class JobCancelled(TriptychError):

@@ -3,11 +3,8 @@
 import binascii
 import re
 
-from flask import Request
-
 from contracts.errors import MalformedBody
 from contracts.shapes import MAX_INPUTS
-from services.gateway.http.errors import CrossSiteForm
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MAX_FIELDS = MAX_INPUTS + 64
@@ -31,22 +28,6 @@ def parse_form(raw: bytes) -> dict[str, str | list[str]]:
         name, _, value = pair.partition(b"=")
         found.setdefault(_text(name), []).append(_text(value))
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
-
-
-def refuse_cross_site(request: Request) -> None:
-    """Refuse a form that a page of another site sends.
-
-    Browsers send forms to any address without a preflight request, so any page that a user visits could send one to a
-    gateway on localhost. Browsers do set ``Origin`` then, and ``null`` where they hide it. Programs set none, and the
-    origins of browser extensions are not http addresses.
-
-    Raises:
-        CrossSiteForm: the form's ``Origin`` is another site.
-    """
-    origin = request.headers.get("Origin", "")
-    own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
-    if origin == "null" or (origin.startswith(("http://", "https://")) and origin not in own):
-        raise CrossSiteForm("Pages of other sites can't send forms here: send JSON, or use a program.")
 
 
 def _text(raw: bytes) -> str:

@@ -71,6 +71,8 @@ class Operation:
     body_types: tuple[str, ...] = ("application/json",)
     """Media types of the body; the example is sent as the first."""
     needs_key: bool = True
+    any_host: bool = False
+    """Whether requests may name another host: probes name the address of a container."""
     key_in_body: bool = False
     example: Mapping[str, Any] | None = None
     errors: tuple[int, ...] = ()

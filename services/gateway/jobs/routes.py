@@ -11,6 +11,7 @@ from contracts.tasks import TASKS
 from services.gateway.http import query
 from services.gateway.http.body import BodyReader
 from services.gateway.http.disconnect import disconnect_check
+from services.gateway.http.foreign_pages import refuse_cross_site
 from services.gateway.http.operations import (
     IDEMPOTENCY_KEY,
     JOB_ID_PARAMETER,
@@ -88,6 +89,8 @@ class JobRoutes:
 
     def cancel(self, tenant: str, job_id: str) -> Response:
         """Request that a job stops, and respond with its state after that."""
+        # Without a body it is as simple a request as a form.
+        refuse_cross_site(request)
         check_id(job_id)
         self._writer.cancel(job_id, tenant)
         return self._job_response(tenant, job_id)
@@ -132,7 +135,7 @@ class JobRoutes:
             ),
             Operation(
                 "POST", "/v1/jobs/{job_id}/cancel", self.cancel, "Jobs", "Cancel a job",
-                {200: _JOB}, parameters=one,
+                {200: _JOB}, parameters=one, errors=(403,),
                 description="Safe to repeat. A queued job ends at once, a running one is `cancelling` until its worker "
                 "has stopped it, a finished one stays as it is.",
             ),

@@ -59,14 +59,15 @@ class HealthRoutes:
         well = {200: ResponseSpec("All is well.", Health)}
         return [
             Operation(
-                "GET", "/livez", self.live, "Service", "Whether the process serves requests", well, needs_key=False
+                "GET", "/livez", self.live, "Service", "Whether the process serves requests", well, needs_key=False,
+                any_host=True,
             ),
             Operation(
                 "GET", "/readyz", self.ready, "Service", "Whether it can take jobs",
-                {**well, 503: ResponseSpec("Not now, and why.", Health)}, needs_key=False,
+                {**well, 503: ResponseSpec("Not now, and why.", Health)}, needs_key=False, any_host=True,
             ),
             Operation(
                 "GET", "/metrics", self.metrics, "Service", "Metrics for Prometheus",
-                {200: ResponseSpec("The metrics.", str, "text/plain")}, needs_key=False,
+                {200: ResponseSpec("The metrics.", str, "text/plain")}, needs_key=False, any_host=True,
             ),
         ]  # fmt: skip

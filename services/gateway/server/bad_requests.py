@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from gunicorn.http import errors as http
 
 from services.gateway.http.request_facts import REQUEST_ID_HEADER
+from services.gateway.server.strict_http import NO_SNIFFING, BadHost
 
 _HTTP_ERRORS = {
     http.LimitRequestLine: (414, "URI Too Long", "The request line is too long."),
     http.LimitRequestHeaders: (431, "Request Header Fields Too Large", "The header fields are too many or too long."),
     http.UnsupportedTransferCoding: (501, "Not Implemented", "This transfer coding is not supported."),
+    BadHost: (400, "Bad Request", "Expected exactly one Host header."),
     http.ExpectationFailed: (417, "Expectation Failed", "This expectation can't be met."),
 }
 _ERROR = '{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":"bad_http"}}'
@@ -33,6 +35,7 @@ class Refusal:
             f"HTTP/1.1 {self.status} {self.reason}",
             "Connection: close",
             "Content-Type: application/json",
+            NO_SNIFFING,
             f"{REQUEST_ID_HEADER}: {request_id}",
             f"Content-Length: {len(self.body)}",
         ]

@@ -9,12 +9,14 @@ import socket
 from typing import Any
 
 import gevent
+from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
 from services.gateway.http.request_facts import RequestFacts, new_request_id
 from services.gateway.server import bad_requests
 from services.gateway.server.arbiter import STOP_SIGNALS
 from services.gateway.server.request_log import log_request
+from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,12 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
         faulthandler.enable()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def init_process(self) -> None:
+        """Set up what one process has for itself, and serve."""
+        # The class by this name makes all responses; gunicorn has no option for it.
+        wsgi.Response = DiscreetResponse
+        super().init_process()
 
     def load_wsgi(self) -> None:
         """Make the app, and tell the arbiter meanwhile that this process is alive: the store may answer slowly."""
@@ -85,6 +93,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve one request."""
         self._idle.discard(sock)
+        check_head(req)
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError as error:

@@ -88,7 +88,7 @@ def test_a_clients_id_is_kept_if_it_is_sane(http: httpx.Client, sent: str | byte
 
 def test_two_ids_or_a_folded_one_are_replaced(gateway: GatewayProcess) -> None:
     for lines in (b"X-Request-Id: a\r\nX-Request-Id: b\r\n", b"X-Request-Id: a\r\n b\r\n"):
-        head = _raw(gateway, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + lines + b"\r\n")
+        head = _raw(gateway, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + lines + b"\r\n")
         assert MADE.fullmatch(_id_in(head)), head
 
 
@@ -118,8 +118,8 @@ def test_a_refusal_has_the_id_and_a_line(
     ("request_bytes", "status"),
     [
         (b"hello there\r\n\r\n", 400),
-        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 9000 + b"\r\n\r\n", 431),
     ],
 )
 def test_a_request_that_is_not_http_has_an_id_and_a_line(
@@ -224,7 +224,7 @@ def test_no_key_is_ever_logged(locked: GatewayProcess) -> None:
         client.get(f"/{SECRET}")
         client.request(SECRET[:20], "/v1/jobs")
         _raw(locked, f"GET /?key={SECRET} HTTP/9.9\r\n\r\n".encode())
-        _raw(locked, f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization {SECRET}\r\n\r\n".encode())
+        _raw(locked, f"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization {SECRET}\r\n\r\n".encode())
         client.get("/livez", headers={"X-Request-Id": "after-the-keys"})
     wait_for_line(locked.log, request_id="after-the-keys")
     assert "s" * 40 not in locked.log.read_text()

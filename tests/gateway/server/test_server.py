@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
-POST = b"POST /v1/embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+POST = b"POST /v1/embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @contextmanager
@@ -76,9 +76,9 @@ def test_a_chunked_body_is_refused_when_it_grows_too_large(stack: Stack, http: h
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Y: z\r\n" * 120 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Y: z\r\n" * 120 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 9000 + b"\r\n\r\n", 431),
         (b"hello there\r\n\r\n", 400),
         (b"GET / HTTP/9.9\r\n\r\n", 400),
         (POST + b"Content-Length: -5\r\n\r\n", 400),
