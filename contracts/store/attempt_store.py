@@ -6,7 +6,7 @@ owns the job. So a worker that lost its lease, and does not know it yet, can do 
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -14,6 +14,27 @@ from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
 from contracts.store.scripts import load_script
+
+
+class Room(NamedTuple):
+    """How much memory a worker has for a job, and how it estimates what a job takes."""
+
+    num_bytes: int
+    per_request_byte: int
+    per_input: int
+
+
+UNLIMITED = Room(0, 0, 0)
+"""Every job is estimated to take nothing."""
+
+
+class DoesNotFit(Exception):
+    """A job was not claimed, because it needs more memory than the worker has for it now."""
+
+    def __init__(self, job_id: str, num_bytes: int) -> None:
+        super().__init__(f"job {job_id} needs {num_bytes} bytes")
+        self.job_id = job_id
+        self.num_bytes = num_bytes
 
 
 class AttemptStore:
@@ -32,13 +53,21 @@ class AttemptStore:
         self._release = load_script(client, "release")
         self._abandon = load_script(client, "abandon")
 
-    def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Start an attempt at a queued job, or return None when there is nothing to run."""
-        return _claim_from(self._claim(args=[job_id, worker, self.lease_s, _call_token()]))
+    def claim(self, job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
+        """Start an attempt at a queued job, or return None when there is nothing to run.
 
-    def claim_next(self, queue: str, worker: str) -> Claim | None:
-        """Start an attempt at the oldest job that waits in a queue, or return None when none waits."""
-        return _claim_from(self._next(args=[queue, worker, self.lease_s, _call_token()]))
+        Raises:
+            DoesNotFit: the worker has no room for the job, which stays in its queue.
+        """
+        return _claim_from(self._claim(args=[job_id, worker, self.lease_s, _call_token(), *room]))
+
+    def claim_next(self, queue: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
+        """Start an attempt at the oldest job that waits in a queue and fits, or return None when none waits.
+
+        Raises:
+            DoesNotFit: none of the oldest jobs fits; names the first of them.
+        """
+        return _claim_from(self._next(args=[queue, worker, self.lease_s, _call_token(), *room]))
 
     def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
         """Renew the leases of attempts, given as (job id, attempt); return the ids of jobs that must stop.
@@ -111,6 +140,10 @@ class AttemptStore:
         self._abandon(args=[worker, self._republish_after_s, self._max_crashes, *flat])
 
 
+_NUM_TOO_LARGE = 2
+"""Length of the reply that names a job which does not fit."""
+
+
 def _call_token() -> str:
     # The same call sent again after a lost reply carries the same token, and gets the attempt that it has started.
     return secrets.token_hex(8)
@@ -119,6 +152,8 @@ def _call_token() -> str:
 def _claim_from(reply: Any) -> Claim | None:
     if reply is None:
         return None
+    if len(reply) == _NUM_TOO_LARGE:
+        raise DoesNotFit(reply[0].decode(), reply[1])
     attempt, task, model, request, timeout_s, suspect, request_id, job_id = reply
     return Claim(
         id=job_id.decode(),

@@ -6,6 +6,7 @@ import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Claim
+from contracts.store.attempt_store import UNLIMITED
 from contracts.store.keys import PREFIX
 from contracts.store.scripts import load_script
 from tests.redis.builders import (
@@ -76,7 +77,7 @@ def test_claim_next_skips_jobs_past_their_deadline(store: JobStore) -> None:
 
 def test_claim_next_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
     job_ids = [submit(store) for _ in range(2)]
-    first, again = (run_script(store, "next", QUEUE, "w1", store.lease_s, "token") for _ in range(2))
+    first, again = (run_script(store, "next", QUEUE, "w1", store.lease_s, "token", *UNLIMITED) for _ in range(2))
     assert first == again
     assert [store.read(job_id, TENANT).status for job_id in job_ids] == ["running", "queued"]
 
@@ -113,12 +114,12 @@ def test_a_duplicate_or_late_message_finds_nothing_to_claim(store: JobStore, end
 def test_a_claim_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
     """Otherwise no worker would run the job until its lease is over, and it would be blamed for a crash."""
     job_id = submit(store)
-    first, again = (run_script(store, "claim", job_id, "w1", 15.0, "one-token") for _ in range(2))
+    first, again = (run_script(store, "claim", job_id, "w1", 15.0, "one-token", *UNLIMITED) for _ in range(2))
     assert isinstance(first, list) and first == again and first[0] == 1
-    assert run_script(store, "claim", job_id, "w1", 15.0, "other-token") is None
+    assert run_script(store, "claim", job_id, "w1", 15.0, "other-token", *UNLIMITED) is None
     store.release(claim_of(job_id, 1))
     store.claim(job_id, "w2")
-    assert run_script(store, "claim", job_id, "w1", 15.0, "one-token") is None
+    assert run_script(store, "claim", job_id, "w1", 15.0, "one-token", *UNLIMITED) is None
 
 
 def claim_of(job_id: str, attempt: int) -> Claim:

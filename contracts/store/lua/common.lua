@@ -147,6 +147,12 @@ local function attempt_of(id)
   return fields
 end
 
+-- How much memory a worker needs for a job, as an estimate by the size of its request.
+local function memory_of(id, per_request_byte, per_input)
+  return redis.call('HSTRLEN', job_key(id), 'request') * tonumber(per_request_byte)
+    + number(id, 'progress_total') * tonumber(per_input)
+end
+
 -- Fencing: an attempt owns its job while the job is unfinished and no later attempt was started.
 local function owns(id, attempt)
   local status = get(id, 'status')

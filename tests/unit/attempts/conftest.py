@@ -5,8 +5,9 @@ from typing import cast
 import pytest
 
 from contracts.store.attempt_store import AttemptStore
-from tests.unit.attempts.fakes import FakeModel, FakeStore
+from tests.unit.attempts.fakes import BUDGET_BYTES, FakeModel, FakeStore
 from workers.runtime.attempts import runner as runner_module
+from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.process.shared_state import SharedState
 
@@ -28,4 +29,4 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def runner(store: FakeStore, model: FakeModel) -> JobRunner:
-    return JobRunner(cast(AttemptStore, store), "w1", model.served(), SharedState(16))
+    return JobRunner(cast(AttemptStore, store), "w1", model.served(), SharedState(16), JobRoom(BUDGET_BYTES, 16))

@@ -11,6 +11,7 @@ import redis
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim, Usage, new_job_id
+from contracts.store.attempt_store import UNLIMITED, DoesNotFit, Room
 from contracts.tasks.embed import EmbedRequest
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
@@ -21,6 +22,8 @@ from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
 from workers.runtime.models.versions import Models, Version
 
 OUTPUT = b"[1.0]"
+BUDGET_BYTES = 3200
+"""Of the jobs in hand: 16 threads have a share of 100 bytes each, and larger jobs have 1,600 in common."""
 
 
 class FakeStore:
@@ -36,10 +39,13 @@ class FakeStore:
         self.ends: list[tuple[str, str, Any]] = []
         self.calls: list[str] = []
         self.outage: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+        """What jobs are estimated to take in memory."""
         self._lock = threading.Lock()
 
-    def add(self, *, suspect: bool = False) -> str:
+    def add(self, *, suspect: bool = False, num_bytes: int = 0) -> str:
         job_id = new_job_id()
+        self.sizes[job_id] = num_bytes
         self.attempts[job_id] = 0
         self.queued.add(job_id)
         if suspect:
@@ -56,11 +62,13 @@ class FakeStore:
                 self.outage[name] -= 1
                 raise redis.ConnectionError("the store is out of reach")
 
-    def claim(self, job_id: str, worker: str) -> Claim | None:
+    def claim(self, job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
         self._call("claim")
         with self._lock:
             if job_id not in self.queued:
                 return None
+            if room is not UNLIMITED and self.sizes.get(job_id, 0) > room.num_bytes:
+                raise DoesNotFit(job_id, self.sizes[job_id])
             self.queued.remove(job_id)
             self.attempts[job_id] += 1
             return Claim(
@@ -73,10 +81,12 @@ class FakeStore:
                 suspect=job_id in self.suspects,
             )
 
-    def claim_next(self, queue: str, worker: str) -> Claim | None:
-        """Claim the oldest job, whatever its queue."""
-        oldest = next((job_id for job_id in self.attempts if job_id in self.queued), None)
-        return self.claim(oldest, worker) if oldest else None
+    def claim_next(self, queue: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
+        """Claim the oldest job that fits, whatever its queue."""
+        waiting = [job_id for job_id in self.attempts if job_id in self.queued]
+        fitting = [job_id for job_id in waiting if self.sizes.get(job_id, 0) <= room.num_bytes]
+        oldest = next(iter([*fitting, *waiting]), None)
+        return self.claim(oldest, worker, room) if oldest else None
 
     def _finish(self, claim: Claim, status: str, value: Any = None) -> bool:
         self._call("finish")

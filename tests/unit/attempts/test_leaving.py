@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from contracts.jobs import Claim
+from contracts.store.attempt_store import UNLIMITED, Room
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import FakeModel, FakeStore, start_job
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
@@ -73,8 +74,8 @@ def test_a_job_that_is_claimed_during_the_release_is_released(
 ) -> None:
     claim = store.claim
 
-    def late(job_id: str, worker: str) -> Claim | None:
-        claimed = claim(job_id, worker)
+    def late(job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
+        claimed = claim(job_id, worker, room)
         runner.held.release_all()
         return claimed
 

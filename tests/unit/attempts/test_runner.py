@@ -9,8 +9,9 @@ import pytest
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
 from contracts.store.attempt_store import AttemptStore
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.unit.attempts.fakes import OUTPUT, FakeModel, FakeStore
+from tests.unit.attempts.fakes import BUDGET_BYTES, OUTPUT, FakeModel, FakeStore
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
+from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.runner import MAX_CLAIMS_IN_A_ROW, JobRunner
 from workers.runtime.models.versions import Models
 from workers.runtime.process.shared_state import SharedState
@@ -81,7 +82,7 @@ def test_a_job_that_stops_is_recorded_as_cancelled(runner: JobRunner, store: Fak
 
 
 def test_a_job_of_a_model_that_is_not_served_fails_and_the_error_names_it(store: FakeStore) -> None:
-    runner = JobRunner(cast(AttemptStore, store), "w1", Models(), SharedState(1))
+    runner = JobRunner(cast(AttemptStore, store), "w1", Models(), SharedState(1), JobRoom(BUDGET_BYTES, 16))
     runner.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo" in end[2].message
@@ -89,7 +90,9 @@ def test_a_job_of_a_model_that_is_not_served_fails_and_the_error_names_it(store:
 
 def test_a_job_of_a_task_that_its_model_no_longer_has_fails(store: FakeStore, model: FakeModel) -> None:
     """The model was replaced while the job waited."""
-    runner = JobRunner(cast(AttemptStore, store), "w1", model.served("classify"), SharedState(1))
+    runner = JobRunner(
+        cast(AttemptStore, store), "w1", model.served("classify"), SharedState(1), JobRoom(BUDGET_BYTES, 16)
+    )
     runner.accept(store.add(), suspect=False)
     (end,) = store.ends
     assert isinstance(end[2], UnknownModel) and "echo for embed" in end[2].message

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from contracts.jobs import Claim
+from contracts.store.attempt_store import UNLIMITED, Room
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import FakeModel, FakeStore, start_job
 from workers.runtime.attempts.attempt import Attempt
@@ -27,7 +28,7 @@ def test_suspects_run_one_at_a_time(runner: JobRunner, store: FakeStore, model: 
 def test_an_unexpected_error_does_not_end_the_thread_of_suspects(runner: JobRunner, store: FakeStore) -> None:
     claim = store.claim
 
-    def broken(job_id: str, worker: str) -> Claim | None:
+    def broken(job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
         store.claim = claim  # type: ignore[method-assign]
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "an unexpected reply")
 

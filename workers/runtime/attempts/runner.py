@@ -7,17 +7,20 @@ keep their text. All others are logged, and the client gets a fixed sentence wit
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 import redis
 
 from contracts.errors import OutOfMemory, TriptychError, UnknownModel
 from contracts.jobs import JOB_ID, Answer, Claim
-from contracts.store.attempt_store import AttemptStore
+from contracts.store.attempt_store import AttemptStore, DoesNotFit
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.attempts.held import HeldAttempts
+from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.suspects import SuspectLane
 from workers.runtime.models.served import ServedModel
 from workers.runtime.models.versions import Models
+from workers.runtime.process.memory import trim_heap
 from workers.runtime.process.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
@@ -32,14 +35,15 @@ Outcome = Answer | TriptychError | AttemptStopped
 class JobRunner:
     """Runs jobs on the threads of Celery's pool."""
 
-    def __init__(self, store: AttemptStore, worker_id: str, models: Models, shared: SharedState) -> None:
+    def __init__(self, store: AttemptStore, worker_id: str, models: Models, shared: SharedState, room: JobRoom) -> None:
         self.held = HeldAttempts(store, shared)
+        self._room = room
         self._store = store
         self._worker_id = worker_id
         self._models = models
         # Not an Event: it is set in the handler of SIGTERM, where the lock of an Event can deadlock.
         self._draining = False
-        self._suspects = SuspectLane(self._run_job)
+        self._suspects = SuspectLane(self._run_suspect)
 
     def accept(self, job_id: str, *, suspect: bool, queue: str = "") -> None:
         """Run the job of a message now; if it is a suspect, leave it to the suspects' own thread.
@@ -52,8 +56,10 @@ class JobRunner:
         elif suspect:
             self._suspects.put(job_id)
         else:
-            self._run_job(job_id)
+            self._run_next(lambda: self._store.claim(job_id, self._worker_id, self._room.share))
+            self._run_large()
             self._run_waiting(queue)
+            self._run_large()
 
     def begin_drain(self) -> None:
         """Claim no more jobs that wait in a queue. Jobs whose messages Celery has already taken are still run."""
@@ -65,13 +71,25 @@ class JobRunner:
         self._suspects.close(timeout_s)
         self.held.release_all()
 
-    def _run_job(self, job_id: str) -> None:
+    def _run_suspect(self, job_id: str) -> None:
         self._run_next(lambda: self._store.claim(job_id, self._worker_id))
 
     def _run_waiting(self, queue: str) -> None:
+        def claim_next() -> Claim | None:
+            return self._store.claim_next(queue, self._worker_id, self._room.share)
+
         for _ in range(MAX_CLAIMS_IN_A_ROW if queue else 0):
-            if self._draining or not self._run_next(lambda: self._store.claim_next(queue, self._worker_id)):
+            if self._draining or not self._run_next(claim_next):
                 return
+
+    def _run_large(self) -> None:
+        """Run jobs that are larger than a thread's share, as long as there is memory for the next one."""
+        while not self._draining and (large := self._room.take()):
+            try:
+                self._run_next(partial(self._store.claim, large.job_id, self._worker_id))
+            finally:
+                self._room.give_back(large)
+            trim_heap()
 
     def _run_next(self, claim_job: Callable[[], Claim | None]) -> bool:
         """Claim a job, run it and record how it ended; return whether there was a job."""
@@ -92,9 +110,11 @@ class JobRunner:
             return None
         try:
             return claim_job()
+        except DoesNotFit as large:  # it stays in its queue, where other workers find it as well
+            self._room.wait_for(large.job_id, large.num_bytes)
         except redis.RedisError as error:  # the reaper finds a job whose message is gone, and writes a new one
             logger.warning("claim failed", extra={"error": str(error)})
-            return None
+        return None
 
     def _run(self, attempt: Attempt) -> Outcome:
         try:

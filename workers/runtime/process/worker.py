@@ -13,9 +13,12 @@ import redis
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
+from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.runner import JobRunner
+from workers.runtime.inference.budget import jobs_budget_bytes
 from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
+from workers.runtime.models.versions import Models
 from workers.runtime.process.celery_worker import consume, handle_hangup, make_app, when_ready, when_stopping
 from workers.runtime.process.heartbeat.heartbeat import Heartbeat
 from workers.runtime.process.heartbeat.messages import Start
@@ -48,7 +51,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     worker_id = _new_worker_id()
-    runner = JobRunner(attempts, worker_id, models, shared)
+    runner = JobRunner(attempts, worker_id, models, shared, _room(loader.settings, models))
     heartbeat = Heartbeat(
         worker_id,
         _start_message(settings, spec.family, shared),
@@ -71,6 +74,11 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
         # A model is being loaded, which can't be interrupted: the interpreter would crash if it ended meanwhile.
         os._exit(status)
     return status
+
+
+def _room(settings: WorkerSettings, models: Models) -> JobRoom:
+    most_dimensions = max(card.dimensions or 0 for card in models.cards())
+    return JobRoom(jobs_budget_bytes(settings), settings.concurrency, most_dimensions)
 
 
 def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -> Start:
