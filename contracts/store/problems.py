@@ -24,6 +24,7 @@ class StoreProblem:
 
 UNREACHABLE = StoreProblem("unreachable", "The job store is out of reach.")
 TIMEOUT = StoreProblem("timeout", "The job store does not answer in time.")
+NO_CONNECTION = StoreProblem("busy", "Too many requests use the job store at once.")
 UNKNOWN = StoreProblem("unknown", "The job store refused a command, which is logged.")
 _NO_RIGHTS = (
     "The user in TRIPTYCH_REDIS_URL lacks rights in the job store (NOPERM): look at its rules with ACL GETUSER."
@@ -60,6 +61,8 @@ def problem_of(error: redis.RedisError) -> StoreProblem:
         return StoreProblem("NOPERM", _NO_RIGHTS)
     if text == "max number of clients reached":
         return StoreProblem("maxclients", _MAX_CLIENTS)
+    if text == "No connection available.":
+        return NO_CONNECTION  # the store is well: this process has no free connection to it
     if isinstance(error, redis.TimeoutError):
         return TIMEOUT
     return UNREACHABLE if isinstance(error, redis.ConnectionError) else UNKNOWN

@@ -5,6 +5,7 @@ import time
 import pytest
 import redis
 
+from contracts.store.problems import NO_CONNECTION, problem_of
 from contracts.store.redis_client import connect, server_warnings
 from tests.redis.builders import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
 from tests.support.job_store import JobStore
@@ -69,3 +70,10 @@ def test_the_embedded_server_needs_no_warning(valkey_server: ValkeyServer) -> No
     client.config_set("maxmemory-policy", "allkeys-lru")
     assert len(server_warnings(client)) == 1
     client.connection_pool.disconnect()
+
+
+def test_a_client_without_a_free_connection_does_not_blame_the_store(valkey_server: ValkeyServer) -> None:
+    client = connect(valkey_server.url, timeout_s=1, retries=0, max_connections=1)
+    with client.client(), pytest.raises(redis.ConnectionError) as raised:  # which takes the only connection
+        client.ping()
+    assert problem_of(raised.value) == NO_CONNECTION

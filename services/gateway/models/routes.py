@@ -84,11 +84,15 @@ class ModelRoutes:
 
     def list_models(self, tenant: str) -> Response:
         """Respond with every model."""
+        # Another process of this gateway may have shown a model that the monitor of this one has not read yet.
+        self._monitor.refresh_models()
         return json_response(ModelList(data=[_view(card) for card in self._monitor.models.values()]))
 
     def read_model(self, tenant: str, model: str) -> Response:
         """Respond with one model."""
         card = self._monitor.models.get(model)
+        if card is None and self._monitor.refresh_models():
+            card = self._monitor.models.get(model)
         if card is None:
             raise UnknownModel("No model has this name. See /v1/models.", param="model")
         return json_response(_view(card))
