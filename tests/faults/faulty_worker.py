@@ -34,6 +34,7 @@ from workers.runtime.inference.session import Array
 from workers.runtime.models.served import ServedModel
 from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
+from workers.runtime.tokenizing.reading import Check, no_check
 from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow, Truncate
 
 MODEL = "starter-classify"
@@ -54,12 +55,12 @@ class FaultyRow(TokenRow, frozen=True):
 class FaultTokenizer(Tokenizer):
     """Finds the faults that texts ask for."""
 
-    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[TokenRow]:
+    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate, check: Check = no_check) -> list[TokenRow]:
         """Tokenize, and add to each row the fault of its text."""
         faults = [FAULT.search(text if isinstance(text, str) else text.text) for text in inputs]
         return [
             FaultyRow(row.token_ids, row.type_ids, row.tokens_in, (fault[1], float(fault[2] or 0)) if fault else None)
-            for row, fault in zip(super().rows(inputs, truncate), faults, strict=True)
+            for row, fault in zip(super().rows(inputs, truncate, check), faults, strict=True)
         ]
 
 

@@ -30,7 +30,7 @@ def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork) -> T
             param="parameters.best_of",
         )
     # Everything that can be refused is refused before the first request reaches the engine.
-    prompts = model.prompts.of(job)
+    prompts = model.prompts.of(job, work.check)
     _check_details(prompts, job.parameters)
     seed = seed_of(work.job_id) if job.parameters.seed is None else job.parameters.seed
     outputs = work.generate(model, requests_of(prompts, job, model, seed))

@@ -6,15 +6,17 @@ for encoders.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.generation import DEFAULT_NEW_TOKENS, Conversation, GenerateParameters, GenerateRequest
 from workers.decoder.chat import ChatTemplate
 from workers.runtime.decoding.request import Ids
+from workers.runtime.tokenizing.reading import Check, TextReader, Tokens, no_check
+from workers.runtime.tokenizing.special_tokens import SpecialTokens
+from workers.runtime.tokenizing.tokenizer import shown_count
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,22 @@ class Prompts:
         template: None for a model that is not made for conversations.
         max_tokens: limit of prompt and generated tokens together.
         vocab_size: number of token ids that the graph knows.
+
+    Raises:
+        PackageError: as `SpecialTokens`.
     """
 
     def __init__(
         self, tokenizer: Tokenizer, template: ChatTemplate | None, *, max_tokens: int, vocab_size: int
     ) -> None:
-        self._tokenizer = tokenizer
+        self._reader = TextReader(tokenizer)
+        self._special = SpecialTokens(tokenizer)
         self._template = template
         self._max_tokens = max_tokens
         self._vocab_size = vocab_size
 
-    def of(self, request: GenerateRequest) -> list[Prompt]:
-        """Return the prompt of each input.
+    def of(self, request: GenerateRequest, check: Check = no_check) -> list[Prompt]:
+        """Return the prompt of each input. ``check`` is called now and then; it raises an exception to stop.
 
         Raises:
             InputTooLong: prompt and generated tokens together exceed the model's limit.
@@ -74,8 +80,8 @@ class Prompts:
             )
         texts = self._texts(request)
         return [
-            self._prompt(text, encoding, request.parameters)
-            for text, encoding in zip(texts, self._encode(texts), strict=True)
+            self._prompt(text, tokens, request.parameters)
+            for text, tokens in zip(texts, self._read(texts, request.parameters, check), strict=True)
         ]
 
     def _texts(self, request: GenerateRequest) -> list[_Text]:
@@ -91,26 +97,26 @@ class Prompts:
             raise InvalidRequest("This model has no chat template. Send a text as inputs, not messages.", param=param)
         return _Text(param, self._template.render(value, param=param), is_chat=True)
 
-    def _encode(self, texts: Sequence[_Text]) -> list[Encoding]:
-        """Return the encoding of each text. Texts are encoded in two batches, with and without special tokens."""
-        by_index: dict[int, Encoding] = {}
+    def _read(self, texts: Sequence[_Text], parameters: GenerateParameters, check: Check) -> list[Tokens]:
+        """Return the tokens of each text. Texts with and without special tokens have different room."""
+        by_index: dict[int, Tokens] = {}
         for is_chat in (False, True):
             batch = {index: text.text for index, text in enumerate(texts) if text.is_chat is is_chat}
-            # "fast": without the character offsets, which nobody needs here.
-            encodings = self._tokenizer.encode_batch_fast(list(batch.values()), add_special_tokens=not is_chat)
-            by_index |= dict(zip(batch, encodings, strict=True))
+            room = self._max_tokens - self._num_special(is_chat) - _min_new_tokens(parameters)
+            read = self._reader.read(list(batch.values()), max(1, room), parameters.truncate, check)
+            by_index |= dict(zip(batch, read, strict=True))
         return [by_index[index] for index in range(len(texts))]
 
-    def _prompt(self, text: _Text, encoding: Encoding, parameters: GenerateParameters) -> Prompt:
-        tokens_in = len(encoding.ids)
-        # A request that sets no maximum gets what the prompt leaves, which must be one token at least.
-        min_new_tokens = parameters.max_new_tokens or 1
-        if tokens_in + min_new_tokens > self._max_tokens:
+    def _prompt(self, text: _Text, tokens: Tokens, parameters: GenerateParameters) -> Prompt:
+        tokens_in = tokens.num_tokens + self._num_special(text.is_chat)
+        ids = tokens.ids
+        if tokens_in + _min_new_tokens(parameters) > self._max_tokens:
             room = self._room(text, parameters)
             if parameters.truncate == "error" or room < 1:
-                raise self._too_long(text, tokens_in, parameters)
-            encoding = self._truncate(text, room, parameters.truncate)
-        token_ids = np.array(encoding.ids, np.int64)
+                raise self._too_long(text, shown_count(tokens_in, [tokens], self._max_tokens), parameters)
+            # Before special tokens are added, so that they are never cut off.
+            ids = ids[-room:] if parameters.truncate == "left" else ids[:room]
+        token_ids = np.array(ids if text.is_chat else self._special.around(ids)[0], np.int64)
         self._check(text, token_ids)
         room_left = self._max_tokens - len(token_ids)
         max_new_tokens = parameters.max_new_tokens or min(DEFAULT_NEW_TOKENS, room_left)
@@ -123,14 +129,10 @@ class Prompts:
         is less.
         """
         num_new = parameters.max_new_tokens or min(DEFAULT_NEW_TOKENS, (self._max_tokens + 1) // 2)
-        num_special = 0 if text.is_chat else int(self._tokenizer.num_special_tokens_to_add(False))
-        return self._max_tokens - num_new - num_special
+        return self._max_tokens - num_new - self._num_special(text.is_chat)
 
-    def _truncate(self, text: _Text, room: int, direction: Literal["right", "left"]) -> Encoding:
-        # Special tokens are added after truncation, so that they are never cut off.
-        encoding = self._tokenizer.encode(text.text, add_special_tokens=False)
-        encoding.truncate(room, direction=direction)
-        return encoding if text.is_chat else self._tokenizer.post_process(encoding)
+    def _num_special(self, is_chat: bool) -> int:
+        return 0 if is_chat else self._special.num_added(1)
 
     def _check(self, text: _Text, token_ids: Ids) -> None:
         """Check that the graph can continue these tokens. A tokenizer can have more tokens than its model's graph."""
@@ -143,7 +145,7 @@ class Prompts:
                 param=text.param,
             )
 
-    def _too_long(self, text: _Text, tokens_in: int, parameters: GenerateParameters) -> InputTooLong:
+    def _too_long(self, text: _Text, tokens_in: str, parameters: GenerateParameters) -> InputTooLong:
         asked = parameters.max_new_tokens
         more = f"parameters.max_new_tokens asks for {asked} more" if asked else "at least one more must be generated"
         return InputTooLong(
@@ -151,3 +153,8 @@ class Prompts:
             "Shorten it, or set parameters.truncate to 'right' or 'left'.",
             param=text.param,
         )
+
+
+def _min_new_tokens(parameters: GenerateParameters) -> int:
+    """Return how many tokens there must be room for. Without a maximum, a request gets what the prompt leaves."""
+    return parameters.max_new_tokens or 1

@@ -20,7 +20,7 @@ def infer_texts(
         InvalidRequest: an input has no tokens.
         Exception: as ``BatchWork.infer``.
     """
-    rows = model.tokenizer.rows(inputs, truncate)
+    rows = model.tokenizer.rows(inputs, truncate, work.check)
     usage = Usage(
         items=len(rows),
         tokens_in=sum(row.tokens_in for row in rows),

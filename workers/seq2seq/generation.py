@@ -12,6 +12,7 @@ from contracts.generation import MAX_SEQUENCES
 from contracts.seq2seq import TruncateOrChunk
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.decoding.work import DecodingWork
+from workers.runtime.tokenizing.reading import Check
 from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, StreamJoiner
 from workers.seq2seq.chunking.plan import ChunkPlan
 from workers.seq2seq.generation_config import GenerationConfig
@@ -64,7 +65,7 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
         Exception: as ``DecodingWork.generate``.
     """
     usage = UsageCounter(items=len(job.plans))
-    chunks = _encoded_chunks(model, job)
+    chunks = _encoded_chunks(model, job, work.check)
     for chunk in chunks:
         usage.tokens_in += chunk.source.tokens_in
         usage.add_chunk(chunk.input, chunk.source)
@@ -78,11 +79,11 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
     return ChunkAnswers(by_input, usage)
 
 
-def _encoded_chunks(model: Seq2SeqModel, job: ChunkedJob) -> list[Chunk]:
+def _encoded_chunks(model: Seq2SeqModel, job: ChunkedJob, check: Check) -> list[Chunk]:
     positions = [(index, part) for index, plan in enumerate(job.plans) for part in range(len(plan.chunks))]
     texts = [job.plans[index].chunks[part] for index, part in positions]
     params = [job.params[index] for index, _ in positions]
-    sources = model.source_tokenizer.encode(texts, params, job.conditioning, job.truncate)
+    sources = model.source_tokenizer.encode(texts, params, job.conditioning, job.truncate, check)
     return [Chunk(index, part, source) for (index, part), source in zip(positions, sources, strict=True)]
 
 

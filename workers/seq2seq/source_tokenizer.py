@@ -4,20 +4,21 @@ Step 5 on the path of a job. Truncation is an explicit policy and is counted in 
 `workers.runtime.tokenizing.tokenizer`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.seq2seq import TruncateOrChunk
+from workers.runtime.tokenizing.reading import Check, Side, TextReader, Tokens, no_check
+from workers.runtime.tokenizing.special_tokens import SpecialTokens
+from workers.runtime.tokenizing.tokenizer import shown_count
 
 Ids = npt.NDArray[np.int64]
-_BATCH_SIZE = 1024
-"""Texts per call of the tokenizer. An `Encoding` takes several kilobytes, and a job may have 20,000 chunks."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class EncoderInput:
         return len(self.input_ids)
 
 
+@dataclass(frozen=True)
+class _Policy:
+    """How the texts of a job are read."""
+
+    conditioning: Conditioning
+    truncate: TruncateOrChunk
+    check: Check
+
+    @property
+    def side(self) -> Side:
+        return "error" if self.truncate == "chunk" else self.truncate
+
+
 class SourceTokenizer:
     """Makes the encoder inputs of one model. Safe to use from several threads.
 
@@ -59,17 +73,21 @@ class SourceTokenizer:
         tokenizer: the package's, with neither truncation nor padding enabled.
         max_tokens: longest encoder input.
         vocab_size: ids from here on are unknown to the graph.
+
+    Raises:
+        PackageError: as `SpecialTokens`.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, max_tokens: int, vocab_size: int) -> None:
-        self._tokenizer = tokenizer
+        self._reader = TextReader(tokenizer)
+        self._special = SpecialTokens(tokenizer)
         self.max_tokens = max_tokens
         self._vocab_size = vocab_size
-        self._num_special = int(tokenizer.num_special_tokens_to_add(False))
+        self._num_special = self._special.num_added(1)
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text, without special tokens."""
-        return [len(encoding.ids) for encoding in self._encode(texts, add_special_tokens=False)]
+    def count_tokens(self, texts: Sequence[str], check: Check = no_check) -> list[int]:
+        """Return the number of tokens of each text, without special tokens; ``check`` may raise an error to stop."""
+        return self._reader.count(texts, check)
 
     def num_added_tokens(self, conditioning: Conditioning) -> int:
         """Return how many tokens the encoder reads in addition to those of a text."""
@@ -92,7 +110,12 @@ class SourceTokenizer:
         return max_tokens
 
     def encode(
-        self, texts: Sequence[str], params: Sequence[str], conditioning: Conditioning, truncate: TruncateOrChunk
+        self,
+        texts: Sequence[str],
+        params: Sequence[str],
+        conditioning: Conditioning,
+        truncate: TruncateOrChunk,
+        check: Check = no_check,
     ) -> list[EncoderInput]:
         """Return the encoder input of each text.
 
@@ -102,50 +125,50 @@ class SourceTokenizer:
             conditioning: prompt and language tokens to add.
             truncate: what to do with a text that is longer than ``max_tokens``. With ``chunk`` it is refused, because
                 the texts are chunks already.
+            check: called now and then; raises an exception to stop.
 
         Raises:
             InputTooLong: a text is too long and may not be truncated.
             InvalidRequest: a text has no tokens, or one that the model does not know.
         """
-        encodings = self._encode([conditioning.prompt + text for text in texts], add_special_tokens=True)
+        policy = _Policy(conditioning, truncate, check)
+        room = max(1, self.max_tokens - self._num_special - (conditioning.source_prefix_token_id is not None))
+        read = self._reader.read([conditioning.prompt + text for text in texts], room, policy.side, check)
         return [
-            self._encoder_input(text, encoding, param, conditioning, truncate)
-            for text, encoding, param in zip(texts, encodings, params, strict=True)
+            self._encoder_input(text, tokens, param, policy)
+            for text, tokens, param in zip(texts, read, params, strict=True)
         ]
 
-    def _encode(self, texts: Sequence[str], *, add_special_tokens: bool) -> Iterator[Encoding]:
-        for start in range(0, len(texts), _BATCH_SIZE):
-            batch = list(texts[start : start + _BATCH_SIZE])
-            yield from self._tokenizer.encode_batch_fast(batch, add_special_tokens=add_special_tokens)
-
-    def _encoder_input(
-        self, text: str, encoding: Encoding, param: str, conditioning: Conditioning, truncate: TruncateOrChunk
-    ) -> EncoderInput:
-        tokens_in = len(encoding.ids) + (conditioning.source_prefix_token_id is not None)
+    def _encoder_input(self, text: str, tokens: Tokens, param: str, policy: "_Policy") -> EncoderInput:
+        conditioning = policy.conditioning
+        num_added = self._num_special + (conditioning.source_prefix_token_id is not None)
+        tokens_in = tokens.num_tokens + num_added
         # Normalization may leave nothing of a text, such as one of control characters only.
-        if len(encoding.ids) == self._num_special:
+        if not tokens.num_tokens:
             raise InvalidRequest(f"{param} has no tokens that the model could read.", param=param)
+        ids = tokens.ids
         if tokens_in > self.max_tokens:
-            if truncate not in ("right", "left"):
-                raise self._too_long(param, tokens_in, truncate)
-            encoding = self._truncated(text, conditioning, "right" if truncate == "right" else "left")
-        input_ids = _with_language_tokens(encoding.ids, conditioning)
+            if policy.side == "error":
+                raise self._too_long(param, shown_count(tokens_in, [tokens], self.max_tokens), policy.truncate)
+            ids = self._truncated(text, tokens, policy)
+        input_ids = _with_language_tokens(self._special.around(ids)[0], conditioning)
         # A tokenizer may have more tokens than the embedding has rows. In the graph that would be an internal error.
         if max(input_ids) >= self._vocab_size:
             message = f"{param} has token {max(input_ids)}; the model knows {self._vocab_size} tokens."
             raise InvalidRequest(message, param=param)
         return EncoderInput(np.array(input_ids, np.int64), tokens_in)
 
-    def _truncated(self, text: str, conditioning: Conditioning, direction: Literal["right", "left"]) -> Encoding:
-        # Truncating a finished encoding would cut off the prompt or a special token, so the text is cut first.
-        prompt = self._tokenizer.encode(conditioning.prompt, add_special_tokens=False)
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        encoding.truncate(self.max_text_tokens(conditioning), direction=direction)
-        # Offsets need not grow, because nothing here reads them.
-        merged = Encoding.merge([prompt, encoding], growing_offsets=False) if conditioning.prompt else encoding
-        return self._tokenizer.post_process(merged)
+    def _truncated(self, text: str, tokens: Tokens, policy: "_Policy") -> list[int]:
+        """Return the prompt and what is kept of the text. The text is cut alone, so that the prompt stays whole."""
+        prompt_text = policy.conditioning.prompt
+        room = self.max_text_tokens(policy.conditioning)
+        if not prompt_text:
+            return tokens.ids  # as many as there is room for
+        (prompt,) = self._reader.read([prompt_text], self.max_tokens, "right")
+        (kept,) = self._reader.read([text], room, policy.side, policy.check)
+        return prompt.ids + kept.ids
 
-    def _too_long(self, param: str, tokens_in: int, truncate: TruncateOrChunk) -> InputTooLong:
+    def _too_long(self, param: str, tokens_in: str, truncate: TruncateOrChunk) -> InputTooLong:
         hint = "" if truncate == "chunk" else " Shorten it, or set parameters.truncate to 'right', 'left' or 'chunk'."
         return InputTooLong(f"{param} has {tokens_in} tokens; the model takes {self.max_tokens}.{hint}", param=param)
 

@@ -73,7 +73,7 @@ def concatenated(plan: ChunkPlan) -> str:
     ],
 )
 def test_a_text_is_split_at_the_ends_of_its_sentences(text: str, expected: list[str]) -> None:
-    parts = split_sentences(text)
+    parts = [*split_sentences(text)]
     assert "".join(parts) == text
     assert [part for part in parts if not part.isspace()] == expected
 
@@ -81,7 +81,7 @@ def test_a_text_is_split_at_the_ends_of_its_sentences(text: str, expected: list[
 @settings(derandomize=True, deadline=None)
 @given(st.text(alphabet=st.sampled_from("aA1.!?…\"')( \n\r\t\u2028\x1c。你,;"), max_size=60) | st.text(max_size=60))
 def test_nothing_of_a_text_is_lost(text: str) -> None:
-    parts = split_sentences(text)
+    parts = [*split_sentences(text)]
     assert "".join(parts) == text and all(parts)
     assert all(part.isspace() or part == part.strip() for part in parts)
     plan = plan_sentences([text], html=False, max_tokens=7, count_tokens=characters)[0]
@@ -94,7 +94,7 @@ def test_a_megabyte_of_anything_takes_linear_time(unit: str) -> None:
     def cost(size: int) -> float:
         text = unit * (size // len(unit))
         started = time.process_time()
-        parts = split_sentences(text)
+        parts = [*split_sentences(text)]
         cut = split_to_fit([text], 500, characters)[0]
         assert "".join(parts) == "".join(part.text for part in cut) == text
         assert all(part.num_tokens == len(part.text) <= 500 for part in cut)

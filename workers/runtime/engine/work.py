@@ -37,6 +37,18 @@ class Work(Generic[AnyEngine]):
         """Id of the job."""
         return self.attempt.claim.id
 
+    def check(self) -> None:
+        """Do nothing while the attempt may go on. What takes long before the first request calls it now and then.
+
+        Raises:
+            ExecutionTimeout: the attempt has taken longer than its ``timeout_s``.
+            AttemptStopped: the job no longer belongs to this attempt.
+        """
+        if self.attempt.should_stop:
+            raise AttemptStopped
+        if self._left_s() <= 0:
+            raise ExecutionTimeout
+
     def timings(self) -> Timings:
         """Return where the attempt has spent its time up to now."""
         return Timings(
@@ -71,16 +83,15 @@ class Work(Generic[AnyEngine]):
         """Wait until a request is finished, and report progress; ``num_before``: parts of earlier requests."""
         num_reported = 0
         while True:
-            left_s = self._started_at + self.attempt.timeout_s - time.perf_counter()
-            if handle.wait(max(0.0, min(PROGRESS_PERIOD_S, left_s))):
+            if handle.wait(max(0.0, min(PROGRESS_PERIOD_S, self._left_s()))):
                 return  # even if time is over by now: the work is done
-            if self.attempt.should_stop:
-                raise AttemptStopped
-            if left_s <= 0:
-                raise ExecutionTimeout
+            self.check()
             if handle.num_done > num_reported:
                 num_reported = handle.num_done
                 self.attempt.report_progress(num_before + num_reported, num_before + handle.num_parts)
+
+    def _left_s(self) -> float:
+        return self._started_at + self.attempt.timeout_s - time.perf_counter()
 
 
 def milliseconds(seconds: float) -> float:

@@ -1,6 +1,7 @@
 """Texts to token ids. Truncation is requested by the client and counted in the usage. Step 5 on the path of a job."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,13 +9,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import Encoding
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.model_package.package import PackageError
 from contracts.shapes import TextPair
 from workers.runtime.tokenizing.probing import check_tokenizer
+from workers.runtime.tokenizing.reading import Check, TextReader, Tokens, no_check
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
+from workers.runtime.tokenizing.special_tokens import SpecialTokens
 
 Truncate = Literal["error", "right", "left"]
 Ids = npt.NDArray[np.int64]
@@ -65,50 +67,67 @@ class Tokenizer:
     """
 
     def __init__(self, file: Path, max_tokens: int) -> None:
-        self._tokenizer = load_tokenizer(file)
+        tokenizer = load_tokenizer(file)
+        self._reader = TextReader(tokenizer)
+        self._special = SpecialTokens(tokenizer, pairs=True)
         self.max_tokens = max_tokens
         # A pair needs room for a token of each text.
         if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
             raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room for more than the special tokens")
 
-    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate) -> list[TokenRow]:
+    def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate, check: Check = no_check) -> list[TokenRow]:
         """Tokenize each input.
+
+        Args:
+            inputs: texts, or pairs of texts.
+            truncate: what to do with an input of more than ``max_tokens``.
+            check: called now and then; raises an exception to stop.
 
         Raises:
             InputTooLong: an input has more than ``max_tokens`` tokens and the policy is ``error``.
             InvalidRequest: an input has no tokens.
         """
-        pairs = [text if isinstance(text, str) else (text.text, text.text_pair) for text in inputs]
-        encodings = self._tokenizer.encode_batch_fast(pairs)  # "fast" is without offsets, which nothing here reads
-        return [self._row(index, encoding, pairs[index], truncate) for index, encoding in enumerate(encodings)]
+        sides = [[text] if isinstance(text, str) else [text.text, text.text_pair] for text in inputs]
+        # No side can keep more than this, however short the other one is.
+        keep = self._room(num_texts=1)
+        read = iter(self._reader.read([text for texts in sides for text in texts], keep, truncate, check))
+        return [
+            self._row(index, list(itertools.islice(read, len(texts))), truncate) for index, texts in enumerate(sides)
+        ]
 
-    def _row(self, index: int, encoding: Encoding, text: str | tuple[str, str], truncate: Truncate) -> TokenRow:
-        tokens_in = len(encoding.ids)
+    def _row(self, index: int, sides: list[Tokens], truncate: Truncate) -> TokenRow:
+        lengths = [side.num_tokens for side in sides]
+        tokens_in = sum(lengths) + self._special.num_added(len(sides))
         if not tokens_in:
             raise InvalidRequest(f"inputs[{index}] has no tokens that the model can read.", param=f"inputs[{index}]")
-        if tokens_in > self.max_tokens:
-            if truncate == "error":
-                raise InputTooLong(
-                    f"inputs[{index}] has {tokens_in} tokens; the model takes {self.max_tokens}. "
-                    "Shorten it, or set parameters.truncate to 'right' or 'left'.",
-                    param=f"inputs[{index}]",
-                )
-            encoding = self._truncate(text, truncate)
-        return TokenRow(np.array(encoding.ids, np.int64), np.array(encoding.type_ids, np.int64), tokens_in)
+        if tokens_in <= self.max_tokens:
+            return self._with_special([side.ids for side in sides], tokens_in)
+        if truncate == "error":
+            raise InputTooLong(
+                f"inputs[{index}] has {shown_count(tokens_in, sides, self.max_tokens)} tokens; the model takes "
+                f"{self.max_tokens}. Shorten it, or set parameters.truncate to 'right' or 'left'.",
+                param=f"inputs[{index}]",
+            )
+        # Before special tokens are added; of a pair, the longer text first, as ``longest_first`` does.
+        shares = _share(self._room(len(sides)), lengths)
+        kept = [
+            side.ids[len(side.ids) - share :] if truncate == "left" else side.ids[:share]
+            for side, share in zip(sides, shares, strict=True)
+        ]
+        return self._with_special(kept, tokens_in)
 
-    def _truncate(self, text: str | tuple[str, str], direction: Literal["right", "left"]) -> Encoding:
-        """Truncate before special tokens are added; of a pair, the longer text first, as ``longest_first`` does."""
-        # `enable_truncation` of the library would do this, but it changes the tokenizer, which all threads share.
-        sides = [text] if isinstance(text, str) else list(text)
-        encodings = [self._tokenizer.encode(side, add_special_tokens=False) for side in sides]
-        shares = _share(self._room(len(sides)), [len(encoding.ids) for encoding in encodings])
-        for encoding, share in zip(encodings, shares, strict=True):
-            encoding.truncate(share, direction=direction)
-        return self._tokenizer.post_process(encodings[0], encodings[1] if len(sides) == 2 else None)
+    def _with_special(self, sides: list[list[int]], tokens_in: int) -> TokenRow:
+        ids, type_ids = self._special.around(*sides)
+        return TokenRow(np.array(ids, np.int64), np.array(type_ids, np.int64), tokens_in)
 
     def _room(self, num_texts: int) -> int:
         """Return how many tokens are left for text after the special tokens."""
-        return self.max_tokens - int(self._tokenizer.num_special_tokens_to_add(num_texts == 2))
+        return self.max_tokens - self._special.num_added(num_texts)
+
+
+def shown_count(num_tokens: int, texts: Iterable[Tokens], limit: int) -> str:
+    """Return a number of tokens in words: a text that is refused anyway is not read to its end."""
+    return str(num_tokens) if all(text.is_complete for text in texts) else f"more than {limit}"
 
 
 def _share(room: int, lengths: list[int]) -> list[int]:

@@ -42,7 +42,8 @@ class Segment(NamedTuple):
 def unescaped(text: str) -> str:
     """Return a text with its entities resolved, as browsers do: numbers of no character become U+FFFD."""
     if "&#" in text:
-        text = _BEYOND_UNICODE.sub("\ufffd", _LEADING_ZEROS.sub("&#", text))
+        # A function and not a text, because a call that replaces millions of matches would keep Python's lock.
+        text = _BEYOND_UNICODE.sub("\ufffd", _LEADING_ZEROS.sub(lambda match: "&#", text))
     return html.unescape(text)
 
 

@@ -35,10 +35,13 @@ def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens) ->
 
 def _sentences_with_space(text: str) -> list[str]:
     """Return the sentences of a text, each with the white space after it."""
-    found: list[str] = []
+    found: list[list[str]] = []
+    is_blank = True
+    """Whether all parts of the last sentence are white space."""
     for part in split_sentences(text):
-        if found and (part.isspace() or found[-1].isspace()):
-            found[-1] += part
+        if found and (part.isspace() or is_blank):
+            found[-1].append(part)
         else:
-            found.append(part)
-    return found
+            found.append([part])
+        is_blank = part.isspace() and (is_blank or len(found[-1]) == 1)
+    return ["".join(parts) for parts in found]

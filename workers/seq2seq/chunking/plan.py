@@ -3,10 +3,12 @@
 Step 5 on the path of a job.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import InvalidRequest
+from workers.runtime.tokenizing.reading import Check, no_check
 from workers.seq2seq.chunking import markup
 from workers.seq2seq.chunking.sentences import split_sentences
 from workers.seq2seq.chunking.splitting import CountTokens, Part, split_to_fit
@@ -24,6 +26,7 @@ class ChunkPlan:
     """What is before each chunk and after the last one, so there is one more than chunks."""
 
 
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _Segment = tuple[str, bool]
 """A text, and whether it is a chunk. A chunk of HTML has its entities resolved, the rest is as in the document."""
 
@@ -33,7 +36,9 @@ def single_chunk(text: str) -> ChunkPlan:
     return ChunkPlan((text,), ("", ""))
 
 
-def plan_sentences(texts: Sequence[str], *, html: bool, max_tokens: int, count_tokens: CountTokens) -> list[ChunkPlan]:
+def plan_sentences(
+    texts: Sequence[str], *, html: bool, max_tokens: int, count_tokens: CountTokens, check: Check = no_check
+) -> list[ChunkPlan]:
     """Return plans with a chunk for each sentence. White space, and what has no letter or digit, is left as it is.
 
     Args:
@@ -41,11 +46,16 @@ def plan_sentences(texts: Sequence[str], *, html: bool, max_tokens: int, count_t
         html: whether they are HTML, of which only the texts between tags are split.
         max_tokens: longest chunk; longer sentences are cut.
         count_tokens: of the model's tokenizer.
+        check: called now and then; raises an exception to stop.
 
     Raises:
         InvalidRequest: the inputs have too many chunks.
     """
-    segments = [[*_html_sentences(text)] if html else [*_sentences(text)] for text in texts]
+    num_left = MAX_CHUNKS
+    segments: list[list[_Segment]] = []
+    for text in texts:
+        segments.append(_collected(_html_sentences(text) if html else _sentences(text), num_left, check))
+        num_left -= sum(is_chunk for _, is_chunk in segments[-1])
     sentences = [text for of_input in segments for text, is_chunk in of_input if is_chunk]
     parts = split_to_fit(sentences, max_tokens, count_tokens)
     # The limit is one of the whole job, so all inputs are split before any plan is made.
@@ -54,13 +64,13 @@ def plan_sentences(texts: Sequence[str], *, html: bool, max_tokens: int, count_t
     return [_plan(of_input, remaining, html=html) for of_input in segments]
 
 
-def plan_html_texts(texts: Sequence[str]) -> list[ChunkPlan]:
-    """Return plans with a chunk for each whole text between two tags.
+def plan_html_texts(texts: Sequence[str], check: Check = no_check) -> list[ChunkPlan]:
+    """Return plans with a chunk for each whole text between two tags. ``check`` may raise an exception to stop.
 
     Raises:
         InvalidRequest: the inputs have too many chunks.
     """
-    segments = [[*_html_texts(text)] for text in texts]
+    segments = [_collected(_html_texts(text), MAX_CHUNKS, check) for text in texts]
     parts = [[Part(text, 1)] for of_input in segments for text, is_chunk in of_input if is_chunk]
     check_num_chunks(len(parts))
     remaining = iter(parts)
@@ -77,6 +87,32 @@ def check_num_chunks(num_chunks: int) -> None:
         raise InvalidRequest(
             f"The inputs have {num_chunks} chunks; a job may have {MAX_CHUNKS}. Send several jobs.", param="inputs"
         )
+
+
+def _collected(segments: Iterator[_Segment], max_chunks: int, check: Check) -> list[_Segment]:
+    """Return segments as a list, those between two chunks as one. A text of megabytes may have millions of them.
+
+    Raises:
+        InvalidRequest: the inputs have too many chunks. It is found before the rest of a text is split.
+    """
+    found: list[_Segment] = []
+    between: list[str] = []
+    num_chunks = 0
+    for number, segment in enumerate(segments):
+        if number % 1000 == 0:
+            check()
+        if not segment[1]:
+            between.append(segment[0])
+            continue
+        num_chunks += 1
+        if num_chunks > max_chunks:
+            raise InvalidRequest(
+                f"The inputs have more than {MAX_CHUNKS} chunks, which is the limit of a job. Send several jobs.",
+                param="inputs",
+            )
+        found += [("".join(between), False), segment]
+        between.clear()
+    return [*found, ("".join(between), False)]
 
 
 def _sentences(text: str) -> Iterator[_Segment]:
@@ -107,7 +143,7 @@ def _html_texts(document: str) -> Iterator[_Segment]:
 
 
 def _has_words(text: str) -> bool:
-    return any(map(str.isalnum, text))
+    return _LETTER_OR_DIGIT.search(text) is not None
 
 
 def split_white_space(text: str) -> tuple[str, str, str]:

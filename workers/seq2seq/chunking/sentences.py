@@ -45,16 +45,15 @@ _LAST_WORD = re.compile(r"[^\s/–—-]*$")
 _LIST_MARK = re.compile(r"\s*[(\[]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})$")
 
 
-def split_sentences(text: str) -> list[str]:
-    """Return the sentences of a text and the white space between them, in order; joined, they are the text."""
-    parts: list[str] = []
-    for line in _LINES.findall(text):
-        start = 0
+def split_sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a text and the white space between them, in order; joined, they are the text."""
+    # Not by `findall`: in a text of megabytes it would keep Python's lock for a second.
+    for match in _LINES.finditer(text):
+        line, start = match[0], 0
         for end in _ends(line):
-            parts += _without_outer_space(line[start:end])
+            yield from _without_outer_space(line[start:end])
             start = end
-        parts += _without_outer_space(line[start:])
-    return parts
+        yield from _without_outer_space(line[start:])
 
 
 def _without_outer_space(part: str) -> list[str]:

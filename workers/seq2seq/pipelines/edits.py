@@ -14,6 +14,9 @@ _MAX_PAIRS = 200_000
 """Most pairs of equal words that `SequenceMatcher` compares, because its time grows with them: a chunk that repeats one
 word 10,000 times has 10^8. Above it, everything that differs is one edit."""
 
+_MAX_CHARACTERS = 100_000
+"""Longest text that is compared word by word. A chunk is shorter, unless it is a whole input that was truncated."""
+
 
 def edits_between(before: str, after: str, offset: int = 0) -> list[Edit]:
     """Return the edits that turn ``before`` into ``after``, in order.
@@ -25,6 +28,8 @@ def edits_between(before: str, after: str, offset: int = 0) -> list[Edit]:
     """
     if before == after:
         return []
+    if max(len(before), len(after)) > _MAX_CHARACTERS:
+        return [Edit(offset, len(before), [after])]
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     edits = []
     position, last = offset, 0

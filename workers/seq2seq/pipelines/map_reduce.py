@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from contracts.generation import FinishReason
 from workers.runtime.decoding.work import DecodingWork
@@ -51,6 +52,7 @@ class _MapReduce:
     def __init__(self, model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> None:
         self._model, self._work, self._job = model, work, job
         self._tokenizer = model.source_tokenizer
+        self._count = partial(self._tokenizer.count_tokens, check=work.check)
         self._max_tokens = self._tokenizer.max_text_tokens(job.conditioning)
         self._usage = UsageCounter(items=len(job.plans))
         self._answers: dict[int, list[list[ChunkAnswer]]] = {}
@@ -58,7 +60,7 @@ class _MapReduce:
     def run(self) -> ChunkAnswers:
         """Run rounds until every input has its answer."""
         texts = [plan.chunks[0] for plan in self._job.plans]
-        lengths = self._tokenizer.count_tokens(texts)
+        lengths = self._count(texts)
         # Counted once and without chunks: these overlap, and later rounds read summaries.
         num_added = self._tokenizer.num_added_tokens(self._job.conditioning)
         self._usage.tokens_in = sum(lengths) + num_added * len(lengths)
@@ -93,14 +95,14 @@ class _MapReduce:
         return self._reduce(long, [summaries[text.index, 0] for text in long])
 
     def _split(self, text: _Text) -> list[str]:
-        return overlapping_chunks(text.text, self._max_tokens, self._tokenizer.count_tokens)
+        return overlapping_chunks(text.text, self._max_tokens, self._count)
 
     def _chunks(self, text: _Text, texts: Sequence[str]) -> list[Chunk]:
         """Return the chunks of an input in this round, numbered after those of earlier rounds, and count them."""
         # Checked in each round and before tokenizing, since all rounds together must stay within a job's limit.
         check_num_chunks(self._usage.chunks + len(texts))
         params = [self._job.params[text.index]] * len(texts)
-        sources = self._tokenizer.encode(texts, params, self._job.conditioning, self._job.truncate)
+        sources = self._tokenizer.encode(texts, params, self._job.conditioning, self._job.truncate, self._work.check)
         chunks = [Chunk(text.index, text.num_chunks + number, source) for number, source in enumerate(sources)]
         text.num_chunks += len(chunks)
         for source in sources:
@@ -110,7 +112,7 @@ class _MapReduce:
     def _reduce(self, texts: Sequence[_Text], answers: Sequence[Sequence[ChunkAnswer]]) -> list[_Text]:
         """Replace each text by the summaries of its chunks; return those that have become shorter."""
         joined = [" ".join(summary.strip() for summary, _ in each if summary.strip()) for each in answers]
-        lengths = self._tokenizer.count_tokens(joined)
+        lengths = self._count(joined)
         remaining = []
         for text, summaries, length, each in zip(texts, joined, lengths, answers, strict=True):
             is_shorter = 0 < length < text.num_tokens

@@ -13,6 +13,7 @@ import msgspec
 from contracts.seq2seq import TextOutput, TextRequest
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.models.served import TaskOutput
+from workers.runtime.tokenizing.reading import Check
 from workers.seq2seq.chunking.joining import ChunkAnswer, PostprocessOptions, join_answers
 from workers.seq2seq.chunking.plan import ChunkPlan, single_chunk
 from workers.seq2seq.generation import ChunkAnswers, ChunkedJob, generate_chunks
@@ -36,7 +37,7 @@ class Pipeline(Generic[Request]):
             InvalidRequest: the inputs or the parameters do not suit this model.
             Exception: as ``DecodingWork.generate``.
         """
-        job = self._chunked_job(model, work.job_id, request)
+        job = self._chunked_job(model, work, request)
         answers, usage = self.generate(model, work, job)
         outputs = [
             self._best([self.output(plan, job.postprocess, chunks) for chunks in sequences])
@@ -44,12 +45,14 @@ class Pipeline(Generic[Request]):
         ]
         return TaskOutput(outputs, usage.usage())
 
-    def _chunked_job(self, model: Seq2SeqModel, job_id: str, request: Request) -> ChunkedJob:
+    def _chunked_job(self, model: Seq2SeqModel, work: DecodingWork, request: Request) -> ChunkedJob:
         is_list = isinstance(request.inputs, list)
         texts = request.inputs if isinstance(request.inputs, list) else [request.inputs]
         conditioning = self.conditioning(model, request)
-        plans = self.plan(model, texts, request, conditioning)
-        config = resolve_generation_config(request.parameters.generate_parameters, model.config, conditioning, job_id)
+        plans = self.plan(model, texts, request, conditioning, work.check)
+        config = resolve_generation_config(
+            request.parameters.generate_parameters, model.config, conditioning, work.job_id
+        )
         return ChunkedJob(
             plans=plans,
             params=[f"inputs[{index}]" if is_list else "inputs" for index in range(len(texts))],
@@ -75,9 +78,9 @@ class Pipeline(Generic[Request]):
         return model.conditioning
 
     def plan(
-        self, model: Seq2SeqModel, texts: Sequence[str], request: Request, conditioning: Conditioning
+        self, model: Seq2SeqModel, texts: Sequence[str], request: Request, conditioning: Conditioning, check: Check
     ) -> list[ChunkPlan]:
-        """Return how each input is split into chunks."""
+        """Return how each input is split into chunks. ``check`` is called now and then; it may raise to stop."""
         return [single_chunk(text) for text in texts]
 
     def estimate_tokens(self, num_source_tokens: int) -> int | None:

@@ -1,7 +1,9 @@
 """What translate and denoise share: the model rewrites a text sentence by sentence."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from workers.runtime.tokenizing.reading import Check
 from workers.seq2seq.chunking.joining import PostprocessOptions
 from workers.seq2seq.chunking.plan import ChunkPlan, plan_html_texts, plan_sentences
 from workers.seq2seq.model import Seq2SeqModel
@@ -17,15 +19,18 @@ class SentencePipeline(Pipeline[Request]):
         return False
 
     def plan(
-        self, model: Seq2SeqModel, texts: Sequence[str], request: Request, conditioning: Conditioning
+        self, model: Seq2SeqModel, texts: Sequence[str], request: Request, conditioning: Conditioning, check: Check
     ) -> list[ChunkPlan]:
         """Split into sentences; with another policy than ``chunk``, only at the tags of HTML."""
         is_html = self.is_html(request)
         if request.parameters.truncation_policy == "chunk":
             tokenizer = model.source_tokenizer
             max_tokens = tokenizer.max_text_tokens(conditioning)
-            return plan_sentences(texts, html=is_html, max_tokens=max_tokens, count_tokens=tokenizer.count_tokens)
-        return plan_html_texts(texts) if is_html else super().plan(model, texts, request, conditioning)
+            count_tokens = partial(tokenizer.count_tokens, check=check)
+            return plan_sentences(texts, html=is_html, max_tokens=max_tokens, count_tokens=count_tokens, check=check)
+        if is_html:
+            return plan_html_texts(texts, check)
+        return super().plan(model, texts, request, conditioning, check)
 
     def estimate_tokens(self, num_source_tokens: int) -> int:
         """Return the most tokens that the same text is likely to have in any other language or spelling."""

@@ -1,0 +1,42 @@
+"""Measures for how long a call keeps Python's lock, and with it every other thread."""
+
+import threading
+import time
+from collections.abc import Callable
+
+TICK_S = 0.001
+
+
+def longest_hold_s(call: Callable[[], object]) -> float:
+    """Return the most CPU time that the process used, while a call ran, between two runs of another thread.
+
+    CPU time and not wall time, so that other processes of a busy machine don't count.
+    """
+    longest, last = 0.0, 0.0
+    done = threading.Event()
+
+    def tick() -> None:
+        nonlocal longest, last
+        while not done.is_set():
+            time.sleep(TICK_S)
+            now = time.process_time()
+            longest, last = max(longest, now - last), now
+
+    thread = threading.Thread(target=tick)
+    last = time.process_time()
+    thread.start()
+    try:
+        call()
+    finally:
+        done.set()
+        thread.join()
+    return longest
+
+
+def limit_s() -> float:
+    """Return what 0.2 s of the machine that this limit was set on are on this one, by a fixed piece of work."""
+
+    def work() -> None:
+        sum(range(20_000_000))
+
+    return min(longest_hold_s(work) for _ in range(3))
