@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from contracts.model_package.files import PackageError
 from onnx_models.errors import ExportError
-from onnx_models.package_store import archives, store
-from onnx_models.package_store.archives import MAX_ENTRIES, MIN_BUDGET_BYTES, unpack
+from onnx_models.package_store import store
+from onnx_models.package_store.archives import unpack
 from onnx_models.package_store.download import Limits, download
+from onnx_models.package_store.entries import MAX_ENTRIES, MIN_BUDGET_BYTES
 from tests.support.tiny_package import write_package
 from tests.support.waiting import wait_until
 
@@ -180,7 +182,7 @@ def test_damaged_archives_are_refused_or_unpacked_and_nothing_else(package: Path
     (tmp_path / "damaged").write_bytes(data)
     try:
         store.add(str(tmp_path / "damaged"), tmp_path / "to", sha256=None, force=False)
-    except (ExportError, archives.PackageError):
+    except (ExportError, PackageError):
         assert list((tmp_path / "to").iterdir()) == []
 
 

@@ -76,10 +76,11 @@ def test_its_memory_and_its_descriptors_are_bounded(ask: Ask) -> None:
     assert ask("len(bytes(1 << 20))") == 1 << 20
 
 
-def test_it_dumps_no_core_and_gains_no_privileges(process: "subprocess.Popen[bytes]", ask: Ask) -> None:
+def test_it_dumps_no_core_gains_no_privileges_and_goes_first(process: "subprocess.Popen[bytes]", ask: Ask) -> None:
     assert ask("True")  # so that it has started
     limits = Path(f"/proc/{process.pid}/limits").read_text()
     assert limits.splitlines()[5].split()[:6] == ["Max", "core", "file", "size", "0", "0"]
+    assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
     assert "NoNewPrivs:\t1\n" in Path(f"/proc/{process.pid}/status").read_text()
 
 

@@ -1,7 +1,8 @@
-"""Tries a tokenizer on a few thousand characters of many kinds: `python launcher.py … probe_process.py FILE`.
+"""Tries a tokenizer on a few thousand characters of many kinds.
 
-`workers.runtime.tokenizing.probing` starts it in a confined process. It prints one line: ``ok``, or what is wrong with
-the tokenizer. If it needs too much time or memory, the line is empty, or the kernel ends the process before that.
+Called as `python launcher.py … probe_process.py FILE LOAD_CPU_S PROBE_CPU_S`. `workers.runtime.tokenizing.probing`
+starts it in a confined process. It prints one line: ``ok``, or what is wrong with the tokenizer. If that needs too much
+time or memory, the line is empty, or the kernel ends the process before that.
 """
 
 import json
@@ -21,10 +22,6 @@ from tokenizers import Tokenizer
 from contracts.model_package.manifest import PIECES
 from workers.runtime.tokenizing.sentencepiece import PieceModel, SentencePieces
 
-LOAD_CPU_S = 60.0
-"""To load the file; vocabularies of 250,000 tokens take about two seconds."""
-PROBE_CPU_S = 4.0
-"""For all probes; with ordinary tokenizers they take a tenth of a second."""
 NUM_CHARACTERS = 4096
 MAX_GROWTH = 32
 """Characters that one may become. With NFKC, one Arabic ligature becomes 18."""
@@ -131,20 +128,20 @@ def _problem_with_decoder(tokenizer: Tokenizer) -> str | None:
 def main() -> str:
     """Return the verdict."""
     try:
-        return _verdict(Path(sys.argv[1]))
+        return _verdict(Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))
     except MemoryError:
         return ""
     except Exception as error:  # the library raises nothing more precise
         return f"not a tokenizer: {' '.join(str(error).split())[:500]}"
 
 
-def _verdict(file: Path) -> str:
+def _verdict(file: Path, load_cpu_s: float, probe_cpu_s: float) -> str:
     # The timer counts CPU time, so that a busy machine refuses no tokenizer. Its signal, SIGPROF, ends the process.
-    signal.setitimer(signal.ITIMER_PROF, LOAD_CPU_S)
+    signal.setitimer(signal.ITIMER_PROF, load_cpu_s)
     tokenizer = Tokenizer.from_file(str(file))
     document = json.loads(file.read_bytes())
     parts = [document.get(name) for name in ("normalizer", "pre_tokenizer", "decoder")]
-    signal.setitimer(signal.ITIMER_PROF, PROBE_CPU_S)
+    signal.setitimer(signal.ITIMER_PROF, probe_cpu_s)
     problem = find_problem(list(_stages(file, tokenizer)), list(patterns_of(parts))) or _problem_with_decoder(tokenizer)
     return f"this tokenizer can't be served: {problem}" if problem else "ok"
 

@@ -15,6 +15,10 @@ from contracts.model_package.manifest import PIECES
 from workers.runtime.confinement.start import start_confined
 
 MEMORY_BYTES = 4 << 30
+LOAD_CPU_S = 60.0
+"""To load the file; vocabularies of 250,000 tokens take about two seconds."""
+PROBE_CPU_S = 4.0
+"""For all probes; with ordinary tokenizers they take a tenth of a second."""
 _TIMEOUT_S = 600.0
 """Wall time. The process is limited by its CPU time, of which it gets little on a busy machine."""
 _PROGRAM = Path(__file__).with_name("probe_process.py")
@@ -44,7 +48,8 @@ def check_tokenizer(file: Path) -> None:
     """
     if not _is_programmable(file):
         return
-    process = start_confined(_PROGRAM, str(file.absolute()), memory_bytes=MEMORY_BYTES)
+    arguments = str(file.absolute()), str(LOAD_CPU_S), str(PROBE_CPU_S)
+    process = start_confined(_PROGRAM, *arguments, memory_bytes=MEMORY_BYTES)
     try:
         verdict = process.communicate(timeout=_TIMEOUT_S)[0].decode(errors="replace").strip()
     except subprocess.TimeoutExpired:
