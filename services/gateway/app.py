@@ -12,6 +12,8 @@ from services.gateway.api_docs.page import DocsRoutes
 from services.gateway.auth.authentication import Authenticator
 from services.gateway.backend import Backend, make_backend
 from services.gateway.http import error_responses
+from services.gateway.http.bodies.budget import BodyBudget
+from services.gateway.http.bodies.receiving import release_body
 from services.gateway.http.body import BodyReader
 from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
 from services.gateway.http.operations import Operation
@@ -26,6 +28,7 @@ from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.health import HealthRoutes
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
+from services.gateway.offload.client import Offload
 from services.gateway.openai.chat import ChatRoutes
 from services.gateway.openai.completions import CompletionRoutes
 from services.gateway.openai.embeddings import EmbeddingRoutes
@@ -38,6 +41,9 @@ from services.gateway.streaming.routes import EventRoutes
 from services.gateway.streaming.submitter import StreamSubmitter
 from services.gateway.tasks.routes import TaskRoutes
 from services.gateway.version import VERSION
+
+KEYLESS_PART = 8
+"""Clients whose key is not known yet have one part of the room for bodies in so many."""
 
 
 def create_app(
@@ -65,6 +71,7 @@ def create_app(
     formats = {one.name: one.error_format.respond for one in operations if one.error_format}
     error_responses.register(app, formats)
     _measure(app, metrics)
+    app.teardown_request(lambda error: release_body())
     any_host = [one.name for one in operations if one.any_host]
     refuse_unknown_hosts(app, AllowedHosts(settings.allowed_hosts, settings.host), auth.is_open, any_host)
     return app
@@ -79,7 +86,7 @@ def make_operations(
     settings: GatewaySettings, backend: Backend, auth: Authenticator, metrics: Metrics, counters: Counters
 ) -> list[Operation]:
     """Return the table of all routes, in the order of the API document."""
-    bodies = BodyReader(max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    bodies = _make_body_reader(settings, backend.offload, counters)
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
@@ -88,6 +95,7 @@ def make_operations(
     )
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
     metrics.watch("triptych_streams_open", "Streams of events that are open.", lambda: counters.total(Counted.STREAMS))
+    _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(
         reader=reader, submitter=submitter, follower=follower, limit=limit, max_wait_s=settings.max_wait_s
@@ -110,6 +118,32 @@ def make_operations(
         *docs.operations(),
     ]
     return operations
+
+
+def _watch_load(metrics: Metrics, counters: Counters) -> None:
+    metrics.watch(
+        "triptych_body_bytes",
+        "Bytes of bodies that are on their way into the store.",
+        lambda: counters.total(Counted.BODY_BYTES) + counters.total(Counted.KEYLESS_BODY_BYTES),
+    )
+    metrics.watch(
+        "triptych_gateway_loop_lag_seconds",
+        "Longest delay of an event loop in the last 15 to 30 seconds; every client of its process waited so long.",
+        lambda: counters.largest(Counted.LOOP_LAG_US) / 1e6,
+    )
+
+
+def _make_body_reader(settings: GatewaySettings, offload: Offload, counters: Counters) -> BodyReader:
+    # At least twice the longest body, so that one of them always fits into what large bodies may fill.
+    budget = max(settings.max_bodies_bytes, 2 * settings.max_body_bytes)
+    keyless = budget // KEYLESS_PART
+    return BodyReader(
+        max_bytes=settings.max_body_bytes,
+        timeout_s=settings.body_timeout_s,
+        budget=BodyBudget(budget - keyless, counters, Counted.BODY_BYTES),
+        keyless_budget=BodyBudget(keyless, counters, Counted.KEYLESS_BODY_BYTES),
+        offload=offload,
+    )
 
 
 def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:

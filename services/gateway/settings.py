@@ -75,6 +75,15 @@ class GatewaySettings(Settings):
         unit="bytes",
         help="Larger request bodies are refused with 413 before they are read.",
     )
+    max_bodies_bytes: int = setting(
+        "TRIPTYCH_MAX_BODIES_BYTES",
+        64 * 1024 * 1024,
+        least=64 * 1024,
+        most=2**36,
+        unit="bytes",
+        help="Bodies that may be on their way into the store at once, all together; at least twice "
+        "TRIPTYCH_MAX_BODY_BYTES. Beyond it, requests are refused with 503. Memory is about four times as much.",
+    )
     body_timeout_s: float = setting(
         "TRIPTYCH_BODY_TIMEOUT_S",
         30.0,

@@ -22,6 +22,7 @@ NUMBERS = [
     ("TRIPTYCH_PORT", GatewaySettings, "port", 8080, 1, 65535),
     ("TRIPTYCH_GATEWAY_PROCESSES", GatewaySettings, "processes", None, 1, 64),
     ("TRIPTYCH_MAX_BODY_BYTES", GatewaySettings, "max_body_bytes", 8388608, 1024, 1073741824),
+    ("TRIPTYCH_MAX_BODIES_BYTES", GatewaySettings, "max_bodies_bytes", 67108864, 65536, 68719476736),
     ("TRIPTYCH_BODY_TIMEOUT_S", GatewaySettings, "body_timeout_s", 30.0, 0.1, 600),
     ("TRIPTYCH_SEND_TIMEOUT_S", GatewaySettings, "send_timeout_s", 60.0, 1, 3600),
     ("TRIPTYCH_MAX_WAIT_S", GatewaySettings, "max_wait_s", 60.0, 0, 600),

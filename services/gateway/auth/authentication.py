@@ -36,6 +36,15 @@ class Authenticator:
         facts_of(request.environ).tenant = tenant
         return tenant
 
+    def tenant_by_header(self, request: Request) -> str | None:
+        """Return the tenant, or None if a key is needed and no header has one: then it may be in the body.
+
+        Raises:
+            Unauthorized: the key in the header is invalid.
+        """
+        needs_key = self._always_needs_key or self._has_keys()
+        return None if needs_key and not _key_in_headers(request) else self.tenant(request)
+
 
 def _key_in_headers(request: Request) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")

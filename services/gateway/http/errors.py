@@ -1,6 +1,6 @@
 """Errors that only the gateway raises, about HTTP and about waiting. Errors of jobs are in ``contracts.errors``."""
 
-from contracts.errors import InvalidRequest, QuotaExceeded, TriptychError, Unavailable
+from contracts.errors import InvalidRequest, QuotaExceeded, TriptychError, Unauthorized, Unavailable
 
 
 class RouteNotFound(InvalidRequest):
@@ -37,6 +37,14 @@ class UnsupportedMediaType(InvalidRequest):
 
     code = "unsupported_media_type"
     http_status = 415
+
+
+class KeyNotInHeader(Unauthorized):
+    """A body is too long to be searched for the API key of a client that is not known yet."""
+
+    fixed_message = (
+        "A body of more than 65536 bytes can't carry its API key: send the key as 'Authorization: Bearer <key>'."
+    )
 
 
 class CrossSiteForm(InvalidRequest):

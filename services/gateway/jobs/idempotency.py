@@ -25,10 +25,18 @@ def hash_of_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def fingerprint(route: str, submission: Submission, model: str, message: bytes) -> str:
-    """Return the hash of everything that distinguishes the request; ``message`` is what crosses the queue."""
+def fingerprint(route: str, body: msgspec.Struct | None, submission: Submission, model: str, message: bytes) -> str:
+    """Return the hash of everything that distinguishes the request.
+
+    ``body`` is that of another API's route, whose fields may not all be in ``submission``; ``message`` is what crosses
+    the queue.
+    """
+    if body is not None:
+        route = f"{route} {msgspec.json.encode(body).decode()}"
     rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
     # The model's name is part of it: after a new default model is set, the same body is another request. The parsed
     # request is hashed, not its bytes: on a retry a client may order fields and escape texts differently.
     identity = [route, submission.spec.name, model, rest]
-    return hashlib.sha256(msgspec.json.encode(identity, order="sorted") + message).hexdigest()
+    document = hashlib.sha256(msgspec.json.encode(identity, order="sorted"))
+    document.update(message)
+    return document.hexdigest()

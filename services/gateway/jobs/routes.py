@@ -23,7 +23,7 @@ from services.gateway.http.operations import (
 from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.responses import JOB_HEADERS, accepted, check_id, job_response, with_job_headers
-from services.gateway.jobs.submission import JOB_BODIES, check_job
+from services.gateway.jobs.submission import JOB_BODIES, JOB_CHECK
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.view import JobList, JobView, etag, summary
 from services.gateway.jobs.waiting import JobWaiter
@@ -64,7 +64,7 @@ class JobRoutes:
     def submit(self, tenant: str) -> Response:
         """Accept a job. With ``Prefer: wait``, respond with the finished job if it is done in time."""
         preference = preference_of(request, max_wait_s=self._max_wait_s, default_wait_s=0.0)
-        submission = check_job(self._bodies.read_json(request))
+        submission = self._bodies.read(request, JOB_CHECK)
         key = request.headers.get("Idempotency-Key")
         result = self._submitter.submit(SubmitRequest(tenant, "jobs", submission, key, preference.wait_s))
         if result.job.finished and preference.wait_s > 0:

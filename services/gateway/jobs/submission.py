@@ -3,7 +3,7 @@
 The types validate requests, and the OpenAPI document is generated from them. Step 1 on the path of a job.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Union
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from contracts.shapes import Shape
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
 from contracts.tasks.spec import TaskSpec
+from services.gateway.http.bodies.checking import BodyCheck
 from services.gateway.http.validation import check, refuse_blank
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=128, description="Name of a model, see /v1/models.")]
@@ -83,6 +84,11 @@ def make_submission(task: str, **fields: Any) -> Submission:
     return submission
 
 
+def check_task(document: Any, task: str) -> Submission:
+    """Return the checked body of a task's route. Raises as ``check``."""
+    return check_submission(document, TASK_BODIES[task])
+
+
 def check_job(document: Any) -> Submission:
     """Return the checked body of ``POST /v1/jobs``, whose task may be an alias. Raises as ``check``."""
     if not isinstance(document, dict):
@@ -104,3 +110,10 @@ def check_submission(document: Any, kind: type[Submission]) -> Submission:
     if not submission.spec.accepts_blank:
         refuse_blank("inputs", submission.inputs)
     return submission
+
+
+# Below the functions that they name.
+TASK_CHECKS = {task: BodyCheck(check_task, kind, task) for task, kind in TASK_BODIES.items()}
+"""How the bodies of the task routes are checked, by task."""
+JOB_CHECK: BodyCheck[Submission] = BodyCheck(check_job, Union[tuple(JOB_BODIES.values())])  # noqa: UP007 - not a literal
+"""How the body of ``POST /v1/jobs`` is checked."""

@@ -15,6 +15,7 @@ from contracts.jobs import Job, JobState, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
+from services.gateway.http.bodies.receiving import release_body
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected
 from services.gateway.http.request_facts import current_facts
@@ -43,6 +44,8 @@ class SubmitRequest:
     idempotency_key: str | None
     wait_s: float
     cancels_if_gone: bool = False
+    body: msgspec.Struct | None = None
+    """The body of another API's route, if it has more fields than ``submission``: they distinguish requests too."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Submitter:
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, disconnected) as wait:
             job_id, replayed = self._writer.submit(new, self._admission)
+            release_body()
             facts.job_id = job_id
             self._metrics.submitted(new.task, replayed)
             if not replayed and request.wait_s <= 0:
@@ -143,13 +147,20 @@ class Submitter:
             timeout_s=submission.timeout_s or settings.timeout_s,
             ttl_s=submission.ttl_s or settings.ttl_s,
             idempotency_key=hash_of_key(key) if key is not None else "",
-            fingerprint=fingerprint(request.route, submission, card.name, message) if key is not None else "",
+            fingerprint=_fingerprint(request, card.name, message),
             request_id=request_id,
         )
 
 
 def _is_finished(state: JobState) -> bool:
     return state.finished
+
+
+def _fingerprint(request: SubmitRequest, model: str, message: bytes) -> str:
+    # Only if it is needed: the text of a large body is encoded once more for it.
+    if request.idempotency_key is None:
+        return ""
+    return fingerprint(request.route, request.body, request.submission, model, message)
 
 
 def _encoded(submission: Submission) -> bytes:

@@ -5,6 +5,7 @@ from flask import Response
 
 from contracts.errors import TriptychError, Unauthorized
 from services.gateway.http.error_responses import with_error_headers
+from services.gateway.http.errors import KeyNotInHeader
 from services.gateway.http.operations import ErrorFormat
 
 _STATUSES = {401: 403, 404: 400, 422: 400}
@@ -23,7 +24,7 @@ def _status(error: TriptychError) -> int:
 
 
 def _sentence(error: TriptychError, key_field: str) -> str:
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) and not isinstance(error, KeyNotInHeader):
         return f"A valid API key is required: send it as {key_field}, or as 'Authorization: Bearer <key>'."
     return f"{error.param}: {error.message}" if error.param else error.message
 

@@ -1,13 +1,14 @@
 """What the routes of both APIs have in common: clients that name a language, and may send their key in the body."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from flask import Response, request
 
 from contracts.jobs import Job
 from services.gateway.auth.authentication import Authenticator
+from services.gateway.http.bodies.checking import BodyCheck
 from services.gateway.http.body import BodyReader
 from services.gateway.http.field_renaming import field_renaming
 from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, ErrorFormat, Operation, ResponseSpec
@@ -18,6 +19,8 @@ from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.synchronous import respond_with_output
 from services.gateway.models.selection import ModelSelector
 from services.gateway.settings import GatewaySettings
+
+B = TypeVar("B")
 
 
 class LanguageRoutes:
@@ -40,11 +43,15 @@ class LanguageRoutes:
     def _preference(self) -> Preference:
         return preference_of(request, max_wait_s=self._max_wait_s)
 
-    def _tenant(self, document: Any) -> str:
-        """Return the tenant of a request whose body is not checked yet."""
+    def _read(self, check: BodyCheck[B], *media_types: str) -> tuple[str, B]:
+        """Return the tenant and the checked body. A body that has the key must be short, see ``read_keyless``."""
+        tenant = self._auth.tenant_by_header(request)
+        if tenant is not None:
+            return tenant, self._bodies.read(request, check, *media_types)
+        document = self._bodies.read_keyless(request, *media_types)
         # Before the check, so that errors about fields and models reach only clients with a key.
         key = document.get(self.key_field) if isinstance(document, dict) else None
-        return self._auth.tenant(request, key if isinstance(key, str) else "")
+        return self._auth.tenant(request, key if isinstance(key, str) else ""), check(document)
 
     def _respond(
         self,
@@ -64,7 +71,8 @@ class LanguageRoutes:
             tenant=tenant,
             # All fields of the body distinguish requests with one Idempotency-Key, also those that reach no worker. The
             # API key is the exception: a client may replace it between two tries.
-            route=f"{self.api.lower()} {msgspec.json.encode(msgspec.structs.replace(body, api_key='')).decode()}",
+            route=self.api.lower(),
+            body=msgspec.structs.replace(body, api_key=""),
             submission=submission,
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=preference.wait_s,

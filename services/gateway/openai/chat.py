@@ -9,12 +9,11 @@ from contracts.generation import Conversation, TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation, ResponseSpec
-from services.gateway.http.validation import check, without_nulls
 from services.gateway.jobs.responses import JOB_HEADERS
 from services.gateway.jobs.result import outputs_of
 from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
 from services.gateway.openai.operation import openai_operation
-from services.gateway.openai.requests import ChatRequest, check_common, parameters_of
+from services.gateway.openai.requests import CHAT_CHECK, ChatRequest, check_common, parameters_of
 from services.gateway.openai.responses import (
     FINISH_REASONS,
     ChatChoice,
@@ -41,7 +40,7 @@ class ChatRoutes:
 
     def complete(self, tenant: str) -> Response:
         """Respond with the next message of a conversation."""
-        body = check(without_nulls(self._bodies.read_json(request)), ChatRequest)
+        body = self._bodies.read(request, CHAT_CHECK)
         limit = _limit_field(body)
         parameters = parameters_of(
             body,

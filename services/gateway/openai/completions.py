@@ -9,12 +9,11 @@ from contracts.generation import TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation, ResponseSpec
-from services.gateway.http.validation import check, without_nulls
 from services.gateway.jobs.responses import JOB_HEADERS
 from services.gateway.jobs.result import outputs_of
 from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
 from services.gateway.openai.operation import openai_operation
-from services.gateway.openai.requests import CompletionRequest, check_common, parameters_of, refuse_token_ids
+from services.gateway.openai.requests import COMPLETION_CHECK, CompletionRequest, check_common, parameters_of
 from services.gateway.openai.responses import (
     FINISH_REASONS,
     Completion,
@@ -37,9 +36,7 @@ class CompletionRoutes:
 
     def complete(self, tenant: str) -> Response:
         """Respond with the continuations of one or several texts."""
-        document = without_nulls(self._bodies.read_json(request))
-        refuse_token_ids(document, "prompt")
-        body = check(document, CompletionRequest)
+        body = self._bodies.read(request, COMPLETION_CHECK)
         _check(body)
         parameters = parameters_of(
             body,

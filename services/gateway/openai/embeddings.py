@@ -13,13 +13,12 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.field_renaming import field_renaming
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.prefer import preference_of
-from services.gateway.http.validation import check
 from services.gateway.jobs.result import usage_of
 from services.gateway.jobs.submission import TASK_BODIES, Submission, check_submission
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.synchronous import respond_with_output
 from services.gateway.openai.operation import openai_operation
-from services.gateway.openai.requests import EmbeddingsRequest, refuse_token_ids
+from services.gateway.openai.requests import EMBEDDINGS_CHECK, EmbeddingsRequest
 from services.gateway.settings import GatewaySettings
 
 
@@ -58,9 +57,7 @@ class EmbeddingRoutes:
     def embeddings(self, tenant: str) -> Response:
         """Respond with the vectors of texts."""
         preference = preference_of(request, max_wait_s=self._max_wait_s)
-        document = self._bodies.read_json(request)
-        refuse_token_ids(document, "input")
-        body = check(document, EmbeddingsRequest)
+        body = self._bodies.read(request, EMBEDDINGS_CHECK)
         single = isinstance(body.input, str)
         with field_renaming({"inputs[0]" if single else "inputs": "input", "inputs": "input", "parameters.": ""}):
             submit = SubmitRequest(

@@ -57,7 +57,8 @@ class GenerationResponder:
         submit = SubmitRequest(
             tenant=call.tenant,
             # All fields of the body distinguish requests with one Idempotency-Key, also those that reach no worker.
-            route=f"{call.route} {msgspec.json.encode(body).decode()}",
+            route=call.route,
+            body=body,
             submission=make_submission(
                 TASK, inputs=call.inputs, parameters=call.parameters, model=body.model, stream=body.stream
             ),

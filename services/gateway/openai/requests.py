@@ -13,6 +13,8 @@ from contracts.errors import InvalidRequest
 from contracts.generation import MAX_MESSAGES, MAX_SEQUENCES, GenerateParameters, Message
 from contracts.sampling import MAX_STOPS, Stop
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
+from services.gateway.http.bodies.checking import BodyCheck
+from services.gateway.http.validation import check, without_nulls
 from services.gateway.jobs.submission import ModelName
 
 MaxTokens = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -90,6 +92,26 @@ def refuse_token_ids(document: Any, field: str) -> None:
     values = document.get(field) if isinstance(document, dict) else None
     if isinstance(values, list) and values and isinstance(values[0], int | list):
         raise InvalidRequest("Arrays of token ids are not accepted: send the text itself.", param=field)
+
+
+def _check_chat(document: Any) -> ChatRequest:
+    return check(without_nulls(document), ChatRequest)
+
+
+def _check_completion(document: Any) -> CompletionRequest:
+    document = without_nulls(document)
+    refuse_token_ids(document, "prompt")
+    return check(document, CompletionRequest)
+
+
+def _check_embeddings(document: Any) -> EmbeddingsRequest:
+    refuse_token_ids(document, "input")
+    return check(document, EmbeddingsRequest)
+
+
+CHAT_CHECK = BodyCheck(_check_chat, ChatRequest)
+COMPLETION_CHECK = BodyCheck(_check_completion, CompletionRequest)
+EMBEDDINGS_CHECK = BodyCheck(_check_embeddings, EmbeddingsRequest)
 
 
 def check_common(body: GenerationFields) -> None:

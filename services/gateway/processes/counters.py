@@ -14,6 +14,8 @@ class Counted(IntEnum):
 
     STREAMS = 0
     BODY_BYTES = 1
+    KEYLESS_BODY_BYTES = 2
+    LOOP_LAG_US = 3
 
 
 _NUM_KEYS_COLUMN = len(Counted)
@@ -65,6 +67,14 @@ class Counters:
     def add(self, counted: Counted, amount: int) -> None:
         """Add an amount, which may be negative, to the count of this process."""
         self._own[counted] += amount
+
+    def set(self, counted: Counted, value: int) -> None:
+        """Set what this process says of itself."""
+        self._own[counted] = value
+
+    def largest(self, counted: Counted) -> int:
+        """Return the largest value of any process."""
+        return max(slot[counted] for slot in self._slots)
 
     def total(self, counted: Counted) -> int:
         """Return the sum over all processes."""

@@ -18,6 +18,7 @@ from contracts.settings import StoreSettings
 from services.gateway.app import create_app
 from services.gateway.backend import make_backend
 from services.gateway.monitoring import shared_files
+from services.gateway.monitoring.loop_lag import LoopLag
 from services.gateway.processes.counters import Counters
 from services.gateway.server.arbiter import GatewayArbiter
 from services.gateway.server.options import options_of
@@ -67,6 +68,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
         app.extensions["backend"] = backend
         app.extensions["send_timeout_s"] = self._settings.send_timeout_s
         backend.start()
+        LoopLag(self._counters).start()
         return app
 
     def _before_all_forks(self, arbiter: GatewayArbiter) -> None:

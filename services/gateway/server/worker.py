@@ -13,7 +13,7 @@ from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
 from services.gateway.http.request_facts import RequestFacts, new_request_id
-from services.gateway.server import bad_requests
+from services.gateway.server import bad_requests, unread_body
 from services.gateway.server.arbiter import STOP_SIGNALS
 from services.gateway.server.request_log import log_request
 from services.gateway.server.strict_http import DiscreetResponse, check_head
@@ -99,6 +99,8 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         except TimeoutError as error:
             # gunicorn ignores a reset connection, and would log any other error with a traceback.
             raise ConnectionResetError(errno.ECONNRESET, "the client does not read its response") from error
+        if not unread_body.drop(req.body):
+            raise StopIteration  # gunicorn closes the connection
         self._idle.add(sock)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:

@@ -11,7 +11,7 @@ from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import no_store
 from services.gateway.jobs.responses import JOB_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
 from services.gateway.jobs.result import raise_unless_succeeded, usage_of
-from services.gateway.jobs.submission import TASK_BODIES, check_submission
+from services.gateway.jobs.submission import TASK_BODIES, TASK_CHECKS
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.view import JobView
 from services.gateway.settings import GatewaySettings
@@ -50,7 +50,7 @@ class TaskRoutes:
     def run(self, tenant: str, task: str) -> Response:
         """Respond with a task's output if it is there in time, else with 202 and the job."""
         preference = preference_of(request, max_wait_s=self._max_wait_s)
-        submission = check_submission(self._bodies.read_json(request), TASK_BODIES[task])
+        submission = self._bodies.read(request, TASK_CHECKS[task])
         key = request.headers.get("Idempotency-Key")
         to_submit = SubmitRequest(
             tenant, task, submission, key, preference.wait_s, cancels_if_gone=not preference.applied

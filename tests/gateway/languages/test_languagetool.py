@@ -190,7 +190,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"model": "nobody"}, "model: No model 'nobody'"),
     ({"enabledOnly": "perhaps"}, "enabledOnly: "),
     ({"text": None, "data": "{"}, "data: It is not JSON"),
-    ({"text": None, "data": "[" * 100_000}, "data: It is nested too deeply."),
+    ({"text": None, "data": "[" * 100_000}, "data: It is nested too deeply"),
     ({"text": None, "data": "[]"}, "data: "),
     ({"text": None, "data": "{}"}, "data: Expected either 'text' or 'annotation'."),
     ({"text": None, "data": '{"text":"x","annotation":[]}'}, "data: Expected either"),

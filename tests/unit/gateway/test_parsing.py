@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.errors import MalformedBody
 from services.gateway.http import prefer
-from services.gateway.http.body import parse
-from services.gateway.http.form import parse_form
+from services.gateway.http.bodies.form_fields import parse_form
+from services.gateway.http.bodies.strict_json import parse
 from services.gateway.http.query import as_cursor
 from tests.unit.gateway.documents import JSON, TEXT
 

@@ -12,10 +12,12 @@ import msgspec
 from msgspec import Meta
 
 from contracts.errors import InvalidRequest, MalformedBody
-from services.gateway.http.body import parse
+from services.gateway.http.bodies.strict_json import parse
 from services.gateway.http.validation import check
 
 MAX_ANNOTATIONS = 100_000
+_MAX_VALUES = 4 * MAX_ANNOTATIONS
+"""So many have three values each, and there is room for a few fields that are not used."""
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel"):
@@ -74,7 +76,12 @@ class CheckedText:
 
 
 def parse_checked_text(text: str | None, data: str | None) -> CheckedText:
-    """Return the text of a request, which is given as it is or as JSON with markup.
+    """Return the text of a request, which is given as it is or as JSON with markup. Raises as ``parts_of``."""
+    return CheckedText(parts_of(text, data))
+
+
+def parts_of(text: str | None, data: str | None) -> list[tuple[str, str]]:
+    """Return the parts of a request's text, each as it is in the client's text and in the plain text.
 
     Raises:
         InvalidRequest: none of the two is given, or both are, or the JSON is invalid.
@@ -82,9 +89,9 @@ def parse_checked_text(text: str | None, data: str | None) -> CheckedText:
     if (text is None) == (data is None):
         raise InvalidRequest("Set either 'text' or 'data'." if text is None else "Set only one of 'text' and 'data'.")
     if text is not None:
-        return CheckedText([(text, text)])
+        return [(text, text)]
     try:
-        found = check(parse((data or "").encode()), _Data)
+        found = check(parse((data or "").encode(), max_values=_MAX_VALUES), _Data)
     except MalformedBody as error:
         # The error of `parse` is about a whole body. Here one field of a valid form is wrong.
         raise InvalidRequest(error.message.replace("The body", "It"), param="data") from error
@@ -94,8 +101,8 @@ def parse_checked_text(text: str | None, data: str | None) -> CheckedText:
     if (found.text is None) == (found.annotation is None):
         raise InvalidRequest("Expected either 'text' or 'annotation'.", param="data")
     if found.annotation is None:
-        return CheckedText([(str(found.text), str(found.text))])
-    return CheckedText([_part(part, index) for index, part in enumerate(found.annotation)])
+        return [(str(found.text), str(found.text))]
+    return [_part(part, index) for index, part in enumerate(found.annotation)]
 
 
 def _part(part: _Part, index: int) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """LibreTranslate's requests and responses."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 from contracts.generation import MAX_SEQUENCES
 from contracts.seq2seq import Language, Texts
 from contracts.shapes import Shape
+from services.gateway.http.bodies.checking import BodyCheck
+from services.gateway.http.validation import check, refuse_blank, without_nulls
 from services.gateway.jobs.submission import ModelName
 from services.gateway.languages.supported import AUTO
 
@@ -31,6 +33,25 @@ class TranslationRequest(Shape, frozen=True):
     def texts(self) -> list[str]:
         """``q`` as a list."""
         return [self.q] if isinstance(self.q, str) else self.q
+
+
+def _check_json(document: Any) -> TranslationRequest:
+    body = check(without_nulls(document), TranslationRequest)
+    refuse_blank("q", body.q)
+    return body
+
+
+def _check_form(fields: Any) -> TranslationRequest:
+    # Not strict: in a form numbers are texts.
+    body = check(fields, TranslationRequest, strict=False)
+    refuse_blank("q", body.q)
+    # Forms encode every line break as CR LF, whatever the text had.
+    texts = [text.replace("\r\n", "\n") for text in body.texts]
+    return msgspec.structs.replace(body, q=texts[0] if isinstance(body.q, str) else texts)
+
+
+JSON_CHECK = BodyCheck(_check_json, TranslationRequest)
+FORM_CHECK = BodyCheck(_check_form, TranslationRequest)
 
 
 class DetectedLanguage(msgspec.Struct, frozen=True):

@@ -1,23 +1,21 @@
 """LibreTranslate's routes over the translate task, so that its clients work unchanged."""
 
-from typing import Any
-
-import msgspec
 from flask import Response, request
 
 from contracts.generation_parameters import GenerationParameters
 from contracts.jobs import Job
 from contracts.seq2seq import TranslateParameters
+from services.gateway.http.bodies.form_fields import MEDIA_TYPE as FORM
 from services.gateway.http.body import JSON
-from services.gateway.http.form import MEDIA_TYPE as FORM
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.responses import json_response
-from services.gateway.http.validation import check, refuse_blank, without_nulls
 from services.gateway.jobs.responses import JOB_HEADERS
 from services.gateway.jobs.result import outputs_of
 from services.gateway.jobs.submission import Submission, make_submission
 from services.gateway.languages.error_format import LIBRETRANSLATE
 from services.gateway.languages.libretranslate.messages import (
+    FORM_CHECK,
+    JSON_CHECK,
     LanguageTargets,
     Translation,
     TranslationRequest,
@@ -40,9 +38,7 @@ class LibreTranslateRoutes(LanguageRoutes):
     def translate(self) -> Response:
         """Respond with translations."""
         preference = self._preference()
-        document = without_nulls(self._bodies.read_json_or_form(request))
-        tenant = self._tenant(document)
-        body = _checked(document)
+        tenant, body = self._read(FORM_CHECK if request.mimetype == FORM else JSON_CHECK, JSON, FORM)
         if body.source == body.target:
             # LibreTranslate translates every language into itself by leaving the text as it is.
             self._models.choose(TASK, body.model, lambda cards: check_known(cards, body.source, "source"))
@@ -87,17 +83,6 @@ class LibreTranslateRoutes(LanguageRoutes):
                 kind=list[LanguageTargets],
             ),
         ]
-
-
-def _checked(document: Any) -> TranslationRequest:
-    is_form = request.mimetype == FORM
-    body = check(document, TranslationRequest, strict=not is_form)
-    refuse_blank("q", body.q)
-    if not is_form:
-        return body
-    # Forms encode every line break as CR LF, whatever the text had.
-    texts = [text.replace("\r\n", "\n") for text in body.texts]
-    return msgspec.structs.replace(body, q=texts[0] if isinstance(body.q, str) else texts)
 
 
 def _submission(body: TranslationRequest, model: str, source: str) -> Submission:

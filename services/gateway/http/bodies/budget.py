@@ -1,0 +1,129 @@
+"""A budget for the bytes of all bodies that are on their way into the store, in all processes of a gateway.
+
+Bytes count as they arrive, so that an announced length alone takes no room. A client may send most of a body, stop, and
+hold its room until the time for a body is over. So while room is short, the unfinished body that has held the most
+bytes for the longest is given up, and many such clients can't keep others out.
+"""
+
+import time
+from collections.abc import Callable
+
+import gevent
+
+from services.gateway.offload.errors import GatewayBusy
+from services.gateway.processes.counters import Counted, Counters
+
+_GRACE_S = 1.0
+"""A body that arrives in less time is not given up."""
+_PATIENCE_S = 3.0
+"""How long an arriving body waits for room: longer than ``_GRACE_S``, after which others are given up for it."""
+_POLL_S = 0.02
+_SMALL_BYTES = 64 * 1024
+_PART_OF_LARGE = 7 / 8
+"""What larger bodies may fill. The rest is kept for small ones, so that large ones never keep them out."""
+_TIGHT = 3 / 4
+_BUSY = "The gateway has no room for another body now. Nothing was accepted; try again shortly."
+
+
+class BodyBudget:
+    """Counts the bytes of bodies, and gives unfinished ones up while room is short.
+
+    Args:
+        max_bytes: the budget, for all processes together.
+        counters: where the processes count.
+        counted: what of it is the count of this budget.
+    """
+
+    def __init__(self, max_bytes: int, counters: Counters, counted: Counted) -> None:
+        self._max_bytes = max_bytes
+        self._counters = counters
+        self._counted = counted
+        self._unfinished: set[Reservation] = set()
+        self._watcher: gevent.Greenlet | None = None
+
+    def reserve(self, give_up: Callable[[], None]) -> "Reservation":
+        """Return a reservation of no bytes yet. ``give_up`` ends the reading of the body, whose client gets a 503."""
+        reservation = Reservation(self, give_up)
+        self._unfinished.add(reservation)
+        if not self._watcher:
+            self._watcher = gevent.spawn(self._watch)
+        return reservation
+
+    def take(self, num_bytes: int, *, is_small: bool) -> None:
+        """Count more bytes of a body, if necessary after a short wait.
+
+        Raises:
+            GatewayBusy: there is no room.
+        """
+        most = self._max_bytes if is_small else int(self._max_bytes * _PART_OF_LARGE)
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._counters.try_add(self._counted, num_bytes, most=most):
+            if time.monotonic() > deadline:
+                raise GatewayBusy(_BUSY)
+            self._give_one_up()
+            gevent.sleep(_POLL_S)
+
+    def give_back(self, num_bytes: int) -> None:
+        """Stop counting bytes."""
+        self._counters.add(self._counted, -num_bytes)
+
+    def finish(self, reservation: "Reservation") -> None:
+        """Never give this body up any more."""
+        self._unfinished.discard(reservation)
+
+    def _watch(self) -> None:
+        # The body that waits for room may be in another process, which can't end a body of this one.
+        while self._unfinished:
+            gevent.sleep(_GRACE_S / 4)
+            if self._counters.total(self._counted) > _TIGHT * self._max_bytes:
+                self._give_one_up()
+
+    def _give_one_up(self) -> None:
+        slow = [one for one in self._unfinished if one.age_s > _GRACE_S]
+        if slow:
+            max(slow, key=lambda one: one.num_bytes * one.age_s).give_up()
+
+
+class Reservation:
+    """The bytes of one body, which count until ``release``."""
+
+    def __init__(self, budget: BodyBudget, give_up: Callable[[], None]) -> None:
+        self._budget = budget
+        self._give_up = give_up
+        self._started = time.monotonic()
+        self.num_bytes = 0
+        self.given_up = False
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the first byte was waited for."""
+        return time.monotonic() - self._started
+
+    def add(self, num_bytes: int) -> None:
+        """Count bytes before they are read.
+
+        Raises:
+            GatewayBusy: there is no room for them.
+        """
+        self._budget.take(num_bytes, is_small=self.num_bytes + num_bytes <= _SMALL_BYTES)
+        self.num_bytes += num_bytes
+
+    def give_back(self, num_bytes: int) -> None:
+        """Stop counting bytes that were not read."""
+        self._budget.give_back(num_bytes)
+        self.num_bytes -= num_bytes
+
+    def complete(self) -> None:
+        """All of the body is here: it is not given up any more."""
+        self._budget.finish(self)
+
+    def release(self) -> None:
+        """Give all bytes back. Safe to repeat."""
+        self._budget.finish(self)
+        self.give_back(self.num_bytes)
+
+    def give_up(self) -> None:
+        """End the reading of this body."""
+        self.given_up = True
+        self._budget.finish(self)
+        self._give_up()

@@ -1,0 +1,92 @@
+"""Receives the bytes of a body, within limits of its size, of time and of all bodies together."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+from flask import Request, g
+from gunicorn.http.errors import ParseException
+
+from contracts.errors import MalformedBody, TriptychError
+from services.gateway.http.bodies.budget import BodyBudget, Reservation
+from services.gateway.http.errors import BodyTimeout
+from services.gateway.offload.errors import GatewayBusy
+
+_FIRST_STEP_BYTES, _MAX_STEP_BYTES = 4 * 1024, 256 * 1024
+_GIVEN_UP = "The body arrived slowly while the gateway had no room. Nothing was accepted; try again shortly."
+
+
+class BodyReceiver:
+    """Receives bodies within a limit of time. ``budget`` is that of all bodies together."""
+
+    def __init__(self, timeout_s: float, budget: BodyBudget) -> None:
+        self._timeout_s = timeout_s
+        self._budget = budget
+
+    def receive(self, request: Request, max_bytes: int, too_large: TriptychError) -> bytes:
+        """Return the whole body. Its bytes count in the budget until ``release_body``.
+
+        Raises:
+            TriptychError: ``too_large``, if it is longer than ``max_bytes``.
+            BodyTimeout, MalformedBody: it did not arrive in time, or not completely.
+            GatewayBusy: there is no room for it.
+        """
+        length = request.content_length
+        # Checked before the body is read: a body that is refused anyway costs no memory and no time.
+        if length is not None and length > max_bytes:
+            raise too_large
+        g.body = reservation = self._budget.reserve(lambda: _end_reading(request))
+        # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
+        stream = request.environ["wsgi.input"]
+        pieces: list[bytes] = []
+        try:
+            # One timeout for the whole body. With one for each read, a byte a second would keep the request open.
+            with gevent.Timeout(self._timeout_s, BodyTimeout(f"The body took longer than {self._timeout_s:g} s.")):
+                # A body that does not announce its length is measured while it arrives: one byte more is too many.
+                pieces.extend(_pieces(stream, max_bytes + 1 if length is None else length, reservation))
+        except (OSError, ParseException) as error:
+            raise _incomplete(reservation, "The body ended early, or its chunked encoding is broken.") from error
+        reservation.complete()
+        if reservation.num_bytes > max_bytes:
+            raise too_large
+        if length is None or reservation.num_bytes == length:
+            return b"".join(pieces)
+        raise _incomplete(reservation, "The body ended early: it is shorter than its Content-Length.")
+
+
+def release_body() -> None:
+    """Stop counting the body of this request, if it has one: it is stored, or the request has ended."""
+    reservation: Reservation | None = g.pop("body", None)
+    if reservation:
+        reservation.release()
+
+
+def _incomplete(reservation: Reservation, problem: str) -> TriptychError:
+    return GatewayBusy(_GIVEN_UP) if reservation.given_up else MalformedBody(problem)
+
+
+def _pieces(stream: Any, most: int, reservation: Reservation) -> Iterator[bytes]:
+    """Yield up to ``most`` bytes of the body in pieces, which are counted before they are read."""
+    step = _FIRST_STEP_BYTES
+    while reservation.num_bytes < most:
+        wanted = min(step, most - reservation.num_bytes)
+        reservation.add(wanted)
+        piece = stream.read(wanted)
+        if len(piece) < wanted:
+            reservation.give_back(wanted - len(piece))
+        if not piece:
+            return
+        yield piece
+        # A fast client's bytes are all here already, and reading them would never let others have their turn.
+        gevent.sleep(0)
+        # Small at first, so that a client that sends nothing holds next to nothing; then gunicorn copies less.
+        step = min(2 * step, _MAX_STEP_BYTES)
+
+
+def _end_reading(request: Request) -> None:
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):  # the client may have gone
+            connection.shutdown(socket.SHUT_RD)
