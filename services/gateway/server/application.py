@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.http.parser import RequestParser
 
 from contracts.parent_death import end_with_parent
 from contracts.settings import StoreSettings
@@ -22,6 +23,7 @@ from services.gateway.monitoring.loop_lag import LoopLag
 from services.gateway.processes.counters import Counters
 from services.gateway.server.arbiter import GatewayArbiter
 from services.gateway.server.options import options_of
+from services.gateway.server.request_head import BoundedRequest
 from services.gateway.settings import GatewaySettings
 
 
@@ -39,6 +41,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until a signal stops the arbiter."""
         arbiter_pid = os.getpid()
+        RequestParser.mesg_class = BoundedRequest
         # What is here now lives as long as the program. Collections in the processes would touch, and so copy, it.
         gc.collect()
         gc.freeze()

@@ -43,7 +43,10 @@ def options_of(settings: GatewaySettings) -> dict[str, Any]:
         # The control socket is a file through which gunicorn takes commands; nothing here uses it.
         "control_socket_disable": True,
         **_NO_PROXY_IS_TRUSTED,
-        **_LIMITS_OF_A_HEAD,
+        # The parts of a request's head; ``request_head.py`` bounds their sum. Browsers' cookies may take a whole field.
+        "limit_request_line": 4094,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
     }
 
 
@@ -58,11 +61,4 @@ _NO_PROXY_IS_TRUSTED: dict[str, Any] = {
     # a proxy has set. Dropped and not refused: strangers' tools send such names.
     "header_map": "drop",
     "proxy_protocol": "off",
-}
-
-_LIMITS_OF_A_HEAD: dict[str, Any] = {
-    # A head is held in memory until it is complete, before any key is known.
-    "limit_request_line": 4094,
-    "limit_request_fields": 64,
-    "limit_request_field_size": 8190,
 }
