@@ -25,6 +25,13 @@ HEAD = """\
 
 # Password of the store, for `docker compose` only; letters and digits, as from `openssl rand -hex 32`. Required there.
 TRIPTYCH_REDIS_PASSWORD=
+
+# Memory of each container, for `docker compose` only. The store needs twice TRIPTYCH_STORE_MAXMEMORY. A gateway has a
+# process for each 256 MB, up to its CPUs and at most 4. What workers need depends on their models; see
+# TRIPTYCH_MAX_MEMORY.
+#TRIPTYCH_STORE_MEMORY=2g
+#TRIPTYCH_GATEWAY_MEMORY=1g
+#TRIPTYCH_WORKER_MEMORY=4g
 """
 
 

@@ -16,6 +16,7 @@ import redis
 import yaml
 
 from deploy.env_example import variables
+from services.gateway.processes.number import BYTES_PER_PROCESS, MAX_BY_DEFAULT
 from tests.deploy.image import read_dockerfile
 from tests.support.paths import ROOT
 from tests.support.valkey import find_server, free_port
@@ -39,6 +40,11 @@ def _interpolate(text: str, **values: str) -> str:
         r"\$\{(\w+):([-?])([^}]*)\}", lambda m: values.get(m[1]) or (m[3] if m[2] == "-" else f"<{m[3]}>"), text
     )
     return filled.replace("$$", "$")
+
+
+def _bytes(size: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([kmg])b?", size).groups()  # type: ignore[union-attr]
+    return int(number) << {"k": 10, "m": 20, "g": 30}[unit]
 
 
 def test_the_file_is_valid_by_the_schema_of_the_compose_specification() -> None:
@@ -68,6 +74,24 @@ def test_every_service_restarts_and_has_no_privileges(name: str) -> None:
     assert service["user"].split(":")[0] not in {"", "0", "root"}
     assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
     assert service["pids_limit"] > 0
+    assert _bytes(_interpolate(service["mem_limit"])) >= 1 << 30
+
+
+def test_the_store_has_memory_for_its_jobs_and_for_a_rewrite_of_its_file() -> None:
+    store = SERVICES["redis"]
+    jobs = _interpolate(store["environment"]["TRIPTYCH_STORE_MAXMEMORY"])
+    assert _bytes(_interpolate(store["mem_limit"])) >= 2 * _bytes(jobs)
+
+
+def test_the_gateway_has_memory_for_as_many_processes_as_it_starts_at_most() -> None:
+    limit = _bytes(_interpolate(SERVICES["gateway"]["mem_limit"]))
+    assert limit >= MAX_BY_DEFAULT * BYTES_PER_PROCESS
+    assert _interpolate(SERVICES["gateway"]["mem_limit"], TRIPTYCH_GATEWAY_MEMORY="512m") == "512m"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_stop_reaches_a_process_that_has_no_handler_yet(name: str) -> None:
+    assert SERVICES[name]["init"] is True
 
 
 @pytest.mark.parametrize("name", OURS)
