@@ -18,7 +18,16 @@ def write_attention_package(folder: Path, *, heads: int, max_tokens: int) -> Pat
     return folder
 
 
-def attention_graph(heads: int) -> bytes:
+def write_attention_autoencoder(folder: Path, *, heads: int, max_tokens: int) -> Path:
+    """Write a text autoencoder with the same attention; return the folder."""
+    graph = attention_graph(heads, "logits")
+    write_package(folder, task="denoise", family="seq2seq", graph=graph, max_tokens=max_tokens)
+    manifest = folder / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('"text-encoder"', '"text-autoencoder"'))
+    return folder
+
+
+def attention_graph(heads: int, output: str = "last_hidden_state") -> bytes:
     """Return a graph in which all tokens of a row attend to one another."""
     table = [float_tensor("table", token_vectors(SIZE))]
     table += [float_tensor(name, np.array([value], np.float32)) for name, value in (("one", 1.0), ("far", 1e9))]
@@ -37,11 +46,18 @@ def attention_graph(heads: int) -> bytes:
         node("Softmax", ["masked"], "weights", attribute("axis", 3, 3, 2)),
         node("MatMul", ["weights", "queries"], "mixed"),
         node("Transpose", ["mixed"], "back", _perm(0, 2, 1, 3)),
-        node("Reshape", ["back", "joined"], "last_hidden_state"),
+        node("Reshape", ["back", "joined"], output),
     ]
     inputs = [value_info(name, INT64, ["rows", "tokens"]) for name in ("input_ids", "attention_mask")]
-    output = value_info("last_hidden_state", FLOAT, ["rows", "tokens", SIZE])
-    return model(nodes, [*table, *(int64_tensor(*shape) for shape in shapes.items())], inputs, [output])
+    outputs = [value_info(output, FLOAT, ["rows", "tokens", SIZE])]
+    if output == "logits":
+        over_tokens = attribute("axes", 8, 1, 7) + attribute("keepdims", 3, 0, 2)
+        nodes += [
+            node("ReduceMax", ["logits"], "latent", over_tokens),
+            node("ReduceMax", ["latent"], "score", over_tokens),
+        ]
+        outputs += [value_info("latent", FLOAT, ["rows", SIZE]), value_info("score", FLOAT, ["rows"])]
+    return model(nodes, [*table, *(int64_tensor(*shape) for shape in shapes.items())], inputs, outputs)
 
 
 def _perm(*axes: int) -> bytes:

@@ -9,11 +9,11 @@ from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import encoder_outputs
 from workers.encoder.head import Head, RowArrays
 from workers.runtime.inference.budget import call_budget_bytes, fitting_tokens, token_budget
-from workers.runtime.inference.call_memory import LARGE_BYTES, PROBE_TOKENS, UNPLANNED, CallMemory, measure
+from workers.runtime.inference.call_memory import PROBE_TOKENS
 from workers.runtime.inference.session import Array, open_graphs
 from workers.runtime.models.served import card_of
 from workers.runtime.settings import WorkerSettings
-from workers.runtime.tokenizing.tokenizer import Ids, Tokenizer, TokenRow
+from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -38,12 +38,13 @@ class EncoderModel:
         self._outputs = encoder_outputs(self.manifest)
         self._head = head
         self._max_call_bytes = call_budget_bytes(settings)
-        self._memory = self._measure()
-        self.tokenizer = Tokenizer(package.file(TOKENIZER), fitting_tokens(self.manifest, self._memory, settings))
+        self.session.measure_text_encoder(self.manifest.limits.max_tokens)
+        max_tokens = fitting_tokens(self.manifest, self.session.memory, settings)
+        self.tokenizer = Tokenizer(package.file(TOKENIZER), max_tokens)
 
     def fits(self, num_rows: int, longest: int) -> bool:
         """Return whether a call with so many rows, padded to the longest, stays within the memory for calls."""
-        return self._memory.num_bytes(num_rows, longest) <= self._max_call_bytes
+        return self.session.memory.num_bytes(num_rows, longest) <= self._max_call_bytes
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Run one model call; return the array of each row that the head reads from its outputs."""
@@ -54,8 +55,10 @@ class EncoderModel:
             token_ids[index, : row.length] = row.token_ids
             type_ids[index, : row.length] = row.type_ids
             mask[index, : row.length] = 1
-        feeds = self._feeds(token_ids, mask, type_ids)
-        is_large = self._memory.num_bytes(len(rows), longest) > LARGE_BYTES
+        # Not every graph has all inputs: RoBERTa and DistilBERT have no token types.
+        named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
+        feeds = {name: named[name] for name in self.session.inputs}
+        is_large = self.session.is_large(len(rows), longest)
         answers = self._head.read(self.session.run(self._outputs, feeds, give_back=is_large), mask)
         if not _is_finite(answers):  # JSON can't represent NaN and infinity
             raise RuntimeError("the model returned NaN or infinity")
@@ -85,25 +88,6 @@ class EncoderModel:
         # Each word has at least one token, so truncation leaves exactly the maximum.
         (row,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
         return TokenRow(row.token_ids[:PROBE_TOKENS], row.type_ids[:PROBE_TOKENS], row.tokens_in)
-
-    def _measure(self) -> CallMemory:
-        if self.session.device != "cpu":
-            return UNPLANNED
-
-        def run(num_tokens: int, *, give_back: bool) -> None:
-            zeros = np.zeros((1, num_tokens), np.int64)
-            feeds = self._feeds(zeros, np.ones_like(zeros), zeros)
-            self.session.run(self._outputs, feeds, give_back=give_back)
-
-        try:
-            return measure(run, self.manifest.limits.max_tokens)
-        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            raise PackageError(f"{self.name}: the graph can't run: {error}") from error
-
-    def _feeds(self, token_ids: Ids, mask: Ids, type_ids: Ids) -> dict[str, Ids]:
-        # Not every graph has all inputs: RoBERTa and DistilBERT have no token types.
-        named = {"input_ids": token_ids, "attention_mask": mask, "token_type_ids": type_ids}
-        return {name: named[name] for name in self.session.inputs}
 
     def card(self) -> ModelCard:
         """Return the card that is announced to the gateway and its clients."""

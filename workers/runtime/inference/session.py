@@ -19,6 +19,7 @@ from contracts.model_package.signatures import MERGED_DECODER, signatures_of
 from contracts.model_package.tensors import TensorInfo, find_mismatch
 from workers.runtime.inference import cuda, placement
 from workers.runtime.inference.binding import Binding, giving_back
+from workers.runtime.inference.call_memory import LARGE_BYTES, UNPLANNED, CallMemory, measure
 from workers.runtime.inference.shared_weights import shared_weights
 
 Array = npt.NDArray[Any]
@@ -45,6 +46,9 @@ class Session:
         DeviceError: the graph would not run on ``device``.
         PackageError: the graph can't be loaded.
     """
+
+    memory: CallMemory = UNPLANNED
+    """What a call takes, once `measure_text_encoder` has measured it."""
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Session:
             raise DeviceError(
                 f"the device is set to {device}, but ONNX Runtime runs on {providers[0]}: {cuda.why_unavailable()}"
             )
+        self._graph = graph
         self._shared = shared
         """Kept because the session does not copy these, and reads them in each call."""
         self.device = device
@@ -97,6 +102,29 @@ class Session:
         """
         options = giving_back(self.device) if give_back else None
         return [np.asarray(result) for result in self._session.run(outputs, feeds, options)]
+
+    def is_large(self, num_rows: int, longest: int) -> bool:
+        """Return whether a call with so many rows, padded to the longest, should give its memory back."""
+        return self.memory.num_bytes(num_rows, longest) > LARGE_BYTES
+
+    def measure_text_encoder(self, longest: int) -> None:
+        """Measure what calls take that read whole texts of up to ``longest`` tokens. On a GPU nothing is planned.
+
+        Raises:
+            PackageError: the graph fails.
+        """
+        if self.device != "cpu":
+            return
+
+        def run(num_tokens: int, *, give_back: bool) -> None:
+            zeros = np.zeros((1, num_tokens), np.int64)
+            feeds = {name: np.ones_like(zeros) if name == "attention_mask" else zeros for name in self.inputs}
+            self.run(list(self.outputs), feeds, give_back=give_back)
+
+        try:
+            self.memory = measure(run, longest)
+        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+            raise PackageError(f"{self._graph}: ONNX Runtime can't run it: {error}") from error
 
     def dims(self, name: str, *axes: int) -> tuple[int, ...]:
         """Return the sizes of an input along axes where the graph fixes them.

@@ -41,7 +41,7 @@ class MergedGraph(ConcatGraph):
         binding.feed("input_ids", source_ids[None])
         binding.feed("attention_mask", np.ones((1, len(source_ids)), np.int64))
         binding.write("last_hidden_state")
-        binding.run()
+        binding.run(give_back=self._encoder.is_large(1, len(source_ids)))
         hidden = replace(
             self.initial_state(), sources=(Source(len(source_ids)),), encoder_outputs=tuple(binding.outputs())
         )

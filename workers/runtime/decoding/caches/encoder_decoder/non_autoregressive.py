@@ -62,7 +62,8 @@ class NonAutoregressiveCache:
         """Run the graph, which is all the computation that these slots need."""
         check_source_fits(len(source_ids), self.max_source_tokens)
         ids = np.asarray(source_ids, np.int64)[None]
-        (logits,) = self._session.run(["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        (logits,) = self._session.run(["logits"], feeds, give_back=self._session.is_large(1, ids.size))
         self._logits |= dict.fromkeys(slots, logits[0])
 
     def prefill(self, slot: int, token_ids: Ids) -> Floats:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from contracts.model_package.graphs import Decoder, EncoderDecoder, EncoderDecoderSlots, Recurrent
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError
@@ -13,7 +15,7 @@ from workers.runtime.decoding.caches.encoder_decoder.recurrent import RecurrentG
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
 from workers.runtime.decoding.caches.encoder_decoder.stateful import EncoderDecoderGraph, EncoderDecoderStatefulCache
 from workers.runtime.decoding.caches.open_cache import GRAPH, checked_vocab_size
-from workers.runtime.inference.budget import num_cache_slots
+from workers.runtime.inference.budget import fitting_tokens, num_cache_slots
 from workers.runtime.inference.session import Session, open_graphs
 from workers.runtime.settings import WorkerSettings
 
@@ -29,6 +31,7 @@ def open_encoder_decoder_cache(package: ModelPackage, settings: WorkerSettings) 
     """
     manifest = package.manifest
     graphs = open_graphs(package, device=settings.device, threads=settings.threads)
+    manifest = _with_fitting_sources(manifest, graphs.get(_ENCODER) or graphs[GRAPH], settings)
     if isinstance(manifest.graph, EncoderDecoderSlots):
         return _slot_cache(manifest, manifest.graph.decoder, settings, graphs)
     if isinstance(manifest.graph, EncoderDecoder):
@@ -39,6 +42,13 @@ def open_encoder_decoder_cache(package: ModelPackage, settings: WorkerSettings) 
         recurrent = RecurrentGraph(graphs[_ENCODER], graphs[_DECODER])
         return _stateful_cache(manifest, settings, recurrent, _vocab_size_of_graph(manifest, graphs[_DECODER]))
     return _non_autoregressive_cache(manifest, settings, graphs[GRAPH])
+
+
+def _with_fitting_sources(manifest: Manifest, encoder: Session, settings: WorkerSettings) -> Manifest:
+    """Return the manifest with the longest source that can be encoded within the memory for model calls."""
+    encoder.measure_text_encoder(manifest.limits.max_tokens)
+    max_tokens = fitting_tokens(manifest, encoder.memory, settings)
+    return structs.replace(manifest, limits=structs.replace(manifest.limits, max_tokens=max_tokens))
 
 
 def _slot_cache(

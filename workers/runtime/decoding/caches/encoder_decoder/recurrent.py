@@ -38,7 +38,7 @@ class RecurrentGraph:
         binding.feed("attention_mask", np.ones((1, len(source_ids)), np.int64))
         for name in (*_ENCODER_OUTPUTS, *_STATE):
             binding.write(name)
-        binding.run()
+        binding.run(give_back=self._encoder.is_large(1, len(source_ids)))
         outputs = tuple(binding.outputs())
         num = len(_ENCODER_OUTPUTS)
         return State(outputs[num:], 1, sources=(Source(len(source_ids)),), encoder_outputs=outputs[:num])

@@ -61,7 +61,7 @@ class EncoderDecoderSlotCache(SlotCache):
         # Outputs go to the host, because a row of a buffer can only be overwritten from there.
         for buffer in self._source_buffers:
             binding.write(buffer.present, "cpu")
-        binding.run()
+        binding.run(give_back=self._encoder.is_large(1, num_tokens))
         for buffer, output in zip(self._source_buffers, binding.outputs(), strict=True):
             for row in rows:
                 buffer.put(int(row), output.numpy()[0])
