@@ -92,8 +92,8 @@ def test_what_is_information_and_what_counts_always_is_not_limited(log: Log) -> 
 
 def test_information_that_is_marked_is_limited_by_its_fields(log: Log) -> None:
     for number in range(100):
-        log_line(log.logger, logging.INFO, "request", {"status": 401, "path": number}, {"status": 401})
-        log_line(log.logger, logging.INFO, "request", {"status": 404}, {"status": 404})
+        log_line(log.logger, logging.INFO, "request", {"status": 401, "path": number}, alike={"status": 401})
+        log_line(log.logger, logging.INFO, "request", {"status": 404}, alike={"status": 404})
     assert len(log.lines()) == 2 * MAX_ALIKE
     log.handler.close()
     sums = log.lines()[2 * MAX_ALIKE :]

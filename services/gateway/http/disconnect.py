@@ -7,6 +7,8 @@ from typing import Any
 from flask import Request
 from gevent import monkey
 
+from services.gateway.http.request_facts import facts_of
+
 # The kernel's own call, which returns at once: gevent's would let other greenlets run.
 _poll: Any = monkey.get_original("select", "poll")
 
@@ -18,7 +20,14 @@ def disconnect_check(request: Request) -> Callable[[], bool]:
     look the same until something is written. Outside of gunicorn, as in tests without a server, no client disconnects.
     """
     connection: Any = request.environ.get("gunicorn.socket")
-    return lambda: connection is not None and _is_closed(connection.fileno())
+    facts = facts_of(request.environ)
+
+    def check() -> bool:
+        if connection is not None and _is_closed(connection.fileno()):
+            facts.disconnected = True
+        return facts.disconnected
+
+    return check
 
 
 def _is_closed(descriptor: int) -> bool:

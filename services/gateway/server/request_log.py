@@ -1,52 +1,62 @@
-"""One line in the log for each request, written when its response has been sent: of a stream, at its end."""
+"""One line in the log for each request, written when its response has been sent: of a stream, at its end.
 
+The lines of a tenth of a second are written together: one by one, in the middle of other work, they cost several times
+as much.
+"""
+
+import atexit
 import logging
+import time
+
+import gevent
 
 from contracts.logs.lines import log_line
 from services.gateway.http.request_facts import RequestFacts
 
 logger = logging.getLogger(__name__)
+DELAY_S = 0.1
 # Orchestrators and Prometheus call these every few seconds, which would bury the requests of clients.
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
-def log_request(
-    facts: RequestFacts,
-    *,
-    method: str | None,
-    status: int,
-    seconds: float,
-    bytes_out: int,
-    bytes_in: int | None = None,
-    disconnected: bool = False,
-) -> None:
-    """Log a request: INFO, or DEBUG for probes, whatever its status. What failed on our side has lines of its own.
+class RequestLog:
+    """Collects what is known of requests that have ended, and writes their lines a little later."""
 
-    Args:
-        facts: what is known of it.
-        method: None for a request that is not HTTP.
-        status: of the response.
-        seconds: from the request's head to the response's end.
-        bytes_out: sent of the response's body.
-        bytes_in: received of the request's body; None if unknown.
-        disconnected: the client has closed the connection before the response's end.
-    """
+    def __init__(self) -> None:
+        self._ended: list[tuple[float, RequestFacts]] = []
+        # The process may end before the greenlet has run.
+        atexit.register(self.write)
+
+    def add(self, facts: RequestFacts) -> None:
+        """Note a request that has ended now."""
+        self._ended.append((time.time(), facts))
+        if len(self._ended) == 1:
+            gevent.spawn_later(DELAY_S, self.write)
+
+    def write(self) -> None:
+        """Write the lines of all requests that have been noted."""
+        ended, self._ended = self._ended, []
+        for ended_at, facts in ended:
+            _write_line(facts, ended_at)
+
+
+def _write_line(facts: RequestFacts, ended_at: float) -> None:
+    # What failed on our side has lines of its own, so the status does not matter for the level.
     level = logging.DEBUG if facts.route in _PROBES else logging.INFO
-    if not logger.isEnabledFor(level):
-        return
-    # Anybody can send requests that are refused, as many as the network takes. Jobs are limited by other means.
-    limited = status >= 400 or facts.tenant is None
     fields = {
-        "method": method,
+        "method": facts.method,
         "route": facts.route,
-        "status": status,
-        "ms": round(seconds * 1000, 1),
+        "status": facts.status,
+        "ms": facts.ms,
         "tenant": facts.tenant,
         "job_id": facts.job_id,
         "request_id": facts.id,
         "error_code": facts.error_code,
-        "bytes_in": bytes_in,
-        "bytes_out": bytes_out,
-        "disconnected": disconnected or None,
+        "bytes_in": facts.bytes_in,
+        "bytes_out": facts.bytes_out,
+        "disconnected": facts.disconnected or None,
     }
-    log_line(logger, level, "request", fields, {"status": status, "tenant": facts.tenant} if limited else None)
+    # Anybody can send requests that are refused, as many as the network takes. Jobs are limited by other means.
+    limited = facts.status >= 400 or facts.tenant is None
+    alike = {"status": facts.status, "tenant": facts.tenant} if limited else None
+    log_line(logger, level, "request", fields, alike=alike, at=ended_at)

@@ -15,7 +15,6 @@ from gunicorn.workers.ggevent import GeventWorker
 from services.gateway.http.request_facts import RequestFacts, new_request_id
 from services.gateway.server import bad_requests, unread_body
 from services.gateway.server.arbiter import STOP_SIGNALS
-from services.gateway.server.request_log import log_request
 from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
@@ -105,11 +104,12 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Respond with an error to a request that is not valid HTTP, or that failed outside of the app."""
-        facts, refusal = RequestFacts(new_request_id()), bad_requests.refusal_of(exc)
+        refusal = bad_requests.refusal_of(exc)
+        facts = RequestFacts(new_request_id(), status=refusal.status, bytes_out=len(refusal.body))
         if refusal.status == 500:
             logger.error("request failed", exc_info=exc, extra={"request_id": facts.id})
         try:
             client.sendall(refusal.encode(facts.id))
         except OSError:
             self.log.debug("the client disconnected before the error was sent")
-        log_request(facts, method=None, status=refusal.status, seconds=0.0, bytes_out=len(refusal.body))
+        self.log.requests.add(facts)

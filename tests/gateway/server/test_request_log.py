@@ -2,9 +2,11 @@
 
 import json
 import re
+import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -176,8 +178,21 @@ def test_a_stream_whose_client_has_left_says_so(stack: Stack, gateway: GatewayPr
         worker.emit(*deltas[:2])
         read_until(connection, PROMPT.encode())
     line = wait_for_line(gateway.log, message="request", job_id=worker.claim.id)
-    assert line["status"] == 200 and 0 < line["bytes_out"] < 20 * len(TEXT)
+    assert (line["status"], line["disconnected"]) == (200, True)
+    assert 0 < line["bytes_out"] < 20 * len(TEXT)
     stack.store.confirm_cancel(worker.claim)
+
+
+def test_what_was_just_answered_is_logged_by_a_gateway_that_stops(stack: Stack, tmp_path: Path) -> None:
+    """Lines wait for a moment, so that several are written together."""
+    with running_gateway(stack.valkey.url, tmp_path) as gateway:
+        with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client:
+            for number in range(20):
+                client.get("/v1/models", headers={"X-Request-Id": f"last-{number}"})
+        gateway.send(signal.SIGTERM)
+        assert gateway.wait() == 0
+    found = {line["request_id"] for line in log_lines(gateway.log, message="request")}
+    assert found == {f"last-{number}" for number in range(20)}
 
 
 @pytest.fixture(scope="module")
