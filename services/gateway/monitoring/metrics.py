@@ -42,6 +42,7 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=own,
         )
+        self._answered: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._submits = Counter(
             "triptych_submits",
             "Accepted submits; replayed ones got the job of an earlier request.",
@@ -56,8 +57,12 @@ class Metrics:
 
     def answered(self, route: str, status: int, started_at: float) -> None:
         """Count one request and observe its duration; it began at ``started_at`` by ``time.perf_counter()``."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(time.perf_counter() - started_at)
+        key = (route, status)
+        if key not in self._answered:  # a look-up by labels costs more than the counting
+            self._answered[key] = (self._requests.labels(route, str(status)), self._seconds.labels(route))
+        requests, seconds = self._answered[key]
+        requests.inc()
+        seconds.observe(time.perf_counter() - started_at)
 
     def submitted(self, task: str, replayed: bool) -> None:
         """Count one accepted submit."""
