@@ -18,8 +18,10 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
 from services.gateway.http.operations import Operation
 from services.gateway.http.request_facts import REQUEST_ID_HEADER, current_facts
+from services.gateway.jobs.answers import AnswerMaker
 from services.gateway.jobs.routes import JobRoutes
 from services.gateway.jobs.submitter import Submitter
+from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
@@ -100,18 +102,21 @@ def make_operations(
     streams = StreamSubmitter(
         reader=reader, submitter=submitter, follower=follower, limit=limit, max_wait_s=settings.max_wait_s
     )
-    generation = GenerationResponder(settings, submitter, streams)
-    shared: dict[str, Any] = {"bodies": bodies, "submitter": submitter}
+    outputs = OutputResponder(submitter, AnswerMaker(backend.offload))
+    generation = GenerationResponder(settings, outputs, streams)
+    languages: dict[str, Any] = {"bodies": bodies, "outputs": outputs, "auth": auth, "models": models}
     # The document describes its own route too, so it can be made only when the table is complete.
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
         *TaskRoutes(settings, bodies, submitter, streams).operations(),
-        *EmbeddingRoutes(settings, bodies, submitter).operations(),
+        *EmbeddingRoutes(settings, bodies, outputs).operations(),
         *ChatRoutes(bodies, generation).operations(),
         *CompletionRoutes(bodies, generation).operations(),
-        *LibreTranslateRoutes(settings, **shared, auth=auth, models=models).operations(),
-        *LanguageToolRoutes(settings, **shared, auth=auth, models=models).operations(),
-        *JobRoutes(settings, **shared, reader=reader, writer=writer, waiter=waiter).operations(),
+        *LibreTranslateRoutes(settings, **languages).operations(),
+        *LanguageToolRoutes(settings, **languages).operations(),
+        *JobRoutes(
+            settings, bodies=bodies, submitter=submitter, reader=reader, writer=writer, waiter=waiter
+        ).operations(),
         *EventRoutes(reader, follower, limit).operations(),
         *ModelRoutes(monitor, backend.registry).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.closing).operations(),

@@ -87,6 +87,13 @@ class WaitExceeded(TriptychError):
     retryable = False
 
 
+class AnswerTooLarge(TriptychError):
+    """The job has succeeded, but its output takes too much time or memory in the format of this route."""
+
+    code = "answer_too_large"
+    retryable = False
+
+
 class TooManyStreams(Unavailable):
     """This process has reached its limit of open event streams."""
 

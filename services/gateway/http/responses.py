@@ -8,7 +8,12 @@ from flask import Response
 
 def json_response(document: object, status: int = 200) -> Response:
     """Return a document as a JSON response that no cache may keep."""
-    return no_store(Response(msgspec.json.encode(document), status, mimetype="application/json"))
+    return raw_json_response(msgspec.json.encode(document), status)
+
+
+def raw_json_response(encoded: bytes, status: int = 200) -> Response:
+    """Return what is JSON already as such a response."""
+    return no_store(Response(encoded, status, mimetype="application/json"))
 
 
 def event_stream_response(frames: Iterator[bytes], on_close: Callable[[], None]) -> Response:

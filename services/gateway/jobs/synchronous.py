@@ -1,33 +1,42 @@
 """The synchronous response, for routes whose clients know no jobs: they get a job only if they set ``Prefer``."""
 
-from collections.abc import Callable
-
+import msgspec
 from flask import Response
+from flask import request as http_request
 
-from contracts.jobs import Job
+from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import WaitExceeded
 from services.gateway.http.prefer import Preference
-from services.gateway.http.responses import json_response
+from services.gateway.http.responses import raw_json_response
+from services.gateway.jobs.answers import AnswerFormat, AnswerMaker
 from services.gateway.jobs.responses import accepted, with_job_headers
 from services.gateway.jobs.result import raise_unless_succeeded
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 
 
-def respond_with_output(
-    submitter: Submitter, request: SubmitRequest, preference: Preference, document_of: Callable[[Job], object]
-) -> Response:
-    """Submit the job, wait for it, and respond with what ``document_of`` makes of the succeeded job.
+class OutputResponder:
+    """Submits jobs and responds with what becomes of their outputs."""
 
-    Raises:
-        WaitExceeded: the job is not done in time, and the client did not ask for a job.
-        TriptychError: the job was not accepted, or it did not succeed.
-    """
-    result = submitter.submit(request)
-    job = result.job
-    # A client that did not set `Prefer` could not parse a job, so it gets an error instead.
-    if preference.applied and (preference.wait_s == 0 or not job.finished):
-        return accepted(result, preference.applied)
-    if not job.finished:
-        raise WaitExceeded(f"Not done within {request.wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}.")
-    raise_unless_succeeded(job)
-    return with_job_headers(json_response(document_of(job)), result, preference.applied)
+    def __init__(self, submitter: Submitter, answers: AnswerMaker) -> None:
+        self._submitter = submitter
+        self._answers = answers
+
+    def respond(
+        self, request: SubmitRequest, preference: Preference, form: AnswerFormat, details: msgspec.Struct
+    ) -> Response:
+        """Submit the job, wait for it, and respond in the format of the route.
+
+        Raises:
+            WaitExceeded: the job is not done in time, and the client did not ask for a job.
+            TriptychError: the job was not accepted, it did not succeed, or its answer can't be made.
+        """
+        result = self._submitter.submit(request)
+        job = result.job
+        # A client that did not set `Prefer` could not parse a job, so it gets an error instead.
+        if preference.applied and (preference.wait_s == 0 or not job.finished):
+            return accepted(result, preference.applied)
+        if not job.finished:
+            raise WaitExceeded(f"Not done within {request.wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}.")
+        raise_unless_succeeded(job)
+        answer = self._answers.make(form, job, details, disconnect_check(http_request))
+        return with_job_headers(raw_json_response(answer), result, preference.applied)

@@ -6,17 +6,17 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from flask import Response, request
 
-from contracts.jobs import Job
 from services.gateway.auth.authentication import Authenticator
 from services.gateway.http.bodies.checking import BodyCheck
 from services.gateway.http.body import BodyReader
 from services.gateway.http.field_renaming import field_renaming
 from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, ErrorFormat, Operation, ResponseSpec
 from services.gateway.http.prefer import Preference, preference_of
+from services.gateway.jobs.answers import AnswerFormat
 from services.gateway.jobs.responses import JOB_IF_PREFERRED
 from services.gateway.jobs.submission import Submission
-from services.gateway.jobs.submitter import SubmitRequest, Submitter
-from services.gateway.jobs.synchronous import respond_with_output
+from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.models.selection import ModelSelector
 from services.gateway.settings import GatewaySettings
 
@@ -31,13 +31,13 @@ class LanguageRoutes:
     error_format: ErrorFormat
 
     def __init__(
-        self, settings: GatewaySettings, *, auth: Authenticator, bodies: BodyReader, submitter: Submitter,
+        self, settings: GatewaySettings, *, auth: Authenticator, bodies: BodyReader, outputs: OutputResponder,
         models: ModelSelector,
     ) -> None:  # fmt: skip
         self._max_wait_s = settings.max_wait_s
         self._auth = auth
         self._bodies = bodies
-        self._submitter = submitter
+        self._outputs = outputs
         self._models = models
 
     def _preference(self) -> Preference:
@@ -61,9 +61,10 @@ class LanguageRoutes:
         *,
         preference: Preference,
         names: Mapping[str, str],
-        document_of: Callable[[Job], object],
+        form: AnswerFormat,
+        details: msgspec.Struct,
     ) -> Response:
-        """Submit a job and respond with what ``document_of`` makes of it.
+        """Submit a job and respond with what ``form`` makes of it and of ``details``.
 
         ``body`` is the parsed body and has a field ``api_key``; ``names`` are this route's, for ``field_renaming``.
         """
@@ -79,7 +80,7 @@ class LanguageRoutes:
             cancels_if_gone=not preference.applied,
         )
         with field_renaming(names):
-            return respond_with_output(self._submitter, submit, preference, document_of)
+            return self._outputs.respond(submit, preference, form, details)
 
     def _task_operation(
         self,

@@ -10,25 +10,18 @@ from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.jobs.responses import JOB_HEADERS
-from services.gateway.jobs.result import outputs_of
+from services.gateway.openai.answers import CHAT, CHAT_PREFIX, ChatDetails
 from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
 from services.gateway.openai.operation import openai_operation
 from services.gateway.openai.requests import CHAT_CHECK, ChatRequest, check_common, parameters_of
 from services.gateway.openai.responses import (
     FINISH_REASONS,
-    ChatChoice,
     ChatChunk,
     ChatChunkChoice,
     ChatCompletion,
     ChatDelta,
-    ChatMessage,
     chat_logprobs,
-    chat_logprobs_of,
-    completion_usage,
-    head_of,
 )
-
-_ID_PREFIX = "chatcmpl-"
 
 
 class ChatRoutes:
@@ -57,7 +50,8 @@ class ChatRoutes:
             inputs=Conversation(body.messages),
             parameters=parameters,
             names=names,
-            document_of=lambda job: _completion(job, body),
+            form=CHAT,
+            details=ChatDetails(body.logprobs),
             formatter_of=lambda job: _Formatter(job, body, names),
         )
         return self._responder.respond(call)
@@ -90,25 +84,9 @@ def _limit_field(body: ChatRequest) -> str:
     return "max_completion_tokens"
 
 
-def _completion(job: Job, body: ChatRequest) -> ChatCompletion:
-    (generated,) = outputs_of(job)
-    choices = [
-        ChatChoice(
-            index,
-            ChatMessage(sequence.generated_text),
-            chat_logprobs_of(sequence) if body.logprobs else None,
-            FINISH_REASONS[sequence.finish_reason],
-        )
-        for index, sequence in enumerate(generated.sequences or [generated])
-    ]
-    return ChatCompletion(
-        **head_of(job, _ID_PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
-    )
-
-
 class _Formatter(ChunkFormatter):
     def __init__(self, job: Job, body: ChatRequest, names: dict[str, str]) -> None:
-        super().__init__(job, body, names, kind="chat.completion.chunk", prefix=_ID_PREFIX)
+        super().__init__(job, body, names, kind="chat.completion.chunk", prefix=CHAT_PREFIX)
         self._has_logprobs = body.logprobs
         self._started: set[int] = set()
 

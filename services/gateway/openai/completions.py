@@ -10,7 +10,7 @@ from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.jobs.responses import JOB_HEADERS
-from services.gateway.jobs.result import outputs_of
+from services.gateway.openai.answers import COMPLETION, COMPLETION_PREFIX, CompletionDetails
 from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
 from services.gateway.openai.operation import openai_operation
 from services.gateway.openai.requests import COMPLETION_CHECK, CompletionRequest, check_common, parameters_of
@@ -19,12 +19,7 @@ from services.gateway.openai.responses import (
     Completion,
     CompletionChoice,
     completion_logprobs,
-    completion_logprobs_of,
-    completion_usage,
-    head_of,
 )
-
-_ID_PREFIX = "cmpl-"
 
 
 class CompletionRoutes:
@@ -55,7 +50,8 @@ class CompletionRoutes:
             inputs=_prompts(body),
             parameters=parameters,
             names=names,
-            document_of=lambda job: _completion(job, body),
+            form=COMPLETION,
+            details=CompletionDetails(_prompts(body) if body.echo else []),
             formatter_of=lambda job: _Formatter(job, body, names),
         )
         return self._responder.respond(call)
@@ -91,29 +87,9 @@ def _prompts(body: CompletionRequest) -> list[str]:
     return [body.prompt] if isinstance(body.prompt, str) else body.prompt
 
 
-def _completion(job: Job, body: CompletionRequest) -> Completion:
-    sequences = [
-        (prompt if body.echo else "", sequence)
-        for prompt, generated in zip(_prompts(body), outputs_of(job), strict=True)
-        for sequence in generated.sequences or [generated]
-    ]
-    choices = [
-        CompletionChoice(
-            index,
-            echoed + sequence.generated_text,
-            completion_logprobs_of(sequence),
-            FINISH_REASONS[sequence.finish_reason],
-        )
-        for index, (echoed, sequence) in enumerate(sequences)
-    ]
-    return Completion(
-        **head_of(job, _ID_PREFIX), choices=choices, usage=completion_usage(job), system_fingerprint=job.model_revision
-    )
-
-
 class _Formatter(ChunkFormatter):
     def __init__(self, job: Job, body: CompletionRequest, names: dict[str, str]) -> None:
-        super().__init__(job, body, names, kind="text_completion", prefix=_ID_PREFIX)
+        super().__init__(job, body, names, kind="text_completion", prefix=COMPLETION_PREFIX)
         self._has_logprobs = body.logprobs is not None
         self._echoed = _prompts(body) if body.echo else []
         self._offsets: dict[int, int] = {}

@@ -12,9 +12,10 @@ from contracts.jobs import Job
 from services.gateway.http.error_responses import error_document
 from services.gateway.http.field_renaming import field_renaming, renamed
 from services.gateway.http.prefer import preference_of
+from services.gateway.jobs.answers import AnswerFormat
 from services.gateway.jobs.submission import make_submission
-from services.gateway.jobs.submitter import SubmitRequest, Submitter
-from services.gateway.jobs.synchronous import respond_with_output
+from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.openai.requests import GenerationFields
 from services.gateway.openai.responses import CompletionUsage, completion_usage, head_of
 from services.gateway.settings import GatewaySettings
@@ -37,16 +38,17 @@ class GenerationCall:
     parameters: object
     names: dict[str, str]
     """This route's names of the task's fields, as for ``field_renaming``."""
-    document_of: Callable[[Job], object]
+    form: AnswerFormat
+    details: msgspec.Struct
     formatter_of: Callable[[Job], StreamFormatter]
 
 
 class GenerationResponder:
     """Submits calls and responds to them."""
 
-    def __init__(self, settings: GatewaySettings, submitter: Submitter, streams: StreamSubmitter) -> None:
+    def __init__(self, settings: GatewaySettings, outputs: OutputResponder, streams: StreamSubmitter) -> None:
         self._max_wait_s = settings.max_wait_s
-        self._submitter = submitter
+        self._outputs = outputs
         self._streams = streams
 
     def respond(self, call: GenerationCall) -> Response:
@@ -69,7 +71,7 @@ class GenerationResponder:
         with field_renaming(call.names):
             if streams:
                 return self._streams.respond(submit, preference, call.formatter_of)
-            return respond_with_output(self._submitter, submit, preference, call.document_of)
+            return self._outputs.respond(submit, preference, call.form, call.details)
 
 
 class ChunkFormatter:

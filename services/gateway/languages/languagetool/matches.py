@@ -14,7 +14,8 @@ CONTEXT = 40
 """Characters of the context before a match, and after it, as in LanguageTool's own server."""
 MAX_SENTENCE = 300
 """Most characters of the sentence before a match, and after it."""
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002]+[\s\u200b]+|\n+")
+# Possessive, and begun only where a run of marks begins: so each character is read once, even if all are full stops.
+_SENTENCE_END = re.compile(r"(?<![.!?\u2026\u3002])[.!?\u2026\u3002]++[\s\u200b]++|\n++")
 
 
 class Replacement(msgspec.Struct, frozen=True):

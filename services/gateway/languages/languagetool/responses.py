@@ -3,7 +3,10 @@
 import msgspec
 
 from contracts.seq2seq import Edit
-from services.gateway.languages.languagetool.checked_text import CheckedText
+from services.gateway.jobs.answers import MIB, AnswerFormat
+from services.gateway.jobs.packing import unpack
+from services.gateway.jobs.result import outputs_of
+from services.gateway.languages.languagetool.checked_text import CheckedText, parse_checked_text
 from services.gateway.languages.languagetool.matches import MAX_MATCHES, Match, matches_of
 from services.gateway.version import VERSION
 
@@ -57,6 +60,25 @@ class KnownLanguage(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     code: str
     long_code: str
+
+
+class CheckDetails(msgspec.Struct, frozen=True):
+    """What a response depends on besides its job: the request's two fields with the text, and a code and a name."""
+
+    text: str | None
+    data: str | None
+    language: tuple[str, str]
+
+
+def make_checked(packed: bytes) -> bytes:
+    """Return the response of a job that corrects one text."""
+    job, details = unpack(packed, CheckDetails)
+    (output,) = outputs_of(job)
+    text = parse_checked_text(details.text, details.data)
+    return msgspec.json.encode(checked(text, details.language, output.edits))
+
+
+CHECKED = AnswerFormat(make_checked, MIB // 16)
 
 
 def checked(text: CheckedText, language: tuple[str, str], edits: list[Edit]) -> Checked:

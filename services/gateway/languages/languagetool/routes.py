@@ -2,19 +2,16 @@
 
 from flask import Response
 
-from contracts.jobs import Job
-from contracts.seq2seq import Edit
 from services.gateway.http.bodies.form_fields import MEDIA_TYPE as FORM
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.responses import JOB_HEADERS
-from services.gateway.jobs.result import outputs_of
 from services.gateway.jobs.submission import make_submission
 from services.gateway.languages.error_format import LANGUAGETOOL
 from services.gateway.languages.languagetool.checked_text import parse_checked_text
 from services.gateway.languages.languagetool.matches import MAX_MATCHES
 from services.gateway.languages.languagetool.requests import CHECK, CheckRequest
-from services.gateway.languages.languagetool.responses import Checked, KnownLanguage, checked
+from services.gateway.languages.languagetool.responses import CHECKED, CheckDetails, Checked, KnownLanguage, checked
 from services.gateway.languages.routes import LanguageRoutes
 from services.gateway.languages.supported import languages_read, reader
 
@@ -44,7 +41,8 @@ class LanguageToolRoutes(LanguageRoutes):
             submission,
             preference=preference,
             names=names,
-            document_of=lambda job: checked(parse_checked_text(body.text, body.data), language, _edits(job)),
+            form=CHECKED,
+            details=CheckDetails(body.text, body.data, language),
         )
 
     def languages(self) -> Response:
@@ -73,9 +71,3 @@ class LanguageToolRoutes(LanguageRoutes):
                 kind=list[KnownLanguage],
             ),
         ]
-
-
-def _edits(job: Job) -> list[Edit]:
-    (output,) = outputs_of(job)
-    edits: list[Edit] = output.edits
-    return edits

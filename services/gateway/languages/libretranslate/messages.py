@@ -10,6 +10,9 @@ from contracts.seq2seq import Language, Texts
 from contracts.shapes import Shape
 from services.gateway.http.bodies.checking import BodyCheck
 from services.gateway.http.validation import check, refuse_blank, without_nulls
+from services.gateway.jobs.answers import MIB, AnswerFormat
+from services.gateway.jobs.packing import unpack
+from services.gateway.jobs.result import outputs_of
 from services.gateway.jobs.submission import ModelName
 from services.gateway.languages.supported import AUTO
 
@@ -77,14 +80,39 @@ class LanguageTargets(msgspec.Struct, frozen=True):
     targets: list[str]
 
 
-def translation(body: TranslationRequest, source: str, rows: list[list[str]]) -> Translation:
-    """Return the response to texts in a language. ``rows`` are the translations of each text, the best first."""
+class TranslationDetails(msgspec.Struct, frozen=True):
+    """What a response depends on besides its job."""
+
+    single: bool
+    num_alternatives: int
+    detected: str | None
+    """The language that `auto` stood for."""
+
+
+def details_of(body: TranslationRequest, source: str) -> TranslationDetails:
+    """Return what the response to a request depends on; ``source`` is the language of its texts."""
+    return TranslationDetails(isinstance(body.q, str), body.alternatives, source if body.source == AUTO else None)
+
+
+def make_translation(packed: bytes) -> bytes:
+    """Return the response of a job with a list of texts."""
+    job, details = unpack(packed, TranslationDetails)
+    rows = [[sequence.text for sequence in output.sequences or [output]] for output in outputs_of(job)]
+    # A text that two beams have found is listed once.
+    distinct = [list(dict.fromkeys(row))[: details.num_alternatives + 1] for row in rows]
+    return msgspec.json.encode(translation(details, distinct))
+
+
+TRANSLATION = AnswerFormat(make_translation, MIB)
+
+
+def translation(details: TranslationDetails, rows: list[list[str]]) -> Translation:
+    """Return the response to texts. ``rows`` are the translations of each text, the best first."""
     best = [row[0] for row in rows]
     others: list[str | list[str]] = [row[1:] for row in rows]
-    detected = [DetectedLanguage(source)] * len(rows)
-    single = isinstance(body.q, str)
+    detected = [DetectedLanguage(details.detected or "")] * len(rows)
     return Translation(
-        translated_text=best[0] if single else best,
-        alternatives=UNSET if not body.alternatives else list(rows[0][1:]) if single else others,
-        detected_language=UNSET if body.source != AUTO else detected[0] if single else detected,
+        translated_text=best[0] if details.single else best,
+        alternatives=UNSET if not details.num_alternatives else list(rows[0][1:]) if details.single else others,
+        detected_language=UNSET if details.detected is None else detected[0] if details.single else detected,
     )

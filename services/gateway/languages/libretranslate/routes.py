@@ -3,22 +3,22 @@
 from flask import Response, request
 
 from contracts.generation_parameters import GenerationParameters
-from contracts.jobs import Job
 from contracts.seq2seq import TranslateParameters
 from services.gateway.http.bodies.form_fields import MEDIA_TYPE as FORM
 from services.gateway.http.body import JSON
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.responses import JOB_HEADERS
-from services.gateway.jobs.result import outputs_of
 from services.gateway.jobs.submission import Submission, make_submission
 from services.gateway.languages.error_format import LIBRETRANSLATE
 from services.gateway.languages.libretranslate.messages import (
     FORM_CHECK,
     JSON_CHECK,
+    TRANSLATION,
     LanguageTargets,
     Translation,
     TranslationRequest,
+    details_of,
     translation,
 )
 from services.gateway.languages.routes import LanguageRoutes
@@ -42,7 +42,7 @@ class LibreTranslateRoutes(LanguageRoutes):
         if body.source == body.target:
             # LibreTranslate translates every language into itself by leaving the text as it is.
             self._models.choose(TASK, body.model, lambda cards: check_known(cards, body.source, "source"))
-            return json_response(translation(body, body.source, [[text] for text in body.texts]))
+            return json_response(translation(details_of(body, body.source), [[text] for text in body.texts]))
         card, source = self._models.choose(TASK, body.model, lambda cards: translator(cards, body.source, body.target))
         names = {"inputs[0]" if isinstance(body.q, str) else "inputs": "q", "parameters.src_lang": "source",
                  "parameters.tgt_lang": "target", _BEAM_SEARCH + "num_beams": "alternatives",
@@ -53,7 +53,8 @@ class LibreTranslateRoutes(LanguageRoutes):
             _submission(body, card.name, source),
             preference=preference,
             names=names,
-            document_of=lambda job: translation(body, source, _translations(job, body)),
+            form=TRANSLATION,
+            details=details_of(body, source),
         )
 
     def languages(self) -> Response:
@@ -96,9 +97,3 @@ def _submission(body: TranslationRequest, model: str, source: str) -> Submission
         generate_parameters=search if body.alternatives else GenerationParameters(),
     )
     return make_submission(TASK, inputs=body.texts, parameters=parameters, model=model)
-
-
-def _translations(job: Job, body: TranslationRequest) -> list[list[str]]:
-    """Return the translations of each text, the best first. A text that two beams have found is listed once."""
-    rows = [[sequence.text for sequence in output.sequences or [output]] for output in outputs_of(job)]
-    return [list(dict.fromkeys(row))[: body.alternatives + 1] for row in rows]
