@@ -11,7 +11,7 @@ from benchmarks.harness.stack import MINILM, ROOT, Stack
 from contracts.model_package.package import find_packages, load_package
 from workers.encoder.model import GRAPH
 
-GATEWAY_MB = 110.0
+GATEWAY_MB, GATEWAY_PROCESS_MB = 60.0, 40.0
 WORKER_MB = 160.0
 WORKER_GRAPHS = 1.3
 STARTERS = ROOT / "onnx_models" / "packages"
@@ -53,7 +53,12 @@ def _worker(models: str, packages: Sequence[Path]) -> Figure:
 
 def _gateway() -> Figure:
     pids = pids_of("services.gateway")
-    # gunicorn's arbiter and its worker share most pages after the fork, which the sum of their RSS would count twice.
+    # The first is gunicorn's arbiter; the others serve requests, and share most of its pages after the fork, which the
+    # sum of their RSS would count for each.
+    limit = GATEWAY_MB + GATEWAY_PROCESS_MB * (len(pids) - 1)
     pss, rss = resident_mb(pids)
-    parts = [f"PSS of {len(pids)} processes; the sum of their RSS, which counts what they share twice: {rss:.1f} MB"]
-    return Figure("memory-gateway", "4. Memory of a gateway, after load", pss, "MB", "at most", GATEWAY_MB, parts)
+    parts = [
+        f"PSS of {len(pids)} processes; the sum of their RSS, which counts again what they share: {rss:.1f} MB; "
+        f"limit: {GATEWAY_MB:g} MB + {GATEWAY_PROCESS_MB:g} MB for each that serves requests"
+    ]
+    return Figure("memory-gateway", "4. Memory of a gateway, after load", pss, "MB", "at most", limit, parts)
