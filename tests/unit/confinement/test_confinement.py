@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import PATIENCE_S
+from workers.runtime.confinement import launcher
 from workers.runtime.confinement.start import start_confined
 
 MEMORY_BYTES = 256 << 20
@@ -97,3 +99,11 @@ def test_it_reaches_no_server_where_a_namespace_is_permitted(process: "subproces
     if os.readlink(f"/proc/{process.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
         pytest.skip("this system permits no network namespace")
     assert answer == "OSError"  # the network is unreachable
+
+
+def test_a_system_with_tighter_limits_is_no_obstacle(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import resource; print(resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(7))")
+    command = f"ulimit -v 400000 -n 20 && exec {sys.executable} -I -B {launcher.__file__} {1 << 40} {program}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.stdout == "(409600000, 409600000) (20, 20)\n", done.stderr

@@ -8,6 +8,7 @@ import ctypes
 import resource
 import runpy
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _LIMITS = {
@@ -25,8 +26,9 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 def confine(memory_bytes: int) -> None:
     """Limit this process, for good. Linux does not enforce a limit of resident memory, so address space is limited."""
-    # If memory gets scarce, this process goes and not its worker.
-    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    # If memory gets scarce, this process goes and not its worker. Some sandboxes have no such file.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     # A network namespace of its own has no way out. Who is not root needs a user namespace for that, which some systems
@@ -34,7 +36,9 @@ def confine(memory_bytes: int) -> None:
     if libc.unshare(_CLONE_NEWNET) != 0:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
     for limit, value in {**_LIMITS, resource.RLIMIT_AS: memory_bytes}.items():
-        resource.setrlimit(limit, (value, value))
+        _, hard = resource.getrlimit(limit)
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (allowed, allowed))
 
 
 if __name__ == "__main__":
