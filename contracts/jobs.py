@@ -153,9 +153,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Of the request that submitted the job; empty for jobs of older gateways."""
 
     @property
-    def log_fields(self) -> dict[str, str]:
+    def log_fields(self) -> dict[str, str | None]:
         """What a line of a log says of the job."""
-        return {"job_id": self.id, "request_id": self.request_id}
+        return {"job_id": self.id, "request_id": self.request_id or None}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ A message may quote what a client sent. In both formats it can't forge a second 
 
 import json
 import logging
+import os
 import time
 from typing import Any
 
@@ -23,7 +24,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON object: time, level, process, logger, message, extra fields, traceback."""
+    """Formats a record as one JSON object: time, level, process, pid, logger, message, extra fields, traceback."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -37,6 +38,7 @@ class JsonLines(logging.Formatter):
             "time": f"{self._time(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "process": self._process,
+            "pid": os.getpid(),  # now, since gunicorn forks after logs are set up
             "logger": record.name,
             "message": record.getMessage()[:MAX_TEXT],
         }

@@ -92,7 +92,7 @@ end
 -- Add a job to the reply of this call, as contracts/store/job_ends.py reads it.
 local function report_end(id)
   ended[#ended + 1] = {id, unpack(redis.call('HMGET', job_key(id), 'status', 'task', 'model', 'tenant', 'request_id',
-    'attempt', 'crashes', 'worker', 'error_code', 'timings', 'created_at', 'queued_at', 'started_at', 'completed_at'))}
+    'worker', 'error_code', 'attempt', 'crashes', 'timings', 'created_at', 'queued_at', 'started_at', 'completed_at'))}
 end
 
 -- The one way into a terminal state. The request is dropped, because nobody will run it again.

@@ -95,18 +95,25 @@ def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Respons
 
 
 def _on_http_error(error: HTTPException) -> Response:
-    if isinstance(error, WerkzeugMethodNotAllowed):
-        methods = ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
-        response = error_response(MethodNotAllowed(f"This path has no method {request.method}; it has {methods}."))
-        response.headers["Allow"] = methods
-        return response
     # Flask raises these before it knows the operation, so they are in OpenAI's format on every path.
+    meaning = _meaning(error)
+    current_facts().error_code = meaning.code
+    response = error_response(meaning, error.code)
+    if isinstance(error, WerkzeugMethodNotAllowed):
+        response.headers["Allow"] = _methods(error)
+    return response
+
+
+def _meaning(error: HTTPException) -> TriptychError:
+    if isinstance(error, WerkzeugMethodNotAllowed):
+        return MethodNotAllowed(f"This path has no method {request.method}; it has {_methods(error)}.")
     if error.code == 404:
-        return error_response(RouteNotFound("Nothing is at this path. The routes are described at /docs."))
-    status = error.code or 500
-    if status < 500:
-        return error_response(InvalidRequest(error.description), status)
-    return error_response(TriptychError(_UNEXPECTED), status)
+        return RouteNotFound("Nothing is at this path. The routes are described at /docs.")
+    return InvalidRequest(error.description) if (error.code or 500) < 500 else TriptychError(_UNEXPECTED)
+
+
+def _methods(error: WerkzeugMethodNotAllowed) -> str:
+    return ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
 
 
 def _on_unexpected_error(error: Exception) -> TriptychError:

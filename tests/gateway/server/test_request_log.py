@@ -114,6 +114,8 @@ def test_a_refusal_has_the_id_and_a_line(
     assert (answer.status_code, answer.headers["X-Request-Id"]) == (status, request_id)
     line = line_of(gateway, request_id)
     assert (line["status"], line["method"]) == (status, method)
+    error = answer.json()["error"] if answer.headers["Content-Type"] == "application/json" else None
+    assert not isinstance(error, dict) or line["error_code"] == error["code"]
 
 
 @pytest.mark.parametrize(
