@@ -20,7 +20,8 @@ def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens) ->
     max_overlap = max_tokens // _OVERLAP_FRACTION
     max_own = max_tokens - max_overlap
     # Equal chunks, not full ones and a rest: a last chunk of one sentence would get a summary of its own.
-    num_chunks = -(-sum(lengths) // max_own)
+    # At least one: sentences may have no tokens by themselves, although the text as a whole has.
+    num_chunks = max(1, -(-sum(lengths) // max_own))
     groups = pack(lengths, min(max_own, -(-sum(lengths) // num_chunks)))
     chunks = []
     for before, group in zip([[], *groups], groups, strict=False):
