@@ -18,7 +18,7 @@ from benchmarks.harness.stack import Stack
 from contracts.cards import ModelCard
 from contracts.jobs import queue_of
 from contracts.store.keys import PREFIX
-from contracts.store.registry import Registry
+from contracts.store.registry import write_announcement
 
 NUM_CLIENTS = 32
 WARM_UP = 500
@@ -126,5 +126,5 @@ def _empty(stack: Stack) -> None:
     """Delete everything but the announced model, in one transaction, so that the gateway never loses the model."""
     pipeline = stack.client.pipeline(transaction=True)
     pipeline.flushdb()
-    Registry(pipeline).announce(CARD)
+    write_announcement(pipeline, [CARD], at=0.0)
     pipeline.execute()

@@ -16,6 +16,8 @@
     wake                   CHANNEL ids of changed jobs, separated by spaces   -
     model:<name>           STRING  the card that a worker announced           TTL 7 days       (store/registry.py)
     models                 SET     names of announced models                  registry, when model:<name> is gone
+    models_since           ZSET    the same by time of their first announcement  registry, when model:<name> is gone
+    default_models         HASH    task -> model of requests that name none   one field a task, kept (registry.py)
     worker:<id>            STRING  the last heartbeat of a worker             TTL three beats  (store/registry.py)
     workers                SET     ids of workers                             registry, when worker:<id> is gone
     probe                  STRING  written by gateways to find out if they may  TTL 60 s

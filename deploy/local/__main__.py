@@ -1,4 +1,4 @@
-"""Start the local stack or its demo: `python -m deploy.local run|demo`."""
+"""Start the local stack or its demo, or manage it: `python -m deploy.local run|demo|gateway`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``python -m deploy.local run|demo``: keep the local stack up, or run the demo on it.
+"""``python -m deploy.local run|demo|gateway``: keep the local stack up, run the demo on it, manage its keys and models.
 
 Exit codes: 0 for success, also after Ctrl-C; 1 when the demo failed; 2 when a setting can't be used; 130 when the demo
 was interrupted.
@@ -6,6 +6,7 @@ was interrupted.
 
 import argparse
 import contextlib
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from contracts.settings import SettingsError, help_text
 from deploy.local.demo import show
 from deploy.local.examples import DemoError
 from deploy.local.settings import LocalSettings
+from deploy.local.store import url_of_running
 from deploy.local.supervisor import StackError, Stopped, Supervisor
 
 DEMO_READY_S = 60.0
@@ -49,6 +51,16 @@ def demo() -> int:
     return 0
 
 
+def gateway(arguments: list[str]) -> int:
+    """Run a command of the gateway, such as `keys` or `models`, on the store of the running stack."""
+    settings = LocalSettings.read()
+    url = settings.redis_url or url_of_running(settings.data)
+    env = {**settings.inherited, "TRIPTYCH_REDIS_URL": url}
+    env.pop("TRIPTYCH_PORT", None)  # 0 is a port for the stack only, and these commands listen on none
+    command = [sys.executable, "-m", "services.gateway", *arguments]
+    return subprocess.run(command, env=env, check=False).returncode
+
+
 def _say(name: str, line: str) -> None:
     # The reader of our output may be gone, and the stack must be watched and stopped in order nevertheless.
     with contextlib.suppress(OSError):
@@ -63,10 +75,17 @@ def main() -> int:
         epilog="settings, from the environment:\n" + help_text(LocalSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["run", "demo"])
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("run", help="keep the stack up until Ctrl-C")
+    commands.add_parser("demo", help="run one job of every task on a stack of its own")
+    # Without help of its own: `gateway --help` is the gateway's.
+    manage = commands.add_parser("gateway", add_help=False, help="manage keys and models of the running stack")
+    manage.add_argument("arguments", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
     try:
-        return run() if command == "run" else demo()
+        if options.command == "gateway":
+            return gateway(options.arguments)
+        return run() if options.command == "run" else demo()
     except (SettingsError, StackError) as error:
         print(f"triptych: {error}", file=sys.stderr)
         return 1 if isinstance(error, StackError) else 2

@@ -63,6 +63,21 @@ class LocalSettings(Settings):
         expected="bytes, or a number with kb, mb or gb",
         help="Memory limit of the embedded store (bytes, kb, mb, gb). When it is full, submits are refused.",
     )
+    models_dir: tuple[Path, ...] = setting(
+        "TRIPTYCH_MODELS_DIR",
+        (Path("onnx_models/packages"),),
+        convert=lambda text: tuple(Path(folder) for folder in text.split(":") if folder),
+        expected="folders, separated by colons",
+        help="Folders that hold model packages, separated by colons. Starter models in them are the defaults of their "
+        "tasks in a new store.",
+    )
+    models: tuple[str, ...] = setting(
+        "TRIPTYCH_MODELS",
+        (),
+        convert=lambda text: tuple(name.strip() for name in text.split(",") if name.strip()),
+        expected="names, separated by commas",
+        help="Names of the models to serve, separated by commas. Empty: every package.",
+    )
     drain_s: float = setting(
         "TRIPTYCH_DRAIN_S",
         25.0,

@@ -138,6 +138,20 @@ class EmbeddedStore:
             file.write(text)
 
 
+def url_of_running(data: Path) -> str:
+    """Return the URL of the store that was started last on a data folder. It contains the password, so never log it.
+
+    Raises:
+        SettingsError: none was started there, or it is another user's.
+    """
+    try:
+        text = (data / "valkey.conf").read_text()
+    except OSError as error:
+        raise SettingsError(f"TRIPTYCH_DATA={data}: no stack of yours has run here: {error.strerror}") from error
+    settings = dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(("port ", "requirepass ")))
+    return f"redis://:{settings['requirepass']}@127.0.0.1:{settings['port']}/0"
+
+
 def _lock(path: Path) -> int:
     """Lock the folder, waiting shortly for a store that is stopping; return the descriptor of the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

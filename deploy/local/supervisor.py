@@ -14,6 +14,7 @@ from deploy.local.client import is_ready
 from deploy.local.process import Child, ProcessSpec
 from deploy.local.roles import NOTHING_TO_SERVE, WORKERS, announced_models, gateway_and_workers
 from deploy.local.settings import LocalSettings
+from deploy.local.starters import record_defaults
 from deploy.local.store import EmbeddedStore, free_port
 
 TICK_S = 0.1
@@ -129,6 +130,8 @@ class Supervisor:
         self._store = EmbeddedStore.prepare(self._settings)
         self._launch(self._store.process(self._settings))
         self._wait_for(self._store.answers, STORE_START_S, "The store does not answer")
+        # Before the first worker announces its models. A store of somebody else has its defaults.
+        record_defaults(self._store.url, self._settings)
         return self._store.url
 
     def _workers(self) -> list[Child]:

@@ -118,7 +118,7 @@ def make_operations(
             settings, bodies=bodies, submitter=submitter, reader=reader, writer=writer, waiter=waiter
         ).operations(),
         *EventRoutes(reader, follower, limit).operations(),
-        *ModelRoutes(monitor, backend.registry).operations(),
+        *ModelRoutes(monitor, models, backend.registry).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.closing).operations(),
         *docs.operations(),
     ]

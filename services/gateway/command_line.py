@@ -1,4 +1,4 @@
-"""The gateway's command line: serve, manage API keys, print the OpenAPI document.
+"""The gateway's command line: serve, manage API keys and default models, print the OpenAPI document.
 
 `serve` imports its modules only after gevent's monkey patching: a library that is imported before keeps references to
 blocking sockets and locks, and one greenlet that blocks on these would stop all others.
@@ -16,6 +16,8 @@ _HELP = """\
 examples:
   python -m services.gateway                            serve on this machine; no keys needed while none exist
   python -m services.gateway keys create --tenant acme  create a key; from then on every request needs one
+  python -m services.gateway models default             show which model runs requests of a task that name none
+  python -m services.gateway models default embed NAME  change it
   python -m services.gateway openapi > openapi.json     describe the API for programs; /docs is for people
 
 settings, from the environment:
@@ -32,6 +34,10 @@ def main() -> int:
             from services.gateway.auth.keys_command import run
 
             return run(arguments, store_settings)
+        if arguments.command == "models":
+            from services.gateway.models import models_command
+
+            return models_command.run(arguments, settings, store_settings)
         if arguments.command == "openapi":
             return _openapi(settings, store_settings)
         return _serve(settings, store_settings)
@@ -58,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("list", help="list the keys, without their secrets")
     revoke = actions.add_parser("revoke", help="remove a key")
     revoke.add_argument("key_id", metavar="KEYID", help="the part between the underscores of tt_KEYID_SECRET")
+    models = commands.add_parser("models", help="show and change the default model of each task")
+    actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
+    default = actions.add_parser("default", help="the model of requests that name none; takes effect within a second")
+    default.add_argument("task", metavar="TASK", nargs="?", help="a task; without one, all are listed")
+    default.add_argument("model", metavar="MODEL", nargs="?", help="the model that becomes its default")
+    default.add_argument(
+        "--unset", action="store_true", help="forget it: the model that was announced first becomes it"
+    )
     return parser
 
 

@@ -58,6 +58,8 @@ TEXTS = [
     ("TRIPTYCH_MODELS", WorkerSettings, "models", ()),
     ("TRIPTYCH_DEVICE", WorkerSettings, "device", "cpu"),
     ("TRIPTYCH_HOST", LocalSettings, "host", "127.0.0.1"),
+    ("TRIPTYCH_MODELS_DIR", LocalSettings, "models_dir", (Path("onnx_models/packages"),)),
+    ("TRIPTYCH_MODELS", LocalSettings, "models", ()),
     ("TRIPTYCH_DATA", LocalSettings, "data", Path(".triptych").absolute()),
     ("TRIPTYCH_REDIS_URL", LocalSettings, "redis_url", ""),
     ("TRIPTYCH_APPENDFSYNC", LocalSettings, "appendfsync", "everysec"),

@@ -1,11 +1,13 @@
 """Workers announce models and themselves, and are forgotten when they stop."""
 
+import msgspec
 import pytest
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
 from contracts.figures import DURATION_BOUNDS_S, Durations, GenerationFigures
 from contracts.store.registry import MODEL_TTL_S, Registry
+from tests.redis.builders import all_at_once
 from tests.support.waiting import wait_until
 
 MODEL = ModelCard(
@@ -49,7 +51,65 @@ def test_a_model_nobody_announced_for_a_week_is_forgotten(registry: Registry, cl
     registry.announce(MODEL)
     client.delete("triptych:model:minilm")
     assert registry.models() == {}
-    assert client.keys() == []
+    assert client.keys() == [b"triptych:default_models"]
+
+
+def named(name: str, task: str = "embed") -> ModelCard:
+    """Return a card of another name or task."""
+    return msgspec.structs.replace(MODEL, name=name, task=task)
+
+
+def test_the_first_model_of_a_task_is_its_default_and_stays_it(registry: Registry) -> None:
+    registry.announce(named("starter"))
+    registry.announce(named("aaa"), named("starter"), named("zzz", "classify"), named("bbb", "classify"))
+    registry.announce(named("aaa", "classify"))
+    known = registry.known()
+    assert known.defaults == {"embed": "starter", "classify": "bbb"}, "of one announcement it is the first by name"
+    assert [card.name for card in known.of_task("embed")] == ["starter"]
+    assert [card.name for card in known.of_task("classify")] == ["aaa", "bbb", "zzz"]
+
+
+def test_models_that_were_known_first_come_first(registry: Registry) -> None:
+    for names in (["m2", "m1"], ["a"], ["m1", "m2", "a", "b"]):
+        registry.announce(*(named(name) for name in names))
+    assert [card.name for card in registry.known().of_task("embed")] == ["m1", "m2", "a", "b"]
+    assert list(registry.models()) == ["a", "b", "m1", "m2"]
+
+
+def test_a_default_that_is_gone_stays_until_somebody_changes_it(registry: Registry, client: redis.Redis) -> None:
+    registry.announce(named("first"))
+    registry.announce(named("second"), named("third"))
+    client.delete("triptych:model:first")
+    registry.announce(named("second"), named("third"))
+    assert registry.known().default_of("embed") == "first"
+    registry.set_default("embed", "third")
+    registry.announce(named("second"), named("third"))
+    assert registry.known().default_of("embed") == "third"
+    assert registry.forget_default("embed") and not registry.forget_default("embed")
+    assert registry.known().default_of("embed") == "second"
+    registry.announce(named("aaa"))
+    assert registry.known().defaults == {"embed": "second"}
+
+
+def test_a_store_without_records_keeps_the_model_that_it_knows(registry: Registry, client: redis.Redis) -> None:
+    """As after an update: workers of older versions announced models, and recorded nothing."""
+    for name in ("m2", "m1"):
+        client.set(f"triptych:model:{name}", msgspec.json.encode(named(name)))
+        client.sadd("triptych:models", name)
+    assert registry.known().default_of("embed") == "m1"
+    registry.announce(named("aaa"))
+    assert registry.known().defaults == {"embed": "m1"}
+    client.flushall()
+    registry.announce(named("aaa"), named("m1"))
+    assert registry.known().defaults == {"embed": "aaa"}, "a store that has lost its data starts anew"
+
+
+def test_workers_that_start_at_once_agree_on_one_default(client: redis.Redis) -> None:
+    for _ in range(10):
+        client.flushall()
+        all_at_once(8, lambda number: Registry(client).announce(named(f"m{number}")))
+        known = Registry(client).known()
+        assert len(known.cards) == 8 and known.defaults["embed"] in known.cards
 
 
 def test_a_worker_is_alive_while_it_beats(registry: Registry) -> None:

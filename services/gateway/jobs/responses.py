@@ -10,11 +10,16 @@ from services.gateway.http.responses import json_response
 from services.gateway.jobs.submitter import SubmitResult
 from services.gateway.jobs.view import JobView, etag, view
 
+MODEL_HEADERS = {
+    "X-Triptych-Model": "The model that runs the job.",
+    "X-Triptych-Revision": "The model's revision, once the output is computed.",
+}
 JOB_HEADERS = {
     "Location": "Where the job is read.",
     "Retry-After": "Seconds to wait before reading it.",
     "X-Triptych-Job-Id": "The job's id.",
     "Preference-Applied": "What was applied of `Prefer`.",
+    **MODEL_HEADERS,
     "Idempotent-Replayed": "`true` if an earlier request with this Idempotency-Key has made the job.",
 }
 JOB_IF_PREFERRED = {202: ResponseSpec("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS)}
@@ -48,8 +53,11 @@ def accepted(result: SubmitResult, applied: str) -> Response:
 
 
 def with_job_headers(response: Response, result: SubmitResult, applied: str) -> Response:
-    """Add the headers that name the job and say how the request was understood."""
+    """Add the headers that name the job and its model, and say how the request was understood."""
     response.headers["X-Triptych-Job-Id"] = result.job.id
+    response.headers["X-Triptych-Model"] = result.job.model
+    if result.job.model_revision:
+        response.headers["X-Triptych-Revision"] = result.job.model_revision
     if response.status_code == 202:
         response.headers["Location"] = f"/v1/jobs/{result.job.id}"
         response.headers["Retry-After"] = "1"

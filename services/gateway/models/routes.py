@@ -11,6 +11,7 @@ from contracts.errors import UnknownModel
 from contracts.store.registry import Registry
 from services.gateway.http.operations import Operation, Parameter, ResponseSpec
 from services.gateway.http.responses import json_response
+from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.monitor import Monitor
 
 
@@ -35,6 +36,7 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     ]
     target_languages: Annotated[dict[str, str] | None, Meta(description="Languages that it writes, by their codes.")]
     quality: dict[str, str | float | int]
+    default: Annotated[bool, Meta(description="Whether it runs requests of its task that name no model.")]
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,15 +80,16 @@ class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
 class ModelRoutes:
     """Views of models and workers."""
 
-    def __init__(self, monitor: Monitor, registry: Registry) -> None:
+    def __init__(self, monitor: Monitor, models: ModelSelector, registry: Registry) -> None:
         self._monitor = monitor
+        self._models = models
         self._registry = registry
 
     def list_models(self, tenant: str) -> Response:
         """Respond with every model."""
         # Another process of this gateway may have shown a model that the monitor of this one has not read yet.
         self._monitor.refresh_models()
-        return json_response(ModelList(data=[_view(card) for card in self._monitor.models.values()]))
+        return json_response(ModelList(data=[self._view(card) for card in self._monitor.models.values()]))
 
     def read_model(self, tenant: str, model: str) -> Response:
         """Respond with one model."""
@@ -95,11 +98,16 @@ class ModelRoutes:
             card = self._monitor.models.get(model)
         if card is None:
             raise UnknownModel("No model has this name. See /v1/models.", param="model")
-        return json_response(_view(card))
+        return json_response(self._view(card))
 
     def list_workers(self, tenant: str) -> Response:
         """Respond with every worker that is alive."""
         return json_response(WorkerList(data=[_worker(card) for card in self._registry.workers()]))
+
+    def _view(self, card: ModelCard) -> ModelView:
+        own = {name: getattr(card, name) for name in card.__struct_fields__ if name != "name"}
+        default = self._models.default_of(card.task) == card.name
+        return ModelView(id=card.name, owned_by="triptych", default=default, **own)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
@@ -118,11 +126,6 @@ class ModelRoutes:
                 {200: ResponseSpec("The workers.", WorkerList)},
             ),
         ]  # fmt: skip
-
-
-def _view(card: ModelCard) -> ModelView:
-    own = {name: getattr(card, name) for name in card.__struct_fields__ if name != "name"}
-    return ModelView(id=card.name, owned_by="triptych", **own)
 
 
 def _worker(card: WorkerCard) -> WorkerView:

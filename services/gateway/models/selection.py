@@ -1,4 +1,7 @@
-"""Chooses the model that runs a request: the one it names, the task's default one, or the first by name."""
+"""Chooses the model that runs a request: the one it names, or the task's default one.
+
+The default is what ``TRIPTYCH_DEFAULT_MODELS`` says, or else what is recorded in the store (``Registry.announce``).
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -11,7 +14,7 @@ T = TypeVar("T")
 
 
 class ModelSelector:
-    """Finds the cards of announced models. ``default_models`` maps tasks to names."""
+    """Finds the cards of announced models. ``default_models`` maps tasks to names; it counts before the record."""
 
     def __init__(self, monitor: Monitor, default_models: Mapping[str, str]) -> None:
         self._monitor = monitor
@@ -21,11 +24,9 @@ class ModelSelector:
         """Return the card of the model that a request of a task means. ``name`` is None if it names no model.
 
         Raises:
-            UnknownModel: no model of this name, or the default one, is announced for this task.
-            Unavailable: the request names none, and no model is announced for the task.
+            UnknownModel: no model of this name is announced for this task.
+            Unavailable: the request names none, and the default one is not announced, or none at all.
         """
-        # A default that is not announced is an error, and not replaced by another model: its answers would differ.
-        name = name or self._default_models.get(task)
         # In the hot path this is a look-up in a dictionary. Only what is not found costs a read, since a worker may
         # have announced it after the monitor's last one.
         card = self._known(task, name) or (self._monitor.refresh_models() and self._known(task, name))
@@ -33,7 +34,11 @@ class ModelSelector:
             return card
         if name is not None:
             raise _unknown(task, name)
-        raise _no_model(task)
+        raise self._no_default(task)
+
+    def default_of(self, task: str) -> str | None:
+        """Return the name of the model of requests that name none, announced or not; None if there is no model."""
+        return self._default_models.get(task) or self._monitor.known.default_of(task)
 
     def choose(self, task: str, name: str | None, choose: Callable[[list[ModelCard]], T]) -> T:
         """Return what ``choose`` returns for the task's models, or for the one of this name.
@@ -54,17 +59,26 @@ class ModelSelector:
         return choose(self._named(task, name))
 
     def models_of(self, task: str) -> list[ModelCard]:
-        """Return the task's models: the default one first, then by name."""
-        default = self._default_models.get(task)
-        cards = [card for card in self._monitor.models.values() if card.task == task]
-        return sorted(cards, key=lambda card: (card.name != default, card.name))
+        """Return the task's models: the default one first, then those that were known first."""
+        default = self.default_of(task)
+        return sorted(self._monitor.known.of_task(task), key=lambda card: card.name != default)
 
     def _known(self, task: str, name: str | None) -> ModelCard | None:
-        models = self._monitor.models
-        if name is None:
-            return next((card for card in models.values() if card.task == task), None)
-        card = models.get(name)
+        # A default that is not announced is an error, and not replaced by another model: its answers would differ.
+        card = self._monitor.models.get(name or self.default_of(task) or "")
         return card if card and card.task == task else None
+
+    def _no_default(self, task: str) -> Unavailable:
+        default = self.default_of(task)
+        if default is None:
+            return _no_model(task)
+        change = "python -m services.gateway models default " + task + " MODEL"
+        if task in self._default_models:
+            change = "the setting TRIPTYCH_DEFAULT_MODELS"
+        return Unavailable(
+            f"The default model of {task}, {default!r}, is not announced by any worker. Nothing was accepted. Name "
+            f"another model of /v1/models; or start a worker with this one, or choose another default: {change}"
+        )
 
     def _named(self, task: str, name: str | None) -> list[ModelCard]:
         cards = self.models_of(task)

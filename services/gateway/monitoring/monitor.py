@@ -6,7 +6,7 @@ trips. While the store is out of reach, requests are refused at once instead of 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gevent
 import redis
@@ -15,7 +15,7 @@ from contracts.cards import ModelCard
 from contracts.errors import Unavailable
 from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
 from contracts.store.redis_client import reads
-from contracts.store.registry import Registry
+from contracts.store.registry import KnownModels, Registry
 from contracts.store.scripts import load_script
 from services.gateway.auth.api_keys import ApiKeys
 
@@ -48,7 +48,7 @@ class Monitor:
         """Why the store can't be read or takes no writes; None if it does both."""
         self.store_is_full = False
         self.has_keys = False
-        self.models: dict[str, ModelCard] = {}
+        self.known = KnownModels()
         self._models_at = float("-inf")
         self._clock_offset_s = 0.0
 
@@ -61,6 +61,11 @@ class Monitor:
         """Stop refreshing."""
         if self._greenlet is not None:
             self._greenlet.kill()
+
+    @property
+    def models(self) -> Mapping[str, ModelCard]:
+        """The announced models by name."""
+        return self.known.cards
 
     def check_store(self) -> None:
         """Raise Unavailable while the store can't be read."""
@@ -90,7 +95,7 @@ class Monitor:
         if now - self._models_at < MODELS_PERIOD_S:
             return False
         self._models_at = now
-        self.models = self._registry.models()
+        self.known = self._registry.known()
         return True
 
     def refresh(self) -> None:
@@ -117,7 +122,7 @@ class Monitor:
             self._on_loss()
 
     def _read(self) -> None:
-        self.models = self._registry.models()
+        self.known = self._registry.known()
         self.has_keys = self._keys.count() > 0
         before = time.time()
         seconds, microseconds = reads(self._client).time()

@@ -6,6 +6,7 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.field_renaming import field_renaming
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.prefer import preference_of
+from services.gateway.jobs.responses import JOB_HEADERS
 from services.gateway.jobs.submission import TASK_BODIES, Submission, check_submission
 from services.gateway.jobs.submitter import SubmitRequest
 from services.gateway.jobs.synchronous import OutputResponder
@@ -49,7 +50,7 @@ class EmbeddingRoutes:
                 self.embeddings,
                 summary="Turn texts into vectors, as OpenAI's API does it",
                 description="Texts only: token ids belong to OpenAI's tokenizers.",
-                response=ResponseSpec("The vectors.", Embeddings),
+                response=ResponseSpec("The vectors.", Embeddings, headers=JOB_HEADERS),
                 body=EmbeddingsRequest,
                 example={"model": "MODEL", "input": ["The first text.", "The second."]},
             )

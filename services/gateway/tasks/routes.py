@@ -9,7 +9,7 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, Operation, ResponseSpec
 from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import no_store
-from services.gateway.jobs.responses import JOB_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
+from services.gateway.jobs.responses import JOB_HEADERS, MODEL_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
 from services.gateway.jobs.result import raise_unless_succeeded, usage_of
 from services.gateway.jobs.submission import TASK_BODIES, TASK_CHECKS
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
@@ -20,6 +20,7 @@ from services.gateway.tasks.streams import item_types, respond_with_stream
 
 _OUTPUT_HEADERS = {
     "X-Triptych-Job-Id": JOB_HEADERS["X-Triptych-Job-Id"],
+    **MODEL_HEADERS,
     "X-Triptych-Tokens-In": "Tokens of all inputs.",
     "X-Triptych-Tokens-Used": "Tokens that the model read, after truncation.",
 }

@@ -48,8 +48,7 @@ def announce(url: str) -> None:
     """Announce the tests' models."""
     store = store_of(url)
     registry = Registry(store.client)
-    for card in CARDS:
-        registry.announce(card)
+    registry.announce(*CARDS)
     store.client.close()
 
 

@@ -39,8 +39,8 @@ class Store:
     def num_messages(self, queue: str) -> int:
         return 0
 
-    def announce(self, model: ModelCard) -> None:
-        self.calls.append(model.name)
+    def announce(self, *models: ModelCard) -> None:
+        self.calls += [model.name for model in models]
 
     def beat(self, worker: WorkerCard, ttl_s: float) -> None:
         self.calls.append(worker.id)

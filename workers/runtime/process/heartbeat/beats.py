@@ -131,8 +131,7 @@ class Beats:
             self._registry.beat(self.card, ttl_s=self._store.lease_s)
 
     def _announce_models(self) -> None:
-        for card in self._models:
-            self._registry.announce(card)
+        self._registry.announce(*self._models)
         self._announced_at = time.monotonic()
 
     def _watch(self) -> str | None:

@@ -1,0 +1,89 @@
+"""Which model the local stack uses for requests that name none: new packages don't change it, a command does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+
+from contracts.store.registry import Registry
+from deploy.local.settings import LocalSettings
+from deploy.local.starters import record_defaults
+from tests.deploy.stack import ask, environment, running
+from tests.support.paths import ROOT
+from tests.support.tiny_package import write_package
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import PATIENCE_S, wait_until
+
+STARTER, NEW = 8, 4
+"""Sizes of vectors, by which the models are told apart."""
+
+
+def vector_size(url: str) -> int:
+    """Return how many numbers the default model of embed answers."""
+    status, answer = ask(f"{url}/v1/embed", {"inputs": "w1 w2"})
+    assert status == 200, answer
+    return len(answer)
+
+
+def test_a_new_package_changes_the_answers_of_nobody(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    write_package(packages / "starter-embed", size=STARTER)
+    write_package(packages / "aaa", size=NEW)
+    write_package(packages / "m1", task="classify")
+    settings = {
+        "TRIPTYCH_PORT": "0",
+        "TRIPTYCH_DATA": str(tmp_path / "data"),
+        "TRIPTYCH_MODELS_DIR": str(packages),
+    }
+    with running(**settings) as stack:
+        assert vector_size(stack.wait_until_ready()) == STARTER
+    write_package(packages / "aab", size=NEW)
+    write_package(packages / "a1", task="classify", labels=["x", "y"])
+    with running(**settings) as stack:
+        url = stack.wait_until_ready()
+        assert vector_size(url) == STARTER
+        assert {row["label"] for row in ask(f"{url}/v1/classify", {"inputs": "w1"})[1]} == {"low", "middle", "high"}
+        defaults = {model["id"] for model in ask(f"{url}/v1/models")[1]["data"] if model["default"]}
+        assert defaults == {"starter-embed", "m1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.local", "gateway", "models", "default", "embed", "aab"],
+            cwd=ROOT,
+            env=environment(**settings),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        wait_until(lambda: vector_size(url) == NEW, "the gateway does not follow the command")
+    with running(**settings) as stack:
+        assert vector_size(stack.wait_until_ready()) == NEW
+
+
+def test_starter_models_are_the_defaults_of_new_stores_only(tmp_path: Path, valkey_server: ValkeyServer) -> None:
+    for name in ("starter-one", "starter-two", "aaa"):
+        write_package(tmp_path / name, task="classify" if name == "starter-two" else "embed")
+    write_package(tmp_path / "starter-broken", task="embed").joinpath("manifest.toml").write_text("?")
+    folder = {"TRIPTYCH_MODELS_DIR": str(tmp_path)}
+    with redis.Redis(port=valkey_server.port) as client:
+        registry = Registry(client)
+        record_defaults(valkey_server.url, LocalSettings.read(folder | {"TRIPTYCH_MODELS": "aaa,starter-two"}))
+        assert registry.known().defaults == {"classify": "starter-two"}, "a model that is not served"
+        registry.set_default("classify", "other")
+        record_defaults(valkey_server.url, LocalSettings.read(folder))
+        assert registry.known().defaults == {"classify": "other", "embed": "starter-one"}
+
+
+def test_a_command_without_a_stack_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "gateway", "models", "default"],
+        cwd=ROOT,
+        env=environment(TRIPTYCH_DATA=str(tmp_path / "none")),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no stack of yours has run here" in done.stderr and done.stderr.count("\n") == 1
