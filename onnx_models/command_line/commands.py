@@ -54,6 +54,7 @@ def export(options: argparse.Namespace) -> int:
     print(f"{package.path}: exported and verified")
     _print(package.manifest.export | package.manifest.verified)
     _warn(package.manifest)
+    _note_default(package.manifest)
     return 0
 
 
@@ -97,6 +98,16 @@ def _warn(manifest: Manifest) -> None:
         print("note: the source prepends default_prompt to each text; workers do not, so clients must", file=sys.stderr)
     if not manifest.batch_safe:
         print("note: outputs depend on the batch composition, so workers run each row by itself", file=sys.stderr)
+
+
+def _note_default(manifest: Manifest) -> None:
+    """Say how the model gets the requests that name none: a new package alone changes nothing for anybody."""
+    if is_served(manifest.task.name, manifest.graph.kind):
+        command = f"gateway models default {manifest.task.name} {manifest.name}"
+        print(
+            "Requests that name it use it, once a worker serves it. To make it the default of its task, for those that "
+            f"name none:\n  python -m services.{command}\n  python -m deploy.local {command}  # of `make run`"
+        )
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -152,6 +163,7 @@ def add(options: argparse.Namespace) -> int:
     package = store.add(options.where, options.output, sha256=options.sha256, force=options.force)
     print(f"{package.path}: added; task {package.manifest.task.name}, source {package.manifest.source}")
     _note_unserved(package.manifest.task.name, package.manifest.graph.kind)
+    _note_default(package.manifest)
     return 0
 
 

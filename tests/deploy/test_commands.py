@@ -70,7 +70,9 @@ def test_a_package_is_added_listed_and_removed(run: Run, checkout: Path, where: 
     folder = checkout / (output or "onnx_models/packages")
     before = set(folder.glob("*"))
 
-    assert "added; task embed" in run("onnx_models", "add", where, *into)
+    added = run("onnx_models", "add", where, *into)
+    assert "added; task embed" in added
+    assert "python -m services.gateway models default embed tiny\n" in added
     assert set(folder.glob("*")) - before == {folder / "tiny"}
     assert "\ntiny " in run("onnx_models", "list", *listed)
     run("onnx_models", "remove", "tiny", *of)
