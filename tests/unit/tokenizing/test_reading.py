@@ -76,7 +76,7 @@ def test_parts_have_the_tokens_of_the_whole(name: str) -> None:
         ids = whole(tokenizer, text)
         num_parts += len([*reader._seams.parts(text)])
         for keep in (1, 7, 10**6):
-            right, left = reader.read([text], keep, "right")[0], reader.read([text], keep, "left")[0]
+            (right,), (left,) = reader.read([text], keep, "right"), reader.read([text], keep, "left")
             assert right == (ids[:keep], len(ids), True), text
             assert left == (ids[-keep:], len(ids), True), text
         (refused,) = reader.read([text], 3, "error")
@@ -99,7 +99,8 @@ def test_a_text_without_a_seam_is_cut_at_a_fixed_length() -> None:
     parts = [*reader._seams.parts(text)]
     assert "".join(parts) == text and max(map(len, parts)) == seams.MAX_WINDOW
     # The first tokens are those of the whole text all the same.
-    assert reader.read([text], 512, "right")[0].ids == whole(tokenizer_of("gpt-2"), text)[:512]
+    (tokens,) = reader.read([text], 512, "right")
+    assert tokens.ids == whole(tokenizer_of("gpt-2"), text)[:512]
 
 
 def test_a_text_that_is_refused_is_not_read_to_its_end() -> None:
@@ -120,7 +121,7 @@ def test_reading_stops_when_the_check_raises() -> None:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        reader.read(["word " * 1_000_000], 100, "right", check)
+        list(reader.read(["word " * 1_000_000], 100, "right", check))
     with pytest.raises(TimeoutError):
         seen = 0
         reader.count(["word " * 1000] * 100, check)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from contracts.store.attempt_store import Room
 
-BYTES_PER_REQUEST_BYTE = 24
-"""The request itself, its decoded texts, token ids while they are made and as rows. Most text has a token in about four
-bytes, and at worst there is one in each."""
+BYTES_PER_REQUEST_BYTE = 12
+"""The request itself, its decoded texts, and the token ids of its rows, at worst one for each byte. Token ids that are
+being made are those of a few texts only (`tokenizing/reading.py`)."""
 BYTES_PER_INPUT = 4096
 """Objects of one input: its row, its result, its place in the answer."""
 BYTES_PER_DIMENSION = 32

@@ -48,21 +48,20 @@ class TextReader:
         # More calls at once than CPUs bring no speed, and each needs memory. Short texts need little, and don't wait.
         self._slots = threading.BoundedSemaphore(available_cpus())
 
-    def read(self, texts: Sequence[str], keep: int, side: Side, check: Check = no_check) -> list[Tokens]:
-        """Return the first (``right``) or last (``left``) ``keep`` tokens of each text, and how many it has.
+    def read(self, texts: Sequence[str], keep: int, side: Side, check: Check = no_check) -> Iterator[Tokens]:
+        """Yield the first (``right``) or last (``left``) ``keep`` tokens of each text, and how many it has.
 
-        With ``error``, a text is read until it has more. ``keep`` may be 0, but not for ``left``.
+        With ``error``, a text is read until it has more. ``keep`` may be 0, but not for ``left``. The ids of a few
+        texts are in memory at once: as numbers of Python they take ten times what they take in an array.
         """
-        found: list[Tokens] = []
         for batch in _batches(texts):
             if len(batch[0]) > WINDOW:
-                found.append(self._read_long(batch[0], keep, side, check))
+                yield self._read_long(batch[0], keep, side, check)
                 continue
             for encoding in self._encode(batch):
                 ids = encoding.ids
-                found.append(Tokens(ids[-keep:] if side == "left" else ids[:keep], len(ids)))
+                yield Tokens(ids[-keep:] if side == "left" else ids[:keep], len(ids))
             check()
-        return found
 
     def count(self, texts: Sequence[str], check: Check = no_check) -> list[int]:
         """Return how many tokens each text has."""

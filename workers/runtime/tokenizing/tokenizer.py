@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -19,16 +19,16 @@ from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 from workers.runtime.tokenizing.special_tokens import SpecialTokens
 
 Truncate = Literal["error", "right", "left"]
-Ids = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.integer[Any]]
 
 
 class TokenRow(msgspec.Struct, frozen=True):
     """One text, or one pair of texts, as the model reads it."""
 
     token_ids: Ids
-    """int64 [tokens]."""
+    """[tokens]; int32 from a tokenizer, because the rows of a job may be many, and all of them wait."""
     type_ids: Ids
-    """int64 [tokens]: 0 for the first text of a pair, 1 for the second."""
+    """[tokens], int8 from a tokenizer: 0 for the first text of a pair, 1 for the second."""
     tokens_in: int
     """Tokens before truncation."""
 
@@ -90,7 +90,7 @@ class Tokenizer:
         sides = [[text] if isinstance(text, str) else [text.text, text.text_pair] for text in inputs]
         # No side can keep more than this, however short the other one is.
         keep = self._room(num_texts=1)
-        read = iter(self._reader.read([text for texts in sides for text in texts], keep, truncate, check))
+        read = self._reader.read([text for texts in sides for text in texts], keep, truncate, check)
         return [
             self._row(index, list(itertools.islice(read, len(texts))), truncate) for index, texts in enumerate(sides)
         ]
@@ -118,7 +118,7 @@ class Tokenizer:
 
     def _with_special(self, sides: list[list[int]], tokens_in: int) -> TokenRow:
         ids, type_ids = self._special.around(*sides)
-        return TokenRow(np.array(ids, np.int64), np.array(type_ids, np.int64), tokens_in)
+        return TokenRow(np.array(ids, np.int32), np.array(type_ids, np.int8), tokens_in)
 
     def _room(self, num_texts: int) -> int:
         """Return how many tokens are left for text after the special tokens."""
