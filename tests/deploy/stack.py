@@ -39,12 +39,12 @@ def environment(**changes: str) -> dict[str, str]:
 class Stack:
     """One supervisor process and its descendants."""
 
-    def __init__(self, command: str = "run", **settings: str) -> None:
+    def __init__(self, command: str = "run", python: Path = Path(sys.executable), **settings: str) -> None:
         # A process inherits ignored signals, and tests that run under nohup ignore SIGHUP, as the stack would then too.
         inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local", command],
+                [python, "-m", "deploy.local", command],
                 cwd=ROOT,
                 env=environment(**settings),
                 stdin=subprocess.DEVNULL,
@@ -112,9 +112,9 @@ class Stack:
 
 
 @contextmanager
-def running(command: str = "run", **settings: str) -> Iterator[Stack]:
+def running(command: str = "run", python: Path = Path(sys.executable), **settings: str) -> Iterator[Stack]:
     """Run a stack for the length of a ``with`` block, and end all of its processes."""
-    stack = Stack(command, **settings)
+    stack = Stack(command, python, **settings)
     try:
         yield stack
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.stack import running
 from tests.support.paths import ROOT
 from tests.support.pythons import newest_python
 from tests.support.tiny_package import write_package
@@ -103,3 +104,13 @@ def test_a_package_that_is_a_link_is_listed_replaced_and_removed(run: Run, check
 )  # fmt: skip
 def test_a_command_runs_as_it_is_typed(run: Run, command: list[str]) -> None:
     assert run(*command)
+
+
+def test_the_demo_runs_on_the_newest_python() -> None:
+    """Of every part of the product, with all of its dependencies; `test_demo` looks at what it prints."""
+    found, reason = newest_python()
+    if found is None:
+        pytest.skip(reason)
+    with running("demo", found) as demo:
+        assert demo.wait(PROGRAM_S) == 0, demo.log
+    assert "assistant: " in demo.log
