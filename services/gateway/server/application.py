@@ -22,7 +22,7 @@ from services.gateway.monitoring import shared_files
 from services.gateway.monitoring.loop_lag import LoopLag
 from services.gateway.processes.counters import Counters
 from services.gateway.server.arbiter import GatewayArbiter
-from services.gateway.server.options import options_of
+from services.gateway.server.options import folder_in_memory, options_of
 from services.gateway.server.request_head import BoundedRequest
 from services.gateway.settings import GatewaySettings
 
@@ -34,7 +34,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
         self._settings = settings
         self._store_settings = store_settings
         # While they are replaced, old and new processes are there at once; and some of the old ones may hang.
-        self._counters = Counters(num_slots=4 * settings.processes)
+        self._counters = Counters(num_slots=4 * settings.processes + 4)
         self._metrics_folder = ""
         super().__init__()
 
@@ -76,7 +76,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def _before_all_forks(self, arbiter: GatewayArbiter) -> None:
         # Not earlier: from here on the arbiter handles signals, and so removes the folder at every end but SIGKILL.
-        self._metrics_folder = tempfile.mkdtemp(prefix="triptych-metrics-")
+        self._metrics_folder = tempfile.mkdtemp(prefix="triptych-metrics-", dir=folder_in_memory())
 
     def _before_fork(self, arbiter: GatewayArbiter, worker: Any) -> None:
         worker.slot = self._counters.take_slot()

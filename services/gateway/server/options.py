@@ -1,5 +1,6 @@
 """gunicorn's options, each chosen; those that are not here were read, and their defaults are right (27.0)."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ HANG_S = 20
 Nothing holds the loop for a tenth of a second on purpose. But with all connections busy and a slow processor, one turn
 may take seconds, and to kill what still works would make an overload worse.
 """
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only gunicorn's own files, which it unlinks at once
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only files with names that nobody can guess
+
+
+def folder_in_memory() -> str | None:
+    """Return where files that processes write all the time should be, or None for the usual folder: disks may stall."""
+    return str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def options_of(settings: GatewaySettings) -> dict[str, Any]:
@@ -38,8 +44,8 @@ def options_of(settings: GatewaySettings) -> dict[str, Any]:
         "timeout": HANG_S,
         # New connections wait in the kernel while the processes are busy. The kernel may cap the number.
         "backlog": 2048,
-        # Each process touches a file every second to say that it is alive. A disk may be slow, and memory is not.
-        "worker_tmp_dir": str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None,
+        # Each process touches a file every second to say that it is alive.
+        "worker_tmp_dir": folder_in_memory(),
         # The control socket is a file through which gunicorn takes commands; nothing here uses it.
         "control_socket_disable": True,
         **_NO_PROXY_IS_TRUSTED,

@@ -6,6 +6,8 @@ import faulthandler
 import logging
 import signal
 import socket
+import sys
+import time
 from typing import Any
 
 import gevent
@@ -18,6 +20,8 @@ from services.gateway.server.arbiter import STOP_SIGNALS
 from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
+RETRY_START_S = 1.0
+"""The arbiter starts the next process at once when one has ended."""
 
 
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
@@ -39,10 +43,21 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def init_process(self) -> None:
-        """Set up what one process has for itself, and serve."""
+        """Make the app and serve until the end.
+
+        gunicorn stops the whole gateway if a process can't make its app: right at the first start. Later the others
+        serve, and one that could not take the place of another, for want of memory, is replaced in its turn.
+        """
         # The class by this name makes all responses; gunicorn has no option for it.
         wsgi.Response = DiscreetResponse
-        super().init_process()
+        try:
+            super().init_process()
+        except Exception:
+            if self.booted or self.age <= self.cfg.workers:
+                raise
+            logger.exception("this process could not start")
+            time.sleep(RETRY_START_S)
+            sys.exit(1)
 
     def load_wsgi(self) -> None:
         """Make the app, and tell the arbiter meanwhile that this process is alive: the store may answer slowly."""

@@ -1,6 +1,11 @@
-"""The gateway with one more route, ``/spin``, that holds its event loop for ever; hangs are found after 3 seconds."""
+"""The gateway with faults; hangs are found after 3 seconds.
 
+The route ``/spin`` holds the event loop for ever. While the file exists that TEST_NO_MEMORY names, no app can be made.
+"""
+
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from gevent import monkey
@@ -21,6 +26,8 @@ def spin() -> None:
 
 
 def app_that_spins(*args: Any) -> Flask:
+    if Path(os.environ.get("TEST_NO_MEMORY", "/no/such/file")).exists():
+        raise MemoryError
     app = make_app(*args)
     app.add_url_rule("/spin", "spin", spin)
     return app

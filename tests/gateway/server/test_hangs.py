@@ -15,13 +15,15 @@ from tests.gateway.pinned import call, pinned, send
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
+PROGRAM = "tests.gateway.fakes.spinning_gateway"
+
 
 @pytest.fixture
 def gateway(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[GatewayProcess]:
     """A gateway of three processes, which are replaced after three seconds without a sign of life."""
     announce(valkey_server.url)
-    program = "tests.gateway.fakes.spinning_gateway"
-    with running_gateway(valkey_server.url, tmp_path, module=program, TRIPTYCH_GATEWAY_PROCESSES="3") as running:
+    settings = {"TRIPTYCH_GATEWAY_PROCESSES": "3", "TEST_NO_MEMORY": str(tmp_path / "no memory")}
+    with running_gateway(valkey_server.url, tmp_path, module=PROGRAM, **settings) as running:
         wait_until(lambda: len(running.processes) == 3, "three processes")
         yield running
 
@@ -71,3 +73,31 @@ def test_a_gateway_with_a_process_that_hangs_stops_in_time(gateway: GatewayProce
         assert gateway.wait() == 0
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines() if line.startswith("{")]
     assert not [line for line in lines if "traceback" in line]
+
+
+def test_the_others_serve_while_a_process_that_died_has_no_memory_to_start(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    victim, *others = gateway.processes
+    no_memory = tmp_path / "no memory"
+    no_memory.touch()
+    victim.kill()
+    wait_until(lambda: gateway.log.read_text().count("could not start") >= 2, "it was not tried again")
+    assert httpx.get(f"{gateway.url}/readyz").status_code == 200
+    no_memory.unlink()
+    wait_until(lambda: _serving(gateway) == 3, "no process has taken the place of the one that died")
+    assert set(others) < set(gateway.processes)
+
+
+def _serving(gateway: GatewayProcess) -> int:
+    """Return how many processes have made their app, which is when they subscribe to changes of jobs."""
+    return gateway.log.read_text().count("the store answers") - 1  # the victim's line
+
+
+def test_a_gateway_that_can_not_make_its_app_at_the_start_ends(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    no_memory = tmp_path / "no memory"
+    no_memory.touch()
+    gateway = GatewayProcess(valkey_server.url, tmp_path, module=PROGRAM, TEST_NO_MEMORY=str(no_memory))
+    with pytest.raises(AssertionError, match="Worker failed to boot"):
+        gateway.start()
+    gateway.stop()
