@@ -142,11 +142,13 @@ def _make_body_reader(settings: GatewaySettings, offload: Offload, counters: Cou
     # At least twice the longest body, so that one of them always fits into what large bodies may fill.
     budget = max(settings.max_bodies_bytes, 2 * settings.max_body_bytes)
     keyless = budget // KEYLESS_PART
+    # Of the connections of this process, so that others remain.
+    half, quarter = (settings.max_connections // settings.processes // part for part in (2, 4))
     return BodyReader(
         max_bytes=settings.max_body_bytes,
         timeout_s=settings.body_timeout_s,
-        budget=BodyBudget(budget - keyless, counters, Counted.BODY_BYTES),
-        keyless_budget=BodyBudget(keyless, counters, Counted.KEYLESS_BODY_BYTES),
+        budget=BodyBudget(budget - keyless, counters, Counted.BODY_BYTES, max_unfinished=half),
+        keyless_budget=BodyBudget(keyless, counters, Counted.KEYLESS_BODY_BYTES, max_unfinished=quarter),
         offload=offload,
     )
 

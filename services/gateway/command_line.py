@@ -81,6 +81,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
     monkey.patch_all()
     from services.gateway.server.address import check_address
     from services.gateway.server.application import GatewayServer
+    from services.gateway.server.descriptors import within_descriptors
 
     check_address(settings)
     if settings.always_needs_key:
@@ -92,7 +93,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
                 "'python -m services.gateway keys create --tenant NAME'. Or set TRIPTYCH_ALLOW_OPEN=1 to serve anybody."
             )
     setup_logging("gateway", LogSettings.read())
-    GatewayServer(settings, store_settings).run()
+    GatewayServer(within_descriptors(settings), store_settings).run()
     return 0
 
 

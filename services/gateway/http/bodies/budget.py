@@ -32,9 +32,12 @@ class BodyBudget:
         max_bytes: the budget, for all processes together.
         counters: where the processes count.
         counted: what of it is the count of this budget.
+        max_unfinished: how many bodies may take long to arrive at this process. Each holds a connection, so beyond it
+            those that have taken the longest are given up.
     """
 
-    def __init__(self, max_bytes: int, counters: Counters, counted: Counted) -> None:
+    def __init__(self, max_bytes: int, counters: Counters, counted: Counted, *, max_unfinished: int) -> None:
+        self._max_unfinished = max_unfinished
         self._max_bytes = max_bytes
         self._counters = counters
         self._counted = counted
@@ -77,11 +80,17 @@ class BodyBudget:
             gevent.sleep(_GRACE_S / 4)
             if self._counters.total(self._counted) > _TIGHT * self._max_bytes:
                 self._give_one_up()
+            slow = sorted(self._slow(), key=lambda one: one.age_s)
+            for reservation in slow[self._max_unfinished :]:
+                reservation.give_up()
 
     def _give_one_up(self) -> None:
-        slow = [one for one in self._unfinished if one.age_s > _GRACE_S]
+        slow = self._slow()
         if slow:
             max(slow, key=lambda one: one.num_bytes * one.age_s).give_up()
+
+    def _slow(self) -> list["Reservation"]:
+        return [one for one in self._unfinished if one.age_s > _GRACE_S]
 
 
 class Reservation:

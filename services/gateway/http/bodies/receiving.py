@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gevent
@@ -37,7 +38,9 @@ class BodyReceiver:
         # Checked before the body is read: a body that is refused anyway costs no memory and no time.
         if length is not None and length > max_bytes:
             raise too_large
-        g.body = reservation = self._budget.reserve(lambda: _end_reading(request))
+        # Looked up here: the budget gives bodies up from a greenlet of its own, where Flask knows no request.
+        connection = request.environ.get("gunicorn.socket")
+        g.body = reservation = self._budget.reserve(partial(_end_reading, connection))
         # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
         stream = request.environ["wsgi.input"]
         pieces: list[bytes] = []
@@ -49,6 +52,8 @@ class BodyReceiver:
         except (OSError, ParseException) as error:
             raise _incomplete(reservation, "The body ended early, or its chunked encoding is broken.") from error
         reservation.complete()
+        if reservation.given_up:  # its last bytes came nevertheless, but the connection has been closed for reading
+            raise GatewayBusy(_GIVEN_UP)
         if reservation.num_bytes > max_bytes:
             raise too_large
         if length is None or reservation.num_bytes == length:
@@ -85,8 +90,7 @@ def _pieces(stream: Any, most: int, reservation: Reservation) -> Iterator[bytes]
         step = min(2 * step, _MAX_STEP_BYTES)
 
 
-def _end_reading(request: Request) -> None:
-    connection = request.environ.get("gunicorn.socket")
+def _end_reading(connection: socket.socket | None) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):  # the client may have gone
             connection.shutdown(socket.SHUT_RD)
