@@ -16,6 +16,8 @@ from onnx_models.tokenizers.equality import check_equal
 from onnx_models.tokenizers.strings import STRINGS, strings_for
 from onnx_models.tokenizers.write import write_tokenizer
 from tests.architectures.zoo import sentencepieces
+from workers.runtime.tokenizing import reading, seams
+from workers.runtime.tokenizing.reading import TextReader
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 
 Build = Callable[[Path], Any]
@@ -70,6 +72,21 @@ def test_random_texts_are_encoded_equally(both: tuple[Any, Tokenizer]) -> None:
     for _ in range(1000):
         text = "".join(rng.choices(alphabet, k=rng.randint(1, 40)))
         assert converted.encode(text).ids == _ids(original, text), text
+
+
+def test_parts_of_texts_have_the_tokens_of_the_whole(
+    both: tuple[Any, Tokenizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers read long texts in parts; here they are so short that nearly every seam is used."""
+    for module in (reading, seams):
+        monkeypatch.setattr(module, "WINDOW", 12)
+    monkeypatch.setattr(seams, "MAX_WINDOW", 10**9)
+    converted = both[1]
+    reader = TextReader(converted)
+    rng = random.Random(11)
+    for text in [*STRINGS, *(" ".join(rng.choices(STRINGS, k=8)) for _ in range(100))]:
+        (tokens,) = reader.read([text], 10**6, "right")
+        assert tokens.ids == converted.encode(text, add_special_tokens=False).ids, text
 
 
 def test_decoding_is_equal(both: tuple[Any, Tokenizer]) -> None:

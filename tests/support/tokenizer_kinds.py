@@ -97,6 +97,21 @@ def unigram(*, prepend: str = "always", collapse: bool = True, split: bool = Tru
     return tokenizer
 
 
+def albert() -> Tokenizer:
+    """ALBERT: decomposed, without accents, in lower case, and runs of spaces as one."""
+    tokenizer = unigram()
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.Replace("``", '"'),
+            normalizers.NFKD(),
+            normalizers.StripAccents(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(" {2,}"), " "),
+        ]
+    )
+    return tokenizer
+
+
 def sentencepiece(*, algorithm: str = "unigram") -> Tokenizer:
     """Marian and M2M100: pieces by the workers' own code."""
     source = unigram()
@@ -137,6 +152,7 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     "first": lambda: unigram(prepend="first"),
     "never": lambda: unigram(prepend="never"),
     "unsplit": lambda: unigram(split=False),
+    "albert": albert,
     "marian": sentencepiece,
     "m2m100-bpe": lambda: sentencepiece(algorithm="bpe"),
     "crossing": crossing,

@@ -7,6 +7,7 @@ if the tokenizer at hand gives equal tokens for such cuts.
 
 import re
 from collections.abc import Iterator
+from unicodedata import is_normalized
 
 from tokenizers import Tokenizer
 
@@ -58,7 +59,7 @@ class Seams:
         if self._num_dropped is not None:
             for first, last in ((start + WINDOW // 2, start + WINDOW), (start + WINDOW, start + MAX_WINDOW)):
                 for match in _SEAM.finditer(text, first, last):
-                    if not self._is_near_added_token(text, match.start()):
+                    if self._is_seam(text, match.start()):
                         return match.start(), self._num_dropped
         last = start + MAX_WINDOW
         if last >= len(text):
@@ -66,10 +67,11 @@ class Seams:
         space = text.rfind(" ", start + WINDOW, last)
         return (last if space == -1 else space), 0
 
-    def _is_near_added_token(self, text: str, space: int) -> bool:
-        return bool(self._at_edge) and (
-            text.startswith(self._at_edge, space + 1) or text.endswith(self._at_edge, 0, space)
-        )
+    def _is_seam(self, text: str, space: int) -> bool:
+        # A normalizer may make spaces of letters: isolated forms of Arabic marks become a space and a mark.
+        if not is_normalized("NFKC", text[space - 1] + text[space + 1]):
+            return False
+        return not (text.startswith(self._at_edge, space + 1) or text.endswith(self._at_edge, 0, space))
 
 
 def _is_ours(tokenizer: Tokenizer) -> bool:
