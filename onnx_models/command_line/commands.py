@@ -92,10 +92,14 @@ def _note_unserved(task: TaskName, graph: GraphKind | None = None) -> None:
 
 
 def _warn(manifest: Manifest) -> None:
+    from onnx_models.verification.longest_call import note_of
+
     if is_served(manifest.task.name):  # else it was said when the export began
         _note_unserved(manifest.task.name, manifest.graph.kind)
     if "default_prompt" in manifest.export:
         print("note: the source prepends default_prompt to each text; workers do not, so clients must", file=sys.stderr)
+    if note := note_of(manifest):
+        print(f"note: {note}", file=sys.stderr)
     if not manifest.batch_safe:
         print("note: outputs depend on the batch composition, so workers run each row by itself", file=sys.stderr)
 

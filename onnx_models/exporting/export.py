@@ -16,6 +16,7 @@ from onnx_models.exporting.manifest_writer import tool_versions, write_manifest
 from onnx_models.package_store.store import new_package
 from onnx_models.quantization.convert import convert
 from onnx_models.tokenizers.write import TOKENIZER
+from onnx_models.verification.longest_call import longest_call
 from onnx_models.verification.verify import verified, verify
 from workers.runtime.inference.session import open_graphs
 from workers.runtime.tokenizing.probing import check_tokenizer
@@ -73,7 +74,9 @@ def _checked(folder: Path, manifest: Manifest, request: ExportRequest, min_cosin
     try:
         package = load_package(folder)
         # A worker opens the graphs in the same way, and checks their tensors by the manifest's kind of graph.
-        open_graphs(package, device="cpu", threads=1)
+        sessions = open_graphs(package, device="cpu", threads=1)
+        manifest = msgspec.structs.replace(manifest, export={**manifest.export, **longest_call(manifest, sessions)})
+        del sessions  # they would double the memory that the comparison needs
         if TOKENIZER in manifest.files:
             check_tokenizer(package.file(TOKENIZER))
     except PackageError as error:  # for example a name that the manifest does not allow

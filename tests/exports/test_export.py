@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from contracts.model_package.package import load_package
 from contracts.model_package.tasks import Classify, ClassifyTask, Embed, EmbedTask
 from onnx_models.encoders.texts.served import ServedModel
+from onnx_models.verification.longest_call import note_of
 from tests.exports.fixtures import EXPORTS, Run
 from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
@@ -26,6 +28,17 @@ def test_an_exported_package_loads_and_records_its_parity(exported: Path, name: 
     assert manifest.export["transformers"] == "4.57.6"
     assert manifest.revision.startswith("weights-sha256-")
     assert manifest.source == name
+
+
+def test_the_manifest_says_what_the_longest_text_costs(exported: Path) -> None:
+    manifest = load_package(exported / "modernbert_embed").manifest
+    assert 0 <= int(manifest.export["longest_call_mb"]) < 64 and note_of(manifest) is None
+    long = structs.replace(
+        manifest, limits=structs.replace(manifest.limits, max_tokens=8192), export={"longest_call_mb": 4096}
+    )
+    assert (note_of(long) or "").startswith(
+        "a text of 8192 tokens takes 4,096 MB in a worker beside the weights; where"
+    )
 
 
 def test_exports_leave_no_other_files(exported: Path) -> None:

@@ -28,6 +28,7 @@ from workers.runtime.process.heartbeat.messages import (
     ToWorker,
     encoded,
 )
+from workers.runtime.process.memory import resident_bytes
 from workers.runtime.process.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class Heartbeat:
             num_rows=figures.num_rows,
             real_tokens=figures.real_length,
             padded_tokens=figures.padded_length,
-            rss_bytes=_rss_bytes(),
+            rss_bytes=resident_bytes(),
             generation=figures.generation,
         )
 
@@ -210,8 +211,3 @@ def _messages(connection: socket.socket) -> Iterator[ToWorker]:
                 yield decoder.decode(line)
         except (OSError, msgspec.DecodeError):
             return
-
-
-def _rss_bytes() -> int:
-    num_pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return num_pages * os.sysconf("SC_PAGE_SIZE")
