@@ -30,14 +30,14 @@ class RequestFacts:
     error_code: str | None = None
     started_at: float = field(default_factory=time.perf_counter)
     """By ``time.perf_counter()``."""
+    bytes_in: int = 0
+    """Received of the request's body."""
     # The rest is known when the response has been sent.
     method: str | None = None
     """None for a request that is not HTTP."""
     status: int = 0
     ms: float = 0.0
     """From the request's head to the response's end."""
-    bytes_in: int | None = None
-    """Received of the request's body."""
     bytes_out: int = 0
     """Sent of the response's body."""
     disconnected: bool = False

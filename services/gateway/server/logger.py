@@ -27,13 +27,6 @@ class PlainLogger(Logger):  # type: ignore[misc]
         # A response without a status: the app has raised, and the client gets a 500.
         facts.status = getattr(resp, "status_code", None) or 500
         facts.ms = round(request_time.total_seconds() * 1000, 1)
-        facts.bytes_in = _num_received(req, environ)
         facts.bytes_out = resp.sent
         facts.disconnected |= isinstance(sys.exc_info()[1], OSError)
         self.requests.add(facts)
-
-
-def _num_received(req: Any, environ: dict[str, Any]) -> int | None:
-    # gunicorn's reader of a body with Content-Length counts down what it has not read.
-    left, length = getattr(req.body.reader, "length", None), environ.get("CONTENT_LENGTH")
-    return int(length) - left if left is not None and length else None

@@ -137,6 +137,21 @@ def test_a_request_that_is_not_http_has_an_id_and_a_line(
     assert (line["status"], line.get("route"), line.get("tenant")) == (status, None, None)
 
 
+def test_bytes_that_came_are_counted_also_of_a_body_without_a_length_and_of_one_that_broke_off(
+    gateway: GatewayProcess, http: httpx.Client
+) -> None:
+    pieces = [b'{"inputs": "a ', b'text", "model": "no such model"}']
+    headers = {"Content-Type": "application/json", "X-Request-Id": "chunked"}
+    assert http.post("/v1/embed", content=iter(pieces), headers=headers).status_code == 404
+    assert line_of(gateway, "chunked")["bytes_in"] == sum(map(len, pieces))
+    head = b"POST /v1/embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
+        connection.sendall(head + b"X-Request-Id: broken\r\n\r\n" + b"123456789")
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(65536)
+    assert line_of(gateway, "broken")["bytes_in"] == 9
+
+
 def test_the_job_keeps_the_id_of_its_first_request(http: httpx.Client) -> None:
     body = {"task": "embed", "inputs": "a text"}
 
@@ -255,6 +270,7 @@ def test_a_flood_of_refused_requests_leaves_few_lines_and_their_number(locked: G
             for _ in range(100):
                 assert client.post("/v1/embed", json={"inputs": "x"}).status_code == 401
                 client.get("/nothing")
+                _raw(locked, b"no HTTP at all\r\n\r\n")
 
     threads = [threading.Thread(target=flood) for _ in range(4)]
     for thread in threads:
@@ -269,9 +285,9 @@ def test_a_flood_of_refused_requests_leaves_few_lines_and_their_number(locked: G
     wait_until(counted, "the flood was not summed up")
     (first, *_, last) = log_lines(locked.log)[num_before:]
     seconds = _seconds(last["time"]) - _seconds(first["time"]) + PERIOD_S
-    # Two kinds, and besides them a probe or another line now and then.
-    assert len(log_lines(locked.log)) - num_before <= 2 * (MAX_ALIKE + 1) * (seconds / PERIOD_S + 2)
-    assert (locked.log.stat().st_size - num_bytes) < 0.2 * 800 * 250
+    # Three kinds, and besides them a probe or another line now and then.
+    assert len(log_lines(locked.log)) - num_before <= 4 * (MAX_ALIKE + 1) * (seconds / PERIOD_S + 2)
+    assert (locked.log.stat().st_size - num_bytes) < 0.2 * 1200 * 250
 
 
 def _seconds(time: str) -> float:

@@ -13,6 +13,7 @@ from gunicorn.http.errors import ParseException
 from contracts.errors import MalformedBody, TriptychError
 from services.gateway.http.bodies.budget import BodyBudget, Reservation
 from services.gateway.http.errors import BodyTimeout
+from services.gateway.http.request_facts import facts_of
 from services.gateway.offload.errors import GatewayBusy
 
 _FIRST_STEP_BYTES, _MAX_STEP_BYTES = 4 * 1024, 256 * 1024
@@ -51,6 +52,8 @@ class BodyReceiver:
                 pieces.extend(_pieces(stream, max_bytes + 1 if length is None else length, reservation))
         except (OSError, ParseException) as error:
             raise _incomplete(reservation, "The body ended early, or its chunked encoding is broken.") from error
+        finally:
+            facts_of(request.environ).bytes_in = sum(map(len, pieces))
         reservation.complete()
         if reservation.given_up:  # its last bytes came nevertheless, but the connection has been closed for reading
             raise GatewayBusy(_GIVEN_UP)
