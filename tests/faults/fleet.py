@@ -187,6 +187,7 @@ class Fleet:
         for worker in self.workers:
             worker.kill()
         self.client.close()
+        self.client.connection_pool.disconnect()
 
 
 class Supervisor:
