@@ -82,7 +82,7 @@ def measure_leaving(stack: Stack, scale: float) -> Iterator[Row]:
     stack.start_worker(STARTERS, [name], "seq2seq")
     port = stack.start_gateway()
     client, observer = Client(port), Observer(("workers.seq2seq",), Request(port))
-    text = "The train leaves at half past seven. " * int(3000 * scale)
+    text = "The train leaves at half past seven. " * int(12_000 * scale)
     body = json.dumps({"q": text, "source": "en", "target": "de"}).encode()
     case = f"a client of /translate leaves; {len(text):,} characters"
     yield observer.run(case, lambda: _leave(client, body), Limits(delay_ms=200, cpu_s=4.0))
