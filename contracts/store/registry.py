@@ -64,13 +64,13 @@ class Registry:
         known = self.known()
         tasks = {card.task for card in cards} - known.defaults.keys()
         announced = KnownModels({card.name: card for card in sorted(cards, key=lambda card: card.name)})
-        defaults = {task: known.default_of(task) or announced.default_of(task) for task in tasks}
         seconds, microseconds = reads(self._client).time()
         # In one step, so that no reader finds a model without its task's default.
         with self._client.pipeline(transaction=True) as pipeline:
             write_announcement(pipeline, cards, seconds + microseconds / 1e6)
-            for task, name in defaults.items():
-                pipeline.hsetnx(DEFAULTS, task, name or "")
+            for task in tasks:
+                first = (known.of_task(task) or announced.of_task(task))[0]
+                pipeline.hsetnx(DEFAULTS, task, first.name)
             pipeline.execute()
 
     def set_default(self, task: str, model: str) -> None:

@@ -90,7 +90,7 @@ def make_operations(
     """Return the table of all routes, in the order of the API document."""
     bodies = _make_body_reader(settings, backend.offload, counters)
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
-    waiter = JobWaiter(reader, monitor, wake_ups)
+    waiter = JobWaiter(monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
     submitter = Submitter(
         settings, reader=reader, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics

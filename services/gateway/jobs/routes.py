@@ -3,8 +3,9 @@
 from typing import Any
 
 from flask import Response, request
+from werkzeug.datastructures import ETags
 
-from contracts.jobs import STATUSES, JobState
+from contracts.jobs import STATUSES, Job, JobState
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
 from contracts.tasks import TASKS
@@ -77,15 +78,15 @@ class JobRoutes:
         wait_s = query.wait_s(request, self._max_wait_s)
         known = request.if_none_match
 
-        # `etag` returns W/"version"; werkzeug's set of tags has what is between the quotation marks.
-        def changed(state: JobState) -> bool:
-            return not known.contains_weak(etag(state)[3:-1]) if known else state.finished
-
         with self._waiter.watch(job_id, disconnect_check(request)) as wait:
-            state = wait(tenant, changed, wait_s)
-        if known and not changed(state):
-            return Response(status=304, headers={"ETag": etag(state)})
-        return self._job_response(tenant, job_id)
+            if known:
+                state = wait(lambda: self._reader.state(job_id, tenant), lambda one: not _has(known, one), wait_s)
+                # Nothing else of the job was read: it may have megabytes of output, and be polled often.
+                if _has(known, state):
+                    return Response(status=304, headers={"ETag": etag(state)})
+                wait_s = 0.0
+            job = wait(lambda: self._reader.read(job_id, tenant), lambda one: one.finished, wait_s)
+        return self._job_response(job)
 
     def cancel(self, tenant: str, job_id: str) -> Response:
         """Request that a job stops, and respond with its state after that."""
@@ -93,7 +94,7 @@ class JobRoutes:
         refuse_cross_site(request)
         check_id(job_id)
         self._writer.cancel(job_id, tenant)
-        return self._job_response(tenant, job_id)
+        return self._job_response(self._reader.read(job_id, tenant))
 
     def delete(self, tenant: str, job_id: str) -> Response:
         """Purge a job."""
@@ -112,8 +113,7 @@ class JobRoutes:
         )
         return json_response(JobList(data=[summary(job) for job in jobs], next_cursor=query.as_cursor(following)))
 
-    def _job_response(self, tenant: str, job_id: str) -> Response:
-        job = self._reader.read(job_id, tenant)
+    def _job_response(self, job: Job) -> Response:
         return job_response(job, self._reader.position(job) if job.status == "queued" else None)
 
     def operations(self) -> list[Operation]:
@@ -144,6 +144,11 @@ class JobRoutes:
                 {204: ResponseSpec("Purged; from now on its id answers 410.")}, parameters=one,
             ),
         ]  # fmt: skip
+
+
+def _has(known: ETags, state: JobState) -> bool:
+    # `etag` returns W/"version"; werkzeug's set of tags has what is between the quotation marks.
+    return known.contains_weak(etag(state)[3:-1])
 
 
 def _filters() -> tuple[Parameter, ...]:

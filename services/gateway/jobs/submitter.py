@@ -11,7 +11,7 @@ import redis
 from flask import request as http_request
 
 from contracts.errors import Unavailable
-from contracts.jobs import Job, JobState, NewJob, new_job_id
+from contracts.jobs import Job, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
@@ -109,7 +109,7 @@ class Submitter:
 
     def _finished(self, wait: Wait, request: SubmitRequest, job_id: str) -> Job:
         try:
-            wait(request.tenant, _is_finished, request.wait_s)
+            return wait(lambda: self._reader.read(job_id, request.tenant), _is_finished, request.wait_s)
         except ClientDisconnected:
             if request.cancels_if_gone:
                 self.abandon(request, job_id)
@@ -119,7 +119,6 @@ class Submitter:
             if request.cancels_if_gone:
                 gevent.spawn(self.abandon, request, job_id)
             raise
-        return self._reader.read(job_id, request.tenant)
 
     def abandon(self, request: SubmitRequest, job_id: str) -> None:
         """Cancel a job whose client has no id of it, unless the client may come back for it with its key."""
@@ -152,8 +151,8 @@ class Submitter:
         )
 
 
-def _is_finished(state: JobState) -> bool:
-    return state.finished
+def _is_finished(job: Job) -> bool:
+    return job.finished
 
 
 def _fingerprint(request: SubmitRequest, model: str, message: bytes) -> str:

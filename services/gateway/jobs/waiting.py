@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Protocol, TypeVar
 
 from gevent.event import Event
 
-from contracts.jobs import JobState
-from contracts.store.job_reader import JobReader
+from contracts.jobs import Job, JobState
 from services.gateway.http.errors import ClientDisconnected
 from services.gateway.monitoring.monitor import Monitor
 
+S = TypeVar("S", Job, JobState)
 POLL_S = 1.5
 """Waiters read their record at least this often, in case a wake-up is lost.
 
@@ -74,15 +75,18 @@ class WakeUps:
         event.clear()
 
 
-Wait = Callable[[str, Callable[[JobState], bool], float], JobState]
-"""Gets a tenant, a condition and a time limit in seconds."""
+class Wait(Protocol):
+    """Reads a job, or only its state, until a condition is met."""
+
+    def __call__(self, read: Callable[[], S], until: Callable[[S], bool], timeout_s: float) -> S:
+        """Return what was read last: it meets the condition, or the time is over, or the gateway stops."""
+        ...
 
 
 class JobWaiter:
-    """Reads the states of jobs until a condition is met."""
+    """Waits for changes of jobs."""
 
-    def __init__(self, reader: JobReader, monitor: Monitor, wake_ups: WakeUps) -> None:
-        self._reader = reader
+    def __init__(self, monitor: Monitor, wake_ups: WakeUps) -> None:
         self._monitor = monitor
         self._wake_ups = wake_ups
 
@@ -90,31 +94,28 @@ class JobWaiter:
     def watch(self, job_id: str, disconnected: Callable[[], bool]) -> Iterator[Wait]:
         """Yield a function that waits for the job and misses no change of it since the ``with`` block began.
 
-        It returns the job's state once the condition is true, or as it is when the time is over or the gateway stops.
-        Raises as ``JobReader.read``, Unavailable, and ClientDisconnected as soon as ``disconnected`` says so.
+        A job that runs has no output yet, so its end can be awaited with the whole record. It raises as its ``read``,
+        Unavailable, and ClientDisconnected as soon as ``disconnected`` says so.
         """
         with self._wake_ups.watch(job_id) as changed:
-            yield partial(self._wait, changed, job_id, disconnected=disconnected)
+            yield partial(self._wait, changed, disconnected)
 
     def _wait(
         self,
         changed: Event,
-        job_id: str,
-        tenant: str,
-        until: Callable[[JobState], bool],
-        timeout_s: float,
-        *,
         disconnected: Callable[[], bool],
-    ) -> JobState:
+        read: Callable[[], S],
+        until: Callable[[S], bool],
+        timeout_s: float,
+    ) -> S:
         deadline = time.monotonic() + timeout_s
         while True:
             # Without this the read would find out only after its timeout that the store is out of reach.
             self._monitor.check_store()
-            # Only the state: a waiter wakes often, and a record may have megabytes of output.
-            state = self._reader.state(job_id, tenant)
+            found = read()
             left = deadline - time.monotonic()
-            if until(state) or left <= 0 or self._wake_ups.closing:
-                return state
+            if until(found) or left <= 0 or self._wake_ups.closing:
+                return found
             # After the read and not before: a client whose job has just finished is no reason to cancel it.
             if disconnected():
                 raise ClientDisconnected("The client has disconnected.")
