@@ -18,8 +18,8 @@ Submit = Callable[..., dict[str, Any]]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FIELDS = [
     *("id", "object", "task", "model", "model_revision", "status", "created_at", "started_at", "completed_at"),
-    *("deadline_at", "expires_at", "attempt", "progress", "queue", "error", "usage", "timings", "metadata", "urls"),
-    "output",
+    *("deadline_at", "expires_at", "attempt", "progress", "queue", "error", "usage", "timings", "metadata"),
+    *("request_id", "urls", "output"),
 ]
 
 

@@ -17,7 +17,7 @@ from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 
 NUM_STREAMS = 500
-HEAD = "%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+HEAD = "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 @pytest.fixture(params=["1", "3"])
