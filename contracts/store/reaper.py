@@ -1,4 +1,4 @@
-"""The reaper: a thread in every gateway and every worker that recovers jobs which no worker takes care of.
+"""The reaper: a thread in every gateway process and every worker that recovers jobs which no worker takes care of.
 
 Each second it takes jobs back from dead workers, pushes a new message for queued jobs whose message was lost, and
 expires jobs that are past their deadline, even while no worker is alive. There is no leader and no lock: many reapers

@@ -5,7 +5,7 @@ the kernel's, since one long call of C code can't be interrupted from inside (as
 by ``child.py`` and nothing else. It imports what its calls need and no more: no gevent, no client of the store.
 """
 
-import ctypes
+import contextlib
 import gc
 import importlib
 import os
@@ -15,14 +15,15 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from contracts.errors import TriptychError
+from contracts.parent_death import end_with_parent
 from services.gateway.offload import frames
 from services.gateway.offload.frames import Call, Reply
 
-_PR_SET_PDEATHSIG = 1
 _NICENESS = 5
 """The event loop of the gateway goes first where both want the same processor."""
 _MAX_TRACEBACK = 4000
@@ -31,7 +32,9 @@ _MAX_TRACEBACK = 4000
 def main() -> None:
     """Answer calls until the parent closes the socket or dies."""
     parent, memory_bytes = int(sys.argv[1]), int(sys.argv[2])
-    _end_with(parent)
+    # Elsewhere than on Linux the end of the socket is all there is, and a call that runs sees it when it is done.
+    end_with_parent(parent)
+    _be_killed_first()
     os.nice(_NICENESS)
     # Address space, since Linux does not enforce a limit of resident memory.
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
@@ -55,13 +58,11 @@ def main() -> None:
         gc.collect()
 
 
-def _end_with(parent: int) -> None:
-    if sys.platform != "linux":
-        return  # elsewhere the end of the socket is all there is, and a call that runs sees it when it is done
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent:
-        # The parent died before the request was in place, so no signal would ever come.
-        sys.exit(1)
+def _be_killed_first() -> None:
+    """Let the kernel take this process, and not the gateway, when the memory of their container is used up."""
+    # Elsewhere than on Linux there is no such file.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _function(name: str) -> Callable[[bytes], bytes]:

@@ -46,6 +46,8 @@ def options_of(settings: GatewaySettings) -> dict[str, Any]:
         "backlog": 2048,
         # Each process touches a file every second to say that it is alive.
         "worker_tmp_dir": folder_in_memory(),
+        # By default another parser is used where its package is installed, and tests would not have tried it.
+        "http_parser": "python",
         # The control socket is a file through which gunicorn takes commands; nothing here uses it.
         "control_socket_disable": True,
         **_NO_PROXY_IS_TRUSTED,

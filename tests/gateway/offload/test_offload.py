@@ -145,3 +145,9 @@ def test_a_busy_child_dies_with_its_parent() -> None:
     program.wait()
     program.stdout.close()
     wait_until(lambda: is_gone(pid), "the child survives its parent")
+
+
+def test_the_kernel_kills_the_child_first_when_memory_runs_out(offload: Offload) -> None:
+    offload.call(calls.reversed_bytes, b"x")
+    (pid,) = offload.pids
+    assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "1000\n"
