@@ -120,7 +120,8 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Respond with an error to a request that is not valid HTTP, or that failed outside of the app."""
         refusal = bad_requests.refusal_of(exc)
-        facts = RequestFacts(new_request_id(), status=refusal.status, bytes_out=len(refusal.body))
+        code = "internal_error" if refusal.status == 500 else "bad_http"
+        facts = RequestFacts(new_request_id(), error_code=code, status=refusal.status, bytes_out=len(refusal.body))
         if refusal.status == 500:
             logger.error("request failed", exc_info=exc, extra={"request_id": facts.id})
         try:

@@ -135,6 +135,7 @@ def test_a_request_that_is_not_http_has_an_id_and_a_line(
     assert MADE.fullmatch(request_id)
     line = line_of(gateway, request_id)
     assert (line["status"], line.get("route"), line.get("tenant")) == (status, None, None)
+    assert line["error_code"] == "bad_http"
 
 
 def test_bytes_that_came_are_counted_also_of_a_body_without_a_length_and_of_one_that_broke_off(
