@@ -128,15 +128,19 @@ class AttemptStore:
         """Give an unfinished attempt back to the queue; return False when it no longer owned the job."""
         return bool(self._release(args=[claim.id, claim.attempt, self._republish_after_s]))
 
-    def abandon(self, worker: str, attempts: Iterable[tuple[str, int, bool]]) -> None:
+    def abandon(self, worker: str, attempts: Iterable[tuple[str, int, bool, bool]]) -> None:
         """Give back the attempts of a worker that has died, before their leases run out.
 
         Args:
             worker: its id.
-            attempts: what it held, as (job id, attempt, blamed): whether the job counts a crash. If none is blamed,
-                nobody knows which one it was, and all count one, unless the worker ran a suspect: then only that does.
+            attempts: what it held, as (job id, attempt, in call, preparing): whether rows of the job were in the model
+                call that ran, and whether its own thread worked on it.
         """
-        flat = [value for job_id, attempt, blamed in attempts for value in (job_id, attempt, int(blamed))]
+        flat = [
+            value
+            for job_id, attempt, in_call, preparing in attempts
+            for value in (job_id, attempt, int(in_call), int(preparing))
+        ]
         self._abandon(args=[worker, self._republish_after_s, self._max_crashes, *flat])
 
 

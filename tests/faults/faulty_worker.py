@@ -6,6 +6,7 @@ It is the worker of `workers.encoder` with the starter classifier, except that i
     fault:exit      the model call raises SystemExit
     fault:panic     the model call raises a BaseException, as a panic of a native library does
     fault:abort     native code ends the process by SIGABRT in the model call
+    fault:early     native code ends the process while the text is tokenized, and a model call runs
     fault:kill      the process dies by SIGKILL in the model call
     fault:slow=S    the model call takes S seconds longer
     fault:lock=S    native code holds Python's lock for S seconds of CPU time, as a tokenizer may
@@ -18,6 +19,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,6 +42,9 @@ from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow, Truncate
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
 HUNG, RELEASE_HANG = "hung", "release-hang"
+CALL_RUNS = threading.Event()
+LONGEST_WAIT_S = 10.0
+"""For a model call; a job that is alone has none to wait for."""
 
 
 class NativePanic(BaseException):
@@ -58,6 +63,9 @@ class FaultTokenizer(Tokenizer):
     def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate, check: Check = no_check) -> list[TokenRow]:
         """Tokenize, and add to each row the fault of its text."""
         faults = [FAULT.search(text if isinstance(text, str) else text.text) for text in inputs]
+        if any(fault and fault[1] == "early" for fault in faults):
+            CALL_RUNS.wait(LONGEST_WAIT_S)
+            os.abort()
         return [
             FaultyRow(row.token_ids, row.type_ids, row.tokens_in, (fault[1], float(fault[2] or 0)) if fault else None)
             for row, fault in zip(super().rows(inputs, truncate, check), faults, strict=True)
@@ -73,10 +81,13 @@ class FaultyModel(EncoderModel):
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Inject the faults of the rows, then run the model."""
+        CALL_RUNS.set()
         for row in rows:
             if isinstance(row, FaultyRow) and row.fault:
                 inject(*row.fault)
-        return super().run(rows)
+        answers = super().run(rows)
+        CALL_RUNS.clear()
+        return answers
 
 
 def inject(fault: str, seconds: float) -> None:

@@ -29,3 +29,17 @@ def test_a_native_abort_is_booked_on_the_jobs_of_its_call_only(patient_fleet: Fl
     assert [jobs[job_id].status for job_id in (culprit, *mates, *others)] == ["failed"] + ["succeeded"] * 5
     assert jobs[culprit].error is not None and jobs[culprit].error.code == "worker_lost"
     assert [jobs[job_id].crashes for job_id in (culprit, *mates, *others)] == [3, 1, 1, 0, 0, 0]
+
+
+def test_a_text_that_ends_its_tokenizer_is_found_among_running_calls(fleet: Fleet) -> None:
+    """The calls that happened to run are blamed once, and never so often that their jobs fail."""
+    supervisor = Supervisor(fleet)
+    innocent = [fleet.submit(f"fault:slow=1 {number}") for number in range(5)]
+    poison = fleet.submit("fault:early")
+    innocent += [fleet.submit(f"fault:slow=1 later {number}") for number in range(5)]
+    jobs = fleet.assert_each_ended_once([poison, *innocent])
+    supervisor.stop()
+    assert jobs[poison].status == "failed" and jobs[poison].crashes == 3
+    assert {jobs[job_id].status for job_id in innocent} == {"succeeded"}
+    assert max(jobs[job_id].crashes for job_id in innocent) <= 1
+    assert supervisor.num_deaths <= 4, "its first death may be taken for that of a call, no other one"

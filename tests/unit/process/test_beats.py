@@ -107,4 +107,4 @@ def test_a_dead_workers_jobs_are_given_back_with_the_note_of_the_call() -> None:
     state.note_call(["culprit"])
     beats_of(store, state, told).worker_died()
     ((worker, attempts),) = store.calls
-    assert worker == "w1" and sorted(attempts) == [("culprit", 2, True), ("innocent", 1, False)]
+    assert worker == "w1" and sorted(attempts) == [("culprit", 2, True, True), ("innocent", 1, False, True)]

@@ -23,9 +23,9 @@ def test_attempts_are_seen_until_they_end(state: SharedState, seen: SharedState)
     first, second = new_job_id(), new_job_id()
     state.hold(first, 1)
     state.hold(second, 7)
-    assert sorted(seen.attempts()) == sorted([HeldAttempt(first, 1, False), HeldAttempt(second, 7, False)])
+    assert sorted(seen.attempts()) == sorted([HeldAttempt(first, 1, False, True), HeldAttempt(second, 7, False, True)])
     state.drop(first)
-    assert seen.attempts() == [HeldAttempt(second, 7, False)]
+    assert seen.attempts() == [HeldAttempt(second, 7, False, True)]
     state.drop(first)
     state.drop(second)
     assert seen.attempts() == []
@@ -35,7 +35,7 @@ def test_a_later_attempt_at_a_job_takes_the_place_of_the_earlier_one(state: Shar
     job_id = new_job_id()
     state.hold(job_id, 1)
     state.hold(job_id, 2)
-    assert seen.attempts() == [HeldAttempt(job_id, 2, False)]
+    assert seen.attempts() == [HeldAttempt(job_id, 2, False, True)]
 
 
 def test_only_held_jobs_are_noted_as_being_in_the_model_call(state: SharedState, seen: SharedState) -> None:
@@ -70,3 +70,12 @@ def test_progress_and_the_running_call_are_seen(state: SharedState, seen: Shared
     assert seen.last_progress() > 0 and seen.busy_since() == 12.5
     state.progress()
     assert seen.busy_since() is None
+
+
+def test_an_attempt_is_prepared_unless_it_waits_for_model_calls(state: SharedState, seen: SharedState) -> None:
+    job_id = new_job_id()
+    state.note_waiting(job_id, True)  # of no attempt that is held
+    state.hold(job_id, 1)
+    for waiting in (True, False):
+        state.note_waiting(job_id, waiting)
+        assert seen.attempts() == [HeldAttempt(job_id, 1, in_call=False, preparing=not waiting)]

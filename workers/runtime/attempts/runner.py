@@ -37,6 +37,7 @@ class JobRunner:
 
     def __init__(self, store: AttemptStore, worker_id: str, models: Models, shared: SharedState, room: JobRoom) -> None:
         self.held = HeldAttempts(store, shared)
+        self._shared = shared
         self._room = room
         self._store = store
         self._worker_id = worker_id
@@ -97,7 +98,7 @@ class JobRunner:
         if claim is None:
             return False
         logger.debug("attempt started", extra=claim.log_fields | {"attempt": claim.attempt})
-        attempt = Attempt(claim, self._record_progress)
+        attempt = Attempt(claim, self._record_progress, self._shared.note_waiting)
         if self.held.add(attempt):
             try:
                 self._finish(attempt, self._run(attempt))

@@ -72,7 +72,8 @@ class Work(Generic[AnyEngine]):
         num_before = sum(earlier.num_parts for earlier in self._handles)
         self._handles.append(handle)
         try:
-            self._wait(handle, num_before)
+            with self.attempt.waiting():
+                self._wait(handle, num_before)
         finally:
             # After a timeout or a stop, the rest must not take time of the engine that other jobs could use.
             self._engine.cancel(handle)

@@ -15,8 +15,9 @@ from typing import NamedTuple
 _HEADER = struct.Struct("=dd")
 """Time of the last sign of progress; start of the model call that is running, or 0. Both by ``time.monotonic()``,
 which is one clock for all processes."""
-_SLOT = struct.Struct("=?I22s5x")
-"""Whether an attempt is held; its number; the id of its job. 32 bytes, so that no slot crosses a page."""
+_SLOT = struct.Struct("=BI22s5x")
+"""State of an attempt that is held; its number; the id of its job. 32 bytes, so that no slot crosses a page."""
+_NOT_HELD, _WAITING, _PREPARING = range(3)
 _NUM_LOOKS = 10
 
 
@@ -27,6 +28,8 @@ class HeldAttempt(NamedTuple):
     attempt: int
     in_call: bool
     """Whether a model call works on rows of this job now."""
+    preparing: bool
+    """Whether its own thread works on it: before it waits for model calls, or after."""
 
 
 class SharedState:
@@ -68,17 +71,24 @@ class SharedState:
                 if not self._free:
                     raise RuntimeError(f"more than {self.num_slots} attempts are held")
                 slot = self._slots[job_id] = self._free.pop()
-            _SLOT.pack_into(self._memory, _HEADER.size + slot * _SLOT.size, True, attempt, job_id.encode())
+            _SLOT.pack_into(self._memory, _HEADER.size + slot * _SLOT.size, _PREPARING, attempt, job_id.encode())
 
     def drop(self, job_id: str) -> None:
         """Forget the attempt at a job."""
         with self._lock:
             slot = self._slots.pop(job_id, None)
             if slot is not None:
-                self._memory[_HEADER.size + slot * _SLOT.size] = 0
+                self._memory[_HEADER.size + slot * _SLOT.size] = _NOT_HELD
                 # At the end of the line, so that a slot that is being read is not filled again at once.
                 self._free.insert(0, slot)
                 self._write_flags()
+
+    def note_waiting(self, job_id: str, waiting: bool) -> None:
+        """Note whether a held attempt waits for model calls; if not, its own thread works on it."""
+        with self._lock:
+            slot = self._slots.get(job_id)
+            if slot is not None:
+                self._memory[_HEADER.size + slot * _SLOT.size] = _WAITING if waiting else _PREPARING
 
     def note_call(self, job_ids: Collection[str]) -> None:
         """Note whose rows the next model call works on; an empty collection after the call.
@@ -109,9 +119,9 @@ class SharedState:
                 break
         slots = _SLOT.iter_unpack(copy[_HEADER.size : self._flags_at])
         return [
-            HeldAttempt(job_id.rstrip(b"\0").decode(errors="replace"), attempt, bool(flag))
-            for (held, attempt, job_id), flag in zip(slots, copy[self._flags_at :], strict=True)
-            if held
+            HeldAttempt(job_id.rstrip(b"\0").decode(errors="replace"), attempt, bool(flag), state == _PREPARING)
+            for (state, attempt, job_id), flag in zip(slots, copy[self._flags_at :], strict=True)
+            if state != _NOT_HELD
         ]
 
     def jobs_in_call(self) -> list[str]:
