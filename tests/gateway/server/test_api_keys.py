@@ -1,6 +1,7 @@
 """API keys and tenants: which requests need a key, and which jobs a tenant sees."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -153,6 +154,37 @@ def test_the_api_key_may_be_in_the_body(gateway: GatewayProcess, keys: dict[str,
                 assert "WWW-Authenticate" not in answer.headers
         for path in ("/languages", "/v2/languages"):
             assert nobody.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/translate", "/v2/check"])
+def test_only_a_short_body_may_carry_the_key(gateway: GatewayProcess, keys: dict[str, str], path: str) -> None:
+    """Nobody may make the gateway read and parse megabytes before it knows a key."""
+    key_field, text_field = ("api_key", "q") if path == "/translate" else ("apiKey", "text")
+    form = {text_field: "One. " * 20_000, "source": "en", "target": "de"}
+    if path == "/v2/check":
+        form = {text_field: "One. " * 20_000, "language": "en"}
+    with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client:
+        refused = client.post(path, data=form | {key_field: keys["ann"]})
+        assert refused.status_code == 403, refused.text
+        assert "65536 bytes" in refused.text and "Authorization: Bearer" in refused.text
+        chunks = iter([b"q=", b"x" * 70_000])
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert client.post(path, content=chunks, headers=headers).status_code == 403
+        wrong = client.post(path, data=form, headers={"Authorization": "Bearer tt_0_0"})
+        assert wrong.status_code == 403
+        assert client.get("/livez").status_code == 200, "the connection is still good"
+    with _client(gateway, keys["ann"]) as client:
+        assert client.post(path, data=form).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/embed", "/v1/chat/completions", "/v1/embeddings", "/v1/completions"])
+def test_no_other_route_waits_for_a_body_before_it_knows_the_key(gateway: GatewayProcess, path: str) -> None:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
+        connection.sendall(head.encode())  # and nothing of the body
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
 
 
 def test_no_secret_is_stored_or_logged(valkey: ValkeyServer, gateway: GatewayProcess, keys: dict[str, str]) -> None:
