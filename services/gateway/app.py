@@ -13,7 +13,7 @@ from services.gateway.auth.authentication import Authenticator
 from services.gateway.backend import Backend, make_backend
 from services.gateway.http import error_responses
 from services.gateway.http.bodies.budget import BodyBudget
-from services.gateway.http.bodies.receiving import release_body
+from services.gateway.http.bodies.receiving import release_at_end
 from services.gateway.http.body import BodyReader
 from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
 from services.gateway.http.operations import Operation
@@ -73,7 +73,7 @@ def create_app(
     formats = {one.name: one.error_format.respond for one in operations if one.error_format}
     error_responses.register(app, formats)
     _measure(app, metrics)
-    app.teardown_request(lambda error: release_body())
+    app.after_request(release_at_end)
     any_host = [one.name for one in operations if one.any_host]
     refuse_unknown_hosts(app, AllowedHosts(settings.allowed_hosts, settings.host), auth.is_open, any_host)
     return app
@@ -128,8 +128,8 @@ def make_operations(
 def _watch_load(metrics: Metrics, counters: Counters) -> None:
     metrics.watch(
         "triptych_body_bytes",
-        "Bytes of bodies that are on their way into the store.",
-        lambda: counters.total(Counted.BODY_BYTES) + counters.total(Counted.KEYLESS_BODY_BYTES),
+        "Bytes of bodies that are on their way into the store, or whose requests wait for their jobs.",
+        lambda: sum(map(counters.total, (Counted.BODY_BYTES, Counted.KEYLESS_BODY_BYTES, Counted.WAITING_BODY_BYTES))),
     )
     metrics.watch(
         "triptych_gateway_loop_lag_seconds",

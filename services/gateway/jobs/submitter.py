@@ -15,7 +15,7 @@ from contracts.jobs import Job, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
-from services.gateway.http.bodies.receiving import release_body
+from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected
 from services.gateway.http.request_facts import current_facts
@@ -92,11 +92,15 @@ class Submitter:
         """
         facts, disconnected = current_facts(), disconnect_check(http_request)
         new = self._new_job(request, facts.id)
+        waits = request.wait_s > 0 or request.submission.stream
+        if waits:
+            keep_body()
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, disconnected) as wait:
             job_id, replayed = self._writer.submit(new, self._admission)
-            release_body()
+            if not waits:
+                release_body()
             facts.job_id = job_id
             self._metrics.submitted(new.task, replayed)
             if not replayed and request.wait_s <= 0:

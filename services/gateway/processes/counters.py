@@ -16,6 +16,7 @@ class Counted(IntEnum):
     BODY_BYTES = 1
     KEYLESS_BODY_BYTES = 2
     LOOP_LAG_US = 3
+    WAITING_BODY_BYTES = 4
 
 
 _NUM_KEYS_COLUMN = len(Counted)

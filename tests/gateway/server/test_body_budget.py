@@ -1,6 +1,8 @@
 """Bodies that stop half-way hold neither the room for bodies nor the connections, and nothing of them is kept."""
 
+import json
 import resource
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -129,6 +131,36 @@ def test_slow_bodies_leave_connections_for_others(valkey_server: ValkeyServer, t
         finally:
             for one in half_sent:
                 one.close()
+
+
+def test_requests_that_wait_have_a_budget_too(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    settings = ONE | {"TRIPTYCH_MAX_BODY_BYTES": str(MEBIBYTE), "TRIPTYCH_MAX_BODIES_BYTES": str(2 * MEBIBYTE)}
+    with running_gateway(valkey_server.url, tmp_path, **settings) as gateway, client_of(gateway) as client:
+        waiting = []
+        body = json.dumps({"model": UNSERVED, "inputs": "x" * 900_000}).encode()
+        head = f"POST /v1/embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+
+        def too_many_wait() -> bool:
+            connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S)
+            waiting.append(connection)
+            connection.sendall(f"{head}Content-Type: application/json\r\nPrefer: wait=60\r\n\r\n".encode() + body)
+            wait_until(
+                lambda: len(waiting) * 900_000 <= body_bytes(client) or is_answered(connection), "no body counts"
+            )
+            return is_answered(connection)
+
+        wait_until(too_many_wait, "any number of requests may wait")
+        assert 900_000 * (len(waiting) - 1) < 8 * MEBIBYTE
+        refusal = waiting[-1].recv(65536)
+        assert refusal.startswith(b"HTTP/1.1 503") and b"respond-async" in refusal
+        assert submitted(client, 900_000), "a request that does not wait is accepted"
+        for connection in waiting:
+            connection.close()
+        wait_until(lambda: body_bytes(client) == 0, "bytes of bodies that are gone still count")
+
+
+def is_answered(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ def test_metrics_count_requests_and_read_the_queue_from_the_store(http: httpx.Cl
     assert samples["triptych_submits_total", "embed", "false"] >= 1
     assert samples["triptych_workers_alive",] == 0
     assert samples["triptych_streams_open",] >= 0
+    assert samples["triptych_body_bytes",] >= 0 and samples["triptych_gateway_loop_lag_seconds",] >= 0
     assert "triptych_http_request_seconds" in families
 
 

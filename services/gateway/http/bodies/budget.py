@@ -22,6 +22,12 @@ _SMALL_BYTES = 64 * 1024
 _PART_OF_LARGE = 7 / 8
 """What larger bodies may fill. The rest is kept for small ones, so that large ones never keep them out."""
 _TIGHT = 3 / 4
+_WAITING_TIMES = 4
+"""A request that waits for its job keeps its texts for its answer. Such requests have so many times the budget."""
+_TOO_MANY_WAIT = (
+    "Too many requests with large bodies wait for their jobs. Nothing was accepted. Try again shortly; or send "
+    "'Prefer: respond-async', and read the job later."
+)
 _BUSY = "The gateway has no room for another body now. Nothing was accepted; try again shortly."
 
 
@@ -66,9 +72,20 @@ class BodyBudget:
             self._give_one_up()
             gevent.sleep(_POLL_S)
 
-    def give_back(self, num_bytes: int) -> None:
+    def give_back(self, num_bytes: int, *, waiting: bool) -> None:
         """Stop counting bytes."""
-        self._counters.add(self._counted, -num_bytes)
+        self._counters.add(Counted.WAITING_BODY_BYTES if waiting else self._counted, -num_bytes)
+
+    def move_to_waiting(self, num_bytes: int) -> None:
+        """Count bytes as those of a request that waits for its job.
+
+        Raises:
+            GatewayBusy: there is no room; they count as before.
+        """
+        most = _WAITING_TIMES * self._max_bytes
+        if not self._counters.try_add(Counted.WAITING_BODY_BYTES, num_bytes, most=most):
+            raise GatewayBusy(_TOO_MANY_WAIT)
+        self.give_back(num_bytes, waiting=False)
 
     def finish(self, reservation: "Reservation") -> None:
         """Never give this body up any more."""
@@ -100,6 +117,7 @@ class Reservation:
         self._budget = budget
         self._give_up = give_up
         self._started = time.monotonic()
+        self._waiting = False
         self.num_bytes = 0
         self.given_up = False
 
@@ -119,12 +137,17 @@ class Reservation:
 
     def give_back(self, num_bytes: int) -> None:
         """Stop counting bytes that were not read."""
-        self._budget.give_back(num_bytes)
+        self._budget.give_back(num_bytes, waiting=self._waiting)
         self.num_bytes -= num_bytes
 
     def complete(self) -> None:
         """All of the body is here: it is not given up any more."""
         self._budget.finish(self)
+
+    def wait(self) -> None:
+        """Make room for others: from now on the request waits for its job. Raises GatewayBusy if too many do."""
+        self._budget.move_to_waiting(self.num_bytes)
+        self._waiting = True
 
     def release(self) -> None:
         """Give all bytes back. Safe to repeat."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import gevent
-from flask import Request, g
+from flask import Request, Response, g
 from gunicorn.http.errors import ParseException
 
 from contracts.errors import MalformedBody, TriptychError
@@ -65,10 +65,29 @@ class BodyReceiver:
 
 
 def release_body() -> None:
-    """Stop counting the body of this request, if it has one: it is stored, or the request has ended."""
-    reservation: Reservation | None = g.pop("body", None)
+    """Stop counting the body of this request, if it has one: it is stored, and no longer needed here."""
+    reservation: Reservation | None = g.get("body")
     if reservation:
         reservation.release()
+
+
+def keep_body() -> None:
+    """Count the body of this request, if it has one, as that of a request that waits for its job or streams it.
+
+    Raises:
+        GatewayBusy: too many such requests have large bodies.
+    """
+    reservation: Reservation | None = g.get("body")
+    if reservation:
+        reservation.wait()
+
+
+def release_at_end(response: Response) -> Response:
+    """Release the body of this request, whatever became of it, when its response or stream has ended."""
+    reservation: Reservation | None = g.get("body")
+    if reservation:
+        response.call_on_close(reservation.release)
+    return response
 
 
 def _incomplete(reservation: Reservation, problem: str) -> TriptychError:
