@@ -109,7 +109,7 @@ class GenerateRequest(Shape, frozen=True):
     stream: bool = False
 
 
-class Token(msgspec.Struct, frozen=True):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """A generated token. ``logprob`` is the natural logarithm of its probability before penalties and temperature."""
 
     id: int

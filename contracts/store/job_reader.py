@@ -144,7 +144,7 @@ class JobReader:
         """
         return self.events_of_many([(job_id, after)])[0]
 
-    def events_of_many(self, positions: Sequence[tuple[str, str]]) -> list[list[Event]]:
+    def events_of_many(self, positions: Sequence[tuple[str, str]], count: int = MAX_EVENTS_READ) -> list[list[Event]]:
         """Return the events of each (job id, after) in one round trip. Arguments and errors are those of ``events``."""
         pipeline = self._client.pipeline(transaction=False)
         for job_id, after in positions:
@@ -152,7 +152,7 @@ class JobReader:
             if not _EVENT_ID.fullmatch(after):
                 raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
             # The bracket excludes the event itself.
-            pipeline.xrange(events_key(job_id), min=f"({after}", count=MAX_EVENTS_READ)
+            pipeline.xrange(events_key(job_id), min=f"({after}", count=count)
         return [[_event_from(entry_id, fields) for entry_id, fields in rows] for rows in pipeline.execute()]
 
 

@@ -1,21 +1,40 @@
 """What a finished job has produced, for routes that respond with its output instead of the job."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import fields
 
 from contracts.errors import TriptychError, by_code
 from contracts.jobs import Job, Usage
 from contracts.tasks import TASKS
+from contracts.tasks.spec import TaskSpec
 from services.gateway.http.errors import JobCancelled, JobExpired
+
+
+class _Decoders:
+    """Decoders of one task's outputs, which may have several sequences each."""
+
+    def __init__(self, spec: TaskSpec) -> None:
+        sequences = next(field.type for field in fields(spec.output) if field.name == "sequences")
+        undecoded: Any = msgspec.field(default_factory=list)
+        kind = msgspec.defstruct("Output", [("sequences", list[msgspec.Raw], undecoded)], bases=(spec.output,))
+        self._output: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
+        self._sequences: msgspec.json.Decoder[Any] = msgspec.json.Decoder(get_args(sequences)[0])
+
+    def decode(self, raw: msgspec.Raw, pause: Callable[[], None]) -> Any:
+        """Return one output, as the task's own type but for its class."""
+        output, sequences = self._output.decode(raw), []
+        for sequence in output.sequences:
+            pause()
+            sequences.append(self._sequences.decode(sequence))
+        return msgspec.structs.replace(output, sequences=sequences)
+
 
 # Only of tasks that stream. Other outputs are passed on undecoded, and one answer could not be distinguished from a
 # list of answers: a vector is a list too.
-_OUTPUTS: dict[str, msgspec.json.Decoder[Any]] = {
-    spec.name: msgspec.json.Decoder(spec.output | list.__class_getitem__(spec.output))
-    for spec in TASKS.values()
-    if spec.stream
-}
+_DECODERS: dict[str, _Decoders] = {spec.name: _Decoders(spec) for spec in TASKS.values() if spec.stream}
 
 
 def raise_unless_succeeded(job: Job) -> None:
@@ -36,7 +55,15 @@ def usage_of(job: Job) -> Usage:
     return msgspec.json.decode(job.usage or b"null", type=Usage)
 
 
-def outputs_of(job: Job) -> list[Any]:
-    """Return the answer to each input of a succeeded job whose task streams, as the task's own type."""
-    output = _OUTPUTS[job.task].decode(job.output or b"[]")
-    return output if isinstance(output, list) else [output]
+def outputs_of(job: Job, pause: Callable[[], None] = lambda: None) -> list[Any]:
+    """Return the answer to each input of a succeeded job whose task streams.
+
+    ``pause`` is called between two sequences: those with many likely tokens take some hundredths of a second each.
+    """
+    output = job.output or b"[]"
+    raws = msgspec.json.decode(output, type=list[msgspec.Raw]) if output[:1] == b"[" else [msgspec.Raw(output)]
+    answers = []
+    for raw in raws:
+        pause()
+        answers.append(_DECODERS[job.task].decode(raw, pause))
+    return answers

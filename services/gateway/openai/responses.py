@@ -33,7 +33,7 @@ def head_of(job: Job, prefix: str) -> dict[str, Any]:
     return {"id": prefix + job.id, "created": int(job.created_at), "model": job.model}
 
 
-class TopLogprob(msgspec.Struct, frozen=True):
+class TopLogprob(msgspec.Struct, frozen=True, gc=False):
     """A likely token. ``bytes`` is its text in UTF-8."""
 
     token: str
@@ -41,7 +41,7 @@ class TopLogprob(msgspec.Struct, frozen=True):
     bytes: list[int]
 
 
-class TokenLogprob(msgspec.Struct, frozen=True):
+class TokenLogprob(msgspec.Struct, frozen=True, gc=False):
     """A token of the message, and the likeliest ones at its position."""
 
     token: str

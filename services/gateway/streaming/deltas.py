@@ -7,10 +7,30 @@ that it has. Events may be lost where the record is not, so at the end the clien
 from collections.abc import Iterable
 from typing import TypeVar
 
+import msgspec
+
 from contracts.generation import FinishReason, TextDelta, Token
 from services.gateway.http.errors import StreamBroken
 
 T = TypeVar("T", str, list[int])
+
+
+def cut(deltas: Iterable[TextDelta], max_tokens: int) -> list[TextDelta]:
+    """Return the same deltas with ``max_tokens`` each at most. A text goes with the first of its tokens."""
+    found = []
+    for delta in deltas:
+        for start in range(0, max(len(delta.tokens), 1), max_tokens):
+            end = start + max_tokens
+            found.append(
+                msgspec.structs.replace(
+                    delta,
+                    text="" if start else delta.text,
+                    tokens=delta.tokens[start:end],
+                    top_tokens=delta.top_tokens[start:end],
+                    finish_reason=delta.finish_reason if end >= len(delta.tokens) else None,
+                )
+            )
+    return found
 
 
 class DeltaDeduplicator:
@@ -61,9 +81,9 @@ class _Sequence:
     """One text: what the client has received, and how much of that the current attempt has generated again."""
 
     def __init__(self, index: int, number: int) -> None:
-        self.text = ""
         self.finished = False
         self._key = {"input": index, "sequence": number}
+        self._text = _ReceivedText()
         self._token_ids: list[int] = []
         self._num_characters = 0
         self._num_tokens = 0
@@ -73,13 +93,14 @@ class _Sequence:
 
     def add(self, delta: TextDelta) -> TextDelta | None:
         # Text and tokens are compared separately: text lags behind its tokens, and two attempts may cut both into other
-        # deltas.
-        text = _after(self.text[self._num_characters :], delta.text)
+        # deltas. Only as much is compared as the delta has: of all that was received it would be quadratic work.
+        start, first = self._num_characters, self._num_tokens
         ids = [token.id for token in delta.tokens]
-        first = len(ids) - len(_after(self._token_ids[self._num_tokens :], ids))
+        text = _after(self._text.part(start, start + len(delta.text)), delta.text)
+        num_known = len(ids) - len(_after(self._token_ids[first : first + len(ids)], ids))
         self._num_characters += len(delta.text)
         self._num_tokens += len(ids)
-        return self._receive(text, delta.tokens[first:], delta.top_tokens[first:], delta.finish_reason)
+        return self._receive(text, delta.tokens[num_known:], delta.top_tokens[num_known:], delta.finish_reason)
 
     def complete(self, whole: TextDelta) -> TextDelta | None:
         """Add the text of the record as if it were one more attempt, with the whole text in one delta."""
@@ -87,7 +108,7 @@ class _Sequence:
         self.rewind()
         missing = self.add(whole)
         # A finished text can't grow. Then the record has another text, although it begins with what was sent.
-        if self.text != whole.text or (was_finished and missing):
+        if self._text.length != len(whole.text) or (was_finished and missing):
             raise StreamBroken
         return missing
 
@@ -95,7 +116,7 @@ class _Sequence:
         self, text: str, tokens: list[Token], top_tokens: list[list[Token]], finish_reason: FinishReason | None
     ) -> TextDelta | None:
         """Note what the client receives, and return it as a delta; None for nothing."""
-        self.text += text
+        self._text.append(text)
         self._token_ids += [token.id for token in tokens]
         reason = None if self.finished else finish_reason
         self.finished = self.finished or reason is not None
@@ -104,8 +125,28 @@ class _Sequence:
         return TextDelta(text=text, tokens=tokens, top_tokens=top_tokens, finish_reason=reason, **self._key)
 
 
+class _ReceivedText:
+    """A text that grows by many small pieces, and is looked into only after a retry."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.length = 0
+
+    def append(self, piece: str) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self.length += len(piece)
+
+    def part(self, start: int, end: int) -> str:
+        if start >= self.length:
+            return ""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0][start:end]
+
+
 def _after(received: T, generated: T) -> T:
-    """Return what ``generated`` has after ``received``; both begin at the same position of the text."""
-    if generated[: len(received)] != received[: len(generated)]:
+    """Return what ``generated`` has after ``received``, which is not longer; both begin at one position of the text."""
+    if generated[: len(received)] != received:
         raise StreamBroken
     return generated[len(received) :]

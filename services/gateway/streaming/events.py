@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import gevent
 import msgspec
 
 from contracts.generation import TextDelta
@@ -16,9 +17,11 @@ from contracts.store.job_reader import JobReader
 from contracts.tasks import TASKS
 from services.gateway.http.errors import GatewayStopping
 from services.gateway.jobs.result import outputs_of, raise_unless_succeeded
-from services.gateway.streaming.deltas import DeltaDeduplicator
+from services.gateway.streaming.deltas import DeltaDeduplicator, cut
 from services.gateway.streaming.follower import Follower
 
+MAX_TOKENS = 100
+"""Tokens that are formatted in one turn of the event loop. Only what was lost of a stream comes in larger deltas."""
 _DELTAS = msgspec.json.Decoder(list[TextDelta])
 
 
@@ -73,8 +76,13 @@ def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: st
     if not job.finished:
         raise GatewayStopping(f"The gateway is stopping. The job goes on: follow it at /v1/jobs/{job_id}/events.")
     raise_unless_succeeded(job)
-    outputs = outputs_of(job)
-    yield Finished(event_id, deduplicator.complete(_final_deltas(job, outputs)), job, outputs)
+    outputs = outputs_of(job, pause=lambda: gevent.sleep(0))
+    missing = cut(deduplicator.complete(_final_deltas(job, outputs)), MAX_TOKENS)
+    for delta in missing[:-1]:
+        # Without an id: the client does not have all that came before the end.
+        yield NewDeltas("", [delta])
+        gevent.sleep(0)
+    yield Finished(event_id, missing[-1:], job, outputs)
 
 
 def _stream_event(event: Event, deduplicator: DeltaDeduplicator) -> StreamEvent:

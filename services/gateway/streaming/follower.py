@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
+import gevent
+
 from contracts.jobs import TERMINAL, Event
-from contracts.store.job_reader import MAX_EVENTS_READ, JobReader
+from contracts.store.job_reader import JobReader
 from services.gateway.jobs.waiting import POLL_S, WakeUps
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.streaming.event_reader import EventReader
+
+STEP_EVENTS = 50
+"""Events that are passed on in one turn of the event loop: a client that follows late may get 65,536 of them."""
 
 
 class Follower:
@@ -29,17 +34,19 @@ class Follower:
         with self._wake_ups.watch(job_id) as changed:
             while not self._wake_ups.closing:
                 self._monitor.check_store()
-                events = self._events.read(job_id, after)
+                events, more = self._events.read(job_id, after)
                 if not events and self._reader.state(job_id, tenant).finished:
                     # The job may have ended between the two reads, and its last events been written then.
-                    events = self._events.read(job_id, after)
+                    events, more = self._events.read(job_id, after)
                     if not events:
                         return
-                yield events
+                yield events[:STEP_EVENTS]
+                for start in range(STEP_EVENTS, len(events), STEP_EVENTS):
+                    gevent.sleep(0)
+                    yield events[start : start + STEP_EVENTS]
                 if events:
                     after = events[-1].id
                     if events[-1].name in TERMINAL:
                         return
-                # A full batch may not be all that there is: read on without a pause.
-                if len(events) < MAX_EVENTS_READ:
+                if not more:
                     self._wake_ups.pause(changed, POLL_S)

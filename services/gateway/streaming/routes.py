@@ -56,8 +56,8 @@ class EventRoutes:
         try:
             with closing(self._follower.follow(job_id, tenant, after)) as batches:  # type: ignore[type-var]
                 for batch in batches:
-                    for event in batch:
-                        yield self._frame(event, job_id, tenant)
+                    if batch:
+                        yield b"".join(self._frame(event, job_id, tenant) for event in batch)
                         sent_at = time.monotonic()
                     if disconnected():
                         return
