@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from contracts.logs.settings import LogSettings
 from contracts.settings import SettingsError, help_text
 from deploy.local.demo import show
 from deploy.local.examples import DemoError
@@ -72,7 +73,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.local",
         description=__doc__.splitlines()[0],
-        epilog="settings, from the environment:\n" + help_text(LocalSettings),
+        epilog="settings, from the environment:\n" + help_text(LocalSettings, LogSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,12 @@ class GatewayProcess:
             return False
         finally:
             connection.close()
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send bytes on a connection of their own, and return what comes until it is closed."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

@@ -1,10 +1,9 @@
-"""Each request leaves one line and has an id, whatever becomes of it; a flood of them leaves few lines."""
+"""Each request leaves one line and has an id, whatever becomes of it."""
 
 import json
 import re
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.logs.flood import MAX_ALIKE, PERIOD_S
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.manual_worker import ManualWorker
-from tests.gateway.fakes.worker import announce
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.streams import GENERATE, PROMPT, TEXT, dropped_after, items_of, read_until
 from tests.support.log_lines import log_lines, wait_for_line
-from tests.support.valkey import ValkeyServer, running_valkey
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S
 
 MADE = re.compile(r"[0-9a-f]{16}")
 SECRET = "tt_0123456789ab_" + "s" * 43
@@ -90,7 +86,7 @@ def test_a_clients_id_is_kept_if_it_is_sane(http: httpx.Client, sent: str | byte
 
 def test_two_ids_or_a_folded_one_are_replaced(gateway: GatewayProcess) -> None:
     for lines in (b"X-Request-Id: a\r\nX-Request-Id: b\r\n", b"X-Request-Id: a\r\n b\r\n"):
-        head = _raw(gateway, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + lines + b"\r\n")
+        head = gateway.exchange(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + lines + b"\r\n")
         assert MADE.fullmatch(_id_in(head)), head
 
 
@@ -129,7 +125,7 @@ def test_a_refusal_has_the_id_and_a_line(
 def test_a_request_that_is_not_http_has_an_id_and_a_line(
     gateway: GatewayProcess, request_bytes: bytes, status: int
 ) -> None:
-    head = _raw(gateway, request_bytes)
+    head = gateway.exchange(request_bytes)
     assert f" {status} ".encode() in head
     request_id = _id_in(head)
     assert MADE.fullmatch(request_id)
@@ -211,99 +207,6 @@ def test_what_was_just_answered_is_logged_by_a_gateway_that_stops(stack: Stack, 
         assert gateway.wait() == 0
     found = {line["request_id"] for line in log_lines(gateway.log, message="request")}
     assert found == {f"last-{number}" for number in range(20)}
-
-
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """A gateway that needs a key, and logs all that it can."""
-    folder = tmp_path_factory.mktemp("locked")
-    with running_valkey(folder / "valkey") as valkey:
-        announce(valkey.url)
-        settings = {"TRIPTYCH_HOST": "127.0.0.1", "TRIPTYCH_LOG": "debug,json"}
-        with running_gateway(valkey.url, folder, **settings) as gateway:
-            _make_key(valkey)
-            with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client:
-                wait_until(lambda: client.get("/v1/jobs").status_code == 401, "no key is needed")
-            yield gateway
-
-
-def _make_key(valkey: ValkeyServer) -> None:
-    from services.gateway.auth.api_keys import ApiKeys
-    from tests.gateway.fakes.worker import store_of
-
-    store = store_of(valkey.url)
-    ApiKeys(store.client).create("acme", "")
-    store.client.close()
-
-
-def test_probes_are_logged_at_the_level_debug_only(
-    gateway: GatewayProcess, http: httpx.Client, locked: GatewayProcess
-) -> None:
-    for path in ("/livez", "/readyz", "/metrics"):
-        http.get(path, headers={"X-Request-Id": f"probe{path}"})
-        httpx.get(f"{locked.url}{path}", headers={"X-Request-Id": f"probe{path}"}, timeout=PATIENCE_S)
-        assert wait_for_line(locked.log, request_id=f"probe{path}")["level"] == "debug"
-    http.get("/nothing", headers={"X-Request-Id": "after-the-probes"})
-    line_of(gateway, "after-the-probes")
-    assert not any(line.get("route") == "/livez" for line in log_lines(gateway.log))
-
-
-def test_no_key_is_ever_logged(locked: GatewayProcess) -> None:
-    with httpx.Client(base_url=locked.url, timeout=PATIENCE_S) as client:
-        client.get("/v1/jobs", headers={"Authorization": f"Bearer {SECRET}"})
-        client.get("/v1/jobs", params={"api_key": SECRET}, headers={"X-API-Key": SECRET})
-        client.post("/translate", json={"q": SECRET, "source": "en", "target": "de", "api_key": SECRET})
-        client.post("/v2/check", data={"text": SECRET, "language": "en", "apiKey": SECRET})
-        client.get(f"/{SECRET}")
-        client.request(SECRET[:20], "/v1/jobs")
-        _raw(locked, f"GET /?key={SECRET} HTTP/9.9\r\n\r\n".encode())
-        _raw(locked, f"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization {SECRET}\r\n\r\n".encode())
-        client.get("/livez", headers={"X-Request-Id": "after-the-keys"})
-    wait_for_line(locked.log, request_id="after-the-keys")
-    assert "s" * 40 not in locked.log.read_text()
-
-
-def test_a_flood_of_refused_requests_leaves_few_lines_and_their_number(locked: GatewayProcess) -> None:
-    num_before, num_bytes = len(log_lines(locked.log)), locked.log.stat().st_size
-
-    def flood() -> None:
-        with httpx.Client(base_url=locked.url, timeout=PATIENCE_S) as client:
-            for _ in range(100):
-                assert client.post("/v1/embed", json={"inputs": "x"}).status_code == 401
-                client.get("/nothing")
-                _raw(locked, b"no HTTP at all\r\n\r\n")
-
-    threads = [threading.Thread(target=flood) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    def counted() -> bool:
-        lines = log_lines(locked.log)[num_before:]
-        return sum(line.get("num_more", 1) for line in lines if line.get("status") == 401) >= 400
-
-    wait_until(counted, "the flood was not summed up")
-    (first, *_, last) = log_lines(locked.log)[num_before:]
-    seconds = _seconds(last["time"]) - _seconds(first["time"]) + PERIOD_S
-    # Three kinds, and besides them a probe or another line now and then.
-    assert len(log_lines(locked.log)) - num_before <= 4 * (MAX_ALIKE + 1) * (seconds / PERIOD_S + 2)
-    assert (locked.log.stat().st_size - num_bytes) < 0.2 * 1200 * 250
-
-
-def _seconds(time: str) -> float:
-    hours, minutes, seconds = time[11:-1].split(":")
-    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-
-
-def _raw(gateway: GatewayProcess, request: bytes) -> bytes:
-    """Send bytes on a connection of their own, and return what comes back."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
-        connection.sendall(request)
-        found = b""
-        while part := connection.recv(65536):
-            found += part
-        return found
 
 
 def _id_in(head: bytes) -> str:
