@@ -47,6 +47,9 @@ def test_only_held_jobs_are_noted_as_being_in_the_model_call(state: SharedState,
     state.drop(in_call)
     state.hold(new_job_id(), 1)  # perhaps in the same slot
     assert seen.jobs_in_call() == []
+    state.hold(in_call, 2)  # claimed again while the rows of the first attempt are still in the call
+    assert seen.jobs_in_call() == [in_call]
+    state.drop(in_call)
     state.note_call(())
     state.hold(ended, 1)
     assert seen.jobs_in_call() == []

@@ -72,6 +72,8 @@ class SharedState:
                     raise RuntimeError(f"more than {self.num_slots} attempts are held")
                 slot = self._slots[job_id] = self._free.pop()
             _SLOT.pack_into(self._memory, _HEADER.size + slot * _SLOT.size, _PREPARING, attempt, job_id.encode())
+            if job_id in self._in_call:  # its rows of an earlier attempt, which was in another slot
+                self._write_flags()
 
     def drop(self, job_id: str) -> None:
         """Forget the attempt at a job."""
