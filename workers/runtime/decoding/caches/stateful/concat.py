@@ -16,6 +16,10 @@ from workers.runtime.decoding.request import Ids
 from workers.runtime.inference.binding import Array, Binding, Buffer
 from workers.runtime.inference.session import Session
 
+LARGE_PREFILL_PAIRS = 1 << 19
+"""A prefill call with more pairs of a new and a held token, such as a piece of 128 after 4,096, gives its memory back.
+For each pair the graph has several numbers a head. Steps of single tokens keep it: they are many and take little."""
+
 
 class ConcatGraph:
     """A `StatefulGraph` whose tensors are [rows, heads, columns, size]."""
@@ -63,7 +67,8 @@ class ConcatGraph:
         if self._takes_positions:
             binding.feed("position_ids", lengths[:, None] + np.arange(num_new))
         self._feed(binding, state)
-        logits, tensors = run_with_past(binding, self._inputs, self._outputs, state)
+        give_back = num_new > 1 and num_new * len(columns) > LARGE_PREFILL_PAIRS
+        logits, tensors = run_with_past(binding, self._inputs, self._outputs, state, give_back=give_back)
         return logits, replace(state, tensors=tensors)
 
     def _feed(self, binding: Binding, state: State) -> None:

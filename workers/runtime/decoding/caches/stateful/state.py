@@ -77,7 +77,7 @@ def arrays_by_state(rows: Sequence[StateRow], number: int) -> dict[int, Array]:
 
 
 def run_with_past(
-    binding: Binding, inputs: Sequence[str], outputs: Sequence[str], state: State
+    binding: Binding, inputs: Sequence[str], outputs: Sequence[str], state: State, *, give_back: bool = False
 ) -> tuple[Floats, tuple[Buffer, ...]]:
     """Run a graph whose other inputs are bound already: bind the past, run, collect the present.
 
@@ -90,7 +90,7 @@ def run_with_past(
     binding.write("logits", "cpu")
     for name in outputs:
         binding.write(name)
-    binding.run()
+    binding.run(give_back=give_back)
     logits, *tensors = binding.outputs()
     last: Floats = logits.numpy()[:, -1]
     # A prefill returns logits for every token; a view of the last one would keep all of them in memory.
