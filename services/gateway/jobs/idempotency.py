@@ -6,6 +6,7 @@ A second request with the same key is the same request only if both hashes are e
 import hashlib
 import re
 
+import gevent
 import msgspec
 
 from contracts.errors import InvalidRequest
@@ -33,6 +34,7 @@ def fingerprint(route: str, body: msgspec.Struct | None, submission: Submission,
     """
     if body is not None:
         route = f"{route} {msgspec.json.encode(body).decode()}"
+        gevent.sleep(0)  # encoding and hashing a large body takes milliseconds each
     rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
     # The model's name is part of it: after a new default model is set, the same body is another request. The parsed
     # request is hashed, not its bytes: on a retry a client may order fields and escape texts differently.

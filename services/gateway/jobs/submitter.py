@@ -163,6 +163,7 @@ def _fingerprint(request: SubmitRequest, model: str, message: bytes) -> str:
     # Only if it is needed: the text of a large body is encoded once more for it.
     if request.idempotency_key is None:
         return ""
+    gevent.sleep(0)  # each step takes milliseconds for a large body, and others have their turn in between
     return fingerprint(request.route, request.body, request.submission, model, message)
 
 
