@@ -15,6 +15,8 @@ from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.engine.work import Work
 from workers.runtime.inference.session import Array
 
+_BLOCK_SIZE = 1_000_000
+"""Numbers of an array that are encoded in one call."""
 Model = TypeVar("Model")
 Request = TypeVar("Request")
 AnyWork = TypeVar("AnyWork", bound=Work[Any])
@@ -97,6 +99,10 @@ def card_of(manifest: Manifest, *, max_tokens: int, **metadata: Any) -> ModelCar
 
 
 def _encode(output: Any) -> bytes:
-    if isinstance(output, np.ndarray):
-        return orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY)  # several times faster than a list of floats
-    return msgspec.json.encode(output)
+    if not isinstance(output, np.ndarray):
+        return msgspec.json.encode(output)
+    # In blocks, because a call keeps Python's lock, for 0.2 s with 8 million numbers.
+    num_blocks = max(1, min(len(output), output.size // _BLOCK_SIZE))
+    blocks = np.array_split(output, num_blocks)
+    # orjson encodes arrays several times faster than lists of floats.
+    return b"[" + b",".join(orjson.dumps(block, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for block in blocks) + b"]"
