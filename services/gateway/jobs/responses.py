@@ -1,5 +1,7 @@
 """Responses about a job: how routes send them, and how the OpenAPI document describes them."""
 
+from urllib.parse import quote
+
 from flask import Response
 
 from contracts.errors import JobNotFound
@@ -10,6 +12,8 @@ from services.gateway.http.responses import json_response
 from services.gateway.jobs.submitter import SubmitResult
 from services.gateway.jobs.view import JobView, etag, view
 
+MAX_REVISION = 200
+"""Characters of a revision that a header shows. The job has it whole."""
 MODEL_HEADERS = {
     "X-Triptych-Model": "The model that runs the job.",
     "X-Triptych-Revision": "The model's revision, once the output is computed.",
@@ -57,7 +61,8 @@ def with_job_headers(response: Response, result: SubmitResult, applied: str) -> 
     response.headers["X-Triptych-Job-Id"] = result.job.id
     response.headers["X-Triptych-Model"] = result.job.model
     if result.job.model_revision:
-        response.headers["X-Triptych-Revision"] = result.job.model_revision
+        # Authors of packages choose it, and a header takes neither line breaks nor letters beyond ASCII.
+        response.headers["X-Triptych-Revision"] = quote(result.job.model_revision[:MAX_REVISION], safe="/:+@=, ")
     if response.status_code == 202:
         response.headers["Location"] = f"/v1/jobs/{result.job.id}"
         response.headers["Retry-After"] = "1"

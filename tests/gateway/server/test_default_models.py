@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from contracts.cards import ModelCard
+from contracts.jobs import Answer
 from contracts.store.registry import Registry
 from tests.gateway.fakes.seq2seq import SEQ2SEQ_CARDS
 from tests.gateway.fakes.worker import CARDS, EMBED, running_worker, store_of
@@ -136,6 +137,22 @@ def test_clients_that_name_languages_keep_their_model(gateways: Gateways) -> Non
         body = {"q": "One.", "source": source, "target": target}
         answer = httpx.post(f"{url}/translate", json=body, timeout=PATIENCE_S)
         assert (answer.status_code, answer.headers["X-Triptych-Model"]) == (200, model)
+
+
+def test_a_revision_with_any_text_is_a_header(gateways: Gateways) -> None:
+    store, url = store_of(gateways.url), gateways.both[0].url
+    body = {"inputs": "x", "model": "unserved-embed"}
+    headers = {"Idempotency-Key": "revision", "Prefer": "respond-async"}
+    job = httpx.post(f"{url}/v1/embed", json=body, headers=headers).json()
+    claim = store.claim(job["id"], "w")
+    assert claim is not None
+    store.succeed(
+        claim, Answer(output=b"[1]", usage=b"{}", timings=b"{}", model_revision="v1+ö\r\nX-Evil: 1" + 9999 * "x")
+    )
+    answer = httpx.post(f"{url}/v1/embed", json=body, headers=headers)
+    assert answer.headers["X-Triptych-Revision"].startswith("v1+%C3%B6%0D%0AX-Evil: 1xxx")
+    assert len(answer.headers["X-Triptych-Revision"]) < 300 and "X-Evil" not in answer.headers
+    store.client.close()
 
 
 @pytest.mark.parametrize(
