@@ -5,6 +5,7 @@ import threading
 from contracts.jobs import queue_of
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import LEASE_S, Fleet, redis_of
+from tests.support.valkey import free_port
 from tests.support.waiting import wait_until
 
 
@@ -45,6 +46,23 @@ def test_connections_that_are_dropped_again_and_again_lose_no_job(fleet: Fleet) 
     assert {job.status for job in jobs.values()} == {"succeeded"}
     assert worker.alive()
     fleet.assert_takes_jobs()
+
+
+def test_a_store_that_becomes_a_replica_is_named_without_tracebacks(fleet: Fleet) -> None:
+    worker = fleet.start_worker()
+    fleet.assert_takes_jobs()
+    operator = redis_of(fleet.server)
+    operator.replicaof("127.0.0.1", str(free_port()))  # of a server that is not there, so that it keeps its data
+    wait_until(lambda: "(READONLY)" in worker.log(), "the worker does not say what is wrong")
+    # Celery, which waits for messages, tries again and again.
+    wait_until(lambda: worker.log().count("Connection to broker lost") >= 5, "Celery does not try again")
+    operator.replicaof("NO", "ONE")
+    job_ids = [fleet.submit(f"later {number}") for number in range(10)]
+    jobs = fleet.assert_each_ended_once(job_ids)
+    assert {job.status for job in jobs.values()} == {"succeeded"}
+    assert worker.alive()
+    assert "Traceback" not in worker.log()
+    assert worker.log().count("(READONLY)") == 1
 
 
 def test_a_message_delivered_five_times_runs_once(patient_fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 What Celery does here and what not, and why, is in docs/decisions/0018.
 """
 
+import logging
 import signal
 import sys
 import warnings
@@ -80,8 +81,17 @@ def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Call
     # On each reconnect Celery warns about tasks with late acks, which we do not use. The filter must come after the
     # worker is created, because Celery then installs its own, which come first.
     warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", CPendingDeprecationWarning)
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(_tells_of_connections)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _tells_of_connections(record: logging.LogRecord) -> bool:
+    """Return False for the traceback that Celery logs each second while the store takes no writes.
+
+    It connects anew, and each time writes what it needs there. The reaper and the heartbeat say what is wrong.
+    """
+    return "Frequent restarts detected" not in record.msg
 
 
 def handle_hangup(handler: Callable[[int, Any], None] | signal.Handlers) -> None:
