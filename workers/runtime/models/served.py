@@ -105,4 +105,7 @@ def _encode(output: Any) -> bytes:
     num_blocks = max(1, min(len(output), output.size // _BLOCK_SIZE))
     blocks = np.array_split(output, num_blocks)
     # orjson encodes arrays several times faster than lists of floats.
-    return b"[" + b",".join(orjson.dumps(block, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for block in blocks) + b"]"
+    encoded = [orjson.dumps(block, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for block in blocks]
+    encoded[0] = b"[" + encoded[0]
+    encoded[-1] += b"]"
+    return b",".join(encoded)
