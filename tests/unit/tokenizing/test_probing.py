@@ -47,6 +47,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "a splitter": ({"pre_tokenizer": split("[qz]+#")}, "times as long for 4 times the text"),
     "doubling": ({"normalizer": sequence(*[replace("q", "qqqqqqqq", "String")] * 12)}, TOO_MUCH),
     "growth": ({"normalizer": replace("e", "e" * 40, "String")}, "makes .* characters of"),
+    "a beginning": ({"normalizer": {"type": "Prepend", "prepend": "x" * 1_000_000}}, "makes .* characters of"),
     "growth from nothing": ({"normalizer": replace("", "x" * 50)}, "makes .* characters of"),
     "long words": ({"model": word_piece(10**9)}, TOO_MUCH),
     "a decoder": ({"decoder": replace("w", "w" * 1000, "String")}, "the decoder makes"),
@@ -84,6 +85,25 @@ def test_a_tokenizer_that_costs_too_much_is_refused_with_a_sentence(
     with pytest.raises(PackageError, match=message) as caught:
         load_tokenizer(write(tmp_path, parts))
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["BPE", "WordPiece"])
+def test_a_token_without_end_is_refused(tmp_path: Path, kind: str) -> None:
+    """A token for unknown characters is copied for each of them: 8,192 characters took 800 MB with one of 100 KB."""
+    unknown = "u" * 100_000
+    model = word_piece(100) if kind == "WordPiece" else {"type": "BPE", "merges": []}
+    model |= {"vocab": {"a": 0, unknown: 1}, "unk_token": unknown}
+    with pytest.raises(PackageError, match="has a token of 100000 characters"):
+        load_tokenizer(write(tmp_path, {"model": model, "post_processor": None, "added_tokens": []}))
+
+
+def test_a_file_of_many_nested_parts_is_read_without_recursion(tmp_path: Path) -> None:
+    """The call stack of Python ended the worker with a trace, before the library could refuse the file."""
+    nested: dict[str, Any] = {"type": "Lowercase"}
+    for _ in range(300):
+        nested = sequence(nested)
+    with pytest.raises(PackageError, match="not a tokenizer"):
+        load_tokenizer(write(tmp_path, {"normalizer": nested}))
 
 
 @pytest.mark.parametrize("case", ORDINARY)

@@ -5,6 +5,7 @@ a row. So a tokenizer with such parts is tried on texts of many kinds first, in 
 """
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ PROBE_CPU_S = 4.0
 _TIMEOUT_S = 600.0
 """Wall time. The process is limited by its CPU time, of which it gets little on a busy machine."""
 _PROGRAM = Path(__file__).with_name("probe_process.py")
-_PROGRAMMABLE = frozenset({"Replace", "Precompiled", "Split"})
+_PROGRAMMABLE = frozenset({"Prepend", "Replace", "Precompiled", "Split"})
 _MAX_WORD = 1000
 """WordPiece takes time with the cube of a word's length, up to a limit that the file states; usually 100."""
 
@@ -69,13 +70,16 @@ def _is_programmable(file: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return True
     parts = [document.normalizer, document.pre_tokenizer, document.decoder]
-    return document.model.max_input_chars_per_word > _MAX_WORD or bool(_PROGRAMMABLE & set(_types(parts)))
+    return document.model.max_input_chars_per_word > _MAX_WORD or not _PROGRAMMABLE.isdisjoint(_types(parts))
 
 
-def _types(node: Any) -> list[str]:
-    """Return the types of a part of the file, and of the parts in it."""
-    if isinstance(node, list):
-        return [name for each in node for name in _types(each)]
-    if isinstance(node, dict):
-        return [str(node.get("type")), *_types(list(node.values()))]
-    return []
+def _types(nodes: list[Any]) -> Iterator[str]:
+    """Yield the types of parts of the file, and of the parts in them. Not by recursion, which a file could exhaust."""
+    left = list(nodes)
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            yield str(node.get("type"))
+            left += node.values()
+        elif isinstance(node, list):
+            left += node

@@ -20,6 +20,9 @@ from workers.runtime.tokenizing.special_tokens import SpecialTokens
 
 Truncate = Literal["error", "right", "left"]
 Ids = npt.NDArray[np.integer[Any]]
+MAX_TOKEN_CHARACTERS = 1024
+"""Of one token of a vocabulary; known ones have some 100. A token can stand for each unknown character of a text, and
+a model can answer with one token again and again."""
 
 
 class TokenRow(msgspec.Struct, frozen=True):
@@ -46,13 +49,16 @@ def load_tokenizer(file: Path) -> tokenizers.Tokenizer:
     """Return a package's tokenizer, which neither truncates nor pads.
 
     Raises:
-        PackageError: the file is not a tokenizer, or one that takes too much time or memory.
+        PackageError: the file is not a tokenizer, or one that takes too much time or memory, or has too long a token.
     """
     check_tokenizer(file)
     try:
         tokenizer = open_tokenizer(file)
     except Exception as error:  # the library raises nothing more precise
         raise PackageError(f"{file}: not a tokenizer: {error}") from error
+    longest = max(map(len, tokenizer.get_vocab()), default=0)
+    if longest > MAX_TOKEN_CHARACTERS:
+        raise PackageError(f"{file}: has a token of {longest} characters; {MAX_TOKEN_CHARACTERS} are allowed")
     # The file may have settings from training. Here the request decides on truncation, and each batch on padding.
     tokenizer.no_truncation()
     tokenizer.no_padding()
