@@ -4,6 +4,7 @@ import math
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -91,6 +92,45 @@ def test_a_heartbeat_process_that_dies_costs_no_lease(fleet: Fleet) -> None:
     fleet.release_hang()
     jobs = fleet.assert_each_ended_once([job_id])
     assert (jobs[job_id].attempt, jobs[job_id].crashes) == (1, 0)
+
+
+def heartbeats_of(worker: Worker) -> list[psutil.Process]:
+    return psutil.Process(worker.pid).children()
+
+
+def test_a_heartbeat_process_that_hangs_costs_no_lease(fleet: Fleet) -> None:
+    """It is replaced only after the longest beat, which is longer than a lease."""
+    worker = fleet.start_worker()
+    job_id = fleet.submit_hanging()
+    (hanging,) = heartbeats_of(worker)
+    hanging.suspend()
+    held_since = fleet.now()
+    wait_until(lambda: fleet.now() > held_since + 3 * fleet.store.lease_s, "time stands still")
+    assert heartbeats_of(worker) == [hanging], "it was replaced, so nothing stood in for it"
+    fleet.release_hang()
+    jobs = fleet.assert_each_ended_once([job_id])
+    assert (jobs[job_id].attempt, jobs[job_id].crashes) == (1, 0)
+    hanging.kill()
+
+
+def test_a_heartbeat_process_that_dies_at_once_each_time_costs_no_lease(fleet: Fleet) -> None:
+    worker = fleet.start_worker()
+    job_id = fleet.submit_hanging()
+
+    def killed_while(condition: Callable[[], bool]) -> bool:
+        for heartbeat in heartbeats_of(worker):
+            with suppress(psutil.NoSuchProcess):
+                heartbeat.kill()
+        return not condition()
+
+    held_since = fleet.now()
+    wait_until(lambda: killed_while(lambda: fleet.now() < held_since + 3 * fleet.store.lease_s), "time stands still")
+    assert fleet.job(job_id).status == "running"
+    fleet.store.cancel(job_id, fleet.tenant)
+    wait_until(lambda: killed_while(lambda: not fleet.job(job_id).finished), "the attempt was not stopped")
+    fleet.release_hang()
+    jobs = fleet.assert_each_ended_once([job_id])
+    assert (jobs[job_id].status, jobs[job_id].attempt, jobs[job_id].crashes) == ("cancelled", 1, 0)
 
 
 def test_python_that_stands_still_for_too_long_ends_the_worker(fleet: Fleet) -> None:

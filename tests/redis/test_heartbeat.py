@@ -56,7 +56,7 @@ class Beating:
             num_slots=shared.num_slots,
         )
         self.heartbeat = Heartbeat(
-            WORKER, start, shared=shared, held=self.held, engine=engine, models=self.models
+            WORKER, start, shared=shared, held=self.held, store=store, engine=engine, models=self.models
         )  # fmt: skip
 
     def serve(self, model: ModelCard) -> None:

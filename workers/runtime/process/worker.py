@@ -57,6 +57,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
         _start_message(settings, spec.family, shared),
         shared=shared,
         held=runner.held,
+        store=attempts,
         engine=engine,
         models=models,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from contracts.cards import WorkerCard
+from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
@@ -28,6 +29,7 @@ from workers.runtime.process.heartbeat.messages import (
     ToWorker,
     encoded,
 )
+from workers.runtime.process.heartbeat.stand_in import StandIn
 from workers.runtime.process.memory import resident_bytes
 from workers.runtime.process.shared_state import SharedState
 
@@ -46,24 +48,34 @@ MAX_PAUSE_S = 5.0
 
 
 class Heartbeat:
-    """The heartbeat process, and two threads that talk to it.
+    """The heartbeat process, two threads that talk to it, and one that stands in for it.
 
     Args:
         worker_id: of this worker.
         start: what the process needs to know.
         shared: what it reads at any time.
         held: attempts to stop or release.
+        store: where leases are renewed while the process does not do it.
         engine: whose figures are announced.
         models: that are announced.
     """
 
     def __init__(
-        self, worker_id: str, start: Start, *, shared: SharedState, held: HeldAttempts, engine: Engine, models: Models
+        self,
+        worker_id: str,
+        start: Start,
+        *,
+        shared: SharedState,
+        held: HeldAttempts,
+        store: AttemptStore,
+        engine: Engine,
+        models: Models,
     ) -> None:
         self._worker_id = worker_id
         self._start = start
         self._shared = shared
         self._held = held
+        self._stand_in = StandIn(store, held)
         self._engine = engine
         self._models = models
         self._started_at = time.time()
@@ -80,6 +92,7 @@ class Heartbeat:
         self._shared.progress()
         self._reader.start()
         self._pulse.start()
+        self._stand_in.start()
 
     def announce(self) -> None:
         """Announce the models now, because one has changed."""
@@ -88,6 +101,7 @@ class Heartbeat:
     def stop(self) -> None:
         """Stop beating, and remove this worker from the registry."""
         self._stopping.set()
+        self._stand_in.stop()
         self._send(Leave())
         process = self._process
         if process is None:
@@ -142,6 +156,7 @@ class Heartbeat:
     def _obey(self, message: ToWorker) -> None:
         match message:
             case Beaten(stop):
+                self._stand_in.beaten()
                 for job_id, number in stop:
                     self._held.stop(job_id, number)
             case Exit(reason):
