@@ -7,6 +7,7 @@ searched. So what a body costs the event loop follows from what it may hold, and
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+import gevent
 import msgspec
 
 from contracts.errors import PayloadTooLarge
@@ -57,6 +58,9 @@ def checked(raw: bytes, check: BodyCheck[T], offload: Offload, *, is_form: bool,
     task = ParseTask(function.__module__, function.__qualname__, check.arguments, is_form, raw)
     del raw  # its copy crosses to the child
     try:
-        return check.decode(offload.call(check_in_child, msgspec.msgpack.encode(task), cpu_s=_CPU_S, on_turn=on_turn))
+        encoded = offload.call(check_in_child, msgspec.msgpack.encode(task), cpu_s=_CPU_S, on_turn=on_turn)
     except LimitExceeded as error:
         raise PayloadTooLarge("The body takes too much time to parse. Send the inputs in several requests.") from error
+    value = check.decode(encoded)
+    gevent.sleep(0)  # decoding took milliseconds, and what the route does next will: others have their turn in between
+    return value
