@@ -16,7 +16,9 @@ import redis
 import yaml
 
 from deploy.env_example import variables
+from services.gateway.http.foreign_pages import AllowedHosts
 from services.gateway.processes.number import BYTES_PER_PROCESS, MAX_BY_DEFAULT
+from services.gateway.settings import GatewaySettings
 from tests.deploy.image import read_dockerfile
 from tests.support.paths import ROOT
 from tests.support.valkey import find_server, free_port
@@ -97,6 +99,14 @@ def test_a_stop_reaches_a_process_that_has_no_handler_yet(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_our_services_wait_for_a_healthy_store(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+
+def test_other_containers_may_call_an_open_gateway_by_its_name() -> None:
+    names = SERVICES["gateway"]["environment"]["TRIPTYCH_ALLOWED_HOSTS"]
+    hosts = AllowedHosts(GatewaySettings.read({"TRIPTYCH_ALLOWED_HOSTS": _interpolate(names)}).allowed_hosts, "0.0.0.0")
+    for host in ("gateway:8080", "127.0.0.1:8080", "localhost"):
+        hosts.check(host)
+    assert _interpolate(names, TRIPTYCH_ALLOWED_HOSTS="api.example.org") == "api.example.org"
 
 
 def test_only_the_gateway_is_published_and_only_on_loopback() -> None:

@@ -1,5 +1,7 @@
 """De-duplication of deltas: the client gets every text once, whatever attempts and lost events there were."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,20 @@ def test_deltas_of_an_earlier_attempt_are_ignored() -> None:
     deduplicator.start_attempt(2)
     assert deduplicator.add(1, deltas_of("old")) == []
     assert text_of(deduplicator.add(2, deltas_of("new"))) == "new"
+
+
+def retry_s(num_deltas: int) -> float:
+    """Return the processor time of receiving a text of so many deltas, and of comparing a second attempt with it."""
+    deltas = [TextDelta(text="word ", tokens=[Token(number, "word ", -1.0)]) for number in range(num_deltas)]
+    deduplicator = DeltaDeduplicator()
+    started = time.process_time()
+    for attempt in (1, 2):
+        for delta in deltas:
+            deduplicator.add(attempt, [delta])
+    return time.process_time() - started
+
+
+def test_the_time_of_a_retry_grows_with_the_length_of_its_text() -> None:
+    short_s, long_s = (min(retry_s(number) for _ in range(3)) for number in (2_000, 64_000))
+    # 32 times as much if it is linear; hundreds of times if each delta is compared with the whole text.
+    assert long_s < 100 * short_s
