@@ -8,11 +8,12 @@ import logging
 import resource
 from dataclasses import replace
 
+from services.gateway.backend import MAX_CONNECTIONS
 from services.gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
-_SPARE = 160
-"""Descriptors of a process besides its clients' connections: 68 to the store, its children, and its own files."""
+_SPARE = MAX_CONNECTIONS + 64
+"""Descriptors of a process besides its clients' connections: those to the store, its children's, and its own files."""
 _LEAST = 10
 
 
