@@ -61,4 +61,4 @@ def test_a_model_that_can_not_hold_512_tokens_is_refused_in_one_line(tmp_path: P
     write_attention_package(tmp_path / "long", heads=8, max_tokens=MAX_TOKENS)
     done = run_worker_command("encoder", TRIPTYCH_MODELS_DIR=str(tmp_path), TRIPTYCH_MAX_MEMORY="140")
     assert_refused(done, "long: a model call of 512 tokens takes")
-    assert "TRIPTYCH_MAX_MEMORY=140 leaves 6 MB for one: raise it, or serve fewer models" in done.stderr
+    assert "TRIPTYCH_MAX_MEMORY=140 leaves 9 MB for one: raise it, or serve fewer models" in done.stderr

@@ -17,6 +17,9 @@ BASE_BYTES = 128 << 20
 CALL_SHARE, JOBS_SHARE = 0.5, 0.25
 """What a model call and the jobs in hand may take of the memory that weights leave. The rest is for answers on their
 way, and for what allocators lose."""
+LEAST_SPARE = 0.125
+"""Share of a worker's memory that calls and jobs get at least, however large its models are. The default is only a
+quarter of a machine, and without any memory a worker would run one job at a time."""
 ROUND_TOKENS = 256
 """Lengths that memory limits are multiples of this: measurements differ a little, and all workers should agree."""
 ONE_ROW = 1
@@ -95,8 +98,9 @@ def fitting_tokens(manifest: Manifest, memory: CallMemory, settings: WorkerSetti
 
 
 def _spare_bytes(settings: WorkerSettings) -> int:
-    """Return what a worker's memory leaves beside itself and the weights of all its models."""
-    return max(0, (settings.max_memory << 20) - settings.weights_bytes - BASE_BYTES)
+    """Return what a worker's memory leaves beside itself and the weights of all its models, but always some of it."""
+    max_memory_bytes = settings.max_memory << 20
+    return int(max(LEAST_SPARE * max_memory_bytes, max_memory_bytes - settings.weights_bytes - BASE_BYTES))
 
 
 def _mb(num_bytes: float) -> str:
