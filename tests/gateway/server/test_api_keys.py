@@ -308,7 +308,7 @@ def test_unknown_ids_and_wrong_secrets_take_the_same_time(wrong_keys: tuple[ApiK
 def test_a_tenant_at_its_limit_takes_no_streams_from_others(
     valkey: ValkeyServer, keys: dict[str, str], tmp_path: Path
 ) -> None:
-    limits = {"TRIPTYCH_MAX_TENANT_STREAMS": "2", "TRIPTYCH_MAX_STREAMS": "3"}
+    limits = {"TRIPTYCH_MAX_TENANT_STREAMS": "2", "TRIPTYCH_MAX_STREAMS": "3", "TRIPTYCH_GATEWAY_PROCESSES": "2"}
     body = {"task": "embed", "inputs": "x", "model": UNSERVED}
     with ExitStack() as stack:
         gateway = stack.enter_context(running_gateway(valkey.url, tmp_path, **limits))
