@@ -118,3 +118,14 @@ def test_the_line_has_an_end() -> None:
     while room.take():
         taken += 1
     assert taken == MAX_WAITING
+
+
+def test_without_any_memory_jobs_run_one_at_a_time() -> None:
+    room = JobRoom(0, num_threads=4)
+    assert room.share.num_bytes == 0
+    for name in ("one", "two"):
+        room.wait_for(name, 1000)
+    first = room.take()
+    assert first is not None and room.take() is None
+    room.give_back(first)
+    assert room.take() is not None

@@ -53,6 +53,8 @@ def test_a_row_is_as_long_as_its_budget_allows() -> None:
         assert ATTENTION.num_bytes(1, length) <= budget < ATTENTION.num_bytes(1, length + 1) or length == 8192
     assert CallMemory(1000.0, 0.0).longest(10**6, 8192) == 1000
     assert UNPLANNED.longest(0, 8192) == 8192
+    for memory in (ATTENTION, CallMemory(1000.0, 0.0), CallMemory(0.0, 1000.0)):
+        assert memory.longest(0, 8192) == 0
 
 
 def settings(max_memory: int, weights_bytes: int = 0) -> WorkerSettings:

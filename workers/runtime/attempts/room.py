@@ -40,7 +40,8 @@ class JobRoom:
     """
 
     def __init__(self, budget_bytes: int, num_threads: int, most_dimensions: int = 0) -> None:
-        self._common_bytes = self._free_bytes = budget_bytes // 2
+        # Without any memory, jobs must run one at a time: one that reserves nothing would wait for no other.
+        self._common_bytes = self._free_bytes = max(1, budget_bytes // 2)
         per_input = BYTES_PER_INPUT + BYTES_PER_DIMENSION * most_dimensions
         self.share = Room(budget_bytes // 2 // num_threads, BYTES_PER_REQUEST_BYTE, per_input)
         """What every job may take that a thread claims."""

@@ -37,6 +37,8 @@ class CallMemory(NamedTuple):
         """Return how many tokens a single row may have within a budget; at most ``most``."""
         if self.num_bytes(1, most) <= budget_bytes:
             return most
+        if budget_bytes <= 0:
+            return 0
         # The positive root of pair_bytes * n² + token_bytes * n = budget_bytes, in a form that also holds for 0 pairs.
         root = sqrt(self.token_bytes**2 + 4 * self.pair_bytes * budget_bytes)
         return int(2 * budget_bytes / (self.token_bytes + root))
