@@ -25,6 +25,8 @@ from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.caches.slots.cache import SlotCache
 from workers.runtime.decoding.caches.slots.table import Move, SlotTable
+from workers.runtime.decoding.caches.stateful import concat
+from workers.runtime.inference import binding
 from workers.runtime.settings import WorkerSettings
 
 EVERY = [case.build.removeprefix("decoders:") for case in CASES if case.slots]
@@ -146,6 +148,30 @@ def test_a_call_that_fails_changes_nothing(cache: str, package_of: PackageOf) ->
     untouched = opened(package_of("gpt2", cache))
     slots = [start(untouched, [5, 6, 7, number]) for number in (8, 9)]
     np.testing.assert_array_equal(untouched.step(slots, [10, 11]), after)
+
+
+def test_long_prompts_give_their_memory_back_and_return_the_same(
+    package_of: PackageOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, prompt, devices = package_of("gpt2", "concat"), np.array(prompts(322)[4]), list[str]()
+    options = binding.giving_back
+
+    def counted(device: str) -> Any:
+        devices.append(device)
+        return options(device)
+
+    monkeypatch.setattr(binding, "giving_back", counted)
+    logits, after = [], []
+    for pairs in (concat.LARGE_PREFILL_PAIRS, len(prompt) - 1):
+        monkeypatch.setattr(concat, "LARGE_PREFILL_PAIRS", pairs)
+        cache = opened(package)
+        slot = cache.allocate(len(prompt) + 5)
+        assert slot is not None
+        logits.append(cache.prefill(slot, prompt).copy())
+        after.append(cache.step([slot], [7]).copy())
+    assert devices == ["cpu"], "calls of few pairs and steps keep it"
+    np.testing.assert_array_equal(logits[0], logits[1])
+    np.testing.assert_array_equal(after[0], after[1])
 
 
 def test_a_full_slot_may_be_idle_between_others(package_of: PackageOf) -> None:
