@@ -94,7 +94,8 @@ class ModelRoutes:
     def read_model(self, tenant: str, model: str) -> Response:
         """Respond with one model."""
         card = self._monitor.models.get(model)
-        if card is None and self._monitor.refresh_models():
+        if card is None:
+            self._monitor.refresh_models()
             card = self._monitor.models.get(model)
         if card is None:
             raise UnknownModel("No model has this name. See /v1/models.", param="model")

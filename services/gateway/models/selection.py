@@ -29,8 +29,11 @@ class ModelSelector:
         """
         # In the hot path this is a look-up in a dictionary. Only what is not found costs a read, since a worker may
         # have announced it after the monitor's last one.
-        card = self._known(task, name) or (self._monitor.refresh_models() and self._known(task, name))
-        if card:
+        card = self._known(task, name)
+        if card is None:
+            self._monitor.refresh_models()
+            card = self._known(task, name)
+        if card is not None:
             return card
         if name is not None:
             raise _unknown(task, name)
@@ -43,7 +46,7 @@ class ModelSelector:
     def choose(self, task: str, name: str | None, choose: Callable[[list[ModelCard]], T]) -> T:
         """Return what ``choose`` returns for the task's models, or for the one of this name.
 
-        ``choose`` is called again if it raises and a model may have been announced since the last read.
+        ``choose`` is called again if it raises, since a model may have been announced after the last read.
 
         Raises:
             InvalidRequest: from ``choose``.
@@ -54,8 +57,7 @@ class ModelSelector:
             return choose(self._named(task, name))
         except (InvalidRequest, Unavailable):
             # A client that has seen a worker's announcement may rely on it before the monitor has read it.
-            if not self._monitor.refresh_models():
-                raise
+            self._monitor.refresh_models()
         return choose(self._named(task, name))
 
     def models_of(self, task: str) -> list[ModelCard]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import gevent
 import redis
+from gevent.lock import BoundedSemaphore
 
 from contracts.cards import ModelCard
 from contracts.errors import Unavailable
@@ -50,6 +51,8 @@ class Monitor:
         self.has_keys = False
         self.known = KnownModels()
         self._models_at = float("-inf")
+        """When the last read of the models began."""
+        self._reading_models = BoundedSemaphore(1)
         self._clock_offset_s = 0.0
 
     def start(self) -> None:
@@ -84,19 +87,21 @@ class Monitor:
         """Return an estimate of the time by the store's clock, in seconds since the epoch."""
         return time.time() + self._clock_offset_s
 
-    def refresh_models(self) -> bool:
-        """Read the models again, unless that was done in the last ``MODELS_PERIOD_S``; return whether they were read.
+    def refresh_models(self) -> None:
+        """Read the models, so that all are known that were announced before this call.
+
+        Calls share reads, of which there is at most one in ``MODELS_PERIOD_S``, so a call may wait for that long.
 
         Raises:
-            redis.RedisError: the store does not answer.
+            redis.RedisError, Unavailable: the store does not answer.
         """
-        # The time is set before the read: other greenlets come here while it waits, and one read is enough for all.
-        now = time.monotonic()
-        if now - self._models_at < MODELS_PERIOD_S:
-            return False
-        self._models_at = now
-        self.known = self._registry.known()
-        return True
+        called = time.monotonic()
+        with self._reading_models:
+            if self._models_at > called:
+                return  # another call has read them meanwhile
+            self.check_store()  # or those who wait here would wait for a timeout each
+            gevent.sleep(max(0.0, self._models_at + MODELS_PERIOD_S - time.monotonic()))
+            self._read_models()
 
     def refresh(self) -> None:
         """Read all facts from the store once, and find out whether it takes writes."""
@@ -121,8 +126,15 @@ class Monitor:
             # Requests that wait for jobs read their records now, find the store lost, and end with 503.
             self._on_loss()
 
+    def _read_models(self) -> None:
+        began = time.monotonic()
+        known = self._registry.known()
+        # Of two reads at once, the one that began first may end last.
+        if began >= self._models_at:
+            self._models_at, self.known = began, known
+
     def _read(self) -> None:
-        self.known = self._registry.known()
+        self._read_models()
         self.has_keys = self._keys.count() > 0
         before = time.time()
         seconds, microseconds = reads(self._client).time()

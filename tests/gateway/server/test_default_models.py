@@ -188,3 +188,25 @@ def test_every_answer_names_its_model_and_revision(gateways: Gateways) -> None:
         assert stream.headers["X-Triptych-Model"] == "tiny-chat"
     job = httpx.post(f"{url}/v1/jobs", json={"task": "embed", "inputs": "x"}, timeout=PATIENCE_S)
     assert job.headers["X-Triptych-Model"] == EMBED and "X-Triptych-Revision" not in job.headers
+
+
+def test_a_model_is_known_to_every_process_as_soon_as_one_has_shown_it(
+    valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
+    store = store_of(valkey_server.url)
+    registry = Registry(store.client)
+    registry.announce(EMBED_CARD)
+    with running_gateway(valkey_server.url, tmp_path, TRIPTYCH_GATEWAY_PROCESSES="2") as gateway:
+        for number in range(20):
+            name = f"m{number}"
+            body = {"inputs": "x", "model": name}
+
+            def submit(body: dict[str, str] = body) -> int:
+                # A new connection each time, which any of the processes may take.
+                headers = {"Prefer": "respond-async"}
+                return httpx.post(f"{gateway.url}/v1/embed", json=body, headers=headers).status_code
+
+            assert {submit() for _ in range(3)} == {404}
+            registry.announce(renamed(EMBED_CARD, name))
+            assert {submit() for _ in range(3)} == {202}
+    store.client.close()
