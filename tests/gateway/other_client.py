@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import closing
 from http.client import HTTPConnection
 
 from tests.gateway.gateway_process import GatewayProcess
@@ -25,14 +26,21 @@ class OtherClient(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._enough.is_set():
-            started = time.monotonic()
-            self._connection.request("GET", "/livez")
-            assert self._connection.getresponse().read()
-            self.longest_s = max(self.longest_s, time.monotonic() - started)
-            self.num_answers += 1
-            time.sleep(0.002)  # the pause of a client, and no wait for anything
-        self._connection.close()
+        with closing(self._connection):
+            while not self._enough.is_set():
+                started = time.monotonic()
+                self._connection.request("GET", "/livez")
+                assert self._connection.getresponse().read()
+                self.longest_s = max(self.longest_s, time.monotonic() - started)
+                self.num_answers += 1
+                time.sleep(0.002)  # the pause of a client, and no wait for anything
+
+    def __enter__(self) -> "OtherClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self.join(PATIENCE_S)
 
     def end(self) -> float:
         """Return the longest delay in seconds."""

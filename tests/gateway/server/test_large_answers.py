@@ -124,10 +124,10 @@ def delay_of(gateway: GatewayProcess, store: JobStore, answer: LargeAnswer, outp
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(post, gateway, answer)
         claim = claimed(store, answer.model)
-        other = OtherClient(gateway.port)
-        finish(store, claim, output)
-        response = waiting.result()
-        delay_s = other.end()
+        with OtherClient(gateway.port) as other:
+            finish(store, claim, output)
+            response = waiting.result()
+            delay_s = other.end()
     assert response.status_code == 200 and len(response.content) > 100_000, response.text[:300]
     return delay_s
 
@@ -168,6 +168,8 @@ def test_no_job_delays_another_client(servers: tuple[GatewayProcess, JobStore]) 
     for number in range(NUM_EVENTS):
         delta = TextDelta(text="word ", tokens=[Token(number, "word ", -1.5)])
         store.publish([(claim, msgspec.json.encode([delta]))], f"{claim.attempt}.{number}")
+        if number % 100 == 0:
+            store.renew_leases([(claim.id, claim.attempt)])
     finish(store, claim, msgspec.json.encode(generated()))
     for path, num_clients in ((job["urls"]["self"], 1), (job["urls"]["events"], 1), (job["urls"]["events"], 8)):
         assert_no_delay(gateway, lambda: reading_delay(gateway, path, num_clients))  # noqa: B023
@@ -180,8 +182,7 @@ def reading_delay(gateway: GatewayProcess, path: str, num_clients: int) -> float
         with httpx.stream("GET", gateway.url + path, timeout=PATIENCE_S) as response:
             return sum(map(len, response.iter_raw()))
 
-    with ThreadPoolExecutor(num_clients) as pool:
-        other = OtherClient(gateway.port)
+    with ThreadPoolExecutor(num_clients) as pool, OtherClient(gateway.port) as other:
         sizes = list(pool.map(read, range(num_clients)))
         delay_s = other.end()
     assert min(sizes) > 100_000
