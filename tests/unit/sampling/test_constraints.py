@@ -1,5 +1,6 @@
 """Forbidden and forced tokens: each constraint by itself, combined with others, and as tokens are added."""
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +68,17 @@ def test_no_ngram_repeats() -> None:
     assert forbidden(request_of([4], no_repeat_ngram_size=2), [4]) == {4}
     assert forbidden(request_of([4], no_repeat_ngram_size=9), [4] * 7) == set()
     assert forbidden(request_of([4], no_repeat_ngram_size=9), [4] * 8) == {4}
+
+
+def test_an_ngram_that_is_longer_than_any_sequence_costs_nothing() -> None:
+    """A hundred requests that asked for a million tokens kept the inference thread, and every client, for 58 s."""
+    request = request_of([4, 4], no_repeat_ngram_size=1_000_000)
+    tracemalloc.start()
+    try:
+        assert forbidden(request, [4] * 10) == set()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(texts, texts, st.integers(1, 4))

@@ -140,6 +140,8 @@ def _by_last_but_one_token(words: Iterable[tuple[int, ...]]) -> dict[int, list[t
 def _followers(token_ids: Sequence[int], size: int) -> _Followers:
     """Return the tokens that followed each (n-1)-gram, by (n-1)-gram."""
     found: defaultdict[tuple[int, ...], dict[int, None]] = defaultdict(dict)
-    for *prefix, token in zip(*(token_ids[start:] for start in range(size)), strict=False):
+    # None if the size is larger than the prompt: a client may ask for one of a million.
+    for end in range(size, len(token_ids) + 1):
+        *prefix, token = token_ids[end - size : end]
         found[tuple(prefix)][token] = None
     return {prefix: tuple(tokens) for prefix, tokens in found.items()}
