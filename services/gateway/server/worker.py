@@ -17,6 +17,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from services.gateway.http.request_facts import RequestFacts, new_request_id
 from services.gateway.server import bad_requests, unread_body
 from services.gateway.server.arbiter import STOP_SIGNALS
+from services.gateway.server.chunked_body import parse_in_turns
 from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         """Serve one request."""
         self._idle.discard(sock)
         check_head(req)
+        parse_in_turns(req.body)
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError as error:
@@ -116,6 +118,8 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         if not unread_body.drop(req.body):
             raise StopIteration  # gunicorn closes the connection
         self._idle.add(sock)
+        # The client's next requests may be here already, hundreds of them, and nothing in between would wait.
+        gevent.sleep(0)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Respond with an error to a request that is not valid HTTP, or that failed outside of the app."""
