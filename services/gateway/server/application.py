@@ -7,7 +7,6 @@ none and connects to nothing: connections and greenlets do not survive a fork.
 import gc
 import os
 import shutil
-import tempfile
 from typing import Any
 
 from flask import Flask
@@ -76,7 +75,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def _before_all_forks(self, arbiter: GatewayArbiter) -> None:
         # Not earlier: from here on the arbiter handles signals, and so removes the folder at every end but SIGKILL.
-        self._metrics_folder = tempfile.mkdtemp(prefix="triptych-metrics-", dir=folder_in_memory())
+        self._metrics_folder = shared_files.make_folder(folder_in_memory())
 
     def _before_fork(self, arbiter: GatewayArbiter, worker: Any) -> None:
         worker.slot = self._counters.take_slot()
