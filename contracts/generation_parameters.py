@@ -60,12 +60,12 @@ class GenerationParameters(SamplingParameters, frozen=True):
         Meta(max_length=MAX_BAD_WORDS, description="Texts that are never generated."),
     ] = msgspec.field(default_factory=list)
     bad_words_ids: Annotated[
-        list[Annotated[list[TokenId], Meta(min_length=1, max_length=256)]] | None,
+        Annotated[list[Annotated[list[TokenId], Meta(min_length=1, max_length=256)]], Meta(max_length=4096)] | None,
         Meta(description="The same, as token ids."),
     ] = None
     forced_bos_token_id: Annotated[TokenId | None, Meta(description="First token of the answer.")] = None
     forced_eos_token_id: Annotated[
-        TokenId | list[TokenId] | None, Meta(description="Last token of an answer that reaches its maximum length.")
+        TokenId | TokenIds | None, Meta(description="Last token of an answer that reaches its maximum length.")
     ] = None
     suppress_tokens: Annotated[TokenIds | None, Meta(description="Tokens that are never generated.")] = None
     begin_suppress_tokens: Annotated[

@@ -70,6 +70,8 @@ def test_valid_generation_parameters_are_accepted(fields: dict[str, Any]) -> Non
         ({"bad_words": [""]}, "bad_words"),
         ({"bad_words": ["x"] * (MAX_BAD_WORDS + 1)}, "bad_words"),
         ({"bad_words_ids": [[]]}, "bad_words_ids"),
+        ({"bad_words_ids": [[1, 2]] * 4097}, "bad_words_ids"),
+        ({"forced_eos_token_id": [1] * 4097}, "forced_eos_token_id"),
         ({"suppress_tokens": [-1]}, "suppress_tokens"),
         ({"suppress_tokens": [1] * 5000}, "suppress_tokens"),
         ({"forced_bos_token_id": "en"}, "forced_bos_token_id"),
