@@ -85,8 +85,9 @@ class EncoderModel:
                 )
 
     def _long_row(self) -> TokenRow:
-        # Each word has at least one token, so truncation leaves exactly the maximum.
-        (row,) = self.tokenizer.rows(["warm up " * self.tokenizer.max_tokens], "right")
+        # Each word has at least one token, so there are enough. Not of the maximum, which a graph without positions may
+        # state as a number of any size.
+        (row,) = self.tokenizer.rows(["warm up " * min(self.tokenizer.max_tokens, PROBE_TOKENS)], "right")
         return TokenRow(row.token_ids[:PROBE_TOKENS], row.type_ids[:PROBE_TOKENS], row.tokens_in)
 
     def card(self) -> ModelCard:
