@@ -27,7 +27,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Translators: codes of the source languages, in the form that requests use, and their English names."""
     target_languages: dict[str, str] | None = None
     """Translators: the target languages, in the same form."""
-    quality: dict[str, str | float | int] = {}
+    quality: dict[str, str | float | int | bool] = {}
 
 
 class WorkerCard(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ Gateways read here which models exist, so they need no model files.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from contracts.cards import ModelCard, WorkerCard
 from contracts.store.keys import PREFIX
 from contracts.store.redis_client import reads
 
+logger = logging.getLogger(__name__)
 MODEL_TTL_S = 7 * 24 * 3600
 """How long a model stays known after its last worker left: while all workers are scaled away, jobs are accepted and
 wait."""
@@ -132,7 +134,17 @@ class Registry:
                 self._client.srem(PREFIX + index, *gone)
                 if kind == "model":
                     self._client.zrem(_SINCE, *gone)
-        return [msgspec.json.decode(text, type=card) for text in texts if text is not None]
+        cards = [_decoded(name, text, card) for name, text in zip(names, texts, strict=True) if text is not None]
+        return [found for found in cards if found is not None]
+
+
+def _decoded(name: str, text: bytes, card: Any) -> Any:
+    """Return a card; None, and a warning, if it is not one: it must not hide all others."""
+    try:
+        return msgspec.json.decode(text, type=card)
+    except msgspec.DecodeError as error:
+        logger.warning("an announcement can't be read", extra={"of": name, "error": str(error)})
+        return None
 
 
 def write_announcement(pipeline: "redis.client.Pipeline", cards: Iterable[ModelCard], at: float) -> None:

@@ -47,6 +47,18 @@ def test_an_announced_model_is_known_for_a_week(registry: Registry, client: redi
     assert client.ttl("triptych:model:minilm") == pytest.approx(MODEL_TTL_S, abs=10)
 
 
+def test_an_announcement_that_cannot_be_read_hides_no_other(registry: Registry, client: redis.Redis) -> None:
+    """A worker of another version may have written it."""
+    registry.announce(MODEL)
+    client.set("triptych:model:odd", msgspec.json.encode({"name": "odd", "quality": {"accuracy": None}}))
+    client.set("triptych:worker:odd", b"{")
+    client.sadd("triptych:models", "odd")
+    client.sadd("triptych:workers", "odd")
+    registry.beat(worker("w1"), ttl_s=60)
+    assert registry.models() == {"minilm": MODEL}
+    assert registry.workers() == [worker("w1")]
+
+
 def test_a_model_nobody_announced_for_a_week_is_forgotten(registry: Registry, client: redis.Redis) -> None:
     registry.announce(MODEL)
     client.delete("triptych:model:minilm")

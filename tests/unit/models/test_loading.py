@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.model_package.package import PackageError, load_package
 from contracts.settings import StoreSettings
@@ -50,6 +52,16 @@ def test_a_valid_package_is_served_and_described(tmp_path: Path) -> None:
     assert (moods.task, moods.labels, moods.dimensions) == ("classify", ["sad", "glad"], None)
     assert (vectors.task, vectors.labels, vectors.dimensions) == ("embed", None, 8)
     assert vectors.max_tokens == tiny_package.MAX_TOKENS
+
+
+def test_figures_that_are_no_json_are_not_announced(tmp_path: Path) -> None:
+    """One such card would keep gateways from reading the cards of all models."""
+    folder = write_package(tmp_path / "tiny")
+    with (folder / "manifest.toml").open("a") as manifest:
+        manifest.write("[quality]\na = nan\nb = inf\nc = 1e300\nd = 0.5\ne = true\nf = 'some'\ng = 7\n")
+    (card,) = load_models(settings(tmp_path)).cards()
+    assert card.quality == {"d": 0.5, "e": True, "f": "some", "g": 7}
+    assert msgspec.json.decode(msgspec.json.encode(card), type=ModelCard) == card
 
 
 def test_the_first_folder_wins_and_names_choose(tmp_path: Path) -> None:

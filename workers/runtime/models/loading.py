@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from contracts.model_package.graphs import GraphKind
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
+from contracts.model_package.versions import manifest_digest
 from contracts.store.attempt_store import AttemptStore
 from contracts.task_names import Family, TaskName
 from workers.runtime.engine.engine import Engine, NoteCall
@@ -122,12 +123,13 @@ class Loader(Generic[AnyEngine]):
             PackageError: the package is not valid, not for this worker, or was changed while it was loaded.
             DeviceError: the configured device is not available.
         """
-        manifest = read_manifest(folder)
+        digest, manifest = manifest_digest(folder), read_manifest(folder)
         mismatch = self._spec.mismatch(manifest)  # before gigabytes are hashed
         if mismatch:
             raise PackageError(f"{folder}: {mismatch}")
         package = load_named_package(folder)
-        if package.manifest != manifest:
+        # Not by the manifests, which differ from themselves where a figure is NaN.
+        if package.digest != digest:
             raise PackageError(f"{folder}: the package was changed while it was loaded")
         self._weights_bytes[manifest.name] = _size_of(folder, manifest)
         model = self._spec.load(package, self.settings, self._engine)

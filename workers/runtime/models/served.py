@@ -10,7 +10,7 @@ import orjson
 
 from contracts.cards import ModelCard
 from contracts.jobs import Answer, Usage
-from contracts.model_package.manifest import Manifest
+from contracts.model_package.manifest import Figures, Manifest
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.engine.work import Work
 from workers.runtime.inference.session import Array
@@ -92,10 +92,15 @@ def card_of(manifest: Manifest, *, max_tokens: int, **metadata: Any) -> ModelCar
         revision=manifest.version,
         licence=manifest.licence,
         description=manifest.description,
-        quality=manifest.quality,
+        quality=_announced(manifest.quality),
         max_tokens=max_tokens,
         **metadata,
     )
+
+
+def _announced(figures: Figures) -> Figures:
+    """Return figures without NaN, infinity and numbers of more than 64 bits, which JSON or its readers don't know."""
+    return {name: value for name, value in figures.items() if isinstance(value, str) or abs(value) < 2**63}
 
 
 def _encode(output: Any) -> bytes:
