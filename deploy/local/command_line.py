@@ -79,8 +79,10 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("run", help="keep the stack up until Ctrl-C")
     commands.add_parser("demo", help="run one job of every task on a stack of its own")
-    # Without help of its own: `gateway --help` is the gateway's.
-    manage = commands.add_parser("gateway", add_help=False, help="manage keys and models of the running stack")
+    # Without options of its own, whatever they begin with: `gateway --help` is the gateway's.
+    manage = commands.add_parser(
+        "gateway", add_help=False, prefix_chars="\0", help="manage keys and models of the running stack"
+    )
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     try:

@@ -87,3 +87,17 @@ def test_a_command_without_a_stack_says_so(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "no stack of yours has run here" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_gateway_command_passes_on_options(valkey_server: ValkeyServer) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "gateway", "--help"],
+        cwd=ROOT,
+        env=environment(TRIPTYCH_REDIS_URL=valkey_server.url),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "manage API keys" in done.stdout
