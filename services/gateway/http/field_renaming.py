@@ -1,9 +1,13 @@
 """Renames fields in errors: a route of another API has other names for the fields of the task behind it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from contracts.errors import InvalidRequest
+from contracts.errors import InvalidRequest, TriptychError
+
+# The word "inputs" alone is no field: it is as right in a sentence to a client that calls its texts otherwise.
+_FIELD = re.compile(r"\b(?:inputs(?:\[\d+\]|\.\w)[\w.]*|parameters\.\w+)")
 
 
 @contextmanager
@@ -12,8 +16,14 @@ def field_renaming(names: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except InvalidRequest as error:
-        error.param = renamed(error.param, names)
+        rename_fields(error, names)
         raise
+
+
+def rename_fields(error: TriptychError, names: Mapping[str, str]) -> None:
+    """Let an error name the fields of the route, as its ``param`` and in its message."""
+    error.param = renamed(error.param, names)
+    error.message = _FIELD.sub(lambda field: renamed(field[0], names) or field[0], error.message)
 
 
 def renamed(param: str | None, names: Mapping[str, str]) -> str | None:

@@ -26,7 +26,8 @@ def _status(error: TriptychError) -> int:
 def _sentence(error: TriptychError, key_field: str) -> str:
     if isinstance(error, Unauthorized) and not isinstance(error, KeyNotInHeader):
         return f"A valid API key is required: send it as {key_field}, or as 'Authorization: Bearer <key>'."
-    return f"{error.param}: {error.message}" if error.param else error.message
+    names_it = not error.param or error.message.startswith(f"{error.param} ")
+    return error.message if names_it else f"{error.param}: {error.message}"
 
 
 def _libretranslate(error: TriptychError) -> Response:

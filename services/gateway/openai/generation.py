@@ -10,7 +10,7 @@ from contracts.errors import TriptychError
 from contracts.generation import TextDelta
 from contracts.jobs import Job
 from services.gateway.http.error_responses import error_document
-from services.gateway.http.field_renaming import field_renaming, renamed
+from services.gateway.http.field_renaming import field_renaming, rename_fields
 from services.gateway.http.prefer import preference_of
 from services.gateway.jobs.answers import AnswerFormat
 from services.gateway.jobs.submission import make_submission
@@ -103,7 +103,7 @@ class ChunkFormatter:
 
     def format_error(self, error: TriptychError) -> bytes:
         """Return the error in the format that OpenAI's clients raise as an exception."""
-        error.param = renamed(error.param, self._names)
+        rename_fields(error, self._names)
         return msgspec.json.encode(error_document(error))
 
     def choices(self, delta: TextDelta, index: int) -> Iterator[msgspec.Struct]:

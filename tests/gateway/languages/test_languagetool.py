@@ -200,7 +200,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"text": None, "data": '{"annotation":[{"text":"a","markup":"b"}]}'}, "data.annotation[0]: "),
     ({"text": None, "data": '{"annotation":[{"text":"a","interpretAs":"b"}]}'}, "data.annotation[0]: "),
     ({"text": None, "data": '{"annotation":[' + "{}," * 100_001 + "{}]}"}, "data.annotation: "),
-    ({"text": "fail now"}, "text: inputs[0] has 99 tokens."),
+    ({"text": "fail now"}, "text has 99 tokens."),
 ]
 
 

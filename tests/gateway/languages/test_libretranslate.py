@@ -223,5 +223,5 @@ def test_an_error_about_beams_names_the_field_alternatives(stack: Stack) -> None
 
 def test_the_error_of_a_failed_job_names_the_text(http: httpx.Client) -> None:
     answer = http.post("/translate", json={**GOOD, "q": "fail now"})
-    assert (answer.status_code, answer.json()) == (400, {"error": "q: inputs[0] has 99 tokens."})
+    assert (answer.status_code, answer.json()) == (400, {"error": "q has 99 tokens."})
     assert json.loads(answer.content)

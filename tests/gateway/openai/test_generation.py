@@ -190,7 +190,7 @@ def test_completion_logprobs(client: openai.OpenAI, streamed: bool) -> None:
 def test_the_library_understands_our_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="No model 'gpt-4o'"):
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
-    with pytest.raises(openai.UnprocessableEntityError, match="99 tokens") as caught:
+    with pytest.raises(openai.UnprocessableEntityError, match="prompt has 99 tokens") as caught:
         client.completions.create(model=GENERATOR, prompt="fail now", stream=True)
     assert (caught.value.param, caught.value.code) == ("prompt", "input_too_long")
     with pytest.raises(openai.UnprocessableEntityError, match="no template for conversations") as caught:
