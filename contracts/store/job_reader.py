@@ -28,7 +28,7 @@ _FIELDS = (*_PAGE_FIELDS, "output")
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 """Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
 # Milliseconds and a counter. Both are 64-bit numbers in Redis, which refuses larger ones; 15 digits always fit.
-_EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
+EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 
 
 class JobReader:
@@ -149,7 +149,7 @@ class JobReader:
         pipeline = self._client.pipeline(transaction=False)
         for job_id, after in positions:
             # The id comes from a client's header. Redis would refuse it with an error that looks like an outage.
-            if not _EVENT_ID.fullmatch(after):
+            if not EVENT_ID.fullmatch(after):
                 raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
             # The bracket excludes the event itself.
             pipeline.xrange(events_key(job_id), min=f"({after}", count=count)

@@ -42,7 +42,7 @@ class BodyReader:
         """Return the checked body, which has one of these media types: JSON by default, or a form.
 
         Raises:
-            UnsupportedMediaType, CrossSiteForm, PayloadTooLarge, BodyTimeout, MalformedBody: it can't be read.
+            UnsupportedMediaType, CrossSiteRequest, PayloadTooLarge, BodyTimeout, MalformedBody: it can't be read.
             InvalidRequest: it does not fit; ``param`` names the field.
             GatewayBusy: there is no room for it now.
         """
@@ -58,7 +58,7 @@ class BodyReader:
         Raises as ``read``, and KeyNotInHeader if it is longer than ``SMALL_BYTES``.
         """
         _check_headers(request, media_types)
-        raw = self._keyless_receiver.receive(request, SMALL_BYTES, KeyNotInHeader())
+        raw = self._keyless_receiver.receive(request, SMALL_BYTES, _key_not_in_header())
         return parse_body(raw, is_form=request.mimetype == FORM)
 
 
@@ -80,7 +80,14 @@ def _too_large(max_bytes: int) -> InvalidRequest:
     return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send the inputs in several requests.")
 
 
+def _key_not_in_header() -> KeyNotInHeader:
+    return KeyNotInHeader(
+        f"A body of more than {SMALL_BYTES} bytes can't carry its API key: send the key as "
+        "'Authorization: Bearer <key>'."
+    )
+
+
 def _check_connection(request: Request) -> None:
     # A large body may wait for its turn to be parsed, and by then nobody may wait for the answer.
     if disconnect_check(request)():
-        raise ClientDisconnected("The client has disconnected.")
+        raise ClientDisconnected

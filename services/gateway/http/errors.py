@@ -42,12 +42,8 @@ class UnsupportedMediaType(InvalidRequest):
 class KeyNotInHeader(Unauthorized):
     """A body is too long to be searched for the API key of a client that is not known yet."""
 
-    fixed_message = (
-        "A body of more than 65536 bytes can't carry its API key: send the key as 'Authorization: Bearer <key>'."
-    )
 
-
-class CrossSiteForm(InvalidRequest):
+class CrossSiteRequest(InvalidRequest):
     """A browser sends a form, or another request that needs no consent, from a page of another site."""
 
     code = "foreign_page"
@@ -95,7 +91,7 @@ class AnswerTooLarge(TriptychError):
 
 
 class TooManyStreams(Unavailable):
-    """This process has reached its limit of open event streams."""
+    """The gateway has reached its limit of open event streams."""
 
     code = "too_many_streams"
     fixed_message = "Too many event streams are open. Try again later, or poll the job."
@@ -126,3 +122,4 @@ class ClientDisconnected(InvalidRequest):
 
     code = "client_gone"
     http_status = 499
+    fixed_message = "The client has disconnected."

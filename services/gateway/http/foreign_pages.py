@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from flask import Flask, Request, request
 
-from services.gateway.http.errors import CrossSiteForm, UnknownHost
+from services.gateway.http.errors import CrossSiteRequest, UnknownHost
 
 ANY = "*"
 
@@ -68,7 +68,7 @@ def refuse_cross_site(sent: Request) -> None:
     addresses, and no page can claim one.
 
     Raises:
-        CrossSiteForm: another site has sent it. Another port of this machine, or another subdomain, is one too.
+        CrossSiteRequest: another site has sent it. Another port of this machine, or another subdomain, is one too.
     """
     origin = sent.headers.get("Origin", "")
     own = {f"{scheme}://{sent.host}" for scheme in ("http", "https")}
@@ -77,7 +77,7 @@ def refuse_cross_site(sent: Request) -> None:
     else:
         foreign = sent.headers.get("Sec-Fetch-Site", "none") in {"cross-site", "same-site"}
     if foreign:
-        raise CrossSiteForm("Pages of other sites can't send this: use a program, or JSON where that is accepted.")
+        raise CrossSiteRequest("Pages of other sites can't send this: use a program, or JSON where that is accepted.")
 
 
 def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

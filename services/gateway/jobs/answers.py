@@ -24,7 +24,7 @@ class AnswerFormat:
     make: Callable[[bytes], bytes]
     """From what ``pack`` returns to JSON. It is at the top of a module, as ``Offload`` wants it."""
     at_once_bytes: int
-    """What is not longer than this, packed, takes some milliseconds at most: less than the child's share of a core."""
+    """What is not longer than this, packed, is made on the event loop: it takes some milliseconds at most."""
 
 
 class AnswerMaker:
@@ -47,7 +47,7 @@ class AnswerMaker:
 
         def check_client() -> None:
             if disconnected():
-                raise ClientDisconnected("The client has disconnected.")
+                raise ClientDisconnected
 
         where = f"read it at /v1/jobs/{job.id}."
         try:

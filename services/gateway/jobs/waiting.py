@@ -118,5 +118,5 @@ class JobWaiter:
                 return found
             # After the read and not before: a client whose job has just finished is no reason to cancel it.
             if disconnected():
-                raise ClientDisconnected("The client has disconnected.")
+                raise ClientDisconnected
             self._wake_ups.pause(changed, left)

@@ -69,7 +69,7 @@ class StreamResponse:
                     self._first = [event]
                     return True
                 if self._disconnected():
-                    raise ClientDisconnected("The client has disconnected.")
+                    raise ClientDisconnected
                 if time.monotonic() >= deadline:
                     return False
         except GatewayStopping as error:

@@ -1,6 +1,5 @@
 """The route of a job's events: server-sent events, read from the job's event stream in the store."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -11,7 +10,7 @@ from flask import Response, request
 
 from contracts.errors import TriptychError
 from contracts.jobs import TERMINAL, Event
-from contracts.store.job_reader import JobReader
+from contracts.store.job_reader import EVENT_ID, JobReader
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import BadEventId
 from services.gateway.http.operations import JOB_ID_PARAMETER, Operation, Parameter, ResponseSpec
@@ -22,9 +21,6 @@ from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit
 
-# Checked before the read: one invalid id would fail a batch that reads the events of several clients. At most 15
-# digits, because Redis refuses numbers of more than 64 bits.
-_EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _NUMBERS = frozenset({"attempt", "done", "total"})
 _RAW = frozenset({"pieces"})
 """Fields that are JSON already; they are passed on without parsing."""
@@ -112,6 +108,7 @@ def _value(name: str, text: str) -> object:
 
 def _start() -> str:
     after = request.headers.get("Last-Event-ID") or request.args.get("starting_after") or "0"
-    if not _EVENT_ID.fullmatch(after):
+    # Checked before the read: one invalid id would fail a batch that reads the events of several clients.
+    if not EVENT_ID.fullmatch(after):
         raise BadEventId("Expected the id of an event of this job.", param="Last-Event-ID")
     return after

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import gevent
 
+from services.gateway.http.bodies.checking import SMALL_BYTES
 from services.gateway.offload.errors import GatewayBusy
 from services.gateway.processes.counters import Counted, Counters
 
@@ -18,10 +19,10 @@ _GRACE_S = 1.0
 _PATIENCE_S = 3.0
 """How long an arriving body waits for room: longer than ``_GRACE_S``, after which others are given up for it."""
 _POLL_S = 0.02
-_SMALL_BYTES = 64 * 1024
 _PART_OF_LARGE = 7 / 8
 """What larger bodies may fill. The rest is kept for small ones, so that large ones never keep them out."""
 _TIGHT = 3 / 4
+"""Above this part of the budget, unfinished bodies are given up before anybody has to wait for room."""
 _WAITING_TIMES = 4
 """A request that waits for its job keeps its texts for its answer. Such requests have so many times the budget."""
 _TOO_MANY_WAIT = (
@@ -132,7 +133,7 @@ class Reservation:
         Raises:
             GatewayBusy: there is no room for them.
         """
-        self._budget.take(num_bytes, is_small=self.num_bytes + num_bytes <= _SMALL_BYTES)
+        self._budget.take(num_bytes, is_small=self.num_bytes + num_bytes <= SMALL_BYTES)
         self.num_bytes += num_bytes
 
     def give_back(self, num_bytes: int) -> None:
@@ -144,7 +145,7 @@ class Reservation:
         """All of the body is here: it is not given up any more."""
         self._budget.finish(self)
 
-    def wait(self) -> None:
+    def move_to_waiting(self) -> None:
         """Make room for others: from now on the request waits for its job. Raises GatewayBusy if too many do."""
         self._budget.move_to_waiting(self.num_bytes)
         self._waiting = True

@@ -79,7 +79,7 @@ def keep_body() -> None:
     """
     reservation: Reservation | None = g.get("body")
     if reservation:
-        reservation.wait()
+        reservation.move_to_waiting()
 
 
 def release_at_end(response: Response) -> Response:
