@@ -11,7 +11,7 @@ from contracts.task_names import parse_task
 from contracts.tasks import TASKS
 from services.gateway.processes.number import default_processes
 
-_NAME = re.compile(r"[a-z0-9._-]+")
+_HOST_NAME = re.compile(r"[a-z0-9._-]+")
 
 
 def _default_models(text: str) -> Mapping[str, str]:
@@ -27,7 +27,7 @@ def _default_models(text: str) -> Mapping[str, str]:
 def _host_names(text: str) -> frozenset[str]:
     names = [bare_address(part.strip().lower()).removesuffix(".") for part in text.split(",")]
     for name in filter(None, names):
-        if name != "*" and not _NAME.fullmatch(name):
+        if name != "*" and not _HOST_NAME.fullmatch(name):
             ipaddress.ip_address(name)
     return frozenset(filter(None, names))
 
@@ -81,7 +81,7 @@ class GatewaySettings(Settings):
         least=64 * 1024,
         most=2**36,
         unit="bytes",
-        help="Bodies that may be on their way into the store at once, all together; at least twice "
+        help="Bytes of all request bodies that may be on their way into the store at once; at least twice "
         "TRIPTYCH_MAX_BODY_BYTES. Beyond it, requests are refused with 503. Memory is about four times as much.",
     )
     body_timeout_s: float = setting(
@@ -154,7 +154,8 @@ class GatewaySettings(Settings):
         least=0,
         most=100_000,
         unit="streams",
-        help="Event streams that the gateway keeps open at once, in all its processes.",
+        help="Event streams that the gateway keeps open at once, in all its processes; further ones are refused with "
+        "503.",
     )
     max_tenant_streams: int = setting(
         "TRIPTYCH_MAX_TENANT_STREAMS",
