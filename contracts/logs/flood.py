@@ -104,7 +104,7 @@ class LimitedHandler(logging.StreamHandler):  # type: ignore[type-arg]
         if self._limit.admits(record):
             super().emit(record)
         else:
-            self._wake_later()
+            self._sum_up_later()
 
     def close(self) -> None:
         """Write the sums. `logging` calls this when the process ends."""
@@ -115,7 +115,7 @@ class LimitedHandler(logging.StreamHandler):  # type: ignore[type-arg]
             self.release()
         super().close()
 
-    def _wake_later(self) -> None:
+    def _sum_up_later(self) -> None:
         # Without a timer, the sum of a flood that has ended would wait for the next line.
         if self._timer_pid == os.getpid():
             return

@@ -144,7 +144,7 @@ class AttemptStore:
         self._abandon(args=[worker, self._republish_after_s, self._max_crashes, *flat])
 
 
-_NUM_TOO_LARGE = 2
+_LENGTH_IF_TOO_LARGE = 2
 """Length of the reply that names a job which does not fit."""
 
 
@@ -156,7 +156,7 @@ def _call_token() -> str:
 def _claim_from(reply: Any) -> Claim | None:
     if reply is None:
         return None
-    if len(reply) == _NUM_TOO_LARGE:
+    if len(reply) == _LENGTH_IF_TOO_LARGE:
         raise DoesNotFit(reply[0].decode(), reply[1])
     attempt, task, model, request, timeout_s, suspect, request_id, job_id = reply
     return Claim(

@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 MODEL_TTL_S = 7 * 24 * 3600
 """How long a model stays known after its last worker left: while all workers are scaled away, jobs are accepted and
 wait."""
-
-
 DEFAULTS = f"{PREFIX}default_models"
 _SINCE = f"{PREFIX}models_since"
 

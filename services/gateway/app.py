@@ -174,7 +174,7 @@ def _guarded(operation: Operation, auth: Authenticator, monitor: Monitor) -> Cal
 
 def _measure(app: Flask, metrics: Metrics) -> None:
     def start() -> None:
-        current_facts()
+        current_facts()  # made here: a request is timed from its beginning
 
     def finish(response: Response) -> Response:
         facts, rule = current_facts(), request.url_rule

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
 """With ``waiting.POLL_S`` less than 3.5 s: the longest time that a request hangs on a frozen store."""
 
-MAX_CONNECTIONS = 256
+MAX_STORE_CONNECTIONS = 256
 """Connections to the store for requests; each is made when all others are in use, and kept.
 
 A request holds one while it waits for its turn on the processor, and waits half a second at most to get one. With 64 of
@@ -69,7 +69,7 @@ class Backend:
 
 def make_backend(settings: StoreSettings) -> Backend:
     """Return a backend with real clients; nothing connects yet."""
-    client = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_CONNECTIONS)
+    client = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
     # Background work has a client of its own, because requests may use up the connections of theirs. Four connections
     # are enough for monitor, listener and reaper, which use one each.
     background = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)

@@ -31,9 +31,9 @@ def main() -> int:
         store_settings = StoreSettings.read()
         settings = GatewaySettings.read()
         if arguments.command == "keys":
-            from services.gateway.auth.keys_command import run
+            from services.gateway.auth import keys_command
 
-            return run(arguments, store_settings)
+            return keys_command.run(arguments, store_settings)
         if arguments.command == "models":
             from services.gateway.models import models_command
 

@@ -1,5 +1,6 @@
--- Start one attempt at the oldest job that waits in a queue and fits into the worker's memory: a worker that has finished a job needs no message for the
--- next one. The message of a job that was claimed so becomes stale, and is dropped at the head of its queue.
+-- Start one attempt at the oldest job that waits in a queue and fits into the worker's memory: a worker that has finished
+-- a job needs no message for the next one. The message of a job that was claimed so becomes stale, and is dropped at the
+-- head of its queue.
 -- ARGV: as claim.lua's, with a queue in the place of the id
 -- Returns {attempt, task, model, request, timeout s, suspect, request id, id}, or nil; or {id, bytes} of the oldest job, if
 -- none of the oldest ones fits.

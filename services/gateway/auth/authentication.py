@@ -42,8 +42,7 @@ class Authenticator:
         Raises:
             Unauthorized: the key in the header is invalid.
         """
-        needs_key = self._always_needs_key or self._has_keys()
-        return None if needs_key and not _key_in_headers(request) else self.tenant(request)
+        return self.tenant(request) if self.is_open() or _key_in_headers(request) else None
 
 
 def _key_in_headers(request: Request) -> str:

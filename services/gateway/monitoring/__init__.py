@@ -1,1 +1,1 @@
-"""Health, metrics, and what the gateway knows of the store and of live workers."""
+"""Health, metrics, the lag of the event loop, and cached facts of the store."""

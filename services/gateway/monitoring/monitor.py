@@ -112,7 +112,7 @@ class Monitor:
             self._probe(args=[])
         except redis.RedisError as error:
             problem = problem_of(error)
-            # Lost between the two.
+            # The probe may fail because the store was lost after the read.
             answers = answers and problem not in {UNREACHABLE, TIMEOUT}
             if problem != self.problem:
                 logger.warning("%s", problem.sentence, extra={"error": str(error)})

@@ -17,8 +17,10 @@ from services.gateway.offload.frames import Call
 
 logger = logging.getLogger(__name__)
 Function = Callable[[bytes], bytes]
-SMALL_BYTES = 512 * 1024
+SMALL_CALL_BYTES = 512 * 1024
+"""A call whose argument is not longer has the lane of small calls."""
 CPU_S = 10.0
+"""CPU time of one call, unless the caller sets another limit."""
 
 
 class Offload:
@@ -51,7 +53,7 @@ class Offload:
             LimitExceeded: it took more than ``cpu_s``, or too much memory.
             GatewayBusy: too many calls wait, or two children died under this one.
         """
-        lane = self._small if len(argument) <= SMALL_BYTES else self._large
+        lane = self._small if len(argument) <= SMALL_CALL_BYTES else self._large
         return lane.call(Call(f"{function.__module__}:{function.__qualname__}", cpu_s), argument, on_turn)
 
     @property

@@ -1,10 +1,10 @@
-"""Errors of calls that run outside of the gateway's process."""
+"""Errors of calls that run outside of the gateway's process, and of a gateway that is too busy to take a request."""
 
 from contracts.errors import Unavailable
 
 
 class GatewayBusy(Unavailable):
-    """Too many calls wait, or the process that ran this one was killed, twice."""
+    """Too many calls or bodies wait, or the process that ran a call was killed, twice."""
 
     code = "gateway_busy"
     fixed_message = "The gateway is busy with large requests. Nothing was accepted; try again shortly."

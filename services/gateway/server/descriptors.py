@@ -8,13 +8,14 @@ import logging
 import resource
 from dataclasses import replace
 
-from services.gateway.backend import MAX_CONNECTIONS
+from services.gateway.backend import MAX_STORE_CONNECTIONS
 from services.gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
-_SPARE = MAX_CONNECTIONS + 64
+_SPARE = MAX_STORE_CONNECTIONS + 64
 """Descriptors of a process besides its clients' connections: those to the store, its children's, and its own files."""
 _LEAST = 10
+"""Connections of a process that are allowed all the same, so that it serves at all."""
 
 
 def within_descriptors(settings: GatewaySettings) -> GatewaySettings:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from contracts.errors import InvalidRequest
-from services.gateway.offload.client import SMALL_BYTES, Offload
+from services.gateway.offload.client import SMALL_CALL_BYTES, Offload
 from services.gateway.offload.errors import CallFailed, GatewayBusy, LimitExceeded
 from tests.gateway.offload import calls
 from tests.support.paths import ROOT
@@ -86,7 +86,7 @@ def test_a_call_whose_child_is_killed_runs_once_more(offload: Offload, tmp_path:
 
 
 def test_small_calls_do_not_wait_for_large_ones(offload: Offload) -> None:
-    large = gevent.spawn(offload.call, calls.burn, b"1" + b" " * SMALL_BYTES, cpu_s=100)
+    large = gevent.spawn(offload.call, calls.burn, b"1" + b" " * SMALL_CALL_BYTES, cpu_s=100)
     gevent.sleep(0)
     assert offload.call(calls.reversed_bytes, b"ab") == b"ba"
     large.get()
