@@ -10,11 +10,13 @@ from contracts.sampling import SamplingParameters
 
 MAX_BEAMS = 16
 MAX_BAD_WORDS = 256
+MAX_ID_ENTRIES = 4096
+"""Entries of a list of token ids, or of lists of them."""
 # More than any context has, so only a first bound: the worker applies the limits of its model.
 _MANY = 1_000_000
 
 TokenId = Annotated[int, Meta(ge=0)]
-TokenIds = Annotated[list[TokenId], Meta(max_length=4096)]
+TokenIds = Annotated[list[TokenId], Meta(max_length=MAX_ID_ENTRIES)]
 NumTokens = Annotated[int, Meta(ge=1, le=_MANY)]
 
 
@@ -60,7 +62,8 @@ class GenerationParameters(SamplingParameters, frozen=True):
         Meta(max_length=MAX_BAD_WORDS, description="Texts that are never generated."),
     ] = msgspec.field(default_factory=list)
     bad_words_ids: Annotated[
-        Annotated[list[Annotated[list[TokenId], Meta(min_length=1, max_length=256)]], Meta(max_length=4096)] | None,
+        Annotated[list[Annotated[list[TokenId], Meta(min_length=1, max_length=256)]], Meta(max_length=MAX_ID_ENTRIES)]
+        | None,
         Meta(description="The same, as token ids."),
     ] = None
     forced_bos_token_id: Annotated[TokenId | None, Meta(description="First token of the answer.")] = None
