@@ -96,7 +96,6 @@ def make_operations(
         settings, reader=reader, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics
     )
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
-    metrics.watch("triptych_streams_open", "Streams of events that are open.", lambda: counters.total(Counted.STREAMS))
     _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(
@@ -126,6 +125,7 @@ def make_operations(
 
 
 def _watch_load(metrics: Metrics, counters: Counters) -> None:
+    metrics.watch("triptych_streams_open", "Streams of events that are open.", lambda: counters.total(Counted.STREAMS))
     metrics.watch(
         "triptych_body_bytes",
         "Bytes of bodies that are on their way into the store, or whose requests wait for their jobs.",

@@ -92,6 +92,7 @@ class Submitter:
         """
         facts, disconnected = current_facts(), disconnect_check(http_request)
         new = self._new_job(request, facts.id)
+        # A request that waits keeps its texts in memory; others give their room back as soon as the texts are stored.
         waits = request.wait_s > 0 or request.submission.stream
         if waits:
             keep_body()

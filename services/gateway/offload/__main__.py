@@ -2,7 +2,8 @@
 
 It runs one call after the other, each a function that takes bytes and returns bytes, until its parent ends. Limits are
 the kernel's, since one long call of C code can't be interrupted from inside (as in docs/decisions/0016). It is started
-by ``child.py`` and nothing else. It imports what its calls need and no more: no gevent, no client of the store.
+by ``child.py`` and nothing else. It imports what its calls need and no more: neither Flask nor a client of the store.
+Modules of some calls import gevent, which changes nothing here: only the gateway patches the standard library with it.
 """
 
 import contextlib

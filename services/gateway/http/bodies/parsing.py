@@ -1,6 +1,6 @@
 """Parses a body by its Content-Type; the part of checking that the gateway's child process does as well.
 
-It imports neither Flask nor gevent, which the child does not need.
+The gateway's own part is in ``checking.py``.
 """
 
 from importlib import import_module
