@@ -81,8 +81,9 @@ class GatewaySettings(Settings):
         least=64 * 1024,
         most=2**36,
         unit="bytes",
-        help="Bytes of all request bodies that may be on their way into the store at once; at least twice "
-        "TRIPTYCH_MAX_BODY_BYTES. Beyond it, requests are refused with 503. Memory is about four times as much.",
+        help="Bytes of all request bodies that may be on their way into the store at once; less than twice "
+        "TRIPTYCH_MAX_BODY_BYTES counts as that. Beyond it, requests are refused with 503. Memory is about four times "
+        "as much.",
     )
     body_timeout_s: float = setting(
         "TRIPTYCH_BODY_TIMEOUT_S",
