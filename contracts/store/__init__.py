@@ -3,8 +3,8 @@
 Nobody else writes these keys (`keys` lists them all). A caller takes the part that it needs:
 
 * a gateway: `job_writer` (submit, cancel, delete), `job_reader` (records, pages, events), `queue_stats`, `reaper`
-* a worker: `attempt_store` (claim, renew leases, publish, finish), `queue_stats`, `reaper`
-* both: `registry` (which models and workers there are), `redis_client`
+* a worker: `attempt_store` (claim, renew leases, publish, finish, abandon), `queue_stats`, `reaper`
+* both: `registry` (which models and workers there are), `redis_client`, `problems` (what is wrong with the store)
 
 Each change of a job is one Lua script in ``lua/``, so it happens whole or not at all, by Redis's clock. Every script
 may be sent again after a lost reply without doing anything twice, because the client retries broken connections.
