@@ -18,15 +18,15 @@ _ERRORS = {
     404: "Not found.",
     408: "The body took too long to arrive.",
     410: "The job was purged.",
-    413: "The body is too large; it was not read.",
+    413: "The body is too long, or has too many values; the message says the limit.",
     409: "The job was cancelled while you waited for it.",
     415: "The body is of a type that is not accepted here.",
     421: "The gateway needs no keys, and `Host` is none of its names, which `TRIPTYCH_ALLOWED_HOSTS` sets.",
     422: "A field is wrong; `param` names it.",
     429: "You have as many unfinished jobs, or open streams, as you may have.",
-    500: "The job failed.",
+    500: "The job failed, or its output is too large for the format of this route.",
     504: "The job is not done in time.",
-    503: "The job store is out of reach, full, or takes no writes; the message says why. Nothing was accepted.",
+    503: "The gateway or the job store can't serve this now; the message says why, and whether anything was accepted.",
 }
 _TAGS = {
     "Tasks": "Send inputs and get the output. Each request makes a job too.",

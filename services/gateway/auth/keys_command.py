@@ -13,7 +13,7 @@ from contracts.store.redis_client import connect
 from services.gateway.auth.api_keys import TENANT, ApiKeys
 
 STORE_WAIT_S = 15.0
-STORE_UNREACHABLE = 1
+FAILED = 1
 
 
 def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
         return _list(keys)
     except redis.RedisError as error:
         _print_error(f"error: {problem_of(error).sentence} ({error})")
-        return STORE_UNREACHABLE
+        return FAILED
 
 
 def wait_for_keys(settings: StoreSettings) -> bool:
@@ -45,7 +45,7 @@ def wait_for_keys(settings: StoreSettings) -> bool:
         except redis.RedisError as error:
             if time.monotonic() > deadline:
                 _print_error(f"error: can't check for API keys. {problem_of(error).sentence} ({error})")
-                raise SystemExit(STORE_UNREACHABLE) from error
+                raise SystemExit(FAILED) from error
         time.sleep(0.5)
 
 
@@ -78,7 +78,7 @@ def _list(keys: ApiKeys) -> int:
 def _revoke(keys: ApiKeys, key_id: str) -> int:
     if not keys.revoke(key_id):
         _print_error("error: no key has this id; see 'keys list'")
-        return 1
+        return FAILED
     _print("Revoked; within 5 seconds no gateway accepts it.")
     if keys.count() == 0:
         _print_error("That was the last key: a gateway on a loopback address is open now.")

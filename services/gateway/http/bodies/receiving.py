@@ -47,7 +47,7 @@ class BodyReceiver:
         pieces: list[bytes] = []
         try:
             # One timeout for the whole body. With one for each read, a byte a second would keep the request open.
-            with gevent.Timeout(self._timeout_s, BodyTimeout(f"The body took longer than {self._timeout_s:g} s.")):
+            with gevent.Timeout(self._timeout_s, _too_slow(self._timeout_s)):
                 # A body that does not announce its length is measured while it arrives: one byte more is too many.
                 pieces.extend(_pieces(stream, max_bytes + 1 if length is None else length, reservation))
         except (OSError, ParseException) as error:
@@ -88,6 +88,12 @@ def release_at_end(response: Response) -> Response:
     if reservation:
         response.call_on_close(reservation.release)
     return response
+
+
+def _too_slow(timeout_s: float) -> BodyTimeout:
+    return BodyTimeout(
+        f"The body took longer than {timeout_s:g} s to arrive. Send it again, or its inputs in several requests."
+    )
 
 
 def _incomplete(reservation: Reservation, problem: str) -> TriptychError:
