@@ -6,6 +6,7 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -68,8 +69,16 @@ def submitted(client: httpx.Client, num_bytes: int) -> bool:
 
 def body_bytes(client: httpx.Client) -> float:
     """Return how many bytes the gateway counts."""
+    return metric(client, "triptych_body_bytes ")
+
+
+def num_submitted(client: httpx.Client) -> float:
+    return metric(client, 'triptych_submits_total{replayed="false",task="embed"}')
+
+
+def metric(client: httpx.Client, start: str) -> float:
     lines = client.get("/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith("triptych_body_bytes ")).split()[1])
+    return next((float(line.split()[-1]) for line in lines if line.startswith(start)), 0.0)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -133,30 +142,41 @@ def test_slow_bodies_leave_connections_for_others(valkey_server: ValkeyServer, t
                 one.close()
 
 
-def test_requests_that_wait_have_a_budget_too(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+def test_large_bodies_that_wait_have_a_budget_and_small_ones_always_may(
+    valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
     settings = ONE | {"TRIPTYCH_MAX_BODY_BYTES": str(MEBIBYTE), "TRIPTYCH_MAX_BODIES_BYTES": str(2 * MEBIBYTE)}
     with running_gateway(valkey_server.url, tmp_path, **settings) as gateway, client_of(gateway) as client:
-        waiting = []
-        body = json.dumps({"model": UNSERVED, "inputs": "x" * 900_000}).encode()
-        head = f"POST /v1/embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        waiting: list[tuple[socket.socket, int]] = []
 
-        def too_many_wait() -> bool:
+        def refusal(num_bytes: int) -> bytes:
+            """Send one that waits; return the response if it is refused."""
             connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S)
-            waiting.append(connection)
-            connection.sendall(f"{head}Content-Type: application/json\r\nPrefer: wait=60\r\n\r\n".encode() + body)
-            wait_until(
-                lambda: len(waiting) * 900_000 <= body_bytes(client) or is_answered(connection), "no body counts"
-            )
-            return is_answered(connection)
+            before = num_submitted(client)
+            connection.sendall(request_that_waits(num_bytes))
+            wait_until(lambda: num_submitted(client) > before or is_answered(connection), "neither taken nor refused")
+            if num_submitted(client) > before:
+                waiting.append((connection, num_bytes))
+                return b""
+            with connection:
+                return connection.recv(65536)
 
-        wait_until(too_many_wait, "any number of requests may wait")
-        assert 900_000 * (len(waiting) - 1) < 8 * MEBIBYTE
-        refusal = waiting[-1].recv(65536)
-        assert refusal.startswith(b"HTTP/1.1 503") and b"respond-async" in refusal
+        # Until there is room for neither.
+        for num_bytes in (900_000, 70_000):
+            refused = wait_until(partial(refusal, num_bytes), "any number of requests may wait")
+            assert refused.startswith(b"HTTP/1.1 503") and b"respond-async" in refused
+        assert sum(size for _, size in waiting) < 8 * MEBIBYTE
         assert submitted(client, 900_000), "a request that does not wait is accepted"
-        for connection in waiting:
+        assert [refusal(60_000) for _ in range(10)] == [b""] * 10
+        for connection, _ in waiting:
             connection.close()
         wait_until(lambda: body_bytes(client) == 0, "bytes of bodies that are gone still count")
+
+
+def request_that_waits(num_bytes: int) -> bytes:
+    body = json.dumps({"model": UNSERVED, "inputs": "x" * num_bytes}).encode()
+    head = f"POST /v1/embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Content-Type: application/json\r\nPrefer: wait=60\r\n\r\n".encode() + body
 
 
 def is_answered(connection: socket.socket) -> bool:

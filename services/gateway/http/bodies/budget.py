@@ -24,7 +24,7 @@ _PART_OF_LARGE = 7 / 8
 _TIGHT = 3 / 4
 """Above this part of the budget, unfinished bodies are given up before anybody has to wait for room."""
 _WAITING_TIMES = 4
-"""A request that waits for its job keeps its texts for its answer. Such requests have so many times the budget."""
+"""A request that waits for its job keeps its texts. Those with large bodies have so many times the budget."""
 _TOO_MANY_WAIT = (
     "Too many requests with large bodies wait for their jobs. Nothing was accepted. Try again shortly; or send "
     "'Prefer: respond-async', and read the job later."
@@ -81,10 +81,12 @@ class BodyBudget:
         """Count bytes as those of a request that waits for its job.
 
         Raises:
-            GatewayBusy: there is no room; they count as before.
+            GatewayBusy: there is no room for a large body; its bytes count as before.
         """
-        most = _WAITING_TIMES * self._max_bytes
-        if not self._counters.try_add(Counted.WAITING_BODY_BYTES, num_bytes, most=most):
+        if num_bytes <= SMALL_BYTES:
+            # The limit of connections bounds these. A few large bodies that wait must not keep them all out.
+            self._counters.add(Counted.WAITING_BODY_BYTES, num_bytes)
+        elif not self._counters.try_add(Counted.WAITING_BODY_BYTES, num_bytes, most=_WAITING_TIMES * self._max_bytes):
             raise GatewayBusy(_TOO_MANY_WAIT)
         self.give_back(num_bytes, waiting=False)
 
