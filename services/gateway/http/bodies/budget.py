@@ -55,7 +55,7 @@ class BodyBudget:
         """Return a reservation of no bytes yet. ``give_up`` ends the reading of the body, whose client gets a 503."""
         reservation = Reservation(self, give_up)
         self._unfinished.add(reservation)
-        if not self._watcher:
+        if not self._watcher:  # a greenlet that has ended is false, too
             self._watcher = gevent.spawn(self._watch)
         return reservation
 
@@ -74,7 +74,7 @@ class BodyBudget:
             gevent.sleep(_POLL_S)
 
     def give_back(self, num_bytes: int, *, waiting: bool) -> None:
-        """Stop counting bytes."""
+        """Stop counting bytes; ``waiting`` says where they count now."""
         self._counters.add(Counted.WAITING_BODY_BYTES if waiting else self._counted, -num_bytes)
 
     def move_to_waiting(self, num_bytes: int) -> None:
