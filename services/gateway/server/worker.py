@@ -4,6 +4,7 @@ import contextlib
 import errno
 import faulthandler
 import logging
+import os
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ import time
 from typing import Any
 
 import gevent
+from gevent import monkey
 from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -21,6 +23,7 @@ from services.gateway.server.chunked_body import parse_in_turns
 from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
+_PlainSocket: Any = monkey.get_original("socket", "socket")
 RETRY_START_S = 1.0
 """The arbiter starts the next process at once when one has ended."""
 
@@ -87,9 +90,10 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         self.wsgi.extensions["backend"].stop()
         # A copy, since connections leave the set while others are shut down.
         for connection in list(self._idle):
-            # The greenlet of an idle connection would delay the stop for KEEPALIVE_S. This ends its read.
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
+            # The greenlet of an idle connection would delay the stop for KEEPALIVE_S. This ends its read. gevent's own
+            # shutdown would end it by an error, which gunicorn logs with a traceback for each connection.
+            with contextlib.suppress(OSError), _PlainSocket(fileno=os.dup(connection.fileno())) as same:
+                same.shutdown(socket.SHUT_RD)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection, and note while it is idle between two requests."""

@@ -164,6 +164,7 @@ def test_idle_connections_do_not_delay_a_stop(valkey_server: ValkeyServer, tmp_p
         assert gateway.wait() == 0
         # Well below the 8 s for which requests are waited for, and the 10 s for which a connection may be idle.
         assert time.monotonic() - started < 5 + 50 * round_trip_s
+        assert "Traceback" not in gateway.log.read_text()
 
 
 @pytest.mark.parametrize(
