@@ -1,7 +1,7 @@
 """Runs jobs that are suspected of killing workers, one at a time.
 
-A job that was running when its worker died is retried as a suspect. If a worker dies while it runs a suspect, that job
-alone is blamed (docs/decisions/0003), so there must never be two of them at once.
+A job that may have been why its worker died is retried as a suspect. If a worker dies while it runs one, its other
+jobs are not blamed, unless a model call worked on them (docs/decisions/0003). So there must never be two at once.
 """
 
 import logging

@@ -8,7 +8,7 @@ from workers.runtime.engine.figures import EngineFigures
 NoteCall = Callable[[Collection[str]], None]
 """Gets the ids of the jobs whose rows the next model call works on, and none of them once no call runs.
 
-If the process dies in the call, these jobs are blamed for it and no others (docs/decisions/0003). It must be cheap.
+If the process dies in the call, these jobs are the first to be blamed (docs/decisions/0003). It must be cheap.
 """
 
 

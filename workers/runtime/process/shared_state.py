@@ -95,7 +95,7 @@ class SharedState:
     def note_call(self, job_ids: Collection[str]) -> None:
         """Note whose rows the next model call works on; an empty collection after the call.
 
-        If the worker dies, these jobs are blamed for it, and no others.
+        If the worker dies, these jobs are the first to be blamed (`abandon.lua`).
         """
         if job_ids == self._in_call:  # as in nearly every step of generating texts
             return
@@ -125,10 +125,6 @@ class SharedState:
             for (state, attempt, job_id), flag in zip(slots, copy[self._flags_at :], strict=True)
             if state != _NOT_HELD
         ]
-
-    def jobs_in_call(self) -> list[str]:
-        """Return the ids of the held jobs whose rows a model call works on now."""
-        return [attempt.job_id for attempt in self.attempts() if attempt.in_call]
 
     def _write_flags(self) -> None:
         flags = bytearray(self.num_slots)

@@ -95,10 +95,11 @@ class Beats:
     def worker_died(self) -> None:
         """Give back the jobs of a worker that died, now and not when their leases run out.
 
-        The jobs of the model call that was running are blamed; without a call all are, as the reaper does.
+        Which of them are blamed for its death is in `abandon.lua`.
         """
         attempts = self._state.attempts()
-        logger.error("worker died", extra={"running": len(attempts), "in_call": self._state.jobs_in_call()})
+        in_call = [attempt.job_id for attempt in attempts if attempt.in_call]
+        logger.error("worker died", extra={"running": len(attempts), "in_call": in_call})
         if self.card is None or not attempts:
             return
         try:

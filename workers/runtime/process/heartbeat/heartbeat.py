@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 PULSES_PER_LEASE = 15
 """How often progress is noted. Rarely enough to cost nothing, and often enough that a lease never runs out for it."""
 PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "TRIPTYCH_LOG")
-"""Environment variables of the process. The others may hold secrets that it does not need."""
+"""Environment variables that the process gets. The others may hold secrets that it does not need."""
 SEND_TIMEOUT_S = 2
 SILENCE_S = 30.0
 """A beat takes less, even if the store is out of reach. A process that is silent for longer (and for a lease) hangs."""
