@@ -27,7 +27,7 @@ from pathlib import Path
 
 from contracts.logs.settings import setup_logging
 from contracts.model_package.package import ModelPackage
-from contracts.shapes import TextPair
+from contracts.shapes import TextPair, Truncate
 from workers.encoder.head import Head
 from workers.encoder.model import EncoderModel
 from workers.encoder.tasks import ENCODER, open_encoder, serve_encoder
@@ -37,7 +37,7 @@ from workers.runtime.models.served import ServedModel
 from workers.runtime.process.worker import run_worker
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.reading import Check, no_check
-from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow, Truncate
+from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
 
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from contracts.jobs import Usage
-from contracts.shapes import TextPair
+from contracts.shapes import TextPair, Truncate
 from workers.encoder.model import EncoderModel
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.inference.session import Array
-from workers.runtime.tokenizing.tokenizer import Truncate
 
 
 def infer_texts(

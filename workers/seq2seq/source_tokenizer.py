@@ -83,7 +83,6 @@ class SourceTokenizer:
         self._special = SpecialTokens(tokenizer)
         self.max_tokens = max_tokens
         self._vocab_size = vocab_size
-        self._num_special = self._special.num_added(1)
 
     def count_tokens(self, texts: Sequence[str], check: Check = no_check) -> list[int]:
         """Return the number of tokens of each text, without special tokens; ``check`` may raise an error to stop."""
@@ -92,7 +91,7 @@ class SourceTokenizer:
     def num_added_tokens(self, conditioning: Conditioning) -> int:
         """Return how many tokens the encoder reads in addition to those of a text."""
         prompt = self.count_tokens([conditioning.prompt])[0] if conditioning.prompt else 0
-        return self._num_special + prompt + (conditioning.source_prefix_token_id is not None)
+        return prompt + self._num_around(conditioning)
 
     def max_text_tokens(self, conditioning: Conditioning) -> int:
         """Return how many tokens a text may have to be read whole.
@@ -132,17 +131,16 @@ class SourceTokenizer:
             InvalidRequest: a text has no tokens, or one that the model does not know.
         """
         policy = _Policy(conditioning, truncate, check)
-        room = max(1, self.max_tokens - self._num_special - (conditioning.source_prefix_token_id is not None))
+        room = max(1, self.max_tokens - self._num_around(conditioning))
         read = self._reader.read([conditioning.prompt + text for text in texts], room, policy.side, check)
         return [
             self._encoder_input(text, tokens, param, policy)
             for text, tokens, param in zip(texts, read, params, strict=True)
         ]
 
-    def _encoder_input(self, text: str, tokens: Tokens, param: str, policy: "_Policy") -> EncoderInput:
+    def _encoder_input(self, text: str, tokens: Tokens, param: str, policy: _Policy) -> EncoderInput:
         conditioning = policy.conditioning
-        num_added = self._num_special + (conditioning.source_prefix_token_id is not None)
-        tokens_in = tokens.num_tokens + num_added
+        tokens_in = tokens.num_tokens + self._num_around(conditioning)
         # Normalization may leave nothing of a text, such as one of control characters only.
         if not tokens.num_tokens:
             raise InvalidRequest(f"{param} has no tokens that the model could read.", param=param)
@@ -158,7 +156,7 @@ class SourceTokenizer:
             raise InvalidRequest(message, param=param)
         return EncoderInput(np.array(input_ids, np.int64), tokens_in)
 
-    def _truncated(self, text: str, tokens: Tokens, policy: "_Policy") -> list[int]:
+    def _truncated(self, text: str, tokens: Tokens, policy: _Policy) -> list[int]:
         """Return the prompt and what is kept of the text. The text is cut alone, so that the prompt stays whole."""
         prompt_text = policy.conditioning.prompt
         room = self.max_text_tokens(policy.conditioning)
@@ -168,13 +166,17 @@ class SourceTokenizer:
         (kept,) = self._reader.read([text], room, policy.side, policy.check)
         return prompt.ids + kept.ids
 
+    def _num_around(self, conditioning: Conditioning) -> int:
+        """Return how many special tokens and language tokens are put around prompt and text."""
+        return self._special.num_added(1) + (conditioning.source_prefix_token_id is not None)
+
     def _too_long(self, param: str, tokens_in: str, truncate: TruncateOrChunk) -> InputTooLong:
         hint = "" if truncate == "chunk" else " Shorten it, or set parameters.truncate to 'right', 'left' or 'chunk'."
         return InputTooLong(f"{param} has {tokens_in} tokens; the model takes {self.max_tokens}.{hint}", param=param)
 
 
 def _with_language_tokens(ids: list[int], conditioning: Conditioning) -> list[int]:
-    # The list may be changed: `Encoding.ids` makes a new one each time.
+    # The list may be changed: `SpecialTokens.around` makes a new one each time.
     if conditioning.src_lang_token_id is not None:
         ids[0 if conditioning.src_lang_position == "prefix" else -1] = conditioning.src_lang_token_id
     prefix = conditioning.source_prefix_token_id

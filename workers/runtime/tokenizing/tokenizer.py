@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,13 +12,12 @@ import tokenizers
 
 from contracts.errors import InputTooLong, InvalidRequest
 from contracts.model_package.package import PackageError
-from contracts.shapes import TextPair
+from contracts.shapes import TextPair, Truncate
 from workers.runtime.tokenizing.probing import check_tokenizer
 from workers.runtime.tokenizing.reading import Check, TextReader, Tokens, no_check
 from workers.runtime.tokenizing.sentencepiece import open_tokenizer
 from workers.runtime.tokenizing.special_tokens import SpecialTokens
 
-Truncate = Literal["error", "right", "left"]
 Ids = npt.NDArray[np.integer[Any]]
 MAX_TOKEN_CHARACTERS = 1024
 """Of one token of a vocabulary; known ones have some 100. A token can stand for each unknown character of a text, and

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from contracts.errors import InvalidRequest
 from workers.runtime.tokenizing.reading import Check, no_check
 from workers.seq2seq.chunking import markup
-from workers.seq2seq.chunking.sentences import split_sentences
+from workers.seq2seq.chunking.sentences import split_sentences, split_white_space
 from workers.seq2seq.chunking.splitting import CountTokens, Part, split_to_fit
 
 MAX_CHUNKS = 20_000
@@ -144,13 +144,6 @@ def _html_texts(document: str) -> Iterator[_Segment]:
 
 def _has_words(text: str) -> bool:
     return _LETTER_OR_DIGIT.search(text) is not None
-
-
-def split_white_space(text: str) -> tuple[str, str, str]:
-    """Return the white space before a text, the stripped text, and the white space after it."""
-    stripped = text.strip()
-    start = len(text) - len(text.lstrip())
-    return text[:start], stripped, text[start + len(stripped) :]
 
 
 def _plan(segments: Sequence[_Segment], remaining: Iterator[list[Part]], *, html: bool) -> ChunkPlan:

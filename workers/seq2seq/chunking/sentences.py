@@ -51,18 +51,16 @@ def split_sentences(text: str) -> Iterator[str]:
     for match in _LINES.finditer(text):
         line, start = match[0], 0
         for end in _ends(line):
-            yield from _without_outer_space(line[start:end])
+            yield from filter(None, split_white_space(line[start:end]))
             start = end
-        yield from _without_outer_space(line[start:])
+        yield from filter(None, split_white_space(line[start:]))
 
 
-def _without_outer_space(part: str) -> list[str]:
-    """Return the white space before a text, the stripped text and the white space after it, as far as not empty."""
-    inner = part.strip()
-    if not inner:
-        return [part] if part else []
-    start = len(part) - len(part.lstrip())
-    return [piece for piece in (part[:start], inner, part[start + len(inner) :]) if piece]
+def split_white_space(text: str) -> tuple[str, str, str]:
+    """Return the white space before a text, the stripped text, and the white space after it."""
+    stripped = text.strip()
+    start = len(text) - len(text.lstrip())
+    return text[:start], stripped, text[start + len(stripped) :]
 
 
 def _ends(line: str) -> Iterator[int]:

@@ -81,7 +81,7 @@ def _grouped_units(text: str, num_characters: float, level: int) -> list[str]:
         # At most half of the text, so that each split makes parts shorter, whatever the estimate says.
         size = max(1, min(int(num_characters), len(text) // 2))
         return [text[start : start + size] for start in range(0, len(text), size)]
-    # Not by `findall`, as in `split_sentences`.
+    # Not by `findall`, for the reason that `split_sentences` gives.
     units = [match[0] for match in _UNITS[level].finditer(text) if match[0]]
     groups = pack([len(unit) for unit in units], num_characters)
     return ["".join(units[index] for index in group) for group in groups]
