@@ -58,6 +58,7 @@ class JobRunner:
             self._suspects.put(job_id)
         else:
             self._run_next(lambda: self._store.claim(job_id, self._worker_id, self._room.share))
+            # Before the small ones too, or large jobs would wait for as long as the queue never gets empty.
             self._run_large()
             self._run_waiting(queue)
             self._run_large()
@@ -90,7 +91,7 @@ class JobRunner:
                 self._run_next(partial(self._store.claim, large.job_id, self._worker_id))
             finally:
                 self._room.give_back(large)
-            trim_heap()
+            trim_heap()  # what a large job has used would otherwise stay with this process
 
     def _run_next(self, claim_job: Callable[[], Claim | None]) -> bool:
         """Claim a job, run it and record how it ended; return whether there was a job."""
