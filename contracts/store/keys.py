@@ -5,9 +5,9 @@
     tombstone:<id>         STRING  tenant; distinguishes 410 from 404         TTL ttl_s + 7 days
     due                    ZSET    unfinished jobs by time of the next check  finish, delete, reap
     expiring               ZSET    id|tenant of ended jobs by expiry time     reap, delete
-    waiting:<queue>        ZSET    queued jobs by the time they were queued   claim, finish
+    waiting:<queue>        ZSET    queued jobs by the time they were queued   claim, next, finish
     watermark:<queue>      STRING  messages pushed before have left the queue TTL 7 days
-    alone:<worker>         STRING  the suspect that runs on this worker       finish, release; TTL deadline + 1 h
+    alone:<worker>         STRING  the suspect that runs on this worker       leave_worker; TTL deadline + 1 h
     claim:<token>          STRING  the job that a call of `next` has claimed  TTL 60 s
     active                 HASH    tenant -> number of unfinished jobs        finish, when it reaches 0
     jobs:<tenant>          ZSET    ids by creation time, for listing          reap when the record expires, delete

@@ -61,7 +61,8 @@ local function raise_watermark(queue, seconds)
   if seconds > tonumber(redis.call('GET', key) or 0) then redis.call('SET', key, stamp(seconds), 'EX', TOMBSTONE_S) end
 end
 
--- A suspect no longer runs on its worker. If the worker dies from now on, its other jobs are blamed again (reap.lua).
+-- A suspect no longer runs on its worker. If the worker dies from now on, its other jobs can be blamed again (reap.lua,
+-- abandon.lua).
 local function leave_worker(id)
   local alone = P .. 'alone:' .. get(id, 'worker')
   if redis.call('GET', alone) == id then redis.call('DEL', alone) end
@@ -121,7 +122,8 @@ local function start_attempt(id, worker, lease_s, token)
     'progress_done', 0)
   redis.call('HINCRBY', job_key(id), 'attempt', 1)
   schedule_check(id, tonumber(lease_s))
-  -- If the worker dies while a suspect runs, the suspect is blamed and the other jobs of the worker are not (reap.lua).
+  -- If the worker dies while a suspect runs, its other jobs are not blamed, unless a model call
+  -- worked on them (reap.lua, abandon.lua).
   -- This key must outlive the suspect's lease, because the reaper may check the other jobs later.
   if get(id, 'suspect') == '1' then
     redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
