@@ -1,4 +1,4 @@
-"""One text of eight megabytes, which a worker of any family must read without being felt by others."""
+"""One text of eight megabytes, which a worker of any family must read while it answers other jobs."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def peak_bytes(worker: Worker) -> int:
     ],
     ids=["encoder", "decoder", "seq2seq"],
 )
-def test_a_text_of_eight_megabytes_costs_others_nothing(
+def test_a_text_of_eight_megabytes_holds_up_no_other_job(
     program: str, task: str, parameters: dict[str, Any], valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:
     long_texts = LongTexts(task, parameters, valkey_server, tmp_path)

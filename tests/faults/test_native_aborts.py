@@ -3,8 +3,6 @@
 from tests.faults.fleet import Fleet, Supervisor
 from tests.support.waiting import wait_until
 
-LEASE_S = 15.0
-"""Of the patient fleet."""
 LONG = "this text is too long for a batch with the others " * 4
 
 
@@ -20,7 +18,7 @@ def test_a_native_abort_is_booked_on_the_jobs_of_its_call_only(patient_fleet: Fl
     wait_until(lambda: not worker.alive(), "the worker was not aborted")
     died_at = fleet.now()
     wait_until(lambda: {fleet.job(job_id).status for job_id in others} == {"queued"}, "the jobs were not given back")
-    assert fleet.now() - died_at < LEASE_S * 2 / 3, "they had to wait for their leases"
+    assert fleet.now() - died_at < fleet.store.lease_s * 2 / 3, "they had to wait for their leases"
     assert [fleet.job(job_id).crashes for job_id in (*in_call, *others)] == [1, 1, 1, 0, 0, 0]
 
     supervisor = Supervisor(fleet)

@@ -1,7 +1,6 @@
 """Workers that are killed, frozen or terminated, and model calls that fail."""
 
 import math
-import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,8 +13,6 @@ from tests.faults.worker_process import Worker
 from tests.support.waiting import PATIENCE_S, wait_until
 
 RECOVERY_S = 17.0
-LEASE_S = 15.0
-"""Of the patient fleet."""
 NUM_FROZEN = 10
 
 
@@ -64,7 +61,7 @@ def test_the_jobs_of_a_worker_that_dies_alone_need_not_wait_for_its_leases(patie
     """Its heartbeat process outlives it, and gives them back."""
     # At the time of its death the leases have at least two thirds to run.
     took_s = recovery_s(patient_fleet, Worker.kill)
-    assert took_s < LEASE_S * 2 / 3 + 5 * patient_fleet.round_trip_s()
+    assert took_s < patient_fleet.store.lease_s * 2 / 3 + 5 * patient_fleet.round_trip_s()
 
 
 def test_native_code_that_holds_pythons_lock_costs_no_lease(fleet: Fleet) -> None:
@@ -77,14 +74,18 @@ def test_native_code_that_holds_pythons_lock_costs_no_lease(fleet: Fleet) -> Non
     assert jobs[slow].completed_at - started > 1.5 * fleet.store.lease_s, "the lock was not held for long"
 
 
+def heartbeats_of(worker: Worker) -> list[psutil.Process]:
+    return psutil.Process(worker.pid).children()
+
+
 def test_a_heartbeat_process_that_dies_costs_no_lease(fleet: Fleet) -> None:
     worker = fleet.start_worker()
     job_id = fleet.submit_hanging()
     for _ in range(2):
-        (heartbeat,) = [child.pid for child in psutil.Process(worker.pid).children()]
-        os.kill(heartbeat, signal.SIGKILL)
+        (heartbeat,) = heartbeats_of(worker)
+        heartbeat.kill()
         wait_until(
-            lambda pid=heartbeat: [child.pid for child in psutil.Process(worker.pid).children()] not in ([], [pid]),
+            lambda killed=heartbeat: heartbeats_of(worker) not in ([], [killed]),
             "no other heartbeat process was started",
         )
     held_since = fleet.now()
@@ -92,10 +93,6 @@ def test_a_heartbeat_process_that_dies_costs_no_lease(fleet: Fleet) -> None:
     fleet.release_hang()
     jobs = fleet.assert_each_ended_once([job_id])
     assert (jobs[job_id].attempt, jobs[job_id].crashes) == (1, 0)
-
-
-def heartbeats_of(worker: Worker) -> list[psutil.Process]:
-    return psutil.Process(worker.pid).children()
 
 
 def test_a_heartbeat_process_that_hangs_costs_no_lease(fleet: Fleet) -> None:
