@@ -79,10 +79,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
 
 def _room(settings: WorkerSettings, models: Models) -> JobRoom:
     most_dimensions = max(card.dimensions or 0 for card in models.cards())
-    budget_bytes = jobs_budget_bytes(settings)
-    if not budget_bytes:
-        logger.warning("TRIPTYCH_MAX_MEMORY leaves no memory for jobs, so they run one at a time; raise it")
-    return JobRoom(budget_bytes, settings.concurrency, most_dimensions)
+    return JobRoom(jobs_budget_bytes(settings), settings.concurrency, most_dimensions)
 
 
 def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -> Start:
