@@ -12,7 +12,7 @@ import redis
 
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.reaper import Reaper
-from contracts.store.redis_client import connect, server_warnings
+from contracts.store.redis_client import server_warnings
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.inference.budget import jobs_budget_bytes
@@ -23,12 +23,10 @@ from workers.runtime.process.celery_worker import consume, handle_hangup, make_a
 from workers.runtime.process.heartbeat.heartbeat import Heartbeat
 from workers.runtime.process.heartbeat.messages import Start
 from workers.runtime.process.shared_state import SharedState
+from workers.runtime.process.store_client import connect_worker
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
-STORE_TIMEOUT_S = 3.0
-STORE_RETRIES = 8
-"""With growing pauses, about 5 s in all: longer than a restart of the store takes."""
 NUM_SUSPECT_THREADS = 1
 """Threads that hold an attempt in addition to those of Celery's pool."""
 STOP_LOADING_S = 1.0
@@ -44,7 +42,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
         PackageError, DeviceError: as ``Loader.load_all``.
     """
     handle_hangup(signal.SIG_IGN)  # until there are models that could be replaced
-    client = connect(settings.store.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES)
+    client = connect_worker(settings.store.redis_url)
     attempts = AttemptStore(client, settings.store)
     shared = SharedState(settings.concurrency + NUM_SUSPECT_THREADS)
     engine = spec.make_engine(attempts, shared.note_call)

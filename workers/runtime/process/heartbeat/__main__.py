@@ -18,18 +18,14 @@ from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.queue_stats import QueueStats
-from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.liveness import Liveness
 from workers.runtime.process.heartbeat.messages import Announce, Leave, Start, Status, ToHeartbeat, ToWorker, encoded
 from workers.runtime.process.shared_state import SharedState
+from workers.runtime.process.store_client import connect_worker
 from workers.runtime.process.watchdog import Watchdog
 
-STORE_TIMEOUT_S = 3.0
-"""Less than the time between two beats, so that a silent connection costs one of them and no lease."""
-STORE_RETRIES = 8
-"""With growing pauses, about 5 s in all: longer than a restart of the store takes."""
 EXIT_S = 10.0
 """How long a worker that must end has for releasing its jobs. Then it is killed."""
 END_S = 5.0
@@ -42,7 +38,7 @@ class HeartbeatProcess:
     def __init__(self, start: Start, worker_pid: int) -> None:
         self._worker_pid = worker_pid
         self._period_s = start.lease_s / 3
-        client = connect(start.redis_url, timeout_s=STORE_TIMEOUT_S, retries=STORE_RETRIES, max_connections=2)
+        client = connect_worker(start.redis_url, max_connections=2)
         settings = StoreSettings(
             redis_url=start.redis_url,
             lease_s=start.lease_s,
