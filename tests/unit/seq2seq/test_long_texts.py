@@ -50,7 +50,8 @@ def test_splitting_takes_linear_time(unit: str, split: Callable[[str], object]) 
 @pytest.mark.parametrize("split", [plan, overlapping])
 def test_splitting_does_not_keep_the_lock(unit: str, split: Callable[[str], object]) -> None:
     text = unit * (2 * SIZE // len(unit))
-    assert hold_s(lambda: split(text), limit_s()) < limit_s()
+    limit = limit_s()
+    assert hold_s(lambda: split(text), limit) < limit
 
 
 @pytest.mark.parametrize("unit", MARKUP)
