@@ -19,6 +19,8 @@ from deploy.local.store import EmbeddedStore, free_port
 
 TICK_S = 0.1
 HINT_S = 20.0
+SAME_SIGNAL_S = 0.5
+"""Signals within this time count as one."""
 STORE_START_S = 120.0
 """Loading a large append-only file takes about 10 s for each gigabyte."""
 CONFIGURATION_ERROR = 2
@@ -45,6 +47,7 @@ class Supervisor:
         self._settings = settings
         self._log = log
         self._signals = 0
+        self._last_signal_at = float("-inf")
         self._stop = threading.Event()
         self._children: list[Child] = []
         self._store: EmbeddedStore | None = None
@@ -192,7 +195,11 @@ class Supervisor:
         self._log("triptych", f"{child.spec.name} died ({_describe(code)}), starting it again in {pause:g} s")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        now = time.monotonic()
+        # `timeout make run` signals the group, and make passes the signal on: that is one wish to stop, and not two.
+        if now - self._last_signal_at > SAME_SIGNAL_S:
+            self._signals += 1
+        self._last_signal_at = now
         self._stop.set()
 
 

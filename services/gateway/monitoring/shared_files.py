@@ -49,6 +49,11 @@ def _lock(folder: Path) -> int:
 
 def count_in(folder: str, slot: int) -> None:
     """Let the metrics that this process makes from now on count in the files of a slot."""
+    # Somebody may have emptied the folder for temporary files meanwhile, as systemd does when a user logs out. Without
+    # the folder no process could ever start again; counters that begin anew are the smaller loss.
+    with contextlib.suppress(FileExistsError):
+        Path(folder).mkdir(mode=0o700)
+        _lock(Path(folder))
     # The library takes its folder from here and from nowhere else.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # noqa: TID251
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]

@@ -1,6 +1,7 @@
 """Several processes on one port are one gateway: wake-ups, limits and metrics are right across them."""
 
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -116,12 +117,27 @@ def test_a_process_that_is_killed_is_replaced_and_takes_nothing_with_it(gateway:
         assert call(connection, "GET", path)[1]["status"] == "queued"
 
 
+def test_a_process_starts_also_when_the_folder_of_the_counters_was_removed(gateway: GatewayProcess) -> None:
+    victim, *others = gateway.processes
+    for process in gateway.processes:
+        with pinned(gateway, process) as connection:
+            metrics(connection)  # it has started, and so has its files
+    (folder,) = {Path(file.path).parent for file in victim.open_files() if file.path.endswith(".db")}
+    shutil.rmtree(folder)
+    victim.kill()
+    wait_until(lambda: _all_new(gateway, [victim]), "no other process took its place")
+    (successor,) = set(gateway.processes) - set(others)
+    with pinned(gateway, successor) as connection:
+        assert value(metrics(connection), "triptych_store_up") == 1
+
+
 def _num_requests(text: str) -> float:
     return sum(float(found) for found in re.findall(r"^triptych_http_requests_total\S* (\S+)$", text, re.MULTILINE))
 
 
 def _all_new(gateway: GatewayProcess, old: list[psutil.Process]) -> bool:
-    return len(gateway.processes) == 3 and not set(old) & set(gateway.processes)
+    now = gateway.processes  # read once: between two reads an old one may go
+    return len(now) == 3 and not set(old) & set(now)
 
 
 def test_a_hangup_replaces_every_process_without_a_failed_request(gateway: GatewayProcess) -> None:
