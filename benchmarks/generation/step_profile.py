@@ -120,9 +120,9 @@ def _recorded(cache: Any) -> Iterator[Calls]:
     binding_class: Any = Binding  # replaced on the class, because a cache makes a new binding for each call
     calls, run, step = Calls(), Binding.run, cache.step
 
-    def timed_run(binding: Binding) -> None:
+    def timed_run(binding: Binding, **options: Any) -> None:
         started = time.perf_counter()
-        run(binding)
+        run(binding, **options)
         calls.found.append(Call(started, time.perf_counter() - started, calls.num_rows))
         calls.num_rows = 0  # the next call is a prefill unless `step` says otherwise
 
