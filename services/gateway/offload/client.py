@@ -82,12 +82,16 @@ class _Lane:
                 on_turn()
             try:
                 return self._run(call, argument)
-            except ChildDied:
-                logger.warning("a child process was killed while it ran a call; the call is tried once more")
+            except ChildDied as error:
+                logger.warning(
+                    "a child process was killed, or did not start; its call is tried once more", extra=_why(error)
+                )
             try:
                 return self._run(call, argument)
             except ChildDied as error:
-                logger.error("a child process was killed again while it ran the same call")
+                logger.error(
+                    "a child process was killed, or did not start, again with the same call", extra=_why(error)
+                )
                 raise GatewayBusy from error
 
     def stop(self) -> None:
@@ -97,7 +101,10 @@ class _Lane:
 
     def _run(self, call: Call, argument: bytes) -> bytes:
         if self.child is None:
-            self.child = Child()
+            try:
+                self.child = Child()
+            except OSError as error:  # no process, memory or descriptor is left for one at the moment
+                raise ChildDied(str(error)) from error
         try:
             return self.child.call(call, argument)
         finally:
@@ -129,3 +136,7 @@ class _Lane:
             # Before the turn passes on, so that the next call can't miss it.
             self._stopper = gevent.spawn_later(self._idle_s, self.stop)
             self._turn.release()
+
+
+def _why(error: ChildDied) -> dict[str, str]:
+    return {"error": str(error)}

@@ -61,7 +61,7 @@ def _submission(body: EmbeddingsRequest) -> Submission:
     """Return the request as one of the embed task. Always a list, so that the job's output is a list too."""
     document = {
         "inputs": [body.input] if isinstance(body.input, str) else body.input,
-        "parameters": {"dimensions": body.dimensions},
+        "parameters": {"dimensions": body.dimensions, "truncate": body.truncate},
         "model": body.model,
     }
     return check_submission(document, TASK_BODIES["embed"])

@@ -84,6 +84,7 @@ class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Keep only the first so many.")] = None
     user: Annotated[str | None, Meta(description="Accepted for compatibility, and not used.")] = None
+    truncate: Annotated[Truncate, Meta(description="Not OpenAI's.")] = "error"
 
 
 def refuse_token_ids(document: Any, field: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -83,6 +84,17 @@ def test_a_call_whose_child_is_killed_runs_once_more(offload: Offload, tmp_path:
     with pytest.raises(GatewayBusy):
         offload.call(calls.die, b"")
     assert offload.call(calls.reversed_bytes, b"ab") == b"ba"
+
+
+def test_a_child_that_can_not_start_is_a_busy_gateway_and_a_later_call_has_one(offload: Offload) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))  # all further descriptors are too many
+    try:
+        with pytest.raises(GatewayBusy):
+            offload.call(calls.reversed_bytes, b"abc")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert offload.call(calls.reversed_bytes, b"abc") == b"cba"
 
 
 def test_small_calls_do_not_wait_for_large_ones(offload: Offload) -> None:

@@ -10,6 +10,8 @@ from contracts.errors import InvalidRequest
 from contracts.shapes import Shape
 from services.gateway.http.validation import check, refuse_blank
 from services.gateway.jobs.submission import JOB_BODIES, TASK_BODIES, check_job, check_submission
+from services.gateway.openai.embeddings import _submission
+from services.gateway.openai.requests import EMBEDDINGS_CHECK
 from tests.unit.gateway.documents import JSON
 
 
@@ -57,3 +59,8 @@ def test_blank_texts_are_found_in_structs_of_any_shape(question: dict[str, Any],
     with pytest.raises(InvalidRequest, match="not blank") as caught:
         refuse_blank("inputs", inputs)
     assert caught.value.param == param
+
+
+def test_texts_of_openais_embeddings_may_be_cut() -> None:
+    body = EMBEDDINGS_CHECK({"model": "m", "input": "a text", "truncate": "right"})
+    assert _submission(body).parameters.truncate == "right"

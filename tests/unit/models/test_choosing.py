@@ -47,7 +47,7 @@ def test_packages_for_other_workers_are_skipped_with_a_log_line(
     write(tmp_path / "ours")
     foreign = write(tmp_path / "theirs", **FOREIGN[kind])
     (foreign / "model.onnx").unlink()  # a worker does not read files of packages that it skips
-    with caplog.at_level(logging.INFO, "workers.runtime.models.loading"):
+    with caplog.at_level(logging.DEBUG, "workers.runtime.models.loading"):
         assert load(tmp_path).names() == ["ours"]
     (record,) = caplog.records
     assert (record.message, vars(record)["package"]) == ("package skipped", "theirs")

@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+import redis
+
 from contracts.cards import ModelCard, WorkerCard
 from tests.unit.attempts.fakes import card
 from workers.runtime.process.heartbeat.beats import Beats
@@ -97,6 +99,15 @@ def test_a_model_call_above_the_hard_limit_tells_the_worker_to_exit() -> None:
     beats = beats_of(store, state, told, hard_limit_s=10)
     state.progress(busy_since=1e-9)
     assert beats.beat()
+    assert isinstance(told[0], Exit)
+
+
+def test_a_model_call_above_the_hard_limit_ends_the_worker_also_while_the_store_is_out_of_reach() -> None:
+    store, state, told = Store(redis.ConnectionError()), SharedState(1), []  # type: ignore[var-annotated]
+    state.hold("job", 1)
+    beats = beats_of(store, state, told, hard_limit_s=10)
+    state.progress(busy_since=1e-9)
+    assert beats.beat() and not store.failures
     assert isinstance(told[0], Exit)
 
 

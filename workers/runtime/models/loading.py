@@ -86,12 +86,15 @@ class Loader(Generic[AnyEngine]):
             what = ", ".join(missing) or "at all"
             raise PackageError(f"no model package {what} in {self._where}; found: {sorted(found)}")
         models, skipped = Models(), dict[str, str]()
+        levels = {}
         for name in selected or sorted(found):
             manifest = read_manifest(found[name])
             reason = self._spec.mismatch(manifest)
             # A package of this family that the operator has named is not skipped: loading it fails, with the reason.
             if reason and not (selected and manifest.family == self._spec.family):
                 skipped[name] = reason
+                # Packages of other families are what a shared folder has; one of this family may be a mistake.
+                levels[name] = logging.INFO if manifest.family == self._spec.family else logging.DEBUG
             else:
                 # Of all packages before one is loaded: each gets only what the weights of all of them leave.
                 self._weights_bytes[name] = _size_of(found[name], manifest)
@@ -101,7 +104,7 @@ class Loader(Generic[AnyEngine]):
             reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
             raise NothingToServe(f"no model package for this worker in {self._where}: {reasons}")
         for name, reason in skipped.items():
-            logger.info("package skipped", extra={"package": name, "reason": reason})
+            logger.log(levels[name], "package skipped", extra={"package": name, "reason": reason})
         return models
 
     def is_selected(self, name: str) -> bool:

@@ -61,16 +61,18 @@ class Beats:
     def beat(self) -> bool:
         """Beat once if the worker lives; return whether it must end."""
         stop: set[tuple[str, int]] = set()
-        reason = None
+        num_messages = 0
         try:
             if self._worker_lives():
                 stop = self._renew_leases()
                 self._announce()
-            reason = self._watch()
+            num_messages = sum(self._queues.num_messages(queue_of(card.name)) for card in self._models)
         except redis.RedisError as error:
             logger.warning("heartbeat failed", extra={"error": str(error)})
         except Exception:  # without this process every job would lose its lease, and be blamed for a crash
             logger.exception("heartbeat failed")
+        # Also while the store is out of reach: a model call that hangs must end the worker then, too.
+        reason = self._watch(num_messages)
         self._tell(Exit(reason) if reason else Beaten(sorted(stop)))
         return reason is not None
 
@@ -135,14 +137,13 @@ class Beats:
         self._registry.announce(*self._models)
         self._announced_at = time.monotonic()
 
-    def _watch(self) -> str | None:
+    def _watch(self, num_messages: int) -> str | None:
         if self._liveness.stopped:  # somebody wants it so
             return None
-        names = [card.name for card in self._models]
         return self._watchdog.reason_to_exit(
             busy_since=self._state.busy_since(),
             without_progress_s=self._liveness.without_progress_s(),
             num_running=len(self._state.attempts()),
-            num_messages=sum(self._queues.num_messages(queue_of(name)) for name in names),
+            num_messages=num_messages,
             now=time.monotonic(),
         )
