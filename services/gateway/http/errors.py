@@ -42,6 +42,8 @@ class UnsupportedMediaType(InvalidRequest):
 class KeyNotInHeader(Unauthorized):
     """A body is too long to be searched for the API key of a client that is not known yet."""
 
+    code = "key_not_in_header"
+
 
 class CrossSiteRequest(InvalidRequest):
     """A browser sends a form, or another request that needs no consent, from a page of another site."""

@@ -121,6 +121,8 @@ CAN_NOT_BE_READ: dict[str, tuple[str, Change, Change]] = {
 def test_a_store_that_refuses_is_named_and_the_gateway_recovers(refusing: Refusing, fault: str) -> None:
     code, break_it, mend_it = (TAKES_NO_WRITES | CAN_NOT_BE_READ)[fault]
     with httpx.Client(base_url=refusing.gateway.url, timeout=PATIENCE_S) as client:
+        # This connection's process may not know yet that the store has recovered from the test before.
+        wait_until(lambda: client.get("/readyz").status_code == 200, "not ready")
         job_id = client.post("/v1/jobs", json=BODY).json()["id"]
         num_lines = len(_log(refusing))
         break_it(refusing)
