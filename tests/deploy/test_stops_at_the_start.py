@@ -36,9 +36,14 @@ def started(command: list[str], variables: dict[str, str]) -> "subprocess.Popen[
     env = variables | {"TRIPTYCH_PORT": str(free_port())}
     if command[0] == "deploy.local":
         del env["TRIPTYCH_REDIS_URL"]
-    return subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    # Programs inherit that SIGINT is ignored, and keep it so: tests that run in a shell's background ignore it.
+    inherited = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    finally:
+        signal.signal(signal.SIGINT, inherited)
 
 
 def ended(process: "subprocess.Popen[bytes]", number: signal.Signals) -> str:
