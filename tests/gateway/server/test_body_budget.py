@@ -129,17 +129,22 @@ def test_no_way_to_end_leaves_bytes_behind(valkey_server: ValkeyServer, tmp_path
         slow.close()
 
 
+def assert_served_beside_slow_bodies(gateway: GatewayProcess, number: int) -> None:
+    """Open connections whose bodies stop after a byte, and submit jobs beside them."""
+    half_sent = [HalfSent(gateway, 1000, sent=1) for _ in range(number)]
+    try:
+        with client_of(gateway) as client:
+            for _ in range(5):
+                assert submitted(client, 1000)
+    finally:
+        for one in half_sent:
+            one.close()
+
+
 def test_slow_bodies_leave_connections_for_others(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     settings = ONE | {"TRIPTYCH_MAX_CONNECTIONS": "40"}
     with running_gateway(valkey_server.url, tmp_path, **settings) as gateway:
-        half_sent = [HalfSent(gateway, 1000, sent=1) for _ in range(100)]
-        try:
-            with client_of(gateway) as client:
-                for _ in range(5):
-                    assert submitted(client, 1000)
-        finally:
-            for one in half_sent:
-                one.close()
+        assert_served_beside_slow_bodies(gateway, 100)
 
 
 def test_large_bodies_that_wait_have_a_budget_and_small_ones_always_may(
@@ -197,14 +202,7 @@ def test_connections_fit_into_the_descriptors(valkey_server: ValkeyServer, tmp_p
     with running_gateway(valkey_server.url, tmp_path, module=few_descriptors.__name__, **ONE) as gateway:
         (warning,) = [line for line in gateway.log.read_text().splitlines() if "RLIMIT_NOFILE" in line]
         assert "TRIPTYCH_MAX_CONNECTIONS=2000" in warning and str(few_descriptors.HARD_LIMIT) in warning
-        half_sent = [HalfSent(gateway, 1000, sent=1) for _ in range(1150)]
-        try:
-            with client_of(gateway) as client:
-                for _ in range(5):
-                    assert submitted(client, 1000)
-        finally:
-            for one in half_sent:
-                one.close()
+        assert_served_beside_slow_bodies(gateway, 1150)
         log = gateway.log.read_text()
     assert "Too many open files" not in log and "Traceback" not in log
 
