@@ -23,10 +23,13 @@ def rows_of(folders: Iterable[Path]) -> tuple[list[tuple[str, ...]], list[str]]:
     """Check every package under the folders.
 
     Returns:
-        A row of cells for each valid package, in the order of ``HEAD``, and a message for each invalid one.
+        A row of cells for each valid package, in the order of ``HEAD``, and a message for each invalid one and for each
+        folder that is none.
     """
     rows, problems = [], []
     for folder in folders:
+        if not folder.is_dir():
+            problems.append(f"{folder}: no such folder")
         for path in find_packages(folder).values():
             try:
                 rows.append(_row(load_named_package(path)))

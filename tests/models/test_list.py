@@ -140,3 +140,9 @@ def test_a_task_may_go_by_an_alias_on_the_command_line(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         parser().parse_args(["export", "x", "--task", "zero-shot-classification"])
     assert "unknown task 'zero-shot-classification'; the tasks are embed, classify, " in capsys.readouterr().err
+
+
+def test_a_folder_that_does_not_exist_is_an_error_and_not_an_empty_list(tmp_path: Path) -> None:
+    listed = onnx_models("list", str(tmp_path / "mistyped"))
+    assert listed.returncode == 1
+    assert "mistyped: no such folder" in listed.stderr
