@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.processes import freeze
 from tests.support.waiting import PATIENCE_S
 
 
@@ -39,7 +40,7 @@ class Worker:
 
     def freeze(self) -> None:
         """Suspend the process, so that it sends no heartbeats."""
-        self.signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def terminate(self) -> None:
         """Terminate the process with SIGTERM, and wait until it has drained and ended."""

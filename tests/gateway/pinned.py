@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from tests.gateway.gateway_process import GatewayProcess
+from tests.support.processes import freeze
 from tests.support.waiting import PATIENCE_S
 
 
@@ -19,7 +20,7 @@ def pinned(gateway: GatewayProcess, process: psutil.Process) -> Iterator[HTTPCon
     others = [other for other in gateway.processes if other != process]
     connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE_S)
     for other in others:
-        other.send_signal(signal.SIGSTOP)
+        freeze(other.pid)
     try:
         assert call(connection, "GET", "/livez")[0] == 200
     finally:

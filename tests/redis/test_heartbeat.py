@@ -1,7 +1,6 @@
 """A worker's real heartbeat process: it announces, renews leases, is started again when it dies, and leaves."""
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from contracts.store.registry import Registry
 from contracts.tasks.embed import EmbedRequest
 from tests.redis.builders import TENANT, claimed
 from tests.support.job_store import JobStore
+from tests.support.processes import freeze
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 from workers.runtime.attempts.attempt import Attempt
@@ -122,7 +122,7 @@ def test_a_process_that_hangs_is_replaced(beating: Beating, monkeypatch: pytest.
     attempt = beating.hold_job()
     monkeypatch.setattr("workers.runtime.process.heartbeat.heartbeat.SILENCE_S", 3 * LEASE_S)
     hanging = beating.process
-    hanging.send_signal(signal.SIGSTOP)
+    freeze(hanging.pid)
     wait_until(lambda: hanging.poll() is not None, "the process that hangs was not ended")
     stopped_at = beating.lease_end(attempt)
     wait_until(lambda: beating.lease_end(attempt) > stopped_at, "no other process renews the lease")

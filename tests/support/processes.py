@@ -1,9 +1,11 @@
-"""Ends the processes that tests start."""
+"""Ends and freezes the processes that tests start."""
 
+import os
 import signal
 import subprocess
+from pathlib import Path
 
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def end_process(process: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGTERM) -> None:
@@ -16,3 +18,21 @@ def end_process(process: "subprocess.Popen[bytes]", number: signal.Signals = sig
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(PATIENCE_S)
+
+
+def freeze(pid: int) -> None:
+    """Suspend a process, and return when all of its threads have stopped.
+
+    On a busy machine that takes a while after the signal: a thread of the process has to run before they stop, and
+    another one may still do what the test relies on it not to do.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: _has_stopped(pid), "the process was not frozen")
+
+
+def _has_stopped(pid: int) -> bool:
+    try:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except FileNotFoundError:  # a thread has ended meanwhile
+        return False
+    return set(states) == {"T"}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes import end_process
+from tests.support.processes import end_process, freeze
 from tests.support.waiting import wait_until
 
 TRIES = 5
@@ -95,7 +95,7 @@ class ValkeyServer:
 
     def freeze(self) -> None:
         """Suspend the process: connections stay open, and the server answers nothing."""
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
         """Resume a frozen server."""

@@ -16,6 +16,7 @@ import pytest
 from tests.gateway.fakes.worker import UNSERVED, announce
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.pinned import call, pinned, receive, send
+from tests.support.processes import freeze
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
@@ -167,7 +168,7 @@ def call_new(gateway: GatewayProcess, path: str) -> Any:
 def test_no_process_outlives_an_arbiter_that_was_killed(gateway: GatewayProcess, frozen: bool) -> None:
     processes = gateway.processes
     if frozen:
-        processes[0].send_signal(signal.SIGSTOP)
+        freeze(processes[0].pid)
     gateway.send(signal.SIGKILL)
     _, alive = psutil.wait_procs(processes, timeout=60)
     assert not alive

@@ -11,6 +11,7 @@ import pytest
 
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.streams import read_until
+from tests.support.processes import freeze
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S
 
@@ -63,7 +64,7 @@ def test_others_are_served_before_the_end(valkey_server: ValkeyServer, tmp_path:
     ):
         (process,) = gateway.processes
         # All of it arrives while the process stands still. Which connection comes first then is the kernel's choice.
-        process.send_signal(signal.SIGSTOP)
+        freeze(process.pid)
         for connection, what in ((one, ASK), (greedy, sent), (another, ASK)):
             connection.sendall(what)
         process.send_signal(signal.SIGCONT)
