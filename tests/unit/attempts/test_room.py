@@ -19,6 +19,7 @@ class Held:
         self._runner, self._store = runner, store
         self._gates: dict[str, threading.Event] = {}
         self._pool = ThreadPoolExecutor(16)
+        self._messages: list[Future[None]] = []
         model.behave = self._wait
 
     def _wait(self, attempt: Attempt) -> None:
@@ -32,6 +33,7 @@ class Held:
 
     def deliver(self, job_id: str) -> "Future[None]":
         done: Future[None] = self._pool.submit(self._runner.accept, job_id, suspect=False)
+        self._messages.append(done)
         wait_until(lambda: done.done() or job_id in self.running(), "the message was not handled")
         return done
 
@@ -39,8 +41,13 @@ class Held:
         return {attempt.claim.id for attempt in self._runner.held.all()}
 
     def finish(self, job_id: str) -> None:
+        """Let a job end; return when its thread has looked for another one, and either runs it or is done."""
         self._gates.setdefault(job_id, threading.Event()).set()
         wait_until(lambda: job_id in {end[0] for end in self._store.ends}, "the job did not end")
+        wait_until(lambda: job_id not in self.running() and self._settled(), "the thread of the job did not look on")
+
+    def _settled(self) -> bool:
+        return sum(not message.done() for message in self._messages) == len(self.running())
 
 
 def test_large_jobs_wait_in_their_queue_until_there_is_memory(
@@ -54,10 +61,10 @@ def test_large_jobs_wait_in_their_queue_until_there_is_memory(
     held.finish(second)
     assert held.running() == {first}, "a job overtook a larger one, which so might wait for ever"
     held.finish(first)
-    wait_until(lambda: held.running() == {third}, "the job did not get its turn")
+    assert held.running() == {third}, "the job did not get its turn"
     small = held.start(0)
     held.finish(small)  # its thread looks for large ones, too
-    wait_until(lambda: held.running() == {third, fourth}, "there is memory, and a thread came by")
+    assert held.running() == {third, fourth}, "there is memory, and a thread came by"
     held.finish(third)
     held.finish(fourth)
 
@@ -78,7 +85,7 @@ def test_a_job_above_all_limits_runs_when_no_other_large_one_does(
     large, giant = held.start(SHARE + 1), held.start(1000 * COMMON)
     assert held.running() == {large}
     held.finish(large)
-    wait_until(lambda: held.running() == {giant}, "the job did not get its turn")
+    assert held.running() == {giant}, "the job did not get its turn"
     held.finish(giant)
 
 
@@ -90,7 +97,7 @@ def test_a_job_that_waits_here_and_ran_elsewhere_is_forgotten(
     held.deliver(gone).result(PATIENCE_S)  # the message comes twice
     store.queued.remove(gone)
     held.finish(first)
-    wait_until(lambda: held.running() == {last}, "the line stands still")
+    assert held.running() == {last}, "the line stands still"
     held.finish(last)
     assert [end[0] for end in store.ends] == [first, last]
 
@@ -100,8 +107,7 @@ def test_a_stopping_worker_leaves_what_waits_to_others(runner: JobRunner, store:
     first, waiting = held.start(COMMON), held.start(COMMON)
     runner.begin_drain()
     held.finish(first)
-    wait_until(lambda: not held.running(), "the thread did not end")
-    assert store.queued == {waiting}
+    assert not held.running() and store.queued == {waiting}
 
 
 def test_suspects_run_whatever_they_take(runner: JobRunner, store: FakeStore) -> None:
