@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A serving environment has neither torch nor transformers, which only export and verify need.
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is not installed here; see onnx_models/requirements-export.txt", file=sys.stderr)
+    except BrokenPipeError:  # an OSError, but nothing is wrong: whoever read the output has gone
+        raise
     # OSError: a folder that can't be written to, a full disk; its message names the file.
     except (ExportError, PackageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -33,7 +33,7 @@ def unpack(archive: Path, folder: Path) -> None:
     with _refusing(archive):
         # Two passes: the manifest may be the last file of the archive.
         for entry in entries_of(archive):
-            if _name_of(entry) == MANIFEST:
+            if not _is_of_macos(entry) and _name_of(entry) == MANIFEST:
                 if entry.num_bytes > MAX_MANIFEST_BYTES:
                     raise ExportError(f"{entry.path}: larger than {MAX_MANIFEST_BYTES} bytes; that is no manifest")
                 _write(entry, folder / MANIFEST, budget_bytes)
@@ -47,6 +47,8 @@ def _unpack_listed(entries: Iterator[Entry], manifest: Manifest, folder: Path, b
     """Write the files that the manifest lists. All entries are looked at: one that is suspicious spoils the archive."""
     seen = set()
     for entry in entries:
+        if _is_of_macos(entry):
+            continue
         name = _name_of(entry)
         if name != MANIFEST and name not in manifest.files:
             continue
@@ -55,6 +57,12 @@ def _unpack_listed(entries: Iterator[Entry], manifest: Manifest, folder: Path, b
         seen.add(name)
         if name != MANIFEST:
             budget_bytes -= _write(entry, folder / name, budget_bytes)
+
+
+def _is_of_macos(entry: Entry) -> bool:
+    """Return whether a file describes others to macOS, whose archives are full of them. None is ever unpacked."""
+    path = Path(entry.path)
+    return path.parts[:1] == ("__MACOSX",) or path.name.startswith("._") or path.name == ".DS_Store"
 
 
 def _name_of(entry: Entry) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.broken_pipe import EXIT_STATUS
 from tests.deploy.stack import running
 from tests.support.paths import ROOT
 from tests.support.pythons import newest_python
@@ -114,3 +115,18 @@ def test_the_demo_runs_on_the_newest_python() -> None:
     with running("demo", found) as demo:
         assert demo.wait(PROGRAM_S) == 0, demo.log
     assert "assistant: " in demo.log
+
+
+@pytest.mark.parametrize("command", ["services.gateway openapi", "onnx_models recipes"])
+def test_a_reader_that_goes_ends_a_command_quietly(checkout: Path, command: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", *command.split()],
+        cwd=checkout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()  # as `head` does, here before the first line
+        assert process.wait(PROGRAM_S) == EXIT_STATUS
+        assert process.stderr.read() == ""

@@ -75,6 +75,16 @@ def unpacked_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
+def test_what_macos_adds_to_archives_is_left_out(package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "tiny.zip", "w") as archive:
+        for name in ("tiny/.DS_Store", "__MACOSX/._tiny", "__MACOSX/tiny/._manifest.toml", "tiny/._manifest.toml"):
+            archive.writestr(name, "not TOML")
+        for file_path in package.iterdir():
+            archive.write(file_path, f"tiny/{file_path.name}")
+    unpack(tmp_path / "tiny.zip", tmp_path / "unpacked")
+    assert {path.name for path in (tmp_path / "unpacked").iterdir()} == {path.name for path in package.iterdir()}
+
+
 def test_what_the_manifest_does_not_list_is_not_unpacked(package: Path, tmp_path: Path) -> None:
     unpack(zip_with_zeros(package, tmp_path / "tiny.zip"), tmp_path / "unpacked")
     assert {path.name for path in (tmp_path / "unpacked").iterdir()} == {path.name for path in package.iterdir()}
