@@ -10,6 +10,7 @@ import pytest
 from tests.exports.fixtures import export_process, export_python, exported, run, sources
 from tests.scheduling import Scheduler, rank
 from tests.support.valkey import ValkeyServer, running_valkey
+from tests.support.waiting import PATIENCE_S
 
 __all__ = ["export_process", "export_python", "exported", "run", "sources"]  # one of each for exports and parity
 
@@ -21,6 +22,13 @@ if find_spec("hypothesis"):  # which .venv-export lacks
         "any machine", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("any machine")
+
+if find_spec("httpx"):  # which .venv-export lacks
+    from httpx._config import DEFAULT_TIMEOUT_CONFIG
+
+    # What a request may take of which a test says nothing: httpx's five seconds are not enough on a busy machine.
+    for name in ("connect", "read", "write", "pool"):
+        setattr(DEFAULT_TIMEOUT_CONFIG, name, PATIENCE_S)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:

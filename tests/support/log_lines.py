@@ -12,7 +12,7 @@ Line = dict[str, Any]
 
 def log_lines(path: Path, **fields: Any) -> list[Line]:
     """Return the lines of a log that have these fields. What a process prints besides is left out."""
-    texts = path.read_text(errors="replace").splitlines()
+    texts = path.read_text(errors="replace").split("\n")[:-1]  # the last one may be half written
     lines = [json.loads(text) for text in texts if text.startswith("{") and text.endswith("}")]
     return [line for line in lines if fields.items() <= line.items()]
 

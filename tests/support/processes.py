@@ -33,6 +33,6 @@ def freeze(pid: int) -> None:
 def _has_stopped(pid: int) -> bool:
     try:
         states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
-    except FileNotFoundError:  # a thread has ended meanwhile
+    except (FileNotFoundError, ProcessLookupError):  # a thread has ended before its file was opened, or read
         return False
     return set(states) == {"T"}

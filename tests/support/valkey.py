@@ -1,19 +1,26 @@
 """A real Valkey server for tests: its own process on a free port, with its data in a folder of the test."""
 
+import fcntl
 import importlib.util
 import os
+import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.support.processes import end_process, freeze
 from tests.support.waiting import wait_until
 
 TRIES = 5
 """Another process may take a free port before the server binds it."""
+_taken: set[int] = set()
+_lock_files: list[BinaryIO] = []
+"""One file, which stays open: the locks end when it is closed."""
 
 
 def find_server() -> Path:
@@ -26,10 +33,38 @@ def find_server() -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 on which no process listens now."""
+    """Return a TCP port of 127.0.0.1 on which no process listens now, and that no other test is given while this runs.
+
+    A server binds it a second later, and after a restart again. So it is none of those that the kernel gives to
+    connections and to programs that ask for any port, and other test processes know by a lock that it is taken.
+    """
+    for _ in range(1000):
+        port = 15_000 + secrets.randbelow(17_000)  # Linux gives away those from 32,768 on
+        if port not in _taken and _lock_port(port) and _is_free(port):
+            _taken.add(port)
+            return port
+    raise RuntimeError("no free port")
+
+
+def _lock_port(port: int) -> bool:
+    """Lock one byte of a file that all tests of this user share; return False if another process has it."""
+    if not _lock_files:
+        path = Path(tempfile.gettempdir()) / f"triptych-test-ports-{os.geteuid()}"
+        _lock_files.append(path.open("ab"))
+    try:
+        fcntl.lockf(_lock_files[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class ValkeyServer:
@@ -67,6 +102,8 @@ class ValkeyServer:
     def _launch(self) -> subprocess.Popen[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": "", "appendonly": "yes"}
+        # A disk that is slow to sync would hold up all writes, for the sake of a crash of the machine.
+        settings |= {"appendfsync": "no"}
         options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
         with (self.folder / "valkey.log").open("ab") as log:
             return subprocess.Popen(
