@@ -24,6 +24,8 @@ from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
 _PlainSocket: Any = monkey.get_original("socket", "socket")
+FIRST_REQUEST_S = 1.0
+"""How long a stop waits for the first request of a connection."""
 RETRY_START_S = 1.0
 """The arbiter starts the next process at once when one has ended."""
 
@@ -34,6 +36,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle: set[socket.socket] = set()
+        self._new: set[socket.socket] = set()
         self.slot = 0
         """Where this process counts; set before the fork."""
 
@@ -88,8 +91,15 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def _end_waits(self) -> None:
         self.wsgi.extensions["backend"].stop()
+        self._end_reading(self._idle - self._new)
+        # Who has just connected is about to send a request, and no other process will get it.
+        gevent.sleep(FIRST_REQUEST_S)
+        self._end_reading(self._idle)
+
+    @staticmethod
+    def _end_reading(connections: set[socket.socket]) -> None:
         # A copy, since connections leave the set while others are shut down.
-        for connection in list(self._idle):
+        for connection in list(connections):
             # The greenlet of an idle connection would delay the stop for KEEPALIVE_S. This ends its read. gevent's own
             # shutdown would end it by an error, which gunicorn logs with a traceback for each connection.
             with contextlib.suppress(OSError), _PlainSocket(fileno=os.dup(connection.fileno())) as same:
@@ -104,14 +114,17 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         # Idle from the start: a client may connect and send nothing for a while.
         self._idle.add(client)
+        self._new.add(client)
         try:
             super().handle(listener, client, addr)
         finally:
             self._idle.discard(client)
+            self._new.discard(client)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve one request."""
         self._idle.discard(sock)
+        self._new.discard(sock)
         check_head(req)
         parse_in_turns(req.body)
         try:
