@@ -31,7 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("stack")
     with running_valkey(folder / "valkey") as valkey:
         announce(valkey.url)
-        settings = {"TRIPTYCH_MAX_STREAMS": "20", "TRIPTYCH_BODY_TIMEOUT_S": "1.5"}
+        settings = {"TRIPTYCH_MAX_STREAMS": "20", "TRIPTYCH_BODY_TIMEOUT_S": "5"}
         with running_worker(valkey.url) as worker, running_gateway(valkey.url, folder, **settings) as gateway:
             store = store_of(valkey.url)
             yield Stack(valkey, gateway, worker, store)

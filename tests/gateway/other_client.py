@@ -8,14 +8,14 @@ from http.client import HTTPConnection
 
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.large_bodies import filled
-from tests.support.waiting import PATIENCE_S, longest_s
+from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
 _NUM_PARSES = 2
 """Where the parsing of 1 MiB so many times takes more than 100 ms, that is the delay that is allowed."""
 
 
 class OtherClient(threading.Thread):
-    """Asks ``/livez`` again and again, and notes how long the longest answer took."""
+    """Asks ``/livez`` again and again, and notes how long the longest answer took. Made when the first one has come."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -24,6 +24,7 @@ class OtherClient(threading.Thread):
         self.longest_s = 0.0
         self.num_answers = 0
         self.start()
+        wait_until(lambda: self.num_answers or not self.is_alive(), "the gateway does not answer")
 
     def run(self) -> None:
         with closing(self._connection):

@@ -24,8 +24,8 @@ from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
 _PlainSocket: Any = monkey.get_original("socket", "socket")
-FIRST_REQUEST_S = 1.0
-"""How long a stop waits for the first request of a connection."""
+FIRST_REQUEST_S = 2.0
+"""How long a stop waits for the first requests of connections. New ones are accepted for up to half of it."""
 RETRY_START_S = 1.0
 """The arbiter starts the next process at once when one has ended."""
 

@@ -1,4 +1,4 @@
-"""The gateway with faults; hangs are found after 3 seconds.
+"""The gateway with faults; hangs are found after 5 seconds.
 
 The route ``/spin`` holds the event loop for ever. While the file exists that TEST_NO_MEMORY names, no app can be made.
 """
@@ -21,6 +21,7 @@ make_app = application.create_app
 
 
 def spin() -> None:
+    sys.stderr.write("the loop is held from now on\n")
     while True:
         pass
 
@@ -35,5 +36,5 @@ def app_that_spins(*args: Any) -> Flask:
 
 if __name__ == "__main__":
     application.create_app = app_that_spins
-    options.HANG_S = 3
+    options.HANG_S = 5
     sys.exit(main())

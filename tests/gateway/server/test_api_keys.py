@@ -19,7 +19,7 @@ from tests.gateway.fakes.worker import EMBED, UNSERVED, announce, running_worker
 from tests.gateway.gateway_process import GatewayProcess, environment, running_gateway
 from tests.support.paths import ROOT
 from tests.support.valkey import ValkeyServer, free_port, running_valkey
-from tests.support.waiting import PATIENCE_S, longest_s, wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Keys = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -65,9 +65,15 @@ def _client(gateway: GatewayProcess, key: str) -> httpx.Client:
 
 def assert_refused_soon(client: httpx.Client) -> None:
     """Assert that a key which was just revoked is refused once the gateway's cache is over."""
-    round_trip_s, revoked = longest_s(lambda: client.get("/livez")), time.monotonic()
-    wait_until(lambda: client.get("/v1/jobs").status_code == 401, "a revoked key is taken")
-    assert time.monotonic() - revoked < CACHE_S + 1 + 20 * round_trip_s
+    revoked = time.monotonic()
+
+    def is_refused() -> bool:
+        asked = time.monotonic()
+        refused = client.get("/v1/jobs").status_code == 401
+        assert refused or asked < revoked + CACHE_S, "a revoked key is taken"
+        return refused
+
+    wait_until(is_refused, "a revoked key is taken")
 
 
 def test_a_key_is_needed_while_any_exists(gateway: GatewayProcess, keys: dict[str, str]) -> None:
@@ -299,10 +305,12 @@ def test_unknown_ids_and_wrong_secrets_take_the_same_time(wrong_keys: tuple[ApiK
         assert api_keys.tenant_of(presented) is None
         return time.perf_counter() - started
 
-    # In turns, so that both meet the same machine. What remains is the reply of the store, which is 150 bytes longer.
-    times = [(seconds(wrong), seconds(unknown)) for _ in range(400)]
-    typical = [median(column) for column in zip(*times, strict=True)]
-    assert 0.6 < typical[0] / typical[1] < 1.6
+    # In turns, so that both meet the same machine, and compared in pairs: on a busy machine some of the calls wait many
+    # times as long for a processor as they take, and a median of either would tell whether half of them did.
+    ratios = [seconds(wrong) / seconds(unknown) for _ in range(200)]
+    ratios += [1 / (seconds(unknown) / seconds(wrong)) for _ in range(200)]
+    # What remains is the reply of the store, which is 150 bytes longer.
+    assert 0.6 < median(ratios) < 1.6
 
 
 def test_a_tenant_at_its_limit_takes_no_streams_from_others(

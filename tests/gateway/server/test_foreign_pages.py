@@ -1,5 +1,6 @@
 """A browser page of another site can use no gateway that needs no keys: not by DNS rebinding, and not by a form."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,11 @@ def test_no_other_request_without_consent_changes_anything(http: httpx.Client) -
 
 def test_an_address_of_ipv6_may_be_given_with_brackets(stack: Stack) -> None:
     port = free_port()
+    try:
+        with socket.create_server(("::1", port), family=socket.AF_INET6):
+            pass
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
     env = environment(stack.valkey.url, TRIPTYCH_HOST="[::1]", TRIPTYCH_PORT=str(port))
     with subprocess.Popen([sys.executable, "-m", "services.gateway"], cwd=ROOT, env=env) as gateway:
         try:

@@ -17,11 +17,13 @@ from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 PROGRAM = "tests.gateway.fakes.spinning_gateway"
+SPINNING = "the loop is held from now on"
+"""What it prints then."""
 
 
 @pytest.fixture
 def gateway(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[GatewayProcess]:
-    """A gateway of three processes, which are replaced after three seconds without a sign of life."""
+    """A gateway of three processes, which are replaced after five seconds without a sign of life."""
     announce(valkey_server.url)
     settings = {"TRIPTYCH_GATEWAY_PROCESSES": "3", "TEST_NO_MEMORY": str(tmp_path / "no memory")}
     with running_gateway(valkey_server.url, tmp_path, module=PROGRAM, **settings) as running:
@@ -50,6 +52,8 @@ def test_the_others_answer_while_one_process_is_frozen_and_one_spins(gateway: Ga
         send(waits, "GET", f"{path}?wait=50")
         freeze(frozen.pid)
         send(spins, "GET", "/spin")
+        # Until then it might accept one of the connections below, and take it along.
+        wait_until(lambda: SPINNING in gateway.log.read_text(), "the process does not hang")
 
         def replaced() -> bool:
             # Each on a new connection: neither of the two that hang may take it.
@@ -70,6 +74,7 @@ def test_a_gateway_with_a_process_that_hangs_stops_in_time(gateway: GatewayProce
     frozen, spinning, _ = gateway.processes
     with pinned(gateway, spinning) as spins:
         send(spins, "GET", "/spin")
+        wait_until(lambda: SPINNING in gateway.log.read_text(), "the process does not hang")
         freeze(frozen.pid)
         gateway.send(signal.SIGTERM)
         assert gateway.wait() == 0

@@ -25,6 +25,8 @@ def test_a_held_loop_is_noted_and_warned_of(caplog: pytest.LogCaptureFixture) ->
         while counters.largest(Counted.LOOP_LAG_US) < 1e6 * held_s and time.monotonic() < deadline:
             gevent.sleep(0.01)
     assert 1e6 * held_s <= counters.largest(Counted.LOOP_LAG_US)
-    record = next(record for record in caplog.records if "the event loop turned late" in record.message)
-    assert record.__dict__["lag_ms"] >= 1000 * held_s > 1000 * WARN_S
-    assert record.__dict__["cpu_ms"] > 0
+    # On a busy machine it may have turned late before, or again.
+    late = [record.__dict__ for record in caplog.records if "the event loop turned late" in record.message]
+    record = max(late, key=lambda one: one["lag_ms"])
+    assert record["lag_ms"] >= 1000 * held_s > 1000 * WARN_S
+    assert record["cpu_ms"] > 0

@@ -14,12 +14,13 @@ from tests.gateway.fakes.generation import UNSERVED_GENERATOR
 from tests.gateway.fakes.manual_worker import ManualWorker
 from tests.gateway.fakes.worker import UNSERVED, announce, store_of
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
+from tests.gateway.other_client import OtherClient
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import PATIENCE_S, wait_until
 
 Call = Callable[[], httpx.Response]
-TIMEOUTS_S = 3.5
-"""Of the calls to the store that one request makes."""
+TIMEOUTS_S = 4.5
+"""Of the calls to the store that one request makes: 3.3 s, and the rest for a busy machine. Two timeouts take 5.1 s."""
 BODY = {"task": "embed", "inputs": "text", "model": UNSERVED}
 GENERATE = {"inputs": "x", "model": UNSERVED_GENERATOR, "stream": True}
 
@@ -69,23 +70,32 @@ def all_at_once(calls: list[Call]) -> list[tuple[float, httpx.Response]]:
         return list(pool.map(timed, calls))
 
 
+def crowd_of(gateway: GatewayProcess) -> float:
+    """Return how long the longest of 100 requests takes that come at once."""
+    # A client of its own: connections that stay open would look like the long polls that the test waits for.
+    with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S, limits=httpx.Limits(max_connections=None)) as crowd:
+        return max(seconds for seconds, _ in all_at_once([lambda: crowd.get("/livez")] * 100))
+
+
 @pytest.mark.parametrize("fault", ["frozen", "killed"])
 def test_without_the_store_every_request_is_refused_in_time(
     valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client, fault: str
 ) -> None:
     job_id = client.post("/v1/jobs", json=BODY).json()["id"]
-    crowd_s = max(seconds for seconds, _ in all_at_once([lambda: client.get("/livez")] * 100))
-    in_time_s = TIMEOUTS_S + 3 * crowd_s
+    crowd_s = crowd_of(gateway)
     poll = f"/v1/jobs/{job_id}"
-    with ThreadPoolExecutor(10) as pool:
+    # Another client notes how late everything is meanwhile: the machine may be busier than it was with the crowd.
+    with ThreadPoolExecutor(10) as pool, OtherClient(gateway.port) as other:
         polls = [pool.submit(timed, lambda: client.get(poll, params={"wait": 30})) for _ in range(10)]
-        wait_until(lambda: gateway.num_clients >= 10, "the long polls have not begun")
+        wait_until(lambda: gateway.num_clients >= 11, "the long polls have not begun")
         broken_at = time.monotonic()
         valkey_server.freeze() if fault == "frozen" else valkey_server.kill()
         answers = all_at_once(requests_of(client, job_id, 100))
         answers += all_at_once(requests_of(client, job_id, 100))
         ended = [future.result() for future in polls]
-        assert time.monotonic() - broken_at < 2 * in_time_s
+        both_s = time.monotonic() - broken_at
+        in_time_s = TIMEOUTS_S + 3 * (crowd_s + other.end())
+    assert both_s < 2 * in_time_s
     for seconds, answer in answers:
         assert answer.status_code == 503, (answer.request.url, answer.text)
         assert answer.json()["error"]["code"] == "unavailable"
@@ -95,7 +105,8 @@ def test_without_the_store_every_request_is_refused_in_time(
     seconds, answer = timed(lambda: client.get("/livez"))
     assert (answer.status_code, seconds < 0.5 + crowd_s) == (200, True)
     words = {"frozen": "does not answer in time", "killed": "is out of reach"}[fault]
-    assert client.get("/readyz").json()["reasons"] == [f"The job store {words}."]
+    # Requests may notice it before the monitor of their process does.
+    wait_until(lambda: client.get("/readyz").json()["reasons"] == [f"The job store {words}."], "not noticed")
     assert "triptych_store_up 0.0" in client.get("/metrics").text
     valkey_server.thaw() if fault == "frozen" else valkey_server.start()
     wait_until(lambda: client.get("/readyz").status_code == 200, "not ready again")

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from typing import Any
 
 import httpx
@@ -28,7 +27,7 @@ from tests.gateway.fakes.seq2seq import CORRECTOR, SUMMARIZER, TRANSLATOR
 from tests.gateway.fakes.worker import CARDS, EMBED, UNSERVED
 from tests.gateway.streams import items_of
 from tests.support.paths import ROOT
-from tests.support.waiting import PATIENCE_S, longest_s, wait_until
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +66,13 @@ def test_a_model_can_be_named_as_soon_as_it_is_announced(stack: Stack, http: htt
     """Whoever saw the announcement may count on it, though the gateway looks once a second by itself."""
     client = stack.store.client
     card = next(card for card in CARDS if card.name == UNSERVED)
-    delays, body = [], {"task": "embed", "inputs": "x"}
-    round_trip_s = longest_s(lambda: http.post("/v1/jobs", json={**body, "model": UNSERVED}))
     for number in range(5):
         name = f"zz-just-now-{number}"  # behind all others, so that nobody else is given it who names none
         Registry(client).announce(msgspec.structs.replace(card, name=name))
-        announced = time.monotonic()
-        wait_until(
-            lambda name=name: http.post("/v1/jobs", json={**body, "model": name}).is_success,
-            "the gateway does not know the model yet",
-        )
-        delays.append(time.monotonic() - announced)
+        answer = http.post("/v1/jobs", json={"task": "embed", "inputs": "x", "model": name})
         client.delete(f"{PREFIX}model:{name}")
         client.srem(f"{PREFIX}models", name)
-    assert max(delays) < 0.5 + 10 * round_trip_s
+        assert answer.status_code == 202, answer.text
 
 
 def test_the_figures_of_a_generating_worker_are_shown(stack: Stack, http: httpx.Client) -> None:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import redis
 
+from services.gateway.monitoring import loop_lag
 from tests.gateway.fakes.generation import UNSERVED_GENERATOR
 from tests.gateway.fakes.worker import UNSERVED, announce
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
@@ -148,12 +149,14 @@ def test_a_store_that_refuses_is_named_and_the_gateway_recovers(refusing: Refusi
     assert not any("Traceback" in line for line in lines)
     # One of the monitor and one of the reaper, in each process, however many requests were refused.
     told = [line for line in map(json.loads, lines) if line["level"] in {"warning", "error"}]
+    told = [line for line in told if line["logger"] != loop_lag.__name__]  # a busy machine is no concern of this test
     assert 1 <= len(told) <= 2 * len(psutil.Process(refusing.gateway.pid).children()), told
     assert any(code in line["message"] for line in told), told
 
 
 def _log(store: Refusing) -> list[str]:
-    return store.gateway.log.read_text().splitlines()
+    """Return the lines so far, without one that is being written."""
+    return store.gateway.log.read_text().split("\n")[:-1]
 
 
 def test_rules_that_forbid_dangerous_commands_are_enough(valkey_server: ValkeyServer, tmp_path: Path) -> None:
