@@ -16,7 +16,7 @@ from contracts.store.celery_app import make_celery
 from tests.redis.builders import QUEUE, submit
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def receive(app: Celery, on_message: Callable[[Any], None]) -> None:
             got.append(message)
 
         with Consumer(connection, queues=[queue], on_message=arrived, accept=["json"]):
-            wait_until(lambda: connection.drain_events(timeout=5) or got, "no message came")
+            wait_until(lambda: connection.drain_events(timeout=PATIENCE_S) or got, "no message came")
 
 
 def test_celerys_worker_reads_it_as_a_request_for_the_task(store: JobStore, client: redis.Redis, app: Celery) -> None:

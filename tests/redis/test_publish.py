@@ -18,6 +18,7 @@ from tests.redis.builders import (
     status,
 )
 from tests.support.job_store import JobStore
+from tests.support.waiting import PATIENCE_S
 
 
 def publish(store: JobStore, *growth: tuple[Claim, bytes], token: str = "") -> set[str]:
@@ -42,13 +43,13 @@ def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStor
     first, second, silent = (claimed(store) for _ in range(3))
     channel = store.client.pubsub()
     channel.subscribe("triptych:wake")
-    channel.get_message(timeout=5)
+    channel.get_message(timeout=PATIENCE_S)
     assert publish(store, (first, encoded_deltas("a")), (second, encoded_deltas("b")), (silent, b"")) == set()
     assert publish(store, (first, encoded_deltas("é\n"))) == set()
     assert published(store, first.id) == [("1", "a"), ("1", "é\n")]
     assert published(store, second.id) == [("1", "b")]
     assert published(store, silent.id) == []
-    woken = [channel.get_message(timeout=5)["data"].decode() for _ in range(2)]
+    woken = [channel.get_message(timeout=PATIENCE_S)["data"].decode() for _ in range(2)]
     assert woken == [f"{first.id} {second.id}", first.id]
     channel.close()
 

@@ -86,10 +86,13 @@ def test_deltas_are_published_later_if_the_store_is_out_of_reach(
     attempt = attempt_at(store)
     own = redis.Redis.from_url(server.url, socket_timeout=0.2)
     publisher = Publisher(JobStore(own))
-    client.client_pause(1500, all=True)
-    for number in range(50):
-        publisher.emit({attempt: [TextDelta(text=f"{number} ")]})
-    assert not publisher.flush(attempt, 0.1), "the store can't have the deltas while it does not answer"
+    server.freeze()
+    try:
+        for number in range(50):
+            publisher.emit({attempt: [TextDelta(text=f"{number} ")]})
+        assert not publisher.flush(attempt, 1.0), "the store can't have the deltas while it does not answer"
+    finally:
+        server.thaw()
     assert publisher.flush(attempt, PATIENCE_S)
     assert texts(published(store, attempt)) == "".join(f"{number} " for number in range(50))
     own.close()
