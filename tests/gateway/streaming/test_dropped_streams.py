@@ -34,7 +34,7 @@ from tests.gateway.streams import (
 )
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
@@ -71,15 +71,16 @@ def test_a_client_with_an_idempotency_key_can_reconnect(stack: Stack) -> None:
     assert stack.store.read(worker.claim.id, "default").status == "running"
     worker.emit(*deltas[2:])
     worker.succeed(deltas)
-    with httpx.stream("POST", f"{stack.gateway.url}/v1/generate", json=GENERATE, headers=key) as answer:
+    url = f"{stack.gateway.url}/v1/generate"
+    with httpx.stream("POST", url, json=GENERATE, headers=key, timeout=PATIENCE_S) as answer:
         assert answer.headers["Idempotent-Replayed"] == "true"
         assert "".join(text_of(item["data"]) for item in each_item(answer)) == TEXT
 
 
 def test_a_client_that_only_follows_a_job_does_not_cancel_it(stack: Stack) -> None:
-    job = httpx.post(f"{stack.gateway.url}/v1/jobs", json={"task": "generate", **GENERATE}).json()
+    job = _submitted(stack.gateway)
     worker = ManualWorker(stack.store)
-    with httpx.Client(base_url=stack.gateway.url) as client, client.stream("GET", job["urls"]["events"]) as answer:
+    with httpx.stream("GET", stack.gateway.url + job["urls"]["events"], timeout=PATIENCE_S) as answer:
         next(answer.iter_raw())
     wait_until(lambda: num_streams(stack.gateway) == 0, "a stream is still open")
     assert stack.store.read(job["id"], "default").status == "running"
@@ -121,15 +122,20 @@ def test_streams_of_all_routes_share_one_limit(valkey_server: ValkeyServer, tmp_
     announce(valkey_server.url)
     store = store_of(valkey_server.url)
     with running_gateway(valkey_server.url, tmp_path, TRIPTYCH_MAX_STREAMS="2") as gateway, ExitStack() as stack:
-        job = httpx.post(f"{gateway.url}/v1/jobs", json={"task": "generate", **GENERATE}).json()
-        stack.enter_context(httpx.stream("GET", gateway.url + job["urls"]["events"]))
+        job = _submitted(gateway)
+        stack.enter_context(httpx.stream("GET", gateway.url + job["urls"]["events"], timeout=PATIENCE_S))
         stack.enter_context(dropped_after(gateway, "/v1/chat/completions", CHAT))
         wait_until(lambda: store.num_live() == 2, "not submitted")
         for path, body in ROUTES:
-            refused = httpx.post(gateway.url + path, json=body)
+            refused = httpx.post(gateway.url + path, json=body, timeout=PATIENCE_S)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many_streams")
         assert store.num_live() == 2
     store.client.close()
+
+
+def _submitted(gateway: GatewayProcess) -> Any:
+    body = {"task": "generate", **GENERATE}
+    return httpx.post(f"{gateway.url}/v1/jobs", json=body, timeout=PATIENCE_S).json()
 
 
 def _num_begun(connections: list[Any]) -> int:
@@ -166,7 +172,8 @@ def test_a_stream_whose_job_waits_long_begins_without_text(valkey_server: Valkey
         worker.emit(*worker.deltas(PROMPT)[:3])
         worker.succeed(worker.deltas(PROMPT))
         assert "".join(chunk.choices[0].text for chunk in chunks) == TEXT
-        answer = httpx.post(f"{gateway.url}/v1/completions", json={**COMPLETION, "stream": False})
+        body = {**COMPLETION, "stream": False}
+        answer = httpx.post(f"{gateway.url}/v1/completions", json=body, timeout=PATIENCE_S)
         assert (answer.status_code, answer.json()["error"]["code"]) == (504, "wait_exceeded")
         # Else OpenAI's library would ask again, and make another job each time.
         assert answer.headers["X-Should-Retry"] == "false"
@@ -174,8 +181,10 @@ def test_a_stream_whose_job_waits_long_begins_without_text(valkey_server: Valkey
 
 
 def _newest(stack: Stack, task: str) -> str:
+    queued = {"task": task, "status": "queued"}
+
     def newest() -> Any:
-        jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params={"task": task, "status": "queued"}).json()["data"]
+        jobs = httpx.get(f"{stack.gateway.url}/v1/jobs", params=queued, timeout=PATIENCE_S).json()["data"]
         return jobs[0]["id"] if jobs else None
 
     found: str = wait_until(newest, "no job")

@@ -55,7 +55,8 @@ def num_streams(gateway: GatewayProcess) -> float:
 
 
 def test_streams_of_events_are_served_up_to_the_limit_and_refused_beyond(gateway: GatewayProcess) -> None:
-    job = httpx.post(f"{gateway.url}/v1/jobs", json={"task": "embed", "model": UNSERVED, "inputs": "x"}).json()
+    body = {"task": "embed", "model": UNSERVED, "inputs": "x"}
+    job = httpx.post(f"{gateway.url}/v1/jobs", json=body, timeout=PATIENCE_S).json()
     request = (HEAD % ("GET", f"{job['urls']['self']}/events", 0)).encode()
     with ExitStack() as stack:
         found = [head_of(stream) for stream in opened(gateway, stack, NUM_STREAMS + 50, request)]

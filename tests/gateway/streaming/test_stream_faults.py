@@ -12,6 +12,7 @@ from contracts.generation import TextDelta, Token
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.manual_worker import ManualWorker
 from tests.gateway.streams import COMPLETION, GENERATE, PROMPT, ROUTES, TASK_ROUTES, TEXT, Body, Reader
+from tests.redis.builders import pass_deadline
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -89,13 +90,13 @@ def _fail(stack: Stack, worker: ManualWorker) -> None:
 
 
 def _cancel(stack: Stack, worker: ManualWorker) -> None:
-    httpx.post(f"{stack.gateway.url}/v1/jobs/{worker.claim.id}/cancel")
+    httpx.post(f"{stack.gateway.url}/v1/jobs/{worker.claim.id}/cancel", timeout=PATIENCE_S)
     assert worker.emit() == {worker.claim.id}
     stack.store.confirm_cancel(worker.claim)
 
 
 def _delete(stack: Stack, worker: ManualWorker) -> None:
-    httpx.delete(f"{stack.gateway.url}/v1/jobs/{worker.claim.id}")
+    httpx.delete(f"{stack.gateway.url}/v1/jobs/{worker.claim.id}", timeout=PATIENCE_S)
 
 
 ENDS = [(_fail, {"worker_lost"}), (_cancel, {"job_cancelled"}), (_delete, {"job_gone", "job_cancelled"})]
@@ -120,8 +121,10 @@ def test_a_job_that_does_not_succeed_ends_its_stream_with_an_error(
 
 
 def test_a_deadline_ends_a_stream(stack: Stack, opened: Opened) -> None:
-    reader, worker, deltas = opened(body={**GENERATE, "deadline_s": 1 + 50 * stack.gateway.round_trip_s()})
+    reader, worker, deltas = opened()
     worker.emit(*deltas[:2])
+    wait_until(lambda: reader.status, "the stream has not begun")
+    pass_deadline(stack.store, worker.claim.id)
     assert reader.end()[-1]["data"]["error_type"] == "job_expired"
     assert worker.emit(*deltas[2:]) == {worker.claim.id}
 

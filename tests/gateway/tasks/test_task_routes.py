@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.worker import CARDS, CLASSIFY, EMBED, UNSERVED
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def test_one_input_is_answered_by_one_output_and_a_list_by_a_list(http: httpx.Client) -> None:
@@ -75,7 +75,7 @@ def test_a_job_that_expires_or_is_cancelled_has_its_own_status(stack: Stack, htt
     body = {"inputs": "x", "model": UNSERVED, "metadata": {"to": "be cancelled"}}
 
     def cancel() -> None:
-        with httpx.Client(base_url=stack.gateway.url) as client:
+        with httpx.Client(base_url=stack.gateway.url, timeout=PATIENCE_S) as client:
             job = wait_until(lambda: _with_metadata(client, body["metadata"]), "no job")
             client.post(job["urls"]["cancel"])
 
