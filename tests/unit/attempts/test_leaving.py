@@ -1,7 +1,7 @@
 """A worker that leaves releases its jobs, and runs none afterwards even if Celery still delivers messages."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -67,6 +67,38 @@ def test_a_job_that_stops_before_it_is_released_is_not_cancelled(
         runner.held.release_all()
         done.result(PATIENCE_S)
     assert store.ends == [] and store.queued == {job_id}
+
+
+def test_the_worker_does_not_end_during_a_release(
+    runner: JobRunner, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the drain time is over, jobs stop before they are released. With the last one Celery ends, and the worker."""
+    job_id, release, gate = store.add(), store.release, threading.Event()
+
+    def stop_with_the_worker(attempt: Attempt) -> None:
+        wait_until(lambda: attempt.should_stop, "the attempt was not stopped")
+        raise AttemptStopped
+
+    def slow(claim: Claim) -> bool:
+        gate.wait(PATIENCE_S)
+        return release(claim)
+
+    def drained() -> set[str]:
+        runner.drain(0.01)
+        return set(store.queued)
+
+    model.behave = stop_with_the_worker
+    monkeypatch.setattr(store, "release", slow)
+    with ThreadPoolExecutor() as pool:
+        job = pool.submit(runner.accept, job_id, suspect=False)
+        wait_until(runner.held.all, "the job does not run")
+        timer = pool.submit(runner.held.release_all)
+        job.result(PATIENCE_S)
+        ended = pool.submit(drained)
+        wait([ended], 0.2)  # too short on a busy machine, this would only notice less
+        gate.set()
+        timer.result(PATIENCE_S)
+        assert ended.result(PATIENCE_S) == {job_id}
 
 
 def test_a_job_that_is_claimed_during_the_release_is_released(

@@ -27,6 +27,7 @@ class HeldAttempts:
         self._leaving = False
         # Reentrant: the handler of a second SIGTERM reads the attempts, and may interrupt the main thread in here.
         self._lock = threading.RLock()
+        self._releasing = threading.Lock()
 
     @property
     def leaving(self) -> bool:
@@ -70,15 +71,17 @@ class HeldAttempts:
     def release_all(self) -> None:
         """Return every held job to its queue without counting a crash, and let no job run from now on.
 
-        Call it when the worker is about to end.
+        Call it when the worker is about to end. If another thread is doing the same, this waits until it has done so.
 
         The threads of these jobs go on until they notice. What they bring is refused, because the store then expects a
         later attempt.
         """
         with self._lock:  # first, because Celery may bring the messages of the released jobs to this very worker
             self._leaving = True
-        for attempt in self.all():
-            self._release(attempt)
+        # Threads of stopped jobs end before these are released. With all of them the process could end in between.
+        with self._releasing:
+            for attempt in self.all():
+                self._release(attempt)
 
     def _release(self, attempt: Attempt) -> None:
         # Before the store knows: a task that stops afterwards must not take the release for a cancellation.
