@@ -186,6 +186,7 @@ def test_a_client_that_leaves_after_sending_its_next_request_has_left(house: Hou
         job = house.job()
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert end_of(house.store, job.id).status == "cancelled"
+    house.wait_until_gone()
 
 
 def test_a_client_that_only_stops_sending_counts_as_gone_as_for_streams(house: House) -> None:
