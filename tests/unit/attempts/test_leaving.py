@@ -72,7 +72,7 @@ def test_a_job_that_stops_before_it_is_released_is_not_cancelled(
 def test_the_worker_does_not_end_during_a_release(
     runner: JobRunner, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the drain time is over, jobs stop before they are released. With the last one Celery ends, and the worker."""
+    """When the drain time is over, jobs stop before they are released. With the last one Celery ends."""
     job_id, release, gate = store.add(), store.release, threading.Event()
 
     def stop_with_the_worker(attempt: Attempt) -> None:
