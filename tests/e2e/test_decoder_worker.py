@@ -175,10 +175,11 @@ def test_timings_and_usage_are_reported(decoder: Worker) -> None:
 
 def deltas_of(decoder: Worker, job: Job) -> list[dict[str, Any]]:
     """Return the deltas of a job's events, and check that they were published while the job ran."""
-    events = decoder.store.events(job.id, "0")
+    events = [event for event in decoder.store.events(job.id, "0") if event.name != "progress"]
     assert [event.name for event in events[:2]] == ["queued", "started"] and events[-1].name == "succeeded"
     outputs = [event for event in events if event.name == "output"]
-    assert len(outputs) >= 3 and len(outputs) == len(events) - 3
+    # How many there are depends on how soon the store answers: what is generated during a call goes into the next.
+    assert len(outputs) >= 2 and len(outputs) == len(events) - 3
     assert {event.fields["attempt"] for event in outputs} == {"1"}
     first_ms, last_ms = (int(event.id.partition("-")[0]) for event in (outputs[0], events[-1]))
     assert first_ms < last_ms, "all deltas came at the end"
