@@ -10,7 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Stack:
             assert self.process.poll() is None or re.search(pattern, self.log), f"the stack ended:\n{self.log}"
             return re.search(pattern, self.log)
 
-        return wait_until(look, f"no {pattern!r} in the log:\n{self.log}")
+        return wait_until(look, f"no {pattern!r} in the log:\n{self.log}", timeout_s)
 
     def wait_until_ready(self) -> str:
         """Wait until the stack is ready, and return the URL that it prints then."""
@@ -115,10 +115,12 @@ class Stack:
 def running(command: str = "run", python: Path = Path(sys.executable), **settings: str) -> Iterator[Stack]:
     """Run a stack for the length of a ``with`` block, and end all of its processes."""
     stack = Stack(command, python, **settings)
+    descendants: list[psutil.Process] = []
     try:
         yield stack
     finally:
-        descendants = stack.descendants() if stack.process.poll() is None else []
+        with suppress(psutil.NoSuchProcess):  # it may end at this moment
+            descendants = stack.descendants() if stack.process.poll() is None else []
         if stack.process.poll() is None:
             stack.process.send_signal(signal.SIGTERM)
         try:
@@ -127,13 +129,20 @@ def running(command: str = "run", python: Path = Path(sys.executable), **setting
             stack.process.kill()
             stack.wait()
         for process in descendants:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
     """Return whether none of ``processes`` runs any more."""
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    return not any(_runs(process) for process in processes)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it has ended in between
+        return False
 
 
 def ask(url: str, body: object = None) -> tuple[int, Any]:
