@@ -17,8 +17,6 @@ from pathlib import Path
 from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
-INSTALL_S = 300
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -127,7 +125,7 @@ def build_image(dockerfile: Path, folder: Path) -> Image:
     for command in install.all("RUN"):
         local_command = command.replace("/venv", f"{folder}/venv").replace("/lock.txt", f"{folder}/lock.txt")
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        subprocess.run(["sh", "-ec", local_command], env=os.environ | {"PATH": path}, timeout=INSTALL_S, check=True)
+        subprocess.run(["sh", "-ec", local_command], env=os.environ | {"PATH": path}, timeout=PROGRAM_S, check=True)
     for source in final.copied:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / source, folder / "app" / source, ignore=ignored)

@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         announce(valkey.url)
         settings = {"TRIPTYCH_MAX_STREAMS": "20", "TRIPTYCH_BODY_TIMEOUT_S": "5"}
         with running_worker(valkey.url) as worker, running_gateway(valkey.url, folder, **settings) as gateway:
-            store = store_of(valkey.url)
+            store = store_of(valkey.url, PATIENCE_S)
             yield Stack(valkey, gateway, worker, store)
             store.client.close()
 

@@ -38,9 +38,9 @@ CARDS = [
 SERVED = [EMBED, CLASSIFY, GENERATOR, CHAT_MODEL, *SEQ2SEQ_MODELS]
 
 
-def store_of(url: str) -> JobStore:
+def store_of(url: str, timeout_s: float = 5) -> JobStore:
     """Return a job store over a client of its own."""
-    client = connect(url, timeout_s=5, retries=1, max_connections=8)
+    client = connect(url, timeout_s=timeout_s, retries=1, max_connections=8)
     return JobStore(client)
 
 
@@ -64,7 +64,8 @@ class FakeWorker:
     """One thread that serves the tests' models."""
 
     def __init__(self, url: str) -> None:
-        self._store = store_of(url)
+        # Its thread ends with the first call that fails, and with it every later test that uses this worker.
+        self._store = store_of(url, PATIENCE_S)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="fake-worker")
         self.num_runs = 0
