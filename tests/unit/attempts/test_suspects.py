@@ -49,6 +49,7 @@ def test_a_drain_waits_for_the_running_suspect_and_starts_no_other(
     runner.accept(second, suspect=True)
     with ThreadPoolExecutor(1) as pool:
         drained = pool.submit(runner.drain, PATIENCE_S)
+        wait_until(runner._suspects._closed.is_set, "the drain did not begin")
         gate.set()
         drained.result(PATIENCE_S)
     assert [end[:2] for end in store.ends] == [(first, "succeeded")]
