@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import TokenRow
 
 TRIGGER = 666
+MIN_WAIT_S = 0.02
 
 
 def row(number: int, length: int = 5) -> TokenRow:
@@ -299,12 +301,18 @@ def test_the_watchdog_sees_how_long_one_call_runs(engine: BatchingEngine, echo: 
 
 
 def test_time_in_the_queue_and_in_calls_is_measured_separately(engine: BatchingEngine, echo: Echo) -> None:
+    before = time.perf_counter()
     held = hold(engine, echo)
+    runs = time.perf_counter()
     waiting = submit(engine, echo, [row(2)])
+    release_at = time.perf_counter() + MIN_WAIT_S
+    wait_until(lambda: time.perf_counter() > release_at, "time stands still")
     echo.gate.set()
     assert held.wait(PATIENCE_S) and waiting.wait(PATIENCE_S)
-    assert waiting.wait_s > 0 and waiting.infer_s >= 0
-    assert held.infer_s >= waiting.wait_s * 0.5
+    ended = time.perf_counter()
+    assert 0 < held.wait_s <= runs - before and held.infer_s > MIN_WAIT_S
+    assert waiting.wait_s > MIN_WAIT_S and 0 < waiting.infer_s <= ended - release_at
+    assert waiting.wait_s + waiting.infer_s <= ended - runs
 
 
 def test_the_jobs_of_a_call_are_noted_while_it_runs(echo: Echo) -> None:
