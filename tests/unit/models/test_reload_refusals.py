@@ -97,7 +97,9 @@ def test_a_package_that_changes_while_it_is_loaded_is_loaded_again(
 
     def load(opened: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
         if package.num_loads == 1:
-            (opened.path / "tokenizer.json").write_text(tokenizer_json())
+            # Another file, because a clock that ticks every few milliseconds may give a file written over its old time.
+            (opened.path / "new").write_text(tokenizer_json())
+            (opened.path / "new").replace(opened.path / "tokenizer.json")
         return ENCODER.load(opened, settings, engine)
 
     package.load = load
