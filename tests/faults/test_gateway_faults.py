@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from contracts.jobs import queue_of
 from contracts.store.keys import PREFIX
@@ -62,7 +63,7 @@ class Client(threading.Thread):
         self._number = number
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         try:
             while True:
                 body = json.dumps({"task": "classify", "model": MODEL, "inputs": f"client {self._number}"})
@@ -106,12 +107,19 @@ def test_a_job_whose_message_was_lost_still_runs(fleet: Fleet) -> None:
     fleet.start_worker().kill()
     port = free_port()
     with running_gateway(fleet, port):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         body = json.dumps({"task": "classify", "model": MODEL, "inputs": "a job without a message"})
-        connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
-        job_id = json.loads(connection.getresponse().read())["id"]
+        job_id = _ask(port, "POST", "/v1/jobs", body)["id"]
         redis_of(fleet.server).delete(queue_of(MODEL))
         fleet.start_worker()
-        connection.request("GET", f"/v1/jobs/{job_id}?wait=30")
-        assert json.loads(connection.getresponse().read())["status"] == "succeeded"
+        wait_until(lambda: _ask(port, "GET", f"/v1/jobs/{job_id}?wait=30")["completed_at"], "the job was lost")
+        assert _ask(port, "GET", f"/v1/jobs/{job_id}")["status"] == "succeeded"
+
+
+def _ask(port: int, method: str, path: str, body: str | None = None) -> Any:
+    # Each on a connection of its own: while a worker starts, the gateway may close one that is idle.
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())
+    finally:
         connection.close()

@@ -1,11 +1,11 @@
 """Redis is killed or frozen, drops all connections, loses messages or delivers them more than once."""
 
+import socket
 import threading
 
 from contracts.jobs import queue_of
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import LEASE_S, Fleet, redis_of
-from tests.support.valkey import free_port
 from tests.support.waiting import wait_until
 
 
@@ -52,11 +52,13 @@ def test_a_store_that_becomes_a_replica_is_named_without_tracebacks(fleet: Fleet
     worker = fleet.start_worker()
     fleet.assert_takes_jobs()
     operator = redis_of(fleet.server)
-    operator.replicaof("127.0.0.1", str(free_port()))  # of a server that is not there, so that it keeps its data
-    wait_until(lambda: "(READONLY)" in worker.log(), "the worker does not say what is wrong")
-    # Celery, which waits for messages, tries again and again.
-    wait_until(lambda: worker.log().count("Connection to broker lost") >= 5, "Celery does not try again")
-    operator.replicaof("NO", "ONE")
+    with socket.socket() as nobody:  # whose port no other test's server can get: the server keeps its data
+        nobody.bind(("127.0.0.1", 0))
+        operator.replicaof("127.0.0.1", str(nobody.getsockname()[1]))
+        wait_until(lambda: "(READONLY)" in worker.log(), "the worker does not say what is wrong")
+        # Celery, which waits for messages, tries again and again.
+        wait_until(lambda: worker.log().count("Connection to broker lost") >= 5, "Celery does not try again")
+        operator.replicaof("NO", "ONE")
     job_ids = [fleet.submit(f"later {number}") for number in range(10)]
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {job.status for job in jobs.values()} == {"succeeded"}
