@@ -5,7 +5,7 @@ It is the worker of `workers.decoder` with the starter model, except that its ca
     fault:slow=S    every step takes S seconds longer
     fault:kill=N    the process dies by SIGKILL in the model call after token N of this text
     fault:hold=N    as soon as N such texts share a batch, the model call waits for as long as there is a file ``hold``
-                    in the folder of the faults; until then each step takes a little longer
+                    in the folder of the faults; until then each step takes longer
 
 No text ends before its maximum length, so a test knows how long a stream is.
 """
@@ -42,6 +42,8 @@ HOLD = "hold"
 MIN_HELD_TOKENS = 8
 """A text counts for ``fault:hold`` from this number of tokens on, so that some of its text was streamed by then."""
 DELAY_UNTIL_HELD_S = 0.03
+WAIT_FOR_TEXTS_S = 0.3
+"""The delay of a step when only texts are missing that have not come yet: no text may end before they do."""
 
 
 class FaultyCache:
@@ -84,8 +86,9 @@ class FaultyCache:
         """Wait while the file exists, if enough texts share this batch; else delay the step a little."""
         sizes = [self._faults[slot][HOLD] for slot in slots if self._num_tokens[slot] >= MIN_HELD_TOKENS]
         while slots and (self._folder / HOLD).exists():
-            time.sleep(DELAY_UNTIL_HELD_S)
-            if len(sizes) < max(sizes, default=math.inf):
+            are_missing = len(sizes) < max(sizes, default=math.inf)
+            time.sleep(WAIT_FOR_TEXTS_S if are_missing and len(sizes) == len(slots) else DELAY_UNTIL_HELD_S)
+            if are_missing:
                 return
 
 

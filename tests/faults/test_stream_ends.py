@@ -10,10 +10,11 @@ import pytest
 from tests.faults.generating_fleet import GeneratingFleet
 from tests.faults.stream_clients import EventFollower
 from tests.gateway.gateway_process import GatewayProcess
-from tests.support.waiting import longest_s, wait_until
+from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
 MAX_STEPS = 8
 """The most steps until a cancel or a deadline takes effect. A text has 120, and a busy machine needs room."""
+STEP_S = 0.1
 MAX_ROWS = 16
 MIN_OUTPUTS = 4
 
@@ -28,8 +29,8 @@ def full(generating_fleet: GeneratingFleet) -> tuple[GeneratingFleet, GatewayPro
 def follow(gateway: GatewayProcess, num_texts: int, **more: Any) -> EventFollower:
     """Submit a streamed job and follow its events."""
     parameters = {"n": num_texts, "do_sample": True, "max_new_tokens": 120}
-    body = {"task": "generate", "inputs": "fault:slow=0.1", "stream": True, "parameters": parameters, **more}
-    job = httpx.post(f"{gateway.url}/v1/jobs", json=body).json()
+    body = {"task": "generate", "inputs": f"fault:slow={STEP_S}", "stream": True, "parameters": parameters, **more}
+    job = httpx.post(f"{gateway.url}/v1/jobs", json=body, timeout=PATIENCE_S).json()
     return EventFollower(lambda: gateway.url, job["id"])
 
 
@@ -57,13 +58,14 @@ def steps_until_its_slots_are_free(
 ) -> float:
     """Return how long after a time the waiting job got a slot, in decode steps of the running job."""
     freed_at = wait_until(lambda: output_times(fleet, waiting), "no slot became free")[0]
-    step_s = median(after - before for before, after in pairwise(output_times(fleet, running)))
-    assert step_s >= 0.1
+    # Events are published a little late, some later than others, but no step is shorter than its delay.
+    step_s = max(STEP_S, median(after - before for before, after in pairwise(output_times(fleet, running))))
     return (freed_at - since) / step_s
 
 
 def cancel(gateway: GatewayProcess, follower: EventFollower) -> None:
-    assert httpx.post(f"{gateway.url}/v1/jobs/{follower.job_id}/cancel").status_code in {200, 202}
+    answer = httpx.post(f"{gateway.url}/v1/jobs/{follower.job_id}/cancel", timeout=PATIENCE_S)
+    assert answer.status_code in {200, 202}
 
 
 def test_a_cancel_takes_effect_within_about_a_step(full: tuple[GeneratingFleet, GatewayProcess]) -> None:

@@ -1,6 +1,5 @@
 """Streams whose worker is killed, frozen or terminated, also by the job of another stream."""
 
-import signal
 from collections.abc import Callable
 
 import httpx
@@ -10,7 +9,7 @@ from tests.faults.generating_fleet import GeneratingFleet
 from tests.faults.stream_clients import GREEDY, NUM_TOKENS, WILD, EventFollower, OpenAIChat, RawChat, chat
 from tests.faults.worker_process import Worker
 from tests.gateway.gateway_process import GatewayProcess
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 HELD = "fault:hold=6 Tell me of the moon."
 """`Streams` generates six texts."""
@@ -25,7 +24,7 @@ class Streams:
         self.raw = RawChat(gateway, chat(HELD, **WILD))
         body = {"task": "generate", "model": fleet.model, "inputs": HELD, "stream": True}
         body["parameters"] = {"n": 3, "do_sample": True, "max_new_tokens": NUM_TOKENS}
-        job = httpx.post(f"{gateway.url}/v1/jobs", json=body).json()
+        job = httpx.post(f"{gateway.url}/v1/jobs", json=body, timeout=PATIENCE_S).json()
         self.native = EventFollower(lambda: gateway.url, job["id"])
         wait_until(self._all_have_begun, "a stream does not begin")
 
@@ -84,7 +83,7 @@ def assert_streamed_once(fleet: GeneratingFleet, streams: Streams) -> None:
 def assert_fenced(fleet: GeneratingFleet, zombie: Worker, streams: Streams) -> None:
     """Resume a frozen worker, which goes on generating; assert that it changes no job and publishes no event."""
     before = {job_id: fleet.store.events(job_id, "0") for job_id in streams.job_ids}
-    zombie.signal(signal.SIGCONT)
+    zombie.thaw()
     wait_until(lambda: zombie.log().count("outcome refused") == len(before), "the zombie did not stop its attempts")
     assert {job_id: fleet.store.events(job_id, "0") for job_id in before} == before
     fleet.assert_each_ended_once(streams.job_ids)

@@ -12,16 +12,18 @@ import pytest
 from tests.faults.fleet import LEASE_S
 from tests.faults.generating_fleet import GeneratingFleet, texts_of
 from tests.faults.stream_clients import NUM_TOKENS, WILD, EventFollower, OpenAIChat, RawChat, chat
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 SLOW = "fault:slow=0.03 Tell me of the sea."
+HELD = "fault:hold=4 Tell me of the sea."
+"""For a job of two texts, and two of one."""
 
 
-def submit(fleet: GeneratingFleet, url: str) -> str:
+def submit(fleet: GeneratingFleet, url: str, text: str = SLOW) -> str:
     """Submit a streamed job of two texts and return its id."""
-    body: dict[str, Any] = {"task": "generate", "model": fleet.model, "inputs": SLOW, "stream": True}
+    body: dict[str, Any] = {"task": "generate", "model": fleet.model, "inputs": text, "stream": True}
     body["parameters"] = {"n": 2, "do_sample": True, "max_new_tokens": NUM_TOKENS}
-    return str(httpx.post(f"{url}/v1/jobs", json=body).json()["id"])
+    return str(httpx.post(f"{url}/v1/jobs", json=body, timeout=PATIENCE_S).json()["id"])
 
 
 def kill(fleet: GeneratingFleet) -> None:
@@ -75,14 +77,16 @@ def test_clients_of_a_gateway_killed_in_mid_stream_continue_at_another(generatin
     other, _ = fleet.start()
     doomed.wait_until_ready()
     urls = [doomed.url]
-    native = EventFollower(lambda: urls[-1], submit(fleet, doomed.url))
+    fleet.hold()  # or a text might end before the last stream has begun
+    native = EventFollower(lambda: urls[-1], submit(fleet, doomed.url, HELD))
     key = {"Idempotency-Key": "the same again"}
-    interrupted = RawChat(doomed, chat(SLOW, **WILD), **key)
-    lost = OpenAIChat(doomed, chat(SLOW, **WILD))
+    interrupted = RawChat(doomed, chat(HELD, **WILD), **key)
+    lost = OpenAIChat(doomed, chat(HELD, **WILD))
     wait_until(lambda: native.texts_of_attempt(1) and interrupted.text and lost.text, "a stream does not begin")
     doomed.send(signal.SIGKILL)  # the kernel kills the processes that serve requests with it
     urls.append(other.url)
-    again = RawChat(other, chat(SLOW, **WILD), **key)
+    again = RawChat(other, chat(HELD, **WILD), **key)
+    fleet.release_hold()
     for client in (native, interrupted, lost, again):
         client.end()
     jobs = fleet.assert_each_ended_once([each.job_id for each in (native, again, lost)])
