@@ -10,6 +10,8 @@ It is the worker of `workers.encoder` with the starter classifier, except that i
     fault:kill      the process dies by SIGKILL in the model call
     fault:slow=S    the model call takes S seconds longer
     fault:lock=S    native code holds Python's lock for S seconds of CPU time, as a tokenizer may
+    fault:gather=N  the model call waits until N rows wait behind it, the first time only; that there are so many, and
+                    none, one or two so far, is told by files ``gathered-0``, … in the folder of the faults
     fault:hang      the model call waits for a file ``release-hang`` in the folder of the faults, the first time only
 
 While there is a file ``hold-load`` in the folder of the faults, the worker waits before it loads a package.
@@ -42,6 +44,7 @@ from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
 HUNG, RELEASE_HANG = "hung", "release-hang"
+GATHERED = "gathered-"
 CALL_RUNS = threading.Event()
 LONGEST_WAIT_S = 10.0
 """For a model call; a job that is alone has none to wait for."""
@@ -78,20 +81,23 @@ class FaultyModel(EncoderModel):
     def __init__(self, package: ModelPackage, settings: WorkerSettings, head: Head) -> None:
         super().__init__(package, settings, head)
         self.tokenizer = FaultTokenizer(package.file("tokenizer.json"), package.manifest.limits.max_tokens)
+        self.engine: BatchingEngine | None = None
 
     def run(self, rows: Sequence[TokenRow]) -> list[Array]:
         """Inject the faults of the rows, then run the model."""
         CALL_RUNS.set()
         for row in rows:
             if isinstance(row, FaultyRow) and row.fault:
-                inject(*row.fault)
+                inject(*row.fault, self.engine)
         answers = super().run(rows)
         CALL_RUNS.clear()
         return answers
 
 
-def inject(fault: str, seconds: float) -> None:
+def inject(fault: str, seconds: float, engine: BatchingEngine | None) -> None:
     """Inject one fault into the model call."""
+    if fault == "gather" and engine is not None:
+        gather_once(Path(os.environ["FAULT_DIR"]), engine, int(seconds))
     if fault == "memory":
         raise MemoryError
     if fault == "exit":
@@ -117,6 +123,17 @@ def hold_lock(seconds: float) -> None:
     sum(range(int(few * seconds / (time.process_time() - started))))
 
 
+def gather_once(folder: Path, engine: BatchingEngine, num_rows: int) -> None:
+    """Wait until so many rows wait behind this call, unless another attempt has already waited."""
+    try:
+        (folder / f"{GATHERED}0").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    while (num_waiting := sum(map(len, list(engine._queues.values())))) < num_rows:
+        (folder / f"{GATHERED}{num_waiting}").touch()
+        time.sleep(0.02)
+
+
 def hang_once(folder: Path) -> None:
     """Wait until the test releases the call, unless another attempt has already waited."""
     try:
@@ -137,7 +154,10 @@ def hold_load(folder: Path) -> None:
 def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
     """Load an encoder whose model calls can be made to fail."""
     hold_load(Path(os.environ["FAULT_DIR"]))
-    return serve_encoder(open_encoder(package, settings, FaultyModel), engine)
+    model = open_encoder(package, settings, FaultyModel)
+    assert isinstance(model, FaultyModel)
+    model.engine = engine
+    return serve_encoder(model, engine)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Native code that ends its worker in a model call: the jobs of that call are blamed, and no others."""
 
+from tests.faults.faulty_worker import GATHERED
 from tests.faults.fleet import Fleet, Supervisor
 from tests.support.waiting import wait_until
 
@@ -9,12 +10,11 @@ LONG = "this text is too long for a batch with the others " * 4
 def test_a_native_abort_is_booked_on_the_jobs_of_its_call_only(patient_fleet: Fleet) -> None:
     fleet = patient_fleet
     worker = fleet.start_worker()
-    first = fleet.submit("fault:slow=2")  # the others gather behind it
-    wait_until(lambda: fleet.num_messages() == 0, "the worker takes no jobs")
+    first = fleet.submit("fault:gather=6")  # the others wait behind it, those of the call before the rest
+    wait_until((fleet.folder / f"{GATHERED}0").exists, "the first call does not run")
     culprit, *mates = in_call = [fleet.submit(text) for text in ("fault:abort", "fault:none", "fault:zero")]
+    wait_until((fleet.folder / f"{GATHERED}3").exists, "the rows of the call do not wait")
     others = [fleet.submit(f"{LONG} {number}") for number in range(3)]
-    for job_id in (*in_call, *others):
-        fleet.wait_running(job_id)
     wait_until(lambda: not worker.alive(), "the worker was not aborted")
     died_at = fleet.now()
     wait_until(lambda: {fleet.job(job_id).status for job_id in others} == {"queued"}, "the jobs were not given back")
