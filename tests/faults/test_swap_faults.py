@@ -92,8 +92,10 @@ def test_a_worker_terminated_while_it_loads_a_version_drains_its_jobs(fleet: Fle
 def test_a_broken_version_stops_a_starting_worker_but_not_a_running_one(fleet: Fleet, package: Path) -> None:
     """Both use the same folder. The running worker keeps its version; the starting one has none to keep."""
     running = fleet.start_worker()
-    put_version(STARTERS / MODEL, package, "v2")
-    (package / "model.onnx").write_bytes(b"half of it")
+    broken = fleet.folder / "broken"
+    put_version(STARTERS / MODEL, broken, "v2")
+    (broken / "model.onnx").write_bytes(b"half of it")
+    put_version(broken, package, "v2")  # at once: the running worker must never see a whole v2
     wait_until(lambda: "new version refused" in running.log(), "the broken version was not refused")
     with pytest.raises(AssertionError, match=r"model\.onnx: SHA-256 differs from the manifest"):
         fleet.start_worker()
