@@ -42,6 +42,10 @@ class Worker:
         """Suspend the process, so that it sends no heartbeats."""
         freeze(self.pid)
 
+    def thaw(self) -> None:
+        """Resume a frozen process."""
+        self.signal(signal.SIGCONT)
+
     def terminate(self) -> None:
         """Terminate the process with SIGTERM, and wait until it has drained and ended."""
         self.signal(signal.SIGTERM)
