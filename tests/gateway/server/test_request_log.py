@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,20 +169,23 @@ def test_the_job_keeps_the_id_of_its_first_request(http: httpx.Client) -> None:
 
 def test_a_stream_leaves_its_line_at_its_end(stack: Stack, gateway: GatewayProcess, http: httpx.Client) -> None:
     headers = {"X-Request-Id": "stream-1"}
-    with http.stream("POST", "/v1/generate", json=GENERATE, headers=headers, timeout=PATIENCE_S) as answer:
-        worker = _served(stack, answer)
-        assert log_lines(gateway.log, request_id="stream-1") == []
-        worker.succeed(worker.deltas(PROMPT))
-        items = items_of(answer)
+    request = http.stream("POST", "/v1/generate", json=GENERATE, headers=headers, timeout=PATIENCE_S)
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(_serve, stack)  # beside the request, whose answer begins with the first delta
+        with request as answer:
+            worker = serving.result()
+            assert answer.headers["X-Request-Id"] == "stream-1"
+            assert log_lines(gateway.log, request_id="stream-1") == []
+            worker.succeed(worker.deltas(PROMPT))
+            items = items_of(answer)
     line = line_of(gateway, "stream-1")
     assert (line["status"], line["job_id"], line.get("disconnected")) == (200, worker.claim.id, None)
     assert line["bytes_out"] > sum(len(json.dumps(item["data"])) for item in items) / 2
 
 
-def _served(stack: Stack, answer: httpx.Response) -> ManualWorker:
+def _serve(stack: Stack) -> ManualWorker:
     worker = ManualWorker(stack.store)
     worker.emit(*worker.deltas(PROMPT)[:2])
-    assert answer.headers["X-Request-Id"] == "stream-1"
     return worker
 
 
