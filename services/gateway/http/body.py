@@ -23,7 +23,7 @@ class BodyReader:
     """Reads and checks request bodies.
 
     Args:
-        max_bytes: the longest body of a client whose key is known, or needs not be.
+        max_bytes: the longest body of a client whose key is known or not needed.
         timeout_s: how long a body may take to arrive.
         budget: room for the bodies of such clients.
         keyless_budget: room for bodies that may have the client's key in them.
@@ -47,9 +47,13 @@ class BodyReader:
             GatewayBusy: there is no room for it now.
         """
         _check_headers(request, media_types or (JSON,))
-        raw = self._receiver.receive(request, self._max_bytes, _too_large(self._max_bytes))
         return checked(
-            raw, check, self._offload, is_form=request.mimetype == FORM, on_turn=lambda: _check_connection(request)
+            # In no variable here, so that ``checked`` can free it.
+            self._receiver.receive(request, self._max_bytes, _too_large(self._max_bytes)),
+            check,
+            self._offload,
+            is_form=request.mimetype == FORM,
+            on_turn=lambda: _check_connection(request),
         )
 
     def read_keyless(self, request: Request, *media_types: str) -> Any:

@@ -55,10 +55,10 @@ def checked(raw: bytes, check: BodyCheck[T], offload: Offload, *, is_form: bool,
     if len(raw) <= SMALL_BYTES:
         return check(parse_body(raw, is_form=is_form))
     function = check.function
-    task = ParseTask(function.__module__, function.__qualname__, check.arguments, is_form, raw)
-    del raw  # its copy crosses to the child
+    task = msgspec.msgpack.encode(ParseTask(function.__module__, function.__qualname__, check.arguments, is_form, raw))
+    del raw  # its copy waits for its turn, and nobody else holds it
     try:
-        encoded = offload.call(check_in_child, msgspec.msgpack.encode(task), cpu_s=_CPU_S, on_turn=on_turn)
+        encoded = offload.call(check_in_child, task, cpu_s=_CPU_S, on_turn=on_turn)
     except LimitExceeded as error:
         raise PayloadTooLarge("The body takes too much time to parse. Send the inputs in several requests.") from error
     value = check.decode(encoded)
