@@ -143,7 +143,7 @@ def _make_body_reader(settings: GatewaySettings, offload: Offload, counters: Cou
     budget = max(settings.max_bodies_bytes, 2 * settings.max_body_bytes)
     keyless = budget // KEYLESS_PART
     # Of the connections of this process, so that others remain.
-    half, quarter = (settings.max_connections // settings.processes // part for part in (2, 4))
+    half, quarter = (max(1, settings.max_connections // settings.processes // part) for part in (2, 4))
     return BodyReader(
         max_bytes=settings.max_body_bytes,
         timeout_s=settings.body_timeout_s,
