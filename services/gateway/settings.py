@@ -25,11 +25,12 @@ def _default_models(text: str) -> Mapping[str, str]:
 
 
 def _host_names(text: str) -> frozenset[str]:
-    names = [bare_address(part.strip().lower()).removesuffix(".") for part in text.split(",")]
-    for name in filter(None, names):
-        if name != "*" and not _HOST_NAME.fullmatch(name):
-            ipaddress.ip_address(name)
-    return frozenset(filter(None, names))
+    names = (bare_address(part.strip().lower()).removesuffix(".") for part in text.split(","))
+    return frozenset(
+        # As browsers write it: an address of IPv6 may be written in several ways.
+        name if name == "*" or _HOST_NAME.fullmatch(name) else str(ipaddress.ip_address(name))
+        for name in filter(None, names)
+    )
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,10 @@ class AllowedHosts:
             )
 
     def _has(self, name: str) -> bool:
-        # RFC 6761: browsers never ask the DNS for names in `localhost`, so nobody can point one elsewhere.
-        if ANY in self._names or name in self._names or name.endswith(".localhost"):
-            return True
         address = _ip(name)
+        # RFC 6761: browsers never ask the DNS for names in `localhost`, so nobody can point one elsewhere.
+        if ANY in self._names or str(address or name) in self._names or name.endswith(".localhost"):
+            return True
         if address is None:
             return False
         # A gateway that listens on all addresses of its machine has each of them. None of them is a name to rebind.

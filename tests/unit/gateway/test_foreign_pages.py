@@ -37,8 +37,13 @@ def test_other_addresses_are_refused_unless_the_gateway_listens_on_all() -> None
     AllowedHosts((), "0.0.0.0").check("10.0.0.1")
 
 
+def test_an_address_of_ipv6_is_known_however_it_is_written() -> None:
+    for host in ("[fd00::1]:80", "[FD00:0:0::1]"):
+        AllowedHosts({"fd00::1"}, "127.0.0.1").check(host)
+
+
 def test_names_are_read_with_or_without_brackets_and_never_with_ports() -> None:
-    names = GatewaySettings.read({"TRIPTYCH_ALLOWED_HOSTS": " Gateway, api.example.org. ,[fd00::1],10.0.0.1,"})
+    names = GatewaySettings.read({"TRIPTYCH_ALLOWED_HOSTS": " Gateway, api.example.org. ,[FD00:0::1],10.0.0.1,"})
     assert names.allowed_hosts == {"gateway", "api.example.org", "fd00::1", "10.0.0.1"}
     for wrong in ("gateway:8080", "http://gateway", "*.example.org", "a b"):
         with pytest.raises(SettingsError, match="TRIPTYCH_ALLOWED_HOSTS"):
