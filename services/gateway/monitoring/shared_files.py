@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 from prometheus_client import values
-from prometheus_client.multiprocess import mark_process_dead
 
 _PREFIX = "triptych-metrics-"
 _NEW_S = 60.0
@@ -57,8 +56,3 @@ def count_in(folder: str, slot: int) -> None:
     # The library takes its folder from here and from nowhere else.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # noqa: TID251
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
-
-
-def forget_gauges_of(folder: str, slot: int) -> None:
-    """Remove what the process of a slot that has ended said of its present state; what it counted stays."""
-    mark_process_dead(slot, folder)  # type: ignore[no-untyped-call]

@@ -87,4 +87,3 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def _after_death(self, arbiter: GatewayArbiter, worker: Any) -> None:
         self._counters.free_slot(worker.slot)
-        shared_files.forget_gauges_of(self._metrics_folder, worker.slot)
