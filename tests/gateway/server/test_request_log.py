@@ -20,7 +20,6 @@ from tests.support.log_lines import log_lines, wait_for_line
 from tests.support.waiting import PATIENCE_S
 
 MADE = re.compile(r"[0-9a-f]{16}")
-SECRET = "tt_0123456789ab_" + "s" * 43
 
 
 @pytest.fixture(scope="module")
