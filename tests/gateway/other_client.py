@@ -3,13 +3,17 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
+
+import pytest
 
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.large_bodies import filled
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
+_NUM_TRIES = 3
 _NUM_PARSES = 2
 """Where the parsing of 1 MiB so many times takes more than 100 ms, that is the delay that is allowed."""
 
@@ -51,7 +55,19 @@ class OtherClient(threading.Thread):
         return self.longest_s
 
 
-def allowed_s(gateway: GatewayProcess) -> float:
+def assert_no_delay(gateway: GatewayProcess, delay_s: Callable[[], float]) -> None:
+    """Assert that another client waits hardly longer than at an idle gateway. ``delay_s`` measures how long."""
+    delays = []
+    for _ in range(_NUM_TRIES):
+        allowed = _allowed_s(gateway)
+        delays.append(delay_s())
+        # Other programs may have had both processors. The gateway's own work would be in the way every time.
+        if delays[-1] <= allowed:
+            return
+    pytest.fail(f"another client waited {delays} s, {allowed} s are allowed")
+
+
+def _allowed_s(gateway: GatewayProcess) -> float:
     """Return the longest delay that is allowed: beyond that of an idle gateway, as this machine is now."""
     mebibyte = filled("[", "[],", "[]]", 1 << 20)()
     parse_s = longest_s(lambda: json.loads(mebibyte))

@@ -1,6 +1,5 @@
 """No answer delays the other clients of a gateway with one process, however much is to be made of its output."""
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,15 +17,11 @@ from tests.gateway.fakes.generation import UNSERVED_GENERATOR
 from tests.gateway.fakes.seq2seq import UNSERVED_CORRECTOR, UNSERVED_TRANSLATOR
 from tests.gateway.fakes.worker import UNSERVED, announce, store_of
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
-from tests.gateway.large_bodies import filled
-from tests.gateway.other_client import OtherClient
+from tests.gateway.other_client import OtherClient, assert_no_delay
 from tests.support.job_store import JobStore
 from tests.support.valkey import running_valkey
-from tests.support.waiting import PATIENCE_S, longest_s, wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
-NUM_TRIES = 3
-NUM_PARSES = 2
-"""Where the parsing of 1 MiB so many times takes more than 100 ms, that is the delay that is allowed."""
 NUM_SEQUENCES, NUM_TOKENS, NUM_TOP = 16, 600, 20
 NUM_WORDS = 9_000
 NUM_EVENTS = 3_000
@@ -138,24 +133,6 @@ def test_no_answer_delays_another_client(servers: tuple[GatewayProcess, JobStore
     output = msgspec.json.encode(answer.output())
     delay_of(gateway, store, answer, output)  # the first one also starts the child process
     assert_no_delay(gateway, lambda: delay_of(gateway, store, answer, output))
-
-
-def parse_s() -> float:
-    """Return how long it takes at best to parse 1 MiB here and now."""
-    mebibyte = filled("[", "[],", "[]]", 1 << 20)()
-    return min(longest_s(lambda: json.loads(mebibyte), num_calls=1) for _ in range(5))
-
-
-def assert_no_delay(gateway: GatewayProcess, delay: Callable[[], float]) -> None:
-    """Assert that another client waits hardly longer than at an idle gateway."""
-    delays = []
-    for _ in range(NUM_TRIES):
-        allowed = gateway.round_trip_s() + max(0.1, NUM_PARSES * parse_s())
-        delays.append(delay())
-        # Other programs may have had both processors. The gateway's own work would be in the way every time.
-        if delays[-1] <= allowed:
-            return
-    pytest.fail(f"another client waited {delays} s, {allowed} s are allowed")
 
 
 def test_no_job_delays_another_client(servers: tuple[GatewayProcess, JobStore]) -> None:
