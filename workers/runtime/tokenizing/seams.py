@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 WINDOW = 8192
 """Characters of a part. Tokens take some 400 bytes each while a text is tokenized, so a part is small."""
 MAX_WINDOW = 65_536
-"""Characters of a part that has no seam: Chinese without spaces, or what is no language. At the cut its tokens may
-differ from those of the whole text."""
+"""Characters of a part that has no seam: numbers, Chinese without spaces, or any text if the tokenizer has none. At the
+cut its tokens may differ from those of the whole text."""
 _SEAM = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 # Tokenizers write a space as itself or as U+2581. Where tokens are bytes it is U+0120, and before it stands a byte that
 # ends a letter: of ASCII, or 0x80 to 0xBF, which are written as these characters.
