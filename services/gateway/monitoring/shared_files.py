@@ -1,7 +1,8 @@
 """Lets the metrics of all processes of a gateway add up: each process counts in files of its own in one folder.
 
 This is prometheus_client's multiprocess mode, with the number of a slot in the place of a process id: a process that
-takes over the slot of a dead one goes on in its files, so counters never fall and files don't pile up.
+takes over the slot of a dead one goes on in its files, so counters never fall and files don't pile up. Files keep
+counters and histograms only. What a process says of its present state ends with it, see ``processes/counters.py``.
 """
 
 import contextlib
