@@ -20,7 +20,7 @@ from deploy.local.store import EmbeddedStore, free_port
 TICK_S = 0.1
 HINT_S = 20.0
 SAME_SIGNAL_S = 0.5
-"""Signals within this time count as one."""
+"""Signals that follow a counted one within this time are the same wish to stop."""
 STORE_START_S = 120.0
 """Loading a large append-only file takes about 10 s for each gigabyte."""
 CONFIGURATION_ERROR = 2
@@ -47,7 +47,7 @@ class Supervisor:
         self._settings = settings
         self._log = log
         self._signals = 0
-        self._last_signal_at = float("-inf")
+        self._counted_signal_at = float("-inf")
         self._stop = threading.Event()
         self._children: list[Child] = []
         self._store: EmbeddedStore | None = None
@@ -75,7 +75,7 @@ class Supervisor:
         for child in reversed(self._children):
             if child.spec.name in WORKERS:
                 self._terminate_workers()  # all at once, because each may use its whole drain time
-            code = child.stop(impatient=lambda: self._signals > 1)
+            code = child.stop(self.is_impatient)
             if code is not None:
                 self._log("triptych", f"{child.spec.name} stopped ({_describe(code)})")
 
@@ -108,6 +108,10 @@ class Supervisor:
         """Return the children's TRIPTYCH_LOG: they write into pipes and can't see whether these end on a terminal."""
         logs = LogSettings.read(self._settings.inherited)
         return f"{logs.level},{logs.format_on(sys.stdout)}"
+
+    def is_impatient(self) -> bool:
+        """Return whether a second signal came, after which every process is killed."""
+        return self._signals > 1
 
     def watch(self) -> None:
         """Restart processes that die, until a signal comes."""
@@ -197,9 +201,9 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         # `timeout make run` signals the group, and make passes the signal on: that is one wish to stop, and not two.
-        if now - self._last_signal_at > SAME_SIGNAL_S:
+        if now - self._counted_signal_at > SAME_SIGNAL_S:
             self._signals += 1
-        self._last_signal_at = now
+            self._counted_signal_at = now
         self._stop.set()
 
 

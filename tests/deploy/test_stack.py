@@ -74,6 +74,16 @@ def test_lines_are_for_people_if_the_stack_runs_on_a_terminal(
             assert supervisor.log_setting() == expected
 
 
+def test_pressing_ctrl_c_again_and_again_counts_as_impatience() -> None:
+    supervisor = Supervisor(LocalSettings.read({}, port=0), log=lambda name, line: None)
+
+    def pressed() -> bool:
+        supervisor._on_signal(signal.SIGINT, None)
+        return supervisor.is_impatient()
+
+    wait_until(pressed, "signals in a row count as one for ever")
+
+
 def _kill(stack: Stack, name: str) -> None:
     """Kill the head process of a part, and return when another one serves in its place."""
     before = stack.parts()[name]
