@@ -18,16 +18,18 @@ def record_defaults(redis_url: str, settings: LocalSettings) -> None:
     """Record the starter models that will be served as the defaults of tasks of which the store knows no model.
 
     Raises:
-        redis.RedisError: the store does not answer.
+        redis.RedisError: the store does not answer, or takes no writes.
     """
     client = connect(redis_url, timeout_s=_TIMEOUT_S, retries=1)
     registry = Registry(client)
-    known = registry.known()
-    for task, name in _starters(settings):
-        # A store of an earlier run has its defaults, which must not change.
-        if known.default_of(task) is None:
-            registry.set_default(task, name)
-    client.connection_pool.disconnect()
+    try:
+        known = registry.known()
+        for task, name in _starters(settings):
+            # A store of an earlier run has its defaults, which must not change.
+            if known.default_of(task) is None:
+                registry.set_default(task, name)
+    finally:
+        client.connection_pool.disconnect()
 
 
 def _starters(settings: LocalSettings) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+import redis
+
 from contracts.logs.settings import LogSettings
 from contracts.settings import SettingsError
+from contracts.store.problems import problem_of
 from deploy.local.address import check_address, url_of
 from deploy.local.client import is_ready
 from deploy.local.process import Child, ProcessSpec
@@ -137,8 +140,12 @@ class Supervisor:
         self._store = EmbeddedStore.prepare(self._settings)
         self._launch(self._store.process(self._settings))
         self._wait_for(self._store.answers, STORE_START_S, "The store does not answer")
-        # Before the first worker announces its models. A store of somebody else has its defaults.
-        record_defaults(self._store.url, self._settings)
+        try:
+            # Before the first worker announces its models. A store of somebody else has its defaults.
+            record_defaults(self._store.url, self._settings)
+        except redis.RedisError as error:
+            # A store that is full, or can't write to its disk, needs workers all the more: to end its jobs.
+            self._log("triptych", f"no defaults were recorded for the starter models: {problem_of(error).sentence}")
         return self._store.url
 
     def _workers(self) -> list[Child]:

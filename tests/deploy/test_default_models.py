@@ -26,6 +26,19 @@ def vector_size(url: str) -> int:
     return len(answer)
 
 
+def gateway_command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the gateway on the store of the running stack."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.local", "gateway", *arguments],
+        cwd=ROOT,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
 def test_a_new_package_changes_the_answers_of_nobody(tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     write_package(packages / "starter-embed", size=STARTER)
@@ -46,15 +59,7 @@ def test_a_new_package_changes_the_answers_of_nobody(tmp_path: Path) -> None:
         assert {row["label"] for row in ask(f"{url}/v1/classify", {"inputs": "w1"})[1]} == {"low", "middle", "high"}
         defaults = {model["id"] for model in ask(f"{url}/v1/models")[1]["data"] if model["default"]}
         assert defaults == {"starter-embed", "m1"}
-        done = subprocess.run(
-            [sys.executable, "-m", "deploy.local", "gateway", "models", "default", "embed", "aab"],
-            cwd=ROOT,
-            env=environment(**settings),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        done = gateway_command("models", "default", "embed", "aab", **settings)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         wait_until(lambda: vector_size(url) == NEW, "the gateway does not follow the command")
     with running(**settings) as stack:
@@ -75,29 +80,27 @@ def test_starter_models_are_the_defaults_of_new_stores_only(tmp_path: Path, valk
         assert registry.known().defaults == {"classify": "other", "embed": "starter-one"}
 
 
+def test_a_store_without_room_for_the_defaults_is_started_all_the_same(tmp_path: Path) -> None:
+    write_package(tmp_path / "packages" / "starter-embed")
+    settings = {
+        "TRIPTYCH_PORT": "0",
+        "TRIPTYCH_DATA": str(tmp_path / "data"),
+        "TRIPTYCH_MODELS_DIR": str(tmp_path / "packages"),
+        "TRIPTYCH_STORE_MAXMEMORY": "1kb",  # less than an empty store takes
+    }
+    with running(**settings) as stack:
+        stack.wait_for_line(r"no defaults were recorded .*\(OOM\)")
+        wait_until(lambda: "gateway" in stack.parts(), "the other parts were not started")
+        assert "Traceback" not in stack.log
+
+
 def test_a_command_without_a_stack_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.local", "gateway", "models", "default"],
-        cwd=ROOT,
-        env=environment(TRIPTYCH_DATA=str(tmp_path / "none")),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = gateway_command("models", "default", TRIPTYCH_DATA=str(tmp_path / "none"))
     assert done.returncode == 2
     assert "no stack of yours has run here" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_the_gateway_command_passes_on_options(valkey_server: ValkeyServer) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.local", "gateway", "--help"],
-        cwd=ROOT,
-        env=environment(TRIPTYCH_REDIS_URL=valkey_server.url),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = gateway_command("--help", TRIPTYCH_REDIS_URL=valkey_server.url)
     assert (done.returncode, done.stderr) == (0, "")
     assert "manage API keys" in done.stdout
