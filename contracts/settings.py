@@ -9,6 +9,7 @@ import os
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 T = TypeVar("T")
@@ -165,6 +166,16 @@ def whole_number(text: str) -> int:
 def bare_address(text: str) -> str:
     """Return an address without the brackets that URLs put around those of IPv6."""
     return text[1:-1] if text.startswith("[") and text.endswith("]") else text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def folders(text: str) -> tuple[Path, ...]:
+    """Return the folders of a list with colons between them."""
+    return tuple(Path(folder) for folder in text.split(":") if folder)
 
 
 def _flag(text: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from contracts.settings import Settings, bare_address, setting
+from contracts.settings import Settings, bare_address, folders, names, setting
 
 AppendFsync = Literal["everysec", "always"]
 
@@ -66,7 +66,7 @@ class LocalSettings(Settings):
     models_dir: tuple[Path, ...] = setting(
         "TRIPTYCH_MODELS_DIR",
         (Path("onnx_models/packages"),),
-        convert=lambda text: tuple(Path(folder) for folder in text.split(":") if folder),
+        convert=folders,
         expected="folders, separated by colons",
         help="Folders that hold model packages, separated by colons. Starter models in them are the defaults of their "
         "tasks in a new store.",
@@ -74,7 +74,7 @@ class LocalSettings(Settings):
     models: tuple[str, ...] = setting(
         "TRIPTYCH_MODELS",
         (),
-        convert=lambda text: tuple(name.strip() for name in text.split(",") if name.strip()),
+        convert=names,
         expected="names, separated by commas",
         help="Names of the models to serve, separated by commas. Empty: every package.",
     )

@@ -6,17 +6,9 @@ from pathlib import Path
 from typing import Literal, Self, get_args
 
 from contracts.machine import available_cpus, share_of_memory
-from contracts.settings import Settings, StoreSettings, setting, whole_number
+from contracts.settings import Settings, StoreSettings, folders, names, setting, whole_number
 
 Device = Literal["cpu", "cuda"]
-
-
-def _folders(text: str) -> tuple[Path, ...]:
-    return tuple(Path(folder) for folder in text.split(":") if folder)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -27,14 +19,14 @@ class WorkerSettings(Settings):
     models_dir: tuple[Path, ...] = setting(
         "TRIPTYCH_MODELS_DIR",
         (Path("onnx_models/packages"),),
-        convert=_folders,
+        convert=folders,
         expected="folders, separated by colons",
         help="Folders that hold model packages, separated by colons.",
     )
     models: tuple[str, ...] = setting(
         "TRIPTYCH_MODELS",
         (),
-        convert=_names,
+        convert=names,
         expected="names, separated by commas",
         help="Names of the models to serve, separated by commas. Empty: every package that this worker can serve.",
     )
