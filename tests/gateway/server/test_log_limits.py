@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 
 import httpx
 import pytest
@@ -85,11 +86,7 @@ def test_a_flood_of_refused_requests_leaves_few_lines_and_their_number(locked: G
 
     wait_until(counted, "the flood was not summed up")
     (first, *_, last) = log_lines(locked.log)[num_before:]
-    seconds = _seconds(last["time"]) - _seconds(first["time"]) + PERIOD_S
+    begin, end = (datetime.fromisoformat(line["time"]) for line in (first, last))
+    seconds = (end - begin).total_seconds() + PERIOD_S
     # Three kinds, and besides them a probe or another line now and then.
     assert len(log_lines(locked.log)) - num_before <= 4 * (MAX_ALIKE + 1) * (seconds / PERIOD_S + 2)
-
-
-def _seconds(time: str) -> float:
-    hours, minutes, seconds = time[11:-1].split(":")
-    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
