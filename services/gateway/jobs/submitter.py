@@ -15,6 +15,7 @@ from contracts.jobs import Job, NewJob, new_job_id
 from contracts.shapes import num_inputs
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
+from contracts.store.problems import TIMEOUT, problem_of
 from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected
@@ -99,7 +100,7 @@ class Submitter:
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, disconnected) as wait:
-            job_id, replayed = self._writer.submit(new, self._admission)
+            job_id, replayed = self._write(new, request)
             if not waits:
                 release_body()
             facts.job_id = job_id
@@ -111,6 +112,15 @@ class Submitter:
         # A replayed request gets the job of the earlier one, which has another id than the one watched above.
         with self._waiter.watch(job_id, disconnected) as wait:
             return SubmitResult(self._finished(wait, request, job_id), replayed)
+
+    def _write(self, new: NewJob, request: SubmitRequest) -> tuple[str, bool]:
+        try:
+            return self._writer.submit(new, self._admission)
+        except redis.RedisError as error:
+            # The store may have accepted the job, or may do so as soon as it answers again.
+            if request.cancels_if_gone and problem_of(error) == TIMEOUT:
+                gevent.spawn(self.abandon, request, new.id)
+            raise
 
     def _finished(self, wait: Wait, request: SubmitRequest, job_id: str) -> Job:
         try:

@@ -168,6 +168,26 @@ def test_a_job_whose_client_never_learns_its_id_is_cancelled(
     store.client.close()
 
 
+def test_a_job_that_the_store_accepts_too_late_for_its_client_is_cancelled(
+    valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client
+) -> None:
+    store = store_of(valkey_server.url)
+
+    def is_late() -> bool:
+        # If the gateway notices the loss before the request comes, nothing is sent to the store.
+        # So that this process has a connection to the store, which takes the next submit although it is frozen.
+        wait_until(lambda: client.post("/v1/jobs", json=BODY).status_code == 202, "not accepted")
+        valkey_server.freeze()
+        answer = client.post("/v1/embed", json={"inputs": "text", "model": UNSERVED})
+        valkey_server.thaw()
+        assert answer.status_code == 503
+        return "may or may not have accepted" in answer.text
+
+    wait_until(is_late, "every submit is refused")
+    wait_until(lambda: store.num_finished() == {(UNSERVED, "cancelled"): 1}, "the job goes on")
+    store.client.close()
+
+
 def _accepted(answer: httpx.Response) -> httpx.Response | None:
     return answer if answer.status_code == 202 else None
 
