@@ -40,14 +40,13 @@ def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
             if module.name.rpartition(".")[2] == "__main__":
                 continue
             for name, value in vars(importlib.import_module(module.name)).items():
-                found = value if isinstance(value, tuple) else (value,)
-                for one in found:
+                found = {f"{name}[{index}]": one for index, one in enumerate(value)} if isinstance(value, tuple) else {}
+                for own, one in (found or {name: value}).items():
                     if isinstance(one, re.Pattern) and name not in WINDOWED.get(module.name, ()):
-                        yield f"{module.name}.{name}", one
+                        yield f"{module.name}.{own}", one
 
 
 PATTERNS = dict(patterns())
-"""By name; of a tuple the last, which stands for all of them."""
 
 
 def seconds(call: Callable[[], object], num_calls: int = 1) -> float:
@@ -64,7 +63,9 @@ def uses(name: str, pattern: "re.Pattern[Any]", text: str | bytes) -> list[Calla
     """Return calls of a pattern with a text, as its module calls it."""
     module, _, own = name.rpartition(".")
     source = inspect.getsource(importlib.import_module(module))
-    methods = set(re.findall(rf"\b{own}\.(\w+)\(", source)) or {"finditer"}
+    # Of a tuple, any member: _UNITS[level].finditer(text)
+    called = rf"\b{own.partition('[')[0]}(?:\[\w+\])?\.(\w+)\("
+    methods = set(re.findall(called, source)) or {"finditer"}
     found: list[Callable[[], object]] = [lambda: pattern.match(text)] if "match" in methods else []
     if "fullmatch" in methods:
         found.append(lambda: pattern.fullmatch(text))
@@ -81,6 +82,7 @@ def texts() -> Iterator[tuple[str, str, str]]:
 
 def test_patterns_are_found() -> None:
     assert len(PATTERNS) > 25
+    assert {f"workers.seq2seq.chunking.splitting._UNITS[{index}]" for index in (0, 1)} <= set(PATTERNS)
     for module, names in WINDOWED.items():
         assert names <= set(vars(importlib.import_module(module)))
 
