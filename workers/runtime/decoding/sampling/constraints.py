@@ -8,9 +8,9 @@ import numpy as np
 
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.request import GenerationRequest, Ids
+from workers.runtime.decoding.sampling.ngrams import Ngrams
 
 _Groups = list[Ids | list[int]]
-_Followers = dict[tuple[int, ...], tuple[int, ...]]
 
 
 class ConstraintsProcessor:
@@ -46,12 +46,12 @@ class ConstraintsProcessor:
         words = [word for word in constraints.bad_words if word]
         self._bad_tokens = np.array([word[0] for word in words if _is_bad_token(word, request.eos_token_ids)], np.int64)
         self._bad_words = _by_last_but_one_token(words)
-        self._ngram_size = constraints.no_repeat_ngram_size
         prompt: list[int] = request.prompt_ids.tolist()
-        self._followers = _followers(prompt, self._ngram_size) if self._ngram_size else {}
-        self._tail_length = max([1, self._ngram_size, *map(len, words)]) - 1
+        size = constraints.no_repeat_ngram_size
+        self._ngrams = Ngrams(size, prompt) if size else None
+        self._tail_length = max([1, *map(len, words)]) - 1
         self._tail = tuple(prompt[len(prompt) - min(self._tail_length, len(prompt)) :])
-        """The last tokens, as many as the constraints look back."""
+        """The last tokens, as many as a bad word may begin with."""
 
     def apply(self, logits: Floats) -> Floats:
         """Return the constrained logits or log-probabilities; if nothing changes, the argument itself."""
@@ -74,11 +74,8 @@ class ConstraintsProcessor:
     def add(self, token_id: int) -> None:
         """Take note of a generated token."""
         self._num_tokens += 1
-        if self._ngram_size and len(self._tail) >= self._ngram_size - 1:
-            prefix = self._tail[len(self._tail) - self._ngram_size + 1 :]
-            followers = self._followers.get(prefix, ())
-            if token_id not in followers:
-                self._followers[prefix] = (*followers, token_id)
+        if self._ngrams is not None:
+            self._ngrams.add(token_id)
         if self._tail_length:
             self._tail = (*self._tail, token_id)[-self._tail_length :]
 
@@ -86,7 +83,7 @@ class ConstraintsProcessor:
         """Return an independent copy."""
         # All other state is replaced and never changed in place.
         other = copy.copy(self)
-        other._followers = self._followers.copy()
+        other._ngrams = self._ngrams and self._ngrams.fork()
         return other
 
     def _forced(self) -> tuple[int, ...]:
@@ -107,10 +104,8 @@ class ConstraintsProcessor:
         if self._num_tokens < self._min_length and len(self._eos):
             # Ids of a tokenizer may lie outside of the logits of a graph.
             groups.append(self._eos[self._eos < vocabulary])
-        if self._ngram_size and len(self._tail) >= self._ngram_size - 1:
-            prefix = self._tail[len(self._tail) - self._ngram_size + 1 :]
-            if followers := self._followers.get(prefix):
-                groups.append(list(followers))
+        if self._ngrams is not None and (repeating := self._ngrams.repeating()):
+            groups.append(list(repeating))
         if self._bad_words and self._tail and (completing := self._completing()):
             groups.append(completing)
         return groups
@@ -135,13 +130,3 @@ def _by_last_but_one_token(words: Iterable[tuple[int, ...]]) -> dict[int, list[t
         if len(word) > 1:
             found[word[-2]].append(word)
     return dict(found)
-
-
-def _followers(token_ids: Sequence[int], size: int) -> _Followers:
-    """Return the tokens that followed each (n-1)-gram, by (n-1)-gram."""
-    found: defaultdict[tuple[int, ...], dict[int, None]] = defaultdict(dict)
-    # None if the size is larger than the prompt: a client may ask for one of a million.
-    for end in range(size, len(token_ids) + 1):
-        *prefix, token = token_ids[end - size : end]
-        found[tuple(prefix)][token] = None
-    return {prefix: tuple(tokens) for prefix, tokens in found.items()}
