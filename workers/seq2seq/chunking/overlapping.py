@@ -38,11 +38,11 @@ def _sentences_with_space(text: str) -> list[str]:
     """Return the sentences of a text, each with the white space after it."""
     found: list[list[str]] = []
     is_blank = True
-    """Whether all parts of the last sentence are white space."""
     for part in split_sentences(text):
-        if found and (part.isspace() or is_blank):
+        # White space at the beginning of the text has no sentence before it.
+        if found and (is_blank or part.isspace()):
             found[-1].append(part)
         else:
             found.append([part])
-        is_blank = part.isspace() and (is_blank or len(found[-1]) == 1)
+        is_blank = is_blank and part.isspace()
     return ["".join(parts) for parts in found]

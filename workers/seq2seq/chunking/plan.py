@@ -4,7 +4,7 @@ Step 5 on the path of a job.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import InvalidRequest
@@ -51,11 +51,7 @@ def plan_sentences(
     Raises:
         InvalidRequest: the inputs have too many chunks.
     """
-    num_left = MAX_CHUNKS
-    segments: list[list[_Segment]] = []
-    for text in texts:
-        segments.append(_collected(_html_sentences(text) if html else _sentences(text), num_left, check))
-        num_left -= sum(is_chunk for _, is_chunk in segments[-1])
+    segments = _collected(texts, _html_sentences if html else _sentences, check)
     sentences = [text for of_input in segments for text, is_chunk in of_input if is_chunk]
     parts = split_to_fit(sentences, max_tokens, count_tokens)
     # The limit is one of the whole job, so all inputs are split before any plan is made.
@@ -70,49 +66,47 @@ def plan_html_texts(texts: Sequence[str], check: Check = no_check) -> list[Chunk
     Raises:
         InvalidRequest: the inputs have too many chunks.
     """
-    segments = [_collected(_html_texts(text), MAX_CHUNKS, check) for text in texts]
-    parts = [[Part(text, 1)] for of_input in segments for text, is_chunk in of_input if is_chunk]
-    check_num_chunks(len(parts))
-    remaining = iter(parts)
+    segments = _collected(texts, _html_texts, check)
+    remaining = iter([[Part(text, 1)] for of_input in segments for text, is_chunk in of_input if is_chunk])
     return [_plan(of_input, remaining, html=True) for of_input in segments]
 
 
 def check_num_chunks(num_chunks: int) -> None:
-    """Check how many chunks a job has.
+    """Check how many chunks a job has, or has so far.
 
     Raises:
         InvalidRequest: they are too many.
     """
     if num_chunks > MAX_CHUNKS:
         raise InvalidRequest(
-            f"The inputs have {num_chunks} chunks; a job may have {MAX_CHUNKS}. Send several jobs.", param="inputs"
+            f"The inputs have more than {MAX_CHUNKS} chunks, which is the limit of a job. Send several jobs.",
+            param="inputs",
         )
 
 
-def _collected(segments: Iterator[_Segment], max_chunks: int, check: Check) -> list[_Segment]:
-    """Return segments as a list, those between two chunks as one. A text of megabytes may have millions of them.
+def _collected(texts: Sequence[str], split: Callable[[str], Iterator[_Segment]], check: Check) -> list[list[_Segment]]:
+    """Return the segments of each text, those between two chunks as one. A text of megabytes may have millions of them.
 
     Raises:
-        InvalidRequest: the inputs have too many chunks. It is found before the rest of a text is split.
+        InvalidRequest: the inputs have too many chunks. It is found before the rest is split.
     """
-    found: list[_Segment] = []
-    between: list[str] = []
+    collected: list[list[_Segment]] = []
     num_chunks = 0
-    for number, segment in enumerate(segments):
-        if number % 1000 == 0:
-            check()
-        if not segment[1]:
-            between.append(segment[0])
-            continue
-        num_chunks += 1
-        if num_chunks > max_chunks:
-            raise InvalidRequest(
-                f"The inputs have more than {MAX_CHUNKS} chunks, which is the limit of a job. Send several jobs.",
-                param="inputs",
-            )
-        found += [("".join(between), False), segment]
-        between.clear()
-    return [*found, ("".join(between), False)]
+    for text in texts:
+        found: list[_Segment] = []
+        between: list[str] = []
+        for number, segment in enumerate(split(text)):
+            if number % 1000 == 0:
+                check()
+            if not segment[1]:
+                between.append(segment[0])
+                continue
+            num_chunks += 1
+            check_num_chunks(num_chunks)
+            found += [("".join(between), False), segment]
+            between.clear()
+        collected.append([*found, ("".join(between), False)])
+    return collected
 
 
 def _sentences(text: str) -> Iterator[_Segment]:
