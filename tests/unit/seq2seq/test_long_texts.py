@@ -1,6 +1,7 @@
 """Splitting texts of megabytes: in linear time, without keeping Python's lock, and only until the job is stopped."""
 
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -76,6 +77,19 @@ def test_too_many_chunks_are_refused_before_the_rest_is_split() -> None:
     with pytest.raises(InvalidRequest, match=f"more than {MAX_CHUNKS} chunks"):
         plan_html_texts(["<b>One</b>" * (MAX_CHUNKS + 1)])
     plan_sentences(["One. " * MAX_CHUNKS], html=False, max_tokens=100, count_tokens=quarter_tokens)
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_the_rest_of_one_text_with_too_many_chunks_is_not_split(html: bool) -> None:
+    """8 MB of one text between two tags took 9 s and 590 MB before it was refused, and could not be stopped."""
+    text = "a\n" * SIZE
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match=f"more than {MAX_CHUNKS} chunks"):
+            plan_sentences([text], html=html, max_tokens=100, count_tokens=quarter_tokens)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_splitting_stops_when_the_check_raises() -> None:

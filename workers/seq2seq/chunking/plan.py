@@ -114,26 +114,27 @@ def _sentences(text: str) -> Iterator[_Segment]:
 
 
 def _html_sentences(document: str) -> Iterator[_Segment]:
-    for text, is_text in markup.segments(document):
-        sentences = [*_sentences(markup.unescaped(text))] if is_text else []
-        if not any(is_chunk for _, is_chunk in sentences):
-            # A text without words keeps its entities byte for byte, because it is not unescaped and escaped again.
-            yield text, False
-            continue
-        for sentence, is_chunk in sentences:
-            yield (sentence if is_chunk else markup.escaped(sentence)), is_chunk
+    return _html_segments(document, _sentences)
 
 
 def _html_texts(document: str) -> Iterator[_Segment]:
-    for text, is_text in markup.segments(document):
-        inner = markup.unescaped(text)
-        if not is_text or not _has_words(inner):
-            yield text, False
+    return _html_segments(document, _whole_text)
+
+
+def _html_segments(document: str, split: Callable[[str], Iterator[_Segment]]) -> Iterator[_Segment]:
+    for markup_or_text, is_text in markup.segments(document):
+        text = markup.unescaped(markup_or_text) if is_text else ""
+        if not _has_words(text):
+            # A text without words keeps its entities byte for byte, because it is not unescaped and escaped again.
+            yield markup_or_text, False
             continue
-        before, stripped, after = split_white_space(inner)
-        yield markup.escaped(before), False
-        yield stripped, True
-        yield markup.escaped(after), False
+        for part, is_chunk in split(text):
+            yield (part if is_chunk else markup.escaped(part)), is_chunk
+
+
+def _whole_text(text: str) -> Iterator[_Segment]:
+    before, stripped, after = split_white_space(text)
+    yield from ((before, False), (stripped, True), (after, False))
 
 
 def _has_words(text: str) -> bool:
