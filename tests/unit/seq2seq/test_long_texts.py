@@ -92,6 +92,17 @@ def test_the_rest_of_one_text_with_too_many_chunks_is_not_split(html: bool) -> N
         tracemalloc.stop()
 
 
+def test_many_short_sentences_take_little_memory() -> None:
+    text = "a\n" * SIZE
+    tracemalloc.start()
+    try:
+        chunks = overlapping_chunks(text, 100, quarter_tokens)
+        assert tracemalloc.get_traced_memory()[1] < 24 * len(text), "it was 138 bytes for each character"
+    finally:
+        tracemalloc.stop()
+    assert max(quarter_tokens(chunks)) <= 100 and sum(map(len, chunks)) > 0.9 * len(text)
+
+
 def test_splitting_stops_when_the_check_raises() -> None:
     def stop() -> None:
         raise TimeoutError
