@@ -118,7 +118,7 @@ def make_operations(
         ).operations(),
         *EventRoutes(reader, follower, limit).operations(),
         *ModelRoutes(monitor, models, backend.registry).operations(),
-        *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.closing).operations(),
+        *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.stopping).operations(),
         *docs.operations(),
     ]
     return operations

@@ -58,6 +58,10 @@ class Backend:
         except redis.RedisError as error:
             logger.warning("the settings of the store could not be read", extra={"error": str(error)})
 
+    def begin_stop(self) -> None:
+        """Say from now on that this process is not ready. Everything goes on."""
+        self.wake_ups.stopping = True
+
     def stop(self) -> None:
         """End every wait, and the background work."""
         # Before the listener stops: requests that wait would otherwise hold up the stop for the rest of their time.

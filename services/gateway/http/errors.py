@@ -106,7 +106,7 @@ class TooManyTenantStreams(QuotaExceeded):
 
 
 class GatewayStopping(Unavailable):
-    """This process stops while a client waits for a stream or reads one."""
+    """This process stops while a client waits for an answer, or reads a stream."""
 
     code = "gateway_stopping"
     fixed_message = "The gateway is stopping. Try again."

@@ -135,6 +135,11 @@ class Submitter:
                 gevent.spawn(self.abandon, request, job_id)
             raise
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether waits end before their time, because the process stops."""
+        return self._waiter.closing
+
     def abandon(self, request: SubmitRequest, job_id: str) -> None:
         """Cancel a job whose client has no id of it, unless the client may come back for it with its key."""
         if request.idempotency_key is None:

@@ -5,7 +5,7 @@ from flask import Response
 from flask import request as http_request
 
 from services.gateway.http.disconnect import disconnect_check
-from services.gateway.http.errors import WaitExceeded
+from services.gateway.http.errors import GatewayStopping, WaitExceeded
 from services.gateway.http.prefer import Preference
 from services.gateway.http.responses import raw_json_response
 from services.gateway.jobs.answers import AnswerFormat, AnswerMaker
@@ -28,6 +28,7 @@ class OutputResponder:
 
         Raises:
             WaitExceeded: the job is not done in time, and the client did not ask for a job.
+            GatewayStopping: the same, because the process stops. The job is cancelled unless the request has a key.
             TriptychError: the job was not accepted, it did not succeed, or its answer can't be made.
         """
         result = self._submitter.submit(request)
@@ -35,6 +36,10 @@ class OutputResponder:
         # A client that did not set `Prefer` could not parse a job, so it gets an error instead.
         if preference.applied and (preference.wait_s == 0 or not job.finished):
             return accepted(result, preference.applied)
+        if not job.finished and self._submitter.is_stopping:
+            # Sent again, the request gets to another process, and makes a job of its own unless it has a key.
+            self._submitter.abandon(request, job.id)
+            raise GatewayStopping
         if not job.finished:
             raise WaitExceeded(f"Not done within {request.wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}.")
         raise_unless_succeeded(job)

@@ -30,7 +30,10 @@ class WakeUps:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[Event]] = {}
+        self.stopping = False
+        """Whether the process is about to stop, and should get no more requests."""
         self.closing = False
+        """Whether every wait ends now."""
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Event]:
@@ -63,7 +66,7 @@ class WakeUps:
 
     def close(self) -> None:
         """End every wait with the state that its job has now, and let no later one begin."""
-        self.closing = True
+        self.stopping = self.closing = True
         self.wake_all()
 
     def pause(self, event: Event, timeout_s: float) -> None:
@@ -89,6 +92,11 @@ class JobWaiter:
     def __init__(self, monitor: Monitor, wake_ups: WakeUps) -> None:
         self._monitor = monitor
         self._wake_ups = wake_ups
+
+    @property
+    def closing(self) -> bool:
+        """Whether waits end before their time, because the process stops."""
+        return self._wake_ups.closing
 
     @contextmanager
     def watch(self, job_id: str, disconnected: Callable[[], bool]) -> Iterator[Wait]:

@@ -3,12 +3,14 @@
 import contextlib
 import errno
 import faulthandler
+import itertools
 import logging
 import os
 import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import gevent
@@ -24,19 +26,26 @@ from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
 _PlainSocket: Any = monkey.get_original("socket", "socket")
-FIRST_REQUEST_S = 2.0
-"""How long a stop waits for the first requests of connections. New ones are accepted for up to half of it."""
+STOP_GRACE_S = 2.0
+"""How long a stop waits for first requests, and for answers that are nearly there.
+
+gunicorn goes on to accept connections for up to half of it."""
+CROWDED = 0.9
+"""Share of the connections a process may have from which on a new one costs the place of one that sends nothing."""
 RETRY_START_S = 1.0
 """The arbiter starts the next process at once when one has ended."""
 
 
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's gevent worker; at a stop it ends waits and idle connections, and its errors are JSON."""
+    """gunicorn's gevent worker; when it is crowded, or stops, it ends idle connections, and its errors are JSON."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._idle: set[socket.socket] = set()
-        self._new: set[socket.socket] = set()
+        self._num_open = 0
+        self._idle: dict[socket.socket, None] = {}
+        """Those between two requests, the longest idle first, and those without a request so far."""
+        self._new: dict[socket.socket, None] = {}
+        """Those without a request so far, the oldest first."""
         self.slot = 0
         """Where this process counts; set before the fork."""
 
@@ -90,20 +99,31 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             gevent.spawn(self._end_waits)
 
     def _end_waits(self) -> None:
-        self.wsgi.extensions["backend"].stop()
-        self._end_reading(self._idle - self._new)
-        # Who has just connected is about to send a request, and no other process will get it.
-        gevent.sleep(FIRST_REQUEST_S)
+        backend = self.wsgi.extensions["backend"]
+        backend.begin_stop()
+        self._end_reading(connection for connection in self._idle if connection not in self._new)
+        # Who has just connected is about to send a request, and no other process will get it. Most answers take less.
+        gevent.sleep(STOP_GRACE_S)
+        backend.stop()
         self._end_reading(self._idle)
 
     @staticmethod
-    def _end_reading(connections: set[socket.socket]) -> None:
-        # A copy, since connections leave the set while others are shut down.
+    def _end_reading(connections: Iterable[socket.socket]) -> None:
+        # A copy, since connections leave the collection while others are shut down.
         for connection in list(connections):
             # The greenlet of an idle connection would delay the stop for KEEPALIVE_S. This ends its read. gevent's own
             # shutdown would end it by an error, which gunicorn logs with a traceback for each connection.
             with contextlib.suppress(OSError), _PlainSocket(fileno=os.dup(connection.fileno())) as same:
                 same.shutdown(socket.SHUT_RD)
+
+    def _make_room(self) -> None:
+        """Close the connection that has sent nothing for longest, if there are nearly as many as there may be.
+
+        Otherwise whoever connects and sends nothing would keep all others out. Those without any request come first:
+        a client that means to use its connection sends one at once.
+        """
+        if self._num_open > CROWDED * self.cfg.worker_connections:
+            self._end_reading(itertools.islice(itertools.chain(self._new, self._idle), 1))
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection, and note while it is idle between two requests."""
@@ -112,19 +132,21 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             # acknowledged; the kernel can, and ends the connection after this time.
             timeout_ms = round(self.wsgi.extensions["send_timeout_s"] * 1000)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        self._num_open += 1
+        self._make_room()
         # Idle from the start: a client may connect and send nothing for a while.
-        self._idle.add(client)
-        self._new.add(client)
+        self._idle[client] = self._new[client] = None
         try:
             super().handle(listener, client, addr)
         finally:
-            self._idle.discard(client)
-            self._new.discard(client)
+            self._num_open -= 1
+            self._idle.pop(client, None)
+            self._new.pop(client, None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve one request."""
-        self._idle.discard(sock)
-        self._new.discard(sock)
+        self._idle.pop(sock, None)
+        self._new.pop(sock, None)
         check_head(req)
         parse_in_turns(req.body)
         try:
@@ -134,7 +156,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             raise ConnectionResetError(errno.ECONNRESET, "the client does not read its response") from error
         if not unread_body.drop(req.body):
             raise StopIteration  # gunicorn closes the connection
-        self._idle.add(sock)
+        self._idle[sock] = None
         # The client's next requests may be here already, hundreds of them, and nothing in between would wait.
         gevent.sleep(0)
 
