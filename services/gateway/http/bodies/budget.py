@@ -51,9 +51,14 @@ class BodyBudget:
         self._unfinished: set[Reservation] = set()
         self._watcher: gevent.Greenlet | None = None
 
-    def reserve(self, give_up: Callable[[], None]) -> "Reservation":
-        """Return a reservation of no bytes yet. ``give_up`` ends the reading of the body, whose client gets a 503."""
-        reservation = Reservation(self, give_up)
+    def reserve(self, give_up: Callable[[], None], *, most_bytes: int) -> "Reservation":
+        """Return a reservation of no bytes yet.
+
+        Args:
+            give_up: ends the reading of the body, whose client gets a 503.
+            most_bytes: that the body may have: what it announces, or what is allowed if it announces nothing.
+        """
+        reservation = Reservation(self, give_up, is_small=most_bytes <= SMALL_BYTES)
         self._unfinished.add(reservation)
         if not self._watcher:  # a greenlet that has ended is false, too
             self._watcher = gevent.spawn(self._watch)
@@ -116,9 +121,11 @@ class BodyBudget:
 class Reservation:
     """The bytes of one body, which count until ``release``."""
 
-    def __init__(self, budget: BodyBudget, give_up: Callable[[], None]) -> None:
+    def __init__(self, budget: BodyBudget, give_up: Callable[[], None], *, is_small: bool) -> None:
         self._budget = budget
         self._give_up = give_up
+        # From its first byte on: the beginnings of many large bodies would fill what is kept for small ones.
+        self._is_small = is_small
         self._started = time.monotonic()
         self._waiting = False
         self.num_bytes = 0
@@ -135,7 +142,7 @@ class Reservation:
         Raises:
             GatewayBusy: there is no room for them.
         """
-        self._budget.take(num_bytes, is_small=self.num_bytes + num_bytes <= SMALL_BYTES)
+        self._budget.take(num_bytes, is_small=self._is_small)
         self.num_bytes += num_bytes
 
     def give_back(self, num_bytes: int) -> None:

@@ -41,7 +41,8 @@ class BodyReceiver:
             raise too_large
         # Looked up here: the budget gives bodies up from a greenlet of its own, where Flask knows no request.
         connection = request.environ.get("gunicorn.socket")
-        g.body = reservation = self._budget.reserve(partial(_end_reading, connection))
+        give_up = partial(_end_reading, connection)
+        g.body = reservation = self._budget.reserve(give_up, most_bytes=max_bytes if length is None else length)
         # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
         stream = request.environ["wsgi.input"]
         pieces: list[bytes] = []
