@@ -114,6 +114,16 @@ def test_splitting_stops_when_the_check_raises() -> None:
         plan_html_texts(["a"], stop)
 
 
+@pytest.mark.parametrize("unit", [". ", "e.g. ", "1.", "a. ", "a\n"])
+def test_splitting_checks_often_because_each_check_gives_way_to_other_threads(unit: str) -> None:
+    text = unit * 4000
+    checks: list[None] = []
+    plan_sentences([text], html=False, max_tokens=100, count_tokens=quarter_tokens, check=lambda: checks.append(None))
+    num_checks_of_plan = len(checks)
+    overlapping_chunks(text, 100, quarter_tokens, lambda: checks.append(None))
+    assert min(num_checks_of_plan, len(checks) - num_checks_of_plan) > len(text) / 500
+
+
 def test_a_long_input_that_was_truncated_is_one_edit() -> None:
     started = time.process_time()
     (edit,) = edits_between("!?" * SIZE, "short", 3)

@@ -1,5 +1,6 @@
 """Splits a long text into overlapping chunks that are summarised one by one. Step 5 on the path of a job."""
 
+from workers.runtime.tokenizing.reading import Check, no_check
 from workers.seq2seq.chunking.sentences import split_sentences
 from workers.seq2seq.chunking.splitting import CountTokens, pack, split_to_fit
 
@@ -11,13 +12,14 @@ _SHORT = 12
 have one in every two characters: 8 MB of them took 1.2 GB, and 16 s of CPU."""
 
 
-def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens) -> list[str]:
+def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens, check: Check = no_check) -> list[str]:
     """Return a long text as chunks of whole sentences, of at most ``max_tokens`` tokens each and about equally long.
 
     A chunk begins with the last sentence of the one before if that is short; without these the chunks are the text.
+    ``check`` is called now and then; it may raise an exception to stop.
     """
     sentences = [
-        part for parts in split_to_fit(_sentences_with_space(text), max_tokens, count_tokens) for part in parts
+        part for parts in split_to_fit(_sentences_with_space(text, check), max_tokens, count_tokens) for part in parts
     ]
     lengths = [sentence.num_tokens for sentence in sentences]
     max_overlap = max_tokens // _OVERLAP_FRACTION
@@ -37,11 +39,11 @@ def overlapping_chunks(text: str, max_tokens: int, count_tokens: CountTokens) ->
     return [part.text for parts in fitting for part in parts if part.text.strip()]
 
 
-def _sentences_with_space(text: str) -> list[str]:
+def _sentences_with_space(text: str, check: Check) -> list[str]:
     """Return the sentences of a text, each with the white space after it, and short ones with the next sentence."""
     found: list[str] = []
     current, num_characters = list[str](), 0
-    for part in split_sentences(text):
+    for part in split_sentences(text, check):
         if num_characters >= _SHORT and not part.isspace():
             found.append("".join(current))
             current, num_characters = [], 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from contracts.errors import InvalidRequest
 from workers.runtime.tokenizing.reading import Check, no_check
 from workers.seq2seq.chunking import markup
-from workers.seq2seq.chunking.sentences import split_sentences, split_white_space
+from workers.seq2seq.chunking.sentences import CHECK_EVERY, split_sentences, split_white_space
 from workers.seq2seq.chunking.splitting import CountTokens, Part, split_to_fit
 
 MAX_CHUNKS = 20_000
@@ -29,6 +29,7 @@ class ChunkPlan:
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _Segment = tuple[str, bool]
 """A text, and whether it is a chunk. A chunk of HTML has its entities resolved, the rest is as in the document."""
+_Split = Callable[[str, Check], Iterator[_Segment]]
 
 
 def single_chunk(text: str) -> ChunkPlan:
@@ -84,7 +85,7 @@ def check_num_chunks(num_chunks: int) -> None:
         )
 
 
-def _collected(texts: Sequence[str], split: Callable[[str], Iterator[_Segment]], check: Check) -> list[list[_Segment]]:
+def _collected(texts: Sequence[str], split: _Split, check: Check) -> list[list[_Segment]]:
     """Return the segments of each text, those between two chunks as one. A text of megabytes may have millions of them.
 
     Raises:
@@ -95,8 +96,8 @@ def _collected(texts: Sequence[str], split: Callable[[str], Iterator[_Segment]],
     for text in texts:
         found: list[_Segment] = []
         between: list[str] = []
-        for number, segment in enumerate(split(text)):
-            if number % 1000 == 0:
+        for number, segment in enumerate(split(text, check)):
+            if number % CHECK_EVERY == 0:
                 check()
             if not segment[1]:
                 between.append(segment[0])
@@ -109,30 +110,30 @@ def _collected(texts: Sequence[str], split: Callable[[str], Iterator[_Segment]],
     return collected
 
 
-def _sentences(text: str) -> Iterator[_Segment]:
-    return ((sentence, _has_words(sentence)) for sentence in split_sentences(text))
+def _sentences(text: str, check: Check) -> Iterator[_Segment]:
+    return ((sentence, _has_words(sentence)) for sentence in split_sentences(text, check))
 
 
-def _html_sentences(document: str) -> Iterator[_Segment]:
-    return _html_segments(document, _sentences)
+def _html_sentences(document: str, check: Check) -> Iterator[_Segment]:
+    return _html_segments(document, _sentences, check)
 
 
-def _html_texts(document: str) -> Iterator[_Segment]:
-    return _html_segments(document, _whole_text)
+def _html_texts(document: str, check: Check) -> Iterator[_Segment]:
+    return _html_segments(document, _whole_text, check)
 
 
-def _html_segments(document: str, split: Callable[[str], Iterator[_Segment]]) -> Iterator[_Segment]:
+def _html_segments(document: str, split: _Split, check: Check) -> Iterator[_Segment]:
     for markup_or_text, is_text in markup.segments(document):
         text = markup.unescaped(markup_or_text) if is_text else ""
         if not _has_words(text):
             # A text without words keeps its entities byte for byte, because it is not unescaped and escaped again.
             yield markup_or_text, False
             continue
-        for part, is_chunk in split(text):
+        for part, is_chunk in split(text, check):
             yield (part if is_chunk else markup.escaped(part)), is_chunk
 
 
-def _whole_text(text: str) -> Iterator[_Segment]:
+def _whole_text(text: str, check: Check) -> Iterator[_Segment]:
     before, stripped, after = split_white_space(text)
     yield from ((before, False), (stripped, True), (after, False))
 

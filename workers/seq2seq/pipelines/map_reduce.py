@@ -95,7 +95,7 @@ class _MapReduce:
         return self._reduce(long, [summaries[text.index, 0] for text in long])
 
     def _split(self, text: _Text) -> list[str]:
-        return overlapping_chunks(text.text, self._max_tokens, self._count)
+        return overlapping_chunks(text.text, self._max_tokens, self._count, self._work.check)
 
     def _chunks(self, text: _Text, texts: Sequence[str]) -> list[Chunk]:
         """Return the chunks of an input in this round, numbered after those of earlier rounds, and count them."""
