@@ -154,7 +154,7 @@ def _add_reading(parsers: Parsers) -> None:
 
 
 def _add_keeping(parsers: Parsers) -> None:
-    more = "Its files must be what its manifest lists."
+    more = "Each file that its manifest lists must be there, with that checksum. Other files are ignored."
     add = _command(parsers, "add", commands.add, "add a finished package", more)
     add.add_argument(
         "where", metavar="URL_OR_PATH", help="a package's folder, or a .tar.gz or .zip of it: a path or an http(s) URL"
