@@ -15,11 +15,13 @@ from contracts.logs.settings import LogSettings
 from contracts.settings import SettingsError, help_text
 from deploy.local.demo import show
 from deploy.local.examples import DemoError
+from deploy.local.roles import gateway_command
 from deploy.local.settings import LocalSettings
 from deploy.local.store import url_of_running
 from deploy.local.supervisor import StackError, Stopped, Supervisor
 
 DEMO_READY_S = 60.0
+CONFIGURATION_ERROR = 2
 
 
 def run() -> int:
@@ -54,12 +56,16 @@ def demo() -> int:
 
 def gateway(arguments: list[str]) -> int:
     """Run a command of the gateway, such as `keys` or `models`, on the store of the running stack."""
+    if not arguments:  # without a command it would be a second gateway
+        subprocess.run([*gateway_command(), "--help"], stdout=sys.stderr, check=False)
+        return CONFIGURATION_ERROR
+    if {"-h", "--help"} & set(arguments):  # needs no stack
+        return subprocess.run([*gateway_command(), *arguments], check=False).returncode
     settings = LocalSettings.read()
     url = settings.redis_url or url_of_running(settings.data)
     env = {**settings.inherited, "TRIPTYCH_REDIS_URL": url}
     env.pop("TRIPTYCH_PORT", None)  # 0 is a port for the stack only, and these commands listen on none
-    command = [sys.executable, "-m", "services.gateway", *arguments]
-    return subprocess.run(command, env=env, check=False).returncode
+    return subprocess.run([*gateway_command(), *arguments], env=env, check=False).returncode
 
 
 def _say(name: str, line: str) -> None:
@@ -91,4 +97,4 @@ def main() -> int:
         return run() if options.command == "run" else demo()
     except (SettingsError, StackError) as error:
         print(f"triptych: {error}", file=sys.stderr)
-        return 1 if isinstance(error, StackError) else 2
+        return 1 if isinstance(error, StackError) else CONFIGURATION_ERROR

@@ -1,5 +1,6 @@
 """The gateway and the workers of the local stack: their commands, and the models that the workers have announced."""
 
+import shlex
 import socket
 import sys
 from collections.abc import Collection, Mapping
@@ -20,7 +21,13 @@ def gateway_and_workers(env: Mapping[str, str], drain_s: float) -> list[ProcessS
     """Return how to run them, in the order of their start."""
     # After its drain time a worker still returns jobs to the queue, which takes some seconds.
     workers = [ProcessSpec(name, [sys.executable, "-m", f"workers.{name}"], env, drain_s + 5.0) for name in WORKERS]
-    return [*workers, ProcessSpec("gateway", [sys.executable, "-m", "services.gateway"], env, stop_after_s=15.0)]
+    return [*workers, ProcessSpec("gateway", gateway_command(), env, stop_after_s=15.0)]
+
+
+def gateway_command() -> list[str]:
+    """Return the command of the gateway, which it is told to name in its texts as users of the stack type it."""
+    typed = f"{shlex.quote(sys.orig_argv[0])} -m deploy.local gateway"
+    return [sys.executable, "-m", "services.gateway", "--stack", typed]
 
 
 def announced_models(redis_url: str, pids: Collection[int]) -> set[str] | None:

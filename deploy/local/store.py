@@ -139,17 +139,30 @@ class EmbeddedStore:
 
 
 def url_of_running(data: Path) -> str:
-    """Return the URL of the store that was started last on a data folder. It contains the password, so never log it.
+    """Return the URL of the store that runs on a data folder. It contains the password, so never log it.
 
     Raises:
-        SettingsError: none was started there, or it is another user's.
+        SettingsError: none runs there, or it is another user's.
     """
     try:
         text = (data / "valkey.conf").read_text()
+        running = _is_locked(data / "lock")
     except OSError as error:
         raise SettingsError(f"TRIPTYCH_DATA={data}: no stack of yours has run here: {error.strerror}") from error
+    if not running:
+        raise SettingsError(f"TRIPTYCH_DATA={data}: no stack is running on this folder. Start it first (`make run`).")
     settings = dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(("port ", "requirepass ")))
     return f"redis://:{settings['requirepass']}@127.0.0.1:{settings['port']}/0"
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            # Shared, so that two commands do not see each other's lock. A stack that starts now tries again.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _lock(path: Path) -> int:

@@ -5,20 +5,27 @@ blocking sockets and locks, and one greenlet that blocks on these would stop all
 """
 
 import argparse
+import shlex
 import sys
+from typing import TypeAlias
 
 from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import SettingsError, StoreSettings, help_text
 from services.gateway.settings import GatewaySettings
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+FAILED = 1
 CONFIGURATION_ERROR = 2
+_SERVE = """\
+  {command}                            serve on this machine; no keys needed while none exist
+"""
 _HELP = """\
 examples:
-  python -m services.gateway                            serve on this machine; no keys needed while none exist
-  python -m services.gateway keys create --tenant acme  create a key; from then on every request needs one
-  python -m services.gateway models default             show which model runs requests of a task that name none
-  python -m services.gateway models default embed NAME  change it
-  python -m services.gateway openapi > openapi.json     describe the API for programs; /docs is for people
+{serve}\
+  {command} keys create --tenant acme  create a key; from then on every request needs one
+  {command} models default             show which model runs requests of a task that name none
+  {command} models default embed NAME  change it
+  {command} openapi > openapi.json     describe the API for programs; /docs is for people
 
 settings, from the environment:
 {settings}"""
@@ -26,36 +33,55 @@ settings, from the environment:
 
 def main() -> int:
     """Run the command that the arguments name; return the exit code."""
-    arguments = _parser().parse_args()
+    stack, words = _arguments()
+    arguments = _parser(stack).parse_args(words)
     try:
         store_settings = StoreSettings.read()
         settings = GatewaySettings.read()
-        if arguments.command == "keys":
-            from services.gateway.auth import keys_command
-
-            return keys_command.run(arguments, store_settings)
-        if arguments.command == "models":
-            from services.gateway.models import models_command
-
-            return models_command.run(arguments, settings, store_settings)
+        if arguments.command in {"keys", "models"}:
+            return _manage(arguments, settings, store_settings)
         if arguments.command == "openapi":
             return _openapi(settings, store_settings)
-        return _serve(settings, store_settings)
+        return _serve(settings, store_settings, stack)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return CONFIGURATION_ERROR
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments() -> tuple[str | None, list[str]]:
+    """Return what users of the local stack type instead of this program, if the stack started it, and the arguments."""
+    match sys.argv[1:]:
+        case ["--stack", command, *words]:
+            return command, words
+        case words:
+            return None, words
+
+
+def _typed(module: str) -> str:
+    """Return the beginning of a command that runs a module with this Python, as the user named it."""
+    return f"{shlex.quote(sys.orig_argv[0])} -m {module}"
+
+
+def _parser(stack: str | None) -> argparse.ArgumentParser:
+    command = stack or _typed("services.gateway")
+    settings = help_text(GatewaySettings, StoreSettings, LogSettings)
     parser = argparse.ArgumentParser(
-        "python -m services.gateway",
+        command,
         description="Triptych's HTTP gateway.",
-        epilog=_HELP.format(settings=help_text(GatewaySettings, StoreSettings, LogSettings)),
+        # The stack has a gateway, and its users start none by hand.
+        epilog=_HELP.format(command=command, serve="" if stack else _SERVE.format(command=command), settings=settings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="serve until SIGTERM or Ctrl-C (the default)")
+    if not stack:
+        commands.add_parser("serve", help="serve until SIGTERM or Ctrl-C (the default)")
     commands.add_parser("openapi", help="print the OpenAPI document")
+    _add_keys(commands)
+    _add_models(commands)
+    return parser
+
+
+def _add_keys(commands: Commands) -> None:
     keys = commands.add_parser("keys", help="manage API keys; changes take effect within 5 seconds")
     actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="create a key and print it, once")
@@ -64,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("list", help="list the keys, without their secrets")
     revoke = actions.add_parser("revoke", help="remove a key")
     revoke.add_argument("key_id", metavar="KEYID", help="the part between the underscores of tt_KEYID_SECRET")
+
+
+def _add_models(commands: Commands) -> None:
     models = commands.add_parser("models", help="show and change the default model of each task")
     actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
     default = actions.add_parser("default", help="the model of requests that name none; takes effect within a second")
@@ -72,10 +101,30 @@ def _parser() -> argparse.ArgumentParser:
     default.add_argument(
         "--unset", action="store_true", help="forget it: the model that was announced first becomes it"
     )
-    return parser
 
 
-def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
+def _manage(arguments: argparse.Namespace, settings: GatewaySettings, store_settings: StoreSettings) -> int:
+    import redis
+
+    from contracts.store.problems import UNREACHABLE, problem_of
+    from services.gateway.auth import keys_command
+    from services.gateway.models import models_command
+
+    try:
+        if arguments.command == "keys":
+            return keys_command.run(arguments, store_settings)
+        return models_command.run(arguments, settings, store_settings)
+    except redis.RedisError as error:
+        problem = problem_of(error)
+        hint = ""
+        if problem == UNREACHABLE and store_settings.redis_url == StoreSettings.read({}).redis_url:
+            # `make run` has a store of its own, on another port at each start.
+            hint = f" For the stack of `make run`: {_typed('deploy.local')} gateway {shlex.join(sys.argv[1:])}"
+        print(f"error: {problem.sentence} ({error}){hint}", file=sys.stderr)
+        return FAILED
+
+
+def _serve(settings: GatewaySettings, store_settings: StoreSettings, stack: str | None) -> int:
     from gevent import monkey
 
     monkey.patch_all()
@@ -88,9 +137,12 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings) -> int:
         from services.gateway.auth.keys_command import wait_for_keys
 
         if not wait_for_keys(store_settings):
+            # The store of the stack runs only while the stack does.
+            create = f"'{stack or _typed('services.gateway')} keys create --tenant NAME'"
+            how = f"Start once without TRIPTYCH_HOST, run {create} meanwhile, and start again as now"
             raise SettingsError(
-                f"TRIPTYCH_HOST={settings.host}: others can reach this address, and there are no API keys. Create one: "
-                "'python -m services.gateway keys create --tenant NAME'. Or set TRIPTYCH_ALLOW_OPEN=1 to serve anybody."
+                f"TRIPTYCH_HOST={settings.host}: others can reach this address, and there are no API keys. "
+                f"{how if stack else f'Create one: {create}'}. Or set TRIPTYCH_ALLOW_OPEN=1 to serve anybody."
             )
     setup_logging("gateway", LogSettings.read())
     GatewayServer(within_descriptors(settings), store_settings).run()

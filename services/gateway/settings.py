@@ -182,7 +182,7 @@ class GatewaySettings(Settings):
         convert=_default_models,
         expected=f"TASK=MODEL,… of {', '.join(TASKS)}",
         help="Model of a task for requests that name none, as `embed=NAME,classify=NAME`. A task without an entry uses "
-        "the model that was announced first, until `python -m services.gateway models default TASK MODEL` changes it.",
+        "the model that was announced first, until the gateway's command `models default TASK MODEL` changes it.",
     )
 
     @classmethod

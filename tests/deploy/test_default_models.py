@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import redis
 
 from contracts.store.registry import Registry
@@ -64,6 +65,9 @@ def test_a_new_package_changes_the_answers_of_nobody(tmp_path: Path) -> None:
         wait_until(lambda: vector_size(url) == NEW, "the gateway does not follow the command")
     with running(**settings) as stack:
         assert vector_size(stack.wait_until_ready()) == NEW
+    done = gateway_command("models", "default", **settings)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no stack is running on this folder" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_starter_models_are_the_defaults_of_new_stores_only(tmp_path: Path, valkey_server: ValkeyServer) -> None:
@@ -100,7 +104,21 @@ def test_a_command_without_a_stack_says_so(tmp_path: Path) -> None:
     assert "no stack of yours has run here" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_the_gateway_command_passes_on_options(valkey_server: ValkeyServer) -> None:
-    done = gateway_command("--help", TRIPTYCH_REDIS_URL=valkey_server.url)
+TYPED = f"{sys.executable} -m deploy.local gateway"
+
+
+def test_the_gateway_command_names_itself_as_it_was_typed(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "none")  # help needs no stack
+    done = gateway_command("--help", TRIPTYCH_DATA=nowhere)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "manage API keys" in done.stdout
+    assert f"usage: {TYPED} " in done.stdout.replace("\n", " ") and f"\n  {TYPED} keys create --tenant" in done.stdout
+    assert "services.gateway" not in done.stdout and "serve on this machine" not in done.stdout
+    done = gateway_command("keys", "create", "--help", TRIPTYCH_DATA=nowhere)
+    assert done.returncode == 0 and f"{TYPED} keys create" in done.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"]], ids=["none", "serve"])
+def test_the_gateway_command_starts_no_second_gateway(arguments: list[str], valkey_server: ValkeyServer) -> None:
+    done = gateway_command(*arguments, TRIPTYCH_REDIS_URL=valkey_server.url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: " in done.stderr and ("manage API keys" in done.stderr or "serve" in done.stderr)

@@ -2,8 +2,10 @@
 
 import io
 import os
+import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from deploy.local.settings import LocalSettings
 from deploy.local.supervisor import Supervisor
-from tests.deploy.stack import Stack, all_gone, ask, running
+from tests.deploy.stack import Stack, all_gone, ask, environment, running
+from tests.support.paths import ROOT
 from tests.support.processes import freeze
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -192,10 +195,19 @@ def test_an_invalid_setting_ends_the_stack_instead_of_restarting_its_parts(tmp_p
 
 
 def test_an_open_address_without_keys_is_refused_by_the_gateway(tmp_path: Path) -> None:
-    settings = {"TRIPTYCH_HOST": "0.0.0.0", "TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path)}
+    settings = {"TRIPTYCH_PORT": "0", "TRIPTYCH_DATA": str(tmp_path)}
+    with running(TRIPTYCH_HOST="0.0.0.0", **settings) as refused:
+        assert refused.wait(PATIENCE_S) == 2
+    assert "gateway refused to start" in refused.log
+    assert "Start once without TRIPTYCH_HOST" in refused.log
+    # What it says to do, as printed.
+    create = re.search("'(.* keys create --tenant NAME)'", refused.log)[1]
     with running(**settings) as stack:
-        assert stack.wait(PATIENCE_S) == 2
-    assert "gateway refused to start" in stack.log
+        stack.wait_until_ready()
+        key = subprocess.check_output(create, shell=True, cwd=ROOT, env=environment(**settings), timeout=PATIENCE_S)
+    assert key.startswith(b"tt_")
+    with running(TRIPTYCH_HOST="0.0.0.0", **settings) as stack:
+        assert ask(f"{stack.wait_until_ready()}/v1/jobs")[0] == 401
 
 
 def test_with_an_external_redis_no_store_is_started(tmp_path: Path, valkey_server: ValkeyServer) -> None:

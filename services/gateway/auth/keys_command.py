@@ -17,17 +17,18 @@ FAILED = 1
 
 
 def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
-    """Run the action that the arguments name; return the exit code."""
+    """Run the action that the arguments name; return the exit code.
+
+    Raises:
+        SettingsError: an argument can't be used.
+        redis.RedisError: the store refuses, or does not answer.
+    """
     keys = ApiKeys(connect(settings.redis_url, timeout_s=5.0, retries=1, max_connections=1))
-    try:
-        if arguments.action == "create":
-            return _create(keys, arguments.tenant, arguments.name)
-        if arguments.action == "revoke":
-            return _revoke(keys, arguments.key_id)
-        return _list(keys)
-    except redis.RedisError as error:
-        _print_error(f"error: {problem_of(error).sentence} ({error})")
-        return FAILED
+    if arguments.action == "create":
+        return _create(keys, arguments.tenant, arguments.name)
+    if arguments.action == "revoke":
+        return _revoke(keys, arguments.key_id)
+    return _list(keys)
 
 
 def wait_for_keys(settings: StoreSettings) -> bool:

@@ -4,10 +4,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 
-import redis
-
 from contracts.settings import SettingsError, StoreSettings
-from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
 from contracts.store.registry import KnownModels, Registry
 from contracts.task_names import parse_task
@@ -22,20 +19,17 @@ def run(arguments: argparse.Namespace, settings: GatewaySettings, store_settings
 
     Raises:
         SettingsError: the arguments name no task, or contradict each other.
+        redis.RedisError: the store refuses, or does not answer.
     """
     if arguments.unset and (arguments.model or not arguments.task):
         raise SettingsError("--unset: needs a TASK, and no MODEL")
     task = _task(arguments.task)
     registry = Registry(connect(store_settings.redis_url, timeout_s=5.0, retries=1, max_connections=1))
-    try:
-        if arguments.unset:
-            return _unset(registry, task)
-        if arguments.model:
-            return _set(registry, task, arguments.model, settings.default_models)
-        return _list(registry.known(), [task] if task else list(TASKS), settings.default_models)
-    except redis.RedisError as error:
-        _print_error(f"error: {problem_of(error).sentence} ({error})")
-        return FAILED
+    if arguments.unset:
+        return _unset(registry, task)
+    if arguments.model:
+        return _set(registry, task, arguments.model, settings.default_models)
+    return _list(registry.known(), [task] if task else list(TASKS), settings.default_models)
 
 
 def _task(name: str | None) -> str:

@@ -245,6 +245,22 @@ def test_keys_without_a_store_end_with_one_line() -> None:
     found = command(f"redis://127.0.0.1:{free_port()}/0", "keys", "list")
     assert found.returncode == 1
     assert found.stderr.startswith("error: The job store") and found.stderr.count("\n") == 1
+    assert "deploy.local" not in found.stderr, "somebody chose this store"
+
+
+@pytest.mark.parametrize("words", ["keys list", "models default embed"])
+def test_without_a_store_the_command_for_the_local_stack_is_named(words: str) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 6379)) == 0:
+            pytest.skip("a store runs where the default URL says")
+    variables = environment("")
+    del variables["TRIPTYCH_REDIS_URL"]
+    found = subprocess.run(
+        [sys.executable, "-m", "services.gateway", *words.split()],
+        cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert found.returncode == 1 and found.stderr.count("\n") == 1
+    assert found.stderr.endswith(f": {sys.executable} -m deploy.local gateway {words}\n")
 
 
 def test_a_public_address_is_refused_without_keys(valkey_server: ValkeyServer, tmp_path: Path) -> None:
@@ -253,6 +269,7 @@ def test_a_public_address_is_refused_without_keys(valkey_server: ValkeyServer, t
     refused = command(url, TRIPTYCH_HOST="0.0.0.0", TRIPTYCH_PORT=str(free_port()))
     assert refused.returncode == 2
     assert "TRIPTYCH_ALLOW_OPEN=1" in refused.stderr and refused.stderr.count("\n") == 1
+    assert f"Create one: '{sys.executable} -m services.gateway keys create --tenant NAME'" in refused.stderr
     with running_gateway(url, tmp_path, TRIPTYCH_HOST="0.0.0.0", TRIPTYCH_ALLOW_OPEN="1") as gateway:
         assert httpx.get(f"{gateway.url}/v1/jobs").status_code == 200
     key = command(url, "keys", "create", "--tenant", "acme").stdout.strip()
