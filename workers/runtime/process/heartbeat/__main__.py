@@ -128,7 +128,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     worker_pid = os.getppid()
-    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
+    first = sys.stdin.buffer.readline()
+    if not first.endswith(b"\n"):
+        return  # nothing, or half a line: the worker has died already, and where its store is was not said
+    start = msgspec.json.decode(first, type=Start)
     setup_logging(f"{start.process}-heartbeat", LogSettings.read())
     HeartbeatProcess(start, worker_pid).run()
     # Not by returning: the thread that reads may hold the lock of standard input, and a timer may still be waiting.
