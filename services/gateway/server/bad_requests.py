@@ -11,7 +11,7 @@ _HTTP_ERRORS = {
     http.LimitRequestLine: (414, "URI Too Long", "The request line is too long."),
     http.LimitRequestHeaders: (431, "Request Header Fields Too Large", "The header fields are too many or too long."),
     http.UnsupportedTransferCoding: (501, "Not Implemented", "This transfer coding is not supported."),
-    BadHost: (400, "Bad Request", "Expected exactly one Host header."),
+    BadHost: (400, "Bad Request", "Expected exactly one Host header: a name or an address, perhaps with a port."),
     http.ExpectationFailed: (417, "Expectation Failed", "This expectation can't be met."),
 }
 _ERROR = '{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":"bad_http"}}'
