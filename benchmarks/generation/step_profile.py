@@ -51,6 +51,8 @@ class Calls:
 
     found: list[Call] = field(default_factory=list)
     num_rows: int = 0
+    may_begin: threading.Event = field(default_factory=threading.Event)
+    """No graph is called before this is set. On a busy machine, the first jobs would end before the last one begins."""
 
     def split(self, num_rows: int) -> "Split":
         """Return how the time of consecutive steps of ``num_rows`` rows was spent.
@@ -109,7 +111,7 @@ def run_streamed_jobs(
     writer, attempts = JobWriter(client, settings), AttemptStore(client, settings)
     claims = [_claimed(writer, attempts, model.card(), body) for body in bodies]
     with _recorded(model.cache) as calls:
-        texts = _answer_all(attempts, model, task, claims)
+        texts = _answer_all(attempts, model, task, claims, calls)
     _check_published(JobReader(client), claims, texts)
     return texts, calls
 
@@ -121,6 +123,7 @@ def _recorded(cache: Any) -> Iterator[Calls]:
     calls, run, step = Calls(), Binding.run, cache.step
 
     def timed_run(binding: Binding, **options: Any) -> None:
+        calls.may_begin.wait()
         started = time.perf_counter()
         run(binding, **options)
         calls.found.append(Call(started, time.perf_counter() - started, calls.num_rows))
@@ -138,13 +141,27 @@ def _recorded(cache: Any) -> Iterator[Calls]:
 
 
 def _answer_all(
-    attempts: AttemptStore, model: Model, task: TaskHandler[Any, Any, DecodingWork], claims: Sequence[Claim]
+    attempts: AttemptStore,
+    model: Model,
+    task: TaskHandler[Any, Any, DecodingWork],
+    claims: Sequence[Claim],
+    calls: Calls,
 ) -> list[str]:
     served = serve(model, model.card(), task, make_engine(attempts, note_nothing))
     texts = [""] * len(claims)
+    submitted = set()
+
+    def note_waiting(job_id: str, waiting: bool) -> None:
+        submitted.add(job_id)  # a job waits for the first time when its request is with the engine
+        if len(submitted) == len(claims):
+            calls.may_begin.set()
 
     def answer(index: int, claim: Claim) -> None:
-        texts[index] = json.loads(served.answer(Attempt(claim, attempts.progress)).output)["generated_text"]
+        try:
+            attempt = Attempt(claim, attempts.progress, note_waiting)
+            texts[index] = json.loads(served.answer(attempt).output)["generated_text"]
+        finally:
+            calls.may_begin.set()  # if it has failed before that, the others must not wait for it
 
     threads = [threading.Thread(target=answer, args=numbered) for numbered in enumerate(claims)]
     for thread in threads:
