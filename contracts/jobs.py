@@ -1,7 +1,5 @@
 """A job: its states, its record as read from the store, its events, and the names of its queues."""
 
-import re
-import secrets
 from typing import Literal, get_args
 
 import msgspec
@@ -11,20 +9,14 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 RUN_TASK = "triptych.run"
-"""Name of the one Celery task; its one argument is a job id."""
+"""Name of the one Celery task. Its messages have no arguments: they say that their queue has work."""
+QUEUE_PREFIX = "triptych."
 SUSPECT_SUFFIX = ".suspect"
-JOB_ID = re.compile(r"[A-Za-z0-9_-]{22}")
-"""16 bytes in base64 for URLs. Workers check the ids in messages, which anybody with access to Redis can write."""
-
-
-def new_job_id() -> str:
-    """Return a random id of 128 bits, which can't be guessed and needs no quoting in a URL."""
-    return secrets.token_urlsafe(16)
 
 
 def queue_of(model: str, *, suspect: bool = False) -> str:
     """Return the name of a model's Celery queue, or of its lane for jobs that were running when a worker died."""
-    return f"triptych.{model}{SUSPECT_SUFFIX if suspect else ''}"
+    return f"{QUEUE_PREFIX}{model}{SUSPECT_SUFFIX if suspect else ''}"
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +32,12 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float
     timeout_s: float
     ttl_s: float
+    keep: bool = False
+    """Whether the answer is kept for ``ttl_s`` even if a client has it: somebody has asked for that time."""
+    wake: str = ""
+    """Channel of the gateway that waits for the job; empty if none does."""
+    followed: bool = False
+    """Whether the job has a stream of events from the beginning."""
     idempotency_key: str = ""
     fingerprint: str = ""
     request_id: str = ""
@@ -148,9 +146,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     request: bytes
     timeout_s: float
-    suspect: bool
+    group: str = ""
+    """Of suspects that run together and with no other job, because one of them may have ended a worker; else empty."""
     request_id: str = ""
     """Of the request that submitted the job; empty for jobs of older gateways."""
+    num_bytes: int = 0
+    """Memory that the attempt takes, as the worker's `Room` estimates it."""
 
     @property
     def log_fields(self) -> dict[str, str | None]:

@@ -241,18 +241,10 @@ class StoreSettings(Settings):
         unit="seconds",
         help="A running job whose worker sends no heartbeat for this long goes back to its queue.",
     )
-    republish_after_s: float = setting(
-        "TRIPTYCH_REPUBLISH_AFTER_S",
-        5.0,
-        least=0.2,
-        most=60,
-        unit="seconds",
-        help="The reaper first checks after this long whether the message of a queued job was lost.",
-    )
     max_crashes: int = setting(
         "TRIPTYCH_MAX_CRASHES",
-        3,
+        2,
         least=1,
         most=20,
-        help="A job fails for good after this many workers died while they ran it.",
+        help="A job fails for good after this many workers died while they ran it as a suspect and alone.",
     )

@@ -1,11 +1,11 @@
-"""What a worker does with a job: claim it, keep its lease, publish its output, finish it. Steps 4 and 7 of a job.
+"""What a worker does with jobs: start attempts, keep leases, publish output, end attempts. Steps 4 and 7.
 
 The attempt number of a claim is a fencing token: every later call names it, and has no effect once another attempt
 owns the job. So a worker that lost its lease, and does not know it yet, can do no harm.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import redis
@@ -15,26 +15,50 @@ from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
 from contracts.store.scripts import load_script
 
+MAX_JOBS = 16
+"""Jobs that one call starts or ends: the store serves nobody else while it runs one."""
+
 
 class Room(NamedTuple):
-    """How much memory a worker has for a job, and how it estimates what a job takes."""
+    """How much memory a worker has for jobs, and how it estimates what a job takes."""
 
     num_bytes: int
+    """For the jobs that one call starts."""
+    most_bytes: int
+    """Of one of them. A larger one is not started, but named."""
     per_request_byte: int
     per_input: int
 
 
-UNLIMITED = Room(0, 0, 0)
+UNLIMITED = Room(2**52, 2**52, 0, 0)
 """Every job is estimated to take nothing."""
 
 
-class DoesNotFit(Exception):
-    """A job was not claimed, because it needs more memory than the worker has for it now."""
+class LargeJob(NamedTuple):
+    """A job that no room of its worker's size can hold beside others."""
 
-    def __init__(self, job_id: str, num_bytes: int) -> None:
-        super().__init__(f"job {job_id} needs {num_bytes} bytes")
-        self.job_id = job_id
-        self.num_bytes = num_bytes
+    job_id: str
+    num_bytes: int
+
+
+class Outcome(NamedTuple):
+    """How an attempt has ended, ready to be recorded."""
+
+    claim: Claim
+    status: str
+    """``succeeded``, ``failed``, or ``cancelled``: the attempt has stopped, and the job ends if a client wants it."""
+    fields: Sequence[str | bytes] = ()
+    """Fields of the record and their values, in turn."""
+
+
+class Turn(NamedTuple):
+    """What the store replies to a worker's turn."""
+
+    accepted: list[bool]
+    """For each outcome whether it counts. It does not when another attempt owns the job."""
+    claims: list[Claim]
+    too_large: LargeJob | None
+    """The oldest job that waits and needs more than ``most_bytes``."""
 
 
 class AttemptStore:
@@ -42,32 +66,45 @@ class AttemptStore:
 
     def __init__(self, client: "redis.Redis", settings: StoreSettings) -> None:
         self.lease_s = settings.lease_s
-        self._republish_after_s = settings.republish_after_s
         self._max_crashes = settings.max_crashes
-        self._claim = load_script(client, "claim")
-        self._next = load_script(client, "next")
-        self._beat = load_script(client, "beat")
+        self._turn = load_script(client, "turn")
+        self._renew = load_script(client, "renew")
         self._progress = load_script(client, "progress")
         self._publish = load_script(client, "publish")
-        self._finish = load_script(client, "finish")
         self._release = load_script(client, "release")
         self._abandon = load_script(client, "abandon")
+        self._wake_queues = load_script(client, "wake_queues")
 
-    def claim(self, job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
-        """Start an attempt at a queued job, or return None when there is nothing to run.
+    def turn(
+        self,
+        worker: str,
+        outcomes: Sequence[Outcome] = (),
+        *,
+        sources: Sequence[str] = (),
+        max_jobs: int = MAX_JOBS,
+        room: Room = UNLIMITED,
+        token: str = "",
+    ) -> Turn:
+        """Record outcomes, then start attempts at the oldest jobs that wait, as far as they fit: one round trip.
 
-        Raises:
-            DoesNotFit: the worker has no room for the job, which stays in its queue.
+        Args:
+            worker: its id.
+            outcomes: at most ``MAX_JOBS``.
+            sources: queues to take jobs from, in this order, and ids of single jobs. Without any, none is started.
+            max_jobs: most attempts to start, at most ``MAX_JOBS``; groups of suspects are started whole.
+            room: memory for them.
+            token: identifies the call. If it is made again with the same token because its reply was lost, it returns
+                the attempts that it has started. By default it is another one each time.
         """
-        return _claim_from(self._claim(args=[job_id, worker, self.lease_s, _call_token(), *room]))
-
-    def claim_next(self, queue: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
-        """Start an attempt at the oldest job that waits in a queue and fits, or return None when none waits.
-
-        Raises:
-            DoesNotFit: none of the oldest jobs fits; names the first of them.
-        """
-        return _claim_from(self._next(args=[queue, worker, self.lease_s, _call_token(), *room]))
+        ended = [
+            value
+            for claim, status, fields in outcomes
+            for value in (claim.id, claim.attempt, status, len(fields), *fields)
+        ]
+        fixed = (worker, self.lease_s, token or new_token(), max_jobs if sources else 0, *room, len(outcomes))
+        accepted, started, too_large = self._turn(args=[*fixed, *ended, *sources])
+        large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
+        return Turn([bool(value) for value in accepted], [_claim_from(reply) for reply in started], large)
 
     def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
         """Renew the leases of attempts, given as (job id, attempt); return the ids of jobs that must stop.
@@ -76,22 +113,30 @@ class AttemptStore:
         """
         # One call for all attempts, because a worker may hold many, and the heartbeat must not be late for any of them.
         flat = [value for attempt in attempts for value in attempt]
-        return {job_id.decode() for job_id in self._beat(args=[self.lease_s, *flat])}
+        return {job_id.decode() for job_id in self._renew(args=[self.lease_s, *flat])}
 
-    def progress(self, claim: Claim, num_done: int, num_parts: int | None = None) -> None:
-        """Record how much is done. It has no effect when the attempt no longer owns the job.
+    def progress(self, progress: Iterable[tuple[Claim, int, int]]) -> None:
+        """Record how much of jobs is done, as (claim, parts done, parts): inputs, or what they were split into.
 
-        Args:
-            claim: the attempt.
-            num_done: how many inputs are done, or parts of inputs.
-            num_parts: the number of parts, where inputs are processed in parts; None leaves the total as it is.
+        It has no effect on a job that is no longer this attempt's.
         """
-        self._progress(args=[claim.id, claim.attempt, num_done, "" if num_parts is None else num_parts])
+        flat = [
+            value for claim, num_done, num_parts in progress for value in (claim.id, claim.attempt, num_done, num_parts)
+        ]
+        self._progress(args=flat)
+
+    def wake_queues(self, queues: Sequence[str] = ()) -> int:
+        """Push a message to each of these queues (by default: to all) if jobs wait in it and no message is out.
+
+        Returns:
+            How many messages were pushed.
+        """
+        return int(self._wake_queues(args=queues))
 
     def publish(self, deltas: Iterable[tuple[Claim, bytes]], token: str) -> set[str]:
         """Append output events to the streams of jobs, in one call for all; return the ids of jobs that must stop.
 
-        A job that is no longer this attempt's, or is past its deadline, gets no event.
+        A job that is no longer this attempt's gets no event.
 
         Args:
             deltas: for each job a JSON list of ``contracts.generation.TextDelta``, or empty bytes if nothing is new.
@@ -101,38 +146,14 @@ class AttemptStore:
         flat = [value for claim, encoded in deltas for value in (claim.id, claim.attempt, encoded)]
         return {job_id.decode() for job_id in self._publish(args=[token, *flat])}
 
-    def succeed(self, claim: Claim, answer: Answer) -> bool:
-        """Store an answer as the job's one result; return False when another attempt owns the job."""
-        fields = (
-            *("output", answer.output, "usage", answer.usage, "timings", answer.timings),
-            *("model_revision", answer.model_revision),
-        )
-        return bool(self._finish(args=[claim.id, claim.attempt, "succeeded", *fields]))
+    def release(self, claims: Iterable[Claim]) -> None:
+        """Give unfinished attempts back to their queues, without blame."""
+        self._release(args=[value for claim in claims for value in (claim.id, claim.attempt)])
 
-    def fail(self, claim: Claim, error: TriptychError) -> bool:
-        """Store why the job failed; return False when another attempt owns the job."""
-        # A message may quote text that UTF-8 can't encode (lone surrogates). Raising here would leave the job running.
-        fields = [b"error_code", error.code.encode(), b"error_message", error.message.encode(errors="replace")]
-        if error.param:
-            fields += [b"error_param", error.param.encode(errors="replace")]
-        return bool(self._finish(args=[claim.id, claim.attempt, "failed", *fields]))
-
-    def confirm_cancel(self, claim: Claim) -> bool:
-        """End a job whose cancelled attempt has stopped.
-
-        Return False when no client cancelled the job, or when another attempt owns it.
-        """
-        return bool(self._finish(args=[claim.id, claim.attempt, "cancelled"]))
-
-    def release(self, claim: Claim) -> bool:
-        """Give an unfinished attempt back to the queue; return False when it no longer owned the job."""
-        return bool(self._release(args=[claim.id, claim.attempt, self._republish_after_s]))
-
-    def abandon(self, worker: str, attempts: Iterable[tuple[str, int, bool, bool]]) -> None:
+    def abandon(self, attempts: Iterable[tuple[str, int, bool, bool]]) -> None:
         """Give back the attempts of a worker that has died, before their leases run out.
 
         Args:
-            worker: its id.
             attempts: what it held, as (job id, attempt, in call, preparing): whether rows of the job were in the model
                 call that ran, and whether its own thread worked on it.
         """
@@ -141,24 +162,39 @@ class AttemptStore:
             for job_id, attempt, in_call, preparing in attempts
             for value in (job_id, attempt, int(in_call), int(preparing))
         ]
-        self._abandon(args=[worker, self._republish_after_s, self._max_crashes, *flat])
+        self._abandon(args=[self._max_crashes, *flat])
 
 
-_LENGTH_IF_TOO_LARGE = 2
-"""Length of the reply that names a job which does not fit."""
-
-
-def _call_token() -> str:
-    # The same call sent again after a lost reply carries the same token, and gets the attempt that it has started.
+def new_token() -> str:
+    """Return a token that no other call has."""
     return secrets.token_hex(8)
 
 
-def _claim_from(reply: Any) -> Claim | None:
-    if reply is None:
-        return None
-    if len(reply) == _LENGTH_IF_TOO_LARGE:
-        raise DoesNotFit(reply[0].decode(), reply[1])
-    attempt, task, model, request, timeout_s, suspect, request_id, job_id = reply
+def succeeded(claim: Claim, answer: Answer) -> Outcome:
+    """Return the outcome of a job that has its one result."""
+    fields = (
+        *("output", answer.output, "usage", answer.usage, "timings", answer.timings),
+        *("model_revision", answer.model_revision),
+    )
+    return Outcome(claim, "succeeded", fields)
+
+
+def failed(claim: Claim, error: TriptychError) -> Outcome:
+    """Return the outcome of a job that failed, with the reason."""
+    # A message may quote text that UTF-8 can't encode (lone surrogates). Raising here would leave the job running.
+    fields = [b"error_code", error.code.encode(), b"error_message", error.message.encode(errors="replace")]
+    if error.param:
+        fields += [b"error_param", error.param.encode(errors="replace")]
+    return Outcome(claim, "failed", fields)
+
+
+def stopped(claim: Claim) -> Outcome:
+    """Return the outcome of an attempt that has stopped. It ends the job only if a client cancelled it."""
+    return Outcome(claim, "cancelled")
+
+
+def _claim_from(reply: Any) -> Claim:
+    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes, request = reply
     return Claim(
         id=job_id.decode(),
         attempt=attempt,
@@ -166,6 +202,7 @@ def _claim_from(reply: Any) -> Claim | None:
         model=model.decode(),
         request=request,
         timeout_s=float(timeout_s),
-        suspect=suspect == b"1",
-        request_id=(request_id or b"").decode(),
+        group=group.decode(),
+        request_id=request_id.decode(),
+        num_bytes=num_bytes,
     )

@@ -8,12 +8,15 @@ import msgspec
 import redis
 
 from contracts import errors
+from contracts.job_ids import age_of
 from contracts.jobs import Event, Job, JobError, JobState, Status, queue_of
 from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
 from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
+GONE_S = 14 * 24 * 3600
+"""How long after its submit a job that is gone is known to have been: the longest ``ttl_s``, and a week."""
 PAGE_S = 1.0
 """Longest time that a page looks for jobs that its filter matches."""
 # One round trip reads this many ids of the index, and what the filter needs of these jobs.
@@ -59,10 +62,15 @@ class JobReader:
 
     def _absence(self, job_id: str, tenant: str, *, exists: bool) -> errors.TriptychError:
         # Another tenant's job looks like one that never existed, so that nobody can find out which ids exist.
-        owner = None if exists else self._reads.get(f"{PREFIX}tombstone:{job_id}")
-        if owner is not None and owner.decode() == tenant:
+        if exists:
+            return errors.JobNotFound()
+        seconds, _ = self._reads.time()
+        age_s = age_of(job_id, tenant, seconds)
+        if age_s is not None and age_s < GONE_S:
             return errors.JobGone()
-        return errors.JobNotFound()
+        # Jobs of versions before 0.2 have left a key that names their tenant. The last of them goes after 14 days.
+        owner = self._reads.get(f"{PREFIX}tombstone:{job_id}")
+        return errors.JobGone() if owner is not None and owner.decode() == tenant else errors.JobNotFound()
 
     def position(self, job: Job) -> int | None:
         """Return how many jobs wait before this queued one, or None if it does not wait."""

@@ -1,19 +1,28 @@
 """What a client may change: it submits, cancels and deletes jobs. Step 2 on the path of a job."""
 
+from collections.abc import Sequence
+
 import msgspec
 import redis
 
 from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded, TriptychError
 from contracts.jobs import NewJob
-from contracts.settings import StoreSettings
 from contracts.store.job_reader import JobReader
 from contracts.store.scripts import load_script
 
+MAX_DELIVERED = 60
+"""Jobs of one call, so that the store serves others in between."""
 IDEMPOTENCY_TTL_S = 24 * 3600
+MAX_IDEMPOTENCY_KEYS = 100_000
+"""Keys that a tenant may have at once. Each takes about 300 bytes of the store's memory for a day."""
 _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
     b"mismatch": (
         IdempotencyMismatch,
         "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    ),
+    b"too_many_keys": (
+        QuotaExceeded,
+        "You have used as many Idempotency-Keys in 24 hours as you may. Send the request without one, or wait.",
     ),
     b"queue_full": (QueueFull, "The queue of model {model} is full. Nothing was accepted; try again later."),
     b"quota_exceeded": (
@@ -29,17 +38,19 @@ class Admission(msgspec.Struct, frozen=True):
     # In effect no limits, for callers without admission control; a gateway passes those of its settings.
     max_waiting: int = 1_000_000
     max_active: int = 1_000_000
+    max_idempotency_keys: int = MAX_IDEMPOTENCY_KEYS
 
 
 class JobWriter:
     """Submits, cancels and deletes jobs. Methods raise ``redis.RedisError`` when the store is out of reach."""
 
-    def __init__(self, client: "redis.Redis", settings: StoreSettings) -> None:
+    def __init__(self, client: "redis.Redis") -> None:
         self._reader = JobReader(client)
-        self._republish_after_s = settings.republish_after_s
         self._submit = load_script(client, "submit")
         self._cancel = load_script(client, "cancel")
         self._delete = load_script(client, "delete")
+        self._follow = load_script(client, "follow")
+        self._delivered = load_script(client, "delivered")
 
     def submit(self, job: NewJob, admission: Admission) -> tuple[str, bool]:
         """Write a job's record; from then on the job reaches a terminal state whatever process dies.
@@ -54,11 +65,15 @@ class JobWriter:
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
             *("metadata", job.metadata, "progress_total", job.num_inputs),
             *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "request_id", job.request_id),
+            # Fields that are empty are left out: they would cost memory in every record.
+            *(("keep", "1") if job.keep else ()),
+            *(("wake", job.wake) if job.wake else ()),
+            *(("followed", "1") if job.followed else ()),
         ]
         outcome, *rest = self._submit(
             args=[
-                *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S),
-                *(admission.max_waiting, admission.max_active, self._republish_after_s, job.deadline_s),
+                *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
+                *(admission.max_waiting, admission.max_active, job.deadline_s),
                 *record,
             ]
         )
@@ -67,6 +82,22 @@ class JobWriter:
             raise error(message.format(model=job.model))
         job_id = rest[0].decode()
         return job_id, job_id != job.id
+
+    def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
+        """Let changes of a job be published on a channel; with ``events``, let it have a stream of events from now on.
+
+        Returns:
+            Whether the job is unfinished. If not, there is nothing to wait for, and nothing was written.
+        """
+        return bool(self._follow(args=[job_id, channel, "events" if events else ""]))
+
+    def mark_delivered(self, job_ids: Sequence[str], keep_s: float) -> None:
+        """Note that clients have the answers of these jobs, which are kept for ``keep_s`` seconds from now.
+
+        Jobs that somebody wants to keep for longer (``NewJob.keep``) stay as they are.
+        """
+        for start in range(0, len(job_ids), MAX_DELIVERED):
+            self._delivered(args=[keep_s, *job_ids[start : start + MAX_DELIVERED]])
 
     def cancel(self, job_id: str, tenant: str) -> None:
         """Ask for a job to stop. Raises the errors of ``JobReader.read``."""

@@ -1,19 +1,25 @@
 """Every key in Redis, its type, its meaning, and who removes it (all under the prefix ``triptych:``).
 
-    job:<id>               HASH    the record                                TTL ttl_s once terminal; till then in `due`
-    events:<id>            STREAM  what happened to the job, for SSE          with its job
-    tombstone:<id>         STRING  tenant; distinguishes 410 from 404         TTL ttl_s + 7 days
-    due                    ZSET    unfinished jobs by time of the next check  finish, delete, reap
-    expiring               ZSET    id|tenant of ended jobs by expiry time     reap, delete
-    waiting:<queue>        ZSET    queued jobs by the time they were queued   claim, next, finish
-    watermark:<queue>      STRING  messages pushed before have left the queue TTL 7 days
-    alone:<worker>         STRING  the suspect that runs on this worker       leave_worker; TTL deadline + 1 h
-    claim:<token>          STRING  the job that a call of `next` has claimed  TTL 60 s
-    active                 HASH    tenant -> number of unfinished jobs        finish, when it reaches 0
-    jobs:<tenant>          ZSET    ids by creation time, for listing          reap when the record expires, delete
-    idem:<tenant>:<hash>   HASH    job id and fingerprint of a request        TTL 24 h
+    job:<id>               HASH    the record                                reap, evict, delete (UNLINK)
+    events:<id>            STREAM  what happened to a job that is followed    with its job
+    due                    ZSET    unfinished jobs by time of the next check  turn, reap, cancel, delete
+    expiring               ZSET    ended jobs by expiry time                  reap, evict, delete
+    delivered              ZSET    ended jobs whose client has the answer     reap, evict, delete
+    broken                 ZSET    records that lack what every job has       an operator
+    waiting:<queue>        ZSET    queued jobs by the time they were queued; groups in the suspects' queue  turn
+    group:<id>             SET     queued suspects that run together          turn, when the last one starts
+    queues                 SET     queues in which jobs may wait              wake_queues, when none does
+    messages               STRING  counter that makes tags of messages        kept
+    claim:<token>          STRING  the jobs that a call of `turn` has started  TTL 60 s
+    clock                  STRING  seconds to add to the store's clock        kept (store/clock.py)
+    reaped_at              STRING  time of the last pass of any reaper        kept
+    grace_until            STRING  until then no worker is taken for dead     TTL two leases
+    active                 HASH    tenant -> number of unfinished jobs        when it reaches 0
+    jobs:<tenant>          ZSET    ids by creation time, for listing          reap, evict, delete
+    idem:<tenant>:<hash>   HASH    id, fingerprint and end of a request's job  TTL 24 h
+    idems:<tenant>         ZSET    the hashes by time, to count them          TTL 24 h
     finished               HASH    model|status -> number of jobs, a metric   one field a model and status, kept
-    wake                   CHANNEL ids of changed jobs, separated by spaces   -
+    wake:<gateway>         CHANNEL id:status of changed jobs, by spaces       -
     model:<name>           STRING  the card that a worker announced           TTL 7 days       (store/registry.py)
     models                 SET     names of announced models                  registry, when model:<name> is gone
     models_since           ZSET    the same by time of their first announcement  registry, when model:<name> is gone
@@ -28,7 +34,11 @@ A test compares this table with what Redis holds after jobs have gone through ev
 """
 
 PREFIX = "triptych:"
-WAKE_CHANNEL = PREFIX + "wake"
+
+
+def wake_channel(gateway: str) -> str:
+    """Return the channel on which a gateway process hears of the jobs that it waits for."""
+    return f"{PREFIX}wake:{gateway}"
 
 
 def job_key(job_id: str) -> str:

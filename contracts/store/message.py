@@ -9,8 +9,8 @@ from contracts.jobs import RUN_TASK
 
 MESSAGE_TEMPLATE = json.dumps(
     {
-        # Plain JSON and not base64, kombu's default: `drop_stale_messages` in common.lua reads the job's id from it.
-        "body": json.dumps([["@ID@"], {}, {}]),
+        # Plain JSON and not base64, kombu's default, so that people can read it. The queue is all that a worker needs.
+        "body": json.dumps([[], {}, {}]),
         "content-type": "application/json",
         "content-encoding": "utf-8",
         # Celery takes a message with the header `task` for one of protocol 2.
@@ -24,7 +24,7 @@ MESSAGE_TEMPLATE = json.dumps(
     },
     separators=(",", ":"),
 )
-"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with placeholders for the job and the queue.
+"""One message in Celery's protocol 2 as kombu's Redis transport stores it, with placeholders for the queue and the tag.
 
 The scripts of the job store push it in the same step that writes the record. So no process can die between record and
 message, and submitting costs one round trip (docs/decisions/0002).

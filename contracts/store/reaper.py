@@ -1,8 +1,8 @@
 """The reaper: a thread in every gateway process and every worker that recovers jobs which no worker takes care of.
 
-Each second it takes jobs back from dead workers, pushes a new message for queued jobs whose message was lost, and
-expires jobs that are past their deadline, even while no worker is alive. There is no leader and no lock: many reapers
-may run at once, because each pass is one Lua script.
+Each second it takes jobs back from dead workers, expires jobs that are past their deadline, even while no worker is
+alive, forgets answers whose time is over, and replaces messages that were lost. There is no leader and no lock: many
+reapers may run at once, because each step is one Lua script.
 """
 
 import logging
@@ -11,23 +11,32 @@ import threading
 import redis
 
 from contracts.settings import StoreSettings
+from contracts.store.clock import StoreClock
 from contracts.store.problems import StoreProblem, problem_of
 from contracts.store.scripts import load_script
 
 logger = logging.getLogger(__name__)
 # A job past its deadline must end within two seconds (docs/architecture/01-job-record.md).
 PERIOD_S = 1.0
-MAX_JOBS_PER_CALL = 200
-"""Redis runs nothing else while a script runs. After an outage thousands of jobs may be due at once."""
+OUTAGE_S = 3.0
+"""If nobody has reaped for so long, the store was out of reach of all, and no worker could renew a lease."""
+MAX_JOBS_PER_CALL = 40
+"""The store serves nobody else while a script runs. After an outage thousands of jobs may be due at once."""
+MAX_MEMORY_SHARE = 0.8
+"""Of the store's memory. Above it, delivered answers are forgotten before their time."""
 
 
 class Reaper:
     """Reaps once a second from ``start`` to ``stop``."""
 
     def __init__(self, client: "redis.Redis", settings: StoreSettings) -> None:
-        self._republish_after_s = settings.republish_after_s
+        self._client = client
+        self._lease_s = settings.lease_s
         self._max_crashes = settings.max_crashes
-        self._script = load_script(client, "reap")
+        self._clock = StoreClock(client)
+        self._reap = load_script(client, "reap")
+        self._wake_queues = load_script(client, "wake_queues")
+        self._evict = load_script(client, "evict")
         self._stopping = threading.Event()
         # A daemon, and never joined: Redis completes a script that it has begun, whether or not this process ends.
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
@@ -41,25 +50,39 @@ class Reaper:
         self._stopping.set()
 
     def reap(self) -> tuple[int, int]:
-        """Check every job that is due; return how many came from dead workers, and how many got a new message.
+        """Do what is due; return how many jobs came from dead workers, and how many messages were replaced.
 
         Raises:
             redis.RedisError: the store is out of reach.
         """
-        total_taken, total_republished = 0, 0
+        self._clock.check()  # first: by a clock that was set, everything might be due
+        total_taken = 0
         while True:
-            num_checked, num_taken, num_republished = self._script(
-                args=[MAX_JOBS_PER_CALL, self._republish_after_s, self._max_crashes]
-            )
-            total_taken, total_republished = total_taken + num_taken, total_republished + num_republished
+            num_checked, num_taken = self._reap(args=[MAX_JOBS_PER_CALL, self._max_crashes, OUTAGE_S, self._lease_s])
+            total_taken += num_taken
             if num_checked < MAX_JOBS_PER_CALL:
-                return total_taken, total_republished
+                break
+        self._make_room()
+        return total_taken, self._wake_queues(args=[])
+
+    def _make_room(self) -> None:
+        """Forget delivered answers, the oldest first, while the memory is nearly full."""
+        while self._is_full() and self._evict(args=[MAX_JOBS_PER_CALL]):
+            pass
+
+    def _is_full(self) -> bool:
+        try:
+            memory = self._client.info("memory")
+        except redis.exceptions.NoPermissionError:
+            return False  # rules without @dangerous forbid INFO
+        # maxmemory is 0 for a store without a limit, which is never full.
+        return 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
 
     def _loop(self) -> None:
         problem: StoreProblem | None = None
         while not self._stopping.wait(PERIOD_S):
             try:
-                num_taken, num_republished = self.reap()
+                num_taken, num_replaced = self.reap()
             except redis.RedisError as error:
                 # Nothing is lost: what is due stays due, and the next pass finds it. One line an outage is enough.
                 known, problem = problem, problem_of(error)
@@ -69,7 +92,7 @@ class Reaper:
             if problem is not None:
                 logger.info("the reaper works again")
                 problem = None
-            if num_taken or num_republished:
+            if num_taken or num_replaced:
                 logger.warning(
-                    "reaped", extra={"taken_from_dead_workers": num_taken, "messages_replaced": num_republished}
+                    "reaped", extra={"taken_from_dead_workers": num_taken, "messages_replaced": num_replaced}
                 )

@@ -12,7 +12,7 @@ from contracts.store.message import MESSAGE_TEMPLATE
 _LUA = resources.files("contracts.store") / "lua"
 _ALLOW_OOM = "#!lua flags=allow-oom\n"
 # Whatever a script returns, its reply is the list of the jobs that it has ended, and after it what it returned.
-_RUN = "local function run()\n{text}\nend\nreturn {{ended, run()}}\n"
+_RUN = "local function run()\n{text}\nend\nlocal reply = run()\nreturn {{flush(), reply}}\n"
 
 
 class JobScript:

@@ -40,11 +40,11 @@ def _as_is(logits: Scores) -> Scores:
 _FUNCTIONS: dict[str, Callable[[Scores], Scores]] = {"softmax": softmax, "sigmoid": sigmoid, "none": _as_is}
 
 
-def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWork) -> TaskOutput:
+async def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWork) -> TaskOutput:
     """Run one classify job: a list of scored labels for each input, best first."""
     table = model.manifest.task_as(ClassifyTask).classify
     inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
-    logits, usage = infer_texts(model, work, inputs, request.parameters.truncate)
+    logits, usage = await infer_texts(model, work, inputs, request.parameters.truncate)
     return TaskOutput(score_labels(np.stack(logits), request.parameters, table), usage)
 
 
@@ -54,7 +54,7 @@ def classify_head(manifest: Manifest) -> Head:
     return Head(first_output, (len(labels),), {"labels": labels})
 
 
-CLASSIFY = EncoderHandler(ClassifyRequest, classify, classify_head)
+CLASSIFY = EncoderHandler(ClassifyRequest, classify, make_head=classify_head, is_quick=True)
 
 
 def score_labels(logits: Scores, parameters: ClassifyParameters, manifest: Classify) -> Sequence[list[LabelScore]]:

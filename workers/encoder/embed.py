@@ -15,12 +15,12 @@ from workers.runtime.batching.work import BatchWork
 from workers.runtime.models.served import TaskOutput
 
 
-def embed(model: EncoderModel, request: EmbedRequest, work: BatchWork) -> TaskOutput:
+async def embed(model: EncoderModel, request: EmbedRequest, work: BatchWork) -> TaskOutput:
     """Run one embed job: a vector for each text."""
     table = model.manifest.task_as(EmbedTask).embed
     _check(request.parameters, table)
     texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs
-    pooled, usage = infer_texts(model, work, texts, request.parameters.truncate)
+    pooled, usage = await infer_texts(model, work, texts, request.parameters.truncate)
     return TaskOutput(shape_vectors(np.stack(pooled), request.parameters, table), usage)
 
 
@@ -34,7 +34,7 @@ def embed_head(manifest: Manifest) -> Head:
     return Head(lambda outputs, mask: pool(outputs[0], mask), (table.dimensions,), card)
 
 
-EMBED = EncoderHandler(EmbedRequest, embed, embed_head)
+EMBED = EncoderHandler(EmbedRequest, embed, make_head=embed_head, is_quick=True)
 
 
 def shape_vectors(pooled: Floats, parameters: EmbedParameters, manifest: Embed) -> Floats:

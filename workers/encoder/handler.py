@@ -13,7 +13,7 @@ from workers.runtime.models.served import TaskHandler
 Request = TypeVar("Request")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncoderHandler(TaskHandler[EncoderModel, Request, BatchWork], Generic[Request]):
     """A task on the batching engine, with what it makes of the outputs of its models."""
 

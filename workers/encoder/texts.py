@@ -9,7 +9,7 @@ from workers.runtime.batching.work import BatchWork
 from workers.runtime.inference.session import Array
 
 
-def infer_texts(
+async def infer_texts(
     model: EncoderModel, work: BatchWork, inputs: Sequence[str | TextPair], truncate: Truncate
 ) -> tuple[list[Array], Usage]:
     """Return the array that the model answers to each input, and the tokens that it read.
@@ -26,4 +26,4 @@ def infer_texts(
         tokens_used=sum(row.length for row in rows),
         truncated_items=sum(row.length < row.tokens_in for row in rows),
     )
-    return work.infer(model, rows), usage
+    return await work.infer(model, rows), usage

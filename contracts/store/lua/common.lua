@@ -1,162 +1,204 @@
 -- Shared by every script of the job store: the clock, the names of keys, and the transitions that several scripts make.
--- Key names and their meaning: contracts/store/keys.py. Times are Redis's own, so the clocks of clients don't matter.
--- MESSAGE, the Celery message with placeholders @ID@, @QUEUE@ and @TAG@ (contracts/store/message.py), is defined above.
+-- Key names and their meaning: contracts/store/keys.py. Times are the store's own, corrected for steps of its clock
+-- (clock.lua), so the clocks of clients don't matter.
+-- MESSAGE, the Celery message with placeholders @QUEUE@ and @TAG@ (contracts/store/message.py), is defined above.
 local P = 'triptych:'
 local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
--- For 7 days after a job is purged, its id answers 410 (gone) and not 404.
-local TOMBSTONE_S = 604800
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6 + tonumber(redis.call('GET', P .. 'clock') or 0)
 -- More than a streamed text has tokens, so a client that reconnects can continue after its last event.
 local MAX_EVENTS = 65536
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
--- The jobs that this call has ended. Each script replies with them (contracts/store/scripts.py), so that whoever ended a
--- job writes the one line about it.
-local ended = {}
+-- Jobs that may share the first model call in which they run as suspects. A poison job is found by halving: after 8, 4, 2
+-- and 1 jobs.
+local MAX_GROUP = 8
+
+-- What this call has changed, written at its end (flush): once a channel, a tenant and a model, however many jobs changed.
+local ended, wake_ups, active_steps, finished_steps = {}, {}, {}, {}
 
 -- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms.
 local function stamp(seconds) return string.format('%.6f', seconds) end
 local function job_key(id) return P .. 'job:' .. id end
-local function get(id, field) return redis.call('HGET', job_key(id), field) end
-local function number(id, field) return tonumber(get(id, field)) end
 
-local function queue_of(id)
-  local queue = 'triptych.' .. get(id, 'model')
-  if get(id, 'suspect') == '1' then queue = queue .. '.suspect' end
-  return queue
+local FIELDS = {'status', 'tenant', 'task', 'model', 'attempt', 'version', 'crashes', 'deadline_at', 'ttl_s', 'created_at',
+  'queued_at', 'started_at', 'progress_total', 'group', 'alone', 'worker', 'token', 'ended_by', 'wake', 'followed', 'idem',
+  'request_id', 'publish_token', 'keep'}
+local NUMBERS = {'attempt', 'version', 'crashes', 'deadline_at', 'ttl_s', 'created_at', 'queued_at', 'progress_total'}
+
+-- A record that lacks what every job has must not stop the script for all others: it leaves every list, and stays where
+-- an operator can look at it.
+local function set_aside(id)
+  redis.call('ZREM', P .. 'due', id)
+  redis.call('ZADD', P .. 'broken', stamp(now), id)
 end
 
--- Every change of a record is announced here: a new version for ETags, an event for streams, a wake-up for gateways.
--- With '~' Redis drops only whole blocks of old events, which costs less than an exact length.
-local function emit(id, event, ...)
-  redis.call('HINCRBY', job_key(id), 'version', 1)
-  redis.call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', get(id, 'attempt'), ...)
-  redis.call('PUBLISH', P .. 'wake', id)
+-- Return a job's record without its large fields, or nil if there is none. Changes go through save().
+local function load(id)
+  local values = redis.call('HMGET', job_key(id), unpack(FIELDS))
+  local job = {id = id}
+  for i, name in ipairs(FIELDS) do job[name] = values[i] ~= '' and values[i] or nil end
+  if not job.status then return nil end
+  for _, name in ipairs(NUMBERS) do job[name] = tonumber(job[name] or '') end
+  if not (job.tenant and job.model and job.attempt and job.version and job.deadline_at and job.ttl_s) then
+    set_aside(id)
+    return nil
+  end
+  return job
 end
 
--- When the reaper must check this job: at the end of its lease or its pause, at the latest at its deadline.
-local function schedule_check(id, after_s)
-  redis.call('ZADD', P .. 'due', stamp(math.min(now + after_s, number(id, 'deadline_at'))), id)
+local function queue_of(job) return 'triptych.' .. job.model .. (job.group and '.suspect' or '') end
+
+-- Append an event to the stream of a job that somebody follows or has followed.
+local function append(job, event, ...)
+  redis.call('XADD', P .. 'events:' .. job.id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
--- A message stays in its queue when its job is cancelled, expires, or is claimed without it. Without workers nobody
--- would take such messages out, and clients that submit and cancel would fill the memory. So each job that leaves a
--- queue removes messages that are surely stale: all, if no job waits; else up to two of the oldest, to bound the work.
-local function drop_stale_messages(queue)
-  if redis.call('ZCARD', P .. 'waiting:' .. queue) == 0 then return redis.call('DEL', queue) end
-  for _ = 1, 2 do
-    local id = (redis.call('LINDEX', queue, -1) or ''):match('%[%[\\"([%w_-]+)\\"')
-    if not id or get(id, 'status') == 'queued' then return end
-    redis.call('RPOP', queue)
+-- Tell the gateways that wait for a job what its state is now, so that they read its record only when they need it.
+local function wake(job)
+  for channel in (job.wake or ''):gmatch('%S+') do
+    local changes = wake_ups[channel] or {}
+    changes[#changes + 1] = job.id .. ':' .. job.status
+    wake_ups[channel] = changes
   end
 end
 
-local function leave_queue(id)
-  local queue = queue_of(id)
-  if redis.call('ZREM', P .. 'waiting:' .. queue, id) == 1 then drop_stale_messages(queue) end
+-- Every change of a record is written and announced here: a new version for ETags, an event for streams, a wake-up.
+local function save(job, event, changes, ...)
+  local flat = {'version', job.version + 1}
+  for name, value in pairs(changes) do
+    flat[#flat + 1], flat[#flat + 2] = name, value
+    if type(value) == 'number' and value % 1 ~= 0 then flat[#flat] = stamp(value) end
+  end
+  redis.call('HSET', job_key(job.id), unpack(flat))
+  job.version = job.version + 1
+  for name, value in pairs(changes) do job[name] = value ~= '' and value or nil end
+  if job.followed then append(job, event, ...) end
+  wake(job)
 end
 
--- Record that messages pushed before this time are no longer in the queue. The reaper then knows which are lost.
-local function raise_watermark(queue, seconds)
-  local key = P .. 'watermark:' .. queue
-  if seconds > tonumber(redis.call('GET', key) or 0) then redis.call('SET', key, stamp(seconds), 'EX', TOMBSTONE_S) end
+-- When the reaper must check this job: at its deadline, and before that at the end of its lease.
+local function schedule_check(job, lease_s)
+  redis.call('ZADD', P .. 'due', stamp(math.min(lease_s and now + lease_s or job.deadline_at, job.deadline_at)), job.id)
 end
 
--- A suspect no longer runs on its worker. If the worker dies from now on, its other jobs can be blamed again (reap.lua,
--- abandon.lua).
-local function leave_worker(id)
-  local alone = P .. 'alone:' .. get(id, 'worker')
-  if redis.call('GET', alone) == id then redis.call('DEL', alone) end
+-- A message says that a queue has work. There is always one in the list while jobs wait; a worker that takes it claims as
+-- many jobs as it has room for, and if more are left that claim pushes the next message. A lost one is replaced by the
+-- next submit, or by the reaper.
+local function push_message(queue)
+  if redis.call('LLEN', queue) > 0 then return 0 end
+  -- kombu keeps the messages of a worker by their tags, so each needs another one.
+  local tag = redis.call('INCR', P .. 'messages')
+  redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {TAG = tag, QUEUE = queue})))
+  return 1
 end
 
--- Push the wake-up for a worker, in the same script as the change. It may still be lost later: Celery's BRPOP removes a
--- message before anybody has recorded it (reap.lua replaces lost messages).
-local function push_message(id)
-  -- kombu keeps the messages of a worker by their tag, so each push of the same job needs another one.
-  local tag = id .. '.' .. get(id, 'version') .. '.' .. get(id, 'looks')
-  local queue = queue_of(id)
-  redis.call('HSET', job_key(id), 'pushed_at', stamp(now))
-  redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {ID = id, TAG = tag, QUEUE = queue})))
+local function enter_queue(job, event)
+  local queue, member = queue_of(job), job.id
+  if job.group then
+    redis.call('SADD', P .. 'group:' .. job.group, job.id)
+    member = job.group
+  end
+  redis.call('ZADD', P .. 'waiting:' .. queue, 'NX', stamp(now), member)
+  redis.call('SADD', P .. 'queues', queue)
+  schedule_check(job)
+  push_message(queue)
 end
 
-local function enter_queue(id, republish_after_s)
-  redis.call('HSET', job_key(id), 'status', 'queued', 'queued_at', stamp(now), 'looks', 0)
-  redis.call('ZADD', P .. 'waiting:' .. queue_of(id), stamp(now), id)
-  schedule_check(id, republish_after_s)
-  emit(id, 'queued')
-  push_message(id)
+-- Take a queued job out of its queue.
+local function leave_queue(job)
+  local waiting = P .. 'waiting:' .. queue_of(job)
+  if not job.group then return redis.call('ZREM', waiting, job.id) end
+  redis.call('SREM', P .. 'group:' .. job.group, job.id)
+  if redis.call('EXISTS', P .. 'group:' .. job.group) == 0 then redis.call('ZREM', waiting, job.group) end
 end
 
-local function count_active(tenant, step)
-  if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
+-- A job goes back to its queue, because its worker leaves or has died.
+local function return_to_queue(job, changes)
+  changes = changes or {}
+  changes.status, changes.queued_at = 'queued', now
+  save(job, 'queued', changes)
+  enter_queue(job)
 end
 
--- Add a job to the reply of this call, as contracts/store/job_ends.py reads it.
-local function report_end(id)
-  ended[#ended + 1] = {id, unpack(redis.call('HMGET', job_key(id), 'status', 'task', 'model', 'tenant', 'request_id',
-    'worker', 'error_code', 'attempt', 'crashes', 'timings', 'created_at', 'queued_at', 'started_at', 'completed_at'))}
-end
+local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
 
 -- The one way into a terminal state. The request is dropped, because nobody will run it again.
-local function finish(id, status, ...)
-  local ttl_s = number(id, 'ttl_s')
-  local tenant = get(id, 'tenant')
-  redis.call('ZREM', P .. 'due', id)
-  redis.call('HSET', job_key(id), 'status', status, 'completed_at', stamp(now), 'expires_at', stamp(now + ttl_s), ...)
-  if status == 'succeeded' then redis.call('HSET', job_key(id), 'progress_done', get(id, 'progress_total')) end
-  redis.call('HDEL', job_key(id), 'request')
-  leave_queue(id)
-  emit(id, status)
-  redis.call('PEXPIRE', job_key(id), math.ceil(ttl_s * 1000))
-  redis.call('PEXPIRE', P .. 'events:' .. id, math.ceil(ttl_s * 1000))
-  redis.call('SET', P .. 'tombstone:' .. id, tenant, 'EX', math.ceil(ttl_s) + TOMBSTONE_S)
-  redis.call('ZADD', P .. 'expiring', stamp(now + ttl_s), id .. '|' .. tenant)
-  count_active(tenant, -1)
-  redis.call('HINCRBY', P .. 'finished', get(id, 'model') .. '|' .. status, 1)
-  report_end(id)
+local function finish(job, status, changes)
+  if job.status == 'queued' then leave_queue(job) end
+  changes = changes or {}
+  changes.status, changes.completed_at, changes.expires_at = status, now, now + job.ttl_s
+  if status == 'succeeded' then changes.progress_done = job.progress_total end
+  save(job, status, changes)
+  redis.call('HDEL', job_key(job.id), 'request')
+  redis.call('ZREM', P .. 'due', job.id)
+  redis.call('ZADD', P .. 'expiring', stamp(now + job.ttl_s), job.id)
+  if job.idem then redis.call('HSET', P .. 'idem:' .. job.tenant .. ':' .. job.idem, 'status', status) end
+  add_step(active_steps, job.tenant, -1)
+  add_step(finished_steps, job.model .. '|' .. status, 1)
+  ended[#ended + 1] = job
 end
 
--- A queued job starts to run. The token distinguishes a call that is sent again from a new one.
-local function start_attempt(id, worker, lease_s, token)
-  leave_queue(id)
-  redis.call('HSET', job_key(id), 'status', 'running', 'worker', worker, 'token', token, 'started_at', stamp(now),
-    'progress_done', 0)
-  redis.call('HINCRBY', job_key(id), 'attempt', 1)
-  schedule_check(id, tonumber(lease_s))
-  -- If the worker dies while a suspect runs, its other jobs are not blamed, unless a model call
-  -- worked on them (reap.lua, abandon.lua).
-  -- This key must outlive the suspect's lease, because the reaper may check the other jobs later.
-  if get(id, 'suspect') == '1' then
-    redis.call('SET', P .. 'alone:' .. worker, id, 'EX', math.ceil(number(id, 'deadline_at') - now) + 3600)
+-- Fencing: an attempt owns its job while the job is unfinished and no later attempt was started. A worker that was cut off
+-- and comes back finds its job queued again, and has it as long as nobody else has started it.
+local function owns(job, attempt)
+  if not job or job.attempt ~= tonumber(attempt) then return false end
+  return job.status == 'running' or job.status == 'cancelling' or (job.status == 'queued' and job.attempt > 0)
+end
+
+-- Workers died in model calls of these jobs, or while they held them. Let them run again as suspects: those that crashed
+-- together in groups of half the size, so that the one at fault is found. One that crashed a worker alone as a suspect
+-- fails in the end.
+local function blame(jobs, max_crashes)
+  local size = math.min(MAX_GROUP, math.ceil(#jobs / 2))
+  for i, job in ipairs(jobs) do
+    local alone = (tonumber(job.alone) or 0) + ((#jobs == 1 and job.group) and 1 or 0)
+    local crashes = {crashes = job.crashes + 1, alone = alone}
+    if alone >= max_crashes then
+      crashes.error_code = 'worker_lost'
+      finish(job, 'failed', crashes)
+    else
+      local first = jobs[i - (i - 1) % size]
+      crashes.group = first.id .. '.' .. first.attempt
+      return_to_queue(job, crashes)
+    end
   end
-  emit(id, 'started')
 end
 
--- The worker of this job has died, and the job may be why: run it again as a suspect, or fail it for good.
-local function count_crash(id, max_crashes, republish_after_s)
-  if redis.call('HINCRBY', job_key(id), 'crashes', 1) >= max_crashes then
-    return finish(id, 'failed', 'error_code', 'worker_lost')
+-- Blame jobs that may belong to several groups: each group has run in calls of its own.
+local function blame_each_group(jobs, max_crashes)
+  local groups, order = {}, {}
+  for _, job in ipairs(jobs) do
+    local group = job.group or ''
+    if not groups[group] then groups[group], order[#order + 1] = {}, group end
+    table.insert(groups[group], job)
   end
-  redis.call('HSET', job_key(id), 'suspect', 1)
-  enter_queue(id, republish_after_s)
+  for _, group in ipairs(order) do blame(groups[group], max_crashes) end
 end
 
--- What the worker gets to run the attempt that it has started.
-local function attempt_of(id)
-  local fields = redis.call('HMGET', job_key(id), 'attempt', 'task', 'model', 'request', 'timeout_s', 'suspect',
-    'request_id')
-  fields[1] = tonumber(fields[1])
-  fields[8] = id
-  return fields
+-- Forget a job that has ended. Large keys are freed by a thread of the store.
+local function purge(job)
+  redis.call('ZREM', P .. 'jobs:' .. job.tenant, job.id)
+  redis.call('ZREM', P .. 'expiring', job.id)
+  redis.call('ZREM', P .. 'delivered', job.id)
+  redis.call('UNLINK', job_key(job.id), P .. 'events:' .. job.id)
 end
 
--- How much memory a worker needs for a job, as an estimate by the size of its request.
-local function memory_of(id, per_request_byte, per_input)
-  return redis.call('HSTRLEN', job_key(id), 'request') * tonumber(per_request_byte)
-    + number(id, 'progress_total') * tonumber(per_input)
+-- What the log says of the jobs that this call has ended, as contracts/store/job_ends.py reads it.
+local function report_ends()
+  local reply = {}
+  for i, job in ipairs(ended) do
+    reply[i] = {job.id, job.status, job.task or '', job.model, job.tenant, job.request_id or '', job.worker or '',
+      job.error_code or '', tostring(job.attempt), tostring(job.crashes or 0), job.timings or '', stamp(job.created_at or 0),
+      stamp(job.queued_at or 0), tostring(job.started_at or ''), stamp(job.completed_at or 0)}
+  end
+  return reply
 end
 
--- Fencing: an attempt owns its job while the job is unfinished and no later attempt was started.
-local function owns(id, attempt)
-  local status = get(id, 'status')
-  return (status == 'running' or status == 'cancelling') and get(id, 'attempt') == attempt, status
+-- Write what all changes of this call have in common. Every script ends with it (contracts/store/scripts.py).
+local function flush()
+  for channel, changes in pairs(wake_ups) do redis.call('PUBLISH', channel, table.concat(changes, ' ')) end
+  for tenant, step in pairs(active_steps) do
+    if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
+  end
+  for key, step in pairs(finished_steps) do redis.call('HINCRBY', P .. 'finished', key, step) end
+  return report_ends()
 end

@@ -1,8 +1,9 @@
--- Give an attempt back to the queue without blame, because its worker leaves. ARGV: id, attempt, republish after s
--- Returns 1, or 0 when the attempt no longer owned the job.
-local id = ARGV[1]
-local mine, status = owns(id, ARGV[2])
-if not mine then return 0 end
-leave_worker(id)
-if status == 'cancelling' then finish(id, 'cancelled') else enter_queue(id, tonumber(ARGV[3])) end
+-- Give attempts back to the queue without blame, because their worker leaves. ARGV: id, attempt, …
+-- Called again it does nothing: the jobs are queued.
+for i = 1, #ARGV, 2 do
+  local job = load(ARGV[i])
+  if owns(job, ARGV[i + 1]) and job.status ~= 'queued' then
+    if job.status == 'cancelling' then finish(job, 'cancelled') else return_to_queue(job) end
+  end
+end
 return 1

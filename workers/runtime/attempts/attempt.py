@@ -1,16 +1,12 @@
-"""One attempt at a job, as its task, an engine and the heartbeat see it.
+"""One attempt at one job, as its task, an engine and the heartbeat see it.
 
 Knows neither Redis nor Celery, so that engines can be tested and benchmarked without them.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from contracts.jobs import Claim
-
-RecordProgress = Callable[[Claim, int, int], None]
-NoteWaiting = Callable[[str, bool], None]
 
 
 class AttemptStopped(Exception):
@@ -22,21 +18,16 @@ class Attempt:
 
     Args:
         claim: the job and the number of this attempt at it.
-        record_progress: stores how much of the job is done; None: progress is not recorded. Must not raise.
-        note_waiting: notes whether the job waits for model calls or its own thread works on it, which matters if the
-            process dies.
+        resume: called when what the job's task waits for is there, by any thread. It must be cheap.
     """
 
-    def __init__(
-        self, claim: Claim, record_progress: RecordProgress | None = None, note_waiting: NoteWaiting | None = None
-    ) -> None:
+    def __init__(self, claim: Claim, resume: Callable[["Attempt"], None] | None = None) -> None:
         self.claim = claim
         self.timeout_s = claim.timeout_s
-        self.isolated = claim.suspect
-        """Whether this job must share no model call with other jobs."""
+        self.group = claim.group
+        """Of suspects, which share model calls among themselves and with no other job; empty for all others."""
         self._stopped = threading.Event()
-        self._record_progress = record_progress
-        self._note_waiting = note_waiting
+        self._resume = resume
 
     @property
     def should_stop(self) -> bool:
@@ -46,18 +37,9 @@ class Attempt:
     def stop(self) -> None:
         """Mark the job as no longer belonging to this attempt."""
         self._stopped.set()
+        self.resume()
 
-    def report_progress(self, num_done: int, num_parts: int) -> None:
-        """Record how many parts of the job are done: its inputs, or the chunks that its inputs were split into."""
-        if self._record_progress is not None:
-            self._record_progress(self.claim, num_done, num_parts)
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Wait for model calls in a ``with`` block."""
-        note = self._note_waiting or (lambda job_id, waiting: None)
-        note(self.claim.id, True)
-        try:
-            yield
-        finally:
-            note(self.claim.id, False)
+    def resume(self) -> None:
+        """Let the job's task look whether what it waits for is there."""
+        if self._resume is not None:
+            self._resume(self)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 
 import redis
 
@@ -43,7 +44,7 @@ class HeldAttempts:
                 self._shared.hold(attempt.claim.id, attempt.claim.attempt)
                 self._attempts[attempt.claim.id] = attempt
         if leaving:  # the claim was on its way while the other attempts were released
-            self._release(attempt)
+            self._release([attempt])
         elif earlier is not None:  # this worker lost the lease of the job, then claimed it again
             earlier.stop()
         return not leaving
@@ -78,15 +79,15 @@ class HeldAttempts:
         """
         with self._lock:  # first, because Celery may bring the messages of the released jobs to this very worker
             self._leaving = True
-        # Threads of stopped jobs end before these are released. With all of them the process could end in between.
+        # Jobs that were stopped end before they are released. With all of them the process could end in between.
         with self._releasing:
-            for attempt in self.all():
-                self._release(attempt)
+            self._release(self.all())
 
-    def _release(self, attempt: Attempt) -> None:
+    def _release(self, attempts: Sequence[Attempt]) -> None:
         # Before the store knows: a task that stops afterwards must not take the release for a cancellation.
-        attempt.stop()
+        for attempt in attempts:
+            attempt.stop()
         try:
-            self._store.release(attempt.claim)
+            self._store.release([attempt.claim for attempt in attempts])
         except redis.RedisError:
-            logger.warning("job not released, so its lease must expire first", extra=attempt.claim.log_fields)
+            logger.warning("jobs not released, so their leases must expire first", extra={"num_jobs": len(attempts)})

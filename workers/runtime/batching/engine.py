@@ -49,7 +49,8 @@ class BatchModel(Protocol[Row_contra]):
 BatchHandle = RequestHandle[BatchModel[Any], Row, Array]
 Batch = list[tuple[BatchHandle, int]]
 """Rows by their handle and their index in it. All are of one model, and share a batch key."""
-QueueKey = tuple[BatchModel[Any], BatchHandle | None]
+QueueKey = tuple[BatchModel[Any], str]
+"""A model, and the group of suspects or an empty text."""
 
 
 class BatchingEngine:
@@ -69,7 +70,7 @@ class BatchingEngine:
         self._thread.start()
 
     def submit(self, model: BatchModel[ModelRow], rows: Sequence[ModelRow], attempt: Attempt) -> BatchHandle:
-        """Queue the rows of one job. If ``attempt.isolated``, no other job's rows share its model calls."""
+        """Queue the rows of one job. Only jobs of the same ``attempt.group`` share its model calls."""
         handle = BatchHandle(model, rows, attempt)
         with self._changed:
             queue = self._queues.get(_key(handle))
@@ -115,7 +116,7 @@ class BatchingEngine:
             return batch
 
     def _take_batch(self) -> Batch:
-        """Return the next batch, or an empty one; models take turns, and so does each isolated job."""
+        """Return the next batch, or an empty one; models take turns, and so does each group of suspects."""
         for key in list(self._queues):
             queue = self._queues.pop(key)
             batch = queue.take()
@@ -164,4 +165,4 @@ class BatchingEngine:
 
 
 def _key(handle: BatchHandle) -> QueueKey:
-    return handle.model, handle if handle.attempt.isolated else None
+    return handle.model, handle.attempt.group

@@ -11,7 +11,7 @@ from workers.runtime.inference.session import Array
 class BatchWork(Work[BatchingEngine]):
     """One attempt at one job whose inputs are rows."""
 
-    def infer(self, model: BatchModel[ModelRow], rows: Sequence[ModelRow]) -> list[Array]:
+    async def infer(self, model: BatchModel[ModelRow], rows: Sequence[ModelRow]) -> list[Array]:
         """Run rows in batches with those of other jobs; return the array of each row, in order.
 
         Raises:
@@ -19,4 +19,4 @@ class BatchWork(Work[BatchingEngine]):
             AttemptStopped: the job no longer belongs to this attempt.
             TriptychError: a model call failed.
         """
-        return self._run(partial(self._engine.submit, model, rows, self.attempt))
+        return await self._run(partial(self._engine.submit, model, rows, self.attempt))

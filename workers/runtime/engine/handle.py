@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+from collections.abc import Generator, Sequence
+from typing import Generic, Protocol, Self, TypeVar
 
 from workers.runtime.attempts.attempt import Attempt
 
@@ -12,10 +12,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class Awaited(Protocol):
+    """What a task waits for: it yields it, and goes on once it is finished."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the task can go on."""
+        ...
+
+
 class RequestHandle(Generic[Model, Item, Result]):
     """A future for the results of one request: a model, and the items of one job that it is to run on.
 
-    The engine's inference thread writes it, the job's thread waits for it. Compared and hashed by identity.
+    The engine's inference thread writes it, and resumes the attempt when it is finished; the job's task awaits it.
+    Compared and hashed by identity.
 
     Args:
         model: the version of a model that all items run on.
@@ -49,6 +59,12 @@ class RequestHandle(Generic[Model, Item, Result]):
         """Whether all results are there, or the request failed."""
         return self._finished.is_set()
 
+    def __await__(self) -> Generator[Self, None, list[Result]]:
+        """Wait in a task until the request is finished; return or raise as ``results``."""
+        while not self.finished:
+            yield self
+        return self.results()
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until the request is finished; return whether it is."""
         return self._finished.wait(timeout_s)
@@ -79,14 +95,18 @@ class RequestHandle(Generic[Model, Item, Result]):
         self.num_done += self._completes_part(index)
         # The event comes last: the job's thread reads everything above once it is set, without a lock.
         if not self._num_missing:
-            self._finished.set()
+            self._finish()
 
     def fail(self, error: Exception) -> None:
         """End the request without its results, unless it has them all."""
         # The job's thread may be reading complete results already, and a later failure does not make them wrong.
         if not self._finished.is_set():
             self._error = error
-            self._finished.set()
+            self._finish()
+
+    def _finish(self) -> None:
+        self._finished.set()
+        self.attempt.resume()
 
     def _completes_part(self, index: int) -> bool:
         """Return whether a part is complete now that an item has its result."""

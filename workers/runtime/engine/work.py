@@ -10,8 +10,6 @@ from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.engine.engine import Engine
 from workers.runtime.engine.handle import RequestHandle
 
-PROGRESS_PERIOD_S = 0.5
-"""How often to report progress, which is a call of the store and an event, and how soon a stopped job is noticed."""
 SHORT_S = 0.02
 """After this time, an attempt gives way to other threads when it checks. Jobs on short texts are prepared by then."""
 TURN_S = 0.0005
@@ -45,6 +43,16 @@ class Work(Generic[AnyEngine]):
         """Id of the job."""
         return self.attempt.claim.id
 
+    @property
+    def ends_at(self) -> float:
+        """When the attempt must end, by ``time.perf_counter()``."""
+        return self._started_at + self.attempt.timeout_s
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many parts of the job are done, and how many there are: its inputs, or what they were split into."""
+        return sum(handle.num_done for handle in self._handles), sum(handle.num_parts for handle in self._handles)
+
     def check(self) -> None:
         """Return if the attempt may go on. What takes long before the first request calls it now and then.
 
@@ -57,7 +65,7 @@ class Work(Generic[AnyEngine]):
         """
         if self.attempt.should_stop:
             raise AttemptStopped
-        if self._left_s() <= 0:
+        if time.perf_counter() > self.ends_at:
             raise ExecutionTimeout
         if time.perf_counter() > self._give_way_at:
             time.sleep(GIVE_WAY_S)
@@ -72,7 +80,7 @@ class Work(Generic[AnyEngine]):
             post_ms=milliseconds(time.perf_counter() - self._finished_at),
         )
 
-    def _run(self, submit: Callable[[], RequestHandle[Any, Any, Result]]) -> list[Result]:
+    async def _run(self, submit: Callable[[], RequestHandle[Any, Any, Result]]) -> list[Result]:
         """Submit a request, wait for its results, and return them.
 
         Raises:
@@ -83,30 +91,13 @@ class Work(Generic[AnyEngine]):
         if not self._handles:
             self._prepare_s = time.perf_counter() - self._started_at
         handle = submit()
-        num_before = sum(earlier.num_parts for earlier in self._handles)
         self._handles.append(handle)
         try:
-            with self.attempt.waiting():
-                self._wait(handle, num_before)
+            return await handle
         finally:
             # After a timeout or a stop, the rest must not take time of the engine that other jobs could use.
             self._engine.cancel(handle)
-        self._finished_at = time.perf_counter()
-        return handle.results()
-
-    def _wait(self, handle: AnyHandle, num_before: int) -> None:
-        """Wait until a request is finished, and report progress; ``num_before``: parts of earlier requests."""
-        num_reported = 0
-        while True:
-            if handle.wait(max(0.0, min(PROGRESS_PERIOD_S, self._left_s()))):
-                return  # even if time is over by now: the work is done
-            self.check()
-            if handle.num_done > num_reported:
-                num_reported = handle.num_done
-                self.attempt.report_progress(num_before + num_reported, num_before + handle.num_parts)
-
-    def _left_s(self) -> float:
-        return self._started_at + self.attempt.timeout_s - time.perf_counter()
+            self._finished_at = time.perf_counter()
 
 
 def milliseconds(seconds: float) -> float:

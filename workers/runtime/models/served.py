@@ -1,6 +1,6 @@
 """A model that is ready for jobs: from a claimed request to the answer that is stored. Step 5 on the path of a job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -9,9 +9,10 @@ import numpy as np
 import orjson
 
 from contracts.cards import ModelCard
-from contracts.jobs import Answer, Usage
+from contracts.jobs import Answer, Claim, Usage
 from contracts.model_package.manifest import Figures, Manifest
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.engine.work import Work
 from workers.runtime.inference.session import Array
 
@@ -36,8 +37,11 @@ class TaskHandler(Generic[Model, Request, AnyWork]):
 
     request_type: type[Request]
     """As `contracts` declares it; requests were checked against it by the gateway."""
-    run: Callable[[Model, Request, AnyWork], TaskOutput]
-    """Runs one job on a model; raises a ``TriptychError`` for what is wrong with the request."""
+    run: Callable[[Model, Request, AnyWork], Awaitable[TaskOutput]]
+    """A coroutine that runs one job on a model. It awaits nothing but requests of its work, and raises a
+    ``TriptychError`` for what is wrong with the request."""
+    is_quick: bool = False
+    """Whether, for a short request, all that it does between model calls takes less than a millisecond."""
 
 
 class ServedModel:
@@ -59,21 +63,21 @@ class ServedModel:
     ) -> None:
         self.card = card
         self._model = model
-        self._run: Callable[[Any, Any, Any], TaskOutput] = task.run
+        self._is_quick = task.is_quick
+        self._run: Callable[[Any, Any, Any], Awaitable[TaskOutput]] = task.run
         self._start_work = start_work
         # Made once, because resolving the type takes time, too.
         self._decoder = msgspec.json.Decoder(task.request_type)
 
-    def answer(self, attempt: Attempt) -> Answer:
-        """Run one attempt: one output for a single input, a list of outputs for a list of inputs.
+    def start(self, attempt: Attempt) -> RunningJob:
+        """Return the task of one attempt, which has not begun."""
+        work = self._start_work(attempt)  # its stopwatch starts here
+        return RunningJob(attempt, work, self._answer(attempt.claim, work), is_quick=self._is_quick)
 
-        Raises:
-            TriptychError: what is wrong with the request or the model call.
-            AttemptStopped: the job no longer belongs to this attempt.
-        """
-        work = self._start_work(attempt)  # first, because its stopwatch starts here
-        request = self._decoder.decode(attempt.claim.request)
-        outputs, usage = self._run(self._model, request, work)
+    async def _answer(self, claim: Claim, work: AnyWork) -> Answer:
+        """Run one job: one output for a single input, a list of outputs for a list of inputs."""
+        request = self._decoder.decode(claim.request)
+        outputs, usage = await self._run(self._model, request, work)
         # The output is encoded before the timings are taken, so that its encoding counts.
         return Answer(
             output=_encode(outputs if isinstance(request.inputs, list) else outputs[0]),

@@ -8,34 +8,52 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
-from contracts.jobs import RUN_TASK, SUSPECT_SUFFIX, queue_of
+from contracts.jobs import RUN_TASK, queue_of
 from contracts.store.celery_app import make_celery
 from workers.runtime.attempts.runner import JobRunner
-from workers.runtime.process.transport import patch_transport
+from workers.runtime.process.transport import DOOR, patch_transport
+
+logger = logging.getLogger(__name__)
 
 
 def make_app(redis_url: str, runner: JobRunner) -> Celery:
-    """Return an app with one task, which hands the job of a message to the runner."""
+    """Return an app with one task, whose messages wake the runner."""
     app = make_celery(redis_url)
     patch_transport(app)
+    DOOR.is_open = lambda: runner.has_room
+    runner.when_room(DOOR.opened)
 
-    @app.task(name=RUN_TASK, bind=True)  # type: ignore[untyped-decorator]
-    def run(task: Any, job_id: str) -> None:
-        queue = str(task.request.delivery_info.get("routing_key", ""))
-        runner.accept(job_id, suspect=queue.endswith(SUSPECT_SUFFIX), queue=queue)
+    @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]
+    def run() -> None:
+        """Never called: its messages are handled by the strategy below."""
 
+    def strategy(task: Any, app: Celery, consumer: Any) -> Callable[..., None]:
+        """Return the function that handles a message.
+
+        Celery's own makes a request of it and runs that in the pool, which takes three times as long.
+        """
+
+        def handle(message: Any, *_: Any) -> None:
+            message.ack_log_error(logger, consumer.connection_errors)
+            runner.wake(str(message.delivery_info.get("routing_key", "")))
+
+        return handle
+
+    run.Strategy = strategy
     return app
 
 
-def when_ready(*steps: Callable[[], None]) -> None:
-    """Call these functions once the worker consumes messages."""
+def when_ready(start: Callable[[Executor], None], *steps: Callable[[], None]) -> None:
+    """Once the worker consumes messages, call ``start`` with the threads of Celery's pool, and then the steps."""
 
-    def call_all(**_: Any) -> None:
+    def call_all(sender: Any, **_: Any) -> None:
+        start(sender.pool.executor)
         for step in steps:
             step()
 
@@ -56,18 +74,18 @@ def when_stopping(step: Callable[[], None]) -> None:
 
 
 def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Callable[[], None]) -> int:
-    """Consume messages until SIGTERM, then wait for the jobs in the pool; return the exit status.
+    """Consume messages until SIGTERM; return the exit status.
 
     Args:
         app: with the task.
         models: whose queues to consume from. Celery can't be given more of them while it runs.
-        concurrency: number of threads.
+        concurrency: threads for what takes long.
         on_hangup: called on SIGHUP, in a signal handler.
     """
     # Celery warns of workers that run as root and accept pickle. Ours accept JSON only.
     warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
     worker = _worker_class(app, on_hangup)(
-        # Threads, because all jobs share the models and the one inference thread of this process.
+        # Threads, because all jobs share the models of this process.
         pool="threads",
         concurrency=concurrency,
         queues=[queue_of(name, suspect=suspect) for name in models for suspect in (False, True)],

@@ -9,7 +9,8 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 _HEADER = struct.Struct("=dd")
@@ -71,7 +72,7 @@ class SharedState:
                 if not self._free:
                     raise RuntimeError(f"more than {self.num_slots} attempts are held")
                 slot = self._slots[job_id] = self._free.pop()
-            _SLOT.pack_into(self._memory, _HEADER.size + slot * _SLOT.size, _PREPARING, attempt, job_id.encode())
+            _SLOT.pack_into(self._memory, _HEADER.size + slot * _SLOT.size, _WAITING, attempt, job_id.encode())
             if job_id in self._in_call:  # its rows of an earlier attempt, which was in another slot
                 self._write_flags()
 
@@ -85,12 +86,20 @@ class SharedState:
                 self._free.insert(0, slot)
                 self._write_flags()
 
-    def note_waiting(self, job_id: str, waiting: bool) -> None:
-        """Note whether a held attempt waits for model calls; if not, its own thread works on it."""
+    @contextmanager
+    def preparing(self, job_id: str) -> Iterator[None]:
+        """Note, in a ``with`` block, that a thread of the worker works on a held attempt."""
+        self._note(job_id, _PREPARING)
+        try:
+            yield
+        finally:
+            self._note(job_id, _WAITING)
+
+    def _note(self, job_id: str, state: int) -> None:
         with self._lock:
             slot = self._slots.get(job_id)
             if slot is not None:
-                self._memory[_HEADER.size + slot * _SLOT.size] = _WAITING if waiting else _PREPARING
+                self._memory[_HEADER.size + slot * _SLOT.size] = state
 
     def note_call(self, job_ids: Collection[str]) -> None:
         """Note whose rows the next model call works on; an empty collection after the call.

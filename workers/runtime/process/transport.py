@@ -1,4 +1,4 @@
-"""Celery's connection to Redis, made to survive messages that can't be decoded. Step 3 on the path of a job.
+"""Celery's connection to Redis, made to leave messages to others when it is full, and to survive bad ones. Step 3.
 
 kombu removes a message from its queue first and decodes it then. An undecodable message (not JSON, without properties,
 without an exchange) ends Celery's worker with an "unrecoverable error", and with it all of its jobs. Here it is logged
@@ -7,19 +7,61 @@ and dropped. If it belonged to a job, the reaper finds the job without a message
 """
 
 import logging
+import os
 import ssl
+from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
 import redis
 from celery import Celery
 from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
 
 logger = logging.getLogger(__name__)
 
 
+class Door:
+    """Whether this worker takes messages. A message that a full worker takes would wake nobody else.
+
+    The methods can be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.is_open: Callable[[], bool] = lambda: True
+        """Asked each time that the next message could be taken."""
+        self._opened = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def opened(self) -> None:
+        """Let Celery's loop ask now, because there is room again. It would only at its next timer, in up to 1 s."""
+        os.eventfd_write(self._opened, 1)
+
+    def watch(self, loop: Any) -> None:
+        """Let an event loop of kombu turn each time that the door is opened."""
+        loop.add_reader(self._opened, self._turned)
+
+    def _turned(self) -> None:
+        os.eventfd_read(self._opened)
+
+
+DOOR = Door()
+"""Of this process. Celery makes the objects below by itself, so none can be handed one."""
+
+
+class QoS(virtual.QoS):
+    """kombu's rule of when to take a message, and the door's."""
+
+    def can_consume(self) -> bool:
+        """Return whether the next message may be taken."""
+        return DOOR.is_open() and bool(super().can_consume())  # type: ignore[no-untyped-call]
+
+
 class Channel(kombu_redis.Channel):
-    """kombu's channel, except that a message which can't be decoded is dropped."""
+    """kombu's channel, except that it has the rule above, and that a message which can't be decoded is dropped."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.QoS = QoS  # after kombu has chosen one, which without ack_emulation is `virtual.QoS`
 
     def _brpop_read(self, **options: Any) -> bool | None:
         unacknowledged = dict(self.qos._delivered)  # a copy, because the call below adds to it
@@ -45,6 +87,11 @@ class Transport(kombu_redis.Transport):
     """kombu's transport, with the channel above."""
 
     Channel = Channel
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Watch the connection, after each reconnect anew, and the door."""
+        super().register_with_event_loop(connection, loop)  # type: ignore[no-untyped-call]
+        DOOR.watch(loop)
 
 
 def patch_transport(app: Celery) -> None:

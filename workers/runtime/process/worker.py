@@ -27,8 +27,10 @@ from workers.runtime.process.store_client import connect_worker
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
-NUM_SUSPECT_THREADS = 1
-"""Threads that hold an attempt in addition to those of Celery's pool."""
+MAX_GROUP = 8
+"""Suspects that are taken together, when there may be room for one job only (`common.lua`)."""
+NUM_THREADS = 4
+"""Threads for what takes long: tokenizing long texts, rendering chat templates, pipelines."""
 STOP_LOADING_S = 1.0
 """Longest wait, when the worker ends, for a version of a model that is being loaded."""
 
@@ -44,12 +46,13 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     handle_hangup(signal.SIG_IGN)  # until there are models that could be replaced
     client = connect_worker(settings.store.redis_url)
     attempts = AttemptStore(client, settings.store)
-    shared = SharedState(settings.concurrency + NUM_SUSPECT_THREADS)
+    shared = SharedState(settings.concurrency + MAX_GROUP)
     engine = spec.make_engine(attempts, shared.note_call)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     worker_id = _new_worker_id()
-    runner = JobRunner(attempts, worker_id, models, shared, _room(loader.settings, models))
+    room = _room(loader.settings, models)
+    runner = JobRunner(attempts, worker_id, models, shared, room, max_jobs=settings.concurrency)
     heartbeat = Heartbeat(
         worker_id,
         _start_message(settings, spec.family, shared),
@@ -62,10 +65,10 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
     # Not before Celery consumes: a heartbeat promises a worker that takes jobs, and `--health` relies on that.
-    when_ready(heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
+    when_ready(runner.start, heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
     when_stopping(partial(_begin_drain, runner, heartbeat, settings.drain_s))
     app = make_app(settings.store.redis_url, runner)
-    status = consume(app, models.names(), concurrency=settings.concurrency, on_hangup=watcher.scan_soon)
+    status = consume(app, models.names(), concurrency=NUM_THREADS, on_hangup=watcher.scan_soon)
     # In this order: the leases of jobs that are still running must be renewed to their end.
     runner.drain(settings.drain_s)
     heartbeat.stop()
@@ -77,7 +80,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
 
 def _room(settings: WorkerSettings, models: Models) -> JobRoom:
     most_dimensions = max(card.dimensions or 0 for card in models.cards())
-    return JobRoom(jobs_budget_bytes(settings), settings.concurrency, most_dimensions)
+    return JobRoom(jobs_budget_bytes(settings), most_dimensions)
 
 
 def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -> Start:
@@ -85,7 +88,6 @@ def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -
         process=family,
         redis_url=settings.store.redis_url,
         lease_s=settings.store.lease_s,
-        republish_after_s=settings.store.republish_after_s,
         max_crashes=settings.store.max_crashes,
         hard_limit_s=settings.hard_limit_s,
         stall_s=settings.stall_s,

@@ -42,7 +42,6 @@ class HeartbeatProcess:
         settings = StoreSettings(
             redis_url=start.redis_url,
             lease_s=start.lease_s,
-            republish_after_s=start.republish_after_s,
             max_crashes=start.max_crashes,
         )
         state = SharedState(start.num_slots, start.state_file)

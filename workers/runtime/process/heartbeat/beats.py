@@ -105,7 +105,7 @@ class Beats:
         if self.card is None or not attempts:
             return
         try:
-            self._store.abandon(self.card.id, attempts)
+            self._store.abandon(attempts)
         except redis.RedisError as error:
             logger.warning("jobs not given back, so their leases must expire first", extra={"error": str(error)})
 

@@ -15,7 +15,6 @@ class Start(msgspec.Struct, frozen=True, tag="start", kw_only=True):
     """Name of the worker's family, for logs."""
     redis_url: str
     lease_s: float
-    republish_after_s: float
     max_crashes: int
     hard_limit_s: float
     stall_s: float

@@ -1,0 +1,19 @@
+-- Let a gateway be woken by changes of a job; with 'events', let the job have a stream of events from now on.
+-- ARGV: id, channel, 'events' or ''. Returns 1, or 0 if there is no such job or it has ended.
+-- A job that nobody follows has no stream. Its first follower gets the events that were left out, from the record.
+local MAX_CHANNELS = 8 -- gateways that have gone stay in the list, and the oldest of them make room
+local job = load(ARGV[1])
+if not job or TERMINAL[job.status] then return 0 end
+local channels = {}
+for channel in (job.wake or ''):gmatch('%S+') do
+  if channel ~= ARGV[2] then channels[#channels + 1] = channel end
+end
+channels[#channels + 1] = ARGV[2]
+redis.call('HSET', job_key(job.id), 'wake', table.concat(channels, ' ', math.max(1, #channels - MAX_CHANNELS + 1)))
+if ARGV[3] == 'events' and not job.followed then
+  redis.call('HSET', job_key(job.id), 'followed', 1)
+  append(job, 'queued')
+  if job.status ~= 'queued' then append(job, 'started') end
+  if job.status == 'cancelling' then append(job, 'cancelling') end
+end
+return 1

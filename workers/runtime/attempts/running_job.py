@@ -1,0 +1,80 @@
+"""A job that a worker runs: its attempt, and its task, which waits for model calls without a thread."""
+
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from contracts.errors import ExecutionTimeout, OutOfMemory, TriptychError
+from contracts.jobs import Answer
+from contracts.store.attempt_store import Outcome, failed, stopped, succeeded
+from workers.runtime.attempts.attempt import Attempt, AttemptStopped
+from workers.runtime.engine.handle import Awaited
+from workers.runtime.engine.work import Work
+
+logger = logging.getLogger(__name__)
+
+
+class RunningJob:
+    """One job's task, driven by its methods. One thread at a time may call them.
+
+    Whatever the task does, it ends with an outcome. Errors that a client can act on keep their text. All others are
+    logged, and the client gets a fixed sentence without details.
+
+    Args:
+        attempt: at the job.
+        work: what the task has done so far.
+        task: awaits `Awaited` objects only, and returns the answer.
+        is_quick: whether ``advance`` takes less than a millisecond for a short request.
+    """
+
+    def __init__(
+        self, attempt: Attempt, work: Work[Any], task: Coroutine[Awaited, None, Answer], *, is_quick: bool
+    ) -> None:
+        self.attempt = attempt
+        self.is_quick = is_quick
+        self._work = work
+        self._progress = (0, 0)
+        self._task = task
+        self._awaited: Awaited | None = None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether what the task waits for is there, or it must stop."""
+        return self._awaited is None or self._awaited.finished or self.attempt.should_stop or self._is_late
+
+    @property
+    def _is_late(self) -> bool:
+        return time.perf_counter() > self._work.ends_at
+
+    def new_progress(self) -> tuple[int, int] | None:
+        """Return how many parts are done, of how many, if there are more of them than at the last call."""
+        progress = self._work.progress
+        if progress[0] <= self._progress[0]:
+            return None
+        self._progress = progress
+        return progress
+
+    def advance(self) -> Outcome | None:
+        """Let the task go on until it waits again; return its outcome if it has ended instead."""
+        claim = self.attempt.claim
+        try:
+            self._awaited = self._go_on()
+            return None
+        except StopIteration as end:
+            return succeeded(claim, end.value)
+        except AttemptStopped:
+            return stopped(claim)
+        except TriptychError as error:
+            return failed(claim, error)
+        except MemoryError:
+            return failed(claim, OutOfMemory())
+        except BaseException:  # SystemExit and panics of native libraries must fail the job and not end the worker
+            logger.exception("job failed", extra=claim.log_fields)
+            return failed(claim, TriptychError())
+
+    def _go_on(self) -> Awaited:
+        # What is finished counts, even if time is over by now: the work is done.
+        if self._awaited is None or self._awaited.finished:
+            return self._task.send(None)
+        return self._task.throw(AttemptStopped() if self.attempt.should_stop else ExecutionTimeout())
