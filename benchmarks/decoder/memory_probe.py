@@ -35,9 +35,7 @@ class NullSink:
 
 
 def _attempt(job_id: str) -> Attempt:
-    return Attempt(
-        Claim(id=job_id, attempt=1, task="generate", model="", request=b"", timeout_s=TIMEOUT_S, suspect=False)
-    )
+    return Attempt(Claim(id=job_id, attempt=1, task="generate", model="", request=b"", timeout_s=TIMEOUT_S))
 
 
 def memory_mb(name: str) -> float:

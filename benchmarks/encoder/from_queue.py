@@ -10,7 +10,8 @@ from benchmarks.encoder.bare_model import TRUNCATE, BareModel
 from benchmarks.encoder.throughput import Timed, against_ceiling
 from benchmarks.harness.report import BenchError, Figure
 from benchmarks.harness.stack import MINILM, Stack
-from contracts.jobs import NewJob, new_job_id
+from contracts.job_ids import new_job_id
+from contracts.jobs import NewJob
 from contracts.store.job_writer import Admission
 
 TENANT = "benchmark"
@@ -45,7 +46,7 @@ def _run(stack: Stack, texts: Sequence[str]) -> Timed:
 
 def _job(text: str) -> NewJob:
     return NewJob(
-        id=new_job_id(),
+        id=new_job_id(TENANT, at=time.time()),
         tenant=TENANT,
         task="embed",
         model=MINILM.name,

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks.harness.report import BenchError
-from contracts.settings import StoreSettings
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
 from contracts.store.queue_stats import QueueStats
@@ -52,7 +51,7 @@ class Stack:
             self.client = connect(self.url, timeout_s=10.0, retries=0)
             undo.callback(self.client.close)
             self.reader = JobReader(self.client)
-            self.writer = JobWriter(self.client, StoreSettings())
+            self.writer = JobWriter(self.client)
             self.queues = QueueStats(self.client)
             self._cleanup = undo.pop_all()
         return self

@@ -10,7 +10,7 @@ from benchmarks.harness.stack import Stack
 from contracts.cards import ModelCard
 from contracts.jobs import Answer, Usage, queue_of
 from contracts.settings import StoreSettings
-from contracts.store.attempt_store import AttemptStore
+from contracts.store.attempt_store import AttemptStore, succeeded
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 
@@ -50,12 +50,12 @@ class Responder:
 
     def _serve(self) -> None:
         usage = msgspec.json.encode(Usage(items=1, tokens_in=1, tokens_used=1, truncated_items=0))
+        queues = [queue_of(self.model_of(task)) for task in self._outputs]
         while not self._ended.wait(_PAUSE_S):
-            for task, output in self._outputs.items():
-                try:
-                    claim = self._store.claim_next(queue_of(self.model_of(task)), "responder")
-                    if claim:
-                        answer = Answer(output=output, usage=usage, timings=b"{}", model_revision="1")
-                        self._store.succeed(claim, answer)
-                except redis.RedisError:
-                    continue
+            try:
+                for claim in self._store.turn("responder", sources=queues).claims:
+                    output = self._outputs[claim.task]
+                    answer = Answer(output=output, usage=usage, timings=b"{}", model_revision="1")
+                    self._store.turn("responder", [succeeded(claim, answer)])  # answers may have megabytes
+            except redis.RedisError:
+                continue
