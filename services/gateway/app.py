@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from contracts.jobs import JOB_ID
+from contracts.job_ids import JOB_ID
 from contracts.settings import StoreSettings
 from services.gateway.api_docs import openapi
 from services.gateway.api_docs.page import DocsRoutes
@@ -90,11 +90,9 @@ def make_operations(
     """Return the table of all routes, in the order of the API document."""
     bodies = _make_body_reader(settings, backend.offload, counters)
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
-    waiter = JobWaiter(monitor, wake_ups)
+    waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
-    submitter = Submitter(
-        settings, reader=reader, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics
-    )
+    submitter = Submitter(settings, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics)
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
     _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)

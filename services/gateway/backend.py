@@ -14,13 +14,13 @@ from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
 from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.jobs.listener import Listener
-from services.gateway.jobs.waiting import WakeUps
+from services.gateway.jobs.wake_ups import WakeUps
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
-"""With ``waiting.POLL_S`` less than 3.5 s: the longest time that a request hangs on a frozen store."""
+"""With ``wake_ups.POLL_S`` less than 3.5 s: the longest time that a request hangs on a frozen store."""
 
 MAX_STORE_CONNECTIONS = 256
 """Connections to the store for requests; each is made when all others are in use, and kept.
@@ -77,11 +77,12 @@ def make_backend(settings: StoreSettings) -> Backend:
     # Background work has a client of its own, because requests may use up the connections of theirs. Four connections
     # are enough for monitor, listener and reaper, which use one each.
     background = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
-    wake_ups = WakeUps()
+    writer = JobWriter(client)
+    wake_ups = WakeUps(writer)
     return Backend(
         client=client,
         reader=JobReader(client),
-        writer=JobWriter(client, settings),
+        writer=writer,
         queues=QueueStats(client),
         registry=Registry(client),
         keys=ApiKeys(client),

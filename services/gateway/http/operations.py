@@ -12,7 +12,7 @@ from flask import Response
 from msgspec import Meta
 
 from contracts.errors import TriptychError
-from contracts.jobs import JOB_ID
+from contracts.job_ids import JOB_ID
 
 JobId = Annotated[str, Meta(pattern=f"^{JOB_ID.pattern}$")]
 

@@ -1,4 +1,4 @@
-"""Subscribes to the store's channel of changed jobs and wakes the greenlets that wait for these jobs."""
+"""Subscribes to this process's channel of changed jobs and wakes the greenlets that wait for these jobs."""
 
 import logging
 import time
@@ -6,8 +6,7 @@ import time
 import gevent
 import redis
 
-from contracts.store.keys import WAKE_CHANNEL
-from services.gateway.jobs.waiting import WakeUps
+from services.gateway.jobs.wake_ups import WakeUps
 
 logger = logging.getLogger(__name__)
 PING_S = 5.0
@@ -16,7 +15,7 @@ RETRY_S = 0.5
 
 
 class Listener:
-    """Receives the ids of changed jobs in a greenlet of its own."""
+    """Receives what happens to jobs that this process follows, in a greenlet of its own."""
 
     def __init__(self, client: "redis.Redis", wake_ups: WakeUps) -> None:
         self._client = client
@@ -46,7 +45,7 @@ class Listener:
 
     def _listen(self) -> None:
         with self._client.pubsub() as channel:  # type: ignore[no-untyped-call]
-            channel.subscribe(WAKE_CHANNEL)
+            channel.subscribe(self._wake_ups.channel)
             received_at = pinged_at = time.monotonic()
             while True:
                 # Returns after a second even without a message, so that the code below can ping a silent connection.
@@ -65,8 +64,9 @@ class Listener:
         data = message["data"]
         if message["type"] == "message" and isinstance(data, bytes):
             # One message may name many jobs: a decode step changes all jobs of its batch.
-            for job_id in data.decode("ascii", "replace").split():
-                self._wake_ups.wake(job_id)
+            for change in data.decode("ascii", "replace").split():
+                job_id, _, status = change.partition(":")
+                self._wake_ups.wake(job_id, status)
         elif message["type"] == "subscribe":
-            # Changes before the subscription were not received, so every waiter reads its record.
+            # Changes before the subscription were not received, so every waiter looks at its record.
             self._wake_ups.wake_all()

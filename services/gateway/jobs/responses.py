@@ -5,7 +5,8 @@ from urllib.parse import quote
 from flask import Response
 
 from contracts.errors import JobNotFound
-from contracts.jobs import JOB_ID, Job
+from contracts.job_ids import JOB_ID
+from contracts.jobs import Job
 from services.gateway.http.error_responses import ErrorDocument
 from services.gateway.http.operations import ResponseSpec
 from services.gateway.http.responses import json_response
@@ -24,7 +25,7 @@ JOB_HEADERS = {
     "X-Triptych-Job-Id": "The job's id.",
     "Preference-Applied": "What was applied of `Prefer`.",
     **MODEL_HEADERS,
-    "Idempotent-Replayed": "`true` if an earlier request with this Idempotency-Key has made the job.",
+    "Idempotent-Replayed": "Only with an Idempotency-Key: `true` if an earlier request with it has made the job.",
 }
 JOB_IF_PREFERRED = {202: ResponseSpec("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS)}
 """For routes whose clients expect the output and know no jobs."""
@@ -68,6 +69,6 @@ def with_job_headers(response: Response, result: SubmitResult, applied: str) -> 
         response.headers["Retry-After"] = "1"
     if applied:
         response.headers["Preference-Applied"] = applied
-    if result.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
+    if result.has_key:
+        response.headers["Idempotent-Replayed"] = str(result.replayed).lower()
     return response

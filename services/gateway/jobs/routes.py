@@ -78,14 +78,13 @@ class JobRoutes:
         wait_s = query.wait_s(request, self._max_wait_s)
         known = request.if_none_match
 
-        with self._waiter.watch(job_id, disconnect_check(request)) as wait:
+        with self._waiter.watch(job_id, tenant, disconnect_check(request), every_change=bool(known)) as wait:
             if known:
-                state = wait(lambda: self._reader.state(job_id, tenant), lambda one: not _has(known, one), wait_s)
-                # Nothing else of the job was read: it may have megabytes of output, and be polled often.
+                state = wait.for_change(lambda one: not _has(known, one), wait_s)
                 if _has(known, state):
                     return Response(status=304, headers={"ETag": etag(state)})
                 wait_s = 0.0
-            job = wait(lambda: self._reader.read(job_id, tenant), lambda one: one.finished, wait_s)
+            job = wait.for_end(wait_s)
         return self._job_response(job)
 
     def cancel(self, tenant: str, job_id: str) -> Response:

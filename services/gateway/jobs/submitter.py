@@ -3,7 +3,9 @@
 When ``submit`` has returned, the job is in the store and reaches a terminal state whatever process dies.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import gevent
 import msgspec
@@ -11,9 +13,9 @@ import redis
 from flask import request as http_request
 
 from contracts.errors import Unavailable
-from contracts.jobs import Job, NewJob, new_job_id
+from contracts.job_ids import new_job_id
+from contracts.jobs import Job, NewJob
 from contracts.shapes import num_inputs
-from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
 from services.gateway.http.bodies.receiving import keep_body, release_body
@@ -23,7 +25,7 @@ from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.canceller import Canceller
 from services.gateway.jobs.idempotency import fingerprint, hash_of_key
 from services.gateway.jobs.submission import Submission
-from services.gateway.jobs.waiting import JobWaiter, Wait
+from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
@@ -45,6 +47,8 @@ class SubmitRequest:
     idempotency_key: str | None
     wait_s: float
     cancels_if_gone: bool = False
+    follows: bool = False
+    """Whether the client gets the job's stream of events, from its beginning."""
     body: msgspec.Struct | None = None
     """The body of another API's route, if it has more fields than ``submission``: they distinguish requests too."""
 
@@ -54,6 +58,7 @@ class SubmitResult:
     """The job as it was when the wait ended; ``replayed`` if it is the job of an earlier request with the same key."""
 
     job: Job
+    has_key: bool
     replayed: bool
 
 
@@ -64,7 +69,6 @@ class Submitter:
         self,
         settings: GatewaySettings,
         *,
-        reader: JobReader,
         writer: JobWriter,
         monitor: Monitor,
         models: ModelSelector,
@@ -72,7 +76,6 @@ class Submitter:
         metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._reader = reader
         self._writer = writer
         self._canceller = Canceller(writer)
         self._monitor = monitor
@@ -94,24 +97,25 @@ class Submitter:
         facts, disconnected = current_facts(), disconnect_check(http_request)
         new = self._new_job(request, facts.id)
         # A request that waits keeps its texts in memory; others give their room back as soon as the texts are stored.
-        waits = request.wait_s > 0 or request.submission.stream
+        waits = request.wait_s > 0 or request.follows
         if waits:
             keep_body()
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
-        with self._waiter.watch(new.id, disconnected) as wait:
+        with self._waiter.watch(new.id, request.tenant, disconnected) as wait:
             job_id, replayed = self._write(new, request)
             if not waits:
                 release_body()
             facts.job_id = job_id
             self._metrics.submitted(new.task, replayed)
+            result = partial(SubmitResult, has_key=request.idempotency_key is not None, replayed=replayed)
             if not replayed and request.wait_s <= 0:
-                return SubmitResult(_as_submitted(new, self._monitor.store_time()), replayed)
+                return result(_as_submitted(new, self._monitor.store_time()))
             if not replayed:
-                return SubmitResult(self._finished(wait, request, job_id), replayed)
+                return result(self._finished(wait.for_end_of_submitted, request, job_id))
         # A replayed request gets the job of the earlier one, which has another id than the one watched above.
-        with self._waiter.watch(job_id, disconnected) as wait:
-            return SubmitResult(self._finished(wait, request, job_id), replayed)
+        with self._waiter.watch(job_id, request.tenant, disconnected) as wait:
+            return result(self._finished(wait.for_end, request, job_id))
 
     def _write(self, new: NewJob, request: SubmitRequest) -> tuple[str, bool]:
         try:
@@ -122,9 +126,9 @@ class Submitter:
                 gevent.spawn(self.abandon, request, new.id)
             raise
 
-    def _finished(self, wait: Wait, request: SubmitRequest, job_id: str) -> Job:
+    def _finished(self, wait: Callable[[float], Job], request: SubmitRequest, job_id: str) -> Job:
         try:
-            return wait(lambda: self._reader.read(job_id, request.tenant), _is_finished, request.wait_s)
+            return wait(request.wait_s)
         except ClientDisconnected:
             if request.cancels_if_gone:
                 self.abandon(request, job_id)
@@ -155,7 +159,7 @@ class Submitter:
         message = _encoded(submission)
         key = request.idempotency_key
         return NewJob(
-            id=new_job_id(),
+            id=new_job_id(request.tenant, self._monitor.store_time()),
             tenant=request.tenant,
             task=spec.name,
             model=card.name,
@@ -165,14 +169,13 @@ class Submitter:
             deadline_s=submission.deadline_s or settings.deadline_s,
             timeout_s=submission.timeout_s or settings.timeout_s,
             ttl_s=submission.ttl_s or settings.ttl_s,
+            keep=submission.ttl_s is not None or key is not None,
+            wake=self._waiter.channel if request.wait_s > 0 or request.follows else "",
+            followed=submission.stream,
             idempotency_key=hash_of_key(key) if key is not None else "",
             fingerprint=_fingerprint(request, card.name, message),
             request_id=request_id,
         )
-
-
-def _is_finished(job: Job) -> bool:
-    return job.finished
 
 
 def _fingerprint(request: SubmitRequest, model: str, message: bytes) -> str:

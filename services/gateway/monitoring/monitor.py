@@ -14,8 +14,8 @@ from gevent.lock import BoundedSemaphore
 
 from contracts.cards import ModelCard
 from contracts.errors import Unavailable
+from contracts.store.keys import PREFIX
 from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
-from contracts.store.redis_client import reads
 from contracts.store.registry import KnownModels, Registry
 from contracts.store.scripts import load_script
 from services.gateway.auth.api_keys import ApiKeys
@@ -27,6 +27,7 @@ MODELS_PERIOD_S = 0.1
 MAX_MEMORY_SHARE = 0.8
 """Submits are refused when this share of the store's memory is used: accepted jobs still need room to finish."""
 NEARLY_FULL = "The job store is nearly full."
+CLOCK_KEY = f"{PREFIX}clock"
 _NOT_READ = StoreProblem("not_read", "The job store was not read yet.")
 
 
@@ -84,7 +85,7 @@ class Monitor:
             raise Unavailable(f"{NEARLY_FULL} Nothing was accepted; try again later.")
 
     def store_time(self) -> float:
-        """Return an estimate of the time by the store's clock, in seconds since the epoch."""
+        """Return an estimate of the time of the store's scripts, in seconds since the epoch."""
         return time.time() + self._clock_offset_s
 
     def refresh_models(self) -> None:
@@ -136,16 +137,23 @@ class Monitor:
     def _read(self) -> None:
         self._read_models()
         self.has_keys = self._keys.count() > 0
-        before = time.time()
-        seconds, microseconds = reads(self._client).time()
-        # The store read its clock somewhere between the two times here; in the middle the error is smallest.
-        self._clock_offset_s = seconds + microseconds / 1e6 - (before + time.time()) / 2
+        self._read_clock()
         try:
             memory = self._client.info("memory")
         except redis.exceptions.NoPermissionError:
             return  # rules without @dangerous forbid INFO; then only the store itself refuses what it has no room for
         # maxmemory is 0 for a store without a limit, which is never full.
         self.store_is_full = 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
+
+    def _read_clock(self) -> None:
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.get(CLOCK_KEY)
+            before = time.time()
+            (seconds, microseconds), correction = pipeline.execute()
+        # The store read its clock somewhere between the two times here; in the middle the error is smallest.
+        middle = (before + time.time()) / 2
+        self._clock_offset_s = seconds + microseconds / 1e6 + float(correction or 0) - middle
 
     def _loop(self) -> None:
         while True:

@@ -51,10 +51,12 @@ class Finished:
 
 
 StreamEvent = NewDeltas | Retried | Finished | None
-"""None: nothing has happened. It comes at least every ``waiting.POLL_S``, so that the client can be checked on."""
+"""None: nothing has happened. It comes at least every ``wake_ups.POLL_S``, so that the client can be checked on."""
 
 
-def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: str) -> Iterator[StreamEvent]:
+def stream_events(
+    follower: Follower, reader: JobReader, job_id: str, tenant: str, *, is_followed: bool
+) -> Iterator[StreamEvent]:
     """Yield the stream events of a job from its beginning to its end.
 
     Raises:
@@ -62,7 +64,7 @@ def stream_events(follower: Follower, reader: JobReader, job_id: str, tenant: st
     """
     deduplicator, event_id = DeltaDeduplicator(), ""
     # Closed at once and not by the garbage collector: the generator holds a watch of the job.
-    with closing(follower.follow(job_id, tenant, "0")) as batches:  # type: ignore[type-var]
+    with closing(follower.follow(job_id, tenant, "0", is_followed=is_followed)) as batches:  # type: ignore[type-var]
         for batch in batches:
             for event in batch:
                 # Also the ids of events that are not passed on, so that a client that resumes does not get them.

@@ -39,7 +39,7 @@ class EventRoutes:
         check_id(job_id)
         after = _start()
         state = self._reader.state(job_id, tenant)
-        if state.finished and after != "0" and not self._reader.events(job_id, after):
+        if state.finished and after != "0" and not self._follower.last_events(job_id, tenant, after):
             # By the HTML standard, 204 is what stops a browser's EventSource from reconnecting.
             return Response(status=204)
         with ExitStack() as stack:

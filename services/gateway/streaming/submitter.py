@@ -6,6 +6,7 @@ does not: it may come back with the key for the same job, and others with the ke
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from flask import Response, request
@@ -55,9 +56,11 @@ class StreamSubmitter:
             # Acquired before the submit, so that a request beyond the limit creates no job.
             stack.enter_context(self._limit.acquired(submit.tenant))
             disconnected = disconnect_check(request)
-            result = self._submitter.submit(submit)
+            result = self._submitter.submit(replace(submit, follows=True))
             job = result.job
-            events = stream_events(self._follower, self._reader, job.id, submit.tenant)
+            # A job that was made for this request names this process already.
+            is_followed = not result.replayed
+            events = stream_events(self._follower, self._reader, job.id, submit.tenant, is_followed=is_followed)
             cancel = partial(self._submitter.abandon, submit, job.id)
             stream = StreamResponse(events, formatter_of(job), disconnected, cancel)
             started = stream.start(preference.wait_s if preference.applied else self._max_wait_s)

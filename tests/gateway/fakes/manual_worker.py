@@ -32,7 +32,7 @@ class ManualWorker:
         return wait_until(self._next, "no job to take")
 
     def _next(self) -> Claim | None:
-        found = (self._store.claim_next(queue_of(model), "manual-worker") for model in self.MODELS)
+        found = (self._store.claim(queue_of(model), "manual-worker") for model in self.MODELS)
         return next(filter(None, found), None)
 
     def emit(self, *deltas: TextDelta) -> set[str]:
@@ -51,7 +51,7 @@ class ManualWorker:
 
     def lose_job(self) -> None:
         """Lose the job, as a worker that dies, and claim it again."""
-        assert self._store.release(self.claim)
+        self._store.release([self.claim])
         self.claim = self._claimed()
 
     def succeed(self, deltas: list[TextDelta]) -> None:

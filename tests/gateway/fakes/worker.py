@@ -15,7 +15,7 @@ import msgspec
 
 from contracts.cards import ModelCard
 from contracts.errors import InputTooLong
-from contracts.jobs import Answer, Claim
+from contracts.jobs import Answer, Claim, queue_of
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
@@ -81,12 +81,11 @@ class FakeWorker:
     def _loop(self) -> None:
         held: list[Claim] = []
         while not self._stop.is_set():
-            message = self._store.client.brpop([f"triptych.{model}" for model in SERVED], timeout=0.05)
+            message = self._store.client.brpop([queue_of(model) for model in SERVED], timeout=0.05)
             if message is not None:
-                job_id = json.loads(json.loads(message[1])["body"])[0][0]
-                claim = self._store.claim(job_id, "fake-worker")
-                if claim is not None and self._run(claim):
-                    held.append(claim)
+                # More than one call may start is claimed by the next message.
+                claims = self._store.turn("fake-worker", sources=[message[0].decode()]).claims
+                held += [claim for claim in claims if self._run(claim)]
             gone = self._store.renew_leases([(claim.id, claim.attempt) for claim in held]) if held else set()
             for claim in [claim for claim in held if claim.id in gone]:
                 self._store.confirm_cancel(claim)
@@ -109,7 +108,7 @@ class FakeWorker:
             return False
         if word == "steps":
             for done in range(1, len(rows)):
-                self._store.progress(claim, done)
+                self._store.progress([(claim, done, len(rows))])
         answers = [answer(claim.task, row) for row in rows]
         usage = {"items": len(rows), "tokens_in": 3 * len(rows), "tokens_used": 2 * len(rows), "truncated_items": 0}
         output = answers if isinstance(inputs, list) else answers[0]

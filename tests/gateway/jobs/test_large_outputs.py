@@ -1,11 +1,13 @@
 """Requests that show no output read none: counted in bytes that the store sends."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
-from contracts.jobs import Answer, NewJob, new_job_id
+from contracts.job_ids import new_job_id
+from contracts.jobs import Answer, NewJob
 from contracts.store.job_writer import Admission
 from tests.gateway.conftest import Stack
 
@@ -19,7 +21,7 @@ OWNER = "default"
 def finished_job(stack: Stack) -> str:
     """Return the id of a succeeded job with 2 MB of output."""
     new = NewJob(
-        id=new_job_id(),
+        id=new_job_id(OWNER, time.time()),
         tenant=OWNER,
         task="embed",
         model=MODEL,

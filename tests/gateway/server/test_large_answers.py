@@ -100,7 +100,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GatewayP
 
 def claimed(store: JobStore, model: str) -> Claim:
     """Return the next job of a model."""
-    return wait_until(lambda: store.claim_next(queue_of(model), "by hand"), "no job")
+    return wait_until(lambda: store.claim(queue_of(model), "by hand"), "no job")
 
 
 def finish(store: JobStore, claim: Claim, output: bytes) -> None:
