@@ -6,6 +6,7 @@ counts while the machine sleeps. When the two differ, one key takes the differen
 """
 
 import logging
+import math
 import time
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from contracts.store.scripts import load_script
 logger = logging.getLogger(__name__)
 TOLERANCE_S = 2.0
 """Clocks drift, and NTP slews them, far less between two looks."""
+FRESH_S = 3.0
+"""What a reaper has found right so long ago is still right. Reapers look once a second."""
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -28,6 +31,18 @@ class _Sample(NamedTuple):
     store: float
 
 
+def store_time(client: "redis.Redis") -> float:
+    """Return the time by which all times of jobs are written, in seconds since the epoch.
+
+    It is the store's own clock, as if nobody had ever set it.
+
+    Raises:
+        redis.RedisError: the store is out of reach.
+    """
+    clock, _, reaped_at = _read(client)
+    return max(clock, reaped_at)  # as in lua/common.lua
+
+
 class StoreClock:
     """Compares the store's clock with a steady one, at each call of ``check``."""
 
@@ -36,30 +51,43 @@ class StoreClock:
         self._script = load_script(client, "clock")
         self._last: _Sample | None = None
 
-    def check(self) -> None:
-        """Correct the time of all scripts if the store's clock was set since the last call.
+    def check(self) -> float | None:
+        """Return the store's time if it is known to be right, and correct the time of all scripts if it is wrong.
 
         A call that takes long says little of when the store read its clock, so an outage is never taken for a step.
+
+        Returns:
+            None if the time was wrong until now, or if nobody can know it before the next call.
 
         Raises:
             redis.RedisError: the store is out of reach.
         """
-        sample, offset = self._read()
-        step_s = _step(self._last, sample) if self._last else 0.0
-        if step_s and self._script(args=[offset, step_s]):
-            logger.warning("the store's clock was set", extra={"step_s": round(step_s, 1)})
-        # After a correction, by us or by somebody else, this sample is in another time than the next one.
-        self._last = None if step_s else sample
-
-    def _read(self) -> tuple[_Sample, bytes]:
         before = time.clock_gettime(_STEADY)
-        with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.time()
-            pipeline.get(f"{PREFIX}clock")
-            (seconds, microseconds), offset = pipeline.execute()
-        after = time.clock_gettime(_STEADY)
-        offset = offset or b"0"
-        return _Sample(before, after, seconds + microseconds / 1e6 + float(offset)), offset
+        clock, offset, reaped_at = _read(self._client)
+        sample = _Sample(before, time.clock_gettime(_STEADY), clock)
+        last = self._last
+        if last is not None and reaped_at > last.store + sample.after - last.before + TOLERANCE_S:
+            # Others have reaped at a time that can't be yet. So this machine stood still, and its steady clock with it.
+            last = None
+        # Without a look of our own we know that of the others: it can't be earlier now.
+        step_s = _step(last or _Sample(-math.inf, before, reaped_at), sample)
+        if step_s:
+            # The next look is compared with the last one again, whoever of all that see this step corrects it.
+            self._last = last
+            if self._script(args=[offset, step_s]):
+                logger.warning("the store's clock was set", extra={"step_s": round(step_s, 1)})
+            return None
+        self._last = sample
+        return clock if last or not reaped_at or clock - reaped_at < FRESH_S else None
+
+
+def _read(client: "redis.Redis") -> tuple[float, bytes, float]:
+    """Return the store's clock with the offset, the offset as it is stored, and when the last reaper has looked."""
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.time()
+        pipeline.mget(f"{PREFIX}clock", f"{PREFIX}reaped_at")
+        (seconds, microseconds), (offset, reaped_at) = pipeline.execute()
+    return seconds + microseconds / 1e6 + float(offset or 0), offset or b"", float(reaped_at or 0)
 
 
 def _step(last: _Sample, now: _Sample) -> float:

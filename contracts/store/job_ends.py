@@ -1,4 +1,7 @@
-"""The one line that a job's end leaves in the log, written by the process whose call of a script has ended the job."""
+"""The one line that a job's end leaves in the log, written by the process whose call of a script has ended the job.
+
+And the one line about a record that can't be used.
+"""
 
 import logging
 
@@ -28,7 +31,7 @@ def log_end(reply: list[bytes | None]) -> None:
     Times are milliseconds by the store's clock. ``queue_ms`` is the last wait in a queue, ``total_ms`` the time from
     the submit to the end. ``infer_ms`` is the time in model calls; it is known of succeeded jobs only.
     """
-    found = {name: value.decode() if value else None for name, value in zip(_REPLY, reply, strict=True)}
+    found = {name: value.decode(errors="replace") if value else None for name, value in zip(_REPLY, reply, strict=True)}
     texts = {name: found[name] for name in _TEXTS}
     counts = {name: int(found[name] or 0) for name in _COUNTS}
     level = _level(found["status"], found["error_code"])
@@ -51,6 +54,21 @@ def _times(found: dict[str, str | None]) -> dict[str, float | None]:
     claimed_at = started_at if started_at >= queued_at else completed_at
     return {
         "queue_ms": round((claimed_at - queued_at) * 1000, 1),
-        "infer_ms": _read_timings(found["timings"] or "{}").infer_ms,
+        "infer_ms": _infer_ms(found["timings"]),
         "total_ms": round((completed_at - created_at) * 1000, 1),
     }
+
+
+def _infer_ms(timings: str | None) -> float | None:
+    try:
+        return _read_timings(timings or "{}").infer_ms
+    except msgspec.DecodeError:
+        return None  # whatever wrote this, the job has ended all the same
+
+
+def log_set_aside(job_id: bytes, fault: bytes) -> None:
+    """Log that a job's record can't be used: all scripts pass it over from now on, and it stays for an operator."""
+    logger.error(
+        "a job's record is broken and was set aside",
+        extra={"job_id": job_id.decode(errors="backslashreplace"), "fault": fault.decode()},
+    )

@@ -5,7 +5,7 @@
     due                    ZSET    unfinished jobs by time of the next check  turn, reap, cancel, delete
     expiring               ZSET    ended jobs by expiry time                  reap, evict, delete
     delivered              ZSET    ended jobs whose client has the answer     reap, evict, delete
-    broken                 ZSET    records that lack what every job has       an operator
+    broken                 ZSET    ids of records, and names of keys, that can't be used  an operator
     waiting:<queue>        ZSET    queued jobs by the time they were queued; groups in the suspects' queue  turn
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
@@ -13,7 +13,8 @@
     claim:<token>          STRING  the jobs that a call of `turn` has started  TTL 60 s
     clock                  STRING  seconds to add to the store's clock        kept (store/clock.py)
     reaped_at              STRING  time of the last pass of any reaper        kept
-    grace_until            STRING  until then no worker is taken for dead     TTL two leases
+    grace_until            STRING  until then no worker is taken for dead     kept
+    reaper                 STRING  the reaper that has much to do, and when it last said so  kept
     active                 HASH    tenant -> number of unfinished jobs        when it reaches 0
     jobs:<tenant>          ZSET    ids by creation time, for listing          reap, evict, delete
     idem:<tenant>:<hash>   HASH    id, fingerprint and end of a request's job  TTL 24 h

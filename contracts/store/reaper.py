@@ -7,21 +7,24 @@ reapers may run at once, because each step is one Lua script.
 
 import logging
 import threading
+import time
 
 import redis
 
 from contracts.settings import StoreSettings
+from contracts.store.attempt_store import new_token
 from contracts.store.clock import StoreClock
+from contracts.store.keys import PREFIX
 from contracts.store.problems import StoreProblem, problem_of
+from contracts.store.redis_client import reads
 from contracts.store.scripts import load_script
 
 logger = logging.getLogger(__name__)
 # A job past its deadline must end within two seconds (docs/architecture/01-job-record.md).
 PERIOD_S = 1.0
-OUTAGE_S = 3.0
-"""If nobody has reaped for so long, the store was out of reach of all, and no worker could renew a lease."""
-MAX_JOBS_PER_CALL = 40
-"""The store serves nobody else while a script runs. After an outage thousands of jobs may be due at once."""
+MAX_JOBS_PER_CALL = 30
+"""The store serves nobody else while a script runs. Thousands of jobs may be due at once."""
+MAX_QUEUES_PER_CALL = 100
 MAX_MEMORY_SHARE = 0.8
 """Of the store's memory. Above it, delivered answers are forgotten before their time."""
 
@@ -33,6 +36,7 @@ class Reaper:
         self._client = client
         self._lease_s = settings.lease_s
         self._max_crashes = settings.max_crashes
+        self._name = new_token()
         self._clock = StoreClock(client)
         self._reap = load_script(client, "reap")
         self._wake_queues = load_script(client, "wake_queues")
@@ -46,7 +50,7 @@ class Reaper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the current pass."""
+        """Stop after the current call."""
         self._stopping.set()
 
     def reap(self) -> tuple[int, int]:
@@ -55,15 +59,29 @@ class Reaper:
         Raises:
             redis.RedisError: the store is out of reach.
         """
-        self._clock.check()  # first: by a clock that was set, everything might be due
-        total_taken = 0
-        while True:
-            num_checked, num_taken = self._reap(args=[MAX_JOBS_PER_CALL, self._max_crashes, OUTAGE_S, self._lease_s])
-            total_taken += num_taken
-            if num_checked < MAX_JOBS_PER_CALL:
-                break
+        total_taken = self._reap_due()
         self._make_room()
-        return total_taken, self._wake_queues(args=[])
+        return total_taken, self._replace_messages()
+
+    def _reap_due(self) -> int:
+        total_taken, more = 0, 1
+        while more and not self._stopping.is_set():
+            # Before each call: by a clock that was set, everything might be due.
+            now = self._clock.check()
+            began = time.monotonic()
+            reply = now and self._reap(
+                args=[self._name, MAX_JOBS_PER_CALL, self._max_crashes, self._lease_s, f"{now:.6f}"]
+            )
+            if not reply:
+                break
+            more, num_taken, outage_s = reply
+            total_taken += num_taken
+            if float(outage_s):
+                logger.warning("nobody has reaped: leases are extended", extra={"outage_s": round(float(outage_s), 1)})
+            if more:
+                # However much is due, the store has half of its time for others.
+                self._stopping.wait(time.monotonic() - began)
+        return total_taken
 
     def _make_room(self) -> None:
         """Forget delivered answers, the oldest first, while the memory is nearly full."""
@@ -77,6 +95,11 @@ class Reaper:
             return False  # rules without @dangerous forbid INFO
         # maxmemory is 0 for a store without a limit, which is never full.
         return 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
+
+    def _replace_messages(self) -> int:
+        queues = sorted(reads(self._client).smembers(f"{PREFIX}queues"))
+        starts = range(0, len(queues), MAX_QUEUES_PER_CALL)
+        return sum(self._wake_queues(args=queues[start : start + MAX_QUEUES_PER_CALL]) for start in starts)
 
     def _loop(self) -> None:
         problem: StoreProblem | None = None

@@ -6,17 +6,17 @@ from typing import Any
 
 import redis
 
-from contracts.store.job_ends import log_end
+from contracts.store.job_ends import log_end, log_set_aside
 from contracts.store.message import MESSAGE_TEMPLATE
 
 _LUA = resources.files("contracts.store") / "lua"
 _ALLOW_OOM = "#!lua flags=allow-oom\n"
-# Whatever a script returns, its reply is the list of the jobs that it has ended, and after it what it returned.
+# Whatever a script returns, its reply is what the log says of jobs (flush), and after it what the script returned.
 _RUN = "local function run()\n{text}\nend\nlocal reply = run()\nreturn {{flush(), reply}}\n"
 
 
 class JobScript:
-    """A script of the job store. A call that has ended jobs logs one line for each."""
+    """A script of the job store. A call that has ended jobs, or met broken records, logs one line for each."""
 
     def __init__(self, client: "redis.Redis", text: str) -> None:
         self._script = client.register_script(text)
@@ -25,9 +25,11 @@ class JobScript:
         """Run the script and return its reply, None for nil. Raises ``redis.RedisError``."""
         # Only the call that has changed the record gets the job here, so however many processes try to end a job, one
         # of them writes the line. None does if the reply is lost; the record and the counters have the end anyway.
-        ended, *reply = self._script(args=args)
+        (ended, set_aside), *reply = self._script(args=args)
         for fields in ended:
             log_end(fields)
+        for job_id, fault in set_aside:
+            log_set_aside(job_id, fault)
         return reply[0] if reply else None
 
 

@@ -4,16 +4,20 @@
 -- MESSAGE, the Celery message with placeholders @QUEUE@ and @TAG@ (contracts/store/message.py), is defined above.
 local P = 'triptych:'
 local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1e6 + tonumber(redis.call('GET', P .. 'clock') or 0)
+local offset, reaped_at = unpack(redis.call('MGET', P .. 'clock', P .. 'reaped_at'))
+local clock = tonumber(time[1]) + tonumber(time[2]) / 1e6 + tonumber(offset or 0)
+-- If the store's clock was set back, time stands still until a reaper has corrected it.
+local now = math.max(clock, tonumber(reaped_at or 0))
 -- More than a streamed text has tokens, so a client that reconnects can continue after its last event.
 local MAX_EVENTS = 65536
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
+local ACTIVE = {queued = true, running = true, cancelling = true}
 -- Jobs that may share the first model call in which they run as suspects. A poison job is found by halving: after 8, 4, 2
 -- and 1 jobs.
 local MAX_GROUP = 8
 
 -- What this call has changed, written at its end (flush): once a channel, a tenant and a model, however many jobs changed.
-local ended, wake_ups, active_steps, finished_steps = {}, {}, {}, {}
+local ended, set_aside_now, wake_ups, active_steps, finished_steps = {}, {}, {}, {}, {}
 
 -- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms.
 local function stamp(seconds) return string.format('%.6f', seconds) end
@@ -21,27 +25,87 @@ local function job_key(id) return P .. 'job:' .. id end
 
 local FIELDS = {'status', 'tenant', 'task', 'model', 'attempt', 'version', 'crashes', 'deadline_at', 'ttl_s', 'created_at',
   'queued_at', 'started_at', 'progress_total', 'group', 'alone', 'worker', 'token', 'ended_by', 'wake', 'followed', 'idem',
-  'request_id', 'publish_token', 'keep'}
-local NUMBERS = {'attempt', 'version', 'crashes', 'deadline_at', 'ttl_s', 'created_at', 'queued_at', 'progress_total'}
+  'request_id', 'publish_token', 'keep', 'timeout_s'}
+-- Numbers that every record has, and those that come with time. `true`: whole ones, because they are counted.
+local NUMBERS = {attempt = true, version = true, crashes = true, progress_total = true, deadline_at = false, ttl_s = false,
+  timeout_s = false}
+local LATER_NUMBERS = {alone = true, created_at = false, queued_at = false, started_at = false}
+local NAMES = {'tenant', 'task', 'model'}
+local LATER_NAMES = {'group', 'worker', 'token', 'ended_by', 'wake', 'idem', 'request_id', 'publish_token'}
 
--- A record that lacks what every job has must not stop the script for all others: it leaves every list, and stays where
--- an operator can look at it.
-local function set_aside(id)
-  redis.call('ZREM', P .. 'due', id)
-  redis.call('ZADD', P .. 'broken', stamp(now), id)
+local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
+
+-- Callers decode names, and use them in the names of keys.
+local function is_name(text) return not text:find('[^ -~]') end
+
+-- No count is larger, and no time: it is in the year 5138. NaN is neither less nor more than any number.
+local function is_number(value, whole) return value and value >= 0 and value <= 1e11 and not (whole and value % 1 > 0) end
+
+-- Note the name of what can't be used. The caller's log gets it once.
+local function note_broken(name, fault)
+  if redis.call('ZADD', P .. 'broken', 'NX', stamp(now), name) == 1 then
+    set_aside_now[#set_aside_now + 1] = {name, fault}
+  end
 end
 
--- Return a job's record without its large fields, or nil if there is none. Changes go through save().
-local function load(id)
-  local values = redis.call('HMGET', job_key(id), unpack(FIELDS))
-  local job = {id = id}
-  for i, name in ipairs(FIELDS) do job[name] = values[i] ~= '' and values[i] or nil end
-  if not job.status then return nil end
-  for _, name in ipairs(NUMBERS) do job[name] = tonumber(job[name] or '') end
-  if not (job.tenant and job.model and job.attempt and job.version and job.deadline_at and job.ttl_s) then
-    set_aside(id)
-    return nil
+-- What is wrong with one record must not stop the script for all others. It leaves every list, so that nobody looks at it
+-- again, and stays where an operator can look at it.
+local function set_aside(id, fault, tenant)
+  local unfinished = redis.call('ZREM', P .. 'due', id) == 1
+  redis.call('ZREM', P .. 'expiring', id)
+  redis.call('ZREM', P .. 'delivered', id)
+  if unfinished and tenant and is_name(tenant) then add_step(active_steps, tenant, -1) end
+  note_broken(id, fault)
+end
+
+-- Whether something else is stored in a key. All other errors are no fault of the key: a replica, missing rights, a full
+-- disk.
+local function is_of_wrong_type(reply)
+  if type(reply) ~= 'table' or not reply.err then return false end
+  return reply.err:sub(1, 9) == 'WRONGTYPE' or error(reply, 0)
+end
+
+-- Call a command on a key of one job, tenant or queue. If something else is stored there, only what the key was for is
+-- lost: the reply is nil.
+local function call_on(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if is_of_wrong_type(reply) then return note_broken(key, 'type') end
+  return reply
+end
+
+-- Turn texts into numbers. Returns the first field that can't be used, or nil.
+local function fault_of(job)
+  if not (TERMINAL[job.status] or ACTIVE[job.status]) then return 'status' end
+  for name, whole in pairs(NUMBERS) do
+    job[name] = tonumber(job[name] or '')
+    if not is_number(job[name], whole) then return name end
   end
+  for name, whole in pairs(LATER_NUMBERS) do
+    if job[name] then
+      job[name] = tonumber(job[name])
+      if not is_number(job[name], whole) then return name end
+    end
+  end
+  for _, name in ipairs(NAMES) do
+    if not job[name] or not is_name(job[name]) then return name end
+  end
+  for _, name in ipairs(LATER_NAMES) do
+    if job[name] and not is_name(job[name]) then return name end
+  end
+end
+
+-- Return a job's record without its large fields, or nil if there is none that can be used. Changes go through save().
+local function load(id)
+  local values = redis.pcall('HMGET', job_key(id), unpack(FIELDS))
+  if is_of_wrong_type(values) then return set_aside(id, 'type') end
+  local job, exists = {id = id}, false
+  for i, name in ipairs(FIELDS) do
+    job[name] = values[i] ~= '' and values[i] or nil
+    exists = exists or values[i]
+  end
+  if not exists then return nil end
+  local fault = fault_of(job)
+  if fault then return set_aside(id, fault, job.tenant) end
   return job
 end
 
@@ -49,7 +113,7 @@ local function queue_of(job) return 'triptych.' .. job.model .. (job.group and '
 
 -- Append an event to the stream of a job that somebody follows or has followed.
 local function append(job, event, ...)
-  redis.call('XADD', P .. 'events:' .. job.id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', job.attempt, ...)
+  call_on('XADD', P .. 'events:' .. job.id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
 -- Tell the gateways that wait for a job what its state is now, so that they read its record only when they need it.
@@ -84,7 +148,7 @@ end
 -- many jobs as it has room for, and if more are left that claim pushes the next message. A lost one is replaced by the
 -- next submit, or by the reaper.
 local function push_message(queue)
-  if redis.call('LLEN', queue) > 0 then return 0 end
+  if call_on('LLEN', queue) ~= 0 then return 0 end
   -- kombu keeps the messages of a worker by their tags, so each needs another one.
   local tag = redis.call('INCR', P .. 'messages')
   redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {TAG = tag, QUEUE = queue})))
@@ -94,10 +158,10 @@ end
 local function enter_queue(job, event)
   local queue, member = queue_of(job), job.id
   if job.group then
-    redis.call('SADD', P .. 'group:' .. job.group, job.id)
+    call_on('SADD', P .. 'group:' .. job.group, job.id)
     member = job.group
   end
-  redis.call('ZADD', P .. 'waiting:' .. queue, 'NX', stamp(now), member)
+  call_on('ZADD', P .. 'waiting:' .. queue, 'NX', stamp(now), member)
   redis.call('SADD', P .. 'queues', queue)
   schedule_check(job)
   push_message(queue)
@@ -106,9 +170,9 @@ end
 -- Take a queued job out of its queue.
 local function leave_queue(job)
   local waiting = P .. 'waiting:' .. queue_of(job)
-  if not job.group then return redis.call('ZREM', waiting, job.id) end
-  redis.call('SREM', P .. 'group:' .. job.group, job.id)
-  if redis.call('EXISTS', P .. 'group:' .. job.group) == 0 then redis.call('ZREM', waiting, job.group) end
+  if not job.group then return call_on('ZREM', waiting, job.id) end
+  call_on('SREM', P .. 'group:' .. job.group, job.id)
+  if redis.call('EXISTS', P .. 'group:' .. job.group) == 0 then call_on('ZREM', waiting, job.group) end
 end
 
 -- A job goes back to its queue, because its worker leaves or has died.
@@ -118,8 +182,6 @@ local function return_to_queue(job, changes)
   save(job, 'queued', changes)
   enter_queue(job)
 end
-
-local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
 
 -- The one way into a terminal state. The request is dropped, because nobody will run it again.
 local function finish(job, status, changes)
@@ -131,7 +193,7 @@ local function finish(job, status, changes)
   redis.call('HDEL', job_key(job.id), 'request')
   redis.call('ZREM', P .. 'due', job.id)
   redis.call('ZADD', P .. 'expiring', stamp(now + job.ttl_s), job.id)
-  if job.idem then redis.call('HSET', P .. 'idem:' .. job.tenant .. ':' .. job.idem, 'status', status) end
+  if job.idem then call_on('HSET', P .. 'idem:' .. job.tenant .. ':' .. job.idem, 'status', status) end
   add_step(active_steps, job.tenant, -1)
   add_step(finished_steps, job.model .. '|' .. status, 1)
   ended[#ended + 1] = job
@@ -150,7 +212,7 @@ end
 local function blame(jobs, max_crashes)
   local size = math.min(MAX_GROUP, math.ceil(#jobs / 2))
   for i, job in ipairs(jobs) do
-    local alone = (tonumber(job.alone) or 0) + ((#jobs == 1 and job.group) and 1 or 0)
+    local alone = (job.alone or 0) + ((#jobs == 1 and job.group) and 1 or 0)
     local crashes = {crashes = job.crashes + 1, alone = alone}
     if alone >= max_crashes then
       crashes.error_code = 'worker_lost'
@@ -176,7 +238,7 @@ end
 
 -- Forget a job that has ended. Large keys are freed by a thread of the store.
 local function purge(job)
-  redis.call('ZREM', P .. 'jobs:' .. job.tenant, job.id)
+  call_on('ZREM', P .. 'jobs:' .. job.tenant, job.id)
   redis.call('ZREM', P .. 'expiring', job.id)
   redis.call('ZREM', P .. 'delivered', job.id)
   redis.call('UNLINK', job_key(job.id), P .. 'events:' .. job.id)
@@ -188,7 +250,7 @@ local function report_ends()
   for i, job in ipairs(ended) do
     reply[i] = {job.id, job.status, job.task or '', job.model, job.tenant, job.request_id or '', job.worker or '',
       job.error_code or '', tostring(job.attempt), tostring(job.crashes or 0), job.timings or '', stamp(job.created_at or 0),
-      stamp(job.queued_at or 0), tostring(job.started_at or ''), stamp(job.completed_at or 0)}
+      stamp(job.queued_at or 0), job.started_at and stamp(job.started_at) or '', stamp(job.completed_at or 0)}
   end
   return reply
 end
@@ -200,5 +262,5 @@ local function flush()
     if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
   end
   for key, step in pairs(finished_steps) do redis.call('HINCRBY', P .. 'finished', key, step) end
-  return report_ends()
+  return {report_ends(), set_aside_now}
 end

@@ -1,29 +1,31 @@
 -- Check jobs that are due: expire them, or take them from dead workers. Then forget ended jobs whose time is over.
--- ARGV: limit, max crashes, this pass's gap that counts as an outage s, lease s
--- Returns {checked, taken from dead workers}; if the first is the limit, call again.
-local limit, max_crashes, outage_s, lease_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local LIMITED = {'LIMIT', 0, limit}
+-- ARGV: reaper, limit, max crashes, lease s, the time that the caller knows to be right
+-- Returns {more, taken from dead workers, outage s}, where more is 1 if the call stopped at its limit; or 0 if it did
+-- nothing, because the clock was set since the caller has looked, or because another reaper has much to do.
+local TOLERANCE_S = 2 -- as in store/clock.py
+local TURN_S = 0.2 -- a reaper that has much to do, and does not call again for this long, has gone
+local reaper, limit, max_crashes, lease_s = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+if math.abs(clock - tonumber(ARGV[5])) > TOLERANCE_S then return 0 end
+local busy, busy_at = (redis.call('GET', P .. 'reaper') or ''):match('^(%S+) (%S+)$')
+if busy and busy ~= reaper and now - tonumber(busy_at) < TURN_S then return 0 end
 
--- Nobody could renew a lease while the store was away, so nobody is blamed until all have had the time to do so.
-local last = tonumber(redis.call('GET', P .. 'reaped_at') or now)
+-- If nobody has reaped for as long as a worker takes to renew its leases twice, nobody could renew them either: the store
+-- was away. Nobody is blamed until all have had the time to come back.
+local gap_s = now - tonumber(reaped_at or now)
+local outage_s = gap_s > math.max(TOLERANCE_S, lease_s / 3) and gap_s or 0
 redis.call('SET', P .. 'reaped_at', stamp(now))
-if now - last > outage_s then
-  redis.call('SET', P .. 'grace_until', stamp(now + lease_s), 'PX', math.ceil(lease_s * 2000))
-end
+if outage_s > 0 then redis.call('SET', P .. 'grace_until', stamp(now + lease_s)) end
 local grace_until = tonumber(redis.call('GET', P .. 'grace_until') or 0)
 
-local function time_has_come(key)
-  return redis.call('ZRANGEBYSCORE', P .. key, '-inf', stamp(now), unpack(LIMITED))
+local function time_has_come(key, most)
+  return redis.call('ZRANGEBYSCORE', P .. key, '-inf', stamp(now), 'LIMIT', 0, most)
 end
 
 local lost, num_taken = {}, 0
-local due = time_has_come('due')
-for _, id in ipairs(due) do
-  local job = load(id)
-  if not job or TERMINAL[job.status] then redis.call('ZREM', P .. 'due', id)
-  elseif job.deadline_at <= now then finish(job, job.status == 'cancelling' and 'cancelled' or 'expired')
+local function check(job)
+  if job.deadline_at <= now then finish(job, job.status == 'cancelling' and 'cancelled' or 'expired')
   elseif job.status == 'queued' then schedule_check(job)
-  elseif grace_until > now then redis.call('ZADD', P .. 'due', stamp(math.min(grace_until, job.deadline_at)), id)
+  elseif grace_until > now then redis.call('ZADD', P .. 'due', stamp(math.min(grace_until, job.deadline_at)), job.id)
   -- Its worker would have confirmed the cancellation within the lease, so it is dead: there is nothing to wait for.
   elseif job.status == 'cancelling' then finish(job, 'cancelled')
   else
@@ -32,12 +34,23 @@ for _, id in ipairs(due) do
     table.insert(lost[job.worker or ''], job)
   end
 end
+
+local due = time_has_come('due', limit)
+for _, id in ipairs(due) do
+  local job = load(id)
+  if job and not TERMINAL[job.status] then check(job) else redis.call('ZREM', P .. 'due', id) end
+end
 -- The note of what the worker did is lost with it, so all that it held are blamed.
 for _, jobs in pairs(lost) do blame_each_group(jobs, max_crashes) end
 
-local over = time_has_come('expiring')
+-- However much is due, some room is left: memory is freed here.
+local most = math.max(limit - #due, math.ceil(limit / 4))
+local over = time_has_come('expiring', most)
 for _, id in ipairs(over) do
   local job = load(id)
-  if job then purge(job) else redis.call('ZREM', P .. 'expiring', id) end
+  if job and TERMINAL[job.status] then purge(job) else redis.call('ZREM', P .. 'expiring', id) end
 end
-return {math.max(#due, #over), num_taken}
+
+local more = #due == limit or #over == most
+if more then redis.call('SET', P .. 'reaper', reaper .. ' ' .. stamp(now)) end
+return {more and 1 or 0, num_taken, stamp(outage_s)}

@@ -12,7 +12,6 @@
 -- this they would run nowhere until their leases are over. Outcomes name their attempt, so that the same one is accepted
 -- again.
 local MAX_LOOKS = 16 -- jobs that are looked at and not started: they are past their deadline, or too large
-local REQUEST = {'timeout_s', 'request'}
 local worker, lease_s, token = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local most_jobs, bytes_left, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local accepted, started, too_large = {}, {}, {}
@@ -44,8 +43,8 @@ local function bytes_of(job)
 end
 
 local function reply_of(job, bytes)
-  local values = redis.call('HMGET', job_key(job.id), unpack(REQUEST))
-  return {job.id, job.attempt, job.task, job.model, values[1], job.group or '', job.request_id or '', bytes, values[2]}
+  return {job.id, job.attempt, job.task, job.model, stamp(job.timeout_s), job.group or '', job.request_id or '', bytes,
+    redis.call('HGET', job_key(job.id), 'request') or ''}
 end
 
 local function start(job, bytes)
@@ -58,7 +57,7 @@ local function start(job, bytes)
 end
 
 local function take(job)
-  if not job or job.status ~= 'queued' or job.deadline_at <= now then return end -- the reaper ends what is over
+  if job.deadline_at <= now then return end -- the reaper ends what is over
   local bytes = bytes_of(job)
   if job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
     bytes_left = bytes_left - bytes
@@ -68,22 +67,33 @@ local function take(job)
   end
 end
 
+-- Whatever is listed and does not wait, a broken record for instance, would be in the way of all that come after it.
+local function take_queued(id, remove, list)
+  local job = load(id)
+  if job and job.status == 'queued' then take(job) else redis.call(remove, list, id) end
+end
+
 -- Members of a group start together: they must share a model call, or the one at fault is not found.
 local function take_member(queue, member)
-  if queue:sub(-8) ~= '.suspect' then return take(load(member)) end
-  for _, id in ipairs(redis.call('SMEMBERS', P .. 'group:' .. member)) do
-    local job = load(id)
-    if job then take(job) else redis.call('SREM', P .. 'group:' .. member, id) end
-  end
+  local waiting, group = P .. 'waiting:' .. queue, P .. 'group:' .. member
+  if queue:sub(-8) ~= '.suspect' then return take_queued(member, 'ZREM', waiting) end
+  local ids = call_on('SMEMBERS', group) or {}
+  for _, id in ipairs(ids) do take_queued(id, 'SREM', group) end
+  if #ids == 0 then redis.call('ZREM', waiting, member) end
+end
+
+local function take_one(id)
+  local job = load(id)
+  if job and job.status == 'queued' then take(job) end
 end
 
 local function take_from(queue)
-  local members = redis.call('ZRANGE', P .. 'waiting:' .. queue, 0, most_jobs + MAX_LOOKS - 1)
+  local members = call_on('ZRANGE', P .. 'waiting:' .. queue, 0, most_jobs + MAX_LOOKS - 1) or {}
   for i, member in ipairs(members) do
     if #started >= most_jobs or bytes_left <= 0 or i - #started > MAX_LOOKS then break end
     take_member(queue, member)
   end
-  if redis.call('ZCARD', P .. 'waiting:' .. queue) > 0 then push_message(queue) end
+  if (call_on('ZCARD', P .. 'waiting:' .. queue) or 0) > 0 then push_message(queue) end
 end
 
 local mark = P .. 'claim:' .. token
@@ -97,7 +107,7 @@ end
 
 if most_jobs > 0 and not started_before() then
   for i = position, #ARGV do
-    if ARGV[i]:sub(1, 9) == 'triptych.' then take_from(ARGV[i]) else take(load(ARGV[i])) end
+    if ARGV[i]:sub(1, 9) == 'triptych.' then take_from(ARGV[i]) else take_one(ARGV[i]) end
   end
   if #started > 0 then
     local ids = {}
