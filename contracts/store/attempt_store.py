@@ -150,8 +150,10 @@ class AttemptStore:
         """Give unfinished attempts back to their queues, without blame."""
         self._release(args=[value for claim in claims for value in (claim.id, claim.attempt)])
 
-    def abandon(self, attempts: Iterable[tuple[str, int, bool, bool]]) -> None:
-        """Give back the attempts of a worker that has died, before their leases run out.
+    def abandon(self, attempts: Iterable[tuple[str, int, bool, bool]]) -> int:
+        """Give back the attempts of a worker that has died, before their leases run out; return how many.
+
+        Attempts that are over, or that this store knows nothing of, are left alone.
 
         Args:
             attempts: what it held, as (job id, attempt, in call, preparing): whether rows of the job were in the model
@@ -162,7 +164,7 @@ class AttemptStore:
             for job_id, attempt, in_call, preparing in attempts
             for value in (job_id, attempt, int(in_call), int(preparing))
         ]
-        self._abandon(args=[self._max_crashes, *flat])
+        return int(self._abandon(args=[self._max_crashes, *flat]))
 
 
 def new_token() -> str:

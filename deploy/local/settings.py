@@ -86,6 +86,13 @@ class LocalSettings(Settings):
         unit="seconds",
         help="Time that the workers have to finish their jobs when the stack stops.",
     )
+    runtime_dir: Path | None = setting(
+        "TRIPTYCH_RUNTIME_DIR",
+        None,
+        convert=lambda text: Path(text).absolute(),
+        expected="a folder",
+        help="Folder in which the workers leave notes of the jobs that they hold. Empty: the temporary directory.",
+    )
     inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The whole environment, which child processes inherit."""
 

@@ -17,8 +17,7 @@ from workers.runtime.settings import WorkerSettings
 # must name every change of this table.
 NUMBERS = [
     ("TRIPTYCH_LEASE_S", StoreSettings, "lease_s", 15.0, 1, 600),
-    ("TRIPTYCH_REPUBLISH_AFTER_S", StoreSettings, "republish_after_s", 5.0, 0.2, 60),
-    ("TRIPTYCH_MAX_CRASHES", StoreSettings, "max_crashes", 3, 1, 20),
+    ("TRIPTYCH_MAX_CRASHES", StoreSettings, "max_crashes", 2, 1, 20),
     ("TRIPTYCH_PORT", GatewaySettings, "port", 8080, 1, 65535),
     ("TRIPTYCH_GATEWAY_PROCESSES", GatewaySettings, "processes", None, 1, 64),
     ("TRIPTYCH_MAX_BODY_BYTES", GatewaySettings, "max_body_bytes", 8388608, 1024, 1073741824),
@@ -57,6 +56,8 @@ TEXTS = [
     ("TRIPTYCH_MODELS_DIR", WorkerSettings, "models_dir", (Path("onnx_models/packages"),)),
     ("TRIPTYCH_MODELS", WorkerSettings, "models", ()),
     ("TRIPTYCH_DEVICE", WorkerSettings, "device", "cpu"),
+    ("TRIPTYCH_RUNTIME_DIR", WorkerSettings, "runtime_dir", None),
+    ("TRIPTYCH_RUNTIME_DIR", LocalSettings, "runtime_dir", None),
     ("TRIPTYCH_HOST", LocalSettings, "host", "127.0.0.1"),
     ("TRIPTYCH_MODELS_DIR", LocalSettings, "models_dir", (Path("onnx_models/packages"),)),
     ("TRIPTYCH_MODELS", LocalSettings, "models", ()),

@@ -111,7 +111,8 @@ class WorkerSettings(Settings):
         least=5,
         most=3600,
         unit="seconds",
-        help="A worker that takes no job for this long while messages wait in its queues ends, to be restarted.",
+        help="A worker that has room and asks for no job for this long while jobs wait in its queues ends, to be "
+        "restarted.",
     )
     reload_s: float = setting(
         "TRIPTYCH_RELOAD_S",
@@ -120,6 +121,15 @@ class WorkerSettings(Settings):
         most=3600,
         unit="seconds",
         help="How often to look for new versions of the served packages. 0: only on SIGHUP.",
+    )
+    runtime_dir: Path | None = setting(
+        "TRIPTYCH_RUNTIME_DIR",
+        None,
+        convert=lambda text: Path(text).absolute(),
+        expected="a folder",
+        help="Folder of this machine in which workers leave notes of the jobs that they hold, in a folder "
+        "`triptych-<user id>`, so that another worker can give these back at once if one dies. In a container it must "
+        "outlive a restart. Empty: the temporary directory.",
     )
 
     weights_bytes: int = 0

@@ -4,7 +4,7 @@
 --   it. Otherwise a text that ends its tokenizer would have others blamed for ever, while calls run.
 -- * For the same reason, other jobs that were being prepared become suspects, but count no crash.
 -- * Without a call, the jobs that were being prepared are blamed; without these as well, all are.
--- Called again it does nothing, because the jobs are no longer these attempts'.
+-- Called again it does nothing, because the jobs are no longer these attempts'. Returns how many were.
 local max_crashes = tonumber(ARGV[1])
 local held, a_call_ran, some_prepared = {}, false, false
 for i = 2, #ARGV, 4 do
@@ -29,4 +29,4 @@ for _, job in ipairs(held) do
   else return_to_queue(job, job.preparing and {group = job.group or job.id .. '.' .. job.attempt} or nil) end
 end
 blame_each_group(blamed, max_crashes)
-return 1
+return #held

@@ -6,8 +6,8 @@ from typing import Any
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
-from tests.unit.attempts.fakes import card
 from workers.runtime.process.heartbeat.beats import Beats
+from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.liveness import Liveness
 from workers.runtime.process.heartbeat.messages import Beaten, Exit
 from workers.runtime.process.shared_state import SharedState
@@ -16,6 +16,9 @@ from workers.runtime.process.watchdog import Watchdog
 WORKER = WorkerCard(
     id="w1", host="h", pid=1, models=["echo"], started_at=0, running=0, num_batches=0, num_rows=0, real_tokens=0,
     padded_tokens=0, rss_bytes=0,
+)  # fmt: skip
+MODEL = ModelCard(
+    name="tiny", task="embed", family="encoder", revision="r1", licence="", description="", max_tokens=9
 )  # fmt: skip
 
 
@@ -35,11 +38,12 @@ class Store:
         self.calls.append(sorted(attempts))
         return self.lost
 
-    def abandon(self, worker: str, attempts: Any) -> None:
-        self.calls.append((worker, [tuple(attempt) for attempt in attempts]))
+    def abandon(self, attempts: Any) -> int:
+        self.calls.append(sorted(attempts))
+        return len(attempts)
 
-    def num_messages(self, queue: str) -> int:
-        return 0
+    def depth(self, model: str) -> tuple[int, float]:
+        return 0, 0.0
 
     def announce(self, *models: ModelCard) -> None:
         self.calls += [model.name for model in models]
@@ -60,6 +64,7 @@ def beats_of(store: Any, state: SharedState, told: list[Any], hard_limit_s: floa
         state=state,
         liveness=Liveness(os.getpid(), state, lease_s=60, hard_limit_s=hard_limit_s),
         watchdog=Watchdog(hard_limit_s=hard_limit_s, stall_s=30),
+        dead_workers=DeadWorkers(store, None),
         tell=told.append,
     )
     beats.card = WORKER
@@ -80,9 +85,9 @@ def test_a_beat_renews_leases_then_announces_models_then_the_worker() -> None:
     store, state, told = Store(), SharedState(2), []  # type: ignore[var-annotated]
     state.hold("job", 3)
     beats = beats_of(store, state, told)
-    beats._models = [card("embed")]
+    beats._models = [MODEL]
     beats.beat()
-    assert store.calls == [[("job", 3)], "echo", "w1"]
+    assert store.calls == [[("job", 3)], "tiny", "w1"]
 
 
 def test_the_worker_learns_which_attempts_have_lost_their_jobs() -> None:
@@ -117,5 +122,4 @@ def test_a_dead_workers_jobs_are_given_back_with_the_note_of_the_call() -> None:
     state.hold("innocent", 1)
     state.note_call(["culprit"])
     beats_of(store, state, told).worker_died()
-    ((worker, attempts),) = store.calls
-    assert worker == "w1" and sorted(attempts) == [("culprit", 2, True, True), ("innocent", 1, False, True)]
+    assert store.calls == [[("culprit", 2, True, False), ("innocent", 1, False, False)], "w1 left"]

@@ -131,7 +131,10 @@ class JobRunner:
                     looked_at = time.monotonic()
                     self._look_after_all()
                 self._take_turns()
+                if not self._may_take:
+                    self._shared.note_turn()
             except redis.RedisError as error:
+                self._shared.note_turn()  # it is the store that stands still
                 logger.warning("jobs neither taken nor ended yet", extra={"error": str(error)})
                 time.sleep(RETRY_PAUSE_S)
             except BaseException:  # without this thread the worker would seem alive and do nothing
@@ -204,6 +207,8 @@ class JobRunner:
                 token=self._token,
             )
             self._token = new_token()
+            if max_jobs:
+                self._shared.note_turn()
             del self._outcomes[: len(outcomes)]
             for (attempt, _), accepted in zip(outcomes, turn.accepted, strict=True):
                 self._ended(attempt, accepted)
@@ -221,7 +226,11 @@ class JobRunner:
             self._when_room()
 
     def _can_take(self) -> bool:
-        return self._awake and self.has_room and not self.held.leaving and self._room.small.num_bytes > 0
+        return self._awake and self._may_take
+
+    @property
+    def _may_take(self) -> bool:
+        return self.has_room and not self.held.leaving and self._room.small.num_bytes > 0
 
     def _next_outcomes(self) -> list[tuple[Attempt, Outcome]]:
         found: list[tuple[Attempt, Outcome]] = []

@@ -1,7 +1,8 @@
 """Memory that a worker shares with its heartbeat process: progress, held attempts, and whose rows a call works on.
 
 The worker writes it and the heartbeat process reads it, without a lock: the reader must get on while the worker's
-Python stands still, and must find the last state when the worker has died.
+Python stands still. Usually it is a file (`note_files.py`), in which whoever finds the worker dead reads its last
+state. So it must make sense at each moment: what belongs together takes effect by one write of an aligned word.
 """
 
 import mmap
@@ -11,19 +12,28 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-_HEADER = struct.Struct("=dd")
-"""Time of the last sign of progress; start of the model call that is running, or 0. Both by ``time.monotonic()``,
-which is one clock for all processes."""
-_SLOT = struct.Struct("=BI22s5x")
-"""State of an attempt that is held; its number; the id of its job. 32 bytes, so that no slot crosses a page."""
+_VERSION = b"triptyc1"
+"""Another one for each change of what follows."""
+# Native sizes, whose fields Python copies in one step each; with "=" it would write them byte by byte.
+_HEADER = struct.Struct("@8sIIddd")
+"""Version; number of slots; number of the model call that runs, or 0; then three times by ``time.monotonic()``, which
+is one clock for all processes: the last sign of progress; start of the model call that runs, or 0; the last turn."""
+_CALL = struct.Struct("@I")
+_TIME = struct.Struct("@d")
+_CALL_AT, _PROGRESS_AT, _TURN_AT = 12, 16, 32
+_SLOTS_AT = 64
+_SLOT = struct.Struct("@B?xxII22sxx")
+"""State of an attempt that is held; whether its job is a suspect; its number; the last model call that works on its
+rows; the id of its job."""
+_SLOT_CALL_AT = 8
 _NOT_HELD, _WAITING, _PREPARING = range(3)
 _NUM_LOOKS = 10
 
 
 class HeldAttempt(NamedTuple):
-    """An attempt that the worker holds, as the heartbeat process reads it."""
+    """An attempt that the worker holds, as others read it."""
 
     job_id: str
     attempt: int
@@ -31,6 +41,8 @@ class HeldAttempt(NamedTuple):
     """Whether a model call works on rows of this job now."""
     preparing: bool
     """Whether its own thread works on it: before it waits for model calls, or after."""
+    suspect: bool
+    """Whether the job was blamed for the death of a worker before."""
 
 
 class SharedState:
@@ -38,29 +50,57 @@ class SharedState:
 
     Args:
         num_slots: most attempts that are held at once.
-        file: descriptor of a state that another process has made; None makes a new one.
+        file: descriptor of an empty file for it; by default one without a name.
+
+    Raises:
+        OSError: there is no space for it.
     """
 
     def __init__(self, num_slots: int, file: int | None = None) -> None:
-        self.num_slots = num_slots
         self.file = os.memfd_create("triptych-worker") if file is None else file
-        size = _HEADER.size + num_slots * (_SLOT.size + 1)
-        if file is None:
-            os.truncate(self.file, size)
-        self._memory = mmap.mmap(self.file, size)
-        self._flags_at = _HEADER.size + num_slots * _SLOT.size
+        # All blocks now: on a disk that is full, writing to mapped memory without one ends the process.
+        os.posix_fallocate(self.file, 0, _SLOTS_AT + num_slots * _SLOT.size)
+        self._map()
+        _HEADER.pack_into(self._memory, 0, _VERSION, num_slots, 0, 0.0, 0.0, 0.0)
         self._slots: dict[str, int] = {}
         """Slot of each job that is held; only the worker has it."""
         self._free = list(range(num_slots))
         self._in_call: Collection[str] = ()
+        self._call = 0
         # Reentrant, as the lock of `HeldAttempts`, whose methods a signal handler may call.
         self._lock = threading.RLock()
 
+    @classmethod
+    def of(cls, file: int) -> Self:
+        """Return the state in a file that another process has made, to be read only.
+
+        Raises:
+            OSError: it can't be read.
+            ValueError: it is none, or one of another version.
+        """
+        state = cls.__new__(cls)
+        state.file = file
+        state._map()
+        if state._memory[: len(_VERSION)] != _VERSION or len(state._memory) != _place(state._header()[1]):
+            raise ValueError("no state of this version")
+        return state
+
+    def _map(self) -> None:
+        self._memory = mmap.mmap(self.file, 0)
+
+    def close(self) -> None:
+        """Let go of the memory, which others go on using."""
+        self._memory.close()
+
     def progress(self, busy_since: float | None = None) -> None:
         """Note that the worker's Python runs, and when the model call that is running has begun."""
-        _HEADER.pack_into(self._memory, 0, time.monotonic(), busy_since or 0.0)
+        struct.pack_into("@dd", self._memory, _PROGRESS_AT, time.monotonic(), busy_since or 0.0)
 
-    def hold(self, job_id: str, attempt: int) -> None:
+    def note_turn(self) -> None:
+        """Note that the worker has asked for jobs, or has no room for any: it does what it should."""
+        _TIME.pack_into(self._memory, _TURN_AT, time.monotonic())
+
+    def hold(self, job_id: str, attempt: int, *, suspect: bool = False) -> None:
         """Note an attempt, in the place of an earlier one at the same job.
 
         Raises:
@@ -70,21 +110,22 @@ class SharedState:
             slot = self._slots.get(job_id)
             if slot is None:
                 if not self._free:
-                    raise RuntimeError(f"more than {self.num_slots} attempts are held")
+                    raise RuntimeError(f"more than {len(self._slots)} attempts are held")
                 slot = self._slots[job_id] = self._free.pop()
-            _SLOT.pack_into(self._memory, _HEADER.size + slot * _SLOT.size, _WAITING, attempt, job_id.encode())
-            if job_id in self._in_call:  # its rows of an earlier attempt, which was in another slot
-                self._write_flags()
+            # Its rows may be those of an earlier attempt, which was in another slot.
+            call = self._call if job_id in self._in_call else 0
+            self._set_state(slot, _NOT_HELD)
+            _SLOT.pack_into(self._memory, _place(slot), _NOT_HELD, suspect, attempt, call, job_id.encode())
+            self._set_state(slot, _WAITING)
 
     def drop(self, job_id: str) -> None:
         """Forget the attempt at a job."""
         with self._lock:
             slot = self._slots.pop(job_id, None)
             if slot is not None:
-                self._memory[_HEADER.size + slot * _SLOT.size] = _NOT_HELD
+                self._set_state(slot, _NOT_HELD)
                 # At the end of the line, so that a slot that is being read is not filled again at once.
                 self._free.insert(0, slot)
-                self._write_flags()
 
     @contextmanager
     def preparing(self, job_id: str) -> Iterator[None]:
@@ -95,30 +136,34 @@ class SharedState:
         finally:
             self._note(job_id, _WAITING)
 
-    def _note(self, job_id: str, state: int) -> None:
-        with self._lock:
-            slot = self._slots.get(job_id)
-            if slot is not None:
-                self._memory[_HEADER.size + slot * _SLOT.size] = state
-
     def note_call(self, job_ids: Collection[str]) -> None:
         """Note whose rows the next model call works on; an empty collection after the call.
 
-        If the worker dies, these jobs are the first to be blamed (`abandon.lua`).
+        If the worker dies, these jobs are the first to be blamed.
         """
         if job_ids == self._in_call:  # as in nearly every step of generating texts
             return
         with self._lock:
             self._in_call = job_ids
-            self._write_flags()
+            if job_ids:
+                self._call = self._call % 0xFFFFFFFF + 1
+                for job_id in job_ids:
+                    if job_id in self._slots:
+                        place = _place(self._slots[job_id]) + _SLOT_CALL_AT
+                        _CALL.pack_into(self._memory, place, self._call)
+            _CALL.pack_into(self._memory, _CALL_AT, self._call if job_ids else 0)  # all of them at once
 
     def last_progress(self) -> float:
         """Return when the worker's Python ran last, by ``time.monotonic()``."""
-        return float(_HEADER.unpack_from(self._memory)[0])
+        return float(self._header()[3])
 
     def busy_since(self) -> float | None:
         """Return when the model call that is running has begun, or None."""
-        return float(_HEADER.unpack_from(self._memory)[1]) or None
+        return float(self._header()[4]) or None
+
+    def last_turn(self) -> float:
+        """Return when the worker last asked for jobs or had no room, by ``time.monotonic()``."""
+        return float(self._header()[5])
 
     def attempts(self) -> list[HeldAttempt]:
         """Return the attempts that the worker holds."""
@@ -128,16 +173,31 @@ class SharedState:
             before, copy = copy, self._memory[:]
             if before == copy:
                 break
-        slots = _SLOT.iter_unpack(copy[_HEADER.size : self._flags_at])
+        num_slots, call = _HEADER.unpack_from(copy)[1:3]
+        slots = _SLOT.iter_unpack(copy[_SLOTS_AT : _place(num_slots)])
         return [
-            HeldAttempt(job_id.rstrip(b"\0").decode(errors="replace"), attempt, bool(flag), state == _PREPARING)
-            for (state, attempt, job_id), flag in zip(slots, copy[self._flags_at :], strict=True)
+            HeldAttempt(_text(job_id), attempt, 0 < call == slot_call, state == _PREPARING, suspect)
+            for state, suspect, attempt, slot_call, job_id in slots
             if state != _NOT_HELD
         ]
 
-    def _write_flags(self) -> None:
-        flags = bytearray(self.num_slots)
-        for job_id in self._in_call:
-            if job_id in self._slots:
-                flags[self._slots[job_id]] = 1
-        self._memory[self._flags_at :] = bytes(flags)
+    def _header(self) -> tuple[bytes, int, int, float, float, float]:
+        return _HEADER.unpack_from(self._memory)
+
+    def _note(self, job_id: str, state: int) -> None:
+        with self._lock:
+            slot = self._slots.get(job_id)
+            if slot is not None:
+                self._set_state(slot, state)
+
+    def _set_state(self, slot: int, state: int) -> None:
+        self._memory[_place(slot)] = state
+
+
+def _text(job_id: bytes) -> str:
+    return job_id.rstrip(b"\0").decode(errors="replace")
+
+
+def _place(slot: int) -> int:
+    """Return where a slot is in the memory."""
+    return _SLOTS_AT + slot * _SLOT.size

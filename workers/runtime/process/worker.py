@@ -20,9 +20,10 @@ from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
 from workers.runtime.models.versions import Models
 from workers.runtime.process.celery_worker import consume, handle_hangup, make_app, when_ready, when_stopping
+from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.heartbeat import Heartbeat
 from workers.runtime.process.heartbeat.messages import Start
-from workers.runtime.process.shared_state import SharedState
+from workers.runtime.process.note_files import Note, make_note
 from workers.runtime.process.store_client import connect_worker
 from workers.runtime.settings import WorkerSettings
 
@@ -46,16 +47,19 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     handle_hangup(signal.SIG_IGN)  # until there are models that could be replaced
     client = connect_worker(settings.store.redis_url)
     attempts = AttemptStore(client, settings.store)
-    shared = SharedState(settings.concurrency + MAX_GROUP)
+    worker_id = _new_worker_id()
+    note = make_note(settings.runtime_dir, worker_id, settings.concurrency + MAX_GROUP)
+    shared = note.state
+    # Before the models are loaded, which may take longer than a lease.
+    threading.Thread(target=DeadWorkers(attempts, note.path).look, name="dead workers", daemon=True).start()
     engine = spec.make_engine(attempts, shared.note_call)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
-    worker_id = _new_worker_id()
     room = _room(loader.settings, models)
     runner = JobRunner(attempts, worker_id, models, shared, room, max_jobs=settings.concurrency)
     heartbeat = Heartbeat(
         worker_id,
-        _start_message(settings, spec.family, shared),
+        _start_message(settings, spec.family, note),
         shared=shared,
         held=runner.held,
         store=attempts,
@@ -83,7 +87,7 @@ def _room(settings: WorkerSettings, models: Models) -> JobRoom:
     return JobRoom(jobs_budget_bytes(settings), most_dimensions)
 
 
-def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -> Start:
+def _start_message(settings: WorkerSettings, family: str, note: Note) -> Start:
     return Start(
         process=family,
         redis_url=settings.store.redis_url,
@@ -91,8 +95,8 @@ def _start_message(settings: WorkerSettings, family: str, shared: SharedState) -
         max_crashes=settings.store.max_crashes,
         hard_limit_s=settings.hard_limit_s,
         stall_s=settings.stall_s,
-        state_file=shared.file,
-        num_slots=shared.num_slots,
+        state_file=note.state.file,
+        note=str(note.path) if note.path else None,
     )
 
 

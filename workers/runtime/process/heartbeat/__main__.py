@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -20,6 +21,7 @@ from contracts.store.attempt_store import AttemptStore
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.process.heartbeat.beats import Beats
+from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.liveness import Liveness
 from workers.runtime.process.heartbeat.messages import Announce, Leave, Start, Status, ToHeartbeat, ToWorker, encoded
 from workers.runtime.process.shared_state import SharedState
@@ -44,12 +46,14 @@ class HeartbeatProcess:
             lease_s=start.lease_s,
             max_crashes=start.max_crashes,
         )
-        state = SharedState(start.num_slots, start.state_file)
+        state = SharedState.of(start.state_file)
+        store = AttemptStore(client, settings)
         self._beats = Beats(
-            AttemptStore(client, settings),
+            store,
             QueueStats(client),
             Registry(client),
             state=state,
+            dead_workers=DeadWorkers(store, Path(start.note) if start.note else None),
             liveness=Liveness(worker_pid, state, lease_s=start.lease_s, hard_limit_s=start.hard_limit_s),
             watchdog=Watchdog(hard_limit_s=start.hard_limit_s, stall_s=start.stall_s),
             tell=_tell,
@@ -86,7 +90,6 @@ class HeartbeatProcess:
             case _:
                 if self._worker_ends():
                     self._beats.worker_died()
-                    self._beats.leave()
                 return False
         return True
 

@@ -1,4 +1,4 @@
-"""What the heartbeat process does for its worker: beats, and the last rites. It runs in that process only."""
+"""What the heartbeat process does for its worker, three times in each lease. It runs in that process only."""
 
 import logging
 import time
@@ -7,10 +7,10 @@ from collections.abc import Callable
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
-from contracts.jobs import queue_of
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
+from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.liveness import Liveness
 from workers.runtime.process.heartbeat.messages import Beaten, Exit, ToWorker
 from workers.runtime.process.shared_state import SharedState
@@ -26,11 +26,12 @@ class Beats:
 
     Args:
         store: where leases are renewed.
-        queues: counts messages for the watchdog.
+        queues: counts waiting jobs for the watchdog.
         registry: where workers and models are announced.
         state: what the worker shares.
         liveness: looks at the worker.
         watchdog: says when it must end.
+        dead_workers: looks for others of this host that have died.
         tell: sends a message to the worker.
     """
 
@@ -43,6 +44,7 @@ class Beats:
         state: SharedState,
         liveness: Liveness,
         watchdog: Watchdog,
+        dead_workers: DeadWorkers,
         tell: Callable[[ToWorker], None],
     ) -> None:
         self._store = store
@@ -51,6 +53,7 @@ class Beats:
         self._state = state
         self._liveness = liveness
         self._watchdog = watchdog
+        self._dead_workers = dead_workers
         self._tell = tell
         self.card: WorkerCard | None = None
         """The worker's card, once it has sent one."""
@@ -61,18 +64,20 @@ class Beats:
     def beat(self) -> bool:
         """Beat once if the worker lives; return whether it must end."""
         stop: set[tuple[str, int]] = set()
-        num_messages = 0
+        num_waiting = 0
         try:
+            self._dead_workers.own_lives()
             if self._worker_lives():
                 stop = self._renew_leases()
                 self._announce()
-            num_messages = sum(self._queues.num_messages(queue_of(card.name)) for card in self._models)
+            self._dead_workers.look()
+            num_waiting = sum(self._queues.depth(card.name)[0] for card in self._models)
         except redis.RedisError as error:
             logger.warning("heartbeat failed", extra={"error": str(error)})
         except Exception:  # without this process every job would lose its lease, and be blamed for a crash
             logger.exception("heartbeat failed")
         # Also while the store is out of reach: a model call that hangs must end the worker then, too.
-        reason = self._watch(num_messages)
+        reason = self._watch(num_waiting)
         self._tell(Exit(reason) if reason else Beaten(sorted(stop)))
         return reason is not None
 
@@ -86,28 +91,22 @@ class Beats:
             logger.warning("models not announced yet", extra={"error": str(error)})
 
     def leave(self) -> None:
-        """Remove the worker from the registry."""
+        """Remove the worker, which ends in an orderly way, from the registry."""
+        self._dead_workers.own_left()
+        self._unregister()
+
+    def worker_died(self) -> None:
+        """Give back the jobs of a worker that died, and remove it from the registry."""
+        self._dead_workers.own_died(self._state)
+        self._unregister()
+
+    def _unregister(self) -> None:
         if self.card is None:
             return
         try:
             self._registry.leave(self.card.id)
         except redis.RedisError:
             logger.info("worker not removed from the registry; its heartbeat key will expire")
-
-    def worker_died(self) -> None:
-        """Give back the jobs of a worker that died, now and not when their leases run out.
-
-        Which of them are blamed for its death is in `abandon.lua`.
-        """
-        attempts = self._state.attempts()
-        in_call = [attempt.job_id for attempt in attempts if attempt.in_call]
-        logger.error("worker died", extra={"running": len(attempts), "in_call": in_call})
-        if self.card is None or not attempts:
-            return
-        try:
-            self._store.abandon(attempts)
-        except redis.RedisError as error:
-            logger.warning("jobs not given back, so their leases must expire first", extra={"error": str(error)})
 
     def _worker_lives(self) -> bool:
         alive = self._liveness.check()
@@ -137,13 +136,13 @@ class Beats:
         self._registry.announce(*self._models)
         self._announced_at = time.monotonic()
 
-    def _watch(self, num_messages: int) -> str | None:
+    def _watch(self, num_waiting: int) -> str | None:
         if self._liveness.stopped:  # somebody wants it so
             return None
         return self._watchdog.reason_to_exit(
             busy_since=self._state.busy_since(),
             without_progress_s=self._liveness.without_progress_s(),
-            num_running=len(self._state.attempts()),
-            num_messages=num_messages,
+            last_turn=self._state.last_turn(),
+            num_waiting=num_waiting,
             now=time.monotonic(),
         )

@@ -20,7 +20,8 @@ class Start(msgspec.Struct, frozen=True, tag="start", kw_only=True):
     stall_s: float
     state_file: int
     """Descriptor of the `SharedState`, which the process inherits."""
-    num_slots: int
+    note: str | None
+    """Path of the file that it is in, if it has a name."""
 
 
 class Announce(msgspec.Struct, frozen=True, tag="announce"):
