@@ -1,8 +1,12 @@
 """Which requests run in which step: chunked prefill, sequences that join and leave, fairness and isolation."""
 
 import itertools
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from tests.support.attempts import make_attempt
+from tests.support.waiting import PATIENCE_S
 from tests.unit.decoding.fakes import (
     FakeCache,
     FakeModel,
@@ -14,6 +18,7 @@ from tests.unit.decoding.fakes import (
     texts,
 )
 from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 
 
@@ -69,16 +74,65 @@ def test_a_job_of_many_requests_does_not_hold_up_a_small_job() -> None:
     assert prompts.index(3) <= 4, "only requests that had a slot, or were next, may run before it"
 
 
-def test_a_suspect_runs_isolated_and_the_others_wait_for_their_turn() -> None:
-    engine, model = DecodingEngine(RecordingSink()), FakeModel()
-    model.cache.gate.clear()
-    before = engine.submit(model, [request([1], 5)], make_attempt())
-    isolated = engine.submit(model, [request([2], 5), request([3], 5)], make_attempt(isolated=True))
-    after = engine.submit(model, [request([4], 5)], make_attempt())
-    model.cache.gate.set()
-    for handle, expected in ((before, [[1]]), (isolated, [[2], [3]]), (after, [[4]])):
-        assert texts(handle) == [text_of(answer(ids, 5)) for ids in expected]
-    assert max(held for _, _, held in model.cache.calls) <= 2, "the suspect must not share a batch with another job"
+class CallsByJob:
+    """An engine whose cache notes which jobs are in each call."""
+
+    def __init__(self, max_slots: int = 8) -> None:
+        self.noted: set[str] = set()
+        self.calls: list[tuple[str, frozenset[str]]] = []
+        """(prefill or step, ids of the jobs that were noted when it ran)."""
+        self.engine = DecodingEngine(RecordingSink(), self._note)
+        self.model = FakeModel(FakeCache(max_slots=max_slots))
+        cache: Any = self.model.cache
+        cache._note = self._record
+        self.gate = threading.Event()
+
+    def submit(self, job_id: str, prompts: Sequence[int], num_tokens: int, group: str = "") -> GenerationHandle:
+        requests = [request([number], num_tokens) for number in prompts]
+        return self.engine.submit(self.model, requests, make_attempt(job_id=job_id, group=group))
+
+    def steps(self) -> list[frozenset[str]]:
+        return [jobs for kind, jobs in self.calls if kind == "step"]
+
+    def _note(self, job_ids: Collection[str]) -> None:
+        self.noted = set(job_ids)
+
+    def _record(self, kind: str, num_tokens: int) -> None:
+        assert self.gate.wait(PATIENCE_S)
+        self.calls.append((kind, frozenset(self.noted)))
+
+
+def test_suspects_share_calls_with_those_of_their_group_only_and_all_go_on_side_by_side() -> None:
+    run = CallsByJob()
+    handles = [
+        run.submit("plain", [1], 20),
+        run.submit("a1", [2, 3], 20, "a"),
+        run.submit("b1", [4], 20, "b"),
+        run.submit("a2", [5], 20, "a"),
+        run.submit("other", [6], 20),
+    ]
+    run.gate.set()
+    expected = [[1], [2, 3], [4], [5], [6]]
+    assert [texts(handle) for handle in handles] == [[text_of(answer([n], 20)) for n in each] for each in expected]
+    circles = [{"plain", "other"}, {"a1", "a2"}, {"b1"}]
+    for _, jobs in run.calls:
+        assert jobs and any(jobs <= circle for circle in circles), f"{set(jobs)} shared a model call"
+    steps = run.steps()
+    assert all(frozenset(circle) in steps for circle in circles), "those of a circle must share their steps"
+    # Each circle has a call in each round, so none is far behind.
+    half = steps[: len(steps) // 2]
+    counts = [sum(jobs <= circle for jobs in half) for circle in circles]
+    assert max(counts) - min(counts) <= 2, counts
+
+
+def test_a_suspect_that_needs_many_slots_is_not_overtaken_for_ever() -> None:
+    run = CallsByJob(max_slots=4)
+    crowd = [run.submit("crowd", range(1, 60), 6)]
+    group = run.submit("suspect", range(1, 5), 3, "group")
+    run.gate.set()
+    outputs_of(group)
+    assert not crowd[0].finished, "the suspect must have its turns among many others"
+    outputs_of(crowd[0])
 
 
 def test_two_models_take_turns() -> None:

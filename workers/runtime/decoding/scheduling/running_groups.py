@@ -33,11 +33,18 @@ class RunningGroups:
         # where iterating would fail if one changes meanwhile.
         return sum(len(group.slots) for group in (*self.prefilling, *self.decoding))
 
-    def can_join(self, handle: GenerationHandle) -> bool:
-        """Return whether a job may share model calls with the jobs that run now. An isolated job shares none."""
-        # The other requests of the same job may always join.
-        others = {group.handle for group in self} - {handle}
-        return not others or not (handle.attempt.isolated or any(other.attempt.isolated for other in others))
+    @property
+    def circles(self) -> list[str]:
+        """Who may share model calls: the groups of suspects that run, and an empty text for all other jobs."""
+        return list(dict.fromkeys(_circle_of(group) for group in self))
+
+    def next_prefilling(self, circle: str) -> SequenceGroup | None:
+        """Return the oldest group of a circle whose prefill is not complete."""
+        return next((group for group in self.prefilling if _circle_of(group) == circle), None)
+
+    def decoding_in(self, circle: str) -> list[SequenceGroup]:
+        """Return the groups of a circle whose prefill is complete."""
+        return [group for group in self.decoding if _circle_of(group) == circle]
 
     def start(self, handle: GenerationHandle, index: int) -> bool:
         """Allocate slots for a request and begin its prefill; return whether there was room.
@@ -101,3 +108,7 @@ class RunningGroups:
         if beams is None:
             return Sequence(handle, index, slots, self._model)
         return BeamGroup(handle, index, slots, self._model, beams)
+
+
+def _circle_of(group: SequenceGroup) -> str:
+    return group.handle.attempt.group

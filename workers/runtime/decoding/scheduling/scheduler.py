@@ -3,6 +3,9 @@
 A step prefills a bounded part of the waiting inputs, oldest first, and then decodes one token for every sequence whose
 prefill is complete, in one model call. So a long prompt delays the other sequences by one chunk per step, and a
 sequence that finishes makes room for the next one at once. The source of an encoder is one chunk, however long it is.
+
+Suspects share model calls with those of their own group only. Each group, and the circle of all other jobs, has calls
+of its own in every step; slots are given in turn, whoever asks.
 """
 
 import logging
@@ -75,13 +78,17 @@ class Scheduler:
         """Advance all requests: admit, prefill, decode, emit, finish."""
         self._remove_stopped()
         self._admit()
+        for circle in self._running.circles:
+            self._step(circle, emit)
+
+    def _step(self, circle: str, emit: Callable[[Deltas], None]) -> None:
         try:
             # First tokens are emitted before the decode step, which would delay them by its whole duration.
-            if deltas := self._prefill():
+            if deltas := self._prefill(circle):
                 emit(deltas)
                 self._running.deliver_finished()
             # Also without deltas: the sink finds out which jobs must stop, those that are not streamed too.
-            emit(self._decode())
+            emit(self._decode(circle))
         finally:
             # Outputs follow the deltas, because the store refuses events of a job that has ended. They are delivered
             # even if the sink failed: nothing else would finish these requests.
@@ -96,8 +103,6 @@ class Scheduler:
         """Start waiting requests in their order, as long as there is room."""
         while waiting := self._waiting.peek():
             handle, index = waiting
-            if not self._running.can_join(handle):
-                return
             try:
                 if not self._running.start(handle, index):
                     return
@@ -108,12 +113,11 @@ class Scheduler:
             self._waiting.pop()
             handle.mark_scheduled()
 
-    def _prefill(self) -> Deltas:
+    def _prefill(self, circle: str) -> Deltas:
         """Run prefill calls, oldest first, up to the token budget of a step; at least one."""
         budget = MAX_CHUNK_TOKENS * (1 if self._running.decoding else MAX_IDLE_CHUNKS)
         num_tokens, deltas = 0, Deltas()
-        while self._running.prefilling:
-            group = self._running.prefilling[0]
+        while group := self._running.next_prefilling(circle):
             num_next_tokens = group.prefill.num_next_tokens
             if num_tokens and num_tokens + num_next_tokens > budget:
                 break
@@ -125,11 +129,10 @@ class Scheduler:
                 deltas += self._append(group, logits)
         return deltas
 
-    def _decode(self) -> Deltas:
-        """Run a decode step of all groups whose prefill is complete."""
+    def _decode(self, circle: str) -> Deltas:
+        """Run a decode step of all groups of a circle whose prefill is complete."""
         deltas = Deltas()
-        # A copy, because groups that finish or fail leave the list on the way.
-        for group, logits in self._calls.decode(list(self._running.decoding), self._fail_group):
+        for group, logits in self._calls.decode(self._running.decoding_in(circle), self._fail_group):
             if group.advance_prefix():
                 deltas += self._append(group, logits)
         return deltas
