@@ -17,6 +17,7 @@ from contracts.jobs import Claim
 from workers.decoder.model import DecoderModel
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.flush import Flush
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.process.memory import release_memory
 
@@ -29,9 +30,9 @@ class NullSink:
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         """Drop the deltas."""
 
-    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        """Return True, since nothing is pending."""
-        return True
+    def flush(self, attempt: Attempt) -> Flush:
+        """Return what is finished, since nothing is pending."""
+        return Flush(attempt).end()
 
 
 def _attempt(job_id: str) -> Attempt:

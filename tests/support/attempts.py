@@ -1,7 +1,9 @@
 """Attempts at jobs for tests that run a task or an engine without a store."""
 
+from collections.abc import Callable
+
 from contracts.jobs import Claim
-from workers.runtime.attempts.attempt import Attempt, RecordProgress
+from workers.runtime.attempts.attempt import Attempt
 
 
 def make_attempt(
@@ -11,9 +13,9 @@ def make_attempt(
     task: str = "embed",
     model: str = "tiny",
     timeout_s: float = 60.0,
-    isolated: bool = False,
-    record_progress: RecordProgress | None = None,
+    group: str = "",
+    resume: Callable[[Attempt], None] | None = None,
 ) -> Attempt:
     """Return an attempt that runs until the test stops it."""
-    claim = Claim(id=job_id, attempt=1, task=task, model=model, request=request, timeout_s=timeout_s, suspect=isolated)
-    return Attempt(claim, record_progress)
+    claim = Claim(id=job_id, attempt=1, task=task, model=model, request=request, timeout_s=timeout_s, group=group)
+    return Attempt(claim, resume)

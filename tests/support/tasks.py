@@ -3,6 +3,10 @@
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from contracts.jobs import Answer
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.models.served import ServedModel
+
 Result = TypeVar("Result")
 TIMEOUT_S = 60.0
 
@@ -15,3 +19,8 @@ def complete(task: Coroutine[Any, None, Result], timeout_s: float = TIMEOUT_S) -
             assert awaited.wait(timeout_s), "what the task waits for did not come"
     except StopIteration as end:
         return end.value
+
+
+def answer(served: ServedModel, attempt: Attempt, timeout_s: float = TIMEOUT_S) -> Answer:
+    """Run one job on a model; return its answer or raise its error."""
+    return complete(served.start(attempt).task, timeout_s)

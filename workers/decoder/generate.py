@@ -17,7 +17,7 @@ MAX_DETAIL_TOKENS = 1_000_000
 """Tokens with log-probabilities in one job. They take about 200 MB while the job runs."""
 
 
-def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork) -> TaskOutput:
+async def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork) -> TaskOutput:
     """Run one generate job.
 
     Raises:
@@ -33,7 +33,7 @@ def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork) -> T
     prompts = model.prompts.of(job, work.check)
     _check_details(prompts, job.parameters)
     seed = seed_of(work.job_id) if job.parameters.seed is None else job.parameters.seed
-    outputs = work.generate(model, requests_of(prompts, job, model, seed))
+    outputs = await work.generate(model, requests_of(prompts, job, model, seed))
     size = job.parameters.num_sequences
     answers = [
         output_of(prompt, outputs[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)

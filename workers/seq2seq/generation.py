@@ -57,7 +57,7 @@ class Chunk(NamedTuple):
     source: EncoderInput
 
 
-def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
+async def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
     """Generate the answers to all chunks.
 
     Raises:
@@ -70,7 +70,7 @@ def generate_chunks(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) ->
         usage.tokens_in += chunk.source.tokens_in
         usage.add_chunk(chunk.input, chunk.source)
     requests = generation_requests(model, chunks, job.config, job.estimate, stream=job.stream)
-    outputs = work.generate(model, requests, StreamJoiner(dict(enumerate(job.plans)), job.postprocess))
+    outputs = await work.generate(model, requests, StreamJoiner(dict(enumerate(job.plans)), job.postprocess))
     usage.tokens_out = sum(output.num_tokens for output in outputs)
     answers = chunk_answers(model, requests, outputs)
     sequences = range(job.config.num_return_sequences)

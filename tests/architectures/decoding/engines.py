@@ -11,6 +11,7 @@ from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Cache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.caches.open_cache import open_cache
+from workers.runtime.decoding.flush import Flush
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sequences.prefill import ChunkedPrefill, EncoderPrefill, Prefill
 from workers.runtime.decoding.text.text_stream import Vocabulary
@@ -45,5 +46,5 @@ class CountingSink:
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         self.num_deltas += sum(map(len, deltas.values()))
 
-    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        return True
+    def flush(self, attempt: Attempt) -> Flush:
+        return Flush(attempt).end()

@@ -13,6 +13,7 @@ from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.flush import Flush
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Ids
 from workers.runtime.decoding.sequences.prefill import ChunkedPrefill, EncoderPrefill, Prefill
@@ -191,8 +192,8 @@ class RecordingSink:
             raise OSError("broken")
         self.emitted.append(dict(deltas))
 
-    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        return True
+    def flush(self, attempt: Attempt) -> Flush:
+        return Flush(attempt).end()
 
     def deltas_of(self, attempt: Attempt) -> list[TextDelta]:
         return [delta for deltas in self.emitted for delta in deltas.get(attempt, [])]

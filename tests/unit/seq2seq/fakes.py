@@ -14,6 +14,7 @@ from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.tasks import DenoiseTask, SummarizeTask, Task, Text2TextTask, Translate, TranslateTask
 from contracts.task_names import TaskName
 from tests.support.attempts import make_attempt
+from tests.support.tasks import answer
 from tests.unit.decoding.fakes import RecordingSink
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
@@ -150,9 +151,9 @@ class JobRunner:
     def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
         """Run one job; return its output as decoded JSON."""
         self.attempt = make_attempt(msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream}))
-        answer = serve(model, model.card(), HANDLERS[model.task], self.engine).answer(self.attempt)
-        self.usage = msgspec.json.decode(answer.usage, type=Usage)
-        return msgspec.json.decode(answer.output)
+        answered = answer(serve(model, model.card(), HANDLERS[model.task], self.engine), self.attempt)
+        self.usage = msgspec.json.decode(answered.usage, type=Usage)
+        return msgspec.json.decode(answered.output)
 
     @property
     def deltas(self) -> list[TextDelta]:

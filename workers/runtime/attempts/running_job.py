@@ -35,7 +35,7 @@ class RunningJob:
         self.is_quick = is_quick
         self._work = work
         self._progress = (0, 0)
-        self._task = task
+        self.task = task
         self._awaited: Awaited | None = None
 
     @property
@@ -76,5 +76,5 @@ class RunningJob:
     def _go_on(self) -> Awaited:
         # What is finished counts, even if time is over by now: the work is done.
         if self._awaited is None or self._awaited.finished:
-            return self._task.send(None)
-        return self._task.throw(AttemptStopped() if self.attempt.should_stop else ExecutionTimeout())
+            return self.task.send(None)
+        return self.task.throw(AttemptStopped() if self.attempt.should_stop else ExecutionTimeout())

@@ -1,7 +1,7 @@
 """The decoding engine: one inference thread that generates the texts of all jobs by continuous batching.
 
-The threads of the Celery pool submit the requests of their jobs and wait for the handles. Each model has its own
-scheduler, and the schedulers take turns, a step each. Steps 5 and 6 on the path of a job.
+The tasks of jobs submit requests and await the handles. Each model has its own scheduler, and the schedulers take
+turns, a step each. Steps 5 and 6 on the path of a job.
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.decoding.flush import Flush
 from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
@@ -33,8 +34,8 @@ class TokenSink(Protocol):
         """Publish what each running job generated since the last call, possibly nothing. Must not block."""
         ...
 
-    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        """Wait until all deltas of an attempt are published; return whether they are."""
+    def flush(self, attempt: Attempt) -> Flush:
+        """Return what is finished once all deltas of an attempt are published."""
         ...
 
 
@@ -76,7 +77,7 @@ class DecodingEngine:
         attempt: Attempt,
         transform: StreamTransform | None = None,
     ) -> GenerationHandle:
-        """Queue the requests of one job. With ``attempt.isolated`` they share no model call with other jobs.
+        """Queue the requests of one job. Only jobs of the same ``attempt.group`` share its model calls.
 
         Args:
             model: generates all of them.
@@ -95,9 +96,12 @@ class DecodingEngine:
         if not handle.finished:
             self._inbox.put(_Message(handle, cancel=True))
 
-    def flush(self, attempt: Attempt, timeout_s: float) -> None:
-        """Wait until all deltas of an attempt are published, so that they precede the event that ends its job."""
-        self._sink.flush(attempt, timeout_s)
+    def flush(self, attempt: Attempt) -> Flush:
+        """Return what is finished once all deltas of an attempt are published.
+
+        A task awaits it, because deltas that come after the event that ends its job are refused.
+        """
+        return self._sink.flush(attempt)
 
     def figures(self) -> EngineFigures:
         """Return what the engine has done so far, and how full the caches are. Lengths are new tokens of a call."""

@@ -16,6 +16,7 @@ import redis
 from contracts.generation import TextDelta
 from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.decoding.flush import Flush
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 0.01
@@ -33,6 +34,7 @@ class Publisher:
         self._changed = threading.Condition()
         self._pending: dict[Attempt, list[TextDelta]] = {}
         self._sending: Mapping[Attempt, list[TextDelta]] = {}
+        self._flushes: list[Flush] = []
         self._thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
         self._thread.start()
 
@@ -41,13 +43,16 @@ class Publisher:
         with self._changed:
             for attempt, gained in deltas.items():
                 self._pending.setdefault(attempt, []).extend(gained)
-            # All, because calls of `flush` wait on the same condition as the publishing thread.
-            self._changed.notify_all()
+            self._changed.notify()
 
-    def flush(self, attempt: Attempt, timeout_s: float) -> bool:
-        """Wait until all deltas of an attempt are in the store; return whether they are."""
+    def flush(self, attempt: Attempt) -> Flush:
+        """Return what is finished once all deltas of an attempt are in the store."""
+        flush = Flush(attempt)
         with self._changed:
-            return self._changed.wait_for(lambda: not self._has_unpublished(attempt), timeout_s)
+            if self._has_unpublished(attempt):
+                self._flushes.append(flush)
+                return flush
+        return flush.end()
 
     def _has_unpublished(self, attempt: Attempt) -> bool:
         return bool(self._pending.get(attempt) or self._sending.get(attempt))
@@ -95,4 +100,7 @@ class Publisher:
     def _sent(self) -> None:
         with self._changed:
             self._sending = {}
-            self._changed.notify_all()
+            published = [flush for flush in self._flushes if not self._has_unpublished(flush.attempt)]
+            self._flushes = [flush for flush in self._flushes if flush not in published]
+        for flush in published:
+            flush.end()

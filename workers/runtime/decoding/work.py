@@ -1,9 +1,11 @@
 """What a task that generates text sees of its attempt: generation requests, and how long they took."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
+from contracts.errors import ExecutionTimeout
 from contracts.jobs import Timings
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
@@ -11,10 +13,6 @@ from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
 from workers.runtime.engine.work import Work, milliseconds
-
-FLUSH_S = 10.0
-"""Longest wait until the last deltas of a job are published. Only a store that is out of reach takes that long, and it
-would not take the job's end either."""
 
 
 class DecodingWork(Work[DecodingEngine]):
@@ -24,7 +22,7 @@ class DecodingWork(Work[DecodingEngine]):
         super().__init__(engine, attempt)
         self._first_handle: GenerationHandle | None = None
 
-    def generate(
+    async def generate(
         self, model: DecodingModel, requests: Sequence[GenerationRequest], transform: StreamTransform | None = None
     ) -> list[GenerationOutput]:
         """Generate sequences, in batches with those of other jobs; return their outputs in the order of ``requests``.
@@ -42,11 +40,12 @@ class DecodingWork(Work[DecodingEngine]):
             self._first_handle = self._first_handle or handle
             return handle
 
-        outputs = [output for outputs in self._run(submit) for output in outputs]
+        outputs = [output for outputs in await self._run(submit) for output in outputs]
         if any(request.stream for request in requests):
             # A delta that is published after the job's end would be refused. After a timeout, clients miss the last
             # deltas of the stream, but still get the whole output with the job's end.
-            self._engine.flush(self.attempt, FLUSH_S)
+            with suppress(ExecutionTimeout):
+                await self._engine.flush(self.attempt)
         return outputs
 
     def timings(self) -> Timings:

@@ -22,7 +22,7 @@ def estimate_chunk_summary_tokens(num_source_tokens: int) -> int:
     return max(16, num_source_tokens // 2)
 
 
-def summarize_in_rounds(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
+async def summarize_in_rounds(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
     """Generate one answer to each input, whose plan is a single chunk of any length.
 
     Only the last round is streamed, and only it returns several sequences. If the summaries of a text's chunks do not
@@ -32,7 +32,7 @@ def summarize_in_rounds(model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob
         InvalidRequest: the model cannot read a text, or it has too many chunks.
         Exception: as ``DecodingWork.generate``.
     """
-    return _MapReduce(model, work, job).run()
+    return await _MapReduce(model, work, job).run()
 
 
 @dataclass
@@ -57,7 +57,7 @@ class _MapReduce:
         self._usage = UsageCounter(items=len(job.plans))
         self._answers: dict[int, list[list[ChunkAnswer]]] = {}
 
-    def run(self) -> ChunkAnswers:
+    async def run(self) -> ChunkAnswers:
         """Run rounds until every input has its answer."""
         texts = [plan.chunks[0] for plan in self._job.plans]
         lengths = self._count(texts)
@@ -66,12 +66,12 @@ class _MapReduce:
         self._usage.tokens_in = sum(lengths) + num_added * len(lengths)
         remaining = [_Text(index, text, lengths[index]) for index, text in enumerate(texts)]
         for _ in range(_MAX_ROUNDS):
-            remaining = self._round(remaining)
+            remaining = await self._round(remaining)
         for text in remaining:
             self._keep_as_summary(text)
         return ChunkAnswers([self._answers[index] for index in range(len(texts))], self._usage)
 
-    def _round(self, texts: Sequence[_Text]) -> list[_Text]:
+    async def _round(self, texts: Sequence[_Text]) -> list[_Text]:
         """Summarise each text that fits, and each chunk of the others; return those others, shortened."""
         # One call for both, so that short inputs do not wait for long ones and all of them share the model's batches.
         long = [text for text in texts if text.num_tokens > self._max_tokens]
@@ -87,7 +87,7 @@ class _MapReduce:
         requests += generation_requests(model, final, job.config, job.estimate, stream=job.stream)
         plans = {chunk.input: job.plans[chunk.input] for chunk in final}
         joiner = StreamJoiner(plans, job.postprocess, {chunk.input: chunk.part for chunk in final})
-        outputs = self._work.generate(model, requests, joiner) if requests else []
+        outputs = await self._work.generate(model, requests, joiner) if requests else []
         self._usage.tokens_out += sum(output.num_tokens for output in outputs)
         for (index, _), answers in chunk_answers(model, requests[num_mapped:], outputs[num_mapped:]).items():
             self._answers.setdefault(index, []).append(answers)

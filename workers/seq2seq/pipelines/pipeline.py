@@ -30,7 +30,7 @@ class Pipeline(Generic[Request]):
     request_type: type[Request]
     output_type: type[TextOutput]
 
-    def __call__(self, model: Seq2SeqModel, request: Request, work: DecodingWork) -> TaskOutput:
+    async def __call__(self, model: Seq2SeqModel, request: Request, work: DecodingWork) -> TaskOutput:
         """Run one attempt at a job and return an output for each input.
 
         Raises:
@@ -38,7 +38,7 @@ class Pipeline(Generic[Request]):
             Exception: as ``DecodingWork.generate``.
         """
         job = self._chunked_job(model, work, request)
-        answers, usage = self.generate(model, work, job)
+        answers, usage = await self.generate(model, work, job)
         outputs = [
             self._best([self.output(plan, job.postprocess, chunks) for chunks in sequences])
             for plan, sequences in zip(job.plans, answers, strict=True)
@@ -91,9 +91,9 @@ class Pipeline(Generic[Request]):
         """Return how the model's answers are changed before they are joined."""
         return PostprocessOptions(clean_up_spaces=request.parameters.clean_up_tokenization_spaces)
 
-    def generate(self, model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
+    async def generate(self, model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
         """Generate the answers to all chunks."""
-        return generate_chunks(model, work, job)
+        return await generate_chunks(model, work, job)
 
     def output(self, plan: ChunkPlan, options: PostprocessOptions, answers: Sequence[ChunkAnswer]) -> TextOutput:
         """Return one sequence of an input, from the answers to the input's chunks."""

@@ -18,7 +18,7 @@ class SummarizationPipeline(Pipeline[SummarizeRequest]):
         """Return the most tokens of a summary: no more than the text has, unless that is very short."""
         return max(64, num_source_tokens)
 
-    def generate(self, model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
+    async def generate(self, model: Seq2SeqModel, work: DecodingWork, job: ChunkedJob) -> ChunkAnswers:
         """Summarise in rounds, unless the request wants long texts cut or refused."""
         generate = summarize_in_rounds if job.truncate == "chunk" else generate_chunks
-        return generate(model, work, job)
+        return await generate(model, work, job)
