@@ -15,6 +15,7 @@
     │   └── QueueFull                     503  queue_full
     ├── OutOfMemory                       500  out_of_memory          a model call ran out of memory
     ├── ExecutionTimeout                  504  execution_timeout      one attempt ran longer than timeout_s
+    ├── BrokenRecord                      500  broken_record          the job's record can't be used
     └── WorkerLost                        500  worker_lost            three workers died while they ran the job
 
 The message of a client error reaches the client. An exception outside of this tree is logged with its job id, and the
@@ -139,6 +140,14 @@ class ExecutionTimeout(TriptychError):
     code = "execution_timeout"
     http_status = 504
     fixed_message = "The job ran longer than its timeout_s."
+
+
+class BrokenRecord(TriptychError):
+    """Somebody or something has changed the job's record so that it can't be used."""
+
+    code = "broken_record"
+    retryable = False
+    fixed_message = "The record of this job is broken. It was set aside, and an operator can look at it."
 
 
 class WorkerLost(TriptychError):

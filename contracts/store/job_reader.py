@@ -1,16 +1,18 @@
 """Reads job records, pages of them, and their events. Step 8 on the path of a job."""
 
+import contextlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
 import redis
 
 from contracts import errors
 from contracts.job_ids import age_of
-from contracts.jobs import Event, Job, JobError, JobState, Status, queue_of
+from contracts.jobs import Event, Job, JobState, Status, queue_of
+from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
+from contracts.store.records import converted, event_from, is_of_wrong_type, job_from, replies_of
 from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
@@ -28,8 +30,6 @@ _PAGE_FIELDS = (
     *("request_id", "usage", "timings", "error_code", "error_message", "error_param"),
 )
 _FIELDS = (*_PAGE_FIELDS, "output")
-_BYTES = frozenset({"metadata", "output", "usage", "timings"})
-"""Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
 # Milliseconds and a counter. Both are 64-bit numbers in Redis, which refuses larger ones; 15 digits always fit.
 EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 
@@ -47,25 +47,34 @@ class JobReader:
         Raises:
             JobNotFound: no such job, or another tenant's.
             JobGone: this tenant's job was deleted, or is past its ``ttl_s``.
+            BrokenRecord: the record can't be used.
         """
-        job = _job_from(job_id, _FIELDS, self._reads.hmget(job_key(job_id), _FIELDS))
+        job = job_from(job_id, _FIELDS, self._fields_of(job_id, _FIELDS))
         if job is None or job.tenant != tenant:
             raise self._absence(job_id, tenant, exists=job is not None)
         return job
 
     def state(self, job_id: str, tenant: str) -> JobState:
         """Return only the state of a tenant's job. Raises as ``read``."""
-        owner, status, version = self._reads.hmget(job_key(job_id), ("tenant", "status", "version"))
-        if owner is None or status is None or version is None or owner.decode() != tenant:
+        names = ("tenant", "status", "version")
+        owner, status, version = self._fields_of(job_id, names)
+        if owner is None or status is None or version is None or owner != tenant.encode():
             raise self._absence(job_id, tenant, exists=owner is not None)
-        return msgspec.convert({"status": status.decode(), "version": int(version)}, JobState)
+        return converted({"status": status, "version": version}, JobState)
+
+    def _fields_of(self, job_id: str, names: Sequence[str]) -> list[bytes | None]:
+        try:
+            return self._reads.hmget(job_key(job_id), names)
+        except redis.ResponseError as error:
+            if not is_of_wrong_type(error):
+                raise
+            return [None] * len(names)  # what is stored there is no record
 
     def _absence(self, job_id: str, tenant: str, *, exists: bool) -> errors.TriptychError:
         # Another tenant's job looks like one that never existed, so that nobody can find out which ids exist.
         if exists:
             return errors.JobNotFound()
-        seconds, _ = self._reads.time()
-        age_s = age_of(job_id, tenant, seconds)
+        age_s = age_of(job_id, tenant, store_time(self._client))
         if age_s is not None and age_s < GONE_S:
             return errors.JobGone()
         # Jobs of versions before 0.2 have left a key that names their tenant. The last of them goes after 14 days.
@@ -134,7 +143,10 @@ class JobReader:
     def _read_many(self, job_ids: list[str]) -> list[Job]:
         """Return these jobs without their outputs; those that are purged meanwhile are left out."""
         rows = self._read_fields(job_ids, _PAGE_FIELDS)
-        jobs = [_job_from(job_id, _PAGE_FIELDS, values) for job_id, values in zip(job_ids, rows, strict=True)]
+        jobs = []
+        for job_id, values in zip(job_ids, rows, strict=True):
+            with contextlib.suppress(errors.BrokenRecord):  # the page shows all others
+                jobs.append(job_from(job_id, _PAGE_FIELDS, values))
         return [job for job in jobs if job is not None]
 
     def _read_fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[list[bytes | None]]:
@@ -142,7 +154,7 @@ class JobReader:
         pipeline = self._client.pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hmget(job_key(job_id), names)
-        return pipeline.execute()
+        return replies_of(pipeline, instead=[None] * len(names))
 
     def events(self, job_id: str, after: str) -> list[Event]:
         """Return up to ``MAX_EVENTS_READ`` events after the one with the id ``after`` (``0`` for all), oldest first.
@@ -161,29 +173,4 @@ class JobReader:
                 raise errors.InvalidRequest("This is not the id of an event.", param="Last-Event-ID")
             # The bracket excludes the event itself.
             pipeline.xrange(events_key(job_id), min=f"({after}", count=count)
-        return [[_event_from(entry_id, fields) for entry_id, fields in rows] for rows in pipeline.execute()]
-
-
-def _job_from(job_id: str, names: Sequence[str], values: list[bytes | None]) -> Job | None:
-    fields = {
-        name: value if name in _BYTES else value.decode()
-        for name, value in zip(names, values, strict=True)
-        if value is not None
-    }
-    if "status" not in fields:  # HMGET returns nothing but None for a key that does not exist
-        return None
-    code = fields.pop("error_code", None)
-    message, param = fields.pop("error_message", None), fields.pop("error_param", None)
-    # Not strict, because Redis returns numbers as text.
-    job: Job = msgspec.convert({"id": job_id, **fields}, Job, strict=False)
-    if code:
-        kind = errors.by_code(str(code))
-        job.error = JobError(
-            kind.code, str(message or kind.fixed_message), str(param) if param else None, kind.retryable
-        )
-    return job
-
-
-def _event_from(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
-    text = {name.decode(): value.decode() for name, value in fields.items()}
-    return Event(entry_id.decode(), text.pop("event"), text)
+        return [[event_from(*row) for row in rows if b"event" in row[1]] for rows in replies_of(pipeline, instead=[])]

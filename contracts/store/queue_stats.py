@@ -3,6 +3,7 @@
 import redis
 
 from contracts.jobs import SUSPECT_SUFFIX, queue_of
+from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX, waiting_key
 from contracts.store.redis_client import reads
 
@@ -11,6 +12,7 @@ class QueueStats:
     """Reads counts through one Redis client. Methods raise ``redis.RedisError`` when the store is out of reach."""
 
     def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
         self._reads = reads(client)
 
     def depth(self, model: str) -> tuple[int, float]:
@@ -21,9 +23,8 @@ class QueueStats:
             num_waiting += self._reads.zcard(key)
             for _, queued_at in self._reads.zrange(key, 0, 0, withscores=True):
                 oldest = min(queued_at, oldest or queued_at)
-        # The scripts write Redis's time, and the clock of this machine may differ from it.
-        seconds, microseconds = self._reads.time()
-        return num_waiting, max(0.0, seconds + microseconds / 1e6 - oldest) if oldest else 0.0
+        # The scripts write the store's time, and the clock of this machine may differ from it.
+        return num_waiting, max(0.0, store_time(self._client) - oldest) if oldest else 0.0
 
     def num_messages(self, queue: str) -> int:
         """Return how many messages in a queue and in its suspect lane were not taken by a worker yet."""
@@ -32,6 +33,10 @@ class QueueStats:
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""
         return self._reads.zcard(f"{PREFIX}due")
+
+    def num_broken(self) -> int:
+        """Return how many records, and other keys, were set aside because they can't be used."""
+        return self._reads.zcard(f"{PREFIX}broken")
 
     def num_finished(self) -> dict[tuple[str, str], int]:
         """Return how many jobs ended, by (model, status), since the store began."""

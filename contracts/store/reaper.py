@@ -94,7 +94,7 @@ class Reaper:
         except redis.exceptions.NoPermissionError:
             return False  # rules without @dangerous forbid INFO
         # maxmemory is 0 for a store without a limit, which is never full.
-        return 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
+        return bool(0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"])
 
     def _replace_messages(self) -> int:
         queues = sorted(reads(self._client).smembers(f"{PREFIX}queues"))

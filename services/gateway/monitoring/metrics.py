@@ -117,6 +117,11 @@ class StoreCollector:
         yield waiting
         yield oldest
         yield GaugeMetricFamily("triptych_jobs_live", "Jobs that are not finished.", value=self._queues.num_live())
+        yield GaugeMetricFamily(
+            "triptych_broken_records",
+            "Records of jobs, and other keys, that can't be used and were set aside.",
+            value=self._queues.num_broken(),
+        )
         finished = CounterMetricFamily("triptych_jobs_finished", "Jobs that ended.", labels=["model", "status"])
         for (model, status), count in self._queues.num_finished().items():
             finished.add_metric([model, status], count)

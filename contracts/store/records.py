@@ -1,0 +1,64 @@
+"""Turns replies of the store into jobs and events. What can't be used harms nobody but itself."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import redis
+
+from contracts import errors
+from contracts.jobs import Event, Job, JobError, JobState
+
+S = TypeVar("S", Job, JobState)
+_BYTES = frozenset({"metadata", "output", "usage", "timings"})
+"""Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
+
+
+def is_of_wrong_type(error: Exception) -> bool:
+    """Return whether the store refused a command because something else is stored in its key."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def replies_of(pipeline: "redis.client.Pipeline", instead: list[Any]) -> list[list[Any]]:
+    """Return the replies of a pipeline; ``instead`` for keys in which something else is stored than is asked for."""
+    replies = pipeline.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, Exception) and not is_of_wrong_type(reply):
+            raise reply
+    return [instead if isinstance(reply, Exception) else reply for reply in replies]
+
+
+def converted(fields: dict[str, Any], kind: type[S]) -> S:
+    """Return the values of a record in their types. Raises BrokenRecord."""
+    try:
+        texts = {
+            name: value.decode() if isinstance(value, bytes) and name not in _BYTES else value
+            for name, value in fields.items()
+        }
+        # Not strict, because Redis returns numbers as text.
+        return msgspec.convert(texts, kind, strict=False)
+    except (UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise errors.BrokenRecord from error
+
+
+def job_from(job_id: str, names: Sequence[str], values: list[bytes | None]) -> Job | None:
+    """Return the job of these fields, or None if there is no record. Raises BrokenRecord."""
+    fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    if not fields:  # HMGET returns nothing but None for a key that does not exist
+        return None
+    code, message, param = (fields.pop(name, b"") for name in ("error_code", "error_message", "error_param"))
+    job = converted({"id": job_id, **fields}, Job)
+    if code:
+        kind = errors.by_code(_text(code))
+        job.error = JobError(kind.code, _text(message) or kind.fixed_message, _text(param) or None, kind.retryable)
+    return job
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+def event_from(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+    """Return the event of an entry of a stream, which has at least the field ``event``."""
+    text = {_text(name): _text(value) for name, value in fields.items()}
+    return Event(entry_id.decode(), text.pop("event"), text)
