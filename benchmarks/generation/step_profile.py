@@ -1,15 +1,17 @@
 """The time that the scheduler spends between two calls of the graph, measured in this process.
 
-The worker's own code runs, except for Celery: claimed jobs, their threads, engine, publisher, and a real store that
+The worker's own code runs, except for Celery and the heartbeat: intake, tasks, engine, publisher, and a real store that
 receives every token of every sequence. Only the time inside the graph is subtracted, so binding and sampling count as
 host work, and so does waiting for the interpreter lock.
 """
 
+import itertools
 import json
 import statistics
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,21 +21,28 @@ import redis
 
 from benchmarks.harness.report import BenchError
 from contracts.cards import ModelCard
-from contracts.jobs import Claim, NewJob, new_job_id
+from contracts.job_ids import new_job_id
+from contracts.jobs import NewJob, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
-from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.room import JobRoom
+from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.engine.engine import note_nothing
 from workers.runtime.inference.binding import Binding
-from workers.runtime.models.served import TaskHandler
+from workers.runtime.models.served import ServedModel, TaskHandler
+from workers.runtime.models.versions import Models, Version
+from workers.runtime.process.shared_state import SharedState
+from workers.runtime.process.worker import MAX_GROUP, NUM_THREADS
 
 TENANT = "benchmark"
 WORKER = "benchmark"
+ROOM_BYTES = 1 << 30
+POLL_PERIOD_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -102,17 +111,22 @@ class Model(DecodingModel, Protocol):
 def run_streamed_jobs(
     client: "redis.Redis", model: Model, task: TaskHandler[Any, Any, DecodingWork], bodies: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], Calls]:
-    """Run streamed jobs concurrently, each in a thread as in the worker; return their texts and the calls of graphs.
+    """Run streamed jobs concurrently, as a worker does; return their texts and the calls of graphs.
 
     Raises:
-        BenchError: the events in the store do not add up to the text of a job.
+        BenchError: a job fails, or the events in the store do not add up to its text.
     """
-    settings = StoreSettings()
-    writer, attempts = JobWriter(client, settings), AttemptStore(client, settings)
-    claims = [_claimed(writer, attempts, model.card(), body) for body in bodies]
-    with _recorded(model.cache) as calls:
-        texts = _answer_all(attempts, model, task, claims, calls)
-    _check_published(JobReader(client), claims, texts)
+    attempts = AttemptStore(client, StoreSettings())
+    engine = make_engine(attempts, note_nothing)
+    served = serve(model, model.card(), task, engine)
+    with _recorded(model.cache) as calls, ThreadPoolExecutor(NUM_THREADS) as pool:
+        _begin_together(engine, calls, len(bodies))
+        intake = _start_intake(attempts, served, len(bodies), pool)
+        job_ids = [_submitted(JobWriter(client), model.card(), body) for body in bodies]
+        intake.wake(queue_of(model.name))
+        texts = [_text_of(JobReader(client), job_id, calls) for job_id in job_ids]
+        intake.drain(0)
+    _check_published(JobReader(client), job_ids, texts)
     return texts, calls
 
 
@@ -140,40 +154,32 @@ def _recorded(cache: Any) -> Iterator[Calls]:
         binding_class.run, cache.step = run, step
 
 
-def _answer_all(
-    attempts: AttemptStore,
-    model: Model,
-    task: TaskHandler[Any, Any, DecodingWork],
-    claims: Sequence[Claim],
-    calls: Calls,
-) -> list[str]:
-    served = serve(model, model.card(), task, make_engine(attempts, note_nothing))
-    texts = [""] * len(claims)
-    submitted = set()
+def _begin_together(engine: Any, calls: Calls, num_jobs: int) -> None:
+    """Let the first graph be called when the requests of all jobs are with the engine."""
+    submit, num_submitted = engine.submit, itertools.count(1)
 
-    def note_waiting(job_id: str, waiting: bool) -> None:
-        submitted.add(job_id)  # a job waits for the first time when its request is with the engine
-        if len(submitted) == len(claims):
+    def counted_submit(*args: Any) -> Any:
+        handle = submit(*args)
+        if next(num_submitted) == num_jobs:
             calls.may_begin.set()
+        return handle
 
-    def answer(index: int, claim: Claim) -> None:
-        try:
-            attempt = Attempt(claim, attempts.progress, note_waiting)
-            texts[index] = json.loads(served.answer(attempt).output)["generated_text"]
-        finally:
-            calls.may_begin.set()  # if it has failed before that, the others must not wait for it
-
-    threads = [threading.Thread(target=answer, args=numbered) for numbered in enumerate(claims)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return texts
+    engine.submit = counted_submit
 
 
-def _claimed(writer: JobWriter, attempts: AttemptStore, card: ModelCard, body: Mapping[str, Any]) -> Claim:
+def _start_intake(attempts: AttemptStore, served: ServedModel, num_jobs: int, pool: Executor) -> JobRunner:
+    models = Models()
+    models.put(Version(served, "digest"))
+    intake = JobRunner(
+        attempts, WORKER, models, SharedState(num_jobs + MAX_GROUP), JobRoom(ROOM_BYTES), max_jobs=num_jobs
+    )
+    intake.start(pool)
+    return intake
+
+
+def _submitted(writer: JobWriter, card: ModelCard, body: Mapping[str, Any]) -> str:
     new = NewJob(
-        id=new_job_id(),
+        id=new_job_id(TENANT, at=time.time()),
         tenant=TENANT,
         task=card.task,
         model=card.name,
@@ -183,18 +189,25 @@ def _claimed(writer: JobWriter, attempts: AttemptStore, card: ModelCard, body: M
         deadline_s=900,
         timeout_s=600,
         ttl_s=600,
+        followed=True,
     )
-    writer.submit(new, Admission())
-    claim = attempts.claim(new.id, WORKER)
-    if claim is None:
-        raise BenchError("a job could not be claimed")
-    return claim
+    return writer.submit(new, Admission())[0]
 
 
-def _check_published(reader: JobReader, claims: Sequence[Claim], texts: Sequence[str]) -> None:
+def _text_of(reader: JobReader, job_id: str, calls: Calls) -> str:
+    """Wait until a job has ended; return its text."""
+    while not (job := reader.read(job_id, TENANT)).finished:
+        time.sleep(POLL_PERIOD_S)
+    calls.may_begin.set()  # if it has failed before its request was with the engine, the others must not wait for it
+    if job.output is None:
+        raise BenchError(f"job {job_id} has {job.status}: {job.error}")
+    return str(json.loads(job.output)["generated_text"])
+
+
+def _check_published(reader: JobReader, job_ids: Sequence[str], texts: Sequence[str]) -> None:
     """Raise BenchError unless the events in the store add up to the text of each job."""
-    for claim, text in zip(claims, texts, strict=True):
-        events = [event for event in reader.events(claim.id, "0") if event.name == "output"]
+    for job_id, text in zip(job_ids, texts, strict=True):
+        events = [event for event in reader.events(job_id, "0") if event.name == "output"]
         published = "".join(piece.get("text", "") for event in events for piece in json.loads(event.fields["pieces"]))
         if published != text:
             raise BenchError(f"{len(published)} of {len(text)} characters were published")
