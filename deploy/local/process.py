@@ -35,16 +35,20 @@ class ProcessSpec:
 
 @dataclass
 class Backoff:
-    """The pauses between restarts: 1, 2, 4 … 30 s, and 1 s again after a healthy run."""
+    """The pauses between restarts: 1, 2, 4 … 30 s, and 1 s again after a healthy run.
+
+    They don't grow by a death that was not the process's own fault.
+    """
 
     next_pause_s: float = MIN_PAUSE_S
 
-    def pause_after(self, uptime_s: float) -> float:
+    def pause_after(self, uptime_s: float, *, own_fault: bool = True) -> float:
         """Return the pause after a run of ``uptime_s`` seconds."""
         if uptime_s >= HEALTHY_AFTER_S:
             self.next_pause_s = MIN_PAUSE_S
         pause = self.next_pause_s
-        self.next_pause_s = min(2 * pause, MAX_PAUSE_S)
+        if own_fault:
+            self.next_pause_s = min(2 * pause, MAX_PAUSE_S)
         return pause
 
 
@@ -101,12 +105,12 @@ class Child:
         """Return the exit code, negative for a signal, or None while the process runs."""
         return self._process.poll() if self._process else None
 
-    def schedule_restart(self) -> float:
+    def schedule_restart(self, *, own_fault: bool) -> float:
         """Clean up after a death and set ``restart_at``; return the pause in seconds."""
         # Children of the dead process must not run concurrently with those of the next one.
         self.signal_group(signal.SIGKILL)
         now = time.monotonic()
-        pause = self._backoff.pause_after(now - self._started_at)
+        pause = self._backoff.pause_after(now - self._started_at, own_fault=own_fault)
         self.restart_at = now + pause
         return pause
 

@@ -10,6 +10,7 @@ from types import FrameType
 import redis
 
 from contracts.logs.settings import LogSettings
+from contracts.runtime_folder import take_charge
 from contracts.settings import SettingsError
 from contracts.store.problems import problem_of
 from deploy.local.address import check_address, url_of
@@ -202,7 +203,9 @@ class Supervisor:
             raise SettingsError(f"{child.spec.name} refused to start:\n" + "\n".join(child.tail))
         if child not in self._children:
             return
-        pause = child.schedule_restart()
+        # A worker's heartbeat process, which writes the log as well, has by now given its jobs back.
+        charged = child.pid is not None and take_charge(self._settings.runtime_dir, child.pid)
+        pause = child.schedule_restart(own_fault=not charged)
         self._log("triptych", f"{child.spec.name} died ({_describe(code)}), starting it again in {pause:g} s")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -5,7 +5,6 @@ however that dies. So a note without a lock is that of a dead worker, and nothin
 which mean nothing in another container.
 """
 
-import contextlib
 import fcntl
 import logging
 import os
@@ -75,8 +74,10 @@ def orphans(folder: Path, seen: Collection[Path] = ()) -> Iterator[Orphan]:
             if time.time() - os.fstat(file).st_mtime > MAX_AGE_S:
                 path.unlink()
             elif path.suffix == NOTE and path not in seen:
-                with contextlib.suppress(ValueError), closing(SharedState.of(file)) as state:
+                with closing(SharedState.of(file)) as state:
                     yield Orphan(path, state)
+        except (OSError, ValueError):
+            continue  # of a worker of another version, or nothing that can be read or removed
         finally:
             os.close(file)
 

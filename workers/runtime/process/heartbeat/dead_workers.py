@@ -51,9 +51,9 @@ class DeadWorkers:
         """Give back the jobs of the own worker, unless another process has found its note first."""
         attempts = state.attempts()
         logger.error("worker died", extra=_about(attempts))
-        if self._note is not None:
-            self.look()
-        else:
+        self.look()
+        # Others have found the note, which makes this call one without effect, or the file was deleted by a stranger.
+        if self._note is None or (self._note not in self._seen and not self._note.exists()):
             self._give_back(attempts)
 
     def own_left(self) -> None:
