@@ -27,8 +27,9 @@ from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import Admission, JobWriter
+from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
-from workers.runtime.attempts.runner import JobRunner
+from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.decoding.work import DecodingWork
@@ -121,7 +122,7 @@ def run_streamed_jobs(
     served = serve(model, model.card(), task, engine)
     with _recorded(model.cache) as calls, ThreadPoolExecutor(NUM_THREADS) as pool:
         _begin_together(engine, calls, len(bodies))
-        intake = _start_intake(attempts, served, len(bodies), pool)
+        intake = _start_intake(attempts, served, engine, len(bodies), pool)
         job_ids = [_submitted(JobWriter(client), model.card(), body) for body in bodies]
         intake.wake(queue_of(model.name))
         texts = [_text_of(JobReader(client), job_id, calls) for job_id in job_ids]
@@ -165,14 +166,15 @@ def _begin_together(engine: Any, calls: Calls, num_jobs: int) -> None:
         return handle
 
     engine.submit = counted_submit
+    engine.num_wanted = lambda: num_jobs
 
 
-def _start_intake(attempts: AttemptStore, served: ServedModel, num_jobs: int, pool: Executor) -> JobRunner:
-    models = Models()
+def _start_intake(
+    attempts: AttemptStore, served: ServedModel, engine: DecodingEngine, num_jobs: int, pool: Executor
+) -> Intake:
+    models, shared = Models(), SharedState(num_jobs + MAX_GROUP)
     models.put(Version(served, "digest"))
-    intake = JobRunner(
-        attempts, WORKER, models, SharedState(num_jobs + MAX_GROUP), JobRoom(ROOM_BYTES), max_jobs=num_jobs
-    )
+    intake = Intake(attempts, WORKER, models, engine, shared=shared, room=JobRoom(ROOM_BYTES), max_jobs=num_jobs)
     intake.start(pool)
     return intake
 

@@ -90,7 +90,8 @@ class AttemptStore:
         Args:
             worker: its id.
             outcomes: at most ``MAX_JOBS``.
-            sources: queues to take jobs from, in this order, and ids of single jobs. Without any, none is started.
+            sources: queues to take jobs from, in this order, and ids of single jobs, which are started whatever they
+                need. Without any, only a call with the same token finds jobs.
             max_jobs: most attempts to start, at most ``MAX_JOBS``; groups of suspects are started whole.
             room: memory for them.
             token: identifies the call. If it is made again with the same token because its reply was lost, it returns
@@ -101,7 +102,7 @@ class AttemptStore:
             for claim, status, fields in outcomes
             for value in (claim.id, claim.attempt, status, len(fields), *fields)
         ]
-        fixed = (worker, self.lease_s, token or new_token(), max_jobs if sources else 0, *room, len(outcomes))
+        fixed = (worker, self.lease_s, token or new_token(), max_jobs, *room, len(outcomes))
         accepted, started, too_large = self._turn(args=[*fixed, *ended, *sources])
         large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
         return Turn([bool(value) for value in accepted], [_claim_from(reply) for reply in started], large)

@@ -146,9 +146,13 @@ end
 
 -- A message says that a queue has work. There is always one in the list while jobs wait; a worker that takes it claims as
 -- many jobs as it has room for, and if more are left that claim pushes the next message. A lost one is replaced by the
--- next submit, or by the reaper.
+-- next submit, or by the reaper. More than one is of an older version, or of somebody else.
+local function drop_messages(queue) redis.call('UNLINK', queue) end
+
 local function push_message(queue)
-  if call_on('LLEN', queue) ~= 0 then return 0 end
+  local num_messages = call_on('LLEN', queue)
+  if num_messages == 1 then return 0 end
+  if num_messages ~= 0 then drop_messages(queue) end
   -- kombu keeps the messages of a worker by their tags, so each needs another one.
   local tag = redis.call('INCR', P .. 'messages')
   redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {TAG = tag, QUEUE = queue})))

@@ -3,7 +3,7 @@
 -- ARGV: worker, lease s, token of this call, most jobs to start, bytes that the worker has for them, most bytes of one job,
 --       bytes per byte of a request, bytes per input,
 --       number of outcomes, then for each: id, attempt, status, number of fields and values, field, value, …
---       then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job only
+--       then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job, whatever it needs
 -- Returns {accepted, started, too large}: for each outcome 1, or 0 if another attempt owns the job; for each attempt
 -- {id, attempt, task, model, timeout s, group, request id, bytes, request}; {id, bytes} of the oldest job that no worker of
 -- this size can hold beside others, or {}.
@@ -56,10 +56,11 @@ local function start(job, bytes)
   started[#started + 1] = reply_of(job, bytes)
 end
 
-local function take(job)
+local function take(job, runs_anyway)
   if job.deadline_at <= now then return end -- the reaper ends what is over
   local bytes = bytes_of(job)
-  if job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
+  if runs_anyway then start(job, bytes)
+  elseif job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
     bytes_left = bytes_left - bytes
     start(job, bytes)
   elseif bytes > most_bytes and not too_large[1] then
@@ -84,16 +85,22 @@ end
 
 local function take_one(id)
   local job = load(id)
-  if job and job.status == 'queued' then take(job) end
+  if job and job.status == 'queued' then take(job, true) end
 end
 
 local function take_from(queue)
   local members = call_on('ZRANGE', P .. 'waiting:' .. queue, 0, most_jobs + MAX_LOOKS - 1) or {}
+  local num_started, num_looked = #started, 0
   for i, member in ipairs(members) do
     if #started >= most_jobs or bytes_left <= 0 or i - #started > MAX_LOOKS then break end
     take_member(queue, member)
+    num_looked = i
   end
-  if (call_on('ZCARD', P .. 'waiting:' .. queue) or 0) > 0 then push_message(queue) end
+  local num_waiting = call_on('ZCARD', P .. 'waiting:' .. queue) or 0
+  if num_waiting == 0 then drop_messages(queue)
+  -- Whoever took a message for jobs of which none could be started would get the next one at once, and so on: only the
+  -- reaper pushes that one.
+  elseif #started > num_started or num_looked == 0 then push_message(queue) end
 end
 
 local mark = P .. 'claim:' .. token

@@ -3,12 +3,12 @@
 from typing import cast
 
 import pytest
+from workers.runtime.attempts.runner import JobRunner
 
 from contracts.store.attempt_store import AttemptStore
 from tests.unit.attempts.fakes import BUDGET_BYTES, FakeModel, FakeStore
 from workers.runtime.attempts import runner as runner_module
 from workers.runtime.attempts.room import JobRoom
-from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.process.shared_state import SharedState
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import redis
+from workers.runtime.attempts.runner import JobRunner
 
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
@@ -15,7 +16,6 @@ from contracts.store.attempt_store import UNLIMITED, DoesNotFit, Room
 from contracts.tasks.embed import EmbedRequest
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.engine.figures import EngineFigures
 from workers.runtime.engine.work import Work
 from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput

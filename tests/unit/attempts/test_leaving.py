@@ -4,13 +4,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
+from workers.runtime.attempts.runner import JobRunner
 
 from contracts.jobs import Claim
 from contracts.store.attempt_store import UNLIMITED, Room
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import FakeModel, FakeStore, start_job
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
-from workers.runtime.attempts.runner import JobRunner
 
 
 def test_released_jobs_are_queued_again_and_fenced(runner: JobRunner, store: FakeStore, model: FakeModel) -> None:

@@ -3,11 +3,12 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from workers.runtime.attempts.runner import JobRunner
+
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import BUDGET_BYTES, FakeModel, FakeStore
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.room import MAX_WAITING, JobRoom
-from workers.runtime.attempts.runner import JobRunner
 
 SHARE, COMMON = BUDGET_BYTES // 32, BUDGET_BYTES // 2
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
+from workers.runtime.attempts.runner import MAX_CLAIMS_IN_A_ROW, JobRunner
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
 from contracts.store.attempt_store import AttemptStore
@@ -12,7 +13,6 @@ from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import BUDGET_BYTES, OUTPUT, FakeModel, FakeStore
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.attempts.room import JobRoom
-from workers.runtime.attempts.runner import MAX_CLAIMS_IN_A_ROW, JobRunner
 from workers.runtime.models.versions import Models
 from workers.runtime.process.shared_state import SharedState
 

@@ -3,12 +3,13 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from workers.runtime.attempts.runner import JobRunner
+
 from contracts.jobs import Claim
 from contracts.store.attempt_store import UNLIMITED, Room
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import FakeModel, FakeStore, start_job
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.attempts.runner import JobRunner
 
 
 def test_suspects_run_one_at_a_time(runner: JobRunner, store: FakeStore, model: FakeModel) -> None:

@@ -5,7 +5,7 @@ jobs, which are taken in the order in which they wait. A job that is larger than
 itself, so that it neither waits for ever nor stops the others.
 """
 
-from contracts.store.attempt_store import UNLIMITED, LargeJob, Room
+from contracts.store.attempt_store import LargeJob, Room
 
 BYTES_PER_REQUEST_BYTE = 12
 """The request itself, its decoded texts, and the token ids of its rows, at worst one for each byte. Token ids that are
@@ -39,28 +39,28 @@ class JobRoom:
         return Room(free_bytes, self._half_bytes, BYTES_PER_REQUEST_BYTE, self._per_input)
 
     @property
-    def large(self) -> Room:
-        """What the next large job may take: whatever it needs, since it runs when no other large one does."""
-        return UNLIMITED._replace(per_request_byte=BYTES_PER_REQUEST_BYTE, per_input=self._per_input)
+    def next_large(self) -> str | None:
+        """The id of the large job that may run now, whatever it needs, or None."""
+        return self._waiting.job_id if self._waiting and self._large_id is None else None
 
     def wait_for(self, large: LargeJob) -> None:
         """Remember the oldest large job, for which the others wait their turn."""
         self._waiting = self._waiting or large
 
-    def next_large(self) -> str | None:
-        """Return the id of the large job that may run now, once, or None."""
-        if self._large_id is not None or self._waiting is None:
-            return None
-        self._large_id, self._waiting = self._waiting.job_id, None
-        return self._large_id
+    def forget(self, job_id: str) -> None:
+        """Wait no longer for a large job: it runs here or elsewhere now, or has ended."""
+        if self._waiting and self._waiting.job_id == job_id:
+            self._waiting = None
 
     def reserve(self, job_id: str, num_bytes: int) -> None:
         """Note that a job is in hand."""
-        if job_id != self._large_id:
+        if num_bytes > self._half_bytes and self._large_id is None:
+            self._large_id = job_id
+        else:
             self._used_bytes[job_id] = num_bytes
 
     def give_back(self, job_id: str) -> bool:
-        """Free what a job has taken, or would have; return whether it was the large one."""
+        """Free what a job has taken; return whether it was the large one."""
         self._used_bytes.pop(job_id, None)
         was_large = job_id == self._large_id
         if was_large:

@@ -37,15 +37,23 @@ class RunningJob:
         self._progress = (0, 0)
         self.task = task
         self._awaited: Awaited | None = None
+        self._told_to_end = False
 
     @property
     def can_go_on(self) -> bool:
-        """Whether what the task waits for is there, or it must stop."""
-        return self._awaited is None or self._awaited.finished or self.attempt.should_stop or self._is_late
+        """Whether the task has not begun, or what it waits for is there, or it must end."""
+        return self._awaited is None or self._awaited.finished or self.must_end
 
     @property
-    def _is_late(self) -> bool:
-        return time.perf_counter() > self._work.ends_at
+    def must_end(self) -> bool:
+        """Whether the task is to be told that its job is no longer this attempt's, or that its time is over."""
+        if self._told_to_end:  # once: it may wait for something while it cleans up
+            return False
+        if self.attempt.should_stop:
+            return True
+        # What is finished counts, even if time is over by now: the work is done.
+        is_finished = self._awaited is not None and self._awaited.finished
+        return not is_finished and time.perf_counter() > self._work.ends_at
 
     def new_progress(self) -> tuple[int, int] | None:
         """Return how many parts are done, of how many, if there are more of them than at the last call."""
@@ -74,7 +82,11 @@ class RunningJob:
             return failed(claim, TriptychError())
 
     def _go_on(self) -> Awaited:
-        # What is finished counts, even if time is over by now: the work is done.
-        if self._awaited is None or self._awaited.finished:
-            return self.task.send(None)
-        return self.task.throw(AttemptStopped() if self.attempt.should_stop else ExecutionTimeout())
+        if self.must_end:
+            self._told_to_end = True
+            awaited = self.task.throw(AttemptStopped() if self.attempt.should_stop else ExecutionTimeout())
+        else:
+            awaited = self.task.send(None)
+        if not hasattr(awaited, "finished"):
+            raise TypeError(f"a task can't await {type(awaited).__name__}")
+        return awaited

@@ -1,14 +1,15 @@
 """The batching engine: one inference thread that turns the waiting rows of many jobs into model calls.
 
-Celery's threads submit the rows of a job and wait on its handle. While one model call runs, more rows arrive, so
+The intake submits the rows of a job, whose task awaits the handle. While one model call runs, more rows arrive, so
 batches form by themselves under load, and a job that is alone never waits for others. Steps 5 and 6 on the path of a
 job.
 """
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from contracts.errors import TriptychError
@@ -21,6 +22,11 @@ from workers.runtime.engine.handle import RequestHandle
 from workers.runtime.inference.session import Array
 
 logger = logging.getLogger(__name__)
+AHEAD_BATCHES = 2
+"""Full batches that wait while a call runs. With less, the engine could run dry before the next jobs are there, and
+rows of equal length would be rare; more would be missing where another worker is idle."""
+MEMORY_JOBS = 8
+"""How many of the last jobs say how large the next ones will be."""
 ModelRow = TypeVar("ModelRow", bound=Row)
 Row_contra = TypeVar("Row_contra", bound=Row, contravariant=True)
 
@@ -65,6 +71,9 @@ class BatchingEngine:
         self._changed = threading.Condition()
         # By the model itself and not by its name: rows of two versions must never share a call.
         self._queues: dict[QueueKey, RowQueue[BatchHandle]] = {}
+        self._batches_per_job = 1.0
+        """Of late: how many full batches the rows of a job make."""
+        self._when_wanted: Callable[[], None] = lambda: None
         # A daemon, because a model call can't be interrupted and must not delay the end of the process.
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
         self._thread.start()
@@ -79,7 +88,8 @@ class BatchingEngine:
                     max_batch_length=model.max_batch_length, max_padding=model.max_padding, fits=model.fits
                 )
                 self._queues[_key(handle)] = queue
-            queue.add(handle, rows)
+            num_batches = queue.add(handle, rows)
+            self._batches_per_job += (num_batches - self._batches_per_job) / MEMORY_JOBS
             self._changed.notify()  # not notify_all: only the inference thread waits
         return handle
 
@@ -91,6 +101,15 @@ class BatchingEngine:
             queue = self._queues.get(_key(handle))
             if queue is not None:
                 queue.discard(handle)
+
+    def num_wanted(self) -> int:
+        """Return how many more jobs fill what should wait while a call runs."""
+        with self._changed:
+            return self._num_wanted()
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""
+        self._when_wanted = call
 
     def figures(self) -> EngineFigures:
         """Return how many batches and rows have run so far."""
@@ -113,7 +132,14 @@ class BatchingEngine:
         with self._changed:
             while not (batch := self._take_batch()):
                 self._changed.wait()
-            return batch
+            wants_jobs = self._num_wanted() > 0
+        if wants_jobs:
+            self._when_wanted()
+        return batch
+
+    def _num_wanted(self) -> int:
+        missing = AHEAD_BATCHES - sum(queue.num_batches for queue in self._queues.values())
+        return max(0, math.ceil(missing / max(self._batches_per_job, 1e-6)))
 
     def _take_batch(self) -> Batch:
         """Return the next batch, or an empty one; models take turns, and so does each group of suspects."""

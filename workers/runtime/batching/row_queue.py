@@ -33,6 +33,8 @@ class _Waiting(NamedTuple, Generic[Job]):
     row_index: int
     length: int
     batch_key: Hashable
+    share: float
+    """Of a full batch of rows like this one."""
 
 
 ByLength = list[tuple[int, int]]
@@ -60,6 +62,7 @@ class RowQueue(Generic[Job]):
         self._fits = fits
         self._rows: dict[int, _Waiting[Job]] = {}
         """Waiting rows by a number that grows with each row, so that lower numbers are older."""
+        self._num_batches = 0.0
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
         self._turns: deque[Job] = deque()
@@ -69,20 +72,33 @@ class RowQueue(Generic[Job]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, job: Job, rows: Sequence[Row]) -> None:
-        """Queue the rows of a job, which are known from now on by the job and their index. Once for each job."""
+    @property
+    def num_batches(self) -> float:
+        """How many full batches the waiting rows would make if all had the best neighbours."""
+        return self._num_batches if self._rows else 0.0
+
+    def add(self, job: Job, rows: Sequence[Row]) -> float:
+        """Queue the rows of a job, which are known from now on by the job and their index. Once for each job.
+
+        Returns:
+            The number of full batches that they make.
+        """
+        num_batches = self._num_batches = self.num_batches  # without the rounding errors of rows that are gone
         numbers = deque(range(self._next_number, self._next_number + len(rows)))
         self._next_number += len(rows)
         self._pending[job] = numbers
         self._turns.append(job)
         for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
-            waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key)
+            waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key, self._share(row.length))
+            self._num_batches += waiting.share
             # An insertion moves half of the list, but with 5,000 waiting rows that is far cheaper than a model call.
             bisect.insort(self._by_length.setdefault(waiting.batch_key, []), (waiting.length, number))
+        return self._num_batches - num_batches
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
         gone = {number: self._rows.pop(number) for number in self._pending.pop(job, ()) if number in self._rows}
+        self._num_batches -= sum(waiting.share for waiting in gone.values())
         for batch_key in {waiting.batch_key for waiting in gone.values()}:
             self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
         if job in self._turns:
@@ -99,7 +115,12 @@ class RowQueue(Generic[Job]):
         taken = by_length[low:high]
         del by_length[low:high]
         self._keep(batch_key, by_length)
-        return [self._rows.pop(number)[:2] for _, number in taken]
+        rows = [self._rows.pop(number) for _, number in taken]
+        self._num_batches -= sum(row.share for row in rows)
+        return [(row.job, row.row_index) for row in rows]
+
+    def _share(self, length: int) -> float:
+        return length / self._max_batch_length if self._takes(2, length, 2 * length) else 1.0
 
     def _keep(self, batch_key: Hashable, by_length: ByLength) -> None:
         if by_length:

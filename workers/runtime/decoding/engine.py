@@ -8,7 +8,7 @@ import logging
 import queue
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -25,6 +25,8 @@ from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import EngineFigures
 
 logger = logging.getLogger(__name__)
+MAX_WAITING = 16
+"""Sequences that wait here for slots. The others are better left in the store, where another worker finds them."""
 
 
 class TokenSink(Protocol):
@@ -61,6 +63,8 @@ class DecodingEngine:
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
         # Other threads only leave messages here, so that schedulers and caches need no locks.
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
+        self._wants_jobs = True
+        self._when_wanted: Callable[[], None] = lambda: None
         # A daemon, because its loop never ends.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
@@ -102,6 +106,15 @@ class DecodingEngine:
         A task awaits it, because deltas that come after the event that ends its job are refused.
         """
         return self._sink.flush(attempt)
+
+    def num_wanted(self) -> int:
+        """Return how many more jobs may wait here for slots."""
+        num_waiting = sum(scheduler.num_waiting for scheduler in list(self._schedulers.values()))
+        return max(0, MAX_WAITING - num_waiting - self._inbox.qsize())
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""
+        self._when_wanted = call
 
     def figures(self) -> EngineFigures:
         """Return what the engine has done so far, and how full the caches are. Lengths are new tokens of a call."""
@@ -157,6 +170,9 @@ class DecodingEngine:
                 del self._schedulers[model]
         if not self._schedulers:
             self._note_call(())
+        wanted_jobs, self._wants_jobs = self._wants_jobs, self.num_wanted() > 0
+        if self._wants_jobs and not wanted_jobs:
+            self._when_wanted()
 
     def _emit(self, scheduler: Scheduler, deltas: Deltas) -> None:
         """Emit the deltas of a step. Jobs without any are included, because the sink finds out which jobs must stop."""

@@ -26,6 +26,14 @@ class Engine(Protocol):
         """Drop the items of a request that have not run yet; without effect on a finished request."""
         ...
 
+    def num_wanted(self) -> int:
+        """Return how many more jobs have use here now. The others are better left where other workers find them."""
+        ...
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""
+        ...
+
     def figures(self) -> EngineFigures:
         """Return what the engine has done since it started."""
         ...

@@ -1,4 +1,4 @@
-"""Celery's worker as Triptych uses it: it waits for messages, and runs each in a thread of its pool.
+"""Celery's worker as Triptych uses it: it waits for messages, which wake the intake, and has a pool of threads.
 
 What Celery does here and what not, and why, is in docs/decisions/0018.
 """
@@ -16,18 +16,18 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 from contracts.jobs import RUN_TASK, queue_of
 from contracts.store.celery_app import make_celery
-from workers.runtime.attempts.runner import JobRunner
+from workers.runtime.attempts.intake import Intake
 from workers.runtime.process.transport import DOOR, patch_transport
 
 logger = logging.getLogger(__name__)
 
 
-def make_app(redis_url: str, runner: JobRunner) -> Celery:
-    """Return an app with one task, whose messages wake the runner."""
+def make_app(redis_url: str, intake: Intake) -> Celery:
+    """Return an app with one task, whose messages wake the intake."""
     app = make_celery(redis_url)
     patch_transport(app)
-    DOOR.is_open = lambda: runner.has_room
-    runner.when_room(DOOR.opened)
+    DOOR.is_open = lambda: intake.has_room
+    intake.when_room(DOOR.opened)
 
     @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]
     def run() -> None:
@@ -41,7 +41,7 @@ def make_app(redis_url: str, runner: JobRunner) -> Celery:
 
         def handle(message: Any, *_: Any) -> None:
             message.ack_log_error(logger, consumer.connection_errors)
-            runner.wake(str(message.delivery_info.get("routing_key", "")))
+            intake.wake(str(message.delivery_info.get("routing_key", "")))
 
         return handle
 
@@ -69,11 +69,19 @@ def when_stopping(step: Callable[[], None]) -> None:
 
     def call(**_: Any) -> None:
         step()
+        DOOR.opened()  # so that Celery's loop turns, and finds out that it must stop
 
     signals.worker_shutting_down.connect(call, weak=False)  # as above
 
 
-def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Callable[[], None]) -> int:
+def consume(
+    app: Celery,
+    models: list[str],
+    *,
+    concurrency: int,
+    on_hangup: Callable[[], None],
+    drain: Callable[[], None],
+) -> int:
     """Consume messages until SIGTERM; return the exit status.
 
     Args:
@@ -81,10 +89,11 @@ def consume(app: Celery, models: list[str], *, concurrency: int, on_hangup: Call
         models: whose queues to consume from. Celery can't be given more of them while it runs.
         concurrency: threads for what takes long.
         on_hangup: called on SIGHUP, in a signal handler.
+        drain: called after SIGTERM, before the pool is stopped. It waits until nothing needs the pool.
     """
     # Celery warns of workers that run as root and accept pickle. Ours accept JSON only.
     warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
-    worker = _worker_class(app, on_hangup)(
+    worker = _worker_class(app, on_hangup, drain)(
         # Threads, because all jobs share the models of this process.
         pool="threads",
         concurrency=concurrency,
@@ -118,11 +127,15 @@ def handle_hangup(handler: Callable[[int, Any], None] | signal.Handlers) -> None
         signal.signal(signal.SIGHUP, handler)
 
 
-def _worker_class(app: Celery, on_hangup: Callable[[], None]) -> Any:
+def _worker_class(app: Celery, on_hangup: Callable[[], None], drain: Callable[[], None]) -> Any:
     class Worker(app.Worker):  # type: ignore[misc]
         def install_platform_tweaks(self, worker: Any) -> None:
             super().install_platform_tweaks(worker)
             # Celery's own handler, installed by the line above, restarts the process and so loses the jobs it holds.
             handle_hangup(lambda number, frame: on_hangup())
+
+        def on_close(self) -> None:
+            super().on_close()
+            drain()  # Celery takes no more messages, and its pool is still there
 
     return Worker

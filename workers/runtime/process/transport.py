@@ -61,7 +61,8 @@ class Channel(kombu_redis.Channel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self.QoS = QoS  # after kombu has chosen one, which without ack_emulation is `virtual.QoS`
+        # After kombu has chosen one, which without ack_emulation is `virtual.QoS`.
+        self.QoS = QoS  # type: ignore[assignment]
 
     def _brpop_read(self, **options: Any) -> bool | None:
         unacknowledged = dict(self.qos._delivered)  # a copy, because the call below adds to it

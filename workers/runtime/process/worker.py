@@ -13,8 +13,8 @@ import redis
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import server_warnings
+from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
-from workers.runtime.attempts.runner import JobRunner
 from workers.runtime.inference.budget import jobs_budget_bytes
 from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
@@ -56,12 +56,12 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     room = _room(loader.settings, models)
-    runner = JobRunner(attempts, worker_id, models, shared, room, max_jobs=settings.concurrency)
+    intake = Intake(attempts, worker_id, models, engine, shared=shared, room=room, max_jobs=settings.concurrency)
     heartbeat = Heartbeat(
         worker_id,
         _start_message(settings, spec.family, note),
         shared=shared,
-        held=runner.held,
+        held=intake.held,
         store=attempts,
         engine=engine,
         models=models,
@@ -69,12 +69,18 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
     # Not before Celery consumes: a heartbeat promises a worker that takes jobs, and `--health` relies on that.
-    when_ready(runner.start, heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
-    when_stopping(partial(_begin_drain, runner, heartbeat, settings.drain_s))
-    app = make_app(settings.store.redis_url, runner)
-    status = consume(app, models.names(), concurrency=NUM_THREADS, on_hangup=watcher.scan_soon)
+    when_ready(intake.start, heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
+    when_stopping(partial(_begin_drain, intake, heartbeat, settings.drain_s))
+    app = make_app(settings.store.redis_url, intake)
+    status = consume(
+        app,
+        models.names(),
+        concurrency=NUM_THREADS,
+        on_hangup=watcher.scan_soon,
+        drain=partial(intake.drain, settings.drain_s),
+    )
     # In this order: the leases of jobs that are still running must be renewed to their end.
-    runner.drain(settings.drain_s)
+    intake.drain(settings.drain_s)  # nothing is left to do, unless Celery had not begun
     heartbeat.stop()
     if not watcher.stop(STOP_LOADING_S):
         # A model is being loaded, which can't be interrupted: the interpreter would crash if it ended meanwhile.
@@ -114,21 +120,21 @@ def _log_ready(client: "redis.Redis", worker_id: str, models: list[str]) -> None
         logger.info("settings of the server not checked", extra={"error": str(error)})
 
 
-def _begin_drain(runner: JobRunner, heartbeat: Heartbeat, drain_s: float) -> None:
+def _begin_drain(intake: Intake, heartbeat: Heartbeat, drain_s: float) -> None:
     """Take no more jobs, and end the process when the jobs that are running take too long."""
-    runner.begin_drain()
-    logger.info("stopping", extra={"running": len(runner.held.all()), "drain_s": drain_s})
-    # Celery itself waits for the jobs in its pool without a limit, because threads can't be interrupted.
-    timer = threading.Timer(drain_s, _end_drain, args=(runner, heartbeat))
+    intake.begin_drain()
+    logger.info("stopping", extra={"running": len(intake.held.all()), "drain_s": drain_s})
+    # Celery itself waits for the threads of its pool without a limit, because they can't be interrupted.
+    timer = threading.Timer(drain_s, _end_drain, args=(intake, heartbeat))
     timer.daemon = True
     timer.start()
 
 
-def _end_drain(runner: JobRunner, heartbeat: Heartbeat) -> None:
+def _end_drain(intake: Intake, heartbeat: Heartbeat) -> None:
     """Return the jobs that are still running to their queues, where other workers find them, and exit."""
     heartbeat.stop()
-    # Last, because until the process has ended Celery may bring it the messages of the very jobs that it returns.
-    runner.held.release_all()
+    # Last: other workers may take them at once, and leases that are renewed no more must not be blamed.
+    intake.held.release_all()
     logger.warning("drain time is over; jobs were returned to their queues")
     # Not sys.exit: this is a timer's thread, and the pool's threads would keep the process alive.
     os._exit(0)

@@ -1,0 +1,218 @@
+"""Takes jobs from the store, lets their tasks go on, and records how they end. Steps 4 to 7 on the path of a job.
+
+One thread does this for all jobs in hand: a call of the store carries many outcomes and many new jobs. Celery's
+messages wake it when a queue has work, engines when results are there. It takes jobs only as fast as the engine uses
+them up, so that the rest stays where idle workers find it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from queue import Empty, SimpleQueue
+
+import redis
+
+from contracts.jobs import Claim
+from contracts.store.attempt_store import AttemptStore
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.held import HeldAttempts
+from workers.runtime.attempts.room import JobRoom
+from workers.runtime.attempts.running_jobs import Advanced, RunningJobs
+from workers.runtime.attempts.turns import Turns
+from workers.runtime.engine.engine import Engine
+from workers.runtime.models.versions import Models
+from workers.runtime.process.memory import trim_heap
+from workers.runtime.process.shared_state import SharedState
+
+logger = logging.getLogger(__name__)
+RETRY_PAUSE_S = 0.5
+"""Between two calls of a store that is out of reach, or after an error of ours."""
+LOOK_PERIOD_S = 0.1
+"""How soon a job notices that its time is over."""
+PROGRESS_PERIOD_S = 0.5
+MAX_IN_POOL = 8
+"""Jobs that the pool works on, or that wait for it, above which no more are taken: other workers have threads, too."""
+
+_Message = Attempt | Advanced | str | None
+"""An attempt that can go on; a job that has gone on in the pool; a queue that has work; only a reason to look."""
+
+
+class Intake:
+    """The thread that moves on the jobs of a worker.
+
+    Args:
+        store: where jobs come from and go to.
+        worker_id: of this worker.
+        models: what is served.
+        engine: how many jobs it wants decides how many are taken.
+        shared: tells the heartbeat process which jobs are held.
+        room: memory for jobs.
+        max_jobs: most jobs in hand; a group of suspects may exceed it.
+    """
+
+    def __init__(
+        self,
+        store: AttemptStore,
+        worker_id: str,
+        models: Models,
+        engine: Engine,
+        *,
+        shared: SharedState,
+        room: JobRoom,
+        max_jobs: int,
+    ) -> None:
+        self.held = HeldAttempts(store, shared)
+        self._store = store
+        self._shared = shared
+        self._engine = engine
+        self._room = room
+        self._max_jobs = max_jobs
+        self._inbox: SimpleQueue[_Message] = SimpleQueue()
+        self._jobs = RunningJobs(models, shared, resume=self._inbox.put, advanced=self._inbox.put)
+        self._turns = Turns(store, worker_id, room)
+        self._when_room: Callable[[], None] = lambda: None
+        self._has_room = True
+        self._retry_at = self._look_at = self._progress_at = 0.0
+        # Not an Event: it is set in the handler of SIGTERM, where the lock of an Event can deadlock.
+        self._draining = False
+        self._thread = threading.Thread(target=self._loop, name="intake", daemon=True)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more jobs would be taken. A worker without room must take no message from others."""
+        return self._has_room and not self._draining
+
+    def start(self, pool: Executor) -> None:
+        """Begin to take jobs. What takes long runs on the pool."""
+        self._jobs.use(pool)
+        self._engine.when_wanted(lambda: self._inbox.put(None))
+        self._thread.start()
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Set what is called each time that there is room again."""
+        self._when_room = call
+
+    def wake(self, queue: str) -> None:
+        """Note that a queue has work. Does not wait."""
+        self._inbox.put(queue)
+
+    def begin_drain(self) -> None:
+        """Take no more jobs."""
+        self._draining = True
+
+    def drain(self, timeout_s: float) -> None:
+        """Wait until the jobs in hand have ended, for ``timeout_s`` at most; then release those that have not."""
+        self.begin_drain()
+        until = time.monotonic() + timeout_s
+        while self.held.all() and time.monotonic() < until:
+            time.sleep(0.02)
+        self.held.release_all()
+
+    def _loop(self) -> None:
+        while True:
+            try:
+                self._step()
+            except redis.RedisError as error:
+                self._shared.note_turn()  # it is the store that stands still
+                logger.warning("jobs neither taken nor ended yet", extra={"error": str(error)})
+                self._retry_at = time.monotonic() + RETRY_PAUSE_S
+            except BaseException:  # without this thread the worker would seem alive and do nothing
+                logger.exception("the intake failed")
+                time.sleep(RETRY_PAUSE_S)
+
+    # No local variable of `_loop` may refer to a job. It would keep a replaced version of a model in memory for as long
+    # as nothing arrives, so everything that does is in the methods below.
+
+    def _step(self) -> None:
+        self._jobs.go_on(self._receive())
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_PERIOD_S
+            self._jobs.go_on_with_all()
+        self._turns.add(self._jobs.take_ended())
+        if now >= self._retry_at:
+            self._record_progress(now)
+            self._take_turn()
+        self._tell_of_room()
+
+    def _receive(self) -> dict[Attempt, None]:
+        """Wait for messages, and handle all that are there; return the attempts that can go on."""
+        ready: dict[Attempt, None] = {}
+        wait_s = self._wait_s()
+        try:
+            while True:
+                match self._inbox.get(timeout=wait_s):
+                    case Attempt() as attempt:
+                        ready[attempt] = None
+                    case Advanced() as advanced:
+                        self._jobs.take_back(advanced)
+                        ready[advanced.job.attempt] = None  # what it waits for may have come before it waited
+                    case str() as queue:
+                        self._turns.wake(queue)
+                    case None:
+                        pass
+                wait_s = 0
+        except Empty:
+            return ready
+
+    def _wait_s(self) -> float | None:
+        """Return how long there may be nothing to do but to wait for a message."""
+        if self._must_call:
+            return max(0.0, min(LOOK_PERIOD_S, self._retry_at - time.monotonic()))
+        return LOOK_PERIOD_S if self._jobs or not self._has_room else None
+
+    @property
+    def _must_call(self) -> bool:
+        """Whether there is something to record, or jobs may wait and there is room for them."""
+        return self._turns.is_due or (self._turns.may_find_jobs and self._num_free > 0 and self._num_wanted > 0)
+
+    @property
+    def _num_free(self) -> int:
+        """Places for jobs. A job whose outcome is not recorded yet still has its place."""
+        return self._max_jobs - len(self._jobs) - self._turns.num_outcomes
+
+    @property
+    def _num_wanted(self) -> int:
+        """How many more jobs the engine, the pool and the memory of this worker have use for."""
+        if self._draining or self._jobs.num_in_pool >= MAX_IN_POOL or self._room.small.num_bytes <= 0:
+            return 0
+        return self._engine.num_wanted()
+
+    def _take_turn(self) -> None:
+        """Record outcomes and take jobs, with one call of the store."""
+        if self.held.leaving:
+            self._forget(self._turns.drop_outcomes())
+        elif self._must_call:
+            exchange = self._turns.take(self._num_wanted, self._num_free)
+            self._shared.note_turn()
+            self._forget(exchange.ended)
+            for claim in exchange.claims:
+                self._begin(claim)
+
+    def _begin(self, claim: Claim) -> None:
+        attempt = self._jobs.attempt_at(claim)
+        self._room.reserve(claim.id, claim.num_bytes)
+        if self.held.add(attempt):  # else the worker leaves, and has released it
+            self._jobs.begin(attempt)
+
+    def _forget(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            self.held.remove(attempt)
+            if self._room.give_back(attempt.claim.id):
+                trim_heap()  # what a large job has used would otherwise stay with this process
+
+    def _record_progress(self, now: float) -> None:
+        if now >= self._progress_at:
+            self._progress_at = now + PROGRESS_PERIOD_S
+            if done := self._jobs.new_progress():
+                self._store.progress(done)
+
+    def _tell_of_room(self) -> None:
+        had_room = self._has_room
+        self._has_room = self._num_free > 0 and self._num_wanted > 0
+        if not self._has_room:
+            self._shared.note_turn()
+        elif not had_room:
+            self._when_room()

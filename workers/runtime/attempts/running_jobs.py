@@ -1,0 +1,156 @@
+"""The jobs in hand of a worker, whose tasks go on whenever what they wait for is there. Step 5 on the path of a job.
+
+A job that waits for model calls needs no thread. Short work is done by the thread that calls `go_on`, which is the
+intake's; what takes long, such as tokenizing a long text, runs on a pool meanwhile.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from typing import NamedTuple
+
+from contracts.errors import TriptychError, UnknownModel
+from contracts.jobs import Claim
+from contracts.store.attempt_store import Outcome, failed
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.failures import as_job_error
+from workers.runtime.attempts.running_job import RunningJob
+from workers.runtime.attempts.turns import Ended
+from workers.runtime.models.versions import Models
+from workers.runtime.process.shared_state import SharedState
+
+logger = logging.getLogger(__name__)
+QUICK_BYTES = 256 << 10
+"""Jobs that take more memory than this are worked on by the pool. It is a measure of their work, too: a text of 16 KiB
+takes 5 ms, and so do the answers to a hundred short ones."""
+
+
+class Advanced(NamedTuple):
+    """A job that has gone on in the pool."""
+
+    job: RunningJob
+    outcome: Outcome | None
+
+
+class RunningJobs:
+    """The tasks of all jobs in hand. Only the intake's thread calls its methods.
+
+    Args:
+        models: what is served.
+        shared: tells the heartbeat process which jobs are being prepared.
+        resume: called by attempts when what their tasks wait for is there, by any thread.
+        advanced: called by the threads of the pool with each job that has gone on there; `take_back` wants it.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        shared: SharedState,
+        *,
+        resume: Callable[[Attempt], None],
+        advanced: Callable[[Advanced], None],
+    ) -> None:
+        self._models = models
+        self._shared = shared
+        self._pool: Executor | None = None
+        self._resume = resume
+        self._report = advanced
+        self._jobs: dict[Attempt, RunningJob] = {}
+        self._in_pool: dict[Attempt, Future[None]] = {}
+        self._ended: list[Ended] = []
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def num_in_pool(self) -> int:
+        """Jobs that the pool works on, or that wait for one of its threads."""
+        return len(self._in_pool)
+
+    def use(self, pool: Executor) -> None:
+        """Set the pool that does what takes long. Without one, everything is done at once."""
+        self._pool = pool
+
+    def take_ended(self) -> list[Ended]:
+        """Return the jobs that have ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def attempt_at(self, claim: Claim) -> Attempt:
+        """Return the attempt that a claim stands for."""
+        return Attempt(claim, self._resume)
+
+    def begin(self, attempt: Attempt) -> None:
+        """Let the task of an attempt begin. Whatever happens, the job ends with an outcome."""
+        claim = attempt.claim
+        try:
+            model = self._models.get(claim.model)
+            if model is None or model.card.task != claim.task:
+                raise UnknownModel(f"This worker does not serve model {claim.model} for {claim.task}.", param="model")
+            job = self._jobs[attempt] = model.start(attempt)
+        except BaseException as error:
+            if not isinstance(error, TriptychError):
+                logger.exception("job not begun", extra=claim.log_fields)
+            self._ended.append(Ended(attempt, failed(claim, as_job_error(error))))
+        else:
+            self._go_on(job)
+
+    def take_back(self, advanced: Advanced) -> None:
+        """Note that a job has gone on in the pool."""
+        self._in_pool.pop(advanced.job.attempt, None)
+        self._note(*advanced)
+
+    def go_on(self, attempts: Iterable[Attempt]) -> None:
+        """Let tasks go on, as far as what they wait for is there, or they must end."""
+        for attempt in attempts:
+            job = self._jobs.get(attempt)
+            if job is not None and job.can_go_on and self._is_here(job):
+                self._go_on(job)
+
+    def go_on_with_all(self) -> None:
+        """Let all tasks go on that can: those whose time is over, too."""
+        self.go_on(list(self._jobs))
+
+    def new_progress(self) -> list[tuple[Claim, int, int]]:
+        """Return the jobs of which more is done than at the last call: parts done, and all parts."""
+        return [(job.attempt.claim, *done) for job in self._jobs.values() if (done := job.new_progress())]
+
+    def _is_here(self, job: RunningJob) -> bool:
+        """Return whether no thread of the pool has the job. One that must end need not wait for a thread."""
+        future = self._in_pool.get(job.attempt)
+        if future is None:
+            return True
+        if not job.must_end or not future.cancel():
+            return False
+        del self._in_pool[job.attempt]
+        return True
+
+    def _go_on(self, job: RunningJob) -> None:
+        is_quick = job.is_quick and job.attempt.claim.num_bytes <= QUICK_BYTES
+        if is_quick or job.must_end or not self._hand_over(job):
+            with self._shared.preparing(job.attempt.claim.id):
+                outcome = job.advance()
+            self._note(job, outcome)
+
+    def _hand_over(self, job: RunningJob) -> bool:
+        """Let the pool go on with a job; return False if it takes none, because Celery was told to stop at once."""
+        if self._pool is None:
+            return False
+        try:
+            self._in_pool[job.attempt] = self._pool.submit(self._go_on_in_pool, job)
+        except RuntimeError:
+            return False
+        return True
+
+    def _go_on_in_pool(self, job: RunningJob) -> None:
+        outcome = None
+        try:
+            with self._shared.preparing(job.attempt.claim.id):
+                outcome = job.advance()
+        finally:  # whatever happens here, the job must not be forgotten
+            self._report(Advanced(job, outcome))
+
+    def _note(self, job: RunningJob, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            del self._jobs[job.attempt]
+            self._ended.append(Ended(job.attempt, outcome))
