@@ -11,6 +11,7 @@
     ├── JobNotFound                       404  job_not_found
     ├── JobGone                           410  job_gone               known once, purged since
     ├── QuotaExceeded                     429  quota_exceeded         the tenant has too many unfinished jobs
+    │   └── IdempotencyQuotaExceeded      429  idempotency_quota_exceeded  it has used too many keys in 24 hours
     ├── Unavailable                       503  unavailable            the store is lost, full, or takes no writes
     │   └── QueueFull                     503  queue_full
     ├── OutOfMemory                       500  out_of_memory          a model call ran out of memory
@@ -111,6 +112,12 @@ class QuotaExceeded(TriptychError):
 
     code = "quota_exceeded"
     http_status = 429
+
+
+class IdempotencyQuotaExceeded(QuotaExceeded):
+    """The tenant has used as many ``Idempotency-Key``s in 24 hours as it may."""
+
+    code = "idempotency_quota_exceeded"
 
 
 class Unavailable(TriptychError):

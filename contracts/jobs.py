@@ -120,6 +120,9 @@ class Job(msgspec.Struct, kw_only=True):
     started_at: float | None = None
     completed_at: float | None = None
     expires_at: float | None = None
+    keep: bool = False
+    """Whether somebody has asked for the time until ``expires_at``, so that it does not shorten once a client has the
+    answer."""
     progress_done: int = 0
     progress_total: int = 1
     model_revision: str | None = None

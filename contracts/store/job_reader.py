@@ -26,7 +26,7 @@ _PAGE_CHUNK = 100
 # A page leaves out `output`, and nothing here has `request`: both may have megabytes, and only workers need requests.
 _PAGE_FIELDS = (
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
-    *("completed_at", "expires_at", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
+    *("completed_at", "expires_at", "keep", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
     *("request_id", "usage", "timings", "error_code", "error_message", "error_param"),
 )
 _FIELDS = (*_PAGE_FIELDS, "output")

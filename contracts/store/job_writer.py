@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import redis
 
-from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded, TriptychError
+from contracts.errors import IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded, TriptychError
 from contracts.jobs import NewJob
 from contracts.store.job_reader import JobReader
 from contracts.store.scripts import load_script
@@ -21,7 +21,7 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
         "This Idempotency-Key was used for another request. Use a new key for a new request.",
     ),
     b"too_many_keys": (
-        QuotaExceeded,
+        IdempotencyQuotaExceeded,
         "You have used as many Idempotency-Keys in 24 hours as you may. Send the request without one, or wait.",
     ),
     b"queue_full": (QueueFull, "The queue of model {model} is full. Nothing was accepted; try again later."),

@@ -90,6 +90,7 @@ def make_operations(
     """Return the table of all routes, in the order of the API document."""
     bodies = _make_body_reader(settings, backend.offload, counters)
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
+    deliveries = backend.deliveries
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
     submitter = Submitter(settings, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics)
@@ -97,24 +98,35 @@ def make_operations(
     _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)
     streams = StreamSubmitter(
-        reader=reader, submitter=submitter, follower=follower, limit=limit, max_wait_s=settings.max_wait_s
+        reader=reader,
+        submitter=submitter,
+        follower=follower,
+        limit=limit,
+        deliveries=deliveries,
+        max_wait_s=settings.max_wait_s,
     )
-    outputs = OutputResponder(submitter, AnswerMaker(backend.offload))
+    outputs = OutputResponder(submitter, AnswerMaker(backend.offload), deliveries)
     generation = GenerationResponder(settings, outputs, streams)
     languages: dict[str, Any] = {"bodies": bodies, "outputs": outputs, "auth": auth, "models": models}
     # The document describes its own route too, so it can be made only when the table is complete.
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
-        *TaskRoutes(settings, bodies, submitter, streams).operations(),
+        *TaskRoutes(settings, bodies, submitter, streams, deliveries).operations(),
         *EmbeddingRoutes(settings, bodies, outputs).operations(),
         *ChatRoutes(bodies, generation).operations(),
         *CompletionRoutes(bodies, generation).operations(),
         *LibreTranslateRoutes(settings, **languages).operations(),
         *LanguageToolRoutes(settings, **languages).operations(),
         *JobRoutes(
-            settings, bodies=bodies, submitter=submitter, reader=reader, writer=writer, waiter=waiter
+            settings,
+            bodies=bodies,
+            submitter=submitter,
+            reader=reader,
+            writer=writer,
+            waiter=waiter,
+            deliveries=deliveries,
         ).operations(),
-        *EventRoutes(reader, follower, limit).operations(),
+        *EventRoutes(reader, follower, limit, deliveries).operations(),
         *ModelRoutes(monitor, models, backend.registry).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.stopping).operations(),
         *docs.operations(),
@@ -153,7 +165,7 @@ def _make_body_reader(settings: GatewaySettings, offload: Offload, counters: Cou
 
 def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:
     """Return the OpenAPI document without serving; connects to nothing."""
-    backend = make_backend(store_settings)
+    backend = make_backend(settings, store_settings)
     metrics = Metrics(backend.queues, backend.registry, backend.monitor)
     operations = make_operations(settings, backend, make_authenticator(settings, backend), metrics, Counters())
     return openapi.document(operations, VERSION)

@@ -13,10 +13,12 @@ from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
 from services.gateway.auth.api_keys import ApiKeys
+from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.listener import Listener
 from services.gateway.jobs.wake_ups import WakeUps
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
+from services.gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
@@ -43,6 +45,7 @@ class Backend:
     monitor: Monitor
     wake_ups: WakeUps
     listener: Listener
+    deliveries: Deliveries
     reaper: Reaper
     offload: Offload
 
@@ -71,14 +74,15 @@ class Backend:
         self.listener.stop()
 
 
-def make_backend(settings: StoreSettings) -> Backend:
+def make_backend(settings: GatewaySettings, store: StoreSettings) -> Backend:
     """Return a backend with real clients; nothing connects yet."""
-    client = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
+    client = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
     # Background work has a client of its own, because requests may use up the connections of theirs. Four connections
-    # are enough for monitor, listener and reaper, which use one each.
-    background = connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
+    # are enough for monitor, listener, reaper and deliveries, which use one each.
+    background = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
     writer = JobWriter(client)
     wake_ups = WakeUps(writer)
+    monitor = Monitor(background, on_loss=wake_ups.wake_all)
     return Backend(
         client=client,
         reader=JobReader(client),
@@ -86,9 +90,10 @@ def make_backend(settings: StoreSettings) -> Backend:
         queues=QueueStats(client),
         registry=Registry(client),
         keys=ApiKeys(client),
-        monitor=Monitor(background, on_loss=wake_ups.wake_all),
+        monitor=monitor,
         wake_ups=wake_ups,
         listener=Listener(background, wake_ups),
-        reaper=Reaper(background, settings),
+        deliveries=Deliveries(JobWriter(background), settings.delivered_ttl_s, monitor.store_time),
+        reaper=Reaper(background, store),
         offload=Offload(),
     )

@@ -134,6 +134,15 @@ class GatewaySettings(Settings):
         unit="seconds",
         help="How long a finished job is kept, if its request sets no ttl_s.",
     )
+    delivered_ttl_s: float = setting(
+        "TRIPTYCH_DELIVERED_TTL_S",
+        300.0,
+        least=1,
+        most=604_800,
+        unit="seconds",
+        help="How long a finished job is kept once its client has received the output, if its request set neither "
+        "ttl_s nor an Idempotency-Key; TRIPTYCH_TTL_S at most. While the store is nearly full, such jobs go earlier.",
+    )
     max_waiting: int = setting(
         "TRIPTYCH_MAX_WAITING",
         200_000,
@@ -149,6 +158,15 @@ class GatewaySettings(Settings):
         most=10**9,
         unit="jobs",
         help="Unfinished jobs that one tenant may have. Beyond it, submits are refused with 429.",
+    )
+    max_idempotency_keys: int = setting(
+        "TRIPTYCH_MAX_IDEMPOTENCY_KEYS",
+        100_000,
+        least=0,
+        most=10**9,
+        unit="keys",
+        help="Idempotency-Keys that one tenant may use in 24 hours; each takes 300 bytes of the store's memory for so "
+        "long. Beyond it, submits with a new key are refused with 429.",
     )
     max_streams: int = setting(
         "TRIPTYCH_MAX_STREAMS",

@@ -23,7 +23,7 @@ _ERRORS = {
     415: "The body is of a type that is not accepted here.",
     421: "The gateway needs no keys, and `Host` is none of its names, which `TRIPTYCH_ALLOWED_HOSTS` sets.",
     422: "A field is wrong; `param` names it.",
-    429: "You have as many unfinished jobs, or open streams, as you may have.",
+    429: "You have as many unfinished jobs, open streams or new Idempotency-Keys in 24 hours as you may have.",
     500: "The job failed, or its output is too large for the format of this route.",
     504: "The job is not done in time.",
     503: "The gateway or the job store can't serve this now; the message says why, and whether anything was accepted.",
@@ -44,7 +44,8 @@ _REQUEST_ID = (
 _INTRO = (
     "Jobs for transformer models. A job is accepted when its 202 (or its output) is sent, and then reaches exactly one "
     "end: `succeeded`, `failed`, `cancelled` or `expired`. Three clocks: `deadline_s` from submit to done, `timeout_s` "
-    "for one execution, `ttl_s` for keeping the result."
+    "for one execution, `ttl_s` for keeping the result: until then, its id answers 200, and afterwards 410. If you set "
+    "no `ttl_s`, the result is kept for an hour, or for 5 minutes once you have received it, by default."
 )
 
 

@@ -12,14 +12,27 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from contracts.errors import InvalidRequest, QueueFull, QuotaExceeded, TriptychError, Unavailable
+from contracts.errors import (
+    IdempotencyQuotaExceeded,
+    InvalidRequest,
+    QueueFull,
+    QuotaExceeded,
+    TriptychError,
+    Unavailable,
+)
 from contracts.store.problems import TIMEOUT, UNKNOWN, problem_of
 from services.gateway.http.errors import MethodNotAllowed, RouteNotFound, TooManyTenantStreams
 from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import no_store
 
 logger = logging.getLogger(__name__)
-RETRY_AFTER_S = {Unavailable.code: 1, QueueFull.code: 5, QuotaExceeded.code: 5, TooManyTenantStreams.code: 5}
+RETRY_AFTER_S = {
+    Unavailable.code: 1,
+    QueueFull.code: 5,
+    QuotaExceeded.code: 5,
+    TooManyTenantStreams.code: 5,
+    IdempotencyQuotaExceeded.code: 60,
+}
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 _MAY_BE_ACCEPTED = (
     "The job store did not answer in time, so it may or may not have accepted this. "

@@ -106,5 +106,6 @@ IDEMPOTENCY_KEY = Parameter(
     "header",
     Annotated[str, Meta(min_length=1, max_length=255)],
     "A text of your choice, new for each new request. For 24 hours the same request with the same key gets the same "
-    "job, marked `Idempotent-Replayed: true`; another request with that key is refused with 422.",
+    "job, marked `Idempotent-Replayed: true`, or a new one once that job is purged; another request with that key is "
+    "refused with 422.",
 )

@@ -27,6 +27,8 @@ class RequestFacts:
     """The route's pattern, since paths may have secrets in them, and clients can invent them."""
     tenant: str | None = None
     job_id: str | None = None
+    delivers: str | None = None
+    """The job whose end, with all of its output, the response tells."""
     error_code: str | None = None
     started_at: float = field(default_factory=time.perf_counter)
     """By ``time.perf_counter()``."""
@@ -42,6 +44,8 @@ class RequestFacts:
     """Sent of the response's body."""
     disconnected: bool = False
     """The client has closed the connection before the response's end."""
+    is_sent: bool = False
+    """All of the response has been sent."""
 
 
 def new_request_id() -> str:

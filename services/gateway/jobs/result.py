@@ -37,17 +37,16 @@ class _Decoders:
 _DECODERS: dict[str, _Decoders] = {spec.name: _Decoders(spec) for spec in TASKS.values() if spec.stream}
 
 
-def raise_unless_succeeded(job: Job) -> None:
-    """Raise the error with which a finished job ended, if it did not succeed."""
+def error_of(job: Job) -> TriptychError:
+    """Return the error with which a finished job ended that did not succeed."""
     if job.status == "cancelled":
-        raise JobCancelled
+        return JobCancelled()
     if job.status == "expired":
-        raise JobExpired
+        return JobExpired()
     # The class is found by its code, so that the status is the same as if the error had been raised here.
     if job.error is not None:
-        raise by_code(job.error.code)(job.error.message, param=job.error.param)
-    if job.status == "failed":
-        raise TriptychError
+        return by_code(job.error.code)(job.error.message, param=job.error.param)
+    return TriptychError()
 
 
 def usage_of(job: Job) -> Usage:

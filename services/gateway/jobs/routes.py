@@ -23,6 +23,7 @@ from services.gateway.http.operations import (
 )
 from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import json_response
+from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.responses import JOB_HEADERS, accepted, check_id, job_response, with_job_headers
 from services.gateway.jobs.submission import JOB_BODIES, JOB_CHECK
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
@@ -54,6 +55,7 @@ class JobRoutes:
         bodies: BodyReader,
         submitter: Submitter,
         waiter: JobWaiter,
+        deliveries: Deliveries,
     ) -> None:
         self._max_wait_s = settings.max_wait_s
         self._reader = reader
@@ -61,6 +63,7 @@ class JobRoutes:
         self._bodies = bodies
         self._submitter = submitter
         self._waiter = waiter
+        self._deliveries = deliveries
 
     def submit(self, tenant: str) -> Response:
         """Accept a job. With ``Prefer: wait``, respond with the finished job if it is done in time."""
@@ -69,7 +72,7 @@ class JobRoutes:
         key = request.headers.get("Idempotency-Key")
         result = self._submitter.submit(SubmitRequest(tenant, "jobs", submission, key, preference.wait_s))
         if result.job.finished and preference.wait_s > 0:
-            return with_job_headers(job_response(result.job, None), result, preference.applied)
+            return with_job_headers(self._job_response(result.job), result, preference.applied)
         return accepted(result, preference.applied)
 
     def read(self, tenant: str, job_id: str) -> Response:
@@ -113,7 +116,8 @@ class JobRoutes:
         return json_response(JobList(data=[summary(job) for job in jobs], next_cursor=query.as_cursor(following)))
 
     def _job_response(self, job: Job) -> Response:
-        return job_response(job, self._reader.position(job) if job.status == "queued" else None)
+        position = self._reader.position(job) if job.status == "queued" else None
+        return job_response(self._deliveries.note(job), position)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""

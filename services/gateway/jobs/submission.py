@@ -43,7 +43,10 @@ class Submission(Shape, frozen=True, kw_only=True):
     ] = None
     ttl_s: Annotated[
         Annotated[float, Meta(ge=1, le=604_800)] | None,
-        Meta(description="Seconds that the finished job is kept; then it is purged, and its id answers 410."),
+        Meta(
+            description="Seconds that the finished job is kept, whether or not you have its output; then it is purged, "
+            "and its id answers 410. Without it, a job is kept for an hour, or 5 minutes once you have its output."
+        ),
     ] = None
     metadata: Annotated[
         dict[_Key, _Value], Meta(max_length=16, description="Up to 16 texts of your own, returned with the job.")

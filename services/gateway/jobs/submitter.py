@@ -84,7 +84,7 @@ class Submitter:
         self._metrics = metrics
         # Beyond the first limit the error is a 503, since all tenants share a model's queue. Beyond the second it is a
         # 429, since the tenant itself has too many jobs.
-        self._admission = Admission(settings.max_waiting, settings.max_active)
+        self._admission = Admission(settings.max_waiting, settings.max_active, settings.max_idempotency_keys)
 
     def submit(self, request: SubmitRequest) -> SubmitResult:
         """Write the job, and wait for its end for up to ``wait_s``.

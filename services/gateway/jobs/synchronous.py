@@ -9,17 +9,19 @@ from services.gateway.http.errors import GatewayStopping, WaitExceeded
 from services.gateway.http.prefer import Preference
 from services.gateway.http.responses import raw_json_response
 from services.gateway.jobs.answers import AnswerFormat, AnswerMaker
+from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.responses import accepted, with_job_headers
-from services.gateway.jobs.result import raise_unless_succeeded
+from services.gateway.jobs.result import error_of
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 
 
 class OutputResponder:
     """Submits jobs and responds with what becomes of their outputs."""
 
-    def __init__(self, submitter: Submitter, answers: AnswerMaker) -> None:
+    def __init__(self, submitter: Submitter, answers: AnswerMaker, deliveries: Deliveries) -> None:
         self._submitter = submitter
         self._answers = answers
+        self._deliveries = deliveries
 
     def respond(
         self, request: SubmitRequest, preference: Preference, form: AnswerFormat, details: msgspec.Struct
@@ -42,6 +44,9 @@ class OutputResponder:
             raise GatewayStopping
         if not job.finished:
             raise WaitExceeded(f"Not done within {request.wait_s:g} s. The job goes on: read it at /v1/jobs/{job.id}.")
-        raise_unless_succeeded(job)
+        if job.status != "succeeded":
+            self._deliveries.note(job)
+            raise error_of(job)
         answer = self._answers.make(form, job, details, disconnect_check(http_request))
+        self._deliveries.note(job)
         return with_job_headers(raw_json_response(answer), result, preference.applied)

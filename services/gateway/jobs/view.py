@@ -10,6 +10,12 @@ from contracts.jobs import Job, JobError, JobState, Status, Timings, Usage
 
 Time = Annotated[str, Meta(description="RFC 3339, UTC, by the store's clock.", examples=["2026-01-31T12:00:00.000Z"])]
 
+EXPIRES_AT = (
+    "When the finished job is purged. Unless its request had `ttl_s` or an `Idempotency-Key`, this comes nearer once "
+    "you have received the output: the job is kept for some minutes more (5 by default), or less while the job store "
+    "is nearly full."
+)
+
 
 class Progress(msgspec.Struct, frozen=True):
     """How many of the job's inputs are done, or of the chunks in which they are read."""
@@ -45,7 +51,7 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Time | None
     completed_at: Time | None
     deadline_at: Time
-    expires_at: Annotated[Time | None, Meta(description="When the finished job is purged.")]
+    expires_at: Annotated[Time | None, Meta(description=EXPIRES_AT)]
     attempt: Annotated[int, Meta(description="How often the job was started; more than 1 after a worker died.")]
     progress: Progress
     queue: Annotated[QueuePlace | None, Meta(description="A queued job's place; null when it does not wait.")]

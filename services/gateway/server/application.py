@@ -17,6 +17,7 @@ from contracts.parent_death import end_with_parent
 from contracts.settings import StoreSettings
 from services.gateway.app import create_app
 from services.gateway.backend import make_backend
+from services.gateway.http.request_facts import facts_of
 from services.gateway.monitoring import shared_files
 from services.gateway.monitoring.loop_lag import LoopLag
 from services.gateway.processes.counters import Counters
@@ -57,6 +58,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
             "when_ready": self._before_all_forks,
             "pre_fork": self._before_fork,
             "post_fork": self._after_fork,
+            "post_request": self._after_request,
             "child_exit": self._after_death,
         }
         for name, value in (options_of(self._settings) | hooks).items():
@@ -64,7 +66,7 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Make the app of one process, and start its background work."""
-        backend = make_backend(self._store_settings)
+        backend = make_backend(self._settings, self._store_settings)
         app = create_app(self._settings, backend, self._counters, self._metrics_folder)
         # The worker has only the app, and needs these when it serves and when it stops.
         app.extensions["backend"] = backend
@@ -84,6 +86,12 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
         end_with_parent(arbiter.pid)
         self._counters.use(worker.slot)
         shared_files.count_in(self._metrics_folder, worker.slot)
+
+    @staticmethod
+    def _after_request(worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:
+        facts = facts_of(environ)
+        if facts.is_sent and facts.method != "HEAD":
+            worker.wsgi.extensions["backend"].deliveries.sent(facts)
 
     def _after_death(self, arbiter: GatewayArbiter, worker: Any) -> None:
         self._counters.free_slot(worker.slot)

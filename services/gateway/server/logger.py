@@ -28,5 +28,7 @@ class PlainLogger(Logger):  # type: ignore[misc]
         facts.status = getattr(resp, "status_code", None) or 500
         facts.ms = round(request_time.total_seconds() * 1000, 1)
         facts.bytes_out = resp.sent
-        facts.disconnected |= isinstance(sys.exc_info()[1], OSError)
+        error = sys.exc_info()[1]
+        facts.disconnected |= isinstance(error, OSError)
+        facts.is_sent = error is None
         self.requests.add(facts)

@@ -16,7 +16,7 @@ from contracts.jobs import Event, Job
 from contracts.store.job_reader import JobReader
 from contracts.tasks import TASKS
 from services.gateway.http.errors import GatewayStopping
-from services.gateway.jobs.result import outputs_of, raise_unless_succeeded
+from services.gateway.jobs.result import outputs_of
 from services.gateway.streaming.deltas import DeltaDeduplicator, cut
 from services.gateway.streaming.follower import Follower
 
@@ -41,6 +41,13 @@ class Retried:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """The job has ended without success."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
 class Finished:
     """The job has succeeded. ``deltas`` are what the client still lacks, ``outputs`` the answer to each input."""
 
@@ -50,7 +57,7 @@ class Finished:
     outputs: list[Any]
 
 
-StreamEvent = NewDeltas | Retried | Finished | None
+StreamEvent = NewDeltas | Retried | Failed | Finished | None
 """None: nothing has happened. It comes at least every ``wake_ups.POLL_S``, so that the client can be checked on."""
 
 
@@ -60,7 +67,7 @@ def stream_events(
     """Yield the stream events of a job from its beginning to its end.
 
     Raises:
-        TriptychError: the job did not succeed, or its stream can't be continued.
+        TriptychError: the stream can't be continued.
     """
     deduplicator, event_id = DeltaDeduplicator(), ""
     # Closed at once and not by the garbage collector: the generator holds a watch of the job.
@@ -77,7 +84,9 @@ def stream_events(
     job = reader.read(job_id, tenant)
     if not job.finished:
         raise GatewayStopping(f"The gateway is stopping. The job goes on: follow it at /v1/jobs/{job_id}/events.")
-    raise_unless_succeeded(job)
+    if job.status != "succeeded":
+        yield Failed(job)
+        return
     outputs = outputs_of(job, pause=lambda: gevent.sleep(0))
     missing = cut(deduplicator.complete(_final_deltas(job, outputs)), MAX_TOKENS)
     for delta in missing[:-1]:

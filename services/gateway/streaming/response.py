@@ -14,10 +14,12 @@ import redis
 
 from contracts.errors import TriptychError, Unavailable
 from contracts.generation import TextDelta
+from contracts.jobs import Job
 from contracts.store.problems import problem_of
 from services.gateway.http.errors import ClientDisconnected, GatewayStopping
+from services.gateway.jobs.result import error_of
 from services.gateway.streaming import sse
-from services.gateway.streaming.events import Finished, Retried, StreamEvent
+from services.gateway.streaming.events import Failed, Finished, Retried, StreamEvent
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +49,13 @@ class StreamResponse:
         formatter: StreamFormatter,
         disconnected: Callable[[], bool],
         cancel: Callable[[], None],
+        note_delivery: Callable[[Job], Job],
     ) -> None:
         self._events = events
         self._formatter = formatter
         self._disconnected = disconnected
         self._cancel = cancel
+        self._note_delivery = note_delivery
         self._first: list[StreamEvent] = []
         self._complete = False
 
@@ -65,6 +69,9 @@ class StreamResponse:
         deadline = time.monotonic() + wait_s
         try:
             for event in self._events:
+                if isinstance(event, Failed):
+                    self._note_delivery(event.job)
+                    raise error_of(event.job)
                 if event is not None and not isinstance(event, Retried):
                     self._first = [event]
                     return True
@@ -123,9 +130,14 @@ class StreamResponse:
             return b""
         if isinstance(event, Retried):
             return sse.comment(f"attempt {event.attempt}: the job is retried; no text is sent twice")
+        if isinstance(event, Failed):
+            self._note_delivery(event.job)
+            return self._error_frame(error_of(event.job))
         if isinstance(event, Finished):
+            frame = sse.events(self._formatter.format_end(event), event.event_id)
             self._complete = True
-            return sse.events(self._formatter.format_end(event), event.event_id)
+            self._note_delivery(event.job)
+            return frame
         return sse.events(self._formatter.format_deltas(event.deltas), event.event_id)
 
     def _error_frame(self, error: TriptychError) -> bytes:

@@ -3,18 +3,21 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 
 import msgspec
 import redis
 from flask import Response, request
 
 from contracts.errors import TriptychError
-from contracts.jobs import TERMINAL, Event
+from contracts.jobs import TERMINAL, Event, Job
 from contracts.store.job_reader import EVENT_ID, JobReader
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import BadEventId
 from services.gateway.http.operations import JOB_ID_PARAMETER, Operation, Parameter, ResponseSpec
+from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import event_stream_response
+from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.responses import check_id
 from services.gateway.jobs.view import view
 from services.gateway.streaming import sse
@@ -29,10 +32,11 @@ _RAW = frozenset({"pieces"})
 class EventRoutes:
     """The view of a job's events."""
 
-    def __init__(self, reader: JobReader, follower: Follower, limit: StreamLimit) -> None:
+    def __init__(self, reader: JobReader, follower: Follower, limit: StreamLimit, deliveries: Deliveries) -> None:
         self._reader = reader
         self._follower = follower
         self._limit = limit
+        self._deliveries = deliveries
 
     def events(self, tenant: str, job_id: str) -> Response:
         """Respond with the job's events until its end, from the beginning or after one that the client names."""
@@ -44,16 +48,19 @@ class EventRoutes:
             return Response(status=204)
         with ExitStack() as stack:
             stack.enter_context(self._limit.acquired(tenant))
-            frames = self._frames(job_id, tenant, after, disconnect_check(request))
+            note = partial(self._deliveries.note, facts=current_facts())
+            frames = self._frames(job_id, tenant, after, disconnect_check(request), note)
             return event_stream_response(frames, stack.pop_all().close)
 
-    def _frames(self, job_id: str, tenant: str, after: str, disconnected: Callable[[], bool]) -> Iterator[bytes]:
+    def _frames(
+        self, job_id: str, tenant: str, after: str, disconnected: Callable[[], bool], note: Callable[[Job], Job]
+    ) -> Iterator[bytes]:
         sent_at = time.monotonic()
         try:
             with closing(self._follower.follow(job_id, tenant, after)) as batches:  # type: ignore[type-var]
                 for batch in batches:
                     if batch:
-                        yield b"".join(self._frame(event, job_id, tenant) for event in batch)
+                        yield b"".join(self._frame(event, job_id, tenant, note) for event in batch)
                         sent_at = time.monotonic()
                     if disconnected():
                         return
@@ -64,11 +71,11 @@ class EventRoutes:
             # The status line is sent already. A client that reconnects gets the error with its status.
             return
 
-    def _frame(self, event: Event, job_id: str, tenant: str) -> bytes:
+    def _frame(self, event: Event, job_id: str, tenant: str, note: Callable[[Job], Job]) -> bytes:
         data: object = {name: _value(name, text) for name, text in event.fields.items()}
         # The last event has no output, since a large output would be stored twice. So the job is read again here.
         if event.name in TERMINAL:
-            data = view(self._reader.read(job_id, tenant), None)
+            data = view(note(self._reader.read(job_id, tenant)), None)
         return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)
 
     def operations(self) -> list[Operation]:

@@ -15,7 +15,9 @@ from contracts.jobs import Job
 from contracts.store.job_reader import JobReader
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.prefer import Preference
+from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import event_stream_response
+from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.responses import accepted, with_job_headers
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.streaming.events import stream_events
@@ -34,12 +36,14 @@ class StreamSubmitter:
         submitter: Submitter,
         follower: Follower,
         limit: StreamLimit,
+        deliveries: Deliveries,
         max_wait_s: float,
     ) -> None:
         self._reader = reader
         self._submitter = submitter
         self._follower = follower
         self._limit = limit
+        self._deliveries = deliveries
         self._max_wait_s = max_wait_s
 
     def respond(
@@ -61,8 +65,9 @@ class StreamSubmitter:
             # A job that was made for this request names this process already.
             is_followed = not result.replayed
             events = stream_events(self._follower, self._reader, job.id, submit.tenant, is_followed=is_followed)
+            note = partial(self._deliveries.note, facts=current_facts())
             cancel = partial(self._submitter.abandon, submit, job.id)
-            stream = StreamResponse(events, formatter_of(job), disconnected, cancel)
+            stream = StreamResponse(events, formatter_of(job), disconnected, cancel, note)
             started = stream.start(preference.wait_s if preference.applied else self._max_wait_s)
             if not started and preference.applied:
                 return accepted(result, preference.applied)

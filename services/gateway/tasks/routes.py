@@ -9,8 +9,9 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, Operation, ResponseSpec
 from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import no_store
+from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.responses import JOB_HEADERS, MODEL_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
-from services.gateway.jobs.result import raise_unless_succeeded, usage_of
+from services.gateway.jobs.result import error_of, usage_of
 from services.gateway.jobs.submission import TASK_BODIES, TASK_CHECKS
 from services.gateway.jobs.submitter import SubmitRequest, Submitter
 from services.gateway.jobs.view import JobView
@@ -41,12 +42,18 @@ class TaskRoutes:
     """Views of tasks."""
 
     def __init__(
-        self, settings: GatewaySettings, bodies: BodyReader, submitter: Submitter, streams: StreamSubmitter
+        self,
+        settings: GatewaySettings,
+        bodies: BodyReader,
+        submitter: Submitter,
+        streams: StreamSubmitter,
+        deliveries: Deliveries,
     ) -> None:
         self._max_wait_s = settings.max_wait_s
         self._bodies = bodies
         self._submitter = submitter
         self._streams = streams
+        self._deliveries = deliveries
 
     def run(self, tenant: str, task: str) -> Response:
         """Respond with a task's output if it is there in time, else with 202 and the job."""
@@ -64,6 +71,7 @@ class TaskRoutes:
         # A replayed job may be finished already. A client that asked for the job gets the job then, too.
         if preference.wait_s == 0 or not result.job.finished:
             return accepted(result, preference.applied)
+        self._deliveries.note(result.job)
         return with_job_headers(_output(result.job), result, preference.applied)
 
     def operations(self) -> list[Operation]:
@@ -102,7 +110,8 @@ def _describe_stream(items: tuple[type, ...]) -> str:
 
 
 def _output(job: Job) -> Response:
-    raise_unless_succeeded(job)
+    if job.status != "succeeded":
+        raise error_of(job)
     usage = usage_of(job)
     response = no_store(Response(job.output, mimetype="application/json"))
     response.headers["X-Triptych-Tokens-In"] = str(usage.tokens_in)

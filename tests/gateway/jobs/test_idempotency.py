@@ -1,6 +1,7 @@
 """Idempotency-Key: the same request is accepted once, however often and however parallel it comes."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.generation import GENERATOR
 from tests.gateway.fakes.worker import EMBED, UNSERVED
+from tests.gateway.gateway_process import running_gateway
 from tests.support.waiting import PATIENCE_S
 
 ROUTES: list[tuple[str, dict[str, Any]]] = [
@@ -28,7 +30,7 @@ def test_the_same_request_gets_the_same_job(http: httpx.Client, path: str, body:
     second = http.post(path, content=_spelled_otherwise(body), headers={**headers, "Content-Type": "application/json"})
     assert first.headers["X-Triptych-Job-Id"] == second.headers["X-Triptych-Job-Id"]
     assert first.status_code == second.status_code
-    assert ("Idempotent-Replayed" in first.headers, second.headers["Idempotent-Replayed"]) == (False, "true")
+    assert [answer.headers["Idempotent-Replayed"] for answer in (first, second)] == ["false", "true"]
     field = next(name for name in ("input", "inputs", "prompt") if name in body)
     other = http.post(path, json={**body, field: "other"}, headers=headers)
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_mismatch")
@@ -46,6 +48,36 @@ def test_another_route_or_another_option_is_another_request(http: httpx.Client) 
     assert http.post("/v1/embed", json={"inputs": "text", "ttl_s": 9}, headers=headers).status_code == 422
 
 
+def test_a_request_whose_job_is_purged_runs_anew(http: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "purged"}
+    first = http.post("/v1/embed", json={"inputs": "text"}, headers=headers)
+    path = f"/v1/jobs/{first.headers['X-Triptych-Job-Id']}"
+    assert http.delete(path).status_code == 204
+    other = http.post("/v1/embed", json={"inputs": "other"}, headers=headers)
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_mismatch")
+    for replayed in ("false", "true"):
+        again = http.post("/v1/embed", json={"inputs": "text"}, headers=headers)
+        assert (again.status_code, again.json(), again.headers["Idempotent-Replayed"]) == (200, first.json(), replayed)
+    assert again.headers["X-Triptych-Job-Id"] not in path
+    assert http.get(path).status_code == 410
+
+
+def test_a_tenant_may_use_so_many_keys_and_use_them_again(stack: Stack, tmp_path: Path) -> None:
+    def post(key: str) -> httpx.Response:
+        return httpx.post(
+            f"{gateway.url}/v1/embed", json={"inputs": "text"}, headers={"Idempotency-Key": key}, timeout=PATIENCE_S
+        )
+
+    num_keys = stack.store.client.zcard("triptych:idems:default")
+    limit = str(num_keys + 1)
+    with running_gateway(stack.valkey.url, tmp_path, TRIPTYCH_MAX_IDEMPOTENCY_KEYS=limit) as gateway:
+        assert post("the last").status_code == 200
+        refused = post("one more")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "idempotency_quota_exceeded")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert post("the last").headers["Idempotent-Replayed"] == "true"
+
+
 def test_fifty_concurrent_submits_make_one_job(stack: Stack) -> None:
     body = {"task": "embed", "inputs": "race", "model": UNSERVED}
 
@@ -53,7 +85,7 @@ def test_fifty_concurrent_submits_make_one_job(stack: Stack) -> None:
         answer = httpx.post(
             f"{stack.gateway.url}/v1/jobs", json=body, headers={"Idempotency-Key": "race"}, timeout=PATIENCE_S
         )
-        return answer.status_code, answer.json()["id"], "Idempotent-Replayed" in answer.headers
+        return answer.status_code, answer.json()["id"], answer.headers["Idempotent-Replayed"] == "true"
 
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(submit, range(50)))

@@ -124,7 +124,7 @@ def test_a_wrong_method_is_refused(http: httpx.Client, method: str, path: str, a
 
 
 def test_the_document_describes_every_route(document: dict[str, Any]) -> None:
-    backend = make_backend(StoreSettings())
+    backend = make_backend(GatewaySettings(), StoreSettings())
     app = create_app(GatewaySettings(), backend)
     served = {
         (method.lower(), rule.rule.replace("<", "{").replace(">", "}"))
