@@ -1,12 +1,14 @@
 """Jobs as a gateway submits them, faults, and ways to let time pass at once."""
 
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any, TypeVar
 
-from contracts.jobs import Answer, Claim, NewJob, new_job_id, queue_of
+from contracts.job_ids import new_job_id
+from contracts.jobs import Answer, Claim, NewJob, queue_of
 from contracts.store.job_writer import Admission
 from contracts.store.keys import PREFIX
 from tests.support.job_store import JobStore
@@ -23,7 +25,7 @@ ANSWER = Answer(output=b"[[0.5]]", usage=b'{"items":1}', timings=b"{}", model_re
 def new_job(**changes: Any) -> NewJob:
     """Return a validated request; ``changes`` replace its fields."""
     fields: dict[str, Any] = {
-        "id": new_job_id(),
+        "id": new_job_id(TENANT, at=time.time()),
         "tenant": TENANT,
         "task": "embed",
         "model": MODEL,

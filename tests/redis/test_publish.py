@@ -7,6 +7,7 @@ import pytest
 
 from contracts.generation import TextDelta
 from contracts.jobs import Claim
+from contracts.store.keys import wake_channel
 from tests.redis.builders import (
     ANSWER,
     TENANT,
@@ -19,6 +20,10 @@ from tests.redis.builders import (
 )
 from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S
+
+
+def streamed(store: JobStore) -> Claim:
+    return claimed(store, followed=True)
 
 
 def publish(store: JobStore, *growth: tuple[Claim, bytes], token: str = "") -> set[str]:
@@ -40,9 +45,9 @@ def published(store: JobStore, job_id: str) -> list[tuple[str, str]]:
 
 
 def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStore) -> None:
-    first, second, silent = (claimed(store) for _ in range(3))
+    first, second, silent = (claimed(store, followed=True, wake=wake_channel("g1")) for _ in range(3))
     channel = store.client.pubsub()
-    channel.subscribe("triptych:wake")
+    channel.subscribe("triptych:wake:g1")
     channel.get_message(timeout=PATIENCE_S)
     assert publish(store, (first, encoded_deltas("a")), (second, encoded_deltas("b")), (silent, b"")) == set()
     assert publish(store, (first, encoded_deltas("é\n"))) == set()
@@ -50,19 +55,19 @@ def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStor
     assert published(store, second.id) == [("1", "b")]
     assert published(store, silent.id) == []
     woken = [channel.get_message(timeout=PATIENCE_S)["data"].decode() for _ in range(2)]
-    assert woken == [f"{first.id} {second.id}", first.id]
+    assert woken == [f"{first.id}:running {second.id}:running", f"{first.id}:running"]
     channel.close()
 
 
 def test_a_call_sent_again_publishes_nothing_twice(store: JobStore) -> None:
-    one, two = claimed(store), claimed(store)
+    one, two = streamed(store), streamed(store)
     for token in ("t1", "t1", "t2", "t2"):
         publish(store, (one, encoded_deltas(token)), (two, encoded_deltas(token)), token=token)
     assert published(store, one.id) == published(store, two.id) == [("1", "t1"), ("1", "t2")]
 
 
 def test_a_cancelled_job_must_stop_and_gets_no_more_events(store: JobStore) -> None:
-    stopped, running = claimed(store), claimed(store)
+    stopped, running = streamed(store), streamed(store)
     store.cancel(stopped.id, TENANT)
     assert publish(store, (stopped, encoded_deltas("late")), (running, encoded_deltas("on"))) == {stopped.id}
     assert published(store, stopped.id) == []
@@ -71,9 +76,27 @@ def test_a_cancelled_job_must_stop_and_gets_no_more_events(store: JobStore) -> N
     assert status(store, stopped.id) == "cancelled"
 
 
-def test_a_deadline_takes_effect_before_the_reaper_looks(store: JobStore) -> None:
-    taken = claimed(store)
+def test_a_job_that_nobody_follows_publishes_nothing_and_can_be_stopped(store: JobStore) -> None:
+    one, other = claimed(store), claimed(store)
+    assert publish(store, (one, encoded_deltas("a")), (other, b"")) == set()
+    store.cancel(other.id, TENANT)
+    assert publish(store, (one, b""), (other, b"")) == {other.id}
+    assert published(store, one.id) == published(store, other.id) == []
+    assert not store.client.exists(f"triptych:events:{one.id}")
+
+
+def test_one_call_has_no_limit_of_jobs(store: JobStore) -> None:
+    """The store is called as often as it takes to keep each call short."""
+    taken = [streamed(store) for _ in range(150)]
+    for token in ("t1", "t1"):
+        assert publish(store, *((claim, encoded_deltas("a")) for claim in taken), token=token) == set()
+    assert all(published(store, claim.id) == [("1", "a")] for claim in taken)
+
+
+def test_a_job_that_has_expired_gets_no_more_events(store: JobStore) -> None:
+    taken = streamed(store)
     pass_deadline(store, taken.id)
+    store.reap()
     assert publish(store, (taken, encoded_deltas("late"))) == {taken.id}
     assert status(store, taken.id) == "expired"
     assert published(store, taken.id) == []
@@ -81,7 +104,7 @@ def test_a_deadline_takes_effect_before_the_reaper_looks(store: JobStore) -> Non
 
 
 def test_an_attempt_that_lost_its_job_can_not_publish(store: JobStore) -> None:
-    first = claimed(store)
+    first = streamed(store)
     publish(store, (first, encoded_deltas("first ")))
     come_due(store, first.id)
     store.reap()
@@ -93,7 +116,7 @@ def test_an_attempt_that_lost_its_job_can_not_publish(store: JobStore) -> None:
 
 @pytest.mark.parametrize("end", ["succeed", "delete"])
 def test_an_ended_job_gets_no_more_events(store: JobStore, end: str) -> None:
-    taken = claimed(store)
+    taken = streamed(store)
     if end == "succeed":
         store.succeed(taken, ANSWER)
     else:
@@ -103,7 +126,7 @@ def test_an_ended_job_gets_no_more_events(store: JobStore, end: str) -> None:
 
 
 def test_the_events_of_a_thousand_steps_can_be_read_from_any_position(store: JobStore) -> None:
-    taken = claimed(store)
+    taken = streamed(store)
     texts = [f"{number} " for number in range(3000)]
     for text in texts:
         publish(store, (taken, encoded_deltas(text)))
@@ -116,7 +139,7 @@ def test_the_events_of_a_thousand_steps_can_be_read_from_any_position(store: Job
 
 
 def test_publishing_does_not_change_the_version_of_the_record(store: JobStore) -> None:
-    taken: Claim = claimed(store)
+    taken: Claim = streamed(store)
     before = field(store, taken.id, "version")
     publish(store, (taken, encoded_deltas("a")))
     assert field(store, taken.id, "version") == before

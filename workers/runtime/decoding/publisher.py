@@ -1,14 +1,15 @@
 """Publishes deltas to the store, on a thread of its own: a slow store must not delay the decoding loop.
 
-One call of the store carries the deltas of a whole step, for all jobs. What is emitted during a call goes into the next
-one. The store's reply names the jobs that must stop, so a job that is cancelled or has expired ends within a step.
+One call of the store carries the deltas of a whole step, for all streams. What is emitted during a call goes into the
+next one. The store's reply names the jobs that must stop, so a stream that is cancelled or has expired ends within a
+step. Jobs that are not streamed publish nothing: twice a second, a call only asks which of them must stop.
 """
 
 import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import redis
@@ -21,8 +22,8 @@ from workers.runtime.decoding.flush import Flush
 logger = logging.getLogger(__name__)
 PERIOD_S = 0.01
 """Least time between two calls. The steps of a small model would otherwise make hundreds of calls a second."""
-POLL_PERIOD_S = 0.05
-"""The same for calls without deltas, which only find out which jobs must stop."""
+POLL_PERIOD_S = 0.5
+"""Between two calls that ask about jobs without deltas. A heartbeat would stop them, too, but only in seconds."""
 RETRY_S = 0.5
 
 
@@ -33,7 +34,11 @@ class Publisher:
         self._store = store
         self._changed = threading.Condition()
         self._pending: dict[Attempt, list[TextDelta]] = {}
+        """Deltas for the next call."""
         self._sending: Mapping[Attempt, list[TextDelta]] = {}
+        self._running: set[Attempt] = set()
+        """Attempts to ask about."""
+        self._poll_at = 0.0
         self._flushes: list[Flush] = []
         self._thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
         self._thread.start()
@@ -41,9 +46,13 @@ class Publisher:
     def emit(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
         """Add the deltas of each running attempt, possibly none, to the next call."""
         with self._changed:
+            was_idle = not self._running
+            self._running.update(deltas)
             for attempt, gained in deltas.items():
-                self._pending.setdefault(attempt, []).extend(gained)
-            self._changed.notify()
+                if gained:
+                    self._pending.setdefault(attempt, []).extend(gained)
+            if was_idle or self._pending:  # not at every step, because the thread would take Python's lock each time
+                self._changed.notify()
 
     def flush(self, attempt: Attempt) -> Flush:
         """Return what is finished once all deltas of an attempt are in the store."""
@@ -55,7 +64,7 @@ class Publisher:
         return flush.end()
 
     def _has_unpublished(self, attempt: Attempt) -> bool:
-        return bool(self._pending.get(attempt) or self._sending.get(attempt))
+        return attempt in self._pending or attempt in self._sending
 
     def _loop(self) -> None:
         while True:
@@ -66,16 +75,20 @@ class Publisher:
             self._sent()
             time.sleep(PERIOD_S)
 
-    def _next(self) -> Mapping[Attempt, list[TextDelta]]:
-        """Wait until there is something to publish, or until it is time to poll for jobs that must stop."""
+    def _next(self) -> Mapping[Attempt, Sequence[TextDelta]]:
+        """Wait until there is something to publish, or until it is time to ask which jobs must stop."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending)
-            self._changed.wait_for(lambda: any(self._pending.values()), POLL_PERIOD_S)
+            self._changed.wait_for(lambda: self._running)
+            self._changed.wait_for(lambda: self._pending, self._poll_at - time.monotonic())
             # Kept until the call has returned: `flush` must wait for what is on its way, too.
             self._sending, self._pending = self._pending, {}
-            return self._sending
+            if time.monotonic() < self._poll_at:
+                return self._sending
+            self._poll_at = time.monotonic() + POLL_PERIOD_S
+            running, self._running = self._running, set()
+            return {**dict.fromkeys(running, ()), **self._sending}
 
-    def _publish(self, deltas: Mapping[Attempt, list[TextDelta]]) -> None:
+    def _publish(self, deltas: Mapping[Attempt, Sequence[TextDelta]]) -> None:
         """Send deltas to the store, retrying until it answers; meanwhile new ones wait."""
         running = [attempt for attempt in deltas if not attempt.should_stop]
         if not running:
