@@ -19,6 +19,8 @@ STARTERS = ROOT / "onnx_models" / "packages"
 
 def measure(stack: Stack, port: int, texts: Sequence[str]) -> list[Figure]:
     """Return the figures of the processes after they served all kinds of requests."""
+    stack.stop("encoder")
+    stack.start_worker(MINILM.parent, [MINILM.name])  # as it is started in production, with nothing around its calls
     one = [embed_request(text) for text in texts]
     drive(port, one, CLIENTS_OF_ONE)
     drive(port, [embed_request(list(texts))], 1)

@@ -16,13 +16,12 @@ from benchmarks.harness.peer_server import start_peer
 from benchmarks.harness.report import BenchError, Figure, spread
 from benchmarks.harness.stack import Stack
 from contracts.cards import ModelCard
-from contracts.jobs import queue_of
 from contracts.store.keys import PREFIX
 from contracts.store.registry import write_announcement
 
 NUM_CLIENTS = 32
 WARM_UP = 500
-TARGET = 1.0
+TARGET = 1.3
 TEXT = "How do I reset my password?"
 CARD = ModelCard(
     name="announced",
@@ -71,7 +70,7 @@ def measure(pairs: int, seconds: float) -> list[Figure]:
     ratios = [our.rate / their.rate for our, their in pairs_found]
     parts = [
         f"ratio     {spread(ratios)}",
-        f"gateway   {_summary(found[ours])}; {num_requests[0]} a run, each found as record and message",
+        f"gateway   {_summary(found[ours])}; {num_requests[0]} a run, each found as a record in its queue",
         f"plain     {_summary(found[theirs])}; {num_requests[1]} a run, each found as a message",
         f"CPU time  {spread([their.cpu_us / our.cpu_us for our, their in pairs_found])} as a ratio: plain to gateway",
         f"{NUM_CLIENTS} clients; {other_load}",
@@ -89,8 +88,9 @@ def _gateway(stack: Stack) -> _Side:
     def count(run: Run) -> int:
         ids = [json.loads(body)["id"] for body in run.bodies]
         keys = stack.client.exists(*(f"{PREFIX}job:{job_id}" for job_id in ids))
-        # A job counts only if it has an id of its own, a record and a message.
-        return min(keys, len(set(ids)), stack.queues.num_live(), stack.queues.num_messages(queue_of(CARD.name)))
+        num_waiting, _ = stack.queues.depth(CARD.name)
+        # A job counts only if it has an id of its own, a record and a place in its queue.
+        return min(keys, len(set(ids)), stack.queues.num_live(), num_waiting)
 
     body = {"task": "embed", "model": CARD.name, "inputs": TEXT}
     return _Side("services.gateway", stack.start_gateway(), post("/v1/jobs", body), count)

@@ -13,6 +13,8 @@ NUM_CORES = 2
 """The targets are stated for two cores."""
 QUIET = 0.1
 """Share of the cores that other processes may use before a ratio of two times is worth little."""
+_OF_A_PROCESS = 2
+"""Makes Linux's number of a process's CPU clock from the process's id, as ``clock_getcpuclockid`` does."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,10 @@ def cpu_seconds(pids: Iterable[int] | None = None) -> float:
     total = 0.0
     for pid in with_descendants(os.getpid()) if pids is None else pids:
         try:
-            total += sum(psutil.Process(pid).cpu_times()[:4])  # user and system, own and of children that ended
-        except psutil.NoSuchProcess:
+            # The clock of a process counts nanoseconds, and its times in /proc only hundredths of a second.
+            own_s = time.clock_gettime(~pid << 3 | _OF_A_PROCESS)
+            total += own_s + sum(psutil.Process(pid).cpu_times()[2:4])  # user and system of children that ended
+        except (OSError, psutil.NoSuchProcess):
             continue
     return total
 

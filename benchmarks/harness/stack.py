@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
+from benchmarks.harness.machine import with_descendants
 from benchmarks.harness.report import BenchError
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
@@ -30,17 +31,21 @@ STOP_S = 20.0
 
 
 class Stack:
-    """The store, and the processes that a benchmark starts with it. Use it as a context manager, in the main thread."""
+    """The store, and the processes that a benchmark starts with it. Use it as a context manager, in the main thread.
 
-    def __init__(self) -> None:
+    ``maxmemory`` is the store's limit, as in its configuration; by default that of `make run`.
+    """
+
+    def __init__(self, maxmemory: str = LocalSettings.store_maxmemory) -> None:
+        self._maxmemory = maxmemory
         self._cleanup = ExitStack()
         self._children: dict[str, Child] = {}
 
     def __enter__(self) -> "Stack":
         with ExitStack() as undo:
-            folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="triptych-bench-")))
+            self.folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="triptych-bench-")))
             # Its own folder and free ports: a stack of `make run` on this machine is not disturbed.
-            settings = LocalSettings(data=folder, inherited=_environment())
+            settings = LocalSettings(data=self.folder, store_maxmemory=self._maxmemory, inherited=_environment())
             embedded = EmbeddedStore.prepare(settings)
             undo.callback(os.close, embedded.lock_fd)
             undo.callback(self._stop_all)  # from here on, also when a later step of the start fails
@@ -73,9 +78,22 @@ class Stack:
 
     def start_worker(self, folder: Path, models: Sequence[str], family: str = "encoder") -> None:
         """Start a worker of ``family`` for some packages of a folder, and wait until it has announced them."""
-        settings = {"TRIPTYCH_MODELS_DIR": str(folder), "TRIPTYCH_MODELS": ",".join(models)}
-        self.start(family, [sys.executable, "-m", f"workers.{family}"], settings)
-        self._wait(family, lambda: set(models) <= set(Registry(self.client).models()))
+        self.start_program(family, f"workers.{family}", folder, models)
+
+    def start_program(
+        self,
+        name: str,
+        module: str,
+        folder: Path,
+        models: Sequence[str],
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start a module that is a worker for some packages of a folder, and wait until it takes jobs."""
+        registry = Registry(self.client)
+        num_workers = len(registry.workers())
+        served = {"TRIPTYCH_MODELS_DIR": str(folder), "TRIPTYCH_MODELS": ",".join(models)}
+        self.start(name, [sys.executable, "-m", module], {**served, **settings})
+        self._wait(name, lambda: len(registry.workers()) > num_workers and set(models) <= set(registry.models()))
 
     def wait_until_known(self, port: int, models: Sequence[str]) -> None:
         """Wait until the gateway at ``port`` knows these models, which takes up to a second."""
@@ -90,6 +108,11 @@ class Stack:
     def wait(self, name: str, condition: Callable[[], object]) -> None:
         """Wait until a condition holds; fail early if the process of this name ends."""
         self._wait(name, condition)
+
+    def pids(self, name: str) -> list[int]:
+        """Return the ids of a process and of its descendants; none if there is no process of this name."""
+        child = self._children.get(name)
+        return with_descendants(child.pid) if child and child.pid else []
 
     def stop(self, name: str) -> None:
         """Stop one process."""

@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 from tests.support.waiting import PROGRAM_S
 
 FIGURES = {
-    *("queue", "http-32", "http-1", "http-padded", "latency", "submit"),
+    *("queue", "queue-cpu", "http-32", "http-1", "http-1-cpu", "http-padded", "latency", "submit", "workers"),
     *("memory-minilm", "memory-gateway", "environment"),
 }
 SIZES = ("memory-minilm", "memory-gateway", "environment")
@@ -61,7 +61,7 @@ def test_a_quick_run_prints_every_figure(tmp_path: Path) -> None:
 def test_help_names_the_figures_and_an_unknown_one_is_refused() -> None:
     shown = bench("--help")
     assert shown.returncode == 0
-    assert all(name in shown.stdout for name in ("queue", "http", "latency", "submit", "memory", "--quick"))
+    assert all(name in shown.stdout for name in ("queue", "http", "latency", "submit", "workers", "memory", "--quick"))
 
     refused = bench("no-such-figure")
     assert refused.returncode == 2
