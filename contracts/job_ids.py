@@ -16,6 +16,8 @@ _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _TIME_BITS, _TAG_BITS, _RANDOM_BITS = 24, 12, 96
 _MODULUS_S = 1 << _TIME_BITS
 """The time is in seconds and starts again every 194 days, which is far longer than any job is remembered."""
+_AHEAD_S = 3600
+"""Who makes an id estimates the store's time, and may be ahead of who asks for its age."""
 
 
 def new_job_id(tenant: str, at: float) -> str:
@@ -36,7 +38,10 @@ def age_of(job_id: str, tenant: str, now: float) -> float | None:
     random = number & (1 << _RANDOM_BITS) - 1
     tag = number >> _RANDOM_BITS & (1 << _TAG_BITS) - 1
     time = number >> _RANDOM_BITS + _TAG_BITS
-    return (int(now) - time) % _MODULUS_S if tag == _tag(tenant, time, random) else None
+    if tag != _tag(tenant, time, random):
+        return None
+    age_s = (int(now) - time) % _MODULUS_S
+    return 0.0 if age_s >= _MODULUS_S - _AHEAD_S else float(age_s)
 
 
 def _tag(tenant: str, time: int, random: int) -> int:

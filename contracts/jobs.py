@@ -110,13 +110,13 @@ class Job(msgspec.Struct, kw_only=True):
     task: str
     model: str
     status: Status
-    version: int
-    attempt: int
-    """Attempts so far."""
-    crashes: int
-    """Deaths of workers that this job is blamed for."""
     created_at: float
     deadline_at: float
+    version: int = 1
+    attempt: int = 0
+    """Attempts so far."""
+    crashes: int = 0
+    """Deaths of workers that this job is blamed for."""
     started_at: float | None = None
     completed_at: float | None = None
     expires_at: float | None = None

@@ -4,19 +4,25 @@ The attempt number of a claim is a fencing token: every later call names it, and
 owns the job. So a worker that lost its lease, and does not know it yet, can do no harm.
 """
 
-import secrets
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import redis
 
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
+from contracts.store.blame import Held, verdict_on
 from contracts.store.scripts import load_script
 
 MAX_JOBS = 16
 """Jobs that one call starts or ends: the store serves nobody else while it runs one."""
+_MAX_SOURCES = 8
+"""Queues that one call looks into."""
+_MAX_CHANGES = 64
+"""Jobs that one call of any other script changes."""
+_T = TypeVar("_T")
 
 
 class Room(NamedTuple):
@@ -59,6 +65,17 @@ class Turn(NamedTuple):
     claims: list[Claim]
     too_large: LargeJob | None
     """The oldest job that waits and needs more than ``most_bytes``."""
+    left: bool
+    """Whether jobs are left in the queues: they did not fit into the room, or more wait than ``max_jobs``."""
+
+
+class Returned(NamedTuple):
+    """What became of the jobs of a worker that has died."""
+
+    num_jobs: int
+    """That were given back."""
+    charged_to_suspects: bool
+    """Whether jobs are charged with the death, and all of these were suspects before: it says nothing of the worker."""
 
 
 class AttemptStore:
@@ -83,7 +100,7 @@ class AttemptStore:
         sources: Sequence[str] = (),
         max_jobs: int = MAX_JOBS,
         room: Room = UNLIMITED,
-        token: str = "",
+        token: int | None = None,
     ) -> Turn:
         """Record outcomes, then start attempts at the oldest jobs that wait, as far as they fit: one round trip.
 
@@ -94,48 +111,50 @@ class AttemptStore:
                 need. Without any, only a call with the same token finds jobs.
             max_jobs: most attempts to start, at most ``MAX_JOBS``; groups of suspects are started whole.
             room: memory for them.
-            token: identifies the call. If it is made again with the same token because its reply was lost, it returns
-                the attempts that it has started. By default it is another one each time.
+            token: number of the call (`new_token`). If it is made again with the same token because its reply was lost,
+                it returns the attempts that it has started. By default it is a new one.
         """
-        ended = [
-            value
-            for claim, status, fields in outcomes
-            for value in (claim.id, claim.attempt, status, len(fields), *fields)
-        ]
-        fixed = (worker, self.lease_s, token or new_token(), max_jobs, *room, len(outcomes))
-        accepted, started, too_large = self._turn(args=[*fixed, *ended, *sources])
-        large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
-        return Turn([bool(value) for value in accepted], [_claim_from(reply) for reply in started], large)
+        token = token or new_token()
+        turn = Turn([], [], None, left=False)
+        ended = _flat(outcomes)
+        for start in range(0, max(1, len(sources)), _MAX_SOURCES):
+            most = max_jobs - len(turn.claims)
+            left_bytes = room.num_bytes - sum(claim.num_bytes for claim in turn.claims)
+            fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:])
+            part = sources[start : start + _MAX_SOURCES]
+            turn = _joined(turn, self._turn(args=[*fixed, *ended, *part]))
+            ended = [0]
+            if len(turn.claims) >= max_jobs:
+                self.wake_queues(sources[start + _MAX_SOURCES :])  # they may have work for others
+                break
+        return turn
 
     def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
         """Renew the leases of attempts, given as (job id, attempt); return the ids of jobs that must stop.
 
-        A job must stop when it was cancelled, has expired or was deleted, or when another attempt owns it.
+        A job must stop when it was cancelled, has expired or was deleted, or when another attempt owns it. One that
+        was taken from this worker, and that nobody else has started yet, is its own again.
         """
-        # One call for all attempts, because a worker may hold many, and the heartbeat must not be late for any of them.
-        flat = [value for attempt in attempts for value in attempt]
-        return {job_id.decode() for job_id in self._renew(args=[self.lease_s, *flat])}
+        stop: set[str] = set()
+        for chunk in _chunks(attempts):
+            flat = [value for attempt in chunk for value in attempt]
+            stop |= {job_id.decode() for job_id in self._renew(args=[self.lease_s, *flat])}
+        return stop
 
     def progress(self, progress: Iterable[tuple[Claim, int, int]]) -> None:
         """Record how much of jobs is done, as (claim, parts done, parts): inputs, or what they were split into.
 
         It has no effect on a job that is no longer this attempt's.
         """
-        flat = [
-            value for claim, num_done, num_parts in progress for value in (claim.id, claim.attempt, num_done, num_parts)
-        ]
-        self._progress(args=flat)
+        for chunk in _chunks(progress):
+            self._progress(args=[value for claim, *done in chunk for value in (claim.id, claim.attempt, *done)])
 
-    def wake_queues(self, queues: Sequence[str] = ()) -> int:
-        """Push a message to each of these queues (by default: to all) if jobs wait in it and no message is out.
-
-        Returns:
-            How many messages were pushed.
-        """
-        return int(self._wake_queues(args=queues))
+    def wake_queues(self, queues: Iterable[str]) -> int:
+        """Push a message to each of these queues if jobs wait in it and no message is out; return how many."""
+        return sum(int(self._wake_queues(args=chunk)) for chunk in _chunks(queues))
 
     def publish(self, deltas: Iterable[tuple[Claim, bytes]], token: str) -> set[str]:
-        """Append output events to the streams of jobs, in one call for all; return the ids of jobs that must stop.
+        """Append output events to the streams of jobs; return the ids of jobs that must stop.
 
         A job that is no longer this attempt's gets no event.
 
@@ -144,33 +163,62 @@ class AttemptStore:
             token: identifies this call. When the call is repeated with the same token because its reply was lost, a
                 job that already has the event does not get it twice.
         """
-        flat = [value for claim, encoded in deltas for value in (claim.id, claim.attempt, encoded)]
-        return {job_id.decode() for job_id in self._publish(args=[token, *flat])}
+        stop: set[str] = set()
+        for chunk in _chunks(deltas):
+            flat = [value for claim, encoded in chunk for value in (claim.id, claim.attempt, encoded)]
+            stop |= {job_id.decode() for job_id in self._publish(args=[token, *flat])}
+        return stop
 
     def release(self, claims: Iterable[Claim]) -> None:
         """Give unfinished attempts back to their queues, without blame."""
-        self._release(args=[value for claim in claims for value in (claim.id, claim.attempt)])
+        for chunk in _chunks(claims):
+            self._release(args=[value for claim in chunk for value in (claim.id, claim.attempt)])
 
-    def abandon(self, attempts: Iterable[tuple[str, int, bool, bool]]) -> int:
-        """Give back the attempts of a worker that has died, before their leases run out; return how many.
+    def abandon(self, held: Sequence[Held]) -> Returned:
+        """Give back the attempts of a worker that has died, before their leases run out. `blame` says who is blamed.
 
         Attempts that are over, or that this store knows nothing of, are left alone.
-
-        Args:
-            attempts: what it held, as (job id, attempt, in call, preparing): whether rows of the job were in the model
-                call that ran, and whether its own thread worked on it.
         """
-        flat = [
-            value
-            for job_id, attempt, in_call, preparing in attempts
-            for value in (job_id, attempt, int(in_call), int(preparing))
-        ]
-        return int(self._abandon(args=[self._max_crashes, *flat]))
+        counts = [0, 0, 0]
+        # Those that are blamed come together, so that few of those that shared a call are in different chunks.
+        for chunk in _chunks(sorted(zip(held, verdict_on(held), strict=True), key=lambda pair: pair[1])):
+            flat = [value for job, verdict in chunk for value in (job.job_id, job.attempt, verdict)]
+            found = self._abandon(args=[self._max_crashes, *flat])
+            counts = [count + more for count, more in zip(counts, found, strict=True)]
+        num_jobs, num_charged, num_suspects = counts
+        return Returned(num_jobs, charged_to_suspects=0 < num_charged == num_suspects)
 
 
-def new_token() -> str:
-    """Return a token that no other call has."""
-    return secrets.token_hex(8)
+def new_token() -> int:
+    """Return the number of a worker's next turn: microseconds, so that each is greater than those before."""
+    return time.monotonic_ns() // 1000
+
+
+def _flat(outcomes: Sequence[Outcome]) -> list[Any]:
+    values: list[Any] = [len(outcomes)]
+    for claim, status, fields in outcomes:
+        values += (claim.id, claim.attempt, status, len(fields), *fields)
+    return values
+
+
+def _joined(turn: Turn, reply: Any) -> Turn:
+    """Return what several calls have replied as if it was one."""
+    accepted, started, too_large, left = reply
+    large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
+    # A part of a turn that is made again returns what all parts have started.
+    claims = {claim.id: claim for claim in (*turn.claims, *map(_claim_from, started))}
+    return Turn(
+        turn.accepted + [bool(value) for value in accepted],
+        list(claims.values()),
+        turn.too_large or large,
+        turn.left or bool(left),
+    )
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    whole = list(items)
+    for start in range(0, len(whole), _MAX_CHANGES):
+        yield whole[start : start + _MAX_CHANGES]
 
 
 def succeeded(claim: Claim, answer: Answer) -> Outcome:

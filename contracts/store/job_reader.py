@@ -17,8 +17,9 @@ from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
-GONE_S = 14 * 24 * 3600
-"""How long after its submit a job that is gone is known to have been: the longest ``ttl_s``, and a week."""
+GONE_S = 15 * 24 * 3600
+"""How long after its submit a job that is gone is known to have been: the longest ``deadline_s`` and ``ttl_s``, and a
+week."""
 PAGE_S = 1.0
 """Longest time that a page looks for jobs that its filter matches."""
 # One round trip reads this many ids of the index, and what the filter needs of these jobs.
@@ -26,8 +27,8 @@ _PAGE_CHUNK = 100
 # A page leaves out `output`, and nothing here has `request`: both may have megabytes, and only workers need requests.
 _PAGE_FIELDS = (
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
-    *("completed_at", "expires_at", "keep", "progress_done", "progress_total", "model_revision", "worker", "metadata"),
-    *("request_id", "usage", "timings", "error_code", "error_message", "error_param"),
+    *("completed_at", "expires_at", "ttl_s", "keep", "progress_done", "progress_total", "model_revision", "worker"),
+    *("metadata", "request_id", "usage", "timings", "error_code", "error_message", "error_param"),
 )
 _FIELDS = (*_PAGE_FIELDS, "output")
 # Milliseconds and a counter. Both are 64-bit numbers in Redis, which refuses larger ones; 15 digits always fit.
@@ -58,9 +59,9 @@ class JobReader:
         """Return only the state of a tenant's job. Raises as ``read``."""
         names = ("tenant", "status", "version")
         owner, status, version = self._fields_of(job_id, names)
-        if owner is None or status is None or version is None or owner != tenant.encode():
+        if owner is None or status is None or owner != tenant.encode():
             raise self._absence(job_id, tenant, exists=owner is not None)
-        return converted({"status": status, "version": version}, JobState)
+        return converted({"status": status, "version": version or b"1"}, JobState)
 
     def _fields_of(self, job_id: str, names: Sequence[str]) -> list[bytes | None]:
         try:

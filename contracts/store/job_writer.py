@@ -63,9 +63,11 @@ class JobWriter:
         """
         record: list[str | bytes | float] = [
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
-            *("metadata", job.metadata, "progress_total", job.num_inputs),
-            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "request_id", job.request_id),
-            # Fields that are empty are left out: they would cost memory in every record.
+            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s),
+            # What says nothing is left out: each field costs memory in every record.
+            *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
+            *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
+            *(("request_id", job.request_id) if job.request_id else ()),
             *(("keep", "1") if job.keep else ()),
             *(("wake", job.wake) if job.wake else ()),
             *(("followed", "1") if job.followed else ()),

@@ -6,11 +6,10 @@
     expiring               ZSET    ended jobs by expiry time                  reap, evict, delete
     delivered              ZSET    ended jobs whose client has the answer     reap, evict, delete
     broken                 ZSET    ids of records, and names of keys, that can't be used  an operator
-    waiting:<queue>        ZSET    queued jobs by the time they were queued; groups in the suspects' queue  turn
+    waiting:<queue>        ZSET    queued jobs by the time they were queued   turn, when the last one starts
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
-    messages               STRING  counter that makes tags of messages        kept
-    claim:<token>          STRING  the jobs that a call of `turn` has started  TTL 60 s
+    turn:<worker>          STRING  number of its last turn, and what that has started  TTL 10 min
     clock                  STRING  seconds to add to the store's clock        kept (store/clock.py)
     reaped_at              STRING  time of the last pass of any reaper        kept
     grace_until            STRING  until then no worker is taken for dead     kept

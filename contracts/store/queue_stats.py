@@ -2,7 +2,7 @@
 
 import redis
 
-from contracts.jobs import SUSPECT_SUFFIX, queue_of
+from contracts.jobs import queue_of
 from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX, waiting_key
 from contracts.store.redis_client import reads
@@ -25,10 +25,6 @@ class QueueStats:
                 oldest = min(queued_at, oldest or queued_at)
         # The scripts write the store's time, and the clock of this machine may differ from it.
         return num_waiting, max(0.0, store_time(self._client) - oldest) if oldest else 0.0
-
-    def num_messages(self, queue: str) -> int:
-        """Return how many messages in a queue and in its suspect lane were not taken by a worker yet."""
-        return self._reads.llen(queue) + self._reads.llen(queue + SUSPECT_SUFFIX)
 
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""

@@ -6,13 +6,13 @@ reapers may run at once, because each step is one Lua script.
 """
 
 import logging
+import secrets
 import threading
 import time
 
 import redis
 
 from contracts.settings import StoreSettings
-from contracts.store.attempt_store import new_token
 from contracts.store.clock import StoreClock
 from contracts.store.keys import PREFIX
 from contracts.store.problems import StoreProblem, problem_of
@@ -36,7 +36,7 @@ class Reaper:
         self._client = client
         self._lease_s = settings.lease_s
         self._max_crashes = settings.max_crashes
-        self._name = new_token()
+        self._name = secrets.token_hex(8)
         self._clock = StoreClock(client)
         self._reap = load_script(client, "reap")
         self._wake_queues = load_script(client, "wake_queues")

@@ -46,12 +46,24 @@ def job_from(job_id: str, names: Sequence[str], values: list[bytes | None]) -> J
     fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
     if not fields:  # HMGET returns nothing but None for a key that does not exist
         return None
+    ttl_s = fields.pop("ttl_s", b"0")
     code, message, param = (fields.pop(name, b"") for name in ("error_code", "error_message", "error_param"))
     job = converted({"id": job_id, **fields}, Job)
+    if job.completed_at is not None and job.expires_at is None:  # versions before 0.2 recorded it
+        job.expires_at = job.completed_at + _number(ttl_s)
+    if job.status == "succeeded":
+        job.progress_done = job.progress_total
     if code:
         kind = errors.by_code(_text(code))
         job.error = JobError(kind.code, _text(message) or kind.fixed_message, _text(param) or None, kind.retryable)
     return job
+
+
+def _number(value: bytes) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise errors.BrokenRecord from error
 
 
 def _text(value: bytes) -> str:

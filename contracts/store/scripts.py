@@ -12,7 +12,17 @@ from contracts.store.message import MESSAGE_TEMPLATE
 _LUA = resources.files("contracts.store") / "lua"
 _ALLOW_OOM = "#!lua flags=allow-oom\n"
 # Whatever a script returns, its reply is what the log says of jobs (flush), and after it what the script returned.
-_RUN = "local function run()\n{text}\nend\nlocal reply = run()\nreturn {{flush(), reply}}\n"
+# What all changes have in common is written even if a script fails halfway, so that no change is half written.
+_RUN = """local function run()
+{text}
+end
+local done, reply = pcall(run)
+local for_log = flush()
+if not done then return type(reply) == 'table' and reply or redis.error_reply(tostring(reply)) end
+return {{for_log, reply}}
+"""
+_COMMON = ("base", "broken", "records", "queues", "endings", "blame", "flush")
+"""Parts that every script has before it, in this order: each uses those before it."""
 
 
 class JobScript:
@@ -34,7 +44,7 @@ class JobScript:
 
 
 def load_script(client: "redis.Redis", name: str) -> JobScript:
-    """Return the script ``lua/<name>.lua``, with the shared functions of ``lua/common.lua`` before it.
+    """Return the script ``lua/<name>.lua``, with the shared functions of ``lua/common`` before it.
 
     Nothing is sent yet. The first call sends the text if the server does not know the script; later calls send its
     SHA-1 only.
@@ -46,4 +56,5 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     shebang = "" if name in {"submit", "probe"} else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
-    return JobScript(client, shebang + message + (_LUA / "common.lua").read_text() + run)
+    common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in _COMMON)
+    return JobScript(client, shebang + message + common + run)

@@ -1,32 +1,22 @@
 -- Give back the attempts of a worker that has died. Whoever found it dead knows what it did, from its note.
--- ARGV: max crashes, then id, attempt, in call (1 or 0), preparing (1 or 0), …
--- * The jobs of the model call that ran are blamed, and no others, with one exception: a suspect whose own thread worked on
---   it. Otherwise a text that ends its tokenizer would have others blamed for ever, while calls run.
--- * For the same reason, other jobs that were being prepared become suspects, but count no crash.
--- * Without a call, the jobs that were being prepared are blamed; without these as well, all are.
--- Called again it does nothing, because the jobs are no longer these attempts'. Returns how many were.
-local max_crashes = tonumber(ARGV[1])
-local held, a_call_ran, some_prepared = {}, false, false
-for i = 2, #ARGV, 4 do
-  local job = load(ARGV[i])
-  if owns(job, ARGV[i + 1]) and job.status ~= 'queued' then
-    job.in_call, job.preparing = ARGV[i + 2] == '1', ARGV[i + 3] == '1'
-    held[#held + 1] = job
+-- ARGV: max crashes, then id, attempt, verdict, … (contracts/store/blame.py says which):
+-- * 'blamed': the job runs again as a suspect
+-- * 'prepared': so does this one, but only one that is a suspect already is charged with a crash
+-- * 'innocent': the job goes back to its queue
+-- Returns {jobs that were given back, those that are charged with the death, and those of these that were suspects}.
+-- Called again it does nothing, because the jobs are no longer these attempts'.
+local blamed, num_returned, num_suspects = {}, 0, 0
+for i = 2, #ARGV, 3 do
+  local job, verdict = load(ARGV[i]), ARGV[i + 2]
+  if owns(job, ARGV[i + 1]) then
+    num_returned = num_returned + 1
+    resume(job) -- the reaper may have blamed it, as it knows no better
+    if job.status == 'cancelling' then finish(job, 'cancelled')
+    elseif verdict == 'blamed' or (verdict == 'prepared' and job.group) then
+      blamed[#blamed + 1] = job
+      num_suspects = num_suspects + (job.group and 1 or 0)
+    else return_to_queue(job, verdict == 'prepared' and {group = job.id} or nil) end
   end
-  a_call_ran = a_call_ran or ARGV[i + 2] == '1'
-  some_prepared = some_prepared or ARGV[i + 3] == '1'
 end
-
-local function is_blamed(job)
-  if a_call_ran then return job.in_call or (job.preparing and job.group) end
-  return job.preparing or not some_prepared
-end
-
-local blamed = {}
-for _, job in ipairs(held) do
-  if job.status == 'cancelling' then finish(job, 'cancelled')
-  elseif is_blamed(job) then blamed[#blamed + 1] = job
-  else return_to_queue(job, job.preparing and {group = job.group or job.id .. '.' .. job.attempt} or nil) end
-end
-blame_each_group(blamed, max_crashes)
-return #held
+blame(blamed, tonumber(ARGV[1]), false)
+return {num_returned, #blamed, num_suspects}

@@ -1,15 +1,14 @@
--- Note that clients have the answers of jobs: those whose time nobody has chosen are kept for a short while only. A
--- record of an older version, which has the field 'suspect', does not say whether its time was chosen.
+-- Note that clients have the answers of jobs: those whose time nobody has chosen are kept for a short while only.
 -- ARGV: how long s, then ids
 for i = 2, #ARGV do
   local job = load(ARGV[i])
-  if job and TERMINAL[job.status] and not job.keep and redis.call('HEXISTS', job_key(job.id), 'suspect') == 0
-    and redis.call('ZADD', P .. 'delivered', 'NX', stamp(now), job.id) == 1 then
-    local expires_at = now + tonumber(ARGV[1])
-    if tonumber(redis.call('ZSCORE', P .. 'expiring', job.id) or 0) > expires_at then
-      redis.call('ZADD', P .. 'expiring', stamp(expires_at), job.id)
-      redis.call('HSET', job_key(job.id), 'expires_at', stamp(expires_at))
+  if job and TERMINAL[job.status] and not job.keep and job.completed_at then
+    local ttl_s = now + tonumber(ARGV[1]) - job.completed_at
+    if ttl_s < job.ttl_s then
+      redis.call('HSET', job_key(job.id), 'ttl_s', stamp(ttl_s))
+      set_score('expiring', job.id, job.completed_at + ttl_s)
     end
+    set_score('delivered', job.id, now)
   end
 end
 return 1

@@ -2,6 +2,6 @@
 local ids = redis.call('ZRANGE', P .. 'delivered', 0, tonumber(ARGV[1]) - 1)
 for _, id in ipairs(ids) do
   local job = load(id)
-  if job then purge(job) else redis.call('ZREM', P .. 'delivered', id) end
+  if job then purge(job) else set_score('delivered', id, nil) end
 end
 return #ids

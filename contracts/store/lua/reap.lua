@@ -24,8 +24,10 @@ end
 local lost, num_taken = {}, 0
 local function check(job)
   if job.deadline_at <= now then finish(job, job.status == 'cancelling' and 'cancelled' or 'expired')
-  elseif job.status == 'queued' then schedule_check(job)
-  elseif grace_until > now then redis.call('ZADD', P .. 'due', stamp(math.min(grace_until, job.deadline_at)), job.id)
+  elseif job.status == 'queued' then -- by a version before 0.2, which looked at queued jobs again and again
+    schedule_check(job)
+    redis.call('SADD', P .. 'queues', queue_of(job))
+  elseif grace_until > now then set_score('due', job.id, math.min(grace_until, job.deadline_at))
   -- Its worker would have confirmed the cancellation within the lease, so it is dead: there is nothing to wait for.
   elseif job.status == 'cancelling' then finish(job, 'cancelled')
   else
@@ -38,18 +40,24 @@ end
 local due = time_has_come('due', limit)
 for _, id in ipairs(due) do
   local job = load(id)
-  if job and not TERMINAL[job.status] then check(job) else redis.call('ZREM', P .. 'due', id) end
+  if job and not TERMINAL[job.status] then check(job) else set_score('due', id, nil) end
 end
 -- The note of what the worker did is lost with it, so all that it held are blamed.
-for _, jobs in pairs(lost) do blame_each_group(jobs, max_crashes) end
+for _, jobs in pairs(lost) do blame(jobs, max_crashes, true) end
+
+-- Versions before 0.2 wrote id|tenant, and their records go by themselves.
+local function forget(member)
+  local id, tenant = member:match('^([^|]*)|?(.*)$')
+  local job = load(id)
+  if job and TERMINAL[job.status] then purge(job) end
+  if tenant ~= '' then set_score('jobs:' .. tenant, id, nil) end
+  set_score('expiring', member, nil)
+end
 
 -- However much is due, some room is left: memory is freed here.
 local most = math.max(limit - #due, math.ceil(limit / 4))
 local over = time_has_come('expiring', most)
-for _, id in ipairs(over) do
-  local job = load(id)
-  if job and TERMINAL[job.status] then purge(job) else redis.call('ZREM', P .. 'expiring', id) end
-end
+for _, member in ipairs(over) do forget(member) end
 
 local more = #due == limit or #over == most
 if more then redis.call('SET', P .. 'reaper', reaper .. ' ' .. stamp(now)) end

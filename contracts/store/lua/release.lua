@@ -2,7 +2,8 @@
 -- Called again it does nothing: the jobs are queued.
 for i = 1, #ARGV, 2 do
   local job = load(ARGV[i])
-  if owns(job, ARGV[i + 1]) and job.status ~= 'queued' then
+  if owns(job, ARGV[i + 1]) then
+    resume(job)
     if job.status == 'cancelling' then finish(job, 'cancelled') else return_to_queue(job) end
   end
 end

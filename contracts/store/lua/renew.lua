@@ -5,13 +5,10 @@
 local must_stop = {}
 for i = 2, #ARGV, 2 do
   local job = load(ARGV[i])
-  if not owns(job, ARGV[i + 1]) or job.status == 'cancelling' then must_stop[#must_stop + 1] = ARGV[i] end
-  if owns(job, ARGV[i + 1]) then
-    -- The worker was cut off for longer than its lease, and nobody else has started the job: it goes on.
-    if job.status == 'queued' then
-      leave_queue(job)
-      save(job, 'started', {status = 'running'})
-    end
+  local mine = owns(job, ARGV[i + 1])
+  if not mine or job.status == 'cancelling' then must_stop[#must_stop + 1] = ARGV[i] end
+  if mine then
+    resume(job) -- the worker was cut off for longer than its lease, and nobody else has started the job
     schedule_check(job, tonumber(ARGV[1]))
   end
 end

@@ -1,31 +1,44 @@
 -- A worker's turn: record how attempts have ended, then start attempts at the oldest jobs that wait, as far as they fit
 -- into its memory. Either part may be empty.
--- ARGV: worker, lease s, token of this call, most jobs to start, bytes that the worker has for them, most bytes of one job,
---       bytes per byte of a request, bytes per input,
+-- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has for them, most bytes of one
+--       job, bytes per byte of a request, bytes per input,
 --       number of outcomes, then for each: id, attempt, status, number of fields and values, field, value, …
---       then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job, whatever it needs
--- Returns {accepted, started, too large}: for each outcome 1, or 0 if another attempt owns the job; for each attempt
+--       then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job, whatever it
+--       needs
+-- Returns {accepted, started, too large, left}: for each outcome 1, or 0 if another attempt owns the job; for each attempt
 -- {id, attempt, task, model, timeout s, group, request id, bytes, request}; {id, bytes} of the oldest job that no worker of
--- this size can hold beside others, or {}.
+-- this size can hold beside others, or {}; 1 if jobs are left in these queues, else 0.
 --
--- A call with the same token, sent again because its reply was lost, returns the attempts that it has started. Without
--- this they would run nowhere until their leases are over. Outcomes name their attempt, so that the same one is accepted
--- again.
-local MAX_LOOKS = 16 -- jobs that are looked at and not started: they are past their deadline, or too large
-local worker, lease_s, token = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+-- A call that is sent again because its reply was lost has the same numbers. It returns the attempts that the turn has
+-- started: otherwise they would run nowhere until their leases are over. One with a number that is lower than the last
+-- was held up on its way, and nobody waits for it. Outcomes name their attempt, so that the same one is accepted again.
+local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they are late or too large; half of it a queue
+local worker, lease_s = ARGV[1], tonumber(ARGV[2])
+local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
 local most_jobs, bytes_left, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local accepted, started, too_large = {}, {}, {}
+local accepted, started, too_large, left = {}, {}, {}, 0
+local looks_left = MAX_LOOKS
+
+-- The outcome has been recorded by this call before: its reply was lost, and with it what the log says of the end.
+local function ended_before(job, attempt)
+  if not job or job.attempt ~= tonumber(attempt) or not TERMINAL[job.status] then return 0 end
+  local values = redis.call('HMGET', job_key(job.id), 'error_code', 'timings', 'ended_by')
+  job.error_code, job.timings = values[1] or nil, values[2] or nil
+  local by_others = job.status == 'expired' or job.error_code == 'worker_lost'
+    or (job.status == 'cancelled' and values[3] ~= attempt)
+  if by_others then return 0 end
+  ended[#ended + 1] = job
+  return 1
+end
 
 -- Only a client's cancel ends a job as cancelled. An attempt may also stop because its worker leaves; the job then goes
 -- back to the queue. A job that is being cancelled ends so, even if its worker has a result.
 local function record_outcome(id, attempt, status, fields)
   local job = load(id)
-  if not owns(job, attempt) then
-    return job and job.ended_by == attempt and 1 or 0
-  end
+  if not owns(job, attempt) then return ended_before(job, attempt) end
   if status == 'cancelled' and job.status ~= 'cancelling' then return 0 end
-  if job.status == 'cancelling' then status, fields = 'cancelled', {} end
-  fields.ended_by = attempt
+  resume(job)
+  if job.status == 'cancelling' then status, fields = 'cancelled', {ended_by = attempt} end
   finish(job, status, fields)
   return 1
 end
@@ -42,84 +55,99 @@ local function bytes_of(job)
   return redis.call('HSTRLEN', job_key(job.id), 'request') * tonumber(ARGV[7]) + job.progress_total * tonumber(ARGV[8])
 end
 
-local function reply_of(job, bytes)
-  return {job.id, job.attempt, job.task, job.model, stamp(job.timeout_s), job.group or '', job.request_id or '', bytes,
-    redis.call('HGET', job_key(job.id), 'request') or ''}
+local function add_reply(job, bytes)
+  started[#started + 1] = {job.id, job.attempt, job.task, job.model, tostring(job.timeout_s), job.group or '',
+    job.request_id or '', bytes, redis.call('HGET', job_key(job.id), 'request') or ''}
 end
 
 local function start(job, bytes)
   leave_queue(job)
-  job.attempt = job.attempt + 1
-  save(job, 'started', {status = 'running', worker = worker, token = token, started_at = now, progress_done = 0,
-    attempt = job.attempt})
+  local changes = {status = 'running', worker = worker, started_at = now, attempt = job.attempt + 1}
+  if job.attempt > 0 then changes.progress_done, changes.before = 0, '' end
+  save(job, 'started', changes)
   schedule_check(job, lease_s)
-  started[#started + 1] = reply_of(job, bytes)
+  add_reply(job, bytes)
 end
 
+-- Start an attempt if the job may run, and fits or runs anyway; return whether it has.
 local function take(job, runs_anyway)
-  if job.deadline_at <= now then return end -- the reaper ends what is over
-  local bytes = bytes_of(job)
-  if runs_anyway then start(job, bytes)
-  elseif job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
-    bytes_left = bytes_left - bytes
-    start(job, bytes)
-  elseif bytes > most_bytes and not too_large[1] then
-    too_large = {job.id, bytes}
+  if job and job.status == 'queued' and job.timeout_s and job.deadline_at > now then -- the reaper ends what is late
+    local bytes = bytes_of(job)
+    if runs_anyway or job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
+      bytes_left = bytes_left - (runs_anyway and 0 or bytes)
+      start(job, bytes)
+      return true
+    end
+    if bytes > most_bytes and not too_large[1] then too_large = {job.id, bytes} end
   end
-end
-
--- Whatever is listed and does not wait, a broken record for instance, would be in the way of all that come after it.
-local function take_queued(id, remove, list)
-  local job = load(id)
-  if job and job.status == 'queued' then take(job) else redis.call(remove, list, id) end
+  looks_left = looks_left - 1
+  return false
 end
 
 -- Members of a group start together: they must share a model call, or the one at fault is not found.
-local function take_member(queue, member)
-  local waiting, group = P .. 'waiting:' .. queue, P .. 'group:' .. member
-  if queue:sub(-8) ~= '.suspect' then return take_queued(member, 'ZREM', waiting) end
-  local ids = call_on('SMEMBERS', group) or {}
-  for _, id in ipairs(ids) do take_queued(id, 'SREM', group) end
-  if #ids == 0 then redis.call('ZREM', waiting, member) end
+local function take_rest_of_group(job, seen)
+  for _, id in ipairs(call_on('SMEMBERS', P .. 'group:' .. job.group) or {}) do
+    if not seen[id] then
+      seen[id] = true
+      take(load(id))
+    end
+  end
 end
 
-local function take_one(id)
-  local job = load(id)
-  if job and job.status == 'queued' then take(job, true) end
-end
-
+-- Return whether jobs are left in the queue, and whether another worker may be able to take them.
 local function take_from(queue)
-  local members = call_on('ZRANGE', P .. 'waiting:' .. queue, 0, most_jobs + MAX_LOOKS - 1) or {}
-  local num_started, num_looked = #started, 0
-  for i, member in ipairs(members) do
-    if #started >= most_jobs or bytes_left <= 0 or i - #started > MAX_LOOKS then break end
-    take_member(queue, member)
-    num_looked = i
+  local waiting, seen = P .. 'waiting:' .. queue, {}
+  local num_before, least_looks = #started, math.max(0, looks_left - MAX_LOOKS / 2)
+  local limit = most_jobs - num_before + MAX_LOOKS / 2
+  local ids = call_on('ZRANGE', waiting, 0, limit - 1) or {}
+  local num_met = 0
+  for _, id in ipairs(ids) do
+    if #started >= most_jobs or bytes_left <= 0 or looks_left <= least_looks then break end
+    num_met = num_met + 1
+    if not seen[id] then
+      seen[id] = true
+      local job = load(id)
+      -- Whatever is listed and does not wait, a broken record for instance, would be in the way of what comes after it.
+      if not job or job.status ~= 'queued' then set_score('waiting:' .. queue, id, nil) end
+      if take(job) and in_set(job) then take_rest_of_group(job, seen) end
+    end
   end
-  local num_waiting = call_on('ZCARD', P .. 'waiting:' .. queue) or 0
-  if num_waiting == 0 then drop_messages(queue)
-  -- Whoever took a message for jobs of which none could be started would get the next one at once, and so on: only the
-  -- reaper pushes that one.
-  elseif #started > num_started or num_looked == 0 then push_message(queue) end
+  local num_taken = #started - num_before
+  local any_left = #ids == limit or #ids > num_taken
+  -- Without this, a job that is too large would wake the same worker again and again.
+  return any_left, num_taken > 0 or num_met < #ids
 end
 
-local mark = P .. 'claim:' .. token
-local function started_before()
-  for id in (redis.call('GET', mark) or ''):gmatch('%S+') do
-    local job = load(id)
-    if job and job.token == token and job.status == 'running' then started[#started + 1] = reply_of(job, bytes_of(job)) end
+-- The last turn's number, its last part, and what it has started.
+local mark = P .. 'turn:' .. worker
+local note = {number, part}
+local function made_before()
+  local earlier = redis.call('GET', mark) or '0 0'
+  local last, last_part = earlier:match('^(%d+) (%d+)')
+  if tonumber(last) ~= tonumber(number) then return tonumber(last) > tonumber(number) end
+  local again = tonumber(part) <= tonumber(last_part)
+  for id, attempt in earlier:gmatch(' ([^ :]+):(%d+)') do
+    note[#note + 1] = id .. ':' .. attempt
+    local job = again and load(id)
+    if job and job.attempt == tonumber(attempt) and job.status == 'running' then add_reply(job, bytes_of(job)) end
   end
-  return #started > 0
+  return again
 end
 
-if most_jobs > 0 and not started_before() then
+local function take_all()
   for i = position, #ARGV do
-    if ARGV[i]:sub(1, 9) == 'triptych.' then take_from(ARGV[i]) else take_one(ARGV[i]) end
+    if ARGV[i]:sub(1, 9) ~= 'triptych.' then
+      take(load(ARGV[i]), true)
+    else
+      local any_left, for_others = take_from(ARGV[i])
+      if any_left then left = 1 end
+      if not any_left then redis.call('UNLINK', ARGV[i]) -- whoever took a message would find nothing
+      elseif for_others then to_wake[ARGV[i]] = false end
+    end
   end
-  if #started > 0 then
-    local ids = {}
-    for i, reply in ipairs(started) do ids[i] = reply[1] end
-    redis.call('SET', mark, table.concat(ids, ' '), 'EX', 60) -- longer than a client sends the same call again
-  end
+  for _, reply in ipairs(started) do note[#note + 1] = reply[1] .. ':' .. reply[2] end
+  redis.call('SET', mark, table.concat(note, ' '), 'EX', 600)
 end
-return {accepted, started, too_large}
+
+if most_jobs > 0 and not made_before() then take_all() end
+return {accepted, started, too_large, left}

@@ -6,6 +6,7 @@ from typing import Any
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
+from contracts.store.attempt_store import Returned
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.liveness import Liveness
@@ -38,9 +39,9 @@ class Store:
         self.calls.append(sorted(attempts))
         return self.lost
 
-    def abandon(self, attempts: Any) -> int:
-        self.calls.append(sorted(attempts))
-        return len(attempts)
+    def abandon(self, held: Any) -> Returned:
+        self.calls.append(sorted(held))
+        return Returned(len(held), charged_to_suspects=False)
 
     def depth(self, model: str) -> tuple[int, float]:
         return 0, 0.0

@@ -10,9 +10,10 @@ import redis
 
 from contracts.job_ids import new_job_id
 from contracts.runtime_folder import runtime_folder
+from contracts.store.attempt_store import Returned
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.note_files import MAX_AGE_S
-from workers.runtime.process.shared_state import SharedState
+from workers.runtime.process.shared_state import HeldAttempt, SharedState
 
 OWN, OTHER = "host.1.aa.note", "host.2.bb.note"
 
@@ -25,14 +26,16 @@ class Store:
         self.calls: list[list[str]] = []
         self.is_down = False
 
-    def abandon(self, attempts: Iterable[tuple[str, int, bool, bool]]) -> int:
+    def abandon(self, held: Iterable[HeldAttempt]) -> Returned:
         if self.is_down:
             raise redis.ConnectionError
-        found = [job_id for job_id, *_ in attempts]
+        found = [job.job_id for job in held]
+        if not found:
+            return Returned(0, charged_to_suspects=False)
         self.calls.append(found)
         num_known = len(self.known & set(found))
         self.known -= set(found)
-        return num_known
+        return Returned(num_known, charged_to_suspects=num_known > 0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from contracts.store.attempt_store import AttemptStore
+from contracts.store.attempt_store import AttemptStore, Returned
 from workers.runtime.process.note_files import Orphan, orphans
 from workers.runtime.process.shared_state import HeldAttempt, SharedState
 
@@ -64,20 +64,20 @@ class DeadWorkers:
 
     def _settle(self, orphan: Orphan) -> None:
         attempts = orphan.state.attempts()
-        num_returned = self._give_back(attempts)
-        if num_returned is None:
+        returned = self._give_back(attempts)
+        if returned is None:
             return
         self._seen.add(orphan.path)
         is_own = orphan.path == self._note
-        if num_returned and not is_own:
+        if returned.num_jobs and not is_own:
             logger.error("another worker of this host died", extra={"worker": orphan.path.stem} | _about(attempts))
-        if num_returned or is_own or not attempts:
-            orphan.settle(charged=num_returned > 0)
+        if returned.num_jobs or is_own or not attempts:
+            orphan.settle(charged=returned.charged_to_suspects)
 
-    def _give_back(self, attempts: list[HeldAttempt]) -> int | None:
-        """Return how many of these attempts were given back, or None if the store is out of reach."""
+    def _give_back(self, attempts: list[HeldAttempt]) -> Returned | None:
+        """Return what became of the jobs, or None if the store is out of reach."""
         try:
-            return self._store.abandon([attempt[:4] for attempt in attempts]) if attempts else 0
+            return self._store.abandon(attempts)
         except redis.RedisError as error:
             logger.warning("jobs not given back yet", extra={"error": str(error), "num_jobs": len(attempts)})
             return None

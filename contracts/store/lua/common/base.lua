@@ -1,0 +1,30 @@
+-- Before every script of the job store: the clock, the names of keys, and what a call writes at its end (flush.lua).
+-- Key names and their meaning: contracts/store/keys.py. Times are the store's own, corrected for steps of its clock
+-- (clock.lua), so the clocks of clients don't matter.
+local P = 'triptych:'
+local time = redis.call('TIME')
+local offset, reaped_at = unpack(redis.call('MGET', P .. 'clock', P .. 'reaped_at'))
+local clock = tonumber(time[1]) + tonumber(time[2]) / 1e6 + tonumber(offset or 0)
+-- If the store's clock was set back, time stands still until a reaper has corrected it.
+local now = math.max(clock, tonumber(reaped_at or 0))
+local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
+local ACTIVE = {queued = true, running = true, cancelling = true}
+
+-- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms.
+local function stamp(seconds) return string.format('%.6f', seconds) end
+local function job_key(id) return P .. 'job:' .. id end
+
+-- However many jobs change, the call writes this once: a sorted set, a channel, a tenant, a model.
+local scores, wake_ups, active_steps, finished_steps = {}, {}, {}, {}
+-- Queues to which a message may have to be pushed: true where jobs wait for sure, false where they may.
+local to_wake = {}
+-- What the log says of this call: jobs that it has ended, and records that it has set aside.
+local ended, set_aside_now = {}, {}
+
+local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
+
+-- Give a member of a sorted set another score; nil takes it out. The set itself changes at the end of the call.
+local function set_score(name, member, score)
+  scores[name] = scores[name] or {}
+  scores[name][member] = score or false
+end

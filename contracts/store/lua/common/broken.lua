@@ -1,0 +1,38 @@
+-- What is wrong with one record, or one key, must not stop the script for all others.
+
+-- Callers decode names, and use them in the names of keys.
+local function is_name(text) return not text:find('[^ -~]') end
+
+-- Note the name of what can't be used. The caller's log gets it once.
+local function note_broken(name, fault)
+  if redis.call('ZADD', P .. 'broken', 'NX', stamp(now), name) == 1 then
+    set_aside_now[#set_aside_now + 1] = {name, fault}
+  end
+end
+
+-- A broken record leaves every list, so that nobody looks at it again, and stays where an operator can look at it.
+local function set_aside(id, fault, tenant)
+  local unfinished = redis.call('ZREM', P .. 'due', id) == 1
+  set_score('expiring', id, nil)
+  set_score('delivered', id, nil)
+  if unfinished and tenant and is_name(tenant) then add_step(active_steps, tenant, -1) end
+  note_broken(id, fault)
+end
+
+-- Whether something else is stored in a key. All other errors are no fault of the key: a replica, missing rights, a full
+-- disk.
+local function is_of_wrong_type(reply)
+  if type(reply) ~= 'table' or not reply.err then return false end
+  return reply.err:sub(1, 9) == 'WRONGTYPE' or error(reply, 0)
+end
+
+-- Call a command on a key of one job, tenant or queue. If something else is stored there, only what the key was for is
+-- lost: the reply is nil.
+local function call_on(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if is_of_wrong_type(reply) then return note_broken(key, 'type') end
+  return reply
+end
+
+-- No count is larger, and no time: it is in the year 5138. NaN is neither less nor more than any number.
+local function is_number(value, whole) return value and value >= 0 and value <= 1e11 and not (whole and value % 1 > 0) end

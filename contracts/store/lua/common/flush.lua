@@ -1,0 +1,60 @@
+-- After every script (contracts/store/scripts.py): write what all changes of the call have in common.
+local function write_scores()
+  for name, members in pairs(scores) do
+    local added, removed = {}, {}
+    for member, score in pairs(members) do
+      if score then added[#added + 1], added[#added + 2] = stamp(score), member else removed[#removed + 1] = member end
+    end
+    if added[1] then call_on('ZADD', P .. name, unpack(added)) end
+    if removed[1] then call_on('ZREM', P .. name, unpack(removed)) end
+  end
+end
+
+-- A message says that a queue has work. There is one in the list while jobs wait; a worker that takes it claims as many
+-- jobs as it has room for, and if more are left that claim pushes the next message. A lost one is replaced by the next
+-- submit, or by the reaper. More than one is of an older version, or of somebody else.
+local function push_message(queue)
+  local num_messages = call_on('LLEN', queue)
+  if num_messages == 1 then return 0 end
+  if num_messages ~= 0 then redis.call('UNLINK', queue) end
+  redis.call('SADD', P .. 'queues', queue)
+  -- kombu keeps the messages of a worker by their tags, so each needs another one.
+  redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {TAG = queue .. '.' .. stamp(clock), QUEUE = queue})))
+  return 1
+end
+
+-- Return how many were pushed.
+local function push_messages()
+  local num_pushed = 0
+  for queue, jobs_wait in pairs(to_wake) do
+    if jobs_wait or (call_on('ZCARD', P .. 'waiting:' .. queue) or 0) > 0 then
+      num_pushed = num_pushed + push_message(queue)
+    else
+      redis.call('UNLINK', queue) -- whoever took it would find nothing
+    end
+  end
+  to_wake = {}
+  return num_pushed
+end
+
+-- What the log says of the jobs that this call has ended, as contracts/store/job_ends.py reads it.
+local function report_ends()
+  local reply = {}
+  for i, job in ipairs(ended) do
+    reply[i] = {job.id, job.status, job.task, job.model, job.tenant, job.request_id or '', job.worker or '',
+      job.error_code or '', tostring(job.attempt), tostring(job.crashes), job.timings or '', stamp(job.created_at or 0),
+      stamp(job.queued_at or job.created_at or 0), job.started_at and stamp(job.started_at) or '', stamp(job.completed_at or 0)}
+  end
+  return reply
+end
+
+local function flush()
+  write_scores()
+  push_messages()
+  for channel, changes in pairs(wake_ups) do redis.call('PUBLISH', channel, table.concat(changes, ' ')) end
+  for tenant, step in pairs(active_steps) do
+    if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
+  end
+  for key, step in pairs(finished_steps) do redis.call('HINCRBY', P .. 'finished', key, step) end
+  return {report_ends(), set_aside_now}
+end
