@@ -21,7 +21,7 @@ def fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet]:
 @pytest.fixture
 def patient_fleet(valkey_server: ValkeyServer, tmp_path: Path) -> Iterator[Fleet]:
     """Workers with the default lease, which does not run out even if heartbeats are late."""
-    fleet = Fleet(valkey_server, tmp_path, lease_s=15, republish_after_s=5)
+    fleet = Fleet(valkey_server, tmp_path, lease_s=15)
     yield fleet
     fleet.close()
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import redis
 
-from contracts.jobs import TERMINAL, Job, NewJob, new_job_id, queue_of
+from contracts.job_ids import new_job_id
+from contracts.jobs import TERMINAL, Job, NewJob, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.job_writer import Admission
 from contracts.store.keys import PREFIX
@@ -32,21 +33,19 @@ class Fleet:
     model = MODEL
     tenant = "faults"
 
-    def __init__(
-        self, server: ValkeyServer, folder: Path, *, lease_s: float = LEASE_S, republish_after_s: float = 0.5
-    ) -> None:
+    def __init__(self, server: ValkeyServer, folder: Path, *, lease_s: float = LEASE_S) -> None:
         self.server = server
         self.folder = folder
         self.environment = {
             "TRIPTYCH_REDIS_URL": server.url,
             "TRIPTYCH_LEASE_S": str(lease_s),
-            "TRIPTYCH_REPUBLISH_AFTER_S": str(republish_after_s),
             "TRIPTYCH_CONCURRENCY": "8",
             "TRIPTYCH_THREADS": "1",
             "TRIPTYCH_MODELS": self.model,
+            "TRIPTYCH_RUNTIME_DIR": str(folder / "host"),
             "FAULT_DIR": str(folder),
         }
-        settings = StoreSettings(redis_url=server.url, lease_s=lease_s, republish_after_s=republish_after_s)
+        settings = StoreSettings(redis_url=server.url, lease_s=lease_s)
         self.client = connect(server.url, timeout_s=3, retries=8)
         self.store = JobStore(self.client, settings)
         self.workers: list[Worker] = []
@@ -55,9 +54,15 @@ class Fleet:
         self._reaper = Reaper(self.client, settings)
         self._reaper.start()
 
-    def start_worker(self) -> Worker:
-        """Start a worker and return when it takes jobs."""
-        return self.start_workers(1)[0]
+    def start_worker(self, **settings: str) -> Worker:
+        """Start a worker and return when it takes jobs; ``settings`` are added to its environment."""
+        worker = self.spawn_worker(**settings)
+        self._wait_ready([worker])
+        return worker
+
+    def start_elsewhere(self) -> Worker:
+        """Start a worker that sees no notes of the others, as on another machine, and return when it takes jobs."""
+        return self.start_worker(TRIPTYCH_RUNTIME_DIR=str(self.folder / f"host-{self._num_workers}"))
 
     def start_workers(self, num_workers: int) -> list[Worker]:
         """Start several workers at once and return when all of them take jobs."""
@@ -65,9 +70,9 @@ class Fleet:
         self._wait_ready(started)
         return started
 
-    def spawn_worker(self) -> Worker:
+    def spawn_worker(self, **settings: str) -> Worker:
         """Start a worker; it takes jobs when it has loaded its models."""
-        worker = Worker(self.program, self.folder / f"worker-{self._num_workers}.log", self.environment)
+        worker = Worker(self.program, self.folder / f"worker-{self._num_workers}.log", self.environment | settings)
         self._num_workers += 1
         self.workers.append(worker)
         return worker
@@ -90,7 +95,7 @@ class Fleet:
         """Submit a job of the fleet's task; return its id."""
         task, request = self.request_of(text)
         job = NewJob(
-            id=new_job_id(),
+            id=new_job_id(self.tenant, self.now()),
             tenant=self.tenant,
             task=task,
             model=self.model,
@@ -100,6 +105,7 @@ class Fleet:
             deadline_s=deadline_s,
             timeout_s=300,
             ttl_s=3600,
+            followed=True,  # so that all that happens to it can be read from its events
         )
         return self.store.submit(job, Admission())[0]
 
@@ -153,7 +159,7 @@ class Fleet:
 
     def num_messages(self) -> int:
         """Return how many messages wait in the model's queue and its suspect lane."""
-        return self.store.num_messages(queue_of(self.model))
+        return sum(self.client.llen(queue_of(self.model, suspect=suspect)) for suspect in (False, True))
 
     def assert_each_ended_once(self, job_ids: list[str]) -> dict[str, Job]:
         """Assert that each of these jobs has ended exactly once and no other one is left; return the records."""

@@ -47,8 +47,8 @@ class GeneratingFleet(Fleet):
 
     def new_gateway(self, **settings: str) -> GatewayProcess:
         """Return a gateway that has not been started."""
-        timing = {name: self.environment[name] for name in ("TRIPTYCH_LEASE_S", "TRIPTYCH_REPUBLISH_AFTER_S")}
-        self.gateways.append(GatewayProcess(self.server.url, self.folder, **timing, **settings))
+        lease_s = self.environment["TRIPTYCH_LEASE_S"]
+        self.gateways.append(GatewayProcess(self.server.url, self.folder, TRIPTYCH_LEASE_S=lease_s, **settings))
         return self.gateways[-1]
 
     def clear(self) -> None:
