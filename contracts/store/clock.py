@@ -8,6 +8,7 @@ counts while the machine sleeps. When the two differ, one key takes the differen
 import logging
 import math
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import redis
@@ -20,7 +21,6 @@ TOLERANCE_S = 2.0
 """Clocks drift, and NTP slews them, far less between two looks."""
 FRESH_S = 3.0
 """What a reaper has found right so long ago is still right. Reapers look once a second."""
-_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class _Sample(NamedTuple):
@@ -43,11 +43,17 @@ def store_time(client: "redis.Redis") -> float:
     return max(clock, reaped_at)  # as in lua/common.lua
 
 
+def steady_s() -> float:
+    """Return the seconds since this machine was started, with those for which it slept."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class StoreClock:
     """Compares the store's clock with a steady one, at each call of ``check``."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", steady: Callable[[], float] = steady_s) -> None:
         self._client = client
+        self._steady = steady
         self._script = load_script(client, "clock")
         self._last: _Sample | None = None
 
@@ -62,9 +68,9 @@ class StoreClock:
         Raises:
             redis.RedisError: the store is out of reach.
         """
-        before = time.clock_gettime(_STEADY)
+        before = self._steady()
         clock, offset, reaped_at = _read(self._client)
-        sample = _Sample(before, time.clock_gettime(_STEADY), clock)
+        sample = _Sample(before, self._steady(), clock)
         last = self._last
         if last is not None and reaped_at > last.store + sample.after - last.before + TOLERANCE_S:
             # Others have reaped at a time that can't be yet. So this machine stood still, and its steady clock with it.

@@ -70,11 +70,14 @@ def _is_free(port: int) -> bool:
 class ValkeyServer:
     """One server: started, killed, frozen and started again on the same port and data."""
 
-    def __init__(self, folder: Path, *options: str, binary: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, binary: Path | None = None, environment: dict[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self._binary = binary or find_server()
         self.port = free_port()
         self._options = options
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -108,6 +111,7 @@ class ValkeyServer:
         with (self.folder / "valkey.log").open("ab") as log:
             return subprocess.Popen(
                 [str(self._binary), *options, "--maxmemory-policy", "noeviction", *self._options],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -145,12 +149,14 @@ class ValkeyServer:
 
 
 @contextmanager
-def running_valkey(folder: Path, *options: str, binary: Path | None = None) -> Iterator[ValkeyServer]:
+def running_valkey(
+    folder: Path, *options: str, binary: Path | None = None, environment: dict[str, str] | None = None
+) -> Iterator[ValkeyServer]:
     """Run a server for the length of a ``with`` block; ``options`` are further options of Valkey.
 
-    ``binary`` may also be a redis-server, which is started in the same way.
+    ``binary`` may also be a redis-server, which is started in the same way. ``environment`` replaces this process's.
     """
-    server = ValkeyServer(folder, *options, binary=binary)
+    server = ValkeyServer(folder, *options, binary=binary, environment=environment)
     server.start()
     try:
         yield server
