@@ -15,6 +15,7 @@ from contracts.store.clock import TOLERANCE_S, StoreClock, steady_s, store_time
 from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
+from contracts.store.scripts import load_script
 from tests.redis.builders import ANSWER, TENANT, all_at_once, claimed, status, submit
 from tests.support.job_store import JobStore
 from tests.support.stepping_clock import SteppingClock
@@ -173,7 +174,7 @@ def test_a_step_between_the_look_and_the_reap_does_no_harm(
     store: JobStore, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = reaper(store)
-    running = claimed(store)
+    queued, running = submit(store), claimed(store)
     check = StoreClock.check
 
     def check_and_step(self: StoreClock) -> float | None:
@@ -184,10 +185,16 @@ def test_a_step_between_the_look_and_the_reap_does_no_harm(
     with monkeypatch.context() as patch:
         patch.setattr(StoreClock, "check", check_and_step)
         looks.reap()
-    assert status(store, running.id) == "running"
     looks.reap()
     looks.reap()
-    assert status(store, running.id) == "running"
+    assert (status(store, queued), status(store, running.id)) == ("queued", "running")
+
+
+def test_of_many_that_have_seen_the_same_step_one_corrects_it(store: JobStore) -> None:
+    correct = load_script(store.client, "clock")
+    assert [correct(args=[b"", 1200.0]) for _ in range(3)] == [1, 0, 0]
+    assert [correct(args=[b"-1200.000000", -600.0]) for _ in range(3)] == [1, 0, 0]
+    assert store.client.get(f"{PREFIX}clock") == b"-600.000000"
 
 
 def test_a_machine_that_stood_still_does_not_set_the_time_of_others(store: JobStore) -> None:
