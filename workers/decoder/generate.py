@@ -29,11 +29,15 @@ async def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork
             "The best sequences are known only at the end, so they can't be streamed: leave out best_of, or stream.",
             param="parameters.best_of",
         )
+    if _takes_long(job):
+        await work.hand_over()
     # Everything that can be refused is refused before the first request reaches the engine.
     prompts = model.prompts.of(job, work.check)
     _check_details(prompts, job.parameters)
     seed = seed_of(work.job_id) if job.parameters.seed is None else job.parameters.seed
     outputs = await work.generate(model, requests_of(prompts, job, model, seed))
+    if job.parameters.details:
+        await work.hand_over()
     size = job.parameters.num_sequences
     answers = [
         output_of(prompt, outputs[index * size : (index + 1) * size], job, seed) for index, prompt in enumerate(prompts)
@@ -99,6 +103,12 @@ def _sequence(prompt: Prompt, output: GenerationOutput, parameters: GeneratePara
         finish_reason=output.finish_reason,
         details=details if parameters.details else None,
     )
+
+
+def _takes_long(job: GenerateRequest) -> bool:
+    """Return whether the prompts of a short request may take long: conversations are rendered by another process."""
+    inputs = job.inputs if isinstance(job.inputs, list) else [job.inputs]
+    return any(not isinstance(one, str) for one in inputs)
 
 
 def _check_details(prompts: Sequence[Prompt], parameters: GenerateParameters) -> None:

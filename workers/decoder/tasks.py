@@ -11,7 +11,7 @@ from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.models.served import ServedModel, TaskHandler
 from workers.runtime.settings import WorkerSettings
 
-GENERATE = TaskHandler(GenerateRequest, generate)
+GENERATE = TaskHandler(GenerateRequest, generate, is_quick=True)
 
 
 def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine) -> ServedModel:

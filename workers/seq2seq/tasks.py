@@ -25,7 +25,7 @@ PIPELINES: dict[TaskName, Pipeline[Any]] = {
     "text2text": Text2TextPipeline(),
 }
 HANDLERS: dict[TaskName, TaskHandler[Seq2SeqModel, Any, DecodingWork]] = {
-    name: TaskHandler(pipeline.request_type, pipeline) for name, pipeline in PIPELINES.items()
+    name: TaskHandler(pipeline.request_type, pipeline, is_quick=True) for name, pipeline in PIPELINES.items()
 }
 
 

@@ -9,7 +9,7 @@ from contracts.errors import ExecutionTimeout, OutOfMemory, TriptychError
 from contracts.jobs import Answer
 from contracts.store.attempt_store import Outcome, failed, stopped, succeeded
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
-from workers.runtime.engine.handle import Awaited
+from workers.runtime.engine.handle import Awaited, Handover
 from workers.runtime.engine.work import Work
 
 logger = logging.getLogger(__name__)
@@ -25,19 +25,24 @@ class RunningJob:
         attempt: at the job.
         work: what the task has done so far.
         task: awaits `Awaited` objects only, and returns the answer.
-        is_quick: whether ``advance`` takes less than a millisecond for a short request.
+        is_quick: whether ``advance`` takes less than a millisecond for a short request, except after a `Handover`.
     """
 
     def __init__(
         self, attempt: Attempt, work: Work[Any], task: Coroutine[Awaited, None, Answer], *, is_quick: bool
     ) -> None:
         self.attempt = attempt
-        self.is_quick = is_quick
+        self._is_quick = is_quick
         self._work = work
         self._progress = (0, 0)
         self.task = task
         self._awaited: Awaited | None = None
         self._told_to_end = False
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether ``advance`` takes less than a millisecond now, for a short request."""
+        return self._is_quick and not isinstance(self._awaited, Handover)
 
     @property
     def can_go_on(self) -> bool:

@@ -154,3 +154,5 @@ class RunningJobs:
         if outcome is not None:
             del self._jobs[job.attempt]
             self._ended.append(Ended(job.attempt, outcome))
+        elif job.can_go_on:  # it is to be handed over, or what it waits for has come meanwhile
+            self._go_on(job)

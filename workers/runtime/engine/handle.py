@@ -21,6 +21,20 @@ class Awaited(Protocol):
         ...
 
 
+class Handover:
+    """Awaited by a task before something that takes long: the pool goes on with it, until it waits again."""
+
+    finished = True
+
+    def __await__(self) -> Generator[Self, None, None]:
+        """Hand the task over."""
+        yield self
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return at once."""
+        return True
+
+
 class RequestHandle(Generic[Model, Item, Result]):
     """A future for the results of one request: a model, and the items of one job that it is to run on.
 

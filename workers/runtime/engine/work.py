@@ -8,7 +8,7 @@ from contracts.errors import ExecutionTimeout
 from contracts.jobs import Timings
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.engine.engine import Engine
-from workers.runtime.engine.handle import RequestHandle
+from workers.runtime.engine.handle import Handover, RequestHandle
 
 SHORT_S = 0.02
 """After this time, an attempt gives way to other threads when it checks. Jobs on short texts are prepared by then."""
@@ -70,6 +70,10 @@ class Work(Generic[AnyEngine]):
         if time.perf_counter() > self._give_way_at:
             time.sleep(GIVE_WAY_S)
             self._give_way_at = time.perf_counter() + TURN_S
+
+    def hand_over(self) -> Handover:
+        """Return what a quick task awaits before something that takes long, so that it does not keep others waiting."""
+        return Handover()
 
     def timings(self) -> Timings:
         """Return where the attempt has spent its time up to now."""

@@ -41,7 +41,8 @@ class TaskHandler(Generic[Model, Request, AnyWork]):
     """A coroutine that runs one job on a model. It awaits nothing but requests of its work, and raises a
     ``TriptychError`` for what is wrong with the request."""
     is_quick: bool = False
-    """Whether, for a short request, all that it does between model calls takes less than a millisecond."""
+    """Whether, for a short request, all that it does between model calls takes less than a millisecond, except after a
+    handover (``Work.hand_over``)."""
 
 
 class ServedModel:

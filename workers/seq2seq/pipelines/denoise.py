@@ -14,6 +14,7 @@ class DenoisePipeline(SentencePipeline[DenoiseRequest]):
 
     request_type = DenoiseRequest
     output_type = DenoiseOutput
+    output_takes_long = True
 
     def output(self, plan: ChunkPlan, options: PostprocessOptions, answers: Sequence[ChunkAnswer]) -> DenoiseOutput:
         """Return the corrected text with its edits."""

@@ -29,6 +29,8 @@ class Pipeline(Generic[Request]):
 
     request_type: type[Request]
     output_type: type[TextOutput]
+    output_takes_long = False
+    """Whether ``output`` may take more than a millisecond for a short text."""
 
     async def __call__(self, model: Seq2SeqModel, request: Request, work: DecodingWork) -> TaskOutput:
         """Run one attempt at a job and return an output for each input.
@@ -39,6 +41,8 @@ class Pipeline(Generic[Request]):
         """
         job = self._chunked_job(model, work, request)
         answers, usage = await self.generate(model, work, job)
+        if self.output_takes_long:
+            await work.hand_over()
         outputs = [
             self._best([self.output(plan, job.postprocess, chunks) for chunks in sequences])
             for plan, sequences in zip(job.plans, answers, strict=True)
