@@ -201,7 +201,7 @@ def test_a_streamed_job_publishes_each_text_as_deltas(decoder: Worker) -> None:
 
 def test_a_job_that_does_not_stream_publishes_no_deltas(decoder: Worker) -> None:
     job = ended(decoder, "The", {**WILD, "max_new_tokens": 60})
-    assert [event.name for event in decoder.store.events(job.id, "0")] == ["queued", "started", "succeeded"]
+    assert decoder.store.events(job.id, "0") == []
 
 
 def test_the_best_can_not_be_streamed(decoder: Worker) -> None:

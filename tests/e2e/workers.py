@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from contracts.jobs import Job, NewJob, new_job_id
+from contracts.job_ids import new_job_id
+from contracts.jobs import Job, NewJob
 from contracts.shapes import num_inputs
 from contracts.store.job_writer import Admission
 from contracts.store.redis_client import connect
@@ -93,7 +94,7 @@ class Worker:
         """Submit a job and return its id."""
         request = {"inputs": inputs, "parameters": parameters or {}, **({"stream": True} if stream else {})}
         job = NewJob(
-            id=new_job_id(),
+            id=new_job_id(TENANT, at=self.now()),
             tenant=TENANT,
             task=task,
             model=model,
@@ -103,6 +104,7 @@ class Worker:
             deadline_s=deadline_s,
             timeout_s=timeout_s,
             ttl_s=3600,
+            followed=stream,
         )
         return self.store.submit(job, Admission())[0]
 

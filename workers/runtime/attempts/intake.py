@@ -190,6 +190,7 @@ class Intake:
             self._forget(exchange.ended)
             for claim in exchange.claims:
                 self._begin(claim)
+            self._turns.add(self._jobs.take_ended())
 
     def _begin(self, claim: Claim) -> None:
         attempt = self._jobs.attempt_at(claim)
