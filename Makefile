@@ -24,7 +24,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq hostile export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq hostile chaos export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-seq2seq: .venv/.dev $(call BENCH_SEQ2SEQ,t5-small) ## Measure encoder-deco
 
 hostile: .venv/.dev minilm build/packages/bench-modernbert/manifest.toml ## Run hostile load, and print what each case costs and what another client feels
 	$(PY) -m benchmarks.hostile
+
+chaos: .venv/.dev ## Kill, freeze and cut the whole stack under load for ten minutes, and check every job (LENGTH=seconds SEED=number)
+	$(PY) -m tests.chaos $(if $(LENGTH),--length $(LENGTH)) $(if $(SEED),--seed $(SEED))
 
 export: .venv-export/.stamp ## Make a model package: RECIPE=minilm, or MODEL=PATH_OR_HUB_ID TASK=embed NAME=mine (ARGS adds options)
 	$(EXPORT_PY) -m onnx_models export $(if $(RECIPE),--recipe "$(RECIPE)","$(MODEL)" --task "$(TASK)" --name "$(NAME)") $(ARGS)

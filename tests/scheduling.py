@@ -7,7 +7,7 @@ EXPORTING = ("tests/exports/", "tests/parity/")
 """Folders whose tests share models that take half a minute to export."""
 SPREAD = ("tests/architectures/test_parity.py",)
 """Long files whose tests share nothing."""
-LONGEST_FIRST = ("exports", "parity", "faults", "e2e", "deploy", "gateway")
+LONGEST_FIRST = ("chaos", "exports", "parity", "faults", "e2e", "deploy", "gateway")
 """Folders whose files take longest. They begin first, so that no process ends long after the others."""
 
 
