@@ -114,11 +114,11 @@ class AttemptStore:
             token: number of the call (`new_token`). If it is made again with the same token because its reply was lost,
                 it returns the attempts that it has started. By default it is a new one.
         """
-        token = token or new_token()
+        again, token = token is not None, token or new_token()
         turn = Turn([], [], None, left=False)
         ended = _flat(outcomes)
         for start in range(0, max(1, len(sources)), _MAX_SOURCES):
-            most = max_jobs - len(turn.claims)
+            most = max_jobs - len(turn.claims) if sources or again else 0
             left_bytes = room.num_bytes - sum(claim.num_bytes for claim in turn.claims)
             fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:])
             part = sources[start : start + _MAX_SOURCES]
@@ -190,8 +190,9 @@ class AttemptStore:
 
 
 def new_token() -> int:
-    """Return the number of a worker's next turn: microseconds, so that each is greater than those before."""
-    return time.monotonic_ns() // 1000
+    """Return the number of a worker's next turn: a time, so that each is greater than those before."""
+    # In the unit that Python can't call this twice in, and that Lua's numbers hold exactly for 28 years.
+    return time.monotonic_ns() // 100
 
 
 def _flat(outcomes: Sequence[Outcome]) -> list[Any]:

@@ -89,11 +89,15 @@ class StoreClock:
 
 def _read(client: "redis.Redis") -> tuple[float, bytes, float]:
     """Return the store's clock with the offset, the offset as it is stored, and when the last reaper has looked."""
-    with client.pipeline(transaction=True) as pipeline:
-        pipeline.time()
-        pipeline.mget(f"{PREFIX}clock", f"{PREFIX}reaped_at")
-        (seconds, microseconds), (offset, reaped_at) = pipeline.execute()
-    return seconds + microseconds / 1e6 + float(offset or 0), offset or b"", float(reaped_at or 0)
+    while True:
+        # Not as a transaction: Redis refuses those while its memory is full.
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.get(f"{PREFIX}clock")
+            pipeline.time()
+            pipeline.mget(f"{PREFIX}clock", f"{PREFIX}reaped_at")
+            before, (seconds, microseconds), (offset, reaped_at) = pipeline.execute()
+        if offset == before:  # else it was corrected in between, and may not fit the time
+            return seconds + microseconds / 1e6 + float(offset or 0), offset or b"", float(reaped_at or 0)
 
 
 def _step(last: _Sample, now: _Sample) -> float:

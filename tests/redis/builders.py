@@ -1,6 +1,5 @@
 """Jobs as a gateway submits them, faults, and ways to let time pass at once."""
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,20 +60,23 @@ def status(store: JobStore, job_id: str, tenant: str = TENANT) -> str:
     return store.read(job_id, tenant).status
 
 
-def messages(store: JobStore, queue: str = QUEUE) -> list[str]:
-    """Return the job ids of the messages in a queue, in the order in which workers get them."""
-    rows = store.client.lrange(queue, 0, -1)
-    return [json.loads(json.loads(row)["body"])[0][0] for row in reversed(rows)]
+def num_messages(store: JobStore, queue: str = QUEUE) -> int:
+    """Return how many messages are in a queue."""
+    return store.client.llen(queue)
 
 
-def take_message(store: JobStore, queue: str = QUEUE) -> str | None:
-    """Take the next message off a queue as a worker does, and return its job id."""
-    row = store.client.rpop(queue)
-    return None if row is None else json.loads(json.loads(row)["body"])[0][0]
+def take_message(store: JobStore, queue: str = QUEUE) -> bool:
+    """Take the message off a queue as a worker does; return whether there was one."""
+    return store.client.rpop(queue) is not None
+
+
+def waiting(store: JobStore, queue: str = QUEUE) -> list[str]:
+    """Return the jobs that wait in a queue, in the order in which workers get them."""
+    return [member.decode() for member in store.client.zrange(f"{PREFIX}waiting:{queue}", 0, -1)]
 
 
 def come_due(store: JobStore, *job_ids: str) -> None:
-    """Make jobs due now: their leases are over, or their messages have waited too long."""
+    """Make jobs due now: their leases are over."""
     store.client.zadd(f"{PREFIX}due", dict.fromkeys(job_ids, 0), xx=True)
 
 
@@ -86,10 +88,7 @@ def pass_deadline(store: JobStore, *job_ids: str) -> None:
 
 
 def age(store: JobStore, job_id: str, seconds: float) -> None:
-    """Make a queued job and its message older."""
-    key = f"{PREFIX}job:{job_id}"
-    for field in ("queued_at", "pushed_at"):
-        store.client.hincrbyfloat(key, field, -seconds)
+    """Let a job have been queued earlier."""
     store.client.zincrby(f"{PREFIX}waiting:{QUEUE}", -seconds, job_id)
 
 

@@ -7,9 +7,8 @@ import pytest
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Claim
 from contracts.settings import StoreSettings
-from contracts.store.attempt_store import UNLIMITED
+from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.keys import PREFIX
-from contracts.store.scripts import load_script
 from tests.redis.builders import (
     ANSWER,
     QUEUE,
@@ -21,23 +20,18 @@ from tests.redis.builders import (
     claimed,
     come_due,
     field,
-    messages,
     pass_deadline,
     status,
     submit,
+    waiting,
 )
 from tests.support.job_store import JobStore
-
-
-def run_script(store: JobStore, name: str, *args: str | float) -> object:
-    """Run a script with a given call token, as if the call was sent again after a lost reply."""
-    return load_script(store.client, name)(args=args)
 
 
 def second_attempt(store: JobStore, first: Claim) -> Claim:
     """Let the lease of an attempt run out and start another one."""
     come_due(store, first.id)
-    assert store.reap() == (1, 0)
+    assert store.reap()[0] == 1
     return claim(store, first.id, "w2")
 
 
@@ -51,7 +45,6 @@ def test_a_claim_contains_the_job_and_the_record_names_its_worker(store: JobStor
         model="minilm",
         request=b'{"inputs":"hello"}',
         timeout_s=12.5,
-        suspect=False,
     )
     job = store.read(job_id, TENANT)
     assert (job.status, job.attempt, job.worker) == ("running", 1, "w1")
@@ -59,38 +52,14 @@ def test_a_claim_contains_the_job_and_the_record_names_its_worker(store: JobStor
     assert store.position(job) is None
 
 
-def test_claim_next_takes_the_oldest_waiting_job_and_needs_no_message(store: JobStore) -> None:
-    job_ids = [submit(store) for _ in range(3)]
-    store.client.delete(QUEUE)
-    taken = [store.claim_next(QUEUE, "w1") for _ in range(4)]
-    assert [claim.id if claim else None for claim in taken] == [*job_ids, None]
-    assert [store.read(job_id, TENANT).attempt for job_id in job_ids] == [1, 1, 1]
-    assert store.claim(job_ids[0], "w2") is None
-
-
-def test_claim_next_skips_jobs_past_their_deadline(store: JobStore) -> None:
-    late, timely = submit(store), submit(store)
-    pass_deadline(store, late)
-    taken = store.claim_next(QUEUE, "w1")
-    assert taken is not None and taken.id == timely
-    assert status(store, late) == "expired"
-
-
-def test_claim_next_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
-    job_ids = [submit(store) for _ in range(2)]
-    first, again = (run_script(store, "next", QUEUE, "w1", store.lease_s, "token", *UNLIMITED) for _ in range(2))
-    assert first == again
-    assert [store.read(job_id, TENANT).status for job_id in job_ids] == ["running", "queued"]
-
-
-def test_twenty_threads_take_twenty_jobs_once_each(store: JobStore) -> None:
+def test_twenty_workers_take_twenty_jobs_once_each(store: JobStore) -> None:
     job_ids = [submit(store) for _ in range(20)]
-    taken = all_at_once(20, lambda index: store.claim_next(QUEUE, f"w{index}"))
+    taken = all_at_once(20, lambda index: store.claim(QUEUE, f"w{index}"))
     assert sorted(claim.id for claim in taken if claim) == sorted(job_ids)
-    assert messages(store) == []
+    assert waiting(store) == []
 
 
-def test_twenty_threads_claim_a_job_once(store: JobStore) -> None:
+def test_twenty_workers_claim_a_job_once(store: JobStore) -> None:
     for _ in range(5):
         job_id = submit(store)
         claims = all_at_once(20, lambda index, job_id=job_id: store.claim(job_id, f"w{index}"))
@@ -99,7 +68,7 @@ def test_twenty_threads_claim_a_job_once(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("ending", ["running", "succeeded", "cancelled", "deleted", "never there"])
-def test_a_duplicate_or_late_message_finds_nothing_to_claim(store: JobStore, ending: str) -> None:
+def test_what_does_not_wait_can_not_be_claimed(store: JobStore, ending: str) -> None:
     job_id = submit(store) if ending != "never there" else "A" * 22
     if ending in {"running", "succeeded"}:
         taken = claim(store, job_id)
@@ -112,54 +81,14 @@ def test_a_duplicate_or_late_message_finds_nothing_to_claim(store: JobStore, end
     assert store.claim(job_id, "w2") is None
 
 
-def test_a_claim_sent_again_after_a_lost_reply_gets_the_same_attempt(store: JobStore) -> None:
-    """Otherwise no worker would run the job until its lease is over, and it would be blamed for a crash."""
-    job_id = submit(store)
-    first, again = (run_script(store, "claim", job_id, "w1", 15.0, "one-token", *UNLIMITED) for _ in range(2))
-    assert isinstance(first, list) and first == again and first[0] == 1
-    assert run_script(store, "claim", job_id, "w1", 15.0, "other-token", *UNLIMITED) is None
-    store.release(claim_of(job_id, 1))
-    store.claim(job_id, "w2")
-    assert run_script(store, "claim", job_id, "w1", 15.0, "one-token", *UNLIMITED) is None
-
-
-def claim_of(job_id: str, attempt: int) -> Claim:
-    """Return what a worker holds for an attempt."""
-    return Claim(id=job_id, attempt=attempt, task="embed", model="minilm", request=b"", timeout_s=1.0, suspect=False)
-
-
-def test_a_claim_after_the_deadline_expires_the_job_without_running_it(store: JobStore) -> None:
+def test_a_job_past_its_deadline_is_not_claimed_and_expires(store: JobStore) -> None:
     job_id = submit(store)
     pass_deadline(store, job_id)
-    assert store.claim(job_id, "w1") is None
+    assert store.claim(job_id, "w1") is store.claim(QUEUE, "w1") is None
+    store.reap()
     job = store.read(job_id, TENANT)
     assert (job.status, job.attempt, job.started_at) == ("expired", 0, None)
     assert active(store) == {}
-
-
-def test_the_last_claim_of_a_queue_removes_duplicate_messages(store: JobStore) -> None:
-    job_id = submit(store)
-    store.client.lpush(QUEUE, *[store.client.lindex(QUEUE, 0)] * 4)
-    claim(store, job_id)
-    assert messages(store) == []
-
-
-def test_messages_of_cancelled_jobs_leave_the_queue_without_a_worker(store: JobStore) -> None:
-    """Clients that submit and cancel while no worker is alive must not fill the memory."""
-    ids = [submit(store) for _ in range(100)]
-    for job_id in ids[:60]:
-        store.cancel(job_id, TENANT)
-    assert messages(store) == ids[60:]
-    for job_id in reversed(ids[60:]):
-        store.cancel(job_id, TENANT)
-    assert store.client.llen(QUEUE) == 0
-
-
-def test_a_foreign_message_in_the_queue_is_left_to_the_workers(store: JobStore) -> None:
-    store.client.lpush(QUEUE, "not ours")
-    first, _ = submit(store), submit(store)
-    store.cancel(first, TENANT)
-    assert store.client.lindex(QUEUE, -1) == b"not ours"
 
 
 def test_a_heartbeat_renews_the_lease(store: JobStore) -> None:
@@ -168,7 +97,7 @@ def test_a_heartbeat_renews_the_lease(store: JobStore) -> None:
     before = time.time()
     assert store.renew_leases([(taken.id, taken.attempt)]) == set()
     after = time.time()
-    assert store.reap() == (0, 0)
+    assert store.reap()[0] == 0
     due = store.client.zscore(f"{PREFIX}due", taken.id)
     assert before - 1 < due - store.lease_s < after + 1
 
@@ -193,7 +122,7 @@ def test_a_heartbeat_returns_every_job_that_must_stop(store: JobStore) -> None:
     assert store.renew_leases([(taken.id, taken.attempt) for taken in held]) == {taken.id for taken in held[1:]}
 
 
-def test_a_heartbeat_for_a_thousand_jobs_is_one_call(store: JobStore) -> None:
+def test_a_heartbeat_may_be_for_a_thousand_jobs(store: JobStore) -> None:
     held = [claimed(store) for _ in range(1000)]
     assert store.renew_leases([(taken.id, taken.attempt) for taken in held]) == set()
     assert store.renew_leases([]) == set()
@@ -209,18 +138,18 @@ def test_a_heartbeat_never_makes_an_ended_job_due_again(store: JobStore) -> None
 def test_progress_is_seen_and_each_change_is_a_new_version(store: JobStore) -> None:
     taken = claimed(store, num_inputs=2048)
     version = store.read(taken.id, TENANT).version
-    store.progress(taken, 32)
+    store.progress([(taken, 32, 2048)])
     job = store.read(taken.id, TENANT)
     assert (job.progress_done, job.progress_total, job.version) == (32, 2048, version + 1)
-    store.progress(taken, 2**53)
-    assert store.read(taken.id, TENANT).progress_done == 2**53
+    store.progress([(taken, 3, 4096)])
+    assert store.read(taken.id, TENANT).progress_total == 4096, "texts were split into more parts"
 
 
 def test_progress_of_a_fenced_attempt_is_not_recorded(store: JobStore) -> None:
     first = claimed(store, num_inputs=10)
-    store.progress(first, 9)
+    store.progress([(first, 9, 10)])
     second_attempt(store, first)
-    store.progress(first, 10)
+    store.progress([(first, 10, 10)])
     assert store.read(first.id, TENANT).progress_done == 0
 
 
@@ -261,7 +190,7 @@ def test_only_the_owning_attempt_can_end_a_job(store: JobStore) -> None:
         lambda: store.succeed(first, ANSWER),
         lambda: store.fail(first, TriptychError()),
         lambda: store.confirm_cancel(first),
-        lambda: store.release(first),
+        lambda: store.release([first]),
     ):
         assert not ending()
         assert status(store, first.id) == "running"
@@ -281,8 +210,8 @@ def test_a_terminal_state_is_reached_once(store: JobStore) -> None:
     before = store.read(taken.id, TENANT)
     store.fail(taken, TriptychError())
     store.confirm_cancel(taken)
-    store.release(taken)
-    store.progress(taken, 5)
+    store.release([taken])
+    store.progress([(taken, 5, 5)])
     store.cancel(taken.id, TENANT)
     store.reap()
     assert store.read(taken.id, TENANT) == before
@@ -306,19 +235,44 @@ def test_of_many_attempts_that_finish_together_one_ends_the_job(store: JobStore)
 
 
 def test_a_released_job_goes_back_to_the_end_of_its_queue_without_blame(store: JobStore) -> None:
-    taken, waiting = claimed(store), submit(store)
-    age(store, waiting, 1)
-    assert store.release(taken)
+    taken, other = claimed(store), submit(store)
+    age(store, other, 1)
+    store.release([taken])
     job = store.read(taken.id, TENANT)
     assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
-    assert messages(store) == [waiting, taken.id]
+    assert waiting(store) == [other, taken.id]
     assert store.position(job) == 1
     again = claim(store, taken.id, "w2")
-    assert (again.attempt, again.suspect) == (2, False)
+    assert (again.attempt, again.group) == (2, "")
+
+
+def test_a_release_sent_again_does_nothing(store: JobStore) -> None:
+    taken, other = claimed(store), submit(store)
+    for _ in range(2):
+        store.release([taken])
+        age(store, other, -1)
+    assert waiting(store) == [taken.id, other], "the second release has moved the job"
+
+
+def test_a_worker_that_leaves_releases_any_number_of_jobs(store: JobStore) -> None:
+    for _ in range(200):
+        submit(store)
+    held = [taken for _ in range(13) for taken in store.turn("w1", sources=[QUEUE], max_jobs=MAX_JOBS).claims]
+    store.release(held)
+    assert len(held) == len(waiting(store)) == 200
 
 
 def test_a_release_of_a_job_that_is_being_cancelled_ends_it(store: JobStore) -> None:
     taken = claimed(store)
     store.cancel(taken.id, TENANT)
-    assert store.release(taken)
+    store.release([taken])
     assert status(store, taken.id) == "cancelled"
+
+
+def test_a_released_attempt_has_lost_its_job(store: JobStore) -> None:
+    """A worker that leaves stops its jobs, and what they make of that counts no more."""
+    taken = claimed(store)
+    store.release([taken])
+    assert not store.fail(taken, TriptychError())
+    assert store.renew_leases([(taken.id, taken.attempt)]) == {taken.id}
+    assert status(store, taken.id) == "queued"

@@ -7,7 +7,7 @@ import redis
 
 from contracts.store.problems import NO_CONNECTION, problem_of
 from contracts.store.redis_client import connect, server_warnings
-from tests.redis.builders import ANSWER, TENANT, claim, claimed, come_due, messages, status, submit
+from tests.redis.builders import ANSWER, TENANT, claim, claimed, num_messages, status, submit, waiting
 from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, longest_s
@@ -55,11 +55,10 @@ def test_accepted_jobs_survive_a_killed_server_and_the_store_reconnects(
     store.succeed(done, ANSWER)
     valkey_server.kill()
     valkey_server.start()
-    assert queued in messages(store)
+    assert waiting(store) == [queued] and num_messages(store) == 1
     assert store.read(done.id, TENANT).output == ANSWER.output
     assert store.renew_leases([(running.id, running.attempt)]) == set()
     assert store.succeed(running, ANSWER)
-    come_due(store, queued)
     store.reap()
     store.succeed(claim(store, queued), ANSWER)
     assert {status(store, job_id) for job_id in (queued, running.id, done.id)} == {"succeeded"}

@@ -4,15 +4,16 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from contracts.errors import ExecutionTimeout, InputTooLong, OutOfMemory, TriptychError
 from contracts.jobs import Answer
 from contracts.logs.formats import extra_fields
+from contracts.store.attempt_store import succeeded
 from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
-    QUEUE,
     TENANT,
     all_at_once,
     claim,
@@ -68,7 +69,7 @@ def cancel_running(store: JobStore) -> str:
 def cancel_and_release(store: JobStore) -> str:
     taken = claimed(store)
     store.cancel(taken.id, TENANT)
-    store.release(taken)
+    store.release([taken])
     return taken.id
 
 
@@ -91,27 +92,6 @@ def expire_by_reaper(store: JobStore) -> str:
     pass_deadline(store, job_id)
     store.reap()
     return job_id
-
-
-def expire_at_claim(store: JobStore) -> str:
-    job_id = submit(store)
-    pass_deadline(store, job_id)
-    assert store.claim(job_id, "w1") is None
-    return job_id
-
-
-def expire_at_next(store: JobStore) -> str:
-    job_id = submit(store)
-    pass_deadline(store, job_id)
-    assert store.claim_next(QUEUE, "w1") is None
-    return job_id
-
-
-def expire_at_publish(store: JobStore) -> str:
-    taken = claimed(store)
-    pass_deadline(store, taken.id)
-    store.publish([(taken, b"")], "token")
-    return taken.id
 
 
 def lose_workers(store: JobStore) -> str:
@@ -137,9 +117,6 @@ def lose_workers(store: JobStore) -> str:
         (cancel_on_dead_worker, "INFO", "cancelled", None),
         (delete_queued, "INFO", "cancelled", None),
         (expire_by_reaper, "WARNING", "expired", None),
-        (expire_at_claim, "WARNING", "expired", None),
-        (expire_at_next, "WARNING", "expired", None),
-        (expire_at_publish, "WARNING", "expired", None),
         (lose_workers, "ERROR", "failed", "worker_lost"),
     ],
 )
@@ -174,7 +151,7 @@ def test_the_line_has_the_times_and_the_request(store: JobStore, ends: Ends) -> 
 
 def test_the_wait_of_a_job_that_went_back_to_its_queue_is_the_last_one(store: JobStore, ends: Ends) -> None:
     taken = claimed(store)
-    store.release(taken)
+    store.release([taken])
     store.client.hset(f"{PREFIX}job:{taken.id}", "created_at", "1")
     store.cancel(taken.id, TENANT)
     (line,) = ends()
@@ -201,14 +178,19 @@ def test_only_one_of_many_reapers_writes_the_line(store: JobStore, ends: Ends) -
     assert sorted(line["job_id"] for line in ends()) == sorted(ids)
 
 
-def test_a_finish_that_is_sent_again_writes_the_line_whose_reply_was_lost(store: JobStore, ends: Ends) -> None:
+def test_an_outcome_that_is_sent_again_writes_the_line_whose_reply_was_lost(
+    store: JobStore, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """redis-py sends a call again when the connection breaks; here the first reply reaches nobody."""
     taken = claimed(store)
-    script = store._finish
-    script._script(args=[taken.id, taken.attempt, "succeeded"])
+    outcome = succeeded(taken, msgspec.structs.replace(ANSWER, timings=b'{"infer_ms":12.5}'))
+    with monkeypatch.context() as patched:
+        patched.setattr("contracts.store.scripts.log_end", lambda reply: None)
+        store.turn("w1", [outcome])
     assert ends() == []
-    assert store.succeed(taken, ANSWER)
-    assert [line["status"] for line in ends()] == ["succeeded"]
+    assert store.turn("w1", [outcome]).accepted == [True]
+    (line,) = ends()
+    assert (line["status"], line["infer_ms"], line["crashes"]) == ("succeeded", 12.5, 0)
 
 
 def test_an_attempt_that_has_lost_its_job_writes_nothing(store: JobStore, ends: Ends) -> None:

@@ -24,7 +24,7 @@ def app(server: ValkeyServer) -> Any:
     app = make_celery(server.url)
 
     @app.task(name=RUN_TASK, shared=False)
-    def run(job_id: str) -> None:
+    def run() -> None:
         """What a worker registers."""
 
     yield app
@@ -38,12 +38,12 @@ def body_of(message: dict[str, Any]) -> Any:
 
 
 def test_it_has_the_content_of_celerys_own_message(store: JobStore, client: redis.Redis, app: Celery) -> None:
-    job_id = submit(store)
+    submit(store)
     ours = json.loads(client.rpop(QUEUE))
-    app.send_task(RUN_TASK, args=[job_id], queue=QUEUE, ignore_result=True)
+    app.send_task(RUN_TASK, queue=QUEUE, ignore_result=True)
     celerys = json.loads(client.rpop(QUEUE))
 
-    assert body_of(ours)[:2] == body_of(celerys)[:2] == [[job_id], {}]
+    assert body_of(ours)[:2] == body_of(celerys)[:2] == [[], {}]
     for name in ("content-type", "content-encoding"):
         assert ours[name] == celerys[name]
     for name in ("lang", "task", "ignore_result"):
@@ -71,12 +71,12 @@ def receive(app: Celery, on_message: Callable[[Any], None]) -> None:
 
 
 def test_celerys_worker_reads_it_as_a_request_for_the_task(store: JobStore, client: redis.Redis, app: Celery) -> None:
-    job_id = submit(store)
+    submit(store)
 
     def read(message: Any) -> None:
         request = Request(message, app=app, task=app.tasks[RUN_TASK])
         args, kwargs, _ = message.payload
-        assert (request.name, args, kwargs, request.ignore_result) == (RUN_TASK, [job_id], {}, True)
+        assert (request.name, args, kwargs, request.ignore_result) == (RUN_TASK, [], {}, True)
         assert message.delivery_info == {"exchange": "", "routing_key": QUEUE}
         message.ack()
 
@@ -88,12 +88,12 @@ def test_a_message_that_a_worker_rejects_returns_to_its_queue(
     store: JobStore, client: redis.Redis, app: Celery
 ) -> None:
     """kombu restores a message by its delivery_info. Without it, a message would vanish or go to another queue."""
-    job_id = submit(store)
+    submit(store)
     receive(app, lambda message: message.requeue())
     assert client.llen(QUEUE) == 1
 
     def back(message: Any) -> None:
-        assert message.payload[0] == [job_id]
+        assert message.payload[0] == []
         message.ack()
 
     receive(app, back)

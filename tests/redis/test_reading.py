@@ -1,12 +1,15 @@
 """Step 8: listings, events and metrics as clients and operators see them."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Job
-from contracts.store.keys import PREFIX, WAKE_CHANNEL
-from tests.redis.builders import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, messages, submit
+from contracts.store.attempt_store import succeeded
+from contracts.store.keys import PREFIX, wake_channel
+from tests.redis.builders import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, submit
 from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -100,8 +103,8 @@ def test_jobs_that_arrive_while_a_listing_is_read_do_not_shift_it(store: JobStor
 
 
 def test_events_are_complete_and_in_order(store: JobStore) -> None:
-    first = claimed(store, num_inputs=2)
-    store.progress(first, 1)
+    first = claimed(store, num_inputs=2, followed=True)
+    store.progress([(first, 1, 2)])
     come_due(store, first.id)
     store.reap()
     second = claim(store, first.id, "w2")
@@ -114,7 +117,7 @@ def test_events_are_complete_and_in_order(store: JobStore) -> None:
 
 
 def test_a_reader_resumes_after_the_last_event_it_saw(store: JobStore) -> None:
-    taken = claimed(store)
+    taken = claimed(store, followed=True)
     seen = store.events(taken.id, "0")
     assert store.events(taken.id, seen[-1].id) == []
     store.succeed(taken, ANSWER)
@@ -132,27 +135,61 @@ def test_an_invalid_event_id_is_the_clients_error(store: JobStore, after: str) -
 
 @pytest.mark.parametrize("after", ["0-0", "9" * 15, "9" * 15 + "-" + "9" * 15])
 def test_an_event_id_that_does_not_exist_is_a_valid_position(store: JobStore, after: str) -> None:
-    assert len(store.events(submit(store), after)) == (1 if after == "0-0" else 0)
+    assert len(store.events(submit(store, followed=True), after)) == (1 if after == "0-0" else 0)
 
 
-def test_every_change_wakes_waiters(store: JobStore) -> None:
-    heard: list[str] = []
+def heard(store: JobStore, channel: str, num_messages: int, act: Callable[[], None]) -> list[str]:
+    """Return what is published on a channel while something is done."""
+    found: list[str] = []
     with store.client.pubsub(ignore_subscribe_messages=True) as listener:
-        listener.subscribe(WAKE_CHANNEL)
+        listener.subscribe(channel)
         listener.get_message(timeout=PATIENCE_S)
-        taken = claimed(store)
-        store.progress(taken, 1)
-        store.succeed(taken, ANSWER)
-        store.delete(taken.id, TENANT)
+        act()
+        store.client.publish(channel, "the end")
 
         def all_heard() -> bool:
             message = listener.get_message(timeout=0.1)
             if message:
-                heard.append(message["data"].decode())
-            return len(heard) == 5
+                found.append(message["data"].decode())
+            return found[-1:] == ["the end"]
 
         wait_until(all_heard, "a wake-up is missing")
-    assert heard == [taken.id] * 5
+    assert len(found) == num_messages + 1
+    return found[:-1]
+
+
+def test_every_change_wakes_the_gateway_that_waits_and_says_what_the_state_is_now(store: JobStore) -> None:
+    ids = []
+
+    def act() -> None:
+        taken = claimed(store, wake=wake_channel("g1"))
+        ids.append(taken.id)
+        store.progress([(taken, 1, 2)])
+        store.succeed(taken, ANSWER)
+
+    states = heard(store, wake_channel("g1"), 3, act)
+    assert states == [f"{ids[0]}:running", f"{ids[0]}:running", f"{ids[0]}:succeeded"]
+
+
+def test_one_message_tells_a_gateway_of_all_jobs_that_a_call_has_changed(store: JobStore) -> None:
+    claims = [claimed(store, wake=wake_channel("g1")) for _ in range(3)]
+
+    def act() -> None:
+        store.turn("w1", [succeeded(taken, ANSWER) for taken in claims])
+
+    (message,) = heard(store, wake_channel("g1"), 1, act)
+    assert message.split() == [f"{taken.id}:succeeded" for taken in claims]
+
+
+def test_a_job_that_nobody_waits_for_wakes_nobody(store: JobStore) -> None:
+    store.client.config_resetstat()
+    store.succeed(claimed(store), ANSWER)
+    assert "cmdstat_publish" not in store.client.info("commandstats")
+
+
+def test_deleting_a_job_wakes_those_who_wait_for_it(store: JobStore) -> None:
+    job_id = submit(store, wake=wake_channel("g1"))
+    assert heard(store, wake_channel("g1"), 1, lambda: store.delete(job_id, TENANT)) == [f"{job_id}:cancelled"]
 
 
 def test_depth_and_age_of_a_queue_count_suspects_too(store: JobStore) -> None:
@@ -164,8 +201,15 @@ def test_depth_and_age_of_a_queue_count_suspects_too(store: JobStore) -> None:
     num_waiting, oldest_s = store.depth(MODEL)
     assert num_waiting == 2
     assert 100 <= oldest_s < 100 + PATIENCE_S
-    assert store.num_messages("triptych.minilm") == 2
-    assert messages(store) == [old]
+
+
+def test_the_position_of_a_suspect_is_counted_in_jobs(store: JobStore) -> None:
+    claims = [claimed(store) for _ in range(9)]
+    come_due(store, *(taken.id for taken in claims))
+    store.reap()
+    jobs = [store.read(taken.id, TENANT) for taken in claims]
+    assert sorted(store.position(job) for job in jobs) == list(range(9))
+    assert store.depth(MODEL)[0] == 9
 
 
 def test_finished_jobs_are_counted_by_model_and_state(store: JobStore) -> None:

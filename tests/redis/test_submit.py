@@ -3,23 +3,23 @@
 import pytest
 import redis
 
-from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded
+from contracts.errors import QueueFull, QuotaExceeded
 from contracts.jobs import queue_of
 from contracts.store.job_writer import Admission
 from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
-    QUEUE,
     TENANT,
     active,
-    all_at_once,
     claim,
     claimed,
-    messages,
+    field,
     new_job,
+    num_messages,
     status,
     submit,
+    waiting,
 )
 from tests.support.job_store import JobStore
 
@@ -34,13 +34,13 @@ def test_an_accepted_job_has_a_record_an_entry_in_due_and_a_message(store: JobSt
     assert (read.progress_done, read.progress_total) == (0, 7)
     assert read.deadline_at - read.created_at == pytest.approx(60.0, abs=1e-3)
     assert read.output is None and read.error is None and not read.finished
-    assert messages(store) == [job.id]
+    assert waiting(store) == [job.id] and num_messages(store) == 1
     assert store.num_live() == 1
     assert store.position(read) == 0
 
 
-def test_the_first_look_at_a_job_is_at_its_deadline_if_that_is_near(store: JobStore) -> None:
-    job_id = submit(store, deadline_s=2.0)
+def test_a_waiting_job_is_looked_at_when_its_deadline_is_over_and_not_before(store: JobStore) -> None:
+    job_id = submit(store, deadline_s=80_000.0)
     assert store.client.zscore(f"{PREFIX}due", job_id) == pytest.approx(
         store.read(job_id, TENANT).deadline_at, abs=1e-3
     )
@@ -49,7 +49,7 @@ def test_the_first_look_at_a_job_is_at_its_deadline_if_that_is_near(store: JobSt
 def test_submitting_twice_with_one_id_is_submitting_once(store: JobStore) -> None:
     job = new_job()
     assert store.submit(job, NO_LIMITS) == store.submit(job, NO_LIMITS) == (job.id, False)
-    assert messages(store) == [job.id]
+    assert waiting(store) == [job.id] and num_messages(store) == 1
     assert active(store) == {TENANT: 1}
     assert store.read(job.id, TENANT).version == 1
 
@@ -61,43 +61,6 @@ def test_a_late_second_submit_does_not_bring_an_ended_job_back(store: JobStore) 
     assert store.submit(job, NO_LIMITS) == (job.id, False)
     assert status(store, job.id) == "succeeded"
     assert active(store) == {}
-
-
-def test_the_same_key_and_request_get_the_first_job(store: JobStore) -> None:
-    first = submit(store, idempotency_key="k", fingerprint="f")
-    assert store.submit(new_job(idempotency_key="k", fingerprint="f"), NO_LIMITS) == (first, True)
-    assert messages(store) == [first]
-
-
-def test_the_same_key_with_another_request_is_refused_and_writes_nothing(store: JobStore) -> None:
-    submit(store, idempotency_key="k", fingerprint="f")
-    before = sorted(store.client.keys())
-    with pytest.raises(IdempotencyMismatch, match="another request"):
-        submit(store, idempotency_key="k", fingerprint="g")
-    assert sorted(store.client.keys()) == before
-
-
-def test_idempotency_keys_of_two_tenants_are_separate(store: JobStore) -> None:
-    first = submit(store, idempotency_key="k", fingerprint="f")
-    second = submit(store, tenant="other", idempotency_key="k", fingerprint="g")
-    assert first != second
-
-
-def test_a_replayed_job_is_returned_even_when_nothing_more_is_admitted(store: JobStore) -> None:
-    first = submit(store, idempotency_key="k", fingerprint="f")
-    again = new_job(idempotency_key="k", fingerprint="f")
-    assert store.submit(again, Admission(max_waiting=0, max_active=0)) == (first, True)
-
-
-def test_fifty_threads_with_one_key_make_one_job(store: JobStore) -> None:
-    for round_ in range(4):
-        key = f"key-{round_}"
-        replies = all_at_once(
-            50, lambda _, key=key: store.submit(new_job(idempotency_key=key, fingerprint="f"), NO_LIMITS)
-        )
-        assert len({job_id for job_id, _ in replies}) == 1
-        assert [replayed for _, replayed in replies].count(False) == 1
-    assert store.num_live() == 4
 
 
 def test_a_full_queue_refuses_and_leaves_nothing(store: JobStore) -> None:
@@ -137,21 +100,27 @@ def test_empty_and_binary_fields_come_back_as_they_went_in(store: JobStore) -> N
 
 
 @pytest.mark.parametrize("job_id", ["-" * 22, "_" * 22, "-1--_AAAAAAAAAAAAAAAAA"])
-def test_ids_without_letters_survive_the_message(store: JobStore, job_id: str) -> None:
+def test_ids_without_letters_can_be_claimed(store: JobStore, job_id: str) -> None:
     submit(store, id=job_id)
-    assert messages(store) == [job_id]
-    store.succeed(claim(store, job_id), ANSWER)
+    (taken,) = store.turn("w1", sources=[job_id]).claims
+    store.succeed(taken, ANSWER)
     assert status(store, job_id) == "succeeded"
 
 
-def test_each_message_has_a_tag_of_its_own(store: JobStore) -> None:
-    """kombu keeps unacknowledged messages by tag, so a duplicate tag would overwrite another job's message."""
-    job_id = submit(store)
-    tags = set()
-    for _ in range(4):
-        store.release(claim(store, job_id))
-        tags.add(store.client.lindex(QUEUE, 0))
-    assert len(tags) == 4
+def test_a_record_has_only_fields_that_say_something(store: JobStore) -> None:
+    """Each field takes memory in each of millions of records."""
+    job_id = submit(store, metadata=b"{}")
+    names = {name.decode() for name in store.client.hkeys(f"{PREFIX}job:{job_id}")}
+    fixed = {"tenant", "task", "model", "request", "timeout_s", "ttl_s", "created_at", "deadline_at"}
+    assert names == {"status", *fixed}
+    store.succeed(claim(store, job_id), ANSWER)
+    names = {name.decode() for name in store.client.hkeys(f"{PREFIX}job:{job_id}")}
+    kept = fixed - {"request", "timeout_s"}
+    ended = {"completed_at", "output", "usage", "timings", "model_revision"}
+    assert names == {"status", "version", "attempt", "worker", "started_at", *kept, *ended}
+    job = store.read(job_id, TENANT)
+    assert (job.metadata, job.progress_total, job.progress_done, job.crashes) == (b"{}", 1, 1, 0)
+    assert field(store, job_id, "version") == str(job.version) == "3"
 
 
 def test_names_of_models_survive_the_message(store: JobStore) -> None:
@@ -163,7 +132,7 @@ def test_names_of_models_survive_the_message(store: JobStore) -> None:
 
 def test_full_memory_refuses_new_jobs_and_nothing_else(store: JobStore) -> None:
     """Accepted jobs keep their leases and reach their ends, or their workers would be blamed for the full memory."""
-    running, waiting = claimed(store), submit(store)
+    running, queued = claimed(store), submit(store)
     before = sorted(store.client.keys())
     store.client.config_set("maxmemory", "1mb")
     try:
@@ -172,14 +141,14 @@ def test_full_memory_refuses_new_jobs_and_nothing_else(store: JobStore) -> None:
         assert sorted(store.client.keys()) == before
         assert active(store) == {TENANT: 2}
         assert store.renew_leases([(running.id, running.attempt)]) == set()
-        store.progress(running, 1)
+        store.progress([(running, 1, 1)])
         assert store.succeed(running, ANSWER)
-        second = claim(store, waiting)
-        assert store.release(second)
-        store.cancel(waiting, TENANT)
-        assert status(store, waiting) == "cancelled"
-        store.delete(waiting, TENANT)
-        assert store.reap() == (0, 0)
+        second = claim(store, queued)
+        store.release([second])
+        store.cancel(queued, TENANT)
+        assert status(store, queued) == "cancelled"
+        store.delete(queued, TENANT)
+        assert store.reap()[0] == 0
     finally:
         store.client.config_set("maxmemory", "0")
     assert status(store, running.id) == "succeeded"
