@@ -1,20 +1,26 @@
-"""A job runner between a fake store and a fake model."""
+"""An intake between a fake store and a fake model."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
-from workers.runtime.attempts.runner import JobRunner
 
 from contracts.store.attempt_store import AttemptStore
-from tests.unit.attempts.fakes import BUDGET_BYTES, FakeModel, FakeStore
-from workers.runtime.attempts import runner as runner_module
+from tests.unit.attempts.fakes import BUDGET_BYTES, FakeEngine, FakeModel, FakeStore
+from workers.runtime.attempts import intake as intake_module
+from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
+from workers.runtime.models.versions import Models
 from workers.runtime.process.shared_state import SharedState
+
+MAX_JOBS = 16
+MakeIntake = Callable[..., Intake]
 
 
 @pytest.fixture(autouse=True)
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_module, "RETRY_PAUSE_S", 0.001)
+    monkeypatch.setattr(intake_module, "RETRY_PAUSE_S", 0.001)
 
 
 @pytest.fixture
@@ -28,5 +34,34 @@ def model() -> FakeModel:
 
 
 @pytest.fixture
-def runner(store: FakeStore, model: FakeModel) -> JobRunner:
-    return JobRunner(cast(AttemptStore, store), "w1", model.served(), SharedState(16), JobRoom(BUDGET_BYTES, 16))
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def make_intake(store: FakeStore, model: FakeModel, engine: FakeEngine, pool: ThreadPoolExecutor) -> MakeIntake:
+    def make(models: Models | None = None, max_jobs: int = MAX_JOBS) -> Intake:
+        intake = Intake(
+            cast(AttemptStore, store),
+            "w1",
+            model.served() if models is None else models,
+            engine,
+            shared=SharedState(max_jobs + 8),
+            room=JobRoom(BUDGET_BYTES, 16),
+            max_jobs=max_jobs,
+        )
+        intake.start(pool)
+        return intake
+
+    return make
+
+
+@pytest.fixture
+def intake(make_intake: MakeIntake) -> Intake:
+    return make_intake()

@@ -1,20 +1,17 @@
-"""A fake store that keeps jobs in a dict, and a fake model whose behaviour a test sets."""
+"""A fake store that keeps jobs in a dict, a fake model whose behaviour a test sets, and an engine without a thread."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import redis
-from workers.runtime.attempts.runner import JobRunner
 
 from contracts.cards import ModelCard
-from contracts.errors import TriptychError
-from contracts.jobs import Answer, Claim, Usage, new_job_id
-from contracts.store.attempt_store import UNLIMITED, DoesNotFit, Room
+from contracts.job_ids import new_job_id
+from contracts.jobs import Claim, Usage, queue_of
+from contracts.store.attempt_store import UNLIMITED, LargeJob, Outcome, Room, Turn
 from contracts.tasks.embed import EmbedRequest
-from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.engine.figures import EngineFigures
 from workers.runtime.engine.work import Work
@@ -22,136 +19,196 @@ from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
 from workers.runtime.models.versions import Models, Version
 
 OUTPUT = b"[1.0]"
+QUEUE = queue_of("echo")
+SUSPECTS = queue_of("echo", suspect=True)
 BUDGET_BYTES = 3200
-"""Of the jobs in hand: 16 threads have a share of 100 bytes each, and larger jobs have 1,600 in common."""
+"""Of the jobs in hand: small jobs have 1,600 in common."""
 
 
 class FakeStore:
-    """Jobs in a dict, with the store's fencing. ``outage`` has the number of calls of each name that will fail."""
+    """Jobs in a dict, with the store's fencing. Queues differ only in that suspects have one of their own."""
 
     lease_s = 15.0
 
     def __init__(self) -> None:
         self.attempts: dict[str, int] = {}
-        self.queued: set[str] = set()
-        self.suspects: set[str] = set()
+        self.queued: dict[str, None] = {}
+        self.groups: dict[str, str] = {}
         self.cancelled: set[str] = set()
-        self.ends: list[tuple[str, str, Any]] = []
+        self.ends: list[tuple[str, str, dict[str, Any]]] = []
+        self.ended_by: dict[str, int] = {}
         self.calls: list[str] = []
+        self.turns: list[tuple[int, Sequence[str], int]] = []
+        """Of each turn that was executed: outcomes, sources, jobs that were started."""
         self.outage: dict[str, int] = {}
+        """How many calls of each name fail before they have an effect."""
+        self.lost_replies = 0
+        """How many turns fail after they have had their effect."""
+        self.refused: set[str] = set()
+        """Jobs of which no outcome can be written."""
         self.sizes: dict[str, int] = {}
         """What jobs are estimated to take in memory."""
-        self._lock = threading.Lock()
+        self.timeouts: dict[str, float] = {}
+        self._claims: dict[str, list[Claim]] = {}
+        self._lock = threading.RLock()
 
-    def add(self, *, suspect: bool = False, num_bytes: int = 0) -> str:
-        job_id = new_job_id()
-        self.sizes[job_id] = num_bytes
-        self.attempts[job_id] = 0
-        self.queued.add(job_id)
-        if suspect:
-            self.suspects.add(job_id)
+    def add(self, *, group: str = "", num_bytes: int = 0, timeout_s: float = 600) -> str:
+        job_id = new_job_id("acme", at=0)
+        self.sizes[job_id], self.timeouts[job_id], self.attempts[job_id] = num_bytes, timeout_s, 0
+        if group:
+            self.groups[job_id] = group
+        self.queued[job_id] = None
         return job_id
 
     def lose_lease(self, job_id: str) -> None:
-        self.queued.add(job_id)
+        self.queued[job_id] = None
+
+    def statuses(self) -> dict[str, str]:
+        return {job_id: status for job_id, status, _ in self.ends}
 
     def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.outage.get(name, 0):
+            self.outage[name] -= 1
+            raise redis.ConnectionError("the store is out of reach")
+
+    def turn(
+        self,
+        worker: str,
+        outcomes: Sequence[Outcome] = (),
+        *,
+        sources: Sequence[str] = (),
+        max_jobs: int = 16,
+        room: Room = UNLIMITED,
+        token: str = "",
+    ) -> Turn:
         with self._lock:
-            self.calls.append(name)
-            if self.outage.get(name, 0):
-                self.outage[name] -= 1
-                raise redis.ConnectionError("the store is out of reach")
+            self._call("turn")
+            if any(outcome.claim.id in self.refused for outcome in outcomes):
+                raise redis.ResponseError("string exceeds maximum allowed size")
+            accepted = [self._finish(outcome) for outcome in outcomes]
+            claims, too_large = self._claims.get(token, []) if max_jobs else [], None
+            if max_jobs and not claims:
+                claims, too_large = self._start(sources, max_jobs, room)
+                self._claims[token] = claims
+            self.turns.append((len(outcomes), sources, len(claims)))
+            if self.lost_replies:
+                self.lost_replies -= 1
+                raise redis.TimeoutError("no reply")
+            return Turn(accepted, claims, too_large)
 
-    def claim(self, job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
-        self._call("claim")
+    def _start(self, sources: Sequence[str], max_jobs: int, room: Room) -> tuple[list[Claim], LargeJob | None]:
+        claims: list[Claim] = []
+        too_large: LargeJob | None = None
+        free_bytes, groups = room.num_bytes, set[str]()
+        for source in sources:
+            for job_id in [job_id for job_id in self.queued if source in {self._queue_of(job_id), job_id}]:
+                num_bytes, group = self.sizes[job_id], self.groups.get(job_id, "")
+                if len(claims) >= max_jobs and group not in groups:
+                    break
+                if source == job_id or group or num_bytes <= min(free_bytes, room.most_bytes):
+                    groups |= {group} if group else set()
+                    free_bytes -= 0 if source == job_id else num_bytes
+                    claims.append(self._claim(job_id))
+                elif num_bytes > room.most_bytes:
+                    too_large = too_large or LargeJob(job_id, num_bytes)
+        return claims, too_large
+
+    def _queue_of(self, job_id: str) -> str:
+        return SUSPECTS if job_id in self.groups else QUEUE
+
+    def _claim(self, job_id: str) -> Claim:
+        del self.queued[job_id]
+        self.attempts[job_id] += 1
+        return Claim(
+            id=job_id,
+            attempt=self.attempts[job_id],
+            task="embed",
+            model="echo",
+            request=b'{"inputs":"w1"}',
+            timeout_s=self.timeouts[job_id],
+            group=self.groups.get(job_id, ""),
+            num_bytes=self.sizes[job_id],
+        )
+
+    def _finish(self, outcome: Outcome) -> bool:
+        claim, status, fields = outcome
+        if self.ended_by.get(claim.id) == claim.attempt:
+            return True
+        owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
+        if not owned or claim.id in self.ended_by or (status == "cancelled" and claim.id not in self.cancelled):
+            return False
+        self.ends.append((claim.id, status, dict(zip(fields[::2], fields[1::2], strict=True))))
+        self.ended_by[claim.id] = claim.attempt
+        return True
+
+    def release(self, claims: Iterable[Claim]) -> None:
         with self._lock:
-            if job_id not in self.queued:
-                return None
-            if room is not UNLIMITED and self.sizes.get(job_id, 0) > room.num_bytes:
-                raise DoesNotFit(job_id, self.sizes[job_id])
-            self.queued.remove(job_id)
-            self.attempts[job_id] += 1
-            return Claim(
-                id=job_id,
-                attempt=self.attempts[job_id],
-                task="embed",
-                model="echo",
-                request=b'{"inputs":"w1"}',
-                timeout_s=60,
-                suspect=job_id in self.suspects,
-            )
+            self._call("release")
+            for claim in claims:
+                if self.attempts[claim.id] == claim.attempt and claim.id not in self.ended_by:
+                    self.queued[claim.id] = None
 
-    def claim_next(self, queue: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
-        """Claim the oldest job that fits, whatever its queue."""
-        waiting = [job_id for job_id in self.attempts if job_id in self.queued]
-        fitting = [job_id for job_id in waiting if self.sizes.get(job_id, 0) <= room.num_bytes]
-        oldest = next(iter([*fitting, *waiting]), None)
-        return self.claim(oldest, worker, room) if oldest else None
-
-    def _finish(self, claim: Claim, status: str, value: Any = None) -> bool:
-        self._call("finish")
-        with self._lock:
-            owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
-            owned = owned and claim.id not in {job_id for job_id, _, _ in self.ends}
-            if owned:
-                self.ends.append((claim.id, status, value))
-            return owned
-
-    def succeed(self, claim: Claim, answer: Answer) -> bool:
-        return self._finish(claim, "succeeded", answer.output)
-
-    def fail(self, claim: Claim, error: TriptychError) -> bool:
-        return self._finish(claim, "failed", error)
-
-    def confirm_cancel(self, claim: Claim) -> bool:
-        return claim.id in self.cancelled and self._finish(claim, "cancelled")
-
-    def release(self, claim: Claim) -> bool:
-        self._call("release")
-        with self._lock:
-            owned = self.attempts[claim.id] == claim.attempt and claim.id not in self.queued
-            if owned:
-                self.queued.add(claim.id)
-            return owned
-
-    def progress(self, claim: Claim, done: int, total: int | None = None) -> None:
+    def progress(self, progress: object) -> None:
         self._call("progress")
 
 
-class FakeModel:
-    """A model that calls ``behave`` for each job, and counts how many jobs run at once."""
+class Gate:
+    """What the task of a job waits for, until the test opens it."""
 
     def __init__(self) -> None:
-        self.behave: Callable[[Attempt], None] = lambda attempt: None
-        self.inside = self.most_inside = 0
-        self._lock = threading.Lock()
+        self.finished = False
+        self._attempts: list[Attempt] = []
 
-    def served(self, task: str = "embed") -> Models:
+    def __await__(self) -> Generator[Self, None, None]:
+        while not self.finished:
+            yield self
+
+    async def wait(self, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        await self
+
+    def open(self) -> None:
+        self.finished = True
+        for attempt in self._attempts:
+            attempt.resume()
+
+
+class FakeModel:
+    """A model that awaits ``behave`` for each job, and notes which jobs have begun."""
+
+    def __init__(self) -> None:
+        self.behave: Callable[[Attempt], Awaitable[None]] = _do_nothing
+        self.begun: list[Attempt] = []
+
+    def served(self, task: str = "embed", *, is_quick: bool = True) -> Models:
         """Return the model as the only one that a worker serves."""
-        models, row = Models(), TaskHandler(EmbedRequest, _run)
-        models.put(Version(ServedModel(self, card(task), row, partial(Work, _NoEngine())), "digest"))
+        models, row = Models(), TaskHandler(EmbedRequest, _run, is_quick)
+        models.put(Version(ServedModel(self, card(task), row, partial(Work, FakeEngine())), "digest"))
         return models
 
     def fail_with(self, error: BaseException) -> None:
-        def raise_it(attempt: Attempt) -> None:
+        async def raise_it(attempt: Attempt) -> None:
             raise error
 
         self.behave = raise_it
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        with self._lock:
-            self.inside += 1
-            self.most_inside = max(self.most_inside, self.inside)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.inside -= 1
+    def wait_for(self, gate: Gate) -> None:
+        self.behave = gate.wait
 
 
-class _NoEngine:
-    """The engine of a task that needs none."""
+class FakeEngine:
+    """An engine that runs nothing, and wants as many jobs as a test says."""
+
+    def __init__(self, num_wanted: int = 1000) -> None:
+        self.wanted = num_wanted
+        self.tell: Callable[[], None] = lambda: None
+
+    def num_wanted(self) -> int:
+        return self.wanted
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        self.tell = call
 
     def cancel(self, handle: object) -> None:
         raise AssertionError("nothing was submitted")
@@ -160,9 +217,13 @@ class _NoEngine:
         raise AssertionError("nothing was submitted")
 
 
-def _run(model: FakeModel, request: EmbedRequest, work: Work[Any]) -> TaskOutput:
-    with model.running():
-        model.behave(work.attempt)
+async def _do_nothing(attempt: Attempt) -> None:
+    pass
+
+
+async def _run(model: FakeModel, request: EmbedRequest, work: Work[Any]) -> TaskOutput:
+    model.begun.append(work.attempt)
+    await model.behave(work.attempt)
     return TaskOutput([[1.0]], Usage(items=1, tokens_in=1, tokens_used=1, truncated_items=0))
 
 
@@ -170,16 +231,3 @@ def card(task: str) -> ModelCard:
     return ModelCard(
         name="echo", task=task, family="encoder", revision="1", licence="", description="", max_tokens=9
     )  # fmt: skip
-
-
-def start_job(runner: JobRunner, store: FakeStore, model: FakeModel, gate: threading.Event, suspect: bool) -> str:
-    """Start a job that stays in the model call until ``gate`` is set."""
-
-    def wait(attempt: Attempt) -> None:
-        assert gate.wait(PATIENCE_S)
-
-    model.behave = wait
-    job_id = store.add(suspect=suspect)
-    threading.Thread(target=runner.accept, args=(job_id,), kwargs={"suspect": suspect}, daemon=True).start()
-    wait_until(lambda: model.inside == 1, "the job did not start")
-    return job_id

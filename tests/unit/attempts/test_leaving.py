@@ -1,117 +1,136 @@
-"""A worker that leaves releases its jobs, and runs none afterwards even if Celery still delivers messages."""
+"""A worker that leaves ends the jobs in hand, releases those that take too long, and takes none afterwards."""
 
 import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import pytest
-from workers.runtime.attempts.runner import JobRunner
 
 from contracts.jobs import Claim
-from contracts.store.attempt_store import UNLIMITED, Room
+from contracts.store.attempt_store import Outcome, Turn
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.unit.attempts.fakes import FakeModel, FakeStore, start_job
-from workers.runtime.attempts.attempt import Attempt, AttemptStopped
+from tests.unit.attempts.fakes import QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
+from workers.runtime.attempts.intake import Intake
 
 
-def test_released_jobs_are_queued_again_and_fenced(runner: JobRunner, store: FakeStore, model: FakeModel) -> None:
-    gate = threading.Event()
-    job_id = start_job(runner, store, model, gate, suspect=False)
-    (attempt,) = runner.held.all()
-    runner.held.release_all()
-    assert attempt.should_stop and job_id in store.queued
-    gate.set()
-    wait_until(lambda: not runner.held.all(), "the thread did not end")
+@pytest.fixture
+def gate(model: FakeModel) -> Gate:
+    """What all jobs wait for."""
+    gate = Gate()
+    model.wait_for(gate)
+    return gate
+
+
+@pytest.fixture
+def start(intake: Intake, store: FakeStore, model: FakeModel) -> Callable[[], str]:
+    """Start a job that waits for the gate."""
+
+    def start() -> str:
+        job_id, num_begun = store.add(), len(model.begun)
+        intake.wake(QUEUE)
+        wait_until(lambda: len(model.begun) > num_begun, "the job did not begin")
+        return job_id
+
+    return start
+
+
+def test_a_drain_waits_for_the_jobs_in_hand_and_takes_no_others(
+    intake: Intake, store: FakeStore, gate: Gate, start: Callable[[], str]
+) -> None:
+    first = start()
+    intake.begin_drain()
+    waiting = store.add()
+    intake.wake(QUEUE)
+    with ThreadPoolExecutor(1) as pool:
+        drained = pool.submit(intake.drain, PATIENCE_S)
+        gate.open()
+        drained.result(PATIENCE_S)
+    assert store.statuses() == {first: "succeeded"} and set(store.queued) == {waiting}
+    assert "release" not in store.calls or store.attempts[first] == 1
+
+
+def test_released_jobs_are_queued_again_and_stop(
+    intake: Intake, store: FakeStore, model: FakeModel, gate: Gate, start: Callable[[], str]
+) -> None:
+    job_id = start()
+    intake.drain(0.01)
+    assert model.begun[0].should_stop and set(store.queued) == {job_id}
+    wait_until(lambda: not intake.held.all(), "the job did not stop")
     assert store.ends == []
 
 
-def test_an_attempt_that_could_not_be_released_does_not_retry_its_outcome_forever(
-    runner: JobRunner, store: FakeStore, model: FakeModel
+def test_an_attempt_that_could_not_be_released_does_not_retry_its_outcome_for_ever(
+    intake: Intake, store: FakeStore, start: Callable[[], str], gate: Gate
 ) -> None:
-    gate = threading.Event()
-    start_job(runner, store, model, gate, suspect=False)
+    start()
     store.outage["release"] = 1
-    runner.held.release_all()
-    store.outage["finish"] = 10**9
-    gate.set()
-    wait_until(lambda: not runner.held.all(), "the thread still retries")
+    store.outage["turn"] = 10**9
+    intake.held.release_all()
+    gate.open()
+    wait_until(lambda: not intake.held.all(), "the intake still retries")
 
 
-@pytest.mark.parametrize("suspect", [False, True])
-def test_messages_after_the_release_are_left_to_other_workers(
-    runner: JobRunner, store: FakeStore, suspect: bool
-) -> None:
-    job_id = store.add(suspect=suspect)
-    runner.drain(0.01)
-    runner.accept(job_id, suspect=suspect)
-    assert store.queued == {job_id} and store.attempts[job_id] == 0
+@pytest.mark.parametrize("queue", [QUEUE, SUSPECTS])
+def test_messages_after_the_release_are_left_to_other_workers(intake: Intake, store: FakeStore, queue: str) -> None:
+    intake.drain(0.01)
+    job_id = store.add(group="g" if queue == SUSPECTS else "")
+    intake.wake(queue)
+    wait_until(intake._inbox.empty, "the message was not read")
+    assert not intake.has_room and set(store.queued) == {job_id} and store.attempts[job_id] == 0
 
 
 def test_a_job_that_stops_before_it_is_released_is_not_cancelled(
-    runner: JobRunner, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+    intake: Intake, store: FakeStore, start: Callable[[], str], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id, release = store.add(), store.release
+    job_id, release = start(), store.release
 
-    def stop_with_the_worker(attempt: Attempt) -> None:
-        wait_until(lambda: attempt.should_stop, "the attempt was not stopped")
-        raise AttemptStopped
+    def last(claims: Iterable[Claim]) -> None:
+        wait_until(lambda: not intake.held.all(), "the job was not stopped")
+        release(claims)
 
-    def last(claim: Claim) -> bool:
-        wait_until(lambda: not runner.held.all(), "the job was not stopped")
-        return release(claim)
-
-    model.behave = stop_with_the_worker
     monkeypatch.setattr(store, "release", last)
-    with ThreadPoolExecutor() as pool:
-        done = pool.submit(runner.accept, job_id, suspect=False)
-        wait_until(runner.held.all, "the job does not run")
-        runner.held.release_all()
-        done.result(PATIENCE_S)
-    assert store.ends == [] and store.queued == {job_id}
+    intake.held.release_all()
+    assert store.ends == [] and set(store.queued) == {job_id}
 
 
 def test_the_worker_does_not_end_during_a_release(
-    runner: JobRunner, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+    intake: Intake, store: FakeStore, start: Callable[[], str], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the drain time is over, jobs stop before they are released. With the last one Celery ends."""
-    job_id, release, gate = store.add(), store.release, threading.Event()
+    """When the drain time is over, jobs stop before they are released. With the last one the process could end."""
+    job_id, release, may_release = start(), store.release, threading.Event()
 
-    def stop_with_the_worker(attempt: Attempt) -> None:
-        wait_until(lambda: attempt.should_stop, "the attempt was not stopped")
-        raise AttemptStopped
-
-    def slow(claim: Claim) -> bool:
-        gate.wait(PATIENCE_S)
-        return release(claim)
+    def slow(claims: Iterable[Claim]) -> None:
+        assert may_release.wait(PATIENCE_S)
+        release(claims)
 
     def drained() -> set[str]:
-        runner.drain(0.01)
+        intake.drain(0.01)
         return set(store.queued)
 
-    model.behave = stop_with_the_worker
     monkeypatch.setattr(store, "release", slow)
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(runner.accept, job_id, suspect=False)
-        wait_until(runner.held.all, "the job does not run")
-        timer = pool.submit(runner.held.release_all)
-        job.result(PATIENCE_S)
+        timer = pool.submit(intake.held.release_all)
+        wait_until(lambda: not intake.held.all(), "the job was not stopped")
         ended = pool.submit(drained)
         wait([ended], 0.2)  # too short on a busy machine, this would only notice less
-        gate.set()
+        may_release.set()
         timer.result(PATIENCE_S)
         assert ended.result(PATIENCE_S) == {job_id}
 
 
 def test_a_job_that_is_claimed_during_the_release_is_released(
-    runner: JobRunner, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+    intake: Intake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = store.claim
+    turn = store.turn
 
-    def late(job_id: str, worker: str, room: Room = UNLIMITED) -> Claim | None:
-        claimed = claim(job_id, worker, room)
-        runner.held.release_all()
+    def late(worker: str, outcomes: Sequence[Outcome] = (), **rest: Any) -> Turn:
+        claimed = turn(worker, outcomes, **rest)
+        intake.held.release_all()
         return claimed
 
-    monkeypatch.setattr(store, "claim", late)
+    monkeypatch.setattr(store, "turn", late)
     job_id = store.add()
-    runner.accept(job_id, suspect=False)
-    assert store.queued == {job_id} and model.most_inside == 0 and not runner.held.all()
+    intake.wake(QUEUE)
+    wait_until(lambda: "release" in store.calls and job_id in store.queued, "the job was not released")
+    assert model.begun == [] and not intake.held.all()

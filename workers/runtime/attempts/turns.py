@@ -7,6 +7,7 @@ took jobs and whose reply was lost is made again with its token, and so finds th
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import redis
@@ -57,7 +58,8 @@ class Turns:
         self._token = new_token()
         self._unanswered = False
         """Whether a call may have started jobs without that this worker knows."""
-        self._failed = False
+        self._most_outcomes = MAX_JOBS
+        """Of the next call: after a failure, which may be due to one of them, a single one, then none."""
 
     @property
     def num_outcomes(self) -> int:
@@ -105,7 +107,9 @@ class Turns:
             turn = self._call(outcomes, sources, max_jobs)
         except redis.RedisError:
             self._outcomes.rotate(-1)  # one that the store refuses must not stop the others
+            self._most_outcomes = 1 if self._most_outcomes != 1 else 0
             raise
+        self._most_outcomes = MAX_JOBS if self._most_outcomes else 1
         for _ in outcomes:
             self._outcomes.popleft()
         for (attempt, _), accepted in zip(outcomes, turn.accepted, strict=True):
@@ -119,7 +123,6 @@ class Turns:
     def _call(self, outcomes: Sequence[Ended], sources: Sequence[str], max_jobs: int) -> Turn:
         if sources:
             self._unanswered = True
-        self._failed = True
         turn = self._store.turn(
             self._worker_id,
             [outcome for _, outcome in outcomes],
@@ -128,18 +131,17 @@ class Turns:
             room=self._room.small,
             token=self._token,
         )
-        self._failed = False
         if self._unanswered:
             self._token, self._unanswered = new_token(), False
         return turn
 
     def _next_outcomes(self) -> list[Ended]:
-        """Return the outcomes of the next call: a single one after a failure, which may be due to one of them."""
+        """Return the outcomes of the next call."""
         found: list[Ended] = []
         num_bytes = 0
-        for ended in self._outcomes:
+        for ended in islice(self._outcomes, self._most_outcomes):
             num_bytes += sum(len(value) for value in ended.outcome.fields)
-            if found and (num_bytes > MAX_OUTCOME_BYTES or len(found) == MAX_JOBS or self._failed):
+            if found and num_bytes > MAX_OUTCOME_BYTES:
                 break
             found.append(ended)
         return found

@@ -1,0 +1,133 @@
+"""What takes long runs on a few threads, and neither quick jobs nor stops and timeouts wait for these threads."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from contracts.errors import ExecutionTimeout
+from tests.support.waiting import PATIENCE_S, wait_until
+from tests.unit.attempts.conftest import MakeIntake
+from tests.unit.attempts.fakes import BUDGET_BYTES, QUEUE, FakeModel, FakeStore, Gate
+from workers.runtime.attempts import running_jobs
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.intake import MAX_IN_POOL, Intake
+
+LONG_BYTES = BUDGET_BYTES // 64
+NUM_THREADS = 2
+
+
+@pytest.fixture(autouse=True)
+def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let jobs of the sizes that fit into the tests' memory be long ones."""
+    monkeypatch.setattr(running_jobs, "QUICK_BYTES", LONG_BYTES - 1)
+
+
+class Long:
+    """Lets long jobs occupy their threads until the test ends that; all others end at once."""
+
+    def __init__(self, model: FakeModel) -> None:
+        self.may_end = threading.Event()
+        self.threads: list[str] = []
+        model.behave = self._work
+
+    async def _work(self, attempt: Attempt) -> None:
+        self.threads.append(threading.current_thread().name)
+        if attempt.claim.num_bytes >= LONG_BYTES:
+            assert self.may_end.wait(PATIENCE_S)
+
+
+def test_quick_jobs_go_on_while_all_threads_are_busy(intake: Intake, store: FakeStore, model: FakeModel) -> None:
+    work = Long(model)
+    for _ in range(NUM_THREADS + 2):
+        store.add(num_bytes=LONG_BYTES)
+    intake.wake(QUEUE)
+    wait_until(lambda: len(work.threads) == NUM_THREADS, "the long jobs did not begin")
+    quick = [store.add() for _ in range(20)]
+    intake.wake(QUEUE)
+    wait_until(lambda: store.statuses().keys() == set(quick), "quick jobs wait for long ones")
+    work.may_end.set()
+    wait_until(lambda: len(store.ends) == 20 + NUM_THREADS + 2, "the long jobs did not end")
+    assert "intake" not in work.threads[:NUM_THREADS] and work.threads.count("intake") == 20
+
+
+def test_jobs_that_would_only_wait_for_threads_are_left_to_others(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    work = Long(model)
+    for _ in range(4 * MAX_IN_POOL):
+        store.add(num_bytes=LONG_BYTES)
+    intake.wake(QUEUE)
+    wait_until(lambda: len(work.threads) == NUM_THREADS and not intake.has_room, "the worker takes more")
+    assert len(store.queued) >= 2 * MAX_IN_POOL
+    work.may_end.set()
+    wait_until(lambda: len(store.ends) == 4 * MAX_IN_POOL, "the jobs did not end")
+
+
+def test_a_job_that_stops_before_a_thread_is_free_never_begins(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    work = Long(model)
+    ids = [store.add(num_bytes=LONG_BYTES) for _ in range(NUM_THREADS + 1)]
+    store.cancelled.add(ids[-1])
+    intake.wake(QUEUE)
+    wait_until(lambda: len(work.threads) == NUM_THREADS and len(intake.held.all()) == 3, "the jobs did not begin")
+    intake.held.stop(ids[-1], 1)
+    wait_until(lambda: store.statuses() == {ids[-1]: "cancelled"}, "the job waits for a thread to stop")
+    work.may_end.set()
+    wait_until(lambda: len(store.ends) == 3, "the other jobs did not end")
+    assert len(work.threads) == NUM_THREADS, "a job began that nobody wants"
+
+
+def test_a_job_whose_time_is_over_before_a_thread_is_free_fails(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    work = Long(model)
+    for _ in range(NUM_THREADS):
+        store.add(num_bytes=LONG_BYTES)
+    late = store.add(num_bytes=LONG_BYTES, timeout_s=0.2)
+    intake.wake(QUEUE)
+    wait_until(lambda: store.statuses() == {late: "failed"}, "the job waits for a thread to fail")
+    assert store.ends[0][2][b"error_code"] == ExecutionTimeout().code.encode()
+    work.may_end.set()
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_job_that_waits_fails_when_its_time_is_over(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, is_quick: bool
+) -> None:
+    intake = make_intake(model.served(is_quick=is_quick))
+    model.wait_for(Gate())
+    store.add(timeout_s=0.1)
+    intake.wake(QUEUE)
+    wait_until(lambda: store.ends, "the job waits for ever")
+    assert store.ends[0][2][b"error_code"] == ExecutionTimeout().code.encode()
+
+
+def test_what_comes_while_a_job_is_in_the_pool_is_not_missed(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel
+) -> None:
+    """A task that waits for something which is there before its thread has returned would wait for ever."""
+    intake = make_intake(model.served(is_quick=False))
+
+    async def wait_for_what_is_there(attempt: Attempt) -> None:
+        gate = Gate()
+        attempt.resume()  # comes too early
+        gate.finished = True
+        await gate
+
+    model.behave = wait_for_what_is_there
+    for _ in range(50):
+        store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(store.ends) == 50, "jobs wait for what is there")
+
+
+def test_jobs_end_even_if_celery_has_stopped_its_pool(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, pool: ThreadPoolExecutor
+) -> None:
+    intake = make_intake(model.served(is_quick=False))
+    pool.shutdown()
+    store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: [end[1] for end in store.ends] == ["succeeded"], "the job did not end")
