@@ -174,16 +174,18 @@ class AttemptStore:
         for chunk in _chunks(claims):
             self._release(args=[value for claim in chunk for value in (claim.id, claim.attempt)])
 
-    def abandon(self, held: Sequence[Held]) -> Returned:
+    def abandon(self, held: Sequence[Held], worker: str = "") -> Returned:
         """Give back the attempts of a worker that has died, before their leases run out. `blame` says who is blamed.
 
-        Attempts that are over, or that this store knows nothing of, are left alone.
+        Attempts that are over, or that this store knows nothing of, are left alone. If the worker is named, those that
+        its last turn has started, and that it did not live to hold, go back as well.
         """
         counts = [0, 0, 0]
         # Those that are blamed come together, so that few of those that shared a call are in different chunks.
-        for chunk in _chunks(sorted(zip(held, verdict_on(held), strict=True), key=lambda pair: pair[1])):
+        pairs = sorted(zip(held, verdict_on(held), strict=True), key=lambda pair: pair[1])
+        for chunk in [*_chunks(pairs), []]:  # the last call finds what the worker did not hold
             flat = [value for job, verdict in chunk for value in (job.job_id, job.attempt, verdict)]
-            found = self._abandon(args=[self._max_crashes, *flat])
+            found = self._abandon(args=[worker, self._max_crashes, *flat])
             counts = [count + more for count, more in zip(counts, found, strict=True)]
         num_jobs, num_charged, num_suspects = counts
         return Returned(num_jobs, charged_to_suspects=0 < num_charged == num_suspects)

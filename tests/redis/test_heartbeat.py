@@ -46,14 +46,15 @@ class Beating:
         self.serve(MODEL)
         start = Start(
             process="encoder",
+            worker_id=WORKER,
+            worker_pid=os.getpid(),
             redis_url=server.url,
             lease_s=LEASE_S,
-            republish_after_s=5,
-            max_crashes=3,
+            max_crashes=2,
             hard_limit_s=600,
             stall_s=600,
             state_file=shared.file,
-            num_slots=shared.num_slots,
+            note=None,
         )
         self.heartbeat = Heartbeat(
             WORKER, start, shared=shared, held=self.held, store=store, engine=engine, models=self.models
@@ -86,6 +87,7 @@ def beating(server: ValkeyServer, client: redis.Redis, monkeypatch: pytest.Monke
     monkeypatch.setattr("workers.runtime.process.heartbeat.heartbeat.LAST_BEAT_S", PATIENCE_S)
     made = Beating(server, JobStore(client, StoreSettings(lease_s=LEASE_S)))
     made.heartbeat.start()
+    made.heartbeat.announce_worker()
     yield made
     made.heartbeat.stop()
 

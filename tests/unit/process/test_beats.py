@@ -39,7 +39,7 @@ class Store:
         self.calls.append(sorted(attempts))
         return self.lost
 
-    def abandon(self, held: Any) -> Returned:
+    def abandon(self, held: Any, worker: str) -> Returned:
         self.calls.append(sorted(held))
         return Returned(len(held), charged_to_suspects=False)
 
@@ -65,7 +65,7 @@ def beats_of(store: Any, state: SharedState, told: list[Any], hard_limit_s: floa
         state=state,
         liveness=Liveness(os.getpid(), state, lease_s=60, hard_limit_s=hard_limit_s),
         watchdog=Watchdog(hard_limit_s=hard_limit_s, stall_s=30),
-        dead_workers=DeadWorkers(store, None),
+        dead_workers=DeadWorkers(store, "w1", None),
         tell=told.append,
     )
     beats.card = WORKER

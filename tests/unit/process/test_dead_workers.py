@@ -26,7 +26,7 @@ class Store:
         self.calls: list[list[str]] = []
         self.is_down = False
 
-    def abandon(self, held: Iterable[HeldAttempt]) -> Returned:
+    def abandon(self, held: Iterable[HeldAttempt], worker: str) -> Returned:
         if self.is_down:
             raise redis.ConnectionError
         found = [job.job_id for job in held]
@@ -64,7 +64,7 @@ def test_the_jobs_of_other_dead_workers_are_given_back_once(folder: Path) -> Non
     first, second = ids(2)
     note(folder / OTHER, first, second)
     store = Store(first, second)
-    dead_workers = DeadWorkers(store, folder / OWN)  # type: ignore[arg-type]
+    dead_workers = DeadWorkers(store, "w1", folder / OWN)  # type: ignore[arg-type]
     for _ in range(3):
         dead_workers.look()
     assert [sorted(call) for call in store.calls] == [sorted([first, second])]
@@ -75,11 +75,11 @@ def test_a_note_of_another_store_is_reported_once_and_left_to_its_own_workers(fo
     (job_id,) = ids(1)
     note(folder / OTHER, job_id)
     stranger, store = Store(), Store(job_id)
-    dead_workers = DeadWorkers(stranger, folder / OWN)  # type: ignore[arg-type]
+    dead_workers = DeadWorkers(stranger, "w1", folder / OWN)  # type: ignore[arg-type]
     for _ in range(3):
         dead_workers.look()
     assert stranger.calls == [[job_id]] and names(folder) == [OTHER]
-    DeadWorkers(store, folder / OWN).look()  # type: ignore[arg-type]
+    DeadWorkers(store, "w1", folder / OWN).look()  # type: ignore[arg-type]
     assert store.calls == [[job_id]] and names(folder) == ["host.2.bb.charged"]
 
 
@@ -87,7 +87,7 @@ def test_a_note_is_kept_while_the_store_is_out_of_reach(folder: Path) -> None:
     (job_id,) = ids(1)
     note(folder / OTHER, job_id)
     store = Store(job_id)
-    dead_workers = DeadWorkers(store, folder / OWN)  # type: ignore[arg-type]
+    dead_workers = DeadWorkers(store, "w1", folder / OWN)  # type: ignore[arg-type]
     store.is_down = True
     dead_workers.look()
     assert names(folder) == [OTHER]
@@ -98,7 +98,7 @@ def test_a_note_is_kept_while_the_store_is_out_of_reach(folder: Path) -> None:
 
 def test_a_worker_without_jobs_leaves_nothing(folder: Path) -> None:
     note(folder / OTHER)
-    DeadWorkers(Store(), folder / OWN).look()  # type: ignore[arg-type]
+    DeadWorkers(Store(), "w1", folder / OWN).look()  # type: ignore[arg-type]
     assert names(folder) == []
 
 
@@ -106,8 +106,8 @@ def test_the_own_worker_is_given_back_by_whoever_has_its_note_first(folder: Path
     (job_id,) = ids(1)
     state = note(folder / OWN, job_id)
     store = Store(job_id)
-    DeadWorkers(store, folder / OTHER).look()  # type: ignore[arg-type]
-    DeadWorkers(store, folder / OWN).own_died(state)  # type: ignore[arg-type]
+    DeadWorkers(store, "w1", folder / OTHER).look()  # type: ignore[arg-type]
+    DeadWorkers(store, "w1", folder / OWN).own_died(state)  # type: ignore[arg-type]
     assert store.calls == [[job_id], [job_id]], "the second call finds nothing left to do"
     assert names(folder) == ["host.1.aa.charged"]
 
@@ -116,14 +116,14 @@ def test_the_own_worker_is_given_back_by_its_heartbeat_process(folder: Path) -> 
     (job_id,) = ids(1)
     state = note(folder / OWN, job_id)
     store = Store(job_id)
-    DeadWorkers(store, folder / OWN).own_died(state)  # type: ignore[arg-type]
+    DeadWorkers(store, "w1", folder / OWN).own_died(state)  # type: ignore[arg-type]
     assert store.calls == [[job_id]] and names(folder) == ["host.1.aa.charged"]
 
 
 def test_jobs_that_the_own_worker_gave_back_itself_are_charged_with_nothing(folder: Path) -> None:
     (job_id,) = ids(1)
     state = note(folder / OWN, job_id)
-    DeadWorkers(Store(), folder / OWN).own_died(state)  # type: ignore[arg-type]
+    DeadWorkers(Store(), "w1", folder / OWN).own_died(state)  # type: ignore[arg-type]
     assert names(folder) == []
 
 
@@ -132,7 +132,7 @@ def test_a_note_without_a_name_is_reported_by_the_heartbeat_process(folder: Path
     state = SharedState(1)
     state.hold(job_id, 1)
     store = Store(job_id)
-    dead_workers = DeadWorkers(store, None)  # type: ignore[arg-type]
+    dead_workers = DeadWorkers(store, "w1", None)  # type: ignore[arg-type]
     dead_workers.own_lives()
     dead_workers.look()
     assert store.calls == []
@@ -143,7 +143,7 @@ def test_a_note_without_a_name_is_reported_by_the_heartbeat_process(folder: Path
 
 def test_a_worker_that_leaves_takes_its_note_along(folder: Path) -> None:
     note(folder / OWN)
-    dead_workers = DeadWorkers(Store(), folder / OWN)  # type: ignore[arg-type]
+    dead_workers = DeadWorkers(Store(), "w1", folder / OWN)  # type: ignore[arg-type]
     dead_workers.own_left()
     dead_workers.own_left()
     assert names(folder) == []
@@ -155,8 +155,8 @@ def test_the_note_of_a_worker_that_lived_long_is_found(folder: Path) -> None:
     note(folder / OWN, job_id)
     os.utime(folder / OWN, (0, time.time() - 2 * MAX_AGE_S))
     store = Store(job_id)
-    DeadWorkers(store, folder / OWN).own_lives()  # type: ignore[arg-type]
-    DeadWorkers(store, folder / OTHER).look()  # type: ignore[arg-type]
+    DeadWorkers(store, "w1", folder / OWN).own_lives()  # type: ignore[arg-type]
+    DeadWorkers(store, "w1", folder / OTHER).look()  # type: ignore[arg-type]
     assert store.calls == [[job_id]]
 
 
@@ -166,7 +166,7 @@ def test_a_folder_that_is_gone_stops_nobody(folder: Path) -> None:
     (folder / OWN).unlink()
     folder.rmdir()
     store = Store(job_id)
-    dead_workers = DeadWorkers(store, folder / OWN)  # type: ignore[arg-type]
+    dead_workers = DeadWorkers(store, "w1", folder / OWN)  # type: ignore[arg-type]
     dead_workers.own_lives()
     dead_workers.look()
     dead_workers.own_died(state)

@@ -188,15 +188,16 @@ class Intake:
             exchange = self._turns.take(self._num_wanted, self._num_free)
             self._shared.note_turn()
             self._forget(exchange.ended)
-            for claim in exchange.claims:
-                self._begin(claim)
+            # All are held before the first begins, which may be the one that ends this worker.
+            for attempt in [held for claim in exchange.claims if (held := self._hold(claim))]:
+                self._jobs.begin(attempt)
             self._turns.add(self._jobs.take_ended())
 
-    def _begin(self, claim: Claim) -> None:
+    def _hold(self, claim: Claim) -> Attempt | None:
+        """Return a new attempt, or None if the worker leaves and has released it."""
         attempt = self._jobs.attempt_at(claim)
         self._room.reserve(claim.id, claim.num_bytes)
-        if self.held.add(attempt):  # else the worker leaves, and has released it
-            self._jobs.begin(attempt)
+        return attempt if self.held.add(attempt) else None
 
     def _forget(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:

@@ -51,7 +51,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     note = make_note(settings.runtime_dir, worker_id, settings.concurrency + MAX_GROUP)
     shared = note.state
     # Before the models are loaded, which may take longer than a lease.
-    threading.Thread(target=DeadWorkers(attempts, note.path).look, name="dead workers", daemon=True).start()
+    threading.Thread(target=DeadWorkers(attempts, worker_id, note.path).look, name="dead workers", daemon=True).start()
     engine = spec.make_engine(attempts, shared.note_call)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
@@ -59,7 +59,7 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     intake = Intake(attempts, worker_id, models, engine, shared=shared, room=room, max_jobs=settings.concurrency)
     heartbeat = Heartbeat(
         worker_id,
-        _start_message(settings, spec.family, note),
+        _start_message(settings, spec.family, worker_id, note),
         shared=shared,
         held=intake.held,
         store=attempts,
@@ -68,8 +68,9 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
-    # Not before Celery consumes: a heartbeat promises a worker that takes jobs, and `--health` relies on that.
-    when_ready(intake.start, heartbeat.start, Reaper(client, settings.store).start, watcher.start, log_ready)
+    heartbeat.start()
+    # Not before Celery consumes: an announcement promises a worker that takes jobs, and `--health` relies on that.
+    when_ready(intake.start, heartbeat.announce_worker, Reaper(client, settings.store).start, watcher.start, log_ready)
     when_stopping(partial(_begin_drain, intake, heartbeat, settings.drain_s))
     app = make_app(settings.store.redis_url, intake)
     status = consume(
@@ -93,9 +94,11 @@ def _room(settings: WorkerSettings, models: Models) -> JobRoom:
     return JobRoom(jobs_budget_bytes(settings), most_dimensions)
 
 
-def _start_message(settings: WorkerSettings, family: str, note: Note) -> Start:
+def _start_message(settings: WorkerSettings, family: str, worker_id: str, note: Note) -> Start:
     return Start(
         process=family,
+        worker_id=worker_id,
+        worker_pid=os.getpid(),
         redis_url=settings.store.redis_url,
         lease_s=settings.store.lease_s,
         max_crashes=settings.store.max_crashes,

@@ -37,8 +37,8 @@ END_S = 5.0
 class HeartbeatProcess:
     """The loop of the process: messages as they come, and a beat three times in each lease."""
 
-    def __init__(self, start: Start, worker_pid: int) -> None:
-        self._worker_pid = worker_pid
+    def __init__(self, start: Start) -> None:
+        self._worker_pid = start.worker_pid
         self._period_s = start.lease_s / 3
         client = connect_worker(start.redis_url, max_connections=2)
         settings = StoreSettings(
@@ -53,8 +53,8 @@ class HeartbeatProcess:
             QueueStats(client),
             Registry(client),
             state=state,
-            dead_workers=DeadWorkers(store, Path(start.note) if start.note else None),
-            liveness=Liveness(worker_pid, state, lease_s=start.lease_s, hard_limit_s=start.hard_limit_s),
+            dead_workers=DeadWorkers(store, start.worker_id, Path(start.note) if start.note else None),
+            liveness=Liveness(start.worker_pid, state, lease_s=start.lease_s, hard_limit_s=start.hard_limit_s),
             watchdog=Watchdog(hard_limit_s=start.hard_limit_s, stall_s=start.stall_s),
             tell=_tell,
         )
@@ -129,13 +129,12 @@ def main() -> None:
     # Signals to the whole group are for the worker, which then needs its leases until it has ended.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    worker_pid = os.getppid()
     first = sys.stdin.buffer.readline()
     if not first.endswith(b"\n"):
         return  # nothing, or half a line: the worker has died already, and where its store is was not said
     start = msgspec.json.decode(first, type=Start)
     setup_logging(f"{start.process}-heartbeat", LogSettings.read())
-    HeartbeatProcess(start, worker_pid).run()
+    HeartbeatProcess(start).run()
     # Not by returning: the thread that reads may hold the lock of standard input, and a timer may still be waiting.
     os._exit(0)
 

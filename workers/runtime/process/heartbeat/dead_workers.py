@@ -23,11 +23,13 @@ class DeadWorkers:
 
     Args:
         store: where their jobs are given back.
+        worker_id: of the own worker.
         note: the own worker's note; None if it is no file, and then no others are looked for.
     """
 
-    def __init__(self, store: AttemptStore, note: Path | None) -> None:
+    def __init__(self, store: AttemptStore, worker_id: str, note: Path | None) -> None:
         self._store = store
+        self._worker_id = worker_id
         self._note = note
         self._seen: set[Path] = set()
         """Notes of which this store knows nothing. They may be of workers with another store."""
@@ -54,7 +56,7 @@ class DeadWorkers:
         self.look()
         # Others have found the note, which makes this call one without effect, or the file was deleted by a stranger.
         if self._note is None or (self._note not in self._seen and not self._note.exists()):
-            self._give_back(attempts)
+            self._give_back(self._worker_id, attempts)
 
     def own_left(self) -> None:
         """Remove the note of the own worker, which has given its jobs back itself."""
@@ -64,7 +66,7 @@ class DeadWorkers:
 
     def _settle(self, orphan: Orphan) -> None:
         attempts = orphan.state.attempts()
-        returned = self._give_back(attempts)
+        returned = self._give_back(orphan.path.stem, attempts)
         if returned is None:
             return
         self._seen.add(orphan.path)
@@ -74,10 +76,10 @@ class DeadWorkers:
         if returned.num_jobs or is_own or not attempts:
             orphan.settle(charged=returned.charged_to_suspects)
 
-    def _give_back(self, attempts: list[HeldAttempt]) -> Returned | None:
+    def _give_back(self, worker: str, attempts: list[HeldAttempt]) -> Returned | None:
         """Return what became of the jobs, or None if the store is out of reach."""
         try:
-            return self._store.abandon(attempts)
+            return self._store.abandon(attempts, worker)
         except redis.RedisError as error:
             logger.warning("jobs not given back yet", extra={"error": str(error), "num_jobs": len(attempts)})
             return None

@@ -79,6 +79,7 @@ class Heartbeat:
         self._engine = engine
         self._models = models
         self._started_at = time.time()
+        self._takes_jobs = False
         self._heard_at = time.monotonic()
         self._stopping = threading.Event()
         self._sending = threading.Lock()
@@ -88,11 +89,16 @@ class Heartbeat:
         self._pulse = threading.Thread(target=self._pulse_loop, name="pulse", daemon=True)
 
     def start(self) -> None:
-        """Start process and threads. The first beat announces the models."""
+        """Start process and threads, before the worker takes jobs: the first one may end it."""
         self._shared.progress()
         self._reader.start()
         self._pulse.start()
         self._stand_in.start()
+
+    def announce_worker(self) -> None:
+        """Announce worker and models from now on, because the worker takes jobs."""
+        self._takes_jobs = True
+        self._introduce()
 
     def announce(self) -> None:
         """Announce the models now, because one has changed."""
@@ -115,7 +121,8 @@ class Heartbeat:
         while not self._stopping.wait(self._start.lease_s / PULSES_PER_LEASE):
             try:
                 self._shared.progress(self._engine.figures().busy_since)
-                self._send(Status(self._card()))
+                if self._takes_jobs:
+                    self._send(Status(self._card()))
             except Exception:  # without this thread the worker would seem to stand still, and lose all of its jobs
                 logger.exception("no status for the heartbeat")
             process, silent_s = self._process, time.monotonic() - self._heard_at
@@ -140,11 +147,12 @@ class Heartbeat:
         """Start the process, and handle its messages until it ends."""
         process, connection = _spawn(self._shared.file)
         with connection, process:
-            # In this order, or the pulse could send a status before the process knows what it is for.
-            connection.sendall(encoded(self._start) + encoded(Status(self._card())))
-            connection.sendall(encoded(Announce(self._models.cards())))
+            # First, or the pulse could send a status before the process knows what it is for.
+            connection.sendall(encoded(self._start))
             self._heard_at = time.monotonic()
             self._process, self._socket = process, connection
+            if self._takes_jobs:
+                self._introduce()
             try:
                 for message in _messages(connection):
                     self._heard_at = time.monotonic()
@@ -152,6 +160,10 @@ class Heartbeat:
             finally:
                 self._socket = None
                 process.kill()  # it has ended, or says what nobody understands
+
+    def _introduce(self) -> None:
+        self._send(Status(self._card()))
+        self.announce()
 
     def _obey(self, message: ToWorker) -> None:
         match message:

@@ -13,6 +13,8 @@ class Start(msgspec.Struct, frozen=True, tag="start", kw_only=True):
 
     process: str
     """Name of the worker's family, for logs."""
+    worker_id: str
+    worker_pid: int
     redis_url: str
     lease_s: float
     max_crashes: int
