@@ -32,7 +32,7 @@ class Run:
         return len(self.bodies) / self.elapsed_s
 
 
-class _Client:
+class Client:
     """One connection, with at most one request in flight."""
 
     def __init__(self, port: int) -> None:
@@ -83,7 +83,7 @@ def drive(port: int, requests: Sequence[bytes], num_clients: int, status: int = 
     Raises:
         BenchError: a response has another status than ``status``, or none comes within two minutes.
     """
-    clients = [_Client(port) for _ in range(min(num_clients, len(requests)))]
+    clients = [Client(port) for _ in range(min(num_clients, len(requests)))]
     try:
         return _drive(clients, requests, status)
     finally:
@@ -91,7 +91,7 @@ def drive(port: int, requests: Sequence[bytes], num_clients: int, status: int = 
             client.socket.close()
 
 
-def _drive(clients: Iterable[_Client], requests: Sequence[bytes], status: int) -> Run:
+def _drive(clients: Iterable[Client], requests: Sequence[bytes], status: int) -> Run:
     bodies: list[bytes] = [b""] * len(requests)
     todo = deque(enumerate(requests))
     num_left = len(requests)
@@ -128,7 +128,7 @@ class OneClient:
     """A client that waits for each response, to measure latencies. Use it in a ``with`` block."""
 
     def __init__(self, port: int) -> None:
-        self._client = _Client(port)
+        self._client = Client(port)
 
     def __enter__(self) -> "OneClient":
         return self
