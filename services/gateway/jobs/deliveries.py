@@ -56,25 +56,29 @@ class Deliveries:
         """Note that all of a response has been sent."""
         if facts.delivers is not None:
             self._sent.append(facts.delivers)
-            self._mark_in(PERIOD_S)
+            self._mark_soon(PERIOD_S)
 
-    def mark(self) -> None:
-        """Tell the store of all jobs that were delivered until now."""
+    def mark(self) -> bool:
+        """Tell the store of all jobs that were delivered until now; return whether it knows."""
         jobs = list(self._sent)
         self._sent.clear()
         try:
             self._writer.mark_delivered(jobs, self._keep_s)
+            return True
         except redis.RedisError as error:
             # Told again, since to do so twice changes nothing.
             self._sent = deque([*jobs, *self._sent], MAX_JOBS)
             logger.debug("delivered jobs could not be marked", extra={"error": str(error)})
-            self._mark_in(RETRY_S)
+            return False
 
-    def _mark_in(self, delay_s: float) -> None:
+    def _mark_soon(self, delay_s: float) -> None:
         if not self._is_due:
             self._is_due = True
             gevent.spawn_later(delay_s, self._mark_now)
 
     def _mark_now(self) -> None:
+        # One call at a time: while the store is slow, further ones would use up the connections for background work.
+        succeeded = self.mark()
         self._is_due = False
-        self.mark()
+        if self._sent:
+            self._mark_soon(PERIOD_S if succeeded else RETRY_S)

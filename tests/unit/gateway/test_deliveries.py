@@ -18,8 +18,14 @@ class _Writer:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.answers = True
+        self.takes_s = 0.0
+        self.num_running = self.most_running = 0
 
     def mark_delivered(self, job_ids: list[str], keep_s: float) -> None:
+        self.num_running += 1
+        self.most_running = max(self.most_running, self.num_running)
+        gevent.sleep(self.takes_s)
+        self.num_running -= 1
         if not self.answers:
             raise redis.ConnectionError("refused")
         assert keep_s == KEEP_S
@@ -53,6 +59,18 @@ def test_jobs_are_told_to_the_store_together() -> None:
         while not writer.calls:
             gevent.sleep(PERIOD_S / 5)
     assert writer.calls == [["a", "b"]]
+
+
+def test_a_slow_store_gets_one_call_at_a_time() -> None:
+    deliveries, writer = make()
+    writer.takes_s = 3 * PERIOD_S
+    with gevent.Timeout(PATIENCE_S):
+        for number in range(8):
+            send(deliveries, str(number))
+            gevent.sleep(PERIOD_S)
+        while sum(map(len, writer.calls)) < 8:
+            gevent.sleep(PERIOD_S / 5)
+    assert writer.most_running == 1 and len(writer.calls) > 1
 
 
 def test_after_an_outage_they_are_told_again_and_the_oldest_make_room(monkeypatch: Any) -> None:
