@@ -93,6 +93,16 @@ def test_a_quick_run_of_encoder_decoders_measures_every_figure(tmp_path: Path) -
     assert all(figure["value"] > 0 for figure in found.values()), found
 
 
+def test_a_short_run_of_the_memory_level_refuses_nothing(tmp_path: Path) -> None:
+    json_file = tmp_path / "level.json"
+    done = bench("--minutes", "0.1", "--rate", "20", "--json", str(json_file), module="benchmarks.level")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {figure["name"]: figure["value"] for figure in json.loads(json_file.read_text())["figures"]}
+    assert found["level-refused"] == 0, done.stdout
+    # In so short a time nothing is forgotten, so the memory grows.
+    assert found["level-growth"] > 1 and "oldest delivered" in done.stdout
+
+
 def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> None:
     json_file = tmp_path / "hostile.json"
     done = bench("--quick", "bodies", "--json", str(json_file), module="benchmarks.hostile")
@@ -110,6 +120,7 @@ def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> 
         ("benchmarks.decoder", ("clients", "alone", "first-token", "host", "int8", "memory")),
         ("benchmarks.seq2seq", ("clients", "beams", "memory")),
         ("benchmarks.hostile", ("bodies", "answers", "leaving")),
+        ("benchmarks.level", ("--minutes", "--rate", "--maxmemory")),
     ],
 )
 def test_help_names_the_figures_of_each_program_and_an_unknown_one_is_refused(
