@@ -26,6 +26,8 @@ MODELS_PERIOD_S = 0.1
 """Shortest time between two reads of the models for requests that name an unknown one: anyone can send such names."""
 MAX_MEMORY_SHARE = 0.8
 """Submits are refused when this share of the store's memory is used: accepted jobs still need room to finish."""
+MAX_SHARE_WITH_DELIVERED = 0.9
+"""The same while there are answers that clients have: reapers forget them to get below the lower share again."""
 NEARLY_FULL = "The job store is nearly full."
 CLOCK_KEY = f"{PREFIX}clock"
 _NOT_READ = StoreProblem("not_read", "The job store was not read yet.")
@@ -139,11 +141,19 @@ class Monitor:
         self.has_keys = self._keys.count() > 0
         self._read_clock()
         try:
-            memory = self._client.info("memory")
+            memory, num_delivered = self._read_memory()
         except redis.exceptions.NoPermissionError:
             return  # rules without @dangerous forbid INFO; then only the store itself refuses what it has no room for
+        share = MAX_SHARE_WITH_DELIVERED if num_delivered else MAX_MEMORY_SHARE
         # maxmemory is 0 for a store without a limit, which is never full.
-        self.store_is_full = 0 < memory["maxmemory"] * MAX_MEMORY_SHARE < memory["used_memory"]
+        self.store_is_full = 0 < memory["maxmemory"] * share < memory["used_memory"]
+
+    def _read_memory(self) -> tuple[dict[str, int], int]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.info("memory")
+            pipeline.zcard(f"{PREFIX}delivered")
+            memory, num_delivered = pipeline.execute()
+        return memory, num_delivered
 
     def _read_clock(self) -> None:
         with self._client.pipeline(transaction=False) as pipeline:

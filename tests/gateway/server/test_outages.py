@@ -1,20 +1,23 @@
 """The store dies, freezes or fills up under a gateway: requests get a response in time, and the gateway recovers."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from contracts.errors import WorkerLost
-from tests.gateway.fakes.generation import UNSERVED_GENERATOR
+from tests.gateway.fakes.generation import UNSERVED_GENERATOR, answer_of
 from tests.gateway.fakes.manual_worker import ManualWorker
 from tests.gateway.fakes.worker import UNSERVED, announce, store_of
 from tests.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.gateway.other_client import OtherClient
+from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer, running_valkey
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -249,6 +252,39 @@ def test_a_full_store_takes_no_new_jobs_and_still_answers(tmp_path: Path) -> Non
             wait_until(lambda: "nearly full" in client.get("/readyz").text, "not noticed")
             assert client.get(f"/v1/jobs/{first['id']}").json()["status"] == "queued"
             assert client.post(f"/v1/jobs/{first['id']}/cancel").json()["status"] == "cancelled"
+
+
+def test_delivered_answers_make_room_before_anything_is_refused(tmp_path: Path) -> None:
+    with running_valkey(tmp_path / "valkey", "--maxmemory", "12mb") as valkey:
+        announce(valkey.url)
+        store = store_of(valkey.url)
+        used = partial(_memory_share, store)
+        with (
+            running_gateway(valkey.url, tmp_path) as gateway,
+            httpx.Client(base_url=gateway.url, timeout=PATIENCE_S) as client,
+        ):
+
+            def answered_job() -> str:
+                response = client.post("/v1/jobs", json=BODY)
+                assert response.status_code == 202, response.text
+                claim = store.claim(response.json()["id"], "by hand")
+                assert claim and store.succeed(claim, answer_of(secrets.token_hex(32_000)))
+                return claim.id
+
+            unread = answered_job()
+            most, num_over = 0.0, 0
+            while num_over < 20:
+                # A reaper looks once a second. A load that fills a tenth of the store in this time is refused.
+                wait_until(lambda: used() < 0.85, "no room was made")
+                store.mark_delivered([answered_job()], 300)
+                most, num_over = max(most, used()), num_over + (used() > 0.8)
+            assert most < 0.9
+            assert client.get(f"/v1/jobs/{unread}").json()["status"] == "succeeded"
+
+
+def _memory_share(store: JobStore) -> float:
+    memory = store.client.info("memory")
+    return memory["used_memory"] / memory["maxmemory"]
 
 
 def test_limits_of_queue_and_tenant_have_their_own_errors(valkey_server: ValkeyServer, tmp_path: Path) -> None:
