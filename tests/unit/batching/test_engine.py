@@ -69,8 +69,8 @@ def echo() -> Iterator[Echo]:
     model.gate.set()
 
 
-def submit(engine: BatchingEngine, model: Echo, rows: Sequence[TokenRow], *, isolated: bool = False) -> BatchHandle:
-    return engine.submit(model, rows, make_attempt(isolated=isolated))
+def submit(engine: BatchingEngine, model: Echo, rows: Sequence[TokenRow], *, group: str = "") -> BatchHandle:
+    return engine.submit(model, rows, make_attempt(group=group))
 
 
 def numbers_of(handle: BatchHandle) -> list[int]:
@@ -92,7 +92,7 @@ def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: Batchin
         for part in range(20):
             numbers = [seed * 100_000 + part * 1000 + index for index in range(chance.choice([1, 1, 3, 40]))]
             rows = [row(number, chance.randint(1, 300)) for number in numbers]
-            assert numbers_of(submit(engine, echo, rows, isolated=chance.random() < 0.1)) == numbers
+            assert numbers_of(submit(engine, echo, rows, group=chance.choice(["", "", "", "g", "h"]))) == numbers
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(job, range(1, 33)))
@@ -144,24 +144,26 @@ def test_a_failed_jobs_other_rows_are_not_run(engine: BatchingEngine, echo: Echo
     assert echo.batches == [[1], [TRIGGER], [9]]
 
 
-def test_an_isolated_job_shares_no_batch(engine: BatchingEngine, echo: Echo) -> None:
+def test_suspects_share_batches_with_their_group_only(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
     others = [submit(engine, echo, [row(number), row(number)]) for number in (2, 3)]
-    isolated = [submit(engine, echo, [row(number)] * 3, isolated=True) for number in (50, 60)]
+    suspects = [
+        submit(engine, echo, [row(number)] * 3, group=group) for number, group in ((50, "g"), (60, "h"), (51, "g"))
+    ]
     echo.gate.set()
-    for handle in (held, *others, *isolated):
+    for handle in (held, *others, *suspects):
         assert handle.wait(PATIENCE_S)
-    assert [batch for batch in echo.batches if 50 in batch or 60 in batch] == [[50] * 3, [60] * 3]
+    assert [batch for batch in echo.batches if batch[0] >= 50] == [[50] * 3 + [51] * 3, [60] * 3]
 
 
-def test_an_isolated_job_takes_turns_with_the_others(engine: BatchingEngine, echo: Echo) -> None:
+def test_a_group_of_suspects_takes_turns_with_the_others(engine: BatchingEngine, echo: Echo) -> None:
     held = hold(engine, echo)
-    isolated = submit(engine, echo, [row(50, 400)] * 20, isolated=True)
+    suspect = submit(engine, echo, [row(50, 400)] * 20, group="g")
     other = submit(engine, echo, [row(2)])
     echo.gate.set()
     assert numbers_of(other) == [2] and held.wait(PATIENCE_S)
     assert echo.batches[:3] == [[1], [50], [2]]
-    assert numbers_of(isolated) == [50] * 20
+    assert numbers_of(suspect) == [50] * 20
 
 
 def test_models_take_turns(engine: BatchingEngine) -> None:
@@ -338,3 +340,43 @@ def test_the_jobs_of_a_call_that_fails_are_noted_one_by_one(echo: Echo) -> None:
     assert all(handle.wait(PATIENCE_S) for handle in handles)
     wait_until(lambda: len(noted) == 8, "the end of the last call was not noted")
     assert noted[2:] == [{"2", str(TRIGGER)}, set(), {"2"}, set(), {str(TRIGGER)}, set()]
+
+
+def test_the_engine_wants_jobs_for_two_full_batches_besides_the_one_that_runs(
+    engine: BatchingEngine, echo: Echo
+) -> None:
+    told = threading.Event()
+    engine.when_wanted(told.set)
+    assert engine.num_wanted() > 0
+    held = hold(engine, echo)
+    handles: list[BatchHandle] = []
+    while engine.num_wanted():
+        handles.append(submit(engine, echo, [row(2, 128)]))
+    assert len(handles) == 2 * echo.max_batch_length / 128, "the rows that wait fill two batches"
+    told.clear()
+    echo.gate.set()
+    assert told.wait(PATIENCE_S), "the engine does not say that it wants jobs again"
+    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
+    # It knows by now how large jobs are, so it asks for as many of them at once.
+    assert 2 <= engine.num_wanted() <= 2 * echo.max_batch_length / 128
+
+
+def test_of_rows_that_can_not_share_a_call_the_engine_wants_two(engine: BatchingEngine, echo: Echo) -> None:
+    """More would wait here while other workers are idle."""
+    echo.max_batch_length = 1
+    held = hold(engine, echo)
+    handles = [submit(engine, echo, [row(number)]) for number in range(2)]
+    assert engine.num_wanted() == 0
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
+    wait_until(lambda: 1 <= engine.num_wanted() <= 2, "the engine wants other jobs than two")
+
+
+def test_rows_that_were_dropped_are_wanted_again(engine: BatchingEngine, echo: Echo) -> None:
+    held = hold(engine, echo)
+    dropped = submit(engine, echo, [row(5, 300)] * 100)
+    assert engine.num_wanted() == 0
+    engine.cancel(dropped)
+    assert engine.num_wanted() > 0
+    echo.gate.set()
+    assert held.wait(PATIENCE_S)

@@ -1,17 +1,19 @@
 """Progress, timings, timeouts and stops of the work that a task submits."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from contracts.errors import ExecutionTimeout
-from contracts.jobs import Claim
+from contracts.jobs import Answer
 from tests.support.attempts import make_attempt
-from tests.support.waiting import PATIENCE_S
+from tests.support.tasks import complete
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.batching.fakes import FakeRow, rows_of
-from workers.runtime.attempts.attempt import AttemptStopped
+from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.engine import work as work_module
@@ -40,11 +42,6 @@ class StepModel:
         return [np.array([row.length], np.float32) for row in rows]
 
 
-@pytest.fixture(autouse=True)
-def short_period(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_module, "PROGRESS_PERIOD_S", 0.005)
-
-
 @pytest.fixture
 def model() -> Iterator[StepModel]:
     model = StepModel()
@@ -52,38 +49,40 @@ def model() -> Iterator[StepModel]:
     model.steps.release(200)
 
 
-class Progress:
-    """Records progress, and then releases the next row.
+def start(model: StepModel, lengths: Sequence[Sequence[int]], timeout_s: float = 60.0) -> tuple[RunningJob, BatchWork]:
+    """Return a job whose task runs several requests, one after another; it waits for the first."""
+    attempt = make_attempt(timeout_s=timeout_s)
+    work = BatchWork(BatchingEngine(), attempt)
 
-    That all rows are done may be reported or not: the thread that waits looks at its watch just before it hears of it.
-    """
+    async def infer_all() -> Answer:
+        for its_lengths in lengths:
+            assert len(await work.infer(model, rows_of(its_lengths))) == len(its_lengths)
+        return Answer(output=b"1", usage=b"", timings=b"", model_revision="1")
 
-    def __init__(self, model: StepModel) -> None:
-        self.reported: list[tuple[int, int]] = []
-        self._model = model
-
-    def record(self, claim: Claim, num_done: int, num_parts: int) -> None:
-        if num_done < num_parts:
-            self.reported.append((num_done, num_parts))
-            self._model.steps.release()
+    job = RunningJob(attempt, work, infer_all(), is_quick=True)
+    assert job.advance() is None
+    return job, work
 
 
 def test_progress_grows_one_row_at_a_time(model: StepModel) -> None:
-    progress = Progress(model)
-    model.steps.release()
-    results = BatchWork(BatchingEngine(), make_attempt(record_progress=progress.record)).infer(model, rows_of([3] * 6))
-    assert len(results) == 6
-    assert progress.reported == [(number, 6) for number in range(1, 6)]
+    job, _ = start(model, [[3] * 6])
+    assert job.new_progress() is None
+    for number in range(1, 7):
+        model.steps.release()
+        assert wait_until(job.new_progress, "there is no progress") == (number, 6)
+        assert job.new_progress() is None, "progress is told twice"
+    wait_until(lambda: job.can_go_on, "the request is not finished")
+    outcome = job.advance()
+    assert outcome is not None and outcome.status == "succeeded"
 
 
 def test_a_task_may_submit_several_requests_and_its_progress_continues(model: StepModel) -> None:
-    progress = Progress(model)
-    work = BatchWork(BatchingEngine(), make_attempt(record_progress=progress.record))
+    job, work = start(model, [[3] * 3, [3] * 2])
+    model.steps.release(3)
+    wait_until(lambda: job.can_go_on, "the first request is not finished")
+    assert work.progress == (3, 3) and job.advance() is None
     model.steps.release()
-    work.infer(model, rows_of([3] * 3))
-    model.steps.release()
-    work.infer(model, rows_of([3] * 2))
-    assert progress.reported == [(1, 3), (2, 3), (4, 5)]
+    wait_until(lambda: work.progress == (4, 5), "progress does not continue")
 
 
 def test_timings_are_those_of_all_requests(model: StepModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,28 +91,44 @@ def test_timings_are_those_of_all_requests(model: StepModel, monkeypatch: pytest
     model.steps.release(2)
     work = BatchWork(BatchingEngine(), make_attempt())
     assert (work.timings().infer_ms, work.timings().batch_wait_ms) == (0, 0)
-    work.infer(model, rows_of([1]))
+    complete(work.infer(model, rows_of([1])))
     once = work.timings()
-    work.infer(model, rows_of([1]))
+    complete(work.infer(model, rows_of([1])))
     twice = work.timings()
     assert 0 < once.infer_ms < twice.infer_ms and 0 < once.batch_wait_ms < twice.batch_wait_ms
     assert once.tokenize_ms == twice.tokenize_ms, "the time before the first request must not change"
 
 
 def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel) -> None:
-    engine = BatchingEngine()
-    first = engine.submit(model, rows_of([3]), make_attempt())
+    job, work = start(model, [[3] * 50], timeout_s=0.02)
     assert model.entered.wait(PATIENCE_S)
-    with pytest.raises(ExecutionTimeout):
-        BatchWork(engine, make_attempt(timeout_s=0.02)).infer(model, rows_of([3] * 50))
-    last = engine.submit(model, rows_of([3]), make_attempt())
+    wait_until(lambda: job.must_end, "the job has time")
+    outcome = job.advance()
+    assert outcome is not None and outcome.fields[1] == ExecutionTimeout().code.encode()
+    last = work._engine.submit(model, rows_of([3]), make_attempt())
     model.steps.release(100)
-    assert first.wait(PATIENCE_S) and last.wait(PATIENCE_S)
-    assert model.num_calls == 2, "jobs take turns: a row of the one that ended would have run before the last"
+    assert last.wait(PATIENCE_S)
+    assert model.num_calls == 2, "a row of the job that has ended was run"
 
 
-def test_a_job_that_must_stop_stops(model: StepModel) -> None:
-    attempt = make_attempt()
-    attempt.stop()
-    with pytest.raises(AttemptStopped):
-        BatchWork(BatchingEngine(), attempt).infer(model, rows_of([3] * 50))
+def test_what_is_finished_counts_although_time_is_over(model: StepModel) -> None:
+    job, work = start(model, [[3]], timeout_s=0.02)
+    model.steps.release()
+    wait_until(lambda: work.progress == (1, 1) and time.perf_counter() > work.ends_at, "time stands still")
+    outcome = job.advance()
+    assert outcome is not None and outcome.status == "succeeded"
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_job_that_must_stop_stops_and_its_rows_are_dropped(model: StepModel, has_begun: bool) -> None:
+    job, work = start(model, [[3] * 50])
+    if not has_begun:
+        job = RunningJob(job.attempt, work, _never(), is_quick=True)
+    job.attempt.stop()
+    outcome = job.advance()
+    assert outcome is not None and (outcome.status, list(outcome.fields)) == ("cancelled", [])
+    assert work.progress[0] <= 1
+
+
+async def _never() -> Answer:
+    raise AssertionError("the task has begun")

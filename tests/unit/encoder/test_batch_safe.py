@@ -15,6 +15,7 @@ import pytest
 from contracts.settings import StoreSettings
 from tests.support.attempts import make_attempt
 from tests.support.onnx_bytes import FLOAT, INT64, float_tensor, model, node, value_info
+from tests.support.tasks import complete
 from tests.support.tiny_package import WORDS, token_vectors, write_package
 from workers.encoder.tasks import ENCODER
 from workers.runtime.batching.engine import BatchingEngine
@@ -52,7 +53,7 @@ class Worker:
         attempt = make_attempt(json.dumps({"inputs": inputs}).encode(), model="quantised")
         model = self.models.get("quantised")
         assert model is not None
-        return np.array(json.loads(model.answer(attempt).output))
+        return np.array(json.loads(complete(model.start(attempt).task).output))
 
     def isolated(self) -> Any:
         return np.stack([self.ask(text) for text in TEXTS])
