@@ -16,7 +16,7 @@ local function begin_stream(job)
   append_at(job, job.created_at, 0, 'queued', 0)
   if job.status == 'queued' then return end
   -- Ids must increase, even if the store's clock was set back a little.
-  append_at(job, math.max(tonumber(job.started_at), job.created_at), 1, 'started', job.attempt)
+  append_at(job, math.max(job.started_at or 0, job.created_at), 1, 'started', job.attempt)
   if job.status == 'cancelling' then append(job, 'cancelling') end
 end
 

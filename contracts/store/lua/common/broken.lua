@@ -3,11 +3,11 @@
 -- Callers decode names, and use them in the names of keys.
 local function is_name(text) return not text:find('[^ -~]') end
 
--- Note the name of what can't be used. The caller's log gets it once.
+-- Note the name of what can't be used, and return whether it is a new one. The caller's log gets it once.
 local function note_broken(name, fault)
-  if redis.call('ZADD', P .. 'broken', 'NX', stamp(now), name) == 1 then
-    set_aside_now[#set_aside_now + 1] = {name, fault}
-  end
+  if redis.call('ZADD', P .. 'broken', 'NX', stamp(now), name) == 0 then return false end
+  set_aside_now[#set_aside_now + 1] = {name, fault}
+  return true
 end
 
 -- A broken record leaves every list, so that nobody looks at it again, and stays where an operator can look at it.
@@ -15,8 +15,8 @@ local function set_aside(id, fault, tenant)
   local unfinished = redis.call('ZREM', P .. 'due', id) == 1
   set_score('expiring', id, nil)
   set_score('delivered', id, nil)
-  if unfinished and tenant and is_name(tenant) then add_step(active_steps, tenant, -1) end
-  note_broken(id, fault)
+  local counted = note_broken(id, fault) and unfinished
+  if counted and tenant and is_name(tenant) then add_step(active_steps, tenant, -1) end
 end
 
 -- Whether something else is stored in a key. All other errors are no fault of the key: a replica, missing rights, a full
@@ -30,8 +30,9 @@ end
 -- lost: the reply is nil.
 local function call_on(command, key, ...)
   local reply = redis.pcall(command, key, ...)
-  if is_of_wrong_type(reply) then return note_broken(key, 'type') end
-  return reply
+  if not is_of_wrong_type(reply) then return reply end
+  note_broken(key, 'type')
+  return nil
 end
 
 -- No count is larger, and no time: it is in the year 5138. NaN is neither less nor more than any number.

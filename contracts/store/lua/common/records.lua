@@ -5,8 +5,8 @@ local NAMES = {'tenant', 'task', 'model'}
 local LATER_NAMES = {'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token'}
 -- Numbers that every record has, and others with the value that they have by default: each field takes memory in each
 -- record. Those of COUNTS are whole.
-local NUMBERS = {'deadline_at', 'ttl_s'}
-local LATER_NUMBERS = {'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at'}
+local NUMBERS = {'deadline_at', 'ttl_s', 'created_at'}
+local LATER_NUMBERS = {'timeout_s', 'queued_at', 'started_at', 'completed_at'}
 local COUNTS = {attempt = 0, version = 1, crashes = 0, alone = 0, progress_total = 1}
 local FIELDS = {'status', 'followed', 'keep', 'suspect', 'tenant', 'task', 'model', 'group', 'before', 'worker', 'wake', 'idem',
   'request_id', 'publish_token', 'deadline_at', 'ttl_s', 'timeout_s', 'created_at', 'queued_at', 'started_at',
@@ -41,6 +41,8 @@ local function fault_of(job)
     job[name] = tonumber(job[name] or default)
     if not is_number(job[name], true) then return name end
   end
+  if ACTIVE[job.status] and not job.timeout_s then return 'timeout_s' end
+  if job.before and not job.before:find('^%d+ %d+ ') then return 'before' end
   return fault_of_names(job)
 end
 
