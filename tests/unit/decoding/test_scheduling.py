@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from tests.support.attempts import make_attempt
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.decoding.fakes import (
     FakeCache,
     FakeModel,
@@ -17,7 +17,7 @@ from tests.unit.decoding.fakes import (
     text_of,
     texts,
 )
-from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.decoding.engine import MAX_UNSTARTED, DecodingEngine
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 
@@ -139,3 +139,22 @@ def test_two_models_take_turns() -> None:
     engine, models = DecodingEngine(RecordingSink()), [FakeModel(), FakeModel()]
     handles = [engine.submit(model, [request([8, 9], 30)], make_attempt()) for model in models]
     assert [texts(handle) for handle in handles] == [[text_of(answer([8, 9], 30))]] * 2
+
+
+def test_the_engine_wants_jobs_until_some_wait_that_nothing_has_started_of() -> None:
+    engine, model = DecodingEngine(RecordingSink()), FakeModel(FakeCache(max_slots=2))
+    wanted = threading.Event()
+    engine.when_wanted(wanted.set)
+    model.cache.gate.clear()
+    large = engine.submit(model, [request([1], 40) for _ in range(50)], make_attempt())
+    wait_until(lambda: large.has_started, "the large job does not start")
+    assert engine.num_wanted() == MAX_UNSTARTED, "a job that has started keeps nobody away"
+    small = [engine.submit(model, [request([2], 3)], make_attempt()) for _ in range(MAX_UNSTARTED)]
+    assert engine.num_wanted() == 0
+    wanted.clear()
+    model.cache.gate.set()
+    assert wanted.wait(PATIENCE_S), "nobody hears that there is room"
+    for handle in small:
+        outputs_of(handle)
+    assert engine.num_wanted() == MAX_UNSTARTED and not large.finished
+    engine.cancel(large)

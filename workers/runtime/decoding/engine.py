@@ -25,8 +25,9 @@ from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import EngineFigures
 
 logger = logging.getLogger(__name__)
-MAX_WAITING = 16
-"""Sequences that wait here for slots. The others are better left in the store, where another worker finds them."""
+MAX_UNSTARTED = 8
+"""Jobs in hand of which nothing has started. The others are better left in the store, where another worker finds them.
+Jobs that have started don't count, however many of their sequences wait: the others share the slots with them."""
 
 
 class TokenSink(Protocol):
@@ -63,7 +64,6 @@ class DecodingEngine:
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
         # Other threads only leave messages here, so that schedulers and caches need no locks.
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
-        self._wants_jobs = True
         self._when_wanted: Callable[[], None] = lambda: None
         # A daemon, because its loop never ends.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -108,9 +108,8 @@ class DecodingEngine:
         return self._sink.flush(attempt)
 
     def num_wanted(self) -> int:
-        """Return how many more jobs may wait here for slots."""
-        num_waiting = sum(scheduler.num_waiting for scheduler in list(self._schedulers.values()))
-        return max(0, MAX_WAITING - num_waiting - self._inbox.qsize())
+        """Return how many more jobs may wait here until they start."""
+        return max(0, MAX_UNSTARTED - self._num_unstarted() - self._inbox.qsize())
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""
@@ -133,6 +132,9 @@ class DecodingEngine:
             first_token=self._metrics.first_token.read(),
             token_gap=self._metrics.token_gap.read(),
         )
+
+    def _num_unstarted(self) -> int:
+        return sum(scheduler.num_unstarted for scheduler in list(self._schedulers.values()))
 
     def _run(self) -> None:
         while True:
@@ -159,6 +161,7 @@ class DecodingEngine:
         scheduler.add(handle)
 
     def _step_all(self) -> None:
+        num_unstarted = self._num_unstarted()
         for model, scheduler in list(self._schedulers.items()):
             try:
                 scheduler.step(partial(self._emit, scheduler))
@@ -170,8 +173,7 @@ class DecodingEngine:
                 del self._schedulers[model]
         if not self._schedulers:
             self._note_call(())
-        wanted_jobs, self._wants_jobs = self._wants_jobs, self.num_wanted() > 0
-        if self._wants_jobs and not wanted_jobs:
+        if self._num_unstarted() < num_unstarted:
             self._when_wanted()
 
     def _emit(self, scheduler: Scheduler, deltas: Deltas) -> None:

@@ -98,6 +98,11 @@ class RequestHandle(Generic[Model, Item, Result]):
             raise RuntimeError(f"{len(results)} of {len(self.items)} items have a result")
         return results
 
+    @property
+    def has_started(self) -> bool:
+        """Whether an item has joined a model call."""
+        return self.wait_s > 0
+
     def mark_scheduled(self) -> None:
         """Note that an item joins a model call. Only the first time counts."""
         self.wait_s = self.wait_s or time.perf_counter() - self._created

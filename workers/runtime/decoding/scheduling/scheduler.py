@@ -32,7 +32,7 @@ Deltas = list[tuple[GenerationHandle, TextDelta]]
 
 
 class Scheduler:
-    """All requests for one model. Used by the inference thread only, except ``num_running`` and ``num_waiting``."""
+    """All requests for one model. Used by the inference thread only, except the numbers, which any thread may read."""
 
     def __init__(self, model: DecodingModel, metrics: DecodingMetrics, note_call: NoteCall) -> None:
         self._name = model.name
@@ -53,6 +53,11 @@ class Scheduler:
     def num_waiting(self) -> int:
         """Requests that wait for slots."""
         return len(self._waiting)
+
+    @property
+    def num_unstarted(self) -> int:
+        """Jobs that wait and of which no request has started."""
+        return sum(not handle.has_started for handle in list(self._waiting.jobs))
 
     @property
     def handles(self) -> list[GenerationHandle]:
