@@ -24,7 +24,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq bench-level hostile chaos export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq bench-level scale hostile chaos export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-seq2seq: .venv/.dev $(call BENCH_SEQ2SEQ,t5-small) ## Measure encoder-deco
 
 bench-level: .venv/.dev ## Measure the memory of a small store under 300 jobs a second for ten minutes
 	$(PY) -m benchmarks.level $(ARGS)
+
+scale: .venv/.dev ## Measure each call of a job store in which a million jobs wait (4 GB of memory, or it skips)
+	$(PY) -m tests.scale $(ARGS)
 
 hostile: .venv/.dev minilm build/packages/bench-modernbert/manifest.toml ## Run hostile load, and print what each case costs and what another client feels
 	$(PY) -m benchmarks.hostile

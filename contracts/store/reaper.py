@@ -22,7 +22,7 @@ from contracts.store.scripts import load_script
 logger = logging.getLogger(__name__)
 # A job past its deadline must end within two seconds (docs/architecture/01-job-record.md).
 PERIOD_S = 1.0
-MAX_JOBS_PER_CALL = 30
+MAX_JOBS_PER_CALL = 40
 """The store serves nobody else while a script runs. Thousands of jobs may be due at once."""
 MAX_QUEUES_PER_CALL = 100
 MAX_MEMORY_SHARE = 0.8
@@ -79,9 +79,12 @@ class Reaper:
             if float(outage_s):
                 logger.warning("nobody has reaped: leases are extended", extra={"outage_s": round(float(outage_s), 1)})
             if more:
-                # However much is due, the store has half of its time for others.
-                self._stopping.wait(time.monotonic() - began)
+                self._pause(began)
         return total_taken
+
+    def _pause(self, began: float) -> None:
+        # However much is due, the store has half of its time for others.
+        self._stopping.wait(time.monotonic() - began)
 
     def _make_room(self) -> None:
         """Forget delivered answers, the oldest first, while the memory is nearly full."""

@@ -1,0 +1,68 @@
+"""Fills a store with jobs that wait: submits as gateways make them, many in one round trip."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import redis
+
+from contracts.job_ids import new_job_id
+from contracts.jobs import NewJob
+from contracts.store.job_writer import Admission, JobWriter
+
+TENANT, MODEL = "crowd", "crowded"
+_AT_ONCE = 500
+_NO_LIMITS = Admission(max_waiting=10_000_000, max_active=10_000_000)
+
+
+def new_job(**changes: Any) -> NewJob:
+    """Return a job with a text of usual length; ``changes`` replace its fields."""
+    fields: dict[str, Any] = {
+        "id": new_job_id(TENANT, time.time()),
+        "tenant": TENANT,
+        "task": "embed",
+        "model": MODEL,
+        "request": b'{"inputs":"' + b"a text of some length " * 6 + b'"}',
+        "metadata": b"{}",
+        "num_inputs": 1,
+        "deadline_s": 86_400.0,
+        "timeout_s": 300.0,
+        "ttl_s": 3600.0,
+        "request_id": "0123456789abcdef",
+    }
+    return NewJob(**(fields | changes))
+
+
+class _Pipelined:
+    """A client whose scripts run later, many at once. Each call gets the reply of a submit that was accepted."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self.pipeline = client.pipeline(transaction=False)
+
+    def register_script(self, text: str) -> Callable[[Sequence[Any]], Any]:
+        """Return what JobWriter takes for a script."""
+        sha = self._client.script_load(text)
+
+        def call(args: Sequence[Any]) -> Any:
+            self.pipeline.evalsha(sha, 0, *args)
+            return [[[], []], [b"created", args[0].encode()]]
+
+        return call
+
+
+def fill(client: "redis.Redis", num_jobs: int) -> None:
+    """Submit jobs that wait for one model."""
+    pipelined = _Pipelined(client)
+    writer = JobWriter(cast("redis.Redis", pipelined))
+    for number in range(num_jobs):
+        writer.submit(new_job(), _NO_LIMITS)
+        if number % _AT_ONCE == _AT_ONCE - 1 or number == num_jobs - 1:
+            for _, (outcome, *_rest) in pipelined.pipeline.execute():
+                assert outcome == b"created"
+
+
+def submit(client: "redis.Redis", num_jobs: int, **changes: Any) -> list[str]:
+    """Submit jobs one by one; return their ids."""
+    writer = JobWriter(client)
+    return [writer.submit(new_job(**changes), _NO_LIMITS)[0] for _ in range(num_jobs)]
