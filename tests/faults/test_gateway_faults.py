@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from contracts.jobs import queue_of
-from contracts.store.keys import PREFIX
+from contracts.store.keys import PREFIX, waiting_key
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import Fleet, redis_of
 from tests.support.valkey import free_port
@@ -79,7 +79,7 @@ class Client(threading.Thread):
 
 
 def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet) -> None:
-    fleet.start_worker().kill()  # the model stays known, and without a worker every message can be counted
+    fleet.start_worker().kill()  # the model stays known, and without a worker every job waits
     client = redis_of(fleet.server)
     accepted: list[str] = []
     for _ in range(NUM_KILLS):
@@ -93,9 +93,12 @@ def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet)
             for each in clients:
                 each.join(PATIENCE_S)
                 accepted += each.accepted
-        num_records = sum(1 for _ in client.scan_iter(f"{PREFIX}job:*", count=1000))
-        assert client.llen(queue_of(MODEL)) == num_records, "each record must have a message, and each message a record"
-    recorded = [key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)]
+        recorded = [
+            key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)
+        ]
+        waiting = [member.decode() for member in client.zrange(waiting_key(queue_of(MODEL)), 0, -1)]
+        assert sorted(waiting) == sorted(recorded), "each record must wait, and nothing else"
+        assert client.llen(queue_of(MODEL)) == 1, "one message says that jobs wait"
     assert set(accepted) <= set(recorded)
     fleet.start_worker()
     wait_until(lambda: fleet.store.num_live() == 0, "some jobs never ended")

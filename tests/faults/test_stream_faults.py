@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from tests.faults.fleet import Supervisor
 from tests.faults.generating_fleet import GeneratingFleet
 from tests.faults.stream_clients import GREEDY, NUM_TOKENS, WILD, EventFollower, OpenAIChat, RawChat, chat
 from tests.faults.worker_process import Worker
@@ -13,6 +14,8 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 HELD = "fault:hold=6 Tell me of the moon."
 """`Streams` generates six texts."""
+MAX_FURTHER_CRASHES = 5
+"""Until a job that ends its worker is found: in groups of 8, 4 and 2 jobs, and twice alone."""
 
 
 class Streams:
@@ -91,21 +94,23 @@ def assert_fenced(fleet: GeneratingFleet, zombie: Worker, streams: Streams) -> N
 
 
 def test_a_job_that_kills_its_worker_fails_and_its_neighbours_succeed(generating_fleet: GeneratingFleet) -> None:
-    """The neighbours continue on other workers. The job fails when three workers have died of it."""
+    """The neighbours continue on other workers. The job is found by halving, and fails once it has crashed alone."""
     fleet = generating_fleet
-    gateway, workers = fleet.start(4)
+    gateway, _ = fleet.start()
+    supervisor = Supervisor(fleet)
     neighbours = [RawChat(gateway, chat(f"fault:slow=0.02 {number}", **WILD)) for number in range(6)]
     poison = RawChat(gateway, chat("fault:kill=10 fault:slow=0.02", **WILD))
     for client in (poison, *neighbours):
         client.end()
     jobs = fleet.assert_each_ended_once([client.job_id for client in (poison, *neighbours)])
+    supervisor.stop()
     culprit = jobs[poison.job_id]
-    assert culprit.status == "failed" and culprit.error is not None and culprit.crashes == 3
+    assert culprit.status == "failed" and culprit.error is not None
     assert poison.last["error"]["code"] == culprit.error.code == "worker_lost"
     assert poison.text, "the client must have the deltas of the failed job"
-    assert sum(not worker.alive() for worker in workers) == 3
+    assert culprit.crashes <= 1 + MAX_FURTHER_CRASHES
     for neighbour in neighbours:
         job = jobs[neighbour.job_id]
-        assert job.status == "succeeded" and job.crashes <= 1
+        assert job.status == "succeeded" and job.crashes < culprit.crashes
         assert [neighbour.text] == fleet.texts(neighbour.job_id) and neighbour.last == "[DONE]"
     fleet.assert_takes_jobs()
