@@ -35,7 +35,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     keep: bool = False
     """Whether the answer is kept for ``ttl_s`` even if a client has it: somebody has asked for that time."""
     wake: str = ""
-    """Channel of the gateway that waits for the job; empty if none does."""
+    """Channel of the gateway that waits for the job, perhaps of ``keys.of_end_only``; empty if none does."""
     followed: bool = False
     """Whether the job has a stream of events from the beginning."""
     idempotency_key: str = ""

@@ -50,7 +50,14 @@ class JobReader:
             JobGone: this tenant's job was deleted, or is past its ``ttl_s``.
             BrokenRecord: the record can't be used.
         """
-        job = job_from(job_id, _FIELDS, self._fields_of(job_id, _FIELDS))
+        return self._read(job_id, tenant, _FIELDS)
+
+    def summary(self, job_id: str, tenant: str) -> Job:
+        """Return a tenant's job without its output. Raises as ``read``."""
+        return self._read(job_id, tenant, _PAGE_FIELDS)
+
+    def _read(self, job_id: str, tenant: str, names: Sequence[str]) -> Job:
+        job = job_from(job_id, names, self._fields_of(job_id, names))
         if job is None or job.tenant != tenant:
             raise self._absence(job_id, tenant, exists=job is not None)
         return job

@@ -88,6 +88,8 @@ class JobWriter:
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
         """Let changes of a job be published on a channel; with ``events``, let it have a stream of events from now on.
 
+        ``channel`` may be one of ``keys.of_end_only``.
+
         Returns:
             Whether the job is unfinished. If not, there is nothing to wait for, and nothing was written.
         """

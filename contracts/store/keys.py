@@ -41,6 +41,11 @@ def wake_channel(gateway: str) -> str:
     return f"{PREFIX}wake:{gateway}"
 
 
+def of_end_only(channel: str) -> str:
+    """Return how a record names the channel of a gateway process that waits for the job's end and nothing else."""
+    return f".{channel}"
+
+
 def job_key(job_id: str) -> str:
     """Return the key of a job's record."""
     return f"{PREFIX}job:{job_id}"

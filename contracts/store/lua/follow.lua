@@ -1,5 +1,5 @@
 -- Let a gateway be woken by changes of a job; with 'events', let the job have a stream of events from now on.
--- ARGV: id, channel, 'events' or ''. Returns 1, or 0 if there is no such job or it has ended.
+-- ARGV: id, channel (after a dot: of the end only), 'events' or ''. Returns 1, or 0 if there is no such job or it has ended.
 -- A job that nobody follows has no stream. Its first follower gets the events that were left out, from the record, with
 -- the ids that a gateway makes for a job that ended without a stream (services/gateway/streaming/record_events.py).
 local MAX_CHANNELS = 8 -- gateways that have gone stay in the list, and the oldest of them make room
@@ -20,11 +20,13 @@ local function begin_stream(job)
   if job.status == 'cancelling' then append(job, 'cancelling') end
 end
 
-local channels = {}
-for channel in (job.wake or ''):gmatch('%S+') do
-  if channel ~= ARGV[2] then channels[#channels + 1] = channel end
+-- A process that has a follower who wants to hear of every change goes on to hear of them.
+local channels, own = {}, ARGV[2]
+for dot, channel in (job.wake or ''):gmatch('(%.?)(%S+)') do
+  if channel ~= own and '.' .. channel ~= own then channels[#channels + 1] = dot .. channel
+  elseif dot == '' then own = channel end
 end
-channels[#channels + 1] = ARGV[2]
+channels[#channels + 1] = own
 redis.call('HSET', job_key(job.id), 'wake', table.concat(channels, ' ', math.max(1, #channels - MAX_CHANNELS + 1)))
 if ARGV[3] == 'events' and not job.followed then
   redis.call('HSET', job_key(job.id), 'followed', 1)

@@ -170,7 +170,7 @@ class Submitter:
             timeout_s=submission.timeout_s or settings.timeout_s,
             ttl_s=submission.ttl_s or settings.ttl_s,
             keep=submission.ttl_s is not None or key is not None,
-            wake=self._waiter.channel if request.wait_s > 0 or request.follows else "",
+            wake=self._waiter.address(request.follows) if request.wait_s > 0 or request.follows else "",
             followed=submission.stream,
             idempotency_key=hash_of_key(key) if key is not None else "",
             fingerprint=_fingerprint(request, card.name, message),

@@ -24,10 +24,9 @@ class JobWaiter:
         """Whether waits end before their time, because the process stops."""
         return self._wake_ups.closing
 
-    @property
-    def channel(self) -> str:
-        """What a submit names so that the store tells this process of the job."""
-        return self._wake_ups.channel
+    def address(self, every_change: bool) -> str:
+        """Return what a submit names so that the store tells this process of the job's end, or of every change."""
+        return self._wake_ups.address(every_change)
 
     @contextmanager
     def watch(

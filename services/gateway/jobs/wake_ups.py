@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from contracts.jobs import TERMINAL
 from contracts.store.job_writer import JobWriter
-from contracts.store.keys import wake_channel
+from contracts.store.keys import of_end_only, wake_channel
 from contracts.store.problems import NO_CONNECTION, TIMEOUT, UNREACHABLE, problem_of
 
 POLL_S = 1.5
@@ -33,7 +33,7 @@ class Watch:
         """The store has said that the job is finished or gone."""
         self.is_followed = False
         """Whether the store publishes the job's changes to this process, and none can have been missed."""
-        self._every_change = every_change
+        self.every_change = every_change
         self._heard = Event()
 
     def hear(self, status: str) -> None:
@@ -41,7 +41,7 @@ class Watch:
         if status in TERMINAL:
             self.has_ended = True
             self.wake()
-        elif self._every_change:
+        elif self.every_change:
             self.wake()
 
     def wake(self) -> None:
@@ -60,13 +60,17 @@ class WakeUps:
 
     def __init__(self, writer: JobWriter) -> None:
         self.channel = wake_channel(secrets.token_hex(8))
-        """Where the store publishes the changes of jobs that this process follows."""
+        """Where the store publishes what happens to jobs that this process follows."""
         self.stopping = False
         """Whether the process is about to stop, and should get no more requests."""
         self.closing = False
         """Whether every wait ends now."""
         self._writer = writer
         self._watches: dict[str, set[Watch]] = {}
+
+    def address(self, every_change: bool) -> str:
+        """Return the channel as a job's record names it, for its end only or for every change."""
+        return self.channel if every_change else of_end_only(self.channel)
 
     @contextmanager
     def watch(self, job_id: str, *, every_change: bool = False) -> Iterator[Watch]:
@@ -98,7 +102,7 @@ class WakeUps:
         # Set before the call: if this process loses its subscription meanwhile, it is set back by `wake_all`.
         watch.is_followed = True
         try:
-            if not self._writer.follow(watch.job_id, self.channel, events=events):
+            if not self._writer.follow(watch.job_id, self.address(watch.every_change), events=events):
                 watch.has_ended = True
         except redis.RedisError as error:
             watch.is_followed = False

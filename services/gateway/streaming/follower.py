@@ -63,7 +63,7 @@ class Follower:
         events = self._reader.events(job_id, after)
         if events or self._has_stream(job_id):
             return events
-        return [event for event in events_of(self._reader.read(job_id, tenant)) if is_after(event, after)]
+        return [event for event in events_of(self._reader.summary(job_id, tenant)) if is_after(event, after)]
 
     def _has_stream(self, job_id: str) -> bool:
         return bool(self._reader.events_of_many([(job_id, "0")], count=1)[0])

@@ -9,6 +9,7 @@ import pytest
 from contracts.job_ids import new_job_id
 from contracts.jobs import Answer, NewJob
 from contracts.store.job_writer import Admission
+from services.gateway.streaming.record_events import events_of
 from tests.gateway.conftest import Stack
 
 MODEL = "unserved-embed"
@@ -77,7 +78,7 @@ def test_a_poll_of_an_unchanged_job_reads_no_output(stack: Stack, http: httpx.Cl
 def test_a_reader_of_events_that_has_them_all_reads_no_output(
     stack: Stack, http: httpx.Client, job_ids: list[str]
 ) -> None:
-    last = stack.store.events(job_ids[0], "0")[-1].id
+    last = events_of(stack.store.read(job_ids[0], OWNER))[-1].id
     url = f"/v1/jobs/{job_ids[0]}/events?starting_after={last}"
 
     def follow() -> None:

@@ -14,11 +14,13 @@ class _Writer:
     def __init__(self) -> None:
         self.reply: bool | Exception = True
         self.followed: list[tuple[str, bool]] = []
+        self.channels: list[str] = []
 
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
         if isinstance(self.reply, Exception):
             raise self.reply
         self.followed.append((job_id, events))
+        self.channels.append(channel)
         return self.reply
 
 
@@ -50,6 +52,14 @@ def test_who_waits_for_the_end_sleeps_through_other_changes() -> None:
         assert (is_woken(end), is_woken(changes)) == (False, True)
         wake_ups.wake("a", "cancelled")
         assert is_woken(end)
+
+
+def test_the_store_is_asked_for_the_end_only_where_that_is_enough() -> None:
+    wake_ups, writer = make()
+    with wake_ups.watch("a") as end, wake_ups.watch("a", every_change=True) as changes:
+        wake_ups.follow(end)
+        wake_ups.follow(changes)
+    assert writer.channels == [f".{wake_ups.channel}", wake_ups.channel]
 
 
 def test_processes_have_channels_of_their_own() -> None:

@@ -76,13 +76,16 @@ local function append(job, event, ...)
   call_on('XADD', P .. 'events:' .. job.id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
--- Tell the gateways that wait for a job what its state is now, so that they read its record only when they need it.
+-- Tell the gateways that wait for a job what its state is now, so that they read its record only when they need it. One
+-- with a dot before its name waits for the end, and is told nothing else.
 local function wake(job)
   if not job.wake then return end
-  for channel in job.wake:gmatch('%S+') do
-    local changes = wake_ups[channel] or {}
-    changes[#changes + 1] = job.id .. ':' .. job.status
-    wake_ups[channel] = changes
+  for dot, channel in job.wake:gmatch('(%.?)(%S+)') do
+    if dot == '' or TERMINAL[job.status] then
+      local changes = wake_ups[channel] or {}
+      changes[#changes + 1] = job.id .. ':' .. job.status
+      wake_ups[channel] = changes
+    end
   end
 end
 
