@@ -14,6 +14,7 @@ from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
 from contracts.store.blame import Held, verdict_on
+from contracts.store.records import packed
 from contracts.store.scripts import load_script
 
 MAX_JOBS = 16
@@ -227,7 +228,7 @@ def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
 def succeeded(claim: Claim, answer: Answer) -> Outcome:
     """Return the outcome of a job that has its one result."""
     fields = (
-        *("output", answer.output, "usage", answer.usage, "timings", answer.timings),
+        *("output", packed(answer.output), "usage", answer.usage, "timings", answer.timings),
         *("model_revision", answer.model_revision),
     )
     return Outcome(claim, "succeeded", fields)

@@ -178,6 +178,7 @@ def test_others_are_listed_and_read(store: JobStore, damage: Damage) -> None:
     broken, healthy = running(store, damage)
     jobs, _ = store.page(TENANT, status=None, task=None, after=None, limit=10)
     assert healthy.id in [job.id for job in jobs]
+    assert all(0 < job.deadline_at < 1e11 for job in jobs), "no date can be made of it"
     jobs, _ = store.page(TENANT, status="running", task="embed", after=None, limit=10)
     assert healthy.id in [job.id for job in jobs]
     with contextlib.suppress(TriptychError):
