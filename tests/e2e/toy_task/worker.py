@@ -14,11 +14,11 @@ from workers.runtime.batching.work import BatchWork
 from workers.runtime.models.served import TaskOutput
 
 
-def rank(model: EncoderModel, request: RankRequest, work: BatchWork) -> TaskOutput:
+async def rank(model: EncoderModel, request: RankRequest, work: BatchWork) -> TaskOutput:
     """Run one rank job: for each query its passages, the most similar first."""
     inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
     texts = [text for item in inputs for text in (item.query, *(passage.text for passage in item.passages))]
-    rows, usage = infer_texts(model, work, texts, request.parameters.truncate)
+    rows, usage = await infer_texts(model, work, texts, request.parameters.truncate)
     vectors = iter(normalized(np.stack(rows)[:, : request.parameters.dimensions]))
     return TaskOutput([_ranked(item, next(vectors), [next(vectors) for _ in item.passages]) for item in inputs], usage)
 
@@ -35,4 +35,4 @@ def rank_head(manifest: Manifest) -> Head:
     return Head(lambda outputs, mask: POOLING["mean"](outputs[0], mask), (dimensions,), {"dimensions": dimensions})
 
 
-RANK = EncoderHandler(RankRequest, rank, rank_head)
+RANK = EncoderHandler(RankRequest, rank, make_head=rank_head, is_quick=True)
