@@ -8,13 +8,13 @@ from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.store import keys
 from contracts.store.registry import Registry
-from tests.redis.builders import ANSWER, QUEUE, TENANT, claim, claimed, come_due, pass_deadline, submit
+from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claimed, come_due, pass_deadline, submit
 from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
-KEPT = {"finished"}
-"""Its size depends on the number of models and states only, so it is never removed."""
+KEPT = {"finished", "reaped_at"}
+"""Their size does not depend on the number of jobs, so they are never removed."""
 
 
 class Row:
@@ -54,26 +54,30 @@ def check_keys(client: redis.Redis) -> set[str]:
 
 
 def unfinished_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
-    """Bring jobs into every state, with a crash, a suspect and an idempotency key; return those that are unfinished."""
+    """Bring jobs into every state, with crashes, groups and idempotency keys; return those that are unfinished."""
     submit(store, ttl_s=ttl_s, idempotency_key="k", fingerprint="f")
-    store.succeed(claimed(store, ttl_s=ttl_s), ANSWER)
+    succeeded = claimed(store, ttl_s=ttl_s, followed=True)
+    store.succeed(succeeded, ANSWER)
+    store.mark_delivered([succeeded.id], ttl_s)
     store.fail(claimed(store, ttl_s=ttl_s), TriptychError())
     store.cancel(claimed(store, ttl_s=ttl_s).id, TENANT)
     store.delete(claimed(store, ttl_s=ttl_s).id, TENANT)
     expired = submit(store, ttl_s=ttl_s)
     pass_deadline(store, expired)
-    crashed = claimed(store, ttl_s=ttl_s)
-    come_due(store, crashed.id)
+    crashed = [claimed(store, ttl_s=ttl_s) for _ in range(6)]
+    come_due(store, *(taken.id for taken in crashed))
     store.reap()
-    claim(store, crashed.id, "w2")
+    store.turn("w2", sources=[SUSPECTS], max_jobs=1)
     submit(store, tenant="other", ttl_s=ttl_s)
-    store.claim_next(QUEUE, "w3")
+    store.turn("w3", sources=[QUEUE], max_jobs=1)
     submit(store, ttl_s=ttl_s)
     return [job_id.decode() for job_id in store.client.zrange("triptych:due", 0, -1)]
 
 
 def test_the_table_is_parsed() -> None:
-    assert {"job:<id>", "due", "waiting:<queue>", "wake", "triptych.<model>[.suspect]"} <= {row.name for row in ROWS}
+    assert {"job:<id>", "due", "waiting:<queue>", "wake:<gateway>", "triptych.<model>[.suspect]"} <= {
+        row.name for row in ROWS
+    }
     assert len(ROWS) >= 18
 
 
@@ -86,7 +90,8 @@ def test_every_key_is_in_the_table_with_its_type(store: JobStore) -> None:
     )
     found = check_keys(store.client)
     promised = {row.name for row in ROWS if row.type != "channel"}
-    assert promised - found <= {"worker:<id>", "workers", "api_keys", "probe"}, "these keys do not exist"
+    elsewhere = {"worker:<id>", "workers", "api_keys", "probe", "clock", "grace_until", "reaper", "broken"}
+    assert promised - found <= elsewhere, "these keys do not exist"
 
 
 def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -> None:
@@ -101,7 +106,7 @@ def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -
         store.reap()
         return {row_of(key.decode()).name for key in store.client.scan_iter()}
 
-    lasting = {"claim:<token>", "tombstone:<id>", "idem:<tenant>:<hash>", "watermark:<queue>", "alone:<worker>"} | KEPT
+    lasting = {"turn:<worker>", "idem:<tenant>:<hash>", "idems:<tenant>"} | KEPT
     wait_until(lambda: remaining() <= lasting, "a key outlived its job")
     for key in store.client.scan_iter():
         row = row_of(key.decode())

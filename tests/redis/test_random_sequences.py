@@ -1,14 +1,13 @@
 """Gateways, workers, reapers and faults in random order, compared with a model of the expected result.
 
 Hypothesis draws sequences of calls and faults. After each step the store is compared with the model, and at the end
-of each sequence every unfinished job must reach its end. By default there are always the same 250 sequences;
-`TRIPTYCH_TEST_SEQUENCES` sets another number of random ones (use 5,000 before a release), and then a failing sequence
-is also shortened, which may take minutes.
+of each sequence every unfinished job must reach its end, and leave nothing. By default there are always the same 250
+sequences; `TRIPTYCH_TEST_SEQUENCES` sets another number of random ones (use 5,000 before a release), and then a
+failing sequence is also shortened, which may take minutes.
 """
 
 import os
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import redis
@@ -23,35 +22,37 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from contracts.errors import IdempotencyMismatch, JobGone, TriptychError
+from contracts.errors import IdempotencyMismatch, TriptychError
 from contracts.jobs import Claim, NewJob
 from contracts.settings import StoreSettings
+from contracts.store.attempt_store import Outcome, failed, new_token, stopped, succeeded
+from contracts.store.blame import verdict_on
 from contracts.store.keys import PREFIX
-from tests.redis.builders import (
-    ANSWER,
-    NO_LIMITS,
-    QUEUE,
-    SUSPECTS,
-    come_due,
-    messages,
-    new_job,
-    pass_deadline,
-    take_message,
-)
-from tests.redis.expected_job import ExpectedJob
+from tests.redis.builders import ANSWER, NO_LIMITS, QUEUE, SUSPECTS, come_due, new_job, pass_deadline
+from tests.redis.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore
 from tests.support.job_store import JobStore
 
-MAX_CRASHES = 3
-MAX_LIVE_JOBS = 4
+MAX_LIVE_JOBS = 6
 """Few jobs exist at a time, so that several steps concern the same one."""
 NUM_SEQUENCES = int(os.environ.get("TRIPTYCH_TEST_SEQUENCES", "0"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if NUM_SEQUENCES else [])]
-FIELDS = ["status", "attempt", "crashes", "version", "suspect"]
+FIELDS = ["status", "attempt", "crashes", "alone", "group", "before", "version"]
+SOURCES = [SUSPECTS, QUEUE]
 workers = st.sampled_from(["w1", "w2"])
 tenants = st.sampled_from(["acme", "other"])
-lanes = st.sampled_from([QUEUE, SUSPECTS])
+lanes = st.sampled_from(SOURCES)
 indices = st.integers(0, 10**6)
 """Index of the job or attempt of a step, counted from the newest, because small numbers are drawn most often."""
+endings = st.sampled_from(["succeeded", "failed", "cancelled"])
+
+
+class Held(NamedTuple):
+    """What the note of a dead worker says of a job."""
+
+    job_id: str
+    attempt: int
+    in_call: bool
+    preparing: bool
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -63,48 +64,48 @@ class StoreMachine(RuleBasedStateMachine):
     def empty(self) -> None:
         self.client.flushall()
         # The clocks are so slow that time passes only where a step lets it.
-        self.store = JobStore(
-            self.client, StoreSettings(lease_s=600.0, republish_after_s=600.0, max_crashes=MAX_CRASHES)
-        )
-        self.num_jobs = 0
-        self.jobs: dict[str, ExpectedJob] = {}
+        self.store = JobStore(self.client, StoreSettings(lease_s=600.0, max_crashes=MAX_CRASHES))
+        self.expected = ExpectedStore()
+        self.jobs = self.expected.jobs
         self.claims: list[tuple[str, Claim]] = []
-        self.isolated_jobs: dict[str, str] = {}
         self.keys: dict[tuple[str, str], tuple[str, str]] = {}
 
     # -- calls of a gateway -----------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.num_unfinished() < MAX_LIVE_JOBS)
-    @rule(tenant=tenants)
-    def submit(self, tenant: str) -> None:
-        job = self.next_job(tenant=tenant, num_inputs=8)
-        assert self.store.submit(job, NO_LIMITS) == (job.id, False)
-        self.jobs[job.id] = ExpectedJob(job.id, tenant)
+    @rule(tenant=tenants, followed=st.booleans())
+    def submit(self, tenant: str, followed: bool) -> None:
+        job = self.next_job(tenant=tenant, num_inputs=8, followed=followed)
+        for _ in range(2):  # the second one is sent because the reply to the first was lost
+            assert self.store.submit(job, NO_LIMITS) == (job.id, False)
+        self.expected.add(job.id, tenant)
 
-    @precondition(lambda self: self.num_unfinished() < MAX_LIVE_JOBS)
-    @rule(tenant=tenants, worker=workers)
-    def submit_and_claim(self, tenant: str, worker: str) -> None:
-        self.submit(tenant)
-        self.claim(list(self.jobs.values())[-1], worker)
+    @precondition(lambda self: not self.num_unfinished())
+    @rule(worker=workers)
+    def submit_many_and_take_them(self, worker: str) -> None:
+        for _ in range(MAX_LIVE_JOBS):
+            self.submit("acme", followed=False)
+            self.begin_step()
+        self.take_a_turn(worker, MAX_LIVE_JOBS, again=False)
 
     @rule(tenant=tenants, key=st.sampled_from("ab"), fingerprint=st.sampled_from("xy"))
     def submit_with_a_key(self, tenant: str, key: str, fingerprint: str) -> None:
         job = self.next_job(tenant=tenant, idempotency_key=key, fingerprint=fingerprint)
-        first = self.keys.get((tenant, key))
-        if first and first[1] != fingerprint:
+        first_id, known = self.keys.get((tenant, key), ("", fingerprint))
+        if known != fingerprint:
             with pytest.raises(IdempotencyMismatch):
                 self.store.submit(job, NO_LIMITS)
-        elif first:
-            assert self.store.submit(job, NO_LIMITS) == (first[0], True)
+        elif first_id and not self.jobs[first_id].gone:
+            assert self.store.submit(job, NO_LIMITS) == (first_id, True)
         else:
             assert self.store.submit(job, NO_LIMITS) == (job.id, False)
             self.keys[tenant, key] = (job.id, fingerprint)
-            self.jobs[job.id] = ExpectedJob(job.id, tenant)
+            self.expected.add(job.id, tenant)
 
     @precondition(lambda self: self.recorded())
     @rule(index=indices)
     def cancel(self, index: int) -> None:
-        job = self.pick(self.recorded()[-2 * MAX_LIVE_JOBS :], index)
+        job = self.pick(self.recorded(), index)
         job.status = {"queued": "cancelled", "running": "cancelling"}.get(job.status, job.status)
         self.store.cancel(job.id, job.tenant)
         assert self.store.read(job.id, job.tenant).status == job.status
@@ -112,132 +113,152 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.recorded())
     @rule(index=indices)
     def delete(self, index: int) -> None:
-        job = self.pick(self.recorded()[-2 * MAX_LIVE_JOBS :], index)
+        job = self.pick(self.recorded(), index)
         self.store.delete(job.id, job.tenant)
-        job.deleted = True
-        if job.unfinished:
-            job.status = "cancelled"
+        job.status, job.gone = job.status if not job.unfinished else "cancelled", True
+
+    @precondition(lambda self: self.recorded())
+    @rule(index=indices)
+    def deliver(self, index: int) -> None:
+        self.store.mark_delivered([self.pick(self.recorded(), index).id], keep_s=300.0)
 
     # -- calls of workers --------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.any_in("queued"))
-    @rule(worker=workers, lane=lanes)
-    def take_a_message_and_claim(self, worker: str, lane: str) -> None:
-        job_id = take_message(self.store, lane)
-        if job_id is not None:
-            self.claim(self.jobs[job_id], worker)
+    @rule(worker=workers, max_jobs=st.integers(1, 4), again=st.booleans())
+    def take_a_turn(self, worker: str, max_jobs: int, again: bool) -> None:
+        token, due = new_token(), self.expected.next_jobs(max_jobs)
+        for _ in range(2 if again else 1):  # the reply to the first one was lost
+            claims = self.store.turn(worker, sources=SOURCES, max_jobs=max_jobs, token=token).claims
+            assert sorted(claim.id for claim in claims) == sorted(job.id for job in due)
+        for claim in claims:
+            self.started(worker, claim)
 
     @precondition(lambda self: self.jobs)
     @rule(worker=workers, index=indices)
-    def claim_by_a_duplicate_message(self, worker: str, index: int) -> None:
-        self.claim(self.pick(list(self.jobs.values()), index), worker)
+    def claim_one(self, worker: str, index: int) -> None:
+        job = self.pick(list(self.jobs.values()), index)
+        claims = self.store.turn(worker, sources=[job.id]).claims
+        assert len(claims) == (job.status == "queued" and not job.late)
+        for claim in claims:
+            self.started(worker, claim)
 
-    @precondition(lambda self: self.any_in("queued"))
-    @rule(worker=workers)
-    def claim_the_next_waiting_job(self, worker: str) -> None:
-        claim = self.store.claim_next(QUEUE, worker)
-        for job in self.jobs.values():
-            if job.late and job.status == "queued" and not job.suspect and not job.deleted:
-                # The call expires only the late jobs that it finds before the one that it claims.
-                job.status = self.store.read(job.id, job.tenant).status
-        if claim is not None:
-            self.started(self.jobs[claim.id], worker, claim)
-
-    def started(self, job: ExpectedJob, worker: str, claim: Claim) -> None:
-        assert job.status == "queued" and not job.late and not job.deleted
-        job.status, job.attempt, job.worker = "running", job.attempt + 1, worker
-        assert (claim.attempt, claim.suspect) == (job.attempt, job.suspect)
+    def started(self, worker: str, claim: Claim) -> None:
+        job = self.jobs[claim.id]
+        assert job.status == "queued" and not job.gone
+        self.expected.start(job, worker)
+        assert (claim.attempt, claim.group) == (job.attempt, job.group)
         self.claims.append((worker, claim))
-        if job.suspect:
-            self.isolated_jobs[worker] = job.id
-
-    def claim(self, job: ExpectedJob, worker: str) -> None:
-        claim = self.store.claim(job.id, worker)
-        if job.deleted or job.status != "queued":
-            assert claim is None
-        elif job.late:
-            assert claim is None
-            job.status = "expired"
-        else:
-            assert claim is not None
-            self.started(job, worker, claim)
 
     @precondition(lambda self: self.claims)
     @rule(worker=workers)
     def renew_leases(self, worker: str) -> None:
-        held = [claim for holder, claim in self.claims if holder == worker]
-        # A worker holds only the newest attempt of a job. An older one is that of a thread that was frozen.
-        newest = {claim.id: claim for claim in held}
-        stop = {
-            claim.id
-            for claim in newest.values()
-            if not self.is_owner(claim) or self.jobs[claim.id].status == "cancelling"
-        }
+        # A worker holds only the newest attempt of a job. An older one is that of a job that was frozen.
+        newest = {claim.id: claim for holder, claim in self.claims if holder == worker}
+        stop = set()
+        for claim in newest.values():
+            job = self.jobs[claim.id]
+            if job.owned_by(claim):
+                job.resume()
+            if not job.owned_by(claim) or job.status == "cancelling":
+                stop.add(job.id)
         assert self.store.renew_leases([(claim.id, claim.attempt) for claim in newest.values()]) == stop
 
     @precondition(lambda self: self.claims)
     @rule(index=indices, done=st.integers(0, 8))
     def progress(self, index: int, done: int) -> None:
-        _, claim = self.pick(self.claims[-2 * MAX_LIVE_JOBS :], index)
-        self.store.progress(claim, done)
-        if self.is_owner(claim):
+        _, claim = self.pick(self.claims, index)
+        self.store.progress([(claim, done, 8)])
+        if self.jobs[claim.id].owned_by(claim):
             assert self.store.read(claim.id, self.jobs[claim.id].tenant).progress_done == done
 
     @precondition(lambda self: self.claims)
-    @rule(index=indices, ending=st.sampled_from(["succeeded", "failed", "cancelled"]))
-    def finish(self, index: int, ending: str) -> None:
-        """End an attempt, which may be the owner or one that lost its lease long ago."""
-        _, claim = self.pick(self.claims[-2 * MAX_LIVE_JOBS :], index)
+    @rule(
+        ends=st.lists(st.tuples(indices, endings), min_size=1, max_size=4), worker=workers, max_jobs=st.integers(0, 2)
+    )
+    def finish_and_take(self, ends: list[tuple[int, str]], worker: str, max_jobs: int) -> None:
+        """End attempts, which may be the owners or ones that lost their leases long ago, and take the next jobs."""
+        outcomes, expected = [], []
+        for index, ending in ends:
+            _, claim = self.pick(self.claims, index)
+            outcomes.append(self.outcome(claim, ending))
+            expected.append(self.expect_end(claim, ending))
+        due = self.expected.next_jobs(max_jobs)
+        turn = self.store.turn(worker, outcomes, sources=SOURCES if max_jobs else (), max_jobs=max_jobs)
+        assert turn.accepted == expected
+        assert sorted(claim.id for claim in turn.claims) == sorted(job.id for job in due)
+        for claim in turn.claims:
+            self.started(worker, claim)
+
+    def outcome(self, claim: Claim, ending: str) -> Outcome:
+        if ending == "succeeded":
+            return succeeded(claim, ANSWER)
+        return failed(claim, TriptychError()) if ending == "failed" else stopped(claim)
+
+    def expect_end(self, claim: Claim, ending: str) -> bool:
         job = self.jobs[claim.id]
-        expected = self.is_owner(claim) or (not job.deleted and job.ended_by == claim.attempt)
-        if self.is_owner(claim) and ending == "cancelled" and job.status == "running":
-            expected = False  # the job was not cancelled
-        elif self.is_owner(claim):
-            job.status = "cancelled" if job.status == "cancelling" else ending
-            job.ended_by = claim.attempt
-            self.end_isolation(job)
-        ended = {
-            "succeeded": lambda: self.store.succeed(claim, ANSWER),
-            "failed": lambda: self.store.fail(claim, TriptychError()),
-            "cancelled": lambda: self.store.confirm_cancel(claim),
-        }[ending]()
-        assert ended == expected
+        if not job.owned_by(claim):
+            return not job.gone and job.ended_by == claim.attempt
+        if ending == "cancelled" and job.status != "cancelling":
+            return False  # the job was not cancelled
+        job.resume()
+        job.status = "cancelled" if job.status == "cancelling" else ending
+        job.ended_by = claim.attempt
+        return True
 
     @precondition(lambda self: self.claims)
     @rule(index=indices)
     def release(self, index: int) -> None:
-        _, claim = self.pick(self.claims[-2 * MAX_LIVE_JOBS :], index)
-        job = self.jobs[claim.id]
-        owned = self.is_owner(claim)
-        if owned:
-            job.status = "cancelled" if job.status == "cancelling" else "queued"
-            self.end_isolation(job)
-        assert self.store.release(claim) == owned
+        _, claim = self.pick(self.claims, index)
+        if self.jobs[claim.id].owned_by(claim):
+            self.expected.give_back(self.jobs[claim.id])
+        for _ in range(2):
+            self.store.release([claim])
 
     # -- faults, and the passage of time ----------------------------------------------------------------------------
 
     @precondition(lambda self: self.any_in("queued"))
     @rule(lane=lanes)
-    def lose_all_messages(self, lane: str) -> None:
+    def lose_the_message(self, lane: str) -> None:
         self.client.delete(lane)
-
-    @precondition(lambda self: self.any_in("queued"))
-    @rule(lane=lanes)
-    def lose_a_message(self, lane: str) -> None:
-        take_message(self.store, lane)
 
     @precondition(lambda self: self.recorded())
     @rule(index=indices)
     def let_a_deadline_pass(self, index: int) -> None:
-        job = self.pick(self.recorded()[-2 * MAX_LIVE_JOBS :], index)
+        job = self.pick(self.recorded(), index)
         if job.unfinished:
             pass_deadline(self.store, job.id)
             job.late = True
 
     @precondition(lambda self: self.any_in("running", "cancelling"))
+    @rule(worker=workers, states=st.lists(st.sampled_from(["in call", "preparing", "idle"]), min_size=6, max_size=6))
+    def let_a_worker_die(self, worker: str, states: list[str]) -> None:
+        """The note of what it did is found."""
+        newest = {claim.id: claim for holder, claim in self.claims if holder == worker}
+        held = [
+            Held(claim.id, claim.attempt, state == "in call", state == "preparing")
+            for claim, state in zip(list(newest.values())[-6:], states, strict=False)
+        ]
+        blamed, num_known = [], 0
+        pairs = sorted(zip(held, verdict_on(held), strict=True), key=lambda pair: pair[1])
+        for job, verdict in ((self.jobs[one.job_id], verdict) for one, verdict in pairs):
+            if not job.owned_by(newest[job.id]):
+                continue
+            num_known += 1
+            job.resume()
+            if job.status != "cancelling" and (verdict == "blamed" or (verdict == "prepared" and job.group)):
+                blamed.append(job)
+            else:
+                self.expected.give_back(job, job.id if verdict == "prepared" else None)
+        charged = bool(blamed) and all(job.group for job in blamed)
+        self.expected.blame(blamed, keeps=False)
+        assert self.store.abandon(held) == (num_known, charged)
+        assert self.store.abandon(held) == (0, False), "called again it does something"
+
+    @precondition(lambda self: self.any_in("running", "cancelling"))
     @rule(worker=workers)
-    def let_a_worker_die(self, worker: str) -> None:
-        """Let all leases of a worker run out. Its threads may still finish later, as those of a frozen worker do."""
+    def cut_a_worker_off(self, worker: str) -> None:
+        """Let all leases of a worker run out. It may come back later, as a frozen one does."""
         self.reap([job for job in self.jobs.values() if job.worker == worker and job.attempt and job.unfinished])
 
     @precondition(lambda self: self.recorded())
@@ -245,35 +266,38 @@ class StoreMachine(RuleBasedStateMachine):
     def reap_one(self, index: int) -> None:
         self.reap([self.pick(self.recorded(), index)])
 
-    @precondition(lambda self: self.num_unfinished())
-    @rule()
-    def reap_all(self) -> None:
-        self.reap([job for job in self.jobs.values() if job.unfinished])
+    @precondition(lambda self: self.any_ended())
+    @rule(index=indices)
+    def let_an_answer_expire(self, index: int) -> None:
+        job = self.pick([job for job in self.recorded() if not job.unfinished], index)
+        self.client.zadd(f"{PREFIX}expiring", {job.id: 0}, xx=True)
+        job.gone = True
+        self.reap([])
 
     def reap(self, jobs: list[ExpectedJob]) -> None:
-        come_due(self.store, *(job.id for job in jobs)) if jobs else None
-        num_taken = 0
+        if jobs:
+            come_due(self.store, *(job.id for job in jobs))
+        lost: dict[str, list[ExpectedJob]] = {}
         # A late job is due as well, because no job is ever due later than its deadline.
-        late = [job for job in self.jobs.values() if job.late and job not in jobs]
-        for job in (job for job in jobs + late if job.unfinished):
-            if job.status == "cancelling":
+        due = sorted({job.id for job in jobs} | {job.id for job in self.jobs.values() if job.late})
+        for job in (self.jobs[job_id] for job_id in due if self.jobs[job_id].unfinished):
+            if job.late:
+                job.status = "cancelled" if job.status == "cancelling" else "expired"
+            elif job.status == "cancelling":
                 job.status = "cancelled"
-            elif job.late:
-                job.status = "expired"
             elif job.status == "running":
-                num_taken += 1
-                self.expect_lease_lost(job)
-        assert self.store.reap()[0] == num_taken
-
-    def expect_lease_lost(self, job: ExpectedJob) -> None:
-        job.status = "queued"
-        if self.isolated_jobs.get(job.worker, job.id) == job.id:
-            job.crashes += 1
-            job.suspect = job.suspect or job.crashes < MAX_CRASHES
-            if job.crashes == MAX_CRASHES:
-                job.status = "failed"
+                lost.setdefault(job.worker, []).append(job)
+        for together in lost.values():
+            self.expected.blame(together, keeps=True)
+        assert self.store.reap()[0] == sum(map(len, lost.values()))
+        self.every_queue_with_jobs_has_its_message()
 
     # -- invariants after every step --------------------------------------------------------------------------------
+
+    @invariant()
+    def begin_step(self) -> None:
+        if hasattr(self, "expected"):
+            self.expected.step += 1
 
     @invariant()
     def each_record_equals_the_model(self) -> None:
@@ -281,26 +305,27 @@ class StoreMachine(RuleBasedStateMachine):
         pipeline = self.client.pipeline(transaction=False)
         for job in jobs:
             pipeline.hmget(f"{PREFIX}job:{job.id}", FIELDS)
-        for job, (status, attempt, crashes, version, suspect) in zip(jobs, pipeline.execute(), strict=True):
-            assert (status.decode(), int(attempt), int(crashes)) == (job.status, job.attempt, job.crashes), job
-            assert (suspect == b"1") == job.suspect
-            assert int(version) >= job.version
-            job.version = int(version)
+        for job, values in zip(jobs, pipeline.execute(), strict=True):
+            status, attempt, crashes, alone, group, before, version = (value and value.decode() for value in values)
+            found = (status, int(attempt or 0), int(crashes or 0), int(alone or 0), group or "")
+            assert found == (job.status, job.attempt, job.crashes, job.alone, job.group), job
+            if job.unfinished:
+                assert bool(before) == (job.before is not None), job
+            assert int(version or 1) >= job.version
+            job.version = int(version or 1)
 
     @invariant()
     def unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue(self) -> None:
         unfinished = [job for job in self.jobs.values() if job.unfinished]
         pipeline = self.client.pipeline(transaction=False)
-        pipeline.zrange(f"{PREFIX}due", 0, -1)
-        pipeline.zrange(f"{PREFIX}waiting:{QUEUE}", 0, -1)
-        pipeline.zrange(f"{PREFIX}waiting:{SUSPECTS}", 0, -1)
+        for name in ("due", f"waiting:{QUEUE}", f"waiting:{SUSPECTS}"):
+            pipeline.zrange(PREFIX + name, 0, -1)
         pipeline.hgetall(f"{PREFIX}active")
         pipeline.hvals(f"{PREFIX}finished")
         due, waiting, suspects, active, finished = pipeline.execute()
         assert {member.decode() for member in due} == {job.id for job in unfinished}
-        queued = [job for job in unfinished if job.status == "queued"]
-        assert {member.decode() for member in waiting} == {job.id for job in queued if not job.suspect}
-        assert {member.decode() for member in suspects} == {job.id for job in queued if job.suspect}
+        assert [member.decode() for member in waiting] == [job.id for job in self.expected.in_queue(suspects=False)]
+        assert [member.decode() for member in suspects] == [job.id for job in self.expected.in_queue(suspects=True)]
         counts = {tenant.decode(): int(count) for tenant, count in active.items()}
         assert counts == {
             tenant: count for tenant in ("acme", "other") if (count := sum(job.tenant == tenant for job in unfinished))
@@ -308,37 +333,46 @@ class StoreMachine(RuleBasedStateMachine):
         assert sum(map(int, finished)) == len(self.jobs) - len(unfinished), "each job ends exactly once"
 
     @invariant()
-    def a_queue_without_waiting_jobs_has_no_messages(self) -> None:
-        for lane in (QUEUE, SUSPECTS):
-            if not self.client.exists(f"{PREFIX}waiting:{lane}"):
-                assert messages(self.store, lane) == []
+    def groups_have_the_suspects_that_wait(self) -> None:
+        found = {
+            key.decode().removeprefix(f"{PREFIX}group:"): {member.decode() for member in self.client.smembers(key)}
+            for key in self.client.scan_iter(f"{PREFIX}group:*")
+        }
+        expected: dict[str, set[str]] = {}
+        for job in self.expected.in_queue(suspects=True):
+            if job.group != job.id:
+                expected.setdefault(job.group, set()).add(job.id)
+        assert found == expected
+
+    @invariant()
+    def a_queue_has_one_message_at_most(self) -> None:
+        assert all(self.client.llen(lane) <= 1 for lane in SOURCES)
+
+    def every_queue_with_jobs_has_its_message(self) -> None:
+        for suspects, lane in zip((True, False), SOURCES, strict=True):
+            assert self.client.llen(lane) == bool(self.expected.in_queue(suspects=suspects))
 
     def teardown(self) -> None:
-        """Whatever happened before, workers that take messages and a reaper must end every job."""
+        """Workers and a reaper must end every job, whatever happened before. Once all are purged, nothing is left."""
         if not hasattr(self, "store"):
             return
-        for _ in range(4 * MAX_CRASHES):
+        for _ in range(4 * MAX_LIVE_JOBS):
             unfinished = [job for job in self.jobs.values() if job.unfinished]
             if not unfinished:
                 break
+            self.begin_step()
             self.reap(unfinished)
-            for worker, claim in self.claims_of_all_messages():
-                assert self.store.succeed(claim, ANSWER), worker
+            for claim in self.store.turn("last", sources=SOURCES).claims:
+                assert self.store.succeed(claim, ANSWER)
                 self.jobs[claim.id].status = "succeeded"
         assert [job for job in self.jobs.values() if job.unfinished] == []
         self.unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue()
-        for job in self.jobs.values():
-            if job.deleted:
-                with pytest.raises(JobGone):
-                    self.store.read(job.id, job.tenant)
-
-    def claims_of_all_messages(self) -> Iterator[tuple[str, Claim]]:
-        """Claim the jobs of all messages, and yield the attempts."""
-        for lane in (QUEUE, SUSPECTS):
-            while (job_id := take_message(self.store, lane)) is not None:
-                num_claims = len(self.claims)
-                self.claim(self.jobs[job_id], "last")
-                yield from self.claims[num_claims:]
+        for job in self.recorded():
+            self.client.zadd(f"{PREFIX}expiring", {job.id: 0}, xx=True)
+            job.gone = True
+        self.reap([])
+        left = {key.decode().removeprefix(PREFIX).split(":")[0] for key in self.client.scan_iter()}
+        assert left <= {"finished", "turn", "reaped_at", "reaper", "idem", "idems"}
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
@@ -348,12 +382,15 @@ class StoreMachine(RuleBasedStateMachine):
         The reaper handles jobs that are due at the same moment in the order of their ids. Random ids would make a
         repeated sequence a different one, which Hypothesis refuses.
         """
-        self.num_jobs += 1
-        return new_job(id=f"{self.num_jobs:022}", **changes)
+        self.expected.num_submits += 1
+        return new_job(id=f"{self.expected.num_submits:022}", **changes)
 
     def recorded(self) -> list[ExpectedJob]:
-        """Return the jobs that have a record."""
-        return [job for job in self.jobs.values() if not job.deleted]
+        """Return the newest jobs that have a record."""
+        return [job for job in self.jobs.values() if not job.gone][-2 * MAX_LIVE_JOBS :]
+
+    def any_ended(self) -> bool:
+        return any(not job.unfinished for job in self.recorded())
 
     def any_in(self, *states: str) -> bool:
         """Return whether a job is in one of these states."""
@@ -364,14 +401,8 @@ class StoreMachine(RuleBasedStateMachine):
         return sum(job.unfinished for job in self.jobs.values())
 
     def pick(self, candidates: list[Any], index: int) -> Any:
-        return candidates[-1 - index % len(candidates)]
-
-    def is_owner(self, claim: Claim) -> bool:
-        return not self.jobs[claim.id].deleted and self.jobs[claim.id].owned_by(claim)
-
-    def end_isolation(self, job: ExpectedJob) -> None:
-        if self.isolated_jobs.get(job.worker) == job.id:
-            del self.isolated_jobs[job.worker]
+        newest = candidates[-2 * MAX_LIVE_JOBS :]
+        return newest[-1 - index % len(newest)]
 
 
 @pytest.mark.timeout(7200 if NUM_SEQUENCES else 900)

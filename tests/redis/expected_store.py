@@ -1,0 +1,122 @@
+"""The model of the store with which `test_random_sequences` compares it: what each call must do, without Redis."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from contracts.jobs import TERMINAL, Claim
+
+MAX_CRASHES = 2
+"""Crashes alone."""
+MAX_GROUP = 8
+
+
+class Blame(NamedTuple):
+    """What a job was before the reaper took it from its worker."""
+
+    crashes: int
+    alone: int
+    group: str
+
+
+@dataclass
+class ExpectedJob:
+    """The expected state of a job. ``late`` means that its deadline is over, ``gone`` that it has no record."""
+
+    id: str
+    tenant: str
+    status: str = "queued"
+    attempt: int = 0
+    crashes: int = 0
+    alone: int = 0
+    group: str = ""
+    before: Blame | None = None
+    worker: str = ""
+    ended_by: int = 0
+    queued: int = 0
+    """Number of the step in which it was queued: its place."""
+    late: bool = False
+    gone: bool = False
+    version: int = 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the job has not ended."""
+        return self.status not in TERMINAL
+
+    def owned_by(self, claim: Claim) -> bool:
+        """Return whether this attempt owns the job, and may end it."""
+        owned = self.status in {"running", "cancelling"} or (self.status == "queued" and self.before is not None)
+        return owned and self.attempt == claim.attempt and not self.gone
+
+    def resume(self) -> None:
+        """Give a job back to the worker from which the reaper has taken it."""
+        if self.status == "queued" and self.before:
+            self.crashes, self.alone, self.group = self.before
+            self.status, self.before = "running", None
+
+
+@dataclass
+class ExpectedStore:
+    """All jobs. Each step of a sequence has another number."""
+
+    jobs: dict[str, ExpectedJob] = field(default_factory=dict)
+    step: int = 0
+    num_submits: int = 0
+
+    def add(self, job_id: str, tenant: str) -> None:
+        """Submit a job."""
+        self.jobs[job_id] = ExpectedJob(job_id, tenant, queued=self.step)
+
+    def in_queue(self, *, suspects: bool) -> list[ExpectedJob]:
+        """Return the jobs of a queue in the order in which workers get them."""
+        found = [job for job in self.jobs.values() if job.status == "queued" and bool(job.group) == suspects]
+        return sorted(found, key=lambda job: (job.queued, job.id))
+
+    def next_jobs(self, max_jobs: int) -> list[ExpectedJob]:
+        """Return what a worker gets that takes suspects first: groups as a whole, and nothing that is late."""
+        found: dict[str, ExpectedJob] = {}
+        suspects = self.in_queue(suspects=True)
+        for job in [*suspects, *self.in_queue(suspects=False)]:
+            if len(found) >= max_jobs:
+                break
+            if not job.late:
+                members = [other for other in suspects if other.group == job.group] if job.group else [job]
+                found.update({member.id: member for member in members if not member.late})
+        return list(found.values())
+
+    def start(self, job: ExpectedJob, worker: str) -> None:
+        """Start an attempt."""
+        job.status, job.attempt, job.worker, job.before = "running", job.attempt + 1, worker, None
+
+    def give_back(self, job: ExpectedJob, group: str | None = None) -> None:
+        """Return a job to its queue without blame, or end it if it is being cancelled."""
+        job.resume()
+        if job.status == "cancelling":
+            job.status = "cancelled"
+        else:
+            job.status, job.queued = "queued", self.step
+            job.group = job.group if group is None else group
+
+    def blame(self, jobs: Iterable[ExpectedJob], *, keeps: bool) -> None:
+        """Blame jobs that a worker held when it died, each group apart."""
+        groups: dict[str, list[ExpectedJob]] = {}
+        for job in jobs:
+            groups.setdefault(job.group, []).append(job)
+        for together in groups.values():
+            self._halve(together, keeps=keeps)
+
+    def _halve(self, jobs: list[ExpectedJob], *, keeps: bool) -> None:
+        size = min(MAX_GROUP, math.ceil(len(jobs) / 2))
+        for start in range(0, len(jobs), size):
+            part = jobs[start : start + size]
+            name = part[0].id if len(part) == 1 else f"{part[0].id}.{part[0].attempt}"
+            for job in part:
+                before = Blame(job.crashes, job.alone, job.group)
+                job.crashes, job.alone = job.crashes + 1, job.alone + (job.group == job.id)
+                if job.alone >= MAX_CRASHES:
+                    job.status = "failed"
+                else:
+                    job.status, job.group, job.queued = "queued", name, self.step
+                    job.before = before if keeps else None
