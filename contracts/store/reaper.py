@@ -25,6 +25,8 @@ PERIOD_S = 1.0
 MAX_JOBS_PER_CALL = 40
 """The store serves nobody else while a script runs. Thousands of jobs may be due at once."""
 MAX_QUEUES_PER_CALL = 100
+MAX_EVICTING_CALLS = 100
+"""Of one pass, so that deadlines are not late."""
 MAX_MEMORY_SHARE = 0.8
 """Of the store's memory. Above it, delivered answers are forgotten before their time."""
 
@@ -88,8 +90,9 @@ class Reaper:
 
     def _make_room(self) -> None:
         """Forget delivered answers, the oldest first, while the memory is nearly full."""
-        while self._is_full() and self._evict(args=[MAX_JOBS_PER_CALL]):
-            pass
+        for _ in range(MAX_EVICTING_CALLS):
+            if not self._is_full() or not self._evict(args=[MAX_JOBS_PER_CALL]):
+                break
 
     def _is_full(self) -> bool:
         try:
