@@ -21,7 +21,7 @@ MAX_JOBS = 16
 """Jobs that one call starts or ends: the store serves nobody else while it runs one."""
 _MAX_SOURCES = 8
 """Queues that one call looks into."""
-_MAX_CHANGES = 64
+_MAX_CHANGES = 24
 """Jobs that one call of any other script changes."""
 _T = TypeVar("_T")
 
