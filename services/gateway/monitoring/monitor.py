@@ -14,6 +14,7 @@ from gevent.lock import BoundedSemaphore
 
 from contracts.cards import ModelCard
 from contracts.errors import Unavailable
+from contracts.store.clock import steady_s, store_time
 from contracts.store.keys import PREFIX
 from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
 from contracts.store.registry import KnownModels, Registry
@@ -29,7 +30,6 @@ MAX_MEMORY_SHARE = 0.8
 MAX_SHARE_WITH_DELIVERED = 0.9
 """The same while there are answers that clients have: reapers forget them to get below the lower share again."""
 NEARLY_FULL = "The job store is nearly full."
-CLOCK_KEY = f"{PREFIX}clock"
 _NOT_READ = StoreProblem("not_read", "The job store was not read yet.")
 
 
@@ -56,7 +56,7 @@ class Monitor:
         self._models_at = float("-inf")
         """When the last read of the models began."""
         self._reading_models = BoundedSemaphore(1)
-        self._clock_offset_s = 0.0
+        self._store_ahead_s = time.time() - steady_s()
 
     def start(self) -> None:
         """Refresh once now, and then every second."""
@@ -88,7 +88,7 @@ class Monitor:
 
     def store_time(self) -> float:
         """Return an estimate of the time of the store's scripts, in seconds since the epoch."""
-        return time.time() + self._clock_offset_s
+        return steady_s() + self._store_ahead_s
 
     def refresh_models(self) -> None:
         """Read the models, so that all are known that were announced before this call.
@@ -156,14 +156,10 @@ class Monitor:
         return memory, num_delivered
 
     def _read_clock(self) -> None:
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.time()
-            pipeline.get(CLOCK_KEY)
-            before = time.time()
-            (seconds, microseconds), correction = pipeline.execute()
+        before = steady_s()
+        now = store_time(self._client)
         # The store read its clock somewhere between the two times here; in the middle the error is smallest.
-        middle = (before + time.time()) / 2
-        self._clock_offset_s = seconds + microseconds / 1e6 + float(correction or 0) - middle
+        self._store_ahead_s = now - (before + steady_s()) / 2
 
     def _loop(self) -> None:
         while True:
