@@ -7,6 +7,7 @@ browser is then the page's own site. An API key, which no page has, is safe from
 
 import ipaddress
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
 from flask import Flask, Request, request
 
@@ -23,6 +24,8 @@ class AllowedHosts:
         self._address = _ip(address)
         if self._address is None:
             self._names.add(address.lower())
+        # Nearly all requests have the same name, and anybody can send others.
+        self._has = lru_cache(maxsize=100)(self._is_own)
 
     def check(self, host: str) -> None:
         """Check a ``Host`` header. Its port may be any: tunnels and containers have others than the gateway.
@@ -39,7 +42,7 @@ class AllowedHosts:
                 "TRIPTYCH_ALLOWED_HOSTS, or create API keys."
             )
 
-    def _has(self, name: str) -> bool:
+    def _is_own(self, name: str) -> bool:
         address = _ip(name)
         # RFC 6761: browsers never ask the DNS for names in `localhost`, so nobody can point one elsewhere.
         if ANY in self._names or str(address or name) in self._names or name.endswith(".localhost"):

@@ -49,6 +49,7 @@ class Metrics:
             ["task", "replayed"],
             registry=own,
         )
+        self._submitted: dict[tuple[str, bool], Counter] = {}
         self._prometheus.register(StoreCollector(queues, registry, monitor))
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
@@ -66,7 +67,9 @@ class Metrics:
 
     def submitted(self, task: str, replayed: bool) -> None:
         """Count one accepted submit."""
-        self._submits.labels(task, str(replayed).lower()).inc()
+        if (task, replayed) not in self._submitted:
+            self._submitted[task, replayed] = self._submits.labels(task, str(replayed).lower())
+        self._submitted[task, replayed].inc()
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

@@ -66,6 +66,9 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         """
         # The class by this name makes all responses; gunicorn has no option for it.
         wsgi.Response = DiscreetResponse
+        # Options don't change any more. gunicorn looks some forty of them up for each request, by a slow way that is
+        # not taken where they are attributes.
+        self.cfg.__dict__.update({name: option.get() for name, option in self.cfg.settings.items()})
         try:
             super().init_process()
         except Exception:
