@@ -28,7 +28,7 @@
     workers                SET     ids of workers                             registry, when worker:<id> is gone
     probe                  STRING  written by gateways to find out if they may  TTL 60 s
     api_keys               HASH    key id -> hash and tenant                  its owner  (gateway/auth/api_keys.py)
-    triptych.<model>[.suspect]  LIST  Celery's messages (no prefix), next to kombu's own `_kombu.binding.*`
+    triptych.<model>[.suspect]  LIST  Celery's messages (no prefix)
 
 A test compares this table with what Redis holds after jobs have gone through every state.
 """

@@ -104,7 +104,7 @@ def _right_answers(stack: Stack) -> list[tuple[Request, Any]]:
 
 
 def _answer(url: str, request: Request) -> Any:
-    response = call(url, "POST", f"/v1/{request.task}", request.body(ttl_s=1), timeout_s=120)
+    response = call(url, "POST", f"/v1/{request.task}", request.body(ttl_s=60), timeout_s=120)
     assert response.status == 200, response
     return essence(response.data)
 

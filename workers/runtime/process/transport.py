@@ -64,6 +64,9 @@ class Channel(kombu_redis.Channel):
         # After kombu has chosen one, which without ack_emulation is `virtual.QoS`.
         self.QoS = QoS  # type: ignore[assignment]
 
+    def _queue_bind(self, *binding: object) -> None:
+        """Store no binding: workers publish nothing. A full store would refuse it, and the worker could end no job."""
+
     def _brpop_read(self, **options: Any) -> bool | None:
         unacknowledged = dict(self.qos._delivered)  # a copy, because the call below adds to it
         try:
