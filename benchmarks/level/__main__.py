@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from benchmarks.harness import prose
 from benchmarks.harness.machine import OtherLoad, cpu_seconds
@@ -77,11 +78,10 @@ def _measure(seconds: float, rate: float, mix: Mix, maxmemory: str) -> Iterator[
 
 def _growth(samples: list[_Sample], seconds: float) -> Figure:
     """Compare the two ends of the second half, each over a tenth of the run, because memory goes up and down a bit."""
-    half = [sample.used_mb for sample in samples if seconds / 2 <= sample.at_s < 0.6 * seconds]
-    end = [sample.used_mb for sample in samples if 0.9 * seconds <= sample.at_s < seconds]
-    first, last = sum(half) / len(half), sum(end) / len(end)
-    peak = max(sample.used_mb for sample in samples)
-    parts = [f"{first:.1f} MB after half of the time, {last:.1f} MB at its end, {peak:.1f} MB at most"]
+    used_mb = [sample.used_mb for sample in samples if sample.at_s <= seconds + 1]
+    middle, tenth = len(used_mb) // 2, max(1, len(used_mb) // 10)
+    first, last = mean(used_mb[middle : middle + tenth]), mean(used_mb[-tenth:])
+    parts = [f"{first:.1f} MB after half of the time, {last:.1f} MB at its end, {max(used_mb):.1f} MB at most"]
     return Figure(
         "level-growth", "Memory at the end to that at half-time", last / first, "", "at most", MAX_GROWTH, parts
     )
