@@ -16,6 +16,7 @@ from contracts.errors import InputTooLong, OutOfMemory, TriptychError
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.batching.engine import BatchHandle, BatchingEngine
+from workers.runtime.batching.row_queue import MIXED_BATCHES
 from workers.runtime.inference.session import Array
 from workers.runtime.tokenizing.tokenizer import TokenRow
 
@@ -342,9 +343,7 @@ def test_the_jobs_of_a_call_that_fails_are_noted_one_by_one(echo: Echo) -> None:
     assert noted[2:] == [{"2", str(TRIGGER)}, set(), {"2"}, set(), {str(TRIGGER)}, set()]
 
 
-def test_the_engine_wants_jobs_for_two_full_batches_besides_the_one_that_runs(
-    engine: BatchingEngine, echo: Echo
-) -> None:
+def test_the_engine_wants_jobs_for_full_batches_besides_the_one_that_runs(engine: BatchingEngine, echo: Echo) -> None:
     told = threading.Event()
     engine.when_wanted(told.set)
     assert engine.num_wanted() > 0
@@ -352,13 +351,13 @@ def test_the_engine_wants_jobs_for_two_full_batches_besides_the_one_that_runs(
     handles: list[BatchHandle] = []
     while engine.num_wanted():
         handles.append(submit(engine, echo, [row(2, 128)]))
-    assert len(handles) == 2 * echo.max_batch_length / 128, "the rows that wait fill two batches"
+    assert len(handles) == MIXED_BATCHES * echo.max_batch_length / 128, "the rows that wait fill as many batches"
     told.clear()
     echo.gate.set()
     assert told.wait(PATIENCE_S), "the engine does not say that it wants jobs again"
     assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
     # It knows by now how large jobs are, so it asks for as many of them at once.
-    assert 2 <= engine.num_wanted() <= 2 * echo.max_batch_length / 128
+    assert MIXED_BATCHES <= engine.num_wanted() <= MIXED_BATCHES * echo.max_batch_length / 128
 
 
 def test_of_rows_that_can_not_share_a_call_the_engine_wants_two(engine: BatchingEngine, echo: Echo) -> None:

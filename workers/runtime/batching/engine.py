@@ -15,16 +15,13 @@ from typing import Any, Protocol, TypeVar
 from contracts.errors import TriptychError
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
-from workers.runtime.batching.row_queue import Row, RowQueue
+from workers.runtime.batching.row_queue import SINGLE_ROWS, Row, RowQueue
 from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import CallCounter, EngineFigures
 from workers.runtime.engine.handle import RequestHandle
 from workers.runtime.inference.session import Array
 
 logger = logging.getLogger(__name__)
-AHEAD_BATCHES = 2
-"""Full batches that wait while a call runs. With less, the engine could run dry before the next jobs are there, and
-rows of equal length would be rare; more would be missing where another worker is idle."""
 MEMORY_JOBS = 8
 """How many of the last jobs say how large the next ones will be."""
 ModelRow = TypeVar("ModelRow", bound=Row)
@@ -71,8 +68,8 @@ class BatchingEngine:
         self._changed = threading.Condition()
         # By the model itself and not by its name: rows of two versions must never share a call.
         self._queues: dict[QueueKey, RowQueue[BatchHandle]] = {}
-        self._batches_per_job = 1.0
-        """Of late: how many full batches the rows of a job make."""
+        self._fill_per_job = 1 / SINGLE_ROWS
+        """Of late: by how much the rows of a job fill what should wait."""
         self._when_wanted: Callable[[], None] = lambda: None
         # A daemon, because a model call can't be interrupted and must not delay the end of the process.
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
@@ -88,8 +85,8 @@ class BatchingEngine:
                     max_batch_length=model.max_batch_length, max_padding=model.max_padding, fits=model.fits
                 )
                 self._queues[_key(handle)] = queue
-            num_batches = queue.add(handle, rows)
-            self._batches_per_job += (num_batches - self._batches_per_job) / MEMORY_JOBS
+            fill = queue.add(handle, rows)
+            self._fill_per_job += (fill - self._fill_per_job) / MEMORY_JOBS
             self._changed.notify()  # not notify_all: only the inference thread waits
         return handle
 
@@ -138,8 +135,8 @@ class BatchingEngine:
         return batch
 
     def _num_wanted(self) -> int:
-        missing = AHEAD_BATCHES - sum(queue.num_batches for queue in self._queues.values())
-        return max(0, math.ceil(missing / max(self._batches_per_job, 1e-6)))
+        missing = 1 - sum(queue.fill for queue in self._queues.values())
+        return max(0, math.ceil(missing / max(self._fill_per_job, 1e-6)))
 
     def _take_batch(self) -> Batch:
         """Return the next batch, or an empty one; models take turns, and so does each group of suspects."""

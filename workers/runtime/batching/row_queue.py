@@ -12,6 +12,12 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 Job = TypeVar("Job", bound=Hashable)
+MIXED_BATCHES = 8
+"""Full batches that should wait while a call runs, if rows can share calls. Prose of mixed lengths made batches of 2.3
+rows with 2 of them, of 3.6 with 8, and of 3.7 with 16; each batch costs a call of the store, too."""
+SINGLE_ROWS = 2
+"""Rows that should wait while a call runs, if they can't share one. With less, the engine could run dry before the next
+jobs are there; more would be missing where another worker is idle."""
 
 
 class Row(Protocol):
@@ -34,7 +40,7 @@ class _Waiting(NamedTuple, Generic[Job]):
     length: int
     batch_key: Hashable
     share: float
-    """Of a full batch of rows like this one."""
+    """Of what should wait."""
 
 
 ByLength = list[tuple[int, int]]
@@ -62,7 +68,7 @@ class RowQueue(Generic[Job]):
         self._fits = fits
         self._rows: dict[int, _Waiting[Job]] = {}
         """Waiting rows by a number that grows with each row, so that lower numbers are older."""
-        self._num_batches = 0.0
+        self._fill = 0.0
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
         self._turns: deque[Job] = deque()
@@ -73,32 +79,32 @@ class RowQueue(Generic[Job]):
         return len(self._rows)
 
     @property
-    def num_batches(self) -> float:
-        """How many full batches the waiting rows would make if all had the best neighbours."""
-        return self._num_batches if self._rows else 0.0
+    def fill(self) -> float:
+        """How much waits, as a share of what should wait while a call runs."""
+        return self._fill if self._rows else 0.0
 
     def add(self, job: Job, rows: Sequence[Row]) -> float:
         """Queue the rows of a job, which are known from now on by the job and their index. Once for each job.
 
         Returns:
-            The number of full batches that they make.
+            By how much they raise ``fill``.
         """
-        num_batches = self._num_batches = self.num_batches  # without the rounding errors of rows that are gone
+        before = self._fill = self.fill  # without the rounding errors of rows that are gone
         numbers = deque(range(self._next_number, self._next_number + len(rows)))
         self._next_number += len(rows)
         self._pending[job] = numbers
         self._turns.append(job)
         for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
             waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key, self._share(row.length))
-            self._num_batches += waiting.share
+            self._fill += waiting.share
             # An insertion moves half of the list, but with 5,000 waiting rows that is far cheaper than a model call.
             bisect.insort(self._by_length.setdefault(waiting.batch_key, []), (waiting.length, number))
-        return self._num_batches - num_batches
+        return self._fill - before
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
         gone = {number: self._rows.pop(number) for number in self._pending.pop(job, ()) if number in self._rows}
-        self._num_batches -= sum(waiting.share for waiting in gone.values())
+        self._fill -= sum(waiting.share for waiting in gone.values())
         for batch_key in {waiting.batch_key for waiting in gone.values()}:
             self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
         if job in self._turns:
@@ -116,11 +122,13 @@ class RowQueue(Generic[Job]):
         del by_length[low:high]
         self._keep(batch_key, by_length)
         rows = [self._rows.pop(number) for _, number in taken]
-        self._num_batches -= sum(row.share for row in rows)
+        self._fill -= sum(row.share for row in rows)
         return [(row.job, row.row_index) for row in rows]
 
     def _share(self, length: int) -> float:
-        return length / self._max_batch_length if self._takes(2, length, 2 * length) else 1.0
+        if not self._takes(2, length, 2 * length):
+            return 1 / SINGLE_ROWS
+        return length / self._max_batch_length / MIXED_BATCHES
 
     def _keep(self, batch_key: Hashable, by_length: ByLength) -> None:
         if by_length:
