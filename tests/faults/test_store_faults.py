@@ -1,11 +1,18 @@
-"""Redis is killed or frozen, drops all connections, loses messages or delivers them more than once."""
+"""Redis is killed or frozen, its clock is set, it drops connections, loses messages or delivers them twice."""
 
 import socket
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from contracts.jobs import queue_of
+from contracts.store.clock import store_time
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import LEASE_S, Fleet, redis_of
+from tests.support.stepping_clock import SteppingClock
+from tests.support.valkey import running_valkey
 from tests.support.waiting import wait_until
 
 
@@ -22,15 +29,48 @@ def test_a_killed_and_restarted_redis_loses_no_job(fleet: Fleet) -> None:
     fleet.assert_takes_jobs()
 
 
-def test_a_redis_frozen_for_longer_than_a_lease_loses_no_job(fleet: Fleet) -> None:
+def test_outages_longer_than_a_lease_are_no_crashes_of_a_worker_that_lives(fleet: Fleet) -> None:
     worker = fleet.start_worker()
     job_ids = [fleet.submit(f"fault:slow=0.1 {number}") for number in range(30)]
-    wait_until(lambda: fleet.num_ended(job_ids) >= 5, "no work was done")
-    fleet.server.freeze()
-    threading.Event().wait(LEASE_S + 1)  # the fault itself
-    fleet.server.thaw()
+    for frozen_after in (5, 10, 15):
+        wait_until(lambda n=frozen_after: fleet.num_ended(job_ids) >= n, "no work was done")
+        fleet.server.freeze()
+        threading.Event().wait(LEASE_S + 1)  # the fault itself
+        fleet.server.thaw()
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {job.status for job in jobs.values()} == {"succeeded"}
+    assert {(job.crashes, job.attempt) for job in jobs.values()} == {(0, 1)}, "an outage is not a crash"
+    assert worker.alive()
+    fleet.assert_takes_jobs()
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> SteppingClock:
+    """The clock of `unsteady_fleet`'s server."""
+    return SteppingClock(tmp_path)
+
+
+@pytest.fixture
+def unsteady_fleet(clock: SteppingClock, tmp_path: Path) -> Iterator[Fleet]:
+    """Workers on a store whose clock is set while they run."""
+    with running_valkey(tmp_path / "valkey", environment=clock.environment) as server:
+        fleet = Fleet(server, tmp_path)
+        yield fleet
+        fleet.close()
+
+
+def test_no_job_feels_that_the_clock_of_the_store_is_set(unsteady_fleet: Fleet, clock: SteppingClock) -> None:
+    fleet = unsteady_fleet
+    worker = fleet.start_worker()
+    job_ids = [fleet.submit(f"fault:slow=0.3 {number}") for number in range(80)]
+    began = store_time(fleet.client)
+    for num_ended, step_s in ((5, 1200), (30, -1200), (55, 0)):
+        wait_until(lambda n=num_ended: fleet.num_ended(job_ids) >= n, "no work was done")
+        clock.set(step_s)
+    jobs = fleet.assert_each_ended_once(job_ids)
+    assert {job.status for job in jobs.values()} == {"succeeded"}
+    assert {(job.crashes, job.attempt) for job in jobs.values()} == {(0, 1)}
+    assert abs(store_time(fleet.client) - began) < 600, "time goes on as before"
     assert worker.alive()
     fleet.assert_takes_jobs()
 
