@@ -38,6 +38,14 @@ class RunningGroups:
         """Who may share model calls: the groups of suspects that run, and an empty text for all other jobs."""
         return list(dict.fromkeys(_circle_of(group) for group in self))
 
+    def has_room_for_suspect(self, request: GenerationRequest) -> bool:
+        """Return whether suspects leave half of the slots to other jobs if this request starts, too.
+
+        One request may always start, however many slots it needs.
+        """
+        num_used = sum(len(group.slots) for group in self if _circle_of(group))
+        return not num_used or num_used + request.num_slots <= self._cache.max_slots // 2
+
     def next_prefilling(self, circle: str) -> SequenceGroup | None:
         """Return the oldest group of a circle whose prefill is not complete."""
         return next((group for group in self.prefilling if _circle_of(group) == circle), None)

@@ -4,8 +4,9 @@ A step prefills a bounded part of the waiting inputs, oldest first, and then dec
 prefill is complete, in one model call. So a long prompt delays the other sequences by one chunk per step, and a
 sequence that finishes makes room for the next one at once. The source of an encoder is one chunk, however long it is.
 
-Suspects share model calls with those of their own group only. Each group, and the circle of all other jobs, has calls
-of its own in every step; slots are given in turn, whoever asks.
+Suspects share model calls with those of their own group only. A step belongs to the circle of all other jobs, and then
+to one group of suspects: the groups take turns. So the others have every second call beside suspects, and half of the
+slots.
 """
 
 import logging
@@ -38,11 +39,13 @@ class Scheduler:
         self._name = model.name
         self._metrics = metrics
         self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
+        self._suspects: WaitingQueue[GenerationHandle, int] = WaitingQueue()
+        self._turn = 0
         self._running = RunningGroups(model)
         self._calls = ModelCalls(model.cache, self._running, metrics, note_call)
 
     def __bool__(self) -> bool:
-        return any(True for _ in self._running) or self._waiting.peek() is not None
+        return any(True for _ in self._running) or bool(self.num_waiting)
 
     @property
     def num_running(self) -> int:
@@ -52,25 +55,27 @@ class Scheduler:
     @property
     def num_waiting(self) -> int:
         """Requests that wait for slots."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._suspects)
 
     @property
     def num_unstarted(self) -> int:
-        """Jobs that wait and of which no request has started."""
+        """Jobs, suspects aside, of which no request has started."""
         return sum(not handle.has_started for handle in list(self._waiting.jobs))
 
     @property
     def handles(self) -> list[GenerationHandle]:
         """The jobs that run or wait here, each once."""
-        return list(dict.fromkeys((*(group.handle for group in self._running), *self._waiting.jobs)))
+        running = (group.handle for group in self._running)
+        return list(dict.fromkeys((*running, *self._suspects.jobs, *self._waiting.jobs)))
 
     def add(self, handle: GenerationHandle) -> None:
         """Queue all requests of a job."""
-        self._waiting.add(handle, range(len(handle.items)))
+        (self._suspects if handle.attempt.group else self._waiting).add(handle, range(len(handle.items)))
 
     def remove(self, handle: GenerationHandle) -> None:
         """Drop all requests of a job, whether they run or wait."""
         self._waiting.remove(handle)
+        self._suspects.remove(handle)
         for group in [group for group in self._running if group.handle is handle]:
             self._running.remove(group)
 
@@ -83,8 +88,15 @@ class Scheduler:
         """Advance all requests: admit, prefill, decode, emit, finish."""
         self._remove_stopped()
         self._admit()
-        for circle in self._running.circles:
+        for circle in self._next_circles():
             self._step(circle, emit)
+
+    def _next_circles(self) -> list[str]:
+        """Return whose model calls belong to this step."""
+        circles = self._running.circles
+        suspects = [circle for circle in circles if circle]
+        self._turn += 1
+        return [*([""] if "" in circles else []), *suspects[self._turn % max(1, len(suspects)) :][:1]]
 
     def _step(self, circle: str, emit: Callable[[Deltas], None]) -> None:
         try:
@@ -106,7 +118,7 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Start waiting requests in their order, as long as there is room."""
-        while waiting := self._waiting.peek():
+        while waiting := (queue := self._next_queue()).peek():
             handle, index = waiting
             try:
                 if not self._running.start(handle, index):
@@ -115,8 +127,17 @@ class Scheduler:
                 self._log_failure(handle, error)
                 self.fail(handle, error)
                 continue
-            self._waiting.pop()
+            queue.pop()
             handle.mark_scheduled()
+
+    def _next_queue(self) -> WaitingQueue[GenerationHandle, int]:
+        """Return where the next request comes from. Suspects have half of the slots, and all that the others leave."""
+        suspect = self._suspects.peek()
+        if suspect is None:
+            return self._waiting
+        handle, index = suspect
+        is_next = self._waiting.peek() is None or self._running.has_room_for_suspect(handle.items[index])
+        return self._suspects if is_next else self._waiting
 
     def _prefill(self, circle: str) -> Deltas:
         """Run prefill calls, oldest first, up to the token budget of a step; at least one."""
