@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
 MAX_JOBS_PER_CALL = 40
 """The store serves nobody else while a script runs. Thousands of jobs may be due at once."""
+MAX_PASS_S = 5.0
+"""Then messages that were lost are replaced, and the next pass goes on, or another reaper's."""
 MAX_QUEUES_PER_CALL = 100
 MAX_EVICTING_CALLS = 100
 """Of one pass, so that deadlines are not late."""
@@ -66,8 +68,8 @@ class Reaper:
         return total_taken, self._replace_messages()
 
     def _reap_due(self) -> int:
-        total_taken, more = 0, 1
-        while more and not self._stopping.is_set():
+        total_taken, more, ends_at = 0, 1, time.monotonic() + MAX_PASS_S
+        while more and time.monotonic() < ends_at and not self._stopping.is_set():
             # Before each call: by a clock that was set, everything might be due.
             now = self._clock.check()
             began = time.monotonic()
