@@ -81,7 +81,8 @@ class Reaper:
             more, num_taken, outage_s = reply
             total_taken += num_taken
             if float(outage_s):
-                logger.warning("nobody has reaped: leases are extended", extra={"outage_s": round(float(outage_s), 1)})
+                # Also after a restart of everything, so it is no warning.
+                logger.info("nobody has reaped: leases are extended", extra={"outage_s": round(float(outage_s), 1)})
             if more:
                 self._pause(began)
         return total_taken
