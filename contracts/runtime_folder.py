@@ -1,7 +1,7 @@
 """The folder in which the workers of a host leave notes of the jobs they hold, for whoever finds one of them dead.
 
-A worker's note is a file whose name ends in ``.note``. Once its jobs were given back, it ends in ``.charged`` if some
-of them are charged with the worker's death, which a supervisor wants to know; otherwise it is gone.
+A worker's note is a file whose name ends in ``.note``. Once its jobs were given back, it ends in ``.charged`` if
+suspects are charged with the worker's death and nobody else is, which a supervisor wants to know; otherwise it is gone.
 """
 
 import os
@@ -27,7 +27,7 @@ def runtime_folder(parent: Path | None) -> Path:
 
 
 def take_charge(parent: Path | None, pid: int) -> bool:
-    """Return, once, whether jobs are charged with the death of the worker that had this process id."""
+    """Return, once, whether suspects are charged with the death of the worker that had this process id."""
     try:
         found = list(runtime_folder(parent).glob(f"*.{pid}.*{CHARGED}"))
         for path in found:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-Verdict = Literal["blamed", "prepared", "innocent"]
-"""What happens to a job: it becomes a suspect; it does, but only one that is a suspect already is charged with a crash;
-it goes back to its queue."""
+Verdict = Literal["blamed", "suspected", "innocent"]
+"""What happens to a job: it is charged with the death and runs again as a suspect; it becomes a suspect, or stays one,
+and is charged with nothing; it goes back to its queue."""
 
 
 class Held(Protocol):
@@ -27,21 +27,23 @@ class Held(Protocol):
     def preparing(self) -> bool:
         """Whether a thread of the worker worked on it: before it waits for model calls, or after."""
 
+    @property
+    def suspect(self) -> bool:
+        """Whether it was a suspect already."""
+
 
 def verdict_on(held: Sequence[Held]) -> list[Verdict]:
     """Return the verdict on each job that a dead worker held.
 
-    * The jobs of the model call that ran are blamed. The others go back to their queues, with one exception: those
-      that were being prepared. Otherwise a text that ends its tokenizer would have others blamed for ever, while calls
-      run.
-    * Without a call, the jobs that were being prepared are blamed; without these as well, all are.
+    * Something was done with a job if its rows were in the model call that ran, or a thread prepared it. All others go
+      back to their queues. If nothing was done with any job, none can be told from the others.
+    * A death is charged to suspects if something was done with some: whoever came meanwhile, and runs beside suspects,
+      is not to be blamed for them. Otherwise it is charged to the jobs of the call, or else to those that were being
+      prepared.
+    * With the others something was done as well, and it may have been their fault. So they become suspects. A worker
+      takes one that runs alone only if it has no other suspect, so what happened beside each other does not again.
     """
-    a_call_ran = any(job.in_call for job in held)
-    some_prepared = any(job.preparing for job in held)
-
-    def verdict(job: Held) -> Verdict:
-        if a_call_ran:
-            return "blamed" if job.in_call else "prepared" if job.preparing else "innocent"
-        return "blamed" if job.preparing or not some_prepared else "innocent"
-
-    return [verdict(job) for job in held]
+    involved = [job for job in held if job.in_call or job.preparing] or held
+    suspects = [job for job in involved if job.suspect]
+    charged = suspects or [job for job in involved if job.in_call] or involved
+    return ["blamed" if job in charged else "suspected" if job in involved else "innocent" for job in held]

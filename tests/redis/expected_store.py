@@ -75,13 +75,17 @@ class ExpectedStore:
         return sorted(found, key=lambda job: (job.queued, job.id))
 
     def next_jobs(self, max_jobs: int) -> list[ExpectedJob]:
-        """Return what a worker gets that takes suspects first: groups as a whole, and nothing that is late."""
+        """Return what a worker gets that takes suspects first: groups as a whole, and nothing that is late.
+
+        A suspect that runs alone comes without other suspects.
+        """
         found: dict[str, ExpectedJob] = {}
         suspects = self.in_queue(suspects=True)
         for job in [*suspects, *self.in_queue(suspects=False)]:
             if len(found) >= max_jobs:
                 break
-            if not job.late:
+            taken = [other.group == other.id for other in found.values() if other.group]
+            if not job.late and not (job.group and (any(taken) or (taken and job.group == job.id))):
                 members = [other for other in suspects if other.group == job.group] if job.group else [job]
                 found.update({member.id: member for member in members if not member.late})
         return list(found.values())
@@ -90,32 +94,31 @@ class ExpectedStore:
         """Start an attempt."""
         job.status, job.attempt, job.worker, job.before = "running", job.attempt + 1, worker, None
 
-    def give_back(self, job: ExpectedJob, group: str | None = None) -> None:
+    def give_back(self, job: ExpectedJob) -> None:
         """Return a job to its queue without blame, or end it if it is being cancelled."""
         job.resume()
         if job.status == "cancelling":
             job.status = "cancelled"
         else:
             job.status, job.queued = "queued", self.step
-            job.group = job.group if group is None else group
 
-    def blame(self, jobs: Iterable[ExpectedJob], *, keeps: bool) -> None:
+    def blame(self, jobs: Iterable[ExpectedJob], *, charge: int = 1, keeps: bool) -> None:
         """Blame jobs that a worker held when it died, each group apart."""
         groups: dict[str, list[ExpectedJob]] = {}
         for job in jobs:
             groups.setdefault(job.group, []).append(job)
         for together in groups.values():
-            self._halve(together, keeps=keeps)
+            self._halve(together, charge, keeps=keeps)
 
-    def _halve(self, jobs: list[ExpectedJob], *, keeps: bool) -> None:
+    def _halve(self, jobs: list[ExpectedJob], charge: int, *, keeps: bool) -> None:
         size = min(MAX_GROUP, math.ceil(len(jobs) / 2))
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             name = part[0].id if len(part) == 1 else f"{part[0].id}.{part[0].attempt}"
             for job in part:
                 before = Blame(job.crashes, job.alone, job.group)
-                job.crashes, job.alone = job.crashes + 1, job.alone + (job.group == job.id)
-                if job.alone >= MAX_CRASHES:
+                job.crashes, job.alone = job.crashes + charge, job.alone + charge * (job.group == job.id)
+                if charge and job.alone >= MAX_CRASHES:
                     job.status = "failed"
                 else:
                     job.status, job.group, job.queued = "queued", name, self.step

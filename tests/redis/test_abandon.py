@@ -17,10 +17,11 @@ class Held(NamedTuple):
     attempt: int
     in_call: bool
     preparing: bool
+    suspect: bool
 
 
 def held(claim: Claim, what: str = "") -> Held:
-    return Held(claim.id, claim.attempt, what == "in call", what == "preparing")
+    return Held(claim.id, claim.attempt, what == "in call", what == "preparing", bool(claim.group))
 
 
 def die(store: JobStore, *claims: Claim) -> Returned:
@@ -81,8 +82,51 @@ def test_a_suspect_that_was_being_prepared_is_charged_even_while_a_call_ran(stor
     die(store, first)
     suspect, in_call = claim(store, first.id, "w2"), claimed(store, "w2")
     returned = store.abandon([held(in_call, "in call"), held(suspect, "preparing")])
-    assert crashes(store, suspect, in_call) == [2, 1]
-    assert returned == Returned(2, charged_to_suspects=False), "a job that was no suspect is charged, too"
+    assert crashes(store, suspect, in_call) == [2, 0], "a job is charged that only came beside a suspect"
+    assert returned == Returned(2, charged_to_suspects=True)
+    assert sorted(waiting(store, SUSPECTS)) == sorted([suspect.id, in_call.id]), "it may be at fault all the same"
+    assert len(take_suspects(store)) == 1
+
+
+def test_a_job_that_was_prepared_while_a_suspect_was_in_the_call_is_not_charged(store: JobStore) -> None:
+    first = claimed(store)
+    die(store, first)
+    suspect, preparing = claim(store, first.id, "w2"), claimed(store, "w2")
+    store.abandon([held(suspect, "in call"), held(preparing, "preparing")])
+    assert crashes(store, suspect, preparing) == [2, 0]
+    assert sorted(waiting(store, SUSPECTS)) == sorted([suspect.id, preparing.id])
+
+
+def test_if_nothing_was_done_with_any_job_suspects_are_charged(store: JobStore) -> None:
+    first = claimed(store)
+    die(store, first)
+    suspect, idle = claim(store, first.id, "w2"), claimed(store, "w2")
+    store.abandon([held(suspect), held(idle)])
+    assert crashes(store, suspect, idle) == [2, 0]
+
+
+def test_a_suspect_that_runs_alone_is_its_workers_only_suspect(store: JobStore) -> None:
+    claims = [claimed(store) for _ in range(3)]
+    die(store, claims[0])
+    die(store, *claims[1:])
+    assert [[taken.group == taken.id for taken in take_suspects(store, worker)] for worker in "abc"] == [[True]] * 3
+
+
+def test_a_suspect_that_runs_alone_is_not_started_with_a_group(store: JobStore) -> None:
+    group, lone = [claimed(store) for _ in range(4)], claimed(store)
+    die(store, *group)
+    die(store, lone)
+    started = store.turn("w1", sources=[SUSPECTS]).claims
+    assert sorted(taken.id for taken in started) == sorted(taken.id for taken in group)
+    assert [taken.id for taken in store.turn("w2", sources=[SUSPECTS]).claims] == [lone.id]
+
+
+def test_what_the_last_turn_has_started_goes_back_even_if_it_was_not_noted(store: JobStore) -> None:
+    ids = [submit(store) for _ in range(3)]
+    noted, *_ = store.turn("w1", sources=[QUEUE], max_jobs=3).claims
+    assert store.abandon([held(noted, "in call")], "w1") == Returned(3, charged_to_suspects=False)
+    assert [status(store, job_id) for job_id in ids] == ["queued"] * 3
+    assert crashes(store, noted) == [1] and sorted(waiting(store)) == sorted(set(ids) - {noted.id})
 
 
 def test_a_job_that_crashes_three_workers_alone_fails(store: JobStore) -> None:

@@ -53,6 +53,7 @@ class Held(NamedTuple):
     attempt: int
     in_call: bool
     preparing: bool
+    suspect: bool
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -236,22 +237,25 @@ class StoreMachine(RuleBasedStateMachine):
         """The note of what it did is found."""
         newest = {claim.id: claim for holder, claim in self.claims if holder == worker}
         held = [
-            Held(claim.id, claim.attempt, state == "in call", state == "preparing")
+            Held(claim.id, claim.attempt, state == "in call", state == "preparing", bool(claim.group))
             for claim, state in zip(list(newest.values())[-6:], states, strict=False)
         ]
-        blamed, num_known = [], 0
+        blamed, suspected, num_known = [], [], 0
         pairs = sorted(zip(held, verdict_on(held), strict=True), key=lambda pair: pair[1])
         for job, verdict in ((self.jobs[one.job_id], verdict) for one, verdict in pairs):
             if not job.owned_by(newest[job.id]):
                 continue
             num_known += 1
             job.resume()
-            if job.status != "cancelling" and (verdict == "blamed" or (verdict == "prepared" and job.group)):
+            if job.status != "cancelling" and verdict == "blamed":
                 blamed.append(job)
+            elif job.status != "cancelling" and verdict == "suspected" and not job.group:
+                suspected.append(job)
             else:
-                self.expected.give_back(job, job.id if verdict == "prepared" else None)
+                self.expected.give_back(job)
         charged = bool(blamed) and all(job.group for job in blamed)
         self.expected.blame(blamed, keeps=False)
+        self.expected.blame(suspected, charge=0, keeps=False)
         assert self.store.abandon(held) == (num_known, charged)
         assert self.store.abandon(held) == (0, False), "called again it does something"
 

@@ -43,7 +43,7 @@ for _, id in ipairs(due) do
   if job and not TERMINAL[job.status] then check(job) else set_score('due', id, nil) end
 end
 -- The note of what the worker did is lost with it, so all that it held are blamed.
-for _, jobs in pairs(lost) do blame(jobs, max_crashes, true) end
+for _, jobs in pairs(lost) do blame(jobs, 1, max_crashes, true) end
 
 -- Versions before 0.2 wrote id|tenant, and their records go by themselves.
 local function forget(member)

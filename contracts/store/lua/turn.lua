@@ -69,13 +69,23 @@ local function start(job, bytes)
   add_reply(job, bytes)
 end
 
+-- A suspect that runs alone is the only suspect of its worker, or another one could be the reason if it crashes.
+local has_suspect, has_lone_suspect = false, false
+local function may_run(job)
+  if not job or job.status ~= 'queued' or not job.timeout_s then return false end
+  if job.deadline_at <= now then return false end -- the reaper ends what is late
+  return not job.group or not (has_lone_suspect or (has_suspect and job.group == job.id))
+end
+
 -- Start an attempt if the job may run, and fits or runs anyway; return whether it has.
 local function take(job, runs_anyway)
-  if job and job.status == 'queued' and job.timeout_s and job.deadline_at > now then -- the reaper ends what is late
+  if may_run(job) then
     local bytes = bytes_of(job)
     if runs_anyway or job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
       bytes_left = bytes_left - (runs_anyway and 0 or bytes)
       start(job, bytes)
+      has_suspect = has_suspect or job.group ~= nil
+      has_lone_suspect = has_lone_suspect or job.group == job.id
       return true
     end
     if bytes > most_bytes and not too_large[1] then too_large = {job.id, bytes} end

@@ -39,3 +39,23 @@ def test_suspects_run_whatever_they_take(make_intake: MakeIntake, store: FakeSto
     later = store.add(num_bytes=100)
     intake.wake(QUEUE)
     wait_until(lambda: later in store.statuses(), "what the suspect has taken was not given back")
+
+
+def test_suspects_wait_for_those_in_hand_and_others_do_not(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel
+) -> None:
+    """One of them may have to run alone. Only those that came together are in one group."""
+    intake, gate = make_intake(), Gate()
+    model.wait_for(gate)
+    first = store.add(group="first")
+    intake.wake(SUSPECTS)
+    wait_until(lambda: [attempt.claim.id for attempt in model.begun] == [first], "the suspect was not taken")
+    second, other = store.add(group="second"), store.add()
+    intake.wake(SUSPECTS)
+    intake.wake(QUEUE)
+    wait_until(lambda: other in {attempt.claim.id for attempt in model.begun}, "the other job was not taken")
+    assert second not in {attempt.claim.id for attempt in model.begun}
+    num_turns = len(store.turns)
+    gate.open()
+    wait_until(lambda: second in store.statuses(), "the other suspect was never taken")
+    assert num_turns <= 4, "the store was asked again and again for what must not be taken"

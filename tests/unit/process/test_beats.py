@@ -123,4 +123,4 @@ def test_a_dead_workers_jobs_are_given_back_with_the_note_of_the_call() -> None:
     state.hold("innocent", 1)
     state.note_call(["culprit"])
     beats_of(store, state, told).worker_died()
-    assert store.calls == [[("culprit", 2, True, False), ("innocent", 1, False, False)], "w1 left"]
+    assert store.calls == [[("culprit", 2, True, False, False), ("innocent", 1, False, False, False)], "w1 left"]

@@ -25,8 +25,8 @@ def new_id() -> str:
     return new_job_id("acme", 0)
 
 
-def held(job_id: str, attempt: int, *, preparing: bool = False) -> HeldAttempt:
-    return HeldAttempt(job_id, attempt, False, preparing)
+def held(job_id: str, attempt: int, *, preparing: bool = False, suspect: bool = False) -> HeldAttempt:
+    return HeldAttempt(job_id, attempt, False, preparing, suspect)
 
 
 def in_call_of(seen: SharedState) -> list[str]:
@@ -104,6 +104,14 @@ def test_an_attempt_is_prepared_while_a_thread_works_on_it(state: SharedState, s
     with state.preparing(job_id):
         assert seen.attempts() == [held(job_id, 1, preparing=True)]
     assert seen.attempts() == [held(job_id, 1)]
+
+
+def test_suspects_are_told_from_others(state: SharedState, seen: SharedState) -> None:
+    job_id = new_id()
+    state.hold(job_id, 2, suspect=True)
+    assert seen.attempts() == [held(job_id, 2, suspect=True)]
+    state.hold(job_id, 3)
+    assert seen.attempts() == [held(job_id, 3)]
 
 
 def test_the_jobs_of_a_call_are_noted_at_once(state: SharedState, seen: SharedState) -> None:

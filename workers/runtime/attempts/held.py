@@ -41,7 +41,7 @@ class HeldAttempts:
             leaving, earlier = self._leaving, None
             if not leaving:
                 earlier = self._attempts.get(attempt.claim.id)
-                self._shared.hold(attempt.claim.id, attempt.claim.attempt)
+                self._shared.hold(attempt.claim.id, attempt.claim.attempt, suspect=bool(attempt.group))
                 self._attempts[attempt.claim.id] = attempt
         if leaving:  # the claim was on its way while the other attempts were released
             self._release([attempt])

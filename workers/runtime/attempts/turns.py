@@ -55,6 +55,8 @@ class Turns:
         self._outcomes: deque[Ended] = deque()
         self._awake: dict[str, None] = {}
         """Queues in which jobs may wait, the one whose turn it is first."""
+        self._num_suspects = 0
+        """In hand."""
         self._token = new_token()
         self._unanswered = False
         """Whether a call may have started jobs without that this worker knows."""
@@ -69,7 +71,7 @@ class Turns:
     @property
     def may_find_jobs(self) -> bool:
         """Whether a call could find jobs to start."""
-        return bool(self._awake) or self._room.next_large is not None
+        return any(map(self._may_look, self._awake)) or self._room.next_large is not None
 
     @property
     def is_due(self) -> bool:
@@ -118,6 +120,8 @@ class Turns:
         self._note_sources(sources, all_taken=len(turn.claims) < max_jobs)
         if turn.too_large:
             self._room.wait_for(turn.too_large)
+        self._num_suspects += sum(1 for claim in turn.claims if claim.group)
+        self._num_suspects -= sum(1 for attempt, _ in outcomes if attempt.group)
         return Exchange([attempt for attempt, _ in outcomes], turn.claims)
 
     def _call(self, outcomes: Sequence[Ended], sources: Sequence[str], max_jobs: int) -> Turn:
@@ -151,10 +155,15 @@ class Turns:
 
         The queues of jobs that end are looked into without a message: where jobs end, the next ones often wait.
         """
-        queues = [*self._awake, *(queue_of(ended.outcome.claim.model) for ended in outcomes)]
+        awake = filter(self._may_look, self._awake)
+        queues = [*awake, *(queue_of(ended.outcome.claim.model) for ended in outcomes)]
         ordered = sorted(dict.fromkeys(queues), key=lambda queue: not queue.endswith(SUSPECT_SUFFIX))
         large = self._room.next_large
         return [*([large] if large else []), *ordered[:MAX_QUEUES]]
+
+    def _may_look(self, queue: str) -> bool:
+        """Return whether to take jobs from a queue. Suspects wait for those in hand, which may have to run alone."""
+        return not (self._num_suspects and queue.endswith(SUSPECT_SUFFIX))
 
     def _note_sources(self, sources: Sequence[str], *, all_taken: bool) -> None:
         for source in sources:

@@ -37,7 +37,7 @@ class Orphan(NamedTuple):
     state: SharedState
 
     def settle(self, *, charged: bool) -> None:
-        """Note that its jobs were given back, and whether some are charged with the worker's death."""
+        """Note that its jobs were given back, and whether suspects are charged with the worker's death."""
         if charged:
             self.path.rename(self.path.with_suffix(CHARGED))
         else:

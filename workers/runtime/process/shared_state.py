@@ -24,8 +24,9 @@ _CALL = struct.Struct("@I")
 _TIME = struct.Struct("@d")
 _CALL_AT, _PROGRESS_AT, _TURN_AT = 12, 16, 32
 _SLOTS_AT = 64
-_SLOT = struct.Struct("@BxxxII22sxx")
-"""State of an attempt that is held; its number; the last model call that works on its rows; the id of its job."""
+_SLOT = struct.Struct("@B?xxII22sxx")
+"""State of an attempt that is held; whether its job is a suspect; its number; the last model call that works on its
+rows; the id of its job."""
 _SLOT_CALL_AT = 8
 _NOT_HELD, _WAITING, _PREPARING = range(3)
 _NUM_LOOKS = 10
@@ -40,6 +41,8 @@ class HeldAttempt(NamedTuple):
     """Whether a model call works on rows of this job now."""
     preparing: bool
     """Whether its own thread works on it: before it waits for model calls, or after."""
+    suspect: bool
+    """Whether the job was taken as a suspect, which an earlier worker may have died of."""
 
 
 class SharedState:
@@ -97,7 +100,7 @@ class SharedState:
         """Note that the worker has asked for jobs, or has no room for any: it does what it should."""
         _TIME.pack_into(self._memory, _TURN_AT, time.monotonic())
 
-    def hold(self, job_id: str, attempt: int) -> None:
+    def hold(self, job_id: str, attempt: int, *, suspect: bool = False) -> None:
         """Note an attempt, in the place of an earlier one at the same job.
 
         Raises:
@@ -112,7 +115,7 @@ class SharedState:
             # Its rows may be those of an earlier attempt, which was in another slot.
             call = self._call if job_id in self._in_call else 0
             self._set_state(slot, _NOT_HELD)
-            _SLOT.pack_into(self._memory, _place(slot), _NOT_HELD, attempt, call, job_id.encode())
+            _SLOT.pack_into(self._memory, _place(slot), _NOT_HELD, suspect, attempt, call, job_id.encode())
             self._set_state(slot, _WAITING)
 
     def drop(self, job_id: str) -> None:
@@ -173,8 +176,8 @@ class SharedState:
         num_slots, call = _HEADER.unpack_from(copy)[1:3]
         slots = _SLOT.iter_unpack(copy[_SLOTS_AT : _place(num_slots)])
         return [
-            HeldAttempt(_text(job_id), attempt, 0 < call == slot_call, state == _PREPARING)
-            for state, attempt, slot_call, job_id in slots
+            HeldAttempt(_text(job_id), attempt, 0 < call == slot_call, state == _PREPARING, suspect)
+            for state, suspect, attempt, slot_call, job_id in slots
             if state != _NOT_HELD
         ]
 

@@ -1,0 +1,42 @@
+"""Which jobs are charged with a worker's death, by what was done with them when it died."""
+
+from typing import NamedTuple
+
+import pytest
+
+from contracts.store.blame import verdict_on
+
+
+class Held(NamedTuple):
+    job_id: str
+    attempt: int
+    in_call: bool
+    preparing: bool
+    suspect: bool
+
+
+def held(text: str) -> Held:
+    return Held(text, 1, "call" in text, "prepared" in text, "suspect" in text)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "verdicts"),
+    [
+        ("", ""),
+        ("call idle", "blamed innocent"),
+        ("call call idle", "blamed blamed innocent"),
+        ("call prepared idle", "blamed suspected innocent"),
+        ("prepared idle", "blamed innocent"),
+        ("idle idle", "blamed blamed"),
+        ("suspect-call idle prepared", "blamed innocent suspected"),
+        ("suspect-prepared call idle", "blamed suspected innocent"),
+        ("suspect-prepared prepared", "blamed suspected"),
+        ("suspect-idle call", "innocent blamed"),
+        ("suspect-idle prepared", "innocent blamed"),
+        ("suspect-idle idle", "blamed suspected"),
+        ("suspect-call suspect-call suspect-idle", "blamed blamed innocent"),
+    ],
+)
+def test_verdicts(jobs: str, verdicts: str) -> None:
+    """Jobs that something was done with are charged, but no newcomer beside a suspect."""
+    assert verdict_on([held(text) for text in jobs.split()]) == verdicts.split()
