@@ -31,8 +31,10 @@ save ""
 # A full store must refuse new jobs. Any other policy would delete the queue to make room for them.
 maxmemory {maxmemory}
 maxmemory-policy noeviction
-# Each job has a stream of a few short events. The default node of 4 kB would be most of a waiting job's memory.
+# A job that is followed has a stream of a few short events. The default node of 4 kB would be most of its memory.
 stream-node-max-bytes 512
+# With a text of more than 64 bytes, the default, a record takes half a kB more.
+hash-max-listpack-value 4096
 """
 
 

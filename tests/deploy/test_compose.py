@@ -29,6 +29,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 WORKERS = [name for name in OURS if name != "gateway"]
+PACKING = {"stream-node-max-bytes": "512", "hash-max-listpack-value": "4096"}
+"""Settings that make records and streams smaller."""
 PASSWORD = "only-for-this-test"
 
 
@@ -204,14 +206,14 @@ def test_the_store_needs_its_password_and_never_evicts_or_loses_a_job(
         wait_until(answers, "the store does not answer")
         got = {
             name: client.config_get(name)[name]
-            for name in ("appendonly", "appendfsync", "maxmemory-policy", "save", "stream-node-max-bytes")
+            for name in (*("appendonly", "appendfsync", "maxmemory-policy", "save"), *PACKING)
         }
         assert got == {
             "appendonly": "yes",
             "appendfsync": "everysec",
             "maxmemory-policy": "noeviction",
             "save": "",
-            "stream-node-max-bytes": "512",
+            **PACKING,
         }
         assert int(client.config_get("maxmemory")["maxmemory"]) == 1 << 30
     with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
