@@ -4,6 +4,7 @@ And the one line about a record that can't be used.
 """
 
 import logging
+from typing import Any
 
 import msgspec
 
@@ -11,11 +12,8 @@ from contracts import errors
 from contracts.logs.lines import log_line
 
 logger = logging.getLogger(__name__)
-_TEXTS = ("job_id", "status", "task", "model", "tenant", "request_id", "worker", "error_code")
-_COUNTS = ("attempt", "crashes")
-_TIMES = ("timings", "created_at", "queued_at", "started_at", "completed_at")
-_REPLY = (*_TEXTS, *_COUNTS, *_TIMES)
-"""In the order of `report_end` in lua/common.lua."""
+_TEXTS = ("job_id", "status", "task", "model", "tenant", "request_id", "worker", "error_code", "timings")
+"""What `report_ends` of the scripts (lua/common/flush.lua) replies with first; after it come four numbers."""
 
 
 class _Timings(msgspec.Struct):
@@ -25,17 +23,22 @@ class _Timings(msgspec.Struct):
 _read_timings = msgspec.json.Decoder(_Timings).decode
 
 
-def log_end(reply: list[bytes | None]) -> None:
-    """Log how a job ended: what ``report_end`` of the scripts has replied.
+def log_end(reply: list[Any]) -> None:
+    """Log how a job ended: what ``report_ends`` of the scripts has replied.
 
     Times are milliseconds by the store's clock. ``queue_ms`` is the last wait in a queue, ``total_ms`` the time from
     the submit to the end. ``infer_ms`` is the time in model calls; it is known of succeeded jobs only.
     """
-    found = {name: value.decode(errors="replace") if value else None for name, value in zip(_REPLY, reply, strict=True)}
-    texts = {name: found[name] for name in _TEXTS}
-    counts = {name: int(found[name] or 0) for name in _COUNTS}
+    *texts, attempt, crashes, queue_us, total_us = reply
+    found = {name: value.decode(errors="replace") or None for name, value in zip(_TEXTS, texts, strict=True)}
+    timings = found.pop("timings")
+    times = {
+        "queue_ms": round(queue_us / 1000, 1),
+        "infer_ms": _infer_ms(timings),
+        "total_ms": round(total_us / 1000, 1),
+    }
     level = _level(found["status"], found["error_code"])
-    log_line(logger, level, "job ended", {**texts, **counts, **_times(found)})
+    log_line(logger, level, "job ended", {**found, "attempt": attempt, "crashes": crashes, **times})
 
 
 def _level(status: str | None, error_code: str | None) -> int:
@@ -46,17 +49,6 @@ def _level(status: str | None, error_code: str | None) -> int:
             return logging.INFO
         return logging.WARNING if kind.http_status == errors.ExecutionTimeout.http_status else logging.ERROR
     return logging.WARNING if status == "expired" else logging.INFO
-
-
-def _times(found: dict[str, str | None]) -> dict[str, float | None]:
-    created_at, queued_at, started_at, completed_at = (float(found[name] or 0) for name in _TIMES[1:])
-    # A job that went back to its queue was started before it was queued, and may have ended there.
-    claimed_at = started_at if started_at >= queued_at else completed_at
-    return {
-        "queue_ms": round((claimed_at - queued_at) * 1000, 1),
-        "infer_ms": _infer_ms(found["timings"]),
-        "total_ms": round((completed_at - created_at) * 1000, 1),
-    }
 
 
 def _infer_ms(timings: str | None) -> float | None:

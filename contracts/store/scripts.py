@@ -21,8 +21,10 @@ local for_log = flush()
 if not done then return type(reply) == 'table' and reply or redis.error_reply(tostring(reply)) end
 return {{for_log, reply}}
 """
-_COMMON = ("base", "broken", "records", "queues", "endings", "blame", "flush")
-"""Parts that every script has before it, in this order: each uses those before it."""
+_PARTS = ("base", "broken", "events", "queues", "records", "moves", "blame", "flush")
+"""Of what scripts share, in this order: each uses those before it."""
+_SPARED = {"submit": {"records", "moves", "blame"}, "turn": {"blame"}}
+"""What scripts that run for every job do without, because each function costs its time in every call."""
 
 
 class JobScript:
@@ -56,5 +58,6 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     shebang = "" if name in {"submit", "probe"} else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
-    common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in _COMMON)
+    parts = [part for part in _PARTS if part not in _SPARED.get(name, ())]
+    common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in parts)
     return JobScript(client, shebang + message + common + run)

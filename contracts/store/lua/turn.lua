@@ -108,7 +108,7 @@ end
 local function take_from(queue)
   local waiting, seen = P .. 'waiting:' .. queue, {}
   local num_before, least_looks = #started, math.max(0, looks_left - MAX_LOOKS / 2)
-  local limit = most_jobs - num_before + MAX_LOOKS / 2
+  local limit = math.max(1, most_jobs - num_before) + MAX_LOOKS / 2
   local ids = call_on('ZRANGE', waiting, 0, limit - 1) or {}
   local num_met = 0
   for _, id in ipairs(ids) do

@@ -34,6 +34,3 @@ local function call_on(command, key, ...)
   note_broken(key, 'type')
   return nil
 end
-
--- No count is larger, and no time: it is in the year 5138. NaN is neither less nor more than any number.
-local function is_number(value, whole) return value and value >= 0 and value <= 1e11 and not (whole and value % 1 > 0) end

@@ -37,13 +37,17 @@ local function push_messages()
   return num_pushed
 end
 
--- What the log says of the jobs that this call has ended, as contracts/store/job_ends.py reads it.
+-- What the log says of the jobs that this call has ended, as contracts/store/job_ends.py reads it; times in microseconds.
 local function report_ends()
   local reply = {}
   for i, job in ipairs(ended) do
+    local created_at, completed_at = job.created_at or 0, job.completed_at or 0
+    local queued_at = job.queued_at or created_at
+    -- A job that went back to its queue was started before it was queued, and may have ended there.
+    local claimed_at = (job.started_at or 0) >= queued_at and job.started_at or completed_at
     reply[i] = {job.id, job.status, job.task, job.model, job.tenant, job.request_id or '', job.worker or '',
-      job.error_code or '', tostring(job.attempt), tostring(job.crashes), job.timings or '', stamp(job.created_at or 0),
-      stamp(job.queued_at or job.created_at or 0), job.started_at and stamp(job.started_at) or '', stamp(job.completed_at or 0)}
+      job.error_code or '', job.timings or '', job.attempt, job.crashes, (claimed_at - queued_at) * 1e6,
+      (completed_at - created_at) * 1e6}
   end
   return reply
 end

@@ -22,21 +22,3 @@ local function leave_queue(job)
   set_score('waiting:' .. queue_of(job), job.id, nil)
   if in_set(job) then call_on('SREM', P .. 'group:' .. job.group, job.id) end
 end
-
--- A job goes back to its queue, because its worker leaves or has died.
-local function return_to_queue(job, changes)
-  changes = changes or {}
-  changes.status, changes.queued_at = 'queued', now
-  save(job, 'queued', changes)
-  enter_queue(job)
-end
-
--- The reaper has taken a job from a worker that lives after all, and that nobody else has started since. The worker keeps
--- it, and nobody is to blame: the record is as it was before.
-local function resume(job)
-  if job.status ~= 'queued' then return end
-  leave_queue(job)
-  local crashes, alone, group = job.before:match('^(%d+) (%d+) (.*)$')
-  -- Without an event: for a stream, the attempt has gone on all the time.
-  save(job, nil, {status = 'running', crashes = tonumber(crashes), alone = tonumber(alone), group = group, before = ''})
-end

@@ -1,102 +1,87 @@
 -- Reads and writes job records.
--- More than a streamed text has tokens, so a client that reconnects can continue after its last event.
-local MAX_EVENTS = 65536
-local NAMES = {'tenant', 'task', 'model'}
-local LATER_NAMES = {'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token'}
--- Numbers that every record has, and others with the value that they have by default: each field takes memory in each
--- record. Those of COUNTS are whole.
-local NUMBERS = {'deadline_at', 'ttl_s', 'created_at'}
-local LATER_NUMBERS = {'timeout_s', 'queued_at', 'started_at', 'completed_at'}
-local COUNTS = {attempt = 0, version = 1, crashes = 0, alone = 0, progress_total = 1}
-local FIELDS = {'status', 'followed', 'keep', 'suspect', 'tenant', 'task', 'model', 'group', 'before', 'worker', 'wake', 'idem',
-  'request_id', 'publish_token', 'deadline_at', 'ttl_s', 'timeout_s', 'created_at', 'queued_at', 'started_at',
-  'completed_at', 'attempt', 'version', 'crashes', 'alone', 'progress_total'}
 
--- Return the first name that can't be used, or nil.
-local function fault_of_names(job)
-  for _, name in ipairs(NAMES) do
-    if not job[name] then return name end
-  end
-  local all = job.tenant .. job.task .. job.model
-  for _, name in ipairs(LATER_NAMES) do
-    if job[name] then all = all .. job[name] end
-  end
-  return not is_name(all) and 'name' or nil
+-- What is in a field: its text, or nil if there is none.
+local function text(value) return value and value ~= '' and value or nil end
+
+-- A number that a field holds, or its default if there is no field. Returns nil for anything else.
+local function number(value, default)
+  if not value or value == '' then return default end
+  value = tonumber(value)
+  -- No count is larger, and no time: it is in the year 5138. NaN is neither less nor more than any number.
+  return value and value >= 0 and value <= 1e11 and value or nil
 end
 
--- Turn texts into numbers. Returns the first field that can't be used, or nil.
+-- `false` says that a field is not there; each that has a default need not be, because it takes memory in each record.
+local function job_of(id, v)
+  return {id = id, status = v[1], tenant = text(v[2]), task = text(v[3]), model = text(v[4]), deadline_at = number(v[5]),
+    ttl_s = number(v[6]), attempt = number(v[7], 0), version = number(v[8], 1), crashes = number(v[9], 0),
+    alone = number(v[10], 0), progress_total = number(v[11], 1), timeout_s = number(v[12], false),
+    created_at = number(v[13]), queued_at = number(v[14], false), started_at = number(v[15], false),
+    completed_at = number(v[16], false), group = text(v[17]), before = text(v[18]), worker = text(v[19]),
+    wake = text(v[20]), idem = text(v[21]), request_id = text(v[22]), publish_token = text(v[23]), followed = v[24],
+    keep = v[25]}
+end
+
+-- Return the first field that is missing or no number, or nil.
+local function missing_field(job)
+  for _, name in ipairs({'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt', 'version', 'crashes', 'alone',
+    'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at'}) do
+    if job[name] == nil then return name end
+  end
+end
+
+-- Return what is wrong with a record, or nil.
 local function fault_of(job)
   if not (TERMINAL[job.status] or ACTIVE[job.status]) then return 'status' end
-  for _, name in ipairs(NUMBERS) do
-    job[name] = tonumber(job[name] or '')
-    if not is_number(job[name]) then return name end
-  end
-  for _, name in ipairs(LATER_NUMBERS) do
-    if job[name] then
-      job[name] = tonumber(job[name])
-      if not is_number(job[name]) then return name end
-    end
-  end
-  for name, default in pairs(COUNTS) do
-    job[name] = tonumber(job[name] or default)
-    if not is_number(job[name], true) then return name end
-  end
-  if ACTIVE[job.status] and not job.timeout_s then return 'timeout_s' end
+  local complete = job.tenant and job.task and job.model and job.deadline_at and job.ttl_s and job.created_at and job.attempt
+    and job.version and job.crashes and job.alone and job.progress_total and job.timeout_s ~= nil
+    and job.queued_at ~= nil and job.started_at ~= nil and job.completed_at ~= nil
+  if not complete then return missing_field(job) end
+  if not job.timeout_s and ACTIVE[job.status] then return 'timeout_s' end
   if job.before and not job.before:find('^%d+ %d+ ') then return 'before' end
-  return fault_of_names(job)
+  if (job.attempt + job.version + job.crashes + job.alone + job.progress_total) % 1 > 0 then return 'count' end
+  -- Callers decode names, and use them in the names of keys.
+  local names = job.tenant .. job.task .. job.model .. (job.group or '') .. (job.before or '') .. (job.worker or '')
+    .. (job.wake or '') .. (job.idem or '') .. (job.request_id or '') .. (job.publish_token or '')
+  return not is_name(names) and 'name' or nil
 end
 
--- Records of versions before 0.2: each job has a stream, a suspect runs alone, and who has chosen ttl_s is unknown.
-local function adapt_old(job)
-  if job.suspect == '1' then job.group = job.group or job.id end
+-- Records of version 0.1: each job has a stream, a suspect runs alone, and who has chosen ttl_s is unknown.
+local function adapt_old(job, suspect)
+  if suspect == '1' then job.group = job.group or job.id end
   job.followed, job.keep = '1', '1'
+end
+
+local function exists(values)
+  for _, value in ipairs(values) do
+    if value then return true end
+  end
+  return false
 end
 
 -- Return a job's record without its large fields, or nil if there is none that can be used. Changes go through save().
 local function load(id)
-  local values = redis.pcall('HMGET', job_key(id), unpack(FIELDS))
+  local values = redis.pcall('HMGET', job_key(id), 'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt',
+    'version', 'crashes', 'alone', 'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at',
+    'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token', 'followed', 'keep', 'suspect')
   if is_of_wrong_type(values) then return set_aside(id, 'type') end
-  local job, exists = {id = id}, false
-  for i, name in ipairs(FIELDS) do
-    local value = values[i]
-    if value then
-      exists = true
-      if value ~= '' then job[name] = value end
-    end
-  end
-  if not exists then return nil end
+  local job = job_of(id, values)
+  if not job.status and not exists(values) then return nil end
   local fault = fault_of(job)
   if fault then return set_aside(id, fault, job.tenant) end
-  if job.suspect then adapt_old(job) end
+  if values[26] then adapt_old(job, values[26]) end
   return job
-end
-
--- Append an event to the stream of a job that somebody follows or has followed.
-local function append(job, event, ...)
-  call_on('XADD', P .. 'events:' .. job.id, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'attempt', job.attempt, ...)
-end
-
--- Tell the gateways that wait for a job what its state is now, so that they read its record only when they need it. One
--- with a dot before its name waits for the end, and is told nothing else.
-local function wake(job)
-  if not job.wake then return end
-  for dot, channel in job.wake:gmatch('(%.?)(%S+)') do
-    if dot == '' or TERMINAL[job.status] then
-      local changes = wake_ups[channel] or {}
-      changes[#changes + 1] = job.id .. ':' .. job.status
-      wake_ups[channel] = changes
-    end
-  end
 end
 
 -- Every change of a record is written and announced here: a new version for ETags, an event for streams, a wake-up.
 local function save(job, event, changes, ...)
   job.version = job.version + 1
-  local flat = {'version', job.version}
+  local flat, last = {'version', job.version}, 2
   for name, value in pairs(changes) do
     job[name] = value ~= '' and value or nil
     if type(value) == 'number' and value % 1 ~= 0 then value = stamp(value) end
-    flat[#flat + 1], flat[#flat + 2] = name, value
+    flat[last + 1], flat[last + 2] = name, value
+    last = last + 2
   end
   redis.call('HSET', job_key(job.id), unpack(flat))
   if job.followed and event then append(job, event, ...) end

@@ -1,4 +1,22 @@
--- The one way into a terminal state, and what is left of a job then.
+-- What happens to a job: it goes back to its queue, it ends, it is forgotten.
+
+-- A job goes back to its queue, because its worker leaves or has died.
+local function return_to_queue(job, changes)
+  changes = changes or {}
+  changes.status, changes.queued_at = 'queued', now
+  save(job, 'queued', changes)
+  enter_queue(job)
+end
+
+-- The reaper has taken a job from a worker that lives after all, and that nobody else has started since. The worker keeps
+-- it, and nobody is to blame: the record is as it was before.
+local function resume(job)
+  if job.status ~= 'queued' then return end
+  leave_queue(job)
+  local crashes, alone, group = job.before:match('^(%d+) (%d+) (.*)$')
+  -- Without an event: for a stream, the attempt has gone on all the time.
+  save(job, nil, {status = 'running', crashes = tonumber(crashes), alone = tonumber(alone), group = group, before = ''})
+end
 
 -- What only a run needs is dropped, because nobody will run the job again.
 local function finish(job, status, changes)
