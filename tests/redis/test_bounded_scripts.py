@@ -99,7 +99,9 @@ CALLS: dict[str, Callable[[JobStore, list[Claim]], object]] = {
     "progress": lambda store, claims: store.progress([(claim, 1, 2) for claim in claims]),
     "publish": lambda store, claims: store.publish([(claim, b"[]") for claim in claims], "token"),
     "release": lambda store, claims: store.release(claims),
-    "abandon": lambda store, claims: store.abandon([Held(claim.id, claim.attempt, True, False) for claim in claims]),
+    "abandon": lambda store, claims: store.abandon(
+        [Held(claim.id, claim.attempt, True, False, True) for claim in claims]
+    ),
 }
 
 

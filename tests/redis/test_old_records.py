@@ -142,7 +142,7 @@ def test_leases_that_run_out_are_noticed(old: JobStore) -> None:
 def test_a_suspect_that_runs_is_charged_as_one_that_ran_alone(old: JobStore) -> None:
     for number in (2, 3):
         assert status(old, IDS["suspect_running"]) == "running"
-        assert old.abandon([Held(IDS["suspect_running"], number, True, False)]).charged_to_suspects
+        assert old.abandon([Held(IDS["suspect_running"], number, True, False, True)]).charged_to_suspects
         old.turn("w3", sources=[IDS["suspect_running"]])
     assert status(old, IDS["suspect_running"]) == "failed"
 
