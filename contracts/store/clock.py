@@ -97,7 +97,16 @@ def _read(client: "redis.Redis") -> tuple[float, bytes, float]:
             pipeline.mget(f"{PREFIX}clock", f"{PREFIX}reaped_at")
             before, (seconds, microseconds), (offset, reaped_at) = pipeline.execute()
         if offset == before:  # else it was corrected in between, and may not fit the time
-            return seconds + microseconds / 1e6 + float(offset or 0), offset or b"", float(reaped_at or 0)
+            return seconds + microseconds / 1e6 + _seconds_of(offset), offset or b"", _seconds_of(reaped_at)
+
+
+def _seconds_of(text: bytes | None) -> float:
+    """Return the number of a key; 0.0 if something else is there, as in lua/common/base.lua."""
+    try:
+        seconds = float(text or 0)
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _step(last: _Sample, now: _Sample) -> float:

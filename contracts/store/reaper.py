@@ -121,6 +121,10 @@ class Reaper:
                 if problem != known:
                     logger.warning("the reaper can't work: %s", problem.sentence, extra={"error": str(error)})
                 continue
+            except Exception:
+                # If this thread died, nobody would notice dead workers any more.
+                logger.exception("a pass of the reaper failed")
+                continue
             if problem is not None:
                 logger.info("the reaper works again")
                 problem = None

@@ -204,6 +204,20 @@ def test_of_many_that_have_seen_the_same_step_one_corrects_it(store: JobStore) -
     assert store.client.get(f"{PREFIX}clock") == b"-600.000000"
 
 
+@pytest.mark.parametrize("text", ["", "yesterday", "nan", "inf"])
+def test_a_key_that_somebody_has_spoiled_is_mended(store: JobStore, text: str) -> None:
+    store.client.set(f"{PREFIX}clock", "-1200.0")  # as it is after a step
+    store.client.set(f"{PREFIX}reaped_at", f"{store.client.time()[0] - 1200}")
+    looks = reaper(store)
+    queued, before = submit(store), store_time(store.client)
+    for key in ("clock", "reaped_at", "grace_until", "reaper"):
+        store.client.set(f"{PREFIX}{key}", text)
+    for _ in range(3):
+        looks.reap()
+    assert status(store, queued) == "queued"
+    assert abs(store_time(store.client) - before) < 60
+
+
 def test_a_machine_that_stood_still_does_not_set_the_time_of_others(store: JobStore) -> None:
     standing = steady_s()
     stood_still = StoreClock(store.client, lambda: standing)

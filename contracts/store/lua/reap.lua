@@ -7,15 +7,15 @@ local TURN_S = 0.2 -- a reaper that has much to do, and does not call again for 
 local reaper, limit, max_crashes, lease_s = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 if math.abs(clock - tonumber(ARGV[5])) > TOLERANCE_S then return 0 end
 local busy, busy_at = (redis.call('GET', P .. 'reaper') or ''):match('^(%S+) (%S+)$')
-if busy and busy ~= reaper and now - tonumber(busy_at) < TURN_S then return 0 end
+if busy and busy ~= reaper and now - seconds_of(busy_at) < TURN_S then return 0 end
 
 -- If nobody has reaped for as long as a worker takes to renew its leases twice, nobody could renew them either: the store
 -- was away. Nobody is blamed until all have had the time to come back.
-local gap_s = now - tonumber(reaped_at or now)
+local gap_s = seconds_of(reaped_at) > 0 and now - seconds_of(reaped_at) or 0
 local outage_s = gap_s > math.max(TOLERANCE_S, lease_s / 3) and gap_s or 0
 redis.call('SET', P .. 'reaped_at', stamp(now))
 if outage_s > 0 then redis.call('SET', P .. 'grace_until', stamp(now + lease_s)) end
-local grace_until = tonumber(redis.call('GET', P .. 'grace_until') or 0)
+local grace_until = seconds_of(redis.call('GET', P .. 'grace_until'))
 
 local function time_has_come(key, most)
   return redis.call('ZRANGEBYSCORE', P .. key, '-inf', stamp(now), 'LIMIT', 0, most)

@@ -53,6 +53,7 @@ def test_metrics_count_requests_and_read_the_queue_from_the_store(http: httpx.Cl
     assert samples["triptych_jobs_waiting", UNSERVED] >= 1
     assert samples["triptych_oldest_waiting_seconds", UNSERVED] > 0
     assert samples["triptych_jobs_live",] >= 1
+    assert samples["triptych_broken_records",] == 0
     assert samples["triptych_jobs_finished_total", "succeeded", EMBED] >= 1
     assert samples["triptych_http_requests_total", "/v1/embed", "200"] >= 1
     assert samples["triptych_submits_total", "embed", "false"] >= 1

@@ -4,9 +4,14 @@
 local P = 'triptych:'
 local time = redis.call('TIME')
 local offset, reaped_at = unpack(redis.call('MGET', P .. 'clock', P .. 'reaped_at'))
-local clock = tonumber(time[1]) + tonumber(time[2]) / 1e6 + tonumber(offset or 0)
+-- Whatever else somebody has written there counts as 0, and reapers correct it as a step.
+local function seconds_of(text)
+  local seconds = tonumber(text or '')
+  return seconds and math.abs(seconds) < math.huge and seconds or 0
+end
+local clock = tonumber(time[1]) + tonumber(time[2]) / 1e6 + seconds_of(offset)
 -- If the store's clock was set back, time stands still until a reaper has corrected it.
-local now = math.max(clock, tonumber(reaped_at or 0))
+local now = math.max(clock, seconds_of(reaped_at))
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
 local ACTIVE = {queued = true, running = true, cancelling = true}
 
