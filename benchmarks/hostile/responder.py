@@ -10,7 +10,8 @@ from benchmarks.harness.stack import Stack
 from contracts.cards import ModelCard
 from contracts.jobs import Answer, Usage, queue_of
 from contracts.settings import StoreSettings
-from contracts.store.attempt_store import AttemptStore, succeeded
+from contracts.store.attempt_store import AttemptStore
+from contracts.store.outcomes import succeeded
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 

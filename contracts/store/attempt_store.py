@@ -6,16 +6,16 @@ owns the job. So a worker that lost its lease, and does not know it yet, can do 
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import redis
 
-from contracts.errors import TriptychError
-from contracts.jobs import Answer, Claim
+from contracts.jobs import Claim
 from contracts.settings import StoreSettings
-from contracts.store.blame import Held, verdict_on
-from contracts.store.records import packed
+from contracts.store.blame import Held, Returned, verdict_on
+from contracts.store.outcomes import Outcome
 from contracts.store.scripts import load_script
+from contracts.store.turn import UNLIMITED, Room, Turn, encoded, joined
 
 MAX_JOBS = 16
 """Jobs that one call starts or ends: the store serves nobody else while it runs one."""
@@ -24,59 +24,6 @@ _MAX_SOURCES = 8
 _MAX_CHANGES = 24
 """Jobs that one call of any other script changes."""
 _T = TypeVar("_T")
-
-
-class Room(NamedTuple):
-    """How much memory a worker has for jobs, and how it estimates what a job takes."""
-
-    num_bytes: int
-    """For the jobs that one call starts."""
-    most_bytes: int
-    """Of one of them. A larger one is not started, but named."""
-    per_request_byte: int
-    per_input: int
-
-
-UNLIMITED = Room(2**52, 2**52, 0, 0)
-"""Every job is estimated to take nothing."""
-
-
-class LargeJob(NamedTuple):
-    """A job that no room of its worker's size can hold beside others."""
-
-    job_id: str
-    num_bytes: int
-
-
-class Outcome(NamedTuple):
-    """How an attempt has ended, ready to be recorded."""
-
-    claim: Claim
-    status: str
-    """``succeeded``, ``failed``, or ``cancelled``: the attempt has stopped, and the job ends if a client wants it."""
-    fields: Sequence[str | bytes] = ()
-    """Fields of the record and their values, in turn."""
-
-
-class Turn(NamedTuple):
-    """What the store replies to a worker's turn."""
-
-    accepted: list[bool]
-    """For each outcome whether it counts. It does not when another attempt owns the job."""
-    claims: list[Claim]
-    too_large: LargeJob | None
-    """The oldest job that waits and needs more than ``most_bytes``."""
-    left: bool
-    """Whether jobs are left in the queues: they did not fit into the room, or more wait than ``max_jobs``."""
-
-
-class Returned(NamedTuple):
-    """What became of the jobs of a worker that has died."""
-
-    num_jobs: int
-    """That were given back."""
-    charged_to_suspects: bool
-    """Whether jobs are charged with the death, and all of these were suspects before: it says nothing of the worker."""
 
 
 class AttemptStore:
@@ -117,13 +64,13 @@ class AttemptStore:
         """
         again, token = token is not None, token or new_token()
         turn = Turn([], [], None, left=False)
-        ended = _flat(outcomes)
+        ended = encoded(outcomes)
         for start in range(0, max(1, len(sources)), _MAX_SOURCES):
             most = max_jobs - len(turn.claims) if sources or again else 0
             left_bytes = room.num_bytes - sum(claim.num_bytes for claim in turn.claims)
             fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:])
             part = sources[start : start + _MAX_SOURCES]
-            turn = _joined(turn, self._turn(args=[*fixed, *ended, *part]))
+            turn = joined(turn, self._turn(args=[*fixed, *ended, *part]))
             ended = [0]
             if len(turn.claims) >= max_jobs:
                 self.wake_queues(sources[start + _MAX_SOURCES :])  # they may have work for others
@@ -198,66 +145,7 @@ def new_token() -> int:
     return time.monotonic_ns() // 100
 
 
-def _flat(outcomes: Sequence[Outcome]) -> list[Any]:
-    values: list[Any] = [len(outcomes)]
-    for claim, status, fields in outcomes:
-        values += (claim.id, claim.attempt, status, len(fields), *fields)
-    return values
-
-
-def _joined(turn: Turn, reply: Any) -> Turn:
-    """Return what several calls have replied as if it was one."""
-    accepted, started, too_large, left = reply
-    large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
-    # A part of a turn that is made again returns what all parts have started.
-    claims = {claim.id: claim for claim in (*turn.claims, *map(_claim_from, started))}
-    return Turn(
-        turn.accepted + [bool(value) for value in accepted],
-        list(claims.values()),
-        turn.too_large or large,
-        turn.left or bool(left),
-    )
-
-
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
     whole = list(items)
     for start in range(0, len(whole), _MAX_CHANGES):
         yield whole[start : start + _MAX_CHANGES]
-
-
-def succeeded(claim: Claim, answer: Answer) -> Outcome:
-    """Return the outcome of a job that has its one result."""
-    fields = (
-        *("output", packed(answer.output), "usage", answer.usage, "timings", answer.timings),
-        *("model_revision", answer.model_revision),
-    )
-    return Outcome(claim, "succeeded", fields)
-
-
-def failed(claim: Claim, error: TriptychError) -> Outcome:
-    """Return the outcome of a job that failed, with the reason."""
-    # A message may quote text that UTF-8 can't encode (lone surrogates). Raising here would leave the job running.
-    fields = [b"error_code", error.code.encode(), b"error_message", error.message.encode(errors="replace")]
-    if error.param:
-        fields += [b"error_param", error.param.encode(errors="replace")]
-    return Outcome(claim, "failed", fields)
-
-
-def stopped(claim: Claim) -> Outcome:
-    """Return the outcome of an attempt that has stopped. It ends the job only if a client cancelled it."""
-    return Outcome(claim, "cancelled")
-
-
-def _claim_from(reply: Any) -> Claim:
-    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes, request = reply
-    return Claim(
-        id=job_id.decode(),
-        attempt=attempt,
-        task=task.decode(),
-        model=model.decode(),
-        request=request,
-        timeout_s=float(timeout_s),
-        group=group.decode(),
-        request_id=request_id.decode(),
-        num_bytes=num_bytes,
-    )

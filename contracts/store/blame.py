@@ -1,7 +1,7 @@
 """Which jobs are blamed when a worker has died, as its note of what it did says."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Verdict = Literal["blamed", "suspected", "innocent"]
 """What happens to a job: it is charged with the death and runs again as a suspect; it becomes a suspect, or stays one,
@@ -30,6 +30,15 @@ class Held(Protocol):
     @property
     def suspect(self) -> bool:
         """Whether it was a suspect already."""
+
+
+class Returned(NamedTuple):
+    """What became of the jobs of a worker that has died."""
+
+    num_jobs: int
+    """That were given back."""
+    charged_to_suspects: bool
+    """Whether jobs are charged with the death, and all of these were suspects before: it says nothing of the worker."""
 
 
 def verdict_on(held: Sequence[Held]) -> list[Verdict]:

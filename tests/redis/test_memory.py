@@ -9,9 +9,10 @@ import pytest
 import redis
 
 from contracts.errors import JobGone
-from contracts.store.attempt_store import MAX_JOBS, succeeded
+from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.job_writer import MAX_DELIVERED
 from contracts.store.keys import PREFIX
+from contracts.store.outcomes import succeeded
 from contracts.store.reaper import MAX_MEMORY_SHARE
 from contracts.store.redis_client import connect
 from tests.redis.builders import ANSWER, QUEUE, TENANT, status, submit

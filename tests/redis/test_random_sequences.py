@@ -25,9 +25,10 @@ from hypothesis.stateful import (
 from contracts.errors import IdempotencyMismatch, TriptychError
 from contracts.jobs import Claim, NewJob
 from contracts.settings import StoreSettings
-from contracts.store.attempt_store import Outcome, failed, new_token, stopped, succeeded
+from contracts.store.attempt_store import new_token
 from contracts.store.blame import verdict_on
 from contracts.store.keys import PREFIX
+from contracts.store.outcomes import Outcome, failed, stopped, succeeded
 from tests.redis.builders import ANSWER, NO_LIMITS, QUEUE, SUSPECTS, come_due, new_job, pass_deadline
 from tests.redis.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore
 from tests.support.job_store import JobStore

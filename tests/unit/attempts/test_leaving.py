@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from contracts.jobs import Claim
-from contracts.store.attempt_store import Outcome, Turn
+from contracts.store.outcomes import Outcome
+from contracts.store.turn import Turn
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
 from workers.runtime.attempts.intake import Intake

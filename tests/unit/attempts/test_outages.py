@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts.store.attempt_store import Outcome, Turn
+from contracts.store.outcomes import Outcome
+from contracts.store.turn import Turn
 from tests.support.waiting import wait_until
 from tests.unit.attempts.fakes import OUTPUT, QUEUE, FakeModel, FakeStore, Gate
 from tests.unit.attempts.test_intake import run_all

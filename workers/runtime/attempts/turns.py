@@ -13,7 +13,9 @@ from typing import NamedTuple
 import redis
 
 from contracts.jobs import SUSPECT_SUFFIX, Claim, queue_of
-from contracts.store.attempt_store import MAX_JOBS, AttemptStore, Outcome, Turn, new_token
+from contracts.store.attempt_store import MAX_JOBS, AttemptStore, new_token
+from contracts.store.outcomes import Outcome
+from contracts.store.turn import Turn
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.room import JobRoom
 

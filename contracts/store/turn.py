@@ -1,0 +1,78 @@
+"""What a worker says in its turn, and what the store replies. Steps 4 and 7."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from contracts.jobs import Claim
+from contracts.store.outcomes import Outcome
+
+
+class Room(NamedTuple):
+    """How much memory a worker has for jobs, and how it estimates what a job takes."""
+
+    num_bytes: int
+    """For the jobs that one call starts."""
+    most_bytes: int
+    """Of one of them. A larger one is not started, but named."""
+    per_request_byte: int
+    per_input: int
+
+
+UNLIMITED = Room(2**52, 2**52, 0, 0)
+"""Every job is estimated to take nothing."""
+
+
+class LargeJob(NamedTuple):
+    """A job that no room of its worker's size can hold beside others."""
+
+    job_id: str
+    num_bytes: int
+
+
+class Turn(NamedTuple):
+    """What the store replies to a worker's turn."""
+
+    accepted: list[bool]
+    """For each outcome whether it counts. It does not when another attempt owns the job."""
+    claims: list[Claim]
+    too_large: LargeJob | None
+    """The oldest job that waits and needs more than ``most_bytes``."""
+    left: bool
+    """Whether jobs are left in the queues: they did not fit into the room, or more wait than ``max_jobs``."""
+
+
+def encoded(outcomes: Sequence[Outcome]) -> list[Any]:
+    """Return outcomes as arguments of the script."""
+    values: list[Any] = [len(outcomes)]
+    for claim, status, fields in outcomes:
+        values += (claim.id, claim.attempt, status, len(fields), *fields)
+    return values
+
+
+def joined(turn: Turn, reply: Any) -> Turn:
+    """Return what several calls have replied as if it was one."""
+    accepted, started, too_large, left = reply
+    large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
+    # A part of a turn that is made again returns what all parts have started.
+    claims = {claim.id: claim for claim in (*turn.claims, *map(_claim_from, started))}
+    return Turn(
+        turn.accepted + [bool(value) for value in accepted],
+        list(claims.values()),
+        turn.too_large or large,
+        turn.left or bool(left),
+    )
+
+
+def _claim_from(reply: Any) -> Claim:
+    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes, request = reply
+    return Claim(
+        id=job_id.decode(),
+        attempt=attempt,
+        task=task.decode(),
+        model=model.decode(),
+        request=request,
+        timeout_s=float(timeout_s),
+        group=group.decode(),
+        request_id=request_id.decode(),
+        num_bytes=num_bytes,
+    )
