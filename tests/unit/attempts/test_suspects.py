@@ -1,8 +1,9 @@
-"""Suspects are taken as whole groups, before all others, and keep the group in which they must share model calls."""
+"""Suspects are taken as whole groups, after those that wait, and keep the group in which they share model calls."""
 
 from tests.support.waiting import wait_until
 from tests.unit.attempts.conftest import MakeIntake
 from tests.unit.attempts.fakes import QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
+from workers.runtime.attempts.turns import SUSPECTS_TURN
 
 
 def test_a_group_is_taken_whole_by_a_worker_for_one_job(
@@ -21,14 +22,17 @@ def test_a_group_is_taken_whole_by_a_worker_for_one_job(
     assert other in store.statuses()
 
 
-def test_suspects_come_first(make_intake: MakeIntake, store: FakeStore, model: FakeModel) -> None:
+def test_suspects_come_after_those_that_wait_but_only_for_a_few_turns(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel
+) -> None:
+    """They may end the worker again, and with it the work on all others."""
     intake = make_intake(max_jobs=1)
-    jobs = [store.add() for _ in range(3)]
+    jobs = [store.add() for _ in range(20)]
     suspect = store.add(group="g")
-    intake.wake(QUEUE)
     intake.wake(SUSPECTS)
-    wait_until(lambda: len(store.ends) == 4, "the jobs did not end")
-    assert [end[0] for end in store.ends].index(suspect) <= 1 and set(jobs) < set(store.statuses())
+    wait_until(lambda: len(store.ends) == 21, "the jobs did not end")
+    place = [end[0] for end in store.ends].index(suspect)
+    assert 1 <= place <= SUSPECTS_TURN and set(jobs) < set(store.statuses())
 
 
 def test_suspects_run_whatever_they_take(make_intake: MakeIntake, store: FakeStore) -> None:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import pytest
+
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.decoding.fakes import (
@@ -19,6 +21,7 @@ from tests.unit.decoding.fakes import (
 )
 from workers.runtime.decoding.engine import MAX_UNSTARTED, DecodingEngine
 from workers.runtime.decoding.handle import GenerationHandle
+from workers.runtime.decoding.scheduling import scheduler as scheduler_module
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 
 
@@ -105,14 +108,14 @@ class CallsByJob:
 def test_suspects_share_calls_with_those_of_their_group_only_and_all_go_on_side_by_side() -> None:
     run = CallsByJob()
     handles = [
-        run.submit("plain", [1], 20),
         run.submit("a1", [2, 3], 20, "a"),
         run.submit("b1", [4], 20, "b"),
         run.submit("a2", [5], 20, "a"),
+        run.submit("plain", [1], 20),
         run.submit("other", [6], 20),
     ]
     run.gate.set()
-    expected = [[1], [2, 3], [4], [5], [6]]
+    expected = [[2, 3], [4], [5], [1], [6]]
     assert [texts(handle) for handle in handles] == [[text_of(answer([n], 20)) for n in each] for each in expected]
     circles = [{"plain", "other"}, {"a1", "a2"}, {"b1"}]
     for _, jobs in run.calls:
@@ -138,6 +141,33 @@ def test_suspects_leave_half_of_the_slots_to_others_and_are_not_overtaken_for_ev
     assert not crowd.finished, "others must not keep suspects out of the slots"
     for handle in (*suspects, crowd):
         outputs_of(handle)
+
+
+def test_a_suspect_waits_for_those_before_it_and_not_for_those_after_it() -> None:
+    """If it ends the worker, all others lose what they have generated."""
+    run = CallsByJob(max_slots=8)
+    before = [run.submit(f"before{number}", [1], 20) for number in range(2)]
+    suspect = run.submit("suspect", [2], 20, "group")
+    after = [run.submit(f"after{number}", [3], 100) for number in range(3)]
+    run.engine.cancel(before[1])
+    run.gate.set()
+    outputs_of(suspect)
+    assert before[0].finished and not after[0].finished
+    first = next(index for index, (_, jobs) in enumerate(run.calls) if "suspect" in jobs)
+    assert not any("before0" in jobs for _, jobs in run.calls[first:])
+    for handle in after:
+        outputs_of(handle)
+
+
+def test_a_suspect_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "MAX_SUSPECT_WAIT_S", 0.0)
+    run = CallsByJob(max_slots=8)
+    before = run.submit("before", [1], 2000)
+    suspect = run.submit("suspect", [2], 20, "group")
+    run.gate.set()
+    outputs_of(suspect)
+    assert not before.finished
+    run.engine.cancel(before)
 
 
 def test_two_models_take_turns() -> None:

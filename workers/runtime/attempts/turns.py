@@ -22,6 +22,8 @@ from workers.runtime.attempts.room import JobRoom
 logger = logging.getLogger(__name__)
 MAX_OUTCOME_BYTES = 1 << 20
 """Of one call: larger ones would keep the store from others. A single outcome may be larger."""
+SUSPECTS_TURN = 4
+"""Of so many calls that look for suspects, one takes them before all others."""
 MAX_QUEUES = 32
 """That one call looks into."""
 
@@ -59,6 +61,8 @@ class Turns:
         """Queues in which jobs may wait, the one whose turn it is first."""
         self._num_suspects = 0
         """In hand."""
+        self._num_looks = 0
+        """Calls in a row that looked for suspects, too."""
         self._token = new_token()
         self._unanswered = False
         """Whether a call may have started jobs without that this worker knows."""
@@ -153,13 +157,18 @@ class Turns:
         return found
 
     def _sources(self, outcomes: Sequence[Ended]) -> list[str]:
-        """Return where to look for jobs: the large one whose turn it is, suspects, then queues that have work.
+        """Return where to look for jobs: the large one whose turn it is, then queues that have work.
 
         The queues of jobs that end are looked into without a message: where jobs end, the next ones often wait.
+        Suspects may end this worker again, and with it the work on all others. So these are taken before them, but no
+        more than a few turns long.
         """
-        awake = filter(self._may_look, self._awake)
-        queues = [*awake, *(queue_of(ended.outcome.claim.model) for ended in outcomes)]
-        ordered = sorted(dict.fromkeys(queues), key=lambda queue: not queue.endswith(SUSPECT_SUFFIX))
+        awake = list(filter(self._may_look, self._awake))
+        behind = [queue.removesuffix(SUSPECT_SUFFIX) for queue in awake]
+        queues = dict.fromkeys([*awake, *behind, *(queue_of(ended.outcome.claim.model) for ended in outcomes)])
+        self._num_looks = self._num_looks + 1 if any(queue.endswith(SUSPECT_SUFFIX) for queue in queues) else 0
+        suspects_first = self._num_looks % SUSPECTS_TURN == 0
+        ordered = sorted(queues, key=lambda queue: queue.endswith(SUSPECT_SUFFIX) is not suspects_first)
         large = self._room.next_large
         return [*([large] if large else []), *ordered[:MAX_QUEUES]]
 

@@ -99,6 +99,11 @@ class RequestHandle(Generic[Model, Item, Result]):
         return results
 
     @property
+    def age_s(self) -> float:
+        """Time since the submission."""
+        return time.perf_counter() - self._created
+
+    @property
     def has_started(self) -> bool:
         """Whether an item has joined a model call."""
         return self.wait_s > 0

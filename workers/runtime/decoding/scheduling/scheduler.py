@@ -29,6 +29,8 @@ from workers.runtime.engine.engine import NoteCall
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
 """Chunks that a step prefills while nothing decodes. More would delay admissions and the removal of stopped jobs."""
+MAX_SUSPECT_WAIT_S = 10.0
+"""Longest time that a suspect waits for jobs that were in hand before it."""
 Deltas = list[tuple[GenerationHandle, TextDelta]]
 
 
@@ -40,6 +42,8 @@ class Scheduler:
         self._metrics = metrics
         self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
         self._suspects: WaitingQueue[GenerationHandle, int] = WaitingQueue()
+        self._before: dict[GenerationHandle, set[GenerationHandle]] = {}
+        """By suspect that waits: the jobs that were in hand before it."""
         self._turn = 0
         self._running = RunningGroups(model)
         self._calls = ModelCalls(model.cache, self._running, metrics, note_call)
@@ -70,12 +74,15 @@ class Scheduler:
 
     def add(self, handle: GenerationHandle) -> None:
         """Queue all requests of a job."""
+        if handle.attempt.group:
+            self._before[handle] = {other for other in self.handles if not other.attempt.group}
         (self._suspects if handle.attempt.group else self._waiting).add(handle, range(len(handle.items)))
 
     def remove(self, handle: GenerationHandle) -> None:
         """Drop all requests of a job, whether they run or wait."""
         self._waiting.remove(handle)
         self._suspects.remove(handle)
+        self._before.pop(handle, None)
         for group in [group for group in self._running if group.handle is handle]:
             self._running.remove(group)
 
@@ -133,11 +140,17 @@ class Scheduler:
     def _next_queue(self) -> WaitingQueue[GenerationHandle, int]:
         """Return where the next request comes from. Suspects have half of the slots, and all that the others leave."""
         suspect = self._suspects.peek()
-        if suspect is None:
+        if suspect is None or self._must_wait(suspect[0]):
             return self._waiting
         handle, index = suspect
         is_next = self._waiting.peek() is None or self._running.has_room_for_suspect(handle.items[index])
         return self._suspects if is_next else self._waiting
+
+    def _must_wait(self, suspect: GenerationHandle) -> bool:
+        """Return whether a suspect waits for those before it, whose work would be lost if it ends this worker."""
+        if suspect.has_started or suspect.age_s > MAX_SUSPECT_WAIT_S:
+            return False
+        return not self._before[suspect].isdisjoint(self.handles)
 
     def _prefill(self, circle: str) -> Deltas:
         """Run prefill calls, oldest first, up to the token budget of a step; at least one."""
