@@ -36,13 +36,15 @@ class Fleet:
     def __init__(self, server: ValkeyServer, folder: Path, *, lease_s: float = LEASE_S) -> None:
         self.server = server
         self.folder = folder
+        self.host = folder / "host"
+        """Where the workers leave notes for each other, unless they are started elsewhere."""
         self.environment = {
             "TRIPTYCH_REDIS_URL": server.url,
             "TRIPTYCH_LEASE_S": str(lease_s),
             "TRIPTYCH_CONCURRENCY": "8",
             "TRIPTYCH_THREADS": "1",
             "TRIPTYCH_MODELS": self.model,
-            "TRIPTYCH_RUNTIME_DIR": str(folder / "host"),
+            "TRIPTYCH_RUNTIME_DIR": str(self.host),
             "FAULT_DIR": str(folder),
         }
         settings = StoreSettings(redis_url=server.url, lease_s=lease_s)

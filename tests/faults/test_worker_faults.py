@@ -39,12 +39,12 @@ def test_a_worker_frozen_before_it_claims_and_then_killed_loses_no_job(fleet: Fl
 
 
 def recovery_s(fleet: Fleet, end: Callable[[Worker], None]) -> float:
-    """End a worker that holds six jobs; return the seconds until another one has answered them all."""
+    """End a worker that holds six jobs; return the seconds until one on another machine has answered them all."""
     doomed = fleet.start_worker()
     job_ids = [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
     for job_id in job_ids:
         fleet.wait_running(job_id)
-    fleet.start_worker()
+    fleet.start_elsewhere()
     ended_at = fleet.now()
     end(doomed)
     jobs = fleet.assert_each_ended_once(job_ids)
@@ -67,6 +67,56 @@ def test_the_jobs_of_a_worker_that_dies_alone_need_not_wait_for_its_leases(patie
     # At the time of its death the leases have at least two thirds to run.
     took_s = recovery_s(patient_fleet, Worker.kill)
     assert took_s < patient_fleet.store.lease_s * 2 / 3 + 5 * patient_fleet.round_trip_s()
+
+
+def kill_with_heartbeat(fleet: Fleet) -> list[str]:
+    """Kill a worker and its heartbeat process; return the job that was in the model call, and five that were not."""
+    doomed = fleet.start_worker()
+    job_ids = [fleet.submit_hanging(), *(fleet.submit(f"behind it {number}") for number in range(5))]
+    for job_id in job_ids:
+        fleet.wait_running(job_id)
+    doomed.kill_group()
+    return job_ids
+
+
+def ends(fleet: Fleet, job_ids: list[str]) -> list[tuple[str, int, int]]:
+    jobs = fleet.assert_each_ended_once(job_ids)
+    return [(jobs[job_id].status, jobs[job_id].attempt, jobs[job_id].crashes) for job_id in job_ids]
+
+
+def test_the_worker_that_follows_on_the_host_knows_who_was_in_the_call(patient_fleet: Fleet) -> None:
+    job_ids = kill_with_heartbeat(patient_fleet)
+    patient_fleet.start_worker()
+    assert ends(patient_fleet, job_ids) == [("succeeded", 2, 1), *[("succeeded", 2, 0)] * 5]
+
+
+def test_another_worker_of_the_host_finds_out_at_its_next_beat(patient_fleet: Fleet) -> None:
+    fleet = patient_fleet
+    neighbour = fleet.start_worker()
+    neighbour.freeze()  # until the other one has taken the jobs
+    job_ids = kill_with_heartbeat(fleet)
+    neighbour.thaw()
+    assert ends(fleet, job_ids) == [("succeeded", 2, 1), *[("succeeded", 2, 0)] * 5]
+    assert "another worker of this host died" in neighbour.log()
+
+
+def test_where_the_note_is_lost_with_its_host_all_jobs_in_hand_are_blamed(fleet: Fleet) -> None:
+    job_ids = kill_with_heartbeat(fleet)
+    fleet.start_elsewhere()
+    assert ends(fleet, job_ids) == [("succeeded", 2, 1)] * 6
+
+
+def test_a_stopped_worker_is_not_taken_for_dead_by_others_of_its_host(patient_fleet: Fleet) -> None:
+    fleet = patient_fleet
+    stopped = fleet.start_worker()
+    job_id = fleet.submit_hanging()
+    stopped.freeze()
+    fleet.start_worker()
+    fleet.assert_takes_jobs()
+    assert fleet.job(job_id).status == "running"
+    stopped.thaw()
+    fleet.release_hang()
+    assert ends(fleet, [job_id]) == [("succeeded", 1, 0)]
 
 
 def test_native_code_that_holds_pythons_lock_costs_no_lease(fleet: Fleet) -> None:
