@@ -131,6 +131,8 @@ def test_others_are_taken_from_dead_workers(store: JobStore, damage: Damage) -> 
 def test_others_keep_their_leases(store: JobStore, damage: Damage) -> None:
     broken, healthy = running(store, damage)
     assert store.renew_leases([(broken.id, 1), (healthy.id, 1)]) == {broken.id}
+    if store.client.exists(job_key(broken.id)):
+        assert store.num_live() == 1, "a broken record is looked at again and again"
 
 
 def test_others_are_released(store: JobStore, damage: Damage) -> None:
