@@ -11,7 +11,7 @@ from contracts.cards import ModelCard
 from contracts.jobs import Answer, Usage, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
-from contracts.store.outcomes import succeeded
+from contracts.store.attempts.outcomes import succeeded
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 

@@ -12,10 +12,10 @@ import redis
 
 from contracts.jobs import Claim
 from contracts.settings import StoreSettings
-from contracts.store.blame import Held, Returned, verdict_on
-from contracts.store.outcomes import Outcome
+from contracts.store.attempts.blame import Held, Returned, verdict_on
+from contracts.store.attempts.outcomes import Outcome
+from contracts.store.attempts.turn import UNLIMITED, Room, Turn, encoded, joined
 from contracts.store.scripts import load_script
-from contracts.store.turn import UNLIMITED, Room, Turn, encoded, joined
 
 MAX_JOBS = 16
 """Jobs that one call starts or ends: the store serves nobody else while it runs one."""

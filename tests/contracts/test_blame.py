@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from contracts.store.blame import verdict_on
+from contracts.store.attempts.blame import verdict_on
 
 
 class Held(NamedTuple):

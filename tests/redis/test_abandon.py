@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from contracts.jobs import Claim
-from contracts.store.blame import Returned
+from contracts.store.attempts.blame import Returned
 from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claim, claimed, come_due, status, submit, waiting
 from tests.support.job_store import JobStore
 

@@ -12,8 +12,8 @@ import pytest
 from contracts.errors import TriptychError
 from contracts.jobs import Claim, queue_of
 from contracts.store.attempt_store import MAX_JOBS
+from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, wake_channel
-from contracts.store.outcomes import failed
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, pass_deadline, submit
 from tests.redis.test_abandon import Held
 from tests.support.job_store import JobStore

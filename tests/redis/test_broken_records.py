@@ -9,8 +9,8 @@ import pytest
 from contracts.errors import BrokenRecord, TriptychError
 from contracts.jobs import Claim
 from contracts.settings import StoreSettings
+from contracts.store.attempts.outcomes import succeeded
 from contracts.store.keys import PREFIX, events_key, job_key
-from contracts.store.outcomes import succeeded
 from contracts.store.reaper import Reaper
 from tests.redis.builders import (
     ANSWER,

@@ -10,8 +10,8 @@ import pytest
 from contracts.errors import ExecutionTimeout, InputTooLong, OutOfMemory, TriptychError
 from contracts.jobs import Answer
 from contracts.logs.formats import extra_fields
+from contracts.store.attempts.outcomes import succeeded
 from contracts.store.keys import PREFIX
-from contracts.store.outcomes import succeeded
 from tests.redis.builders import (
     ANSWER,
     TENANT,

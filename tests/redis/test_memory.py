@@ -10,9 +10,9 @@ import redis
 
 from contracts.errors import JobGone
 from contracts.store.attempt_store import MAX_JOBS
+from contracts.store.attempts.outcomes import succeeded
 from contracts.store.job_writer import MAX_DELIVERED
 from contracts.store.keys import PREFIX
-from contracts.store.outcomes import succeeded
 from contracts.store.reaper import MAX_MEMORY_SHARE
 from contracts.store.redis_client import connect
 from tests.redis.builders import ANSWER, QUEUE, TENANT, status, submit

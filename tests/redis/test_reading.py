@@ -7,8 +7,8 @@ import pytest
 
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Job
+from contracts.store.attempts.outcomes import succeeded
 from contracts.store.keys import PREFIX, wake_channel
-from contracts.store.outcomes import succeeded
 from tests.redis.builders import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, submit
 from tests.support.job_store import JobStore
 from tests.support.waiting import PATIENCE_S, wait_until

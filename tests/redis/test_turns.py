@@ -5,8 +5,8 @@ import pytest
 from contracts.errors import TriptychError
 from contracts.jobs import queue_of
 from contracts.store.attempt_store import MAX_JOBS, new_token
-from contracts.store.outcomes import failed, succeeded
-from contracts.store.turn import UNLIMITED, LargeJob, Room
+from contracts.store.attempts.outcomes import failed, succeeded
+from contracts.store.attempts.turn import UNLIMITED, LargeJob, Room
 from tests.redis.builders import (
     ANSWER,
     QUEUE,

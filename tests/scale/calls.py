@@ -8,9 +8,9 @@ import redis
 from contracts.jobs import Answer, Claim, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import MAX_JOBS
+from contracts.store.attempts.outcomes import succeeded
 from contracts.store.job_writer import MAX_DELIVERED
 from contracts.store.keys import PREFIX
-from contracts.store.outcomes import succeeded
 from contracts.store.reaper import MAX_JOBS_PER_CALL
 from tests.redis.builders import field
 from tests.scale.filling import MODEL, TENANT, submit

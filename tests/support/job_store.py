@@ -6,9 +6,9 @@ from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
+from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeeded
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
-from contracts.store.outcomes import Outcome, failed, stopped, succeeded
 from contracts.store.queue_stats import QueueStats
 from contracts.store.reaper import Reaper
 

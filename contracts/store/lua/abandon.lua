@@ -1,5 +1,5 @@
 -- Give back the attempts of a worker that has died. Whoever found it dead knows what it did, from its note.
--- ARGV: worker, max crashes, then id, attempt, verdict, … (contracts/store/blame.py says which):
+-- ARGV: worker, max crashes, then id, attempt, verdict, … (contracts/store/attempts/blame.py says which):
 -- * 'blamed': the job is charged with the death, and runs again as a suspect
 -- * 'suspected': it becomes a suspect, or stays one, and is charged with nothing
 -- * 'innocent': it goes back to its queue

@@ -10,8 +10,8 @@ import redis
 from contracts.cards import ModelCard
 from contracts.job_ids import new_job_id
 from contracts.jobs import Claim, Usage, queue_of
-from contracts.store.outcomes import Outcome
-from contracts.store.turn import UNLIMITED, LargeJob, Room, Turn
+from contracts.store.attempts.outcomes import Outcome
+from contracts.store.attempts.turn import UNLIMITED, LargeJob, Room, Turn
 from contracts.tasks.embed import EmbedRequest
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.engine.figures import EngineFigures

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from contracts.jobs import Claim
-from contracts.store.outcomes import Outcome
-from contracts.store.turn import Turn
+from contracts.store.attempts.outcomes import Outcome
+from contracts.store.attempts.turn import Turn
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
 from workers.runtime.attempts.intake import Intake

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts.store.outcomes import Outcome
-from contracts.store.turn import Turn
+from contracts.store.attempts.outcomes import Outcome
+from contracts.store.attempts.turn import Turn
 from tests.support.waiting import wait_until
 from tests.unit.attempts.fakes import OUTPUT, QUEUE, FakeModel, FakeStore, Gate
 from tests.unit.attempts.test_intake import run_all

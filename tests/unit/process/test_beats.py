@@ -6,7 +6,7 @@ from typing import Any
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
-from contracts.store.blame import Returned
+from contracts.store.attempts.blame import Returned
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.liveness import Liveness

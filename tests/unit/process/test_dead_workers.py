@@ -10,7 +10,7 @@ import redis
 
 from contracts.job_ids import new_job_id
 from contracts.runtime_folder import runtime_folder
-from contracts.store.blame import Returned
+from contracts.store.attempts.blame import Returned
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.note_files import MAX_AGE_S
 from workers.runtime.process.shared_state import HeldAttempt, SharedState

@@ -5,7 +5,7 @@ jobs, which are taken in the order in which they wait. A job that is larger than
 itself, so that it neither waits for ever nor stops the others.
 """
 
-from contracts.store.turn import LargeJob, Room
+from contracts.store.attempts.turn import LargeJob, Room
 
 BYTES_PER_REQUEST_BYTE = 12
 """The request itself, its decoded texts, and the token ids of its rows, at worst one for each byte. Token ids that are

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.errors import ExecutionTimeout, OutOfMemory, TriptychError
 from contracts.jobs import Answer
-from contracts.store.outcomes import Outcome, failed, stopped, succeeded
+from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeeded
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.engine.handle import Awaited, Handover
 from workers.runtime.engine.work import Work

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from contracts.errors import TriptychError, UnknownModel
 from contracts.jobs import Claim
-from contracts.store.outcomes import Outcome, failed
+from contracts.store.attempts.outcomes import Outcome, failed
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.attempts.running_job import RunningJob

@@ -14,8 +14,8 @@ import redis
 
 from contracts.jobs import SUSPECT_SUFFIX, Claim, queue_of
 from contracts.store.attempt_store import MAX_JOBS, AttemptStore, new_token
-from contracts.store.outcomes import Outcome
-from contracts.store.turn import Turn
+from contracts.store.attempts.outcomes import Outcome
+from contracts.store.attempts.turn import Turn
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.room import JobRoom
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 from contracts.store.attempt_store import AttemptStore
-from contracts.store.blame import Returned
+from contracts.store.attempts.blame import Returned
 from workers.runtime.process.note_files import Orphan, orphans
 from workers.runtime.process.shared_state import HeldAttempt, SharedState
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from contracts.jobs import Claim
-from contracts.store.outcomes import Outcome
+from contracts.store.attempts.outcomes import Outcome
 
 
 class Room(NamedTuple):

@@ -7,38 +7,29 @@ failing sequence is also shortened, which may take minutes.
 """
 
 import os
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from contracts.errors import IdempotencyMismatch, TriptychError
-from contracts.jobs import Claim, NewJob
-from contracts.settings import StoreSettings
+from contracts.jobs import Claim
 from contracts.store.attempt_store import new_token
-from contracts.store.blame import verdict_on
+from contracts.store.attempts.blame import verdict_on
+from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeeded
 from contracts.store.keys import PREFIX
-from contracts.store.outcomes import Outcome, failed, stopped, succeeded
-from tests.redis.builders import ANSWER, NO_LIMITS, QUEUE, SUSPECTS, come_due, new_job, pass_deadline
-from tests.redis.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore
-from tests.support.job_store import JobStore
+from tests.redis.builders import ANSWER, NO_LIMITS, pass_deadline
+from tests.redis.sequences.checked_store import MAX_LIVE_JOBS, SOURCES, CheckedStore
 
-MAX_LIVE_JOBS = 6
-"""Few jobs exist at a time, so that several steps concern the same one."""
 NUM_SEQUENCES = int(os.environ.get("TRIPTYCH_TEST_SEQUENCES", "0"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if NUM_SEQUENCES else [])]
-FIELDS = ["status", "attempt", "crashes", "alone", "group", "before", "version"]
-SOURCES = [SUSPECTS, QUEUE]
 workers = st.sampled_from(["w1", "w2"])
 tenants = st.sampled_from(["acme", "other"])
 lanes = st.sampled_from(SOURCES)
@@ -57,20 +48,8 @@ class Held(NamedTuple):
     suspect: bool
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(CheckedStore):
     """Draws steps. Each step calls the store, and changes the model to the expected result."""
-
-    client: ClassVar[redis.Redis]
-
-    @initialize()
-    def empty(self) -> None:
-        self.client.flushall()
-        # The clocks are so slow that time passes only where a step lets it.
-        self.store = JobStore(self.client, StoreSettings(lease_s=600.0, max_crashes=MAX_CRASHES))
-        self.expected = ExpectedStore()
-        self.jobs = self.expected.jobs
-        self.claims: list[tuple[str, Claim]] = []
-        self.keys: dict[tuple[str, str], tuple[str, str]] = {}
 
     # -- calls of a gateway -----------------------------------------------------------------------------------------
 
@@ -278,136 +257,6 @@ class StoreMachine(RuleBasedStateMachine):
         self.client.zadd(f"{PREFIX}expiring", {job.id: 0}, xx=True)
         job.gone = True
         self.reap([])
-
-    def reap(self, jobs: list[ExpectedJob]) -> None:
-        if jobs:
-            come_due(self.store, *(job.id for job in jobs))
-        lost: dict[str, list[ExpectedJob]] = {}
-        # A late job is due as well, because no job is ever due later than its deadline.
-        due = sorted({job.id for job in jobs} | {job.id for job in self.jobs.values() if job.late})
-        for job in (self.jobs[job_id] for job_id in due if self.jobs[job_id].unfinished):
-            if job.late:
-                job.status = "cancelled" if job.status == "cancelling" else "expired"
-            elif job.status == "cancelling":
-                job.status = "cancelled"
-            elif job.status == "running":
-                lost.setdefault(job.worker, []).append(job)
-        for together in lost.values():
-            self.expected.blame(together, keeps=True)
-        assert self.store.reap()[0] == sum(map(len, lost.values()))
-        self.every_queue_with_jobs_has_its_message()
-
-    # -- invariants after every step --------------------------------------------------------------------------------
-
-    @invariant()
-    def begin_step(self) -> None:
-        if hasattr(self, "expected"):
-            self.expected.step += 1
-
-    @invariant()
-    def each_record_equals_the_model(self) -> None:
-        jobs = self.recorded()
-        pipeline = self.client.pipeline(transaction=False)
-        for job in jobs:
-            pipeline.hmget(f"{PREFIX}job:{job.id}", FIELDS)
-        for job, values in zip(jobs, pipeline.execute(), strict=True):
-            status, attempt, crashes, alone, group, before, version = (value and value.decode() for value in values)
-            found = (status, int(attempt or 0), int(crashes or 0), int(alone or 0), group or "")
-            assert found == (job.status, job.attempt, job.crashes, job.alone, job.group), job
-            if job.unfinished:
-                assert bool(before) == (job.before is not None), job
-            assert int(version or 1) >= job.version
-            job.version = int(version or 1)
-
-    @invariant()
-    def unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue(self) -> None:
-        unfinished = [job for job in self.jobs.values() if job.unfinished]
-        pipeline = self.client.pipeline(transaction=False)
-        for name in ("due", f"waiting:{QUEUE}", f"waiting:{SUSPECTS}"):
-            pipeline.zrange(PREFIX + name, 0, -1)
-        pipeline.hgetall(f"{PREFIX}active")
-        pipeline.hvals(f"{PREFIX}finished")
-        due, waiting, suspects, active, finished = pipeline.execute()
-        assert {member.decode() for member in due} == {job.id for job in unfinished}
-        assert [member.decode() for member in waiting] == [job.id for job in self.expected.in_queue(suspects=False)]
-        assert [member.decode() for member in suspects] == [job.id for job in self.expected.in_queue(suspects=True)]
-        counts = {tenant.decode(): int(count) for tenant, count in active.items()}
-        assert counts == {
-            tenant: count for tenant in ("acme", "other") if (count := sum(job.tenant == tenant for job in unfinished))
-        }
-        assert sum(map(int, finished)) == len(self.jobs) - len(unfinished), "each job ends exactly once"
-
-    @invariant()
-    def groups_have_the_suspects_that_wait(self) -> None:
-        found = {
-            key.decode().removeprefix(f"{PREFIX}group:"): {member.decode() for member in self.client.smembers(key)}
-            for key in self.client.scan_iter(f"{PREFIX}group:*")
-        }
-        expected: dict[str, set[str]] = {}
-        for job in self.expected.in_queue(suspects=True):
-            if job.group != job.id:
-                expected.setdefault(job.group, set()).add(job.id)
-        assert found == expected
-
-    @invariant()
-    def a_queue_has_one_message_at_most(self) -> None:
-        assert all(self.client.llen(lane) <= 1 for lane in SOURCES)
-
-    def every_queue_with_jobs_has_its_message(self) -> None:
-        for suspects, lane in zip((True, False), SOURCES, strict=True):
-            assert self.client.llen(lane) == bool(self.expected.in_queue(suspects=suspects))
-
-    def teardown(self) -> None:
-        """Workers and a reaper must end every job, whatever happened before. Once all are purged, nothing is left."""
-        if not hasattr(self, "store"):
-            return
-        for _ in range(4 * MAX_LIVE_JOBS):
-            unfinished = [job for job in self.jobs.values() if job.unfinished]
-            if not unfinished:
-                break
-            self.begin_step()
-            self.reap(unfinished)
-            for claim in self.store.turn("last", sources=SOURCES).claims:
-                assert self.store.succeed(claim, ANSWER)
-                self.jobs[claim.id].status = "succeeded"
-        assert [job for job in self.jobs.values() if job.unfinished] == []
-        self.unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue()
-        for job in self.recorded():
-            self.client.zadd(f"{PREFIX}expiring", {job.id: 0}, xx=True)
-            job.gone = True
-        self.reap([])
-        left = {key.decode().removeprefix(PREFIX).split(":")[0] for key in self.client.scan_iter()}
-        assert left <= {"finished", "turn", "reaped_at", "reaper", "idem", "idems"}
-
-    # -- helpers ----------------------------------------------------------------------------------------------------
-
-    def next_job(self, **changes: Any) -> NewJob:
-        """Return a job whose id is its number.
-
-        The reaper handles jobs that are due at the same moment in the order of their ids. Random ids would make a
-        repeated sequence a different one, which Hypothesis refuses.
-        """
-        self.expected.num_submits += 1
-        return new_job(id=f"{self.expected.num_submits:022}", **changes)
-
-    def recorded(self) -> list[ExpectedJob]:
-        """Return the newest jobs that have a record."""
-        return [job for job in self.jobs.values() if not job.gone][-2 * MAX_LIVE_JOBS :]
-
-    def any_ended(self) -> bool:
-        return any(not job.unfinished for job in self.recorded())
-
-    def any_in(self, *states: str) -> bool:
-        """Return whether a job is in one of these states."""
-        return any(job.status in states for job in self.jobs.values())
-
-    def num_unfinished(self) -> int:
-        """Return how many jobs have not ended."""
-        return sum(job.unfinished for job in self.jobs.values())
-
-    def pick(self, candidates: list[Any], index: int) -> Any:
-        newest = candidates[-2 * MAX_LIVE_JOBS :]
-        return newest[-1 - index % len(newest)]
 
 
 @pytest.mark.timeout(7200 if NUM_SEQUENCES else 900)

@@ -1,0 +1,1 @@
+"""Values of the calls by which workers start and end attempts."""

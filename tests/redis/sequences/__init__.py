@@ -1,0 +1,1 @@
+"""Random sequences of calls and faults, compared with a model."""
