@@ -87,6 +87,8 @@ class Client(threading.Thread):
                     return response
                 self.pause(f"{method} {path}: {response.status} {response.data}", entry)
             except Lost as error:
+                if entry:
+                    entry.lost = True
                 self.pause(f"{method} {path}: {error}", entry)
 
     def pause(self, reason: str, entry: Entry | None) -> None:
@@ -136,6 +138,9 @@ class Client(threading.Thread):
     def read(self, entry: Entry, query: str = "", **headers: str) -> Response:
         """Read a job that must be there."""
         response = self.call(entry, "GET", f"/v1/jobs/{entry.job_id}{query}", **headers)
+        if response.status == 410 and entry.may_go and entry.lost:
+            entry.answered = True
+            raise NotAccepted("it was sent, went astray, and is over")
         if response.status not in (200, 304):
             entry.problem(f"read: {response.status} {response.data}")
             raise GiveUp(f"job {entry.job_id} answers {response.status}")

@@ -18,6 +18,8 @@ from tests.support.waiting import PATIENCE_S
 
 MEAN_PAUSE_S = 2.5
 MIN_FREEZE_S, MAX_FREEZE_S = 1.0, 20.0
+CLOCKS_S = (-1200, -60, 0, 60, 1200)
+"""By how much the store's clock may differ from the machine's."""
 
 
 class Happened(NamedTuple):
@@ -56,6 +58,8 @@ class Faults(threading.Thread):
             ("cut connections", lambda: self._cut("normal"), 2),
             ("cut subscriptions", lambda: self._cut("pubsub"), 2),
             ("lose messages", self._lose_messages, 2),
+            ("fill the store", self._fill_store, 2),
+            ("set the store's clock", self._set_clock, 2),
             ("poison", self._poison, 2),
         ]
 
@@ -142,6 +146,29 @@ class Faults(threading.Thread):
             operator.delete(*chain(["triptych."], operator.scan_iter("triptych.*", count=1000)))
         self._note("store")
 
+    def _fill_store(self) -> None:
+        """Let the store have no memory left for a while."""
+        with self._operator() as operator:
+            operator.config_set("maxmemory", operator.info("memory")["used_memory"])
+        seconds = self._random.uniform(1, 5)
+        self._note("store", seconds)
+        self._later(seconds, self._empty_store)
+
+    def _empty_store(self) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            with suppress(redis.RedisError), self._operator() as operator:
+                operator.config_set("maxmemory", 0)
+                return
+            time.sleep(0.2)  # it is away, which is another fault
+
+    def _set_clock(self) -> None:
+        """Set the store's clock by some time, forward or back."""
+        if self._stack.clock is not None:
+            step_s = self._random.choice(CLOCKS_S)
+            self._note("store", step_s)
+            self._stack.clock.set(step_s)
+
     def _poison(self) -> None:
         self._note("encoder")
         self._submit_poison()
@@ -154,11 +181,12 @@ class Faults(threading.Thread):
         self._note(target, seconds)
         return seconds
 
-    def _later(self, seconds: float, undo: Callable[[], None], busy: threading.Lock) -> None:
+    def _later(self, seconds: float, undo: Callable[[], None], busy: threading.Lock | None = None) -> None:
         def wait_and_undo() -> None:
             self._stopping.wait(seconds)
             undo()
-            busy.release()
+            if busy:
+                busy.release()
 
         thread = threading.Thread(target=wait_and_undo, daemon=True)
         self._lasting.append(thread)

@@ -25,6 +25,8 @@ class Entry:
     deleted: bool = False
     may_go: bool = False
     """Whether the job has no `ttl_s` and no key, so that it may be purged soon after its client has the answer."""
+    lost: bool = False
+    """Whether a response went astray, which may have been the answer."""
     seen: dict[str, Any] | None = None
     """The finished job, as the client has seen it first."""
     answered: bool = False

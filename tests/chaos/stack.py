@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.chaos.calls import Lost, call
 from tests.chaos.catalogue import DECODER, ENCODER, SEQ2SEQ
 from tests.faults.slow_seq2seq import STEP_S
 from tests.support.paths import ROOT
+from tests.support.stepping_clock import SteppingClock
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -106,7 +108,11 @@ class Stack:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
-        self.store = ValkeyServer(folder / "store", "--appendfsync", "always", "--stream-node-max-bytes", "512")
+        # Built by a C compiler. Without one nobody sets the clock.
+        self.clock = SteppingClock(folder) if shutil.which("cc") else None
+        self.store = ValkeyServer(
+            folder / "store", "--appendfsync", "always", environment=self.clock.environment if self.clock else None
+        )
         self.store_busy = threading.Lock()
         ports = [free_port() for _ in range(NUM_GATEWAYS)]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]

@@ -58,17 +58,6 @@ def test_an_outage_longer_than_a_lease_blames_none_of_the_jobs_in_hand(patient_f
     assert worker.alive()
 
 
-def test_three_outages_fail_no_job(fleet: Fleet) -> None:
-    fleet.environment["TRIPTYCH_CONCURRENCY"] = "64"
-    worker = fleet.start_worker()
-    job_ids = submit_in_hand(fleet)
-    for _ in range(3):
-        outage(fleet, 1.5 * fleet.store.lease_s)
-    fleet.release_hang()
-    assert_not_blamed(fleet.assert_each_ended_once(job_ids))
-    assert worker.alive()
-
-
 def test_a_frozen_worker_that_comes_back_keeps_what_nobody_else_has_started(fleet: Fleet) -> None:
     """Its jobs were taken back meanwhile, because its leases were over and the store was there."""
     worker = fleet.start_worker()

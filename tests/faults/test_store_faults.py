@@ -1,4 +1,4 @@
-"""Redis is killed or frozen, its clock is set, it drops connections, loses messages or delivers them twice."""
+"""Redis is killed or frozen, its clock is set, it loses messages or delivers them twice."""
 
 import socket
 import threading
@@ -71,19 +71,6 @@ def test_no_job_feels_that_the_clock_of_the_store_is_set(unsteady_fleet: Fleet, 
     assert {job.status for job in jobs.values()} == {"succeeded"}
     assert {(job.crashes, job.attempt) for job in jobs.values()} == {(0, 1)}
     assert abs(store_time(fleet.client) - began) < 600, "time goes on as before"
-    assert worker.alive()
-    fleet.assert_takes_jobs()
-
-
-def test_connections_that_are_dropped_again_and_again_lose_no_job(fleet: Fleet) -> None:
-    worker = fleet.start_worker()
-    job_ids = [fleet.submit(f"fault:slow=0.05 {number}") for number in range(60)]
-    operator = redis_of(fleet.server)
-    for cut_after in range(5, 50, 5):
-        wait_until(lambda n=cut_after: fleet.num_ended(job_ids) >= n, "no work was done")
-        operator.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    jobs = fleet.assert_each_ended_once(job_ids)
-    assert {job.status for job in jobs.values()} == {"succeeded"}
     assert worker.alive()
     fleet.assert_takes_jobs()
 
