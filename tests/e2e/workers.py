@@ -88,10 +88,11 @@ class Worker:
         task: str = "embed",
         *,
         stream: bool = False,
+        followed: bool = False,
         deadline_s: float = 300,
         timeout_s: float = 200,
     ) -> str:
-        """Submit a job and return its id."""
+        """Submit a job and return its id. It has a stream of events if the request is for one, or if it is followed."""
         request = {"inputs": inputs, "parameters": parameters or {}, **({"stream": True} if stream else {})}
         job = NewJob(
             id=new_job_id(TENANT, at=self.now()),
@@ -104,7 +105,7 @@ class Worker:
             deadline_s=deadline_s,
             timeout_s=timeout_s,
             ttl_s=3600,
-            followed=stream,
+            followed=stream or followed,
         )
         return self.store.submit(job, Admission())[0]
 
