@@ -71,7 +71,7 @@ class AttemptStore:
             fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:])
             part = sources[start : start + _MAX_SOURCES]
             turn = joined(turn, self._turn(args=[*fixed, *ended, *part]))
-            ended = [0]
+            ended = encoded([])
             if len(turn.claims) >= max_jobs:
                 self.wake_queues(sources[start + _MAX_SOURCES :])  # they may have work for others
                 break

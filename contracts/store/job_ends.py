@@ -30,7 +30,7 @@ def log_end(reply: list[Any]) -> None:
     the submit to the end. ``infer_ms`` is the time in model calls; it is known of succeeded jobs only.
     """
     *texts, attempt, crashes, queue_us, total_us = reply
-    found = {name: value.decode(errors="replace") or None for name, value in zip(_TEXTS, texts, strict=True)}
+    found = {name: value or None for name, value in zip(_TEXTS, texts, strict=True)}
     timings = found.pop("timings")
     times = {
         "queue_ms": round(queue_us / 1000, 1),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
+import msgspec
 import redis
 
 from contracts.store.job_ends import log_end, log_set_aside
@@ -38,11 +39,21 @@ class JobScript:
         # Only the call that has changed the record gets the job here, so however many processes try to end a job, one
         # of them writes the line. None does if the reply is lost; the record and the counters have the end anyway.
         (ended, set_aside), *reply = self._script(args=args)
-        for fields in ended:
+        for fields in from_json(ended):
             log_end(fields)
         for job_id, fault in set_aside:
             log_set_aside(job_id, fault)
         return reply[0] if reply else None
+
+
+def from_json(reply: bytes) -> list[Any]:
+    """Return a list that a script has replied as JSON; an empty text stands for an empty list."""
+    if not reply:
+        return []
+    try:
+        return msgspec.json.decode(reply, type=list[Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):  # a record has text that nobody of us has written
+        return msgspec.json.decode(reply.decode(errors="replace"), type=list[Any])
 
 
 def load_script(client: "redis.Redis", name: str) -> JobScript:

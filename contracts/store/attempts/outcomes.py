@@ -1,6 +1,7 @@
 """How attempts end, ready to be recorded. Step 7."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from contracts.errors import TriptychError
@@ -14,28 +15,40 @@ class Outcome(NamedTuple):
     claim: Claim
     status: str
     """``succeeded``, ``failed``, or ``cancelled``: the attempt has stopped, and the job ends if a client wants it."""
-    fields: Sequence[str | bytes] = ()
-    """Fields of the record and their values, in turn."""
+    fields: Mapping[str, str] = MappingProxyType({})
+    """Of the record."""
+    output: bytes | None = None
+    """As the store keeps it."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of what is to be recorded."""
+        return len(self.output or b"") + sum(map(len, self.fields.values()))
 
 
 def succeeded(claim: Claim, answer: Answer) -> Outcome:
     """Return the outcome of a job that has its one result."""
-    fields = (
-        *("output", packed(answer.output), "usage", answer.usage, "timings", answer.timings),
-        *("model_revision", answer.model_revision),
-    )
-    return Outcome(claim, "succeeded", fields)
+    fields = {
+        "usage": answer.usage.decode(),
+        "timings": answer.timings.decode(),
+        "model_revision": answer.model_revision,
+    }
+    return Outcome(claim, "succeeded", fields, packed(answer.output))
 
 
 def failed(claim: Claim, error: TriptychError) -> Outcome:
     """Return the outcome of a job that failed, with the reason."""
     # A message may quote text that UTF-8 can't encode (lone surrogates). Raising here would leave the job running.
-    fields = [b"error_code", error.code.encode(), b"error_message", error.message.encode(errors="replace")]
+    fields = {"error_code": error.code, "error_message": _encodable(error.message)}
     if error.param:
-        fields += [b"error_param", error.param.encode(errors="replace")]
+        fields["error_param"] = _encodable(error.param)
     return Outcome(claim, "failed", fields)
 
 
 def stopped(claim: Claim) -> Outcome:
     """Return the outcome of an attempt that has stopped. It ends the job only if a client cancelled it."""
     return Outcome(claim, "cancelled")
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from contracts.jobs import Claim
 from contracts.store.attempts.outcomes import Outcome
+from contracts.store.scripts import from_json
 
 
 class Room(NamedTuple):
@@ -42,37 +45,38 @@ class Turn(NamedTuple):
 
 
 def encoded(outcomes: Sequence[Outcome]) -> list[Any]:
-    """Return outcomes as arguments of the script."""
-    values: list[Any] = [len(outcomes)]
-    for claim, status, fields in outcomes:
-        values += (claim.id, claim.attempt, status, len(fields), *fields)
-    return values
+    """Return outcomes as arguments of the script: one piece of JSON, then the outputs, which may be anything."""
+    heads = [
+        (claim.id, claim.attempt, status, dict(fields), output is not None)
+        for claim, status, fields, output in outcomes
+    ]
+    return [msgspec.json.encode(heads), *(outcome.output for outcome in outcomes if outcome.output is not None)]
 
 
 def joined(turn: Turn, reply: Any) -> Turn:
     """Return what several calls have replied as if it was one."""
-    accepted, started, too_large, left = reply
+    accepted, started, requests, too_large, left = reply
     large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
     # A part of a turn that is made again returns what all parts have started.
-    claims = {claim.id: claim for claim in (*turn.claims, *map(_claim_from, started))}
+    claims = {claim.id: claim for claim in (*turn.claims, *map(_claim_from, from_json(started), requests))}
     return Turn(
-        turn.accepted + [bool(value) for value in accepted],
+        turn.accepted + [value == ord("1") for value in accepted],
         list(claims.values()),
         turn.too_large or large,
         turn.left or bool(left),
     )
 
 
-def _claim_from(reply: Any) -> Claim:
-    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes, request = reply
+def _claim_from(head: list[Any], request: bytes) -> Claim:
+    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes = head
     return Claim(
-        id=job_id.decode(),
+        id=job_id,
         attempt=attempt,
-        task=task.decode(),
-        model=model.decode(),
+        task=task,
+        model=model,
         request=request,
         timeout_s=float(timeout_s),
-        group=group.decode(),
-        request_id=request_id.decode(),
-        num_bytes=num_bytes,
+        group=group,
+        request_id=request_id,
+        num_bytes=int(num_bytes),
     )

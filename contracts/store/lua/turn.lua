@@ -2,12 +2,13 @@
 -- into its memory. Either part may be empty.
 -- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has for them, most bytes of one
 --       job, bytes per byte of a request, bytes per input,
---       number of outcomes, then for each: id, attempt, status, number of fields and values, field, value, …
---       then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job, whatever it
+--       outcomes as JSON, for each a list of its id, attempt, status, fields of the record, and whether it has an output,
+--       then these outputs, then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job, whatever it
 --       needs
--- Returns {accepted, started, too large, left}: for each outcome 1, or 0 if another attempt owns the job; for each attempt
--- {id, attempt, task, model, timeout s, group, request id, bytes, request}; {id, bytes} of the oldest job that no worker of
--- this size can hold beside others, or {}; 1 if jobs are left in these queues, else 0.
+-- Returns {accepted, started, requests, too large, left}: for each outcome 1, or 0 if another attempt owns the job; for each
+-- attempt, as JSON, {id, attempt, task, model, timeout s, group, request id, bytes}; the requests of these; {id, bytes} of the
+-- oldest job that no worker of this size can hold beside others, or {}; 1 if jobs are left in these queues, else 0. JSON,
+-- because a client takes longer for a call or a reply of many parts than for the rest of a short job.
 --
 -- A call that is sent again because its reply was lost has the same numbers. It returns the attempts that the turn has
 -- started: otherwise they would run nowhere until their leases are over. One with a number that is lower than the last
@@ -16,7 +17,7 @@ local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they ar
 local worker, lease_s = ARGV[1], tonumber(ARGV[2])
 local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
 local most_jobs, bytes_left, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local accepted, started, too_large, left = {}, {}, {}, 0
+local accepted, started, requests, too_large, left = {}, {}, {}, {}, 0
 local looks_left = MAX_LOOKS
 
 -- The outcome has been recorded by this call before: its reply was lost, and with it what the log says of the end.
@@ -44,11 +45,13 @@ local function record_outcome(id, attempt, status, fields)
 end
 
 local position = 10
-for i = 1, tonumber(ARGV[9]) do
-  local fields, num_values = {}, tonumber(ARGV[position + 3])
-  for j = position + 4, position + 3 + num_values, 2 do fields[ARGV[j]] = ARGV[j + 1] end
-  accepted[i] = record_outcome(ARGV[position], ARGV[position + 1], ARGV[position + 2], fields)
-  position = position + 4 + num_values
+for i, outcome in ipairs(cjson.decode(ARGV[9])) do
+  local id, attempt, status, fields, has_output = unpack(outcome)
+  if has_output then
+    fields.output = ARGV[position]
+    position = position + 1
+  end
+  accepted[i] = record_outcome(id, tostring(attempt), status, fields)
 end
 
 local function bytes_of(job)
@@ -57,7 +60,8 @@ end
 
 local function add_reply(job, bytes)
   started[#started + 1] = {job.id, job.attempt, job.task, job.model, tostring(job.timeout_s), job.group or '',
-    job.request_id or '', bytes, redis.call('HGET', job_key(job.id), 'request') or ''}
+    job.request_id or '', bytes}
+  requests[#requests + 1] = redis.call('HGET', job_key(job.id), 'request') or ''
 end
 
 local function start(job, bytes)
@@ -160,4 +164,4 @@ local function take_all()
 end
 
 if most_jobs > 0 and not made_before() then take_all() end
-return {accepted, started, too_large, left}
+return {table.concat(accepted), started[1] and cjson.encode(started) or '', requests, too_large, left}

@@ -133,13 +133,13 @@ class FakeStore:
         )
 
     def _finish(self, outcome: Outcome) -> bool:
-        claim, status, fields = outcome
+        claim, status, fields, output = outcome
         if self.ended_by.get(claim.id) == claim.attempt:
             return True
         owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
         if not owned or claim.id in self.ended_by or (status == "cancelled" and claim.id not in self.cancelled):
             return False
-        self.ends.append((claim.id, status, dict(zip(fields[::2], fields[1::2], strict=True))))
+        self.ends.append((claim.id, status, {**fields, **({"output": output} if output else {})}))
         self.ended_by[claim.id] = claim.attempt
         return True
 

@@ -76,10 +76,10 @@ def test_an_error_fails_its_job_and_not_the_worker(
     first = store.add()
     run_all(intake, store, 1)
     job_id, status, fields = store.ends[0]
-    assert (job_id, status, fields[b"error_code"]) == (first, "failed", expected().code.encode())
-    assert b"secret" not in fields[b"error_message"]
+    assert (job_id, status, fields["error_code"]) == (first, "failed", expected().code)
+    assert "secret" not in fields["error_message"]
     if expected is InputTooLong:
-        assert fields[b"error_message"] == b"inputs[0] has 9 tokens" and fields[b"error_param"] == b"inputs[0]"
+        assert fields["error_message"] == "inputs[0] has 9 tokens" and fields["error_param"] == "inputs[0]"
 
     model.behave = FakeModel().behave
     second = store.add()
@@ -117,7 +117,7 @@ def test_a_job_that_is_not_served_fails_and_the_error_says_so(
     store.add()
     run_all(intake, store, 1)
     fields = store.ends[0][2]
-    assert fields[b"error_code"] == UnknownModel("").code.encode() and b"echo for embed" in fields[b"error_message"]
+    assert fields["error_code"] == UnknownModel("").code and "echo for embed" in fields["error_message"]
 
 
 def test_a_worker_takes_what_its_engine_wants_and_no_more(

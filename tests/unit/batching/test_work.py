@@ -104,7 +104,7 @@ def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel
     assert model.entered.wait(PATIENCE_S)
     wait_until(lambda: job.must_end, "the job has time")
     outcome = job.advance()
-    assert outcome is not None and outcome.fields[1] == ExecutionTimeout().code.encode()
+    assert outcome is not None and outcome.fields["error_code"] == ExecutionTimeout().code
     last = work._engine.submit(model, rows_of([3]), make_attempt())
     model.steps.release(100)
     assert last.wait(PATIENCE_S)
@@ -126,7 +126,7 @@ def test_a_job_that_must_stop_stops_and_its_rows_are_dropped(model: StepModel, h
         job = RunningJob(job.attempt, work, _never(), is_quick=True)
     job.attempt.stop()
     outcome = job.advance()
-    assert outcome is not None and (outcome.status, list(outcome.fields)) == ("cancelled", [])
+    assert outcome is not None and (outcome.status, dict(outcome.fields)) == ("cancelled", {})
     assert work.progress[0] <= 1
 
 

@@ -150,7 +150,7 @@ class Turns:
         found: list[Ended] = []
         num_bytes = 0
         for ended in islice(self._outcomes, self._most_outcomes):
-            num_bytes += sum(len(value) for value in ended.outcome.fields)
+            num_bytes += ended.outcome.num_bytes
             if found and num_bytes > MAX_OUTCOME_BYTES:
                 break
             found.append(ended)
