@@ -17,7 +17,7 @@
     ├── OutOfMemory                       500  out_of_memory          a model call ran out of memory
     ├── ExecutionTimeout                  504  execution_timeout      one attempt ran longer than timeout_s
     ├── BrokenRecord                      500  broken_record          the job's record can't be used
-    └── WorkerLost                        500  worker_lost            three workers died while they ran the job
+    └── WorkerLost                        500  worker_lost            each worker died that ran the job, alone as well
 
 The message of a client error reaches the client. An exception outside of this tree is logged with its job id, and the
 client gets the fixed message of ``TriptychError``, so that no internals leak.
@@ -158,10 +158,10 @@ class BrokenRecord(TriptychError):
 
 
 class WorkerLost(TriptychError):
-    """The job was running on three workers that died."""
+    """Workers died while they ran the job, in the end with no other job that could be the reason."""
 
     code = "worker_lost"
-    fixed_message = "The job was running when its worker died, three times. It is not tried again."
+    fixed_message = "Its worker died each time that the job ran, also when it ran alone. It is not tried again."
     # The same job would most likely kill the next workers, too.
     retryable = False
 

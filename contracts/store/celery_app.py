@@ -1,7 +1,7 @@
 """The one Celery configuration of the system, which every worker uses.
 
-Celery on Redis may lose or duplicate messages, so a message is only a wake-up: it contains a job id, and the record in
-the job store decides whether there is anything to run (docs/decisions/0018). Step 3 on the path of a job.
+Celery on Redis may lose or duplicate messages, so a message is only a wake-up: it says that its queue has work, and the
+job store decides what there is to run (docs/decisions/0018). Step 3 on the path of a job.
 """
 
 from celery import Celery

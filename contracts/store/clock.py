@@ -40,7 +40,7 @@ def store_time(client: "redis.Redis") -> float:
         redis.RedisError: the store is out of reach.
     """
     clock, _, reaped_at = _read(client)
-    return max(clock, reaped_at)  # as in lua/common.lua
+    return max(clock, reaped_at)  # as in lua/common/base.lua
 
 
 def steady_s() -> float:

@@ -18,7 +18,7 @@ _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 """Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
 _TIMES = ("created_at", "deadline_at", "started_at", "completed_at", "expires_at")
 _MAX_TIME = 1e11
-"""As in lua/common/broken.lua. What shows a time as a date can't show a larger one, or NaN."""
+"""As in lua/common/records.lua. What shows a time as a date can't show a larger one, or NaN."""
 _PACKED = b"x"
 """How zlib begins, and JSON never does."""
 _MIN_PACKED, _MAX_PACKED = 512, 2**20

@@ -25,11 +25,10 @@ def test_variables_override_the_defaults() -> None:
     variables = {
         "TRIPTYCH_REDIS_URL": "rediss://:secret@store:6380/1",
         "TRIPTYCH_LEASE_S": "3",
-        "TRIPTYCH_REPUBLISH_AFTER_S": "0.5",
         "TRIPTYCH_MAX_CRASHES": "5",
     }
     assert StoreSettings.read(variables) == StoreSettings(
-        redis_url="rediss://:secret@store:6380/1", lease_s=3.0, republish_after_s=0.5, max_crashes=5
+        redis_url="rediss://:secret@store:6380/1", lease_s=3.0, max_crashes=5
     )
 
 
@@ -50,8 +49,8 @@ def test_settings_are_frozen_and_do_not_print_the_password() -> None:
         ("TRIPTYCH_LEASE_S", "601"),
         ("TRIPTYCH_LEASE_S", "nan"),
         ("TRIPTYCH_LEASE_S", "inf"),
-        ("TRIPTYCH_REPUBLISH_AFTER_S", "-1"),
-        ("TRIPTYCH_REPUBLISH_AFTER_S", "1,5"),
+        ("TRIPTYCH_LEASE_S", "-1"),
+        ("TRIPTYCH_LEASE_S", "1,5"),
         ("TRIPTYCH_MAX_CRASHES", "2.5"),
         ("TRIPTYCH_MAX_CRASHES", "0"),
         ("TRIPTYCH_MAX_CRASHES", "three"),

@@ -29,7 +29,7 @@ from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 MAX_GROUP = 8
-"""Suspects that are taken together, when there may be room for one job only (`common.lua`)."""
+"""Suspects that are taken together, when there may be room for one job only (lua/common/blame.lua)."""
 NUM_THREADS = 4
 """Threads for what takes long: tokenizing long texts, rendering chat templates, pipelines."""
 STOP_LOADING_S = 1.0
