@@ -24,7 +24,10 @@ COPY onnx_models/packages onnx_models/packages
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    TRIPTYCH_MODELS_DIR=/app/onnx_models/packages
+    TRIPTYCH_MODELS_DIR=/app/onnx_models/packages \
+    TRIPTYCH_RUNTIME_DIR=/run/triptych
+# For notes of the jobs that a worker holds. A volume that is mounted here for the first time gets this owner.
+RUN install --directory --owner=10001 --group=10001 --mode=0700 /run/triptych
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-m", "workers.encoder", "--health"]

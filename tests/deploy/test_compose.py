@@ -153,6 +153,16 @@ def test_images_commands_and_health_checks_are_those_of_the_dockerfiles(name: st
 
 
 @pytest.mark.parametrize("name", WORKERS)
+def test_workers_see_each_others_notes_which_outlive_their_containers(name: str) -> None:
+    stage = read_dockerfile(ROOT / SERVICES[name]["build"]["dockerfile"])[-1]
+    volume, folder = SERVICES[name]["volumes"][0].split(":")
+    assert COMPOSE["volumes"][volume] is None
+    assert folder == stage.env["TRIPTYCH_RUNTIME_DIR"]
+    (made,) = stage.all("RUN")
+    assert made.endswith(folder) and f"--owner={SERVICES[name]['user'].split(':')[0]}" in made
+
+
+@pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_has_time_to_drain(name: str) -> None:
     assert _seconds(SERVICES[name]["stop_grace_period"]) >= WorkerSettings.drain_s + 5
 

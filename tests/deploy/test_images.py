@@ -133,7 +133,7 @@ def test_the_images_serve_a_job_together_and_stop_on_sigterm(
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    settings = {"TRIPTYCH_REDIS_URL": store.url}
+    settings = {"TRIPTYCH_REDIS_URL": store.url, "TRIPTYCH_RUNTIME_DIR": str(tmp_path)}
     gateway_settings = {**settings, "TRIPTYCH_HOST": "127.0.0.1", "TRIPTYCH_PORT": str(port)}
     logs = {name: tmp_path / f"{name}.log" for name in ("gateway", "worker")}
     assert worker_image.run(worker_image.stage.health, **settings).returncode == 1, (
