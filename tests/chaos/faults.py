@@ -181,7 +181,7 @@ class Faults(threading.Thread):
         self._note(target, seconds)
         return seconds
 
-    def _later(self, seconds: float, undo: Callable[[], None], busy: threading.Lock | None = None) -> None:
+    def _later(self, seconds: float, undo: Callable[[], None], busy: "threading.Lock | None" = None) -> None:
         def wait_and_undo() -> None:
             self._stopping.wait(seconds)
             undo()

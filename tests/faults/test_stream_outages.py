@@ -37,7 +37,14 @@ def freeze(fleet: GeneratingFleet) -> None:
     fleet.server.thaw()
 
 
-@pytest.mark.parametrize("outage", [kill, freeze])
+def freeze_to_the_end(fleet: GeneratingFleet) -> None:
+    """Freeze the store until the texts are whole, and longer than any patience but that of the publisher."""
+    fleet.server.freeze()
+    threading.Event().wait(12)
+    fleet.server.thaw()
+
+
+@pytest.mark.parametrize("outage", [kill, freeze, freeze_to_the_end])
 def test_no_delta_is_lost_or_duplicated_when_the_store_fails_in_mid_stream(
     generating_fleet: GeneratingFleet, outage: Callable[[GeneratingFleet], None]
 ) -> None:

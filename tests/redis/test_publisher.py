@@ -13,7 +13,6 @@ from tests.support.job_store import JobStore
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.decoding import flush as flush_module
 from workers.runtime.decoding import publisher as publisher_module
 from workers.runtime.decoding.publisher import Publisher
 
@@ -85,15 +84,6 @@ def test_a_task_goes_on_once_its_deltas_are_published(store: JobStore, publisher
     wait_until(lambda: flush.finished, "the flush has no end")
     assert resumed.wait(PATIENCE_S), "the task waits although its deltas are published"
     assert texts(published(store, attempt)) == "".join(f"{number} " for number in range(20))
-
-
-def test_a_task_does_not_wait_for_a_store_that_takes_too_long(
-    store: JobStore, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(flush_module, "FLUSH_S", 0.05)
-    flush = flush_module.Flush(attempt_at(store))
-    assert not flush.wait(0)
-    wait_until(lambda: flush.finished, "the task waits for ever")
 
 
 @pytest.mark.parametrize("end", ["cancel", "deadline", "delete"])

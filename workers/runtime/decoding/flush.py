@@ -1,18 +1,16 @@
 """What a task awaits at the end of its stream: that all of its deltas are in the store."""
 
 import threading
-import time
 from collections.abc import Generator
 from typing import Self
 
 from workers.runtime.attempts.attempt import Attempt
 
-FLUSH_S = 10.0
-"""Longest wait. Only a store that is out of reach takes that long, and it would not take the job's end either."""
-
 
 class Flush:
-    """Finished when all deltas of an attempt are published, or when that takes too long.
+    """Finished when all deltas of an attempt are published.
+
+    A store that is out of reach takes no end of the job either, so this has no limit but the attempt's own.
 
     Args:
         attempt: is resumed when its deltas are published.
@@ -20,13 +18,12 @@ class Flush:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self._until = time.monotonic() + FLUSH_S
         self._published = threading.Event()
 
     @property
     def finished(self) -> bool:
         """Whether the task can go on."""
-        return self._published.is_set() or time.monotonic() > self._until
+        return self._published.is_set()
 
     def __await__(self) -> Generator[Self, None, None]:
         """Wait in a task until it is finished."""
