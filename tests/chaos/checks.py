@@ -10,7 +10,7 @@ from tests.chaos.calls import ENDS, Event, Lost, Response, call, stream
 from tests.chaos.follow import check_events
 from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.stack import Stack
-from tests.redis.test_keys import row_of
+from tests.redis.records.test_keys import row_of
 from tests.support.waiting import wait_until
 
 P = "triptych:"

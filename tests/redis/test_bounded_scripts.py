@@ -14,8 +14,8 @@ from contracts.jobs import Claim, queue_of
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, wake_channel
+from tests.redis.attempts.test_abandon import Held
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, pass_deadline, submit
-from tests.redis.test_abandon import Held
 from tests.support.job_store import JobStore
 
 MAX_COMMANDS = 500

@@ -64,7 +64,7 @@ def fill(store: JobStore, num_delivered: int) -> tuple[list[str], list[str]]:
 def test_the_oldest_delivered_answers_make_room(store: JobStore) -> None:
     delivered, kept = fill(store, 2000)
     store.reap()
-    assert used_share(store) <= MAX_MEMORY_SHARE
+    assert used_share(store) <= MAX_MEMORY_SHARE + 0.01  # buffers of connections count, too, and come and go
     left = {member.decode() for member in store.client.zrange(f"{PREFIX}delivered", 0, -1)}
     assert 0 < len(left) < len(delivered)
     # Those of one call were delivered at the same time.

@@ -3,7 +3,7 @@
 from contracts.jobs import Claim
 from contracts.store.keys import of_end_only, wake_channel
 from tests.redis.builders import ANSWER, claimed
-from tests.redis.test_reading import heard
+from tests.redis.records.test_reading import heard
 from tests.support.job_store import JobStore
 
 CHANNEL = wake_channel("g1")

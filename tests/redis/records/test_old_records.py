@@ -12,6 +12,7 @@ import pytest
 from contracts.errors import IdempotencyMismatch, JobGone, JobNotFound
 from contracts.jobs import Claim
 from contracts.store.keys import PREFIX
+from tests.redis.attempts.test_abandon import Held
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -26,7 +27,6 @@ from tests.redis.builders import (
     take_message,
     waiting,
 )
-from tests.redis.test_abandon import Held
 from tests.support.job_store import JobStore
 
 OLD = json.loads((Path(__file__).parent / "old_records.json").read_text())

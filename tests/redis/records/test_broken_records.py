@@ -12,6 +12,7 @@ from contracts.settings import StoreSettings
 from contracts.store.attempts.outcomes import succeeded
 from contracts.store.keys import PREFIX, events_key, job_key
 from contracts.store.reaper import Reaper
+from tests.redis.attempts.test_abandon import die
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -26,7 +27,6 @@ from tests.redis.builders import (
     submit,
     waiting,
 )
-from tests.redis.test_abandon import die
 from tests.support.job_store import JobStore
 
 Damage = Callable[[JobStore, str], object]

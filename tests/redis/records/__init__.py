@@ -1,0 +1,1 @@
+"""Tests of records: what clients read, what is kept for how long, and what is broken or old."""
