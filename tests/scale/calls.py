@@ -118,7 +118,7 @@ def _deaths(store: JobStore, meter: Meter) -> None:
 
 
 class _Held:
-    in_call, preparing = True, False
+    in_call, preparing, suspect = True, False, False
 
     def __init__(self, job_id: str, attempt: int) -> None:
         self.job_id, self.attempt = job_id, attempt

@@ -24,21 +24,25 @@ class Call(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """The calls of one kind: most commands, and of the times the median and the longest."""
+    """The calls of one kind: most commands, and of the times the median and the longest.
+
+    The longest wall time says more of what else runs on the machine than of the call.
+    """
 
     name: str
     num_calls: int
     max_commands: int
     cpu_ms: float
+    longest_cpu_ms: float
     wall_ms: float
-    longest_ms: float
+    longest_wall_ms: float
 
     def __str__(self) -> str:
-        times = f"{self.cpu_ms:8.2f}{self.wall_ms:9.2f}{self.longest_ms:9.2f}"
+        times = f"{self.cpu_ms:8.2f}{self.longest_cpu_ms:9.2f}{self.wall_ms:9.2f}{self.longest_wall_ms:9.2f}"
         return f"{self.name:<44}{self.num_calls:>6}{self.max_commands:>10}{times}"
 
 
-HEAD = f"{'':<44}{'calls':>6}{'commands':>10}{'CPU ms':>8}{'wall ms':>9}{'longest':>9}"
+HEAD = f"{'':<44}{'calls':>6}{'commands':>10}{'CPU ms':>8}{'longest':>9}{'wall ms':>9}{'longest':>9}"
 
 
 class Meter:
@@ -54,9 +58,10 @@ class Meter:
         found = []
         for name, calls in self._calls.items():
             walls = [call.wall_ms for call in calls]
-            cpu_ms = statistics.median(call.cpu_ms for call in calls)
+            cpus = [call.cpu_ms for call in calls]
             most = max(call.num_commands for call in calls)
-            found.append(Cost(name, len(calls), most, cpu_ms, statistics.median(walls), max(walls)))
+            times = (statistics.median(cpus), max(cpus), statistics.median(walls), max(walls))
+            found.append(Cost(name, len(calls), most, *times))
         return found
 
     @contextmanager
