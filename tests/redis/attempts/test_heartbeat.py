@@ -57,7 +57,7 @@ class Beating:
             note=None,
         )
         self.heartbeat = Heartbeat(
-            WORKER, start, shared=shared, held=self.held, store=store, engine=engine, models=self.models
+            start, shared=shared, held=self.held, store=store, engine=engine, models=self.models
         )  # fmt: skip
 
     def serve(self, model: ModelCard) -> None:

@@ -49,18 +49,16 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     attempts = AttemptStore(client, settings.store)
     worker_id = _new_worker_id()
     note = make_note(settings.runtime_dir, worker_id, settings.concurrency + MAX_GROUP)
-    shared = note.state
     # Before the models are loaded, which may take longer than a lease.
     threading.Thread(target=DeadWorkers(attempts, worker_id, note.path).look, name="dead workers", daemon=True).start()
-    engine = spec.make_engine(attempts, shared.note_call)
+    engine = spec.make_engine(attempts, note.state.note_call)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     room = _room(loader.settings, models)
-    intake = Intake(attempts, worker_id, models, engine, shared=shared, room=room, max_jobs=settings.concurrency)
+    intake = Intake(attempts, worker_id, models, engine, shared=note.state, room=room, max_jobs=settings.concurrency)
     heartbeat = Heartbeat(
-        worker_id,
         _start_message(settings, spec.family, worker_id, note),
-        shared=shared,
+        shared=note.state,
         held=intake.held,
         store=attempts,
         engine=engine,
@@ -68,14 +66,18 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
-    heartbeat.start()
     # Not before Celery consumes: an announcement promises a worker that takes jobs, and `--health` relies on that.
     when_ready(intake.start, heartbeat.announce_worker, Reaper(client, settings.store).start, watcher.start, log_ready)
+    return _serve(settings, models.names(), intake, heartbeat, watcher)
+
+
+def _serve(settings: WorkerSettings, models: list[str], intake: Intake, heartbeat: Heartbeat, watcher: Watcher) -> int:
+    """Serve the queues of models until SIGTERM; return the exit status."""
+    heartbeat.start()
     when_stopping(partial(_begin_drain, intake, heartbeat, settings.drain_s))
-    app = make_app(settings.store.redis_url, intake)
     status = consume(
-        app,
-        models.names(),
+        make_app(settings.store.redis_url, intake),
+        models,
         concurrency=NUM_THREADS,
         on_hangup=watcher.scan_soon,
         drain=partial(intake.drain, settings.drain_s),

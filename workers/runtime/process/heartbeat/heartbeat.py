@@ -51,7 +51,6 @@ class Heartbeat:
     """The heartbeat process, two threads that talk to it, and one that stands in for it.
 
     Args:
-        worker_id: of this worker.
         start: what the process needs to know.
         shared: what it reads at any time.
         held: attempts to stop or release.
@@ -62,7 +61,6 @@ class Heartbeat:
 
     def __init__(
         self,
-        worker_id: str,
         start: Start,
         *,
         shared: SharedState,
@@ -71,7 +69,6 @@ class Heartbeat:
         engine: Engine,
         models: Models,
     ) -> None:
-        self._worker_id = worker_id
         self._start = start
         self._shared = shared
         self._held = held
@@ -192,7 +189,7 @@ class Heartbeat:
     def _card(self) -> WorkerCard:
         figures = self._engine.figures()
         return WorkerCard(
-            id=self._worker_id,
+            id=self._start.worker_id,
             host=socket.gethostname(),
             pid=os.getpid(),
             models=self._models.names(),
