@@ -1,14 +1,16 @@
 -- A worker's turn: record how attempts have ended, then start attempts at the oldest jobs that wait, as far as they fit
 -- into its memory. Either part may be empty.
--- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has for them, most bytes of one
---       job, bytes per byte of a request, bytes per input,
+-- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has
+--       for them, most bytes of one job, bytes per byte of a request, bytes per input,
 --       outcomes as JSON, for each a list of its id, attempt, status, fields of the record, and whether it has an output,
---       then these outputs, then the queues to take jobs from, in this order; a job's id in the place of a queue takes that job, whatever it
---       needs
--- Returns {accepted, started, requests, too large, left}: for each outcome 1, or 0 if another attempt owns the job; for each
--- attempt, as JSON, {id, attempt, task, model, timeout s, group, request id, bytes}; the requests of these; {id, bytes} of the
--- oldest job that no worker of this size can hold beside others, or {}; 1 if jobs are left in these queues, else 0. JSON,
--- because a client takes longer for a call or a reply of many parts than for the rest of a short job.
+--       then these outputs, then the queues to take jobs from, in this order; a job's id in the place of a queue takes
+--       that job, whatever it needs
+-- Returns {accepted, started, requests, too large, left}:
+-- * for each outcome 1, or 0 if another attempt owns the job, as one text
+-- * for each attempt {id, attempt, task, model, timeout s, group, request id, bytes}, as JSON; and the requests of these
+-- * {id, bytes} of the oldest job that no worker of this size can hold beside others, or {}
+-- * 1 if jobs are left in these queues, else 0
+-- JSON, because a client takes longer for a call or a reply of many parts than for the rest of a short job.
 --
 -- A call that is sent again because its reply was lost has the same numbers. It returns the attempts that the turn has
 -- started: otherwise they would run nowhere until their leases are over. One with a number that is lower than the last
