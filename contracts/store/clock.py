@@ -19,6 +19,8 @@ from contracts.store.scripts import load_script
 logger = logging.getLogger(__name__)
 TOLERANCE_S = 2.0
 """Clocks drift, and NTP slews them, far less between two looks."""
+MAX_DRIFT = 0.0005
+"""Seconds a second. It counts between looks that are hours apart: NTP slews by no more."""
 FRESH_S = 3.0
 """What a reaper has found right so long ago is still right. Reapers look once a second."""
 
@@ -113,6 +115,7 @@ def _step(last: _Sample, now: _Sample) -> float:
     """Return by how much the store's clock moved more (or less) than it can have by itself; 0.0 if it can."""
     elapsed_s = now.store - last.store
     longest_s, shortest_s = now.after - last.before, now.before - last.after
+    longest_s, shortest_s = longest_s * (1 + MAX_DRIFT), shortest_s * (1 - MAX_DRIFT)
     if elapsed_s > longest_s + TOLERANCE_S:
         return elapsed_s - longest_s
     if elapsed_s < shortest_s - TOLERANCE_S:

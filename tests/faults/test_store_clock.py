@@ -218,6 +218,17 @@ def test_a_key_that_somebody_has_spoiled_is_mended(store: JobStore, text: str) -
     assert abs(store_time(store.client) - before) < 60
 
 
+def test_looks_that_are_hours_apart_see_no_step_in_a_drift(store: JobStore) -> None:
+    """A reaper was stopped for ten hours, and alone. Its machine's clock is slower than the store's."""
+    now = [steady_s()]
+    clock = StoreClock(store.client, lambda: now[0])
+    clock.check()
+    store.client.set(f"{PREFIX}clock", "36003.0")
+    now[0] += 36_000
+    assert clock.check() is not None
+    assert store.client.get(f"{PREFIX}clock") == b"36003.0"
+
+
 def test_a_machine_that_stood_still_does_not_set_the_time_of_others(store: JobStore) -> None:
     standing = steady_s()
     stood_still = StoreClock(store.client, lambda: standing)
