@@ -3,9 +3,11 @@
 import os
 from typing import Any
 
+import pytest
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
+from contracts.jobs import queue_of
 from contracts.store.attempts.blame import Returned
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
@@ -32,6 +34,7 @@ class Store:
         self.failures = list(failures)
         self.calls: list[Any] = []
         self.lost: set[str] = set()
+        self.waiting = {queue_of(MODEL.name): 0}
 
     def renew_leases(self, attempts: Any) -> set[str]:
         if self.failures:
@@ -43,8 +46,8 @@ class Store:
         self.calls.append(sorted(held))
         return Returned(len(held), charged_to_suspects=False)
 
-    def depth(self, model: str) -> tuple[int, float]:
-        return 0, 0.0
+    def num_waiting(self, queue: str) -> int:
+        return self.waiting[queue]
 
     def announce(self, *models: ModelCard) -> None:
         self.calls += [model.name for model in models]
@@ -56,7 +59,7 @@ class Store:
         self.calls.append(f"{worker_id} left")
 
 
-def beats_of(store: Any, state: SharedState, told: list[Any], hard_limit_s: float = 600) -> Beats:
+def beats_of(store: Any, state: SharedState, told: list[Any], hard_limit_s: float = 600, stall_s: float = 30) -> Beats:
     state.progress()
     beats = Beats(
         store,
@@ -64,7 +67,7 @@ def beats_of(store: Any, state: SharedState, told: list[Any], hard_limit_s: floa
         store,
         state=state,
         liveness=Liveness(os.getpid(), state, lease_s=60, hard_limit_s=hard_limit_s),
-        watchdog=Watchdog(hard_limit_s=hard_limit_s, stall_s=30),
+        watchdog=Watchdog(hard_limit_s=hard_limit_s, stall_s=stall_s),
         dead_workers=DeadWorkers(store, "w1", None),
         tell=told.append,
     )
@@ -115,6 +118,23 @@ def test_a_model_call_above_the_hard_limit_ends_the_worker_also_while_the_store_
     state.progress(busy_since=1e-9)
     assert beats.beat() and not store.failures
     assert isinstance(told[0], Exit)
+
+
+@pytest.mark.parametrize(
+    ("num_waiting", "takes_turns", "ends"), [(1, False, True), (1, True, False), (0, False, False)]
+)
+def test_a_worker_that_asks_for_none_of_the_waiting_jobs_is_told_to_exit(
+    num_waiting: int, takes_turns: bool, ends: bool
+) -> None:
+    store, state, told = Store(), SharedState(1), []  # type: ignore[var-annotated]
+    beats = beats_of(store, state, told, stall_s=0)
+    beats.announce([MODEL])
+    store.waiting[queue_of(MODEL.name)] = num_waiting
+    assert not beats.beat()
+    if takes_turns:
+        state.note_turn()
+    assert beats.beat() == ends
+    assert isinstance(told[-1], Exit) == ends
 
 
 def test_a_dead_workers_jobs_are_given_back_with_the_note_of_the_call() -> None:
