@@ -3,7 +3,6 @@
 Knows neither Redis nor Celery, so that engines can be tested and benchmarked without them.
 """
 
-import threading
 from collections.abc import Callable
 
 from contracts.jobs import Claim
@@ -26,17 +25,13 @@ class Attempt:
         self.timeout_s = claim.timeout_s
         self.group = claim.group
         """Of suspects, which share model calls among themselves and with no other job; empty for all others."""
-        self._stopped = threading.Event()
-        self._resume = resume
-
-    @property
-    def should_stop(self) -> bool:
+        self.should_stop = False
         """Whether the job no longer belongs to this attempt."""
-        return self._stopped.is_set()
+        self._resume = resume
 
     def stop(self) -> None:
         """Mark the job as no longer belonging to this attempt."""
-        self._stopped.set()
+        self.should_stop = True
         self.resume()
 
     def resume(self) -> None:

@@ -1,6 +1,5 @@
 """A request on its way through an engine, as the thread of the job that waits for it sees it."""
 
-import threading
 import time
 from collections.abc import Generator, Sequence
 from typing import Generic, Protocol, Self, TypeVar
@@ -10,6 +9,7 @@ from workers.runtime.attempts.attempt import Attempt
 Model = TypeVar("Model")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+POLL_S = 0.001
 
 
 class Awaited(Protocol):
@@ -64,14 +64,8 @@ class RequestHandle(Generic[Model, Item, Result]):
         self._results: list[Result | None] = [None] * len(items)
         self._num_missing = len(items)
         self._error: Exception | None = None
-        self._finished = threading.Event()
-        if not items:
-            self._finished.set()
-
-    @property
-    def finished(self) -> bool:
+        self.finished = not items
         """Whether all results are there, or the request failed."""
-        return self._finished.is_set()
 
     def __await__(self) -> Generator[Self, None, list[Result]]:
         """Wait in a task until the request is finished; return or raise as ``results``."""
@@ -80,8 +74,11 @@ class RequestHandle(Generic[Model, Item, Result]):
         return self.results()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the request is finished; return whether it is."""
-        return self._finished.wait(timeout_s)
+        """Wait until the request is finished, in programs that have no intake; return whether it is."""
+        until = time.monotonic() + timeout_s
+        while not self.finished and time.monotonic() < until:
+            time.sleep(POLL_S)
+        return self.finished
 
     def results(self) -> list[Result]:
         """Return one result for each item, in order.
@@ -117,19 +114,19 @@ class RequestHandle(Generic[Model, Item, Result]):
         self._results[index] = result
         self._num_missing -= 1
         self.num_done += self._completes_part(index)
-        # The event comes last: the job's thread reads everything above once it is set, without a lock.
+        # This comes last: the job's thread reads everything above once it is set, without a lock.
         if not self._num_missing:
             self._finish()
 
     def fail(self, error: Exception) -> None:
         """End the request without its results, unless it has them all."""
         # The job's thread may be reading complete results already, and a later failure does not make them wrong.
-        if not self._finished.is_set():
+        if not self.finished:
             self._error = error
             self._finish()
 
     def _finish(self) -> None:
-        self._finished.set()
+        self.finished = True
         self.attempt.resume()
 
     def _completes_part(self, index: int) -> bool:

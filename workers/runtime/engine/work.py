@@ -33,6 +33,8 @@ class Work(Generic[AnyEngine]):
         self.attempt = attempt
         self._engine = engine
         self._started_at = self._finished_at = time.perf_counter()
+        self.ends_at = self._started_at + attempt.timeout_s
+        """When the attempt must end, by ``time.perf_counter()``."""
         self._give_way_at = self._started_at + SHORT_S
         self._prepare_s = 0.0
         """Until the first request: tokenizing, for tasks on text."""
@@ -42,11 +44,6 @@ class Work(Generic[AnyEngine]):
     def job_id(self) -> str:
         """Id of the job."""
         return self.attempt.claim.id
-
-    @property
-    def ends_at(self) -> float:
-        """When the attempt must end, by ``time.perf_counter()``."""
-        return self._started_at + self.attempt.timeout_s
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -10,8 +10,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from typing import NamedTuple, Self
 
 _VERSION = b"triptyc1"
@@ -127,14 +126,9 @@ class SharedState:
                 # At the end of the line, so that a slot that is being read is not filled again at once.
                 self._free.insert(0, slot)
 
-    @contextmanager
-    def preparing(self, job_id: str) -> Iterator[None]:
+    def preparing(self, job_id: str) -> "_Preparing":
         """Note, in a ``with`` block, that a thread of the worker works on a held attempt."""
-        self._note(job_id, _PREPARING)
-        try:
-            yield
-        finally:
-            self._note(job_id, _WAITING)
+        return _Preparing(self._note, job_id)
 
     def note_call(self, job_ids: Collection[str]) -> None:
         """Note whose rows the next model call works on; an empty collection after the call.
@@ -196,6 +190,20 @@ class SharedState:
 
 def _text(job_id: bytes) -> str:
     return job_id.rstrip(b"\0").decode(errors="replace")
+
+
+class _Preparing:
+    """A context manager, and not a generator, because every job has two."""
+
+    def __init__(self, note: Callable[[str, int], None], job_id: str) -> None:
+        self._note = note
+        self._job_id = job_id
+
+    def __enter__(self) -> None:
+        self._note(self._job_id, _PREPARING)
+
+    def __exit__(self, *_: object) -> None:
+        self._note(self._job_id, _WAITING)
 
 
 def _place(slot: int) -> int:
