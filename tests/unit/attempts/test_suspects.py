@@ -59,7 +59,9 @@ def test_suspects_wait_for_those_in_hand_and_others_do_not(
     intake.wake(QUEUE)
     wait_until(lambda: other in {attempt.claim.id for attempt in model.begun}, "the other job was not taken")
     assert second not in {attempt.claim.id for attempt in model.begun}
-    num_turns = len(store.turns)
+    num_turns, last_turn = len(store.turns), intake._shared.last_turn()
+    intake.wake(SUSPECTS)
+    wait_until(lambda: intake._shared.last_turn() > last_turn, "it seems to miss that jobs wait")
     gate.open()
     wait_until(lambda: second in store.statuses(), "the other suspect was never taken")
     assert num_turns <= 4, "the store was asked again and again for what must not be taken"

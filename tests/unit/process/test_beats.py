@@ -7,7 +7,6 @@ import pytest
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
-from contracts.jobs import queue_of
 from contracts.store.attempts.blame import Returned
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
@@ -34,7 +33,7 @@ class Store:
         self.failures = list(failures)
         self.calls: list[Any] = []
         self.lost: set[str] = set()
-        self.waiting = {queue_of(MODEL.name): 0}
+        self.waiting = {MODEL.name: 0}
 
     def renew_leases(self, attempts: Any) -> set[str]:
         if self.failures:
@@ -46,8 +45,8 @@ class Store:
         self.calls.append(sorted(held))
         return Returned(len(held), charged_to_suspects=False)
 
-    def num_waiting(self, queue: str) -> int:
-        return self.waiting[queue]
+    def depth(self, model: str) -> tuple[int, float]:
+        return self.waiting[model], 0.0
 
     def announce(self, *models: ModelCard) -> None:
         self.calls += [model.name for model in models]
@@ -129,7 +128,7 @@ def test_a_worker_that_asks_for_none_of_the_waiting_jobs_is_told_to_exit(
     store, state, told = Store(), SharedState(1), []  # type: ignore[var-annotated]
     beats = beats_of(store, state, told, stall_s=0)
     beats.announce([MODEL])
-    store.waiting[queue_of(MODEL.name)] = num_waiting
+    store.waiting[MODEL.name] = num_waiting
     assert not beats.beat()
     if takes_turns:
         state.note_turn()

@@ -151,6 +151,8 @@ class Intake:
                         ready[advanced.job.attempt] = None  # what it waits for may have come before it waited
                     case str() as queue:
                         self._turns.wake(queue)
+                        if not self._must_call:  # suspects that wait for others
+                            self._shared.note_turn()
                     case None:
                         pass
                 wait_s = 0
