@@ -8,6 +8,7 @@ from typing import Any
 from contracts.jobs import Answer
 from contracts.settings import StoreSettings
 from tests.support.attempts import make_attempt
+from tests.support.tasks import answer
 from workers.encoder.tasks import ENCODER
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.models.loading import Loader
@@ -35,7 +36,7 @@ class Worker:
         attempt = make_attempt(request, model=model, timeout_s=TIMEOUT_S)
         served = self.models.get(model)
         assert served is not None
-        return served.answer(attempt)
+        return answer(served, attempt)
 
     def run_jobs(self, model: str, inputs_of_jobs: list[Any], **parameters: Any) -> list[Any]:
         """Run many jobs at the same time, so that their inputs share batches, and return their decoded outputs."""

@@ -12,6 +12,7 @@ from contracts.jobs import Answer
 from contracts.model_package.package import ModelPackage
 from contracts.settings import StoreSettings
 from tests.support.attempts import make_attempt
+from tests.support.tasks import answer
 from tests.support.tiny_package import WORDS, replace_package, token_vectors, vectors_graph, write_package
 from workers.encoder.tasks import ENCODER
 from workers.runtime.batching.engine import BatchingEngine
@@ -73,7 +74,7 @@ class ServedPackage:
 def run_job(model: ServedModel, text: str = "w1") -> Answer:
     """Run one job on a model."""
     attempt = make_attempt(json.dumps({"inputs": text}).encode(), model=NAME)
-    return model.answer(attempt)
+    return answer(model, attempt)
 
 
 def assert_answers_as(answer: Answer, revision: str) -> None:
