@@ -1,9 +1,9 @@
 """What clients were promised, and what they have seen since: the list that is checked at the end."""
 
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.chaos.catalogue import Request, essence, same
@@ -36,7 +36,7 @@ class Entry:
 
     def note(self, text: str) -> None:
         """Remember what happened, for the report of a failed run."""
-        self.history.append(f"{time.time():.3f} {text[:200]}")
+        self.history.append(f"{datetime.now(UTC):%H:%M:%S.%f} {text[:200]}")
 
     def problem(self, text: str) -> None:
         """Remember what is wrong with this job."""

@@ -1,7 +1,7 @@
 """What a run prints at its end, and all that is known of the jobs that went wrong."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
@@ -11,6 +11,7 @@ from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.stack import Stack
 
 MAX_NAMED = 12
+MAX_LONGEST = 5
 P = "triptych:"
 
 
@@ -32,6 +33,10 @@ def summary(ledger: Ledger, faults: Faults, seed: int, length_s: float) -> str:
     if durations:
         p50, p95 = (durations[int(share * (len(durations) - 1))] for share in (0.5, 0.95))
         lines.append(f"seconds from submit to success: p50 {p50:.2f}, p95 {p95:.2f}, longest {durations[-1]:.2f}")
+        lines += [
+            f"  {_seconds(job):6.2f} s, attempt {job['attempt']}: {job['id']}, {job['task']}, from {job['created_at']}"
+            for job in sorted(seen, key=_seconds)[-MAX_LONGEST:]
+        ]
     lines.append(f"wrong: {wrong} jobs, {len(ledger.problems)} other problems")
     return "\n".join(lines)
 
@@ -45,9 +50,15 @@ def details(ledger: Ledger, faults: Faults, stack: Stack) -> str:
         lines += [*_details(entry, operator), ""]
     if len(wrong) > MAX_NAMED:
         lines.append("and " + " ".join(entry.job_id for entry in wrong[MAX_NAMED:]))
-    lines.append("faults:")
-    lines += [f"  {fault.at:.3f} {fault.kind}: {fault.target} {fault.seconds:.1f} s" for fault in faults.happened]
-    return "\n".join(lines)
+    return "\n".join([*lines, "faults:", fault_log(faults)])
+
+
+def fault_log(faults: Faults) -> str:
+    """Return all faults in the order in which they happened."""
+    return "\n".join(
+        f"{datetime.fromtimestamp(fault.at, UTC):%H:%M:%S.%f} {fault.kind}: {fault.target} {fault.seconds:.1f} s"
+        for fault in faults.happened
+    )
 
 
 def _details(entry: Entry, operator: redis.Redis) -> list[str]:

@@ -14,7 +14,7 @@ from tests.chaos.checks import check_everything
 from tests.chaos.client import LONG_TTL_S, Client, GiveUp
 from tests.chaos.faults import Faults
 from tests.chaos.ledger import Entry, Ledger
-from tests.chaos.report import details, summary
+from tests.chaos.report import details, fault_log, summary
 from tests.chaos.stack import Stack
 
 NUM_CLIENTS = 14
@@ -38,6 +38,7 @@ def run(length_s: float, seed: int, folder: Path, say: Callable[[str], None] = p
         right = _right_answers(stack)
         say(f"the stack is ready, {len(right)} right answers are known; chaos begins, seed {seed}")
         faults = _chaos(stack, ledger, right, length_s, seed, say)
+        (folder / "faults.txt").write_text(fault_log(faults))
         stack.wait_until_ready()
         _compare_again(stack, ledger, right)
         check_everything(stack, ledger)
