@@ -126,12 +126,13 @@ class CheckedStore(RuleBasedStateMachine):
                 self.jobs[claim.id].status = "succeeded"
         assert [job for job in self.jobs.values() if job.unfinished] == []
         self.unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue()
-        for job in self.recorded():
+        for job in self.jobs.values():
             self.client.zadd(f"{PREFIX}expiring", {job.id: 0}, xx=True)
             job.gone = True
         self.reap([])
         left = {key.decode().removeprefix(PREFIX).split(":")[0] for key in self.client.scan_iter()}
-        assert left <= {"finished", "turn", "reaped_at", "reaper", "idem", "idems"}
+        left -= {"finished", "turn", "reaped_at", "reaper", "idem", "idems"}
+        assert not left, left
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
