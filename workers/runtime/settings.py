@@ -50,7 +50,7 @@ class WorkerSettings(Settings):
         least=1,
         most=1024,
         unit="jobs",
-        help="Jobs that run at once. More jobs make fuller batches; each costs a thread.",
+        help="Most jobs in hand at once. A worker takes no more than it has use for, which is less if they are short.",
     )
     drain_s: float = setting(
         "TRIPTYCH_DRAIN_S",

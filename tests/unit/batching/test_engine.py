@@ -371,11 +371,31 @@ def test_of_rows_that_can_not_share_a_call_the_engine_wants_two(engine: Batching
     wait_until(lambda: 1 <= engine.num_wanted() <= 2, "the engine wants other jobs than two")
 
 
-def test_rows_that_were_dropped_are_wanted_again(engine: BatchingEngine, echo: Echo) -> None:
-    held = hold(engine, echo)
-    dropped = submit(engine, echo, [row(5, 300)] * 100)
-    assert engine.num_wanted() == 0
-    engine.cancel(dropped)
+def test_jobs_that_were_dropped_are_made_up_for(engine: BatchingEngine, echo: Echo) -> None:
+    held, dropped = hold(engine, echo), []
+    while engine.num_wanted():
+        dropped.append(submit(engine, echo, [row(5, 300)] * 100))
+    for handle in dropped:
+        engine.cancel(handle)
     assert engine.num_wanted() > 0
     echo.gate.set()
     assert held.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("max_batch_length", [512, 1])
+def test_a_job_with_many_rows_keeps_no_others_away_once_it_has_begun(
+    engine: BatchingEngine, echo: Echo, max_batch_length: int
+) -> None:
+    """It takes turns with them, as it does with those that were there before."""
+    echo.max_batch_length = max_batch_length
+    echo.gate.clear()
+    large = submit(engine, echo, [row(1, 100)] * 400)
+    assert echo.entered.acquire(timeout=PATIENCE_S)
+    small = []
+    while engine.num_wanted():
+        small.append(submit(engine, echo, [row(2, 200)]))
+    assert len(small) >= 2
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in (large, *small))
+    last_small = max(index for index, batch in enumerate(echo.batches) if 2 in batch)
+    assert last_small <= 2 * len(small) + 1 < len(echo.batches) - 1

@@ -32,7 +32,7 @@ RETRY_PAUSE_S = 0.5
 LOOK_PERIOD_S = 0.1
 """How soon a job notices that its time is over."""
 PROGRESS_PERIOD_S = 0.5
-MAX_IN_POOL = 8
+MAX_IN_POOL = 16
 """Jobs that the pool works on, or that wait for it, above which no more are taken: other workers have threads, too."""
 
 _Message = Attempt | Advanced | str | None

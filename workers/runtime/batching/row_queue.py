@@ -39,8 +39,6 @@ class _Waiting(NamedTuple, Generic[Job]):
     row_index: int
     length: int
     batch_key: Hashable
-    share: float
-    """Of what should wait."""
 
 
 ByLength = list[tuple[int, int]]
@@ -68,7 +66,8 @@ class RowQueue(Generic[Job]):
         self._fits = fits
         self._rows: dict[int, _Waiting[Job]] = {}
         """Waiting rows by a number that grows with each row, so that lower numbers are older."""
-        self._fill = 0.0
+        self._unserved: dict[Job, float] = {}
+        """Jobs of which no row was taken yet, and by how much each fills what should wait."""
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
         self._turns: deque[Job] = deque()
@@ -80,8 +79,11 @@ class RowQueue(Generic[Job]):
 
     @property
     def fill(self) -> float:
-        """How much waits, as a share of what should wait while a call runs."""
-        return self._fill if self._rows else 0.0
+        """How much waits, as a share of what should wait while a call runs.
+
+        Jobs that have begun don't count: however many rows they have, they take turns with those that come.
+        """
+        return sum(self._unserved.values())
 
     def add(self, job: Job, rows: Sequence[Row]) -> float:
         """Queue the rows of a job, which are known from now on by the job and their index. Once for each job.
@@ -89,22 +91,23 @@ class RowQueue(Generic[Job]):
         Returns:
             By how much they raise ``fill``.
         """
-        before = self._fill = self.fill  # without the rounding errors of rows that are gone
         numbers = deque(range(self._next_number, self._next_number + len(rows)))
         self._next_number += len(rows)
         self._pending[job] = numbers
         self._turns.append(job)
         for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
-            waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key, self._share(row.length))
-            self._fill += waiting.share
+            waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key)
             # An insertion moves half of the list, but with 5,000 waiting rows that is far cheaper than a model call.
             bisect.insort(self._by_length.setdefault(waiting.batch_key, []), (waiting.length, number))
-        return self._fill - before
+        share = self._share(rows)
+        if rows:
+            self._unserved[job] = share
+        return share
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
         gone = {number: self._rows.pop(number) for number in self._pending.pop(job, ()) if number in self._rows}
-        self._fill -= sum(waiting.share for waiting in gone.values())
+        self._unserved.pop(job, None)
         for batch_key in {waiting.batch_key for waiting in gone.values()}:
             self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
         if job in self._turns:
@@ -121,14 +124,16 @@ class RowQueue(Generic[Job]):
         taken = by_length[low:high]
         del by_length[low:high]
         self._keep(batch_key, by_length)
-        rows = [self._rows.pop(number) for _, number in taken]
-        self._fill -= sum(row.share for row in rows)
-        return [(row.job, row.row_index) for row in rows]
+        rows = [self._rows.pop(number)[:2] for _, number in taken]
+        for job, _ in rows:
+            self._unserved.pop(job, None)
+        return rows
 
-    def _share(self, length: int) -> float:
-        if not self._takes(2, length, 2 * length):
+    def _share(self, rows: Sequence[Row]) -> float:
+        """Return by how much a new job fills what should wait: by all of its rows, but by one call at most."""
+        if not rows or not self._takes(2, rows[0].length, 2 * rows[0].length):
             return 1 / SINGLE_ROWS
-        return length / self._max_batch_length / MIXED_BATCHES
+        return min(1.0, sum(row.length for row in rows) / self._max_batch_length) / MIXED_BATCHES
 
     def _keep(self, batch_key: Hashable, by_length: ByLength) -> None:
         if by_length:

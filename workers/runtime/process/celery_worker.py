@@ -1,6 +1,6 @@
 """Celery's worker as Triptych uses it: it waits for messages, which wake the intake, and has a pool of threads.
 
-What Celery does here and what not, and why, is in docs/decisions/0018.
+What Celery does here and what not, and why, is in docs/decisions/0018 and 0023.
 """
 
 import logging

@@ -2,8 +2,7 @@
 
 kombu removes a message from its queue first and decodes it then. An undecodable message (not JSON, without properties,
 without an exchange) ends Celery's worker with an "unrecoverable error", and with it all of its jobs. Here it is logged
-and dropped. If it belonged to a job, the reaper finds the job without a message and writes a new one
-(docs/decisions/0007).
+and dropped. If jobs wait in its queue, the next submit or the reaper pushes a new one (docs/decisions/0007).
 """
 
 import logging
