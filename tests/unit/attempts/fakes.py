@@ -150,6 +150,15 @@ class FakeStore:
                 if self.attempts[claim.id] == claim.attempt and claim.id not in self.ended_by:
                     self.queued[claim.id] = None
 
+    def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
+        with self._lock:
+            self._call("renew")
+            attempts = list(attempts)
+            owned = {job_id for job_id, attempt in attempts if self.attempts[job_id] == attempt}
+            for job_id in owned & self.queued.keys():
+                del self.queued[job_id]
+            return {job_id for job_id, _ in attempts} - owned
+
     def progress(self, progress: object) -> None:
         self._call("progress")
 

@@ -7,9 +7,11 @@ import pytest
 
 from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import Turn
+from contracts.store.clock import steady_s
 from tests.support.waiting import wait_until
 from tests.unit.attempts.fakes import OUTPUT, QUEUE, FakeModel, FakeStore, Gate
 from tests.unit.attempts.test_intake import run_all
+from workers.runtime.attempts import intake as intake_module
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.intake import Intake
 
@@ -31,6 +33,31 @@ def test_answers_are_recorded_once_the_store_is_back(intake: Intake, store: Fake
     gate.open()
     run_all(intake, store, 5)
     assert sorted(end[0] for end in store.ends) == sorted(ids) and store.ends[0][2]["output"] == OUTPUT
+
+
+@pytest.mark.parametrize("cut_off", ["outage", "standstill"])
+def test_jobs_in_hand_are_kept_when_their_leases_were_over(
+    intake: Intake, store: FakeStore, model: FakeModel, cut_off: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has given them to the queue meanwhile, where the next turn would find them."""
+    gate = Gate()
+    model.wait_for(gate)
+    ids = [store.add() for _ in range(5)]
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == 5, "the jobs did not begin")
+    if cut_off == "outage":
+        store.outage["turn"] = 1
+    else:
+        later_s = steady_s() + store.lease_s
+        monkeypatch.setattr(intake_module, "steady_s", lambda: later_s)
+        wait_until(lambda: intake._was_cut_off, "the standstill was not noticed")
+    for job_id in ids:
+        store.lose_lease(job_id)
+    intake.wake(QUEUE)
+    wait_until(lambda: "renew" in store.calls, "the leases were not renewed")
+    gate.open()
+    run_all(intake, store, 5)
+    assert store.attempts == dict.fromkeys(ids, 1)
 
 
 def test_a_lost_reply_loses_no_job_and_starts_none_twice(intake: Intake, store: FakeStore) -> None:

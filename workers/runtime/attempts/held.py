@@ -64,6 +64,19 @@ class HeldAttempts:
         if attempt is not None and attempt.claim.attempt == number:
             attempt.stop()
 
+    def keep(self) -> None:
+        """Renew all leases, and so take back what the store has taken from this worker and nobody else has started.
+
+        Raises:
+            redis.RedisError: the store is out of reach.
+        """
+        attempts = {attempt.claim.id: attempt for attempt in self.all()}
+        if not attempts:
+            return
+        lost = self._store.renew_leases((job_id, each.claim.attempt) for job_id, each in attempts.items())
+        for job_id in lost:
+            attempts[job_id].stop()
+
     def all(self) -> list[Attempt]:
         """Return the attempts that this worker holds."""
         with self._lock:

@@ -16,6 +16,7 @@ import redis
 
 from contracts.jobs import Claim
 from contracts.store.attempt_store import AttemptStore
+from contracts.store.clock import steady_s
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.attempts.room import JobRoom
@@ -75,6 +76,8 @@ class Intake:
         self._when_room: Callable[[], None] = lambda: None
         self._has_room = True
         self._retry_at = self._look_at = self._progress_at = 0.0
+        self._stepped_at = steady_s()
+        self._was_cut_off = False
         # Not an Event: it is set in the handler of SIGTERM, where the lock of an Event can deadlock.
         self._draining = False
         self._thread = threading.Thread(target=self._loop, name="intake", daemon=True)
@@ -115,6 +118,7 @@ class Intake:
             try:
                 self._step()
             except redis.RedisError as error:
+                self._was_cut_off = True
                 self._shared.note_turn()  # it is the store that stands still
                 logger.warning("jobs neither taken nor ended yet", extra={"error": str(error)})
                 self._retry_at = time.monotonic() + RETRY_PAUSE_S
@@ -127,6 +131,7 @@ class Intake:
 
     def _step(self) -> None:
         self._jobs.go_on(self._receive())
+        self._notice_standstill()
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_PERIOD_S
@@ -187,6 +192,7 @@ class Intake:
         if self.held.leaving:
             self._forget(self._turns.drop_outcomes())
         elif self._must_call:
+            self._keep_held()
             exchange = self._turns.take(self._num_wanted, self._num_free)
             self._shared.note_turn()
             self._forget(exchange.ended)
@@ -194,6 +200,17 @@ class Intake:
             for attempt in [held for claim in exchange.claims if (held := self._hold(claim))]:
                 self._jobs.begin(attempt)
             self._turns.add(self._jobs.take_ended())
+
+    def _notice_standstill(self) -> None:
+        """Note if this process, or its machine, has stood still for so long that leases may be over."""
+        stepped_at, self._stepped_at = self._stepped_at, steady_s()
+        self._was_cut_off |= self._stepped_at - stepped_at > self._store.lease_s / 3
+
+    def _keep_held(self) -> None:
+        """Keep what is in hand after a standstill or an outage: a turn could start the same jobs once more."""
+        if self._was_cut_off:
+            self.held.keep()
+            self._was_cut_off = False
 
     def _hold(self, claim: Claim) -> Attempt | None:
         """Return a new attempt, or None if the worker leaves and has released it."""
