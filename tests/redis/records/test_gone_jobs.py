@@ -29,6 +29,8 @@ def test_no_key_is_left_of_a_job_that_was_deleted(store: JobStore) -> None:
 
 @pytest.mark.parametrize(("age_s", "error"), [(0, JobGone), (GONE_S - 60, JobGone), (GONE_S + 60, JobNotFound)])
 def test_an_id_is_known_for_fifteen_days(store: JobStore, age_s: float, error: type[Exception]) -> None:
+    """The longest deadline_s, the longest ttl_s, and then at least the week that was always promised."""
+    assert GONE_S >= (1 + 7 + 7) * DAY_S
     job_id = new_job_id(TENANT, store_time(store.client) - age_s)
     with pytest.raises(error):
         store.read(job_id, TENANT)

@@ -169,6 +169,17 @@ def test_answers_are_kept_as_long_as_they_were_promised(old: JobStore) -> None:
     assert not old.client.exists(f"{PREFIX}delivered")
 
 
+def test_records_that_have_gone_by_themselves_leave_the_listing(old: JobStore) -> None:
+    """The old version gave them a TTL."""
+    old.client.delete(f"{PREFIX}job:{IDS['succeeded']}")
+    for member in old.client.zrange(f"{PREFIX}expiring", 0, -1):
+        if member.decode().startswith(IDS["succeeded"]):
+            old.client.zadd(f"{PREFIX}expiring", {member: 0})
+    old.reap()
+    assert old.client.zscore(f"{PREFIX}jobs:{TENANT}", IDS["succeeded"]) is None
+    assert old.client.zscore(f"{PREFIX}jobs:{TENANT}", IDS["failed"]) is not None
+
+
 def test_once_all_have_ended_and_are_over_nothing_is_left(old: JobStore) -> None:
     for name, tenant in [(name, TENANT) for name in IDS if name != "deleted"]:
         old.cancel(IDS[name], tenant)
