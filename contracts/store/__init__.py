@@ -2,10 +2,13 @@
 
 Nobody else writes these keys (`keys` lists them all). A caller takes the part that it needs:
 
-* a gateway: `job_writer` (submit, cancel, delete), `job_reader` (records, pages, events), `queue_stats`, `reaper`
-* a worker: `attempt_store` (claim, renew leases, publish, finish, abandon), `queue_stats`, `reaper`
+* a gateway: `job_writer` (submit, follow, cancel, delete, mark answers as delivered), `job_reader` (records, pages,
+  events), `queue_stats`, `reaper`
+* a worker: `attempt_store` (take turns, renew leases, publish, release, abandon) with the values in `attempts`,
+  `queue_stats`, `reaper`
 * both: `registry` (which models and workers there are), `redis_client`, `problems` (what is wrong with the store)
 
-Each change of a job is one Lua script in ``lua/``, so it happens whole or not at all, by Redis's clock. Every script
-may be sent again after a lost reply without doing anything twice, because the client retries broken connections.
+Each change of a job is one Lua script in ``lua/``, so it happens whole or not at all, by the store's clock (`clock`).
+Every script may be sent again after a lost reply without doing anything twice, because the client retries broken
+connections. None makes more than 500 calls of Redis, however much there is to do: whoever has more calls it again.
 """
