@@ -88,8 +88,8 @@ def test_on_sigterm_a_suspect_is_finished_without_a_crash(
         job_id = first.submit("minilm", texts(LONG_JOB // 2, seed=5), followed=True)
         claim = first.store.claim(job_id, "a worker that dies")
         assert claim is not None
-        first.client.hset(f"triptych:job:{job_id}", "group", f"{job_id}.1")
-        first.store.release(claim)
+        first.client.hset(f"triptych:job:{job_id}", "group", job_id)
+        first.store.release([claim])
     slow = {**ONE_CORE, "TRIPTYCH_DRAIN_S": str(PATIENCE_S)}
     with running_worker("encoder", valkey_server, tmp_path / "second.log", **settings, **slow) as encoder:
         wait_until(lambda: progress_of(encoder, job_id), "no progress was recorded")

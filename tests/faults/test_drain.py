@@ -62,4 +62,20 @@ def test_workers_are_restarted_under_load_and_no_client_waits(patient_fleet: Fle
     jobs = fleet.assert_each_ended_once(client.job_ids)
     assert {(job.status, job.crashes) for job in jobs.values()} == {("succeeded", 0)}
     longest = max((job.completed_at or 0.0) - job.created_at for job in jobs.values())
+    print(f"longest {longest:.2f} s, usually {usual_s:.2f} s")
     assert longest <= 10 * usual_s
+
+
+def test_a_second_sigterm_changes_nothing(patient_fleet: Fleet) -> None:
+    fleet = patient_fleet
+    worker = fleet.start_worker()
+    hanging = fleet.submit_hanging()
+    for _ in range(2):
+        worker.signal(signal.SIGTERM)
+    waiting = fleet.submit("waits")
+    fleet.release_hang()
+    assert worker.process.wait(PATIENCE_S) == 0, worker.log()[-2000:]
+    assert (fleet.job(hanging).status, fleet.job(waiting).status) == ("succeeded", "queued")
+    fleet.start_worker()
+    jobs = fleet.assert_each_ended_once([hanging, waiting])
+    assert {job.crashes for job in jobs.values()} == {0}
