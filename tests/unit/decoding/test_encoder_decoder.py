@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +25,9 @@ from tests.unit.decoding.fakes import (
     texts,
 )
 from workers.runtime.decoding.beam_search.search import BeamSearch
+from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.request import Beams, Constraints, GenerationRequest, Sampling
+from workers.runtime.decoding.request import Beams, Constraints, GenerationRequest, Ids, Sampling
 
 PREFIX = [2, 9]
 
@@ -181,3 +182,44 @@ def test_a_job_can_transform_its_deltas(engine: DecodingEngine, sink: RecordingS
     emitted = [delta.text for delta in sink.deltas_of(attempt)]
     assert emitted.count("0:") == emitted.count("1:") == 2
     assert (handle.num_parts, handle.num_done) == (2, 2)
+
+
+class NoteCheckingCache(FakeEncoderDecoderCache):
+    """Compares the note of each call with the jobs whose sources, which begin with their number, are in it."""
+
+    def __init__(self) -> None:
+        super().__init__(max_slots=12)
+        self.noted: set[str] = set()
+        self.compared: list[tuple[set[str], set[str]]] = []
+
+    def note(self, job_ids: Collection[str]) -> None:
+        self.noted = set(job_ids)
+
+    def encode(self, slots: Sequence[int], source_ids: Ids) -> None:
+        self.compared.append((self.noted, {str(source_ids[0])}))
+        super().encode(slots, source_ids)
+
+    def step(self, slots: Sequence[int], token_ids: Sequence[int]) -> Floats:
+        self.compared.append((self.noted, {str(self.sources[slot][0]) for slot in slots}))
+        return super().step(slots, token_ids)
+
+
+def test_the_note_names_exactly_the_jobs_of_each_call_of_encoder_and_decoder() -> None:
+    """Suspects, beams and single texts: whoever is in a call is blamed if it ends the process, and nobody else."""
+    cache = NoteCheckingCache()
+    engine = DecodingEngine(RecordingSink(), cache.note)
+    model = FakeModel(cache)
+    cache.gate.clear()
+    handles = []
+    for job, (group, beams, num_tokens) in enumerate(
+        [("a", 1, 9), ("", 3, 12), ("b", 2, 7), ("", 1, 5), ("a", 2, 15), ("", 1, 20)], start=1
+    ):
+        search = Beams(beams) if beams > 1 else None
+        wanted = source_request([job, 7, 8], num_tokens, beams=search)
+        handles.append(engine.submit(model, [wanted], make_attempt(job_id=str(job), group=group)))
+    cache.gate.set()
+    for handle in handles:
+        outputs_of(handle)
+    assert all(noted == in_call for noted, in_call in cache.compared)
+    together = [in_call for _, in_call in cache.compared if len(in_call) > 1]
+    assert together and all(in_call <= {"1", "5"} or in_call <= {"2", "4", "6"} for in_call in together)
