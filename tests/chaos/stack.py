@@ -32,6 +32,7 @@ FAMILIES = {
 SETTINGS = {
     "TRIPTYCH_THREADS": "1",
     "TRIPTYCH_DRAIN_S": "3",
+    "TRIPTYCH_LEASE_S": "7",  # most freezes are longer
     "TRIPTYCH_GATEWAY_PROCESSES": "2",
     "TRIPTYCH_LOG": "info,json",
     STEP_S: "0.01",
