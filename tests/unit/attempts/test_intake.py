@@ -158,7 +158,7 @@ def test_a_full_worker_takes_no_message_and_does_not_ask_for_jobs(
     num_calls = len(store.calls)
     for _ in range(100):
         intake.wake(QUEUE)
-    wait_until(intake._inbox.empty, "the messages were not read")
+    wait_until(lambda: intake._inbox.is_empty, "the messages were not read")
     assert len(store.calls) == num_calls
     gate.open()
     run_all(intake, store, 4)

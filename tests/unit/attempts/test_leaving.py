@@ -77,7 +77,7 @@ def test_messages_after_the_release_are_left_to_other_workers(intake: Intake, st
     intake.drain(0.01)
     job_id = store.add(group="g" if queue == SUSPECTS else "")
     intake.wake(queue)
-    wait_until(intake._inbox.empty, "the message was not read")
+    wait_until(lambda: intake._inbox.is_empty, "the message was not read")
     assert not intake.has_room and set(store.queued) == {job_id} and store.attempts[job_id] == 0
 
 
@@ -135,3 +135,27 @@ def test_a_job_that_is_claimed_during_the_release_is_released(
     intake.wake(QUEUE)
     wait_until(lambda: "release" in store.calls and job_id in store.queued, "the job was not released")
     assert model.begun == [] and not intake.held.all()
+
+
+def test_a_drain_waits_for_a_call_that_may_bring_jobs(
+    intake: Intake, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the process could end with jobs that nobody knows of until their leases are over."""
+    turn, entered, may_return = store.turn, threading.Event(), threading.Event()
+
+    def slow(worker: str, outcomes: Sequence[Outcome] = (), **rest: Any) -> Turn:
+        reply = turn(worker, outcomes, **rest)
+        entered.set()
+        assert may_return.wait(PATIENCE_S)
+        return reply
+
+    monkeypatch.setattr(store, "turn", slow)
+    job_id = store.add()
+    intake.wake(QUEUE)
+    assert entered.wait(PATIENCE_S)
+    with ThreadPoolExecutor(1) as pool:
+        drained = pool.submit(intake.drain, PATIENCE_S)
+        wait([drained], 0.2)  # too short on a busy machine, this would only notice less
+        may_return.set()
+        drained.result(PATIENCE_S)
+    assert store.statuses() == {job_id: "succeeded"}

@@ -11,7 +11,7 @@ from contracts.store.clock import steady_s
 from tests.support.waiting import wait_until
 from tests.unit.attempts.fakes import OUTPUT, QUEUE, FakeModel, FakeStore, Gate
 from tests.unit.attempts.test_intake import run_all
-from workers.runtime.attempts import intake as intake_module
+from workers.runtime.attempts import standstill
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.intake import Intake
 
@@ -49,8 +49,8 @@ def test_jobs_in_hand_are_kept_when_their_leases_were_over(
         store.outage["turn"] = 1
     else:
         later_s = steady_s() + store.lease_s
-        monkeypatch.setattr(intake_module, "steady_s", lambda: later_s)
-        wait_until(lambda: intake._was_cut_off, "the standstill was not noticed")
+        monkeypatch.setattr(standstill, "steady_s", lambda: later_s)
+        wait_until(lambda: intake._standstill._happened, "the standstill was not noticed")
     for job_id in ids:
         store.lose_lease(job_id)
     intake.wake(QUEUE)

@@ -33,7 +33,7 @@ class Held:
         self._intake.wake(QUEUE)
         if self._intake.has_room:
             wait_until(lambda: len(self._store.calls) > num_calls, "the worker did not look")
-        wait_until(lambda: self._intake._inbox.empty() and self._gates.keys() >= self.running(), "jobs did not begin")
+        wait_until(lambda: self._intake._inbox.is_empty and self._gates.keys() >= self.running(), "jobs did not begin")
 
     def running(self) -> set[str]:
         return {attempt.claim.id for attempt in self._intake.held.all()}

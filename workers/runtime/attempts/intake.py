@@ -10,17 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from queue import Empty, SimpleQueue
 
 import redis
 
 from contracts.jobs import Claim
 from contracts.store.attempt_store import AttemptStore
-from contracts.store.clock import steady_s
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.held import HeldAttempts
+from workers.runtime.attempts.inbox import Inbox
 from workers.runtime.attempts.room import JobRoom
-from workers.runtime.attempts.running_jobs import Advanced, RunningJobs
+from workers.runtime.attempts.running_jobs import RunningJobs
+from workers.runtime.attempts.standstill import Standstill
 from workers.runtime.attempts.turns import Turns
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
@@ -33,11 +33,9 @@ RETRY_PAUSE_S = 0.5
 LOOK_PERIOD_S = 0.1
 """How soon a job notices that its time is over."""
 PROGRESS_PERIOD_S = 0.5
+DRAIN_POLL_S = 0.02
 MAX_IN_POOL = 16
 """Jobs that the pool works on, or that wait for it, above which no more are taken: other workers have threads, too."""
-
-_Message = Attempt | Advanced | str | None
-"""An attempt that can go on; a job that has gone on in the pool; a queue that has work; only a reason to look."""
 
 
 class Intake:
@@ -70,14 +68,14 @@ class Intake:
         self._engine = engine
         self._room = room
         self._max_jobs = max_jobs
-        self._inbox: SimpleQueue[_Message] = SimpleQueue()
+        self._inbox = Inbox()
         self._jobs = RunningJobs(models, shared, resume=self._inbox.put, advanced=self._inbox.put)
         self._turns = Turns(store, worker_id, room)
         self._when_room: Callable[[], None] = lambda: None
         self._has_room = True
         self._retry_at = self._look_at = self._progress_at = 0.0
-        self._stepped_at = steady_s()
-        self._was_cut_off = False
+        self._standstill = Standstill(store.lease_s)
+        self._in_turn = False
         # Not an Event: it is set in the handler of SIGTERM, where the lock of an Event can deadlock.
         self._draining = False
         self._thread = threading.Thread(target=self._loop, name="intake", daemon=True)
@@ -109,8 +107,9 @@ class Intake:
         """Wait until the jobs in hand have ended, for ``timeout_s`` at most; then release those that have not."""
         self.begin_drain()
         until = time.monotonic() + timeout_s
-        while self.held.all() and time.monotonic() < until:
-            time.sleep(0.02)
+        # A call that is on its way may still bring jobs.
+        while (self.held.all() or self._in_turn or self._turns.is_unanswered) and time.monotonic() < until:
+            time.sleep(DRAIN_POLL_S)
         self.held.release_all()
 
     def _loop(self) -> None:
@@ -118,7 +117,7 @@ class Intake:
             try:
                 self._step()
             except redis.RedisError as error:
-                self._was_cut_off = True
+                self._standstill.note_outage()
                 self._shared.note_turn()  # it is the store that stands still
                 logger.warning("jobs neither taken nor ended yet", extra={"error": str(error)})
                 self._retry_at = time.monotonic() + RETRY_PAUSE_S
@@ -130,8 +129,8 @@ class Intake:
     # as nothing arrives, so everything that does is in the methods below.
 
     def _step(self) -> None:
-        self._jobs.go_on(self._receive())
-        self._notice_standstill()
+        self._receive()
+        self._standstill.look()
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_PERIOD_S
@@ -142,27 +141,17 @@ class Intake:
             self._take_turn()
         self._tell_of_room()
 
-    def _receive(self) -> dict[Attempt, None]:
-        """Wait for messages, and handle all that are there; return the attempts that can go on."""
-        ready: dict[Attempt, None] = {}
-        wait_s = self._wait_s()
-        try:
-            while True:
-                match self._inbox.get(timeout=wait_s):
-                    case Attempt() as attempt:
-                        ready[attempt] = None
-                    case Advanced() as advanced:
-                        self._jobs.take_back(advanced)
-                        ready[advanced.job.attempt] = None  # what it waits for may have come before it waited
-                    case str() as queue:
-                        self._turns.wake(queue)
-                        if not self._must_call:  # suspects that wait for others
-                            self._shared.note_turn()
-                    case None:
-                        pass
-                wait_s = 0
-        except Empty:
-            return ready
+    def _receive(self) -> None:
+        """Wait for messages, and do what they ask for."""
+        attempts, advanced, queues = self._inbox.receive(self._wait_s())
+        for job in advanced:
+            self._jobs.take_back(job)
+        for queue in queues:
+            self._turns.wake(queue)
+        if queues and not self._must_call:  # suspects that wait for others
+            self._shared.note_turn()
+        # Those that were in the pool, too: what they wait for may have come before they waited.
+        self._jobs.go_on([*attempts, *(job.job.attempt for job in advanced)])
 
     def _wait_s(self) -> float | None:
         """Return how long there may be nothing to do but to wait for a message."""
@@ -192,25 +181,22 @@ class Intake:
         if self.held.leaving:
             self._forget(self._turns.drop_outcomes())
         elif self._must_call:
-            self._keep_held()
-            exchange = self._turns.take(self._num_wanted, self._num_free)
-            self._shared.note_turn()
-            self._forget(exchange.ended)
-            # All are held before the first begins, which may be the one that ends this worker.
-            for attempt in [held for claim in exchange.claims if (held := self._hold(claim))]:
+            for attempt in self._exchange():
                 self._jobs.begin(attempt)
             self._turns.add(self._jobs.take_ended())
 
-    def _notice_standstill(self) -> None:
-        """Note if this process, or its machine, has stood still for so long that leases may be over."""
-        stepped_at, self._stepped_at = self._stepped_at, steady_s()
-        self._was_cut_off |= self._stepped_at - stepped_at > self._store.lease_s / 3
-
-    def _keep_held(self) -> None:
-        """Keep what is in hand after a standstill or an outage: a turn could start the same jobs once more."""
-        if self._was_cut_off:
+    def _exchange(self) -> list[Attempt]:
+        """Return the attempts that a call has started. All are held before the first begins: it may end this worker."""
+        if self._standstill.was_noticed():  # a turn could start what is in hand once more
             self.held.keep()
-            self._was_cut_off = False
+        self._in_turn = True
+        try:
+            exchange = self._turns.take(self._num_wanted, self._num_free)
+            self._shared.note_turn()
+            self._forget(exchange.ended)
+            return [attempt for claim in exchange.claims if (attempt := self._hold(claim))]
+        finally:
+            self._in_turn = False
 
     def _hold(self, claim: Claim) -> Attempt | None:
         """Return a new attempt, or None if the worker leaves and has released it."""

@@ -64,7 +64,7 @@ class Turns:
         self._num_looks = 0
         """Calls in a row that looked for suspects, too."""
         self._token = new_token()
-        self._unanswered = False
+        self.is_unanswered = False
         """Whether a call may have started jobs without that this worker knows."""
         self._most_outcomes = MAX_JOBS
         """Of the next call: after a failure, which may be due to one of them, a single one, then none."""
@@ -82,7 +82,7 @@ class Turns:
     @property
     def is_due(self) -> bool:
         """Whether a call must be made, even if no job may be started."""
-        return bool(self._outcomes) or self._unanswered
+        return bool(self._outcomes) or self.is_unanswered
 
     def wake(self, queue: str) -> None:
         """Note that jobs wait in a queue."""
@@ -132,17 +132,17 @@ class Turns:
 
     def _call(self, outcomes: Sequence[Ended], sources: Sequence[str], max_jobs: int) -> Turn:
         if sources:
-            self._unanswered = True
+            self.is_unanswered = True
         turn = self._store.turn(
             self._worker_id,
             [outcome for _, outcome in outcomes],
             sources=sources,
-            max_jobs=max(max_jobs, 1) if self._unanswered else 0,
+            max_jobs=max(max_jobs, 1) if self.is_unanswered else 0,
             room=self._room.small,
             token=self._token,
         )
-        if self._unanswered:
-            self._token, self._unanswered = new_token(), False
+        if self.is_unanswered:
+            self._token, self.is_unanswered = new_token(), False
         return turn
 
     def _next_outcomes(self) -> list[Ended]:

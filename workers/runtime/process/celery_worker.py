@@ -22,8 +22,9 @@ from workers.runtime.process.transport import DOOR, patch_transport
 logger = logging.getLogger(__name__)
 
 
-def make_app(redis_url: str, intake: Intake) -> Celery:
-    """Return an app with one task, whose messages wake the intake."""
+def make_app(redis_url: str, intake: Intake, models: list[str]) -> Celery:
+    """Return an app with one task, whose messages wake the intake for queues of these models."""
+    queues = _queues_of(models)
     app = make_celery(redis_url)
     patch_transport(app)
     DOOR.is_open = lambda: intake.has_room
@@ -41,12 +42,19 @@ def make_app(redis_url: str, intake: Intake) -> Celery:
 
         def handle(message: Any, *_: Any) -> None:
             message.ack_log_error(logger, consumer.connection_errors)
-            intake.wake(str(message.delivery_info.get("routing_key", "")))
+            # Anybody who can write to the store may have written it. Another queue's jobs can't run here.
+            queue = message.delivery_info.get("routing_key")
+            if queue in queues:
+                intake.wake(queue)
 
         return handle
 
     run.Strategy = strategy
     return app
+
+
+def _queues_of(models: list[str]) -> list[str]:
+    return [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)]
 
 
 def when_ready(start: Callable[[Executor], None], *steps: Callable[[], None]) -> None:
@@ -97,7 +105,7 @@ def consume(
         # Threads, because all jobs share the models of this process.
         pool="threads",
         concurrency=concurrency,
-        queues=[queue_of(name, suspect=suspect) for name in models for suspect in (False, True)],
+        queues=_queues_of(models),
         # By these three, Celery's workers learn of each other. They need events and remote control, which are off.
         without_gossip=True,
         without_mingle=True,

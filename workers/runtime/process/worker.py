@@ -76,7 +76,7 @@ def _serve(settings: WorkerSettings, models: list[str], intake: Intake, heartbea
     heartbeat.start()
     when_stopping(partial(_begin_drain, intake, heartbeat, settings.drain_s))
     status = consume(
-        make_app(settings.store.redis_url, intake),
+        make_app(settings.store.redis_url, intake, models),
         models,
         concurrency=NUM_THREADS,
         on_hangup=watcher.scan_soon,
