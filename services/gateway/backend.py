@@ -19,6 +19,7 @@ from services.gateway.jobs.wake_ups import WakeUps
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
 from services.gateway.settings import GatewaySettings
+from services.gateway.store_client import TurnClient
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
@@ -76,7 +77,8 @@ class Backend:
 
 def make_backend(settings: GatewaySettings, store: StoreSettings) -> Backend:
     """Return a backend with real clients; nothing connects yet."""
-    client = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
+    connections = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
+    client = TurnClient(connections.connection_pool)
     # Background work has a client of its own, because requests may use up the connections of theirs. Four connections
     # are enough for monitor, listener, reaper and deliveries, which use one each.
     background = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
