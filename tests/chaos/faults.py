@@ -77,6 +77,14 @@ class Faults(threading.Thread):
         for thread in self._lasting:
             thread.join(PATIENCE_S)
 
+    def end_with_a_bang(self) -> None:
+        """Kill all workers, and lose all messages: nothing but the reapers tells those that follow of what waits."""
+        self._kind = "kill all workers"
+        for worker in self._stack.workers:
+            self._kill(worker, all_of_it=True)
+        self._kind = "lose messages"
+        self._lose_messages()
+
     @property
     def by_kind(self) -> Counter[str]:
         """How many faults of each kind have happened."""

@@ -77,6 +77,7 @@ def _chaos(
     for client in clients:
         client.stop()
         client.give_up_at = give_up_at
+    faults.end_with_a_bang()
     for client in clients:
         client.join(max(1.0, give_up_at + 60 - time.monotonic()))
         if client.is_alive():
