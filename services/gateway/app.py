@@ -97,16 +97,15 @@ def make_operations(
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
     _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)
+    max_wait_s = settings.max_wait_s
     streams = StreamSubmitter(
-        reader=reader,
-        submitter=submitter,
-        follower=follower,
-        limit=limit,
-        deliveries=deliveries,
-        max_wait_s=settings.max_wait_s,
+        reader=reader, submitter=submitter, follower=follower, limit=limit, deliveries=deliveries, max_wait_s=max_wait_s
     )
     outputs = OutputResponder(submitter, AnswerMaker(backend.offload), deliveries)
     generation = GenerationResponder(settings, outputs, streams)
+    jobs = JobRoutes(
+        settings, bodies=bodies, submitter=submitter, reader=reader, writer=writer, waiter=waiter, deliveries=deliveries
+    )
     languages: dict[str, Any] = {"bodies": bodies, "outputs": outputs, "auth": auth, "models": models}
     # The document describes its own route too, so it can be made only when the table is complete.
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
@@ -117,15 +116,7 @@ def make_operations(
         *CompletionRoutes(bodies, generation).operations(),
         *LibreTranslateRoutes(settings, **languages).operations(),
         *LanguageToolRoutes(settings, **languages).operations(),
-        *JobRoutes(
-            settings,
-            bodies=bodies,
-            submitter=submitter,
-            reader=reader,
-            writer=writer,
-            waiter=waiter,
-            deliveries=deliveries,
-        ).operations(),
+        *jobs.operations(),
         *EventRoutes(reader, follower, limit, deliveries).operations(),
         *ModelRoutes(monitor, models, backend.registry).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.stopping).operations(),
