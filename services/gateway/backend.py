@@ -79,9 +79,10 @@ def make_backend(settings: GatewaySettings, store: StoreSettings) -> Backend:
     """Return a backend with real clients; nothing connects yet."""
     connections = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
     client = TurnClient(connections.connection_pool)
-    # Background work has a client of its own, because requests may use up the connections of theirs. Four connections
-    # are enough for monitor, listener, reaper and deliveries, which use one each.
-    background = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=4)
+    # Background work has a client of its own, because requests may use up the connections of theirs. Five connections
+    # are enough for monitor, listener, reaper and deliveries, which use one each, and for requests that have the
+    # monitor read the models, one at a time.
+    background = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=5)
     writer = JobWriter(client)
     wake_ups = WakeUps(writer)
     monitor = Monitor(background, on_loss=wake_ups.wake_all)

@@ -78,7 +78,12 @@ class Deliveries:
 
     def _mark_now(self) -> None:
         # One call at a time: while the store is slow, further ones would use up the connections for background work.
-        succeeded = self.mark()
+        succeeded = False
+        try:
+            succeeded = self.mark()
+        except Exception:
+            # Otherwise nothing would be marked any more, and all answers would stay for their `ttl_s`.
+            logger.exception("marking delivered jobs failed")
         self._is_due = False
         if self._sent:
             self._mark_soon(PERIOD_S if succeeded else RETRY_S)

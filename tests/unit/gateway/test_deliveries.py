@@ -18,6 +18,8 @@ class _Writer:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.answers = True
+        self.is_broken = False
+        self.num_broken = 0
         self.takes_s = 0.0
         self.num_running = self.most_running = 0
 
@@ -26,6 +28,9 @@ class _Writer:
         self.most_running = max(self.most_running, self.num_running)
         gevent.sleep(self.takes_s)
         self.num_running -= 1
+        if self.is_broken:
+            self.num_broken += 1
+            raise ValueError("a reply that nobody expects")
         if not self.answers:
             raise redis.ConnectionError("refused")
         assert keep_s == KEEP_S
@@ -71,6 +76,20 @@ def test_a_slow_store_gets_one_call_at_a_time() -> None:
         while sum(map(len, writer.calls)) < 8:
             gevent.sleep(PERIOD_S / 5)
     assert writer.most_running == 1 and len(writer.calls) > 1
+
+
+def test_an_unexpected_error_does_not_end_the_marking() -> None:
+    deliveries, writer = make()
+    writer.is_broken = True
+    send(deliveries, "a")
+    with gevent.Timeout(PATIENCE_S):
+        while not writer.num_broken:
+            gevent.sleep(PERIOD_S / 5)
+        writer.is_broken = False
+        while not writer.calls:
+            send(deliveries, "b")
+            gevent.sleep(PERIOD_S)
+    assert set(writer.calls[0]) == {"b"}
 
 
 def test_after_an_outage_they_are_told_again_and_the_oldest_make_room(monkeypatch: Any) -> None:
