@@ -128,12 +128,12 @@ class PacedClients:
     def _is_over(self, client: Client, status: int, body: bytes) -> bool:
         sent = self._sent[client]
         if sent.kind == "polled" and status == 202:
-            sent.kind = "waits"
+            sent.kind = "read"
             job_id = json.loads(body)["id"]
-            head = f"GET /v1/jobs/{job_id} HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=20\r\n\r\n"
-            client.send(client.index, head.encode())
+            client.send(client.index, f"GET /v1/jobs/{job_id}?wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             return False
-        if status == (202 if sent.kind == "unread" else 200):
+        is_answer = sent.kind != "read" or b'"status":"succeeded"' in body
+        if status == (202 if sent.kind == "unread" else 200) and is_answer:
             self.tally.latencies_s.append(time.monotonic() - sent.due_at)
         else:
             self.tally.refuse(status, body)
