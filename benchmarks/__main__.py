@@ -26,7 +26,7 @@ FIGURES = {
 EXAMPLES = {
     "": "everything, about 10 minutes",
     "queue http": "two of them",
-    "--quick": "a small run of everything in less than a minute; its numbers are rough",
+    "--quick": "a small run of everything in about a minute; its numbers are rough",
     "submit --json out.json": "also write a JSON file",
 }
 
