@@ -14,7 +14,8 @@
 --
 -- A call that is sent again because its reply was lost has the same numbers. It returns the attempts that the turn has
 -- started: otherwise they would run nowhere until their leases are over. One with a number that is lower than the last
--- was held up on its way, and nobody waits for it. Outcomes name their attempt, so that the same one is accepted again.
+-- was held up on its way, and nobody waits for it (abandon.lua). Outcomes name their attempt, so that the same one is
+-- accepted again.
 local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they are late or too large; half of it a queue
 local worker, lease_s = ARGV[1], tonumber(ARGV[2])
 local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
@@ -130,8 +131,17 @@ local function take_from(queue)
   end
   local num_taken = #started - num_before
   local any_left = #ids == limit or #ids > num_taken
-  -- Without this, a job that is too large would wake the same worker again and again.
-  return any_left, num_taken > 0 or num_met < #ids
+  -- Without this, jobs that are late or too large would wake the same worker again and again.
+  return any_left, num_taken > 0 or num_met == 0
+end
+
+-- Return an attempt whose start the worker has not heard of. Until now nobody has renewed its lease.
+local function start_again(job, attempt)
+  if not owns(job, attempt) then return end
+  resume(job)
+  if job.status == 'cancelling' then return finish(job, 'cancelled') end
+  schedule_check(job, lease_s)
+  add_reply(job, bytes_of(job))
 end
 
 -- The last turn's number, its last part, and what it has started.
@@ -144,8 +154,7 @@ local function made_before()
   local again = tonumber(part) <= tonumber(last_part)
   for id, attempt in earlier:gmatch(' ([^ :]+):(%d+)') do
     note[#note + 1] = id .. ':' .. attempt
-    local job = again and load(id)
-    if job and job.attempt == tonumber(attempt) and job.status == 'running' then add_reply(job, bytes_of(job)) end
+    if again then start_again(load(id), attempt) end
   end
   return again
 end

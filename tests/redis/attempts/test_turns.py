@@ -107,6 +107,20 @@ def test_sent_again_it_brings_no_attempt_that_has_lost_its_job(store: JobStore) 
     store.cancel(cancelled, TENANT)
     assert store.turn("w1", sources=[QUEUE], token=token).claims == [taken[2]]
     assert taken[2].id == kept
+    assert status(store, cancelled) == "cancelled", "nobody runs it, so nobody else would confirm it"
+
+
+def test_sent_again_after_the_leases_are_over_it_takes_back_what_nobody_else_has_started(store: JobStore) -> None:
+    """The worker was cut off and has not died, so its jobs are no suspects."""
+    ids = [submit(store) for _ in range(3)]
+    token = new_token()
+    first = store.turn("w1", sources=[QUEUE], token=token)
+    come_due(store, *ids)
+    assert store.reap()[0] == 3 and sorted(waiting(store, SUSPECTS)) == sorted(ids)
+    again = store.turn("w1", sources=[QUEUE], token=token)
+    assert again.claims == first.claims
+    assert [store.read(job_id, TENANT).crashes for job_id in ids] == [0] * 3
+    assert waiting(store, SUSPECTS) == [] and store.reap()[0] == 0, "their leases are over"
 
 
 @pytest.mark.parametrize("was_empty", [True, False])
@@ -204,10 +218,13 @@ def test_thousands_of_late_jobs_are_left_to_the_reaper(store: JobStore) -> None:
     late = [submit(store) for _ in range(1000)]
     timely = submit(store)
     pass_deadline(store, *late)
+    take_message(store)
     store.client.config_resetstat()
     assert store.turn("w1", sources=[QUEUE]).claims == []
     assert store.client.info("commandstats")["cmdstat_hmget"]["calls"] < 40
+    assert num_messages(store) == 0, "the worker would wake itself again and again"
     store.reap()
+    assert num_messages(store) == 1
     assert [taken.id for taken in store.turn("w1", sources=[QUEUE]).claims] == [timely]
 
 

@@ -115,6 +115,20 @@ class StoreMachine(CheckedStore):
         for claim in claims:
             self.started(worker, claim)
 
+    @precondition(lambda self: self.any_in("queued"))
+    @rule(worker=workers, max_jobs=st.integers(1, 4))
+    def take_a_turn_again_after_the_leases_are_over(self, worker: str, max_jobs: int) -> None:
+        """The worker was cut off before the reply came."""
+        token = new_token()
+        claims = self.store.turn(worker, sources=SOURCES, max_jobs=max_jobs, token=token).claims
+        for claim in claims:
+            self.started(worker, claim)
+        self.reap([self.jobs[claim.id] for claim in claims])
+        owned = [claim for claim in claims if self.jobs[claim.id].owned_by(claim)]
+        for claim in owned:
+            self.jobs[claim.id].resume()
+        assert self.store.turn(worker, sources=SOURCES, max_jobs=max_jobs, token=token).claims == owned
+
     @precondition(lambda self: self.jobs)
     @rule(worker=workers, index=indices)
     def claim_one(self, worker: str, index: int) -> None:
