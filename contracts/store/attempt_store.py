@@ -126,12 +126,12 @@ class AttemptStore:
         """Give back the attempts of a worker that has died, before their leases run out. `blame` says who is blamed.
 
         Attempts that are over, or that this store knows nothing of, are left alone. If the worker is named, those that
-        its last turn has started, and that it did not live to hold, go back as well.
+        its last turn has started, and that it did not live to hold, go back as well; it can't start any from then on.
         """
         counts = [0, 0, 0]
         # Those that are blamed come together, so that few of those that shared a call are in different chunks.
         pairs = sorted(zip(held, verdict_on(held), strict=True), key=lambda pair: pair[1])
-        for chunk in [*_chunks(pairs), []]:  # the last call finds what the worker did not hold
+        for chunk in [*_chunks(pairs), *([[]] if worker else [])]:  # the last call finds what it did not hold
             flat = [value for job, verdict in chunk for value in (job.job_id, job.attempt, verdict)]
             found = self._abandon(args=[worker, self._max_crashes, *flat])
             counts = [count + more for count, more in zip(counts, found, strict=True)]

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import pytest
 
 from contracts.jobs import Claim
+from contracts.store.attempt_store import new_token
 from contracts.store.attempts.blame import Returned
+from contracts.store.attempts.outcomes import succeeded
 from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claim, claimed, come_due, status, submit, waiting
 from tests.support.job_store import JobStore
 
@@ -127,6 +129,15 @@ def test_what_the_last_turn_has_started_goes_back_even_if_it_was_not_noted(store
     assert store.abandon([held(noted, "in call")], "w1") == Returned(3, charged_to_suspects=False)
     assert [status(store, job_id) for job_id in ids] == ["queued"] * 3
     assert crashes(store, noted) == [1] and sorted(waiting(store)) == sorted(set(ids) - {noted.id})
+
+
+def test_a_turn_of_a_dead_worker_that_arrives_late_starts_nothing(store: JobStore) -> None:
+    """A store that was frozen reads what came meanwhile in any order. These jobs would run nowhere, and be blamed."""
+    taken, job_id, token = claimed(store), submit(store), new_token()
+    store.abandon([held(taken, "in call")], "w1")
+    late = store.turn("w1", [succeeded(taken, ANSWER)], sources=[QUEUE], token=token)
+    assert (late.accepted, late.claims) == ([False], [])
+    assert status(store, job_id) == "queued"
 
 
 def test_a_job_that_crashes_three_workers_alone_fails(store: JobStore) -> None:
