@@ -24,11 +24,13 @@ class Store:
     def __init__(self, *job_ids: str) -> None:
         self.known = set(job_ids)
         self.calls: list[list[str]] = []
+        self.workers: list[str] = []
         self.is_down = False
 
     def abandon(self, held: Iterable[HeldAttempt], worker: str) -> Returned:
         if self.is_down:
             raise redis.ConnectionError
+        self.workers.append(worker)
         found = [job.job_id for job in held]
         if not found:
             return Returned(0, charged_to_suspects=False)
@@ -143,8 +145,11 @@ def test_a_note_without_a_name_is_reported_by_the_heartbeat_process(folder: Path
 
 def test_a_worker_that_leaves_takes_its_note_along(folder: Path) -> None:
     note(folder / OWN)
-    dead_workers = DeadWorkers(Store(), "w1", folder / OWN)  # type: ignore[arg-type]
+    store = Store()
+    dead_workers = DeadWorkers(store, "w1", folder / OWN)  # type: ignore[arg-type]
     dead_workers.own_left()
+    assert store.workers == ["w1"], "what its last turn has started may be lost"
+    store.is_down = True
     dead_workers.own_left()
     assert names(folder) == []
 

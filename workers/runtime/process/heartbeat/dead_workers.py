@@ -60,10 +60,14 @@ class DeadWorkers:
             self._give_back(self._worker_id, attempts)
 
     def own_left(self) -> None:
-        """Remove the note of the own worker, which has given its jobs back itself."""
+        """Remove the note of the own worker, which has given its jobs back itself.
+
+        Those of a last turn of which it did not hear go back now, and so they are not blamed when their leases run out.
+        """
         if self._note is not None:
             with contextlib.suppress(OSError):
                 self._note.unlink()
+        self._give_back(self._worker_id, [])
 
     def _settle(self, orphan: Orphan) -> None:
         attempts = orphan.state.attempts()
