@@ -1,7 +1,7 @@
 """Jobs wait in their queue while there is no memory for them: small ones in order, large ones in turn, none forever."""
 
 from tests.support.waiting import wait_until
-from tests.unit.attempts.fakes import BUDGET_BYTES, QUEUE, FakeModel, FakeStore, Gate
+from tests.unit.attempts.fakes import BUDGET_BYTES, QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
@@ -74,6 +74,22 @@ def test_a_large_job_that_waits_here_and_ran_elsewhere_is_forgotten(
     del store.queued[gone]
     held.finish(first)
     wait_until(lambda: held.running() == {last}, "the line stands still")
+
+
+def test_a_large_job_that_became_a_suspect_elsewhere_waits_for_those_in_hand(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    """It may have to run alone, or nobody knows of whom the worker dies."""
+    held = Held(intake, store, model)
+    first, large = held.add(LARGE), held.add(LARGE)
+    suspect = store.add(group="g")
+    intake.wake(SUSPECTS)
+    wait_until(lambda: held.running() == {first, suspect}, "the suspect was not taken")
+    store.groups[large] = large
+    held.finish(first)
+    assert held.running() == {suspect}
+    held.finish(suspect)
+    wait_until(lambda: held.running() == {large}, "it was never taken")
 
 
 def test_large_jobs_that_wait_do_not_make_the_worker_ask_again_and_again(

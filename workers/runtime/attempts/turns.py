@@ -77,7 +77,7 @@ class Turns:
     @property
     def may_find_jobs(self) -> bool:
         """Whether a call could find jobs to start."""
-        return any(map(self._may_look, self._awake)) or self._room.next_large is not None
+        return any(map(self._may_look, self._awake)) or self._next_large is not None
 
     @property
     def is_due(self) -> bool:
@@ -169,8 +169,13 @@ class Turns:
         self._num_looks = self._num_looks + 1 if any(queue.endswith(SUSPECT_SUFFIX) for queue in queues) else 0
         suspects_first = self._num_looks % SUSPECTS_TURN == 0
         ordered = sorted(queues, key=lambda queue: queue.endswith(SUSPECT_SUFFIX) is not suspects_first)
-        large = self._room.next_large
+        large = self._next_large
         return [*([large] if large else []), *ordered[:MAX_QUEUES]]
+
+    @property
+    def _next_large(self) -> str | None:
+        """The large job to start, or None. It may have become a suspect meanwhile, so it waits for those in hand."""
+        return None if self._num_suspects else self._room.next_large
 
     def _may_look(self, queue: str) -> bool:
         """Return whether to take jobs from a queue. Suspects wait for those in hand, which may have to run alone."""
