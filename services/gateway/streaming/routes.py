@@ -88,7 +88,8 @@ class EventRoutes:
                 tag="Jobs",
                 summary="Follow a job by server-sent events",
                 description="Events: `queued`, `started`, `progress`, `output`, `cancelling`, and one of `succeeded`, "
-                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `output` events "
+                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. A job "
+                "without `stream` has no `progress` from before its events were first asked for. `output` events "
                 "come from jobs submitted with `stream`: their `pieces` are deltas of the texts, each with the `input` "
                 "and the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means "
                 "that a worker was lost: discard the deltas of earlier attempts, all are sent again from the "
