@@ -9,7 +9,7 @@ from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import Turn
 from contracts.store.clock import steady_s
 from tests.support.waiting import wait_until
-from tests.unit.attempts.fakes import OUTPUT, QUEUE, FakeModel, FakeStore, Gate
+from tests.unit.attempts.fakes import OUTPUT, QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
 from tests.unit.attempts.test_intake import run_all
 from workers.runtime.attempts import standstill
 from workers.runtime.attempts.attempt import Attempt
@@ -82,6 +82,24 @@ def test_jobs_of_a_lost_reply_are_found_even_if_no_more_are_wanted(intake: Intak
     intake.wake(QUEUE)
     wait_until(lambda: len(store.ends) == 16 and not intake.held.all(), "the jobs of the lost reply were not found")
     assert first in store.statuses() and set(store.queued) == set(waiting[15:]), "a draining worker takes no more"
+
+
+def test_a_queue_that_has_work_since_a_lost_reply_is_looked_into(intake: Intake, store: FakeStore) -> None:
+    """The call that is made again finds what it has started before, and looks nowhere else."""
+    first, others = store.add(), list[str]()
+    original = store.turn
+
+    def lose_reply(worker: str, outcomes: Sequence[Outcome] = (), **rest: Any) -> Turn:
+        if not store.turns:
+            store.lost_replies = 1
+            intake.wake(SUSPECTS)
+        elif not others:
+            others.append(store.add(group="g"))
+        return original(worker, outcomes, **rest)
+
+    store.turn = lose_reply  # type: ignore[method-assign]
+    intake.wake(QUEUE)
+    wait_until(lambda: others and set(store.statuses()) == {first, *others}, "a wake-up was lost with the reply")
 
 
 def test_an_outcome_that_the_store_refuses_does_not_stop_the_others(

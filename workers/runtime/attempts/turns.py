@@ -111,6 +111,7 @@ class Turns:
         outcomes = self._next_outcomes()
         max_jobs = min(MAX_JOBS, num_wanted, num_free + len(outcomes))
         sources = self._sources(outcomes) if max_jobs > 0 else []
+        is_repeated = self.is_unanswered  # then it may bring what it has started before, and look nowhere else
         try:
             turn = self._call(outcomes, sources, max_jobs)
         except redis.RedisError:
@@ -123,7 +124,8 @@ class Turns:
         for (attempt, _), accepted in zip(outcomes, turn.accepted, strict=True):
             if not accepted:
                 logger.info("outcome refused: the attempt has lost its job", extra=attempt.claim.log_fields)
-        self._note_sources(sources, all_taken=len(turn.claims) < max_jobs)
+        if not is_repeated:
+            self._note_sources(sources, all_taken=len(turn.claims) < max_jobs)
         if turn.too_large:
             self._room.wait_for(turn.too_large)
         self._num_suspects += sum(1 for claim in turn.claims if claim.group)
