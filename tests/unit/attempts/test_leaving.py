@@ -12,6 +12,7 @@ from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import Turn
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
+from workers.runtime.attempts import intake as intake_module
 from workers.runtime.attempts.intake import Intake
 
 
@@ -135,6 +136,35 @@ def test_a_job_that_is_claimed_during_the_release_is_released(
     intake.wake(QUEUE)
     wait_until(lambda: "release" in store.calls and job_id in store.queued, "the job was not released")
     assert model.begun == [] and not intake.held.all()
+
+
+def test_a_job_of_a_lost_reply_is_released_too(
+    intake: Intake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = store.turn
+
+    def lose_reply(worker: str, outcomes: Sequence[Outcome] = (), **rest: Any) -> Turn:
+        if not store.turns:
+            store.lost_replies = 1
+            intake.held.release_all()
+        return turn(worker, outcomes, **rest)
+
+    monkeypatch.setattr(store, "turn", lose_reply)
+    job_id = store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: store.attempts[job_id] == 1 and job_id in store.queued, "the job was not released")
+    assert model.begun == [] and not intake.held.all()
+
+
+def test_a_worker_that_has_released_its_jobs_asks_for_none_and_takes_no_message(
+    intake: Intake, store: FakeStore
+) -> None:
+    intake.held.release_all()
+    job_id = store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: not intake.has_room, "the worker takes messages")
+    wait_until(lambda: intake._wait_s() == intake_module.LOOK_PERIOD_S, "the intake does not wait")
+    assert "turn" not in store.calls and set(store.queued) == {job_id}
 
 
 def test_a_drain_waits_for_a_call_that_may_bring_jobs(

@@ -172,7 +172,9 @@ class Intake:
     @property
     def _num_wanted(self) -> int:
         """How many more jobs the engine, the pool and the memory of this worker have use for."""
-        if self._draining or self._jobs.num_in_pool >= MAX_IN_POOL or self._room.small.num_bytes <= 0:
+        if self._draining or self.held.leaving:
+            return 0
+        if self._jobs.num_in_pool >= MAX_IN_POOL or self._room.small.num_bytes <= 0:
             return 0
         return self._engine.num_wanted()
 
@@ -180,7 +182,7 @@ class Intake:
         """Record outcomes and take jobs, with one call of the store."""
         if self.held.leaving:
             self._forget(self._turns.drop_outcomes())
-        elif self._must_call:
+        if self._must_call:  # also when the worker leaves: what a lost reply has started goes back, too
             for attempt in self._exchange():
                 self._jobs.begin(attempt)
             self._turns.add(self._jobs.take_ended())
