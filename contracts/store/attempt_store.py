@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import redis
 
-from contracts.jobs import Claim
+from contracts.jobs import SUSPECT_SUFFIX, Claim
 from contracts.settings import StoreSettings
 from contracts.store.attempts.blame import Held, Returned, verdict_on
 from contracts.store.attempts.outcomes import Outcome
@@ -65,16 +65,20 @@ class AttemptStore:
         again, token = token is not None, token or new_token()
         turn = Turn([], [], None, left=False)
         ended = encoded(outcomes)
+        passed_by: list[str] = []
         for start in range(0, max(1, len(sources)), _MAX_SOURCES):
+            part = list(sources[start : start + _MAX_SOURCES])
+            if start:
+                passed_by += [source for source in part if _must_pass_by(source, turn.claims, max_jobs)]
+                part = [source for source in part if source not in passed_by]
+                if not part:
+                    continue
             most = max_jobs - len(turn.claims) if sources or again else 0
             left_bytes = room.num_bytes - sum(claim.num_bytes for claim in turn.claims)
             fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:])
-            part = sources[start : start + _MAX_SOURCES]
             turn = joined(turn, self._turn(args=[*fixed, *ended, *part]))
             ended = encoded([])
-            if len(turn.claims) >= max_jobs:
-                self.wake_queues(sources[start + _MAX_SOURCES :])  # they may have work for others
-                break
+        self.wake_queues(passed_by)  # they may have work for others
         return turn
 
     def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
@@ -143,6 +147,13 @@ def new_token() -> int:
     """Return the number of a worker's next turn: a time, so that each is greater than those before."""
     # In the unit that Python can't call this twice in, and that Lua's numbers hold exactly for 28 years.
     return time.monotonic_ns() // 100
+
+
+def _must_pass_by(source: str, claims: Sequence[Claim], max_jobs: int) -> bool:
+    """Return whether a turn that has started these jobs must start none of this queue."""
+    # A suspect that runs alone is the only one of its worker. The script sees to it among the queues of one call.
+    is_second_suspect = source.endswith(SUSPECT_SUFFIX) and any(claim.group for claim in claims)
+    return is_second_suspect or len(claims) >= max_jobs
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -154,6 +154,19 @@ def test_queues_that_a_full_worker_did_not_look_into_keep_their_messages(store: 
     assert [num_messages(store, queue) for queue in queues] == [0, 0] + [1] * 10
 
 
+def test_a_suspect_that_runs_alone_is_the_only_one_however_many_queues_a_turn_looks_into(store: JobStore) -> None:
+    alone = [claimed(store, f"w{number}", model=f"m{number}") for number in range(2)]
+    come_due(store, *(taken.id for taken in alone))
+    store.reap()
+    first, second = (queue_of(f"m{number}", suspect=True) for number in range(2))
+    take_message(store, second)
+    other = submit(store)
+    turn = store.turn("w3", sources=[first, *(queue_of(f"none{number}") for number in range(7)), second, QUEUE])
+    assert [taken.id for taken in turn.claims] == [alone[0].id, other]
+    assert num_messages(store, second) == 1, "another worker may take it"
+    assert [taken.id for taken in store.turn("w4", sources=[second]).claims] == [alone[1].id]
+
+
 def test_a_job_that_does_not_fit_stays_queued(store: JobStore) -> None:
     job_id = large(store)
     turn = store.turn("w1", sources=[QUEUE], room=room(NEEDED - 1))
