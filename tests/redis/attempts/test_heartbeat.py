@@ -56,9 +56,7 @@ class Beating:
             state_file=shared.file,
             note=None,
         )
-        self.heartbeat = Heartbeat(
-            start, shared=shared, held=self.held, store=store, engine=engine, models=self.models
-        )  # fmt: skip
+        self.heartbeat = Heartbeat(start, shared=shared, held=self.held, engine=engine, models=self.models)
 
     def serve(self, model: ModelCard) -> None:
         task = TaskHandler(EmbedRequest, _no_job)

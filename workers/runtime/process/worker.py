@@ -60,7 +60,6 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
         _start_message(settings, spec.family, worker_id, note),
         shared=note.state,
         held=intake.held,
-        store=attempts,
         engine=engine,
         models=models,
     )

@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 
 from contracts.cards import WorkerCard
-from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
@@ -54,7 +53,6 @@ class Heartbeat:
         start: what the process needs to know.
         shared: what it reads at any time.
         held: attempts to stop or release.
-        store: where leases are renewed while the process does not do it.
         engine: whose figures are announced.
         models: that are announced.
     """
@@ -65,14 +63,13 @@ class Heartbeat:
         *,
         shared: SharedState,
         held: HeldAttempts,
-        store: AttemptStore,
         engine: Engine,
         models: Models,
     ) -> None:
         self._start = start
         self._shared = shared
         self._held = held
-        self._stand_in = StandIn(store, held)
+        self._stand_in = StandIn(held, lease_s=start.lease_s)
         self._engine = engine
         self._models = models
         self._started_at = time.time()

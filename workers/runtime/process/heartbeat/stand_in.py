@@ -9,7 +9,6 @@ import time
 
 import redis
 
-from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.held import HeldAttempts
 
 logger = logging.getLogger(__name__)
@@ -21,9 +20,9 @@ LOOKS_PER_LEASE = 10
 class StandIn:
     """A thread that renews leases from when the process is late until it beats again. Beats are told by `beaten`."""
 
-    def __init__(self, store: AttemptStore, held: HeldAttempts) -> None:
-        self._store = store
+    def __init__(self, held: HeldAttempts, *, lease_s: float) -> None:
         self._held = held
+        self._lease_s = lease_s
         self._beaten_at = time.monotonic()
         self._stopping = threading.Event()
         # Not the thread that notes progress: a call waits for seconds if the store is out of reach.
@@ -44,19 +43,14 @@ class StandIn:
 
     def _loop(self) -> None:
         stands_in = False
-        while not self._stopping.wait(self._store.lease_s / LOOKS_PER_LEASE):
-            was_late, stands_in = stands_in, time.monotonic() - self._beaten_at > LATE * self._store.lease_s
+        while not self._stopping.wait(self._lease_s / LOOKS_PER_LEASE):
+            was_late, stands_in = stands_in, time.monotonic() - self._beaten_at > LATE * self._lease_s
             if stands_in and not was_late:
                 logger.warning("heartbeat process is late; the worker renews its leases itself")
             try:
                 if stands_in:
-                    self._renew_leases()
+                    self._held.keep()
             except redis.RedisError as error:
                 logger.warning("leases not renewed", extra={"error": str(error)})
             except Exception:  # without this thread, a process that hangs would cost leases
                 logger.exception("leases not renewed")
-
-    def _renew_leases(self) -> None:
-        attempts = {attempt.claim.id: attempt.claim.attempt for attempt in self._held.all()}
-        for job_id in self._store.renew_leases(attempts.items()) if attempts else ():
-            self._held.stop(job_id, attempts[job_id])
