@@ -87,8 +87,9 @@ def _make_file(path: Path, num_slots: int) -> SharedState:
     hidden = path.with_name(f".{path.name}")  # until it is locked and complete
     file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        # By a descriptor of its own, which stays open. The heartbeat process inherits the other one.
-        fcntl.flock(os.open(hidden, os.O_RDWR | os.O_CLOEXEC), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # By a descriptor of its own, which stays open. The heartbeat process inherits the other one. Who looks for
+        # orphans at this moment may have the lock, and lets go of it at once, because the file is empty.
+        fcntl.flock(os.open(hidden, os.O_RDWR | os.O_CLOEXEC), fcntl.LOCK_EX)
         state = SharedState(num_slots, file)
         hidden.rename(path)
     except OSError:
