@@ -49,9 +49,9 @@ def model() -> Iterator[StepModel]:
     model.steps.release(200)
 
 
-def start(model: StepModel, lengths: Sequence[Sequence[int]], timeout_s: float = 60.0) -> tuple[RunningJob, BatchWork]:
+def start(model: StepModel, lengths: Sequence[Sequence[int]]) -> tuple[RunningJob, BatchWork]:
     """Return a job whose task runs several requests, one after another; it waits for the first."""
-    attempt = make_attempt(timeout_s=timeout_s)
+    attempt = make_attempt()
     work = BatchWork(BatchingEngine(), attempt)
 
     async def infer_all() -> Answer:
@@ -100,8 +100,9 @@ def test_timings_are_those_of_all_requests(model: StepModel, monkeypatch: pytest
 
 
 def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel) -> None:
-    job, work = start(model, [[3] * 50], timeout_s=0.02)
-    assert model.entered.wait(PATIENCE_S)
+    job, work = start(model, [[3] * 50])
+    assert model.entered.wait(PATIENCE_S) and not job.must_end
+    work.ends_at = time.perf_counter()
     wait_until(lambda: job.must_end, "the job has time")
     outcome = job.advance()
     assert outcome is not None and outcome.fields["error_code"] == ExecutionTimeout().code
@@ -112,11 +113,24 @@ def test_a_job_that_runs_too_long_ends_and_its_rows_are_dropped(model: StepModel
 
 
 def test_what_is_finished_counts_although_time_is_over(model: StepModel) -> None:
-    job, work = start(model, [[3]], timeout_s=0.02)
+    job, work = start(model, [[3]])
     model.steps.release()
-    wait_until(lambda: work.progress == (1, 1) and time.perf_counter() > work.ends_at, "time stands still")
+    wait_until(lambda: work.progress == (1, 1), "the row does not run")
+    work.ends_at = time.perf_counter()
+    wait_until(lambda: time.perf_counter() > work.ends_at, "time stands still")
     outcome = job.advance()
     assert outcome is not None and outcome.status == "succeeded"
+
+
+def test_after_its_time_a_task_submits_nothing_more(model: StepModel) -> None:
+    """It may have been told while it waited for the end of a stream, and have gone on to return what it has."""
+    job, work = start(model, [[3], [3]])
+    model.steps.release()
+    wait_until(lambda: work.progress == (1, 1), "the row does not run")
+    work.ends_at = time.perf_counter()
+    wait_until(lambda: time.perf_counter() > work.ends_at, "time stands still")
+    outcome = job.advance()
+    assert outcome is not None and outcome.fields["error_code"] == ExecutionTimeout().code
 
 
 @pytest.mark.parametrize("has_begun", [True, False])

@@ -91,6 +91,8 @@ class Work(Generic[AnyEngine]):
         """
         if not self._handles:
             self._prepare_s = time.perf_counter() - self._started_at
+        if time.perf_counter() > self.ends_at:  # a task is told once, perhaps while it waited for its stream
+            raise ExecutionTimeout
         handle = submit()
         self._handles.append(handle)
         try:
