@@ -84,7 +84,8 @@ class Faults(threading.Thread):
         for worker in self._stack.workers:
             self._kill(worker, all_of_it=True)
         self._kind = "lose messages"
-        self._lose_messages()
+        # It must happen, and the store may just have come back.
+        self._lose_messages(PATIENCE_S)
 
     @property
     def by_kind(self) -> Counter[str]:
@@ -149,9 +150,9 @@ class Faults(threading.Thread):
             operator.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
         self._note("store")
 
-    def _lose_messages(self) -> None:
+    def _lose_messages(self, timeout_s: float = 1) -> None:
         """Delete the messages of all queues, as a worker that dies with them in its socket does."""
-        with self._operator() as operator:
+        with self._operator(timeout_s) as operator:
             operator.delete(*chain(["triptych."], operator.scan_iter("triptych.*", count=1000)))
         self._note("store")
 
@@ -182,8 +183,8 @@ class Faults(threading.Thread):
         self._note("encoder")
         self._submit_poison()
 
-    def _operator(self) -> redis.Redis:
-        return redis.Redis(port=self._stack.store.port, socket_timeout=1, socket_connect_timeout=1)
+    def _operator(self, timeout_s: float = 1) -> redis.Redis:
+        return redis.Redis(port=self._stack.store.port, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
 
     def _note_freeze(self, target: str) -> float:
         seconds = self._random.uniform(MIN_FREEZE_S, MAX_FREEZE_S)
