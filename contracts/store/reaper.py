@@ -22,8 +22,8 @@ from contracts.store.scripts import load_script
 logger = logging.getLogger(__name__)
 # A job past its deadline must end within two seconds (docs/architecture/01-job-record.md).
 PERIOD_S = 1.0
-MAX_JOBS_PER_CALL = 40
-"""The store serves nobody else while a script runs. Thousands of jobs may be due at once."""
+MAX_JOBS_PER_CALL = 24
+"""The store serves nobody else while a script runs, and the dearest job takes 18 calls. Thousands may be due."""
 MAX_PASS_S = 5.0
 """Then messages that were lost are replaced, and the next pass goes on, or another reaper's."""
 MAX_QUEUES_PER_CALL = 100

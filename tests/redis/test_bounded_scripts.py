@@ -16,20 +16,18 @@ from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, wake_channel
 from tests.redis.attempts.test_abandon import Held
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, pass_deadline, submit
+from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
-
-MAX_COMMANDS = 500
-NOT_IN_SCRIPTS = {"evalsha", "info", "config|resetstat", "smembers", "multi", "exec", "script|load"}
 
 
 @contextmanager
 def bounded(store: JobStore) -> Iterator[None]:
-    """Check that no call of a script in the block makes more commands than it may, on average of the calls."""
-    store.client.config_resetstat()
-    yield
-    stats = {name.removeprefix("cmdstat_"): found["calls"] for name, found in store.client.info("commandstats").items()}
-    in_scripts = sum(calls for name, calls in stats.items() if name not in NOT_IN_SCRIPTS)
-    assert in_scripts / stats["evalsha"] <= MAX_COMMANDS, stats
+    """Check that no call of a script in the block makes more commands than it may."""
+    meter = Meter(store.client)
+    with meter.measure("all calls"):
+        yield
+    (cost,) = meter.costs()
+    assert cost.max_commands <= MAX_COMMANDS
 
 
 def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
