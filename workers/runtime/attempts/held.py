@@ -87,7 +87,7 @@ class HeldAttempts:
 
         Call it when the worker is about to end. If another thread is doing the same, this waits until it has done so.
 
-        The threads of these jobs go on until they notice. What they bring is refused, because the store then expects a
+        Their tasks go on until they notice. What they bring is dropped, or refused, because the store then expects a
         later attempt.
         """
         with self._lock:  # first, because Celery may bring the messages of the released jobs to this very worker

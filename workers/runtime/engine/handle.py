@@ -1,4 +1,4 @@
-"""A request on its way through an engine, as the thread of the job that waits for it sees it."""
+"""A request on its way through an engine, as the task that awaits it sees it."""
 
 import time
 from collections.abc import Generator, Sequence
@@ -114,13 +114,13 @@ class RequestHandle(Generic[Model, Item, Result]):
         self._results[index] = result
         self._num_missing -= 1
         self.num_done += self._completes_part(index)
-        # This comes last: the job's thread reads everything above once it is set, without a lock.
+        # This comes last: another thread goes on with the task then, and reads everything above without a lock.
         if not self._num_missing:
             self._finish()
 
     def fail(self, error: Exception) -> None:
         """End the request without its results, unless it has them all."""
-        # The job's thread may be reading complete results already, and a later failure does not make them wrong.
+        # The task may have read complete results already, and a later failure does not make them wrong.
         if not self.finished:
             self._error = error
             self._finish()

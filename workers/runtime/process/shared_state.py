@@ -39,7 +39,7 @@ class HeldAttempt(NamedTuple):
     in_call: bool
     """Whether a model call works on rows of this job now."""
     preparing: bool
-    """Whether its own thread works on it: before it waits for model calls, or after."""
+    """Whether a thread works on it: before its task waits for model calls, or after."""
     suspect: bool
     """Whether the job was taken as a suspect, which an earlier worker may have died of."""
 
