@@ -85,7 +85,7 @@ class JobReader:
         age_s = age_of(job_id, tenant, store_time(self._client))
         if age_s is not None and age_s < GONE_S:
             return errors.JobGone()
-        # Jobs of versions before 0.2 have left a key that names their tenant. The last of them goes after 14 days.
+        # Jobs of older versions have left a key that names their tenant. The last of them goes after 14 days.
         owner = self._reads.get(f"{PREFIX}tombstone:{job_id}")
         return errors.JobGone() if owner is not None and owner.decode() == tenant else errors.JobNotFound()
 

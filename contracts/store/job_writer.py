@@ -59,7 +59,7 @@ class JobWriter:
             The job's id, and whether it is the job of an earlier request with the same idempotency key.
 
         Raises:
-            IdempotencyMismatch, QueueFull, QuotaExceeded: nothing was written.
+            IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: nothing was written.
         """
         record: list[str | bytes | float] = [
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),

@@ -76,7 +76,7 @@ def job_from(job_id: str, names: Sequence[str], values: list[bytes | None]) -> J
     ttl_s = fields.pop("ttl_s", b"0")
     code, message, param = (fields.pop(name, b"") for name in ("error_code", "error_message", "error_param"))
     job = converted({"id": job_id, **fields}, Job)
-    if job.completed_at is not None and job.expires_at is None:  # versions before 0.2 recorded it
+    if job.completed_at is not None and job.expires_at is None:  # older versions recorded it
         job.expires_at = job.completed_at + _number(ttl_s)
     _check_times(job)
     if job.output is not None:

@@ -24,7 +24,7 @@ end
 local lost, num_taken = {}, 0
 local function check(job)
   if job.deadline_at <= now then finish(job, job.status == 'cancelling' and 'cancelled' or 'expired')
-  elseif job.status == 'queued' then -- by a version before 0.2, which looked at queued jobs again and again
+  elseif job.status == 'queued' then -- by an older version, which looked at queued jobs again and again
     schedule_check(job)
     redis.call('SADD', P .. 'queues', queue_of(job))
   elseif grace_until > now then set_score('due', job.id, math.min(grace_until, job.deadline_at))
@@ -45,7 +45,7 @@ end
 -- The note of what the worker did is lost with it, so all that it held are blamed.
 for _, jobs in pairs(lost) do blame(jobs, 1, max_crashes, true) end
 
--- Versions before 0.2 wrote id|tenant, and their records go by themselves.
+-- Older versions wrote id|tenant, and their records go by themselves.
 local function forget(member)
   local id, tenant = member:match('^([^|]*)|?(.*)$')
   local job = load(id)

@@ -91,7 +91,8 @@ class Submitter:
 
         Raises:
             UnknownModel, InvalidRequest, IdempotencyMismatch: the request can't be served.
-            QueueFull, QuotaExceeded, Unavailable: it can't be served now; nothing was written.
+            QueueFull, QuotaExceeded, IdempotencyQuotaExceeded, Unavailable: it can't be served now; nothing was
+                written.
             ClientDisconnected: the client does not wait any more.
         """
         facts, disconnected = current_facts(), disconnect_check(http_request)

@@ -1,4 +1,4 @@
-"""What version 0.1 has left in the store is read, or refused with a sentence, and never half understood.
+"""What older versions have left in the store is read, or refused with a sentence, and never half understood.
 
 `old_records.json` is what its scripts wrote: a job in each state, with a message for each, tombstones and streams.
 """

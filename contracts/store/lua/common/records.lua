@@ -46,7 +46,7 @@ local function fault_of(job)
   return not is_name(names) and 'name' or nil
 end
 
--- Records of version 0.1: each job has a stream, a suspect runs alone, and who has chosen ttl_s is unknown.
+-- Records of older versions: each job has a stream, a suspect runs alone, and who has chosen ttl_s is unknown.
 local function adapt_old(job, suspect)
   if suspect == '1' then job.group = job.group or job.id end
   job.followed, job.keep = '1', '1'
