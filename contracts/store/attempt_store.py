@@ -63,7 +63,7 @@ class AttemptStore:
                 it returns the attempts that it has started. By default it is a new one.
         """
         again, token = token is not None, token or new_token()
-        turn = Turn([], [], None, left=False)
+        turn = Turn([], [], None)
         ended = encoded(outcomes)
         passed_by: list[str] = []
         for start in range(0, max(1, len(sources)), _MAX_SOURCES):

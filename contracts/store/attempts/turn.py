@@ -40,8 +40,6 @@ class Turn(NamedTuple):
     claims: list[Claim]
     too_large: LargeJob | None
     """The oldest job that waits and needs more than ``most_bytes``."""
-    left: bool
-    """Whether jobs are left in the queues: they did not fit into the room, or more wait than ``max_jobs``."""
 
 
 def encoded(outcomes: Sequence[Outcome]) -> list[Any]:
@@ -55,7 +53,7 @@ def encoded(outcomes: Sequence[Outcome]) -> list[Any]:
 
 def joined(turn: Turn, reply: Any) -> Turn:
     """Return what several calls have replied as if it was one."""
-    accepted, started, requests, too_large, left = reply
+    accepted, started, requests, too_large = reply
     large = LargeJob(too_large[0].decode(), too_large[1]) if too_large else None
     # A part of a turn that is made again returns what all parts have started.
     claims = {claim.id: claim for claim in (*turn.claims, *map(_claim_from, from_json(started), requests))}
@@ -63,7 +61,6 @@ def joined(turn: Turn, reply: Any) -> Turn:
         turn.accepted + [value == ord("1") for value in accepted],
         list(claims.values()),
         turn.too_large or large,
-        turn.left or bool(left),
     )
 
 

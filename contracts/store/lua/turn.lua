@@ -5,11 +5,10 @@
 --       outcomes as JSON, for each a list of its id, attempt, status, fields of the record, and whether it has an output,
 --       then these outputs, then the queues to take jobs from, in this order; a job's id in the place of a queue takes
 --       that job, whatever it needs
--- Returns {accepted, started, requests, too large, left}:
+-- Returns {accepted, started, requests, too large}:
 -- * for each outcome 1, or 0 if another attempt owns the job, as one text
 -- * for each attempt {id, attempt, task, model, timeout s, group, request id, bytes}, as JSON; and the requests of these
 -- * {id, bytes} of the oldest job that no worker of this size can hold beside others, or {}
--- * 1 if jobs are left in these queues, else 0
 -- JSON, because a client takes longer for a call or a reply of many parts than for the rest of a short job.
 --
 -- A call that is sent again because its reply was lost has the same numbers. It returns the attempts that the turn has
@@ -20,7 +19,7 @@ local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they ar
 local worker, lease_s = ARGV[1], tonumber(ARGV[2])
 local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
 local most_jobs, bytes_left, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local accepted, started, requests, too_large, left = {}, {}, {}, {}, 0
+local accepted, started, requests, too_large = {}, {}, {}, {}
 local looks_left = MAX_LOOKS
 
 -- The outcome has been recorded by this call before: its reply was lost, and with it what the log says of the end.
@@ -165,7 +164,6 @@ local function take_all()
       take(load(ARGV[i]), true)
     else
       local any_left, for_others = take_from(ARGV[i])
-      if any_left then left = 1 end
       if not any_left then redis.call('UNLINK', ARGV[i]) -- whoever took a message would find nothing
       elseif for_others then to_wake[ARGV[i]] = false end
     end
@@ -175,4 +173,4 @@ local function take_all()
 end
 
 if most_jobs > 0 and not made_before() then take_all() end
-return {table.concat(accepted), started[1] and cjson.encode(started) or '', requests, too_large, left}
+return {table.concat(accepted), started[1] and cjson.encode(started) or '', requests, too_large}

@@ -50,7 +50,7 @@ def test_outcomes_are_recorded_and_the_oldest_jobs_are_started_in_one_call(store
     turn = store.turn("w1", outcomes, sources=[SUSPECTS, QUEUE], max_jobs=3)
     assert turn.accepted == [True] * 3
     assert [taken.id for taken in turn.claims] == ids[:3]
-    assert turn.left and turn.too_large is None
+    assert turn.too_large is None
     assert [status(store, taken.id) for taken in first] == ["succeeded", "failed", "succeeded"]
     assert waiting(store) == ids[3:]
 
@@ -58,7 +58,7 @@ def test_outcomes_are_recorded_and_the_oldest_jobs_are_started_in_one_call(store
 def test_the_last_jobs_leave_nothing(store: JobStore) -> None:
     ids = [submit(store) for _ in range(3)]
     turn = store.turn("w1", sources=[QUEUE])
-    assert [taken.id for taken in turn.claims] == ids and not turn.left
+    assert [taken.id for taken in turn.claims] == ids
     assert num_messages(store) == 0, "whoever took the message would find nothing"
 
 
@@ -170,7 +170,7 @@ def test_a_suspect_that_runs_alone_is_the_only_one_however_many_queues_a_turn_lo
 def test_a_job_that_does_not_fit_stays_queued(store: JobStore) -> None:
     job_id = large(store)
     turn = store.turn("w1", sources=[QUEUE], room=room(NEEDED - 1))
-    assert (turn.claims, turn.too_large, turn.left) == ([], LargeJob(job_id, NEEDED), True)
+    assert (turn.claims, turn.too_large) == ([], LargeJob(job_id, NEEDED))
     job = store.read(job_id, TENANT)
     assert (job.status, job.attempt) == ("queued", 0)
     (taken,) = store.turn("w1", sources=[QUEUE], room=room(NEEDED)).claims
@@ -182,7 +182,6 @@ def test_jobs_are_started_as_long_as_they_fit(store: JobStore) -> None:
     turn = store.turn("w1", sources=[QUEUE], room=room(2 * NEEDED + 1))
     assert [taken.id for taken in turn.claims] == ids[:2]
     assert turn.too_large is None, "it fits once there is room again"
-    assert turn.left
 
 
 def test_small_jobs_pass_by_large_ones(store: JobStore) -> None:
@@ -206,7 +205,7 @@ def test_a_group_of_suspects_is_started_whole_whatever_it_needs(store: JobStore)
     store.reap()
     turn = store.turn("w2", sources=[SUSPECTS], max_jobs=1, room=room(10))
     assert len(turn.claims) == 8 and len({taken.group for taken in turn.claims}) == 1
-    assert turn.left and len(waiting(store, SUSPECTS)) == 8
+    assert len(waiting(store, SUSPECTS)) == 8
 
 
 def test_a_member_that_is_late_does_not_hold_up_its_group(store: JobStore) -> None:

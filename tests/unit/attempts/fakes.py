@@ -96,7 +96,7 @@ class FakeStore:
             if self.lost_replies:
                 self.lost_replies -= 1
                 raise redis.TimeoutError("no reply")
-            return Turn(accepted, claims, too_large, left=bool(self.queued))
+            return Turn(accepted, claims, too_large)
 
     def _start(self, sources: Sequence[str], max_jobs: int, room: Room) -> tuple[list[Claim], LargeJob | None]:
         claims: list[Claim] = []
