@@ -22,6 +22,18 @@ def test_a_group_is_taken_whole_by_a_worker_for_one_job(
     assert other in store.statuses()
 
 
+def test_a_group_that_is_larger_than_any_should_be_does_not_stay_in_hand(
+    make_intake: MakeIntake, store: FakeStore
+) -> None:
+    intake = make_intake(max_jobs=1)
+    ids = [store.add(group="g") for _ in range(20)]
+    intake.wake(SUSPECTS)
+    wait_until(lambda: set(store.statuses()) == set(ids) and not intake.held.all(), "the jobs did not end")
+    later = store.add(group="h")
+    intake.wake(SUSPECTS)
+    wait_until(lambda: later in store.statuses(), "the next suspects were not taken")
+
+
 def test_suspects_come_after_those_that_wait_but_only_for_a_few_turns(
     make_intake: MakeIntake, store: FakeStore, model: FakeModel
 ) -> None:

@@ -5,6 +5,7 @@ Python stands still. Usually it is a file (`note_files.py`), in which whoever fi
 state. So it must make sense at each moment: what belongs together takes effect by one write of an aligned word.
 """
 
+import logging
 import mmap
 import os
 import struct
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple, Self
 
+logger = logging.getLogger(__name__)
 _VERSION = b"triptyc1"
 """Another one for each change of what follows."""
 # Native sizes, whose fields Python copies in one step each; with "=" it would write them byte by byte.
@@ -102,14 +104,14 @@ class SharedState:
     def hold(self, job_id: str, attempt: int, *, suspect: bool = False) -> None:
         """Note an attempt, in the place of an earlier one at the same job.
 
-        Raises:
-            RuntimeError: more attempts are held than there are slots.
+        If there are more attempts than slots, those without one run as well, but nobody renews their leases.
         """
         with self._lock:
             slot = self._slots.get(job_id)
             if slot is None:
-                if not self._free:
-                    raise RuntimeError(f"more than {len(self._slots)} attempts are held")
+                if not self._free:  # an error here would leave it, and those that came with it, in hand for ever
+                    logger.error("more attempts than the note has place for", extra={"job_id": job_id})
+                    return
                 slot = self._slots[job_id] = self._free.pop()
             # Its rows may be those of an earlier attempt, which was in another slot.
             call = self._call if job_id in self._in_call else 0
