@@ -78,7 +78,7 @@ end
 -- A suspect that runs alone is the only suspect of its worker, or another one could be the reason if it crashes.
 local has_suspect, has_lone_suspect = false, false
 local function may_run(job)
-  if not job or job.status ~= 'queued' or not job.timeout_s then return false end
+  if not job or job.status ~= 'queued' then return false end
   if job.deadline_at <= now then return false end -- the reaper ends what is late
   return not job.group or not (has_lone_suspect or (has_suspect and job.group == job.id))
 end
