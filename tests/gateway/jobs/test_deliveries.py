@@ -155,6 +155,7 @@ def finished_job(stack: Stack, output: bytes = b"[1,2]") -> str:
     job_id, _ = stack.store.submit(new, Admission())
     claim = stack.store.claim(job_id, "by hand")
     assert claim is not None
-    answer = Answer(output=output, usage=b'{"items":1}', timings=b"{}", model_revision="r3")
+    usage = b'{"items":1,"tokens_in":1,"tokens_used":1,"truncated_items":0}'
+    answer = Answer(output=output, usage=usage, timings=b"{}", model_revision="r3")
     assert stack.store.succeed(claim, answer)
     return job_id

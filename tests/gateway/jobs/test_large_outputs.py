@@ -15,7 +15,8 @@ from tests.gateway.conftest import Stack
 MODEL = "unserved-embed"
 NUM_JOBS = 12
 OUTPUT = b"[" + b"1," * 1_000_000 + b"1]"
-_ANSWER = Answer(output=OUTPUT, usage=b'{"items":1}', timings=b"{}", model_revision="r3")
+_USAGE = b'{"items":1,"tokens_in":1,"tokens_used":1,"truncated_items":0}'
+_ANSWER = Answer(output=OUTPUT, usage=_USAGE, timings=b"{}", model_revision="r3")
 OWNER = "default"
 
 
