@@ -58,9 +58,10 @@ def test_a_bad_body_is_refused_by_name(client: httpx.Client, bad: BadBody) -> No
 def test_afterwards_the_store_is_empty_and_the_gateway_ready(store: JobStore, client: httpx.Client) -> None:
     assert store.num_live() == 0
     keys = {key.decode() for key in store.client.scan_iter("triptych*")}
-    # Also the monitor's key, and what is recorded of models.
+    # Also the keys of the monitor and the reaper, and what is recorded of models.
     assert {key for key in keys if not key.startswith("triptych:model")} <= {
         "triptych:default_models",
         "triptych:probe",
+        "triptych:reaped_at",
     }
     assert client.get("/readyz").status_code == 200
