@@ -351,13 +351,28 @@ def test_the_engine_wants_jobs_for_full_batches_besides_the_one_that_runs(engine
     handles: list[BatchHandle] = []
     while engine.num_wanted():
         handles.append(submit(engine, echo, [row(2, 128)]))
-    assert len(handles) == MIXED_BATCHES * echo.max_batch_length / 128, "the rows that wait fill as many batches"
+    rows_a_batch = echo.max_batch_length // 128
+    full = MIXED_BATCHES * rows_a_batch
+    assert full - rows_a_batch < len(handles) <= full, "the rows that wait fill as many batches"
     told.clear()
     echo.gate.set()
     assert told.wait(PATIENCE_S), "the engine does not say that it wants jobs again"
     assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
     # It knows by now how large jobs are, so it asks for as many of them at once.
-    assert MIXED_BATCHES <= engine.num_wanted() <= MIXED_BATCHES * echo.max_batch_length / 128
+    assert MIXED_BATCHES <= engine.num_wanted() <= full
+
+
+def test_the_engine_asks_for_no_jobs_where_less_than_a_batch_is_missing(engine: BatchingEngine, echo: Echo) -> None:
+    """Each time that it asks costs a call of the store, which would bring one job after the other."""
+    held = hold(engine, echo)
+    handles: list[BatchHandle] = []
+    fewest = MIXED_BATCHES * 4
+    while wanted := engine.num_wanted():
+        fewest = min(fewest, wanted)
+        handles.append(submit(engine, echo, [row(2, echo.max_batch_length // 4)]))
+    assert fewest > 1, "a call is made for a single job"
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
 
 
 def test_of_rows_that_can_not_share_a_call_the_engine_wants_two(engine: BatchingEngine, echo: Echo) -> None:

@@ -15,13 +15,15 @@ from typing import Any, Protocol, TypeVar
 from contracts.errors import TriptychError
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
-from workers.runtime.batching.row_queue import SINGLE_ROWS, Row, RowQueue
+from workers.runtime.batching.row_queue import MIXED_BATCHES, SINGLE_ROWS, Row, RowQueue
 from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import CallCounter, EngineFigures
 from workers.runtime.engine.handle import RequestHandle
 from workers.runtime.inference.session import Array
 
 logger = logging.getLogger(__name__)
+LEAST_MISSING = 1 / MIXED_BATCHES
+"""Of what should wait: the room of one batch. To take jobs for less, a call of the store would bring a single one."""
 MEMORY_JOBS = 8
 """How many of the last jobs say how large the next ones will be."""
 ModelRow = TypeVar("ModelRow", bound=Row)
@@ -100,7 +102,7 @@ class BatchingEngine:
                 queue.discard(handle)
 
     def num_wanted(self) -> int:
-        """Return how many more jobs fill what should wait while a call runs."""
+        """Return how many more jobs fill what should wait while a call runs; 0 if nearly enough waits."""
         with self._changed:
             return self._num_wanted()
 
@@ -136,7 +138,7 @@ class BatchingEngine:
 
     def _num_wanted(self) -> int:
         missing = 1 - sum(queue.fill for queue in self._queues.values())
-        return max(0, math.ceil(missing / max(self._fill_per_job, 1e-6)))
+        return 0 if missing < LEAST_MISSING else math.ceil(missing / max(self._fill_per_job, 1e-6))
 
     def _take_batch(self) -> Batch:
         """Return the next batch, or an empty one; models take turns, and so does each group of suspects."""
