@@ -17,8 +17,11 @@ from contracts.store.job_writer import JobWriter
 from services.gateway.http.request_facts import RequestFacts, current_facts
 
 logger = logging.getLogger(__name__)
-PERIOD_S = 0.05
-"""One call to the store tells it what was delivered in such a time."""
+PERIOD_S = 0.25
+"""One call to the store tells it what was delivered in such a time.
+
+It is short beside the minutes for which answers are kept. With a fifth of it, at some tens of requests a second, nearly
+every second request would pay for a call."""
 RETRY_S = 1.0
 MAX_JOBS = 50_000
 """Delivered jobs that the store does not know of, because it takes no writes. The oldest make room: they stay for

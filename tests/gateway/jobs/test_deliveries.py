@@ -86,7 +86,7 @@ def test_the_end_of_a_stream_of_events_delivers_a_job(stack: Stack, http: httpx.
 
 
 def test_what_shows_no_output_delivers_nothing(stack: Stack, http: httpx.Client, submit: Submit) -> None:
-    """Each of these would be noted within 50 ms, and a job that is delivered later shows that they were not."""
+    """Each of these would be noted within 250 ms, and a job that is delivered later shows that they were not."""
     job_id = finished_job(stack)
     path = f"/v1/jobs/{job_id}"
     tag = f'W/"{stack.store.read(job_id, "default").version}"'
