@@ -45,7 +45,7 @@ async def classify(model: EncoderModel, request: ClassifyRequest, work: BatchWor
     table = model.manifest.task_as(ClassifyTask).classify
     inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
     logits, usage = await infer_texts(model, work, inputs, request.parameters.truncate)
-    return TaskOutput(score_labels(np.stack(logits), request.parameters, table), usage)
+    return TaskOutput(score_labels(np.array(logits), request.parameters, table), usage)
 
 
 def classify_head(manifest: Manifest) -> Head:

@@ -21,7 +21,7 @@ async def embed(model: EncoderModel, request: EmbedRequest, work: BatchWork) -> 
     _check(request.parameters, table)
     texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs
     pooled, usage = await infer_texts(model, work, texts, request.parameters.truncate)
-    return TaskOutput(shape_vectors(np.stack(pooled), request.parameters, table), usage)
+    return TaskOutput(shape_vectors(np.array(pooled), request.parameters, table), usage)
 
 
 def embed_head(manifest: Manifest) -> Head:

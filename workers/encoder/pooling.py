@@ -47,5 +47,5 @@ def normalized(vectors: npt.NDArray[Any]) -> Floats:
     # What `np.linalg.norm` does, which takes longer to find out how.
     lengths = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
     # 1e-12 is the limit of torch.nn.functional.normalize, which the reference uses.
-    scaled: Floats = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    scaled: Floats = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32, copy=False)
     return scaled
