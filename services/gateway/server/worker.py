@@ -6,6 +6,7 @@ import faulthandler
 import itertools
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from services.gateway.http.request_facts import RequestFacts, new_request_id
 from services.gateway.server import bad_requests, unread_body
 from services.gateway.server.arbiter import STOP_SIGNALS
 from services.gateway.server.chunked_body import parse_in_turns
+from services.gateway.server.polling import QuickPoll
 from services.gateway.server.strict_http import DiscreetResponse, check_head
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,11 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
         faulthandler.enable()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def patch(self) -> None:
+        """Replace what blocks in the standard library by what makes one greenlet wait."""
+        super().patch()
+        setattr(select, "poll", QuickPoll)  # noqa: B010 - typed as a class that can't be replaced
 
     def init_process(self) -> None:
         """Make the app and serve until the end.
