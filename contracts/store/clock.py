@@ -73,6 +73,11 @@ class StoreClock:
         before = self._steady()
         clock, offset, reaped_at = _read(self._client)
         sample = _Sample(before, self._steady(), clock)
+        if -TOLERANCE_S <= clock - reaped_at < FRESH_S:
+            # Others have reaped just now by this time. A look of our own says less: it may have been the first one of
+            # this process, by a clock that was corrected since.
+            self._last = sample
+            return clock
         last = self._last
         if last is not None and reaped_at > last.store + sample.after - last.before + TOLERANCE_S:
             # Others have reaped at a time that can't be yet. So this machine stood still, and its steady clock with it.
@@ -86,7 +91,7 @@ class StoreClock:
                 logger.warning("the store's clock was set", extra={"step_s": round(step_s, 1)})
             return None
         self._last = sample
-        return clock if last or not reaped_at or clock - reaped_at < FRESH_S else None
+        return clock if last or not reaped_at else None
 
 
 def _read(client: "redis.Redis") -> tuple[float, bytes, float]:

@@ -11,7 +11,7 @@
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
     turn:<worker>          STRING  number of its last turn, and what that has started  TTL 10 min
     clock                  STRING  seconds to add to the store's clock        kept (store/clock.py)
-    reaped_at              STRING  time of the last pass of any reaper        kept
+    reaped_at              STRING  time of the last pass of any reaper, or of the first turn  kept
     grace_until            STRING  until then no worker is taken for dead     kept
     reaper                 STRING  the reaper that has much to do, and when it last said so  kept
     active                 HASH    tenant -> number of unfinished jobs        when it reaches 0

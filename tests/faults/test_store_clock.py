@@ -294,3 +294,32 @@ def test_a_frozen_reaper_is_no_outage(store: JobStore, caplog: pytest.LogCapture
     frozen.reap()
     assert store.client.get(f"{PREFIX}grace_until") is None
     assert not caplog.records
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_a_process_that_starts_before_a_step_is_corrected_takes_the_time_of_the_others(
+    store: JobStore, clock: SteppingClock, step_s: int
+) -> None:
+    """Its first look is by the wrong clock. By its second one the others have put it right, and it leaves that."""
+    job_id = submit(store, deadline_s=600)
+    others, newcomer = reaper(store), Reaper(store.client, SETTINGS)
+    set_clock(store, clock, step_s)
+    newcomer.reap()
+    others.reap()
+    right = store.client.get(f"{PREFIX}clock")
+    others.reap()
+    for _ in range(3):
+        newcomer.reap()
+        others.reap()
+    assert store.client.get(f"{PREFIX}clock") == right
+    assert status(store, job_id) == "queued"
+
+
+def test_an_outage_in_the_first_second_of_a_store_is_noticed(store: JobStore, server: ValkeyServer) -> None:
+    """Nobody has reaped before, so nothing says when the store was there last."""
+    claims = [claimed(store)]
+    server.freeze()
+    threading.Event().wait(SETTINGS.lease_s + 0.5)  # the fault itself
+    server.thaw()
+    Reaper(store.client, SETTINGS).reap()
+    assert num_crashes(store, claims) == 0

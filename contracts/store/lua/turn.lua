@@ -170,6 +170,8 @@ local function take_all()
   end
   for _, reply in ipairs(started) do note[#note + 1] = reply[1] .. ':' .. reply[2] end
   redis.call('SET', mark, table.concat(note, ' '), 'EX', 600)
+  -- From the first lease on: an outage may come before the first pass of a reaper, and could not be told without it.
+  if seconds_of(reaped_at) == 0 then redis.call('SET', P .. 'reaped_at', stamp(now)) end
 end
 
 if most_jobs > 0 and not made_before() then take_all() end
