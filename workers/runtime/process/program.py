@@ -78,7 +78,7 @@ class Program:
         from workers.runtime.process.worker import run_worker
 
         try:
-            return run_worker(settings, self._import_spec())
+            run_worker(settings, self._import_spec())
         except NothingToServe as error:
             return self._refuse(error, NOTHING_TO_SERVE)
         except DeviceError as error:

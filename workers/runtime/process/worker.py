@@ -4,9 +4,10 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import threading
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 
@@ -36,8 +37,8 @@ STOP_LOADING_S = 1.0
 """Longest wait, when the worker ends, for a version of a model that is being loaded."""
 
 
-def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
-    """Load the models, then serve their queues until SIGTERM; return the exit status.
+def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> NoReturn:
+    """Load the models, serve their queues until SIGTERM, and end the process.
 
     No message is taken from a queue before every model is loaded and warm.
 
@@ -67,11 +68,13 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> int:
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
     # Not before Celery consumes: an announcement promises a worker that takes jobs, and `--health` relies on that.
     when_ready(intake.start, heartbeat.announce_worker, Reaper(client, settings.store).start, watcher.start, log_ready)
-    return _serve(settings, models.names(), intake, heartbeat, watcher)
+    _serve(settings, models.names(), intake, heartbeat, watcher)
 
 
-def _serve(settings: WorkerSettings, models: list[str], intake: Intake, heartbeat: Heartbeat, watcher: Watcher) -> int:
-    """Serve the queues of models until SIGTERM; return the exit status."""
+def _serve(
+    settings: WorkerSettings, models: list[str], intake: Intake, heartbeat: Heartbeat, watcher: Watcher
+) -> NoReturn:
+    """Serve the queues of models until SIGTERM, and end the process."""
     heartbeat.start()
     when_stopping(partial(_begin_drain, intake, heartbeat, settings.drain_s))
     status = consume(
@@ -84,10 +87,11 @@ def _serve(settings: WorkerSettings, models: list[str], intake: Intake, heartbea
     # In this order: the leases of jobs that are still running must be renewed to their end.
     intake.drain(settings.drain_s)  # nothing is left to do, unless Celery had not begun
     heartbeat.stop()
-    if not watcher.stop(STOP_LOADING_S):
-        # A model is being loaded, which can't be interrupted: the interpreter would crash if it ended meanwhile.
-        os._exit(status)
-    return status
+    watcher.stop(STOP_LOADING_S)
+    sys.stdout.flush()
+    # Not by returning. A model may be loading, or run for a job that was released: neither can be interrupted, and the
+    # interpreter would crash if it ended meanwhile.
+    os._exit(status)
 
 
 def _room(settings: WorkerSettings, models: Models) -> JobRoom:
