@@ -209,15 +209,16 @@ class Supervisor:
         self._thread.start()
 
     def _loop(self) -> None:
-        worker = self._fleet.spawn_worker()
-        while not self._stop.wait(0.05):
-            if worker.alive():
-                continue
-            self.num_deaths += 1
-            worker = self._fleet.spawn_worker()
+        worker, stopping = self._fleet.spawn_worker(), False
+        while not stopping:
+            # Then once more: whoever stops this may have heard of a death that nobody has seen here.
+            stopping = self._stop.wait(0.05)
+            if not worker.alive():
+                self.num_deaths += 1
+                worker = self._fleet.spawn_worker()
 
     def stop(self) -> None:
-        """Restart the worker no more."""
+        """Restart the worker no more, unless it is dead now."""
         self._stop.set()
         self._thread.join(PATIENCE_S)
 
