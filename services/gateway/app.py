@@ -134,7 +134,7 @@ def _watch_load(metrics: Metrics, counters: Counters) -> None:
     )
     metrics.watch(
         "triptych_gateway_loop_lag_seconds",
-        "Longest delay of an event loop in the last 15 to 30 seconds; every client of its process waited so long.",
+        "Longest turn of an event loop in the last 15 to 30 seconds; every client of its process waited so long.",
         lambda: counters.largest(Counted.LOOP_LAG_US) / 1e6,
     )
 
