@@ -12,7 +12,15 @@ from contracts.job_ids import age_of
 from contracts.jobs import Event, Job, JobState, Status, queue_of
 from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
-from contracts.store.records import converted, event_from, is_of_wrong_type, job_from, replies_of
+from contracts.store.records import (
+    FIELDS,
+    SMALL_FIELDS,
+    converted,
+    event_from,
+    is_of_wrong_type,
+    job_from,
+    replies_of,
+)
 from contracts.store.redis_client import reads
 
 MAX_EVENTS_READ = 1000
@@ -24,13 +32,6 @@ PAGE_S = 1.0
 """Longest time that a page looks for jobs that its filter matches."""
 # One round trip reads this many ids of the index, and what the filter needs of these jobs.
 _PAGE_CHUNK = 100
-# A page leaves out `output`, and nothing here has `request`: both may have megabytes, and only workers need requests.
-_PAGE_FIELDS = (
-    *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
-    *("completed_at", "expires_at", "ttl_s", "keep", "progress_done", "progress_total", "model_revision", "worker"),
-    *("metadata", "request_id", "usage", "timings", "error_code", "error_message", "error_param"),
-)
-_FIELDS = (*_PAGE_FIELDS, "output")
 # Milliseconds and a counter. Both are 64-bit numbers in Redis, which refuses larger ones; 15 digits always fit.
 EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 
@@ -50,14 +51,21 @@ class JobReader:
             JobGone: this tenant's job was deleted, or is past its ``ttl_s``.
             BrokenRecord: the record can't be used.
         """
-        return self._read(job_id, tenant, _FIELDS)
+        return self._read(job_id, tenant, FIELDS)
+
+    def published(self, job_id: str, tenant: str, record: list[bytes | None]) -> Job:
+        """Return a tenant's job from the record that the store has published at its end. Raises as ``read``."""
+        return self._job_of(job_id, tenant, FIELDS, record)
 
     def summary(self, job_id: str, tenant: str) -> Job:
         """Return a tenant's job without its output. Raises as ``read``."""
-        return self._read(job_id, tenant, _PAGE_FIELDS)
+        return self._read(job_id, tenant, SMALL_FIELDS)
 
     def _read(self, job_id: str, tenant: str, names: Sequence[str]) -> Job:
-        job = job_from(job_id, names, self._fields_of(job_id, names))
+        return self._job_of(job_id, tenant, names, self._fields_of(job_id, names))
+
+    def _job_of(self, job_id: str, tenant: str, names: Sequence[str], values: list[bytes | None]) -> Job:
+        job = job_from(job_id, names, values)
         if job is None or job.tenant != tenant:
             raise self._absence(job_id, tenant, exists=job is not None)
         return job
@@ -150,11 +158,11 @@ class JobReader:
 
     def _read_many(self, job_ids: list[str]) -> list[Job]:
         """Return these jobs without their outputs; those that are purged meanwhile are left out."""
-        rows = self._read_fields(job_ids, _PAGE_FIELDS)
+        rows = self._read_fields(job_ids, SMALL_FIELDS)
         jobs = []
         for job_id, values in zip(job_ids, rows, strict=True):
             with contextlib.suppress(errors.BrokenRecord):  # the page shows all others
-                jobs.append(job_from(job_id, _PAGE_FIELDS, values))
+                jobs.append(job_from(job_id, SMALL_FIELDS, values))
         return [job for job in jobs if job is not None]
 
     def _read_fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[list[bytes | None]]:

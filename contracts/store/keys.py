@@ -19,7 +19,7 @@
     idem:<tenant>:<hash>   HASH    id, fingerprint and end of a request's job  TTL 24 h
     idems:<tenant>         ZSET    the hashes by time, to count them          TTL 24 h
     finished               HASH    model|status -> number of jobs, a metric   one field a model and status, kept
-    wake:<gateway>         CHANNEL id:status of changed jobs, by spaces       -
+    wake:<gateway>         CHANNEL states of changed jobs, records of ended ones  -  (store/changes.py)
     model:<name>           STRING  the card that a worker announced           TTL 7 days       (store/registry.py)
     models                 SET     names of announced models                  registry, when model:<name> is gone
     models_since           ZSET    the same by time of their first announcement  registry, when model:<name> is gone

@@ -14,6 +14,13 @@ from contracts import errors
 from contracts.jobs import Event, Job, JobError, JobState
 
 S = TypeVar("S", Job, JobState)
+SMALL_FIELDS = (
+    *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
+    *("completed_at", "expires_at", "ttl_s", "keep", "progress_done", "progress_total", "model_revision", "worker"),
+    *("metadata", "request_id", "usage", "timings", "error_code", "error_message", "error_param"),
+)
+"""Of a record, what a job is made of, without its output. `request` is read by workers only, and may have megabytes."""
+FIELDS = (*SMALL_FIELDS, "output")
 _BYTES = frozenset({"metadata", "output", "usage", "timings"})
 """Fields that hold JSON. Responses contain them unchanged, so they are not decoded."""
 _TIMES = ("created_at", "deadline_at", "started_at", "completed_at", "expires_at")

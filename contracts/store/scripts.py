@@ -9,6 +9,7 @@ import redis
 
 from contracts.store.job_ends import log_end, log_set_aside
 from contracts.store.message import MESSAGE_TEMPLATE
+from contracts.store.records import SMALL_FIELDS
 
 _LUA = resources.files("contracts.store") / "lua"
 _ALLOW_OOM = "#!lua flags=allow-oom\n"
@@ -68,7 +69,8 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     # Redis reads flags from the first line of a script only. In long brackets, Lua needs no escapes for JSON.
     shebang = "" if name in {"submit", "probe"} else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
+    fields = f"local function record_fields() return {str(SMALL_FIELDS)[1:-1]} end\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
     parts = [part for part in _PARTS if part not in _SPARED.get(name, ())]
     common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in parts)
-    return JobScript(client, shebang + message + common + run)
+    return JobScript(client, shebang + message + fields + common + run)

@@ -13,11 +13,13 @@ from contracts.errors import TriptychError
 from contracts.jobs import Claim, queue_of
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
-from contracts.store.keys import PREFIX, wake_channel
+from contracts.store.keys import PREFIX, of_end_only, wake_channel
 from tests.redis.attempts.test_abandon import Held
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, pass_deadline, submit
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
+
+QUEUES = [SUSPECTS, queue_of("minilm"), *(queue_of(f"m{number}") for number in range(6))]
 
 
 @contextmanager
@@ -30,6 +32,11 @@ def bounded(store: JobStore) -> Iterator[None]:
     assert cost.max_commands <= MAX_COMMANDS
 
 
+def channels(gateway: str) -> str:
+    """Return as many as may be in a record, and one that gets the record at the end."""
+    return " ".join([of_end_only(wake_channel(gateway)), *(wake_channel(f"{gateway}.{index}") for index in range(5))])
+
+
 def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
     """Submit jobs that have everything a job may have."""
     return [
@@ -38,7 +45,7 @@ def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
             **{
                 "tenant": f"t{number}",
                 "followed": True,
-                "wake": " ".join(wake_channel(f"g{number}.{index}") for index in range(8)),
+                "wake": channels(f"g{number}"),
                 "idempotency_key": f"k{number}",
                 "fingerprint": "f",
             }
@@ -64,19 +71,17 @@ def worst_claims(store: JobStore, num_jobs: int) -> list[Claim]:
 
 def test_a_turn_with_as_many_outcomes_and_jobs_as_it_may_have(store: JobStore) -> None:
     claims = worst_claims(store, MAX_JOBS)
-    late = worst_jobs(store, 40, idempotency_key="")
-    pass_deadline(store, *late)
+    pass_deadline(store, *worst_jobs(store, 40, idempotency_key=""))
     more = worst_claims_waiting(store)
-    queues = [SUSPECTS, queue_of("minilm"), *(queue_of(f"m{number}") for number in range(6))]
     outcomes = [failed(claim, TriptychError()) for claim in claims]
     with bounded(store):
-        turn = store.turn("w1", outcomes, sources=queues, max_jobs=MAX_JOBS)
+        turn = store.turn("w1", outcomes, sources=QUEUES, max_jobs=MAX_JOBS)
     assert turn.accepted == [True] * MAX_JOBS and len(turn.claims) == MAX_JOBS and more
 
 
 def worst_claims_waiting(store: JobStore) -> int:
     """Let suspects wait in groups, and jobs in many queues."""
-    claims = [claimed(store, followed=True, tenant=f"u{number}") for number in range(15)]
+    claims = [claimed(store, followed=True, tenant=f"u{number}", wake=channels(f"u{number}")) for number in range(15)]
     come_due(store, *(claim.id for claim in claims))
     store.reap()
     for number in range(6):
@@ -88,9 +93,11 @@ def test_outcomes_of_jobs_that_the_reaper_has_taken(store: JobStore) -> None:
     claims = worst_claims(store, MAX_JOBS)
     come_due(store, *(claim.id for claim in claims))
     store.reap()
+    for number in range(24):
+        worst_jobs(store, 1, model=f"m{number % 6}", wake=channels(f"h{number}"), idempotency_key="")
     with bounded(store):
-        turn = store.turn("w1", [failed(claim, TriptychError()) for claim in claims])
-    assert turn.accepted == [True] * MAX_JOBS
+        turn = store.turn("w1", [failed(claim, TriptychError()) for claim in claims], sources=QUEUES)
+    assert turn.accepted == [True] * MAX_JOBS and len(turn.claims) == MAX_JOBS
 
 
 CALLS: dict[str, Callable[[JobStore, list[Claim]], object]] = {

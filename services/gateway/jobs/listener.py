@@ -6,6 +6,7 @@ import time
 import gevent
 import redis
 
+from contracts.store.changes import changes_from
 from services.gateway.jobs.wake_ups import WakeUps
 
 logger = logging.getLogger(__name__)
@@ -64,9 +65,8 @@ class Listener:
         data = message["data"]
         if message["type"] == "message" and isinstance(data, bytes):
             # One message may name many jobs: a decode step changes all jobs of its batch.
-            for change in data.decode("ascii", "replace").split():
-                job_id, _, status = change.partition(":")
-                self._wake_ups.wake(job_id, status)
+            for change in changes_from(data):
+                self._wake_ups.wake(change)
         elif message["type"] == "subscribe":
             # Changes before the subscription were not received, so every waiter looks at its record.
             self._wake_ups.wake_all()

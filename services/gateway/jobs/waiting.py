@@ -76,7 +76,7 @@ class Wait:
         return self._end(timeout_s)
 
     def for_end_of_submitted(self, timeout_s: float) -> Job:
-        """Do the same for a job that this process has just submitted with its channel: one read, at the end."""
+        """Do the same for a job that this process has just submitted with its channel: at most one read, at the end."""
         self._watch.is_followed = True
         return self._end(timeout_s)
 
@@ -104,7 +104,9 @@ class Wait:
     def _end(self, timeout_s: float) -> Job:
         if not self._watch.has_ended:
             self._pause_until(self._has_ended, timeout_s)
-        return self._read()
+        if self._watch.record is None:
+            return self._read()
+        return self._reader.published(self._watch.job_id, self._tenant, self._watch.record)
 
     def _has_ended(self) -> bool:
         if not self._watch.is_followed and self._wake_ups.follow(self._watch):
@@ -118,8 +120,9 @@ class Wait:
             if self._disconnected():
                 raise ClientDisconnected
             self._wake_ups.pause(self._watch, left_s)
-            # Without this a read would find out only after its timeout that the store is out of reach.
-            self._monitor.check_store()
+            if self._watch.record is None:
+                # Without this a read would find out only after its timeout that the store is out of reach.
+                self._monitor.check_store()
             if look():
                 return
 

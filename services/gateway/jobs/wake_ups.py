@@ -1,8 +1,8 @@
 """Which greenlets of this process wait for which jobs, and what the store has said of these jobs meanwhile.
 
 A job's record names the channels of the gateway processes that wait for it, and each change of the job is published
-there with the job's new state. So a greenlet that waits for the end reads the record once, when it has ended. Only the
-record counts: a wake-up that is lost costs a short delay, since waiters also look at the record now and then.
+there with the job's new state, and its end with the record. So a greenlet that waits for the end reads nothing, or a
+large record once. A wake-up that is lost costs a short delay, since waiters also look at the record now and then.
 """
 
 import secrets
@@ -13,6 +13,7 @@ import redis
 from gevent.event import Event
 
 from contracts.jobs import TERMINAL
+from contracts.store.changes import Change
 from contracts.store.job_writer import JobWriter
 from contracts.store.keys import of_end_only, wake_channel
 from contracts.store.problems import NO_CONNECTION, TIMEOUT, UNREACHABLE, problem_of
@@ -31,15 +32,17 @@ class Watch:
         self.job_id = job_id
         self.has_ended = False
         """The store has said that the job is finished or gone."""
+        self.record: list[bytes | None] | None = None
+        """The record of the job that has ended, if the store has published it (``changes.Change``)."""
         self.is_followed = False
         """Whether the store publishes the job's changes to this process, and none can have been missed."""
         self.every_change = every_change
         self._heard = Event()
 
-    def hear(self, status: str) -> None:
-        """Note a state of the job; wake the greenlet if it waits for that."""
-        if status in TERMINAL:
-            self.has_ended = True
+    def hear(self, change: Change) -> None:
+        """Note a change of the job; wake the greenlet if it waits for that."""
+        if change.status in TERMINAL:
+            self.has_ended, self.record = True, change.record
             self.wake()
         elif self.every_change:
             self.wake()
@@ -110,11 +113,11 @@ class WakeUps:
                 raise
         return watch.is_followed
 
-    def wake(self, job_id: str, status: str) -> None:
-        """Tell the watches of one job its new state."""
+    def wake(self, change: Change) -> None:
+        """Tell the watches of one job how it has changed."""
         # Nobody runs and leaves the set before this loop has ended: waking only schedules greenlets.
-        for watch in self._watches.get(job_id, ()):
-            watch.hear(status)
+        for watch in self._watches.get(change.job_id, ()):
+            watch.hear(change)
 
     def wake_all(self) -> None:
         """Wake all greenlets: changes may have been missed, or the store is out of reach."""

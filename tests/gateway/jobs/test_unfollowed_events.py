@@ -7,6 +7,7 @@ import httpx
 
 from contracts.errors import WorkerLost
 from contracts.jobs import Claim
+from contracts.store.changes import changes_from
 from contracts.store.keys import events_key
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.worker import UNSERVED
@@ -123,12 +124,13 @@ def test_nobody_hears_of_a_job_for_which_nobody_waits(stack: Stack, http: httpx.
         silent = submit()["id"]
         wait_until(lambda: stack.store.read(silent, "default").finished, "not finished")
         awaited = http.post("/v1/embed", json={"inputs": "text"}).headers["X-Triptych-Job-Id"]
-        changes: list[str] = []
+        changes: list[tuple[str, str]] = []
 
         def end_was_published() -> bool:
             message = heard.get_message(timeout=0.1)
-            changes.extend(message["data"].decode().split() if message else ())
-            return f"{awaited}:succeeded" in changes
+            for change in changes_from(message["data"]) if message else ():
+                changes.append((change.job_id, change.status))
+            return (awaited, "succeeded") in changes
 
         wait_until(end_was_published, "the end was not published")
-    assert not [change for change in changes if change.startswith(silent)]
+    assert not [change for change in changes if change[0] == silent]

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.generation import TextDelta
 from contracts.jobs import Claim
+from contracts.store.changes import Change, changes_from
 from contracts.store.keys import wake_channel
 from tests.redis.builders import (
     ANSWER,
@@ -54,8 +55,8 @@ def test_one_call_publishes_for_many_jobs_and_wakes_their_waiters(store: JobStor
     assert published(store, first.id) == [("1", "a"), ("1", "é\n")]
     assert published(store, second.id) == [("1", "b")]
     assert published(store, silent.id) == []
-    woken = [channel.get_message(timeout=PATIENCE_S)["data"].decode() for _ in range(2)]
-    assert woken == [f"{first.id}:running {second.id}:running", f"{first.id}:running"]
+    woken = [changes_from(channel.get_message(timeout=PATIENCE_S)["data"]) for _ in range(2)]
+    assert woken == [[Change(job.id, "running", None) for job in jobs] for jobs in ((first, second), (first,))]
     channel.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 from contracts.errors import InvalidRequest, TriptychError
 from contracts.jobs import Job
 from contracts.store.attempts.outcomes import succeeded
+from contracts.store.changes import changes_from
 from contracts.store.keys import PREFIX, wake_channel
 from tests.redis.builders import ANSWER, MODEL, TENANT, age, claim, claimed, come_due, submit
 from tests.support.job_store import JobStore
@@ -139,8 +140,16 @@ def test_an_event_id_that_does_not_exist_is_a_valid_position(store: JobStore, af
 
 
 def heard(store: JobStore, channel: str, num_messages: int, act: Callable[[], None]) -> list[str]:
-    """Return what is published on a channel while something is done."""
-    found: list[str] = []
+    """Return the states that each message on a channel tells while something is done."""
+    return [
+        " ".join(f"{change.job_id}:{change.status}" for change in changes_from(message))
+        for message in published(store, channel, num_messages, act)
+    ]
+
+
+def published(store: JobStore, channel: str, num_messages: int, act: Callable[[], None]) -> list[bytes]:
+    """Return the messages on a channel while something is done."""
+    found: list[bytes] = []
     with store.client.pubsub(ignore_subscribe_messages=True) as listener:
         listener.subscribe(channel)
         listener.get_message(timeout=PATIENCE_S)
@@ -150,8 +159,8 @@ def heard(store: JobStore, channel: str, num_messages: int, act: Callable[[], No
         def all_heard() -> bool:
             message = listener.get_message(timeout=0.1)
             if message:
-                found.append(message["data"].decode())
-            return found[-1:] == ["the end"]
+                found.append(message["data"])
+            return found[-1:] == [b"the end"]
 
         wait_until(all_heard, "a wake-up is missing")
     assert len(found) == num_messages + 1

@@ -10,6 +10,7 @@ import redis
 
 from contracts.errors import Unavailable
 from contracts.jobs import Job, JobState
+from contracts.store.changes import Change
 from services.gateway.http.errors import ClientDisconnected
 from services.gateway.jobs import wake_ups as module
 from services.gateway.jobs.waiting import JobWaiter, Wait
@@ -29,10 +30,17 @@ class _Store:
 
     def read(self, job_id: str, tenant: str) -> Job:
         self.calls.append("read")
+        return self.job_of(job_id, tenant)
+
+    def job_of(self, job_id: str, tenant: str) -> Job:
         return Job(
             id=job_id, tenant=tenant, task="embed", model="m", status=self.status, version=self.version,
             attempt=1, crashes=0, created_at=1.0, deadline_at=2.0,
         )  # fmt: skip
+
+    def published(self, job_id: str, tenant: str, record: list[bytes | None]) -> Job:
+        self.calls.append("published")
+        return self.job_of(job_id, tenant)
 
     def state(self, job_id: str, tenant: str) -> JobState:
         self.calls.append("state")
@@ -67,10 +75,10 @@ class _House:
         ):
             yield wait
 
-    def end(self, *, told: bool = True) -> None:
+    def end(self, *, told: bool = True, record: list[bytes | None] | None = None) -> None:
         self.store.become("succeeded")
         if told:
-            self.wake_ups.wake("a", "succeeded")
+            self.wake_ups.wake(Change("a", "succeeded", record))
 
 
 @pytest.fixture
@@ -94,7 +102,7 @@ def test_a_job_that_was_submitted_here_is_read_once(house: _House, rare_looks: N
         waiting = gevent.spawn(wait.for_end_of_submitted, PATIENCE_S)
         for status in ("running", "queued", "running"):
             gevent.sleep(0)
-            house.wake_ups.wake("a", status)
+            house.wake_ups.wake(Change("a", status, None))
         gevent.sleep(0.01)
         assert house.store.calls == []
         house.end()
@@ -107,6 +115,23 @@ def test_a_job_that_has_ended_before_the_reply_to_its_submit_is_read_at_once(hou
         house.end()
         assert wait.for_end_of_submitted(PATIENCE_S).finished
     assert house.store.calls == ["read"]
+
+
+def test_an_end_that_comes_with_its_record_is_not_read(house: _House, rare_looks: None) -> None:
+    gevent.spawn_later(0.01, house.end, record=[b"acme"])
+    with house.wait() as wait:
+        assert wait.for_end_of_submitted(PATIENCE_S).finished
+    assert house.store.calls == ["published"]
+
+
+def test_an_answer_that_is_here_is_given_though_the_store_is_lost(house: _House, rare_looks: None) -> None:
+    def end_and_lose() -> None:
+        house.end(record=[b"acme"])
+        house.store.answers = False
+
+    gevent.spawn_later(0.01, end_and_lose)
+    with house.wait() as wait:
+        assert wait.for_end_of_submitted(PATIENCE_S).finished
 
 
 def test_a_job_from_elsewhere_is_followed_between_two_reads(house: _House, rare_looks: None) -> None:
@@ -185,7 +210,7 @@ def test_a_change_is_seen_whether_it_came_before_or_after_the_follower(house: _H
     def change(*, told: bool) -> None:
         house.store.become("running")
         if told:
-            house.wake_ups.wake("a", "running")
+            house.wake_ups.wake(Change("a", "running", None))
 
     for told in (False, True):
         house.store.version, house.store.status = 1, "queued"

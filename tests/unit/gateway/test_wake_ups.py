@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import redis
 
+from contracts.store.changes import Change
 from services.gateway.jobs.wake_ups import WakeUps, Watch
 
 
@@ -36,7 +37,7 @@ def make() -> tuple[WakeUps, _Writer]:
 def test_a_wake_up_reaches_the_watches_of_its_job_only() -> None:
     wake_ups, _ = make()
     with wake_ups.watch("a") as first, wake_ups.watch("a") as second, wake_ups.watch("b") as other:
-        wake_ups.wake("a", "failed")
+        wake_ups.wake(Change("a", "failed", None))
         assert (is_woken(first), is_woken(second), is_woken(other)) == (True, True, False)
         assert (first.has_ended, other.has_ended) == (True, False)
         wake_ups.wake_all()
@@ -48,9 +49,9 @@ def test_who_waits_for_the_end_sleeps_through_other_changes() -> None:
     wake_ups, _ = make()
     with wake_ups.watch("a") as end, wake_ups.watch("a", every_change=True) as changes:
         for status in ("queued", "running", "cancelling"):
-            wake_ups.wake("a", status)
+            wake_ups.wake(Change("a", status, None))
         assert (is_woken(end), is_woken(changes)) == (False, True)
-        wake_ups.wake("a", "cancelled")
+        wake_ups.wake(Change("a", "cancelled", None))
         assert is_woken(end)
 
 

@@ -8,13 +8,13 @@ local function append(job, event, ...)
 end
 
 -- Tell the gateways that wait for a job what its state is now, so that they read its record only when they need it. One
--- with a dot before its name waits for the end, and is told nothing else.
+-- with a dot before its name waits for the end, and is told nothing else; it gets the record with it (flush).
 local function wake(job)
   if not job.wake then return end
   for dot, channel in job.wake:gmatch('(%.?)(%S+)') do
     if dot == '' or TERMINAL[job.status] then
       local changes = wake_ups[channel] or {}
-      changes[#changes + 1] = job.id .. ':' .. job.status
+      changes[#changes + 1] = {job = job, status = job.status, ends = dot ~= ''}
       wake_ups[channel] = changes
     end
   end

@@ -54,10 +54,42 @@ local function report_ends()
   return cjson.encode(reply)
 end
 
+-- Gateways read larger records themselves: what the store has published and a slow gateway has not read yet takes the
+-- store's memory, and to publish it its time.
+local MAX_RECORD = 8192
+
+-- Return the record of a job that has ended in this call, without its output, or nil if it is gone or too large.
+local function record_of(job)
+  local size = #(job.output or '')
+  if size > MAX_RECORD then return nil end
+  local values = redis.call('HMGET', job_key(job.id), record_fields())
+  for _, value in ipairs(values) do size = size + #(value or '') end
+  return values[1] and size <= MAX_RECORD and values or nil
+end
+
+-- What contracts/store/changes.py reads: as JSON a list {id, status} for each change, in those of the end also the record
+-- and the length of its output; and after it these outputs, which are no text.
+local function publish_changes()
+  local records = {}
+  for channel, changes in pairs(wake_ups) do
+    local message, outputs = {}, {}
+    for i, change in ipairs(changes) do
+      local job = change.job
+      message[i] = {job.id, change.status}
+      if change.ends and records[job] == nil then records[job] = record_of(job) or false end
+      if change.ends and records[job] then
+        outputs[#outputs + 1] = job.output or ''
+        message[i] = {job.id, change.status, records[job], job.output and #job.output or -1}
+      end
+    end
+    redis.call('PUBLISH', channel, cjson.encode(message) .. '\n' .. table.concat(outputs))
+  end
+end
+
 local function flush()
   write_scores()
   push_messages()
-  for channel, changes in pairs(wake_ups) do redis.call('PUBLISH', channel, table.concat(changes, ' ')) end
+  publish_changes()
   for tenant, step in pairs(active_steps) do
     if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
   end
