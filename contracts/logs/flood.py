@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from typing import TextIO
 
 from contracts.logs.formats import FLOOD_KEY, MAX_TEXT
+from contracts.logs.stream import UnbufferedStream
 
 PERIOD_S = 10.0
 MAX_ALIKE = 10
@@ -91,7 +92,7 @@ def _without_values(record: logging.LogRecord) -> logging.LogRecord:
 class LimitedHandler(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes lines within the limit to a stream. Safe with threads and with gevent, and after a fork."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | UnbufferedStream) -> None:
         super().__init__(stream)
         self._limit = FloodLimit()
         self._timer_pid = 0

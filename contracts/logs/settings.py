@@ -7,6 +7,7 @@ from typing import Literal, TextIO, get_args
 
 from contracts.logs.flood import LimitedHandler
 from contracts.logs.formats import JsonLines, TextLines
+from contracts.logs.stream import UnbufferedStream
 from contracts.settings import Settings, setting
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -52,7 +53,7 @@ class LogSettings(Settings):
 def setup_logging(process: str, settings: LogSettings | None = None) -> None:
     """Write all logs of this process to stderr. Libraries log warnings and errors only."""
     settings = settings or LogSettings()
-    handler = LimitedHandler(sys.stderr)
+    handler = LimitedHandler(UnbufferedStream(sys.stderr))
     handler.setFormatter(TextLines() if settings.format_on(sys.stderr) == "text" else JsonLines(process))
     # Without `force` this does nothing if a library has installed a handler before.
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

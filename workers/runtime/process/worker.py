@@ -131,11 +131,11 @@ def _log_ready(client: "redis.Redis", worker_id: str, models: list[str]) -> None
 def _begin_drain(intake: Intake, heartbeat: Heartbeat, drain_s: float) -> None:
     """Take no more jobs, and end the process when the jobs that are running take too long."""
     intake.begin_drain()
-    logger.info("stopping", extra={"running": len(intake.held.all()), "drain_s": drain_s})
     # Celery itself waits for the threads of its pool without a limit, because they can't be interrupted.
     timer = threading.Timer(drain_s, _end_drain, args=(intake, heartbeat))
     timer.daemon = True
     timer.start()
+    logger.info("stopping", extra={"running": len(intake.held.all()), "drain_s": drain_s})
 
 
 def _end_drain(intake: Intake, heartbeat: Heartbeat) -> None:
