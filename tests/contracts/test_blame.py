@@ -1,22 +1,13 @@
 """Which jobs are charged with a worker's death, by what was done with them when it died."""
 
-from typing import NamedTuple
-
 import pytest
 
 from contracts.store.attempts.blame import verdict_on
+from workers.runtime.process.shared_state import HeldAttempt
 
 
-class Held(NamedTuple):
-    job_id: str
-    attempt: int
-    in_call: bool
-    preparing: bool
-    suspect: bool
-
-
-def held(text: str) -> Held:
-    return Held(text, 1, "call" in text, "prepared" in text, "suspect" in text)
+def held(text: str) -> HeldAttempt:
+    return HeldAttempt(text, 1, "call" in text, "prepared" in text, "suspect" in text)
 
 
 @pytest.mark.parametrize(

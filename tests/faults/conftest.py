@@ -7,7 +7,14 @@ import pytest
 
 from tests.faults.fleet import Fleet
 from tests.faults.generating_fleet import GeneratingFleet
+from tests.support.stepping_clock import SteppingClock
 from tests.support.valkey import ValkeyServer
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> SteppingClock:
+    """The clock of a store that a test starts for itself."""
+    return SteppingClock(tmp_path)
 
 
 @pytest.fixture

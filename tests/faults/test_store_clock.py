@@ -28,12 +28,6 @@ NUM_JOBS = 31
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> SteppingClock:
-    """The clock of the store."""
-    return SteppingClock(tmp_path)
-
-
-@pytest.fixture
 def server(tmp_path: Path, clock: SteppingClock) -> Iterator[ValkeyServer]:
     """A store whose clock the test sets."""
     with running_valkey(tmp_path / "valkey", environment=clock.environment) as running:

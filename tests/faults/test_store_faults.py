@@ -45,12 +45,6 @@ def test_outages_longer_than_a_lease_are_no_crashes_of_a_worker_that_lives(fleet
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> SteppingClock:
-    """The clock of `unsteady_fleet`'s server."""
-    return SteppingClock(tmp_path)
-
-
-@pytest.fixture
 def unsteady_fleet(clock: SteppingClock, tmp_path: Path) -> Iterator[Fleet]:
     """Workers on a store whose clock is set while they run."""
     with running_valkey(tmp_path / "valkey", environment=clock.environment) as server:

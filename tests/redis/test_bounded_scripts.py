@@ -14,10 +14,10 @@ from contracts.jobs import Claim, queue_of
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, of_end_only, wake_channel
-from tests.redis.attempts.test_abandon import Held
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, pass_deadline, submit
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
+from workers.runtime.process.shared_state import HeldAttempt
 
 QUEUES = [SUSPECTS, queue_of("minilm"), *(queue_of(f"m{number}") for number in range(6))]
 
@@ -106,7 +106,7 @@ CALLS: dict[str, Callable[[JobStore, list[Claim]], object]] = {
     "publish": lambda store, claims: store.publish([(claim, b"[]") for claim in claims], "token"),
     "release": lambda store, claims: store.release(claims),
     "abandon": lambda store, claims: store.abandon(
-        [Held(claim.id, claim.attempt, True, False, True) for claim in claims]
+        [HeldAttempt(claim.id, claim.attempt, True, False, True) for claim in claims]
     ),
 }
 

@@ -16,6 +16,7 @@ from tests.redis.builders import field
 from tests.scale.filling import MODEL, TENANT, submit
 from tests.scale.meter import Meter
 from tests.support.job_store import JobStore
+from workers.runtime.process.shared_state import HeldAttempt
 
 ANSWER = Answer(output=b"[" + b"0.0123456," * 384 + b"0]", usage=b'{"items":1}', timings=b"{}", model_revision="r1")
 CHANNELS = " ".join(f"{PREFIX}wake:gateway-{number}" for number in range(8))
@@ -110,18 +111,11 @@ def _deaths(store: JobStore, meter: Meter) -> None:
         _dear_jobs(store, 2 * MAX_JOBS)
         claims = [claim for _ in range(2) for claim in store.turn("w2", sources=[queue]).claims]
         with meter.measure("abandon"):
-            store.abandon([_Held(claim.id, claim.attempt) for claim in claims])
+            store.abandon([HeldAttempt(claim.id, claim.attempt, True, False, False) for claim in claims])
         suspects = store.turn("w3", sources=[f"{queue}.suspect"]).claims
         store.client.zadd(f"{PREFIX}due", {claim.id: 0 for claim in suspects})
         with meter.measure("reap dead workers"):
             store.reap()
-
-
-class _Held:
-    in_call, preparing, suspect = True, False, False
-
-    def __init__(self, job_id: str, attempt: int) -> None:
-        self.job_id, self.attempt = job_id, attempt
 
 
 def _listings(store: JobStore, meter: Meter) -> None:

@@ -7,19 +7,18 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.job_ids import new_job_id
-from contracts.jobs import Answer, Job, NewJob
-from contracts.store.job_writer import Admission
+from contracts.jobs import Job
 from contracts.store.keys import PREFIX, job_key
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.generation import CHAT_MODEL, GENERATOR
 from tests.gateway.fakes.seq2seq import CORRECTOR, TRANSLATOR
-from tests.gateway.fakes.worker import EMBED, UNSERVED
+from tests.gateway.fakes.worker import EMBED
+from tests.gateway.finished_jobs import KEPT_S, finished_job
 from tests.gateway.streams import dropped_after, read_until
 from tests.support.waiting import wait_until
 
 Submit = Callable[..., dict[str, Any]]
-KEPT_S, DELIVERED_S = 3600, 300
+DELIVERED_S = 300
 _TRANSLATE = {"q": "a text", "source": "en", "target": "de", "model": TRANSLATOR}
 ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/embed", {"json": {"inputs": "a text"}}),
@@ -136,26 +135,3 @@ def test_a_job_of_an_older_version_is_kept_as_long_as_its_record_says(stack: Sta
     assert http.get(f"/v1/jobs/{job_id}").status_code == 200
     wait_until_delivered(stack, http.post("/v1/embed", json={"inputs": "another"}).headers["X-Triptych-Job-Id"])
     assert not is_delivered(stack, job_id)
-
-
-def finished_job(stack: Stack, output: bytes = b"[1,2]") -> str:
-    """Return the id of a job that has succeeded and that nobody has read."""
-    new = NewJob(
-        id=new_job_id("default", time.time()),
-        tenant="default",
-        task="embed",
-        model=UNSERVED,
-        request=b"{}",
-        metadata=b"{}",
-        num_inputs=1,
-        deadline_s=900.0,
-        timeout_s=300.0,
-        ttl_s=float(KEPT_S),
-    )
-    job_id, _ = stack.store.submit(new, Admission())
-    claim = stack.store.claim(job_id, "by hand")
-    assert claim is not None
-    usage = b'{"items":1,"tokens_in":1,"tokens_used":1,"truncated_items":0}'
-    answer = Answer(output=output, usage=usage, timings=b"{}", model_revision="r3")
-    assert stack.store.succeed(claim, answer)
-    return job_id

@@ -1,49 +1,22 @@
 """Requests that show no output read none: counted in bytes that the store sends."""
 
-import time
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
-from contracts.job_ids import new_job_id
-from contracts.jobs import Answer, NewJob
-from contracts.store.job_writer import Admission
 from services.gateway.streaming.record_events import events_of
 from tests.gateway.conftest import Stack
+from tests.gateway.finished_jobs import OWNER, finished_job
 
-MODEL = "unserved-embed"
 NUM_JOBS = 12
 OUTPUT = b"[" + b"1," * 1_000_000 + b"1]"
-_USAGE = b'{"items":1,"tokens_in":1,"tokens_used":1,"truncated_items":0}'
-_ANSWER = Answer(output=OUTPUT, usage=_USAGE, timings=b"{}", model_revision="r3")
-OWNER = "default"
-
-
-def finished_job(stack: Stack) -> str:
-    """Return the id of a succeeded job with 2 MB of output."""
-    new = NewJob(
-        id=new_job_id(OWNER, time.time()),
-        tenant=OWNER,
-        task="embed",
-        model=MODEL,
-        request=b"{}",
-        metadata=b"{}",
-        num_inputs=1,
-        deadline_s=900.0,
-        timeout_s=300.0,
-        ttl_s=3600.0,
-    )
-    job_id, _ = stack.store.submit(new, Admission())
-    claim = stack.store.claim(job_id, "w")
-    assert claim is not None and stack.store.succeed(claim, _ANSWER)
-    return job_id
 
 
 @pytest.fixture(scope="module")
 def job_ids(stack: Stack) -> Iterator[list[str]]:
     """Ids of jobs with large outputs, the newest jobs of the stack."""
-    made = [finished_job(stack) for _ in range(NUM_JOBS)]
+    made = [finished_job(stack, OUTPUT) for _ in range(NUM_JOBS)]
     yield made
     for job_id in made:
         stack.store.delete(job_id, OWNER)
@@ -95,5 +68,5 @@ def test_a_wait_reads_the_output_once(stack: Stack, http: httpx.Client, job_ids:
 
 
 def test_a_purge_reads_no_output(stack: Stack, http: httpx.Client) -> None:
-    job_id = finished_job(stack)
+    job_id = finished_job(stack, OUTPUT)
     assert bytes_sent(stack, lambda: http.delete(f"/v1/jobs/{job_id}").raise_for_status()) < len(OUTPUT)

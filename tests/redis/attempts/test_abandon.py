@@ -1,7 +1,5 @@
 """A worker that died gives its jobs back at once, and blames those whose rows were in the model call."""
 
-from typing import NamedTuple
-
 import pytest
 
 from contracts.jobs import Claim
@@ -10,20 +8,11 @@ from contracts.store.attempts.blame import Returned
 from contracts.store.attempts.outcomes import succeeded
 from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claim, claimed, come_due, status, submit, waiting
 from tests.support.job_store import JobStore
+from workers.runtime.process.shared_state import HeldAttempt
 
 
-class Held(NamedTuple):
-    """What the note of a dead worker says of a job."""
-
-    job_id: str
-    attempt: int
-    in_call: bool
-    preparing: bool
-    suspect: bool
-
-
-def held(claim: Claim, what: str = "") -> Held:
-    return Held(claim.id, claim.attempt, what == "in call", what == "preparing", bool(claim.group))
+def held(claim: Claim, what: str = "") -> HeldAttempt:
+    return HeldAttempt(claim.id, claim.attempt, what == "in call", what == "preparing", bool(claim.group))
 
 
 def die(store: JobStore, *claims: Claim) -> Returned:

@@ -12,7 +12,6 @@ import pytest
 from contracts.errors import IdempotencyMismatch, JobGone, JobNotFound
 from contracts.jobs import Claim
 from contracts.store.keys import PREFIX
-from tests.redis.attempts.test_abandon import Held
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -28,6 +27,7 @@ from tests.redis.builders import (
     waiting,
 )
 from tests.support.job_store import JobStore
+from workers.runtime.process.shared_state import HeldAttempt
 
 OLD = json.loads((Path(__file__).parent / "old_records.json").read_text())
 IDS: dict[str, str] = OLD["ids"]
@@ -142,7 +142,7 @@ def test_leases_that_run_out_are_noticed(old: JobStore) -> None:
 def test_a_suspect_that_runs_is_charged_as_one_that_ran_alone(old: JobStore) -> None:
     for number in (2, 3):
         assert status(old, IDS["suspect_running"]) == "running"
-        assert old.abandon([Held(IDS["suspect_running"], number, True, False, True)]).charged_to_suspects
+        assert old.abandon([HeldAttempt(IDS["suspect_running"], number, True, False, True)]).charged_to_suspects
         old.turn("w3", sources=[IDS["suspect_running"]])
     assert status(old, IDS["suspect_running"]) == "failed"
 

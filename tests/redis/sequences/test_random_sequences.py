@@ -7,7 +7,6 @@ failing sequence is also shortened, which may take minutes.
 """
 
 import os
-from typing import NamedTuple
 
 import pytest
 import redis
@@ -27,6 +26,7 @@ from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeede
 from contracts.store.keys import PREFIX
 from tests.redis.builders import ANSWER, NO_LIMITS, pass_deadline
 from tests.redis.sequences.checked_store import MAX_LIVE_JOBS, SOURCES, CheckedStore
+from workers.runtime.process.shared_state import HeldAttempt
 
 NUM_SEQUENCES = int(os.environ.get("TRIPTYCH_TEST_SEQUENCES", "0"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if NUM_SEQUENCES else [])]
@@ -36,16 +36,6 @@ lanes = st.sampled_from(SOURCES)
 indices = st.integers(0, 10**6)
 """Index of the job or attempt of a step, counted from the newest, because small numbers are drawn most often."""
 endings = st.sampled_from(["succeeded", "failed", "cancelled"])
-
-
-class Held(NamedTuple):
-    """What the note of a dead worker says of a job."""
-
-    job_id: str
-    attempt: int
-    in_call: bool
-    preparing: bool
-    suspect: bool
 
 
 class StoreMachine(CheckedStore):
@@ -231,7 +221,7 @@ class StoreMachine(CheckedStore):
         """The note of what it did is found."""
         newest = {claim.id: claim for holder, claim in self.claims if holder == worker}
         held = [
-            Held(claim.id, claim.attempt, state == "in call", state == "preparing", bool(claim.group))
+            HeldAttempt(claim.id, claim.attempt, state == "in call", state == "preparing", bool(claim.group))
             for claim, state in zip(list(newest.values())[-6:], states, strict=False)
         ]
         blamed, suspected, num_known = [], [], 0

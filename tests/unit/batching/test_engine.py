@@ -1,90 +1,23 @@
 """Steps 5 and 6: one thread runs the rows of many jobs, each result goes to its row, and jobs fail separately."""
 
 import random
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
-from workers.runtime.batching.engine import BatchHandle, BatchingEngine
-from workers.runtime.batching.row_queue import MIXED_BATCHES
+from tests.unit.batching.echo import TRIGGER, Echo, hold, numbers_of, row, submit
+from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.inference.session import Array
-from workers.runtime.tokenizing.tokenizer import TokenRow
 
-TRIGGER = 666
 MIN_WAIT_S = 0.02
-
-
-def row(number: int, length: int = 5) -> TokenRow:
-    ids = np.full(length, number, np.int64)
-    return TokenRow(ids, np.zeros_like(ids), length)
-
-
-class Echo:
-    """Answers each row with its own number; its calls can be blocked, and made to fail on the trigger row."""
-
-    max_batch_length = 512
-    max_padding = 1.05
-
-    def __init__(self, name: str = "echo") -> None:
-        self.name = name
-        self.batches: list[list[int]] = []
-        self.entered = threading.Semaphore(0)
-        self.gate = threading.Event()
-        self.gate.set()
-        self.failure: Callable[[], BaseException] | None = None
-        self.answer: Callable[[list[Array]], Any] = lambda results: results
-
-    def fits(self, num_rows: int, longest: int) -> bool:
-        return True
-
-    def run(self, rows: Sequence[TokenRow]) -> Sequence[Array]:
-        numbers = [int(row.token_ids[0]) for row in rows]
-        self.batches.append(numbers)
-        self.entered.release()
-        assert self.gate.wait(PATIENCE_S)
-        if self.failure and TRIGGER in numbers:
-            raise self.failure()
-        answers: Sequence[Array] = self.answer([np.array([number], np.float32) for number in numbers])
-        return answers
-
-
-@pytest.fixture
-def engine() -> BatchingEngine:
-    return BatchingEngine()
-
-
-@pytest.fixture
-def echo() -> Iterator[Echo]:
-    model = Echo()
-    yield model
-    model.gate.set()
-
-
-def submit(engine: BatchingEngine, model: Echo, rows: Sequence[TokenRow], *, group: str = "") -> BatchHandle:
-    return engine.submit(model, rows, make_attempt(group=group))
-
-
-def numbers_of(handle: BatchHandle) -> list[int]:
-    assert handle.wait(PATIENCE_S)
-    return [int(result[0]) for result in handle.results()]
-
-
-def hold(engine: BatchingEngine, model: Echo) -> BatchHandle:
-    """Block the inference thread in a model call until ``model.gate`` is set."""
-    model.gate.clear()
-    handle = submit(engine, model, [row(1, 400)])
-    assert model.entered.acquire(timeout=PATIENCE_S)
-    return handle
 
 
 def test_each_result_goes_to_its_row_whatever_it_is_batched_with(engine: BatchingEngine, echo: Echo) -> None:
@@ -341,76 +274,3 @@ def test_the_jobs_of_a_call_that_fails_are_noted_one_by_one(echo: Echo) -> None:
     assert all(handle.wait(PATIENCE_S) for handle in handles)
     wait_until(lambda: len(noted) == 8, "the end of the last call was not noted")
     assert noted[2:] == [{"2", str(TRIGGER)}, set(), {"2"}, set(), {str(TRIGGER)}, set()]
-
-
-def test_the_engine_wants_jobs_for_full_batches_besides_the_one_that_runs(engine: BatchingEngine, echo: Echo) -> None:
-    told = threading.Event()
-    engine.when_wanted(told.set)
-    assert engine.num_wanted() > 0
-    held = hold(engine, echo)
-    handles: list[BatchHandle] = []
-    while engine.num_wanted():
-        handles.append(submit(engine, echo, [row(2, 128)]))
-    rows_a_batch = echo.max_batch_length // 128
-    full = MIXED_BATCHES * rows_a_batch
-    assert full - rows_a_batch < len(handles) <= full, "the rows that wait fill as many batches"
-    told.clear()
-    echo.gate.set()
-    assert told.wait(PATIENCE_S), "the engine does not say that it wants jobs again"
-    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
-    # It knows by now how large jobs are, so it asks for as many of them at once.
-    assert MIXED_BATCHES <= engine.num_wanted() <= full
-
-
-def test_the_engine_asks_for_no_jobs_where_less_than_a_batch_is_missing(engine: BatchingEngine, echo: Echo) -> None:
-    """Each time that it asks costs a call of the store, which would bring one job after the other."""
-    held = hold(engine, echo)
-    handles: list[BatchHandle] = []
-    fewest = MIXED_BATCHES * 4
-    while wanted := engine.num_wanted():
-        fewest = min(fewest, wanted)
-        handles.append(submit(engine, echo, [row(2, echo.max_batch_length // 4)]))
-    assert fewest > 1, "a call is made for a single job"
-    echo.gate.set()
-    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
-
-
-def test_of_rows_that_can_not_share_a_call_the_engine_wants_two(engine: BatchingEngine, echo: Echo) -> None:
-    """More would wait here while other workers are idle."""
-    echo.max_batch_length = 1
-    held = hold(engine, echo)
-    handles = [submit(engine, echo, [row(number)]) for number in range(2)]
-    assert engine.num_wanted() == 0
-    echo.gate.set()
-    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
-    wait_until(lambda: 1 <= engine.num_wanted() <= 2, "the engine wants other jobs than two")
-
-
-def test_jobs_that_were_dropped_are_made_up_for(engine: BatchingEngine, echo: Echo) -> None:
-    held, dropped = hold(engine, echo), []
-    while engine.num_wanted():
-        dropped.append(submit(engine, echo, [row(5, 300)] * 100))
-    for handle in dropped:
-        engine.cancel(handle)
-    assert engine.num_wanted() > 0
-    echo.gate.set()
-    assert held.wait(PATIENCE_S)
-
-
-@pytest.mark.parametrize("max_batch_length", [512, 1])
-def test_a_job_with_many_rows_keeps_no_others_away_once_it_has_begun(
-    engine: BatchingEngine, echo: Echo, max_batch_length: int
-) -> None:
-    """It takes turns with them, as it does with those that were there before."""
-    echo.max_batch_length = max_batch_length
-    echo.gate.clear()
-    large = submit(engine, echo, [row(1, 100)] * 400)
-    assert echo.entered.acquire(timeout=PATIENCE_S)
-    small = []
-    while engine.num_wanted():
-        small.append(submit(engine, echo, [row(2, 200)]))
-    assert len(small) >= 2
-    echo.gate.set()
-    assert all(handle.wait(PATIENCE_S) for handle in (large, *small))
-    last_small = max(index for index, batch in enumerate(echo.batches) if 2 in batch)
-    assert last_small <= 2 * len(small) + 1 < len(echo.batches) - 1
