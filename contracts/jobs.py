@@ -4,9 +4,17 @@ from typing import Literal, get_args
 
 import msgspec
 
+from contracts.price.estimate import Consumed
+
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "expired"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
+
+Lane = Literal["interactive", "default", "bulk"]
+LANES: tuple[Lane, ...] = get_args(Lane)
+"""Jobs of a model wait in lanes, which share its workers by weights. Most urgent first."""
+OPEN_TENANT = "default"
+"""The one tenant of a gateway that needs no API keys."""
 
 RUN_TASK = "triptych.run"
 """Name of the one Celery task. Its messages have no arguments: they say that their queue has work."""
@@ -40,6 +48,13 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the job has a stream of events from the beginning."""
     idempotency_key: str = ""
     fingerprint: str = ""
+    lane: Lane = "default"
+    price_s: float = 0.0
+    """Work-seconds that the job will probably take; 0 if nothing is known of its model."""
+    weight: float = 1.0
+    """Of the tenant, when tenants share a model."""
+    key_id: str = ""
+    """Of the API key of the request; empty if it had none."""
     request_id: str = ""
     """Of the HTTP request, for logs. It is no part of the fingerprint: a client's retries have ids of their own."""
 
@@ -125,6 +140,11 @@ class Job(msgspec.Struct, kw_only=True):
     answer."""
     progress_done: int = 0
     progress_total: int = 1
+    lane: Lane = "default"
+    price_s: float | None = None
+    """Work-seconds that the job was estimated to take. Jobs of older versions have no estimate."""
+    work_s: float | None = None
+    """Work-seconds that it took, once it has ended."""
     model_revision: str | None = None
     worker: str | None = None
     request_id: str | None = None
@@ -153,8 +173,17 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Of suspects that run together and with no other job, because one of them may have ended a worker; else empty."""
     request_id: str = ""
     """Of the request that submitted the job; empty for jobs of older gateways."""
+    tenant: str = ""
+    lane: Lane = "default"
+    price_s: float = 0.0
+    weight: float = 1.0
     num_bytes: int = 0
     """Memory that the attempt takes, as the worker's `Room` estimates it."""
+
+    @property
+    def flow(self) -> tuple[str, str]:
+        """Lane and tenant: what shares a worker with others."""
+        return self.lane, self.tenant
 
     @property
     def log_fields(self) -> dict[str, str | None]:
@@ -169,6 +198,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     usage: bytes
     timings: bytes
     model_revision: str
+    consumed: Consumed = Consumed()
 
 
 class Event(msgspec.Struct, frozen=True):

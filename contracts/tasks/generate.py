@@ -2,7 +2,15 @@
 
 from contracts.cards import ModelCard
 from contracts.errors import InvalidRequest
-from contracts.generation import Conversation, GenerateInputs, GenerateOutput, GenerateParameters, TextDelta
+from contracts.generation import (
+    DEFAULT_NEW_TOKENS,
+    Conversation,
+    GenerateInputs,
+    GenerateOutput,
+    GenerateParameters,
+    TextDelta,
+)
+from contracts.price.demand import Demand, num_chars
 from contracts.tasks.spec import TaskSpec
 from contracts.tasks.streams import StreamSpec, check_single_text
 
@@ -28,6 +36,21 @@ def _no_template(card: ModelCard, param: str) -> InvalidRequest:
         "`chat` in /v1/models.",
         param=param,
     )
+
+
+def _demand(inputs: GenerateInputs, parameters: GenerateParameters) -> Demand:
+    rows = inputs if isinstance(inputs, list) else [inputs]
+    texts = [text for row in rows for text in _texts_of(row)]
+    return Demand(
+        num_rows=len(rows),
+        num_chars=num_chars(texts),
+        num_sequences=parameters.num_sequences,
+        max_new_tokens=parameters.max_new_tokens or DEFAULT_NEW_TOKENS,
+    )
+
+
+def _texts_of(row: str | Conversation) -> list[str]:
+    return [row] if isinstance(row, str) else [message.text for message in row.messages]
 
 
 def _check_stream(inputs: GenerateInputs, parameters: GenerateParameters) -> None:
@@ -63,6 +86,7 @@ GENERATE = TaskSpec(
     parameters=GenerateParameters,
     output=GenerateOutput,
     example={"inputs": "Once upon a time", "parameters": {"max_new_tokens": 32}, "stream": True},
+    demand=_demand,
     check_model=_check_model,
     accepts_blank=True,
     stream=StreamSpec(items="tokens", check=_check_stream, deltas=_deltas),

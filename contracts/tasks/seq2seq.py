@@ -2,6 +2,7 @@
 
 from contracts.generation import TextDelta
 from contracts.model_package.graphs import GraphKind
+from contracts.price.demand import Demand, num_chars
 from contracts.seq2seq import (
     DenoiseOutput,
     DenoiseParameters,
@@ -18,6 +19,18 @@ from contracts.tasks.streams import StreamSpec, check_single_text
 
 Parameters = TranslateParameters | SummarizeParameters | DenoiseParameters | Text2TextParameters
 Output = TranslateOutput | SummarizeOutput | DenoiseOutput | Text2TextOutput
+
+
+def _demand(inputs: Texts, parameters: Parameters) -> Demand:
+    texts = [inputs] if isinstance(inputs, str) else inputs
+    generation = parameters.generate_parameters
+    return Demand(
+        num_rows=len(texts),
+        num_chars=num_chars(texts),
+        num_sequences=max(generation.num_beams or 1, generation.num_return_sequences),
+        min_new_tokens=generation.min_new_tokens or generation.min_length or 0,
+        max_new_tokens=generation.max_new_tokens or generation.max_length,
+    )
 
 
 def _check_stream(inputs: Texts, parameters: Parameters) -> None:
@@ -44,6 +57,7 @@ TRANSLATE = TaskSpec(
     parameters=TranslateParameters,
     output=TranslateOutput,
     example={"inputs": ["Half past four.", "March 3rd."], "parameters": {"src_lang": "en", "tgt_lang": "de"}},
+    demand=_demand,
     reads_chunks=True,
     stream=_STREAM,
 )
@@ -56,6 +70,7 @@ SUMMARIZE = TaskSpec(
     parameters=SummarizeParameters,
     output=SummarizeOutput,
     example={"inputs": "The first of many sentences. And the next one.", "stream": True},
+    demand=_demand,
     reads_chunks=True,
     stream=_STREAM,
 )
@@ -69,6 +84,7 @@ DENOISE = TaskSpec(
     parameters=DenoiseParameters,
     output=DenoiseOutput,
     example={"inputs": "Ths sentence hsa typing errors."},
+    demand=_demand,
     reads_chunks=True,
     stream=_STREAM,
 )
@@ -80,6 +96,7 @@ TEXT2TEXT = TaskSpec(
     inputs=Texts,
     parameters=Text2TextParameters,
     output=Text2TextOutput,
+    demand=_demand,
     example={"inputs": "A text.", "parameters": {"generate_parameters": {"num_beams": 4}}},
     stream=_STREAM,
 )

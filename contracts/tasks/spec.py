@@ -6,12 +6,22 @@ from typing import Any
 
 from contracts.cards import ModelCard
 from contracts.model_package.graphs import GraphKind
+from contracts.price.demand import Demand, num_chars
 from contracts.shapes import Shape
 from contracts.task_names import Family, TaskName
 from contracts.tasks.streams import StreamSpec
 
 ModelCheck = Callable[[ModelCard, Any, Any], None]
 """Gets a model's card and the inputs and parameters of a request; raises InvalidRequest if the model can't serve it."""
+
+DemandOf = Callable[[Any, Any], Demand]
+"""Gets the inputs and parameters of a request; returns what a model would have to do for it."""
+
+
+def demand_of_texts(inputs: str | list[str], parameters: Any) -> Demand:
+    """Return the demand of a request whose texts are only read."""
+    texts = [inputs] if isinstance(inputs, str) else inputs
+    return Demand(num_rows=len(texts), num_chars=num_chars(texts))
 
 
 def any_request(card: ModelCard, inputs: Any, parameters: Any) -> None:
@@ -35,6 +45,7 @@ class TaskSpec:
     """Type of the answer to one input. A list of inputs is answered by a list of these."""
     example: Mapping[str, Any]
     """Body of a request, as the API document and its curl command show it."""
+    demand: DemandOf = demand_of_texts
     check_model: ModelCheck = any_request
     accepts_blank: bool = False
     """Whether a text of white space only is valid: a line break is a prompt, but it has no meaning to embed."""

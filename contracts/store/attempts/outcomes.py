@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
+from contracts.price.estimate import Consumed
 from contracts.store.records import packed
 
 
@@ -19,6 +20,8 @@ class Outcome(NamedTuple):
     """Of the record."""
     output: bytes | None = None
     """As the store keeps it."""
+    consumed: Consumed = Consumed()
+    """As far as it is known."""
 
     @property
     def num_bytes(self) -> int:
@@ -33,7 +36,7 @@ def succeeded(claim: Claim, answer: Answer) -> Outcome:
         "timings": answer.timings.decode(),
         "model_revision": answer.model_revision,
     }
-    return Outcome(claim, "succeeded", fields, packed(answer.output))
+    return Outcome(claim, "succeeded", fields, packed(answer.output), answer.consumed)
 
 
 def failed(claim: Claim, error: TriptychError) -> Outcome:

@@ -46,7 +46,7 @@ def encoded(outcomes: Sequence[Outcome]) -> list[Any]:
     """Return outcomes as arguments of the script: one piece of JSON, then the outputs, which may be anything."""
     heads = [
         (claim.id, claim.attempt, status, dict(fields), output is not None)
-        for claim, status, fields, output in outcomes
+        for claim, status, fields, output, _ in outcomes
     ]
     return [msgspec.json.encode(heads), *(outcome.output for outcome in outcomes if outcome.output is not None)]
 

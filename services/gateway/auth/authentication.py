@@ -5,11 +5,10 @@ from collections.abc import Callable
 from flask import Request
 
 from contracts.errors import Unauthorized
+from contracts.jobs import OPEN_TENANT
 from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.http.request_facts import facts_of
 from services.gateway.settings import GatewaySettings
-
-OPEN_TENANT = "default"
 
 
 class Authenticator:
