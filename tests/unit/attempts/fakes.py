@@ -133,7 +133,7 @@ class FakeStore:
         )
 
     def _finish(self, outcome: Outcome) -> bool:
-        claim, status, fields, output = outcome
+        claim, status, fields, output, _ = outcome
         if self.ended_by.get(claim.id) == claim.attempt:
             return True
         owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
