@@ -18,10 +18,10 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
 from services.gateway.http.operations import Operation
 from services.gateway.http.request_facts import REQUEST_ID_HEADER, current_facts
-from services.gateway.jobs.answers import AnswerMaker
+from services.gateway.jobs.outputs.answers import AnswerMaker
+from services.gateway.jobs.outputs.synchronous import OutputResponder
 from services.gateway.jobs.routes import JobRoutes
 from services.gateway.jobs.submitter import Submitter
-from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes

@@ -116,7 +116,16 @@ class GatewaySettings(Settings):
         least=1,
         most=86_400,
         unit="seconds",
-        help="Time from submit to the end of a job, if its request sets no deadline_s. A job that is late expires.",
+        help="Time from submit to the end of a job that is not bulk, if its request sets no deadline_s. A job that is "
+        "late expires.",
+    )
+    bulk_deadline_s: float = setting(
+        "TRIPTYCH_BULK_DEADLINE_S",
+        86_400.0,
+        least=1,
+        most=86_400,
+        unit="seconds",
+        help="The same for a job with the priority bulk.",
     )
     timeout_s: float = setting(
         "TRIPTYCH_TIMEOUT_S",
@@ -124,7 +133,7 @@ class GatewaySettings(Settings):
         least=1,
         most=86_400,
         unit="seconds",
-        help="Time for one attempt of a job, if its request sets no timeout_s.",
+        help="Time for one attempt of a job, if its request sets no timeout_s. A bulk job has until its deadline.",
     )
     ttl_s: float = setting(
         "TRIPTYCH_TTL_S",

@@ -26,6 +26,7 @@ NUMBERS = [
     ("TRIPTYCH_SEND_TIMEOUT_S", GatewaySettings, "send_timeout_s", 60.0, 1, 3600),
     ("TRIPTYCH_MAX_WAIT_S", GatewaySettings, "max_wait_s", 60.0, 0, 600),
     ("TRIPTYCH_DEADLINE_S", GatewaySettings, "deadline_s", 900.0, 1, 86400),
+    ("TRIPTYCH_BULK_DEADLINE_S", GatewaySettings, "bulk_deadline_s", 86400.0, 1, 86400),
     ("TRIPTYCH_TIMEOUT_S", GatewaySettings, "timeout_s", 600.0, 1, 86400),
     ("TRIPTYCH_TTL_S", GatewaySettings, "ttl_s", 3600.0, 1, 604800),
     ("TRIPTYCH_DELIVERED_TTL_S", GatewaySettings, "delivered_ttl_s", 300.0, 1, 604800),

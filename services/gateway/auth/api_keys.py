@@ -84,6 +84,12 @@ class ApiKeys:
         return stored.tenant
 
 
+def id_of(key: str) -> str:
+    """Return the id that a key of the right form has in it."""
+    match = _KEY.fullmatch(key)
+    return match[1] if match else ""
+
+
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 

@@ -6,7 +6,7 @@ from flask import Request
 
 from contracts.errors import Unauthorized
 from contracts.jobs import OPEN_TENANT
-from services.gateway.auth.api_keys import ApiKeys
+from services.gateway.auth.api_keys import ApiKeys, id_of
 from services.gateway.http.request_facts import facts_of
 from services.gateway.settings import GatewaySettings
 
@@ -26,13 +26,20 @@ class Authenticator:
     def tenant(self, request: Request, key_in_body: str = "") -> str:
         """Return the tenant whose jobs this request may see. A key in the body counts if no header has one.
 
+        The facts of the request name the tenant from then on, and the key.
+
         Raises:
             Unauthorized: a key is needed, and the request's key is missing or invalid.
         """
-        tenant = OPEN_TENANT if self.is_open() else self._keys.tenant_of(_key_in_headers(request) or key_in_body)
+        facts = facts_of(request.environ)
+        if self.is_open():
+            facts.tenant = OPEN_TENANT
+            return OPEN_TENANT
+        key = _key_in_headers(request) or key_in_body
+        tenant = self._keys.tenant_of(key)
         if tenant is None:
             raise Unauthorized
-        facts_of(request.environ).tenant = tenant
+        facts.tenant, facts.key_id = tenant, id_of(key)
         return tenant
 
     def tenant_by_header(self, request: Request) -> str | None:

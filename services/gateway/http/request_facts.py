@@ -26,6 +26,8 @@ class RequestFacts:
     route: str | None = None
     """The route's pattern, since paths may have secrets in them, and clients can invent them."""
     tenant: str | None = None
+    key_id: str = ""
+    """Of the request's API key; empty if it has none that counts."""
     job_id: str | None = None
     delivers: str | None = None
     """The job whose end, with all of its output, the response tells."""

@@ -35,7 +35,9 @@ def fingerprint(route: str, body: msgspec.Struct | None, submission: Submission,
     if body is not None:
         route = f"{route} {msgspec.json.encode(body).decode()}"
         gevent.sleep(0)  # encoding and hashing a large body takes milliseconds each
-    rest = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
+    rest: list[object] = [submission.deadline_s, submission.timeout_s, submission.ttl_s, submission.metadata]
+    if submission.priority is not None:  # else as of older versions, so that an upgrade knows their requests
+        rest.append(submission.priority)
     # The model's name is part of it: after a new default model is set, the same body is another request. The parsed
     # request is hashed, not its bytes: on a retry a client may order fields and escape texts differently.
     identity = [route, submission.spec.name, model, rest]

@@ -24,9 +24,10 @@ from services.gateway.http.operations import (
 from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.deliveries import Deliveries
+from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.jobs.responses import JOB_HEADERS, accepted, check_id, job_response, with_job_headers
 from services.gateway.jobs.submission import JOB_BODIES, JOB_CHECK
-from services.gateway.jobs.submitter import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.view import JobList, JobView, etag, summary
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.settings import GatewaySettings

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.errors import InvalidRequest
+from contracts.jobs import Lane
 from contracts.shapes import Shape
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
@@ -19,6 +20,14 @@ from services.gateway.http.validation import check, refuse_blank
 ModelName = Annotated[str, Meta(min_length=1, max_length=128, description="Name of a model, see /v1/models.")]
 _Key = Annotated[str, Meta(min_length=1, max_length=64)]
 _Value = Annotated[str, Meta(max_length=512)]
+Priority = Annotated[
+    Lane | None,
+    Meta(
+        description="How urgent the job is. Jobs that are `interactive`, `default` and `bulk` share a model 8 : 4 : 1 "
+        "while all three wait, so none of them stands still. Default: `interactive` for a request that waits for its "
+        "output or streams it, else `default`."
+    ),
+]
 _Stream = Annotated[bool, Meta(description="Stream the answer while it is generated, by server-sent events.")]
 
 
@@ -33,13 +42,20 @@ class Submission(Shape, frozen=True, kw_only=True):
     inputs: Any
     parameters: Any
     model: ModelName | None = None
+    priority: Priority = None
     deadline_s: Annotated[
         Annotated[float, Meta(gt=0, le=86_400)] | None,
-        Meta(description="Seconds from submit to done; a job that takes longer expires."),
+        Meta(
+            description="Seconds from submit to done; a job that takes longer expires. Without it, a job has 15 "
+            "minutes, or a day if its `priority` is `bulk`, by default."
+        ),
     ] = None
     timeout_s: Annotated[
         Annotated[float, Meta(gt=0, le=86_400)] | None,
-        Meta(description="Seconds that one execution may take; a job that takes longer fails."),
+        Meta(
+            description="Seconds that one execution may take; a job that takes longer fails. Without it, one may take "
+            "10 minutes by default, or if `priority` is `bulk` until the deadline."
+        ),
     ] = None
     ttl_s: Annotated[
         Annotated[float, Meta(ge=1, le=604_800)] | None,

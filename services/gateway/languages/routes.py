@@ -12,11 +12,11 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.field_renaming import field_renaming
 from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, ErrorFormat, Operation, ResponseSpec
 from services.gateway.http.prefer import Preference, preference_of
-from services.gateway.jobs.answers import AnswerFormat
+from services.gateway.jobs.new_job import SubmitRequest
+from services.gateway.jobs.outputs.answers import AnswerFormat
+from services.gateway.jobs.outputs.synchronous import OutputResponder
 from services.gateway.jobs.responses import JOB_IF_PREFERRED
 from services.gateway.jobs.submission import Submission
-from services.gateway.jobs.submitter import SubmitRequest
-from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.models.selection import ModelSelector
 from services.gateway.settings import GatewaySettings
 

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from contracts.generation import GeneratedSequence
-from services.gateway.jobs.answers import MIB, AnswerFormat
-from services.gateway.jobs.packing import unpack
+from services.gateway.jobs.outputs.answers import MIB, AnswerFormat
+from services.gateway.jobs.outputs.packing import unpack
 from services.gateway.openai.responses import (
     FINISH_REASONS,
     ChatChoice,

@@ -6,10 +6,10 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.field_renaming import field_renaming
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.prefer import preference_of
+from services.gateway.jobs.new_job import SubmitRequest
+from services.gateway.jobs.outputs.synchronous import OutputResponder
 from services.gateway.jobs.responses import JOB_HEADERS
 from services.gateway.jobs.submission import TASK_BODIES, Submission, check_submission
-from services.gateway.jobs.submitter import SubmitRequest
-from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.openai.operation import openai_operation
 from services.gateway.openai.requests import EMBEDDINGS_CHECK, EmbeddingsRequest
 from services.gateway.openai.vectors import BASE64, FLOATS, Embeddings, EmbeddingsDetails
@@ -63,5 +63,6 @@ def _submission(body: EmbeddingsRequest) -> Submission:
         "inputs": [body.input] if isinstance(body.input, str) else body.input,
         "parameters": {"dimensions": body.dimensions, "truncate": body.truncate},
         "model": body.model,
+        "priority": body.priority,
     }
     return check_submission(document, TASK_BODIES["embed"])

@@ -12,10 +12,10 @@ from contracts.jobs import Job
 from services.gateway.http.error_responses import error_document
 from services.gateway.http.field_renaming import field_renaming, rename_fields
 from services.gateway.http.prefer import preference_of
-from services.gateway.jobs.answers import AnswerFormat
+from services.gateway.jobs.new_job import SubmitRequest
+from services.gateway.jobs.outputs.answers import AnswerFormat
+from services.gateway.jobs.outputs.synchronous import OutputResponder
 from services.gateway.jobs.submission import make_submission
-from services.gateway.jobs.submitter import SubmitRequest
-from services.gateway.jobs.synchronous import OutputResponder
 from services.gateway.openai.requests import GenerationFields
 from services.gateway.openai.responses import CompletionUsage, completion_usage, head_of
 from services.gateway.settings import GatewaySettings
@@ -62,7 +62,12 @@ class GenerationResponder:
             route=call.route,
             body=body,
             submission=make_submission(
-                TASK, inputs=call.inputs, parameters=call.parameters, model=body.model, stream=body.stream
+                TASK,
+                inputs=call.inputs,
+                parameters=call.parameters,
+                model=body.model,
+                priority=body.priority or None,
+                stream=body.stream,
             ),
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=0.0 if streams else preference.wait_s,

@@ -7,15 +7,16 @@ because these clients send it for fields that are not set.
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from contracts.errors import InvalidRequest
 from contracts.generation import MAX_MESSAGES, MAX_SEQUENCES, GenerateParameters, Message
+from contracts.jobs import Lane
 from contracts.sampling import MAX_STOPS, Stop
 from contracts.shapes import MAX_INPUTS, Shape, Text, Truncate
 from services.gateway.http.bodies.checking import BodyCheck
 from services.gateway.http.validation import check, without_nulls
-from services.gateway.jobs.submission import ModelName
+from services.gateway.jobs.submission import ModelName, Priority
 
 MaxTokens = Annotated[int, Meta(ge=1, le=1_000_000)]
 _SEED = 2**63
@@ -49,6 +50,8 @@ class GenerationFields(Shape, frozen=True, kw_only=True):
     typical_p: Annotated[Annotated[float, Meta(gt=0, le=1)] | None, Meta(description="Not OpenAI's.")] = None
     repetition_penalty: Annotated[Annotated[float, Meta(gt=0, le=100)] | None, Meta(description="Not OpenAI's.")] = None
     truncate: Truncate = "error"
+    # Not set, and not null: bodies without it must have the same Idempotency-Key's hash as in older versions.
+    priority: Annotated[Lane | UnsetType, Meta(description="Not OpenAI's; as in `/v1/jobs`.")] = UNSET
 
     @property
     def wants_usage(self) -> bool:
@@ -85,6 +88,7 @@ class EmbeddingsRequest(Shape, frozen=True, kw_only=True):
     dimensions: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Keep only the first so many.")] = None
     user: Annotated[str | None, Meta(description="Accepted for compatibility, and not used.")] = None
     truncate: Annotated[Truncate, Meta(description="Not OpenAI's.")] = "error"
+    priority: Priority = None
 
 
 def refuse_token_ids(document: Any, field: str) -> None:

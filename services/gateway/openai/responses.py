@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from contracts.generation import FinishReason as OwnReason
 from contracts.generation import GeneratedSequence, Token
 from contracts.jobs import Job
-from services.gateway.jobs.result import usage_of
+from services.gateway.jobs.outputs.result import usage_of
 
 FinishReason = Literal["stop", "length"]
 FINISH_REASONS: dict[OwnReason, FinishReason] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop"}

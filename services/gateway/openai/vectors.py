@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from services.gateway.jobs.answers import MIB, AnswerFormat
-from services.gateway.jobs.packing import unpack
-from services.gateway.jobs.result import usage_of
+from services.gateway.jobs.outputs.answers import MIB, AnswerFormat
+from services.gateway.jobs.outputs.packing import unpack
+from services.gateway.jobs.outputs.result import usage_of
 
 
 class Embedding(msgspec.Struct, frozen=True):

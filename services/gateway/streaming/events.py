@@ -16,7 +16,7 @@ from contracts.jobs import Event, Job
 from contracts.store.job_reader import JobReader
 from contracts.tasks import TASKS
 from services.gateway.http.errors import GatewayStopping
-from services.gateway.jobs.result import outputs_of
+from services.gateway.jobs.outputs.result import outputs_of
 from services.gateway.streaming.deltas import DeltaDeduplicator, cut
 from services.gateway.streaming.follower import Follower
 

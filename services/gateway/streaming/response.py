@@ -17,7 +17,7 @@ from contracts.generation import TextDelta
 from contracts.jobs import Job
 from contracts.store.problems import problem_of
 from services.gateway.http.errors import ClientDisconnected, GatewayStopping
-from services.gateway.jobs.result import error_of
+from services.gateway.jobs.outputs.result import error_of
 from services.gateway.streaming import sse
 from services.gateway.streaming.events import Failed, Finished, Retried, StreamEvent
 

@@ -18,8 +18,9 @@ from services.gateway.http.prefer import Preference
 from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import event_stream_response
 from services.gateway.jobs.deliveries import Deliveries
+from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.jobs.responses import accepted, with_job_headers
-from services.gateway.jobs.submitter import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import Submitter
 from services.gateway.streaming.events import stream_events
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit

@@ -10,10 +10,11 @@ from services.gateway.http.operations import IDEMPOTENCY_KEY, PREFER, Operation,
 from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import no_store
 from services.gateway.jobs.deliveries import Deliveries
+from services.gateway.jobs.new_job import SubmitRequest
+from services.gateway.jobs.outputs.result import error_of, usage_of
 from services.gateway.jobs.responses import JOB_HEADERS, MODEL_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
-from services.gateway.jobs.result import error_of, usage_of
 from services.gateway.jobs.submission import TASK_BODIES, TASK_CHECKS
-from services.gateway.jobs.submitter import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.view import JobView
 from services.gateway.settings import GatewaySettings
 from services.gateway.streaming.submitter import StreamSubmitter

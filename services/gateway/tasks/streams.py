@@ -9,7 +9,7 @@ from flask import Response
 from contracts.tasks.spec import TaskSpec
 from contracts.tasks.streams import StreamSpec
 from services.gateway.http.prefer import Preference
-from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.streaming.error_item import StreamError
 from services.gateway.streaming.response import StreamFormatter
 from services.gateway.streaming.submitter import StreamSubmitter

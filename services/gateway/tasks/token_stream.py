@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from contracts.errors import TriptychError
 from contracts.generation import FinishReason, GenerateParameters, TextDelta, Token
 from contracts.tasks.spec import TaskSpec
-from services.gateway.jobs.submitter import SubmitRequest
+from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.streaming.error_item import encode_error
 from services.gateway.streaming.events import Finished
 from services.gateway.streaming.response import StreamFormatter

@@ -3,9 +3,9 @@
 import msgspec
 
 from contracts.seq2seq import Edit
-from services.gateway.jobs.answers import MIB, AnswerFormat
-from services.gateway.jobs.packing import unpack
-from services.gateway.jobs.result import outputs_of
+from services.gateway.jobs.outputs.answers import MIB, AnswerFormat
+from services.gateway.jobs.outputs.packing import unpack
+from services.gateway.jobs.outputs.result import outputs_of
 from services.gateway.languages.languagetool.checked_text import CheckedText, parse_checked_text
 from services.gateway.languages.languagetool.matches import MAX_MATCHES, Match, matches_of
 from services.gateway.version import VERSION

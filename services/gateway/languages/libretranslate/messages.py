@@ -10,9 +10,9 @@ from contracts.seq2seq import Language, Texts
 from contracts.shapes import Shape
 from services.gateway.http.bodies.checking import BodyCheck
 from services.gateway.http.validation import check, refuse_blank, without_nulls
-from services.gateway.jobs.answers import MIB, AnswerFormat
-from services.gateway.jobs.packing import unpack
-from services.gateway.jobs.result import outputs_of
+from services.gateway.jobs.outputs.answers import MIB, AnswerFormat
+from services.gateway.jobs.outputs.packing import unpack
+from services.gateway.jobs.outputs.result import outputs_of
 from services.gateway.jobs.submission import ModelName
 from services.gateway.languages.supported import AUTO
 

@@ -8,11 +8,12 @@ from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import GatewayStopping, WaitExceeded
 from services.gateway.http.prefer import Preference
 from services.gateway.http.responses import raw_json_response
-from services.gateway.jobs.answers import AnswerFormat, AnswerMaker
 from services.gateway.jobs.deliveries import Deliveries
+from services.gateway.jobs.new_job import SubmitRequest
+from services.gateway.jobs.outputs.answers import AnswerFormat, AnswerMaker
+from services.gateway.jobs.outputs.result import error_of
 from services.gateway.jobs.responses import accepted, with_job_headers
-from services.gateway.jobs.result import error_of
-from services.gateway.jobs.submitter import SubmitRequest, Submitter
+from services.gateway.jobs.submitter import Submitter
 
 
 class OutputResponder:

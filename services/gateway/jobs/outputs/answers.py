@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.jobs import Job
 from services.gateway.http.errors import AnswerTooLarge, ClientDisconnected
-from services.gateway.jobs.packing import pack
+from services.gateway.jobs.outputs.packing import pack
 from services.gateway.offload.client import Offload
 from services.gateway.offload.errors import GatewayBusy, LimitExceeded
 

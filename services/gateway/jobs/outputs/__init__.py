@@ -1,0 +1,1 @@
+"""From the stored output of a job to a route's answer."""
