@@ -13,6 +13,7 @@ TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expir
 Lane = Literal["interactive", "default", "bulk"]
 LANES: tuple[Lane, ...] = get_args(Lane)
 """Jobs of a model wait in lanes, which share its workers by weights. Most urgent first."""
+LANE_WEIGHTS: dict[Lane, int] = {"interactive": 8, "default": 4, "bulk": 1}
 OPEN_TENANT = "default"
 """The one tenant of a gateway that needs no API keys."""
 

@@ -56,6 +56,11 @@ def events_key(job_id: str) -> str:
     return f"{PREFIX}events:{job_id}"
 
 
+def shares_key(queue: str) -> str:
+    """Return the key of what waits in a queue's lanes, and of what they were given."""
+    return f"{PREFIX}shares:{queue}"
+
+
 def waiting_key(queue: str) -> str:
     """Return the key of the jobs that wait in a queue."""
     return f"{PREFIX}waiting:{queue}"

@@ -1,0 +1,46 @@
+"""Reads how much work waits in the lanes of a queue, and how much they were given. The scripts write it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from contracts.jobs import LANES, Lane
+
+_MAX = 1e12
+"""Nothing that we write is larger. Of NaN it makes 0."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The lanes of one queue. Work is in work-seconds."""
+
+    num: Mapping[Lane, int] = field(default_factory=lambda: dict.fromkeys(LANES, 0))
+    """Jobs that wait."""
+    work: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
+    """Work that waits."""
+    served: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
+    """Work that was started since the store began."""
+    running: float = 0.0
+    """Work of the jobs that run."""
+
+    @classmethod
+    def of(cls, reply: Mapping[bytes, bytes]) -> Self:
+        """Return what a reply to HGETALL says. What is missing, or no number, is 0."""
+
+        def number(name: str) -> float:
+            try:
+                return min(_MAX, max(0.0, float(reply.get(name.encode(), b"0"))))
+            except ValueError:
+                return 0.0
+
+        return cls(
+            num={lane: int(number(f"num:{lane}")) for lane in LANES},
+            work={lane: number(f"work:{lane}") for lane in LANES},
+            served={lane: number(f"served:{lane}") for lane in LANES},
+            running=number("running"),
+        )
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs that wait in all lanes."""
+        return sum(self.num.values())
