@@ -6,6 +6,7 @@
     │   ├── PayloadTooLarge               413  payload_too_large
     │   ├── UnknownModel                  404  unknown_model
     │   ├── InputTooLong                  422  input_too_long         more tokens than the model takes
+    │   ├── DeadlineUnreachable           422  deadline_unreachable   more work than fits before its deadline
     │   └── IdempotencyMismatch           422  idempotency_mismatch   same key, other request
     ├── Unauthorized                      401  unauthorized
     ├── JobNotFound                       404  job_not_found
@@ -33,9 +34,13 @@ class TriptychError(Exception):
     retryable = True
     fixed_message = "The job failed for a reason on our side. It is logged under the job's id."
 
-    def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, param: str | None = None, retry_after_s: float | None = None
+    ) -> None:
         self.message = message or self.fixed_message
         self.param = param
+        self.retry_after_s = retry_after_s
+        """When the same request would probably be accepted, if that is known."""
         super().__init__(self.message)
 
 
@@ -72,6 +77,12 @@ class InputTooLong(InvalidRequest):
     """An input has more tokens than the model takes, and the policy is ``truncate: error``."""
 
     code = "input_too_long"
+
+
+class DeadlineUnreachable(InvalidRequest):
+    """The job takes longer than its ``deadline_s``, even if nothing else waits."""
+
+    code = "deadline_unreachable"
 
 
 class IdempotencyMismatch(InvalidRequest):

@@ -193,7 +193,7 @@ def _submitted(writer: JobWriter, card: ModelCard, body: Mapping[str, Any]) -> s
         ttl_s=600,
         followed=True,
     )
-    return writer.submit(new, Admission())[0]
+    return writer.submit(new, Admission()).job_id
 
 
 def _text_of(reader: JobReader, job_id: str, calls: Calls) -> str:

@@ -5,7 +5,7 @@ owns the job. So a worker that lost its lease, and does not know it yet, can do 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import redis
@@ -48,6 +48,7 @@ class AttemptStore:
         sources: Sequence[str] = (),
         max_jobs: int = MAX_JOBS,
         room: Room = UNLIMITED,
+        pass_by: Collection[tuple[str, str]] = (),
         token: int | None = None,
     ) -> Turn:
         """Record outcomes, then start attempts at the oldest jobs that wait, as far as they fit: one round trip.
@@ -59,6 +60,7 @@ class AttemptStore:
                 need. Without any, only a call with the same token finds jobs.
             max_jobs: most attempts to start, at most ``MAX_JOBS``; groups of suspects are started whole.
             room: memory for them.
+            pass_by: flows, as (lane, tenant), whose jobs stay in their queues.
             token: number of the call (`new_token`). If it is made again with the same token because its reply was lost,
                 it returns the attempts that it has started. By default it is a new one.
         """

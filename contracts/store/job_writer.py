@@ -1,6 +1,7 @@
 """What a client may change: it submits, cancels and deletes jobs. Step 2 on the path of a job."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import redis
@@ -8,6 +9,7 @@ import redis
 from contracts.errors import IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded, TriptychError
 from contracts.jobs import NewJob
 from contracts.store.job_reader import JobReader
+from contracts.store.places import Place
 from contracts.store.scripts import load_script
 
 MAX_DELIVERED = 60
@@ -33,12 +35,28 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """Limits that `submit` applies: jobs waiting for one model, and unfinished jobs of one tenant."""
+    """What `submit` applies to a job: limits, and how fast the workers of its model are."""
 
     # In effect no limits, for callers without admission control; a gateway passes those of its settings.
     max_waiting: int = 1_000_000
+    """Jobs that wait for one model."""
     max_active: int = 1_000_000
+    """Unfinished jobs of one tenant."""
     max_idempotency_keys: int = MAX_IDEMPOTENCY_KEYS
+    lane_rate: float = 0.0
+    """Work-seconds that the job's lane gets in a second; 0 if that is unknown, and then nothing is refused by time."""
+    capacity: float = 0.0
+    """Work-seconds that all workers of the model do in a second."""
+
+
+class Accepted(NamedTuple):
+    """The reply to a submit."""
+
+    job_id: str
+    replayed: bool
+    """Whether it is the job of an earlier request with the same idempotency key."""
+    place: Place | None
+    """Where the job waits; None for one that was accepted before."""
 
 
 class JobWriter:
@@ -52,11 +70,8 @@ class JobWriter:
         self._follow = load_script(client, "follow")
         self._delivered = load_script(client, "delivered")
 
-    def submit(self, job: NewJob, admission: Admission) -> tuple[str, bool]:
+    def submit(self, job: NewJob, admission: Admission) -> Accepted:
         """Write a job's record; from then on the job reaches a terminal state whatever process dies.
-
-        Returns:
-            The job's id, and whether it is the job of an earlier request with the same idempotency key.
 
         Raises:
             IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: nothing was written.
@@ -83,7 +98,7 @@ class JobWriter:
             error, message = _REFUSALS[outcome]
             raise error(message.format(model=job.model))
         job_id = rest[0].decode()
-        return job_id, job_id != job.id
+        return Accepted(job_id, job_id != job.id, Place(0, 0.0, job.price_s) if job_id == job.id else None)
 
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
         """Let changes of a job be published on a channel; with ``events``, let it have a stream of events from now on.

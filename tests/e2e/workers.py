@@ -107,7 +107,7 @@ class Worker:
             ttl_s=3600,
             followed=stream or followed,
         )
-        return self.store.submit(job, Admission())[0]
+        return self.store.submit(job, Admission()).job_id
 
     def job(self, job_id: str) -> Job:
         """Return the record of a job as it is now."""

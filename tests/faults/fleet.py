@@ -109,7 +109,7 @@ class Fleet:
             ttl_s=3600,
             followed=True,  # so that all that happens to it can be read from its events
         )
-        return self.store.submit(job, Admission())[0]
+        return self.store.submit(job, Admission()).job_id
 
     def job(self, job_id: str) -> Job:
         """Return the record of a job."""

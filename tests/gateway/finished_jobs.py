@@ -26,7 +26,7 @@ def finished_job(stack: Stack, output: bytes = b"[1,2]") -> str:
         timeout_s=300.0,
         ttl_s=float(KEPT_S),
     )
-    job_id, _ = stack.store.submit(new, Admission())
+    job_id = stack.store.submit(new, Admission()).job_id
     claim = stack.store.claim(job_id, "by hand")
     assert claim is not None
     usage = b'{"items":1,"tokens_in":1,"tokens_used":1,"truncated_items":0}'

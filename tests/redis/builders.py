@@ -46,7 +46,7 @@ def _new_id() -> str:
 
 def submit(store: JobStore, **changes: Any) -> str:
     """Submit a job and return its id."""
-    return store.submit(new_job(**changes), NO_LIMITS)[0]
+    return store.submit(new_job(**changes), NO_LIMITS).job_id
 
 
 def claimed(store: JobStore, worker: str = "w1", **changes: Any) -> Claim:

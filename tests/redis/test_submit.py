@@ -26,7 +26,7 @@ from tests.support.job_store import JobStore
 
 def test_an_accepted_job_has_a_record_an_entry_in_due_and_a_message(store: JobStore) -> None:
     job = new_job(num_inputs=7, deadline_s=60.0)
-    assert store.submit(job, NO_LIMITS) == (job.id, False)
+    assert store.submit(job, NO_LIMITS)[:2] == (job.id, False)
 
     read = store.read(job.id, TENANT)
     assert (read.status, read.attempt, read.crashes, read.version) == ("queued", 0, 0, 1)
@@ -48,7 +48,7 @@ def test_a_waiting_job_is_looked_at_when_its_deadline_is_over_and_not_before(sto
 
 def test_submitting_twice_with_one_id_is_submitting_once(store: JobStore) -> None:
     job = new_job()
-    assert store.submit(job, NO_LIMITS) == store.submit(job, NO_LIMITS) == (job.id, False)
+    assert store.submit(job, NO_LIMITS)[:2] == store.submit(job, NO_LIMITS)[:2] == (job.id, False)
     assert waiting(store) == [job.id] and num_messages(store) == 1
     assert active(store) == {TENANT: 1}
     assert store.read(job.id, TENANT).version == 1
@@ -58,7 +58,7 @@ def test_a_late_second_submit_does_not_bring_an_ended_job_back(store: JobStore) 
     job = new_job()
     store.submit(job, NO_LIMITS)
     store.succeed(claim(store, job.id), ANSWER)
-    assert store.submit(job, NO_LIMITS) == (job.id, False)
+    assert store.submit(job, NO_LIMITS)[:2] == (job.id, False)
     assert status(store, job.id) == "succeeded"
     assert active(store) == {}
 

@@ -65,4 +65,4 @@ def fill(client: "redis.Redis", num_jobs: int) -> None:
 def submit(client: "redis.Redis", num_jobs: int, **changes: Any) -> list[str]:
     """Submit jobs one by one; return their ids."""
     writer = JobWriter(client)
-    return [writer.submit(new_job(**changes), _NO_LIMITS)[0] for _ in range(num_jobs)]
+    return [writer.submit(new_job(**changes), _NO_LIMITS).job_id for _ in range(num_jobs)]

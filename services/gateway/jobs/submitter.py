@@ -13,7 +13,7 @@ from flask import request as http_request
 
 from contracts.errors import Unavailable
 from contracts.jobs import Job, NewJob
-from contracts.store.job_writer import Admission, JobWriter
+from contracts.store.job_writer import Accepted, Admission, JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
 from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
@@ -78,7 +78,7 @@ class Submitter:
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, request.tenant, disconnected) as wait:
-            job_id, replayed = self._write(new, request)
+            job_id, replayed, _ = self._write(new, request)
             if not request.waits:
                 release_body()
             facts.job_id = job_id
@@ -92,7 +92,7 @@ class Submitter:
         with self._waiter.watch(job_id, request.tenant, disconnected) as wait:
             return result(self._finished(wait.for_end, request, job_id))
 
-    def _write(self, new: NewJob, request: SubmitRequest) -> tuple[str, bool]:
+    def _write(self, new: NewJob, request: SubmitRequest) -> Accepted:
         try:
             return self._writer.submit(new, self._admission)
         except redis.RedisError as error:

@@ -245,7 +245,7 @@ def test_keys_of_a_tenant_that_are_no_such_keys_do_not_stop_the_reaper(store: Jo
 
 def test_a_queue_that_is_none_harms_its_own_model_only(store: JobStore) -> None:
     submit(store)
-    other = store.submit(new_job(model="other"), NO_LIMITS)[0]
+    other = store.submit(new_job(model="other"), NO_LIMITS).job_id
     for key in (f"{PREFIX}waiting:{QUEUE}", QUEUE):
         store.client.delete(key)
         store.client.set(key, "something else")
