@@ -7,7 +7,6 @@ plain data, so tasks and models can be tested without Redis; `contracts.store.re
 import msgspec
 
 from contracts.figures import GenerationFigures
-from contracts.price.profile import ModelProfile
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +46,4 @@ class WorkerCard(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     generation: GenerationFigures | None = None
     speed: float = 1.0
-    """Work-seconds that it does in a second while it is full."""
-    profiles: dict[str, ModelProfile] = {}
-    """By model."""
+    """Work-seconds that it does in a second while it is full, by the merged profiles of `contracts.store.profiles`."""

@@ -1,8 +1,20 @@
 """What a request asks for, as far as it is known without a tokenizer. Each task's row says how to find it."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
+
+_ASCII = bytes(range(128))
+
+
+class TextSize(NamedTuple):
+    """How much text there is to read."""
+
+    num_chars: int
+    """ASCII characters."""
+    num_bytes: int
+    """Bytes of all other characters, in UTF-8."""
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -10,19 +22,41 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
     num_rows: int
     """Inputs."""
-    num_chars: int
-    """Of all inputs together, as `num_chars` counts them."""
-    num_sequences: int = 0
-    """Sequences that are decoded for each input, beams included; 0 for models that write nothing."""
+    num_chars: int = 0
+    """ASCII characters of all inputs together."""
+    num_bytes: int = 0
+    """Bytes of all other characters, in UTF-8."""
+    truncates: bool = False
+    """Whether of an input that is too long only as much is read as the model takes. Otherwise it is refused, or read in
+    pieces."""
+    is_split: bool = False
+    """Whether inputs are read in pieces, such as sentences. Limits of new tokens are those of a piece then."""
+    num_reads: int = 1
+    """How often the model reads each input: once for each sequence that is sampled from it, once for all beams."""
+    num_sequences: int | None = 0
+    """Sequences that are decoded for each input, beams included; 0 for models that write nothing, None if the request
+    leaves it to the model."""
+    follows_input: bool = False
+    """Whether what is written depends on the length of the input rather than on the limit, as in a translation."""
     min_new_tokens: int = 0
     """Fewest tokens of a sequence."""
     max_new_tokens: int | None = None
     """Most tokens of a sequence; None if the request leaves it to the model."""
 
 
-def num_chars(texts: Iterable[str]) -> int:
-    """Return the characters of texts, where those beyond ASCII count as their bytes in UTF-8.
+def text_size(texts: Iterable[str]) -> TextSize:
+    """Return the size of texts.
 
-    Tokenizers cut what they don't know into bytes, and a character of most other scripts into several tokens.
+    ASCII and other characters are counted apart, because tokenizers treat them apart: what a vocabulary lacks is cut
+    into bytes, each a token. So an emoji does not pass for one character, and English text does not pay for it.
     """
-    return sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in texts)
+    num_chars = num_bytes = 0
+    for text in texts:
+        if text.isascii():
+            num_chars += len(text)
+            continue
+        encoded = text.encode(errors="replace")
+        num_others = len(encoded.translate(None, _ASCII))
+        num_chars += len(encoded) - num_others
+        num_bytes += num_others
+    return TextSize(num_chars, num_bytes)

@@ -6,34 +6,54 @@ import msgspec
 
 NUM_LIMITS = 21
 """Sizes of limits that are told apart: up to 1, 2, 4, … tokens, which is up to a million."""
+_MEANS = (
+    "request_s", "row_s", "token_in_s", "token_out_s", "tokens_per_char", "tokens_per_byte", "written_per_token_in",
+    "tokens_per_piece",
+)  # fmt: skip
+"""Fields of a merged profile that are means."""
 
 
 class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Work-seconds of a model on one kind of device, and how many tokens its texts have.
 
-    The work of a job is ``request_s``, and ``row_s`` for each input, ``token_in_s`` for each token that is read, and
-    ``token_out_s`` for each that is decoded, in all sequences and beams. These are the times of a worker that is full,
-    so a job costs the same at any load.
+    The work of a job is ``request_s``, and ``row_s`` for each row that the model reads, ``token_in_s`` for each token
+    of these rows, and ``token_out_s`` for each token that is decoded, in all sequences and beams. These are the times
+    of a worker that is full, so a job costs the same at any load.
     """
 
     device: str = "cpu"
+    revision: str = ""
+    """Of the model."""
     request_s: float = 0.0
     row_s: float = 0.0
     token_in_s: float = 0.0
     token_out_s: float = 0.0
+    max_tokens: int = 0
+    """Longest input, or, where the same model writes, input and output together; 0 if it is not known."""
+    num_beams: int = 1
+    """Sequences of an answer if the request leaves it to the model."""
     tokens_per_char: float = 0.3
-    """Tokens read for each character, as ``demand.num_chars`` counts them."""
+    """Tokens of an ASCII character."""
+    tokens_per_byte: float = 0.5
+    """Tokens of a byte of other characters, in UTF-8."""
+    tokens_per_piece: float = 0.0
+    """Tokens of the pieces in which inputs are read, on average; 0 if they were always read whole."""
     written: list[float] = msgspec.field(default_factory=lambda: [1.0] * NUM_LIMITS)
-    """Share of the most tokens of a sequence that is written, by `limit_size` of the limit: a quantile."""
+    """Share of the most tokens of a sequence that is written on average, by `limit_size` of the limit.
+
+    Means, and no high quantiles: whatever is done with prices adds up those of many jobs (the work that waits before a
+    job, the share of a tenant, work a minute), and means are what adds up. A high quantile would refuse jobs that could
+    be done. What a single job takes beyond its price is settled when it ends.
+    """
     written_per_token_in: float = 1.0
-    """Tokens written for each that is read, where the request sets no limit: a quantile."""
+    """Tokens written for each that is read, on average, where the answer follows the input."""
     num_jobs: float = 0.0
     """Jobs that this was learned from, the older ones counting less."""
 
     @property
     def is_known(self) -> bool:
         """Whether the model has been measured."""
-        return self.token_in_s > 0 or self.row_s > 0 or self.request_s > 0
+        return self.token_in_s > 0 or self.row_s > 0 or self.token_out_s > 0
 
 
 def limit_size(max_new_tokens: int) -> int:
@@ -42,9 +62,9 @@ def limit_size(max_new_tokens: int) -> int:
 
 
 def merged(profiles: Iterable[ModelProfile]) -> ModelProfile | None:
-    """Return the mean of the profiles of a model's workers, in which those that have seen more jobs count more.
+    """Return the one profile that prices a model: the mean of those of its workers.
 
-    Those that were never measured don't count. None if there is no other.
+    Those that have seen more jobs count more, and those that were never measured not at all. None if there is no other.
     """
     known = [profile for profile in profiles if profile.is_known]
     if not known:
@@ -54,10 +74,9 @@ def merged(profiles: Iterable[ModelProfile]) -> ModelProfile | None:
     def mean(values: Iterable[float]) -> float:
         return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
 
-    numbers = {
-        name: mean(getattr(profile, name) for profile in known)
-        for name in ("request_s", "row_s", "token_in_s", "token_out_s", "tokens_per_char", "written_per_token_in")
-    }
-    written = [mean(profile.written[size] for profile in known) for size in range(NUM_LIMITS)]
-    num_jobs = sum(profile.num_jobs for profile in known)
-    return ModelProfile(device=known[0].device, written=written, num_jobs=num_jobs, **numbers)
+    return msgspec.structs.replace(
+        max(known, key=lambda profile: profile.num_jobs),
+        written=[mean(profile.written[size] for profile in known) for size in range(NUM_LIMITS)],
+        num_jobs=sum(profile.num_jobs for profile in known),
+        **{name: mean(getattr(profile, name) for profile in known) for name in _MEANS},
+    )

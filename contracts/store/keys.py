@@ -26,6 +26,8 @@
     default_models         HASH    task -> model of requests that name none   one field a task, kept (registry.py)
     worker:<id>            STRING  the last heartbeat of a worker             TTL three beats  (store/registry.py)
     workers                SET     ids of workers                             registry, when worker:<id> is gone
+    profiles:<model>       HASH    worker -> what the model costs there, a JSON document  TTL 7 days, an hour a worker
+                                                                              (store/profiles.py)
     probe                  STRING  written by gateways to find out if they may  TTL 60 s
     api_keys               HASH    key id -> hash and tenant                  its owner  (gateway/auth/api_keys.py)
     triptych.<model>[.suspect]  LIST  Celery's messages (no prefix)

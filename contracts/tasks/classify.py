@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from contracts.price.demand import Demand, num_chars
 from contracts.shapes import MAX_INPUTS, Shape, Text, TextPair, Truncate
 from contracts.tasks.spec import TaskSpec
 
@@ -40,12 +39,6 @@ class LabelScore(msgspec.Struct, frozen=True):
     score: float
 
 
-def _demand(inputs: ClassifyInputs, parameters: ClassifyParameters) -> Demand:
-    rows = inputs if isinstance(inputs, list) else [inputs]
-    texts = [text for row in rows for text in ([row] if isinstance(row, str) else [row.text, row.text_pair])]
-    return Demand(num_rows=len(rows), num_chars=num_chars(texts))
-
-
 CLASSIFY = TaskSpec(
     name="classify",
     family="encoder",
@@ -54,6 +47,5 @@ CLASSIFY = TaskSpec(
     inputs=ClassifyInputs,
     parameters=ClassifyParameters,
     output=list[LabelScore],
-    demand=_demand,
     example={"inputs": "I love this.", "parameters": {"top_k": 1}},
 )

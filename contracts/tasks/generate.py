@@ -10,7 +10,7 @@ from contracts.generation import (
     GenerateParameters,
     TextDelta,
 )
-from contracts.price.demand import Demand, num_chars
+from contracts.price.demand import Demand, text_size
 from contracts.tasks.spec import TaskSpec
 from contracts.tasks.streams import StreamSpec, check_single_text
 
@@ -40,10 +40,13 @@ def _no_template(card: ModelCard, param: str) -> InvalidRequest:
 
 def _demand(inputs: GenerateInputs, parameters: GenerateParameters) -> Demand:
     rows = inputs if isinstance(inputs, list) else [inputs]
-    texts = [text for row in rows for text in _texts_of(row)]
+    size = text_size(text for row in rows for text in _texts_of(row))
     return Demand(
         num_rows=len(rows),
-        num_chars=num_chars(texts),
+        num_chars=size.num_chars,
+        num_bytes=size.num_bytes,
+        truncates=parameters.truncate != "error",
+        num_reads=parameters.num_sequences,
         num_sequences=parameters.num_sequences,
         max_new_tokens=parameters.max_new_tokens or DEFAULT_NEW_TOKENS,
     )

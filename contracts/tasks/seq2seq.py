@@ -1,8 +1,11 @@
 """The rows of the tasks of encoder-decoders, whose types are in ``contracts.seq2seq``."""
 
+from typing import TypeVar
+
 from contracts.generation import TextDelta
+from contracts.generation_parameters import GenerationParameters
 from contracts.model_package.graphs import GraphKind
-from contracts.price.demand import Demand, num_chars
+from contracts.price.demand import Demand, text_size
 from contracts.seq2seq import (
     DenoiseOutput,
     DenoiseParameters,
@@ -18,19 +21,39 @@ from contracts.tasks.spec import TaskSpec
 from contracts.tasks.streams import StreamSpec, check_single_text
 
 Parameters = TranslateParameters | SummarizeParameters | DenoiseParameters | Text2TextParameters
+Default = TypeVar("Default", int, None)
 Output = TranslateOutput | SummarizeOutput | DenoiseOutput | Text2TextOutput
 
 
 def _demand(inputs: Texts, parameters: Parameters) -> Demand:
     texts = [inputs] if isinstance(inputs, str) else inputs
-    generation = parameters.generate_parameters
+    size, generation = text_size(texts), parameters.generate_parameters
+    truncate = parameters.truncation_policy
+    num_sequences = _num_sequences(generation)
     return Demand(
         num_rows=len(texts),
-        num_chars=num_chars(texts),
-        num_sequences=max(generation.num_beams or 1, generation.num_return_sequences),
-        min_new_tokens=generation.min_new_tokens or generation.min_length or 0,
-        max_new_tokens=generation.max_new_tokens or generation.max_length,
+        num_chars=size.num_chars,
+        num_bytes=size.num_bytes,
+        truncates=truncate in ("left", "right"),
+        is_split=truncate == "chunk",
+        # The beams of a search share a source, samples do not.
+        num_reads=1 if (generation.num_beams or 1) > 1 else generation.num_return_sequences,
+        num_sequences=num_sequences,
+        follows_input=True,
+        min_new_tokens=_first(generation.min_new_tokens, generation.min_length, 0),
+        max_new_tokens=_first(generation.max_new_tokens, generation.max_length, None),
     )
+
+
+def _num_sequences(generation: GenerationParameters) -> int | None:
+    """Return how many sequences are decoded at once; None if that is the default of the model."""
+    if generation.num_beams is None and generation.num_return_sequences == 1:
+        return None
+    return max(generation.num_beams or 1, generation.num_return_sequences)
+
+
+def _first(value: int | None, otherwise: int | None, default: Default) -> int | Default:
+    return next((number for number in (value, otherwise) if number is not None), default)
 
 
 def _check_stream(inputs: Texts, parameters: Parameters) -> None:

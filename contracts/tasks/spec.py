@@ -1,13 +1,15 @@
 """What a row of the table of tasks holds. Data and pure functions only: no store, no HTTP, no model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from contracts.cards import ModelCard
 from contracts.model_package.graphs import GraphKind
-from contracts.price.demand import Demand, num_chars
-from contracts.shapes import Shape
+from contracts.price.demand import Demand, text_size
+from contracts.shapes import Shape, num_inputs
 from contracts.task_names import Family, TaskName
 from contracts.tasks.streams import StreamSpec
 
@@ -18,10 +20,23 @@ DemandOf = Callable[[Any, Any], Demand]
 """Gets the inputs and parameters of a request; returns what a model would have to do for it."""
 
 
-def demand_of_texts(inputs: str | list[str], parameters: Any) -> Demand:
-    """Return the demand of a request whose texts are only read."""
-    texts = [inputs] if isinstance(inputs, str) else inputs
-    return Demand(num_rows=len(texts), num_chars=num_chars(texts))
+def demand_of_texts(inputs: Any, parameters: Any) -> Demand:
+    """Return the demand of a request whose inputs are only read, whatever texts they are made of."""
+    size = text_size(_texts_in(inputs))
+    truncates = getattr(parameters, "truncate", "error") in ("left", "right")
+    return Demand(num_rows=num_inputs(inputs), num_chars=size.num_chars, num_bytes=size.num_bytes, truncates=truncates)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts of an input, or of a list of them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_in(item)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _texts_in(getattr(value, name))
 
 
 def any_request(card: ModelCard, inputs: Any, parameters: Any) -> None:

@@ -90,7 +90,17 @@ def test_every_key_is_in_the_table_with_its_type(store: JobStore) -> None:
     )
     found = check_keys(store.client)
     promised = {row.name for row in ROWS if row.type != "channel"}
-    elsewhere = {"worker:<id>", "workers", "api_keys", "probe", "clock", "grace_until", "reaper", "broken"}
+    elsewhere = {
+        "worker:<id>",
+        "profiles:<model>",
+        "workers",
+        "api_keys",
+        "probe",
+        "clock",
+        "grace_until",
+        "reaper",
+        "broken",
+    }
     assert promised - found <= elsewhere, "these keys do not exist"
 
 
