@@ -14,6 +14,8 @@ Lane = Literal["interactive", "default", "bulk"]
 LANES: tuple[Lane, ...] = get_args(Lane)
 """Jobs of a model wait in lanes, which share its workers by weights. Most urgent first."""
 LANE_WEIGHTS: dict[Lane, int] = {"interactive": 8, "default": 4, "bulk": 1}
+Flow = tuple[str, str]
+"""Lane and tenant. Flows share a queue, and what a worker has, by the weights of both."""
 OPEN_TENANT = "default"
 """The one tenant of a gateway that needs no API keys."""
 
@@ -174,7 +176,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Of suspects that run together and with no other job, because one of them may have ended a worker; else empty."""
     request_id: str = ""
     """Of the request that submitted the job; empty for jobs of older gateways."""
-    tenant: str = ""
+    tenant: str = OPEN_TENANT
     lane: Lane = "default"
     price_s: float = 0.0
     weight: float = 1.0
@@ -182,9 +184,14 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Memory that the attempt takes, as the worker's `Room` estimates it."""
 
     @property
-    def flow(self) -> tuple[str, str]:
-        """Lane and tenant: what shares a worker with others."""
+    def flow(self) -> Flow:
+        """What the job belongs to where jobs share a worker."""
         return self.lane, self.tenant
+
+    @property
+    def share(self) -> float:
+        """How much the flow gets in relation to others."""
+        return LANE_WEIGHTS[self.lane] * self.weight
 
     @property
     def log_fields(self) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from contracts.jobs import Claim
+from contracts.jobs import OPEN_TENANT, Claim, Lane
 from workers.runtime.attempts.attempt import Attempt
 
 
@@ -14,8 +14,22 @@ def make_attempt(
     model: str = "tiny",
     timeout_s: float = 60.0,
     group: str = "",
+    tenant: str = OPEN_TENANT,
+    lane: Lane = "default",
+    weight: float = 1.0,
     resume: Callable[[Attempt], None] | None = None,
 ) -> Attempt:
     """Return an attempt that runs until the test stops it."""
-    claim = Claim(id=job_id, attempt=1, task=task, model=model, request=request, timeout_s=timeout_s, group=group)
+    claim = Claim(
+        id=job_id,
+        attempt=1,
+        task=task,
+        model=model,
+        request=request,
+        timeout_s=timeout_s,
+        group=group,
+        tenant=tenant,
+        lane=lane,
+        weight=weight,
+    )
     return Attempt(claim, resume)

@@ -1,14 +1,16 @@
 """The sequence groups that hold slots of the cache, by the phase that they are in: prefill, decode, finished."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
+from contracts.jobs import OPEN_TENANT, Flow
 from workers.runtime.decoding.beam_search.beam_group import BeamGroup
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
 from workers.runtime.decoding.sequences.sequence import Sequence
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
+from workers.runtime.sharing.fair_turns import FairTurns
 
 
 class RunningGroups:
@@ -19,6 +21,8 @@ class RunningGroups:
         """In order of arrival."""
         self.decoding: list[SequenceGroup] = []
         self._finished: list[SequenceGroup] = []
+        self._prefill_turns: FairTurns[Flow] = FairTurns()
+        """By the tokens that were prefilled; of jobs that are no suspects."""
         self._model = model
         self._cache = model.cache
 
@@ -46,9 +50,50 @@ class RunningGroups:
         num_used = sum(len(group.slots) for group in self if _circle_of(group))
         return not num_used or num_used + request.num_slots <= self._cache.max_slots // 2
 
+    def slots_by_flow(self) -> Counter[Flow]:
+        """Return how many slots each flow has."""
+        slots: Counter[Flow] = Counter()
+        for group in self:
+            slots[_flow_of(group)] += len(group.slots)
+        return slots
+
+    def leaves_room(self, handle: GenerationHandle, index: int) -> bool:
+        """Return whether another tenant could start a sequence like it if this request starts.
+
+        One tenant has at most all but one slot, so another one that comes enters at the next step. A single request may
+        always start. All clients of an open gateway are one tenant, for which nothing is left free: it would be left
+        for nobody.
+        """
+        tenant = handle.attempt.claim.tenant
+        others = {group.handle.attempt.claim.tenant for group in self}
+        if tenant == OPEN_TENANT or others != {tenant}:
+            return True
+        request = handle.items[index]
+        if self.num_slots + request.num_slots >= self._cache.max_slots:
+            return False
+        try:  # there may be slots for it, and no tokens
+            slots = self._allocate(request, num_more=1)
+        except Exception:  # whoever starts it finds out why
+            return True
+        self._free(slots)
+        return bool(slots)
+
     def next_prefilling(self, circle: str) -> SequenceGroup | None:
-        """Return the oldest group of a circle whose prefill is not complete."""
-        return next((group for group in self.prefilling if _circle_of(group) == circle), None)
+        """Return the group of a circle whose turn it is to be prefilled, or None if no prefill is incomplete.
+
+        Flows take turns by the tokens that they prefill, so a long prompt holds up another flow's by a chunk. Of a flow
+        the oldest group is next, and so it is of a circle of suspects.
+        """
+        groups = [group for group in self.prefilling if _circle_of(group) == circle]
+        if groups and not circle:
+            flow = self._prefill_turns.first(lambda flow: any(_flow_of(group) == flow for group in groups))
+            groups = [group for group in groups if _flow_of(group) == flow]
+        return groups[0] if groups else None
+
+    def count_prefill(self, group: SequenceGroup, num_tokens: int) -> None:
+        """Note that tokens of a group are prefilled."""
+        if not _circle_of(group):
+            self._prefill_turns.charge(_flow_of(group), num_tokens)
 
     def decoding_in(self, circle: str) -> list[SequenceGroup]:
         """Return the groups of a circle whose prefill is complete."""
@@ -65,10 +110,13 @@ class RunningGroups:
         if not slots:
             return False
         try:
-            self.prefilling.append(self._group(handle, index, slots))
+            group = self._group(handle, index, slots)
         except BaseException:
             self._free(slots)
             raise
+        self.prefilling.append(group)
+        if not _circle_of(group):
+            self._prefill_turns.join(_flow_of(group), handle.attempt.claim.share)
         return True
 
     def start_decoding(self, group: SequenceGroup) -> None:
@@ -96,10 +144,10 @@ class RunningGroups:
         for group in finished:
             group.handle.set_result(group.index, group.outputs)
 
-    def _allocate(self, request: GenerationRequest) -> list[int]:
-        """Return a slot for each sequence of a request, or none at all if there is no room for all of them."""
+    def _allocate(self, request: GenerationRequest, num_more: int = 0) -> list[int]:
+        """Return a slot for each sequence of a request and so many more, or none if there is no room for all."""
         slots: list[int] = []
-        for _ in range(request.num_slots):
+        for _ in range(request.num_slots + num_more):
             slot = self._cache.allocate(request.max_length)
             if slot is None:
                 self._free(slots)
@@ -120,3 +168,7 @@ class RunningGroups:
 
 def _circle_of(group: SequenceGroup) -> str:
     return group.handle.attempt.group
+
+
+def _flow_of(group: SequenceGroup) -> Flow:
+    return group.handle.attempt.claim.flow

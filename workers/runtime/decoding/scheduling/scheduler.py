@@ -1,8 +1,10 @@
 """The scheduler of one model: continuous batching, with chunked prefill between the decode steps.
 
-A step prefills a bounded part of the waiting inputs, oldest first, and then decodes one token for every sequence whose
-prefill is complete, in one model call. So a long prompt delays the other sequences by one chunk per step, and a
-sequence that finishes makes room for the next one at once. The source of an encoder is one chunk, however long it is.
+A step prefills a bounded part of the waiting inputs, and then decodes one token for every sequence whose prefill is
+complete, in one model call. So a long prompt delays the other sequences by one chunk per step, and a sequence that
+finishes makes room for the next one at once. The source of an encoder is one chunk, however long it is.
+
+The next request comes from the flow with the fewest slots for its share, and prefill goes on in turns of flows, too.
 
 Suspects share model calls with those of their own group only. A step belongs to the circle of all other jobs, and then
 to one group of suspects: the groups take turns. So the others have every second call beside suspects, and half of the
@@ -21,10 +23,10 @@ from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.scheduling.model_calls import ModelCalls
 from workers.runtime.decoding.scheduling.running_groups import RunningGroups
-from workers.runtime.decoding.scheduling.waiting_queue import WaitingQueue
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 from workers.runtime.engine.engine import NoteCall
+from workers.runtime.sharing.waiting_queue import WaitingQueue
 
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
@@ -76,7 +78,8 @@ class Scheduler:
         """Queue all requests of a job."""
         if handle.attempt.group:
             self._before[handle] = {other for other in self.handles if not other.attempt.group}
-        (self._suspects if handle.attempt.group else self._waiting).add(handle, range(len(handle.items)))
+        queue = self._suspects if handle.attempt.group else self._waiting
+        queue.add(handle, range(len(handle.items)), handle.attempt.claim)
 
     def remove(self, handle: GenerationHandle) -> None:
         """Drop all requests of a job, whether they run or wait."""
@@ -124,8 +127,8 @@ class Scheduler:
                 self.fail(handle, AttemptStopped())
 
     def _admit(self) -> None:
-        """Start waiting requests in their order, as long as there is room."""
-        while waiting := (queue := self._next_queue()).peek():
+        """Start waiting requests, as long as there is room for the next one."""
+        while waiting := self._next_waiting():
             handle, index = waiting
             try:
                 if not self._running.start(handle, index):
@@ -134,17 +137,18 @@ class Scheduler:
                 self._log_failure(handle, error)
                 self.fail(handle, error)
                 continue
-            queue.pop()
+            (self._suspects if handle.attempt.group else self._waiting).pop(handle)
             handle.mark_scheduled()
 
-    def _next_queue(self) -> WaitingQueue[GenerationHandle, int]:
-        """Return where the next request comes from. Suspects have half of the slots, and all that the others leave."""
-        suspect = self._suspects.peek()
+    def _next_waiting(self) -> tuple[GenerationHandle, int] | None:
+        """Return the next request. Suspects have half of the slots, and all that the others leave."""
+        waiting = self._waiting.peek(self._running.slots_by_flow(), self._running.leaves_room)
+        suspect = self._suspects.peek({})
         if suspect is None or self._must_wait(suspect[0]):
-            return self._waiting
+            return waiting
         handle, index = suspect
-        is_next = self._waiting.peek() is None or self._running.has_room_for_suspect(handle.items[index])
-        return self._suspects if is_next else self._waiting
+        is_next = waiting is None or self._running.has_room_for_suspect(handle.items[index])
+        return suspect if is_next else waiting
 
     def _must_wait(self, suspect: GenerationHandle) -> bool:
         """Return whether a suspect waits for those before it, whose work would be lost if it ends this worker."""
@@ -153,7 +157,7 @@ class Scheduler:
         return not self._before[suspect].isdisjoint(self.handles)
 
     def _prefill(self, circle: str) -> Deltas:
-        """Run prefill calls, oldest first, up to the token budget of a step; at least one."""
+        """Run prefill calls, in turns of flows, up to the token budget of a step; at least one."""
         budget = MAX_CHUNK_TOKENS * (1 if self._running.decoding else MAX_IDLE_CHUNKS)
         num_tokens, deltas = 0, Deltas()
         while group := self._running.next_prefilling(circle):
@@ -161,6 +165,7 @@ class Scheduler:
             if num_tokens and num_tokens + num_next_tokens > budget:
                 break
             num_tokens += num_next_tokens
+            self._running.count_prefill(group, num_next_tokens)
             logits = self._calls.prefill(group, self._fail_group)
             if not group.prefill.num_next_tokens:
                 self._running.start_decoding(group)
