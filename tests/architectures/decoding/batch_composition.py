@@ -1,11 +1,15 @@
-"""Sequences that share the batches of one cache: they join, pause and leave at random, by a seed."""
+"""Sequences that share the batches of one cache: they join, pause and leave at random, by a seed.
+
+Some pause in their slot, others are saved and go on in another one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.random import Generator
 
-from workers.runtime.decoding.caches.cache import Cache, Floats
+from workers.runtime.decoding.caches.cache import Cache, Floats, Saved
 
 
 @dataclass
@@ -39,7 +43,12 @@ def generate_together(cache: Cache, runs: Sequence[Run], seed: int) -> None:
     rng, waiting = np.random.default_rng(seed), list(runs)
     prefilling: dict[int, Run] = {}
     decoding: dict[int, Run] = {}
-    while waiting or prefilling or decoding:
+    saved: list[tuple[Run, Saved]] = []
+    while waiting or prefilling or decoding or saved:
+        if saved and rng.random() < 0.4:
+            _restore_first(cache, saved, prefilling, decoding)
+        if (prefilling or decoding) and rng.random() < 0.2:
+            _save_one(cache, saved, prefilling if prefilling and rng.random() < 0.3 else decoding or prefilling, rng)
         if waiting and rng.random() < 0.6:
             slot = cache.allocate(len(waiting[0].prompt) + waiting[0].num_tokens)
             if slot is not None:
@@ -52,6 +61,23 @@ def generate_together(cache: Cache, runs: Sequence[Run], seed: int) -> None:
         _free_finished(cache, decoding)
         _step(cache, {slot: decoding[slot] for slot in rng.permutation(list(decoding)) if rng.random() < 0.9})
         _free_finished(cache, decoding)
+
+
+def _save_one(cache: Cache, saved: list[tuple[Run, Saved]], running: dict[int, Run], rng: Generator) -> None:
+    slot = int(rng.choice(list(running)))
+    saved.append((running.pop(slot), cache.save([slot])))
+    cache.free(slot)
+
+
+def _restore_first(
+    cache: Cache, saved: list[tuple[Run, Saved]], prefilling: dict[int, Run], decoding: dict[int, Run]
+) -> None:
+    run, content = saved[0]
+    slot = cache.allocate(len(run.prompt) + run.num_tokens)
+    if slot is not None:
+        content.restore([slot])
+        (decoding if run.logits else prefilling)[slot] = run
+        del saved[0]
 
 
 def generate_alone(cache: Cache, like: Run) -> Run:

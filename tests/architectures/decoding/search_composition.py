@@ -1,4 +1,7 @@
-"""Searches over several sources that share batches: they join, pause, leave and reorder their beams at random."""
+"""Searches over several sources that share batches: they join, pause, leave and reorder their beams at random.
+
+Some pause in their slots, others are saved and go on in others.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import Generator
 
-from workers.runtime.decoding.caches.cache import EncoderDecoderCache, Floats
+from workers.runtime.decoding.caches.cache import EncoderDecoderCache, Floats, Saved
 
 
 @dataclass
@@ -23,17 +26,27 @@ class Search:
     logits: dict[tuple[int, ...], Floats] = field(default_factory=dict)
     """By the tokens that precede them."""
     slots: list[int] = field(default_factory=list)
+    saved: Saved | None = None
+    """What its slots held, if they were given away."""
 
     def join(self, cache: EncoderDecoderCache) -> bool:
-        """Allocate a slot for each beam and encode the source, if there is room."""
+        """Allocate a slot for each beam and encode the source or restore it, if there is room; return whether."""
         slots = [cache.allocate(len(self.prefix) + self.num_tokens) for _ in range(self.num_beams)]
         self.slots = [slot for slot in slots if slot is not None]
         if len(self.slots) < self.num_beams:
             self.free(cache)
             return False
-        cache.encode(self.slots, np.array(self.source))
-        self.texts = [self.prefix[:1]]
+        if self.saved:
+            self.saved.restore(self.slots)
+        else:
+            cache.encode(self.slots, np.array(self.source))
+            self.texts = [self.prefix[:1]]
         return True
+
+    def give_way(self, cache: EncoderDecoderCache) -> None:
+        """Save what the slots hold, and free them."""
+        self.saved = cache.save(self.slots)
+        self.free(cache)
 
     def free(self, cache: EncoderDecoderCache) -> None:
         for slot in self.slots:
@@ -69,6 +82,9 @@ def search_together(cache: EncoderDecoderCache, searches: Sequence[Search], seed
     while waiting or running:
         if waiting and rng.random() < 0.6 and waiting[0].join(cache):
             running.append(waiting.pop(0))
+        if running and rng.random() < 0.2:
+            waiting.append(running.pop(int(rng.integers(len(running)))))
+            waiting[-1].give_way(cache)
         stepping = [search for search in running if rng.random() < 0.8]
         pairs = [pair for search in stepping for pair in search.steps()]
         if not pairs:

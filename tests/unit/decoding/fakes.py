@@ -2,7 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -11,7 +12,7 @@ from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
 from tests.support.waiting import PATIENCE_S
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.caches.cache import Floats, Saved
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.flush import Flush
 from workers.runtime.decoding.handle import GenerationHandle
@@ -98,6 +99,23 @@ class FakeCache:
     def free(self, slot: int) -> None:
         del self.held[slot]
 
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        assert set(without) <= set(self.held)
+        return len(self.held) - len(set(without)) + num_slots <= self.max_slots
+
+    def saved_bytes(self, slots: Sequence[int]) -> int:
+        return sum(len(self.held[slot]) for slot in slots)
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        content = [list(self.held[slot]) for slot in slots]
+        self.calls.append(("save", self.saved_bytes(slots), len(self.held)))
+        return Saved(self.saved_bytes(slots), partial(self._restore, content))
+
+    def _restore(self, content: Sequence[list[int]], slots: Sequence[int]) -> None:
+        assert not any(self.held[slot] for slot in slots)
+        self.calls.append(("restore", sum(map(len, content)), len(self.held)))
+        self.held |= {slot: list(tokens) for slot, tokens in zip(slots, content, strict=True)}
+
     def _note(self, kind: str, num_tokens: int) -> None:
         assert self.gate.wait(PATIENCE_S)
         self.calls.append((kind, num_tokens, len(self.held)))
@@ -157,6 +175,15 @@ class FakeEncoderDecoderCache(FakeCache):
     def free(self, slot: int) -> None:
         super().free(slot)
         self.sources.pop(slot, None)
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        own, sources = super().save(slots), [self.sources.get(slot) for slot in slots]
+
+        def restore(others: Sequence[int]) -> None:
+            own.restore(others)
+            self.sources |= {slot: ids for slot, ids in zip(others, sources, strict=True) if ids is not None}
+
+        return Saved(own.num_bytes, restore)
 
     def _logits(self, slot: int) -> Floats:
         return source_logits(self.sources[slot], self.held[slot])

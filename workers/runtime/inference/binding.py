@@ -21,6 +21,16 @@ class Buffer:
         """ONNX Runtime's ``OrtValue``."""
         self.shape: tuple[int, ...] = tuple(value.shape())
 
+    @property
+    def device(self) -> str:
+        """Where it is: ``cpu`` or ``cuda``."""
+        return str(self.value.device_name())
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it takes."""
+        return int(self.value.tensor_size_in_bytes())
+
     @classmethod
     def allocate(cls, shape: Sequence[int], dtype: str, device: str) -> "Buffer":
         """Allocate a tensor without writing to it, so that on CPU its pages take memory only once they are used.

@@ -1,7 +1,7 @@
 """The interface between the scheduler and a loaded decoder graph, whatever kind of cache the graph needs."""
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,15 @@ import numpy.typing as npt
 from workers.runtime.decoding.request import Ids
 
 Floats = npt.NDArray[np.float32]
+
+
+class Saved(NamedTuple):
+    """What some slots held when they were saved. Slots that it is restored to go on as these would have, to the bit."""
+
+    num_bytes: int
+    """Host memory that it takes."""
+    restore: Callable[[Sequence[int]], None]
+    """Write it into as many slots, which must be allocated and hold nothing. If it raises, they may hold anything."""
 
 
 class Cache(Protocol):
@@ -37,6 +46,16 @@ class Cache(Protocol):
 
         Raises:
             ValueError: the sequence could never fit.
+        """
+        ...
+
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        """Return whether so many slots could be allocated for sequences of this final length.
+
+        Args:
+            num_slots: at least one.
+            num_tokens: as for ``allocate``.
+            without: allocated slots that would be free by then.
         """
         ...
 
@@ -80,6 +99,18 @@ class Cache(Protocol):
 
         Raises:
             Exception: every slot holds what it held before.
+        """
+        ...
+
+    def saved_bytes(self, slots: Sequence[int]) -> int:
+        """Return how much host memory `save` would take for these slots, or a little more than that."""
+        ...
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Copy to host memory what these slots hold, so that they can be freed. They are not changed.
+
+        Args:
+            slots: of one sequence, or the beams of one search.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Slots of caches that have no fixed memory per slot: they share a budget of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 class SlotAllocator:
@@ -19,16 +19,18 @@ class SlotAllocator:
 
     def allocate(self, num_tokens: int) -> int | None:
         """Return the lowest free slot for a sequence of this final length, or None if it does not fit now."""
-        # The whole final length is reserved now. A sequence that has started can always be finished, so none is ever
-        # preempted.
-        num_slots = len(self._reserved) + 1
-        # The 0 is there for an empty table: max of a single number is an error.
-        longest = max(num_tokens, *self._reserved.values(), 0)
-        if num_slots > self._max_slots or num_slots * longest > self._capacity_tokens:
+        # The whole final length is reserved now, so a sequence that has started can always be finished.
+        if not self.has_room(1, num_tokens):
             return None
-        slot = next(number for number in range(num_slots) if number not in self._reserved)
+        slot = next(number for number in range(len(self._reserved) + 1) if number not in self._reserved)
         self._reserved[slot] = num_tokens
         return slot
+
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        """Return whether so many sequences of this final length would fit, if the slots of ``without`` were free."""
+        others = [reserved for slot, reserved in self._reserved.items() if slot not in without]
+        total = len(others) + num_slots
+        return total <= self._max_slots and total * max(num_tokens, *others, 0) <= self._capacity_tokens
 
     def free(self, slot: int) -> None:
         """Return a slot and its tokens to the budget."""

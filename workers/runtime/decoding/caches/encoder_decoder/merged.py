@@ -52,7 +52,7 @@ class MergedGraph(ConcatGraph):
     def merge(self, rows: Sequence[StateRow]) -> State:
         """Return one state of these rows."""
         axis = _KEYS_TOKENS_AXIS if self._cross_attention else _HIDDEN_TOKENS_AXIS
-        outputs = merge_encoder_outputs(rows, axis, self._session.device)
+        outputs = merge_encoder_outputs(rows, axis, self.device)
         return replace(super().merge(rows), sources=tuple(map(source_of, rows)), encoder_outputs=outputs)
 
     def _cross_attention_keys(self, state: State) -> tuple[Buffer, ...]:

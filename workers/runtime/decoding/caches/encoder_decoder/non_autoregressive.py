@@ -1,10 +1,11 @@
 """A cache for text autoencoders: one call returns the logits of all positions, whatever is generated."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 
-from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.caches.cache import Floats, Saved
 from workers.runtime.decoding.caches.slot_allocator import (
     SlotAllocator,
     check_beams,
@@ -52,6 +53,10 @@ class NonAutoregressiveCache:
             self._num_tokens[slot] = 0
         return slot
 
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        """Return whether so many slots could be allocated."""
+        return self._slots.has_room(num_slots, num_tokens, without)
+
     def free(self, slot: int) -> None:
         """Release a slot and its logits."""
         self._slots.free(slot)
@@ -79,6 +84,21 @@ class NonAutoregressiveCache:
         """Let beams continue from one another: only their positions can differ."""
         check_beams(slots, beam_idx)
         self._num_tokens |= {slot: self._num_tokens[slots[index]] for slot, index in zip(slots, beam_idx, strict=True)}
+
+    def saved_bytes(self, slots: Sequence[int]) -> int:
+        """Return what the logits of these slots take: those that a search's beams share count once."""
+        logits = [self._logits[slot] for slot in slots if slot in self._logits]
+        return sum({id(each): each.nbytes for each in logits}.values())
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Keep the logits of these slots. They are in host memory already, and nothing changes them."""
+        logits = [self._logits.get(slot) for slot in slots]
+        positions = [self._num_tokens[slot] for slot in slots]
+        return Saved(self.saved_bytes(slots), partial(self._restore, logits, positions))
+
+    def _restore(self, logits: Sequence[Floats | None], positions: Sequence[int], slots: Sequence[int]) -> None:
+        self._num_tokens |= zip(slots, positions, strict=True)
+        self._logits |= {slot: each for slot, each in zip(slots, logits, strict=True) if each is not None}
 
     def _advance(self, slots: Sequence[int], num_tokens: int) -> Floats:
         positions = {slot: self._num_tokens[slot] + num_tokens for slot in slots}

@@ -22,6 +22,7 @@ class RecurrentGraph:
 
     def __init__(self, encoder: Session, decoder: Session) -> None:
         self._encoder, self._decoder = encoder, decoder
+        self.device = decoder.device
 
     def cached_tokens(self, num_tokens: int) -> int:
         """Return 0: the state does not grow."""
@@ -45,12 +46,11 @@ class RecurrentGraph:
 
     def merge(self, rows: Sequence[StateRow]) -> State:
         """Return one state of these rows. On CUDA it is copied through the host."""
-        device = self._decoder.device
         tensors = []
         for number in range(len(_STATE)):
             arrays = arrays_by_state(rows, number)
-            tensors.append(Buffer.from_array(np.stack([arrays[id(row.state)][row.index] for row in rows]), device))
-        outputs = merge_encoder_outputs(rows, _TOKENS_AXIS, device)
+            tensors.append(Buffer.from_array(np.stack([arrays[id(row.state)][row.index] for row in rows]), self.device))
+        outputs = merge_encoder_outputs(rows, _TOKENS_AXIS, self.device)
         return State(tuple(tensors), len(rows), sources=tuple(map(source_of, rows)), encoder_outputs=outputs)
 
     def run(self, state: State, ids: Ids, lengths: Ids) -> tuple[Floats, State]:

@@ -5,15 +5,16 @@ where the decoder's graph reads them at every step. docs/architecture/06-slot-gr
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.caches.cache import Floats, Saved
 from workers.runtime.decoding.caches.slot_allocator import check_source_fits
-from workers.runtime.decoding.caches.slots.cache import SlotCache
+from workers.runtime.decoding.caches.slots.cache import SlotCache, read_row, write_row
 from workers.runtime.decoding.caches.slots.table import Move
 from workers.runtime.decoding.request import Ids
-from workers.runtime.inference.binding import Binding
+from workers.runtime.inference.binding import Array, Binding
 from workers.runtime.inference.session import Session
 
 
@@ -85,6 +86,25 @@ class EncoderDecoderSlotCache(SlotCache):
         if not self._table.source_lengths[self._table.rows_of(slots, 1)].all():
             raise ValueError(f"not all slots of {list(slots)} have a source")
         return super().step(slots, token_ids)
+
+    def saved_bytes(self, slots: Sequence[int]) -> int:
+        """Return how much host memory `save` would take."""
+        num_source_tokens = int(self._table.source_lengths[self._table.rows_of(slots[:1], 0)].sum())
+        return super().saved_bytes(slots) + num_source_tokens * sum(b.token_bytes for b in self._source_buffers)
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Copy the tokens of these slots to host memory, and their source once: it is that of all."""
+        row = int(self._table.rows_of(slots[:1], 0)[0])
+        source = read_row(self._source_buffers, row, int(self._table.source_lengths[row]))
+        own = super().save(slots)
+        return Saved(own.num_bytes, partial(self._restore_with_source, own, source))
+
+    def _restore_with_source(self, own: Saved, source: Sequence[Array], slots: Sequence[int]) -> None:
+        own.restore(slots)
+        rows = self._table.rows_of(slots, 0)
+        for row in rows.tolist():
+            write_row(self._source_buffers, row, source)
+        self._table.source_lengths[rows] = source[0].shape[1]
 
     def _bind(self, view: range) -> Binding:
         binding = super()._bind(view)

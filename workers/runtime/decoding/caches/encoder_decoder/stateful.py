@@ -105,7 +105,7 @@ def merge_encoder_outputs(rows: Sequence[StateRow], tokens_axis: int, device: st
             return row.state.encoder_outputs
     merged, longest = [], max(source.num_tokens for source in sources)
     for number in range(len(rows[0].state.encoder_outputs)):
-        arrays = {id(row.state): row.state.encoder_outputs[number].numpy() for row in rows}
+        arrays = {id(state): state.encoder_outputs[number].numpy() for state in {row.state for row in rows}}
         shape = list(arrays[id(rows[0].state)].shape)
         shape[0], shape[tokens_axis] = len(rows), longest
         # Zeros, because masked positions get the weight 0 and 0 times NaN would be NaN.

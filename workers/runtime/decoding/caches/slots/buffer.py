@@ -26,6 +26,8 @@ class SlotBuffer:
         self._past, self.present = name, present(name)
         self._dtype = session.inputs[name].dtype
         self.memory = Buffer.allocate((num_rows, heads, num_positions, size), self._dtype, session.device)
+        self.token_bytes = heads * size * np.dtype(self._dtype).itemsize
+        """Of one position of one row."""
 
     def bind(self, binding: Binding, rows: range) -> None:
         """Bind both the past and the present of the graph to these rows."""
@@ -38,6 +40,12 @@ class SlotBuffer:
             array[target_row, :, :num_tokens] = array[source_row, :, :num_tokens]
         else:
             self._row(target_row).fill(self._row(source_row).numpy())
+
+    def get(self, row: int, num_positions: int) -> Array:
+        """Return a copy of the first positions of a row, [heads, positions, size]; on CUDA the whole row is read."""
+        if self._session.device == "cpu":
+            return self.memory.numpy()[row, :, :num_positions].copy()
+        return self._row(row).numpy()[:, :num_positions].copy()
 
     def put(self, row: int, array: Array) -> None:
         """Write the first positions of a row from [heads, positions, size]; on CUDA the positions behind become 0."""

@@ -3,17 +3,18 @@
 docs/architecture/06-slot-graphs.md specifies such a graph and the rules for calling it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 
-from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.caches.cache import Floats, Saved
 from workers.runtime.decoding.caches.slot_allocator import check_fits
 from workers.runtime.decoding.caches.slots.buffer import SlotBuffer
 from workers.runtime.decoding.caches.slots.table import Move, Numbers, SlotTable
 from workers.runtime.decoding.caches.tensor_names import pasts
 from workers.runtime.decoding.request import Ids
-from workers.runtime.inference.binding import Binding
+from workers.runtime.inference.binding import Array, Binding
 from workers.runtime.inference.session import Session
 
 _MAX_BINDINGS = 32
@@ -58,6 +59,10 @@ class SlotCache:
         check_fits(num_tokens, self.max_tokens)
         return self._table.allocate()
 
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        """Return whether so many slots could be allocated."""
+        return self._table.has_room(num_slots, without)
+
     def free(self, slot: int) -> None:
         """Release a slot. What its buffer row holds is left there: nothing reads behind a row's length."""
         self._table.free(slot)
@@ -100,6 +105,24 @@ class SlotCache:
             self._copy(copy)
         self._table.apply_reordering(reordering)
 
+    def saved_bytes(self, slots: Sequence[int]) -> int:
+        """Return how much host memory `save` would take."""
+        num_tokens = int(self._table.lengths[self._table.rows_of(slots, 0)].sum())
+        return num_tokens * sum(buffer.token_bytes for buffer in self._buffers)
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Copy the tokens of these slots to host memory, and nothing of what lies behind them in their rows."""
+        rows = self._table.rows_of(slots, 0)
+        lengths = self._table.lengths[rows].tolist()
+        arrays = [read_row(self._buffers, row, length) for row, length in zip(rows.tolist(), lengths, strict=True)]
+        return Saved(self.saved_bytes(slots), partial(self._restore, arrays, lengths))
+
+    def _restore(self, arrays: Sequence[list[Array]], lengths: Sequence[int], slots: Sequence[int]) -> None:
+        rows = self._table.rows_of(slots, 0)
+        for row, of_row in zip(rows.tolist(), arrays, strict=True):
+            write_row(self._buffers, row, of_row)
+        self._table.lengths[rows] = lengths
+
     def _run(self, view: range, ids: Ids, num_tokens: Numbers) -> Floats:
         """Run a range of buffer rows; return the logits of each, float32 [rows, vocab_size]."""
         rows = slice(view.start, view.stop)
@@ -141,3 +164,14 @@ class SlotCache:
     def _copy(self, move: Move) -> None:
         for buffer in self._buffers:
             buffer.copy(move.source_row, move.target_row, move.num_tokens)
+
+
+def read_row(buffers: Sequence[SlotBuffer], row: int, num_positions: int) -> list[Array]:
+    """Return a copy of the first positions of a row of each buffer."""
+    return [buffer.get(row, num_positions) for buffer in buffers]
+
+
+def write_row(buffers: Sequence[SlotBuffer], row: int, arrays: Sequence[Array]) -> None:
+    """Write what `read_row` has returned into a row, which may be another one."""
+    for buffer, array in zip(buffers, arrays, strict=True):
+        buffer.put(row, array)

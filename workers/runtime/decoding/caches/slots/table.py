@@ -6,7 +6,7 @@ to the last of its sequences, so a free row between them costs as much as a sequ
 sequence takes the lowest free row, or the last sequence of a step is copied into the first gap (`SlotTable.next_move`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,12 +57,16 @@ class SlotTable:
 
     def allocate(self) -> int | None:
         """Assign the lowest free buffer row to a new slot; return the slot, or None if all rows are taken."""
-        if len(self._row_of) == len(self._slot_in):
+        if not self.has_room(1):
             return None
         slot = next(number for number in range(len(self._slot_in)) if number not in self._row_of)
         row = self._slot_in.index(None)
         self._row_of[slot], self._slot_in[row] = row, slot
         return slot
+
+    def has_room(self, num_slots: int, without: Collection[int] = ()) -> bool:
+        """Return whether so many buffer rows are free, together with those of the slots of ``without``."""
+        return len(self._row_of) - len(without) + num_slots <= len(self._slot_in)
 
     def free(self, slot: int) -> None:
         """Release a slot and its buffer row."""

@@ -5,11 +5,12 @@ copied. When sequences join or leave, a new state is merged from their rows. A s
 leaves no trace, and a sequence that pauses continues later from its row of an older state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 
-from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.caches.cache import Floats, Saved
 from workers.runtime.decoding.caches.slot_allocator import SlotAllocator, check_beams, check_fits
 from workers.runtime.decoding.caches.stateful.state import StatefulGraph, StateRow
 from workers.runtime.decoding.request import Ids
@@ -49,6 +50,10 @@ class StatefulCache:
             self._rows[slot] = StateRow(self._graph.initial_state(), 0, 0)
         return slot
 
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        """Return whether so many slots could be allocated."""
+        return self._slots.has_room(num_slots, self._reserved_tokens(num_tokens), without)
+
     def free(self, slot: int) -> None:
         """Release a slot. Its row stays in the shared state until that is merged anew."""
         self._slots.free(slot)
@@ -68,6 +73,28 @@ class StatefulCache:
         """Let beams continue from one another: slots can share a row, since a step never changes a state."""
         check_beams(slots, beam_idx)
         self._rows |= {slot: self._rows[slots[index]] for slot, index in zip(slots, beam_idx, strict=True)}
+
+    def saved_bytes(self, slots: Sequence[int]) -> int:
+        """Return how much host memory `save` would take, with the padding that the rows have now."""
+        return sum(row.state.row_bytes for row in self._distinct_rows(slots))
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Copy the rows of these slots to a state of their own, in host memory."""
+        distinct = self._distinct_rows(slots)
+        places = [distinct.index(self._rows[slot]) for slot in slots]
+        rows = self._merge_if_needed(distinct)
+        state = rows[0].state.on("cpu")
+        saved = [StateRow(state, rows[place].index, rows[place].num_tokens) for place in places]
+        return Saved(state.row_bytes * state.num_rows, partial(self._restore, saved))
+
+    def _restore(self, saved: Sequence[StateRow], slots: Sequence[int]) -> None:
+        state = saved[0].state.on(self._graph.device)
+        rows = [StateRow(state, row.index, row.num_tokens) for row in saved]
+        self._rows |= zip(slots, rows, strict=True)
+
+    def _distinct_rows(self, slots: Sequence[int]) -> list[StateRow]:
+        """Return the rows of these slots, each once: beams may share one."""
+        return list(dict.fromkeys(self._rows[slot] for slot in slots))
 
     def _reserved_tokens(self, num_tokens: int) -> int:
         """Return how many tokens of the budget a sequence of this final length needs."""

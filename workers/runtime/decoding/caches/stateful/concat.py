@@ -26,6 +26,7 @@ class ConcatGraph:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.device = session.device
         self._inputs = pasts(session.inputs, of_source=False)
         self._outputs = [present(name) for name in self._inputs]
         # Graphs of models with relative positions have no such input.
@@ -81,4 +82,4 @@ class ConcatGraph:
         return np.zeros((num_rows, heads, num_columns, size), self._session.inputs[name].dtype)
 
     def _put(self, array: Array) -> Buffer:
-        return Buffer.from_array(array, self._session.device)
+        return Buffer.from_array(array, self.device)

@@ -4,10 +4,11 @@ The memory starts as zeros. A step appends one token to each row, so sequences o
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from workers.runtime.decoding.caches.cache import Floats
+from workers.runtime.decoding.caches.cache import Floats, Saved
 from workers.runtime.decoding.caches.stateful.cache import StatefulCache
 from workers.runtime.decoding.caches.stateful.state import State, StateRow, arrays_by_state, run_with_past
 from workers.runtime.decoding.request import Ids
@@ -23,6 +24,7 @@ class MemoryGraph:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.device = session.device
         self._inputs = [name for name in session.inputs if name.startswith(_PAST)]
         self._outputs = [name.replace(_PAST, _PRESENT) for name in self._inputs]
         self.memory, _ = session.dims(self._inputs[0], 0, 2)
@@ -43,7 +45,7 @@ class MemoryGraph:
         for number in range(len(self._inputs)):
             arrays = arrays_by_state(rows, number)
             memories = [arrays[id(row.state)][:, row.index] for row in rows]
-            merged.append(Buffer.from_array(np.stack(memories, axis=1), self._session.device))
+            merged.append(Buffer.from_array(np.stack(memories, axis=1), self.device))
         return State(tuple(merged), len(rows))
 
     def run(self, state: State, ids: Ids, lengths: Ids) -> tuple[Floats, State]:
@@ -55,7 +57,7 @@ class MemoryGraph:
 
     def _zeros(self, name: str) -> Buffer:
         memory, size = self._session.dims(name, 0, 2)
-        return Buffer.from_array(np.zeros((memory, 1, size), self._session.inputs[name].dtype), self._session.device)
+        return Buffer.from_array(np.zeros((memory, 1, size), self._session.inputs[name].dtype), self.device)
 
 
 class MemoryCache(StatefulCache):
@@ -92,6 +94,15 @@ class MemoryCache(StatefulCache):
         super().reorder_cache(slots, beam_idx)
         prompts = [self._prompts.get(slots[index], _NO_TOKENS) for index in beam_idx]
         self._prompts |= dict(zip(slots, prompts, strict=True))
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Copy the memories of these slots to the host, and keep their prompts."""
+        own, prompts = super().save(slots), [self._prompts.get(slot, _NO_TOKENS) for slot in slots]
+        return Saved(own.num_bytes, partial(self._restore_with_prompts, own, prompts))
+
+    def _restore_with_prompts(self, own: Saved, prompts: Sequence[Ids], slots: Sequence[int]) -> None:
+        own.restore(slots)
+        self._prompts |= zip(slots, prompts, strict=True)
 
     def free(self, slot: int) -> None:
         """Release a slot and forget its prompt."""

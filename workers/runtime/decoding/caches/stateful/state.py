@@ -1,7 +1,7 @@
 """The state that a graph takes and returns, and what `StatefulCache` requires of such a graph."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from workers.runtime.decoding.caches.cache import Floats
@@ -31,6 +31,21 @@ class State:
     encoder_outputs: tuple[Buffer, ...] = ()
     """Encoder-decoders: what cross-attention reads, padded on the right to the longest source."""
 
+    @property
+    def row_bytes(self) -> int:
+        """Memory of one row."""
+        return sum(buffer.num_bytes for buffer in (*self.tensors, *self.encoder_outputs)) // self.num_rows
+
+    def on(self, device: str) -> "State":
+        """Return this state on a device: itself, if it is there."""
+        if all(buffer.device == device for buffer in (*self.tensors, *self.encoder_outputs)):
+            return self
+        tensors, encoder_outputs = (
+            tuple(Buffer.from_array(buffer.numpy(), device) for buffer in buffers)
+            for buffers in (self.tensors, self.encoder_outputs)
+        )
+        return replace(self, tensors=tensors, encoder_outputs=encoder_outputs)
+
 
 @dataclass(frozen=True)
 class StateRow:
@@ -44,6 +59,9 @@ class StateRow:
 
 class StatefulGraph(Protocol):
     """A graph that takes a whole state and returns the next one."""
+
+    device: str
+    """Where its states are."""
 
     def cached_tokens(self, num_tokens: int) -> int:
         """Return how many tokens of cache a sequence of this length occupies."""
@@ -73,7 +91,8 @@ class StatefulGraph(Protocol):
 
 def arrays_by_state(rows: Sequence[StateRow], number: int) -> dict[int, Array]:
     """Return the past tensor of this number for each distinct state of the rows, by the state's ``id``."""
-    return {id(row.state): row.state.tensors[number].numpy() for row in rows}
+    # Of each state once: on CUDA every call of `numpy` copies the whole tensor.
+    return {id(state): state.tensors[number].numpy() for state in {row.state for row in rows}}
 
 
 def run_with_past(
