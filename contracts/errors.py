@@ -7,11 +7,14 @@
     │   ├── UnknownModel                  404  unknown_model
     │   ├── InputTooLong                  422  input_too_long         more tokens than the model takes
     │   ├── DeadlineUnreachable           422  deadline_unreachable   more work than fits before its deadline
+    │   ├── LimitExceeded                 422  limit_exceeded         more than the tenant may ask for in one request
     │   └── IdempotencyMismatch           422  idempotency_mismatch   same key, other request
     ├── Unauthorized                      401  unauthorized
     ├── JobNotFound                       404  job_not_found
     ├── JobGone                           410  job_gone               known once, purged since
     ├── QuotaExceeded                     429  quota_exceeded         the tenant has too many unfinished jobs
+    │   ├── StorageQuotaExceeded          429  storage_quota_exceeded  its requests and results take too many bytes
+    │   ├── RateLimited                   429  rate_limited           more requests, or work, in a minute than it may
     │   └── IdempotencyQuotaExceeded      429  idempotency_quota_exceeded  it has used too many keys in 24 hours
     ├── Unavailable                       503  unavailable            the store is lost, full, or takes no writes
     │   └── QueueFull                     503  queue_full
@@ -85,6 +88,12 @@ class DeadlineUnreachable(InvalidRequest):
     code = "deadline_unreachable"
 
 
+class LimitExceeded(InvalidRequest):
+    """The request asks for more than its tenant may ask for in one request; no other time would help."""
+
+    code = "limit_exceeded"
+
+
 class IdempotencyMismatch(InvalidRequest):
     """An ``Idempotency-Key`` was used before with another request. The status is that of the IETF's draft."""
 
@@ -123,6 +132,18 @@ class QuotaExceeded(TriptychError):
 
     code = "quota_exceeded"
     http_status = 429
+
+
+class StorageQuotaExceeded(QuotaExceeded):
+    """The requests of the tenant's unfinished jobs, and the results it has not fetched, take as much as they may."""
+
+    code = "storage_quota_exceeded"
+
+
+class RateLimited(QuotaExceeded):
+    """The tenant or the key has used up a rate. ``retry_after_s`` is exact, unless others use the rate meanwhile."""
+
+    code = "rate_limited"
 
 
 class IdempotencyQuotaExceeded(QuotaExceeded):

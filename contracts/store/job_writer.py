@@ -1,14 +1,23 @@
 """What a client may change: it submits, cancels and deletes jobs. Step 2 on the path of a job."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 import redis
 
-from contracts.errors import IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded, TriptychError
+from contracts.errors import (
+    IdempotencyMismatch,
+    IdempotencyQuotaExceeded,
+    QueueFull,
+    QuotaExceeded,
+    RateLimited,
+    StorageQuotaExceeded,
+    TriptychError,
+)
 from contracts.jobs import NewJob
 from contracts.store.job_reader import JobReader
+from contracts.store.limits import NO_LIMIT, Meter, MeterState, as_argument, how_to_set, states_from
 from contracts.store.places import Place
 from contracts.store.scripts import load_script
 
@@ -27,10 +36,18 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
         "You have used as many Idempotency-Keys in 24 hours as you may. Send the request without one, or wait.",
     ),
     b"queue_full": (QueueFull, "The queue of model {model} is full. Nothing was accepted; try again later."),
-    b"quota_exceeded": (
+    b"too_many_jobs": (
         QuotaExceeded,
-        "You have as many unfinished jobs as you may have. Wait for some to finish.",
+        "You have as many unfinished jobs as you may have: max_active is {max_active} (set by {how_max_active}). Wait "
+        "for some to finish.",
     ),
+    b"too_many_bytes": (
+        StorageQuotaExceeded,
+        "This request, those of your unfinished jobs and the results that you have not fetched would take more bytes "
+        "than they may: max_bytes is {max_bytes} (set by {how_max_bytes}). Fetch or delete results, or wait for jobs "
+        "to finish.",
+    ),
+    b"rate_limited": (RateLimited, "Too much in too short a time: {rates}. Try again in {wait_s:.3g} s."),
 }
 
 
@@ -47,6 +64,10 @@ class Admission(msgspec.Struct, frozen=True):
     """Work-seconds that the job's lane gets in a second; 0 if that is unknown, and then nothing is refused by time."""
     capacity: float = 0.0
     """Work-seconds that all workers of the model do in a second."""
+    max_bytes: int = NO_LIMIT
+    """Of a tenant, in requests of unfinished jobs and in results that were not delivered."""
+    meters: tuple[Meter, ...] = ()
+    """Rates that apply to the request."""
 
 
 class Accepted(NamedTuple):
@@ -70,15 +91,19 @@ class JobWriter:
         self._follow = load_script(client, "follow")
         self._delivered = load_script(client, "delivered")
 
-    def submit(self, job: NewJob, admission: Admission) -> Accepted:
+    def submit(
+        self, job: NewJob, admission: Admission, on_meters: Callable[[list[MeterState]], None] | None = None
+    ) -> Accepted:
         """Write a job's record; from then on the job reaches a terminal state whatever process dies.
+
+        ``on_meters`` gets the states of the admission's meters, whether or not the job is accepted.
 
         Raises:
             IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: nothing was written.
         """
         record: list[str | bytes | float] = [
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
-            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s),
+            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "price_s", job.price_s),
             # What says nothing is left out: each field costs memory in every record.
             *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
             *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
@@ -86,18 +111,22 @@ class JobWriter:
             *(("keep", "1") if job.keep else ()),
             *(("wake", job.wake) if job.wake else ()),
             *(("followed", "1") if job.followed else ()),
+            *(("key", job.key_id) if job.key_id else ()),
         ]
-        outcome, *rest = self._submit(
+        limits = as_argument(admission.max_active, admission.max_bytes, admission.meters)
+        outcome, value, used = self._submit(
             args=[
                 *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
-                *(admission.max_waiting, admission.max_active, job.deadline_s),
+                *(admission.max_waiting, limits, job.deadline_s),
                 *record,
             ]
         )
+        states = states_from(admission.meters, used)
+        if on_meters:
+            on_meters(states)
         if outcome in _REFUSALS:
-            error, message = _REFUSALS[outcome]
-            raise error(message.format(model=job.model))
-        job_id = rest[0].decode()
+            raise _refusal(outcome, job, admission, states)
+        job_id = value.decode()
         return Accepted(job_id, job_id != job.id, Place(0, 0.0, job.price_s) if job_id == job.id else None)
 
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
@@ -131,3 +160,18 @@ class JobWriter:
         """
         self._reader.state(job_id, tenant)
         self._delete(args=[job_id])
+
+
+def _refusal(outcome: bytes, job: NewJob, admission: Admission, states: list[MeterState]) -> TriptychError:
+    error, message = _REFUSALS[outcome]
+    wait_s = max((one.wait_s for one in states), default=0.0)
+    facts = {
+        "model": job.model,
+        "max_active": admission.max_active,
+        "how_max_active": how_to_set("max_active", job.tenant),
+        "max_bytes": admission.max_bytes,
+        "how_max_bytes": how_to_set("max_bytes", job.tenant),
+        "rates": " and ".join(one.meter.words for one in states if one.wait_s > 0),
+        "wait_s": wait_s,
+    }
+    return error(message.format(**facts), retry_after_s=wait_s if error is RateLimited else None)

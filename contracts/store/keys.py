@@ -15,6 +15,12 @@
     grace_until            STRING  until then no worker is taken for dead     kept
     reaper                 STRING  the reaper that has much to do, and when it last said so  kept
     active                 HASH    tenant -> number of unfinished jobs        when it reaches 0
+    held                   HASH    tenant -> bytes of its requests and results  when it reaches 0 (lua/common/held.lua)
+    limits                 HASH    tenant -> what is set for it               an operator  (store/limits.py)
+    rate:<meter>           STRING  what is used of a rate, as of when, quota  TTL 2 days  (lua/common/meters.lua)
+    ledger                 HASH    day|tenant|key|model -> counts of ended jobs  post_ledger, within a second
+    usage:<day>:<tenant>   HASH    key|model -> counts; days since 1970       TTL 401 days  (store/usage.py)
+    usage_tenants          ZSET    tenants by their last day in the ledger    post_ledger, 401 days later
     jobs:<tenant>          ZSET    ids by creation time, for listing          reap, evict, delete
     idem:<tenant>:<hash>   HASH    id, fingerprint and end of a request's job  TTL 24 h
     idems:<tenant>         ZSET    the hashes by time, to count them          TTL 24 h
@@ -29,7 +35,7 @@
     profiles:<model>       HASH    worker -> what the model costs there, a JSON document  TTL 7 days, an hour a worker
                                                                               (store/profiles.py)
     probe                  STRING  written by gateways to find out if they may  TTL 60 s
-    api_keys               HASH    key id -> hash and tenant                  its owner  (gateway/auth/api_keys.py)
+    api_keys               HASH    key id -> hash, tenant, rates              its owner  (gateway/auth/api_keys.py)
     triptych.<model>[.suspect]  LIST  Celery's messages (no prefix)
 
 A test compares this table with what Redis holds after jobs have gone through every state.

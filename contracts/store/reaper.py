@@ -1,8 +1,8 @@
 """The reaper: a thread in every gateway process and every worker that recovers jobs which no worker takes care of.
 
 Each second it takes jobs back from dead workers, expires jobs that are past their deadline, even while no worker is
-alive, forgets answers whose time is over, and replaces messages that were lost. There is no leader and no lock: many
-reapers may run at once, because each step is one Lua script.
+alive, forgets answers whose time is over, posts the ledger, and replaces messages that were lost. There is no leader
+and no lock: many reapers may run at once, because each step is one Lua script.
 """
 
 import logging
@@ -27,6 +27,8 @@ MAX_JOBS_PER_CALL = 24
 MAX_PASS_S = 5.0
 """Then messages that were lost are replaced, and the next pass goes on, or another reaper's."""
 MAX_QUEUES_PER_CALL = 100
+MAX_POSTED = 40
+"""Entries of the ledger that one call posts."""
 MAX_EVICTING_CALLS = 100
 """Of one pass, so that deadlines are not late."""
 MAX_MEMORY_SHARE = 0.8
@@ -45,6 +47,7 @@ class Reaper:
         self._reap = load_script(client, "reap")
         self._wake_queues = load_script(client, "wake_queues")
         self._evict = load_script(client, "evict")
+        self._post_ledger = load_script(client, "post_ledger")
         self._stopping = threading.Event()
         # A daemon, and never joined: Redis completes a script that it has begun, whether or not this process ends.
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
@@ -65,6 +68,7 @@ class Reaper:
         """
         total_taken = self._reap_due()
         self._make_room()
+        self.post_ledger()
         return total_taken, self._replace_messages()
 
     def _reap_due(self) -> int:
@@ -96,6 +100,13 @@ class Reaper:
         for _ in range(MAX_EVICTING_CALLS):
             if not self._is_full() or not self._evict(args=[MAX_JOBS_PER_CALL]):
                 break
+
+    def post_ledger(self) -> None:
+        """Post the entries of the ledger to the accounts of tenants."""
+        ends_at, began = time.monotonic() + MAX_PASS_S, time.monotonic()
+        while self._post_ledger(args=[MAX_POSTED]) and time.monotonic() < ends_at and not self._stopping.is_set():
+            self._pause(began)
+            began = time.monotonic()
 
     def _is_full(self) -> bool:
         try:

@@ -23,10 +23,14 @@ local for_log = flush()
 if not done then return type(reply) == 'table' and reply or redis.error_reply(tostring(reply)) end
 return {{for_log, reply}}
 """
-_PARTS = ("base", "broken", "events", "queues", "records", "moves", "blame", "flush")
+_PARTS = (
+    *("base", "held", "broken", "events", "queues", "records", "meters", "limits"),
+    *("ledger", "moves", "blame", "flush"),
+)
 """Of what scripts share, in this order: each uses those before it."""
-_SPARED = {"submit": {"records", "moves", "blame"}, "turn": {"blame"}}
+_SPARED = {"submit": {"records", "ledger", "moves", "blame"}, "turn": {"blame"}}
 """What scripts that run for every job do without, because each function costs its time in every call."""
+_ONLY_IN = {"limits": {"submit"}}
 
 
 class JobScript:
@@ -71,6 +75,6 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
     fields = f"local function record_fields() return {str(SMALL_FIELDS)[1:-1]} end\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
-    parts = [part for part in _PARTS if part not in _SPARED.get(name, ())]
+    parts = [part for part in _PARTS if part not in _SPARED.get(name, ()) and name in _ONLY_IN.get(part, {name})]
     common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in parts)
     return JobScript(client, shebang + message + fields + common + run)

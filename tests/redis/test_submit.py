@@ -85,7 +85,7 @@ def test_a_claimed_job_makes_room_in_its_queue(store: JobStore) -> None:
 def test_a_tenant_over_its_quota_is_refused_until_a_job_ends(store: JobStore) -> None:
     limits = Admission(max_active=1)
     first = claimed(store)
-    with pytest.raises(QuotaExceeded):
+    with pytest.raises(QuotaExceeded, match=r"max_active is 1 .set by TRIPTYCH_MAX_ACTIVE or 'keys limits"):
         store.submit(new_job(), limits)
     store.submit(new_job(tenant="other"), limits)
     store.succeed(first, ANSWER)
@@ -111,7 +111,7 @@ def test_a_record_has_only_fields_that_say_something(store: JobStore) -> None:
     """Each field takes memory in each of millions of records."""
     job_id = submit(store, metadata=b"{}")
     names = {name.decode() for name in store.client.hkeys(f"{PREFIX}job:{job_id}")}
-    fixed = {"tenant", "task", "model", "request", "timeout_s", "ttl_s", "created_at", "deadline_at"}
+    fixed = {"tenant", "task", "model", "request", "timeout_s", "ttl_s", "created_at", "deadline_at", "held", "price_s"}
     assert names == {"status", *fixed}
     store.succeed(claim(store, job_id), ANSWER)
     names = {name.decode() for name in store.client.hkeys(f"{PREFIX}job:{job_id}")}

@@ -22,6 +22,8 @@ class Outcome(NamedTuple):
     """As the store keeps it."""
     consumed: Consumed = Consumed()
     """As far as it is known."""
+    num_bytes_out: int = 0
+    """Of the output as clients get it."""
 
     @property
     def num_bytes(self) -> int:
@@ -36,7 +38,7 @@ def succeeded(claim: Claim, answer: Answer) -> Outcome:
         "timings": answer.timings.decode(),
         "model_revision": answer.model_revision,
     }
-    return Outcome(claim, "succeeded", fields, packed(answer.output), answer.consumed)
+    return Outcome(claim, "succeeded", fields, packed(answer.output), answer.consumed, len(answer.output))
 
 
 def failed(claim: Claim, error: TriptychError) -> Outcome:

@@ -45,8 +45,11 @@ class Turn(NamedTuple):
 def encoded(outcomes: Sequence[Outcome]) -> list[Any]:
     """Return outcomes as arguments of the script: one piece of JSON, then the outputs, which may be anything."""
     heads = [
-        (claim.id, claim.attempt, status, dict(fields), output is not None)
-        for claim, status, fields, output, _ in outcomes
+        (
+            *(one.claim.id, one.claim.attempt, one.status, dict(one.fields), one.output is not None),
+            (*one.consumed, one.num_bytes_out),
+        )
+        for one in outcomes
     ]
     return [msgspec.json.encode(heads), *(outcome.output for outcome in outcomes if outcome.output is not None)]
 

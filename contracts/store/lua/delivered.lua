@@ -8,6 +8,7 @@ for i = 2, #ARGV do
       redis.call('HSET', job_key(job.id), 'ttl_s', stamp(ttl_s))
       set_score('expiring', job.id, job.completed_at + ttl_s)
     end
+    redis.call('HSET', job_key(job.id), 'held', hold(job, 0)) -- the store takes its room back whenever it needs it
     set_score('delivered', job.id, now)
   end
 end

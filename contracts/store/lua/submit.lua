@@ -1,7 +1,10 @@
 -- Accept a job, or say why not. If the call is sent again with the same id, nothing changes and the reply is the same.
 -- ARGV: id, idempotency key (hashed; '' for none), fingerprint, idempotency ttl s, most idempotency keys of a tenant,
---       max waiting, max active, deadline s, then field, value, … of the record, without fields that are empty
--- Returns {'created'|'replayed', id}, or {'mismatch'|'too_many_keys'|'queue_full'|'quota_exceeded'}.
+--       max waiting, limits (contracts/store/limits.py), deadline s, then field, value, … of the record, without fields
+--       that are empty
+-- Returns {'created'|'replayed', id, used} or
+-- {'mismatch'|'too_many_keys'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'rate_limited', '', used},
+-- where `used` says of each meter how much is used now.
 -- Idempotency comes before the limits: a request that was accepted before is answered with its job, however full the
 -- queue is now. Nothing is written before all checks have passed.
 local id, key, fingerprint, idem_ttl_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -32,20 +35,39 @@ local function record_key()
   redis.call('EXPIRE', idems, idem_ttl_s)
 end
 
-if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
-local reply = key ~= '' and reply_by_key()
-if reply then return reply end
-if redis.call('ZCARD', P .. 'waiting:' .. queue_of(job)) >= tonumber(ARGV[6]) then return {'queue_full'} end
-if tonumber(redis.call('HGET', P .. 'active', job.tenant) or 0) >= tonumber(ARGV[7]) then return {'quota_exceeded'} end
+local limits = cjson.decode(ARGV[7])
+local meters = meters_of(limits)
 
-redis.call('HSET', job_key(id), 'status', 'queued', 'created_at', stamp(now), 'deadline_at', stamp(job.deadline_at),
-  unpack(ARGV, 9))
-if key ~= '' then
-  redis.call('HSET', job_key(id), 'idem', key)
-  record_key()
+-- Meters come last, so that a request that is refused for another reason costs nothing.
+local function refusal(bytes)
+  local reply = key ~= '' and reply_by_key()
+  if reply then return reply end
+  if redis.call('ZCARD', P .. 'waiting:' .. queue_of(job)) >= tonumber(ARGV[6]) then return {'queue_full'} end
+  local reached = quota_reached(limits, job.tenant, bytes)
+  if reached then return {reached} end
+  if not all_have_room(meters) then return {'rate_limited'} end
 end
-add_step(active_steps, job.tenant, 1)
-set_score('jobs:' .. job.tenant, id, now)
-if job.followed then append(job, 'queued') end
-enter_queue(job)
-return {'created', id}
+
+local function accept(bytes)
+  redis.call('HSET', job_key(id), 'status', 'queued', 'created_at', stamp(now), 'deadline_at', stamp(job.deadline_at),
+    'held', hold(job, bytes), unpack(ARGV, 9))
+  if key ~= '' then
+    redis.call('HSET', job_key(id), 'idem', key)
+    record_key()
+  end
+  charge(meters)
+  add_step(active_steps, job.tenant, 1)
+  set_score('jobs:' .. job.tenant, id, now)
+  if job.followed then append(job, 'queued') end
+  enter_queue(job)
+end
+
+local reply
+if redis.call('EXISTS', job_key(id)) == 0 then
+  local bytes = RECORD_BYTES + #job.request
+  reply = refusal(bytes)
+  if not reply then accept(bytes) end
+end
+reply = reply or {'created', id}
+reply[2], reply[3] = reply[2] or '', used_of(meters)
+return reply

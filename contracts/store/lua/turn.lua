@@ -2,7 +2,8 @@
 -- into its memory. Either part may be empty.
 -- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has
 --       for them, most bytes of one job, bytes per byte of a request, bytes per input,
---       outcomes as JSON, for each a list of its id, attempt, status, fields of the record, and whether it has an output,
+--       outcomes as JSON, for each a list of its id, attempt, status, fields of the record, whether it has an output,
+--       and what it has consumed (work-seconds, tokens in and out, bytes out),
 --       then these outputs, then the queues to take jobs from, in this order; a job's id in the place of a queue takes
 --       that job, whatever it needs
 -- Returns {accepted, started, requests, too large}:
@@ -36,24 +37,24 @@ end
 
 -- Only a client's cancel ends a job as cancelled. An attempt may also stop because its worker leaves; the job then goes
 -- back to the queue. A job that is being cancelled ends so, even if its worker has a result.
-local function record_outcome(id, attempt, status, fields)
+local function record_outcome(id, attempt, status, fields, consumed)
   local job = load(id)
   if not owns(job, attempt) then return ended_before(job, attempt) end
   if status == 'cancelled' and job.status ~= 'cancelling' then return 0 end
   resume(job)
   if job.status == 'cancelling' then status, fields = 'cancelled', {ended_by = attempt} end
-  finish(job, status, fields)
+  finish(job, status, fields, consumed)
   return 1
 end
 
 local position = 10
 for i, outcome in ipairs(cjson.decode(ARGV[9])) do
-  local id, attempt, status, fields, has_output = unpack(outcome)
+  local id, attempt, status, fields, has_output, consumed = unpack(outcome)
   if has_output then
     fields.output = ARGV[position]
     position = position + 1
   end
-  accepted[i] = record_outcome(id, tostring(attempt), status, fields)
+  accepted[i] = record_outcome(id, tostring(attempt), status, fields, consumed)
 end
 
 local function bytes_of(job)

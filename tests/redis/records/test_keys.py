@@ -7,13 +7,15 @@ import redis
 from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.store import keys
+from contracts.store.job_writer import Admission
+from contracts.store.limits import Meter
 from contracts.store.registry import Registry
-from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claimed, come_due, pass_deadline, submit
+from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claimed, come_due, new_job, pass_deadline, submit
 from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
-KEPT = {"finished", "reaped_at"}
+KEPT = {"finished", "reaped_at", "usage_tenants"}
 """Their size does not depend on the number of jobs, so they are never removed."""
 
 
@@ -71,6 +73,8 @@ def unfinished_in_every_state(store: JobStore, ttl_s: float) -> list[str]:
     submit(store, tenant="other", ttl_s=ttl_s)
     store.turn("w3", sources=[QUEUE], max_jobs=1)
     submit(store, ttl_s=ttl_s)
+    store.submit(new_job(ttl_s=ttl_s), Admission(meters=(Meter(f"requests:tenant:{TENANT}", 60, 1),)))
+    store.delete(submit(store), TENANT)  # no reaper has posted it to the ledger yet
     return [job_id.decode() for job_id in store.client.zrange("triptych:due", 0, -1)]
 
 
@@ -100,6 +104,7 @@ def test_every_key_is_in_the_table_with_its_type(store: JobStore) -> None:
         "grace_until",
         "reaper",
         "broken",
+        "limits",
     }
     assert promised - found <= elsewhere, "these keys do not exist"
 
@@ -116,7 +121,7 @@ def test_nothing_without_a_ttl_is_left_once_every_job_is_gone(store: JobStore) -
         store.reap()
         return {row_of(key.decode()).name for key in store.client.scan_iter()}
 
-    lasting = {"turn:<worker>", "idem:<tenant>:<hash>", "idems:<tenant>"} | KEPT
+    lasting = {"turn:<worker>", "usage:<day>:<tenant>", "rate:<meter>", "idem:<tenant>:<hash>", "idems:<tenant>"} | KEPT
     wait_until(lambda: remaining() <= lasting, "a key outlived its job")
     for key in store.client.scan_iter():
         row = row_of(key.decode())

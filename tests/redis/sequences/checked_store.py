@@ -1,20 +1,25 @@
 """The store and its model side by side, and what must be true after every step of a sequence."""
 
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import redis
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from contracts.jobs import Claim, NewJob
+from contracts.jobs import TERMINAL, Claim, NewJob
 from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
-from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, come_due, new_job
+from contracts.store.usage import UsageReader
+from tests.redis.builders import ANSWER, MODEL, QUEUE, SUSPECTS, come_due, new_job
 from tests.redis.sequences.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore
 from tests.support.job_store import JobStore
 
 MAX_LIVE_JOBS = 6
 """Few jobs exist at a time, so that several steps concern the same one."""
 SOURCES = [SUSPECTS, QUEUE]
+KEY_OF = {"acme": "0123456789abcdef", "other": ""}
+"""Of tenants: one has a key, and one is of an open gateway."""
 FIELDS = ["status", "attempt", "crashes", "alone", "group", "before", "version"]
 
 
@@ -92,6 +97,27 @@ class CheckedStore(RuleBasedStateMachine):
         assert sum(map(int, finished)) == len(self.jobs) - len(unfinished), "each job ends exactly once"
 
     @invariant()
+    def tenants_hold_what_their_records_hold(self) -> None:
+        expected: Counter[str] = Counter()
+        for key in self.client.scan_iter(f"{PREFIX}job:*"):
+            tenant, held = self.client.hmget(key, "tenant", "held")
+            expected[tenant.decode()] += int(held)
+        found = {tenant.decode(): int(held) for tenant, held in self.client.hgetall(f"{PREFIX}held").items()}
+        assert found == +expected
+
+    @invariant()
+    def the_ledger_has_each_job_that_has_ended_once(self) -> None:
+        found: Counter[tuple[str, str]] = Counter()
+        usage = UsageReader(self.client)
+        today = datetime.now(UTC).date()
+        start, end = today - timedelta(days=1), today + timedelta(days=1)
+        for entry in usage.entries(usage.tenants(start), start, end):
+            assert (entry.key, entry.model) == (KEY_OF[entry.tenant], MODEL)
+            for status in TERMINAL:
+                found[entry.tenant, status] += getattr(entry.counts, status)
+        assert +found == Counter((job.tenant, job.status) for job in self.jobs.values() if not job.unfinished)
+
+    @invariant()
     def groups_have_the_suspects_that_wait(self) -> None:
         found = {
             key.decode().removeprefix(f"{PREFIX}group:"): {member.decode() for member in self.client.smembers(key)}
@@ -131,7 +157,7 @@ class CheckedStore(RuleBasedStateMachine):
             job.gone = True
         self.reap([])
         left = {key.decode().removeprefix(PREFIX).split(":")[0] for key in self.client.scan_iter()}
-        left -= {"finished", "turn", "reaped_at", "reaper", "idem", "idems"}
+        left -= {"finished", "turn", "reaped_at", "reaper", "idem", "idems", "usage", "usage_tenants", "ledger"}
         assert not left, left
 
     # -- helpers ----------------------------------------------------------------------------------------------------
@@ -143,7 +169,7 @@ class CheckedStore(RuleBasedStateMachine):
         repeated sequence a different one, which Hypothesis refuses.
         """
         self.expected.num_submits += 1
-        return new_job(id=f"{self.expected.num_submits:022}", **changes)
+        return new_job(id=f"{self.expected.num_submits:022}", key_id=KEY_OF[changes["tenant"]], **changes)
 
     def recorded(self) -> list[ExpectedJob]:
         """Return the newest jobs that have a record."""

@@ -26,7 +26,26 @@ local to_wake = {}
 -- What the log says of this call: jobs that it has ended, and records that it has set aside.
 local ended, set_aside_now = {}, {}
 
+-- What parts of the scripts write at the end of the call, once for all that has changed.
+local at_end = {}
+
 local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
+
+-- Add steps to the numbers in a hash. Those that reach 0 go.
+local function add_to_hash(name, steps)
+  local fields, flat, gone = {}, {}, {}
+  for field, step in pairs(steps) do
+    if step ~= 0 then fields[#fields + 1] = field end
+  end
+  if not fields[1] then return end
+  for i, value in ipairs(redis.call('HMGET', P .. name, unpack(fields))) do
+    local sum = (tonumber(value or '') or 0) + steps[fields[i]]
+    if sum > 0 then flat[#flat + 1], flat[#flat + 2] = fields[i], string.format('%.0f', sum)
+    else gone[#gone + 1] = fields[i] end
+  end
+  if flat[1] then redis.call('HSET', P .. name, unpack(flat)) end
+  if gone[1] then redis.call('HDEL', P .. name, unpack(gone)) end
+end
 
 -- Give a member of a sorted set another score; nil takes it out. The set itself changes at the end of the call.
 local function set_score(name, member, score)

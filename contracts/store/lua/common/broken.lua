@@ -15,8 +15,9 @@ local function set_aside(id, fault, tenant)
   local unfinished = redis.call('ZREM', P .. 'due', id) == 1
   set_score('expiring', id, nil)
   set_score('delivered', id, nil)
-  local counted = note_broken(id, fault) and unfinished
-  if counted and tenant and is_name(tenant) then add_step(active_steps, tenant, -1) end
+  if not note_broken(id, fault) or not tenant or not is_name(tenant) then return end
+  if unfinished then add_step(active_steps, tenant, -1) end
+  add_step(held_steps, tenant, -(tonumber(redis.call('HGET', job_key(id), 'held') or '') or 0))
 end
 
 -- Whether something else is stored in a key. All other errors are no fault of the key: a replica, missing rights, a full

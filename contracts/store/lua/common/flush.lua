@@ -90,9 +90,8 @@ local function flush()
   write_scores()
   push_messages()
   publish_changes()
-  for tenant, step in pairs(active_steps) do
-    if redis.call('HINCRBY', P .. 'active', tenant, step) <= 0 then redis.call('HDEL', P .. 'active', tenant) end
-  end
-  for key, step in pairs(finished_steps) do redis.call('HINCRBY', P .. 'finished', key, step) end
+  add_to_hash('active', active_steps)
+  add_to_hash('finished', finished_steps)
+  for _, write in ipairs(at_end) do write() end
   return {report_ends(), set_aside_now}
 end

@@ -18,11 +18,12 @@ local function resume(job)
   save(job, nil, {status = 'running', crashes = tonumber(crashes), alone = tonumber(alone), group = group, before = ''})
 end
 
--- What only a run needs is dropped, because nobody will run the job again.
-local function finish(job, status, changes)
+-- What only a run needs is dropped, because nobody will run the job again. `consumed` is what the worker has counted.
+local function finish(job, status, changes, consumed)
   if job.status == 'queued' then leave_queue(job) end
   changes = changes or {}
-  changes.status, changes.completed_at = status, now
+  local bytes_in = job.held and math.max(0, job.held - RECORD_BYTES) or 0
+  changes.status, changes.completed_at, changes.held = status, now, hold(job, RECORD_BYTES + #(changes.output or ''))
   save(job, status, changes)
   redis.call('HDEL', job_key(job.id), 'request', 'timeout_s', 'wake', 'publish_token')
   set_score('due', job.id, nil)
@@ -33,6 +34,7 @@ local function finish(job, status, changes)
     if redis.call('EXISTS', idem) == 1 then call_on('HSET', idem, 'status', status) end
   end
   add_step(active_steps, job.tenant, -1)
+  enter_ledger(job, consumed, bytes_in)
   add_step(finished_steps, job.model .. '|' .. status, 1)
   ended[#ended + 1] = job
 end
@@ -42,5 +44,6 @@ local function purge(job)
   set_score('jobs:' .. job.tenant, job.id, nil)
   set_score('expiring', job.id, nil)
   set_score('delivered', job.id, nil)
+  hold(job, 0)
   redis.call('UNLINK', job_key(job.id), P .. 'events:' .. job.id)
 end

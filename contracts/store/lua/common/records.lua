@@ -19,7 +19,7 @@ local function job_of(id, v)
     created_at = number(v[13]), queued_at = number(v[14], false), started_at = number(v[15], false),
     completed_at = number(v[16], false), group = text(v[17]), before = text(v[18]), worker = text(v[19]),
     wake = text(v[20]), idem = text(v[21]), request_id = text(v[22]), publish_token = text(v[23]), followed = v[24],
-    keep = v[25]}
+    keep = v[25], key = text(v[26]), held = number(v[27], 0), price_s = number(v[28], false)}
 end
 
 -- Return the first field that is missing or no number, or nil.
@@ -42,7 +42,7 @@ local function fault_of(job)
   if (job.attempt + job.version + job.crashes + job.alone + job.progress_total) % 1 > 0 then return 'count' end
   -- Callers decode names, and use them in the names of keys.
   local names = job.tenant .. job.task .. job.model .. (job.group or '') .. (job.before or '') .. (job.worker or '')
-    .. (job.wake or '') .. (job.idem or '') .. (job.request_id or '') .. (job.publish_token or '')
+    .. (job.wake or '') .. (job.key or '') .. (job.idem or '') .. (job.request_id or '') .. (job.publish_token or '')
   return not is_name(names) and 'name' or nil
 end
 
@@ -63,13 +63,14 @@ end
 local function load(id)
   local values = redis.pcall('HMGET', job_key(id), 'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt',
     'version', 'crashes', 'alone', 'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at',
-    'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token', 'followed', 'keep', 'suspect')
+    'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token', 'followed', 'keep', 'key', 'held',
+    'price_s', 'suspect')
   if is_of_wrong_type(values) then return set_aside(id, 'type') end
   local job = job_of(id, values)
   if not job.status and not exists(values) then return nil end
   local fault = fault_of(job)
   if fault then return set_aside(id, fault, job.tenant) end
-  if values[26] then adapt_old(job, values[26]) end
+  if values[29] then adapt_old(job, values[29]) end
   return job
 end
 

@@ -1,0 +1,13 @@
+-- Bytes that tenants hold in the store: requests of unfinished jobs, and results until their clients have them. What a job
+-- holds stands in its record, so the sum over a tenant's records is the tenant's. Records of older versions hold nothing.
+local RECORD_BYTES = 1024 -- of a record without its request and output, with its places in lists
+local held_steps = {}
+
+-- The new number of bytes belongs into the record.
+local function hold(job, bytes)
+  add_step(held_steps, job.tenant, bytes - (job.held or 0))
+  job.held = bytes
+  return bytes
+end
+
+at_end[#at_end + 1] = function() add_to_hash('held', held_steps) end

@@ -1,0 +1,42 @@
+-- The ledger: what jobs have taken, for each tenant, key, model and day. The call that ends a job enters it, so a job counts once
+-- however often calls are repeated. The reaper posts entries to the accounts of tenants (post_ledger.lua).
+local PLACES = {succeeded = 1, failed = 2, cancelled = 3, expired = 4}
+local NUM_COUNTS = 10 -- ends, then tokens in and out, microseconds of work and those estimated, bytes in and out
+local entries = {}
+
+-- Add counts to those that are known as a text, or not at all; return them as a text.
+local function sum_of(known, counts)
+  local sums = {}
+  for number in (known or ''):gmatch('%d+') do sums[#sums + 1] = tonumber(number) end
+  for i = 1, NUM_COUNTS do sums[i] = string.format('%.0f', (sums[i] or 0) + counts[i]) end
+  return table.concat(sums, ' ')
+end
+
+-- Work-seconds that a job has taken. What its worker did not say is taken to be what was estimated.
+local function work_of(job, consumed)
+  if consumed and consumed[1] > 0 then return consumed[1] end
+  return job.attempt > 0 and job.price_s or 0
+end
+
+-- Enter a job that has ended. `consumed`, if its worker has said it: work-seconds (0 if it does not know), tokens in and
+-- out, bytes out.
+local function enter_ledger(job, consumed, bytes_in)
+  local used = consumed or {}
+  local name = string.format('%d|%s|%s|%s', math.floor(now / 86400), job.tenant, job.key or '', job.model)
+  local counts = {0, 0, 0, 0, used[2] or 0, used[3] or 0, work_of(job, consumed) * 1e6,
+    (job.price_s or 0) * 1e6, bytes_in, used[4] or 0}
+  counts[PLACES[job.status]] = 1
+  local earlier = entries[name]
+  for i = 1, NUM_COUNTS do counts[i] = counts[i] + (earlier and earlier[i] or 0) end
+  entries[name] = counts
+end
+
+at_end[#at_end + 1] = function()
+  local names, flat = {}, {}
+  for name in pairs(entries) do names[#names + 1] = name end
+  if not names[1] then return end
+  for i, known in ipairs(call_on('HMGET', P .. 'ledger', unpack(names)) or {}) do
+    flat[2 * i - 1], flat[2 * i] = names[i], sum_of(known, entries[names[i]])
+  end
+  if flat[1] then redis.call('HSET', P .. 'ledger', unpack(flat)) end
+end

@@ -1,0 +1,17 @@
+-- Meters of rates. Each counts what was used of a quota a minute; what was used drains at the same rate, which is GCRA
+-- (ATM Forum, Traffic Management 4.0: the continuous-state leaky bucket). A meter is a text: used, as of when, quota.
+-- After its last change it stays as long as a job may take, because the end of a job corrects it.
+local METER_TTL_S = 2 * 86400
+
+-- Return a meter as it is now, with the quota that it had at its last change, or nil for a broken one.
+local function meter_from(key, value)
+  local used, at, quota = value:match('^(%S+) (%S+) (%S+)$')
+  used, at, quota = tonumber(used or ''), tonumber(at or ''), tonumber(quota or '')
+  if not (used and at and quota) then return nil end
+  return {key = key, quota = quota, used = math.max(0, used - math.max(0, now - at) * quota / 60)}
+end
+
+local function write_meter(meter, used)
+  local ttl_s = math.ceil(METER_TTL_S + used * 60 / meter.quota)
+  redis.call('SET', meter.key, string.format('%.17g %s %.17g', used, stamp(now), meter.quota), 'EX', ttl_s)
+end

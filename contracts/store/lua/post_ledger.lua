@@ -1,0 +1,57 @@
+-- Post entries of the ledger to the accounts of their tenants, a hash for each day (contracts/store/usage.py), and correct
+-- the meters of rates: these have counted what was estimated. ARGV: most entries. Returns how many are left.
+local KEPT_DAYS = 400
+local MAX_NAMES = 1000 -- of an account: further keys and models share one
+local REST = '|'
+local corrections, tenants = {}, {}
+
+local function post(day, tenant, name, counts)
+  local key = string.format('%susage:%s:%s', P, day, tenant)
+  local known = call_on('HGET', key, name)
+  if known == nil then return end -- something else is stored there
+  local num_names = known and 1 or redis.call('HLEN', key)
+  if num_names >= MAX_NAMES then
+    name = REST
+    known = redis.call('HGET', key, REST)
+  end
+  redis.call('HSET', key, name, sum_of(known, counts))
+  if num_names == 0 then redis.call('EXPIRE', key, (KEPT_DAYS + 1) * 86400) end
+  tenants[#tenants + 1], tenants[#tenants + 2] = day, tenant
+end
+
+local function note_correction(tenant, key_id, counts)
+  local step = (counts[7] - counts[8]) / 1e6
+  if step == 0 then return end
+  add_step(corrections, P .. 'rate:work:tenant:' .. tenant, step)
+  if key_id ~= '' then add_step(corrections, P .. 'rate:work:key:' .. key_id, step) end
+end
+
+local function correct_meters()
+  local keys = {}
+  for key in pairs(corrections) do keys[#keys + 1] = key end
+  for i, value in ipairs(keys[1] and redis.call('MGET', unpack(keys)) or {}) do
+    local meter = value and meter_from(keys[i], value)
+    if meter then write_meter(meter, math.max(0, meter.used + corrections[keys[i]])) end
+  end
+end
+
+local found = call_on('HSCAN', P .. 'ledger', 0, 'COUNT', ARGV[1]) or {'0', {}}
+local posted, pairs_found = {}, found[2]
+for i = 1, math.min(#pairs_found, 2 * ARGV[1]), 2 do
+  local day, tenant, key_id, model = pairs_found[i]:match('^(%d+)|([^|]*)|([^|]*)|(.*)$')
+  local counts = {}
+  for number in pairs_found[i + 1]:gmatch('%d+') do counts[#counts + 1] = tonumber(number) end
+  if day and #counts == NUM_COUNTS then
+    post(day, tenant, key_id .. '|' .. model, counts)
+    note_correction(tenant, key_id, counts)
+  end
+  posted[#posted + 1] = pairs_found[i]
+end
+if not posted[1] then return 0 end
+correct_meters()
+redis.call('HDEL', P .. 'ledger', unpack(posted))
+if tenants[1] then
+  call_on('ZADD', P .. 'usage_tenants', 'GT', unpack(tenants))
+  call_on('ZREMRANGEBYSCORE', P .. 'usage_tenants', '-inf', math.floor(now / 86400) - KEPT_DAYS - 1)
+end
+return call_on('HLEN', P .. 'ledger') or 0

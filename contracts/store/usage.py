@@ -1,0 +1,112 @@
+"""Reads the ledger: what the ended jobs of tenants have taken, for each day, key and model.
+
+The script that ends a job enters it (lua/common/ledger.lua), and the reaper posts entries to the accounts of tenants
+within a second (lua/post_ledger.lua). Readers add up both. Days are those of the store's clock in UTC.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import msgspec
+import redis
+
+from contracts.store.keys import PREFIX
+from contracts.store.redis_client import reads
+
+KEPT_DAYS = 400
+_CHUNK = 200
+"""Accounts of one call: the store serves nobody else meanwhile."""
+_EPOCH = date(1970, 1, 1)
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Jobs by their end, and what they took. The fields have the order in which the scripts write them."""
+
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    work_us: int = 0
+    """Microseconds of work. Where a worker did not say what a job took, its estimate."""
+    estimated_us: int = 0
+    """The same, as it was estimated when the jobs were submitted."""
+    bytes_in: int = 0
+    """Of requests, as they cross the queue."""
+    bytes_out: int = 0
+    """Of outputs."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        sums = (mine + more for mine, more in zip(astuple(self), astuple(other), strict=True))
+        return Counts(*sums)
+
+    @property
+    def num_jobs(self) -> int:
+        """Jobs that have ended."""
+        return self.succeeded + self.failed + self.cancelled + self.expired
+
+
+astuple = msgspec.structs.astuple
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the jobs of one tenant, day, key and model took.
+
+    Key and model are empty for what had no room of its own, and the key for requests without one.
+    """
+
+    day: date
+    tenant: str
+    key: str
+    model: str
+    counts: Counts
+
+
+class UsageReader:
+    """Reads the ledger. Methods raise ``redis.RedisError`` when the store is out of reach."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+
+    def tenants(self, start: date) -> list[str]:
+        """Return the tenants whose jobs have ended on this day or later."""
+        posted = reads(self._client).zrangebyscore(f"{PREFIX}usage_tenants", _number(start), "+inf")
+        entered = (name.split(b"|")[1] for name in reads(self._client).hkeys(f"{PREFIX}ledger"))
+        return sorted({tenant.decode() for tenant in (*posted, *entered)})
+
+    def entries(self, tenants: Sequence[str], start: date, end: date) -> Iterator[Entry]:
+        """Yield the entries of tenants from ``start`` to ``end``, both included; one may come in parts."""
+        days = [_number(start) + offset for offset in range((end - start).days + 1)]
+        accounts = [(day, tenant) for day in days for tenant in tenants]
+        for first in range(0, len(accounts), _CHUNK):
+            yield from self._read(accounts[first : first + _CHUNK])
+
+    def _read(self, accounts: list[tuple[int, str]]) -> Iterator[Entry]:
+        # In one transaction, or the reaper would post entries in between, and they would count twice or not at all.
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(f"{PREFIX}ledger")
+            for day, tenant in accounts:
+                pipeline.hgetall(f"{PREFIX}usage:{day}:{tenant}")
+            entered, *posted = pipeline.execute()
+        for (day, tenant), account in zip(accounts, posted, strict=True):
+            for name, counts in account.items():
+                key, _, model = name.decode().partition("|")
+                yield Entry(_day(day), tenant, key, model, _counts(counts))
+        wanted = set(accounts)
+        for name, counts in entered.items():
+            day, tenant, key, model = name.decode().split("|", 3)
+            if (int(day), tenant) in wanted:
+                yield Entry(_day(int(day)), tenant, key, model, _counts(counts))
+
+
+def _counts(text: bytes) -> Counts:
+    return Counts(*map(int, text.split()))
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+def _day(number: int) -> date:
+    return _EPOCH + timedelta(days=number)

@@ -1,0 +1,326 @@
+"""Step 2: what a tenant and its key may have. Each limit is exact at its edge, and a refused request leaves nothing."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from contracts.errors import (
+    IdempotencyMismatch,
+    QueueFull,
+    QuotaExceeded,
+    RateLimited,
+    StorageQuotaExceeded,
+    TriptychError,
+)
+from contracts.jobs import Answer
+from contracts.price.estimate import Consumed
+from contracts.store.job_writer import Admission
+from contracts.store.keys import PREFIX
+from contracts.store.limits import Meter, Meters, MeterState
+from tests.redis.builders import ANSWER, TENANT, all_at_once, claim, claimed, field, new_job, status, submit
+from tests.support.job_store import JobStore
+
+RECORD_BYTES = 1024
+KEY = "0123456789abcdef"
+
+
+def held(store: JobStore, tenant: str = TENANT) -> int:
+    """Return the bytes that a tenant holds."""
+    return int(store.client.hget(f"{PREFIX}held", tenant) or 0)
+
+
+def snapshot(store: JobStore) -> dict[bytes, bytes]:
+    """Return all that is stored, but the last use of a script."""
+    return {key: store.client.dump(key) for key in store.client.scan_iter()}
+
+
+def let_pass(store: JobStore, seconds: float) -> None:
+    """Let time pass by the store's clock."""
+    store.client.set(f"{PREFIX}clock", float(store.client.get(f"{PREFIX}clock") or 0) + seconds)
+
+
+def rate(quota: int, cost: float = 1.0, kind: str = "requests", owner: str = f"tenant:{TENANT}") -> Meter:
+    """Return a rate of a tenant."""
+    return Meter(f"{kind}:{owner}", quota, cost)
+
+
+class Clients:
+    """Submits jobs under rates, and remembers what was said of the meters."""
+
+    def __init__(self, store: JobStore, *meters: Meter) -> None:
+        self._store = store
+        self.admission = Admission(meters=meters)
+        self.states: list[MeterState] = []
+
+    def submit(self, **changes: object) -> str:
+        """Submit a job."""
+        return self._store.submit(new_job(**changes), self.admission, self._note)[0]
+
+    def refused(self, **changes: object) -> RateLimited:
+        """Submit a job, and return why it was refused."""
+        before = snapshot(self._store)
+        with pytest.raises(RateLimited) as caught:
+            self.submit(**changes)
+        assert snapshot(self._store) == before, "a refused request has left something"
+        return caught.value
+
+    def _note(self, states: list[MeterState]) -> None:
+        self.states = states
+
+
+# -- bytes ------------------------------------------------------------------------------------------------------------
+
+
+def test_bytes_are_refused_beyond_the_limit_and_not_at_it(store: JobStore) -> None:
+    limits = Admission(max_bytes=2 * (RECORD_BYTES + 100))
+    for _ in range(2):
+        store.submit(new_job(request=b"x" * 100), limits)
+    before = snapshot(store)
+    with pytest.raises(StorageQuotaExceeded, match=r"max_bytes is 2248 .*TRIPTYCH_TENANT_MAX_BYTES"):
+        store.submit(new_job(request=b""), limits)
+    assert snapshot(store) == before
+    store.submit(new_job(tenant="other", request=b"x" * 100), limits)
+
+
+def test_a_job_holds_its_request_then_its_result_then_nothing(store: JobStore) -> None:
+    answer = Answer(output=b"7" * 300, usage=b"{}", timings=b"{}", model_revision="r")
+    job_id = submit(store, request=b"x" * 5000)
+    assert held(store) == RECORD_BYTES + 5000
+    store.succeed(claim(store, job_id), answer)
+    assert held(store) == RECORD_BYTES + 300
+    store.mark_delivered([job_id], 300.0)
+    store.mark_delivered([job_id], 300.0)
+    assert held(store) == 0
+    store.delete(job_id, TENANT)
+    assert held(store) == 0 and not store.client.exists(f"{PREFIX}held")
+
+
+def test_a_result_that_its_tenant_wants_to_keep_counts_until_it_is_deleted(store: JobStore) -> None:
+    taken = claimed(store, keep=True)
+    store.succeed(taken, ANSWER)
+    store.mark_delivered([taken.id], 300.0)
+    assert held(store) == RECORD_BYTES + len(ANSWER.output)
+    store.delete(taken.id, TENANT)
+    assert held(store) == 0
+
+
+def test_jobs_end_above_the_limit_and_new_ones_are_refused(store: JobStore) -> None:
+    limits = Admission(max_bytes=RECORD_BYTES + 400)
+    store.submit(new_job(request=b"x"), limits)
+    large = Answer(output=b"7" * 500, usage=b"{}", timings=b"{}", model_revision="r")
+    (taken,) = store.turn("w1", sources=["triptych.minilm"]).claims
+    assert store.succeed(taken, large)
+    assert held(store) == RECORD_BYTES + 500
+    with pytest.raises(StorageQuotaExceeded):
+        store.submit(new_job(request=b""), limits)
+    store.mark_delivered([taken.id], 300.0)
+    store.submit(new_job(request=b""), limits)
+
+
+def test_of_many_requests_at_once_as_many_are_accepted_as_have_room(store: JobStore) -> None:
+    limits = Admission(max_bytes=10 * (RECORD_BYTES + 50))
+
+    def try_one(_: int) -> bool:
+        try:
+            store.submit(new_job(request=b"x" * 50), limits)
+        except StorageQuotaExceeded:
+            return False
+        return True
+
+    assert sum(all_at_once(24, try_one)) == 10
+    assert held(store) == limits.max_bytes
+
+
+def test_a_record_that_breaks_holds_nothing_any_more(store: JobStore) -> None:
+    job_id = submit(store)
+    store.client.hset(f"{PREFIX}job:{job_id}", "status", "resting")
+    store.client.zadd(f"{PREFIX}due", {job_id: 0})
+    store.reap()
+    store.reap()
+    assert held(store) == 0
+
+
+# -- rates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quota", [1, 7, 60])
+def test_a_quota_may_be_used_at_once_and_not_one_request_more(store: JobStore, quota: int) -> None:
+    clients = Clients(store, rate(quota))
+    for _ in range(quota):
+        clients.submit()
+    refused = clients.refused()
+    assert refused.retry_after_s == pytest.approx(60 / quota, abs=1.0)
+    assert f"requests_per_minute of your tenant is {quota} (set by TRIPTYCH_TENANT_REQUESTS_PER_MINUTE" in str(refused)
+
+
+def test_after_retry_after_one_request_is_accepted_and_just_before_it_none(store: JobStore) -> None:
+    clients = Clients(store, rate(4))
+    for _ in range(4):
+        clients.submit()
+    wait_s = clients.refused().retry_after_s
+    assert wait_s is not None
+    let_pass(store, wait_s - 5)
+    clients.refused()
+    let_pass(store, 5)
+    clients.submit()
+    clients.refused()
+
+
+def test_a_rate_holds_over_many_minutes_however_requests_come(store: JobStore) -> None:
+    """At most the quota at once, and as much again a minute."""
+    clients = Clients(store, rate(12))
+    accepted = 0
+    for _ in range(100):
+        let_pass(store, 3)
+        for _ in range(3):
+            try:
+                clients.submit()
+            except RateLimited:
+                continue
+            accepted += 1
+    assert accepted == pytest.approx(12 + 300 / 60 * 12, abs=1)
+
+
+def test_many_requests_at_once_take_no_more_than_the_quota(store: JobStore) -> None:
+    clients = Clients(store, rate(10))
+
+    def try_one(_: int) -> bool:
+        try:
+            store.submit(new_job(), clients.admission)
+        except RateLimited:
+            return False
+        return True
+
+    assert sum(all_at_once(32, try_one)) == 10
+
+
+def test_both_the_tenant_and_the_key_must_have_room_and_neither_is_charged_alone(store: JobStore) -> None:
+    tenant, key = rate(10), rate(2, owner=f"key:{KEY}")
+    with_key, others = Clients(store, tenant, key), Clients(store, tenant)
+    with_key.submit()
+    with_key.submit()
+    refused = with_key.refused()
+    assert f"requests_per_minute of your key is 2 (set by 'keys limits --key {KEY}')" in str(refused)
+    assert "tenant" not in str(refused)
+    for _ in range(8):
+        others.submit()
+    others.refused()
+
+
+def test_replays_and_requests_that_are_refused_for_another_reason_cost_nothing(store: JobStore) -> None:
+    clients = Clients(store, rate(2))
+    again = {"idempotency_key": "k", "fingerprint": "f"}
+    job_id = clients.submit(**again)
+    for _ in range(5):
+        assert clients.submit(**again) == job_id
+    refusals: list[tuple[type[TriptychError], Admission]] = [
+        (IdempotencyMismatch, Admission(meters=clients.admission.meters)),
+        (QueueFull, Admission(meters=clients.admission.meters, max_waiting=0)),
+        (QuotaExceeded, Admission(meters=clients.admission.meters, max_active=1)),
+        (StorageQuotaExceeded, Admission(meters=clients.admission.meters, max_bytes=1)),
+    ]
+    for error, admission in refusals:
+        key = again | {"fingerprint": "g"} if error is IdempotencyMismatch else {}
+        with pytest.raises(error):
+            store.submit(new_job(**key), admission)
+    clients.submit()
+    clients.refused()
+
+
+def test_a_call_that_is_sent_again_costs_once(store: JobStore) -> None:
+    clients, job = Clients(store, rate(2)), new_job()
+    for _ in range(3):
+        store.submit(job, clients.admission)
+    clients.submit()
+    clients.refused()
+
+
+def test_the_states_of_meters_are_those_after_the_request(store: JobStore) -> None:
+    clients = Clients(store, rate(3), rate(100, 40.0, "work"))
+    clients.submit()
+    assert [one.used for one in clients.states] == pytest.approx([1, 40], abs=0.1)
+    clients.submit()
+    clients.refused()
+    requests, work = clients.states
+    assert (requests.used, work.used) == pytest.approx((2, 80), abs=0.5)
+    assert requests.wait_s == 0 and work.wait_s == pytest.approx(20 * 60 / 100, abs=0.5)
+    read = Meters(store.client).read(clients.admission.meters, time.time())
+    assert [one.used for one in read] == pytest.approx([2, 80], abs=0.5)
+
+
+def test_a_job_of_more_work_than_the_quota_runs_when_all_of_it_is_free(store: JobStore) -> None:
+    """Its price is an estimate, so it is no reason to refuse the job for ever; the rate holds over time."""
+    clients = Clients(store, rate(60, 300.0, "work"))
+    clients.submit()
+    assert clients.refused().retry_after_s == pytest.approx(300, abs=1)
+    let_pass(store, 298)
+    clients.refused()
+    let_pass(store, 3)
+    clients.submit()
+
+
+def test_a_quota_that_is_changed_holds_from_the_next_request_on(store: JobStore) -> None:
+    few, many = Clients(store, rate(2)), Clients(store, rate(10))
+    few.submit()
+    few.submit()
+    few.refused()
+    for _ in range(8):
+        many.submit()
+    many.refused()
+
+
+def test_meters_go_when_nobody_uses_them(store: JobStore) -> None:
+    Clients(store, rate(60)).submit()
+    (key,) = store.client.scan_iter(f"{PREFIX}rate:*")
+    assert 0 < store.client.ttl(key) <= 2 * 86_400 + 60
+
+
+def test_a_meter_that_somebody_has_written_over_is_an_empty_one(store: JobStore) -> None:
+    clients = Clients(store, rate(1))
+    store.client.set(f"{PREFIX}rate:requests:tenant:{TENANT}", "much")
+    clients.submit()
+    clients.refused()
+
+
+# -- the truth about work ---------------------------------------------------------------------------------------------
+
+
+def work_used(store: JobStore, owner: str) -> float:
+    """Return the work-seconds that a meter has counted, without what has drained."""
+    value = store.client.get(f"{PREFIX}rate:work:{owner}")
+    return float(value.split()[0])
+
+
+ENDS: dict[str, tuple[Callable[[JobStore, str], object], float]] = {
+    "more work": (lambda store, job_id: _succeed(store, job_id, 7.0), 7.0),
+    "less work": (lambda store, job_id: _succeed(store, job_id, 0.5), 0.5),
+    "never ran": (lambda store, job_id: store.cancel(job_id, TENANT), 0.0),
+    "deleted": (lambda store, job_id: store.delete(job_id, TENANT), 0.0),
+}
+
+
+def _succeed(store: JobStore, job_id: str, work_s: float) -> None:
+    answer = Answer(output=b"1", usage=b"{}", timings=b"{}", model_revision="r", consumed=Consumed(work_s, 1, 1))
+    store.succeed(claim(store, job_id), answer)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_truth_at_the_end_corrects_the_meters_of_tenant_and_key(store: JobStore, end: str) -> None:
+    meters = (rate(6, 2.0, "work"), rate(6, 2.0, "work", f"key:{KEY}"))
+    job = new_job(price_s=2.0, key_id=KEY)
+    store.submit(job, Admission(meters=meters))
+    finish, expected = ENDS[end]
+    finish(store, job.id)
+    for _ in range(2):
+        store.reap()
+    for owner in (f"tenant:{TENANT}", f"key:{KEY}"):
+        assert work_used(store, owner) == pytest.approx(expected, abs=0.2)
+
+
+def test_a_job_without_rates_makes_no_meters(store: JobStore) -> None:
+    job_id = submit(store, price_s=2.0, key_id=KEY)
+    _succeed(store, job_id, 9.0)
+    store.reap()
+    assert not list(store.client.scan_iter(f"{PREFIX}rate:*"))
+    assert status(store, job_id) == "succeeded" and field(store, job_id, "key") == KEY
