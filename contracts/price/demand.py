@@ -50,13 +50,10 @@ def text_size(texts: Iterable[str]) -> TextSize:
     ASCII and other characters are counted apart, because tokenizers treat them apart: what a vocabulary lacks is cut
     into bytes, each a token. So an emoji does not pass for one character, and English text does not pay for it.
     """
-    num_chars = num_bytes = 0
-    for text in texts:
-        if text.isascii():
-            num_chars += len(text)
-            continue
-        encoded = text.encode(errors="replace")
-        num_others = len(encoded.translate(None, _ASCII))
-        num_chars += len(encoded) - num_others
-        num_bytes += num_others
-    return TextSize(num_chars, num_bytes)
+    # As one text: of 2,048 short ones this takes 6 to 100 µs, and looking at each 50 to 500.
+    text = "".join(texts)
+    if text.isascii():
+        return TextSize(len(text), 0)
+    encoded = text.encode(errors="replace")
+    num_bytes = len(encoded.translate(None, _ASCII))
+    return TextSize(len(encoded) - num_bytes, num_bytes)

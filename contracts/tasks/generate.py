@@ -40,7 +40,7 @@ def _no_template(card: ModelCard, param: str) -> InvalidRequest:
 
 def _demand(inputs: GenerateInputs, parameters: GenerateParameters) -> Demand:
     rows = inputs if isinstance(inputs, list) else [inputs]
-    size = text_size(text for row in rows for text in _texts_of(row))
+    size = text_size(_texts_of(rows))
     return Demand(
         num_rows=len(rows),
         num_chars=size.num_chars,
@@ -52,8 +52,11 @@ def _demand(inputs: GenerateInputs, parameters: GenerateParameters) -> Demand:
     )
 
 
-def _texts_of(row: str | Conversation) -> list[str]:
-    return [row] if isinstance(row, str) else [message.text for message in row.messages]
+def _texts_of(rows: list[str | Conversation]) -> list[str]:
+    texts = [row for row in rows if isinstance(row, str)]
+    if len(texts) < len(rows):
+        texts += [message.text for row in rows if isinstance(row, Conversation) for message in row.messages]
+    return texts
 
 
 def _check_stream(inputs: GenerateInputs, parameters: GenerateParameters) -> None:

@@ -1,6 +1,6 @@
 """What a row of the table of tasks holds. Data and pure functions only: no store, no HTTP, no model."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,16 +27,18 @@ def demand_of_texts(inputs: Any, parameters: Any) -> Demand:
     return Demand(num_rows=num_inputs(inputs), num_chars=size.num_chars, num_bytes=size.num_bytes, truncates=truncates)
 
 
-def _texts_in(value: Any) -> Iterator[str]:
-    """Yield all texts of an input, or of a list of them."""
+def _texts_in(value: Any) -> list[str]:
+    """Return all texts of an input, or of a list of them."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts_in(item)
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _texts_in(getattr(value, name))
+        return [value]
+    if isinstance(value, msgspec.Struct):
+        value = [getattr(value, name) for name in value.__struct_fields__]
+    if not isinstance(value, list):
+        return []
+    texts = [item for item in value if isinstance(item, str)]
+    if len(texts) < len(value):
+        texts += [text for item in value if not isinstance(item, str) for text in _texts_in(item)]
+    return texts
 
 
 def any_request(card: ModelCard, inputs: Any, parameters: Any) -> None:
