@@ -53,7 +53,7 @@ def is_of_wrong_type(error: Exception) -> bool:
     return str(error).startswith("WRONGTYPE")
 
 
-def replies_of(pipeline: "redis.client.Pipeline", instead: list[Any]) -> list[list[Any]]:
+def replies_of(pipeline: "redis.client.Pipeline", instead: list[Any]) -> list[Any]:
     """Return the replies of a pipeline; ``instead`` for keys in which something else is stored than is asked for."""
     replies = pipeline.execute(raise_on_error=False)
     for reply in replies:

@@ -118,12 +118,19 @@ class Registry:
         names = reads(self._client).smembers(f"{PREFIX}workers")
         return self._read_cards("workers", "worker", names, WorkerCard)
 
+    def cards_of_workers(self, ids: list[str], texts: list[bytes | None]) -> list[WorkerCard]:
+        """Return the workers that are alive, from what is stored of some ids. The ids of others are forgotten."""
+        return self._cards("workers", "worker", ids, texts, WorkerCard)
+
     def _read_cards(self, index: str, kind: str, members: Iterable[bytes], card: Any) -> list[Any]:
         # Sorted, so that clients get the same order each time.
         names = sorted(name.decode() for name in members)
         if not names:
             return []
         texts = reads(self._client).mget([f"{PREFIX}{kind}:{name}" for name in names])
+        return self._cards(index, kind, names, texts, card)
+
+    def _cards(self, index: str, kind: str, names: list[str], texts: list[bytes | None], card: Any) -> list[Any]:
         # Keys with a TTL vanish by themselves, but not their names in the index; readers clean them up.
         gone = [name for name, text in zip(names, texts, strict=True) if text is None]
         if gone:

@@ -20,6 +20,7 @@ from services.gateway.http.operations import Operation
 from services.gateway.http.request_facts import REQUEST_ID_HEADER, current_facts
 from services.gateway.jobs.outputs.answers import AnswerMaker
 from services.gateway.jobs.outputs.synchronous import OutputResponder
+from services.gateway.jobs.places import Places
 from services.gateway.jobs.routes import JobRoutes
 from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.waiting import JobWaiter
@@ -93,7 +94,10 @@ def make_operations(
     deliveries = backend.deliveries
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
-    submitter = Submitter(settings, writer=writer, monitor=monitor, models=models, waiter=waiter, metrics=metrics)
+    places = Places(reader, monitor)
+    submitter = Submitter(
+        settings, writer=writer, monitor=monitor, models=models, waiter=waiter, places=places, metrics=metrics
+    )
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
     _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)
@@ -104,7 +108,14 @@ def make_operations(
     outputs = OutputResponder(submitter, AnswerMaker(backend.offload), deliveries)
     generation = GenerationResponder(settings, outputs, streams)
     jobs = JobRoutes(
-        settings, bodies=bodies, submitter=submitter, reader=reader, writer=writer, waiter=waiter, deliveries=deliveries
+        settings,
+        bodies=bodies,
+        submitter=submitter,
+        reader=reader,
+        writer=writer,
+        waiter=waiter,
+        places=places,
+        deliveries=deliveries,
     )
     languages: dict[str, Any] = {"bodies": bodies, "outputs": outputs, "auth": auth, "models": models}
     # The document describes its own route too, so it can be made only when the table is complete.

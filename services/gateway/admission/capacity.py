@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from contracts.store.profiles import KeptProfile
+
 
 class KnownWorker(NamedTuple):
     """A worker that is alive, or was seen in the last hour."""
@@ -41,12 +43,12 @@ def capacities(workers: Iterable[KnownWorker], busy_models: Collection[str]) -> 
     return {model: Capacity(sum(found), max(found)) for model, found in rates.items()}
 
 
-def seen_workers(speeds: Mapping[str, Mapping[str, float]]) -> list[KnownWorker]:
-    """Return the workers of the last hour, from their ``speeds`` by model and worker."""
+def seen_workers(kept: Mapping[str, Mapping[str, KeptProfile]]) -> list[KnownWorker]:
+    """Return the workers of the last hour, from the profiles that are kept of them by model and worker."""
     models: dict[str, list[str]] = {}
-    last: dict[str, float] = {}
-    for model, found in speeds.items():
-        for worker, speed in found.items():
+    speeds: dict[str, float] = {}
+    for model, entries in kept.items():
+        for worker, entry in entries.items():
             models.setdefault(worker, []).append(model)
-            last[worker] = speed
-    return [KnownWorker(last[worker], served) for worker, served in models.items()]
+            speeds[worker] = entry.speed
+    return [KnownWorker(speeds[worker], served) for worker, served in models.items()]

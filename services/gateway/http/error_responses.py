@@ -4,6 +4,7 @@ Routes of other APIs have formats of their own, see ``operations.ErrorFormat``.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -73,7 +74,8 @@ def with_error_headers(response: Response, error: TriptychError) -> Response:
     """Add the headers that go with an error to a response, by the response's status."""
     status = no_store(response).status_code
     if status in {429, 503}:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S.get(error.code, 2))
+        seconds = RETRY_AFTER_S.get(error.code, 2) if error.retry_after_s is None else math.ceil(error.retry_after_s)
+        response.headers["Retry-After"] = str(max(1, seconds))
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if not error.retryable and (status == 409 or status >= 500):

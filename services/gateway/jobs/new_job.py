@@ -68,6 +68,7 @@ class NewJobMaker:
         spec.check_model(card, submission.inputs, submission.parameters)
         message = _encoded(submission)
         key = request.idempotency_key
+        load = self._monitor.loads.of(card.name)
         deadline_s, timeout_s = self._clocks(request)
         return NewJob(
             id=new_job_id(request.tenant, self._monitor.store_time()),
@@ -86,6 +87,7 @@ class NewJobMaker:
             idempotency_key=hash_of_key(key) if key is not None else "",
             fingerprint=_fingerprint(request, card.name, message),
             lane=request.lane,
+            price_s=load.price_s(spec, submission.inputs, submission.parameters),
             key_id=facts.key_id,
             request_id=facts.id,
         )

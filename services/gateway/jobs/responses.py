@@ -11,7 +11,7 @@ from services.gateway.http.error_responses import ErrorDocument
 from services.gateway.http.operations import ResponseSpec
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.submitter import SubmitResult
-from services.gateway.jobs.view import JobView, etag, view
+from services.gateway.jobs.view import JobView, QueuePlace, etag, view
 
 MAX_REVISION = 200
 """Characters of a revision that a header shows. The job has it whole."""
@@ -21,7 +21,7 @@ MODEL_HEADERS = {
 }
 JOB_HEADERS = {
     "Location": "Where the job is read.",
-    "Retry-After": "Seconds to wait before reading it.",
+    "Retry-After": "Seconds to wait before reading it: until it is probably done, 600 at most.",
     "X-Triptych-Job-Id": "The job's id.",
     "Preference-Applied": "What was applied of `Prefer`.",
     **MODEL_HEADERS,
@@ -43,18 +43,18 @@ def check_id(job_id: str) -> None:
         raise JobNotFound
 
 
-def job_response(job: Job, position: int | None, *, status: int = 200) -> Response:
+def job_response(job: Job, place: QueuePlace | None, retry_after_s: int, *, status: int = 200) -> Response:
     """Return the whole job as a response, with its ETag, and until it is finished with a pause before the next poll."""
-    response = json_response(view(job, position), status)
+    response = json_response(view(job, place), status)
     response.headers["ETag"] = etag(job)
-    if not job.finished:
-        response.headers["Retry-After"] = "1"
+    if not job.finished or status == 202:
+        response.headers["Retry-After"] = str(retry_after_s)
     return response
 
 
 def accepted(result: SubmitResult, applied: str) -> Response:
     """Return 202 and the job: from now on it reaches an end."""
-    return with_job_headers(job_response(result.job, None, status=202), result, applied)
+    return with_job_headers(job_response(result.job, result.place, result.retry_after_s, status=202), result, applied)
 
 
 def with_job_headers(response: Response, result: SubmitResult, applied: str) -> Response:
@@ -66,7 +66,6 @@ def with_job_headers(response: Response, result: SubmitResult, applied: str) -> 
         response.headers["X-Triptych-Revision"] = quote(result.job.model_revision[:MAX_REVISION], safe="/:+@=, ")
     if response.status_code == 202:
         response.headers["Location"] = f"/v1/jobs/{result.job.id}"
-        response.headers["Retry-After"] = "1"
     if applied:
         response.headers["Preference-Applied"] = applied
     if result.has_key:

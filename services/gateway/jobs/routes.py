@@ -25,6 +25,7 @@ from services.gateway.http.prefer import preference_of
 from services.gateway.http.responses import json_response
 from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.new_job import SubmitRequest
+from services.gateway.jobs.places import MIN_RETRY_S, Places
 from services.gateway.jobs.responses import JOB_HEADERS, accepted, check_id, job_response, with_job_headers
 from services.gateway.jobs.submission import JOB_BODIES, JOB_CHECK
 from services.gateway.jobs.submitter import Submitter
@@ -32,7 +33,14 @@ from services.gateway.jobs.view import JobList, JobView, etag, summary
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.settings import GatewaySettings
 
-_JOB = ResponseSpec("The job.", JobView, headers={"ETag": "Changes with each change of the job."})
+_JOB = ResponseSpec(
+    "The job.",
+    JobView,
+    headers={
+        "ETag": "Changes with each change of the job.",
+        "Retry-After": f"Of an unfinished job: {JOB_HEADERS['Retry-After'].lower()}",
+    },
+)
 _SUBMITTED = {
     202: ResponseSpec("Accepted: the job reaches an end whatever process dies.", JobView, headers=JOB_HEADERS),
     200: ResponseSpec("With `Prefer: wait`: the finished job.", JobView, headers=JOB_HEADERS),
@@ -56,6 +64,7 @@ class JobRoutes:
         bodies: BodyReader,
         submitter: Submitter,
         waiter: JobWaiter,
+        places: Places,
         deliveries: Deliveries,
     ) -> None:
         self._max_wait_s = settings.max_wait_s
@@ -64,6 +73,7 @@ class JobRoutes:
         self._bodies = bodies
         self._submitter = submitter
         self._waiter = waiter
+        self._places = places
         self._deliveries = deliveries
 
     def submit(self, tenant: str) -> Response:
@@ -117,8 +127,10 @@ class JobRoutes:
         return json_response(JobList(data=[summary(job) for job in jobs], next_cursor=query.as_cursor(following)))
 
     def _job_response(self, job: Job) -> Response:
-        position = self._reader.position(job) if job.status == "queued" else None
-        return job_response(self._deliveries.note(job), position)
+        if job.finished:
+            return job_response(self._deliveries.note(job), None, MIN_RETRY_S)
+        place = self._places.of(job)
+        return job_response(job, place, self._places.retry_after_s(job, place))
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""

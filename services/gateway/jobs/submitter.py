@@ -4,12 +4,12 @@ When ``submit`` has returned, the job is in the store and reaches a terminal sta
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import gevent
 import redis
 from flask import request as http_request
+from msgspec import structs
 
 from contracts.errors import Unavailable
 from contracts.jobs import Job, NewJob
@@ -21,6 +21,8 @@ from services.gateway.http.errors import ClientDisconnected
 from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.canceller import Canceller
 from services.gateway.jobs.new_job import NewJobMaker, SubmitRequest, as_submitted
+from services.gateway.jobs.places import MIN_RETRY_S, Places
+from services.gateway.jobs.view import QueuePlace
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
@@ -35,6 +37,10 @@ class SubmitResult:
     job: Job
     has_key: bool
     replayed: bool
+    place: QueuePlace | None
+    """Where the job waits, if it does."""
+    retry_after_s: int
+    """When an unfinished job should be read."""
 
 
 class Submitter:
@@ -48,6 +54,7 @@ class Submitter:
         monitor: Monitor,
         models: ModelSelector,
         waiter: JobWaiter,
+        places: Places,
         metrics: Metrics,
     ) -> None:
         self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models)
@@ -55,6 +62,7 @@ class Submitter:
         self._canceller = Canceller(writer)
         self._monitor = monitor
         self._waiter = waiter
+        self._places = places
         self._metrics = metrics
         # Beyond the first limit the error is a 503, since all tenants share a model's queue. Beyond the second it is a
         # 429, since the tenant itself has too many jobs.
@@ -78,32 +86,48 @@ class Submitter:
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, request.tenant, disconnected) as wait:
-            job_id, replayed, _ = self._write(new, request)
+            job_id, replayed, place = self._write(new, request)
             if not request.waits:
                 release_body()
             facts.job_id = job_id
             self._metrics.submitted(new.task, replayed)
-            result = partial(SubmitResult, has_key=request.idempotency_key is not None, replayed=replayed)
             if not replayed and request.wait_s <= 0:
-                return result(as_submitted(new, self._monitor.store_time()))
+                job = as_submitted(new, self._monitor.store_time())
+                return self._result(request, job, None if place is None else self._places.as_seen(job, place))
             if not replayed:
-                return result(self._finished(wait.for_end_of_submitted, request, job_id))
+                return self._after_wait(wait.for_end_of_submitted, request, job_id)
         # A replayed request gets the job of the earlier one, which has another id than the one watched above.
         with self._waiter.watch(job_id, request.tenant, disconnected) as wait:
-            return result(self._finished(wait.for_end, request, job_id))
+            return replace(self._after_wait(wait.for_end, request, job_id), replayed=True)
 
     def _write(self, new: NewJob, request: SubmitRequest) -> Accepted:
         try:
-            return self._writer.submit(new, self._admission)
+            return self._writer.submit(new, self._admission_of(new))
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
             if request.cancels_if_gone and problem_of(error) == TIMEOUT:
                 gevent.spawn(self.abandon, request, new.id)
             raise
 
-    def _finished(self, wait: Callable[[float], Job], request: SubmitRequest, job_id: str) -> Job:
+    def _admission_of(self, new: NewJob) -> Admission:
+        if not new.price_s:
+            return self._admission  # its model was not measured, so nothing is refused by time
+        load = self._monitor.loads.of(new.model)
+        return structs.replace(self._admission, lane_rate=load.lane_rate(new.lane), capacity=load.capacity.total)
+
+    def result_of(self, request: SubmitRequest, job: Job) -> SubmitResult:
+        """Return the result of a request whose job was read again. Raises ``redis.RedisError``."""
+        return self._result(request, job, self._places.of(job))
+
+    def _result(self, request: SubmitRequest, job: Job, place: QueuePlace | None) -> SubmitResult:
+        has_key = request.idempotency_key is not None
+        retry_after_s = MIN_RETRY_S if job.finished else self._places.retry_after_s(job, place)
+        return SubmitResult(job, has_key, replayed=False, place=place, retry_after_s=retry_after_s)
+
+    def _after_wait(self, wait: Callable[[float], Job], request: SubmitRequest, job_id: str) -> SubmitResult:
         try:
-            return wait(request.wait_s)
+            job = wait(request.wait_s)
+            return self.result_of(request, job)
         except ClientDisconnected:
             if request.cancels_if_gone:
                 self.abandon(request, job_id)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from contracts.jobs import Job, JobError, JobState, Status, Timings, Usage
+from contracts.jobs import Job, JobError, JobState, Lane, Status, Timings, Usage
 
 Time = Annotated[str, Meta(description="RFC 3339, UTC, by the store's clock.", examples=["2026-01-31T12:00:00.000Z"])]
 
@@ -25,9 +25,22 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class QueuePlace(msgspec.Struct, frozen=True):
-    """How many jobs wait before this one."""
+    """Where a job waits. All of this is estimated: others may come that are more urgent, or have a larger share."""
 
-    position: int
+    position: Annotated[int, Meta(description="Jobs that will be started before it.")]
+    work_ahead_s: Annotated[
+        float, Meta(description="Work of these jobs: seconds of one worker of the model, if it did nothing else.")
+    ]
+    eta_s: Annotated[
+        float | None, Meta(description="Seconds until the job is done; null while the model was not measured.")
+    ]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What the job takes: seconds of one worker of the model, if it did nothing else."""
+
+    estimated_s: Annotated[float, Meta(description="As known when it was submitted.")]
+    actual_s: Annotated[float | None, Meta(description="By the tokens that it has read and written, once it is done.")]
 
 
 class Urls(msgspec.Struct, frozen=True):
@@ -54,7 +67,11 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Annotated[Time | None, Meta(description=EXPIRES_AT)]
     attempt: Annotated[int, Meta(description="How often the job was started; more than 1 after a worker died.")]
     progress: Progress
-    queue: Annotated[QueuePlace | None, Meta(description="A queued job's place; null when it does not wait.")]
+    priority: Lane
+    queue: Annotated[
+        QueuePlace | None, Meta(description="A queued job's place; null when it does not wait, and in lists.")
+    ]
+    work: Annotated[Work | None, Meta(description="Null if the model had not been measured.")]
     error: JobError | None
     usage: Usage | None
     timings: Timings | None
@@ -84,9 +101,9 @@ def summary(job: Job) -> JobSummary:
     return JobSummary(**_fields(job, None))
 
 
-def view(job: Job, position: int | None) -> JobView:
-    """Return the whole job; ``position`` is its place in the queue, or None."""
-    return JobView(**_fields(job, position), output=_raw(job.output))
+def view(job: Job, place: QueuePlace | None) -> JobView:
+    """Return the whole job, with its place if it waits."""
+    return JobView(**_fields(job, place), output=_raw(job.output))
 
 
 def etag(job: Job | JobState) -> str:
@@ -94,7 +111,7 @@ def etag(job: Job | JobState) -> str:
     return f'W/"{job.version}"'
 
 
-def _fields(job: Job, position: int | None) -> dict[str, Any]:
+def _fields(job: Job, place: QueuePlace | None) -> dict[str, Any]:
     url = f"/v1/jobs/{job.id}"
     return {
         "id": job.id,
@@ -109,7 +126,9 @@ def _fields(job: Job, position: int | None) -> dict[str, Any]:
         "expires_at": _time(job.expires_at),
         "attempt": job.attempt,
         "progress": Progress(job.progress_done, job.progress_total),
-        "queue": None if position is None else QueuePlace(position),
+        "priority": job.lane,
+        "queue": place,
+        "work": Work(job.price_s, job.work_s) if job.price_s else None,
         "error": job.error,
         "usage": _raw(job.usage),
         "timings": _raw(job.timings),

@@ -1,4 +1,4 @@
-"""Caches facts of the store: whether it answers, takes writes and has room, which models and whether API keys exist.
+"""Caches facts of the store: whether it answers, takes writes and has room, which models and API keys exist, and loads.
 
 A greenlet reads them once a second, on connections of its own. Requests use the cached facts, which saves them round
 trips. While the store is out of reach, requests are refused at once instead of each waiting for its own timeout.
@@ -16,9 +16,12 @@ from contracts.cards import ModelCard
 from contracts.errors import Unavailable
 from contracts.store.clock import steady_s, store_time
 from contracts.store.keys import PREFIX
+from contracts.store.load_reader import LoadReader
 from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
+from contracts.store.profiles import Profiles
 from contracts.store.registry import KnownModels, Registry
 from contracts.store.scripts import load_script
+from services.gateway.admission.loads import LoadBook
 from services.gateway.auth.api_keys import ApiKeys
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,8 @@ class Monitor:
         self._client = client
         self._registry = Registry(client)
         self._keys = ApiKeys(client)
+        self._load_reader = LoadReader(client)
+        self._profiles = Profiles(client)
         self._on_loss = on_loss
         self._greenlet: gevent.Greenlet | None = None
         self._probe = load_script(client, "probe")
@@ -53,6 +58,7 @@ class Monitor:
         self.store_is_full = False
         self.has_keys = False
         self.known = KnownModels()
+        self.loads = LoadBook()
         self._models_at = float("-inf")
         """When the last read of the models began."""
         self._reading_models = BoundedSemaphore(1)
@@ -140,6 +146,7 @@ class Monitor:
         self._read_models()
         self.has_keys = self._keys.count() > 0
         self._read_clock()
+        self.loads.note(self._load_reader.read(self.models), self._profiles.read(self.models), time.monotonic())
         try:
             memory, num_delivered = self._read_memory()
         except redis.exceptions.NoPermissionError:

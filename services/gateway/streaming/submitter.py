@@ -71,7 +71,8 @@ class StreamSubmitter:
             stream = StreamResponse(events, formatter_of(job), disconnected, cancel, note)
             started = stream.start(preference.wait_s if preference.applied else self._max_wait_s)
             if not started and preference.applied:
-                return accepted(result, preference.applied)
+                now = self._submitter.result_of(submit, self._reader.read(job.id, submit.tenant))
+                return accepted(replace(now, replayed=result.replayed), preference.applied)
             stack.callback(stream.close)
             response = event_stream_response(stream.frames(), stack.pop_all().close)
         return with_job_headers(response, result, preference.applied)

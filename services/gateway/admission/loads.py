@@ -1,0 +1,70 @@
+"""What the gateway knows of the load of each model, for prices, admission and estimates of time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.jobs import Lane
+from contracts.price.estimate import price_of
+from contracts.price.profile import ModelProfile
+from contracts.store.load_reader import Loads
+from contracts.store.profiles import KeptProfile, price_list
+from contracts.store.shares import Shares
+from contracts.tasks.spec import TaskSpec
+from services.gateway.admission.capacity import UNKNOWN, Capacity, KnownWorker, capacities, seen_workers
+from services.gateway.admission.lanes import NO_USE, Use, lane_rate, use_of_late
+
+
+@dataclass(frozen=True)
+class ModelLoad:
+    """What is known of a model's work."""
+
+    profile: ModelProfile | None = None
+    """By which its jobs are priced; None before its first worker has said what it costs."""
+    capacity: Capacity = UNKNOWN
+    shares: Shares = field(default_factory=Shares)
+    use: Use = field(default_factory=lambda: NO_USE)
+
+    def price_s(self, spec: TaskSpec, inputs: Any, parameters: Any) -> float:
+        """Return the work-seconds of a request of a task; 0 if nothing is known of the model."""
+        return 0.0 if self.profile is None else price_of(self.profile, spec.demand(inputs, parameters))
+
+    def lane_rate(self, lane: Lane) -> float:
+        """Return the work-seconds that a lane gets in a second."""
+        return lane_rate(lane, self.capacity.total, self.shares, self.use)
+
+
+NOTHING_KNOWN = ModelLoad()
+
+
+class LoadBook:
+    """The loads of all models. ``note`` brings what was read last."""
+
+    def __init__(self) -> None:
+        self._loads: Mapping[str, ModelLoad] = {}
+        self._noted_at = float("-inf")
+
+    def of(self, model: str) -> ModelLoad:
+        """Return the load of a model."""
+        return self._loads.get(model, NOTHING_KNOWN)
+
+    def note(self, loads: Loads, kept: Mapping[str, Mapping[str, KeptProfile]], at: float) -> None:
+        """Remember what was read at a time, by any clock that never goes back; ``kept`` are the models' profiles."""
+        elapsed_s, self._noted_at = at - self._noted_at, at
+        busy = {model for model, shares in loads.shares.items() if shares.num_waiting}
+        alive = [KnownWorker(card.speed, card.models) for card in loads.workers]
+        rates = {**capacities(seen_workers(kept), busy), **capacities(alive, busy)}
+        profiles = price_list(kept)
+        self._loads = {
+            model: ModelLoad(
+                profile=profiles.get(model),
+                capacity=rates.get(model, UNKNOWN),
+                shares=shares,
+                use=self._use(model, shares, elapsed_s),
+            )
+            for model, shares in loads.shares.items()
+        }
+
+    def _use(self, model: str, shares: Shares, elapsed_s: float) -> Use:
+        earlier = self._loads.get(model)
+        return NO_USE if earlier is None else use_of_late(earlier.use, earlier.shares, shares, elapsed_s)
