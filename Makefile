@@ -24,7 +24,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 PIP_LOCKED = $(PIP_INSTALL) --no-deps --require-hashes -r
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq bench-level scale hostile chaos export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
+.PHONY: help setup setup-export demo run test test-unit test-export test-gpu-start architectures check format bench bench-decoder bench-seq2seq bench-level scale hostile overload chaos export recipes minilm lock env-example commit-subject test-tools ready-for-tests clean
 
 help: ## List these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ scale: .venv/.dev ## Measure each call of a job store in which a million jobs wa
 
 hostile: .venv/.dev minilm build/packages/bench-modernbert/manifest.toml ## Run hostile load, and print what each case costs and what another client feels
 	$(PY) -m benchmarks.hostile
+
+overload: .venv/.dev minilm ## Send more load than the system can take, and compare what others get with the idle system (ARGS="--only flood")
+	$(PY) -m benchmarks.overload $(ARGS)
 
 chaos: .venv/.dev ## Kill, freeze and cut the whole stack under load for ten minutes, and check every job (LENGTH=seconds SEED=number)
 	$(PY) -m tests.chaos $(if $(LENGTH),--length $(LENGTH)) $(if $(SEED),--seed $(SEED))

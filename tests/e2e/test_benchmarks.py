@@ -114,6 +114,26 @@ def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> 
     assert all(case["case"] in done.stdout for case in cases)
 
 
+OVERLOAD_CASES = ("flood", "bombs", "3 x generate", "9 x generate", "3 x embed", "9 x embed", "eta", "bodies", "lanes")
+
+
+def test_a_quick_run_of_overload_has_rows_for_each_case(tmp_path: Path) -> None:
+    need("packages/minilm/manifest.toml")
+    json_file = tmp_path / "overload.json"
+    done = bench("--quick", "--json", str(json_file), module="benchmarks.overload")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(json_file.read_text())["rows"]
+    for case in OVERLOAD_CASES:
+        assert any(row["case"].startswith(case) for row in rows), case
+    # Times depend on the machine. Whoever sent single requests got their outputs, and every submit an answer.
+    singles = [row for row in rows if row["what"].startswith("B: ")]
+    submits = [row for row in rows if row["what"].startswith("answers to ")]
+    assert len(singles) >= 14 and len(submits) == 6, rows
+    assert not any("without" in row["load"] for row in [*singles, *submits]), rows
+    (flood,) = (row for row in rows if row["case"] == "flood" and row["what"].startswith("A: "))
+    assert flood["load"].startswith("60 accepted"), flood
+
+
 @pytest.mark.parametrize(
     ("module", "names"),
     [
@@ -121,6 +141,7 @@ def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> 
         ("benchmarks.seq2seq", ("clients", "beams", "memory")),
         ("benchmarks.hostile", ("bodies", "answers", "leaving")),
         ("benchmarks.level", ("--minutes", "--rate", "--maxmemory")),
+        ("benchmarks.overload", ("flood", "bombs", "multiples", "eta", "bodies", "lanes", "--only", "--quick")),
     ],
 )
 def test_help_names_the_figures_of_each_program_and_an_unknown_one_is_refused(
