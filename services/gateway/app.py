@@ -128,7 +128,7 @@ def make_operations(
         *LibreTranslateRoutes(settings, **languages).operations(),
         *LanguageToolRoutes(settings, **languages).operations(),
         *jobs.operations(),
-        *EventRoutes(reader, follower, limit, deliveries).operations(),
+        *EventRoutes(reader, places, follower, limit, deliveries).operations(),
         *ModelRoutes(monitor, models, backend.registry).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.stopping).operations(),
         *docs.operations(),
