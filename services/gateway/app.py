@@ -92,6 +92,7 @@ def make_operations(
     bodies = _make_body_reader(settings, backend.offload, counters)
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
     deliveries = backend.deliveries
+    deliveries.on_delivery = metrics.delivered
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
     places = Places(reader, monitor)

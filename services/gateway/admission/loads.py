@@ -44,6 +44,11 @@ class LoadBook:
         self._loads: Mapping[str, ModelLoad] = {}
         self._noted_at = float("-inf")
 
+    @property
+    def by_model(self) -> Mapping[str, ModelLoad]:
+        """The loads of all known models."""
+        return self._loads
+
     def of(self, model: str) -> ModelLoad:
         """Return the load of a model."""
         return self._loads.get(model, NOTHING_KNOWN)
