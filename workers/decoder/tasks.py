@@ -23,7 +23,7 @@ def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     """
     model = DecoderModel(package, settings)
     model.warm_up()
-    return serve(model, model.card(), GENERATE, engine)
+    return serve(model, model.card(), GENERATE, engine, settings)
 
 
 DECODER = WorkerSpec("decoder", kinds_of("decoder"), make_engine, load_decoder)

@@ -10,7 +10,9 @@ from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.engine.engine import NoteCall
+from workers.runtime.inference.budget import saved_budget_bytes
 from workers.runtime.models.served import ServedModel, TaskHandler
+from workers.runtime.settings import WorkerSettings
 
 Model = TypeVar("Model", bound=DecodingModel)
 
@@ -21,8 +23,13 @@ def make_engine(store: AttemptStore, note_call: NoteCall) -> DecodingEngine:
 
 
 def serve(
-    model: Model, card: ModelCard, task: TaskHandler[Model, Any, DecodingWork], engine: DecodingEngine
+    model: Model,
+    card: ModelCard,
+    task: TaskHandler[Model, Any, DecodingWork],
+    engine: DecodingEngine,
+    settings: WorkerSettings,
 ) -> ServedModel:
     """Return a warm model as it is served, and let the engine report how full its cache is."""
+    engine.limit_saved(saved_budget_bytes(settings))
     engine.register(model)
     return ServedModel(model, card, task, partial(DecodingWork, engine))
