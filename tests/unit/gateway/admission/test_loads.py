@@ -25,9 +25,10 @@ def card(worker: str, speed: float) -> WorkerCard:
 def test_a_model_that_was_never_measured_has_no_prices() -> None:
     book = LoadBook()
     book.note(Loads([], NOTHING_WAITS), KEPT, 1.0)
+    demand = TASKS["embed"].demand(["a"] * 9, EmbedParameters())
     for model in ("other", "never heard of"):
-        assert book.of(model).price_s(TASKS["embed"], ["a"] * 9, EmbedParameters()) == 0.0
-    assert book.of("m").price_s(TASKS["embed"], ["a"] * 9, EmbedParameters()) == 4.5
+        assert book.of(model).price_s(demand) == 0.0
+    assert book.of("m").price_s(demand) == 4.5
 
 
 def test_only_workers_that_are_alive_count_and_without_any_those_of_the_last_hour() -> None:
