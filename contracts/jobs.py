@@ -4,8 +4,6 @@ from typing import Literal, get_args
 
 import msgspec
 
-from contracts.price.estimate import Consumed
-
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "expired"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
@@ -206,7 +204,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     usage: bytes
     timings: bytes
     model_revision: str
-    consumed: Consumed = Consumed()
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -37,9 +37,9 @@ from workers.runtime.engine.engine import note_nothing
 from workers.runtime.inference.binding import Binding
 from workers.runtime.models.served import ServedModel, TaskHandler
 from workers.runtime.models.versions import Models, Version
+from workers.runtime.price.prices import Prices
 from workers.runtime.process.shared_state import SharedState
 from workers.runtime.process.worker import MAX_GROUP, NUM_THREADS
-from workers.runtime.settings import WorkerSettings
 
 TENANT = "benchmark"
 WORKER = "benchmark"
@@ -118,10 +118,9 @@ def run_streamed_jobs(
     Raises:
         BenchError: a job fails, or the events in the store do not add up to its text.
     """
-    settings = WorkerSettings(StoreSettings())
-    attempts = AttemptStore(client, settings.store)
+    attempts = AttemptStore(client, StoreSettings())
     engine = make_engine(attempts, note_nothing)
-    served = serve(model, model.card(), task, engine, settings)
+    served = serve(model, model.card(), task, engine)
     with _recorded(model.cache) as calls, ThreadPoolExecutor(NUM_THREADS) as pool:
         _begin_together(engine, calls, len(bodies))
         intake = _start_intake(attempts, served, engine, len(bodies), pool)
@@ -176,7 +175,8 @@ def _start_intake(
 ) -> Intake:
     models, shared = Models(), SharedState(num_jobs + MAX_GROUP)
     models.put(Version(served, "digest"))
-    intake = Intake(attempts, WORKER, models, engine, shared=shared, room=JobRoom(ROOM_BYTES), max_jobs=num_jobs)
+    room, prices = JobRoom(ROOM_BYTES), Prices(models)
+    intake = Intake(attempts, WORKER, models, engine, shared=shared, room=room, prices=prices, max_jobs=num_jobs)
     intake.start(pool)
     return intake
 

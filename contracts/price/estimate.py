@@ -55,10 +55,11 @@ def reading_of(profile: ModelProfile, demand: Demand) -> Reading:
     """Return what a model will probably read of a request."""
     num_rows = float(demand.num_rows)
     num_tokens = demand.num_chars * profile.tokens_per_char + demand.num_bytes * profile.tokens_per_byte
-    if demand.truncates and profile.max_tokens:
-        num_tokens = min(num_tokens, num_rows * profile.max_tokens)
     if demand.is_split and profile.tokens_per_piece:
         num_rows = max(num_rows, num_tokens / profile.tokens_per_piece)
+    num_tokens += num_rows * profile.special_tokens
+    if demand.truncates and profile.max_tokens:
+        num_tokens = min(num_tokens, num_rows * profile.max_tokens)
     return Reading(num_rows, num_tokens)
 
 

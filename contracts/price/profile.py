@@ -30,6 +30,8 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     token_out_s: float = 0.0
     max_tokens: int = 0
     """Longest input, or, where the same model writes, input and output together; 0 if it is not known."""
+    special_tokens: int = 0
+    """Of each row, beside those of its text."""
     num_beams: int = 1
     """Sequences of an answer if the request leaves it to the model."""
     tokens_per_char: float = 0.3
@@ -37,7 +39,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_byte: float = 0.5
     """Tokens of a byte of other characters, in UTF-8."""
     tokens_per_piece: float = 0.0
-    """Tokens of the pieces in which inputs are read, on average; 0 if they were always read whole."""
+    """Tokens of the pieces that inputs are split into, on average, without special ones; 0 if it is not known."""
     written: list[float] = msgspec.field(default_factory=lambda: [1.0] * NUM_LIMITS)
     """Share of the most tokens of a sequence that is written on average, by `limit_size` of the limit.
 

@@ -14,11 +14,10 @@ from contracts.errors import (
     TriptychError,
 )
 from contracts.jobs import Answer
-from contracts.limits import Meter, MeterState
 from contracts.price.estimate import Consumed
 from contracts.store.job_writer import Admission
 from contracts.store.keys import PREFIX
-from contracts.store.limits import Meters
+from contracts.store.limits import Meter, Meters, MeterState
 from tests.redis.builders import ANSWER, TENANT, all_at_once, claim, claimed, field, new_job, status, submit
 from tests.support.job_store import JobStore
 
@@ -302,8 +301,8 @@ ENDS: dict[str, tuple[Callable[[JobStore, str], object], float]] = {
 
 
 def _succeed(store: JobStore, job_id: str, work_s: float) -> None:
-    answer = Answer(output=b"1", usage=b"{}", timings=b"{}", model_revision="r", consumed=Consumed(work_s, 1, 1))
-    store.succeed(claim(store, job_id), answer)
+    answer = Answer(output=b"1", usage=b"{}", timings=b"{}", model_revision="r")
+    store.succeed(claim(store, job_id), answer, Consumed(work_s, 1, 1))
 
 
 @pytest.mark.parametrize("end", ENDS)

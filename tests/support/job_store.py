@@ -4,6 +4,7 @@ import redis
 
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
+from contracts.price.estimate import Consumed
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeeded
@@ -30,9 +31,9 @@ class JobStore(JobReader, JobWriter, AttemptStore, QueueStats):
         claims = self.turn(worker, sources=[source], max_jobs=1).claims
         return claims[0] if claims else None
 
-    def succeed(self, claim: Claim, answer: Answer) -> bool:
+    def succeed(self, claim: Claim, answer: Answer, consumed: Consumed = Consumed()) -> bool:  # noqa: B008 (immutable)
         """End an attempt with its result; return whether it counts."""
-        return self._end(succeeded(claim, answer))
+        return self._end(succeeded(claim, answer)._replace(consumed=consumed))
 
     def fail(self, claim: Claim, error: TriptychError) -> bool:
         """End an attempt with an error; return whether it counts."""

@@ -7,10 +7,12 @@ import numpy as np
 from contracts.cards import ModelCard
 from contracts.model_package.graphs import DecoderGraph
 from contracts.model_package.package import ModelPackage, PackageError
+from contracts.price.profile import ModelProfile
 from workers.decoder.chat import CHAT_TEMPLATE, ChatTemplate
 from workers.decoder.parameters import unsupported_defaults
 from workers.decoder.prompts import Prompts
 from workers.runtime.decoding.caches.open_cache import open_cache
+from workers.runtime.decoding.measuring import NEW_TOKENS, measure_generation
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.defaults import check_defaults
 from workers.runtime.decoding.sequences.prefill import ChunkedPrefill
@@ -76,6 +78,22 @@ class DecoderModel:
         # The limit counts the generated token, too.
         prompt_ids = np.full(min(2, self.cache.max_tokens - 1), self.generation.bos_token_id or 0, np.int64)
         warm_up(self, GenerationRequest(prompt_ids=prompt_ids, max_new_tokens=1, sampling=Sampling(do_sample=True)))
+
+    def measure(self) -> ModelProfile:
+        """Return what the model costs. Call it after ``warm_up``."""
+        token_id = self.generation.bos_token_id or 0
+
+        def request_of(num_tokens: int, max_new_tokens: int) -> GenerationRequest:
+            return GenerationRequest(np.full(num_tokens, token_id, np.int64), max_new_tokens)
+
+        times = measure_generation(self, request_of, self.cache.max_tokens - NEW_TOKENS)
+        return ModelProfile(
+            row_s=times.read.row_s,
+            token_in_s=times.read.token_in_s,
+            token_out_s=times.token_out_s,
+            max_tokens=self.cache.max_tokens,
+            special_tokens=self.prompts.num_special,
+        )
 
     def card(self) -> ModelCard:
         """Return the card that is announced to the gateway and its clients."""

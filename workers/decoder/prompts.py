@@ -64,6 +64,11 @@ class Prompts:
         self._max_tokens = max_tokens
         self._vocab_size = vocab_size
 
+    @property
+    def num_special(self) -> int:
+        """Special tokens of a prompt that is a text."""
+        return self._special.num_added(1)
+
     def of(self, request: GenerateRequest, check: Check = no_check) -> list[Prompt]:
         """Return the prompt of each input. ``check`` is called now and then; it raises an exception to stop.
 

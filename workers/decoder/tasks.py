@@ -9,6 +9,7 @@ from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.models.served import ServedModel, TaskHandler
+from workers.runtime.price.measuring import measured
 from workers.runtime.settings import WorkerSettings
 
 GENERATE = TaskHandler(GenerateRequest, generate, is_quick=True)
@@ -23,7 +24,7 @@ def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     """
     model = DecoderModel(package, settings)
     model.warm_up()
-    return serve(model, model.card(), GENERATE, engine, settings)
+    return serve(model, model.card(), GENERATE, engine, measured(model.name, model.measure))
 
 
 DECODER = WorkerSpec("decoder", kinds_of("decoder"), make_engine, load_decoder)

@@ -7,7 +7,9 @@ import numpy as np
 from contracts.cards import ModelCard
 from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import encoder_outputs
+from contracts.price.profile import ModelProfile
 from workers.encoder.head import Head, RowArrays
+from workers.runtime.batching.measuring import measure_rows
 from workers.runtime.inference.budget import call_budget_bytes, fitting_tokens, token_budget
 from workers.runtime.inference.call_memory import PROBE_TOKENS
 from workers.runtime.inference.session import Array, open_graphs
@@ -84,11 +86,22 @@ class EncoderModel:
                     f"{self.name}: the graph returns rows of shape {list(answer.shape)}, the manifest says {expected}"
                 )
 
+    def measure(self) -> ModelProfile:
+        """Return what the model costs, measured in full batches. Call it after ``warm_up``."""
+        long = self._long_row()
+        times = measure_rows(self, long.cut, long.length)
+        return ModelProfile(
+            row_s=times.row_s,
+            token_in_s=times.token_in_s,
+            max_tokens=self.tokenizer.max_tokens,
+            special_tokens=self.tokenizer.num_special,
+        )
+
     def _long_row(self) -> TokenRow:
         # Each word has at least one token, so there are enough. Not of the maximum, which a graph without positions may
         # state as a number of any size.
         (row,) = self.tokenizer.rows(["warm up " * min(self.tokenizer.max_tokens, PROBE_TOKENS)], "right")
-        return TokenRow(row.token_ids[:PROBE_TOKENS], row.type_ids[:PROBE_TOKENS], row.tokens_in)
+        return row.cut(PROBE_TOKENS)
 
     def card(self) -> ModelCard:
         """Return the card that is announced to the gateway and its clients."""

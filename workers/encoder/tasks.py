@@ -16,6 +16,7 @@ from workers.runtime.batching.work import BatchWork
 from workers.runtime.engine.engine import NoteCall
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.models.served import ServedModel
+from workers.runtime.price.measuring import measured
 from workers.runtime.settings import WorkerSettings
 
 HANDLERS: dict[TaskName, EncoderHandler[Any]] = {"embed": EMBED, "classify": CLASSIFY}
@@ -31,7 +32,8 @@ def open_encoder(
 def serve_encoder(model: EncoderModel, engine: BatchingEngine) -> ServedModel:
     """Warm up a model and return it with its task."""
     model.warm_up()
-    return ServedModel(model, model.card(), HANDLERS[model.manifest.task.name], partial(BatchWork, engine))
+    task = HANDLERS[model.manifest.task.name]
+    return ServedModel(model, model.card(), task, partial(BatchWork, engine), measured(model.name, model.measure))
 
 
 def load_encoder(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:

@@ -7,8 +7,10 @@ from contracts.cards import ModelCard
 from contracts.model_package.graphs import Generation, GeneratorGraph, TextAutoencoder
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError
+from contracts.price.profile import ModelProfile
 from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
+from workers.runtime.decoding.measuring import measure_generation
 from workers.runtime.decoding.request import GenerationRequest, Sampling
 from workers.runtime.decoding.sampling.defaults import check_defaults
 from workers.runtime.decoding.sequences.prefill import EncoderPrefill
@@ -76,6 +78,26 @@ class Seq2SeqModel:
         source = np.zeros(min(2, self._source_cache.max_source_tokens), np.int64)
         sampling = Sampling(do_sample=True)
         warm_up(self, GenerationRequest(prompt_ids=start, max_new_tokens=1, source_ids=source, sampling=sampling))
+
+    def measure(self) -> ModelProfile:
+        """Return what the model costs. Call it after ``warm_up``."""
+        start = np.array([self.config.generation.decoder_start_token_id or 0], np.int64)
+        longest = self._source_cache.max_source_tokens
+
+        def request_of(num_tokens: int, max_new_tokens: int) -> GenerationRequest:
+            # Where an answer has the length of its source, there is no room for more.
+            most = min(max_new_tokens, self.cache.max_tokens - len(start))
+            return GenerationRequest(start, most, source_ids=np.zeros(num_tokens, np.int64))
+
+        times = measure_generation(self, request_of, longest)
+        return ModelProfile(
+            row_s=times.read.row_s,
+            token_in_s=times.read.token_in_s,
+            token_out_s=times.token_out_s,
+            max_tokens=longest,
+            special_tokens=self.source_tokenizer.num_added_tokens(self.conditioning),
+            num_beams=self.config.generation.num_beams,
+        )
 
     def card(self) -> ModelCard:
         """Return what the worker announces about this model to the gateway and its clients."""

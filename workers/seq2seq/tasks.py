@@ -10,6 +10,7 @@ from workers.runtime.decoding.served import make_engine, serve
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.models.loading import WorkerSpec
 from workers.runtime.models.served import ServedModel, TaskHandler
+from workers.runtime.price.measuring import measured
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import Seq2SeqModel, open_model
 from workers.seq2seq.pipelines.denoise import DenoisePipeline
@@ -33,7 +34,7 @@ def load_seq2seq(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     """Load and warm up one model. Raises as ``open_model`` and ``warm_up``."""
     model = open_model(package, settings)
     model.warm_up()
-    return serve(model, model.card(), HANDLERS[model.task], engine, settings)
+    return serve(model, model.card(), HANDLERS[model.task], engine, measured(model.name, model.measure))
 
 
 SEQ2SEQ = WorkerSpec("seq2seq", kinds_of("seq2seq"), make_engine, load_seq2seq)

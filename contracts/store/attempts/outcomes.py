@@ -38,7 +38,7 @@ def succeeded(claim: Claim, answer: Answer) -> Outcome:
         "timings": answer.timings.decode(),
         "model_revision": answer.model_revision,
     }
-    return Outcome(claim, "succeeded", fields, packed(answer.output), answer.consumed, len(answer.output))
+    return Outcome(claim, "succeeded", fields, packed(answer.output), num_bytes_out=len(answer.output))
 
 
 def failed(claim: Claim, error: TriptychError) -> Outcome:

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from contracts.cards import ModelCard
+from contracts.price.profile import ModelProfile
 from contracts.settings import StoreSettings
 from contracts.store.registry import Registry
 from contracts.tasks.embed import EmbedRequest
@@ -19,16 +20,19 @@ from tests.support.processes import freeze
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.attempts.held import HeldAttempts
+from workers.runtime.attempts.intake import Intake
+from workers.runtime.attempts.room import JobRoom
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.batching.work import BatchWork
 from workers.runtime.models.served import ServedModel, TaskHandler, TaskOutput
 from workers.runtime.models.versions import Models, Version
+from workers.runtime.price.prices import Prices
 from workers.runtime.process.heartbeat.heartbeat import Heartbeat
 from workers.runtime.process.heartbeat.messages import Start
 from workers.runtime.process.shared_state import SharedState
 
 LEASE_S = 1.0
+PROFILE = ModelProfile(row_s=0.5)
 WORKER = "w1"
 MODEL = ModelCard(
     name="tiny", task="embed", family="encoder", revision="r1", licence="", description="", max_tokens=9
@@ -41,9 +45,11 @@ class Beating:
     def __init__(self, server: ValkeyServer, store: JobStore) -> None:
         self.store = store
         shared, engine = SharedState(4), BatchingEngine()
-        self.held = HeldAttempts(store, shared)
         self.models = Models()
         self.serve(MODEL)
+        prices = Prices(self.models)
+        intake = Intake(store, WORKER, self.models, engine, shared=shared, room=JobRoom(1), prices=prices, max_jobs=4)
+        self.held = intake.held
         start = Start(
             process="encoder",
             worker_id=WORKER,
@@ -56,11 +62,15 @@ class Beating:
             state_file=shared.file,
             note=None,
         )
-        self.heartbeat = Heartbeat(start, shared=shared, held=self.held, engine=engine, models=self.models)
+        self.heartbeat = Heartbeat(
+            start, shared=shared, intake=intake, engine=engine, models=self.models, prices=prices
+        )
 
     def serve(self, model: ModelCard) -> None:
         task = TaskHandler(EmbedRequest, _no_job)
-        self.models.put(Version(ServedModel(None, model, task, partial(BatchWork, BatchingEngine())), "digest"))
+        self.models.put(
+            Version(ServedModel(None, model, task, partial(BatchWork, BatchingEngine()), PROFILE), "digest")
+        )
 
     def hold_job(self) -> Attempt:
         attempt = Attempt(claimed(self.store, WORKER, model=MODEL.name))

@@ -12,6 +12,7 @@ from workers.runtime.attempts import intake as intake_module
 from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.models.versions import Models
+from workers.runtime.price.prices import Prices
 from workers.runtime.process.shared_state import SharedState
 
 MAX_JOBS = 16
@@ -47,13 +48,15 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 @pytest.fixture
 def make_intake(store: FakeStore, model: FakeModel, engine: FakeEngine, pool: ThreadPoolExecutor) -> MakeIntake:
     def make(models: Models | None = None, max_jobs: int = MAX_JOBS) -> Intake:
+        models = model.served() if models is None else models
         intake = Intake(
             cast(AttemptStore, store),
             "w1",
-            model.served() if models is None else models,
+            models,
             engine,
             shared=SharedState(max_jobs + 8),
             room=JobRoom(BUDGET_BYTES, 16),
+            prices=Prices(models),
             max_jobs=max_jobs,
         )
         intake.start(pool)

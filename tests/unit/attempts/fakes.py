@@ -133,7 +133,7 @@ class FakeStore:
         )
 
     def _finish(self, outcome: Outcome) -> bool:
-        claim, status, fields, output, _ = outcome
+        claim, status, fields, output, *_ = outcome
         if self.ended_by.get(claim.id) == claim.attempt:
             return True
         owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
@@ -216,6 +216,9 @@ class FakeEngine:
 
     def num_wanted(self) -> int:
         return self.wanted
+
+    def has_waiting(self) -> bool:
+        return False
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         self.tell = call

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
+from contracts.price.profile import ModelProfile
 from contracts.store.attempts.blame import Returned
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
@@ -24,6 +25,9 @@ MODEL = ModelCard(
 )  # fmt: skip
 
 
+PROFILE, MERGED = ModelProfile(row_s=1.0), ModelProfile(row_s=2.0)
+
+
 class Store:
     """All parts of a store, which records its calls; ``failures`` are raised first."""
 
@@ -34,6 +38,7 @@ class Store:
         self.calls: list[Any] = []
         self.lost: set[str] = set()
         self.waiting = {MODEL.name: 0}
+        self.kept: list[Any] = []
 
     def renew_leases(self, attempts: Any) -> set[str]:
         if self.failures:
@@ -54,6 +59,10 @@ class Store:
     def beat(self, worker: WorkerCard, ttl_s: float) -> None:
         self.calls.append(worker.id)
 
+    def write(self, worker: str, speed: float, profiles: dict[str, ModelProfile]) -> dict[str, ModelProfile]:
+        self.kept.append((worker, speed, profiles))
+        return {"tiny": MERGED}
+
     def leave(self, worker_id: str) -> None:
         self.calls.append(f"{worker_id} left")
 
@@ -64,13 +73,14 @@ def beats_of(store: Any, state: SharedState, told: list[Any], hard_limit_s: floa
         store,
         store,
         store,
+        store,
         state=state,
         liveness=Liveness(os.getpid(), state, lease_s=60, hard_limit_s=hard_limit_s),
         watchdog=Watchdog(hard_limit_s=hard_limit_s, stall_s=stall_s),
         dead_workers=DeadWorkers(store, "w1", None),
         tell=told.append,
     )
-    beats.card = WORKER
+    beats.note(WORKER, {"tiny": PROFILE})
     return beats
 
 
@@ -80,7 +90,7 @@ def test_a_beat_that_fails_is_followed_by_one_that_does_not() -> None:
     beats = beats_of(store, state, told)
     assert not beats.beat() and store.calls == []
     assert not beats.beat() and store.calls == [[("job", 1)], "w1"]
-    assert told == [Beaten(), Beaten()]
+    assert told == [Beaten(), Beaten([], {"tiny": MERGED})]
 
 
 def test_a_beat_renews_leases_then_announces_models_then_the_worker() -> None:
@@ -99,7 +109,7 @@ def test_the_worker_learns_which_attempts_have_lost_their_jobs() -> None:
     state.hold("kept", 1)
     store.lost = {"lost"}
     beats_of(store, state, told).beat()
-    assert told == [Beaten([("lost", 2)])]
+    assert told == [Beaten([("lost", 2)], {"tiny": MERGED})]
 
 
 def test_a_model_call_above_the_hard_limit_tells_the_worker_to_exit() -> None:

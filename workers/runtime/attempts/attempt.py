@@ -6,6 +6,7 @@ Knows neither Redis nor Celery, so that engines can be tested and benchmarked wi
 from collections.abc import Callable
 
 from contracts.jobs import Claim
+from workers.runtime.price.counts import AttemptCounts
 
 
 class AttemptStopped(Exception):
@@ -27,6 +28,7 @@ class Attempt:
         """Of suspects, which share model calls among themselves and with no other job; empty for all others."""
         self.should_stop = False
         """Whether the job no longer belongs to this attempt."""
+        self.counts = AttemptCounts()
         self._resume = resume
 
     def stop(self) -> None:

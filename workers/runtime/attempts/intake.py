@@ -24,6 +24,8 @@ from workers.runtime.attempts.standstill import Standstill
 from workers.runtime.attempts.turns import Turns
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
+from workers.runtime.price.prices import Prices
+from workers.runtime.price.windows import Fullness
 from workers.runtime.process.memory import trim_heap
 from workers.runtime.process.shared_state import SharedState
 
@@ -48,6 +50,7 @@ class Intake:
         engine: how many jobs it wants decides how many are taken.
         shared: tells the heartbeat process which jobs are held.
         room: memory for jobs.
+        prices: of the models.
         max_jobs: most jobs in hand; a group of suspects may exceed it.
     """
 
@@ -60,6 +63,7 @@ class Intake:
         *,
         shared: SharedState,
         room: JobRoom,
+        prices: Prices,
         max_jobs: int,
     ) -> None:
         self.held = HeldAttempts(store, shared)
@@ -69,12 +73,14 @@ class Intake:
         self._room = room
         self._max_jobs = max_jobs
         self._inbox = Inbox()
-        self._jobs = RunningJobs(models, shared, resume=self._inbox.put, advanced=self._inbox.put)
+        self._jobs = RunningJobs(models, shared, prices, resume=self._inbox.put, advanced=self._inbox.put)
         self._turns = Turns(store, worker_id, room)
         self._when_room: Callable[[], None] = lambda: None
         self._has_room = True
         self._retry_at = self._look_at = self._progress_at = 0.0
         self._standstill = Standstill(store.lease_s)
+        self.fullness = Fullness()
+        """Whether jobs wait, in the engine or in the store, on which this worker could work."""
         self._in_turn = False
         # Not an Event: it is set in the handler of SIGTERM, where the lock of an Event can deadlock.
         self._draining = False
@@ -84,6 +90,13 @@ class Intake:
     def has_room(self) -> bool:
         """Whether more jobs would be taken. A worker without room must take no message from others."""
         return self._has_room and not self._draining
+
+    @property
+    def taking_s(self) -> float:
+        """CPU time so far to take jobs from the store and to record their ends. Any thread may read it."""
+        if self._thread.ident is None or not self._thread.is_alive():
+            return 0.0
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident)) - self._jobs.working_s
 
     def start(self, pool: Executor) -> None:
         """Begin to take jobs. What takes long runs on the pool."""
@@ -140,6 +153,7 @@ class Intake:
             self._record_progress(now)
             self._take_turn()
         self._tell_of_room()
+        self.fullness.note(now >= self._retry_at and (self._turns.may_find_jobs or self._engine.has_waiting()))
 
     def _receive(self) -> None:
         """Wait for messages, and do what they ask for."""

@@ -5,6 +5,7 @@ intake's; what takes long, such as tokenizing a long text, runs on a pool meanwh
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.attempts.turns import Ended
 from workers.runtime.models.versions import Models
+from workers.runtime.price.prices import Prices
 from workers.runtime.process.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class RunningJobs:
     Args:
         models: what is served.
         shared: tells the heartbeat process which jobs are being prepared.
+        prices: learns from each job that ends, and says what it has consumed.
         resume: called by attempts when what their tasks wait for is there, by any thread.
         advanced: called by the threads of the pool with each job that has gone on there; `take_back` wants it.
     """
@@ -46,12 +49,16 @@ class RunningJobs:
         self,
         models: Models,
         shared: SharedState,
+        prices: Prices,
         *,
         resume: Callable[[Attempt], None],
         advanced: Callable[[Advanced], None],
     ) -> None:
         self._models = models
         self._shared = shared
+        self._prices = prices
+        self.working_s = 0.0
+        """CPU time of the calling thread for tasks that went on here, not in the pool."""
         self._pool: Executor | None = None
         self._resume = resume
         self._report = advanced
@@ -128,8 +135,9 @@ class RunningJobs:
     def _go_on(self, job: RunningJob) -> None:
         is_quick = job.is_quick and job.attempt.claim.num_bytes <= QUICK_BYTES
         if is_quick or job.must_end or not self._hand_over(job):
-            with self._shared.preparing(job.attempt.claim.id):
-                outcome = job.advance()
+            cpu_s = job.attempt.counts.cpu_s
+            outcome = self._advance(job)
+            self.working_s += job.attempt.counts.cpu_s - cpu_s
             self._note(job, outcome)
 
     def _hand_over(self, job: RunningJob) -> bool:
@@ -145,14 +153,22 @@ class RunningJobs:
     def _go_on_in_pool(self, job: RunningJob) -> None:
         outcome = None
         try:
-            with self._shared.preparing(job.attempt.claim.id):
-                outcome = job.advance()
+            outcome = self._advance(job)
         finally:  # whatever happens here, the job must not be forgotten
             self._report(Advanced(job, outcome))
+
+    def _advance(self, job: RunningJob) -> Outcome | None:
+        started = time.thread_time()
+        try:
+            with self._shared.preparing(job.attempt.claim.id):
+                return job.advance()
+        finally:
+            job.attempt.counts.cpu_s += time.thread_time() - started
 
     def _note(self, job: RunningJob, outcome: Outcome | None) -> None:
         if outcome is not None:
             del self._jobs[job.attempt]
-            self._ended.append(Ended(job.attempt, outcome))
+            consumed = self._prices.ended(job.attempt, has_succeeded=outcome.status == "succeeded")
+            self._ended.append(Ended(job.attempt, outcome._replace(consumed=consumed)))
         elif job.can_go_on:  # it is to be handed over, or what it waits for has come meanwhile
             self._go_on(job)

@@ -87,7 +87,7 @@ class BatchingEngine:
                     max_batch_length=model.max_batch_length, max_padding=model.max_padding, fits=model.fits
                 )
                 self._queues[_key(handle)] = queue
-            fill = queue.add(handle, rows, attempt.claim.flow, attempt.claim.share)
+            fill = queue.add(handle, rows)
             self._fill_per_job += (fill - self._fill_per_job) / MEMORY_JOBS
             self._changed.notify()  # not notify_all: only the inference thread waits
         return handle
@@ -105,6 +105,11 @@ class BatchingEngine:
         """Return how many more jobs fill what should wait while a call runs; 0 if nearly enough waits."""
         with self._changed:
             return self._num_wanted()
+
+    def has_waiting(self) -> bool:
+        """Return whether rows wait while a call runs."""
+        with self._changed:
+            return any(len(queue) for queue in self._queues.values())
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""
@@ -183,9 +188,12 @@ class BatchingEngine:
         if len(results) != len(rows):
             raise RuntimeError(f"the model returned {len(results)} results for {len(rows)} rows")
         elapsed_s = time.perf_counter() - started
+        counts = self._calls.models[batch[0][0].model.name]
+        counts.read_s += elapsed_s
         for handle in handles:
             handle.infer_s += elapsed_s
-        for (handle, index), result in zip(batch, results, strict=True):
+        for (handle, index), row, result in zip(batch, rows, results, strict=True):
+            counts.count_rows(handle.attempt.counts, 1, row.length)
             handle.set_result(index, result)
 
 

@@ -4,15 +4,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from contracts.cards import ModelCard
+from contracts.price.profile import ModelProfile
 from contracts.store.attempt_store import AttemptStore
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.engine.engine import NoteCall
-from workers.runtime.inference.budget import saved_budget_bytes
-from workers.runtime.models.served import ServedModel, TaskHandler
-from workers.runtime.settings import WorkerSettings
+from workers.runtime.models.served import UNKNOWN, ServedModel, TaskHandler
 
 Model = TypeVar("Model", bound=DecodingModel)
 
@@ -27,9 +26,8 @@ def serve(
     card: ModelCard,
     task: TaskHandler[Model, Any, DecodingWork],
     engine: DecodingEngine,
-    settings: WorkerSettings,
+    profile: ModelProfile = UNKNOWN,
 ) -> ServedModel:
     """Return a warm model as it is served, and let the engine report how full its cache is."""
-    engine.limit_saved(saved_budget_bytes(settings))
     engine.register(model)
-    return ServedModel(model, card, task, partial(DecodingWork, engine))
+    return ServedModel(model, card, task, partial(DecodingWork, engine), profile)

@@ -30,6 +30,10 @@ class Engine(Protocol):
         """Return how many more jobs have use here now. The others are better left where other workers find them."""
         ...
 
+    def has_waiting(self) -> bool:
+        """Return whether something waits here until there is room in a model call."""
+        ...
+
     def when_wanted(self, call: Callable[[], None]) -> None:
         """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""
         ...

@@ -1,11 +1,13 @@
 """What an engine has done and does now, as the heartbeat reports it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.figures import GenerationFigures
+from workers.runtime.price.counts import ModelCounts
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class EngineFigures:
     """``time.monotonic()`` at the start of the model call that is running, or None between calls."""
     generation: GenerationFigures | None = None
     """Of engines that generate token by token."""
+    models: Mapping[str, ModelCounts] = field(default_factory=dict)
+    """Work on each model, by name."""
 
 
 class CallCounter:
@@ -35,6 +39,8 @@ class CallCounter:
         self.real_length = 0
         self.padded_length = 0
         self.busy_since: float | None = None
+        self.models: defaultdict[str, ModelCounts] = defaultdict(ModelCounts)
+        """By name."""
 
     @contextmanager
     def running(self, lengths: Sequence[int]) -> Iterator[None]:
@@ -59,4 +65,5 @@ class CallCounter:
             padded_length=self.padded_length,
             busy_since=self.busy_since,
             generation=generation,
+            models=dict(self.models),
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from msgspec import structs
+
 from contracts.model_package.graphs import GraphKind
 from contracts.model_package.manifest import Manifest
 from contracts.model_package.package import ModelPackage, PackageError, find_packages, load_named_package, read_manifest
@@ -136,6 +138,7 @@ class Loader(Generic[AnyEngine]):
             raise PackageError(f"{folder}: the package was changed while it was loaded")
         self._weights_bytes[manifest.name] = _size_of(folder, manifest)
         model = self._spec.load(package, self.settings, self._engine)
+        model.profile = structs.replace(model.profile, device=self._settings.device, revision=manifest.version)
         # What was hashed must be what was loaded: files may be written over while ONNX Runtime reads them.
         package.check_unchanged()
         release_memory()  # loading a graph needs more memory than keeping it

@@ -11,11 +11,14 @@ import orjson
 from contracts.cards import ModelCard
 from contracts.jobs import Answer, Claim, Usage
 from contracts.model_package.manifest import Figures, Manifest
+from contracts.price.profile import ModelProfile
+from contracts.tasks import TASKS
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.engine.work import Work
 from workers.runtime.inference.session import Array
 
+UNKNOWN = ModelProfile()
 _BLOCK_SIZE = 1_000_000
 """Numbers of an array that are encoded in one call."""
 Model = TypeVar("Model")
@@ -53,6 +56,7 @@ class ServedModel:
         card: what the gateway and clients may know of it.
         task: what it does.
         start_work: makes the work of an attempt, on the engine of this process.
+        profile: what the model costs, as measured when it was loaded.
     """
 
     def __init__(
@@ -61,8 +65,11 @@ class ServedModel:
         card: ModelCard,
         task: TaskHandler[Model, Any, AnyWork],
         start_work: Callable[[Attempt], AnyWork],
+        profile: ModelProfile = UNKNOWN,
     ) -> None:
         self.card = card
+        self.profile = profile
+        self._demand = TASKS[card.task].demand
         self._model = model
         self._is_quick = task.is_quick
         self._run: Callable[[Any, Any, Any], Awaitable[TaskOutput]] = task.run
@@ -78,6 +85,7 @@ class ServedModel:
     async def _answer(self, claim: Claim, work: AnyWork) -> Answer:
         """Run one job: one output for a single input, a list of outputs for a list of inputs."""
         request = self._decoder.decode(claim.request)
+        work.attempt.counts.demand = self._demand(request.inputs, request.parameters)
         outputs, usage = await self._run(self._model, request, work)
         # The output is encoded before the timings are taken, so that its encoding counts.
         return Answer(

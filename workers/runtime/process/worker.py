@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import redis
 
 from contracts.store.attempt_store import AttemptStore
+from contracts.store.profiles import Profiles
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import server_warnings
 from workers.runtime.attempts.intake import Intake
@@ -20,6 +21,7 @@ from workers.runtime.inference.budget import jobs_budget_bytes
 from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.reload import Watcher
 from workers.runtime.models.versions import Models
+from workers.runtime.price.prices import Kept, Prices
 from workers.runtime.process.celery_worker import consume, handle_hangup, make_app, when_ready, when_stopping
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.heartbeat import Heartbeat
@@ -56,13 +58,24 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> NoReturn:
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
     room = _room(loader.settings, models)
-    intake = Intake(attempts, worker_id, models, engine, shared=note.state, room=room, max_jobs=settings.concurrency)
+    prices = Prices(models, _kept_prices(client, models))
+    intake = Intake(
+        attempts,
+        worker_id,
+        models,
+        engine,
+        shared=note.state,
+        room=room,
+        prices=prices,
+        max_jobs=settings.concurrency,
+    )
     heartbeat = Heartbeat(
         _start_message(settings, spec.family, worker_id, note),
         shared=note.state,
-        held=intake.held,
+        intake=intake,
         engine=engine,
         models=models,
+        prices=prices,
     )
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
@@ -97,6 +110,15 @@ def _serve(
 def _room(settings: WorkerSettings, models: Models) -> JobRoom:
     most_dimensions = max(card.dimensions or 0 for card in models.cards())
     return JobRoom(jobs_budget_bytes(settings), most_dimensions)
+
+
+def _kept_prices(client: "redis.Redis", models: Models) -> Kept:
+    """Return what is known of the models from other workers, or from earlier ones."""
+    try:
+        return Profiles(client).read(models.names())
+    except redis.RedisError as error:
+        logger.info("prices of models not read", extra={"error": str(error)})
+        return {}
 
 
 def _start_message(settings: WorkerSettings, family: str, worker_id: str, note: Note) -> Start:

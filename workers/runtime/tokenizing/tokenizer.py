@@ -39,6 +39,10 @@ class TokenRow(msgspec.Struct, frozen=True):
         """Tokens that the model reads, special ones included."""
         return len(self.token_ids)
 
+    def cut(self, num_tokens: int) -> "TokenRow":
+        """Return a row of the first tokens."""
+        return TokenRow(self.token_ids[:num_tokens], self.type_ids[:num_tokens], self.tokens_in)
+
     @property
     def batch_key(self) -> None:
         """None: texts of all lengths may share a batch, where the shorter ones are padded."""
@@ -79,6 +83,11 @@ class Tokenizer:
         # A pair needs room for a token of each text.
         if self._room(num_texts=1) < 1 or self._room(num_texts=2) < 2:
             raise PackageError(f"{file}: max_tokens of {max_tokens} leaves no room for more than the special tokens")
+
+    @property
+    def num_special(self) -> int:
+        """Special tokens of a row that is a single text."""
+        return self._special.num_added(1)
 
     def rows(self, inputs: Sequence[str | TextPair], truncate: Truncate, check: Check = no_check) -> list[TokenRow]:
         """Tokenize each input.

@@ -21,32 +21,34 @@ from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
-from workers.runtime.decoding.scheduling.admission import Admission
 from workers.runtime.decoding.scheduling.model_calls import ModelCalls
-from workers.runtime.decoding.scheduling.paused_groups import PausedGroups
 from workers.runtime.decoding.scheduling.running_groups import RunningGroups
-from workers.runtime.decoding.scheduling.saved_memory import SavedMemory
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 from workers.runtime.engine.engine import NoteCall
+from workers.runtime.sharing.waiting_queue import WaitingQueue
 
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
 """Chunks that a step prefills while nothing decodes. More would delay admissions and the removal of stopped jobs."""
+MAX_SUSPECT_WAIT_S = 10.0
+"""Longest time that a suspect waits for jobs that were in hand before it."""
 Deltas = list[tuple[GenerationHandle, TextDelta]]
 
 
 class Scheduler:
     """All requests for one model. Used by the inference thread only, except the numbers, which any thread may read."""
 
-    def __init__(
-        self, model: DecodingModel, metrics: DecodingMetrics, note_call: NoteCall, memory: SavedMemory
-    ) -> None:
+    def __init__(self, model: DecodingModel, metrics: DecodingMetrics, note_call: NoteCall) -> None:
         self._name = model.name
         self._metrics = metrics
+        self._counts = metrics.calls.models[model.name]
+        self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
+        self._suspects: WaitingQueue[GenerationHandle, int] = WaitingQueue()
+        self._before: dict[GenerationHandle, set[GenerationHandle]] = {}
+        """By suspect that waits: the jobs that were in hand before it."""
         self._turn = 0
         self._running = RunningGroups(model)
-        self._admission = Admission(self._running, PausedGroups(model.cache, self._running, memory, metrics))
         self._calls = ModelCalls(model.cache, self._running, metrics, note_call)
 
     def __bool__(self) -> bool:
@@ -59,26 +61,32 @@ class Scheduler:
 
     @property
     def num_waiting(self) -> int:
-        """Requests that wait for slots, those of paused groups included."""
-        return self._admission.num_waiting
+        """Requests that wait for slots."""
+        return len(self._waiting) + len(self._suspects)
 
     @property
     def num_unstarted(self) -> int:
         """Jobs, suspects aside, of which no request has started."""
-        return self._admission.num_unstarted
+        return sum(not handle.has_started for handle in list(self._waiting.jobs))
 
     @property
     def handles(self) -> list[GenerationHandle]:
         """The jobs that run or wait here, each once."""
-        return list(dict.fromkeys(self._admission.handles))
+        running = (group.handle for group in self._running)
+        return list(dict.fromkeys((*running, *self._suspects.jobs, *self._waiting.jobs)))
 
     def add(self, handle: GenerationHandle) -> None:
         """Queue all requests of a job."""
-        self._admission.add(handle)
+        if handle.attempt.group:
+            self._before[handle] = {other for other in self.handles if not other.attempt.group}
+        queue = self._suspects if handle.attempt.group else self._waiting
+        queue.add(handle, range(len(handle.items)), handle.attempt.claim)
 
     def remove(self, handle: GenerationHandle) -> None:
         """Drop all requests of a job, whether they run or wait."""
-        self._admission.remove(handle)
+        self._waiting.remove(handle)
+        self._suspects.remove(handle)
+        self._before.pop(handle, None)
         for group in [group for group in self._running if group.handle is handle]:
             self._running.remove(group)
 
@@ -90,7 +98,7 @@ class Scheduler:
     def step(self, emit: Callable[[Deltas], None]) -> None:
         """Advance all requests: admit, prefill, decode, emit, finish."""
         self._remove_stopped()
-        self._admission.admit(self._fail_request)
+        self._admit()
         for circle in self._next_circles():
             self._step(circle, emit)
 
@@ -104,11 +112,15 @@ class Scheduler:
     def _step(self, circle: str, emit: Callable[[Deltas], None]) -> None:
         try:
             # First tokens are emitted before the decode step, which would delay them by its whole duration.
-            if deltas := self._prefill(circle):
+            with self._counts.reading():
+                deltas = self._prefill(circle)
+            if deltas:
                 emit(deltas)
                 self._running.deliver_finished()
+            with self._counts.writing():
+                deltas = self._decode(circle)
             # Also without deltas: the sink finds out which jobs must stop, those that are not streamed too.
-            emit(self._decode(circle))
+            emit(deltas)
         finally:
             # Outputs follow the deltas, because the store refuses events of a job that has ended. They are delivered
             # even if the sink failed: nothing else would finish these requests.
@@ -118,6 +130,37 @@ class Scheduler:
         for handle in self.handles:
             if handle.attempt.should_stop:
                 self.fail(handle, AttemptStopped())
+
+    def _admit(self) -> None:
+        """Start waiting requests, as long as there is room for the next one."""
+        while waiting := self._next_waiting():
+            handle, index = waiting
+            try:
+                if not self._running.start(handle, index):
+                    return
+            except Exception as error:
+                self._log_failure(handle, error)
+                self.fail(handle, error)
+                continue
+            (self._suspects if handle.attempt.group else self._waiting).pop(handle)
+            handle.mark_scheduled()
+            self._counts.count_rows(handle.attempt.counts, 1, 0)
+
+    def _next_waiting(self) -> tuple[GenerationHandle, int] | None:
+        """Return the next request. Suspects have half of the slots, and all that the others leave."""
+        waiting = self._waiting.peek(self._running.slots_by_flow(), self._running.leaves_room)
+        suspect = self._suspects.peek({})
+        if suspect is None or self._must_wait(suspect[0]):
+            return waiting
+        handle, index = suspect
+        is_next = waiting is None or self._running.has_room_for_suspect(handle.items[index])
+        return suspect if is_next else waiting
+
+    def _must_wait(self, suspect: GenerationHandle) -> bool:
+        """Return whether a suspect waits for those before it, whose work would be lost if it ends this worker."""
+        if suspect.has_started or suspect.age_s > MAX_SUSPECT_WAIT_S:
+            return False
+        return not self._before[suspect].isdisjoint(self.handles)
 
     def _prefill(self, circle: str) -> Deltas:
         """Run prefill calls, in turns of flows, up to the token budget of a step; at least one."""
@@ -129,6 +172,7 @@ class Scheduler:
                 break
             num_tokens += num_next_tokens
             self._running.count_prefill(group, num_next_tokens)
+            self._counts.count_rows(group.handle.attempt.counts, 0, num_next_tokens)
             logits = self._calls.prefill(group, self._fail_group)
             if not group.prefill.num_next_tokens:
                 self._running.start_decoding(group)
@@ -154,14 +198,15 @@ class Scheduler:
             self._fail_group(group, error)
             return []
         self._metrics.count_token(group)
+        self._counts.count_tokens(group.handle.attempt.counts, len(group.slots))
         if group.outputs:
             self._running.finish(group)
         return [(group.handle, delta) for delta in deltas]
 
     def _fail_group(self, group: SequenceGroup, error: BaseException) -> None:
-        self._fail_request(group.handle, error)
+        self._log_failure(group.handle, error)
+        self.fail(group.handle, error)
 
-    def _fail_request(self, handle: GenerationHandle, error: BaseException) -> None:
+    def _log_failure(self, handle: GenerationHandle, error: BaseException) -> None:
         about = {"model": self._name, **handle.attempt.claim.log_fields}
         logger.error("generation failed", exc_info=error, extra=about)
-        self.fail(handle, error)

@@ -18,6 +18,7 @@ import msgspec
 from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
+from contracts.store.profiles import Profiles
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.process.heartbeat.beats import Beats
@@ -52,6 +53,7 @@ class HeartbeatProcess:
             store,
             QueueStats(client),
             Registry(client),
+            Profiles(client),
             state=state,
             dead_workers=DeadWorkers(store, start.worker_id, Path(start.note) if start.note else None),
             liveness=Liveness(start.worker_pid, state, lease_s=start.lease_s, hard_limit_s=start.hard_limit_s),
@@ -82,8 +84,8 @@ class HeartbeatProcess:
         match message:
             case Announce(models):
                 self._beats.announce(models)
-            case Status(card):
-                self._beats.card = card
+            case Status(card, profiles):
+                self._beats.note(card, profiles)
             case Leave():
                 self._beats.leave()
                 return False

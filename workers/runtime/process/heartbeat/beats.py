@@ -7,7 +7,9 @@ from collections.abc import Callable
 import redis
 
 from contracts.cards import ModelCard, WorkerCard
+from contracts.price.profile import ModelProfile
 from contracts.store.attempt_store import AttemptStore
+from contracts.store.profiles import Profiles
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
@@ -19,6 +21,8 @@ from workers.runtime.process.watchdog import Watchdog
 logger = logging.getLogger(__name__)
 ANNOUNCE_PERIOD_S = 30.0
 """Models stay announced for a week; repeating it soon brings them back after the store has lost its data."""
+SPEED_NEWS, SPEED_PERIOD_S = 0.1, 1.0
+"""A speed that has changed by so much of itself is announced before the next beat, but not twice in this time."""
 
 
 class Beats:
@@ -28,6 +32,7 @@ class Beats:
         store: where leases are renewed.
         queues: counts waiting jobs for the watchdog.
         registry: where workers and models are announced.
+        profiles: where it is kept what models cost.
         state: what the worker shares.
         liveness: looks at the worker.
         watchdog: says when it must end.
@@ -40,6 +45,7 @@ class Beats:
         store: AttemptStore,
         queues: QueueStats,
         registry: Registry,
+        profiles: Profiles,
         *,
         state: SharedState,
         liveness: Liveness,
@@ -50,13 +56,17 @@ class Beats:
         self._store = store
         self._queues = queues
         self._registry = registry
+        self._kept = profiles
         self._state = state
         self._liveness = liveness
         self._watchdog = watchdog
         self._dead_workers = dead_workers
         self._tell = tell
-        self.card: WorkerCard | None = None
+        self._card: WorkerCard | None = None
         """The worker's card, once it has sent one."""
+        self._profiles: dict[str, ModelProfile] = {}
+        self._announced_speed = 0.0
+        self._beaten_at = float("inf")
         self._models: list[ModelCard] = []
         self._announced_at = float("-inf")
         self._was_alive = True
@@ -65,11 +75,13 @@ class Beats:
         """Beat once if the worker lives; return whether it must end."""
         stop: set[tuple[str, int]] = set()
         num_waiting = 0
+        prices: dict[str, ModelProfile] = {}
         try:
             self._dead_workers.own_lives()
             if self._worker_lives():
                 stop = self._renew_leases()
                 self._announce()
+                prices = self._keep_profiles()
             self._dead_workers.look()
             num_waiting = sum(self._queues.depth(card.name)[0] for card in self._models)
         except redis.RedisError as error:
@@ -78,7 +90,7 @@ class Beats:
             logger.exception("heartbeat failed")
         # Also while the store is out of reach: a model call that hangs must end the worker then, too.
         reason = self._watch(num_waiting)
-        self._tell(Exit(reason) if reason else Beaten(sorted(stop)))
+        self._tell(Exit(reason) if reason else Beaten(sorted(stop), prices))
         return reason is not None
 
     def announce(self, models: list[ModelCard]) -> None:
@@ -87,8 +99,20 @@ class Beats:
         self._announced_at = float("-inf")
         try:
             self._announce_models()
+            self._keep_profiles()  # so that the first jobs have a price
         except redis.RedisError as error:
             logger.warning("models not announced yet", extra={"error": str(error)})
+
+    def note(self, card: WorkerCard, profiles: dict[str, ModelProfile]) -> None:
+        """Note the worker's card and what its models cost, for the next beat. A new speed is announced at once."""
+        self._card, self._profiles = card, profiles
+        change = abs(card.speed - self._announced_speed)
+        if change < SPEED_NEWS * self._announced_speed or time.monotonic() < self._beaten_at + SPEED_PERIOD_S:
+            return
+        try:
+            self._beat()
+        except redis.RedisError as error:
+            logger.info("speed not announced yet", extra={"error": str(error)})
 
     def leave(self) -> None:
         """Remove the worker, which ends in an orderly way, from the registry."""
@@ -101,10 +125,10 @@ class Beats:
         self._unregister()
 
     def _unregister(self) -> None:
-        if self.card is None:
+        if self._card is None:
             return
         try:
-            self._registry.leave(self.card.id)
+            self._registry.leave(self._card.id)
         except redis.RedisError:
             logger.info("worker not removed from the registry; its heartbeat key will expire")
 
@@ -128,9 +152,19 @@ class Beats:
         # get ready if this worker died in between.
         if time.monotonic() - self._announced_at > ANNOUNCE_PERIOD_S:
             self._announce_models()
+        self._beat()
+
+    def _beat(self) -> None:
         # The card lives as long as a lease, three beats, so one lost beat does not make the worker seem dead.
-        if self.card is not None:
-            self._registry.beat(self.card, ttl_s=self._store.lease_s)
+        if self._card is not None:
+            self._registry.beat(self._card, ttl_s=self._store.lease_s)
+            self._announced_speed, self._beaten_at = self._card.speed, time.monotonic()
+
+    def _keep_profiles(self) -> dict[str, ModelProfile]:
+        """Keep what the models cost here; return what they cost on all workers."""
+        if self._card is None or not self._profiles:
+            return {}
+        return self._kept.write(self._card.id, self._card.speed, self._profiles)
 
     def _announce_models(self) -> None:
         self._registry.announce(*self._models)

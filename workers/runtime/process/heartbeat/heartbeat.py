@@ -14,9 +14,10 @@ from pathlib import Path
 import msgspec
 
 from contracts.cards import WorkerCard
-from workers.runtime.attempts.held import HeldAttempts
+from workers.runtime.attempts.intake import Intake
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
+from workers.runtime.price.prices import Prices
 from workers.runtime.process.heartbeat.messages import (
     Announce,
     Beaten,
@@ -52,9 +53,10 @@ class Heartbeat:
     Args:
         start: what the process needs to know.
         shared: what it reads at any time.
-        held: attempts to stop or release.
+        intake: whose attempts are stopped or released, and which knows whether jobs wait.
         engine: whose figures are announced.
         models: that are announced.
+        prices: of the models.
     """
 
     def __init__(
@@ -62,16 +64,19 @@ class Heartbeat:
         start: Start,
         *,
         shared: SharedState,
-        held: HeldAttempts,
+        intake: Intake,
         engine: Engine,
         models: Models,
+        prices: Prices,
     ) -> None:
         self._start = start
         self._shared = shared
-        self._held = held
-        self._stand_in = StandIn(held, lease_s=start.lease_s)
+        self._intake = intake
+        self._held = intake.held
+        self._stand_in = StandIn(intake.held, lease_s=start.lease_s)
         self._engine = engine
         self._models = models
+        self._prices = prices
         self._started_at = time.time()
         self._takes_jobs = False
         self._heard_at = time.monotonic()
@@ -116,7 +121,8 @@ class Heartbeat:
             try:
                 self._shared.progress(self._engine.figures().busy_since)
                 if self._takes_jobs:
-                    self._send(Status(self._card()))
+                    self._look_at_work()
+                    self._send(self._status())
             except Exception:  # without this thread the worker would seem to stand still, and lose all of its jobs
                 logger.exception("no status for the heartbeat")
             process, silent_s = self._process, time.monotonic() - self._heard_at
@@ -145,9 +151,11 @@ class Heartbeat:
             connection.sendall(encoded(self._start))
             self._heard_at = time.monotonic()
             self._process, self._socket = process, connection
-            if self._takes_jobs:
-                self._introduce()
             try:
+                if self._stopping.is_set():  # nobody else would end it
+                    return
+                if self._takes_jobs:
+                    self._introduce()
                 for message in _messages(connection):
                     self._heard_at = time.monotonic()
                     self._obey(message)
@@ -156,13 +164,14 @@ class Heartbeat:
                 process.kill()  # it has ended, or says what nobody understands
 
     def _introduce(self) -> None:
-        self._send(Status(self._card()))
+        self._send(self._status())
         self.announce()
 
     def _obey(self, message: ToWorker) -> None:
         match message:
-            case Beaten(stop):
+            case Beaten(stop, prices):
                 self._stand_in.beaten()
+                self._prices.use(prices)
                 for job_id, number in stop:
                     self._held.stop(job_id, number)
             case Exit(reason):
@@ -183,7 +192,15 @@ class Heartbeat:
                 if self._process is not None:
                     self._process.kill()
 
-    def _card(self) -> WorkerCard:
+    def _look_at_work(self) -> None:
+        is_full = self._intake.fullness.since_last()
+        self._prices.look(self._engine.figures().models, is_full=is_full, taking_s=self._intake.taking_s)
+
+    def _status(self) -> Status:
+        announced = self._prices.announced()
+        return Status(self._card(announced.speed), announced.profiles)
+
+    def _card(self, speed: float) -> WorkerCard:
         figures = self._engine.figures()
         return WorkerCard(
             id=self._start.worker_id,
@@ -198,6 +215,7 @@ class Heartbeat:
             padded_tokens=figures.padded_length,
             rss_bytes=resident_bytes(),
             generation=figures.generation,
+            speed=speed,
         )
 
 

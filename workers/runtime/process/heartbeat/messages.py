@@ -6,6 +6,7 @@ What must arrive while the worker's Python stands still is in `SharedState` and 
 import msgspec
 
 from contracts.cards import ModelCard, WorkerCard
+from contracts.price.profile import ModelProfile
 
 
 class Start(msgspec.Struct, frozen=True, tag="start", kw_only=True):
@@ -33,9 +34,11 @@ class Announce(msgspec.Struct, frozen=True, tag="announce"):
 
 
 class Status(msgspec.Struct, frozen=True, tag="status"):
-    """The worker's card as of now."""
+    """The worker's card as of now, and what its models cost."""
 
     card: WorkerCard
+    profiles: dict[str, ModelProfile] = {}
+    """By model."""
 
 
 class Leave(msgspec.Struct, frozen=True, tag="leave"):
@@ -50,6 +53,8 @@ class Beaten(msgspec.Struct, frozen=True, tag="beaten"):
 
     stop: list[tuple[str, int]] = []
     """Attempts that no longer own their jobs, as (job id, attempt)."""
+    prices: dict[str, ModelProfile] = {}
+    """By model: the profile of all workers, by which jobs are priced."""
 
 
 class Exit(msgspec.Struct, frozen=True, tag="exit"):

@@ -1,1 +1,0 @@
-"""What tenants and keys may have, and the ledger of what they took, over HTTP."""

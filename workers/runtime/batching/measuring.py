@@ -1,0 +1,45 @@
+"""What the rows of a model take in full batches: the calls that are timed when it is loaded."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from workers.runtime.batching.engine import BatchModel
+from workers.runtime.batching.row_queue import Row
+from workers.runtime.price.measuring import (
+    LONG_TOKENS,
+    SHORT_TOKENS,
+    Reading,
+    ReadTimes,
+    affordable,
+    least_of,
+    read_times,
+    time_of,
+)
+
+
+def measure_rows(model: BatchModel[Any], row_of: Callable[[int], Row], longest: int) -> ReadTimes:
+    """Return what a row takes and what each of its tokens takes, in batches as a full worker has them.
+
+    Args:
+        model: no other thread uses it yet. It has run before, so that nothing happens for the first time.
+        row_of: makes a row of a length.
+        longest: length of the longest row that it makes.
+    """
+    long, short = row_of(min(longest, LONG_TOKENS)), row_of(min(longest, SHORT_TOKENS))
+    single_s = least_of(partial(_seconds, model, [long]))
+    return read_times(
+        _full_batch(model, short, single_s * short.length / long.length), _full_batch(model, long, single_s)
+    )
+
+
+def _full_batch(model: BatchModel[Any], row: Row, single_s: float) -> Reading:
+    """Return the time of a batch as full as it may be, unless that would take too long."""
+    num_rows = affordable(single_s, max(1, model.max_batch_length // row.length))
+    while num_rows > 1 and not model.fits(num_rows, row.length):
+        num_rows //= 2
+    return Reading(num_rows, row.length, least_of(partial(_seconds, model, [row] * num_rows)))
+
+
+def _seconds(model: BatchModel[Any], rows: list[Row]) -> float:
+    return time_of(partial(model.run, rows))

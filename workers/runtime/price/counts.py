@@ -1,0 +1,67 @@
+"""What is counted of the work of attempts and of models. All counts only grow."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from contracts.price.demand import Demand
+
+
+@dataclass(slots=True)
+class AttemptCounts:
+    """What an attempt has used up so far. Engines count when a row or token is worked on, whatever becomes of it."""
+
+    num_rows: int = 0
+    """Inputs, or pieces of them, each as often as the model reads it."""
+    tokens_in: int = 0
+    """Of these rows."""
+    tokens_out: int = 0
+    """Decoded in all sequences and beams."""
+    cpu_s: float = 0.0
+    """Of the threads that work on the job between model calls."""
+    demand: Demand | None = None
+    """What the request asks for, once it is decoded."""
+
+
+@dataclass(slots=True)
+class ModelCounts:
+    """The work on a model since the worker started. Written by the inference thread, read by others without a lock."""
+
+    num_rows: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    read_s: float = 0.0
+    """Time of the calls that read rows."""
+    write_s: float = 0.0
+    """Time of the steps that decode tokens, with the choice of the tokens."""
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count the time of a block that reads rows."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.read_s += time.perf_counter() - started
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Count the time of a block that decodes tokens."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.write_s += time.perf_counter() - started
+
+    def count_rows(self, attempt: AttemptCounts, num_rows: int, num_tokens: int) -> None:
+        """Count rows of an attempt, or more tokens of rows that are counted already."""
+        self.num_rows += num_rows
+        self.tokens_in += num_tokens
+        attempt.num_rows += num_rows
+        attempt.tokens_in += num_tokens
+
+    def count_tokens(self, attempt: AttemptCounts, num_tokens: int) -> None:
+        """Count tokens that were decoded for an attempt."""
+        self.tokens_out += num_tokens
+        attempt.tokens_out += num_tokens

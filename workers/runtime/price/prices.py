@@ -1,0 +1,162 @@
+"""The prices of the models that a worker serves: what they cost here, and by what the jobs of all workers are priced.
+
+The intake tells which jobs have ended, and gets the work that they took. The heartbeat looks now and then at what was
+done, announces what the models cost here, and brings what they cost on all workers.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec import structs
+
+from contracts.price.estimate import Consumed, work_of
+from contracts.price.profile import ModelProfile, merged
+from contracts.store.profiles import KeptProfile
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.models.versions import Models
+from workers.runtime.price.counts import ModelCounts
+from workers.runtime.price.rates import Rates
+from workers.runtime.price.speed import Speed
+from workers.runtime.price.texts import Texts
+from workers.runtime.price.windows import Totals, Windows
+
+Kept = Mapping[str, Mapping[str, KeptProfile]]
+"""What the store knows of each model, by worker."""
+USUAL_TOKENS = 32
+"""Read and written by the job by which workers are compared that have not been full yet."""
+
+
+class Announced(NamedTuple):
+    """What other processes get to know of the prices of a worker."""
+
+    speed: float
+    profiles: dict[str, ModelProfile]
+    """By model."""
+
+
+class _Model:
+    """What is known of one version of a model.
+
+    Args:
+        measured: when it was loaded.
+        kept: what workers have found, perhaps of other versions.
+    """
+
+    def __init__(self, measured: ModelProfile, kept: list[ModelProfile]) -> None:
+        alike = [each for each in kept if (each.device, each.revision) == (measured.device, measured.revision)]
+        self.measured = measured
+        self.rates = Rates(measured, merged(alike))
+        self.texts = Texts(_with_texts_of(merged(kept), measured))
+        self.num_jobs = 0
+        self.price = merged(kept) or self.own()
+
+    def own(self) -> ModelProfile:
+        """Return what the model costs on this worker."""
+        return self.rates.applied_to(self.texts.learned())
+
+
+class Prices:
+    """What the models of a worker cost. Methods can be called from any thread, those of the heartbeat from one.
+
+    Args:
+        models: that are served.
+        kept: what was known of them when the worker started.
+    """
+
+    def __init__(self, models: Models, kept: Kept | None = None) -> None:
+        self._models = models
+        self._known: dict[str, _Model] = {}
+        self._speed = Speed()
+        self._windows = Windows(time.monotonic())
+        self._lock = threading.Lock()
+        for name in models.names():
+            self._model(name, [each.profile for each in (kept or {}).get(name, {}).values()])
+
+    def ended(self, attempt: Attempt, *, has_succeeded: bool) -> Consumed:
+        """Note that an attempt has ended, in whatever way; return what it has consumed."""
+        counts = attempt.counts
+        model = self._model(attempt.claim.model)
+        if model is None:
+            return Consumed(0.0, counts.tokens_in, counts.tokens_out)
+        model.num_jobs += 1
+        model.rates.see_job(counts.tokens_in, counts.cpu_s)
+        if has_succeeded:
+            model.texts.see(attempt.claim.tenant, counts)
+        if not model.price.is_known:
+            return Consumed(0.0, counts.tokens_in, counts.tokens_out)
+        work_s = work_of(
+            model.price, num_rows=counts.num_rows, tokens_in=counts.tokens_in, tokens_out=counts.tokens_out
+        )
+        # A text of megabytes that is refused was tokenized all the same.
+        return Consumed(work_s if counts.num_rows else max(work_s, counts.cpu_s), counts.tokens_in, counts.tokens_out)
+
+    def look(self, done: Mapping[str, ModelCounts], *, is_full: bool, taking_s: float) -> None:
+        """Look at what was done. The heartbeat calls it about once a second.
+
+        Args:
+            done: by the engine since it started, by model.
+            is_full: whether jobs have waited ever since the last call.
+            taking_s: CPU time that was needed so far to take jobs from the store and to record their ends.
+        """
+        totals = {name: _totals(model, done.get(name, ModelCounts())) for name, model in self._known.items()}
+        window = self._windows.look(time.monotonic(), is_full, totals, taking_s)
+        if window is None:
+            return
+        self._speed.add(window)
+        num_jobs = sum(each.num_jobs for each in window.done.values())
+        for name, each in window.done.items():
+            self._known[name].rates.see_window(each, window.taking_s / num_jobs if num_jobs else None)
+
+    def use(self, prices: Mapping[str, ModelProfile]) -> None:
+        """Set by what jobs are priced: the merged profiles of all workers."""
+        for name, price in prices.items():
+            if name in self._known:
+                self._known[name].price = price
+
+    def announced(self) -> Announced:
+        """Return what is to be announced. The speed is one by the prices that are in use."""
+        profiles = {name: model.own() for name in self._models.names() if (model := self._model(name))}
+        prices = {name: self._known[name].price for name in profiles}
+        expected = [_ratio(prices[name], self._known[name].measured) for name in profiles]
+        mean = sum(expected) / len(expected) if expected else 1.0
+        return Announced(self._speed.value(prices, mean), profiles)
+
+    def _model(self, name: str, kept: list[ModelProfile] | None = None) -> _Model | None:
+        served, known = self._models.get(name), self._known.get(name)
+        if served is None or (known is not None and known.measured is served.profile):
+            return known
+        with self._lock:
+            # A new version begins with what is known of the texts of the old one.
+            before = [known.own()] if known else []
+            self._known = {**self._known, name: _Model(served.profile, kept or before)}
+        return self._known[name]
+
+
+def _totals(model: _Model, done: ModelCounts) -> Totals:
+    return Totals(model.num_jobs, done.num_rows, done.tokens_in, done.tokens_out, done.read_s, done.write_s)
+
+
+def _with_texts_of(known: ModelProfile | None, measured: ModelProfile) -> ModelProfile:
+    """Return a measured profile with what is known of texts."""
+    if known is None:
+        return measured
+    return structs.replace(
+        measured,
+        tokens_per_char=known.tokens_per_char,
+        tokens_per_byte=known.tokens_per_byte,
+        tokens_per_piece=known.tokens_per_piece,
+        written=known.written,
+        written_per_token_in=known.written_per_token_in,
+        num_jobs=known.num_jobs,
+    )
+
+
+def _ratio(price: ModelProfile, measured: ModelProfile) -> float:
+    """Return how many work-seconds by a price a worker does in a second, if it is as fast as was measured."""
+    price_s, measured_s = (
+        work_of(structs.replace(each, request_s=0.0), num_rows=1, tokens_in=USUAL_TOKENS, tokens_out=USUAL_TOKENS)
+        for each in (price, measured)
+    )
+    return price_s / measured_s if measured_s else 1.0

@@ -1,0 +1,118 @@
+"""How long the work on a model takes: as measured when it was loaded, and slowly corrected by what really runs.
+
+Calls are only compared while the worker is full: others cost more for each row. What corrections miss, or find too
+late, the speed of the worker shows at once (`speed`).
+"""
+
+import threading
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from contracts.price.profile import ModelProfile
+from workers.runtime.price.windows import Totals
+
+SLOWNESS_S = 60.0
+"""Seconds of calls after which a correction has taken effect by two thirds."""
+MOST_AT_ONCE = 2.0
+"""A window that took so many times as long as expected, or more, counts as this."""
+MOST = 16.0
+"""Times that are so many times what was measured are not believed."""
+LARGE_TOKENS = 256
+"""Jobs that read more show what each token takes outside of model calls, the others what each job takes."""
+TAKING_SHARE = 0.2
+"""How much the last window counts for the time that it takes to take a job."""
+REMEMBERED = 256
+"""Jobs after which an older one counts a third."""
+REQUEST_S, TOKEN_S = 0.0002, 0.000001
+"""CPU time outside of model calls, before a job was seen: of each, and of each token that it reads."""
+ENOUGH = 8
+"""Jobs that must be seen before they count."""
+
+
+@dataclass(slots=True)
+class _Jobs:
+    """Means of the jobs of a kind."""
+
+    num_jobs: int = 0
+    num_tokens: float = 0.0
+    cpu_s: float = 0.0
+
+    def see(self, num_tokens: int, cpu_s: float) -> None:
+        """Count a job."""
+        self.num_jobs = min(REMEMBERED, self.num_jobs + 1)
+        self.num_tokens += (num_tokens - self.num_tokens) / self.num_jobs
+        self.cpu_s += (cpu_s - self.cpu_s) / self.num_jobs
+
+
+class Rates:
+    """The times of one model. Methods can be called from any thread.
+
+    Args:
+        measured: when it was loaded.
+        kept: what workers on such a device have found; None if there was none.
+    """
+
+    def __init__(self, measured: ModelProfile, kept: ModelProfile | None = None) -> None:
+        start = kept or measured
+        self._measured = measured
+        self._request_s = kept.request_s if kept else REQUEST_S
+        self._row_s = start.row_s
+        self._token_in_s = max(0.0, kept.token_in_s - TOKEN_S) if kept else measured.token_in_s
+        self._token_out_s = start.token_out_s
+        self._small, self._large = _Jobs(), _Jobs()
+        self._taking_s = 0.0
+        self._lock = threading.Lock()
+
+    def see_job(self, num_tokens: int, cpu_s: float) -> None:
+        """Note the CPU time of a job between its model calls."""
+        with self._lock:
+            (self._large if num_tokens > LARGE_TOKENS else self._small).see(num_tokens, cpu_s)
+
+    def see_window(self, done: Totals, taking_s: float | None) -> None:
+        """Correct the times by what was done while the worker was full.
+
+        Args:
+            done: on this model.
+            taking_s: CPU time that each job took to be taken from the store and to be recorded there; None if none has
+                ended.
+        """
+        with self._lock:
+            if taking_s is not None:
+                self._taking_s += (taking_s - self._taking_s) * TAKING_SHARE
+            read = _correction(done.read_s, done.num_rows * self._row_s + done.tokens_in * self._token_in_s)
+            write = _correction(done.write_s, done.tokens_out * self._token_out_s)
+            self._row_s = _believable(read * self._row_s, self._measured.row_s)
+            self._token_in_s = _believable(read * self._token_in_s, self._measured.token_in_s)
+            self._token_out_s = _believable(write * self._token_out_s, self._measured.token_out_s)
+
+    def applied_to(self, profile: ModelProfile) -> ModelProfile:
+        """Return a profile with these times."""
+        with self._lock:
+            token_s = self._outside_token_s()
+            of_job_s = self._small.cpu_s - token_s * self._small.num_tokens
+            return structs.replace(
+                profile,
+                request_s=self._taking_s + max(0.0, of_job_s) if self._small.num_jobs >= ENOUGH else self._request_s,
+                row_s=self._row_s,
+                token_in_s=self._token_in_s + token_s,
+                token_out_s=self._token_out_s,
+            )
+
+    def _outside_token_s(self) -> float:
+        small, large = self._small, self._large
+        if min(small.num_jobs, large.num_jobs) < ENOUGH:
+            return TOKEN_S
+        return max(0.0, (large.cpu_s - small.cpu_s) / (large.num_tokens - small.num_tokens))
+
+
+def _correction(taken_s: float, expected_s: float) -> float:
+    """Return by what factor times change now that something took so long."""
+    if expected_s <= 0:
+        return 1.0
+    ratio = min(MOST_AT_ONCE, max(1 / MOST_AT_ONCE, taken_s / expected_s))
+    return float(ratio ** min(1.0, taken_s / SLOWNESS_S))
+
+
+def _believable(time_s: float, measured_s: float) -> float:
+    return min(MOST * measured_s, max(measured_s / MOST, time_s)) if measured_s else time_s

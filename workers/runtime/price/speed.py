@@ -1,0 +1,50 @@
+"""The speed of a worker: work-seconds that it does in a second while it is full."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from contracts.price.profile import ModelProfile
+from workers.runtime.price.windows import Totals, Window
+
+MEMORY_S = 4.0
+"""Seconds of a full worker after which an older one counts a third: in 10 s, 92 % of a change is seen."""
+EXPECTED_S = 1.0
+"""How much counts what is expected before anything was measured."""
+
+
+class Speed:
+    """A mean over the windows of a worker, in which the last ones count most.
+
+    It remembers counts, so that prices may change and the speed is one by the new ones at once.
+    """
+
+    def __init__(self) -> None:
+        self._length_s = 0.0
+        self._expected_s = EXPECTED_S
+        self._done: dict[str, list[float]] = {}
+
+    def add(self, window: Window) -> None:
+        """Add a window."""
+        kept = math.exp(-window.length_s / MEMORY_S)
+        self._expected_s *= kept
+        self._length_s = self._length_s * kept + window.length_s
+        for model in self._done.keys() | window.done.keys():
+            before, now = self._done.get(model, [0.0] * len(Totals())), window.done.get(model, Totals())
+            self._done[model] = [then * kept + more for then, more in zip(before, now, strict=True)]
+
+    def value(self, prices: Mapping[str, ModelProfile], expected: float) -> float:
+        """Return the speed by these prices.
+
+        Args:
+            prices: of each model.
+            expected: the speed before anything was measured.
+        """
+        work_s = sum(_works(self._done, prices))
+        return (work_s + expected * self._expected_s) / (self._length_s + self._expected_s)
+
+
+def _works(done: Mapping[str, list[float]], prices: Mapping[str, ModelProfile]) -> Iterator[float]:
+    for model, profile in prices.items():
+        num_jobs, num_rows, tokens_in, tokens_out, *_ = done.get(model, [0.0] * len(Totals()))
+        yield num_jobs * profile.request_s + num_rows * profile.row_s
+        yield tokens_in * profile.token_in_s + tokens_out * profile.token_out_s
