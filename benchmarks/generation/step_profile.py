@@ -40,6 +40,7 @@ from workers.runtime.models.versions import Models, Version
 from workers.runtime.price.prices import Prices
 from workers.runtime.process.shared_state import SharedState
 from workers.runtime.process.worker import MAX_GROUP, NUM_THREADS
+from workers.runtime.settings import WorkerSettings
 
 TENANT = "benchmark"
 WORKER = "benchmark"
@@ -118,9 +119,10 @@ def run_streamed_jobs(
     Raises:
         BenchError: a job fails, or the events in the store do not add up to its text.
     """
-    attempts = AttemptStore(client, StoreSettings())
+    settings = WorkerSettings(StoreSettings())
+    attempts = AttemptStore(client, settings.store)
     engine = make_engine(attempts, note_nothing)
-    served = serve(model, model.card(), task, engine)
+    served = serve(model, model.card(), task, engine, settings)
     with _recorded(model.cache) as calls, ThreadPoolExecutor(NUM_THREADS) as pool:
         _begin_together(engine, calls, len(bodies))
         intake = _start_intake(attempts, served, engine, len(bodies), pool)

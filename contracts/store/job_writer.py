@@ -16,8 +16,9 @@ from contracts.errors import (
     TriptychError,
 )
 from contracts.jobs import NewJob
+from contracts.limits import NO_LIMIT, Meter, MeterState, how_to_set
 from contracts.store.job_reader import JobReader
-from contracts.store.limits import NO_LIMIT, Meter, MeterState, as_argument, how_to_set, states_from
+from contracts.store.limits import as_argument, states_from
 from contracts.store.places import Place
 from contracts.store.scripts import load_script
 

@@ -26,6 +26,7 @@ from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
+from services.gateway.limits.headers import RateLimitHeaders
 from services.gateway.models.routes import ModelRoutes
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.health import HealthRoutes
@@ -43,6 +44,7 @@ from services.gateway.streaming.limit import StreamLimit
 from services.gateway.streaming.routes import EventRoutes
 from services.gateway.streaming.submitter import StreamSubmitter
 from services.gateway.tasks.routes import TaskRoutes
+from services.gateway.usage.routes import UsageRoutes
 from services.gateway.version import VERSION
 
 KEYLESS_PART = 8
@@ -73,6 +75,8 @@ def create_app(
         )
     formats = {one.name: one.error_format.respond for one in operations if one.error_format}
     error_responses.register(app, formats)
+    submitting = frozenset(one.name for one in operations if one.submits)
+    RateLimitHeaders(backend.limits, backend.meters, backend.monitor, submitting).register(app)
     _measure(app, metrics)
     app.after_request(release_at_end)
     any_host = [one.name for one in operations if one.any_host]
@@ -92,31 +96,21 @@ def make_operations(
     bodies = _make_body_reader(settings, backend.offload, counters)
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
     deliveries = backend.deliveries
+    deliveries.on_delivery = metrics.delivered
     waiter = JobWaiter(reader, monitor, wake_ups)
     models = ModelSelector(monitor, settings.default_models)
     places = Places(reader, monitor)
-    submitter = Submitter(
-        settings, writer=writer, monitor=monitor, models=models, waiter=waiter, places=places, metrics=metrics
-    )
+    parts: dict[str, Any] = {"writer": writer, "monitor": monitor, "waiter": waiter, "places": places}
+    submitter = Submitter(settings, models=models, limits=backend.limits, metrics=metrics, **parts)
     limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
     _watch_load(metrics, counters)
     follower = Follower(reader, monitor, wake_ups)
-    max_wait_s = settings.max_wait_s
-    streams = StreamSubmitter(
-        reader=reader, submitter=submitter, follower=follower, limit=limit, deliveries=deliveries, max_wait_s=max_wait_s
-    )
+    parts = {"reader": reader, "follower": follower, "limit": limit, "deliveries": deliveries}
+    streams = StreamSubmitter(submitter=submitter, max_wait_s=settings.max_wait_s, **parts)
     outputs = OutputResponder(submitter, AnswerMaker(backend.offload), deliveries)
     generation = GenerationResponder(settings, outputs, streams)
-    jobs = JobRoutes(
-        settings,
-        bodies=bodies,
-        submitter=submitter,
-        reader=reader,
-        writer=writer,
-        waiter=waiter,
-        places=places,
-        deliveries=deliveries,
-    )
+    parts = {"reader": reader, "writer": writer, "waiter": waiter, "places": places, "deliveries": deliveries}
+    jobs = JobRoutes(settings, bodies=bodies, submitter=submitter, **parts)
     languages: dict[str, Any] = {"bodies": bodies, "outputs": outputs, "auth": auth, "models": models}
     # The document describes its own route too, so it can be made only when the table is complete.
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
@@ -128,8 +122,9 @@ def make_operations(
         *LibreTranslateRoutes(settings, **languages).operations(),
         *LanguageToolRoutes(settings, **languages).operations(),
         *jobs.operations(),
-        *EventRoutes(reader, follower, limit, deliveries).operations(),
+        *EventRoutes(reader, places, follower, limit, deliveries).operations(),
         *ModelRoutes(monitor, models, backend.registry).operations(),
+        *UsageRoutes(backend.usage, backend.keys, monitor).operations(),
         *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.stopping).operations(),
         *docs.operations(),
     ]

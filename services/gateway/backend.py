@@ -8,14 +8,17 @@ import redis
 from contracts.settings import StoreSettings
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
+from contracts.store.limits import Meters, StoredLimits
 from contracts.store.queue_stats import QueueStats
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
+from contracts.store.usage import UsageReader
 from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.listener import Listener
 from services.gateway.jobs.wake_ups import WakeUps
+from services.gateway.limits.book import LimitBook
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
 from services.gateway.settings import GatewaySettings
@@ -43,6 +46,9 @@ class Backend:
     queues: QueueStats
     registry: Registry
     keys: ApiKeys
+    limits: LimitBook
+    meters: Meters
+    usage: UsageReader
     monitor: Monitor
     wake_ups: WakeUps
     listener: Listener
@@ -86,13 +92,17 @@ def make_backend(settings: GatewaySettings, store: StoreSettings) -> Backend:
     writer = JobWriter(client)
     wake_ups = WakeUps(writer)
     monitor = Monitor(background, on_loss=wake_ups.wake_all)
+    keys = ApiKeys(client)
     return Backend(
         client=client,
         reader=JobReader(client),
         writer=writer,
         queues=QueueStats(client),
         registry=Registry(client),
-        keys=ApiKeys(client),
+        keys=keys,
+        limits=LimitBook(settings, StoredLimits(client), keys),
+        meters=Meters(client),
+        usage=UsageReader(client),
         monitor=monitor,
         wake_ups=wake_ups,
         listener=Listener(background, wake_ups),

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import SettingsError, StoreSettings, help_text
+from services.gateway.auth.key_arguments import add_arguments as add_key_arguments
 from services.gateway.settings import GatewaySettings
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -23,6 +24,7 @@ _HELP = """\
 examples:
 {serve}\
   {command} keys create --tenant acme  create a key; from then on every request needs one
+  {command} keys limits --tenant acme --set max_active=500 requests_per_minute=600
   {command} models default             show which model runs requests of a task that name none
   {command} models default embed NAME  change it
   {command} openapi > openapi.json     describe the API for programs; /docs is for people
@@ -83,13 +85,7 @@ def _parser(stack: str | None) -> argparse.ArgumentParser:
 
 def _add_keys(commands: Commands) -> None:
     keys = commands.add_parser("keys", help="manage API keys; changes take effect within 5 seconds")
-    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="create a key and print it, once")
-    create.add_argument("--tenant", required=True, help="the key's owner; tenants do not see each other's jobs")
-    create.add_argument("--name", default="", help="a note for yourself")
-    actions.add_parser("list", help="list the keys, without their secrets")
-    revoke = actions.add_parser("revoke", help="remove a key")
-    revoke.add_argument("key_id", metavar="KEYID", help="the part between the underscores of tt_KEYID_SECRET")
+    add_key_arguments(keys)
 
 
 def _add_models(commands: Commands) -> None:
@@ -112,7 +108,7 @@ def _manage(arguments: argparse.Namespace, settings: GatewaySettings, store_sett
 
     try:
         if arguments.command == "keys":
-            return keys_command.run(arguments, store_settings)
+            return keys_command.run(arguments, settings, store_settings)
         return models_command.run(arguments, settings, store_settings)
     except redis.RedisError as error:
         problem = problem_of(error)

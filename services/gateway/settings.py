@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from contracts.settings import Settings, bare_address, setting
+from contracts.settings import bare_address, setting
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
+from services.gateway.limits.settings import TenantSettings
 from services.gateway.processes.number import default_processes
 
 _HOST_NAME = re.compile(r"[a-z0-9._-]+")
@@ -34,7 +35,7 @@ def _host_names(text: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class GatewaySettings(Settings):
+class GatewaySettings(TenantSettings):
     """How one gateway listens, and what it lets a client ask for. Limits hold for all its processes together."""
 
     host: str = setting(
@@ -159,14 +160,6 @@ class GatewaySettings(Settings):
         most=10**9,
         unit="jobs",
         help="Jobs that may wait for one model. Beyond it, submits are refused with 503.",
-    )
-    max_active: int = setting(
-        "TRIPTYCH_MAX_ACTIVE",
-        200_000,
-        least=1,
-        most=10**9,
-        unit="jobs",
-        help="Unfinished jobs that one tenant may have. Beyond it, submits are refused with 429.",
     )
     max_idempotency_keys: int = setting(
         "TRIPTYCH_MAX_IDEMPOTENCY_KEYS",

@@ -99,7 +99,7 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine
     model.generation = msgspec.structs.replace(model.generation, eos_token_ids=[])
     faulty: Any = FaultyCache(model.cache, model.tokenizer, Path(os.environ["FAULT_DIR"]))
     model.cache = faulty
-    return serve(model, model.card(), GENERATE, engine)
+    return serve(model, model.card(), GENERATE, engine, settings)
 
 
 if __name__ == "__main__":

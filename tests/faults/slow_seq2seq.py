@@ -44,7 +44,7 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: DecodingEngine
     model.warm_up()
     slow: Any = SlowCache(model.cache, float(os.environ[STEP_S]))
     model.cache = slow
-    return serve(model, model.card(), HANDLERS[model.task], engine)
+    return serve(model, model.card(), HANDLERS[model.task], engine, settings)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def load_decoder(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     """
     model = DecoderModel(package, settings)
     model.warm_up()
-    return serve(model, model.card(), GENERATE, engine, measured(model.name, model.measure))
+    return serve(model, model.card(), GENERATE, engine, settings, profile=measured(model.name, model.measure))
 
 
 DECODER = WorkerSpec("decoder", kinds_of("decoder"), make_engine, load_decoder)

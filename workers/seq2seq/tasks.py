@@ -34,7 +34,9 @@ def load_seq2seq(package: ModelPackage, settings: WorkerSettings, engine: Decodi
     """Load and warm up one model. Raises as ``open_model`` and ``warm_up``."""
     model = open_model(package, settings)
     model.warm_up()
-    return serve(model, model.card(), HANDLERS[model.task], engine, measured(model.name, model.measure))
+    return serve(
+        model, model.card(), HANDLERS[model.task], engine, settings, profile=measured(model.name, model.measure)
+    )
 
 
 SEQ2SEQ = WorkerSpec("seq2seq", kinds_of("seq2seq"), make_engine, load_seq2seq)

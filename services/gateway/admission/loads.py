@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from contracts.jobs import Lane
+from contracts.price.demand import Demand
 from contracts.price.estimate import price_of
 from contracts.price.profile import ModelProfile
 from contracts.store.load_reader import Loads
 from contracts.store.profiles import KeptProfile, price_list
 from contracts.store.shares import Shares
-from contracts.tasks.spec import TaskSpec
 from services.gateway.admission.capacity import UNKNOWN, Capacity, KnownWorker, capacities, seen_workers
 from services.gateway.admission.lanes import NO_USE, Use, lane_rate, use_of_late
 
@@ -25,9 +24,9 @@ class ModelLoad:
     shares: Shares = field(default_factory=Shares)
     use: Use = field(default_factory=lambda: NO_USE)
 
-    def price_s(self, spec: TaskSpec, inputs: Any, parameters: Any) -> float:
-        """Return the work-seconds of a request of a task; 0 if nothing is known of the model."""
-        return 0.0 if self.profile is None else price_of(self.profile, spec.demand(inputs, parameters))
+    def price_s(self, demand: Demand) -> float:
+        """Return the work-seconds of a request; 0 if nothing is known of the model."""
+        return 0.0 if self.profile is None else price_of(self.profile, demand)
 
     def lane_rate(self, lane: Lane) -> float:
         """Return the work-seconds that a lane gets in a second."""
@@ -43,6 +42,11 @@ class LoadBook:
     def __init__(self) -> None:
         self._loads: Mapping[str, ModelLoad] = {}
         self._noted_at = float("-inf")
+
+    @property
+    def by_model(self) -> Mapping[str, ModelLoad]:
+        """The loads of all known models."""
+        return self._loads
 
     def of(self, model: str) -> ModelLoad:
         """Return the load of a model."""

@@ -9,12 +9,14 @@ import msgspec
 from services.gateway.http.error_responses import ErrorDocument
 from services.gateway.http.operations import Operation, Parameter, ResponseSpec
 from services.gateway.http.request_facts import REQUEST_ID_HEADER
+from services.gateway.limits.headers import RATE_HEADERS
 
 _REF = "#/components/schemas/{name}"
 _ERRORS = {
     400: "The request can't be read.",
     401: "A valid API key is needed.",
-    403: "A page of another site has sent this; or, where 401 is no status of the API, a valid API key is needed.",
+    403: "A page of another site has sent this, or the API key may not see it; or, where 401 is no status of the API, "
+    "a valid API key is needed.",
     404: "Not found.",
     408: "The body took too long to arrive.",
     410: "The job was purged.",
@@ -23,7 +25,9 @@ _ERRORS = {
     415: "The body is of a type that is not accepted here.",
     421: "The gateway needs no keys, and `Host` is none of its names, which `TRIPTYCH_ALLOWED_HOSTS` sets.",
     422: "A field is wrong; `param` names it.",
-    429: "You have as many unfinished jobs, open streams or new Idempotency-Keys in 24 hours as you may have.",
+    429: "You have reached a limit of yours for now; the message names it, and `Retry-After` says when to try again. "
+    "It is one of unfinished jobs, bytes of requests and results, requests or work-seconds a minute, open streams, new "
+    "Idempotency-Keys in 24 hours, or room for large requests.",
     500: "The job failed, or its output is too large for the format of this route.",
     504: "The job is not done in time.",
     503: "The gateway or the job store can't serve this now; the message says why, and whether anything was accepted.",
@@ -35,6 +39,7 @@ _TAGS = {
     "LanguageTool": "For clients made for LanguageTool, such as those in editors.",
     "Jobs": "Submit now, read later.",
     "Models": "The models, and the workers that serve them.",
+    "Usage": "What jobs have taken.",
     "Service": "For those who run the gateway.",
 }
 _REQUEST_ID = (
@@ -65,7 +70,10 @@ def document(operations: list[Operation], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "headers": {REQUEST_ID_HEADER: {"description": _REQUEST_ID, "schema": {"type": "string"}}},
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in ({REQUEST_ID_HEADER: _REQUEST_ID} | RATE_HEADERS).items()
+            },
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `tt_…`."}},
         },
     }
@@ -123,11 +131,12 @@ def _parameter(parameter: Parameter, by_kind: Mapping[Any, Any]) -> dict[str, An
 
 
 def _responses(operation: Operation, by_kind: Mapping[Any, Any]) -> dict[str, Any]:
-    responses = {str(status): _response(response, by_kind) for status, response in operation.responses.items()}
+    shared = [REQUEST_ID_HEADER, *(RATE_HEADERS if operation.submits else ())]
+    responses = {str(status): _response(response, by_kind, shared) for status, response in operation.responses.items()}
     errors = operation.error_format
     kind, media_type = (errors.kind, errors.media_type) if errors else (ErrorDocument, "application/json")
     for status in sorted(_error_statuses(operation)):
-        responses.setdefault(str(status), _response(ResponseSpec(_ERRORS[status], kind, media_type), by_kind))
+        responses.setdefault(str(status), _response(ResponseSpec(_ERRORS[status], kind, media_type), by_kind, shared))
     return responses
 
 
@@ -146,7 +155,7 @@ def _error_statuses(operation: Operation) -> set[int]:
     return statuses
 
 
-def _response(response: ResponseSpec, by_kind: Mapping[Any, Any]) -> dict[str, Any]:
+def _response(response: ResponseSpec, by_kind: Mapping[Any, Any], shared_headers: Iterable[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"description": response.description}
     if response.kind is not None:
         found["content"] = {response.media_type: {"schema": _schema(response.kind, by_kind)}}
@@ -154,7 +163,7 @@ def _response(response: ResponseSpec, by_kind: Mapping[Any, Any]) -> dict[str, A
         # OpenAPI 3.1 can't describe the items of a stream. This is the schema of the JSON in the data of each item.
         found["content"]["text/event-stream"] = {"schema": _schema(response.stream, by_kind)}
     headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in response.headers.items()}
-    found["headers"] = headers | {REQUEST_ID_HEADER: {"$ref": f"#/components/headers/{REQUEST_ID_HEADER}"}}
+    found["headers"] = headers | {name: {"$ref": f"#/components/headers/{name}"} for name in shared_headers}
     return found
 
 

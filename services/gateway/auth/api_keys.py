@@ -10,6 +10,7 @@ import hmac
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -26,12 +27,17 @@ _KEY = re.compile(r"tt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class StoredKey(msgspec.Struct, frozen=True):
-    """What is stored for a key: the hash of its secret, and the tenant that owns it."""
+    """What is stored for a key: the hash of its secret, the tenant that owns it, and what it may do."""
 
     sha256: str
     tenant: str
     created_at: str
     name: str = ""
+    admin: bool = False
+    """Whether it sees the usage of all tenants."""
+    requests_per_minute: int = 0
+    """Rates of this key, besides those of its tenant; 0 is none."""
+    work_per_minute: int = 0
 
 
 class ApiKeys:
@@ -41,11 +47,14 @@ class ApiKeys:
         self._client = client
         self._verified: dict[str, tuple[float, StoredKey]] = {}
 
-    def create(self, tenant: str, name: str = "") -> str:
-        """Create a key for a tenant and return it. It can't be read again later."""
+    def create(self, tenant: str, name: str = "", *, admin: bool = False, **rates: int) -> str:
+        """Create a key for a tenant and return it. It can't be read again later.
+
+        ``admin`` and ``rates`` are fields of ``StoredKey``.
+        """
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        stored = StoredKey(sha256=_hash(secret), tenant=tenant, created_at=created_at, name=name)
+        stored = StoredKey(_hash(secret), tenant, created_at, name, admin, **rates)
         self._client.hset(KEYS, key_id, msgspec.json.encode(stored))
         return f"tt_{key_id}_{secret}"
 
@@ -53,6 +62,21 @@ class ApiKeys:
         """Return every key by its id."""
         rows = reads(self._client).hgetall(KEYS)
         return {key_id.decode(): msgspec.json.decode(text, type=StoredKey) for key_id, text in sorted(rows.items())}
+
+    def set_rates(self, key_id: str, rates: Mapping[str, int]) -> StoredKey | None:
+        """Change rates of a key, given by the names of their fields, and return it; None if no key has this id."""
+        text = reads(self._client).hget(KEYS, key_id)
+        if text is None:
+            return None
+        key = msgspec.structs.replace(msgspec.json.decode(text, type=StoredKey), **rates)
+        if rates:
+            self._client.hset(KEYS, key_id, msgspec.json.encode(key))
+        return key
+
+    def verified(self, key_id: str) -> StoredKey | None:
+        """Return a key by which a request was let in, without a call to the store; None for others."""
+        found = self._verified.get(key_id)
+        return found[1] if found else None
 
     def revoke(self, key_id: str) -> bool:
         """Remove a key; return False if no key has this id."""

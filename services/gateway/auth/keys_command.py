@@ -1,4 +1,4 @@
-"""The `keys` command: creates, lists and revokes API keys in the store."""
+"""The `keys` command: creates, lists and revokes API keys in the store, and sets limits."""
 
 import argparse
 import re
@@ -8,27 +8,33 @@ import time
 import redis
 
 from contracts.settings import SettingsError, StoreSettings
+from contracts.store.limits import StoredLimits
 from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
-from services.gateway.auth.api_keys import TENANT, ApiKeys
+from services.gateway.auth.api_keys import TENANT, ApiKeys, StoredKey
+from services.gateway.limits import command
+from services.gateway.limits.settings import RATES, TenantSettings
 
 STORE_WAIT_S = 15.0
 FAILED = 1
 
 
-def run(arguments: argparse.Namespace, settings: StoreSettings) -> int:
+def run(arguments: argparse.Namespace, settings: TenantSettings, store: StoreSettings) -> int:
     """Run the action that the arguments name; return the exit code.
 
     Raises:
         SettingsError: an argument can't be used.
         redis.RedisError: the store refuses, or does not answer.
     """
-    keys = ApiKeys(connect(settings.redis_url, timeout_s=5.0, retries=1, max_connections=1))
+    client = connect(store.redis_url, timeout_s=5.0, retries=1, max_connections=1)
+    keys = ApiKeys(client)
     if arguments.action == "create":
-        return _create(keys, arguments.tenant, arguments.name)
+        return _create(keys, arguments)
     if arguments.action == "revoke":
         return _revoke(keys, arguments.key_id)
-    return _list(keys)
+    if arguments.action == "limits":
+        return command.run(arguments, keys, client, settings)
+    return _list(keys, StoredLimits(client))
 
 
 def wait_for_keys(settings: StoreSettings) -> bool:
@@ -58,22 +64,33 @@ def _print_error(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _create(keys: ApiKeys, tenant: str, name: str) -> int:
-    if not TENANT.fullmatch(tenant):
+def _create(keys: ApiKeys, arguments: argparse.Namespace) -> int:
+    if not TENANT.fullmatch(arguments.tenant):
         raise SettingsError("--tenant: expected 1 to 64 letters, digits, dots, dashes or underscores")
-    if not re.fullmatch(r"[ -~]{0,64}", name):
+    if not re.fullmatch(r"[ -~]{0,64}", arguments.name):
         raise SettingsError("--name: expected up to 64 printable ASCII characters")
     # The key alone on stdout, so that a script can take it.
-    _print(keys.create(tenant, name))
+    rates = command.rates_of(arguments)
+    _print(keys.create(arguments.tenant, arguments.name, admin=arguments.admin, **rates))
     _print_error("Keep it: only its hash is stored, and it is not shown again.")
     return 0
 
 
-def _list(keys: ApiKeys) -> int:
+def _list(keys: ApiKeys, limits: StoredLimits) -> int:
     _print(f"{'KEYID':16}  {'TENANT':20}  {'CREATED':20}  NAME")
     for key_id, stored in keys.all().items():
-        _print(f"{key_id:16}  {stored.tenant:20}  {stored.created_at:20}  {stored.name}")
+        _print(f"{key_id:16}  {stored.tenant:20}  {stored.created_at:20}  {' '.join(_notes(stored))}".rstrip())
+    of_tenants = limits.all()
+    if of_tenants:
+        _print(f"\n{'TENANT':20}  LIMITS OF ITS OWN")
+    for tenant, own in of_tenants.items():
+        _print(f"{tenant:20}  {command.summary_of(own)}")
     return 0
+
+
+def _notes(key: StoredKey) -> list[str]:
+    rates = [f"{name}={getattr(key, name)}" for name in RATES if getattr(key, name)]
+    return [*([key.name] if key.name else []), *(["(admin)"] if key.admin else []), *rates]
 
 
 def _revoke(keys: ApiKeys, key_id: str) -> int:

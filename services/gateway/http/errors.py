@@ -45,6 +45,14 @@ class KeyNotInHeader(Unauthorized):
     code = "key_not_in_header"
 
 
+class AdminKeyNeeded(Unauthorized):
+    """The key is valid, and may not see what belongs to other tenants."""
+
+    code = "admin_key_needed"
+    http_status = 403
+    fixed_message = "Only an admin key ('keys create --admin') sees the usage of other tenants."
+
+
 class CrossSiteRequest(InvalidRequest):
     """A browser sends a form, or another request that needs no consent, from a page of another site."""
 

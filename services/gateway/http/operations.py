@@ -62,7 +62,7 @@ class Operation:
     method: Literal["GET", "POST", "DELETE"]
     path: str
     view: Callable[..., Response]
-    tag: Literal["Jobs", "Tasks", "OpenAI", "LibreTranslate", "LanguageTool", "Models", "Service"]
+    tag: Literal["Jobs", "Tasks", "OpenAI", "LibreTranslate", "LanguageTool", "Models", "Usage", "Service"]
     summary: str
     responses: Mapping[int, ResponseSpec]
     description: str = ""
@@ -79,6 +79,11 @@ class Operation:
     """Statuses of errors beyond those that follow from the body, the key and the path."""
     error_format: ErrorFormat | None = None
     """None for OpenAI's format."""
+
+    @property
+    def submits(self) -> bool:
+        """Whether requests submit jobs: all that have a body do."""
+        return self.body is not None
 
     @property
     def rule(self) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from flask import request
 
+from contracts.limits import MeterState
+
 REQUEST_ID_HEADER = "X-Request-Id"
 # Letters, digits and what ids of tracing systems have besides: UUIDs, base64, `Root=1-67891233-abcdef`.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -28,6 +30,8 @@ class RequestFacts:
     tenant: str | None = None
     key_id: str = ""
     """Of the request's API key; empty if it has none that counts."""
+    meters: list[MeterState] | None = None
+    """The rates that apply to the request, after it; None while the store has not said."""
     job_id: str | None = None
     delivers: str | None = None
     """The job whose end, with all of its output, the response tells."""

@@ -38,6 +38,8 @@ class Deliveries:
 
     def __init__(self, writer: JobWriter, keep_s: float, store_time: Callable[[], float]) -> None:
         self._writer = writer
+        self.on_delivery: Callable[[Job], None] = lambda job: None
+        """Is told of each finished job that a response is going to deliver."""
         self._keep_s = keep_s
         self._store_time = store_time
         self._sent: deque[str] = deque(maxlen=MAX_JOBS)
@@ -49,6 +51,8 @@ class Deliveries:
         Returns:
             The job with the ``expires_at`` that holds once it is delivered.
         """
+        if job.finished:
+            self.on_delivery(job)
         if not job.finished or job.keep or job.expires_at is None:
             return job
         (facts or current_facts()).delivers = job.id

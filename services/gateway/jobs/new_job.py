@@ -11,6 +11,8 @@ from contracts.shapes import num_inputs
 from services.gateway.http.request_facts import RequestFacts
 from services.gateway.jobs.idempotency import fingerprint, hash_of_key
 from services.gateway.jobs.submission import Submission
+from services.gateway.limits.book import LimitBook, Limits
+from services.gateway.limits.ceilings import check_ceilings
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.settings import GatewaySettings
@@ -50,8 +52,11 @@ class SubmitRequest:
 class NewJobMaker:
     """Makes jobs of requests."""
 
-    def __init__(self, settings: GatewaySettings, *, monitor: Monitor, models: ModelSelector) -> None:
+    def __init__(
+        self, settings: GatewaySettings, *, monitor: Monitor, models: ModelSelector, limits: LimitBook
+    ) -> None:
         self._settings = settings
+        self._limits = limits
         self._monitor = monitor
         self._models = models
 
@@ -60,16 +65,19 @@ class NewJobMaker:
 
         Raises:
             UnknownModel, InvalidRequest: the request can't be served.
+            redis.RedisError: the limits of its tenant can't be read.
         """
-        submission = request.submission
+        submission, limits = request.submission, self._limits.of(request.tenant, facts.key_id)
         spec = submission.spec
         card = self._models.model_for(spec.name, submission.model)
         # The worker checks again. This check spares the queue jobs that can't succeed.
         spec.check_model(card, submission.inputs, submission.parameters)
+        demand = spec.demand(submission.inputs, submission.parameters)
         message = _encoded(submission)
+        check_ceilings(submission, demand, message, limits)
         key = request.idempotency_key
         load = self._monitor.loads.of(card.name)
-        deadline_s, timeout_s = self._clocks(request)
+        deadline_s, timeout_s = self._clocks(request, limits)
         return NewJob(
             id=new_job_id(request.tenant, self._monitor.store_time()),
             tenant=request.tenant,
@@ -80,24 +88,27 @@ class NewJobMaker:
             num_inputs=num_inputs(submission.inputs),
             deadline_s=deadline_s,
             timeout_s=timeout_s,
-            ttl_s=submission.ttl_s or self._settings.ttl_s,
+            ttl_s=submission.ttl_s or min(self._settings.ttl_s, limits.max_ttl_s),
             keep=submission.ttl_s is not None or key is not None,
             wake=wake,
             followed=submission.stream,
             idempotency_key=hash_of_key(key) if key is not None else "",
             fingerprint=_fingerprint(request, card.name, message),
             lane=request.lane,
-            price_s=load.price_s(spec, submission.inputs, submission.parameters),
+            price_s=load.price_s(demand),
+            weight=limits.weight,
             key_id=facts.key_id,
             request_id=facts.id,
         )
 
-    def _clocks(self, request: SubmitRequest) -> tuple[float, float]:
+    def _clocks(self, request: SubmitRequest, limits: Limits) -> tuple[float, float]:
         """Return the seconds until the job's deadline, and those of one attempt."""
         settings, submission, is_bulk = self._settings, request.submission, request.lane == "bulk"
-        deadline_s = submission.deadline_s or (settings.bulk_deadline_s if is_bulk else settings.deadline_s)
+        default_s = settings.bulk_deadline_s if is_bulk else settings.deadline_s
+        deadline_s = submission.deadline_s or min(default_s, limits.max_deadline_s)
         # An attempt at a bulk job gets what others leave, so its time says nothing of whether it is stuck.
-        return deadline_s, submission.timeout_s or (deadline_s if is_bulk else settings.timeout_s)
+        default_s = deadline_s if is_bulk else settings.timeout_s
+        return deadline_s, submission.timeout_s or min(default_s, limits.max_timeout_s)
 
 
 def as_submitted(new: NewJob, now: float) -> Job:

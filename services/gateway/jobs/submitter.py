@@ -5,13 +5,13 @@ When ``submit`` has returned, the job is in the store and reaches a terminal sta
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import gevent
 import redis
 from flask import request as http_request
-from msgspec import structs
 
-from contracts.errors import Unavailable
+from contracts.errors import TriptychError, Unavailable
 from contracts.jobs import Job, NewJob
 from contracts.store.job_writer import Accepted, Admission, JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
@@ -24,6 +24,7 @@ from services.gateway.jobs.new_job import NewJobMaker, SubmitRequest, as_submitt
 from services.gateway.jobs.places import MIN_RETRY_S, Places
 from services.gateway.jobs.view import QueuePlace
 from services.gateway.jobs.waiting import JobWaiter
+from services.gateway.limits.book import LimitBook
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
@@ -55,18 +56,18 @@ class Submitter:
         models: ModelSelector,
         waiter: JobWaiter,
         places: Places,
+        limits: LimitBook,
         metrics: Metrics,
     ) -> None:
-        self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models)
+        self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models, limits=limits)
+        self._limits = limits
         self._writer = writer
         self._canceller = Canceller(writer)
         self._monitor = monitor
         self._waiter = waiter
         self._places = places
         self._metrics = metrics
-        # Beyond the first limit the error is a 503, since all tenants share a model's queue. Beyond the second it is a
-        # 429, since the tenant itself has too many jobs.
-        self._admission = Admission(settings.max_waiting, settings.max_active, settings.max_idempotency_keys)
+        self._settings = settings
 
     def submit(self, request: SubmitRequest) -> SubmitResult:
         """Write the job, and wait for its end for up to ``wait_s``.
@@ -102,7 +103,10 @@ class Submitter:
 
     def _write(self, new: NewJob, request: SubmitRequest) -> Accepted:
         try:
-            return self._writer.submit(new, self._admission_of(new))
+            return self._writer.submit(new, self._admission_of(new), partial(setattr, current_facts(), "meters"))
+        except TriptychError as error:
+            self._metrics.refused(error)
+            raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
             if request.cancels_if_gone and problem_of(error) == TIMEOUT:
@@ -110,10 +114,17 @@ class Submitter:
             raise
 
     def _admission_of(self, new: NewJob) -> Admission:
-        if not new.price_s:
-            return self._admission  # its model was not measured, so nothing is refused by time
-        load = self._monitor.loads.of(new.model)
-        return structs.replace(self._admission, lane_rate=load.lane_rate(new.lane), capacity=load.capacity.total)
+        limits, load = self._limits.of(new.tenant, new.key_id), self._monitor.loads.of(new.model)
+        is_priced = new.price_s > 0  # else its model was not measured, and nothing is refused by time
+        return Admission(
+            max_waiting=self._settings.max_waiting,
+            max_active=limits.max_active,
+            max_idempotency_keys=self._settings.max_idempotency_keys,
+            lane_rate=load.lane_rate(new.lane) if is_priced else 0.0,
+            capacity=load.capacity.total if is_priced else 0.0,
+            max_bytes=limits.max_bytes,
+            meters=limits.meters(new.price_s),
+        )
 
     def result_of(self, request: SubmitRequest, job: Job) -> SubmitResult:
         """Return the result of a request whose job was read again. Raises ``redis.RedisError``."""

@@ -53,6 +53,7 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     tokens_out: int
     rows_running: int
     rows_waiting: int
+    pauses: int
     cache_tokens: int
     cache_max_tokens: int
 

@@ -9,14 +9,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from contracts.cards import WorkerCard
-from contracts.errors import Unavailable
+from contracts.errors import TriptychError, Unavailable
+from contracts.jobs import Job
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
-from services.gateway.monitoring import generation_metrics
+from services.gateway.monitoring import generation_metrics, load_metrics
 from services.gateway.monitoring.monitor import Monitor
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Up to the default of ``TRIPTYCH_MAX_WAIT_S``, since waits for jobs are part of the time."""
+
+BUCKETS_RATIO = (0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2, 4, 10)
 
 
 class Metrics:
@@ -50,6 +53,16 @@ class Metrics:
             registry=own,
         )
         self._submitted: dict[tuple[str, bool], Counter] = {}
+        self._refusals = Counter(
+            "triptych_refused", "Submits that were not accepted, by the error's code.", ["reason"], registry=own
+        )
+        self._price_ratios = Histogram(
+            "triptych_price_ratio",
+            "Estimated work of a job by its true work, of succeeded jobs each time that their answer is sent.",
+            ["model"],
+            buckets=BUCKETS_RATIO,
+            registry=own,
+        )
         self._prometheus.register(StoreCollector(queues, registry, monitor))
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
@@ -70,6 +83,15 @@ class Metrics:
         if (task, replayed) not in self._submitted:
             self._submitted[task, replayed] = self._submits.labels(task, str(replayed).lower())
         self._submitted[task, replayed].inc()
+
+    def refused(self, error: TriptychError) -> None:
+        """Count a submit that was not accepted."""
+        self._refusals.labels(error.code).inc()
+
+    def delivered(self, job: Job) -> None:
+        """Observe how good the price of a job was whose answer is sent."""
+        if job.status == "succeeded" and job.price_s and job.work_s:
+            self._price_ratios.labels(job.model).observe(job.price_s / job.work_s)
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -102,7 +124,12 @@ class StoreCollector:
             self._monitor.check_store()
             workers = self._registry.workers()
             # All are read before the first is yielded: after that an error could not become `triptych_store_up 0`.
-            families = [*self._jobs(), *_workers(workers), *generation_metrics.families(workers)]
+            families = [
+                *self._jobs(),
+                *load_metrics.families(self._monitor.loads.by_model),
+                *_workers(workers),
+                *generation_metrics.families(workers),
+            ]
         except (redis.RedisError, Unavailable):
             families = []
         yield GaugeMetricFamily("triptych_store_up", "1 while the job store answers.", value=float(bool(families)))

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from typing import Any
 
 import msgspec
 import redis
 from flask import Response, request
 
 from contracts.errors import TriptychError
-from contracts.jobs import TERMINAL, Event, Job
+from contracts.jobs import TERMINAL, Event
 from contracts.store.job_reader import EVENT_ID, JobReader
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import BadEventId
@@ -18,11 +19,13 @@ from services.gateway.http.operations import JOB_ID_PARAMETER, Operation, Parame
 from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import event_stream_response
 from services.gateway.jobs.deliveries import Deliveries
+from services.gateway.jobs.places import Places
 from services.gateway.jobs.responses import check_id
-from services.gateway.jobs.view import view
+from services.gateway.jobs.view import JobView, QueuePlace, view
 from services.gateway.streaming import sse
 from services.gateway.streaming.follower import Follower
 from services.gateway.streaming.limit import StreamLimit
+from services.gateway.streaming.place_events import PlaceEvents
 
 _NUMBERS = frozenset({"attempt", "done", "total"})
 _RAW = frozenset({"pieces"})
@@ -32,8 +35,11 @@ _RAW = frozenset({"pieces"})
 class EventRoutes:
     """The view of a job's events."""
 
-    def __init__(self, reader: JobReader, follower: Follower, limit: StreamLimit, deliveries: Deliveries) -> None:
+    def __init__(
+        self, reader: JobReader, places: Places, follower: Follower, limit: StreamLimit, deliveries: Deliveries
+    ) -> None:
         self._reader = reader
+        self._places = places
         self._follower = follower
         self._limit = limit
         self._deliveries = deliveries
@@ -49,34 +55,16 @@ class EventRoutes:
         with ExitStack() as stack:
             stack.enter_context(self._limit.acquired(tenant))
             note = partial(self._deliveries.note, facts=current_facts())
-            frames = self._frames(job_id, tenant, after, disconnect_check(request), note)
+            read = partial(self._reader.summary, job_id, tenant)
+            places = PlaceEvents(self._places, read, waits=state.status == "queued" and after != "0")
+            frames = _frames(
+                self._follower.follow(job_id, tenant, after),
+                places,
+                # The last event has no output, since a large output would be stored twice. So the job is read again.
+                lambda: view(note(self._reader.read(job_id, tenant)), None),
+                disconnect_check(request),
+            )
             return event_stream_response(frames, stack.pop_all().close)
-
-    def _frames(
-        self, job_id: str, tenant: str, after: str, disconnected: Callable[[], bool], note: Callable[[Job], Job]
-    ) -> Iterator[bytes]:
-        sent_at = time.monotonic()
-        try:
-            with closing(self._follower.follow(job_id, tenant, after)) as batches:  # type: ignore[type-var]
-                for batch in batches:
-                    if batch:
-                        yield b"".join(self._frame(event, job_id, tenant, note) for event in batch)
-                        sent_at = time.monotonic()
-                    if disconnected():
-                        return
-                    if time.monotonic() - sent_at >= sse.KEEPALIVE_S:
-                        yield sse.KEEPALIVE
-                        sent_at = time.monotonic()
-        except (redis.RedisError, TriptychError):
-            # The status line is sent already. A client that reconnects gets the error with its status.
-            return
-
-    def _frame(self, event: Event, job_id: str, tenant: str, note: Callable[[Job], Job]) -> bytes:
-        data: object = {name: _value(name, text) for name, text in event.fields.items()}
-        # The last event has no output, since a large output would be stored twice. So the job is read again here.
-        if event.name in TERMINAL:
-            data = view(note(self._reader.read(job_id, tenant)), None)
-        return sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name)
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
@@ -88,7 +76,9 @@ class EventRoutes:
                 tag="Jobs",
                 summary="Follow a job by server-sent events",
                 description="Events: `queued`, `started`, `progress`, `output`, `cancelling`, and one of `succeeded`, "
-                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. A job "
+                "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `queued` has the "
+                "job's place as `queue`, as in the job, and while the job waits it comes again, without an id, about "
+                "every two seconds in which the place changes. A job "
                 "without `stream` has no `progress` from before its events were first asked for. `output` events "
                 "come from jobs submitted with `stream`: their `pieces` are deltas of the texts, each with the `input` "
                 "and the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means "
@@ -106,6 +96,40 @@ class EventRoutes:
                 errors=(400, 429),
             )
         ]
+
+
+def _frames(
+    batches: Iterator[list[Event]], places: PlaceEvents, read_end: Callable[[], JobView], gone: Callable[[], bool]
+) -> Iterator[bytes]:
+    sent_at = time.monotonic()
+    try:
+        with closing(batches):  # type: ignore[type-var]
+            for batch in batches:
+                # An empty batch comes after a while in which nothing has happened to the job.
+                if frame := _frame(batch, places.after(batch), read_end) if batch else places.changed():
+                    yield frame
+                    sent_at = time.monotonic()
+                if gone():
+                    return
+                if time.monotonic() - sent_at >= sse.KEEPALIVE_S:
+                    yield sse.KEEPALIVE
+                    sent_at = time.monotonic()
+    except (redis.RedisError, TriptychError):
+        # The status line is sent already. A client that reconnects gets the error with its status.
+        return
+
+
+def _frame(batch: list[Event], place: QueuePlace | None, read_end: Callable[[], JobView]) -> bytes:
+    """Return the events of a batch; the last of them has the place, if the job waits."""
+    frames = []
+    for event in batch:
+        data: Any = {name: _value(name, text) for name, text in event.fields.items()}
+        if event.name in TERMINAL:
+            data = read_end()
+        elif place is not None and event is batch[-1]:
+            data["queue"] = place
+        frames.append(sse.event(msgspec.json.encode(data), event_id=event.id, name=event.name))
+    return b"".join(frames)
 
 
 def _value(name: str, text: str) -> object:

@@ -35,25 +35,26 @@ def all_events(http: httpx.Client, path: str, **options: Any) -> list[dict[str, 
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         assert answer.headers["X-Accel-Buffering"] == "no"
         assert answer.headers["Cache-Control"] == "no-store"
-        return [without_expiry(event) for event in read_events(answer.iter_lines())]
+        return [lasting(event) for event in read_events(answer.iter_lines())]
 
 
-def without_expiry(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event without the time that comes nearer with the first reading of the job."""
-    return {**event, "data": {name: value for name, value in event["data"].items() if name != "expires_at"}}
+def lasting(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event without the time that comes nearer with the first reading of the job, and without its place."""
+    kept = {name: value for name, value in event["data"].items() if name not in {"expires_at", "queue"}}
+    return {**event, "data": kept}
 
 
 def whole_life(stack: Stack, http: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
     """Follow a job while it runs, which the test does by hand, and return its events."""
     with http.stream("GET", job["urls"]["events"]) as answer:
         events = read_events(answer.iter_lines())
-        found = [next(events)]
+        found = [lasting(next(events))]
         claim = stack.store.claim(job["id"], "by hand")
         assert claim is not None
         for done in (1, 2):
             stack.store.progress([(claim, done, 3)])
         stack.store.fail(claim, WorkerLost())
-        return [*found, *map(without_expiry, events)]
+        return [*found, *map(lasting, events)]
 
 
 def test_events_cover_the_whole_life_of_a_job(stack: Stack, http: httpx.Client, submit: Submit) -> None:
@@ -61,7 +62,7 @@ def test_events_cover_the_whole_life_of_a_job(stack: Stack, http: httpx.Client, 
     events = whole_life(stack, http, job)
     assert [event["event"] for event in events] == ["queued", "started", "progress", "progress", "failed"]
     assert events[2]["data"] == {"attempt": 1, "done": 1, "total": 3}
-    assert events[-1] == without_expiry({**events[-1], "data": http.get(f"/v1/jobs/{job['id']}").json()})
+    assert events[-1] == lasting({**events[-1], "data": http.get(f"/v1/jobs/{job['id']}").json()})
     assert all_events(http, job["urls"]["events"]) == events
 
 

@@ -11,7 +11,7 @@ from contracts.store.changes import changes_from
 from contracts.store.keys import events_key
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.worker import UNSERVED
-from tests.gateway.jobs.test_events import all_events, read_events, without_expiry
+from tests.gateway.jobs.test_events import all_events, lasting, read_events
 from tests.support.waiting import wait_until
 
 Submit = Callable[..., dict[str, Any]]
@@ -105,7 +105,7 @@ def test_several_followers_share_one_stream(stack: Stack, http: httpx.Client, su
         assert [next(reader)["event"] for reader in readers] == ["queued", "queued"]
         claim = claimed(stack, job["id"])
         stack.store.fail(claim, WorkerLost())
-        both = [list(map(without_expiry, reader)) for reader in readers]
+        both = [list(map(lasting, reader)) for reader in readers]
     assert both[0] == both[1] and names(both[0]) == ["started", "failed"]
 
 

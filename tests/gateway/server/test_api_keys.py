@@ -288,7 +288,8 @@ def wrong_keys(valkey: ValkeyServer) -> Iterator[tuple[ApiKeys, str, str, str]]:
     key = api_keys.create("timing")
     yield api_keys, key, key[:-43] + "A" * 43, "tt_" + "0" * 16 + "_" + "A" * 43
     stored = json.loads(store.client.hget("triptych:api_keys", key.split("_")[1]))
-    assert set(stored) == {"sha256", "tenant", "created_at", "name"}
+    rates = {"requests_per_minute", "work_per_minute"}
+    assert set(stored) == {"sha256", "tenant", "created_at", "name", "admin", *rates}
     api_keys.revoke(key.split("_")[1])
     store.client.close()
 

@@ -79,7 +79,7 @@ def test_a_model_can_be_named_as_soon_as_it_is_announced(stack: Stack, http: htt
 def test_the_figures_of_a_generating_worker_are_shown(stack: Stack, http: httpx.Client) -> None:
     durations = Durations([0, 2, 1, *[0] * (len(DURATION_BOUNDS_S) - 3), 4], 99.5)
     figures = GenerationFigures(
-        tokens_in=11, tokens_out=22, rows_running=3, rows_waiting=4, cache_tokens=55, cache_max_tokens=66,
+        tokens_in=11, tokens_out=22, rows_running=3, rows_waiting=4, pauses=7, cache_tokens=55, cache_max_tokens=66,
         first_token=durations, token_gap=durations,
     )  # fmt: skip
     card = WorkerCard(
@@ -96,6 +96,7 @@ def test_the_figures_of_a_generating_worker_are_shown(stack: Stack, http: httpx.
     finally:
         registry.leave("w-1")
     for name, value in (("tokens_in_total", 11), ("tokens_out_total", 22), ("rows_running", 3), ("rows_waiting", 4),
+                        ("pauses_total", 7),
                         ("cache_tokens", 55), ("cache_max_tokens", 66)):  # fmt: skip
         assert samples[f"triptych_worker_{name}", None] == value
     for name in ("first_token", "token_gap"):

@@ -91,7 +91,7 @@ def test_a_queue_whose_jobs_are_all_taken_or_discarded_keeps_nothing(steps: list
         else:
             queue.add(job, step)
     all_batches(queue)
-    assert not queue._by_length and not queue._rows and not queue._pending and not queue._turns
+    assert not (queue._by_length or queue._rows or queue._jobs or queue._turns or len(queue._flows))
 
 
 def test_jobs_take_turns_whatever_the_keys_of_their_rows() -> None:
@@ -146,6 +146,53 @@ def test_jobs_take_turns() -> None:
     queue = queue_with([100] * 40, [200] * 40, [300] * 40, max_batch_length=600)
     owners = [batch[0][0] for batch in all_batches(queue)]
     assert owners[:6] == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_row_of_another_flow_is_in_the_next_batch_whatever_a_flow_has_in_hand() -> None:
+    queue = queue_with(*[[20 + job % 50] for job in range(1000)], [30] * 2048)
+    for _ in range(20):
+        queue.take()
+    queue.add(-1, rows_of([200]), "b")
+    assert queue.take()[0] == (-1, 0)
+
+
+def test_flows_share_calls_by_lengths_and_weights() -> None:
+    """Not by jobs or rows: one of the flows has many short ones, and another has a single job."""
+    queue: RowQueue[str] = RowQueue(max_batch_length=600, max_padding=1.05)
+    for number in range(3000):
+        queue.add(f"short{number}", rows_of([10]), "short", 1.0)
+    queue.add("long", rows_of([300] * 200), "long", 1.0)
+    queue.add("heavy", rows_of([100] * 2000), "heavy", 4.0)
+    got: Counter[str] = Counter()
+    for _ in range(120):
+        for job, _ in queue.take():
+            flow = job.rstrip("0123456789")
+            got[flow] += {"short": 10, "long": 300, "heavy": 100}[flow]
+    assert abs(got["short"] - got["long"]) <= 600
+    assert abs(got["heavy"] - 4 * got["long"]) <= 4 * 600
+
+
+def test_rows_that_join_in_the_turn_of_another_flow_are_at_the_expense_of_their_own() -> None:
+    queue: RowQueue[int] = RowQueue(max_batch_length=100, max_padding=1.05)
+    for job in range(50):
+        queue.add(job, rows_of([10]), "a")
+        queue.add(100 + job, rows_of([10]), "b")
+    queue.add(1000, rows_of([50] * 20), "b")
+    got: Counter[str] = Counter()
+    for _ in range(8):
+        for job, _ in queue.take():
+            got["a" if job < 100 else "b"] += 50 if job == 1000 else 10
+    assert abs(got["a"] - got["b"]) <= 100
+
+
+def test_jobs_of_a_flow_that_has_had_much_are_forgotten_once_their_rows_are_taken() -> None:
+    """Its turn may not come for long, and their results are held until then."""
+    queue: RowQueue[int] = RowQueue(max_batch_length=100, max_padding=1.05)
+    for job in range(0, 100, 2):
+        queue.add(job, rows_of([10]), "a", 8.0)
+        queue.add(job + 1, rows_of([10]), "b", 0.001)
+        assert len(queue.take()) == 2
+    assert not queue._jobs and not queue._turns
 
 
 def test_within_a_job_the_oldest_row_goes_first() -> None:

@@ -21,7 +21,7 @@ from tests.unit.decoding.fakes import (
 )
 from workers.runtime.decoding.engine import MAX_UNSTARTED, DecodingEngine
 from workers.runtime.decoding.handle import GenerationHandle
-from workers.runtime.decoding.scheduling import scheduler as scheduler_module
+from workers.runtime.decoding.scheduling import admission as admission_module
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 
 
@@ -160,7 +160,7 @@ def test_a_suspect_waits_for_those_before_it_and_not_for_those_after_it() -> Non
 
 
 def test_a_suspect_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler_module, "MAX_SUSPECT_WAIT_S", 0.0)
+    monkeypatch.setattr(admission_module, "MAX_SUSPECT_WAIT_S", 0.0)
     run = CallsByJob(max_slots=8)
     before = run.submit("before", [1], 2000)
     suspect = run.submit("suspect", [2], 20, "group")

@@ -1,5 +1,7 @@
 """How tenants and lanes share slots and prefill: nobody waits for another one's flood, and what is free is used."""
 
+from collections.abc import Collection
+
 import pytest
 
 from contracts.jobs import OPEN_TENANT, Lane
@@ -96,8 +98,12 @@ class FewTokens(FakeCache):
         self.capacity_tokens = capacity_tokens
         self.reserved: dict[int, int] = {}
 
+    def has_room(self, num_slots: int, num_tokens: int, without: Collection[int] = ()) -> bool:
+        held = sum(reserved for slot, reserved in self.reserved.items() if slot not in without)
+        return held + num_slots * num_tokens <= self.capacity_tokens
+
     def allocate(self, num_tokens: int) -> int | None:
-        if sum(self.reserved.values()) + num_tokens > self.capacity_tokens:
+        if not self.has_room(1, num_tokens):
             return None
         slot = super().allocate(num_tokens)
         if slot is not None:

@@ -87,7 +87,7 @@ class BatchingEngine:
                     max_batch_length=model.max_batch_length, max_padding=model.max_padding, fits=model.fits
                 )
                 self._queues[_key(handle)] = queue
-            fill = queue.add(handle, rows)
+            fill = queue.add(handle, rows, attempt.claim.flow, attempt.claim.share)
             self._fill_per_job += (fill - self._fill_per_job) / MEMORY_JOBS
             self._changed.notify()  # not notify_all: only the inference thread waits
         return handle

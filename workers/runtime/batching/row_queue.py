@@ -2,14 +2,17 @@
 
 On CPU, padding is what costs: a batch takes as long as rows x longest row. So a batch is one row and those nearest to
 it in length, while the padded length stays within a budget and within a few percent of the real one, and while the call
-fits into memory: attention needs the square of the length. The first row comes from each job in turn, oldest row first:
-no row starves, and a short job does not wait for a long one to end.
+fits into memory: attention needs the square of the length. The first row comes from the flow that has had least for its
+share, measured in lengths; of a flow from each job in turn, oldest row first. So no row starves, a short job does not
+wait for a long one to end, and a flow does not wait for all that another one has in hand.
 """
 
 import bisect
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from workers.runtime.sharing.fair_turns import FairTurns
 
 Job = TypeVar("Job", bound=Hashable)
 MIXED_BATCHES = 8
@@ -34,15 +37,23 @@ class Row(Protocol):
         ...
 
 
-class _Waiting(NamedTuple, Generic[Job]):
-    job: Job
-    row_index: int
-    length: int
-    batch_key: Hashable
+class _Job(Generic[Job]):
+    """A job with waiting rows."""
+
+    __slots__ = ("flow", "job", "num_waiting", "pending")
+
+    def __init__(self, job: Job, flow: Hashable, numbers: range) -> None:
+        self.job = job
+        self.flow = flow
+        self.pending = deque(numbers)
+        """The numbers of its rows, oldest first. Those that were taken in turns of other jobs are gone already."""
+        self.num_waiting = len(numbers)
 
 
 ByLength = list[tuple[int, int]]
 """(length, number) of waiting rows that may share a batch, sorted. Of rows of one length, the older comes first."""
+_Waiting = tuple[_Job[Job], int, int, Hashable]
+"""The job of a row, its index in it, its length and its batch key. A named one takes several times as long to make."""
 
 
 class RowQueue(Generic[Job]):
@@ -70,8 +81,10 @@ class RowQueue(Generic[Job]):
         """Jobs of which no row was taken yet, and by how much each fills what should wait."""
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
-        self._turns: deque[Job] = deque()
-        self._pending: dict[Job, deque[int]] = {}
+        self._jobs: dict[Job, _Job[Job]] = {}
+        self._turns: dict[Hashable, OrderedDict[Job, None]] = {}
+        """The jobs of each flow that has waiting rows, the next one first."""
+        self._flows: FairTurns[Hashable] = FairTurns()
         self._next_number = 0
 
     def __len__(self) -> int:
@@ -85,55 +98,94 @@ class RowQueue(Generic[Job]):
         """
         return sum(self._unserved.values())
 
-    def add(self, job: Job, rows: Sequence[Row]) -> float:
+    def add(self, job: Job, rows: Sequence[Row], flow: Hashable = "", share: float = 1.0) -> float:
         """Queue the rows of a job, which are known from now on by the job and their index. Once for each job.
 
+        Args:
+            job: has not been added before.
+            rows: may be empty.
+            flow: that the job belongs to.
+            share: of the flow in relation to others.
+
         Returns:
-            By how much they raise ``fill``.
+            By how much the rows raise ``fill``.
         """
-        numbers = deque(range(self._next_number, self._next_number + len(rows)))
+        if not rows:
+            return 1 / SINGLE_ROWS
+        numbers = range(self._next_number, self._next_number + len(rows))
         self._next_number += len(rows)
-        self._pending[job] = numbers
-        self._turns.append(job)
+        owner = self._jobs[job] = _Job(job, flow, numbers)
+        if flow not in self._turns:
+            self._turns[flow] = OrderedDict()
+            self._flows.join(flow, share)
+        self._turns[flow][job] = None
+        real = 0
         for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
-            waiting = self._rows[number] = _Waiting(job, index, row.length, row.batch_key)
+            length, batch_key = row.length, row.batch_key
+            self._rows[number] = owner, index, length, batch_key
+            real += length
             # An insertion moves half of the list, but with 5,000 waiting rows that is far cheaper than a model call.
-            bisect.insort(self._by_length.setdefault(waiting.batch_key, []), (waiting.length, number))
-        share = self._share(rows)
-        if rows:
-            self._unserved[job] = share
-        return share
+            bisect.insort(self._by_length.setdefault(batch_key, []), (length, number))
+        fill = self._unserved[job] = self._fill_of(rows[0].length, real)
+        return fill
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
-        gone = {number: self._rows.pop(number) for number in self._pending.pop(job, ()) if number in self._rows}
+        if job not in self._jobs:
+            return
+        gone = {number: self._rows.pop(number) for number in self._jobs[job].pending if number in self._rows}
+        self._forget(self._jobs[job])
         self._unserved.pop(job, None)
-        for batch_key in {waiting.batch_key for waiting in gone.values()}:
+        for batch_key in {batch_key for *_, batch_key in gone.values()}:
             self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
-        if job in self._turns:
-            self._turns.remove(job)
 
     def take(self) -> list[tuple[Job, int]]:
         """Remove and return the rows of the next batch as (job, index); empty when nothing waits."""
         number = self._next_turn()
         if number is None:
             return []
-        batch_key = self._rows[number].batch_key
+        _, _, length, batch_key = self._rows[number]
         by_length = self._by_length[batch_key]
-        low, high = self._span(by_length, bisect.bisect_left(by_length, (self._rows[number].length, number)))
+        low, high = self._span(by_length, bisect.bisect_left(by_length, (length, number)))
         taken = by_length[low:high]
         del by_length[low:high]
         self._keep(batch_key, by_length)
-        rows = [self._rows.pop(number)[:2] for _, number in taken]
-        for job, _ in rows:
+        return self._remove(taken)
+
+    def _remove(self, taken: ByLength) -> list[tuple[Job, int]]:
+        """Remove rows that are taken, each at the expense of its flow; return them as (job, index)."""
+        rows: list[tuple[Job, int]] = []
+        amounts: dict[Hashable, int] = {}
+        for length, number in taken:
+            owner, index, _, _ = self._rows.pop(number)
+            job, flow = owner.job, owner.flow
+            rows.append((job, index))
+            amounts[flow] = amounts.get(flow, 0) + length
             self._unserved.pop(job, None)
+            owner.num_waiting -= 1
+            if not owner.num_waiting:
+                self._forget(owner)
+        for flow, amount in amounts.items():
+            self._flows.charge(flow, amount)
         return rows
 
-    def _share(self, rows: Sequence[Row]) -> float:
-        """Return by how much a new job fills what should wait: by all of its rows, but by one call at most."""
-        if not rows or not self._takes(2, rows[0].length, 2 * rows[0].length):
+    def _forget(self, owner: _Job[Job]) -> None:
+        """Forget a job of which no row waits any more."""
+        jobs = self._turns[owner.flow]
+        del self._jobs[owner.job], jobs[owner.job]
+        if not jobs:
+            del self._turns[owner.flow]
+
+    def _fill_of(self, length: int, real: int) -> float:
+        """Return by how much a new job fills what should wait: by all of its rows, but by one call at most.
+
+        Args:
+            length: of one of its rows.
+            real: sum of the lengths of all.
+        """
+        if not self._takes(2, length, 2 * length):
             return 1 / SINGLE_ROWS
-        return min(1.0, sum(row.length for row in rows) / self._max_batch_length) / MIXED_BATCHES
+        return min(1.0, real / self._max_batch_length) / MIXED_BATCHES
 
     def _keep(self, batch_key: Hashable, by_length: ByLength) -> None:
         if by_length:
@@ -143,17 +195,16 @@ class RowQueue(Generic[Job]):
 
     def _next_turn(self) -> int | None:
         """Return the number of the oldest row of the job whose turn it is."""
-        while self._turns:
-            job = self._turns.popleft()
-            pending = self._pending[job]
-            # Rows that joined a batch in another job's turn are gone already.
-            while pending and pending[0] not in self._rows:
-                pending.popleft()
-            if pending:
-                self._turns.append(job)
-                return pending[0]
-            del self._pending[job]
-        return None
+        flow = self._flows.first(self._turns.__contains__)
+        if flow is None:
+            return None
+        jobs = self._turns[flow]
+        job = next(iter(jobs))
+        jobs.move_to_end(job)
+        pending = self._jobs[job].pending
+        while pending[0] not in self._rows:
+            pending.popleft()
+        return pending[0]
 
     def _span(self, by_length: ByLength, first: int) -> tuple[int, int]:
         """Return the slice of ``by_length`` around the index ``first`` that makes the batch: nearest lengths first."""
@@ -164,8 +215,9 @@ class RowQueue(Generic[Job]):
         while low > down_to or high < up_to:
             down = low > down_to and (high >= up_to or origin - by_length[low - 1][0] <= by_length[high][0] - origin)
             length = by_length[low - 1 if down else high][0]
-            if self._takes(high - low + 1, max(longest, length), real + length):
-                real, longest = real + length, max(longest, length)
+            new_longest = longest if down else length
+            if self._takes(high - low + 1, new_longest, real + length):
+                real, longest = real + length, new_longest
                 low, high = (low - 1, high) if down else (low, high + 1)
             elif down:
                 down_to = low
@@ -176,5 +228,6 @@ class RowQueue(Generic[Job]):
     def _takes(self, num_rows: int, longest: int, real: int) -> bool:
         """Return whether a batch may have these rows, whose real lengths add up to ``real``."""
         padded = num_rows * longest
-        within_lengths = padded <= self._max_batch_length and padded <= self._max_padding * real
-        return within_lengths and self._fits(num_rows, longest)
+        if padded > self._max_batch_length or padded > self._max_padding * real:
+            return False
+        return self._fits(num_rows, longest)

@@ -20,6 +20,7 @@ from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
+from workers.runtime.decoding.scheduling.saved_memory import SavedMemory
 from workers.runtime.decoding.scheduling.scheduler import Deltas, Scheduler
 from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import EngineFigures
@@ -59,6 +60,7 @@ class DecodingEngine:
         self._sink = sink
         self._note_call = note_call
         self._metrics = DecodingMetrics()
+        self._saved_memory = SavedMemory()
         self._schedulers: dict[DecodingModel, Scheduler] = {}
         # Weak, because the figures must not keep a replaced version of a model in memory.
         self._models: weakref.WeakSet[DecodingModel] = weakref.WeakSet()
@@ -73,6 +75,10 @@ class DecodingEngine:
         """Count a model's cache among the figures for as long as the model is in memory."""
         # A new set each time: the heartbeat's thread may iterate over the old one while the reload thread adds a model.
         self._models = weakref.WeakSet([*self._models, model])
+
+    def limit_saved(self, max_bytes: int) -> None:
+        """Set how much host memory sequences of all models may take while more urgent ones have their slots."""
+        self._saved_memory.max_bytes = max_bytes
 
     def submit(
         self,
@@ -132,6 +138,7 @@ class DecodingEngine:
             rows_running=sum(scheduler.num_running for scheduler in schedulers),
             rows_waiting=sum(scheduler.num_waiting for scheduler in schedulers),
             cache_tokens=sum(cache.tokens_held for cache in caches),
+            pauses=self._metrics.pauses,
             cache_max_tokens=sum(cache.capacity_tokens for cache in caches),
             first_token=self._metrics.first_token.read(),
             token_gap=self._metrics.token_gap.read(),
@@ -161,7 +168,9 @@ class DecodingEngine:
                 scheduler.remove(handle)
             return
         if scheduler is None:
-            scheduler = self._schedulers[handle.model] = Scheduler(handle.model, self._metrics, self._note_call)
+            scheduler = self._schedulers[handle.model] = Scheduler(
+                handle.model, self._metrics, self._note_call, self._saved_memory
+            )
         scheduler.add(handle)
 
     def _step_all(self) -> None:

@@ -36,6 +36,8 @@ class DecodingMetrics:
         """Prefilled tokens."""
         self.tokens_out = 0
         """Decoded tokens, one for each step of a group."""
+        self.pauses = 0
+        """Groups that gave their slots to a more urgent request."""
         self.first_token = Histogram()
         self.token_gap = Histogram()
 

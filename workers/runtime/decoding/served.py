@@ -11,7 +11,9 @@ from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.publisher import Publisher
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.engine.engine import NoteCall
+from workers.runtime.inference.budget import saved_budget_bytes
 from workers.runtime.models.served import UNKNOWN, ServedModel, TaskHandler
+from workers.runtime.settings import WorkerSettings
 
 Model = TypeVar("Model", bound=DecodingModel)
 
@@ -26,8 +28,11 @@ def serve(
     card: ModelCard,
     task: TaskHandler[Model, Any, DecodingWork],
     engine: DecodingEngine,
+    settings: WorkerSettings,
+    *,
     profile: ModelProfile = UNKNOWN,
 ) -> ServedModel:
     """Return a warm model as it is served, and let the engine report how full its cache is."""
+    engine.limit_saved(saved_budget_bytes(settings))
     engine.register(model)
     return ServedModel(model, card, task, partial(DecodingWork, engine), profile)

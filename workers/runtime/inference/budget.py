@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 BASE_BYTES = 128 << 20
 """Interpreter, libraries and clients of a worker without models, rounded up."""
-CALL_SHARE, JOBS_SHARE = 0.5, 0.25
-"""What a model call and the jobs in hand may take of the memory that weights leave. The rest is for answers on their
-way, and for what allocators lose."""
+CALL_SHARE, JOBS_SHARE, SAVED_SHARE = 0.5, 0.25, 0.125
+"""What a model call, the jobs in hand, and what is saved of paused sequences may take of the memory that weights leave.
+The rest is for answers on their way, and for what allocators lose."""
 LEAST_SPARE = 0.125
 """Share of a worker's memory that calls and jobs get at least, however large its models are. The default is only a
 quarter of a machine, and without any memory a worker would run one job at a time."""
@@ -71,6 +71,11 @@ def call_budget_bytes(settings: WorkerSettings) -> int:
 def jobs_budget_bytes(settings: WorkerSettings) -> int:
     """Return how much memory the jobs that a worker holds may take."""
     return int(JOBS_SHARE * _spare_bytes(settings))
+
+
+def saved_budget_bytes(settings: WorkerSettings) -> int:
+    """Return how much memory sequences may take that gave their slots in a cache to more urgent ones."""
+    return int(SAVED_SHARE * _spare_bytes(settings))
 
 
 def fitting_tokens(manifest: Manifest, memory: CallMemory, settings: WorkerSettings) -> int:

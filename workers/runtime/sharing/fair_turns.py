@@ -14,7 +14,7 @@ Flow = TypeVar("Flow", bound=Hashable)
 
 
 class FairTurns(Generic[Flow]):
-    """Turns of several flows. All calls take O(log n) for n flows, spread over the calls."""
+    """Turns of several flows, none of which is None. All calls take O(log n) for n flows, spread over the calls."""
 
     def __init__(self) -> None:
         self._now = 0.0

@@ -1,10 +1,11 @@
 """The sequence groups that hold slots of the cache, by the phase that they are in: prefill, decode, finished."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from contracts.jobs import OPEN_TENANT, Flow
 from workers.runtime.decoding.beam_search.beam_group import BeamGroup
+from workers.runtime.decoding.caches.cache import Saved
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.model import DecodingModel
 from workers.runtime.decoding.request import GenerationRequest
@@ -57,7 +58,14 @@ class RunningGroups:
             slots[_flow_of(group)] += len(group.slots)
         return slots
 
-    def leaves_room(self, handle: GenerationHandle, index: int) -> bool:
+    def has_room(self, handle: GenerationHandle, index: int, without: Collection[SequenceGroup] = ()) -> bool:
+        """Return whether a request could start if these groups had no slots."""
+        request = handle.items[index]
+        slots = [slot for group in without for slot in group.slots]
+        has_slots = self._cache.has_room(request.num_slots, request.max_length, slots)
+        return has_slots and self.leaves_room(handle, index, without)
+
+    def leaves_room(self, handle: GenerationHandle, index: int, without: Collection[SequenceGroup] = ()) -> bool:
         """Return whether another tenant could start a sequence like it if this request starts.
 
         One tenant has at most all but one slot, so another one that comes enters at the next step. A single request may
@@ -65,18 +73,12 @@ class RunningGroups:
         for nobody.
         """
         tenant = handle.attempt.claim.tenant
-        others = {group.handle.attempt.claim.tenant for group in self}
+        others = {group.handle.attempt.claim.tenant for group in self if group not in without}
         if tenant == OPEN_TENANT or others != {tenant}:
             return True
         request = handle.items[index]
-        if self.num_slots + request.num_slots >= self._cache.max_slots:
-            return False
-        try:  # there may be slots for it, and no tokens
-            slots = self._allocate(request, num_more=1)
-        except Exception:  # whoever starts it finds out why
-            return True
-        self._free(slots)
-        return bool(slots)
+        slots = [slot for group in without for slot in group.slots]
+        return self._cache.has_room(request.num_slots + 1, request.max_length, slots)
 
     def next_prefilling(self, circle: str) -> SequenceGroup | None:
         """Return the group of a circle whose turn it is to be prefilled, or None if no prefill is incomplete.
@@ -114,9 +116,27 @@ class RunningGroups:
         except BaseException:
             self._free(slots)
             raise
-        self.prefilling.append(group)
-        if not _circle_of(group):
-            self._prefill_turns.join(_flow_of(group), handle.attempt.claim.share)
+        self._add(group)
+        return True
+
+    def resume(self, group: SequenceGroup, saved: Saved) -> bool:
+        """Let a group that was removed go on in other slots; return whether there was room.
+
+        Raises:
+            Exception: what was saved can't be restored; no slots are allocated.
+        """
+        if not self.leaves_room(group.handle, group.index):
+            return False
+        slots = self._allocate(group.request)
+        if not slots:
+            return False
+        try:
+            saved.restore(slots)
+        except BaseException:
+            self._free(slots)
+            raise
+        group.move(slots)
+        self._add(group)
         return True
 
     def start_decoding(self, group: SequenceGroup) -> None:
@@ -144,10 +164,18 @@ class RunningGroups:
         for group in finished:
             group.handle.set_result(group.index, group.outputs)
 
-    def _allocate(self, request: GenerationRequest, num_more: int = 0) -> list[int]:
-        """Return a slot for each sequence of a request and so many more, or none if there is no room for all."""
+    def _add(self, group: SequenceGroup) -> None:
+        if not group.prefill.num_next_tokens:
+            self.decoding.append(group)
+            return
+        self.prefilling.append(group)
+        if not _circle_of(group):
+            self._prefill_turns.join(_flow_of(group), group.handle.attempt.claim.share)
+
+    def _allocate(self, request: GenerationRequest) -> list[int]:
+        """Return a slot for each sequence of a request, or none at all if there is no room for all of them."""
         slots: list[int] = []
-        for _ in range(request.num_slots + num_more):
+        for _ in range(request.num_slots):
             slot = self._cache.allocate(request.max_length)
             if slot is None:
                 self._free(slots)

@@ -21,34 +21,35 @@ from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.metrics import DecodingMetrics
 from workers.runtime.decoding.model import DecodingModel
+from workers.runtime.decoding.scheduling.admission import Admission
 from workers.runtime.decoding.scheduling.model_calls import ModelCalls
+from workers.runtime.decoding.scheduling.paused_groups import PausedGroups
 from workers.runtime.decoding.scheduling.running_groups import RunningGroups
+from workers.runtime.decoding.scheduling.saved_memory import SavedMemory
 from workers.runtime.decoding.sequences.prefill import MAX_CHUNK_TOKENS
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 from workers.runtime.engine.engine import NoteCall
-from workers.runtime.sharing.waiting_queue import WaitingQueue
 
 logger = logging.getLogger(__name__)
 MAX_IDLE_CHUNKS = 4
 """Chunks that a step prefills while nothing decodes. More would delay admissions and the removal of stopped jobs."""
-MAX_SUSPECT_WAIT_S = 10.0
-"""Longest time that a suspect waits for jobs that were in hand before it."""
 Deltas = list[tuple[GenerationHandle, TextDelta]]
 
 
 class Scheduler:
     """All requests for one model. Used by the inference thread only, except the numbers, which any thread may read."""
 
-    def __init__(self, model: DecodingModel, metrics: DecodingMetrics, note_call: NoteCall) -> None:
+    def __init__(
+        self, model: DecodingModel, metrics: DecodingMetrics, note_call: NoteCall, memory: SavedMemory
+    ) -> None:
         self._name = model.name
         self._metrics = metrics
         self._counts = metrics.calls.models[model.name]
-        self._waiting: WaitingQueue[GenerationHandle, int] = WaitingQueue()
-        self._suspects: WaitingQueue[GenerationHandle, int] = WaitingQueue()
-        self._before: dict[GenerationHandle, set[GenerationHandle]] = {}
-        """By suspect that waits: the jobs that were in hand before it."""
         self._turn = 0
         self._running = RunningGroups(model)
+        self._admission = Admission(
+            self._running, PausedGroups(model.cache, self._running, memory, metrics), self._counts
+        )
         self._calls = ModelCalls(model.cache, self._running, metrics, note_call)
 
     def __bool__(self) -> bool:
@@ -61,32 +62,26 @@ class Scheduler:
 
     @property
     def num_waiting(self) -> int:
-        """Requests that wait for slots."""
-        return len(self._waiting) + len(self._suspects)
+        """Requests that wait for slots, those of paused groups included."""
+        return self._admission.num_waiting
 
     @property
     def num_unstarted(self) -> int:
         """Jobs, suspects aside, of which no request has started."""
-        return sum(not handle.has_started for handle in list(self._waiting.jobs))
+        return self._admission.num_unstarted
 
     @property
     def handles(self) -> list[GenerationHandle]:
         """The jobs that run or wait here, each once."""
-        running = (group.handle for group in self._running)
-        return list(dict.fromkeys((*running, *self._suspects.jobs, *self._waiting.jobs)))
+        return list(dict.fromkeys(self._admission.handles))
 
     def add(self, handle: GenerationHandle) -> None:
         """Queue all requests of a job."""
-        if handle.attempt.group:
-            self._before[handle] = {other for other in self.handles if not other.attempt.group}
-        queue = self._suspects if handle.attempt.group else self._waiting
-        queue.add(handle, range(len(handle.items)), handle.attempt.claim)
+        self._admission.add(handle)
 
     def remove(self, handle: GenerationHandle) -> None:
         """Drop all requests of a job, whether they run or wait."""
-        self._waiting.remove(handle)
-        self._suspects.remove(handle)
-        self._before.pop(handle, None)
+        self._admission.remove(handle)
         for group in [group for group in self._running if group.handle is handle]:
             self._running.remove(group)
 
@@ -98,7 +93,7 @@ class Scheduler:
     def step(self, emit: Callable[[Deltas], None]) -> None:
         """Advance all requests: admit, prefill, decode, emit, finish."""
         self._remove_stopped()
-        self._admit()
+        self._admission.admit(self._fail_request)
         for circle in self._next_circles():
             self._step(circle, emit)
 
@@ -130,37 +125,6 @@ class Scheduler:
         for handle in self.handles:
             if handle.attempt.should_stop:
                 self.fail(handle, AttemptStopped())
-
-    def _admit(self) -> None:
-        """Start waiting requests, as long as there is room for the next one."""
-        while waiting := self._next_waiting():
-            handle, index = waiting
-            try:
-                if not self._running.start(handle, index):
-                    return
-            except Exception as error:
-                self._log_failure(handle, error)
-                self.fail(handle, error)
-                continue
-            (self._suspects if handle.attempt.group else self._waiting).pop(handle)
-            handle.mark_scheduled()
-            self._counts.count_rows(handle.attempt.counts, 1, 0)
-
-    def _next_waiting(self) -> tuple[GenerationHandle, int] | None:
-        """Return the next request. Suspects have half of the slots, and all that the others leave."""
-        waiting = self._waiting.peek(self._running.slots_by_flow(), self._running.leaves_room)
-        suspect = self._suspects.peek({})
-        if suspect is None or self._must_wait(suspect[0]):
-            return waiting
-        handle, index = suspect
-        is_next = waiting is None or self._running.has_room_for_suspect(handle.items[index])
-        return suspect if is_next else waiting
-
-    def _must_wait(self, suspect: GenerationHandle) -> bool:
-        """Return whether a suspect waits for those before it, whose work would be lost if it ends this worker."""
-        if suspect.has_started or suspect.age_s > MAX_SUSPECT_WAIT_S:
-            return False
-        return not self._before[suspect].isdisjoint(self.handles)
 
     def _prefill(self, circle: str) -> Deltas:
         """Run prefill calls, in turns of flows, up to the token budget of a step; at least one."""
@@ -204,9 +168,9 @@ class Scheduler:
         return [(group.handle, delta) for delta in deltas]
 
     def _fail_group(self, group: SequenceGroup, error: BaseException) -> None:
-        self._log_failure(group.handle, error)
-        self.fail(group.handle, error)
+        self._fail_request(group.handle, error)
 
-    def _log_failure(self, handle: GenerationHandle, error: BaseException) -> None:
+    def _fail_request(self, handle: GenerationHandle, error: BaseException) -> None:
         about = {"model": self._name, **handle.attempt.claim.log_fields}
         logger.error("generation failed", exc_info=error, extra=about)
+        self.fail(handle, error)

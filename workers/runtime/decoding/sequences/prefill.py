@@ -23,6 +23,10 @@ class Prefill(ABC):
         """Tokens that the next call of ``run`` processes; 0 once the prefill is complete."""
 
     @abstractmethod
+    def move(self, slots: Sequence[int]) -> None:
+        """Go on in other slots, which hold what those before have held."""
+
+    @abstractmethod
     def run(self) -> Floats | None:
         """Process the next tokens in one model call.
 
@@ -60,6 +64,10 @@ class ChunkedPrefill(Prefill):
         """Length of the next chunk."""
         return min(self._chunk_tokens, len(self._prompt_ids) - self._num_done)
 
+    def move(self, slots: Sequence[int]) -> None:
+        """Go on in the first of these slots."""
+        self._slot = slots[0]
+
     def run(self) -> Floats | None:
         """Process the next chunk."""
         end = self._num_done + self.num_next_tokens
@@ -91,6 +99,10 @@ class EncoderPrefill(Prefill):
     def num_next_tokens(self) -> int:
         """Tokens of the source, until it is encoded."""
         return 0 if self._done else len(self._source_ids)
+
+    def move(self, slots: Sequence[int]) -> None:
+        """Encode the source for these slots, if it is not encoded yet."""
+        self._slots = slots
 
     def run(self) -> None:
         """Encode the source for all slots."""

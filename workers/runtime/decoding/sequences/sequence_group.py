@@ -30,9 +30,18 @@ class SequenceGroup(ABC):
         """Tokens of the sequence; of beams, those of each."""
         self.last_token_at = 0.0
         """``time.perf_counter()`` when the last token was sampled."""
+        self.stays_until = 0
+        """Tokens that must be generated before the group can be paused (again)."""
+        self.paused_s = 0.0
+        """How long it had no slots after its start."""
         self.outputs: list[GenerationOutput] = []
         """The results, the best first; empty until the group is finished."""
         self._prefix = deque(self.prefill.decoder_prefix)
+
+    def move(self, slots: list[int]) -> None:
+        """Go on in other slots, which hold what those before have held."""
+        self.slots = slots
+        self.prefill.move(slots)
 
     def next_inputs(self) -> tuple[list[int], list[int]]:
         """Return the slots that take part in the next decode step, and the token that each is given."""

@@ -1,0 +1,57 @@
+"""Refuses requests that ask for more than their tenant may ask for in one. Step 1 on the path of a job."""
+
+from contracts.errors import LimitExceeded
+from contracts.limits import RECORD_BYTES, how_to_set
+from contracts.price.demand import Demand
+from services.gateway.jobs.submission import Submission
+from services.gateway.limits.book import Limits
+
+_CHARS_PER_TOKEN = 4
+"""Where a request sets no limit of new tokens, its model writes about as much as it reads."""
+
+
+def check_ceilings(submission: Submission, demand: Demand, message: bytes, limits: Limits) -> None:
+    """Check what a request asks for; ``message`` is what crosses the queue.
+
+    Raises:
+        LimitExceeded: it is more than the tenant may ask for.
+    """
+    _check_clocks(submission, limits)
+    _check_tokens(demand, limits)
+    _check_size(message, limits)
+
+
+def _check_clocks(submission: Submission, limits: Limits) -> None:
+    for name, value, most in (
+        ("deadline_s", submission.deadline_s, limits.max_deadline_s),
+        ("timeout_s", submission.timeout_s, limits.max_timeout_s),
+        ("ttl_s", submission.ttl_s, limits.max_ttl_s),
+    ):
+        if value is not None and value > most:
+            raise _exceeded(limits, f"max_{name}", most, f"Expected at most {most:g} seconds", param=name)
+
+
+def _check_tokens(demand: Demand, limits: Limits) -> None:
+    num_sequences = 1 if demand.num_sequences is None else demand.num_sequences
+    if demand.max_new_tokens is None:
+        new_tokens = (demand.num_chars // _CHARS_PER_TOKEN + demand.num_bytes) * num_sequences
+        what = f"With {demand.num_rows} inputs of so much text the request asks for about {new_tokens} tokens"
+    else:
+        new_tokens = demand.num_rows * num_sequences * demand.max_new_tokens
+        what = (
+            f"{demand.num_rows} inputs x {num_sequences} sequences x {demand.max_new_tokens} new tokens are "
+            f"{new_tokens} tokens"
+        )
+    if new_tokens > limits.max_tokens:
+        message = f"{what}. Send fewer inputs in one request, or ask for less text"
+        raise _exceeded(limits, "max_tokens", limits.max_tokens, message, param="inputs")
+
+
+def _check_size(message: bytes, limits: Limits) -> None:
+    num_bytes = len(message) + RECORD_BYTES
+    if num_bytes > limits.max_bytes:
+        raise _exceeded(limits, "max_bytes", limits.max_bytes, f"The request takes {num_bytes} bytes", param="inputs")
+
+
+def _exceeded(limits: Limits, name: str, value: float, message: str, *, param: str) -> LimitExceeded:
+    return LimitExceeded(f"{message}: {name} is {value:.15g} (set by {how_to_set(name, limits.tenant)}).", param=param)

@@ -1,0 +1,90 @@
+"""The action `keys limits`: shows and sets what a tenant may ask for and hold, and the rates of a key."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+import msgspec
+import redis
+
+from contracts.limits import SETTINGS, TenantLimits
+from contracts.settings import SettingsError
+from contracts.store.limits import StoredLimits
+from services.gateway.auth.api_keys import TENANT, ApiKeys
+from services.gateway.limits.book import effective
+from services.gateway.limits.settings import LIMITS, RATES, TenantSettings
+
+FAILED = 1
+
+
+def run(arguments: argparse.Namespace, keys: ApiKeys, client: "redis.Redis", settings: TenantSettings) -> int:
+    """Change the limits that the arguments name, and show all; return the exit code.
+
+    Raises:
+        SettingsError: an argument can't be used.
+        redis.RedisError: the store refuses, or does not answer.
+    """
+    changes = _changes(arguments, RATES if arguments.key else tuple(LIMITS))
+    if arguments.key:
+        return _run_for_key(keys, arguments.key, changes)
+    if not TENANT.fullmatch(arguments.tenant):
+        raise SettingsError("--tenant: expected 1 to 64 letters, digits, dots, dashes or underscores")
+    stored = StoredLimits(client)
+    limits = msgspec.structs.replace(stored.of(arguments.tenant), **changes)
+    if changes:
+        stored.set(arguments.tenant, limits)
+    _show_tenant(arguments.tenant, limits, settings)
+    return 0
+
+
+def rates_of(arguments: argparse.Namespace) -> dict[str, int]:
+    """Return the rates of a new key. Raises SettingsError."""
+    given = ((name, getattr(arguments, name)) for name in RATES)
+    return {name: LIMITS[name].parse(text) for name, text in given if text is not None}
+
+
+def summary_of(limits: TenantLimits) -> str:
+    """Return what is set for a tenant in one line; empty if nothing is."""
+    return " ".join(
+        f"{name}={value:.15g}" for name, value in msgspec.structs.asdict(limits).items() if value is not None
+    )
+
+
+def _changes(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, float | None]:
+    """Return the new values by their names, None for those that are unset."""
+    changes: dict[str, float | None] = {}
+    for text in arguments.set:
+        name, _, value = text.partition("=")
+        name = _checked(name, names)
+        changes[name] = LIMITS[name].parse(value)
+    for name in arguments.unset:
+        changes[_checked(name, names)] = None
+    return changes
+
+
+def _checked(name: str, names: Iterable[str]) -> str:
+    if name not in names:
+        raise SettingsError(f"{name}: expected one of {', '.join(names)}")
+    return name
+
+
+def _run_for_key(keys: ApiKeys, key_id: str, changes: dict[str, float | None]) -> int:
+    key = keys.set_rates(key_id, {name: int(value or 0) for name, value in changes.items()})
+    if key is None:
+        sys.stderr.write("error: no key has this id; see 'keys list'\n")
+        return FAILED
+    for name in RATES:
+        _line(name, float(getattr(key, name)), is_set=bool(getattr(key, name)), source="none")
+    return 0
+
+
+def _show_tenant(tenant: str, limits: TenantLimits, settings: TenantSettings) -> None:
+    values = effective(tenant, limits, settings)
+    for name in LIMITS:
+        source = f"of {SETTINGS[name]}" if name in SETTINGS else "as for all"
+        _line(name, getattr(values, name), is_set=getattr(limits, name) is not None, source=source)
+
+
+def _line(name: str, value: float, *, is_set: bool, source: str) -> None:
+    shown = "no limit" if name in RATES and not value else f"{value:.15g}"
+    sys.stdout.write(f"{name:20}  {shown:>16}  {'set here' if is_set else source}\n")

@@ -1,0 +1,97 @@
+"""What one request may ask for: 422 with the limit, its value and where it is set, and nothing is written."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gateway.fakes.generation import GENERATOR
+from tests.gateway.fakes.worker import UNSERVED
+from tests.gateway.limits.conftest import Deployment
+
+
+@pytest.fixture
+def limited(client_of: Any) -> Any:
+    """Return a client of a new tenant with these limits, and the tenant."""
+    return lambda **limits: client_of(limits)
+
+
+def generating(num_inputs: int, n: int, max_new_tokens: int) -> dict[str, Any]:
+    parameters = {"n": n, "max_new_tokens": max_new_tokens, "do_sample": True}
+    return {"task": "generate", "model": GENERATOR, "inputs": ["x"] * num_inputs, "parameters": parameters}
+
+
+def embedding(**fields: Any) -> dict[str, Any]:
+    return {"task": "embed", "model": UNSERVED, "inputs": "x", **fields}
+
+
+def assert_exceeded(answer: httpx.Response, tenant: str, name: str, value: str, param: str) -> None:
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (422, "limit_exceeded", param), error
+    variable = f"TRIPTYCH_TENANT_{name.upper()}"
+    assert f"{name} is {value} (set by {variable} or 'keys limits --tenant {tenant}')" in error["message"]
+
+
+def test_inputs_times_sequences_times_tokens_are_limited_exactly(limited: Any) -> None:
+    client, tenant = limited(max_tokens=600)
+    assert client.post("/v1/jobs", json=generating(10, 4, 15)).status_code == 202
+    assert_exceeded(client.post("/v1/jobs", json=generating(10, 4, 16)), tenant, "max_tokens", "600", "inputs")
+    assert client.post("/v1/jobs", json=generating(11, 4, 13)).status_code == 202
+
+
+def test_the_bombs_that_stopped_a_model_for_all_are_refused_by_default(limited: Any) -> None:
+    client, tenant = limited()
+    answer = client.post("/v1/jobs", json=generating(2048, 16, 12))
+    assert answer.status_code == 202, answer.text
+    body = generating(2048, 16, 12) | {"inputs": ["x"] * 2048}
+    body["parameters"]["max_new_tokens"] = 32
+    assert_exceeded(client.post("/v1/jobs", json=body), tenant, "max_tokens", "1000000", "inputs")
+
+
+@pytest.mark.parametrize("name", ["deadline_s", "timeout_s", "ttl_s"])
+def test_times_are_limited_exactly(limited: Any, name: str) -> None:
+    client, tenant = limited(**{f"max_{name}": 30.0})
+    assert client.post("/v1/jobs", json=embedding(**{name: 30})).status_code == 202
+    assert_exceeded(client.post("/v1/jobs", json=embedding(**{name: 30.5})), tenant, f"max_{name}", "30", name)
+
+
+def test_times_that_no_request_sets_keep_within_the_limits(limited: Any, deployment: Deployment) -> None:
+    client, _ = limited(max_deadline_s=30.0, max_timeout_s=20.0, max_ttl_s=10.0)
+    job = client.post("/v1/jobs", json=embedding()).json()
+    record = deployment.store.client.hmget(
+        f"triptych:job:{job['id']}", "created_at", "deadline_at", "timeout_s", "ttl_s"
+    )
+    created_at, deadline_at, timeout_s, ttl_s = map(float, record)
+    assert (round(deadline_at - created_at, 3), timeout_s, ttl_s) == (30, 20, 10)
+
+
+def test_a_request_that_alone_is_too_large_is_refused_for_good(limited: Any) -> None:
+    client, tenant = limited(max_bytes=2000)
+    assert client.post("/v1/jobs", json=embedding(inputs="x" * 800)).status_code == 202
+    client.delete("/v1/jobs/" + client.get("/v1/jobs").json()["data"][0]["id"])
+    assert_exceeded(client.post("/v1/jobs", json=embedding(inputs="x" * 1000)), tenant, "max_bytes", "2000", "inputs")
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
+def test_what_a_tenant_holds_is_limited_with_429_and_others_go_on(limited: Any) -> None:
+    """Many large bodies of one tenant, which used to fill the store for all."""
+    client, tenant = limited(max_bytes=500_000)
+    other, _ = limited()
+    body = embedding(inputs=["y" * 1000] * 99)
+    answers = [client.post("/v1/jobs", json=body) for _ in range(8)]
+    assert [answer.status_code for answer in answers] == [202] * 4 + [429] * 4
+    error = answers[-1].json()["error"]
+    assert error["code"] == "storage_quota_exceeded" and int(answers[-1].headers["Retry-After"]) > 0
+    assert (
+        f"max_bytes is 500000 (set by TRIPTYCH_TENANT_MAX_BYTES or 'keys limits --tenant {tenant}')" in error["message"]
+    )
+    assert other.post("/v1/jobs", json=body).status_code == 202
+    client.delete(f"/v1/jobs/{answers[0].json()['id']}")
+    assert client.post("/v1/jobs", json=body).status_code == 202
+
+
+def test_unfinished_jobs_are_limited_for_each_tenant(limited: Any) -> None:
+    client, tenant = limited(max_active=2)
+    answers = [client.post("/v1/jobs", json=embedding()) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert f"max_active is 2 (set by TRIPTYCH_MAX_ACTIVE or 'keys limits --tenant {tenant}')" in answers[-1].text

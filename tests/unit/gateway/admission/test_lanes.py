@@ -1,0 +1,54 @@
+"""What a lane gets of a model: its weight among those that are busy, or what the others leave."""
+
+import itertools
+
+import pytest
+
+from contracts.jobs import LANES, Lane
+from contracts.store.shares import Shares
+from services.gateway.admission.lanes import NO_USE, WINDOW_S, Use, lane_rate, use_of_late
+
+
+def waiting(*lanes: Lane) -> Shares:
+    return Shares(work={lane: 5.0 if lane in lanes else 0.0 for lane in LANES})
+
+
+def use(**rates: float) -> Use:
+    return {lane: rates.get(lane, 0.0) for lane in LANES}
+
+
+def test_a_lane_that_is_alone_gets_everything() -> None:
+    for lane in LANES:
+        assert lane_rate(lane, 3.0, waiting(lane), NO_USE) == lane_rate(lane, 3.0, waiting(), use(**{lane: 3.0})) == 3.0
+
+
+def test_lanes_in_which_jobs_wait_share_by_weight() -> None:
+    used = use(interactive=8.0, default=4.0, bulk=1.0)
+    rates = [lane_rate(lane, 13.0, waiting(*LANES), used) for lane in LANES]
+    assert rates == pytest.approx([8.0, 4.0, 1.0])
+    # It does not need to wait there already.
+    assert lane_rate("default", 12.0, waiting("interactive"), use(interactive=12.0)) == pytest.approx(4.0)
+
+
+def test_a_lane_gets_what_others_did_not_use_if_that_is_more_than_its_share() -> None:
+    # Nothing waits for the lightly used lane now, but it will take its part again.
+    assert lane_rate("bulk", 10.0, waiting(), use(interactive=3.0)) == pytest.approx(7.0)
+    assert lane_rate("interactive", 10.0, waiting(), use(bulk=9.5)) == pytest.approx(80 / 9)
+    assert lane_rate("default", 10.0, waiting(), use(interactive=0.05)) == pytest.approx(10.0)
+
+
+def test_use_is_a_mean_of_late() -> None:
+    served = [Shares(served=dict.fromkeys(LANES, 2.0 * second)) for second in range(200)]
+    used, found = NO_USE, []
+    for earlier, now in itertools.pairwise(served):
+        used = use_of_late(used, earlier, now, 1.0)
+        found.append(used["default"])
+    assert found[0] < 0.1 and found[-1] == pytest.approx(2.0, rel=0.01)
+    # After the mean age of what counts, two thirds of a change are known.
+    assert found[int(WINDOW_S) - 1] == pytest.approx(2.0 * 0.632, rel=0.01)
+
+
+def test_another_store_or_a_correction_is_no_use() -> None:
+    before = use(default=1.0)
+    after = use_of_late(before, Shares(served=dict.fromkeys(LANES, 100.0)), Shares(), 1.0)
+    assert 0 < after["default"] < 1.0 and after["bulk"] == 0.0

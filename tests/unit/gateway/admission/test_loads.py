@@ -1,0 +1,48 @@
+"""What is known of the load of each model, from what was read last."""
+
+from contracts.cards import WorkerCard
+from contracts.jobs import LANES
+from contracts.price.profile import ModelProfile
+from contracts.store.load_reader import Loads
+from contracts.store.profiles import KeptProfile
+from contracts.store.shares import Shares
+from contracts.tasks import TASKS
+from contracts.tasks.embed import EmbedParameters
+from services.gateway.admission.loads import LoadBook
+
+PROFILE = ModelProfile(row_s=0.5)
+KEPT = {"m": {"w1": KeptProfile(PROFILE, 2.0, seen_at=1.0), "w2": KeptProfile(PROFILE, 1.0, seen_at=2.0)}, "other": {}}
+NOTHING_WAITS = {"m": Shares(), "other": Shares()}
+
+
+def card(worker: str, speed: float) -> WorkerCard:
+    return WorkerCard(
+        id=worker, host="h", pid=1, models=["m"], started_at=0.0, running=0, num_batches=0, num_rows=0, real_tokens=0,
+        padded_tokens=0, rss_bytes=0, speed=speed,
+    )  # fmt: skip
+
+
+def test_a_model_that_was_never_measured_has_no_prices() -> None:
+    book = LoadBook()
+    book.note(Loads([], NOTHING_WAITS), KEPT, 1.0)
+    demand = TASKS["embed"].demand(["a"] * 9, EmbedParameters())
+    for model in ("other", "never heard of"):
+        assert book.of(model).price_s(demand) == 0.0
+    assert book.of("m").price_s(demand) == 4.5
+
+
+def test_only_workers_that_are_alive_count_and_without_any_those_of_the_last_hour() -> None:
+    book = LoadBook()
+    book.note(Loads([card("w2", 1.5)], NOTHING_WAITS), KEPT, 1.0)
+    assert book.of("m").capacity.total == 1.5
+    book.note(Loads([], NOTHING_WAITS), KEPT, 2.0)
+    assert (book.of("m").capacity.total, book.of("m").capacity.of_one) == (3.0, 2.0)
+
+
+def test_use_counts_from_the_first_read_on() -> None:
+    book = LoadBook()
+    for second in (1.0, 2.0, 3.0):
+        served = dict.fromkeys(LANES, 1e6 + second)
+        book.note(Loads([], {"m": Shares(served=served)}), {"m": {}}, second)
+        assert book.of("m").use["bulk"] < 0.1
+    assert book.of("m").use["bulk"] > 0

@@ -1,0 +1,158 @@
+"""Bulk groups that gave their slots to interactive requests: which ones do, and when they go on.
+
+What their slots hold is copied to host memory and back, to the bit, so a text does not depend on its pauses. Only bulk
+groups give way, and only to interactive requests: nobody waits for a bulk text, and somebody does for an interactive
+one. A job of the default lane would gain a few seconds of its fifteen minutes by a copy, and since it is the lane of
+everybody, bulk texts would stand still whenever a model is busy. Suspects stay, and nobody gives way to them: they have
+their own half of the slots.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from contracts.jobs import Flow
+from workers.runtime.decoding.caches.cache import Cache, Saved
+from workers.runtime.decoding.handle import GenerationHandle
+from workers.runtime.decoding.metrics import DecodingMetrics
+from workers.runtime.decoding.scheduling.running_groups import RunningGroups
+from workers.runtime.decoding.scheduling.saved_memory import SavedMemory
+from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
+
+logger = logging.getLogger(__name__)
+MIN_TOKENS = 32
+"""Tokens that a group generates after a pause before it can be paused again. Copying 1,000 tokens of cache out and back
+takes about as long as 16 of its steps, so a group that is paused again and again still spends most of its time on
+generating; and an interactive request waits for 32 steps if all slots are in the hands of such groups."""
+MAX_PAUSED_S, MAX_PAUSED_SHARE = 60.0, 0.25
+"""Longest time that a group is paused in all, and the share of its job's time limit, so that it neither starves nor is
+timed out by its pauses. Then it goes on before everybody else, and keeps its slots."""
+
+
+class _Paused(NamedTuple):
+    group: SequenceGroup
+    saved: Saved
+    since: float
+
+
+class PausedGroups:
+    """Pauses groups and resumes them in the order in which they were paused. Iterating yields them in that order.
+
+    Args:
+        cache: of the model.
+        running: those with slots.
+        memory: for what is saved.
+        metrics: counts the pauses.
+    """
+
+    def __init__(self, cache: Cache, running: RunningGroups, memory: SavedMemory, metrics: DecodingMetrics) -> None:
+        self._cache = cache
+        self._running = running
+        self._memory = memory
+        self._metrics = metrics
+        self._paused: deque[_Paused] = deque()
+
+    def __iter__(self) -> Iterator[SequenceGroup]:
+        # The heartbeat's thread counts them while the inference thread changes the queue: list() copies it in one go.
+        return (paused.group for paused in list(self._paused))
+
+    def comes_before(self, waiting: tuple[GenerationHandle, int] | None) -> bool:
+        """Return whether the first group goes on before this request starts.
+
+        It does if it waits for nobody more urgent; if it has been paused for too long; or if its flow would have no
+        more slots for its share than that of the request.
+        """
+        if not self._paused:
+            return False
+        group, _, since = self._paused[0]
+        if waiting is None or waiting[0].attempt.claim.lane == "bulk":
+            return True
+        if group.paused_s + time.perf_counter() - since > _max_paused_s(group.handle):
+            return True
+        slots = self._running.slots_by_flow()
+        return _ratio_with(group.handle, group.index, slots) <= _ratio_with(*waiting, slots)
+
+    def resume(self) -> bool:
+        """Let the first group go on; return whether there was room for it.
+
+        Raises:
+            Exception: it can't be restored; it is still among the paused ones, and its job must be ended.
+        """
+        group, saved, since = self._paused[0]
+        if not self._running.resume(group, saved):
+            return False
+        self._paused.popleft()
+        self._memory.used_bytes -= saved.num_bytes
+        now = time.perf_counter()
+        group.paused_s += now - since
+        group.stays_until = group.num_generated + MIN_TOKENS
+        group.last_token_at = now  # a pause is no gap between two tokens
+        return True
+
+    def make_room(self, handle: GenerationHandle, index: int) -> bool:
+        """Pause as many groups as this interactive request needs; none if that is not enough. Return whether it is."""
+        groups = self._chosen_for(handle, index)
+        try:
+            saved = [self._cache.save(group.slots) for group in groups]
+        except Exception as error:  # such as a MemoryError; they go on as if nothing was
+            logger.warning("sequences could not be paused", exc_info=error)
+            for group in groups:
+                group.stays_until = group.num_generated + MIN_TOKENS
+            return False
+        for group, content in zip(groups, saved, strict=True):
+            self._running.remove(group)
+            self._paused.append(_Paused(group, content, time.perf_counter()))
+            self._memory.used_bytes += content.num_bytes
+        self._metrics.pauses += len(groups)
+        return bool(groups)
+
+    def remove(self, handle: GenerationHandle) -> None:
+        """Forget the groups of a job, and what was saved of them."""
+        for paused in [paused for paused in self._paused if paused.group.handle is handle]:
+            self._paused.remove(paused)
+            self._memory.used_bytes -= paused.saved.num_bytes
+
+    def _chosen_for(self, handle: GenerationHandle, index: int) -> list[SequenceGroup]:
+        """Return the groups to pause, or none if they don't leave enough room.
+
+        The flow with the most slots for its share gives first, and of its groups the one with the least to copy: the
+        copy delays the next token of all others. That is mostly the one which has begun last.
+        """
+        slots = self._running.slots_by_flow()
+        limit = _ratio_with(handle, index, slots)
+        sizes = {group: self._cache.saved_bytes(group.slots) for group in self._running if self._may_pause(group)}
+        ratios = {group: slots[group.handle.attempt.claim.flow] / group.handle.attempt.claim.share for group in sizes}
+        chosen: list[SequenceGroup] = []
+        num_bytes = self._memory.used_bytes
+        for group in sorted(sizes, key=lambda group: (-ratios[group], sizes[group])):
+            if ratios[group] > limit and num_bytes + sizes[group] <= self._memory.max_bytes:
+                chosen.append(group)
+                num_bytes += sizes[group]
+                if self._running.has_room(handle, index, without=chosen):
+                    return self._needed(chosen, handle, index)
+        return []
+
+    def _needed(self, groups: list[SequenceGroup], handle: GenerationHandle, index: int) -> list[SequenceGroup]:
+        """Return these groups without those that were chosen before one that leaves room enough alone."""
+        for group in list(groups):
+            others = [other for other in groups if other is not group]
+            if self._running.has_room(handle, index, without=others):
+                groups = others
+        return groups
+
+    def _may_pause(self, group: SequenceGroup) -> bool:
+        claim = group.handle.attempt.claim
+        has_run = group.num_generated >= group.stays_until and group.paused_s < _max_paused_s(group.handle)
+        return claim.lane == "bulk" and not group.handle.attempt.group and has_run
+
+
+def _ratio_with(handle: GenerationHandle, index: int, slots: Counter[Flow]) -> float:
+    """Return how many slots a request's flow would have with it, for each unit of its share."""
+    claim = handle.attempt.claim
+    return (slots[claim.flow] + handle.items[index].num_slots) / claim.share
+
+
+def _max_paused_s(handle: GenerationHandle) -> float:
+    return min(MAX_PAUSED_S, MAX_PAUSED_SHARE * handle.attempt.timeout_s)
