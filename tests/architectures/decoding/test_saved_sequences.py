@@ -1,6 +1,7 @@
 """Sequences that give their slots away and go on in others: what they held comes back, and they never notice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +14,17 @@ from contracts.task_names import TaskName
 from onnx_models.exporting.export import export_package
 from onnx_models.exporting.exporters import ExportRequest
 from onnx_models.exporting.sources import open_source
+from onnx_models.seq2seq.parity import prefix_of
 from tests.architectures.conftest import PackageOf
+from tests.architectures.decoding.engines import Model
 from tests.architectures.zoo import transformer_xl
+from tests.support.pauses import write_texts
 from workers.runtime.decoding.caches.cache import Cache, EncoderDecoderCache, Floats
 from workers.runtime.decoding.caches.encoder_decoder.open_cache import open_encoder_decoder_cache
 from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoderSlotCache
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.caches.slots.cache import SlotCache
+from workers.runtime.decoding.request import Beams, GenerationRequest, Sampling
 from workers.runtime.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(StoreSettings(), max_rows=8)
@@ -195,3 +200,35 @@ def test_room_is_the_same_with_slots_that_are_not_free_yet(package_of: PackageOf
                 expected = 2 - len(without) + num_slots <= 3
                 assert cache.has_room(num_slots, largest, without) == expected
     assert cache.has_room(2, 96, slots[:1]) and not cache.has_room(2, 97, slots[:1]), "all are padded to the longest"
+
+
+@pytest.mark.parametrize(("build", "cache"), [("gpt2", "slots"), ("gpt2", "concat"), ("bloom", "slots")])
+def test_texts_of_decoders_that_were_paused_are_the_same_to_the_bit(
+    build: str, cache: str, package_of: PackageOf
+) -> None:
+    check_texts(package_of(build, cache), GenerationRequest(prompt_ids=np.array([5, 6, 7]), max_new_tokens=50))
+
+
+@pytest.mark.parametrize(("build", "task", "cache"), SEQ2SEQ)
+def test_texts_of_encoder_decoders_that_were_paused_are_the_same_to_the_bit(
+    build: str, task: TaskName, cache: str, seq2seq_package_of: PackageOf
+) -> None:
+    package = seq2seq_package_of(build, task, cache)
+    source, prefix = np.array([5, 6, 7, 8, 9]), np.array(prefix_of(package.manifest))
+    check_texts(package, GenerationRequest(prompt_ids=prefix, source_ids=source, max_new_tokens=25))
+
+
+def check_texts(package: ModelPackage, about: GenerationRequest) -> None:
+    """Generate a text in each way, alone in a model that it fills: before and after its pauses it has no neighbours."""
+    sampled = Sampling(do_sample=True, temperature=1.5, seed=3)
+    ways: list[dict[str, Any]] = [{"logprobs": True}, {"logprobs": True, "sampling": sampled}, {"beams": Beams(3)}]
+    for way in ways:
+        bulk = replace(about, **way)
+        model = Model(package, max_rows=bulk.num_slots)
+        visitor = replace(about, max_new_tokens=4)
+        expected, none = write_texts(model, [bulk])
+        found, num_pauses = write_texts(model, [bulk], visitor)
+        assert none == 0 and num_pauses >= 1
+        assert [output.tokens for output in found] == [output.tokens for output in expected]
+        assert [output.text for output in found] == [output.text for output in expected]
+        assert repr(found[0].mean_logprob) == repr(expected[0].mean_logprob)

@@ -22,10 +22,10 @@ from workers.runtime.decoding.scheduling.saved_memory import SavedMemory
 from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 
 logger = logging.getLogger(__name__)
-MIN_TOKENS = 32
-"""Tokens that a group generates after a pause before it can be paused again. Copying 1,000 tokens of cache out and back
-takes about as long as 16 of its steps, so a group that is paused again and again still spends most of its time on
-generating; and an interactive request waits for 32 steps if all slots are in the hands of such groups."""
+MIN_TOKENS = 16
+"""Tokens that a group generates after a pause before it can be paused again. Copying it out and back took 0.3 to 1.8
+times what its row costs in a step, for models of 1 to 124 million parameters and 32 to 960 tokens. So a text that is
+paused again and again loses a tenth at most. An interactive request waits for 16 steps if all slots are theirs."""
 MAX_PAUSED_S, MAX_PAUSED_SHARE = 60.0, 0.25
 """Longest time that a group is paused in all, and the share of its job's time limit, so that it neither starves nor is
 timed out by its pauses. Then it goes on before everybody else, and keeps its slots."""
