@@ -258,12 +258,16 @@ def test_no_group_is_paused_that_a_larger_one_makes_needless() -> None:
     assert run.metrics.pauses == 1 and run.prompts == [1, 9, 9, 9]
 
 
-def test_a_prompt_that_is_being_read_gives_way_and_is_read_on() -> None:
-    run = Steps(max_slots=1)
+def test_a_prompt_that_is_being_read_gives_way_and_is_read_on_in_another_slot() -> None:
+    run = Steps(max_slots=2)
+    # Slots are numbered from 0: the first one goes to the interactive request, the second one becomes free.
     bulk = run.bulk([1] * 3000, num_tokens=5)
+    other = run.submit("default", request([8], 8))
     run.step()
-    run.finish(run.interactive())
-    run.finish(bulk)
+    run.interactive(num_tokens=LONG)
+    run.step(2)
+    assert run.cache.held[0][0] == 9
+    run.finish(other, bulk)
     assert run.metrics.pauses == 1 and 0 < run.saved[0][1] < 3000
     assert texts(bulk) == [text_of(answer([1] * 3000, 5))]
 
@@ -300,11 +304,11 @@ def test_a_pause_counts_as_no_gap_between_tokens() -> None:
 @pytest.mark.parametrize("how", ["stop", "cancel"])
 def test_a_paused_job_that_is_stopped_leaves_nothing_behind(how: str) -> None:
     run = Steps(max_slots=1)
-    bulk = run.bulk([1], [2])
+    bulk = run.bulk([1])
     run.step(3)
     interactive = run.interactive(num_tokens=50)
     run.step(2)
-    assert (run.scheduler.num_running, run.scheduler.num_waiting) == (1, 2), "the paused group waits, too"
+    assert (run.scheduler.num_running, run.scheduler.num_waiting) == (1, 1), "the paused group waits"
     assert run.memory.used_bytes > 0 and bulk in run.scheduler.handles
     if how == "stop":
         bulk.attempt.stop()
@@ -362,9 +366,9 @@ def test_suspects_neither_give_way_nor_push_others_out() -> None:
     run = Steps(max_slots=2)
     run.bulk([1], [2], group="group")
     run.step(3)
-    run.interactive()
+    interactive = run.interactive()
     run.step(10)
-    assert run.prompts == [1, 2]
+    assert run.prompts == [1, 2] and not interactive.has_started
     run = Steps(max_slots=2)
     run.bulk([1], [2])
     run.step(3)
@@ -381,6 +385,30 @@ def test_a_tenant_pauses_its_own_texts_to_keep_a_slot_for_others() -> None:
     run.interactive(num_tokens=LONG, tenant="a")
     run.step(2)
     assert run.prompts == [2, 3, 9]
+
+
+def test_nobody_is_paused_for_a_tenant_that_would_have_all_slots() -> None:
+    run = Steps(max_slots=2)
+    run.submit("default", request([1], LONG), tenant="a")
+    run.bulk([2], tenant="b")
+    run.step(3)
+    run.interactive(tenant="a")
+    run.step(5)
+    assert run.prompts == [1, 2] and not run.saved
+
+
+def test_a_group_does_not_go_on_in_the_slot_that_its_tenant_leaves_to_others() -> None:
+    run = Steps(max_slots=2)
+    run.bulk([1], tenant="a")
+    short = run.submit("default", request([2], 8), tenant="b")
+    run.step(3)
+    visitor = run.interactive(num_tokens=20, tenant="c")
+    run.step(2)
+    assert run.prompts == [2, 9]
+    run.submit("default", request([3], LONG), tenant="a")
+    run.finish(short, visitor)
+    run.step(3)
+    assert run.prompts == [3]
 
 
 def test_pauses_are_among_the_figures_of_the_engine(engine: DecodingEngine) -> None:
