@@ -19,6 +19,7 @@ from tests.unit.decoding.fakes import RecordingSink
 from workers.runtime.decoding.caches.cache import Floats
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.served import serve
+from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.model import Seq2SeqModel
 from workers.seq2seq.tasks import HANDLERS
 
@@ -151,7 +152,8 @@ class JobRunner:
     def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
         """Run one job; return its output as decoded JSON."""
         self.attempt = make_attempt(msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream}))
-        answered = answer(serve(model, model.card(), HANDLERS[model.task], self.engine), self.attempt)
+        served = serve(model, model.card(), HANDLERS[model.task], self.engine, WorkerSettings())
+        answered = answer(served, self.attempt)
         self.usage = msgspec.json.decode(answered.usage, type=Usage)
         return msgspec.json.decode(answered.output)
 
