@@ -24,6 +24,7 @@ from services.gateway.jobs.places import Places
 from services.gateway.jobs.routes import JobRoutes
 from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.waiting import JobWaiter
+from services.gateway.jobs.waiting_room import WaitingRoom
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
 from services.gateway.limits.headers import RateLimitHeaders
@@ -97,7 +98,7 @@ def make_operations(
     reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
     deliveries = backend.deliveries
     deliveries.on_delivery = metrics.delivered
-    waiter = JobWaiter(reader, monitor, wake_ups)
+    waiter = JobWaiter(reader, monitor, wake_ups, WaitingRoom(settings.max_connections, counters))
     models = ModelSelector(monitor, settings.default_models)
     places = Places(reader, monitor)
     parts: dict[str, Any] = {"writer": writer, "monitor": monitor, "waiter": waiter, "places": places}

@@ -89,9 +89,11 @@ class JobRoutes:
     def read(self, tenant: str, job_id: str) -> Response:
         """Respond with a job, at once or after its end; with ``If-None-Match``, after any change."""
         check_id(job_id)
-        wait_s = query.wait_s(request, self._max_wait_s)
-        known = request.if_none_match
+        with self._waiter.room.place() as may_wait:
+            return self._read(tenant, job_id, query.wait_s(request, self._max_wait_s) if may_wait else 0.0)
 
+    def _read(self, tenant: str, job_id: str, wait_s: float) -> Response:
+        known = request.if_none_match
         with self._waiter.watch(job_id, tenant, disconnect_check(request), every_change=bool(known)) as wait:
             if known:
                 state = wait.for_change(lambda one: not _has(known, one), wait_s)

@@ -28,7 +28,13 @@ from services.gateway.limits.book import LimitBook
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
+from services.gateway.offload.errors import GatewayBusy
 from services.gateway.settings import GatewaySettings
+
+_TOO_MANY_WAIT = (
+    "Too many requests wait for their jobs. Nothing was accepted. Try again shortly; or send 'Prefer: respond-async', "
+    "and read the job later. TRIPTYCH_MAX_CONNECTIONS sets how many may wait."
+)
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,20 @@ class Submitter:
         """Write the job, and wait for its end for up to ``wait_s``.
 
         Raises:
+            GatewayBusy: too many requests wait already.
             UnknownModel, InvalidRequest, IdempotencyMismatch: the request can't be served.
             QueueFull, QuotaExceeded, IdempotencyQuotaExceeded, Unavailable: it can't be served now; nothing was
                 written.
             ClientDisconnected: the client does not wait any more.
         """
+        if request.wait_s <= 0:
+            return self._submit(request)
+        with self._waiter.room.place() as is_free:
+            if not is_free:
+                raise GatewayBusy(_TOO_MANY_WAIT)
+            return self._submit(request)
+
+    def _submit(self, request: SubmitRequest) -> SubmitResult:
         facts, disconnected = current_facts(), disconnect_check(http_request)
         self._monitor.check_writes()
         new = self._new_jobs.make(request, facts, self._waiter.address(request.follows) if request.waits else "")

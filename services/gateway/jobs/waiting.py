@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from contracts.jobs import Job, JobState
 from contracts.store.job_reader import JobReader
 from services.gateway.http.errors import ClientDisconnected
+from services.gateway.jobs.waiting_room import WaitingRoom
 from services.gateway.jobs.wake_ups import WakeUps, Watch
 from services.gateway.monitoring.monitor import Monitor
 
 
 class JobWaiter:
-    """Waits for the ends and for changes of jobs."""
+    """Waits for the ends and for changes of jobs. Those who wait have a place in ``room``."""
 
-    def __init__(self, reader: JobReader, monitor: Monitor, wake_ups: WakeUps) -> None:
+    def __init__(self, reader: JobReader, monitor: Monitor, wake_ups: WakeUps, room: WaitingRoom) -> None:
+        self.room = room
         self._reader = reader
         self._monitor = monitor
         self._wake_ups = wake_ups

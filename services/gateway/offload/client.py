@@ -21,6 +21,8 @@ SMALL_CALL_BYTES = 512 * 1024
 """A call whose argument is not longer has the lane of small calls."""
 CPU_S = 10.0
 """CPU time of one call, unless the caller sets another limit."""
+MAX_WAIT_S = 30.0
+"""The same for its wait: what an answer is made of was computed already, and is worth a wait."""
 
 
 class Offload:
@@ -29,23 +31,26 @@ class Offload:
     Args:
         max_calls: how many calls of one lane may wait or run.
         max_bytes: how long all their arguments may be together; a single call may be longer.
-        max_wait_s: how long a call may wait for its turn.
         idle_s: after how long without a call a child ends, and gives its memory back.
     """
 
-    def __init__(
-        self, *, max_calls: int = 64, max_bytes: int = 64 << 20, max_wait_s: float = 30.0, idle_s: float = 30.0
-    ) -> None:
-        self._small = _Lane(max_calls, max_bytes, max_wait_s, idle_s)
-        self._large = _Lane(max_calls, max_bytes, max_wait_s, idle_s)
+    def __init__(self, *, max_calls: int = 64, max_bytes: int = 64 << 20, idle_s: float = 30.0) -> None:
+        self._small = _Lane(max_calls, max_bytes, idle_s)
+        self._large = _Lane(max_calls, max_bytes, idle_s)
 
     def call(
-        self, function: Function, argument: bytes, *, cpu_s: float = CPU_S, on_turn: Callable[[], None] | None = None
+        self,
+        function: Function,
+        argument: bytes,
+        *,
+        cpu_s: float = CPU_S,
+        max_wait_s: float = MAX_WAIT_S,
+        on_turn: Callable[[], None] | None = None,
     ) -> bytes:
         """Return ``function(argument)``, which a child computes. Other greenlets run meanwhile.
 
-        ``cpu_s`` limits the CPU time. ``on_turn`` is called when the call's turn has come; what it raises gives up the
-        call, for example because the client has disconnected.
+        ``cpu_s`` limits the CPU time, ``max_wait_s`` the wait for the call's turn. ``on_turn`` is called when the turn
+        has come; what it raises gives up the call, for example because the client has disconnected.
 
         Raises:
             TriptychError: the function raised it.
@@ -54,7 +59,8 @@ class Offload:
             GatewayBusy: too many calls wait, or two children died under this one.
         """
         lane = self._small if len(argument) <= SMALL_CALL_BYTES else self._large
-        return lane.call(Call(f"{function.__module__}:{function.__qualname__}", cpu_s), argument, on_turn)
+        call = Call(f"{function.__module__}:{function.__qualname__}", cpu_s)
+        return lane.call(call, argument, max_wait_s, on_turn)
 
     @property
     def pids(self) -> list[int]:
@@ -68,16 +74,16 @@ class Offload:
 
 
 class _Lane:
-    def __init__(self, max_calls: int, max_bytes: int, max_wait_s: float, idle_s: float) -> None:
+    def __init__(self, max_calls: int, max_bytes: int, idle_s: float) -> None:
         self._max_calls, self._max_bytes = max_calls, max_bytes
-        self._max_wait_s, self._idle_s = max_wait_s, idle_s
+        self._idle_s = idle_s
         self._turn = BoundedSemaphore(1)  # gevent wakes those that wait in their order
         self._num_calls = self._num_bytes = 0
         self._stopper: gevent.Greenlet | None = None
         self.child: Child | None = None
 
-    def call(self, call: Call, argument: bytes, on_turn: Callable[[], None] | None) -> bytes:
-        with self._place(len(argument)), self._its_turn():
+    def call(self, call: Call, argument: bytes, max_wait_s: float, on_turn: Callable[[], None] | None) -> bytes:
+        with self._place(len(argument)), self._its_turn(max_wait_s):
             if on_turn:
                 on_turn()
             try:
@@ -125,8 +131,8 @@ class _Lane:
             self._num_bytes -= size
 
     @contextmanager
-    def _its_turn(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=self._max_wait_s):
+    def _its_turn(self, max_wait_s: float) -> Iterator[None]:
+        if not self._turn.acquire(timeout=max_wait_s):
             raise GatewayBusy
         if self._stopper:
             self._stopper.kill(block=False)

@@ -17,6 +17,7 @@ class Counted(IntEnum):
     KEYLESS_BODY_BYTES = 2
     LOOP_LAG_US = 3
     WAITING_BODY_BYTES = 4
+    WAITING_REQUESTS = 5
 
 
 _NUM_KEYS_COLUMN = len(Counted)

@@ -109,12 +109,12 @@ def test_small_calls_do_not_wait_for_large_ones(offload: Offload) -> None:
 
 
 def test_waiting_calls_are_limited_in_number_bytes_and_time() -> None:
-    offload = Offload(max_calls=2, max_bytes=100, max_wait_s=0.2)
+    offload = Offload(max_calls=2, max_bytes=100)
     running = gevent.spawn(offload.call, calls.burn, b"600", cpu_s=1000)
     wait_in_loop(lambda: offload.pids, "no child was started")
     with pytest.raises(GatewayBusy):
         offload.call(calls.reversed_bytes, b"x" * 101)
-    waiting = gevent.spawn(offload.call, calls.reversed_bytes, b"x")
+    waiting = gevent.spawn(offload.call, calls.reversed_bytes, b"x", max_wait_s=0.2)
     gevent.sleep(0)
     with pytest.raises(GatewayBusy):
         offload.call(calls.reversed_bytes, b"x")

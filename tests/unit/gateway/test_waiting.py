@@ -14,7 +14,9 @@ from contracts.store.changes import Change
 from services.gateway.http.errors import ClientDisconnected
 from services.gateway.jobs import wake_ups as module
 from services.gateway.jobs.waiting import JobWaiter, Wait
+from services.gateway.jobs.waiting_room import WaitingRoom
 from services.gateway.jobs.wake_ups import WakeUps
+from services.gateway.processes.counters import Counters
 from tests.support.waiting import PATIENCE_S
 
 
@@ -64,7 +66,7 @@ class _House:
         store: Any = _Store()
         self.store: _Store = store
         self.wake_ups = WakeUps(store)
-        self.waiter = JobWaiter(store, store, self.wake_ups)
+        self.waiter = JobWaiter(store, store, self.wake_ups, WaitingRoom(40, Counters()))
         self.is_gone = False
 
     @contextmanager

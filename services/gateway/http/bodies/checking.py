@@ -20,6 +20,8 @@ SMALL_BYTES = 64 * 1024
 """A body up to this length is parsed where it arrives: that takes milliseconds, whatever it holds."""
 _CPU_S = 5.0
 """For a larger one. 8 MiB take some hundredths of a second, and the worst that is accepted less than one."""
+_MAX_WAIT_S = 3.0
+"""For its turn. Nothing was accepted yet, so its client hears soon that it should come later, and not after 30 s."""
 
 
 class BodyCheck(Generic[T]):
@@ -58,7 +60,7 @@ def checked(raw: bytes, check: BodyCheck[T], offload: Offload, *, is_form: bool,
     task = msgspec.msgpack.encode(ParseTask(function.__module__, function.__qualname__, check.arguments, is_form, raw))
     del raw  # its copy waits for its turn, and nobody else holds it
     try:
-        encoded = offload.call(check_in_child, task, cpu_s=_CPU_S, on_turn=on_turn)
+        encoded = offload.call(check_in_child, task, cpu_s=_CPU_S, max_wait_s=_MAX_WAIT_S, on_turn=on_turn)
     except LimitExceeded as error:
         raise PayloadTooLarge("The body takes too much time to parse. Send the inputs in several requests.") from error
     value = check.decode(encoded)
