@@ -25,6 +25,7 @@ from workers.runtime.decoding.caches.encoder_decoder.slots import EncoderDecoder
 from workers.runtime.decoding.caches.open_cache import open_cache
 from workers.runtime.decoding.caches.slots.cache import SlotCache
 from workers.runtime.decoding.request import Beams, GenerationRequest, Sampling
+from workers.runtime.inference.binding import Buffer
 from workers.runtime.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(StoreSettings(), max_rows=8)
@@ -188,6 +189,45 @@ def test_the_bytes_of_a_row_come_back_in_another_row_and_no_others(
         assert not np.isfinite(after[:, num_held:]).any(), "what lies behind is left as it was"
         num_bytes += row[:, :num_held].nbytes
     assert saved.num_bytes == cache.saved_bytes(texts.slots["one"]) == num_bytes
+
+
+class Device:
+    """The session of a slot graph, as it is where buffers can only be read and written by whole rows."""
+
+    device = "cuda"
+
+    def __init__(self, session: Any) -> None:
+        self.binding = session.binding
+
+
+def test_a_row_on_a_device_is_copied_through_a_value_over_its_memory(package_of: PackageOf) -> None:
+    """CUDA copies rows this way; the code is the same on the CPU."""
+    texts, _ = twins(package_of("gpt2"))
+    cache = texts.cache
+    assert isinstance(cache, SlotCache)
+    texts.start("one", [5, 6, 7])
+    for buffer in cache._buffers:
+        expected = buffer.get(0, 3)
+        buffer._session = cast("Any", Device(buffer._session))
+        found = buffer.get(0, 3)
+        assert found.tobytes() == expected.tobytes()
+        buffer.put(1, found)
+        rows = buffer.memory.numpy()
+        assert rows[1, :, :3].tobytes() == rows[0, :, :3].tobytes()
+        assert found.base is None or found.base.nbytes == found.nbytes, "the rest of the row is not kept"
+
+
+def test_a_merge_reads_the_tensors_of_each_state_once(package_of: PackageOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA each reading copies a whole tensor to the host."""
+    texts, _ = twins(package_of("gpt2", "concat"))
+    for name in ("a", "b", "c"):
+        texts.start(name, [5, 6, 7])
+    texts.step("a", "b", "c")
+    read, numpy = [], Buffer.numpy
+    monkeypatch.setattr(Buffer, "numpy", lambda buffer: (read.append(buffer), numpy(buffer))[1])
+    texts.step("a", "b")
+    state = texts.cache._rows[texts.slots["a"][0]].state  # type: ignore[attr-defined]
+    assert len([buffer for buffer in read if buffer.shape[0] == 3]) == len(state.tensors)
 
 
 def test_room_is_the_same_with_slots_that_are_not_free_yet(package_of: PackageOf) -> None:

@@ -1,6 +1,8 @@
 """Bulk texts give their slots to interactive requests that have waited for a step, and go on as if nothing was."""
 
+import gc
 import itertools
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -421,3 +423,26 @@ def test_pauses_are_among_the_figures_of_the_engine(engine: DecodingEngine) -> N
     outputs_of(interactive)
     assert generation_figures(engine).pauses == 1
     assert texts(bulk) == [text_of(answer([1], 2000))]
+
+
+def test_a_replaced_model_is_dropped_when_its_paused_texts_are_written(engine: DecodingEngine) -> None:
+    cache = FakeCache(max_slots=1)
+    model = FakeModel(cache)
+    reference = weakref.ref(model)
+    cache.gate.clear()
+    bulk = engine.submit(model, [request([1], 100)], make_attempt(lane="bulk"))
+    dropped = engine.submit(model, [request([2], 100)], make_attempt(lane="bulk"))
+    wait_until(lambda: cache.held, "nothing runs")
+    interactive = [engine.submit(model, [request([9], 5)], make_attempt(lane="interactive")) for _ in range(2)]
+    gc.collect()
+    gc.disable()
+    try:
+        cache.gate.set()
+        outputs_of(interactive[0])
+        engine.cancel(dropped)
+        outputs_of(bulk)
+        assert generation_figures(engine).pauses
+        del model, bulk, dropped, interactive
+        wait_until(lambda: reference() is None, "the engine holds a model without requests")
+    finally:
+        gc.enable()
