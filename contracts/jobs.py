@@ -21,11 +21,18 @@ RUN_TASK = "triptych.run"
 """Name of the one Celery task. Its messages have no arguments: they say that their queue has work."""
 QUEUE_PREFIX = "triptych."
 SUSPECT_SUFFIX = ".suspect"
+NEWCOMER_SUFFIX = ".new"
+"""Of the list of a queue's messages for workers that have room for newcomers only: flows of which they hold nothing."""
 
 
 def queue_of(model: str, *, suspect: bool = False) -> str:
     """Return the name of a model's Celery queue, or of its lane for jobs that were running when a worker died."""
     return f"{QUEUE_PREFIX}{model}{SUSPECT_SUFFIX if suspect else ''}"
+
+
+def newcomers_of(queue: str) -> str:
+    """Return the name of the list of a queue's messages for workers that have room for newcomers only."""
+    return f"{queue}{NEWCOMER_SUFFIX}"
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import msgspec
 import redis
 
 from contracts.jobs import SUSPECT_SUFFIX, Claim
@@ -67,20 +68,21 @@ class AttemptStore:
         again, token = token is not None, token or new_token()
         turn = Turn([], [], None)
         ended = encoded(outcomes)
-        passed_by: list[str] = []
+        flows = msgspec.json.encode([" ".join(flow) for flow in pass_by])
+        full: list[str] = []
         for start in range(0, max(1, len(sources)), _MAX_SOURCES):
             part = list(sources[start : start + _MAX_SOURCES])
             if start:
-                passed_by += [source for source in part if _must_pass_by(source, turn.claims, max_jobs)]
-                part = [source for source in part if source not in passed_by]
+                full += [source for source in part if _must_pass_by(source, turn.claims, max_jobs)]
+                part = [source for source in part if source not in full]
                 if not part:
                     continue
             most = max_jobs - len(turn.claims) if sources or again else 0
             left_bytes = room.num_bytes - sum(claim.num_bytes for claim in turn.claims)
-            fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:])
+            fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:], flows)
             turn = joined(turn, self._turn(args=[*fixed, *ended, *part]))
             ended = encoded([])
-        self.wake_queues(passed_by)  # they may have work for others
+        self.wake_queues(full)  # they may have work for others
         return turn
 
     def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:

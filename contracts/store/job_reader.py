@@ -11,7 +11,8 @@ from contracts import errors
 from contracts.job_ids import age_of
 from contracts.jobs import Event, Job, JobState, Status, queue_of
 from contracts.store.clock import store_time
-from contracts.store.keys import PREFIX, events_key, job_key, waiting_key
+from contracts.store.keys import PREFIX, events_key, flow_key, flows_key, job_key, shares_key, waiting_key
+from contracts.store.places import Flow, Place, place_in_flow
 from contracts.store.records import (
     FIELDS,
     SMALL_FIELDS,
@@ -19,9 +20,11 @@ from contracts.store.records import (
     event_from,
     is_of_wrong_type,
     job_from,
+    number,
     replies_of,
 )
 from contracts.store.redis_client import reads
+from contracts.store.shares import Shares
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
@@ -97,14 +100,26 @@ class JobReader:
         owner = self._reads.get(f"{PREFIX}tombstone:{job_id}")
         return errors.JobGone() if owner is not None and owner.decode() == tenant else errors.JobNotFound()
 
-    def position(self, job: Job) -> int | None:
-        """Return how many jobs wait before this queued one, or None if it does not wait."""
-        # A job moves between the two queues when a worker dies, so the record that we hold does not say which one.
-        for suspect in (False, True):
-            rank = self._reads.zrank(waiting_key(queue_of(job.model, suspect=suspect)), job.id)
+    def place(self, job: Job) -> Place | None:
+        """Return where a job waits, or None if it does not."""
+        queue = queue_of(job.model)
+        pipeline = self._client.pipeline(transaction=False)
+        # A job moves between the lists when a worker dies, so the record that we hold does not say which one.
+        lists = (waiting_key(queue_of(job.model, suspect=True)), waiting_key(queue))
+        for key in (*lists, flow_key(queue, job.lane, job.tenant)):
+            pipeline.zrank(key, job.id)
+        pipeline.hget(job_key(job.id), "mark_s")
+        pipeline.hget(flows_key(queue, job.lane), job.tenant)
+        pipeline.hgetall(shares_key(queue))
+        *ranks, mark_s, flow, found = replies_of(pipeline, instead=None)
+        shares, price_s = Shares.of(found or {}), job.price_s or 0.0
+        for rank in ranks[:2]:
             if rank is not None:
-                return rank
-        return None
+                return Place(rank, 0.0, price_s, shares.running)
+        if ranks[2] is None:
+            return None
+        mark_s = number(mark_s or b"0")
+        return place_in_flow(shares, Flow.of(flow), job.lane, rank=ranks[2], mark_s=mark_s, price_s=price_s)
 
     def page(
         self,

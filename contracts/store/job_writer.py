@@ -108,6 +108,8 @@ class JobWriter:
             # What says nothing is left out: each field costs memory in every record.
             *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
             *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
+            *(("lane", job.lane) if job.lane != "default" else ()),
+            *(("weight", job.weight) if job.weight != 1 else ()),
             *(("request_id", job.request_id) if job.request_id else ()),
             *(("keep", "1") if job.keep else ()),
             *(("wake", job.wake) if job.wake else ()),
@@ -115,7 +117,7 @@ class JobWriter:
             *(("key", job.key_id) if job.key_id else ()),
         ]
         limits = as_argument(admission.max_active, admission.max_bytes, admission.meters)
-        outcome, value, used = self._submit(
+        outcome, value, used, *place = self._submit(
             args=[
                 *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
                 *(admission.max_waiting, limits, job.deadline_s),
@@ -127,8 +129,10 @@ class JobWriter:
             on_meters(states)
         if outcome in _REFUSALS:
             raise _refusal(outcome, job, admission, states)
-        job_id = value.decode()
-        return Accepted(job_id, job_id != job.id, Place(0, 0.0, job.price_s) if job_id == job.id else None)
+        if not place:
+            return Accepted(value.decode(), value.decode() != job.id, None)
+        position, work_ahead_s, running_s = place
+        return Accepted(job.id, False, Place(position, float(work_ahead_s), job.price_s, float(running_s)))
 
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
         """Let changes of a job be published on a channel; with ``events``, let it have a stream of events from now on.

@@ -6,7 +6,12 @@
     expiring               ZSET    ended jobs by expiry time                  reap, evict, delete
     delivered              ZSET    ended jobs whose client has the answer     reap, evict, delete
     broken                 ZSET    ids of records, and names of keys, that can't be used  an operator
-    waiting:<queue>        ZSET    queued jobs by the time they were queued   turn, when the last one starts
+    waiting:<queue>        ZSET    queued suspects, and jobs of older versions, by the time they were queued  turn
+    waiting:<queue>:<lane>:<tenant>  ZSET  a flow: queued jobs of a tenant by time of submit  turn, when the last starts
+    tenants:<queue>:<lane>  ZSET   tenants of whom jobs wait, by virtual start  turn, when the last one starts
+    tags:<queue>:<lane>    ZSET    others by virtual end of what they had     turn, or when nothing waits or runs
+    flows:<queue>:<lane>   HASH    tenant -> what waits of it (lua/common/shares.lua)  turn, when the last one starts
+    shares:<queue>         HASH    counts of its lanes (store/shares.py)      when nothing waits or runs
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
     turn:<worker>          STRING  number of its last turn, and what that has started  TTL 10 min
@@ -37,6 +42,7 @@
     probe                  STRING  written by gateways to find out if they may  TTL 60 s
     api_keys               HASH    key id -> hash, tenant, rates              its owner  (gateway/auth/api_keys.py)
     triptych.<model>[.suspect]  LIST  Celery's messages (no prefix)
+    triptych.<model>.new   LIST    the same, for workers that have room for newcomers only
 
 A test compares this table with what Redis holds after jobs have gone through every state.
 """
@@ -70,5 +76,25 @@ def shares_key(queue: str) -> str:
 
 
 def waiting_key(queue: str) -> str:
-    """Return the key of the jobs that wait in a queue."""
+    """Return the key of the suspects that wait in a queue, or of the jobs of older versions."""
     return f"{PREFIX}waiting:{queue}"
+
+
+def flow_key(queue: str, lane: str, tenant: str) -> str:
+    """Return the key of a tenant's jobs that wait in a lane of a queue."""
+    return f"{PREFIX}waiting:{queue}:{lane}:{tenant}"
+
+
+def flows_key(queue: str, lane: str) -> str:
+    """Return the key of how much waits of each tenant in a lane of a queue."""
+    return f"{PREFIX}flows:{queue}:{lane}"
+
+
+def tags_key(queue: str, lane: str) -> str:
+    """Return the key of the tenants of whom nothing waits in a lane of a queue, and of what they were given."""
+    return f"{PREFIX}tags:{queue}:{lane}"
+
+
+def tenants_key(queue: str, lane: str) -> str:
+    """Return the key of the tenants of whom jobs wait in a lane of a queue."""
+    return f"{PREFIX}tenants:{queue}:{lane}"

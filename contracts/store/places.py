@@ -1,6 +1,28 @@
 """Where a job waits: what will probably be started before it, and so when it will be done."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from contracts.jobs import Lane
+from contracts.store.shares import Shares
+
+
+class Flow(NamedTuple):
+    """What waits of one tenant in one lane, in work-seconds, as lua/common/shares.lua keeps it."""
+
+    num: float = 0.0
+    backlog: float = 0.0
+    """Work that waits."""
+    entered: float = 0.0
+    """Work that has entered since nothing has waited. Work that was given up has not."""
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, text: bytes | None) -> Self:
+        """Return what the store says of a flow; an empty one for anything else."""
+        try:
+            return cls(*map(float, (text or b"").split()))
+        except (ValueError, TypeError):
+            return cls()
 
 
 class Place(NamedTuple):
@@ -25,3 +47,25 @@ class Place(NamedTuple):
         if lane_rate <= 0 or capacity <= 0:
             return None
         return (self.work_ahead_s + self.price_s) / lane_rate + self.running_s / capacity
+
+
+def place_in_flow(shares: Shares, flow: Flow, lane: Lane, *, rank: int, mark_s: float, price_s: float) -> Place:
+    """Return the place of a job that waits in its flow. As `place_of` in lua/submit.lua, which does it at the submit.
+
+    Args:
+        shares: of its queue.
+        flow: the job's.
+        lane: the job's.
+        rank: jobs of the flow before it.
+        mark_s: work that had entered the flow before it.
+        price_s: of the job.
+    """
+    # What was served of the flow went before the job. What was given up behind it makes it seem later, never earlier.
+    served_s = flow.entered - flow.backlog
+    own_s = max(0.0, min(mark_s - served_s, flow.backlog - price_s)) if rank else 0.0
+    others_s = max(0.0, shares.work[lane] - flow.backlog)
+    others_weight = max(0.0, shares.weights[lane] - flow.weight)
+    meanwhile_s = min(others_s, (own_s + price_s) * others_weight / (flow.weight or 1.0))
+    part = meanwhile_s / others_s if others_s > 0 else 1.0
+    num_others = max(0.0, shares.num[lane] - flow.num)
+    return Place(rank + round(num_others * part), own_s + meanwhile_s, price_s, shares.running)

@@ -1,11 +1,18 @@
 """Counts of queued, unfinished and finished jobs: read by the gateway's metrics and by a worker's watchdog."""
 
+from collections.abc import Iterable, Sequence
+
 import redis
 
-from contracts.jobs import queue_of
+from contracts.jobs import LANES, queue_of
 from contracts.store.clock import store_time
-from contracts.store.keys import PREFIX, waiting_key
+from contracts.store.keys import PREFIX, flow_key, shares_key, tenants_key, waiting_key
+from contracts.store.records import replies_of
 from contracts.store.redis_client import reads
+from contracts.store.shares import Shares
+
+_NUM_FLOWS = 3
+"""At either end of a lane, in which `depth` looks for the oldest job."""
 
 
 class QueueStats:
@@ -16,15 +23,42 @@ class QueueStats:
         self._reads = reads(client)
 
     def depth(self, model: str) -> tuple[int, float]:
-        """Return how many jobs wait for a model, and for how many seconds the oldest has waited."""
-        num_waiting, oldest = 0, None
-        for suspect in (False, True):
-            key = waiting_key(queue_of(model, suspect=suspect))
-            num_waiting += self._reads.zcard(key)
-            for _, queued_at in self._reads.zrange(key, 0, 0, withscores=True):
-                oldest = min(queued_at, oldest or queued_at)
+        """Return how many jobs wait for a model, and for how many seconds the oldest has waited.
+
+        Of many tenants the oldest job is one of those who are next, or of those who were given most.
+        """
+        queue = queue_of(model)
+        lists = [waiting_key(queue_of(model, suspect=suspect)) for suspect in (False, True)]
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hgetall(shares_key(queue))
+        for key in lists:
+            pipeline.zcard(key)
+        ends = [(lane, end) for lane in LANES for end in ((0, _NUM_FLOWS - 1), (-_NUM_FLOWS, -1))]
+        for lane, (first, last) in ends:
+            pipeline.zrange(tenants_key(queue, lane), first, last)
+        shares, num_suspects, num_old, *found = replies_of(pipeline, instead=None)
+        num_waiting = Shares.of(shares or {}).num_waiting + (num_suspects or 0) + (num_old or 0)
+        flows = {
+            flow_key(queue, lane, tenant.decode())
+            for (lane, _), tenants in zip(ends, found, strict=True)
+            for tenant in tenants or ()
+        }
+        return num_waiting, self._oldest_s([*lists, *flows]) if num_waiting else 0.0
+
+    def _oldest_s(self, lists: Iterable[str]) -> float:
+        pipeline = self._client.pipeline(transaction=False)
+        for key in lists:
+            pipeline.zrange(key, 0, 0, withscores=True)
+        queued_at = [at for found in replies_of(pipeline, instead=[]) for _, at in found]
         # The scripts write the store's time, and the clock of this machine may differ from it.
-        return num_waiting, max(0.0, store_time(self._client) - oldest) if oldest else 0.0
+        return max(0.0, store_time(self._client) - min(queued_at)) if queued_at else 0.0
+
+    def shares(self, models: Sequence[str]) -> dict[str, Shares]:
+        """Return what waits, runs and was served of each model, in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for model in models:
+            pipeline.hgetall(shares_key(queue_of(model)))
+        return {model: Shares.of(found or {}) for model, found in zip(models, replies_of(pipeline, None), strict=True)}
 
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""

@@ -17,7 +17,8 @@ S = TypeVar("S", Job, JobState)
 SMALL_FIELDS = (
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "ttl_s", "keep", "progress_done", "progress_total", "model_revision", "worker"),
-    *("metadata", "request_id", "usage", "timings", "error_code", "error_message", "error_param"),
+    *("lane", "price_s", "work_s", "metadata", "request_id", "usage", "timings"),
+    *("error_code", "error_message", "error_param"),
 )
 """Of a record, what a job is made of, without its output. `request` is read by workers only, and may have megabytes."""
 FIELDS = (*SMALL_FIELDS, "output")
@@ -53,7 +54,7 @@ def is_of_wrong_type(error: Exception) -> bool:
     return str(error).startswith("WRONGTYPE")
 
 
-def replies_of(pipeline: "redis.client.Pipeline", instead: list[Any]) -> list[Any]:
+def replies_of(pipeline: "redis.client.Pipeline", instead: Any) -> list[Any]:
     """Return the replies of a pipeline; ``instead`` for keys in which something else is stored than is asked for."""
     replies = pipeline.execute(raise_on_error=False)
     for reply in replies:
@@ -84,7 +85,7 @@ def job_from(job_id: str, names: Sequence[str], values: list[bytes | None]) -> J
     code, message, param = (fields.pop(name, b"") for name in ("error_code", "error_message", "error_param"))
     job = converted({"id": job_id, **fields}, Job)
     if job.completed_at is not None and job.expires_at is None:  # older versions recorded it
-        job.expires_at = job.completed_at + _number(ttl_s)
+        job.expires_at = job.completed_at + number(ttl_s)
     _check_times(job)
     if job.output is not None:
         job.output = _unpacked(job.output)
@@ -102,7 +103,8 @@ def _check_times(job: Job) -> None:
             raise errors.BrokenRecord
 
 
-def _number(value: bytes) -> float:
+def number(value: bytes) -> float:
+    """Return a number of a record. Raises BrokenRecord."""
     try:
         return float(value)
     except ValueError as error:

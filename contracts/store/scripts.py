@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import redis
 
+from contracts.jobs import LANE_WEIGHTS
 from contracts.store.job_ends import log_end, log_set_aside
 from contracts.store.message import MESSAGE_TEMPLATE
 from contracts.store.records import SMALL_FIELDS
@@ -24,13 +25,13 @@ if not done then return type(reply) == 'table' and reply or redis.error_reply(to
 return {{for_log, reply}}
 """
 _PARTS = (
-    *("base", "held", "broken", "events", "queues", "records", "meters", "limits"),
-    *("ledger", "moves", "blame", "flush"),
+    *("base", "held", "broken", "events", "shares", "queues", "records", "meters", "limits"),
+    *("ledger", "moves", "blame", "picking", "write_shares", "flush"),
 )
 """Of what scripts share, in this order: each uses those before it."""
 _SPARED = {"submit": {"records", "ledger", "moves", "blame"}, "turn": {"blame"}}
 """What scripts that run for every job do without, because each function costs its time in every call."""
-_ONLY_IN = {"limits": {"submit"}}
+_ONLY_IN = {"limits": {"submit"}, "picking": {"turn"}}
 
 
 class JobScript:
@@ -74,6 +75,8 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     shebang = "" if name in {"submit", "probe"} else _ALLOW_OOM
     message = f"local MESSAGE = [==[{MESSAGE_TEMPLATE}]==]\n"
     fields = f"local function record_fields() return {str(SMALL_FIELDS)[1:-1]} end\n"
+    weights = ", ".join(f"{lane} = {weight}" for lane, weight in LANE_WEIGHTS.items())
+    fields += f"local LANE_WEIGHTS = {{{weights}}}\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
     parts = [part for part in _PARTS if part not in _SPARED.get(name, ()) and name in _ONLY_IN.get(part, {name})]
     common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in parts)

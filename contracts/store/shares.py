@@ -18,8 +18,10 @@ class Shares:
     """Jobs that wait."""
     work: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
     """Work that waits."""
+    weights: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
+    """Of the tenants of whom jobs wait."""
     served: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
-    """Work that was started since the store began."""
+    """Work that was started. It begins anew whenever nothing waits and nothing runs."""
     running: float = 0.0
     """Work of the jobs that run."""
 
@@ -36,6 +38,7 @@ class Shares:
         return cls(
             num={lane: int(number(f"num:{lane}")) for lane in LANES},
             work={lane: number(f"work:{lane}") for lane in LANES},
+            weights={lane: number(f"weights:{lane}") for lane in LANES},
             served={lane: number(f"served:{lane}") for lane in LANES},
             running=number("running"),
         )

@@ -39,6 +39,8 @@ def leftovers(operator: redis.Redis) -> list[str]:
     found += [f"{key.decode()} is left" for key in operator.scan_iter(f"{P}group:*", count=1000)]
     for key in operator.scan_iter(f"{P}waiting:*", count=1000):
         found.append(f"{key.decode()}: {operator.zrange(key, 0, 5, withscores=True)}")
+    for kind in ("tenants", "tags", "flows", "shares"):
+        found += [f"{key.decode()} is left" for key in operator.scan_iter(f"{P}{kind}:*", count=1000)]
     for key in operator.scan_iter("triptych.*", count=1000, _type="list"):
         if (length := operator.llen(key)) > 1:
             found.append(f"{length} messages in {key.decode()}")

@@ -9,7 +9,7 @@ import msgspec
 import redis
 
 from contracts.job_ids import new_job_id
-from contracts.jobs import TERMINAL, Job, NewJob, queue_of
+from contracts.jobs import TERMINAL, Job, NewJob, newcomers_of, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.job_writer import Admission
 from contracts.store.keys import PREFIX
@@ -161,7 +161,8 @@ class Fleet:
 
     def num_messages(self) -> int:
         """Return how many messages wait in the model's queue and its suspect lane."""
-        return sum(self.client.llen(queue_of(self.model, suspect=suspect)) for suspect in (False, True))
+        queue = queue_of(self.model)
+        return sum(map(self.client.llen, (queue, newcomers_of(queue), queue_of(self.model, suspect=True))))
 
     def assert_each_ended_once(self, job_ids: list[str]) -> dict[str, Job]:
         """Assert that each of these jobs has ended exactly once and no other one is left; return the records."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from contracts.jobs import queue_of
-from contracts.store.keys import PREFIX, waiting_key
+from contracts.jobs import OPEN_TENANT, newcomers_of, queue_of
+from contracts.store.keys import PREFIX, flow_key
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import Fleet, redis_of
 from tests.support.valkey import free_port
@@ -96,7 +96,9 @@ def test_a_gateway_killed_while_it_accepts_jobs_loses_none_of_them(fleet: Fleet)
         recorded = [
             key.decode().removeprefix(f"{PREFIX}job:") for key in client.scan_iter(f"{PREFIX}job:*", count=1000)
         ]
-        waiting = [member.decode() for member in client.zrange(waiting_key(queue_of(MODEL)), 0, -1)]
+        waiting = [
+            member.decode() for member in client.zrange(flow_key(queue_of(MODEL), "default", OPEN_TENANT), 0, -1)
+        ]
         assert sorted(waiting) == sorted(recorded), "each record must wait, and nothing else"
         assert client.llen(queue_of(MODEL)) == 1, "one message says that jobs wait"
     assert set(accepted) <= set(recorded)
@@ -112,7 +114,7 @@ def test_a_job_whose_message_was_lost_still_runs(fleet: Fleet) -> None:
     with running_gateway(fleet, port):
         body = json.dumps({"task": "classify", "model": MODEL, "inputs": "a job without a message"})
         job_id = _ask(port, "POST", "/v1/jobs", body)["id"]
-        redis_of(fleet.server).delete(queue_of(MODEL))
+        redis_of(fleet.server).delete(queue_of(MODEL), newcomers_of(queue_of(MODEL)))
         fleet.start_worker()
         wait_until(lambda: _ask(port, "GET", f"/v1/jobs/{job_id}?wait=30")["completed_at"], "the job was lost")
         assert _ask(port, "GET", f"/v1/jobs/{job_id}")["status"] == "succeeded"

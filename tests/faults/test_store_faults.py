@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.jobs import queue_of
+from contracts.jobs import newcomers_of, queue_of
 from contracts.store.clock import store_time
 from tests.faults.faulty_worker import MODEL
 from tests.faults.fleet import LEASE_S, Fleet, redis_of
@@ -104,7 +104,7 @@ def test_a_message_delivered_five_times_runs_once(patient_fleet: Fleet) -> None:
 
 def test_messages_lost_from_the_queue_are_replaced(fleet: Fleet) -> None:
     job_ids = [fleet.submit(f"lost {number}") for number in range(20)]
-    redis_of(fleet.server).delete(queue_of(MODEL))
+    redis_of(fleet.server).delete(queue_of(MODEL), newcomers_of(queue_of(MODEL)))
     fleet.start_worker()
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.attempt) for job in jobs.values()} == {("succeeded", 1)}

@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from contracts.jobs import queue_of
-from contracts.store.keys import waiting_key
 from contracts.store.message import MESSAGE_TEMPLATE
 from tests.faults.fleet import Fleet
 from tests.support.waiting import longest_s, wait_until
@@ -74,7 +73,7 @@ def test_however_many_jobs_wait_one_message_is_out(fleet: Fleet) -> None:
     assert fleet.client.llen(queue_of(fleet.model)) == 1
     fleet.start_workers(2)
     seen = 0
-    while fleet.client.zcard(waiting_key(queue_of(fleet.model))):
+    while fleet.store.depth(fleet.model)[0]:
         seen = max(seen, fleet.client.llen(queue_of(fleet.model)))
     for job_id in ids:
         wait_ended(fleet, job_id)

@@ -7,9 +7,9 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 from contracts.job_ids import age_of, new_job_id
-from contracts.jobs import Answer, Claim, NewJob, queue_of
+from contracts.jobs import Answer, Claim, NewJob, newcomers_of, queue_of
 from contracts.store.job_writer import Admission
-from contracts.store.keys import PREFIX
+from contracts.store.keys import PREFIX, flow_key
 from tests.support.job_store import JobStore
 
 T = TypeVar("T")
@@ -67,18 +67,25 @@ def status(store: JobStore, job_id: str, tenant: str = TENANT) -> str:
 
 
 def num_messages(store: JobStore, queue: str = QUEUE) -> int:
-    """Return how many messages are in a queue."""
-    return store.client.llen(queue)
+    """Return how many messages there are for workers that have room for any job of a queue."""
+    return store.client.llen(queue) + store.client.llen(newcomers_of(queue))
 
 
 def take_message(store: JobStore, queue: str = QUEUE) -> bool:
-    """Take the message off a queue as a worker does; return whether there was one."""
-    return store.client.rpop(queue) is not None
+    """Take the messages off a queue as a worker does; return whether there were any."""
+    taken = [store.client.rpop(name) for name in (queue, newcomers_of(queue))]
+    return any(taken)
 
 
 def waiting(store: JobStore, queue: str = QUEUE) -> list[str]:
-    """Return the jobs that wait in a queue, in the order in which workers get them."""
-    return [member.decode() for member in store.client.zrange(f"{PREFIX}waiting:{queue}", 0, -1)]
+    """Return the jobs that wait in a queue, the oldest first."""
+    found = [
+        (queued_at, member.decode())
+        for key in store.client.scan_iter(f"{PREFIX}waiting:{queue}*")
+        if key.decode().removeprefix(f"{PREFIX}waiting:").split(":")[0] == queue
+        for member, queued_at in store.client.zrange(key, 0, -1, withscores=True)
+    ]
+    return [job_id for _, job_id in sorted(found)]
 
 
 def come_due(store: JobStore, *job_ids: str) -> None:
@@ -95,7 +102,8 @@ def pass_deadline(store: JobStore, *job_ids: str) -> None:
 
 def age(store: JobStore, job_id: str, seconds: float) -> None:
     """Let a job have been queued earlier."""
-    store.client.zincrby(f"{PREFIX}waiting:{QUEUE}", -seconds, job_id)
+    job = store.read(job_id, TENANT)
+    store.client.zincrby(flow_key(QUEUE, job.lane, TENANT), -seconds, job_id)
 
 
 def field(store: JobStore, job_id: str, name: str) -> str | None:

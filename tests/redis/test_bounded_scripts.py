@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from contracts.errors import TriptychError
-from contracts.jobs import Claim, queue_of
+from contracts.jobs import Claim, newcomers_of, queue_of
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, of_end_only, wake_channel
@@ -34,7 +34,7 @@ def bounded(store: JobStore) -> Iterator[None]:
 
 def channels(gateway: str) -> str:
     """Return as many as may be in a record, and one that gets the record at the end."""
-    return " ".join([of_end_only(wake_channel(gateway)), *(wake_channel(f"{gateway}.{index}") for index in range(5))])
+    return " ".join([of_end_only(wake_channel(gateway)), *(wake_channel(f"{gateway}.{index}") for index in range(3))])
 
 
 def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
@@ -57,10 +57,9 @@ def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
 
 def worst_claims(store: JobStore, num_jobs: int) -> list[Claim]:
     """Take such jobs after they have lost a worker, so that they run as suspects in groups."""
-    ids = worst_jobs(store, num_jobs)
-    for start in range(0, num_jobs, 16):
-        store.turn("w0", sources=[queue_of("minilm")])
-        come_due(store, *ids[start : start + 16])
+    worst_jobs(store, num_jobs)
+    for _ in range(0, num_jobs, 16):
+        come_due(store, *(claim.id for claim in store.turn("w0", sources=[queue_of("minilm")]).claims))
         store.reap()
     claims = []
     while found := store.turn("w1", sources=[SUSPECTS]).claims:
@@ -159,7 +158,7 @@ def test_waking_many_queues(store: JobStore) -> None:
     queues = [queue_of(f"m{number}") for number in range(200)]
     for number in range(200):
         submit(store, model=f"m{number}")
-    store.client.delete(*queues)
+    store.client.delete(*queues, *map(newcomers_of, queues))
     with bounded(store):
         assert store.wake_queues(queues) == 200
     store.client.delete(*queues)

@@ -55,7 +55,7 @@ def test_accepted_jobs_survive_a_killed_server_and_the_store_reconnects(
     store.succeed(done, ANSWER)
     valkey_server.kill()
     valkey_server.start()
-    assert waiting(store) == [queued] and num_messages(store) == 1
+    assert waiting(store) == [queued] and num_messages(store) == 2
     assert store.read(done.id, TENANT).output == ANSWER.output
     assert store.renew_leases([(running.id, running.attempt)]) == set()
     assert store.succeed(running, ANSWER)

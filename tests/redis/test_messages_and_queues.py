@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.jobs import queue_of
+from contracts.jobs import newcomers_of, queue_of
 from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
@@ -22,10 +22,11 @@ from tests.redis.builders import (
 from tests.support.job_store import JobStore
 
 
-def test_a_thousand_jobs_have_one_message(store: JobStore) -> None:
-    for _ in range(1000):
-        submit(store)
-    assert (len(waiting(store)), num_messages(store)) == (1000, 1)
+def test_a_thousand_jobs_have_a_message_and_one_for_newcomers(store: JobStore) -> None:
+    for number in range(1000):
+        submit(store, tenant=f"t{number % 10}")
+    assert len(waiting(store)) == 1000
+    assert [store.client.llen(name) for name in (QUEUE, newcomers_of(QUEUE))] == [1, 1]
 
 
 def test_a_worker_that_leaves_jobs_passes_the_message_on(store: JobStore) -> None:
@@ -90,7 +91,8 @@ def test_where_no_job_waits_the_reaper_forgets_the_queue(store: JobStore) -> Non
 
 def test_many_messages_of_an_older_version_become_one(store: JobStore) -> None:
     job_id = submit(store)
-    store.client.lpush(QUEUE, *[store.client.lindex(QUEUE, 0)] * 500)
+    take_message(store)
+    store.client.lpush(QUEUE, *["a message"] * 500)
     assert store.reap() == (0, 1)
     assert num_messages(store) == 1
     store.cancel(job_id, TENANT)
@@ -101,10 +103,11 @@ def test_many_messages_of_an_older_version_become_one(store: JobStore) -> None:
 def test_each_message_has_a_tag_of_its_own(store: JobStore) -> None:
     """kombu keeps unacknowledged messages by tag, so a duplicate tag would overwrite another message."""
     tags = set()
+    submit(store)
     for number in range(20):
         submit(store)
         submit(store, model=f"m{number}")
-        tags |= {store.client.rpop(QUEUE), store.client.rpop(queue_of(f"m{number}"))}
+        tags |= {store.client.rpop(QUEUE), store.client.rpop(newcomers_of(queue_of(f"m{number}")))}
     assert len(tags) == 40 and None not in tags
 
 
@@ -124,7 +127,8 @@ def test_cancelled_jobs_leave_no_messages_behind(store: JobStore) -> None:
 
 
 def test_something_else_in_the_place_of_the_messages_stops_nobody(store: JobStore) -> None:
-    store.client.set(QUEUE, "not a list")
-    job_id = submit(store)
-    assert num_messages(store) == 1
+    for name in (QUEUE, newcomers_of(QUEUE)):
+        store.client.set(name, "not a list")
+    job_id, _ = submit(store), submit(store)
+    assert num_messages(store) == 2
     assert store.succeed(claim(store, job_id), ANSWER)

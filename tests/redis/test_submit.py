@@ -4,9 +4,10 @@ import pytest
 import redis
 
 from contracts.errors import QueueFull, QuotaExceeded
-from contracts.jobs import queue_of
+from contracts.jobs import newcomers_of, queue_of
 from contracts.store.job_writer import Admission
 from contracts.store.keys import PREFIX
+from contracts.store.places import Place
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -36,7 +37,7 @@ def test_an_accepted_job_has_a_record_an_entry_in_due_and_a_message(store: JobSt
     assert read.output is None and read.error is None and not read.finished
     assert waiting(store) == [job.id] and num_messages(store) == 1
     assert store.num_live() == 1
-    assert store.position(read) == 0
+    assert store.place(read) == Place(0, 0.0)
 
 
 def test_a_waiting_job_is_looked_at_when_its_deadline_is_over_and_not_before(store: JobStore) -> None:
@@ -126,8 +127,9 @@ def test_a_record_has_only_fields_that_say_something(store: JobStore) -> None:
 def test_names_of_models_survive_the_message(store: JobStore) -> None:
     name = "a.b-c_d.v1.5"
     submit(store, model=name)
-    message = store.client.lindex(queue_of(name), 0)
-    assert f'"routing_key":"{queue_of(name)}"'.encode() in message
+    submit(store, model=name)
+    for queue in (newcomers_of(queue_of(name)), queue_of(name)):
+        assert f'"routing_key":"{queue}"'.encode() in store.client.lindex(queue, 0)
 
 
 def test_full_memory_refuses_new_jobs_and_nothing_else(store: JobStore) -> None:

@@ -131,4 +131,4 @@ def _listings(store: JobStore, meter: Meter) -> None:
         store.depth(MODEL)
         store.num_live()
         store.num_finished()
-        store.position(store.read(submit(store.client, 1)[0], TENANT))
+        store.place(store.read(submit(store.client, 1)[0], TENANT))

@@ -68,7 +68,7 @@ def joined(turn: Turn, reply: Any) -> Turn:
 
 
 def _claim_from(head: list[Any], request: bytes) -> Claim:
-    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes = head
+    job_id, attempt, task, model, timeout_s, group, request_id, num_bytes, tenant, lane, price_s, weight = head
     return Claim(
         id=job_id,
         attempt=attempt,
@@ -79,4 +79,8 @@ def _claim_from(head: list[Any], request: bytes) -> Claim:
         group=group,
         request_id=request_id,
         num_bytes=int(num_bytes),
+        tenant=tenant,
+        lane=lane,
+        price_s=float(price_s),
+        weight=float(weight),
     )

@@ -4,13 +4,15 @@
 --       that are empty
 -- Returns {'created'|'replayed', id, used} or
 -- {'mismatch'|'too_many_keys'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'rate_limited', '', used},
--- where `used` says of each meter how much is used now.
+-- where `used` says of each meter how much is used now. For a job that this call has created, its place follows:
+-- position, work ahead s, running s.
 -- Idempotency comes before the limits: a request that was accepted before is answered with its job, however full the
 -- queue is now. Nothing is written before all checks have passed.
 local id, key, fingerprint, idem_ttl_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local job = {id = id, attempt = 0}
 for i = 9, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.deadline_at = now + tonumber(ARGV[8])
+job.lane, job.price_s, job.weight = job.lane or 'default', tonumber(job.price_s), tonumber(job.weight or 1)
 local idem, idems = P .. 'idem:' .. job.tenant .. ':' .. key, P .. 'idems:' .. job.tenant
 
 -- Return the reply if an earlier request had this key, or the tenant has too many of them.
@@ -38,11 +40,17 @@ end
 local limits = cjson.decode(ARGV[7])
 local meters = meters_of(limits)
 
+local function num_waiting(figures)
+  local num = 0
+  for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
+  return num
+end
+
 -- Meters come last, so that a request that is refused for another reason costs nothing.
 local function refusal(bytes)
   local reply = key ~= '' and reply_by_key()
   if reply then return reply end
-  if redis.call('ZCARD', P .. 'waiting:' .. queue_of(job)) >= tonumber(ARGV[6]) then return {'queue_full'} end
+  if num_waiting(lane_of(job).state.figures) >= tonumber(ARGV[6]) then return {'queue_full'} end
   local reached = quota_reached(limits, job.tenant, bytes)
   if reached then return {reached} end
   if not all_have_room(meters) then return {'rate_limited'} end
@@ -60,14 +68,32 @@ local function accept(bytes)
   set_score('jobs:' .. job.tenant, id, now)
   if job.followed then append(job, 'queued') end
   enter_queue(job)
+  if job.mark_s > 0 then redis.call('HSET', job_key(id), 'mark_s', stamp(job.mark_s)) end
 end
 
-local reply
+-- Return what will probably be started before a job that enters its flow now (contracts/store/places.py).
+local function place_of(lane)
+  local flow = flow_of(lane, job.tenant)
+  local others_s = math.max(0, figure(lane, 'work') - flow.backlog)
+  local others_weight = math.max(0, figure(lane, 'weights') - flow.weight)
+  local num_others = math.max(0, figure(lane, 'num') - flow.num)
+  local meanwhile_s = math.min(others_s, (flow.backlog + job.price_s) * others_weight / job.weight)
+  local part = others_s > 0 and meanwhile_s / others_s or 1
+  return flow.num + math.floor(num_others * part + 0.5), flow.backlog + meanwhile_s
+end
+
+local reply, position, work_ahead_s
 if redis.call('EXISTS', job_key(id)) == 0 then
   local bytes = RECORD_BYTES + #job.request
   reply = refusal(bytes)
-  if not reply then accept(bytes) end
+  if not reply then
+    position, work_ahead_s = place_of(lane_of(job))
+    accept(bytes)
+  end
 end
 reply = reply or {'created', id}
 reply[2], reply[3] = reply[2] or '', used_of(meters)
+if position then
+  reply[4], reply[5], reply[6] = position, stamp(work_ahead_s), stamp(lane_of(job).state.figures.running)
+end
 return reply

@@ -1,14 +1,16 @@
--- A worker's turn: record how attempts have ended, then start attempts at the oldest jobs that wait, as far as they fit
--- into its memory. Either part may be empty.
+-- A worker's turn: record how attempts have ended, then start attempts at jobs that wait, as far as they fit into its
+-- memory: those that are next by the shares of tenants (picking.lua). Either part may be empty.
 -- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has
 --       for them, most bytes of one job, bytes per byte of a request, bytes per input,
+--       flows to leave alone, as a JSON list of 'lane tenant',
 --       outcomes as JSON, for each a list of its id, attempt, status, fields of the record, whether it has an output,
 --       and what it has consumed (work-seconds, tokens in and out, bytes out),
 --       then these outputs, then the queues to take jobs from, in this order; a job's id in the place of a queue takes
 --       that job, whatever it needs
 -- Returns {accepted, started, requests, too large}:
 -- * for each outcome 1, or 0 if another attempt owns the job, as one text
--- * for each attempt {id, attempt, task, model, timeout s, group, request id, bytes}, as JSON; and the requests of these
+-- * for each attempt {id, attempt, task, model, timeout s, group, request id, bytes, tenant, lane, price s, weight}, as
+--   JSON; and the requests of these
 -- * {id, bytes} of the oldest job that no worker of this size can hold beside others, or {}
 -- JSON, because a client takes longer for a call or a reply of many parts than for the rest of a short job.
 --
@@ -16,7 +18,8 @@
 -- started: otherwise they would run nowhere until their leases are over. One with a number that is lower than the last
 -- was held up on its way, and nobody waits for it (abandon.lua). Outcomes name their attempt, so that the same one is
 -- accepted again.
-local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they are late or too large; half of it a queue
+local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they are late or too large
+local MAX_QUEUE_LOOKS = 24 -- of these, in one queue; half of what is left are of one flow, so that others have their turn
 local worker, lease_s = ARGV[1], tonumber(ARGV[2])
 local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
 local most_jobs, bytes_left, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -47,8 +50,8 @@ local function record_outcome(id, attempt, status, fields, consumed)
   return 1
 end
 
-local position = 10
-for i, outcome in ipairs(cjson.decode(ARGV[9])) do
+local position = 11
+for i, outcome in ipairs(cjson.decode(ARGV[10])) do
   local id, attempt, status, fields, has_output, consumed = unpack(outcome)
   if has_output then
     fields.output = ARGV[position]
@@ -63,16 +66,17 @@ end
 
 local function add_reply(job, bytes)
   started[#started + 1] = {job.id, job.attempt, job.task, job.model, tostring(job.timeout_s), job.group or '',
-    job.request_id or '', bytes}
+    job.request_id or '', bytes, job.tenant, job.lane, tostring(job.price_s or 0), tostring(job.weight)}
   requests[#requests + 1] = redis.call('HGET', job_key(job.id), 'request') or ''
 end
 
 local function start(job, bytes)
-  leave_queue(job)
+  leave_queue(job, true)
   local changes = {status = 'running', worker = worker, started_at = now, attempt = job.attempt + 1}
   if job.attempt > 0 then changes.progress_done, changes.before = 0, '' end
   save(job, 'started', changes)
   schedule_check(job, lease_s)
+  begin_share(job)
   add_reply(job, bytes)
 end
 
@@ -111,15 +115,16 @@ local function take_rest_of_group(job, seen)
   end
 end
 
--- Return whether jobs are left in the queue, and whether another worker may be able to take them.
-local function take_from(queue)
+local function has_room() return #started < most_jobs and bytes_left > 0 end
+
+-- Take jobs of suspects, or of older versions, the oldest first; return how many were met.
+local function take_from_list(queue)
   local waiting, seen = P .. 'waiting:' .. queue, {}
-  local num_before, least_looks = #started, math.max(0, looks_left - MAX_LOOKS / 2)
-  local limit = math.max(1, most_jobs - num_before) + MAX_LOOKS / 2
-  local ids = call_on('ZRANGE', waiting, 0, limit - 1) or {}
+  local least_looks = math.max(0, looks_left - MAX_QUEUE_LOOKS)
+  local ids = call_on('ZRANGE', waiting, 0, math.max(1, most_jobs - #started) + MAX_QUEUE_LOOKS - 1) or {}
   local num_met = 0
   for _, id in ipairs(ids) do
-    if #started >= most_jobs or bytes_left <= 0 or looks_left <= least_looks then break end
+    if not has_room() or looks_left <= least_looks then break end
     num_met = num_met + 1
     if not seen[id] then
       seen[id] = true
@@ -129,10 +134,70 @@ local function take_from(queue)
       if take(job) and in_set(job) then take_rest_of_group(job, seen) end
     end
   end
-  local num_taken = #started - num_before
-  local any_left = #ids == limit or #ids > num_taken
-  -- Without this, jobs that are late or too large would wake the same worker again and again.
-  return any_left, num_taken > 0 or num_met == 0
+  return num_met
+end
+
+-- Take the oldest job of a flow that can be started and return it, or nil. One that is passed over costs a look.
+local function take_of_flow(lane, head, least_looks)
+  local flow = flow_of(lane, head.tenant)
+  local least = least_looks + math.floor((looks_left - least_looks) / 2)
+  while looks_left > least do
+    local id = next_id(lane, head)
+    if not id then return nil end
+    local job = load(id)
+    if not job or job.status ~= 'queued' then -- as above
+      set_score(flow.list, id, nil)
+      resize(lane, flow, -1, 0)
+      head.num_gone = head.num_gone + 1
+    end
+    if take(job) then
+      head.num_gone = head.num_gone + 1
+      return job
+    end
+  end
+end
+
+local passed, num_passed = {}, 0
+for _, name in ipairs(cjson.decode(ARGV[9])) do passed[name], num_passed = true, num_passed + 1 end
+
+-- Take jobs of the flows that are next; return how many of these were met, and whether some were left alone.
+local function take_from_flows(queue)
+  local lanes, met, num_met, has_passed = {}, {}, 0, false
+  for i, name in ipairs(LANES) do
+    lanes[i] = lane_named(queue, name)
+    lanes[i].heads = read_heads(lanes[i], passed, num_passed)
+    has_passed = has_passed or lanes[i].has_passed
+  end
+  local least_looks = math.max(0, looks_left - MAX_QUEUE_LOOKS)
+  while has_room() and looks_left > least_looks do
+    local lane, lane_start = least_lane(lanes)
+    if not lane then break end
+    local head, place = least_head(lane.heads)
+    met[head], num_met = lane, num_met + 1
+    local job = take_of_flow(lane, head, least_looks)
+    if job then pay(lane, lane_start, head, job) else table.remove(lane.heads, place) end
+  end
+  for head, lane in pairs(met) do
+    local flow = flow_of(lane, head.tenant)
+    flow.num_left, flow.changed = head.is_read and #head.ids - head.num_gone or nil, true
+    if not lane.forgotten then forget_flows(lane) end
+  end
+  return num_met, has_passed
+end
+
+-- Whoever has taken jobs, or had no room to look at any, leaves the others a message. Otherwise jobs that are late or too
+-- large would wake the same worker again and again. One that leaves flows alone listens for newcomers only.
+local function take_from(queue)
+  local num_before = #started
+  local num_met, has_passed = take_from_list(queue), false
+  if queue:sub(-8) ~= '.suspect' and has_room() then
+    local num_in_flows
+    num_in_flows, has_passed = take_from_flows(queue)
+    num_met = num_met + num_in_flows
+  end
+  local for_others = #started > num_before or num_met == 0 or has_passed
+  to_wake[queue] = for_others and 'may wait' or 'may be empty'
+  if has_passed and not has_room() then newcomers[queue] = true end
 end
 
 -- Return an attempt whose start the worker has not heard of. Until now nobody has renewed its lease.
@@ -161,13 +226,7 @@ end
 
 local function take_all()
   for i = position, #ARGV do
-    if ARGV[i]:sub(1, 9) ~= 'triptych.' then
-      take(load(ARGV[i]), true)
-    else
-      local any_left, for_others = take_from(ARGV[i])
-      if not any_left then redis.call('UNLINK', ARGV[i]) -- whoever took a message would find nothing
-      elseif for_others then to_wake[ARGV[i]] = false end
-    end
+    if ARGV[i]:sub(1, 9) == 'triptych.' then take_from(ARGV[i]) else take(load(ARGV[i]), true) end
   end
   for _, reply in ipairs(started) do note[#note + 1] = reply[1] .. ':' .. reply[2] end
   redis.call('SET', mark, table.concat(note, ' '), 'EX', 600)

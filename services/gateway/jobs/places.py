@@ -21,8 +21,8 @@ class Places:
 
     def of(self, job: Job) -> QueuePlace | None:
         """Return the place of a job; None if it does not wait. Raises ``redis.RedisError``."""
-        position = self._reader.position(job) if job.status == "queued" else None
-        return None if position is None else self.as_seen(job, Place(position, 0.0, job.price_s or 0.0))
+        place = self._reader.place(job) if job.status == "queued" else None
+        return None if place is None else self.as_seen(job, place)
 
     def as_seen(self, job: Job, place: Place) -> QueuePlace:
         """Return a place with the time that goes with it."""

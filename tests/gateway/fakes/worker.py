@@ -15,7 +15,7 @@ import msgspec
 
 from contracts.cards import ModelCard
 from contracts.errors import InputTooLong
-from contracts.jobs import Answer, Claim, queue_of
+from contracts.jobs import NEWCOMER_SUFFIX, Answer, Claim, newcomers_of, queue_of
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.tasks import TASKS
@@ -80,11 +80,14 @@ class FakeWorker:
 
     def _loop(self) -> None:
         held: list[Claim] = []
+        lists = [name for model in SERVED for name in (queue_of(model), newcomers_of(queue_of(model)))]
         while not self._stop.is_set():
-            message = self._store.client.brpop([queue_of(model) for model in SERVED], timeout=0.05)
+            message = self._store.client.brpop(lists, timeout=0.05)
             if message is not None:
                 # More than one call may start is claimed by the next message.
-                claims = self._store.turn("fake-worker", sources=[message[0].decode()]).claims
+                claims = self._store.turn(
+                    "fake-worker", sources=[message[0].decode().removesuffix(NEWCOMER_SUFFIX)]
+                ).claims
                 held += [claim for claim in claims if self._run(claim)]
             gone = self._store.renew_leases([(claim.id, claim.attempt) for claim in held]) if held else set()
             for claim in [claim for claim in held if claim.id in gone]:

@@ -45,11 +45,12 @@ def test_a_claim_contains_the_job_and_the_record_names_its_worker(store: JobStor
         model="minilm",
         request=b'{"inputs":"hello"}',
         timeout_s=12.5,
+        tenant=TENANT,
     )
     job = store.read(job_id, TENANT)
     assert (job.status, job.attempt, job.worker) == ("running", 1, "w1")
     assert job.started_at is not None and job.started_at >= job.created_at
-    assert store.position(job) is None
+    assert store.place(job) is None
 
 
 def test_twenty_workers_take_twenty_jobs_once_each(store: JobStore) -> None:
@@ -234,14 +235,13 @@ def test_of_many_attempts_that_finish_together_one_ends_the_job(store: JobStore)
     assert store.num_finished() == {("minilm", "succeeded"): 1}
 
 
-def test_a_released_job_goes_back_to_the_end_of_its_queue_without_blame(store: JobStore) -> None:
+def test_a_released_job_goes_back_to_its_place_without_blame(store: JobStore) -> None:
     taken, other = claimed(store), submit(store)
-    age(store, other, 1)
     store.release([taken])
     job = store.read(taken.id, TENANT)
     assert (job.status, job.attempt, job.crashes) == ("queued", 1, 0)
-    assert waiting(store) == [other, taken.id]
-    assert store.position(job) == 1
+    assert waiting(store) == [taken.id, other]
+    assert [store.place(store.read(job_id, TENANT)).position for job_id in (taken.id, other)] == [0, 1]
     again = claim(store, taken.id, "w2")
     assert (again.attempt, again.group) == (2, "")
 
@@ -250,8 +250,8 @@ def test_a_release_sent_again_does_nothing(store: JobStore) -> None:
     taken, other = claimed(store), submit(store)
     for _ in range(2):
         store.release([taken])
-        age(store, other, -1)
-    assert waiting(store) == [taken.id, other], "the second release has moved the job"
+        age(store, taken.id, -1)
+    assert waiting(store) == [other, taken.id], "the second release has moved the job"
 
 
 def test_a_worker_that_leaves_releases_any_number_of_jobs(store: JobStore) -> None:

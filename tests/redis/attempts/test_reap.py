@@ -5,6 +5,7 @@ import redis
 from contracts.jobs import TERMINAL
 from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
+from contracts.store.places import Place
 from contracts.store.reaper import MAX_JOBS_PER_CALL, Reaper
 from tests.redis.builders import (
     ANSWER,
@@ -49,7 +50,7 @@ def test_a_dead_workers_job_goes_to_the_suspect_lane(store: JobStore) -> None:
     job = store.read(taken.id, TENANT)
     assert (job.status, job.crashes, job.attempt) == ("queued", 1, 1)
     assert (waiting(store), waiting(store, SUSPECTS)) == ([], [taken.id])
-    assert store.position(job) == 0
+    assert store.place(job) == Place(0, 0.0)
     again = claim(store, taken.id, "w2")
     assert (again.attempt, again.group) == (2, taken.id)
     assert store.succeed(again, ANSWER)

@@ -10,7 +10,17 @@ from contracts.errors import BrokenRecord, TriptychError
 from contracts.jobs import Claim
 from contracts.settings import StoreSettings
 from contracts.store.attempts.outcomes import succeeded
-from contracts.store.keys import PREFIX, events_key, job_key
+from contracts.store.keys import (
+    PREFIX,
+    events_key,
+    flow_key,
+    flows_key,
+    job_key,
+    shares_key,
+    tags_key,
+    tenants_key,
+    waiting_key,
+)
 from contracts.store.reaper import Reaper
 from tests.redis.attempts.test_abandon import die
 from tests.redis.builders import (
@@ -243,11 +253,16 @@ def test_keys_of_a_tenant_that_are_no_such_keys_do_not_stop_the_reaper(store: Jo
     assert not store.client.exists(job_key(job_id), job_key(other))
 
 
-def test_a_queue_that_is_none_harms_its_own_model_only(store: JobStore) -> None:
+SHARES = [shares_key(QUEUE), *(key(QUEUE, "default") for key in (tenants_key, flows_key, tags_key))]
+
+
+@pytest.mark.parametrize("broken", [waiting_key(QUEUE), flow_key(QUEUE, "default", TENANT), *SHARES])
+def test_a_queue_that_is_none_harms_its_own_model_only(store: JobStore, broken: str) -> None:
     submit(store)
     other = store.submit(new_job(model="other"), NO_LIMITS).job_id
-    for key in (f"{PREFIX}waiting:{QUEUE}", QUEUE):
+    for key in (broken, waiting_key(QUEUE), flow_key(QUEUE, "default", TENANT), QUEUE):
         store.client.delete(key)
         store.client.set(key, "something else")
+    submit(store)
     assert [claim.id for claim in store.turn("w1", sources=[QUEUE, "triptych.other"]).claims] == [other]
     store.reap()

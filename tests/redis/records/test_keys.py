@@ -37,10 +37,10 @@ ROWS = [Row(match) for match in ROW.finditer(keys.__doc__ or "")]
 
 
 def row_of(key: str) -> Row:
-    """Return the line that describes a key: the one whose name begins with the most literal text."""
+    """Return the line that describes a key: the one whose name has the most literal text."""
     fitting = [row for row in ROWS if row.pattern.fullmatch(key)]
     assert fitting, f"{key} is not in the table of contracts/store/keys.py"
-    return max(fitting, key=lambda row: len(row.name.split("<")[0]))
+    return max(fitting, key=lambda row: len(re.sub(r"<\w+>|\[.*\]", "", row.name)))
 
 
 def check_keys(client: redis.Redis) -> set[str]:

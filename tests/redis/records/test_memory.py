@@ -54,6 +54,7 @@ def answered(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
 
 def fill(store: JobStore, num_delivered: int) -> tuple[list[str], list[str]]:
     """Fill the store to more than it may have; return the jobs that are delivered and those that are not."""
+    store.reap()  # the store keeps its scripts, too
     delivered, kept = answered(store, num_delivered), []
     store.mark_delivered(delivered, KEEP_S)
     while used_share(store) < MAX_MEMORY_SHARE:

@@ -217,7 +217,7 @@ def test_the_position_of_a_suspect_is_counted_in_jobs(store: JobStore) -> None:
     come_due(store, *(taken.id for taken in claims))
     store.reap()
     jobs = [store.read(taken.id, TENANT) for taken in claims]
-    assert sorted(store.position(job) for job in jobs) == list(range(9))
+    assert sorted(store.place(job).position for job in jobs) == list(range(9))
     assert store.depth(MODEL)[0] == 9
 
 

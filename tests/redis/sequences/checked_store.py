@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import redis
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from contracts.jobs import TERMINAL, Claim, NewJob
+from contracts.jobs import LANES, TERMINAL, Claim, NewJob, newcomers_of
 from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
 from contracts.store.usage import UsageReader
 from tests.redis.builders import ANSWER, MODEL, QUEUE, SUSPECTS, come_due, new_job
+from tests.redis.sequences.checked_shares import WEIGHTS, check_shares
 from tests.redis.sequences.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore
 from tests.support.job_store import JobStore
 
@@ -82,14 +83,13 @@ class CheckedStore(RuleBasedStateMachine):
     def unfinished_jobs_are_due_and_counted_and_queued_ones_are_in_their_queue(self) -> None:
         unfinished = [job for job in self.jobs.values() if job.unfinished]
         pipeline = self.client.pipeline(transaction=False)
-        for name in ("due", f"waiting:{QUEUE}", f"waiting:{SUSPECTS}"):
+        for name in ("due", f"waiting:{SUSPECTS}"):
             pipeline.zrange(PREFIX + name, 0, -1)
         pipeline.hgetall(f"{PREFIX}active")
         pipeline.hvals(f"{PREFIX}finished")
-        due, waiting, suspects, active, finished = pipeline.execute()
+        due, suspects, active, finished = pipeline.execute()
         assert {member.decode() for member in due} == {job.id for job in unfinished}
-        assert [member.decode() for member in waiting] == [job.id for job in self.expected.in_queue(suspects=False)]
-        assert [member.decode() for member in suspects] == [job.id for job in self.expected.in_queue(suspects=True)]
+        assert [member.decode() for member in suspects] == [job.id for job in self.expected.suspects()]
         counts = {tenant.decode(): int(count) for tenant, count in active.items()}
         assert counts == {
             tenant: count for tenant in ("acme", "other") if (count := sum(job.tenant == tenant for job in unfinished))
@@ -118,24 +118,30 @@ class CheckedStore(RuleBasedStateMachine):
         assert +found == Counter((job.tenant, job.status) for job in self.jobs.values() if not job.unfinished)
 
     @invariant()
+    def flows_and_their_sums_are_those_of_the_jobs(self) -> None:
+        if hasattr(self, "expected"):
+            check_shares(self.client, self.expected)
+
+    @invariant()
     def groups_have_the_suspects_that_wait(self) -> None:
         found = {
             key.decode().removeprefix(f"{PREFIX}group:"): {member.decode() for member in self.client.smembers(key)}
             for key in self.client.scan_iter(f"{PREFIX}group:*")
         }
         expected: dict[str, set[str]] = {}
-        for job in self.expected.in_queue(suspects=True):
+        for job in self.expected.suspects():
             if job.group != job.id:
                 expected.setdefault(job.group, set()).add(job.id)
         assert found == expected
 
     @invariant()
     def a_queue_has_one_message_at_most(self) -> None:
-        assert all(self.client.llen(lane) <= 1 for lane in SOURCES)
+        assert all(self.client.llen(queue) <= 1 for queue in (*SOURCES, newcomers_of(QUEUE)))
 
     def every_queue_with_jobs_has_its_message(self) -> None:
-        for suspects, lane in zip((True, False), SOURCES, strict=True):
-            assert self.client.llen(lane) == bool(self.expected.in_queue(suspects=suspects))
+        assert self.client.llen(SUSPECTS) == bool(self.expected.suspects())
+        num_messages = self.client.llen(QUEUE) + self.client.llen(newcomers_of(QUEUE))
+        assert bool(num_messages) == any(self.expected.flows(lane) for lane in LANES)
 
     def teardown(self) -> None:
         """Workers and a reaper must end every job, whatever happened before. Once all are purged, nothing is left."""
@@ -169,7 +175,9 @@ class CheckedStore(RuleBasedStateMachine):
         repeated sequence a different one, which Hypothesis refuses.
         """
         self.expected.num_submits += 1
-        return new_job(id=f"{self.expected.num_submits:022}", key_id=KEY_OF[changes["tenant"]], **changes)
+        tenant = changes["tenant"]
+        job_id = f"{self.expected.num_submits:022}"
+        return new_job(id=job_id, key_id=KEY_OF[tenant], weight=WEIGHTS[tenant], **changes)
 
     def recorded(self) -> list[ExpectedJob]:
         """Return the newest jobs that have a record."""

@@ -1,11 +1,11 @@
 """The model of the store with which `test_random_sequences` compares it: what each call must do, without Redis."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from contracts.jobs import TERMINAL, Claim
+from contracts.jobs import LANES, TERMINAL, Claim, NewJob
 
 MAX_CRASHES = 2
 """Crashes alone."""
@@ -26,6 +26,8 @@ class ExpectedJob:
 
     id: str
     tenant: str
+    lane: str = "default"
+    price_s: float = 0.0
     status: str = "queued"
     attempt: int = 0
     crashes: int = 0
@@ -35,7 +37,7 @@ class ExpectedJob:
     worker: str = ""
     ended_by: int = 0
     queued: int = 0
-    """Number of the step in which it was queued: its place."""
+    """Number of the step in which it was queued: its place among suspects. Others keep the place of their submit."""
     late: bool = False
     gone: bool = False
     version: int = 0
@@ -65,28 +67,46 @@ class ExpectedStore:
     step: int = 0
     num_submits: int = 0
 
-    def add(self, job_id: str, tenant: str) -> None:
+    def add(self, job: NewJob) -> None:
         """Submit a job."""
-        self.jobs[job_id] = ExpectedJob(job_id, tenant, queued=self.step)
+        self.jobs[job.id] = ExpectedJob(job.id, job.tenant, job.lane, job.price_s, queued=self.step)
 
-    def in_queue(self, *, suspects: bool) -> list[ExpectedJob]:
-        """Return the jobs of a queue in the order in which workers get them."""
-        found = [job for job in self.jobs.values() if job.status == "queued" and bool(job.group) == suspects]
+    def suspects(self) -> list[ExpectedJob]:
+        """Return the suspects that wait in the order in which workers get them."""
+        found = [job for job in self.jobs.values() if job.status == "queued" and job.group]
         return sorted(found, key=lambda job: (job.queued, job.id))
 
-    def next_jobs(self, max_jobs: int) -> list[ExpectedJob]:
-        """Return what a worker gets that takes suspects first: groups as a whole, and nothing that is late.
+    def flows(self, lane: str) -> dict[str, list[ExpectedJob]]:
+        """Return the other jobs that wait in a lane by their tenants, each tenant's in the order of their submits."""
+        found: dict[str, list[ExpectedJob]] = {}
+        for job in sorted(self.jobs.values(), key=lambda job: job.id):
+            if job.status == "queued" and not job.group and job.lane == lane:
+                found.setdefault(job.tenant, []).append(job)
+        return found
 
-        A suspect that runs alone comes without other suspects.
+    def check_taken(self, claims: Sequence[Claim], max_jobs: int) -> None:
+        """Check what a worker gets that takes suspects first: then as many others, of each flow the oldest.
+
+        Nothing that is late is among them. Which flows are next is not compared here.
         """
+        suspects = self._next_suspects(max_jobs)
+        assert {claim.id for claim in claims if claim.group} == {job.id for job in suspects}
+        taken = {claim.id for claim in claims if not claim.group}
+        waiting = [[job for job in jobs if not job.late] for lane in LANES for jobs in self.flows(lane).values()]
+        assert len(taken) == min(max(0, max_jobs - len(suspects)), sum(map(len, waiting)))
+        first = [jobs[: sum(job.id in taken for job in jobs)] for jobs in waiting]
+        assert taken == {job.id for jobs in first for job in jobs}
+
+    def _next_suspects(self, max_jobs: int) -> list[ExpectedJob]:
+        """Return the next suspects: groups as a whole. One that runs alone comes without others."""
         found: dict[str, ExpectedJob] = {}
-        suspects = self.in_queue(suspects=True)
-        for job in [*suspects, *self.in_queue(suspects=False)]:
+        suspects = self.suspects()
+        for job in suspects:
             if len(found) >= max_jobs:
                 break
-            taken = [other.group == other.id for other in found.values() if other.group]
-            if not job.late and not (job.group and (any(taken) or (taken and job.group == job.id))):
-                members = [other for other in suspects if other.group == job.group] if job.group else [job]
+            taken = [other.group == other.id for other in found.values()]
+            if not job.late and not (any(taken) or (taken and job.group == job.id)):
+                members = [other for other in suspects if other.group == job.group]
                 found.update({member.id: member for member in members if not member.late})
         return list(found.values())
 

@@ -19,12 +19,12 @@ from hypothesis.stateful import (
 )
 
 from contracts.errors import IdempotencyMismatch, TriptychError
-from contracts.jobs import Claim
+from contracts.jobs import LANES, Claim, Lane, newcomers_of
 from contracts.store.attempt_store import new_token
 from contracts.store.attempts.blame import verdict_on
 from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeeded
 from contracts.store.keys import PREFIX
-from tests.redis.builders import ANSWER, NO_LIMITS, pass_deadline
+from tests.redis.builders import ANSWER, NO_LIMITS, QUEUE, pass_deadline
 from tests.redis.sequences.checked_store import MAX_LIVE_JOBS, SOURCES, CheckedStore
 from workers.runtime.process.shared_state import HeldAttempt
 
@@ -32,7 +32,8 @@ NUM_SEQUENCES = int(os.environ.get("TRIPTYCH_TEST_SEQUENCES", "0"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if NUM_SEQUENCES else [])]
 workers = st.sampled_from(["w1", "w2"])
 tenants = st.sampled_from(["acme", "other"])
-lanes = st.sampled_from(SOURCES)
+queues = st.sampled_from([*SOURCES, newcomers_of(QUEUE)])
+prices = st.sampled_from([0.0, 0.001, 0.5, 0.5, 30.0])
 indices = st.integers(0, 10**6)
 """Index of the job or attempt of a step, counted from the newest, because small numbers are drawn most often."""
 endings = st.sampled_from(["succeeded", "failed", "cancelled"])
@@ -44,18 +45,18 @@ class StoreMachine(CheckedStore):
     # -- calls of a gateway -----------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.num_unfinished() < MAX_LIVE_JOBS)
-    @rule(tenant=tenants, followed=st.booleans())
-    def submit(self, tenant: str, followed: bool) -> None:
-        job = self.next_job(tenant=tenant, num_inputs=8, followed=followed)
+    @rule(tenant=tenants, lane=st.sampled_from(LANES), price_s=prices, followed=st.booleans())
+    def submit(self, tenant: str, lane: Lane, price_s: float, followed: bool) -> None:
+        job = self.next_job(tenant=tenant, lane=lane, price_s=price_s, num_inputs=8, followed=followed)
         for _ in range(2):  # the second one is sent because the reply to the first was lost
             assert self.store.submit(job, NO_LIMITS)[:2] == (job.id, False)
-        self.expected.add(job.id, tenant)
+        self.expected.add(job)
 
     @precondition(lambda self: not self.num_unfinished())
     @rule(worker=workers)
     def submit_many_and_take_them(self, worker: str) -> None:
         for _ in range(MAX_LIVE_JOBS):
-            self.submit("acme", followed=False)
+            self.submit("acme", "default", 0.5, followed=False)
             self.begin_step()
         self.take_a_turn(worker, MAX_LIVE_JOBS, again=False)
 
@@ -71,7 +72,7 @@ class StoreMachine(CheckedStore):
         else:
             assert self.store.submit(job, NO_LIMITS)[:2] == (job.id, False)
             self.keys[tenant, key] = (job.id, fingerprint)
-            self.expected.add(job.id, tenant)
+            self.expected.add(job)
 
     @precondition(lambda self: self.recorded())
     @rule(index=indices)
@@ -98,10 +99,10 @@ class StoreMachine(CheckedStore):
     @precondition(lambda self: self.any_in("queued"))
     @rule(worker=workers, max_jobs=st.integers(1, 4), again=st.booleans())
     def take_a_turn(self, worker: str, max_jobs: int, again: bool) -> None:
-        token, due = new_token(), self.expected.next_jobs(max_jobs)
+        token = new_token()
         for _ in range(2 if again else 1):  # the reply to the first one was lost
             claims = self.store.turn(worker, sources=SOURCES, max_jobs=max_jobs, token=token).claims
-            assert sorted(claim.id for claim in claims) == sorted(job.id for job in due)
+            self.expected.check_taken(claims, max_jobs)
         for claim in claims:
             self.started(worker, claim)
 
@@ -168,10 +169,9 @@ class StoreMachine(CheckedStore):
             _, claim = self.pick(self.claims, index)
             outcomes.append(self.outcome(claim, ending))
             expected.append(self.expect_end(claim, ending))
-        due = self.expected.next_jobs(max_jobs)
         turn = self.store.turn(worker, outcomes, sources=SOURCES if max_jobs else (), max_jobs=max_jobs)
         assert turn.accepted == expected
-        assert sorted(claim.id for claim in turn.claims) == sorted(job.id for job in due)
+        self.expected.check_taken(turn.claims, max_jobs)
         for claim in turn.claims:
             self.started(worker, claim)
 
@@ -203,9 +203,9 @@ class StoreMachine(CheckedStore):
     # -- faults, and the passage of time ----------------------------------------------------------------------------
 
     @precondition(lambda self: self.any_in("queued"))
-    @rule(lane=lanes)
-    def lose_the_message(self, lane: str) -> None:
-        self.client.delete(lane)
+    @rule(queue=queues)
+    def lose_the_message(self, queue: str) -> None:
+        self.client.delete(queue)
 
     @precondition(lambda self: self.recorded())
     @rule(index=indices)

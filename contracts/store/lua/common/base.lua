@@ -21,8 +21,9 @@ local function job_key(id) return P .. 'job:' .. id end
 
 -- However many jobs change, the call writes this once: a sorted set, a channel, a tenant, a model.
 local scores, wake_ups, active_steps, finished_steps = {}, {}, {}, {}
--- Queues to which a message may have to be pushed: true where jobs wait for sure, false where they may.
-local to_wake = {}
+-- Queues to which a message may have to be pushed: 'waits' where jobs wait for sure, 'may wait', or 'may be empty' where
+-- nobody needs to look. And those to whose second list one is pushed, for newcomers.
+local to_wake, newcomers = {}, {}
 -- What the log says of this call: jobs that it has ended, and records that it has set aside.
 local ended, set_aside_now = {}, {}
 

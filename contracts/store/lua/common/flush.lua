@@ -13,27 +13,38 @@ end
 -- A message says that a queue has work. There is one in the list while jobs wait; a worker that takes it claims as many
 -- jobs as it has room for, and if more are left that claim pushes the next message. A lost one is replaced by the next
 -- submit, or by the reaper. More than one is of an older version, or of somebody else.
-local function push_message(queue)
-  local num_messages = call_on('LLEN', queue)
+local function push_message(list)
+  local num_messages = call_on('LLEN', list)
   if num_messages == 1 then return 0 end
-  if num_messages ~= 0 then redis.call('UNLINK', queue) end
-  redis.call('SADD', P .. 'queues', queue)
+  if num_messages ~= 0 then redis.call('UNLINK', list) end
   -- kombu keeps the messages of a worker by their tags, so each needs another one.
-  redis.call('LPUSH', queue, (MESSAGE:gsub('@(%u+)@', {TAG = queue .. '.' .. stamp(clock), QUEUE = queue})))
+  redis.call('LPUSH', list, (MESSAGE:gsub('@(%u+)@', {TAG = list .. '.' .. stamp(clock), QUEUE = list})))
   return 1
 end
 
--- Return how many were pushed.
+-- Return whether jobs wait in a queue.
+local function any_waits(queue)
+  local tenants = P .. 'tenants:' .. queue .. ':'
+  return redis.call('EXISTS', P .. 'waiting:' .. queue, tenants .. LANES[1], tenants .. LANES[2], tenants .. LANES[3]) > 0
+end
+
+-- Return how many were pushed. A queue has two lists: the second one is for newcomers, flows of which nothing has waited.
+-- A worker listens to it as long as it has room for these.
 local function push_messages()
   local num_pushed = 0
-  for queue, jobs_wait in pairs(to_wake) do
-    if jobs_wait or (call_on('ZCARD', P .. 'waiting:' .. queue) or 0) > 0 then
+  for queue, state in pairs(to_wake) do
+    if state ~= 'waits' and not any_waits(queue) then
+      redis.call('UNLINK', queue, queue .. '.new') -- whoever took a message would find nothing
+    elseif state ~= 'may be empty' then
+      redis.call('SADD', P .. 'queues', queue)
       num_pushed = num_pushed + push_message(queue)
-    else
-      redis.call('UNLINK', queue) -- whoever took it would find nothing
     end
   end
-  to_wake = {}
+  for queue in pairs(newcomers) do
+    redis.call('SADD', P .. 'queues', queue)
+    num_pushed = num_pushed + push_message(queue .. '.new')
+  end
+  to_wake, newcomers = {}, {}
   return num_pushed
 end
 
@@ -88,6 +99,7 @@ end
 
 local function flush()
   write_scores()
+  write_shares()
   push_messages()
   publish_changes()
   add_to_hash('active', active_steps)

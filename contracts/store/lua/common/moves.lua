@@ -1,11 +1,13 @@
 -- What happens to a job: it goes back to its queue, it ends, it is forgotten.
 
--- A job goes back to its queue, because its worker leaves or has died.
+-- A job goes back to its queue, because its worker leaves or has died. It keeps its place, and its tenant pays nothing.
 local function return_to_queue(job, changes)
   changes = changes or {}
-  changes.status, changes.queued_at = 'queued', now
+  end_share(job, 0)
+  job.group = changes.group or job.group
+  enter_queue(job, true)
+  changes.status, changes.queued_at, changes.mark_s = 'queued', now, job.mark_s
   save(job, 'queued', changes)
-  enter_queue(job)
 end
 
 -- The reaper has taken a job from a worker that lives after all, and that nobody else has started since. The worker keeps
@@ -16,12 +18,18 @@ local function resume(job)
   local crashes, alone, group = job.before:match('^(%d+) (%d+) (.*)$')
   -- Without an event: for a stream, the attempt has gone on all the time.
   save(job, nil, {status = 'running', crashes = tonumber(crashes), alone = tonumber(alone), group = group, before = ''})
+  begin_share(job)
 end
 
--- What only a run needs is dropped, because nobody will run the job again. `consumed` is what the worker has counted.
+-- What only a run needs is dropped, because nobody will run the job again. `consumed` is what the worker has counted, work
+-- in seconds first (0 if it does not know).
 local function finish(job, status, changes, consumed)
-  if job.status == 'queued' then leave_queue(job) end
   changes = changes or {}
+  if job.status == 'queued' then leave_queue(job)
+  else
+    changes.work_s = consumed and consumed[1] > 0 and consumed[1] or nil
+    end_share(job, changes.work_s)
+  end
   local bytes_in = job.held and math.max(0, job.held - RECORD_BYTES) or 0
   changes.status, changes.completed_at, changes.held = status, now, hold(job, RECORD_BYTES + #(changes.output or ''))
   save(job, status, changes)

@@ -19,13 +19,15 @@ local function job_of(id, v)
     created_at = number(v[13]), queued_at = number(v[14], false), started_at = number(v[15], false),
     completed_at = number(v[16], false), group = text(v[17]), before = text(v[18]), worker = text(v[19]),
     wake = text(v[20]), idem = text(v[21]), request_id = text(v[22]), publish_token = text(v[23]), followed = v[24],
-    keep = v[25], key = text(v[26]), held = number(v[27], 0), price_s = number(v[28], false)}
+    keep = v[25], key = text(v[26]), held = number(v[27], 0), price_s = number(v[28], false),
+    lane = text(v[29]) or 'default', weight = number(v[30], 1)}
 end
 
 -- Return the first field that is missing or no number, or nil.
 local function missing_field(job)
   for _, name in ipairs({'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt', 'version', 'crashes', 'alone',
-    'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at'}) do
+    'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at', 'price_s',
+    'weight'}) do
     if job[name] == nil then return name end
   end
 end
@@ -36,10 +38,13 @@ local function fault_of(job)
   local complete = job.tenant and job.task and job.model and job.deadline_at and job.ttl_s and job.created_at and job.attempt
     and job.version and job.crashes and job.alone and job.progress_total and job.timeout_s ~= nil
     and job.queued_at ~= nil and job.started_at ~= nil and job.completed_at ~= nil
+    and job.price_s ~= nil and job.weight
   if not complete then return missing_field(job) end
   if not job.timeout_s and ACTIVE[job.status] then return 'timeout_s' end
   if job.before and not job.before:find('^%d+ %d+ ') then return 'before' end
   if (job.attempt + job.version + job.crashes + job.alone + job.progress_total) % 1 > 0 then return 'count' end
+  if not LANE_WEIGHTS[job.lane] then return 'lane' end
+  if job.weight == 0 then return 'weight' end
   -- Callers decode names, and use them in the names of keys.
   local names = job.tenant .. job.task .. job.model .. (job.group or '') .. (job.before or '') .. (job.worker or '')
     .. (job.wake or '') .. (job.key or '') .. (job.idem or '') .. (job.request_id or '') .. (job.publish_token or '')
@@ -64,13 +69,13 @@ local function load(id)
   local values = redis.pcall('HMGET', job_key(id), 'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt',
     'version', 'crashes', 'alone', 'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at',
     'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token', 'followed', 'keep', 'key', 'held',
-    'price_s', 'suspect')
+    'price_s', 'lane', 'weight', 'suspect')
   if is_of_wrong_type(values) then return set_aside(id, 'type') end
   local job = job_of(id, values)
   if not job.status and not exists(values) then return nil end
   local fault = fault_of(job)
   if fault then return set_aside(id, fault, job.tenant) end
-  if values[29] then adapt_old(job, values[29]) end
+  if values[31] then adapt_old(job, values[31]) end
   return job
 end
 

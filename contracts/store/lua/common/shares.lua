@@ -1,0 +1,129 @@
+-- How tenants share a model: start-time fair queueing (Goyal, Vin, Cheng 1996), in which work is shared and not counts.
+-- What a tenant has waiting in one lane of a queue is a flow. It has a virtual start, and each of its jobs that is started
+-- moves that on by work / weight: what has the least start is next (picking.lua). Lanes of a queue are chosen likewise.
+-- Whatever a call changes here is read once, and written once by the flush.
+local LANES = {'interactive', 'default', 'bulk'}
+-- Work-seconds (of weight 1) for which a lane remembers what a flow was given more than others.
+local MEMORY_S = 10
+-- What a job is charged at least, so that jobs whose price is not known are shared by their number.
+local LEAST_CHARGE_S = 0.0001
+local states = {}
+local NONE = {__index = function() return 0 end}
+
+-- Return the figures of a queue, and its lanes as far as this call has to do with them.
+local function state_of(queue)
+  local state = states[queue]
+  if state then return state end
+  state = {figures = setmetatable({}, NONE), lanes = {}}
+  local values = call_on('HGETALL', P .. 'shares:' .. queue) or {}
+  for i = 1, #values, 2 do state.figures[values[i]] = seconds_of(values[i + 1]) end
+  states[queue] = state
+  return state
+end
+
+local function lane_named(queue, name)
+  local state = state_of(queue)
+  local lane = state.lanes[name]
+  if not lane then
+    -- charges: work / weight by tenant; joined: tenants of whom a job has come
+    lane = {name = name, key = queue .. ':' .. name, state = state, flows = {}, texts = {}, charges = {}, joined = {}}
+    state.lanes[name] = lane
+  end
+  return lane
+end
+
+-- Suspects are in no flow while they wait, and their work counts all the same.
+local function lane_of(job) return lane_named('triptych.' .. job.model, job.lane) end
+
+local function figure(lane, name) return lane.state.figures[name .. ':' .. lane.name] end
+
+local function add(lane, name, step)
+  local figures = lane.state.figures
+  figures[name .. ':' .. lane.name] = figures[name .. ':' .. lane.name] + step
+  lane.state.changed = true
+end
+
+-- A flow as it is stored: jobs, their work, work that has entered since it was last empty, the tenant's weight.
+local function flow_from(text)
+  local num, backlog, entered, weight = (text or ''):match('^(%S+) (%S+) (%S+) (%S+)$')
+  return {num = seconds_of(num), backlog = seconds_of(backlog), entered = seconds_of(entered), weight = seconds_of(weight)}
+end
+
+local function text_of(flow)
+  return string.format('%d %.9f %.9f %.6g', flow.num, flow.backlog, flow.entered, flow.weight)
+end
+
+local function flow_of(lane, tenant)
+  local flow = lane.flows[tenant]
+  if not flow then
+    flow = flow_from(lane.texts[tenant] or call_on('HGET', P .. 'flows:' .. lane.key, tenant))
+    flow.list = 'waiting:' .. lane.key .. ':' .. tenant
+    lane.flows[tenant] = flow
+  end
+  return flow
+end
+
+local function resize(lane, flow, num, work_s)
+  flow.num, flow.backlog, flow.changed = flow.num + num, math.max(0, flow.backlog + work_s), true
+  add(lane, 'num', num)
+  add(lane, 'work', work_s)
+end
+
+-- Let a job wait in its flow; return whether it is the only one. Its mark says how much had entered before it, so what is
+-- ahead of it is known without looking at the others (contracts/store/places.py). A job that comes back is first.
+local function enter_flow(job, comes_back)
+  local lane = lane_of(job)
+  local flow = flow_of(lane, job.tenant)
+  local is_first = flow.num <= 0
+  if is_first then flow.backlog, flow.entered = 0, 0 end
+  if comes_back and not is_first then
+    job.mark_s = math.max(0, flow.entered - flow.backlog - job.price_s)
+  else
+    job.mark_s, flow.entered = flow.entered, flow.entered + job.price_s
+  end
+  resize(lane, flow, 1, job.price_s)
+  add(lane, 'weights', job.weight - flow.weight)
+  flow.weight = job.weight
+  set_score(flow.list, job.id, comes_back and job.created_at or now)
+  lane.joined[job.tenant] = true
+  return is_first
+end
+
+-- Take a job out of its flow. One that is not started has not entered, or those before it would seem to be nearer.
+local function leave_flow(job, is_started)
+  local lane = lane_of(job)
+  local flow = flow_of(lane, job.tenant)
+  resize(lane, flow, -1, -job.price_s)
+  if not is_started then flow.entered = math.max(0, flow.entered - job.price_s) end
+  set_score(flow.list, job.id, nil)
+end
+
+local function charge_of(job) return math.max(job.price_s, LEAST_CHARGE_S) end
+
+local function charge_flow(job, work_s)
+  local lane = lane_of(job)
+  lane.charges[job.tenant] = (lane.charges[job.tenant] or 0) + work_s / job.weight
+  add(lane, 'served', work_s)
+  add(lane, 'debt', work_s)
+end
+
+local function count_running(job, num)
+  local state = lane_of(job).state
+  state.figures.running = state.figures.running + num * job.price_s
+  state.figures.num_running = state.figures.num_running + num
+  state.changed = true
+end
+
+-- A job runs from now on: its tenant pays what it will probably take. Jobs of older versions have no price.
+local function begin_share(job)
+  if not job.price_s then return end
+  charge_flow(job, charge_of(job))
+  count_running(job, 1)
+end
+
+-- It runs no more: its tenant pays for what it took, or for nothing (0); nil if that is not known.
+local function end_share(job, work_s)
+  if not job.price_s then return end
+  if work_s then charge_flow(job, work_s - charge_of(job)) end
+  count_running(job, -1)
+end

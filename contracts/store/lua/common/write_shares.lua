@@ -1,0 +1,110 @@
+-- Write what has changed of the shares (shares.lua), a key at once.
+local function write_all(command, key, values)
+  if values[1] then call_on(command, key, unpack(values)) end
+end
+
+local function put(list, ...)
+  for _, value in ipairs({...}) do list[#list + 1] = value end
+end
+
+-- The list of a flow is the truth. Counts may be wrong where somebody has changed the store by hand.
+local function is_over(flow)
+  if flow.num_left then return flow.num_left == 0 end
+  if flow.num > 0 then return false end
+  flow.num = call_on('ZCARD', P .. flow.list) or 0
+  return flow.num == 0
+end
+
+-- Return the tenants of whom nothing waits any more.
+local function write_flows(lane)
+  local texts, over, names = {}, {}, {}
+  for tenant, flow in pairs(lane.flows) do
+    if flow.changed and is_over(flow) then
+      over[tenant] = true
+      names[#names + 1] = tenant
+      add(lane, 'num', -flow.num)
+      add(lane, 'work', -flow.backlog)
+      add(lane, 'weights', -flow.weight)
+    elseif flow.changed then put(texts, tenant, text_of(flow)) end
+  end
+  write_all('HSET', P .. 'flows:' .. lane.key, texts)
+  write_all('HDEL', P .. 'flows:' .. lane.key, names)
+  return over, names[1] ~= nil
+end
+
+-- Return the scores of all members that are there, by member.
+local function scores_of(key, members)
+  local found = {}
+  for i, score in ipairs(call_on('ZMSCORE', key, unpack(members)) or {}) do found[members[i]] = tonumber(score or nil) end
+  return found
+end
+
+local function names_of(...)
+  local seen, names = {}, {}
+  for _, set in ipairs({...}) do
+    for name in pairs(set) do
+      if not seen[name] then
+        seen[name] = true
+        names[#names + 1] = name
+      end
+    end
+  end
+  return names
+end
+
+-- Flows that wait have their start in `tenants`. Of others `tags` has the end of what they were given, as long as that may
+-- matter: a flow that wakes begins there, or where the lane is now, so nobody catches up for the time in which he was idle.
+local function write_starts(lane, over)
+  local names = names_of(lane.charges, lane.joined, over)
+  if not names[1] then return end
+  local tenants, tags = P .. 'tenants:' .. lane.key, P .. 'tags:' .. lane.key
+  local starts, ends = scores_of(tenants, names), scores_of(tags, names)
+  local virtual = figure(lane, 'v')
+  local starting, waiting_no_more, ended, forgotten = {}, {}, {}, lane.forgotten or {}
+  for _, name in ipairs(names) do
+    local start, charged = starts[name], lane.charges[name]
+    local at = start or ends[name] or (charged and virtual - MEMORY_S)
+    at = at and at + (charged or 0)
+    if (start or lane.joined[name]) and not over[name] then
+      put(starting, start and at or math.max(virtual, at or 0), name)
+      if ends[name] then put(forgotten, name) end
+    else
+      if start then put(waiting_no_more, name) end
+      if at and at > virtual - MEMORY_S then put(ended, at, name) elseif ends[name] then put(forgotten, name) end
+    end
+  end
+  write_all('ZREM', tags, forgotten)
+  write_all('ZADD', tags, ended)
+  write_all('ZREM', tenants, waiting_no_more)
+  write_all('ZADD', tenants, starting)
+end
+
+-- With the last flow of a lane, whatever was counted wrong is gone.
+local function heal(lane)
+  if (call_on('ZCARD', P .. 'tenants:' .. lane.key) or 0) > 0 then return end
+  for _, name in ipairs({'num', 'work', 'weights'}) do add(lane, name, -figure(lane, name)) end
+end
+
+local function write_figures(queue, figures)
+  local values, num = {}, figures.num_running
+  for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
+  if num <= 0 then -- nothing waits and nothing runs: nobody owes anybody anything
+    local tags = P .. 'tags:' .. queue .. ':'
+    return redis.call('UNLINK', P .. 'shares:' .. queue, tags .. LANES[1], tags .. LANES[2], tags .. LANES[3])
+  end
+  if figures.num_running <= 0 then figures.running = 0 end
+  for name, value in pairs(figures) do put(values, name, value) end
+  call_on('HSET', P .. 'shares:' .. queue, unpack(values))
+end
+
+local function write_shares()
+  for queue, state in pairs(states) do
+    for _, lane in pairs(state.lanes) do
+      local over, any_over = write_flows(lane)
+      write_starts(lane, over)
+      if any_over then heal(lane) end
+    end
+    if state.changed then write_figures(queue, state.figures) end
+  end
+  states = {}
+end
