@@ -250,6 +250,19 @@ def test_an_interactive_search_gets_the_slots_of_several_groups_or_of_none() -> 
     assert run.metrics.pauses == 2 and run.prompts == [3, 8, 8]
 
 
+def test_slots_that_others_wait_for_are_left_to_them() -> None:
+    run = Steps(max_slots=4)
+    run.bulk([1] * 9, [2] * 8, [3] * 7, num_tokens=40)
+    run.step(3)
+    search = run.submit("default", request([8], LONG, beams=Beams(2)))
+    run.step()
+    interactive = run.interactive(num_tokens=LONG)
+    run.step(2)
+    assert interactive.has_started and run.prompts == [1, 2, 9] and run.scheduler.num_running == 3
+    run.step(60)
+    assert search.has_started
+
+
 def test_no_group_is_paused_that_a_larger_one_makes_needless() -> None:
     run = Steps(max_slots=4)
     run.bulk([1])
@@ -411,6 +424,9 @@ def test_a_group_does_not_go_on_in_the_slot_that_its_tenant_leaves_to_others() -
     run.finish(short, visitor)
     run.step(3)
     assert run.prompts == [3]
+    run.bulk([4], tenant="b")
+    run.step(2)
+    assert run.prompts == [3, 4], "and is passed by those who may have it"
 
 
 def test_pauses_are_among_the_figures_of_the_engine(engine: DecodingEngine) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Set
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.scheduling.paused_groups import PausedGroups
 from workers.runtime.decoding.scheduling.running_groups import RunningGroups
+from workers.runtime.decoding.sequences.sequence_group import SequenceGroup
 from workers.runtime.price.counts import ModelCounts
 from workers.runtime.sharing.waiting_queue import WaitingQueue
 
@@ -81,8 +82,8 @@ class Admission:
         """Start requests and resume groups, as long as there is room for the next one."""
         while True:
             waiting = self._next_waiting()
-            if self._paused.comes_before(waiting):
-                has_room = self._resume(on_failure)
+            if paused := self._paused.next_before(waiting):
+                has_room = self._resume(paused, on_failure)
             else:
                 has_room = waiting is not None and self._start(*waiting, on_failure)
             if not has_room:
@@ -101,11 +102,10 @@ class Admission:
         self._counts.count_rows(handle.attempt.counts, 1, 0)
         return True
 
-    def _resume(self, on_failure: OnFailure) -> bool:
-        """Resume the first paused group; return whether there was room for it, or it failed."""
-        group = next(iter(self._paused))
+    def _resume(self, group: SequenceGroup, on_failure: OnFailure) -> bool:
+        """Resume a paused group; return whether there was room for it, or it failed."""
         try:
-            return self._paused.resume()
+            return self._paused.resume(group)
         except Exception as error:
             on_failure(group.handle, error)
             return True

@@ -58,35 +58,39 @@ class PausedGroups:
         # The heartbeat's thread counts them while the inference thread changes the queue: list() copies it in one go.
         return (paused.group for paused in list(self._paused))
 
-    def comes_before(self, waiting: tuple[GenerationHandle, int] | None) -> bool:
-        """Return whether the first group goes on before this request starts.
+    def next_before(self, waiting: tuple[GenerationHandle, int] | None) -> SequenceGroup | None:
+        """Return the group that goes on before this request starts, if one does.
 
-        It does if it waits for nobody more urgent; if it has been paused for too long; or if its flow would have no
-        more slots for its share than that of the request.
+        The first one does if the request is not more urgent; if it has been paused for too long; or if its flow would
+        have no more slots for its share than that of the request. A group whose tenant must leave a slot is passed by.
         """
-        if not self._paused:
-            return False
-        group, _, since = self._paused[0]
+        paused = next(
+            (each for each in self._paused if self._running.leaves_room(each.group.handle, each.group.index)), None
+        )
+        if paused is None:
+            return None
+        group = paused.group
         if waiting is None or waiting[0].attempt.claim.lane == "bulk":
-            return True
-        if group.paused_s + time.perf_counter() - since > _max_paused_s(group.handle):
-            return True
+            return group
+        if group.paused_s + time.perf_counter() - paused.since > _max_paused_s(group.handle):
+            return group
         slots = self._running.slots_by_flow()
-        return _ratio_with(group.handle, group.index, slots) <= _ratio_with(*waiting, slots)
+        is_next = _ratio_with(group.handle, group.index, slots) <= _ratio_with(*waiting, slots)
+        return group if is_next else None
 
-    def resume(self) -> bool:
-        """Let the first group go on; return whether there was room for it.
+    def resume(self, group: SequenceGroup) -> bool:
+        """Let a group go on; return whether there was room for it.
 
         Raises:
             Exception: it can't be restored; it is still among the paused ones, and its job must be ended.
         """
-        group, saved, since = self._paused[0]
-        if not self._running.resume(group, saved):
+        paused = next(each for each in self._paused if each.group is group)
+        if not self._running.resume(group, paused.saved):
             return False
-        self._paused.popleft()
-        self._memory.used_bytes -= saved.num_bytes
+        self._paused.remove(paused)
+        self._memory.used_bytes -= paused.saved.num_bytes
         now = time.perf_counter()
-        group.paused_s += now - since
+        group.paused_s += now - paused.since
         group.stays_until = group.num_generated + MIN_TOKENS
         group.last_token_at = now  # a pause is no gap between two tokens
         return True
@@ -130,7 +134,7 @@ class PausedGroups:
             if ratios[group] > limit and num_bytes + sizes[group] <= self._memory.max_bytes:
                 chosen.append(group)
                 num_bytes += sizes[group]
-                if self._running.has_room(handle, index, without=chosen):
+                if self._suffice(chosen, handle, index):
                     return self._needed(chosen, handle, index)
         return []
 
@@ -138,9 +142,14 @@ class PausedGroups:
         """Return these groups without those that were chosen before one that leaves room enough alone."""
         for group in list(groups):
             others = [other for other in groups if other is not group]
-            if self._running.has_room(handle, index, without=others):
+            if self._suffice(others, handle, index):
                 groups = others
         return groups
+
+    def _suffice(self, groups: list[SequenceGroup], handle: GenerationHandle, index: int) -> bool:
+        """Return whether a request could start in the slots of these groups. Free ones are for those before it."""
+        num_slots = sum(len(group.slots) for group in groups)
+        return num_slots >= handle.items[index].num_slots and self._running.has_room(handle, index, without=groups)
 
     def _may_pause(self, group: SequenceGroup) -> bool:
         claim = group.handle.attempt.claim

@@ -125,8 +125,6 @@ class RunningGroups:
         Raises:
             Exception: what was saved can't be restored; no slots are allocated.
         """
-        if not self.leaves_room(group.handle, group.index):
-            return False
         slots = self._allocate(group.request)
         if not slots:
             return False
