@@ -5,6 +5,7 @@ Exits 0 also when a bar was missed, because a busy machine is no failure; 1 when
 
 import argparse
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.harness.machine import Hardware, OtherLoad, use_two_cores
 from benchmarks.harness.report import BenchError
-from benchmarks.overload import bodies, bombs, eta, flood, multiples
+from benchmarks.overload import bodies, bombs, eta, flood, multiples, waiting
 from benchmarks.overload.effort import FULL, QUICK, Effort
 from benchmarks.overload.report import Row, table
 
@@ -24,6 +25,7 @@ CASES: dict[str, tuple[str, Callable[[Effort], Iterator[Row]]]] = {
     "reading": ("jobs at 3 and 9 times the capacity that embed, by four tenants", multiples.measure_read),
     "eta": ("what eta_s and Retry-After of waiting jobs are worth while the queue keeps its length", eta.measure),
     "bodies": ("94 bodies of 8 MiB for a store of 1 GB; single requests of another tenant", bodies.measure),
+    "waiting": ("more clients wait for jobs than there are connections; submits of another tenant", waiting.measure),
     "lanes": ("a flood in the bulk lane; interactive requests of the same tenant", flood.measure_lanes),
 }
 
@@ -31,6 +33,9 @@ CASES: dict[str, tuple[str, Callable[[Effort], Iterator[Row]]]] = {
 def main() -> int:
     """Run the cases that the command line names; return the exit code."""
     options = _options()
+    # A connection for each request that waits.
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     use_two_cores()  # before anything is started, because children inherit it
     hardware, load = Hardware.read(), OtherLoad()
     print(f"{hardware}\n", flush=True)

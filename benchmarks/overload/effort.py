@@ -25,13 +25,15 @@ class Effort:
     """For how long a queue of constant length is kept."""
     num_bodies: int
     body_bytes: int
+    num_waiting: int
+    """Clients that wait for their jobs: more than a gateway has connections."""
 
 
 FULL = Effort(
     num_rounds=40, num_texts=15_000, most_s=45.0, num_bombs=64, inputs_of_a_bomb=2048, capacity_s=15.0, load_s=60.0,
-    deadline_s=20.0, steady_s=45.0, num_bodies=94, body_bytes=(8 << 20) - 4096,
+    deadline_s=20.0, steady_s=45.0, num_bodies=94, body_bytes=(8 << 20) - 4096, num_waiting=3000,
 )  # fmt: skip
 QUICK = Effort(
     num_rounds=2, num_texts=60, most_s=3.0, num_bombs=2, inputs_of_a_bomb=64, capacity_s=1.5, load_s=3.0,
-    deadline_s=3.0, steady_s=3.0, num_bodies=2, body_bytes=1 << 20,
+    deadline_s=3.0, steady_s=3.0, num_bodies=2, body_bytes=1 << 20, num_waiting=40,
 )  # fmt: skip

@@ -114,7 +114,18 @@ def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> 
     assert all(case["case"] in done.stdout for case in cases)
 
 
-OVERLOAD_CASES = ("flood", "bombs", "3 x generate", "9 x generate", "3 x embed", "9 x embed", "eta", "bodies", "lanes")
+OVERLOAD_CASES = (
+    "flood",
+    "bombs",
+    "3 x generate",
+    "9 x generate",
+    "3 x embed",
+    "9 x embed",
+    "eta",
+    "bodies",
+    "waiting",
+    "lanes",
+)
 
 
 def test_a_quick_run_of_overload_has_rows_for_each_case(tmp_path: Path) -> None:
