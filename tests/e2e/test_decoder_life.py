@@ -157,6 +157,19 @@ def test_tokens_and_times_are_reported(decoder: Worker) -> None:
     assert gained() == expected
 
 
+def test_bulk_texts_give_way_to_interactive_ones_and_stay_the_same(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    parameters = {**LONG, "n": 8, "seed": 5}
+    with running_worker("decoder", valkey_server, tmp_path / "log", **SETTINGS, TRIPTYCH_MAX_ROWS="2") as decoder:
+        bulk = decoder.submit(MODEL, LONG_INPUTS[:20], parameters, task="generate", lane="bulk")
+        wait_until(lambda: decoder.job(bulk).progress_done, "the bulk job does not run")
+        for _ in range(3):
+            assert decoder.answer(MODEL, "The", {"max_new_tokens": 3}, "generate", lane="interactive")
+        assert decoder.job(bulk).status == "running"
+        wait_until(lambda: figures(decoder).pauses, "no text was paused")
+        texts = json.loads(decoder.ended(bulk).output or b"")
+        assert texts == decoder.answer(MODEL, LONG_INPUTS[:20], parameters, "generate")
+
+
 def test_on_sigterm_unfinished_jobs_are_released_and_another_worker_generates_the_same_texts(
     valkey_server: ValkeyServer, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from contracts.job_ids import new_job_id
-from contracts.jobs import Job, NewJob
+from contracts.jobs import Job, Lane, NewJob
 from contracts.shapes import num_inputs
 from contracts.store.job_writer import Admission
 from contracts.store.redis_client import connect
@@ -91,6 +91,7 @@ class Worker:
         followed: bool = False,
         deadline_s: float = 300,
         timeout_s: float = 200,
+        lane: Lane = "default",
     ) -> str:
         """Submit a job and return its id. It has a stream of events if the request is for one, or if it is followed."""
         request = {"inputs": inputs, "parameters": parameters or {}, **({"stream": True} if stream else {})}
@@ -106,6 +107,7 @@ class Worker:
             timeout_s=timeout_s,
             ttl_s=3600,
             followed=stream or followed,
+            lane=lane,
         )
         return self.store.submit(job, Admission()).job_id
 
