@@ -26,20 +26,18 @@ def measure_rows(model: BatchModel[Any], row_of: Callable[[int], Row], longest: 
         row_of: makes a row of a length.
         longest: length of the longest row that it makes.
     """
-    long, short = row_of(min(longest, LONG_TOKENS)), row_of(min(longest, SHORT_TOKENS))
-    single_s = least_of(partial(_seconds, model, [long]))
-    return read_times(
-        _full_batch(model, short, single_s * short.length / long.length), _full_batch(model, long, single_s)
-    )
+    short, long = row_of(min(longest, SHORT_TOKENS)), row_of(min(longest, LONG_TOKENS))
+    return read_times(_full_batch(model, short), _full_batch(model, long))
 
 
-def _full_batch(model: BatchModel[Any], row: Row, single_s: float) -> Reading:
+def _full_batch(model: BatchModel[Any], row: Row) -> Reading:
     """Return the time of a batch as full as it may be, unless that would take too long."""
+
+    def batch_s(num_rows: int) -> float:
+        return time_of(partial(model.run, [row] * num_rows))
+
+    single_s = least_of(partial(batch_s, 1))
     num_rows = affordable(single_s, max(1, model.max_batch_length // row.length))
     while num_rows > 1 and not model.fits(num_rows, row.length):
         num_rows //= 2
-    return Reading(num_rows, row.length, least_of(partial(_seconds, model, [row] * num_rows)))
-
-
-def _seconds(model: BatchModel[Any], rows: list[Row]) -> float:
-    return time_of(partial(model.run, rows))
+    return Reading(num_rows, row.length, least_of(partial(batch_s, num_rows)) if num_rows > 1 else single_s)

@@ -81,8 +81,8 @@ class Prices:
         if model is None:
             return Consumed(0.0, counts.tokens_in, counts.tokens_out)
         model.num_jobs += 1
-        model.rates.see_job(counts.tokens_in, counts.cpu_s)
         if has_succeeded:
+            model.rates.see_job(counts)
             model.texts.see(attempt.claim.tenant, counts)
         if not model.price.is_known:
             return Consumed(0.0, counts.tokens_in, counts.tokens_out)

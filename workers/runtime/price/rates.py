@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from contracts.price.profile import ModelProfile
+from workers.runtime.price.counts import AttemptCounts
 from workers.runtime.price.windows import Totals
 
 SLOWNESS_S = 60.0
@@ -19,13 +20,15 @@ MOST_AT_ONCE = 2.0
 MOST = 16.0
 """Times that are so many times what was measured are not believed."""
 LARGE_TOKENS = 256
-"""Jobs that read more show what each token takes outside of model calls, the others what each job takes."""
+"""Jobs that read more, or several rows, show what each token takes outside of model calls, the others what a job
+takes."""
 TAKING_SHARE = 0.2
 """How much the last window counts for the time that it takes to take a job."""
 REMEMBERED = 256
 """Jobs after which an older one counts a third."""
-REQUEST_S, TOKEN_S = 0.0002, 0.000001
-"""CPU time outside of model calls, before a job was seen: of each, and of each token that it reads."""
+REQUEST_S, TOKEN_S, TAKING_S = 0.0002, 0.000001, 0.0001
+"""CPU time outside of model calls, before a job was seen: of each job, of each token that it reads, and of taking a
+job from the store and recording its end."""
 ENOUGH = 8
 """Jobs that must be seen before they count."""
 
@@ -56,18 +59,19 @@ class Rates:
     def __init__(self, measured: ModelProfile, kept: ModelProfile | None = None) -> None:
         start = kept or measured
         self._measured = measured
-        self._request_s = kept.request_s if kept else REQUEST_S
+        self._request_s = kept.request_s if kept else REQUEST_S + TAKING_S
         self._row_s = start.row_s
         self._token_in_s = max(0.0, kept.token_in_s - TOKEN_S) if kept else measured.token_in_s
         self._token_out_s = start.token_out_s
         self._small, self._large = _Jobs(), _Jobs()
-        self._taking_s = 0.0
+        self._taking_s = TAKING_S
         self._lock = threading.Lock()
 
-    def see_job(self, num_tokens: int, cpu_s: float) -> None:
-        """Note the CPU time of a job between its model calls."""
+    def see_job(self, counts: AttemptCounts) -> None:
+        """Learn from the CPU time of a job between its model calls."""
+        is_small = counts.num_rows == 1 and counts.tokens_in <= LARGE_TOKENS
         with self._lock:
-            (self._large if num_tokens > LARGE_TOKENS else self._small).see(num_tokens, cpu_s)
+            (self._small if is_small else self._large).see(counts.tokens_in, counts.cpu_s)
 
     def see_window(self, done: Totals, taking_s: float | None) -> None:
         """Correct the times by what was done while the worker was full.
@@ -87,8 +91,10 @@ class Rates:
             self._token_out_s = _believable(write * self._token_out_s, self._measured.token_out_s)
 
     def applied_to(self, profile: ModelProfile) -> ModelProfile:
-        """Return a profile with these times."""
+        """Return a profile with these times; without any if the model could not be measured."""
         with self._lock:
+            if not self._row_s + self._token_in_s + self._token_out_s:
+                return profile
             token_s = self._outside_token_s()
             of_job_s = self._small.cpu_s - token_s * self._small.num_tokens
             return structs.replace(
@@ -101,7 +107,7 @@ class Rates:
 
     def _outside_token_s(self) -> float:
         small, large = self._small, self._large
-        if min(small.num_jobs, large.num_jobs) < ENOUGH:
+        if min(small.num_jobs, large.num_jobs) < ENOUGH or large.num_tokens < 2 * small.num_tokens:
             return TOKEN_S
         return max(0.0, (large.cpu_s - small.cpu_s) / (large.num_tokens - small.num_tokens))
 

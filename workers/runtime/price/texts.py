@@ -12,7 +12,7 @@ from workers.runtime.price.shares import Share
 
 MOST_TOKENS = 4096
 """A job counts by its tokens, but not for more than these."""
-KNOWN_CHARS, KNOWN_PIECES, KNOWN_TOKENS, KNOWN_JOBS = 4000.0, 20.0, 1000.0, 4.0
+KNOWN_CHARS, KNOWN_PIECES, KNOWN_TOKENS, KNOWN_JOBS = 400.0, 5.0, 100.0, 2.0
 """How much counts what is known before."""
 USUAL_PIECE = 25.0
 """Tokens of a sentence."""

@@ -1,0 +1,130 @@
+"""What the starter models cost, as their workers measure it, and the truth of jobs on them."""
+
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.jobs import Usage
+from contracts.price.demand import Demand
+from contracts.price.estimate import Consumed, price_of
+from contracts.price.profile import ModelProfile
+from contracts.settings import StoreSettings
+from tests.models.starter.conftest import PACKAGES
+from tests.support.attempts import make_attempt
+from tests.support.tasks import answer
+from tests.unit.decoding.fakes import RecordingSink
+from workers.decoder.tasks import DECODER
+from workers.encoder.tasks import ENCODER
+from workers.runtime.batching.engine import BatchingEngine
+from workers.runtime.decoding.engine import DecodingEngine
+from workers.runtime.models.loading import Loader, WorkerSpec
+from workers.runtime.models.versions import Models
+from workers.runtime.price.prices import Prices
+from workers.runtime.settings import WorkerSettings
+from workers.seq2seq.tasks import SEQ2SEQ
+
+FAMILIES: dict[str, tuple[WorkerSpec[Any], Any]] = {
+    "encoder": (ENCODER, BatchingEngine),
+    "decoder": (DECODER, lambda: DecodingEngine(RecordingSink())),
+    "seq2seq": (SEQ2SEQ, lambda: DecodingEngine(RecordingSink())),
+}
+TEXTS = ["The weather is fine today.", "When does the next train leave? I have to be home by six."]
+
+
+class Served:
+    """The starters of a family, in this process."""
+
+    def __init__(self, family: str) -> None:
+        spec, make_engine = FAMILIES[family]
+        settings = WorkerSettings(StoreSettings(), models_dir=(PACKAGES,), threads=1)
+        self.models: Models = Loader(spec, settings, make_engine()).load_all()
+        self.prices = Prices(self.models)
+
+    def profile(self, model: str) -> ModelProfile:
+        served = self.models.get(model)
+        assert served is not None
+        return served.profile
+
+    def run(self, task: str, inputs: Any, **parameters: Any) -> tuple[Demand, Usage, Consumed]:
+        """Run a job; return what it asked for, what it used by its answer, and what it consumed."""
+        model, body = f"starter-{task}", {"inputs": inputs, "parameters": parameters}
+        served = self.models.get(model)
+        assert served is not None
+        attempt = make_attempt(json.dumps(body).encode(), task=task, model=model)
+        usage = msgspec.json.decode(answer(served, attempt).usage, type=Usage)
+        assert attempt.counts.demand is not None
+        return attempt.counts.demand, usage, self.prices.ended(attempt, has_succeeded=True)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Served:
+    return Served("encoder")
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Served:
+    return Served("decoder")
+
+
+@pytest.fixture(scope="module")
+def seq2seq() -> Served:
+    return Served("seq2seq")
+
+
+@pytest.mark.parametrize("model", ["starter-embed", "starter-classify"])
+def test_an_encoder_costs_by_its_tokens(encoder: Served, model: str) -> None:
+    profile = encoder.profile(model)
+    assert profile.token_in_s > 0 and profile.token_out_s == 0
+    assert (profile.max_tokens, profile.special_tokens, profile.device) == (256, 2, "cpu")
+    short, long = Demand(num_rows=1, num_chars=40), Demand(num_rows=1, num_chars=800)
+    assert price_of(profile, long) > 3 * price_of(profile, short)
+
+
+@pytest.mark.parametrize("task", ["generate", "translate", "summarize", "denoise"])
+def test_a_generator_costs_more_for_a_written_token_than_for_a_read_one(
+    decoder: Served, seq2seq: Served, task: str
+) -> None:
+    profile = (decoder if task == "generate" else seq2seq).profile(f"starter-{task}")
+    assert profile.token_out_s > profile.token_in_s
+    assert profile.row_s + profile.token_in_s > 0
+
+
+def test_measuring_takes_no_noticeable_time(encoder: Served) -> None:
+    model = encoder.models.get("starter-embed")
+    assert model is not None
+    started = time.process_time()
+    model._model.measure()
+    assert time.process_time() - started < 2.0
+
+
+def test_an_encoder_consumes_the_tokens_that_it_reads(encoder: Served) -> None:
+    _, usage, consumed = encoder.run("embed", TEXTS)
+    assert (consumed.tokens_in, consumed.tokens_out) == (usage.tokens_used, 0)
+    long = ["word " * 500, "short"]
+    _, usage, consumed = encoder.run("classify", long, truncate="right")
+    assert consumed.tokens_in == usage.tokens_used < usage.tokens_in
+
+
+def test_a_decoder_consumes_all_of_its_sequences(decoder: Served) -> None:
+    _, usage, consumed = decoder.run("generate", TEXTS[0], max_new_tokens=12)
+    assert (consumed.tokens_in, consumed.tokens_out) == (usage.tokens_used, usage.tokens_out)
+    sampled = {"do_sample": True, "temperature": 1.0, "seed": 1}
+    _, best, consumed = decoder.run("generate", TEXTS[0], max_new_tokens=12, n=1, best_of=5, **sampled)
+    assert (consumed.tokens_in, consumed.tokens_out) == (5 * usage.tokens_used, best.tokens_out)
+    assert consumed.work_s > 0
+
+
+@pytest.mark.parametrize("task", ["translate", "denoise"])
+def test_an_encoder_decoder_consumes_all_of_its_pieces_and_beams(seq2seq: Served, task: str) -> None:
+    languages = {"tgt_lang": "de"} if task == "translate" else {}
+    demand, usage, consumed = seq2seq.run(task, TEXTS, **languages)
+    assert demand.num_rows == 2 and usage.chunks == 3
+    assert consumed.tokens_in == usage.tokens_used and consumed.tokens_out == usage.tokens_out > 0
+    search = {"generate_parameters": {"num_beams": 3}}
+    _, found, searched = seq2seq.run(task, TEXTS, **languages, **search)
+    assert searched.tokens_in == consumed.tokens_in, "the beams of a search share their source"
+    assert searched.tokens_out >= 3 * found.tokens_out and searched.tokens_out % 3 == 0
+    assert searched.work_s > consumed.work_s
