@@ -24,7 +24,7 @@ CASES: dict[str, tuple[str, Callable[[Effort], Iterator[Row]]]] = {
     "multiples": ("jobs at 3 and 9 times the capacity that generate, by one tenant and by four", multiples.measure),
     "reading": ("jobs at 3 and 9 times the capacity that embed, by four tenants", multiples.measure_read),
     "eta": ("what eta_s and Retry-After of waiting jobs are worth while the queue keeps its length", eta.measure),
-    "bodies": ("94 bodies of 8 MiB for a store of 1 GB; single requests of another tenant", bodies.measure),
+    "bodies": ("110 bodies of 8 MiB for a store of 1 GB; single requests of another tenant", bodies.measure),
     "waiting": ("more clients wait for jobs than there are connections; submits of another tenant", waiting.measure),
     "lanes": ("a flood in the bulk lane; interactive requests of the same tenant", flood.measure_lanes),
 }

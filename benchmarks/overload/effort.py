@@ -31,7 +31,7 @@ class Effort:
 
 FULL = Effort(
     num_rounds=40, num_texts=15_000, most_s=45.0, num_bombs=64, inputs_of_a_bomb=2048, capacity_s=15.0, load_s=60.0,
-    deadline_s=20.0, steady_s=45.0, num_bodies=94, body_bytes=(8 << 20) - 4096, num_waiting=3000,
+    deadline_s=20.0, steady_s=45.0, num_bodies=110, body_bytes=(8 << 20) - 4096, num_waiting=3000,
 )  # fmt: skip
 QUICK = Effort(
     num_rounds=2, num_texts=60, most_s=3.0, num_bombs=2, inputs_of_a_bomb=64, capacity_s=1.5, load_s=3.0,
