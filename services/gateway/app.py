@@ -191,6 +191,8 @@ def _measure(app: Flask, metrics: Metrics) -> None:
         facts.route = rule.rule if rule else None
         facts.job_id = facts.job_id or _job_id_in_path()
         metrics.answered(facts.route or "none", response.status_code, facts.started_at)
+        if facts.error_code is not None and request.method == "POST":
+            metrics.refused(facts.error_code, response.status_code)
         return response
 
     app.before_request(start)

@@ -11,7 +11,7 @@ import gevent
 import redis
 from flask import request as http_request
 
-from contracts.errors import TriptychError, Unavailable
+from contracts.errors import Unavailable
 from contracts.jobs import Job, NewJob
 from contracts.store.job_writer import Accepted, Admission, JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
@@ -119,9 +119,6 @@ class Submitter:
     def _write(self, new: NewJob, request: SubmitRequest) -> Accepted:
         try:
             return self._writer.submit(new, self._admission_of(new), partial(setattr, current_facts(), "meters"))
-        except TriptychError as error:
-            self._metrics.refused(error)
-            raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
             if request.cancels_if_gone and problem_of(error) == TIMEOUT:

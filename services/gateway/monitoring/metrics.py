@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from contracts.cards import WorkerCard
-from contracts.errors import TriptychError, Unavailable
+from contracts.errors import DeadlineUnreachable, LimitExceeded, Unavailable
 from contracts.jobs import Job
 from contracts.store.queue_stats import QueueStats
 from contracts.store.registry import Registry
@@ -19,6 +19,7 @@ from services.gateway.monitoring.monitor import Monitor
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Up to the default of ``TRIPTYCH_MAX_WAIT_S``, since waits for jobs are part of the time."""
 
+_CEILINGS = {LimitExceeded.code, DeadlineUnreachable.code}
 BUCKETS_RATIO = (0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2, 4, 10)
 
 
@@ -54,7 +55,10 @@ class Metrics:
         )
         self._submitted: dict[tuple[str, bool], Counter] = {}
         self._refusals = Counter(
-            "triptych_refused", "Submits that were not accepted, by the error's code.", ["reason"], registry=own
+            "triptych_refused",
+            "Requests refused because of load, quotas or ceilings, by the error's code.",
+            ["reason"],
+            registry=own,
         )
         self._price_ratios = Histogram(
             "triptych_price_ratio",
@@ -84,9 +88,10 @@ class Metrics:
             self._submitted[task, replayed] = self._submits.labels(task, str(replayed).lower())
         self._submitted[task, replayed].inc()
 
-    def refused(self, error: TriptychError) -> None:
-        """Count a submit that was not accepted."""
-        self._refusals.labels(error.code).inc()
+    def refused(self, code: str, status: int) -> None:
+        """Count a request that was answered with an error, if it was refused for what it asks for or at this time."""
+        if status in {429, 503} or code in _CEILINGS:
+            self._refusals.labels(code).inc()
 
     def delivered(self, job: Job) -> None:
         """Observe how good the price of a job was whose answer is sent."""
