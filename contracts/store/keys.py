@@ -30,6 +30,7 @@
     idem:<tenant>:<hash>   HASH    id, fingerprint and end of a request's job  TTL 24 h
     idems:<tenant>         ZSET    the hashes by time, to count them          TTL 24 h
     finished               HASH    model|status -> number of jobs, a metric   one field a model and status, kept
+    served                 HASH    model|lane -> work that was started, in µs  one field a model and lane, kept
     wake:<gateway>         CHANNEL states of changed jobs, records of ended ones  -  (store/changes.py)
     model:<name>           STRING  the card that a worker announced           TTL 7 days       (store/registry.py)
     models                 SET     names of announced models                  registry, when model:<name> is gone

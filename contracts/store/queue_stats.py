@@ -1,6 +1,6 @@
 """Counts of queued, unfinished and finished jobs: read by the gateway's metrics and by a worker's watchdog."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import redis
 
@@ -52,13 +52,6 @@ class QueueStats:
         queued_at = [at for found in replies_of(pipeline, instead=[]) for _, at in found]
         # The scripts write the store's time, and the clock of this machine may differ from it.
         return max(0.0, store_time(self._client) - min(queued_at)) if queued_at else 0.0
-
-    def shares(self, models: Sequence[str]) -> dict[str, Shares]:
-        """Return what waits, runs and was served of each model, in one round trip."""
-        pipeline = self._client.pipeline(transaction=False)
-        for model in models:
-            pipeline.hgetall(shares_key(queue_of(model)))
-        return {model: Shares.of(found or {}) for model, found in zip(models, replies_of(pipeline, None), strict=True)}
 
     def num_live(self) -> int:
         """Return how many jobs have not reached a terminal state."""

@@ -20,8 +20,6 @@ class Shares:
     """Work that waits."""
     weights: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
     """Of the tenants of whom jobs wait."""
-    served: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
-    """Work that was started. It begins anew whenever nothing waits and nothing runs."""
     running: float = 0.0
     """Work of the jobs that run."""
 
@@ -39,7 +37,6 @@ class Shares:
             num={lane: int(number(f"num:{lane}")) for lane in LANES},
             work={lane: number(f"work:{lane}") for lane in LANES},
             weights={lane: number(f"weights:{lane}") for lane in LANES},
-            served={lane: number(f"served:{lane}") for lane in LANES},
             running=number("running"),
         )
 

@@ -8,33 +8,45 @@ import math
 from collections.abc import Mapping
 
 from contracts.jobs import LANE_WEIGHTS, LANES, Lane
-from contracts.store.shares import Shares
 
 WINDOW_S = 30.0
 """How long ago "of late" is: the mean age of what counts."""
 LEAST_USE = 0.01
 """Part of the capacity. A lane that has used less of late, and in which nobody waits, does not count."""
 
-Use = Mapping[Lane, float]
-"""Work-seconds a second that each lane was given of late."""
-NO_USE: Use = dict.fromkeys(LANES, 0.0)
+ByLane = Mapping[Lane, float]
+NOTHING: ByLane = dict.fromkeys(LANES, 0.0)
 
 
-def use_of_late(before: Use, earlier: Shares, now: Shares, elapsed_s: float) -> Use:
-    """Return the use of the lanes after ``elapsed_s`` more seconds, a mean in which older ones count less and less."""
+def use_of_late(before: ByLane, earlier: ByLane, now: ByLane, elapsed_s: float) -> ByLane:
+    """Return the work-seconds a second that lanes were given of late, a mean in which older ones count less and less.
+
+    Args:
+        before: what was returned last.
+        earlier: work that had been started then.
+        now: work that has been started now.
+        elapsed_s: how much later that is.
+    """
     part = 1 - math.exp(-elapsed_s / WINDOW_S)
     return {lane: before[lane] + part * (_rate(lane, earlier, now, elapsed_s) - before[lane]) for lane in LANES}
 
 
-def _rate(lane: Lane, earlier: Shares, now: Shares, elapsed_s: float) -> float:
+def _rate(lane: Lane, earlier: ByLane, now: ByLane, elapsed_s: float) -> float:
     # Less than before: a correction by the truth, or another store.
-    return max(0.0, now.served[lane] - earlier.served[lane]) / elapsed_s
+    return max(0.0, now[lane] - earlier[lane]) / elapsed_s
 
 
-def lane_rate(lane: Lane, capacity: float, shares: Shares, use: Use) -> float:
-    """Return the work-seconds that a lane gets in a second, if jobs wait in it from now on."""
+def lane_rate(lane: Lane, capacity: float, waiting: ByLane, use: ByLane) -> float:
+    """Return the work-seconds that a lane gets in a second, if jobs wait in it from now on.
+
+    Args:
+        lane: which lane.
+        capacity: of the model.
+        waiting: work that waits.
+        use: work-seconds a second that lanes were given of late.
+    """
     others = [other for other in LANES if other != lane]
-    busy = [other for other in others if shares.work[other] > 0 or use[other] > LEAST_USE * capacity]
+    busy = [other for other in others if waiting[other] > 0 or use[other] > LEAST_USE * capacity]
     by_weight = LANE_WEIGHTS[lane] / sum(LANE_WEIGHTS[one] for one in (lane, *busy))
     left_over = 1 - sum(use[other] for other in others) / capacity
     return capacity * max(by_weight, left_over)

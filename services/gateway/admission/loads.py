@@ -11,7 +11,7 @@ from contracts.store.load_reader import Loads
 from contracts.store.profiles import KeptProfile, price_list
 from contracts.store.shares import Shares
 from services.gateway.admission.capacity import UNKNOWN, Capacity, KnownWorker, capacities, seen_workers
-from services.gateway.admission.lanes import NO_USE, Use, lane_rate, use_of_late
+from services.gateway.admission.lanes import NOTHING, ByLane, lane_rate, use_of_late
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,10 @@ class ModelLoad:
     """By which its jobs are priced; None before its first worker has said what it costs."""
     capacity: Capacity = UNKNOWN
     shares: Shares = field(default_factory=Shares)
-    use: Use = field(default_factory=lambda: NO_USE)
+    served: ByLane = field(default_factory=lambda: NOTHING)
+    """Work that was started."""
+    use: ByLane = field(default_factory=lambda: NOTHING)
+    """Work-seconds a second that lanes were given of late."""
 
     def price_s(self, demand: Demand) -> float:
         """Return the work-seconds of a request; 0 if nothing is known of the model."""
@@ -30,7 +33,7 @@ class ModelLoad:
 
     def lane_rate(self, lane: Lane) -> float:
         """Return the work-seconds that a lane gets in a second."""
-        return lane_rate(lane, self.capacity.total, self.shares, self.use)
+        return lane_rate(lane, self.capacity.total, self.shares.work, self.use)
 
 
 NOTHING_KNOWN = ModelLoad()
@@ -64,11 +67,12 @@ class LoadBook:
                 profile=profiles.get(model),
                 capacity=rates.get(model, UNKNOWN),
                 shares=shares,
-                use=self._use(model, shares, elapsed_s),
+                served=loads.served[model],
+                use=self._use(model, loads.served[model], elapsed_s),
             )
             for model, shares in loads.shares.items()
         }
 
-    def _use(self, model: str, shares: Shares, elapsed_s: float) -> Use:
+    def _use(self, model: str, served: ByLane, elapsed_s: float) -> ByLane:
         earlier = self._loads.get(model)
-        return NO_USE if earlier is None else use_of_late(earlier.use, earlier.shares, shares, elapsed_s)
+        return NOTHING if earlier is None else use_of_late(earlier.use, earlier.served, served, elapsed_s)

@@ -15,7 +15,7 @@ from tests.support.job_store import JobStore
 from tests.support.waiting import wait_until
 
 ROW = re.compile(r"^ {4}(?P<key>\S+) +(?P<type>HASH|STREAM|STRING|ZSET|SET|LIST|CHANNEL) +(?P<rest>.+)$", re.M)
-KEPT = {"finished", "reaped_at", "usage_tenants"}
+KEPT = {"finished", "served", "reaped_at", "usage_tenants"}
 """Their size does not depend on the number of jobs, so they are never removed."""
 
 

@@ -163,7 +163,18 @@ class CheckedStore(RuleBasedStateMachine):
             job.gone = True
         self.reap([])
         left = {key.decode().removeprefix(PREFIX).split(":")[0] for key in self.client.scan_iter()}
-        left -= {"finished", "turn", "reaped_at", "reaper", "idem", "idems", "usage", "usage_tenants", "ledger"}
+        left -= {
+            "finished",
+            "served",
+            "turn",
+            "reaped_at",
+            "reaper",
+            "idem",
+            "idems",
+            "usage",
+            "usage_tenants",
+            "ledger",
+        }
         assert not left, left
 
     # -- helpers ----------------------------------------------------------------------------------------------------

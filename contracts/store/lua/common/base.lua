@@ -20,7 +20,7 @@ local function stamp(seconds) return string.format('%.6f', seconds) end
 local function job_key(id) return P .. 'job:' .. id end
 
 -- However many jobs change, the call writes this once: a sorted set, a channel, a tenant, a model.
-local scores, wake_ups, active_steps, finished_steps = {}, {}, {}, {}
+local scores, wake_ups, active_steps, finished_steps, served_steps = {}, {}, {}, {}, {}
 -- Queues to which a message may have to be pushed: 'waits' where jobs wait for sure, 'may wait', or 'may be empty' where
 -- nobody needs to look. And those to whose second list one is pushed, for newcomers.
 local to_wake, newcomers = {}, {}

@@ -104,6 +104,7 @@ local function flush()
   publish_changes()
   add_to_hash('active', active_steps)
   add_to_hash('finished', finished_steps)
+  add_to_hash('served', served_steps)
   for _, write in ipairs(at_end) do write() end
   return {report_ends(), set_aside_now}
 end

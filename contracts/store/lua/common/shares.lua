@@ -103,7 +103,7 @@ local function charge_of(job) return math.max(job.price_s, LEAST_CHARGE_S) end
 local function charge_flow(job, work_s)
   local lane = lane_of(job)
   lane.charges[job.tenant] = (lane.charges[job.tenant] or 0) + work_s / job.weight
-  add(lane, 'served', work_s)
+  add_step(served_steps, job.model .. '|' .. lane.name, math.floor(work_s * 1e6 + 0.5))
   add(lane, 'debt', work_s)
 end
 

@@ -5,21 +5,22 @@ import itertools
 import pytest
 
 from contracts.jobs import LANES, Lane
-from contracts.store.shares import Shares
-from services.gateway.admission.lanes import NO_USE, WINDOW_S, Use, lane_rate, use_of_late
+from services.gateway.admission.lanes import NOTHING, WINDOW_S, ByLane, lane_rate, use_of_late
 
 
-def waiting(*lanes: Lane) -> Shares:
-    return Shares(work={lane: 5.0 if lane in lanes else 0.0 for lane in LANES})
+def waiting(*lanes: Lane) -> ByLane:
+    return {lane: 5.0 if lane in lanes else 0.0 for lane in LANES}
 
 
-def use(**rates: float) -> Use:
+def use(**rates: float) -> ByLane:
     return {lane: rates.get(lane, 0.0) for lane in LANES}
 
 
 def test_a_lane_that_is_alone_gets_everything() -> None:
     for lane in LANES:
-        assert lane_rate(lane, 3.0, waiting(lane), NO_USE) == lane_rate(lane, 3.0, waiting(), use(**{lane: 3.0})) == 3.0
+        assert (
+            lane_rate(lane, 3.0, waiting(lane), NOTHING) == lane_rate(lane, 3.0, waiting(), use(**{lane: 3.0})) == 3.0
+        )
 
 
 def test_lanes_in_which_jobs_wait_share_by_weight() -> None:
@@ -38,8 +39,8 @@ def test_a_lane_gets_what_others_did_not_use_if_that_is_more_than_its_share() ->
 
 
 def test_use_is_a_mean_of_late() -> None:
-    served = [Shares(served=dict.fromkeys(LANES, 2.0 * second)) for second in range(200)]
-    used, found = NO_USE, []
+    served = [dict.fromkeys(LANES, 2.0 * second) for second in range(200)]
+    used, found = NOTHING, []
     for earlier, now in itertools.pairwise(served):
         used = use_of_late(used, earlier, now, 1.0)
         found.append(used["default"])
@@ -50,5 +51,5 @@ def test_use_is_a_mean_of_late() -> None:
 
 def test_another_store_or_a_correction_is_no_use() -> None:
     before = use(default=1.0)
-    after = use_of_late(before, Shares(served=dict.fromkeys(LANES, 100.0)), Shares(), 1.0)
+    after = use_of_late(before, dict.fromkeys(LANES, 100.0), NOTHING, 1.0)
     assert 0 < after["default"] < 1.0 and after["bulk"] == 0.0

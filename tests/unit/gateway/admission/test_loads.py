@@ -12,7 +12,11 @@ from services.gateway.admission.loads import LoadBook
 
 PROFILE = ModelProfile(row_s=0.5)
 KEPT = {"m": {"w1": KeptProfile(PROFILE, 2.0, seen_at=1.0), "w2": KeptProfile(PROFILE, 1.0, seen_at=2.0)}, "other": {}}
-NOTHING_WAITS = {"m": Shares(), "other": Shares()}
+
+
+def loads(*workers: WorkerCard, served: float = 0.0) -> Loads:
+    models = ["m", "other"]
+    return Loads(list(workers), dict.fromkeys(models, Shares()), dict.fromkeys(models, dict.fromkeys(LANES, served)))
 
 
 def card(worker: str, speed: float) -> WorkerCard:
@@ -24,7 +28,7 @@ def card(worker: str, speed: float) -> WorkerCard:
 
 def test_a_model_that_was_never_measured_has_no_prices() -> None:
     book = LoadBook()
-    book.note(Loads([], NOTHING_WAITS), KEPT, 1.0)
+    book.note(loads(), KEPT, 1.0)
     demand = TASKS["embed"].demand(["a"] * 9, EmbedParameters())
     for model in ("other", "never heard of"):
         assert book.of(model).price_s(demand) == 0.0
@@ -33,16 +37,15 @@ def test_a_model_that_was_never_measured_has_no_prices() -> None:
 
 def test_only_workers_that_are_alive_count_and_without_any_those_of_the_last_hour() -> None:
     book = LoadBook()
-    book.note(Loads([card("w2", 1.5)], NOTHING_WAITS), KEPT, 1.0)
+    book.note(loads(card("w2", 1.5)), KEPT, 1.0)
     assert book.of("m").capacity.total == 1.5
-    book.note(Loads([], NOTHING_WAITS), KEPT, 2.0)
+    book.note(loads(), KEPT, 2.0)
     assert (book.of("m").capacity.total, book.of("m").capacity.of_one) == (3.0, 2.0)
 
 
 def test_use_counts_from_the_first_read_on() -> None:
     book = LoadBook()
     for second in (1.0, 2.0, 3.0):
-        served = dict.fromkeys(LANES, 1e6 + second)
-        book.note(Loads([], {"m": Shares(served=served)}), {"m": {}}, second)
+        book.note(loads(served=1e6 + second), KEPT, second)
         assert book.of("m").use["bulk"] < 0.1
     assert book.of("m").use["bulk"] > 0
