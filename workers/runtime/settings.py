@@ -67,8 +67,9 @@ class WorkerSettings(Settings):
         most=1 << 30,
         unit="MiB",
         computed=True,
-        help="Memory of this worker. Model calls and jobs in hand are kept within it: longer inputs are refused, and "
-        "jobs wait in their queues. Default: 90 % of the container's limit, or a quarter of a machine without one.",
+        help="Memory of this worker. Model calls, jobs in hand and paused texts are kept within it: longer inputs are "
+        "refused, jobs wait in their queues, and texts are not paused. Default: 90 % of the container's limit, or a "
+        "quarter of a machine without one.",
     )
     max_batch_tokens: int | None = setting(
         "TRIPTYCH_MAX_BATCH_TOKENS",

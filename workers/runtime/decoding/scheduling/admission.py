@@ -72,6 +72,9 @@ class Admission:
 
     def admit(self, on_failure: OnFailure) -> None:
         """Give out the free slots, and those of a bulk group if an interactive request has waited for a step."""
+        if not self.num_waiting:  # as at most steps, which take a fraction of a millisecond with small models
+            self._refused = frozenset()
+            return
         self._fill(on_failure)
         urgent = self._next_urgent()
         if urgent and self._paused.make_room(*urgent):
@@ -112,11 +115,11 @@ class Admission:
 
     def _next_urgent(self) -> Waiting | None:
         """Return the next interactive request that has waited for a step."""
-        return self._waiting.peek(self._running.slots_by_flow(), lambda handle, index: handle in self._refused)
+        return self._waiting.peek(self._running.slots_by_flow, lambda handle, index: handle in self._refused)
 
     def _next_waiting(self) -> Waiting | None:
         """Return the next request. Suspects have half of the slots, and all that the others leave."""
-        waiting = self._waiting.peek(self._running.slots_by_flow(), self._running.leaves_room)
+        waiting = self._waiting.peek(self._running.slots_by_flow, self._running.leaves_room)
         suspect = self._suspects.peek({})
         if suspect is None or self._must_wait(suspect[0]):
             return waiting

@@ -74,7 +74,7 @@ class PausedGroups:
             return group
         if group.paused_s + time.perf_counter() - paused.since > _max_paused_s(group.handle):
             return group
-        slots = self._running.slots_by_flow()
+        slots = self._running.slots_by_flow
         is_next = _ratio_with(group.handle, group.index, slots) <= _ratio_with(*waiting, slots)
         return group if is_next else None
 
@@ -124,7 +124,7 @@ class PausedGroups:
         The flow with the most slots for its share gives first, and of its groups the one with the least to copy: the
         copy delays the next token of all others. That is mostly the one which has begun last.
         """
-        slots = self._running.slots_by_flow()
+        slots = self._running.slots_by_flow
         limit = _ratio_with(handle, index, slots)
         sizes = {group: self._cache.saved_bytes(group.slots) for group in self._running if self._may_pause(group)}
         ratios = {group: slots[group.handle.attempt.claim.flow] / group.handle.attempt.claim.share for group in sizes}

@@ -21,6 +21,8 @@ class RunningGroups:
         self.prefilling: deque[SequenceGroup] = deque()
         """In order of arrival."""
         self.decoding: list[SequenceGroup] = []
+        self.slots_by_flow: Counter[Flow] = Counter()
+        """Slots that each flow has."""
         self._finished: list[SequenceGroup] = []
         self._prefill_turns: FairTurns[Flow] = FairTurns()
         """By the tokens that were prefilled; of jobs that are no suspects."""
@@ -50,13 +52,6 @@ class RunningGroups:
         """
         num_used = sum(len(group.slots) for group in self if _circle_of(group))
         return not num_used or num_used + request.num_slots <= self._cache.max_slots // 2
-
-    def slots_by_flow(self) -> Counter[Flow]:
-        """Return how many slots each flow has."""
-        slots: Counter[Flow] = Counter()
-        for group in self:
-            slots[_flow_of(group)] += len(group.slots)
-        return slots
 
     def has_room(self, handle: GenerationHandle, index: int, without: Collection[SequenceGroup] = ()) -> bool:
         """Return whether a request could start if these groups had no slots."""
@@ -155,6 +150,10 @@ class RunningGroups:
             self.decoding.remove(group)
         else:
             self.prefilling.remove(group)
+        flow = _flow_of(group)
+        self.slots_by_flow[flow] -= len(group.slots)
+        if not self.slots_by_flow[flow]:
+            del self.slots_by_flow[flow]
 
     def deliver_finished(self) -> None:
         """Hand the outputs of finished groups to their jobs."""
@@ -163,6 +162,7 @@ class RunningGroups:
             group.handle.set_result(group.index, group.outputs)
 
     def _add(self, group: SequenceGroup) -> None:
+        self.slots_by_flow[_flow_of(group)] += len(group.slots)
         if not group.prefill.num_next_tokens:
             self.decoding.append(group)
             return
