@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 
 from contracts.cards import WorkerCard
-from contracts.jobs import Claim, queue_of
+from contracts.jobs import Answer, Claim, queue_of
 from contracts.price.estimate import Consumed
 from contracts.price.profile import ModelProfile
-from contracts.store.attempts.outcomes import Outcome
 from contracts.store.profiles import Profiles
 from contracts.store.registry import Registry
 from tests.gateway.fakes.worker import CARDS, UNSERVED, announce, store_of
@@ -58,9 +57,8 @@ class Measured:
 
     def succeed(self, claim: Claim, work_s: float) -> None:
         """End a job that has taken so many work-seconds."""
-        fields = {"usage": "{}", "timings": "{}", "model_revision": "r3"}
-        outcome = Outcome(claim, "succeeded", fields, b"[1.0]", Consumed(work_s, tokens_in=3, tokens_out=0))
-        assert self.store.turn(WORKER, [outcome]).accepted == [True]
+        answer = Answer(output=b"[1.0]", usage=b"{}", timings=b"{}", model_revision="r3")
+        assert self.store.succeed(claim, answer, Consumed(work_s, tokens_in=3, tokens_out=0))
 
     def end_all(self) -> None:
         """Cancel every job that is not finished."""
