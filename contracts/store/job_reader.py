@@ -11,7 +11,7 @@ from contracts import errors
 from contracts.job_ids import age_of
 from contracts.jobs import Event, Job, JobState, Status, queue_of
 from contracts.store.clock import store_time
-from contracts.store.keys import PREFIX, events_key, flow_key, flows_key, job_key, shares_key, waiting_key
+from contracts.store.keys import PREFIX, events_key, flow_key, flows_key, job_key, shares_key, tenants_key, waiting_key
 from contracts.store.places import Flow, Place, place_in_flow
 from contracts.store.records import (
     FIELDS,
@@ -110,16 +110,17 @@ class JobReader:
             pipeline.zrank(key, job.id)
         pipeline.hget(job_key(job.id), "mark_s")
         pipeline.hget(flows_key(queue, job.lane), job.tenant)
+        pipeline.zscore(tenants_key(queue, job.lane), job.tenant)
         pipeline.hgetall(shares_key(queue))
-        *ranks, mark_s, flow, found = replies_of(pipeline, instead=None)
+        *ranks, mark_s, flow, start, found = replies_of(pipeline, instead=None)
         shares, price_s = Shares.of(found or {}), job.price_s or 0.0
         for rank in ranks[:2]:
             if rank is not None:
                 return Place(rank, 0.0, price_s, shares.running)
         if ranks[2] is None:
             return None
-        mark_s = number(mark_s or b"0")
-        return place_in_flow(shares, Flow.of(flow), job.lane, rank=ranks[2], mark_s=mark_s, price_s=price_s)
+        where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}
+        return place_in_flow(shares, Flow.of(flow), job.lane, **where)
 
     def page(
         self,

@@ -1,22 +1,12 @@
 """What a client may change: it submits, cancels and deletes jobs. Step 2 on the path of a job."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-import msgspec
 import redis
 
-from contracts.errors import (
-    IdempotencyMismatch,
-    IdempotencyQuotaExceeded,
-    QueueFull,
-    QuotaExceeded,
-    RateLimited,
-    StorageQuotaExceeded,
-    TriptychError,
-)
 from contracts.jobs import NewJob
-from contracts.limits import NO_LIMIT, Meter, MeterState, how_to_set
+from contracts.limits import MeterState
+from contracts.store.admission import Accepted, Admission, refusal
 from contracts.store.job_reader import JobReader
 from contracts.store.limits import as_argument, states_from
 from contracts.store.places import Place
@@ -25,60 +15,6 @@ from contracts.store.scripts import load_script
 MAX_DELIVERED = 60
 """Jobs of one call, so that the store serves others in between."""
 IDEMPOTENCY_TTL_S = 24 * 3600
-MAX_IDEMPOTENCY_KEYS = 100_000
-"""Keys that a tenant may have at once. Each takes about 300 bytes of the store's memory for a day."""
-_REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
-    b"mismatch": (
-        IdempotencyMismatch,
-        "This Idempotency-Key was used for another request. Use a new key for a new request.",
-    ),
-    b"too_many_keys": (
-        IdempotencyQuotaExceeded,
-        "You have used as many Idempotency-Keys in 24 hours as you may. Send the request without one, or wait.",
-    ),
-    b"queue_full": (QueueFull, "The queue of model {model} is full. Nothing was accepted; try again later."),
-    b"too_many_jobs": (
-        QuotaExceeded,
-        "You have as many unfinished jobs as you may have: max_active is {max_active} (set by {how_max_active}). Wait "
-        "for some to finish.",
-    ),
-    b"too_many_bytes": (
-        StorageQuotaExceeded,
-        "This request, those of your unfinished jobs and the results that you have not fetched would take more bytes "
-        "than they may: max_bytes is {max_bytes} (set by {how_max_bytes}). Fetch or delete results, or wait for jobs "
-        "to finish.",
-    ),
-    b"rate_limited": (RateLimited, "Too much in too short a time: {rates}. Try again in {wait_s:.3g} s."),
-}
-
-
-class Admission(msgspec.Struct, frozen=True):
-    """What `submit` applies to a job: limits, and how fast the workers of its model are."""
-
-    # In effect no limits, for callers without admission control; a gateway passes those of its settings.
-    max_waiting: int = 1_000_000
-    """Jobs that wait for one model."""
-    max_active: int = 1_000_000
-    """Unfinished jobs of one tenant."""
-    max_idempotency_keys: int = MAX_IDEMPOTENCY_KEYS
-    lane_rate: float = 0.0
-    """Work-seconds that the job's lane gets in a second; 0 if that is unknown, and then nothing is refused by time."""
-    capacity: float = 0.0
-    """Work-seconds that all workers of the model do in a second."""
-    max_bytes: int = NO_LIMIT
-    """Of a tenant, in requests of unfinished jobs and in results that were not delivered."""
-    meters: tuple[Meter, ...] = ()
-    """Rates that apply to the request."""
-
-
-class Accepted(NamedTuple):
-    """The reply to a submit."""
-
-    job_id: str
-    replayed: bool
-    """Whether it is the job of an earlier request with the same idempotency key."""
-    place: Place | None
-    """Where the job waits; None for one that was accepted before."""
 
 
 class JobWriter:
@@ -100,7 +36,8 @@ class JobWriter:
         ``on_meters`` gets the states of the admission's meters, whether or not the job is accepted.
 
         Raises:
-            IdempotencyMismatch, IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: nothing was written.
+            IdempotencyMismatch, DeadlineUnreachable: the request can't be served; nothing was written.
+            IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: it can't be served now; nothing was written.
         """
         record: list[str | bytes | float] = [
             *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
@@ -121,14 +58,15 @@ class JobWriter:
             args=[
                 *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
                 *(admission.max_waiting, limits, job.deadline_s),
+                *(admission.lane_rate, admission.capacity, admission.capacity_of_one),
                 *record,
             ]
         )
         states = states_from(admission.meters, used)
         if on_meters:
             on_meters(states)
-        if outcome in _REFUSALS:
-            raise _refusal(outcome, job, admission, states)
+        if outcome not in {b"created", b"replayed"}:
+            raise refusal(outcome, value, job, admission, states)
         if not place:
             return Accepted(value.decode(), value.decode() != job.id, None)
         position, work_ahead_s, running_s = place
@@ -165,18 +103,3 @@ class JobWriter:
         """
         self._reader.state(job_id, tenant)
         self._delete(args=[job_id])
-
-
-def _refusal(outcome: bytes, job: NewJob, admission: Admission, states: list[MeterState]) -> TriptychError:
-    error, message = _REFUSALS[outcome]
-    wait_s = max((one.wait_s for one in states), default=0.0)
-    facts = {
-        "model": job.model,
-        "max_active": admission.max_active,
-        "how_max_active": how_to_set("max_active", job.tenant),
-        "max_bytes": admission.max_bytes,
-        "how_max_bytes": how_to_set("max_bytes", job.tenant),
-        "rates": " and ".join(one.meter.words for one in states if one.wait_s > 0),
-        "wait_s": wait_s,
-    }
-    return error(message.format(**facts), retry_after_s=wait_s if error is RateLimited else None)

@@ -15,6 +15,8 @@ class Flow(NamedTuple):
     entered: float = 0.0
     """Work that has entered since nothing has waited. Work that was given up has not."""
     weight: float = 1.0
+    last_deadline: float = 0.0
+    """Of the job that has entered last."""
 
     @classmethod
     def of(cls, text: bytes | None) -> Self:
@@ -49,13 +51,16 @@ class Place(NamedTuple):
         return (self.work_ahead_s + self.price_s) / lane_rate + self.running_s / capacity
 
 
-def place_in_flow(shares: Shares, flow: Flow, lane: Lane, *, rank: int, mark_s: float, price_s: float) -> Place:
-    """Return the place of a job that waits in its flow. As `place_of` in lua/submit.lua, which does it at the submit.
+def place_in_flow(
+    shares: Shares, flow: Flow, lane: Lane, *, start: float, rank: int, mark_s: float, price_s: float
+) -> Place:
+    """Return the place of a job that waits in its flow. `place_of` in lua/common/admission.lua does it at the submit.
 
     Args:
         shares: of its queue.
         flow: the job's.
         lane: the job's.
+        start: virtual start of the flow.
         rank: jobs of the flow before it.
         mark_s: work that had entered the flow before it.
         price_s: of the job.
@@ -65,7 +70,8 @@ def place_in_flow(shares: Shares, flow: Flow, lane: Lane, *, rank: int, mark_s: 
     own_s = max(0.0, min(mark_s - served_s, flow.backlog - price_s)) if rank else 0.0
     others_s = max(0.0, shares.work[lane] - flow.backlog)
     others_weight = max(0.0, shares.weights[lane] - flow.weight)
-    meanwhile_s = min(others_s, (own_s + price_s) * others_weight / (flow.weight or 1.0))
+    ahead = max(0.0, start - shares.virtual[lane])
+    meanwhile_s = min(others_s, ((own_s + price_s) / (flow.weight or 1.0) + ahead) * others_weight)
     part = meanwhile_s / others_s if others_s > 0 else 1.0
     num_others = max(0.0, shares.num[lane] - flow.num)
-    return Place(rank + round(num_others * part), own_s + meanwhile_s, price_s, shares.running)
+    return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, shares.running)

@@ -20,6 +20,8 @@ class Shares:
     """Work that waits."""
     weights: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
     """Of the tenants of whom jobs wait."""
+    virtual: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
+    """Virtual time: work / weight that each tenant of the lane was given that has waited all along."""
     running: float = 0.0
     """Work of the jobs that run."""
 
@@ -37,6 +39,7 @@ class Shares:
             num={lane: int(number(f"num:{lane}")) for lane in LANES},
             work={lane: number(f"work:{lane}") for lane in LANES},
             weights={lane: number(f"weights:{lane}") for lane in LANES},
+            virtual={lane: number(f"v:{lane}") for lane in LANES},
             running=number("running"),
         )
 

@@ -11,7 +11,7 @@ import redis
 from contracts.job_ids import new_job_id
 from contracts.jobs import TERMINAL, Job, NewJob, newcomers_of, queue_of
 from contracts.settings import StoreSettings
-from contracts.store.job_writer import Admission
+from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect

@@ -3,7 +3,8 @@
 import pytest
 
 from contracts.errors import IdempotencyMismatch, QuotaExceeded
-from contracts.store.job_writer import IDEMPOTENCY_TTL_S, Admission
+from contracts.store.admission import Admission
+from contracts.store.job_writer import IDEMPOTENCY_TTL_S
 from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,

@@ -5,7 +5,7 @@ import redis
 
 from contracts.errors import QueueFull, QuotaExceeded
 from contracts.jobs import newcomers_of, queue_of
-from contracts.store.job_writer import Admission
+from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
 from contracts.store.places import Place
 from tests.redis.builders import (

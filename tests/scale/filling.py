@@ -8,7 +8,8 @@ import redis
 
 from contracts.job_ids import new_job_id
 from contracts.jobs import NewJob
-from contracts.store.job_writer import Admission, JobWriter
+from contracts.store.admission import Admission
+from contracts.store.job_writer import JobWriter
 
 TENANT, MODEL = "crowd", "crowded"
 _AT_ONCE = 500

@@ -1,16 +1,16 @@
 -- Accept a job, or say why not. If the call is sent again with the same id, nothing changes and the reply is the same.
 -- ARGV: id, idempotency key (hashed; '' for none), fingerprint, idempotency ttl s, most idempotency keys of a tenant,
---       max waiting, limits (contracts/store/limits.py), deadline s, then field, value, … of the record, without fields
---       that are empty
+--       max waiting, limits (contracts/store/limits.py), deadline s, work-seconds a second of its lane, of all workers and
+--       of one (0: not known), then field, value, … of the record, without fields that are empty
 -- Returns {'created'|'replayed', id, used} or
--- {'mismatch'|'too_many_keys'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'rate_limited', '', used},
--- where `used` says of each meter how much is used now. For a job that this call has created, its place follows:
--- position, work ahead s, running s.
+-- {'mismatch'|'too_many_keys'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'late'|'unreachable'|'rate_limited', when, used},
+-- where `when` says in how many seconds the job would fit ('' if that is not known), and `used` how much is used now of each
+-- meter. For a job that this call has created, its place follows: position, work ahead s, running s.
 -- Idempotency comes before the limits: a request that was accepted before is answered with its job, however full the
 -- queue is now. Nothing is written before all checks have passed.
 local id, key, fingerprint, idem_ttl_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local job = {id = id, attempt = 0}
-for i = 9, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
+for i = 12, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.deadline_at = now + tonumber(ARGV[8])
 job.lane, job.price_s, job.weight = job.lane or 'default', tonumber(job.price_s), tonumber(job.weight or 1)
 local idem, idems = P .. 'idem:' .. job.tenant .. ':' .. key, P .. 'idems:' .. job.tenant
@@ -40,25 +40,35 @@ end
 local limits = cjson.decode(ARGV[7])
 local meters = meters_of(limits)
 
-local function num_waiting(figures)
-  local num = 0
-  for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
-  return num
+-- Return the reply if as many jobs wait for the model as may. There is room again once one is started.
+local function reply_by_number(figures)
+  local num, work_s, capacity = 0, 0, tonumber(ARGV[10])
+  for _, name in ipairs(LANES) do num, work_s = num + figures['num:' .. name], work_s + figures['work:' .. name] end
+  if num < tonumber(ARGV[6]) then return nil end
+  return {'queue_full', num > 0 and capacity > 0 and stamp(work_s / num / capacity) or ''}
+end
+
+-- Return why the job is not in time, or nil.
+local function reply_by_time(entry)
+  local late = lateness(job, entry, tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
+  if late == 'unreachable' then return {'unreachable'} end
+  return late and {'late', stamp(late)}
 end
 
 -- Meters come last, so that a request that is refused for another reason costs nothing.
-local function refusal(bytes)
-  local reply = key ~= '' and reply_by_key()
+local function refusal(bytes, entry)
+  local reply = reply_by_number(entry.lane.state.figures)
   if reply then return reply end
-  if num_waiting(lane_of(job).state.figures) >= tonumber(ARGV[6]) then return {'queue_full'} end
   local reached = quota_reached(limits, job.tenant, bytes)
   if reached then return {reached} end
+  reply = reply_by_time(entry)
+  if reply then return reply end
   if not all_have_room(meters) then return {'rate_limited'} end
 end
 
 local function accept(bytes)
   redis.call('HSET', job_key(id), 'status', 'queued', 'created_at', stamp(now), 'deadline_at', stamp(job.deadline_at),
-    'held', hold(job, bytes), unpack(ARGV, 9))
+    'held', hold(job, bytes), unpack(ARGV, 12))
   if key ~= '' then
     redis.call('HSET', job_key(id), 'idem', key)
     record_key()
@@ -71,24 +81,16 @@ local function accept(bytes)
   if job.mark_s > 0 then redis.call('HSET', job_key(id), 'mark_s', stamp(job.mark_s)) end
 end
 
--- Return what will probably be started before a job that enters its flow now (contracts/store/places.py).
-local function place_of(lane)
-  local flow = flow_of(lane, job.tenant)
-  local others_s = math.max(0, figure(lane, 'work') - flow.backlog)
-  local others_weight = math.max(0, figure(lane, 'weights') - flow.weight)
-  local num_others = math.max(0, figure(lane, 'num') - flow.num)
-  local meanwhile_s = math.min(others_s, (flow.backlog + job.price_s) * others_weight / job.weight)
-  local part = others_s > 0 and meanwhile_s / others_s or 1
-  return flow.num + math.floor(num_others * part + 0.5), flow.backlog + meanwhile_s
-end
-
 local reply, position, work_ahead_s
 if redis.call('EXISTS', job_key(id)) == 0 then
-  local bytes = RECORD_BYTES + #job.request
-  reply = refusal(bytes)
+  reply = key ~= '' and reply_by_key() or nil
   if not reply then
-    position, work_ahead_s = place_of(lane_of(job))
-    accept(bytes)
+    local bytes, entry = RECORD_BYTES + #job.request, entry_of(job)
+    reply = refusal(bytes, entry)
+    if not reply then
+      position, work_ahead_s = place_of(job, entry)
+      accept(bytes)
+    end
   end
 end
 reply = reply or {'created', id}

@@ -13,7 +13,8 @@ from flask import request as http_request
 
 from contracts.errors import Unavailable
 from contracts.jobs import Job, NewJob
-from contracts.store.job_writer import Accepted, Admission, JobWriter
+from contracts.store.admission import Accepted, Admission
+from contracts.store.job_writer import JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
 from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
@@ -134,6 +135,7 @@ class Submitter:
             max_idempotency_keys=self._settings.max_idempotency_keys,
             lane_rate=load.lane_rate(new.lane) if is_priced else 0.0,
             capacity=load.capacity.total if is_priced else 0.0,
+            capacity_of_one=load.capacity.of_one if is_priced else 0.0,
             max_bytes=limits.max_bytes,
             meters=limits.meters(new.price_s),
         )

@@ -4,7 +4,7 @@ local LOOK_AT = 40 -- flows of a lane: more than a turn can start jobs of, or pa
 -- Seconds after which a lane counts for one more of its kind. It never counts for more than the next more urgent lane.
 local PATIENCE_S = {default = 60, bulk = 3600}
 -- A lane pays for a dear job over the next jobs, so that it does not stand still for one tenant's.
-local LEAST_PAYMENT_S, PAYMENTS = 1, 16
+local LEAST_PAYMENT_S, PAYMENTS = 1, 8
 
 -- The flows that have the least starts, those left out whose names (lane, a space, tenant) are in `passed`.
 local function read_heads(lane, passed, num_passed)

@@ -43,14 +43,16 @@ local function add(lane, name, step)
   lane.state.changed = true
 end
 
--- A flow as it is stored: jobs, their work, work that has entered since it was last empty, the tenant's weight.
+-- A flow as it is stored: jobs, their work, work that has entered since it was last empty, the tenant's weight, and the
+-- deadline of the job that has entered last.
 local function flow_from(text)
-  local num, backlog, entered, weight = (text or ''):match('^(%S+) (%S+) (%S+) (%S+)$')
-  return {num = seconds_of(num), backlog = seconds_of(backlog), entered = seconds_of(entered), weight = seconds_of(weight)}
+  local num, backlog, entered, weight, last_deadline = (text or ''):match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return {num = seconds_of(num), backlog = seconds_of(backlog), entered = seconds_of(entered), weight = seconds_of(weight),
+    last_deadline = seconds_of(last_deadline)}
 end
 
 local function text_of(flow)
-  return string.format('%d %.9f %.9f %.6g', flow.num, flow.backlog, flow.entered, flow.weight)
+  return string.format('%d %.9f %.9f %.6g %.3f', flow.num, flow.backlog, flow.entered, flow.weight, flow.last_deadline)
 end
 
 local function flow_of(lane, tenant)
@@ -79,7 +81,7 @@ local function enter_flow(job, comes_back)
   if comes_back and not is_first then
     job.mark_s = math.max(0, flow.entered - flow.backlog - job.price_s)
   else
-    job.mark_s, flow.entered = flow.entered, flow.entered + job.price_s
+    job.mark_s, flow.entered, flow.last_deadline = flow.entered, flow.entered + job.price_s, job.deadline_at
   end
   resize(lane, flow, 1, job.price_s)
   add(lane, 'weights', job.weight - flow.weight)

@@ -52,6 +52,15 @@ local function names_of(...)
   return names
 end
 
+-- Where a flow begins that owes nothing: of those that begin at one virtual time, the first one to come is first.
+local APART = 1e-9
+local function newcomers_start(lane, virtual)
+  local last = figure(lane, 'last')
+  local start = last < virtual and virtual or last + APART
+  lane.state.figures['last:' .. lane.name] = start
+  return start
+end
+
 -- Flows that wait have their start in `tenants`. Of others `tags` has the end of what they were given, as long as that may
 -- matter: a flow that wakes begins there, or where the lane is now, so nobody catches up for the time in which he was idle.
 local function write_starts(lane, over)
@@ -66,7 +75,7 @@ local function write_starts(lane, over)
     local at = start or ends[name] or (charged and virtual - MEMORY_S)
     at = at and at + (charged or 0)
     if (start or lane.joined[name]) and not over[name] then
-      put(starting, start and at or math.max(virtual, at or 0), name)
+      put(starting, start and at or (at or 0) > virtual and at or newcomers_start(lane, virtual), name)
       if ends[name] then put(forgotten, name) end
     else
       if start then put(waiting_no_more, name) end

@@ -1,0 +1,109 @@
+"""What decides whether a job is accepted, and what a client hears if it is not. Step 2 on the path of a job."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from contracts.errors import (
+    DeadlineUnreachable,
+    IdempotencyMismatch,
+    IdempotencyQuotaExceeded,
+    QueueFull,
+    QuotaExceeded,
+    RateLimited,
+    StorageQuotaExceeded,
+    TriptychError,
+)
+from contracts.jobs import NewJob
+from contracts.limits import NO_LIMIT, Meter, MeterState, how_to_set
+from contracts.store.places import Place
+
+MAX_IDEMPOTENCY_KEYS = 100_000
+"""Keys that a tenant may have at once. Each takes about 300 bytes of the store's memory for a day."""
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """What a submit applies to a job: limits, and how fast the workers of its model are."""
+
+    # In effect no limits, for callers without admission control; a gateway passes those of its settings.
+    max_waiting: int = 1_000_000
+    """Jobs that wait for one model."""
+    max_active: int = 1_000_000
+    """Unfinished jobs of one tenant."""
+    max_idempotency_keys: int = MAX_IDEMPOTENCY_KEYS
+    lane_rate: float = 0.0
+    """Work-seconds that the job's lane gets in a second; 0 if that is unknown, and then nothing is refused by time."""
+    capacity: float = 0.0
+    """Work-seconds that all workers of the model do in a second."""
+    capacity_of_one: float = 0.0
+    """Work-seconds that the fastest of them does in a second; 0 if that is unknown."""
+    max_bytes: int = NO_LIMIT
+    """Of a tenant, in requests of unfinished jobs and in results that were not delivered."""
+    meters: tuple[Meter, ...] = ()
+    """Rates that apply to the request."""
+
+
+class Accepted(NamedTuple):
+    """The reply to a submit."""
+
+    job_id: str
+    replayed: bool
+    """Whether it is the job of an earlier request with the same idempotency key."""
+    place: Place | None
+    """Where the job waits; None for one that was accepted before."""
+
+
+_REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
+    b"mismatch": (
+        IdempotencyMismatch,
+        "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    ),
+    b"too_many_keys": (
+        IdempotencyQuotaExceeded,
+        "You have used as many Idempotency-Keys in 24 hours as you may. Send the request without one, or wait.",
+    ),
+    b"queue_full": (QueueFull, "The queue of model {model} is full. Nothing was accepted; try again later."),
+    b"late": (
+        QueueFull,
+        "Model {model} has more work than it can do before this job's deadline_s of {deadline_s:g}. Nothing was "
+        "accepted; try again in {wait_s:.3g} s, or ask for a longer deadline_s.",
+    ),
+    b"unreachable": (
+        DeadlineUnreachable,
+        "This job would take about {price_s:.3g} work-seconds, of which a worker of model {model} does {rate:.3g} in a "
+        "second. That is more than its deadline_s of {deadline_s:g} allows, even if nothing else waits: send it in "
+        "parts, or ask for less, or for a longer deadline_s.",
+    ),
+    b"too_many_jobs": (
+        QuotaExceeded,
+        "You have as many unfinished jobs as you may have: max_active is {max_active} (set by {how_max_active}). Wait "
+        "for some to finish.",
+    ),
+    b"too_many_bytes": (
+        StorageQuotaExceeded,
+        "This request, those of your unfinished jobs and the results that you have not fetched would take more bytes "
+        "than they may: max_bytes is {max_bytes} (set by {how_max_bytes}). Fetch or delete results, or wait for jobs "
+        "to finish.",
+    ),
+    b"rate_limited": (RateLimited, "Too much in too short a time: {rates}. Try again in {wait_s:.3g} s."),
+}
+
+
+def refusal(outcome: bytes, value: bytes, job: NewJob, admission: Admission, states: list[MeterState]) -> TriptychError:
+    """Return the error that a client gets. ``outcome`` and ``value`` are the script's reply (lua/submit.lua)."""
+    error, message = _REFUSALS[outcome]
+    waits = [float(value)] if value else [one.wait_s for one in states] if error is RateLimited else []
+    wait_s = max(waits, default=None)
+    facts = {
+        "model": job.model,
+        "price_s": job.price_s,
+        "deadline_s": job.deadline_s,
+        "rate": admission.capacity_of_one or admission.capacity,
+        "max_active": admission.max_active,
+        "how_max_active": how_to_set("max_active", job.tenant),
+        "max_bytes": admission.max_bytes,
+        "how_max_bytes": how_to_set("max_bytes", job.tenant),
+        "rates": " and ".join(one.meter.words for one in states if one.wait_s > 0),
+        "wait_s": wait_s or 0.0,
+    }
+    return error(message.format(**facts), retry_after_s=wait_s)

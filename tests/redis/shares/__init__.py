@@ -1,0 +1,1 @@
+"""How tenants and lanes share a model, and what is admitted."""

@@ -1,0 +1,142 @@
+"""What is accepted will be done by its deadline, as far as can be known, and makes no other tenant late."""
+
+import pytest
+
+from contracts.errors import DeadlineUnreachable, QueueFull
+from contracts.jobs import LANES
+from contracts.store.admission import Admission
+from contracts.store.keys import PREFIX
+from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, submit
+from tests.redis.shares.taking import flood, take
+from tests.scale.draining import let_pass
+from tests.support.job_store import JobStore
+
+ONE = Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0)
+"""One worker, and no other lane."""
+
+
+def fill(store: JobStore, admission: Admission = ONE, **changes: object) -> tuple[float, QueueFull]:
+    """Submit until a job is refused; return the work that was accepted, and the refusal."""
+    accepted_s = 0.0
+    while True:
+        job = new_job(**{"price_s": 1.0, "deadline_s": 100.0} | changes)
+        try:
+            store.submit(job, admission)
+        except QueueFull as error:
+            return accepted_s, error
+        accepted_s += job.price_s
+
+
+def test_as_much_is_accepted_as_can_be_done_in_time(store: JobStore) -> None:
+    accepted_s, error = fill(store)
+    assert accepted_s == 90.0
+    assert error.http_status == 503 and "deadline_s of 100" in error.message
+    assert error.retry_after_s == pytest.approx(1.0, abs=0.01)
+
+
+def test_what_is_refused_leaves_nothing(store: JobStore) -> None:
+    fill(store)
+    before = {key: store.client.dump(key) for key in store.client.scan_iter()}
+    with pytest.raises(QueueFull):
+        store.submit(new_job(price_s=1.0, deadline_s=100.0, idempotency_key="k", fingerprint="f"), ONE)
+    assert {key: store.client.dump(key) for key in store.client.scan_iter()} == before
+    assert active(store) == {TENANT: 90}
+
+
+def test_it_fits_once_as_much_is_served_as_was_said(store: JobStore) -> None:
+    fill(store)
+    with pytest.raises(QueueFull) as refused:
+        store.submit(new_job(price_s=10.0, deadline_s=100.0), ONE)
+    assert refused.value.retry_after_s == pytest.approx(10.0)
+    claims = take(store, 9)
+    for claim in claims:
+        assert store.fail(claim, DeadlineUnreachable())
+    with pytest.raises(QueueFull):
+        store.submit(new_job(price_s=10.0, deadline_s=100.0), ONE)
+    assert store.fail(take(store, 1)[0], DeadlineUnreachable())
+    store.submit(new_job(price_s=10.0, deadline_s=100.0), ONE)
+
+
+def test_more_workers_take_more(store: JobStore) -> None:
+    assert fill(store, Admission(lane_rate=4.0, capacity=4.0, capacity_of_one=1.0))[0] == 360.0
+
+
+def test_what_runs_counts(store: JobStore) -> None:
+    flood(store, 50, TENANT, 1.0)
+    take(store, 50)
+    assert fill(store)[0] == 40.0
+
+
+@pytest.mark.parametrize("capacity_of_one", [1.0, 0.0])
+def test_a_job_that_takes_too_long_by_itself_is_told_so_at_once(store: JobStore, capacity_of_one: float) -> None:
+    """A job runs on one worker, however many there are."""
+    admission = Admission(lane_rate=1.0, capacity=8.0 if capacity_of_one else 1.0, capacity_of_one=capacity_of_one)
+    with pytest.raises(DeadlineUnreachable, match=r"about 91 work-seconds.* does 1 in a second.*100") as refused:
+        store.submit(new_job(price_s=91.0, deadline_s=100.0), admission)
+    assert refused.value.http_status == 422 and not store.client.keys(f"{PREFIX}job:*")
+    store.submit(new_job(price_s=89.0, deadline_s=100.0), admission)
+
+
+@pytest.mark.parametrize("unknown", [{"price_s": 0.0}, {"rate": 0.0}])
+def test_where_nothing_is_known_nothing_is_refused(store: JobStore, unknown: dict[str, float]) -> None:
+    admission = Admission(lane_rate=unknown.get("rate", 1e-3), capacity=1e-3, capacity_of_one=1e-3)
+    for _ in range(20):
+        store.submit(new_job(price_s=unknown.get("price_s", 1e6), deadline_s=1.0), admission)
+
+
+def test_a_flood_of_one_tenant_closes_the_queue_for_that_tenant_only(store: JobStore) -> None:
+    fill(store, tenant="a")
+    job = new_job(tenant="b", price_s=1.0, deadline_s=20.0)
+    accepted = store.submit(job, ONE)
+    assert accepted.place is not None and accepted.place.work_ahead_s == pytest.approx(1.0)
+
+
+def test_a_job_must_not_make_others_late(store: JobStore) -> None:
+    """Until its deadline, there is room for a tenth more than the first tenant was promised."""
+    fill(store, tenant="a")
+    accepted_s, error = fill(store, tenant="b", deadline_s=1000.0)
+    assert accepted_s == pytest.approx(10.0, abs=1.0)
+    assert error.retry_after_s is not None and error.retry_after_s > 0
+
+
+def test_who_is_late_already_is_no_reason_to_refuse_others(store: JobStore) -> None:
+    fill(store, tenant="a")
+    let_pass(store.client, 50)  # and nobody has worked
+    assert fill(store, tenant="b")[0] > 20
+
+
+def test_many_small_tenants_have_their_shares(store: JobStore) -> None:
+    """The flows that are looked at are few, whatever waits."""
+    for number in range(40):
+        submit(store, tenant=f"t{number}", price_s=1.0, deadline_s=1000.0)
+    assert fill(store, tenant="new", deadline_s=30.0)[0] == 0.0
+    assert fill(store, tenant="new", deadline_s=60.0)[0] > 10
+
+
+def test_weights_count(store: JobStore) -> None:
+    flood(store, 200, "a", 1.0, deadline_s=1000.0)
+    light = fill(store, tenant="b", deadline_s=40.0)[0]
+    store.client.flushall()
+    flood(store, 200, "a", 1.0, deadline_s=1000.0)
+    heavy = fill(store, tenant="b", deadline_s=40.0, weight=3.0)[0]
+    assert (light, heavy) == (pytest.approx(18, abs=1), pytest.approx(27, abs=1))
+
+
+def test_other_lanes_count_by_the_rate_only(store: JobStore) -> None:
+    for lane in LANES[:2]:
+        flood(store, 500, "a", 1.0, lane=lane, deadline_s=100_000.0)
+    assert fill(store, Admission(lane_rate=0.1, capacity=1.0, capacity_of_one=1.0), lane="bulk")[0] == 9.0
+
+
+def test_an_earlier_request_is_answered_however_full_it_is(store: JobStore) -> None:
+    first = store.submit(new_job(idempotency_key="k", fingerprint="f"), NO_LIMITS).job_id
+    fill(store)
+    again = new_job(price_s=1e6, deadline_s=1.0, idempotency_key="k", fingerprint="f")
+    assert store.submit(again, ONE)[:2] == (first, True)
+
+
+def test_a_queue_that_is_full_by_number_says_when_there_is_room(store: JobStore) -> None:
+    flood(store, 10, TENANT, 2.0)
+    with pytest.raises(QueueFull) as refused:
+        store.submit(new_job(price_s=2.0), Admission(max_waiting=10, lane_rate=1.0, capacity=4.0))
+    assert refused.value.retry_after_s == pytest.approx(0.5)
