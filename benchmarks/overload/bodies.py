@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.overload.bombs import BULK
-from benchmarks.overload.crowd import Answer, Crowd
+from benchmarks.overload.clients.crowd import Answer, Crowd
+from benchmarks.overload.clients.load import as_fast_as_possible
+from benchmarks.overload.clients.victim import CLASSIFY, GENERATE, Victim
 from benchmarks.overload.deployment import EMBEDDER, Deployment
 from benchmarks.overload.effort import Effort
-from benchmarks.overload.load import as_fast_as_possible
 from benchmarks.overload.report import Row, refusals
-from benchmarks.overload.victim import CLASSIFY, GENERATE, Victim
 
 MAXMEMORY = "1gb"
 NUM_CLIENTS = 4

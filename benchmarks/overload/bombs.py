@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.overload.crowd import Answer, Crowd
+from benchmarks.overload.clients.crowd import Answer, Crowd
+from benchmarks.overload.clients.load import as_fast_as_possible
+from benchmarks.overload.clients.victim import Victim
 from benchmarks.overload.deployment import GENERATOR, Deployment
 from benchmarks.overload.effort import Effort
-from benchmarks.overload.load import as_fast_as_possible
 from benchmarks.overload.report import Row, refusals
-from benchmarks.overload.victim import Victim
 
 NUM_CLIENTS = 16
 BULK = {"priority": "bulk", "deadline_s": 86_400}

@@ -13,7 +13,7 @@ from benchmarks.encoder.memory import STARTERS
 from benchmarks.harness.http_clients import post
 from benchmarks.harness.report import BenchError
 from benchmarks.harness.stack import MINILM, ROOT, Stack
-from benchmarks.overload.crowd import Crowd
+from benchmarks.overload.clients.crowd import Crowd
 from contracts.store.keys import PREFIX, job_key
 from deploy.local.settings import LocalSettings
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.overload.crowd import Answer, Crowd
+from benchmarks.overload.clients.crowd import Answer, Crowd
 from benchmarks.overload.deployment import Deployment, End
 from benchmarks.overload.effort import Effort
 from benchmarks.overload.mixes import KnownMix, known, written

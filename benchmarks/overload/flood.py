@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.harness import prose
-from benchmarks.overload.crowd import Answer, Crowd
+from benchmarks.overload.clients.crowd import Answer, Crowd
+from benchmarks.overload.clients.load import as_fast_as_possible
+from benchmarks.overload.clients.victim import Victim
 from benchmarks.overload.deployment import CLASSIFIER, EMBEDDER, Deployment
 from benchmarks.overload.effort import Effort
-from benchmarks.overload.load import as_fast_as_possible
 from benchmarks.overload.report import Row, refusals
-from benchmarks.overload.victim import Victim
 
 NUM_CLIENTS = 64
 BEFORE = 0.1

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.harness import prose
 from benchmarks.harness.report import BenchError
-from benchmarks.overload.crowd import Crowd
+from benchmarks.overload.clients.crowd import Crowd
+from benchmarks.overload.clients.load import Sent, as_fast_as_possible
 from benchmarks.overload.deployment import EMBEDDER, GENERATOR, Deployment
-from benchmarks.overload.load import Sent, as_fast_as_possible
 
 SEED = 14
 PROMPT = "A poem about the sea:\n"

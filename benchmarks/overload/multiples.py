@@ -1,29 +1,25 @@
 """Case 3: jobs arrive at three and nine times the capacity. As much as fits is accepted, and is done in time."""
 
-import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.harness.machine import OtherLoad, cpu_seconds
-from benchmarks.overload.crowd import Answer, Crowd
-from benchmarks.overload.deployment import Deployment, End
+from benchmarks.overload.capacity import SETTLE, Capacity, capacity_of
+from benchmarks.overload.clients.crowd import Answer, Crowd
+from benchmarks.overload.clients.load import Sent, at_rate, wait_until
+from benchmarks.overload.deployment import FAMILIES, Deployment, End
 from benchmarks.overload.effort import Effort
-from benchmarks.overload.load import Sent, as_fast_as_possible, at_rate, wait_until
 from benchmarks.overload.mixes import KnownMix, Mix, known, read, written
 from benchmarks.overload.report import Row, median, percentile, refusals
 
 TIMES = (3, 9)
-NUM_CLIENTS = 32
-"""Clients that keep the system busy while its capacity is measured."""
 LEAST_GOODPUT, MOST_EXPIRED, MOST_ANSWER_S = 0.90, 0.01, 5.0
-SETTLE = 0.1
-"""Share of a run at its beginning that does not count."""
 ONE = {"a": 1}
 FOUR = {"a": 10, "b": 1, "c": 1, "d": 1}
 """How often each tenant sends."""
-PROCESSES = ("gateway", "store", "decoder", "encoder")
+PROCESSES = ("gateway", "store", *FAMILIES)
 
 
 @dataclass(frozen=True)
@@ -53,29 +49,11 @@ def _measure(effort: Effort, mix: Mix, shares: dict[str, int]) -> Iterator[Row]:
             yield from _Run(deployment, jobs, shares, capacity, effort).rows(case, times)
 
 
-def capacity_of(deployment: Deployment, tenant: str, jobs: KnownMix, effort: Effort) -> float:
-    """Return the tokens a second of a system that is busy, with so many clients that each wait for their job."""
-    requests = [deployment.submit(tenant, document, wait_s=60) for document in jobs.documents]
-    order = (jobs.at(number) for number in itertools.count())
-    began = time.monotonic()
-    counts_from, ends = began + SETTLE * effort.capacity_s, began + effort.capacity_s
-    done = 0.0
-    with Crowd(deployment.port) as crowd:
-        numbered = ((requests[number], number) for number in order)
-        for answer in as_fast_as_possible(crowd, numbered, NUM_CLIENTS, until=ends):
-            if answer.status == 200 and time.monotonic() > counts_from:
-                done += jobs.work[answer.tag]
-        for _ in crowd.unanswered():
-            continue
-    wait_until(lambda: deployment.num_active(tenant) == 0, 30.0)
-    return done / (ends - counts_from)
-
-
 class _Run:
     """One run at a multiple of the capacity."""
 
     def __init__(
-        self, deployment: Deployment, jobs: KnownMix, shares: dict[str, int], capacity: float, effort: Effort
+        self, deployment: Deployment, jobs: KnownMix, shares: dict[str, int], capacity: Capacity, effort: Effort
     ) -> None:
         self._deployment = deployment
         self._jobs = jobs
@@ -90,7 +68,7 @@ class _Run:
 
     def rows(self, case: str, times: int) -> Iterator[Row]:
         """Send jobs, wait for their ends, and yield the rows."""
-        effort, rate = self._effort, times * self._capacity / self._jobs.mean_work
+        effort, rate = self._effort, times * self._capacity.tokens_s / self._jobs.mean_work
         other_load, cpu_s = OtherLoad(), self._cpu_s()
         began = time.time()
         with Crowd(self._deployment.port) as crowd:
@@ -101,7 +79,7 @@ class _Run:
         ends = self._deployment.ends([json.loads(answer.body)["id"] for answer in accepted])
         settled = began + SETTLE * effort.load_s
         shares = self._shares(accepted, ends, settled, began + effort.load_s)
-        yield self._goodput(case, shares, rate)
+        yield self._goodput(case, shares, rate, used)
         yield _expired(case, ends)
         yield _answered(case, answers, lag_s)
         refused = refusals((answer.status, answer.body) for answer in answers if answer.status != 202)
@@ -119,13 +97,15 @@ class _Run:
         for answer, end in zip(accepted, ends, strict=True):
             if end.in_time and first < end.completed_at <= last:
                 done[answer.tag.tenant] += self._jobs.work[answer.tag.document]
-        return {tenant: work / (last - first) / self._capacity for tenant, work in done.items()}
+        return {tenant: work / (last - first) / self._capacity.tokens_s for tenant, work in done.items()}
 
-    def _goodput(self, case: str, shares: dict[str, float], rate: float) -> Row:
+    def _goodput(self, case: str, shares: dict[str, float], rate: float, used: dict[str, float]) -> Row:
         goodput = sum(shares.values())
-        parts = ", ".join(f"{tenant} {share:.0%}" for tenant, share in shares.items())
-        what = f"goodput; capacity {self._capacity:,.0f} tokens/s, {rate:.0f} jobs/s sent"
-        load = f"{goodput:.0%} ({parts})" if len(shares) > 1 else f"{goodput:.0%}"
+        cores = sum(used.get(family, 0.0) for family in FAMILIES)
+        by_cpu = f"by CPU time of the worker {goodput * self._capacity.worker_cores / cores:.0%}" if cores else ""
+        parts = ", ".join(f"{tenant} {share:.0%}" for tenant, share in shares.items()) if len(shares) > 1 else ""
+        what = f"goodput; capacity {self._capacity.tokens_s:,.0f} tokens/s, {rate:.0f} jobs/s sent"
+        load = f"{goodput:.0%} ({'; '.join(filter(None, (parts, by_cpu)))})"
         return Row(case, what, load, "", f"≥ {LEAST_GOODPUT:.0%}", goodput >= LEAST_GOODPUT)
 
     def _cpu_s(self) -> dict[str, float]:

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 
-from benchmarks.overload.crowd import Answer, Crowd
+from benchmarks.overload.clients.crowd import Answer, Crowd
+from benchmarks.overload.clients.victim import SUBMIT, Victim
 from benchmarks.overload.deployment import GENERATOR, Deployment
 from benchmarks.overload.effort import Effort
 from benchmarks.overload.mixes import PROMPT, TO_THE_LIMIT
 from benchmarks.overload.multiples import MOST_ANSWER_S
 from benchmarks.overload.report import Row, median, percentile, refusals
-from benchmarks.overload.victim import SUBMIT, Victim
 
 _SELECT_S = 0.02
 

@@ -1,6 +1,6 @@
 """Tenant B: sends single requests one after another and measures how long it waits. A process of its own.
 
-``python -m benchmarks.overload.bystander``: reads one JSON document from the first line of its standard input:
+``python -m benchmarks.overload.clients.bystander``: reads one JSON document from the first line of its standard input:
 ``port``, ``key``, ``requests`` (a list of kind, path and body), ``num_rounds`` and ``give_up_s``. It sends the requests
 in turn, ``num_rounds`` times or until its standard input ends, and then prints a list of samples as JSON.
 """

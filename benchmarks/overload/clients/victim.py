@@ -90,7 +90,7 @@ class Victim:
             )  # fmt: skip
 
     def _run(self, num_rounds: int, action: Callable[[], object] | None) -> Samples:
-        command = [sys.executable, "-m", "benchmarks.overload.bystander"]
+        command = [sys.executable, "-m", "benchmarks.overload.clients.bystander"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin is not None, "PIPE above"
             process.stdin.write(json.dumps({**self._plan, "num_rounds": num_rounds}) + "\n")

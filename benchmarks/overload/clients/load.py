@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from benchmarks.overload.crowd import Answer, Crowd
+from benchmarks.overload.clients.crowd import Answer, Crowd
 
 Sent = tuple[bytes, object]
 """A request, and what its answer is tagged with."""
