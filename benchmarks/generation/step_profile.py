@@ -176,11 +176,12 @@ def _begin_together(engine: Any, calls: Calls, num_jobs: int) -> None:
 def _start_intake(
     attempts: AttemptStore, served: ServedModel, engine: DecodingEngine, num_jobs: int, pool: Executor
 ) -> Intake:
-    models, shared = Models(), SharedState(num_jobs + MAX_GROUP)
+    max_jobs = 2 * num_jobs  # some places are for tenants who are not here
+    models, shared = Models(), SharedState(max_jobs + MAX_GROUP)
     models.put(Version(served, "digest"))
     room, prices = JobRoom(ROOM_BYTES), Prices(models)
-    intake = Intake(attempts, WORKER, models, engine, shared=shared, room=room, prices=prices, max_jobs=num_jobs)
-    intake.start(pool)
+    intake = Intake(attempts, WORKER, models, engine, shared=shared, room=room, prices=prices, max_jobs=max_jobs)
+    intake.start(pool, NUM_THREADS)
     return intake
 
 

@@ -15,7 +15,10 @@ from workers.runtime.models.versions import Models
 from workers.runtime.price.prices import Prices
 from workers.runtime.process.shared_state import SharedState
 
-MAX_JOBS = 16
+MAX_JOBS = 24
+"""Of these, 18 for one flow."""
+JOBS_A_TURN = 16
+NUM_THREADS = 3
 MakeIntake = Callable[..., Intake]
 
 
@@ -41,7 +44,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(NUM_THREADS) as pool:
         yield pool
 
 
@@ -59,7 +62,7 @@ def make_intake(store: FakeStore, model: FakeModel, engine: FakeEngine, pool: Th
             prices=Prices(models),
             max_jobs=max_jobs,
         )
-        intake.start(pool)
+        intake.start(pool, NUM_THREADS)
         return intake
 
     return make

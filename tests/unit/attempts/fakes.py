@@ -1,7 +1,7 @@
 """A fake store that keeps jobs in a dict, a fake model whose behaviour a test sets, and an engine without a thread."""
 
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ import redis
 
 from contracts.cards import ModelCard
 from contracts.job_ids import new_job_id
-from contracts.jobs import Claim, Usage, queue_of
+from contracts.jobs import Claim, Flow, Lane, Usage, newcomers_of, queue_of
 from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import UNLIMITED, LargeJob, Room, Turn
 from contracts.tasks.embed import EmbedRequest
@@ -22,6 +22,7 @@ from workers.runtime.models.versions import Models, Version
 OUTPUT = b"[1.0]"
 QUEUE = queue_of("echo")
 SUSPECTS = queue_of("echo", suspect=True)
+NEWCOMERS = newcomers_of(QUEUE)
 BUDGET_BYTES = 3200
 """Of the jobs in hand: small jobs have 1,600 in common."""
 
@@ -50,11 +51,21 @@ class FakeStore:
         self.sizes: dict[str, int] = {}
         """What jobs are estimated to take in memory."""
         self.timeouts: dict[str, float] = {}
+        self.flows: dict[str, tuple[Lane, str]] = {}
         self._claims: dict[str, list[Claim]] = {}
         self._lock = threading.RLock()
 
-    def add(self, *, group: str = "", num_bytes: int = 0, timeout_s: float = 600) -> str:
-        job_id = new_job_id("acme", at=0)
+    def add(
+        self,
+        tenant: str = "acme",
+        *,
+        lane: Lane = "default",
+        group: str = "",
+        num_bytes: int = 0,
+        timeout_s: float = 600,
+    ) -> str:
+        job_id = new_job_id(tenant, at=0)
+        self.flows[job_id] = lane, tenant
         self.sizes[job_id], self.timeouts[job_id], self.attempts[job_id] = num_bytes, timeout_s, 0
         if group:
             self.groups[job_id] = group
@@ -82,6 +93,7 @@ class FakeStore:
         max_jobs: int = 16,
         room: Room = UNLIMITED,
         token: str = "",
+        pass_by: Collection[Flow] = (),
     ) -> Turn:
         with self._lock:
             self._call("turn")
@@ -90,7 +102,7 @@ class FakeStore:
             accepted = [self._finish(outcome) for outcome in outcomes]
             claims, too_large = self._claims.get(token, []) if max_jobs else [], None
             if max_jobs and not claims:
-                claims, too_large = self._start(sources, max_jobs, room)
+                claims, too_large = self._start(sources, max_jobs, room, pass_by)
                 self._claims[token] = claims
             self.turns.append((len(outcomes), sources, len(claims)))
             if self.lost_replies:
@@ -98,13 +110,17 @@ class FakeStore:
                 raise redis.TimeoutError("no reply")
             return Turn(accepted, claims, too_large)
 
-    def _start(self, sources: Sequence[str], max_jobs: int, room: Room) -> tuple[list[Claim], LargeJob | None]:
+    def _start(
+        self, sources: Sequence[str], max_jobs: int, room: Room, pass_by: Collection[Flow]
+    ) -> tuple[list[Claim], LargeJob | None]:
         claims: list[Claim] = []
         too_large: LargeJob | None = None
         free_bytes, groups = room.num_bytes, set[str]()
         for source in sources:
             for job_id in [job_id for job_id in self.queued if source in {self._queue_of(job_id), job_id}]:
                 num_bytes, group = self.sizes[job_id], self.groups.get(job_id, "")
+                if source != job_id and self.flows[job_id] in pass_by:
+                    continue
                 if len(claims) >= max_jobs and group not in groups:
                     break
                 if source == job_id or group or num_bytes <= min(free_bytes, room.most_bytes):
@@ -129,6 +145,8 @@ class FakeStore:
             request=b'{"inputs":"w1"}',
             timeout_s=self.timeouts[job_id],
             group=self.groups.get(job_id, ""),
+            tenant=self.flows[job_id][1],
+            lane=self.flows[job_id][0],
             num_bytes=self.sizes[job_id],
         )
 
@@ -190,11 +208,13 @@ class FakeModel:
     def __init__(self) -> None:
         self.behave: Callable[[Attempt], Awaitable[None]] = _do_nothing
         self.begun: list[Attempt] = []
+        self.in_calls: set[Attempt] = set()
+        """Jobs of which something has been in a model call."""
 
     def served(self, task: str = "embed", *, is_quick: bool = True) -> Models:
         """Return the model as the only one that a worker serves."""
         models, row = Models(), TaskHandler(EmbedRequest, _run, is_quick)
-        models.put(Version(ServedModel(self, card(task), row, partial(Work, FakeEngine())), "digest"))
+        models.put(Version(ServedModel(self, card(task), row, partial(FakeWork, self.in_calls)), "digest"))
         return models
 
     def fail_with(self, error: BaseException) -> None:
@@ -205,6 +225,18 @@ class FakeModel:
 
     def wait_for(self, gate: Gate) -> None:
         self.behave = gate.wait
+
+
+class FakeWork(Work[Any]):
+    """Work that has begun if the test says so."""
+
+    def __init__(self, in_calls: set[Attempt], attempt: Attempt) -> None:
+        super().__init__(FakeEngine(), attempt)
+        self._in_calls = in_calls
+
+    @property
+    def has_begun(self) -> bool:
+        return self.attempt in self._in_calls
 
 
 class FakeEngine:

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.errors import InputTooLong, OutOfMemory, TriptychError, UnknownModel
 from tests.support.waiting import wait_until
-from tests.unit.attempts.conftest import MAX_JOBS, MakeIntake
+from tests.unit.attempts.conftest import JOBS_A_TURN, MakeIntake
 from tests.unit.attempts.fakes import OUTPUT, QUEUE, FakeEngine, FakeModel, FakeStore, Gate
 from workers.runtime.attempts.attempt import Attempt, AttemptStopped
 from workers.runtime.attempts.intake import Intake
@@ -37,7 +37,7 @@ def test_a_call_ends_many_jobs_and_starts_the_next_ones(intake: Intake, store: F
     for _ in range(100):
         store.add()
     run_all(intake, store, 100)
-    assert len(store.calls) <= 2 + 100 / MAX_JOBS + 1
+    assert len(store.calls) <= 2 + 100 / JOBS_A_TURN + 1
     assert any(num_outcomes and num_claims for num_outcomes, _, num_claims in store.turns)
 
 

@@ -11,10 +11,12 @@ from tests.unit.attempts.conftest import MakeIntake
 from tests.unit.attempts.fakes import BUDGET_BYTES, QUEUE, FakeModel, FakeStore, Gate
 from workers.runtime.attempts import running_jobs
 from workers.runtime.attempts.attempt import Attempt
-from workers.runtime.attempts.intake import MAX_IN_POOL, Intake
+from workers.runtime.attempts.intake import Intake
+from workers.runtime.attempts.places import MAX_IN_POOL
 
 LONG_BYTES = BUDGET_BYTES // 64
 NUM_THREADS = 2
+"""Of those of the pool: one is for other flows."""
 
 
 @pytest.fixture(autouse=True)

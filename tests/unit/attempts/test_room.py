@@ -7,7 +7,9 @@ from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
 
 HALF = BUDGET_BYTES // 2
-LARGE = HALF + 1
+MOST = HALF - HALF // 4
+"""Of the jobs of one flow."""
+LARGE = MOST + 1
 
 
 class Held:
@@ -47,7 +49,7 @@ class Held:
 def test_large_jobs_run_one_at_a_time_beside_small_ones(intake: Intake, store: FakeStore, model: FakeModel) -> None:
     held = Held(intake, store, model)
     first, second, third = held.add(LARGE), held.add(1000 * LARGE), held.add(LARGE)
-    small = [held.add(HALF // 10) for _ in range(9)]
+    small = [held.add(HALF // 10) for _ in range(4)]
     wait_until(lambda: held.running() == {first, *small}, "small jobs wait for large ones")
     assert set(store.queued) == {second, third}, "other workers can't find what waits here"
     held.finish(first)
@@ -58,7 +60,7 @@ def test_large_jobs_run_one_at_a_time_beside_small_ones(intake: Intake, store: F
 
 def test_small_jobs_wait_until_there_is_memory(intake: Intake, store: FakeStore, model: FakeModel) -> None:
     held = Held(intake, store, model)
-    first, second = held.add(HALF - 200), held.add(200)
+    first, second = held.add(MOST - 400), held.add(200)
     wait_until(lambda: not intake.has_room, "there is room for messages without memory for jobs")
     third = held.add(100)
     assert held.running() == {first, second}
@@ -115,6 +117,6 @@ def test_a_stopping_worker_leaves_what_waits_to_others(intake: Intake, store: Fa
 
 def test_without_any_memory_jobs_run_one_at_a_time() -> None:
     room = JobRoom(0)
-    assert room.small.num_bytes == room.small.most_bytes == 1
+    assert room.for_all.num_bytes == room.for_all.most_bytes == 1
     room.reserve("one", 1000)
-    assert room.small.num_bytes == 1 and room.give_back("one")
+    assert room.for_all.num_bytes == 1 and room.give_back("one")

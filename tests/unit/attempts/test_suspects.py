@@ -3,7 +3,7 @@
 from tests.support.waiting import wait_until
 from tests.unit.attempts.conftest import MakeIntake
 from tests.unit.attempts.fakes import QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
-from workers.runtime.attempts.turns import SUSPECTS_TURN
+from workers.runtime.attempts.sources import SUSPECTS_TURN
 
 
 def test_a_group_is_taken_whole_by_a_worker_for_one_job(

@@ -18,10 +18,12 @@ from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.attempts.inbox import Inbox
+from workers.runtime.attempts.places import Places
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.running_jobs import RunningJobs
 from workers.runtime.attempts.standstill import Standstill
 from workers.runtime.attempts.turns import Turns
+from workers.runtime.attempts.wanted import NOBODY
 from workers.runtime.engine.engine import Engine
 from workers.runtime.models.versions import Models
 from workers.runtime.price.prices import Prices
@@ -36,8 +38,6 @@ LOOK_PERIOD_S = 0.1
 """How soon a job notices that its time is over."""
 PROGRESS_PERIOD_S = 0.5
 DRAIN_POLL_S = 0.02
-MAX_IN_POOL = 16
-"""Jobs that the pool works on, or that wait for it, above which no more are taken: other workers have threads, too."""
 
 
 class Intake:
@@ -71,12 +71,14 @@ class Intake:
         self._shared = shared
         self._engine = engine
         self._room = room
-        self._max_jobs = max_jobs
         self._inbox = Inbox()
         self._jobs = RunningJobs(models, shared, prices, resume=self._inbox.put, advanced=self._inbox.put)
         self._turns = Turns(store, worker_id, room)
+        self._places = Places(engine, self._jobs, room, max_jobs)
+        self._wanted = self._places.wanted(0)
         self._when_room: Callable[[], None] = lambda: None
-        self._has_room = True
+        self._told = (True, True)
+        """Whether there was room for anybody, and for newcomers."""
         self._retry_at = self._look_at = self._progress_at = 0.0
         self._standstill = Standstill(store.lease_s)
         self.fullness = Fullness()
@@ -88,8 +90,13 @@ class Intake:
 
     @property
     def has_room(self) -> bool:
-        """Whether more jobs would be taken. A worker without room must take no message from others."""
-        return self._has_room and not self._draining
+        """Whether more jobs of anybody would be taken. A worker without room must take no message from others."""
+        return self._wanted.is_for_all and not self._draining
+
+    @property
+    def has_room_for_newcomers(self) -> bool:
+        """Whether jobs of flows of which nothing waits here would be taken."""
+        return self._wanted.num_jobs > 0 and not self._draining
 
     @property
     def taking_s(self) -> float:
@@ -98,18 +105,18 @@ class Intake:
             return 0.0
         return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident)) - self._jobs.working_s
 
-    def start(self, pool: Executor) -> None:
-        """Begin to take jobs. What takes long runs on the pool."""
-        self._jobs.use(pool)
+    def start(self, pool: Executor, num_threads: int) -> None:
+        """Begin to take jobs. What takes long runs on the pool, which has so many threads."""
+        self._jobs.use(pool, num_threads)
         self._engine.when_wanted(lambda: self._inbox.put(None))
         self._thread.start()
 
     def when_room(self, call: Callable[[], None]) -> None:
-        """Set what is called each time that there is room again."""
+        """Set what is called each time that there is room again, for anybody or for newcomers."""
         self._when_room = call
 
     def wake(self, queue: str) -> None:
-        """Note that a queue has work. Does not wait."""
+        """Note that a queue has work, or the list of it for newcomers. Does not wait."""
         self._inbox.put(queue)
 
     def begin_drain(self) -> None:
@@ -151,9 +158,10 @@ class Intake:
         self._turns.add(self._jobs.take_ended())
         if now >= self._retry_at:
             self._record_progress(now)
+            self._look_for_places()
             self._take_turn()
         self._tell_of_room()
-        self.fullness.note(now >= self._retry_at and (self._turns.may_find_jobs or self._engine.has_waiting()))
+        self.fullness.note(now >= self._retry_at and (self._turns.sources.any_known() or self._engine.has_waiting()))
 
     def _receive(self) -> None:
         """Wait for messages, and do what they ask for."""
@@ -161,7 +169,7 @@ class Intake:
         for job in advanced:
             self._jobs.take_back(job)
         for queue in queues:
-            self._turns.wake(queue)
+            self._turns.sources.wake(queue)
         if queues and not self._must_call:  # suspects that wait for others
             self._shared.note_turn()
         # Those that were in the pool, too: what they wait for may have come before they waited.
@@ -171,26 +179,12 @@ class Intake:
         """Return how long there may be nothing to do but to wait for a message."""
         if self._must_call:
             return max(0.0, min(LOOK_PERIOD_S, self._retry_at - time.monotonic()))
-        return LOOK_PERIOD_S if self._jobs or not self._has_room else None
+        return LOOK_PERIOD_S if self._jobs or not self._wanted.is_for_all else None
 
     @property
     def _must_call(self) -> bool:
-        """Whether there is something to record, or jobs may wait and there is room for them."""
-        return self._turns.is_due or (self._turns.may_find_jobs and self._num_free > 0 and self._num_wanted > 0)
-
-    @property
-    def _num_free(self) -> int:
-        """Places for jobs. A job whose outcome is not recorded yet still has its place."""
-        return self._max_jobs - len(self._jobs) - self._turns.num_outcomes
-
-    @property
-    def _num_wanted(self) -> int:
-        """How many more jobs the engine, the pool and the memory of this worker have use for."""
-        if self._draining or self.held.leaving:
-            return 0
-        if self._jobs.num_in_pool >= MAX_IN_POOL or self._room.small.num_bytes <= 0:
-            return 0
-        return self._engine.num_wanted()
+        """Whether there is something to record, or jobs may wait that this worker wants."""
+        return self._turns.is_due or self._turns.may_find(self._wanted)
 
     def _take_turn(self) -> None:
         """Record outcomes and take jobs, with one call of the store."""
@@ -207,7 +201,7 @@ class Intake:
             self.held.keep()
         self._in_turn = True
         try:
-            exchange = self._turns.take(self._num_wanted, self._num_free)
+            exchange = self._turns.take(self._wanted)
             self._shared.note_turn()
             self._forget(exchange.ended)
             return [attempt for claim in exchange.claims if (attempt := self._hold(claim))]
@@ -232,10 +226,15 @@ class Intake:
             if done := self._jobs.new_progress():
                 self._store.progress(done)
 
+    def _look_for_places(self) -> None:
+        may_take = not (self._draining or self.held.leaving)
+        self._wanted = self._places.wanted(self._turns.num_kept) if may_take else NOBODY
+
     def _tell_of_room(self) -> None:
-        had_room = self._has_room
-        self._has_room = self._num_free > 0 and self._num_wanted > 0
-        if not self._has_room:
+        """Say so if there is room that was not there after the last step."""
+        self._look_for_places()
+        if not self._wanted.is_for_all:
             self._shared.note_turn()
-        elif not had_room:
+        had_room, self._told = self._told, (self._wanted.is_for_all, self._wanted.num_jobs > 0)
+        if self._told > had_room:
             self._when_room()

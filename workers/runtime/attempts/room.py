@@ -1,8 +1,8 @@
 """How much memory the jobs in hand may take, and which job waits for it. Step 4 on the path of a job.
 
 Each job takes several times its request: texts, token ids, results, the encoded answer. Half of the budget is for small
-jobs, which are taken in the order in which they wait. A job that is larger than half of it has the other half to
-itself, so that it neither waits for ever nor stops the others.
+jobs: three quarters of it for those of anybody, all of it for newcomers (places.py). A job that is larger than these
+three quarters has the other half of the budget to itself, so that it neither waits for ever nor stops the others.
 """
 
 from contracts.store.attempts.turn import LargeJob, Room
@@ -26,6 +26,8 @@ class JobRoom:
 
     def __init__(self, budget_bytes: int, most_dimensions: int = 0) -> None:
         self._half_bytes = max(1, budget_bytes // 2)
+        self.reserved_bytes = self._half_bytes // 4
+        """What of the half for small jobs is for newcomers."""
         self._per_input = BYTES_PER_INPUT + BYTES_PER_DIMENSION * most_dimensions
         self._used_bytes: dict[str, int] = {}
         """By small job."""
@@ -33,10 +35,14 @@ class JobRoom:
         self._large_id: str | None = None
 
     @property
-    def small(self) -> Room:
-        """What the next small jobs may take."""
-        free_bytes = self._half_bytes - sum(self._used_bytes.values())
-        return Room(free_bytes, self._half_bytes, BYTES_PER_REQUEST_BYTE, self._per_input)
+    def for_all(self) -> Room:
+        """What the next small jobs of anybody may take."""
+        return self._room(self._most_bytes)
+
+    @property
+    def for_newcomers(self) -> Room:
+        """What the next small jobs of newcomers may take."""
+        return self._room(self._half_bytes)
 
     @property
     def next_large(self) -> str | None:
@@ -54,7 +60,7 @@ class JobRoom:
 
     def reserve(self, job_id: str, num_bytes: int) -> None:
         """Note that a job is in hand."""
-        if num_bytes > self._half_bytes and self._large_id is None:
+        if num_bytes > self._most_bytes and self._large_id is None:
             self._large_id = job_id
         else:
             self._used_bytes[job_id] = num_bytes
@@ -66,3 +72,12 @@ class JobRoom:
         if was_large:
             self._large_id = None
         return was_large
+
+    @property
+    def _most_bytes(self) -> int:
+        """Of a small job, and of those of anybody together."""
+        return self._half_bytes - self.reserved_bytes
+
+    def _room(self, num_bytes: int) -> Room:
+        free_bytes = num_bytes - sum(self._used_bytes.values())
+        return Room(free_bytes, self._most_bytes, BYTES_PER_REQUEST_BYTE, self._per_input)

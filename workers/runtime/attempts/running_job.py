@@ -45,6 +45,11 @@ class RunningJob:
         return self._is_quick and not isinstance(self._awaited, Handover)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything of the job has been in a model call."""
+        return self._work.has_begun
+
+    @property
     def can_go_on(self) -> bool:
         """Whether the task has not begun, or what it waits for is there, or it must end."""
         return self._awaited is None or self._awaited.finished or self.must_end

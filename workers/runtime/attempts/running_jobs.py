@@ -7,14 +7,15 @@ intake's; what takes long, such as tokenizing a long text, runs on a pool meanwh
 import logging
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from typing import NamedTuple
 
 from contracts.errors import TriptychError, UnknownModel
-from contracts.jobs import Claim
+from contracts.jobs import Claim, Flow
 from contracts.store.attempts.outcomes import Outcome, failed
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
+from workers.runtime.attempts.pool import Pool
 from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.attempts.turns import Ended
 from workers.runtime.models.versions import Models
@@ -59,24 +60,38 @@ class RunningJobs:
         self._prices = prices
         self.working_s = 0.0
         """CPU time of the calling thread for tasks that went on here, not in the pool."""
-        self._pool: Executor | None = None
+        self._pool: Pool | None = None
         self._resume = resume
         self._report = advanced
         self._jobs: dict[Attempt, RunningJob] = {}
-        self._in_pool: dict[Attempt, Future[None]] = {}
         self._ended: list[Ended] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     @property
+    def claims(self) -> Iterable[Claim]:
+        """Of all these jobs."""
+        return (attempt.claim for attempt in self._jobs)
+
+    @property
     def num_in_pool(self) -> int:
         """Jobs that the pool works on, or that wait for one of its threads."""
-        return len(self._in_pool)
+        return 0 if self._pool is None else len(self._pool)
 
-    def use(self, pool: Executor) -> None:
-        """Set the pool that does what takes long. Without one, everything is done at once."""
-        self._pool = pool
+    @property
+    def flows_in_pool(self) -> set[Flow]:
+        """The flows of these."""
+        return set() if self._pool is None else self._pool.flows
+
+    @property
+    def flows_in_line(self) -> set[Flow]:
+        """The flows of jobs of which nothing has been in a model call yet."""
+        return {attempt.claim.flow for attempt, job in self._jobs.items() if not job.has_begun}
+
+    def use(self, executor: Executor, num_threads: int) -> None:
+        """Set the threads that do what takes long. Without any, everything is done at once."""
+        self._pool = Pool(executor, num_threads, self._go_on_in_pool)
 
     def take_ended(self) -> list[Ended]:
         """Return the jobs that have ended since the last call."""
@@ -104,7 +119,8 @@ class RunningJobs:
 
     def take_back(self, advanced: Advanced) -> None:
         """Note that a job has gone on in the pool."""
-        self._in_pool.pop(advanced.job.attempt, None)
+        if self._pool is not None:
+            self._pool.take_back(advanced.job)
         self._note(*advanced)
 
     def go_on(self, attempts: Iterable[Attempt]) -> None:
@@ -124,31 +140,19 @@ class RunningJobs:
 
     def _is_here(self, job: RunningJob) -> bool:
         """Return whether no thread of the pool has the job. One that must end need not wait for a thread."""
-        future = self._in_pool.get(job.attempt)
-        if future is None:
+        if self._pool is None or not self._pool.has(job):
             return True
-        if not job.must_end or not future.cancel():
-            return False
-        del self._in_pool[job.attempt]
-        return True
+        return job.must_end and self._pool.withdraw(job)
 
     def _go_on(self, job: RunningJob) -> None:
         is_quick = job.is_quick and job.attempt.claim.num_bytes <= QUICK_BYTES
-        if is_quick or job.must_end or not self._hand_over(job):
-            cpu_s = job.attempt.counts.cpu_s
-            outcome = self._advance(job)
-            self.working_s += job.attempt.counts.cpu_s - cpu_s
-            self._note(job, outcome)
-
-    def _hand_over(self, job: RunningJob) -> bool:
-        """Let the pool go on with a job; return False if it takes none, because Celery was told to stop at once."""
-        if self._pool is None:
-            return False
-        try:
-            self._in_pool[job.attempt] = self._pool.submit(self._go_on_in_pool, job)
-        except RuntimeError:
-            return False
-        return True
+        if self._pool is not None and not is_quick and not job.must_end:
+            self._pool.put(job)
+            return
+        cpu_s = job.attempt.counts.cpu_s
+        outcome = self._advance(job)
+        self.working_s += job.attempt.counts.cpu_s - cpu_s
+        self._note(job, outcome)
 
     def _go_on_in_pool(self, job: RunningJob) -> None:
         outcome = None

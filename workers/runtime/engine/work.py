@@ -50,6 +50,11 @@ class Work(Generic[AnyEngine]):
         """How many parts of the job are done, and how many there are: its inputs, or what they were split into."""
         return sum(handle.num_done for handle in self._handles), sum(handle.num_parts for handle in self._handles)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the job has been in a model call."""
+        return any(handle.has_started for handle in self._handles)
+
     def check(self) -> None:
         """Return if the attempt may go on. What takes long before the first request calls it now and then.
 

@@ -17,6 +17,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from contracts.jobs import NEWCOMER_SUFFIX, RUN_TASK, newcomers_of, queue_of
 from contracts.store.celery_app import make_celery
 from workers.runtime.attempts.intake import Intake
+from workers.runtime.process.newcomers import newcomer_step
 from workers.runtime.process.transport import DOOR, patch_transport
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ def make_app(redis_url: str, intake: Intake, models: list[str]) -> Celery:
     queues = _queues_of(models)
     app = make_celery(redis_url)
     patch_transport(app)
+    app.steps["consumer"].add(newcomer_step([queue_of(name) for name in models], intake.wake))
     DOOR.is_open = lambda: intake.has_room
+    DOOR.is_open_for_newcomers = lambda: intake.has_room_for_newcomers
     intake.when_room(DOOR.opened)
 
     @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]

@@ -17,18 +17,26 @@ from celery import Celery
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
+from contracts.jobs import NEWCOMER_SUFFIX
+
 logger = logging.getLogger(__name__)
 
 
 class Door:
     """Whether this worker takes messages. A message that a full worker takes would wake nobody else.
 
+    There are two channels, each with a connection on which it waits for messages: one for those of all queues, and one
+    for those that say that newcomers wait there, which a worker takes that has no room for others. If they shared one,
+    a wait for newcomers would have to be broken off as soon as there is room for all.
+
     The methods can be called from any thread.
     """
 
     def __init__(self) -> None:
         self.is_open: Callable[[], bool] = lambda: True
-        """Asked each time that the next message could be taken."""
+        """Asked each time that the next message of a queue could be taken."""
+        self.is_open_for_newcomers: Callable[[], bool] = lambda: True
+        """Asked each time that the next message about newcomers could be taken."""
         self._opened = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def opened(self) -> None:
@@ -52,7 +60,13 @@ class QoS(virtual.QoS):
 
     def can_consume(self) -> bool:
         """Return whether the next message may be taken."""
-        return DOOR.is_open() and bool(super().can_consume())  # type: ignore[no-untyped-call]
+        is_open = DOOR.is_open_for_newcomers if self._brings_newcomers else DOOR.is_open
+        return is_open() and bool(super().can_consume())  # type: ignore[no-untyped-call]
+
+    @property
+    def _brings_newcomers(self) -> bool:
+        # A model may be called "x.new", so that not every queue with this ending is about newcomers.
+        return all(queue.endswith(NEWCOMER_SUFFIX) for queue in self.channel.active_queues)
 
 
 class Channel(kombu_redis.Channel):

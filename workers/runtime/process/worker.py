@@ -80,7 +80,13 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> NoReturn:
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
     # Not before Celery consumes: an announcement promises a worker that takes jobs, and `--health` relies on that.
-    when_ready(intake.start, heartbeat.announce_worker, Reaper(client, settings.store).start, watcher.start, log_ready)
+    when_ready(
+        lambda pool: intake.start(pool, NUM_THREADS),
+        heartbeat.announce_worker,
+        Reaper(client, settings.store).start,
+        watcher.start,
+        log_ready,
+    )
     _serve(settings, models.names(), intake, heartbeat, watcher)
 
 

@@ -1,0 +1,79 @@
+"""The threads for what takes long, such as tokenizing a long text. Flows share them. Step 5 on the path of a job."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+
+from contracts.jobs import Flow
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.running_job import RunningJob
+from workers.runtime.sharing.waiting_queue import WaitingQueue
+
+
+class Pool:
+    """Jobs that threads go on with, or that wait for one. Only the intake's thread calls its methods.
+
+    One flow has at most all but one of several threads, so that what is short does not wait for its long texts.
+
+    Args:
+        executor: has the threads.
+        num_threads: how many there are.
+        go_on: what a thread does with a job.
+    """
+
+    def __init__(self, executor: Executor, num_threads: int, go_on: Callable[[RunningJob], None]) -> None:
+        self._executor = executor
+        self._num_threads = num_threads
+        self._go_on = go_on
+        self._waiting: WaitingQueue[RunningJob, None] = WaitingQueue()
+        self._running: dict[Attempt, RunningJob] = {}
+
+    def __len__(self) -> int:
+        return len(self._running) + len(self._waiting)
+
+    @property
+    def flows(self) -> set[Flow]:
+        """The flows of all these jobs."""
+        return {job.attempt.claim.flow for job in self._all()}
+
+    def put(self, job: RunningJob) -> None:
+        """Let a thread go on with a job; `take_back` must follow."""
+        self._waiting.add(job, [None], job.attempt.claim)
+        self._fill()
+
+    def take_back(self, job: RunningJob) -> None:
+        """Note that a thread is done with a job."""
+        self._running.pop(job.attempt, None)
+        self._fill()
+
+    def has(self, job: RunningJob) -> bool:
+        """Return whether a thread goes on with a job, or it waits for one."""
+        return job.attempt in self._running or job in self._waiting.jobs
+
+    def withdraw(self, job: RunningJob) -> bool:
+        """Remove a job unless a thread has it; return whether it was removed."""
+        waits = job in self._waiting.jobs
+        self._waiting.remove(job)
+        return waits
+
+    def _all(self) -> Iterable[RunningJob]:
+        return (*self._running.values(), *self._waiting.jobs)
+
+    def _fill(self) -> None:
+        while len(self._running) < self._num_threads and (job := self._next()):
+            self._waiting.pop(job)
+            self._running[job.attempt] = job
+            self._start(job)
+
+    def _next(self) -> RunningJob | None:
+        """Return the job for a free thread, or None."""
+        in_use = Counter(job.attempt.claim.flow for job in self._running.values())
+        most = max(1, self._num_threads - 1)
+        waiting = self._waiting.peek(in_use, lambda job, _: in_use[job.attempt.claim.flow] < most)
+        return waiting[0] if waiting else None
+
+    def _start(self, job: RunningJob) -> None:
+        try:
+            self._executor.submit(self._go_on, job)
+        except RuntimeError:  # Celery was told to stop at once, and has stopped its threads
+            self._go_on(job)
