@@ -71,8 +71,9 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
     b"unreachable": (
         DeadlineUnreachable,
         "This job would take about {price_s:.3g} work-seconds, of which a worker of model {model} does {rate:.3g} in a "
-        "second. That is more than its deadline_s of {deadline_s:g} allows, even if nothing else waits: send it in "
-        "parts, or ask for less, or for a longer deadline_s.",
+        "second. That is more than its deadline_s of {deadline_s:g} allows, even if nothing else waits. Send fewer "
+        "inputs in one request, ask for fewer tokens, set a longer deadline_s, or set priority to bulk, which has a "
+        "longer one by default.",
     ),
     b"too_many_jobs": (
         QuotaExceeded,
@@ -106,4 +107,5 @@ def refusal(outcome: bytes, value: bytes, job: NewJob, admission: Admission, sta
         "rates": " and ".join(one.meter.words for one in states if one.wait_s > 0),
         "wait_s": wait_s or 0.0,
     }
-    return error(message.format(**facts), retry_after_s=wait_s)
+    param = "deadline_s" if error is DeadlineUnreachable else None
+    return error(message.format(**facts), param=param, retry_after_s=wait_s)

@@ -24,6 +24,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
         announce(valkey.url)
         # No worker runs: what is accepted expires, and waits end at once.
         settings = {"TRIPTYCH_GATEWAY_PROCESSES": "1", "TRIPTYCH_MAX_WAIT_S": "0", "TRIPTYCH_DEADLINE_S": "1"}
+        settings["TRIPTYCH_TENANT_MAX_TOKENS"] = "1e9"  # texts of megabytes are nothing to refuse here
         with running_gateway(valkey.url, folder, **settings) as gateway:
             yield gateway
 
