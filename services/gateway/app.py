@@ -13,6 +13,7 @@ from services.gateway.auth.authentication import Authenticator
 from services.gateway.backend import Backend, make_backend
 from services.gateway.http import error_responses
 from services.gateway.http.bodies.budget import BodyBudget
+from services.gateway.http.bodies.checking import SMALL_BYTES
 from services.gateway.http.bodies.receiving import release_at_end
 from services.gateway.http.body import BodyReader
 from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
@@ -28,6 +29,7 @@ from services.gateway.jobs.waiting_room import WaitingRoom
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
 from services.gateway.limits.headers import RateLimitHeaders
+from services.gateway.limits.requests import TenantRequests
 from services.gateway.models.routes import ModelRoutes
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.health import HealthRoutes
@@ -63,7 +65,8 @@ def create_app(
     # Otherwise werkzeug redirects a path with two slashes in a row; like any path that is no route it is a 404 here.
     app.url_map.merge_slashes = False
     metrics = Metrics(backend.queues, backend.registry, backend.monitor, metrics_folder)
-    auth = make_authenticator(settings, backend)
+    requests = TenantRequests(max(1, settings.max_connections // settings.processes // 2))
+    auth = make_authenticator(settings, backend, requests)
     operations = make_operations(settings, backend, auth, metrics, counters or Counters())
     for operation in operations:
         app.add_url_rule(
@@ -80,14 +83,15 @@ def create_app(
     RateLimitHeaders(backend.limits, backend.meters, backend.monitor, submitting).register(app)
     _measure(app, metrics)
     app.after_request(release_at_end)
+    app.after_request(requests.leave_at_end)
     any_host = [one.name for one in operations if one.any_host]
     refuse_unknown_hosts(app, AllowedHosts(settings.allowed_hosts, settings.host), auth.is_open, any_host)
     return app
 
 
-def make_authenticator(settings: GatewaySettings, backend: Backend) -> Authenticator:
+def make_authenticator(settings: GatewaySettings, backend: Backend, requests: TenantRequests) -> Authenticator:
     """Return what finds the tenant of a request."""
-    return Authenticator(settings, backend.keys, has_keys=lambda: backend.monitor.has_keys)
+    return Authenticator(settings, backend.keys, has_keys=lambda: backend.monitor.has_keys, enter=requests.enter)
 
 
 def make_operations(
@@ -155,8 +159,12 @@ def _make_body_reader(settings: GatewaySettings, offload: Offload, counters: Cou
     return BodyReader(
         max_bytes=settings.max_body_bytes,
         timeout_s=settings.body_timeout_s,
-        budget=BodyBudget(budget - keyless, counters, Counted.BODY_BYTES, max_unfinished=half),
-        keyless_budget=BodyBudget(keyless, counters, Counted.KEYLESS_BODY_BYTES, max_unfinished=quarter),
+        budget=BodyBudget(
+            budget - keyless, counters, Counted.BODY_BYTES, max_unfinished=half, longest=settings.max_body_bytes
+        ),
+        keyless_budget=BodyBudget(
+            keyless, counters, Counted.KEYLESS_BODY_BYTES, max_unfinished=quarter, longest=SMALL_BYTES
+        ),
         offload=offload,
     )
 
@@ -165,7 +173,8 @@ def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[s
     """Return the OpenAPI document without serving; connects to nothing."""
     backend = make_backend(settings, store_settings)
     metrics = Metrics(backend.queues, backend.registry, backend.monitor)
-    operations = make_operations(settings, backend, make_authenticator(settings, backend), metrics, Counters())
+    auth = make_authenticator(settings, backend, TenantRequests(1))
+    operations = make_operations(settings, backend, auth, metrics, Counters())
     return openapi.document(operations, VERSION)
 
 

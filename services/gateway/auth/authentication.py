@@ -12,9 +12,19 @@ from services.gateway.settings import GatewaySettings
 
 
 class Authenticator:
-    """Finds the tenant of a request. ``has_keys`` says whether any key exists, without a call to the store."""
+    """Finds the tenant of a request.
 
-    def __init__(self, settings: GatewaySettings, keys: ApiKeys, has_keys: Callable[[], bool]) -> None:
+    Args:
+        settings: whether a key is always needed.
+        keys: looks keys up.
+        has_keys: says whether any key exists, without a call to the store.
+        enter: gets the tenant of a request that needs a key, and may refuse it.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, keys: ApiKeys, has_keys: Callable[[], bool], enter: Callable[[str], None]
+    ) -> None:
+        self._enter = enter
         self._always_needs_key = settings.always_needs_key
         self._keys = keys
         self._has_keys = has_keys
@@ -30,6 +40,7 @@ class Authenticator:
 
         Raises:
             Unauthorized: a key is needed, and the request's key is missing or invalid.
+            GatewayShareReached: too many requests of the tenant are being served.
         """
         facts = facts_of(request.environ)
         if self.is_open():
@@ -40,6 +51,7 @@ class Authenticator:
         if tenant is None:
             raise Unauthorized
         facts.tenant, facts.key_id = tenant, id_of(key)
+        self._enter(facts.owner)
         return tenant
 
     def tenant_by_header(self, request: Request) -> str | None:

@@ -13,6 +13,7 @@ from services.gateway.http.bodies.receiving import BodyReceiver
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected, KeyNotInHeader, UnsupportedMediaType
 from services.gateway.http.foreign_pages import refuse_cross_site
+from services.gateway.http.request_facts import facts_of
 from services.gateway.offload.client import Offload
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class BodyReader:
         Raises:
             UnsupportedMediaType, CrossSiteRequest, PayloadTooLarge, BodyTimeout, MalformedBody: it can't be read.
             InvalidRequest: it does not fit; ``param`` names the field.
-            GatewayBusy: there is no room for it now.
+            GatewayBusy, GatewayShareReached: there is no room for it now.
         """
         _check_headers(request, media_types or (JSON,))
         return checked(
@@ -53,6 +54,7 @@ class BodyReader:
             check,
             self._offload,
             is_form=request.mimetype == FORM,
+            owner=facts_of(request.environ).owner,
             on_turn=lambda: _check_connection(request),
         )
 

@@ -53,6 +53,11 @@ class RequestFacts:
     is_sent: bool = False
     """All of the response has been sent."""
 
+    @property
+    def owner(self) -> str:
+        """The tenant whose share of the gateway the request uses; empty while requests need no key."""
+        return self.tenant or "" if self.key_id else ""
+
 
 def new_request_id() -> str:
     """Return a random id of 64 bits."""

@@ -6,9 +6,6 @@ from contracts.price.demand import Demand
 from services.gateway.jobs.submission import Submission
 from services.gateway.limits.book import Limits
 
-_CHARS_PER_TOKEN = 4
-"""Where a request sets no limit of new tokens, its model writes about as much as it reads."""
-
 
 def check_ceilings(submission: Submission, demand: Demand, message: bytes, limits: Limits) -> None:
     """Check what a request asks for; ``message`` is what crosses the queue.
@@ -32,18 +29,15 @@ def _check_clocks(submission: Submission, limits: Limits) -> None:
 
 
 def _check_tokens(demand: Demand, limits: Limits) -> None:
-    num_sequences = 1 if demand.num_sequences is None else demand.num_sequences
     if demand.max_new_tokens is None:
-        new_tokens = (demand.num_chars // _CHARS_PER_TOKEN + demand.num_bytes) * num_sequences
-        what = f"With {demand.num_rows} inputs of so much text the request asks for about {new_tokens} tokens"
-    else:
-        new_tokens = demand.num_rows * num_sequences * demand.max_new_tokens
-        what = (
-            f"{demand.num_rows} inputs x {num_sequences} sequences x {demand.max_new_tokens} new tokens are "
-            f"{new_tokens} tokens"
-        )
+        return  # its model writes about as much as it reads, which the limit of bodies bounds
+    num_sequences = 1 if demand.num_sequences is None else demand.num_sequences
+    new_tokens = demand.num_rows * num_sequences * demand.max_new_tokens
     if new_tokens > limits.max_tokens:
-        message = f"{what}. Send fewer inputs in one request, or ask for less text"
+        message = (
+            f"{demand.num_rows} inputs x {num_sequences} sequences x {demand.max_new_tokens} new tokens are "
+            f"{new_tokens} tokens. Send fewer inputs in one request, or ask for less text"
+        )
         raise _exceeded(limits, "max_tokens", limits.max_tokens, message, param="inputs")
 
 

@@ -36,7 +36,7 @@ class TenantSettings(Settings):
         most=10**12,
         unit="tokens",
         help="Tokens that one request of a tenant may ask for: inputs times sequences (n, best_of, beams) times "
-        f"max_new_tokens. Beyond it, submits are refused with 422. {_OTHERS}",
+        f"max_new_tokens, if it sets that. Beyond it, submits are refused with 422. {_OTHERS}",
     )
     tenant_max_deadline_s: float = setting(
         NAMES["max_deadline_s"],

@@ -1,24 +1,31 @@
 """Calls of functions in a child process of this gateway process, without holding the event loop meanwhile.
 
 Such calls take their turns. There are two lanes, each with a child of its own: small calls never wait for large ones.
-A child is started by the first call of its lane, and ends with the gateway or after ``idle_s`` without a call.
+Nor do a tenant's calls wait for more than one of each other tenant, who has half of a lane's places at most. A child is
+started by the first call of its lane, and ends with the gateway or after ``idle_s`` without a call.
 """
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import gevent
-from gevent.lock import BoundedSemaphore
 
+from services.gateway.http.errors import GatewayShareReached
 from services.gateway.offload.child import Child, ChildDied
 from services.gateway.offload.errors import GatewayBusy
 from services.gateway.offload.frames import Call
+from services.gateway.offload.turns import Turns
 
 logger = logging.getLogger(__name__)
 Function = Callable[[bytes], bytes]
 SMALL_CALL_BYTES = 512 * 1024
 """A call whose argument is not longer has the lane of small calls."""
+_TOO_MANY_OF_YOURS = (
+    "Your large requests and answers that wait for their turn are as many as those of one tenant may be. Try again "
+    "shortly."
+)
 CPU_S = 10.0
 """CPU time of one call, unless the caller sets another limit."""
 MAX_WAIT_S = 30.0
@@ -43,24 +50,30 @@ class Offload:
         function: Function,
         argument: bytes,
         *,
+        owner: str = "",
         cpu_s: float = CPU_S,
         max_wait_s: float = MAX_WAIT_S,
         on_turn: Callable[[], None] | None = None,
     ) -> bytes:
         """Return ``function(argument)``, which a child computes. Other greenlets run meanwhile.
 
-        ``cpu_s`` limits the CPU time, ``max_wait_s`` the wait for the call's turn. ``on_turn`` is called when the turn
-        has come; what it raises gives up the call, for example because the client has disconnected.
+        ``owner`` is the tenant whose places and turns the call uses, empty while requests need no key. ``cpu_s`` limits
+        the CPU time, ``max_wait_s`` the wait for the call's turn. ``on_turn`` is called when the turn has come; what it
+        raises gives up the call, for example because the client has disconnected.
 
         Raises:
             TriptychError: the function raised it.
             CallFailed: the function raised another exception.
             LimitExceeded: it took more than ``cpu_s``, or too much memory.
             GatewayBusy: too many calls wait, or two children died under this one.
+            GatewayShareReached: too many calls of this tenant wait.
         """
         lane = self._small if len(argument) <= SMALL_CALL_BYTES else self._large
         call = Call(f"{function.__module__}:{function.__qualname__}", cpu_s)
-        return lane.call(call, argument, max_wait_s, on_turn)
+        with lane.turn(len(argument), owner, max_wait_s):
+            if on_turn:
+                on_turn()
+            return lane.run(call, argument)
 
     @property
     def pids(self) -> list[int]:
@@ -77,28 +90,38 @@ class _Lane:
     def __init__(self, max_calls: int, max_bytes: int, idle_s: float) -> None:
         self._max_calls, self._max_bytes = max_calls, max_bytes
         self._idle_s = idle_s
-        self._turn = BoundedSemaphore(1)  # gevent wakes those that wait in their order
-        self._num_calls = self._num_bytes = 0
+        self._turns = Turns()
+        self._all = _Load()
+        self._loads: dict[str, _Load] = {}
+        """Of tenants that have calls here."""
         self._stopper: gevent.Greenlet | None = None
         self.child: Child | None = None
 
-    def call(self, call: Call, argument: bytes, max_wait_s: float, on_turn: Callable[[], None] | None) -> bytes:
-        with self._place(len(argument)), self._its_turn(max_wait_s):
-            if on_turn:
-                on_turn()
+    @contextmanager
+    def turn(self, size: int, owner: str, max_wait_s: float) -> Iterator[None]:
+        """Wait for the turn of a call, and keep it for the block."""
+        with self._place(size, owner), self._turns.taken(owner, max_wait_s):
+            if self._stopper:
+                self._stopper.kill(block=False)
             try:
-                return self._run(call, argument)
-            except ChildDied as error:
-                logger.warning(
-                    "a child process was killed, or did not start; its call is tried once more", extra=_why(error)
-                )
-            try:
-                return self._run(call, argument)
-            except ChildDied as error:
-                logger.error(
-                    "a child process was killed, or did not start, again with the same call", extra=_why(error)
-                )
-                raise GatewayBusy from error
+                yield
+            finally:
+                # Before the turn passes on, so that the next call can't miss it.
+                self._stopper = gevent.spawn_later(self._idle_s, self.stop)
+
+    def run(self, call: Call, argument: bytes) -> bytes:
+        """Run a call whose turn has come."""
+        try:
+            return self._run(call, argument)
+        except ChildDied as error:
+            logger.warning(
+                "a child process was killed, or did not start; its call is tried once more", extra=_why(error)
+            )
+        try:
+            return self._run(call, argument)
+        except ChildDied as error:
+            logger.error("a child process was killed, or did not start, again with the same call", extra=_why(error))
+            raise GatewayBusy from error
 
     def stop(self) -> None:
         child, self.child = self.child, None
@@ -118,30 +141,38 @@ class _Lane:
                 self.child = None
 
     @contextmanager
-    def _place(self, size: int) -> Iterator[None]:
+    def _place(self, size: int, owner: str) -> Iterator[None]:
         """Count a call as one that waits or runs."""
-        if self._num_calls and (self._num_calls >= self._max_calls or self._num_bytes + size > self._max_bytes):
+        if not self._all.has_room(size, self._max_calls, self._max_bytes):
             raise GatewayBusy
-        self._num_calls += 1
-        self._num_bytes += size
+        own = self._loads.setdefault(owner, _Load()) if owner else _Load()
+        if not own.has_room(size, self._max_calls // 2, self._max_bytes // 2):
+            raise GatewayShareReached(_TOO_MANY_OF_YOURS)
+        for load in (self._all, own):
+            load.add(1, size)
         try:
             yield
         finally:
-            self._num_calls -= 1
-            self._num_bytes -= size
+            for load in (self._all, own):
+                load.add(-1, -size)
+            if not own.num_calls:
+                self._loads.pop(owner, None)
 
-    @contextmanager
-    def _its_turn(self, max_wait_s: float) -> Iterator[None]:
-        if not self._turn.acquire(timeout=max_wait_s):
-            raise GatewayBusy
-        if self._stopper:
-            self._stopper.kill(block=False)
-        try:
-            yield
-        finally:
-            # Before the turn passes on, so that the next call can't miss it.
-            self._stopper = gevent.spawn_later(self._idle_s, self.stop)
-            self._turn.release()
+
+@dataclass
+class _Load:
+    """Calls that wait or run."""
+
+    num_calls: int = 0
+    num_bytes: int = 0
+
+    def has_room(self, size: int, max_calls: int, max_bytes: int) -> bool:
+        """Return whether there is room for one more; a single one may be longer than all may be together."""
+        return not self.num_calls or (self.num_calls < max_calls and self.num_bytes + size <= max_bytes)
+
+    def add(self, num_calls: int, num_bytes: int) -> None:
+        self.num_calls += num_calls
+        self.num_bytes += num_bytes
 
 
 def _why(error: ChildDied) -> dict[str, str]:

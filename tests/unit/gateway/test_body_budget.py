@@ -13,14 +13,14 @@ MAX_BYTES = 64 * SMALL_BYTES
 
 def test_the_beginnings_of_large_bodies_leave_room_for_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budgets, "_PATIENCE_S", 0.0)  # nothing becomes free
-    budget = BodyBudget(MAX_BYTES, Counters(), Counted.BODY_BYTES, max_unfinished=1000)
+    budget = BodyBudget(MAX_BYTES, Counters(), Counted.BODY_BYTES, max_unfinished=1000, longest=MAX_BYTES)
     num_begun = 0
     with pytest.raises(GatewayBusy):
         while True:
-            budget.reserve(lambda: None, most_bytes=SMALL_BYTES + 1).add(SMALL_BYTES)
+            budget.reserve(lambda: None, most_bytes=SMALL_BYTES + 1, owner="").add(SMALL_BYTES)
             num_begun += 1
     assert num_begun == 56, "seven eighths"
     for _ in range(8):
-        budget.reserve(lambda: None, most_bytes=SMALL_BYTES).add(SMALL_BYTES)
+        budget.reserve(lambda: None, most_bytes=SMALL_BYTES, owner="").add(SMALL_BYTES)
     with pytest.raises(GatewayBusy):
-        budget.reserve(lambda: None, most_bytes=SMALL_BYTES).add(SMALL_BYTES)
+        budget.reserve(lambda: None, most_bytes=SMALL_BYTES, owner="").add(SMALL_BYTES)

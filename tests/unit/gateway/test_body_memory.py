@@ -27,6 +27,7 @@ class MeasuringOffload(Offload):
         function: Callable[[bytes], bytes],
         argument: bytes,
         *,
+        owner: str = "",
         cpu_s: float = 0.0,
         on_turn: Callable[[], None] | None = None,
     ) -> bytes:
@@ -37,7 +38,7 @@ class MeasuringOffload(Offload):
 
 def test_a_body_that_waits_for_the_child_is_there_once() -> None:
     offload = MeasuringOffload()
-    budget = BodyBudget(16 * MEBIBYTE, Counters(), Counted.BODY_BYTES, max_unfinished=1)
+    budget = BodyBudget(16 * MEBIBYTE, Counters(), Counted.BODY_BYTES, max_unfinished=1, longest=9 * MEBIBYTE)
     reader = BodyReader(max_bytes=8 * MEBIBYTE, timeout_s=30.0, budget=budget, keyless_budget=budget, offload=offload)
     body = json.dumps({"task": "embed", "inputs": "x" * 6 * MEBIBYTE}).encode()
     with Flask(__name__).test_request_context(method="POST", data=body, content_type="application/json"):

@@ -47,12 +47,14 @@ class BodyCheck(Generic[T]):
         return self._decoder.decode(encoded)
 
 
-def checked(raw: bytes, check: BodyCheck[T], offload: Offload, *, is_form: bool, on_turn: Callable[[], None]) -> T:
-    """Return a body as its type. ``on_turn`` is called before a large one is parsed, as in ``Offload.call``.
+def checked(
+    raw: bytes, check: BodyCheck[T], offload: Offload, *, is_form: bool, owner: str, on_turn: Callable[[], None]
+) -> T:
+    """Return a body as its type. ``owner`` and ``on_turn`` are those of ``Offload.call``.
 
     Raises:
         MalformedBody, PayloadTooLarge, InvalidRequest: it can't be parsed, or it does not fit.
-        GatewayBusy: too many large bodies wait to be parsed.
+        GatewayBusy, GatewayShareReached: too many large bodies wait to be parsed.
     """
     if len(raw) <= SMALL_BYTES:
         return check(parse_body(raw, is_form=is_form))
@@ -60,7 +62,7 @@ def checked(raw: bytes, check: BodyCheck[T], offload: Offload, *, is_form: bool,
     task = msgspec.msgpack.encode(ParseTask(function.__module__, function.__qualname__, check.arguments, is_form, raw))
     del raw  # its copy waits for its turn, and nobody else holds it
     try:
-        encoded = offload.call(check_in_child, task, cpu_s=_CPU_S, max_wait_s=_MAX_WAIT_S, on_turn=on_turn)
+        encoded = offload.call(check_in_child, task, owner=owner, cpu_s=_CPU_S, max_wait_s=_MAX_WAIT_S, on_turn=on_turn)
     except LimitExceeded as error:
         raise PayloadTooLarge("The body takes too much time to parse. Send the inputs in several requests.") from error
     value = check.decode(encoded)

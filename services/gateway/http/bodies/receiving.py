@@ -33,7 +33,7 @@ class BodyReceiver:
         Raises:
             TriptychError: ``too_large``, if it is longer than ``max_bytes``.
             BodyTimeout, MalformedBody: it did not arrive in time, or not completely.
-            GatewayBusy: there is no room for it.
+            GatewayBusy, GatewayShareReached: there is no room for it.
         """
         length = request.content_length
         # Checked before the body is read: a body that is refused anyway costs no memory and no time.
@@ -42,7 +42,8 @@ class BodyReceiver:
         # Looked up here: the budget gives bodies up from a greenlet of its own, where Flask knows no request.
         connection = request.environ.get("gunicorn.socket")
         give_up = partial(_end_reading, connection)
-        g.body = reservation = self._budget.reserve(give_up, most_bytes=max_bytes if length is None else length)
+        most_bytes, owner = max_bytes if length is None else length, facts_of(request.environ).owner
+        g.body = reservation = self._budget.reserve(give_up, most_bytes=most_bytes, owner=owner)
         # gunicorn's own stream. werkzeug's wrapper would enforce a limit again that is checked here.
         stream = request.environ["wsgi.input"]
         pieces: list[bytes] = []
@@ -76,7 +77,7 @@ def keep_body() -> None:
     """Count the body of this request, if it has one, as that of a request that waits for its job or streams it.
 
     Raises:
-        GatewayBusy: too many such requests have large bodies.
+        GatewayBusy, GatewayShareReached: too many such requests have large bodies.
     """
     reservation: Reservation | None = g.get("body")
     if reservation:

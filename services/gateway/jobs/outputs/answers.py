@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import msgspec
 
 from contracts.jobs import Job
-from services.gateway.http.errors import AnswerTooLarge, ClientDisconnected
+from services.gateway.http.errors import AnswerTooLarge, ClientDisconnected, GatewayShareReached
+from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.outputs.packing import pack
 from services.gateway.offload.client import Offload
 from services.gateway.offload.errors import GatewayBusy, LimitExceeded
@@ -38,7 +39,7 @@ class AnswerMaker:
 
         Raises:
             AnswerTooLarge: it takes more time or memory than an answer may.
-            GatewayBusy: too many large answers wait.
+            GatewayBusy, GatewayShareReached: too many large answers wait.
             ClientDisconnected: nobody waits for it any more.
         """
         packed = pack(job, details)
@@ -51,8 +52,12 @@ class AnswerMaker:
 
         where = f"read it at /v1/jobs/{job.id}."
         try:
-            return self._offload.call(form.make, packed, on_turn=check_client)
+            return self._offload.call(form.make, packed, owner=current_facts().owner, on_turn=check_client)
         except LimitExceeded as error:
             raise AnswerTooLarge(f"The output is too large for this format. As it is, {where}") from error
+        except GatewayShareReached as error:
+            raise GatewayShareReached(
+                f"Too many of your large answers are made now. The job is done: {where}"
+            ) from error
         except GatewayBusy as error:
             raise GatewayBusy(f"The gateway is busy with large answers. The job is done: {where}") from error

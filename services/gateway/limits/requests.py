@@ -1,0 +1,43 @@
+"""Requests of one tenant that a process serves at once. Each holds a connection, and others need some, too."""
+
+from collections import Counter
+
+from flask import Response, g
+
+from services.gateway.http.errors import GatewayShareReached
+
+
+class TenantRequests:
+    """Counts the requests of tenants in this process. ``most`` is what one tenant may have at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: Counter[str] = Counter()
+
+    def enter(self, owner: str) -> None:
+        """Count this request until its response has ended. ``owner`` is empty while requests need no key.
+
+        Raises:
+            GatewayShareReached: the tenant has as many as it may have.
+        """
+        if not owner:
+            return
+        if self._counts[owner] >= self._most:
+            raise GatewayShareReached(
+                f"{self._most} of your requests are being served, as many as those of one tenant may be (it follows "
+                "from TRIPTYCH_MAX_CONNECTIONS). Send 'Prefer: respond-async', and read the jobs later."
+            )
+        self._counts[owner] += 1
+        g.entered = owner
+
+    def leave_at_end(self, response: Response) -> Response:
+        """Stop counting this request when its response or stream has ended, whatever became of it."""
+        owner: str | None = g.pop("entered", None)
+        if owner:
+            response.call_on_close(lambda: self._leave(owner))
+        return response
+
+    def _leave(self, owner: str) -> None:
+        self._counts[owner] -= 1
+        if not self._counts[owner]:
+            del self._counts[owner]
