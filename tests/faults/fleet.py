@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
+from contracts.store.usage import UsageReader
 from tests.faults.faulty_worker import HUNG, MODEL, RELEASE_HANG
 from tests.faults.worker_process import Worker
 from tests.support.job_store import JobStore
@@ -182,7 +184,18 @@ class Fleet:
         assert self.client.hlen(f"{PREFIX}active") == 0
         counted = Counter(status for (_, status), count in self.store.num_finished().items() for _ in range(count))
         assert counted.total() >= len(job_ids)
+        assert self.ledger() == +counted, "a job is in the ledger twice, or not at all"
         return jobs
+
+    def ledger(self) -> Counter[str]:
+        """Return how many jobs have ended in each way, by the ledger of all tenants."""
+        usage, sums = UsageReader(self.client), Counter[str]()
+        # A test may have set the store's clock.
+        today = datetime.fromtimestamp(self.now(), UTC).date()
+        start, end = today - timedelta(days=2), today + timedelta(days=2)
+        for entry in usage.entries(usage.tenants(start), start, end):
+            sums.update({status: getattr(entry.counts, status) for status in TERMINAL})
+        return +sums
 
     def assert_takes_jobs(self) -> None:
         """Assert that the remaining workers still take jobs."""

@@ -95,3 +95,9 @@ def test_unfinished_jobs_are_limited_for_each_tenant(limited: Any) -> None:
     answers = [client.post("/v1/jobs", json=embedding()) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     assert f"max_active is 2 (set by TRIPTYCH_MAX_ACTIVE or 'keys limits --tenant {tenant}')" in answers[-1].text
+
+
+def test_the_weight_of_a_tenant_goes_with_its_jobs(limited: Any, deployment: Deployment) -> None:
+    client, _ = limited(weight=2.5)
+    job_id = client.post("/v1/jobs", json=embedding()).json()["id"]
+    assert float(deployment.store.client.hget(f"triptych:job:{job_id}", "weight") or 0) == 2.5

@@ -23,9 +23,8 @@ TODAY = datetime.now(UTC).date()
 
 def take(store: JobStore, job_id: str, tokens_out: int) -> None:
     """Run a job as a worker that says what it took."""
-    consumed = Consumed(1.5, 10, tokens_out)
-    answer = Answer(output=b"[1]", usage=b"{}", timings=b"{}", model_revision="r", consumed=consumed)
-    assert store.succeed(claim(store, job_id), answer)
+    answer = Answer(output=b"[1]", usage=b"{}", timings=b"{}", model_revision="r")
+    assert store.succeed(claim(store, job_id), answer, Consumed(1.5, 10, tokens_out))
 
 
 @pytest.fixture

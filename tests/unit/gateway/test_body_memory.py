@@ -29,6 +29,7 @@ class MeasuringOffload(Offload):
         *,
         owner: str = "",
         cpu_s: float = 0.0,
+        max_wait_s: float = 0.0,
         on_turn: Callable[[], None] | None = None,
     ) -> bytes:
         assert function is check_in_child
