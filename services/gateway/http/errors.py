@@ -113,12 +113,6 @@ class TooManyTenantStreams(QuotaExceeded):
     code = "stream_quota_exceeded"
 
 
-class GatewayShareReached(QuotaExceeded):
-    """The tenant's requests hold as much of the gateway as one tenant may; the rest is for others."""
-
-    code = "gateway_share_reached"
-
-
 class GatewayStopping(Unavailable):
     """This process stops while a client waits for an answer, or reads a stream."""
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from flask import Response, g
 
-from services.gateway.http.errors import GatewayShareReached
+from services.gateway.offload.errors import GatewayShareReached
 
 
 class TenantRequests:

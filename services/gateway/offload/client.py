@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import gevent
 
-from services.gateway.http.errors import GatewayShareReached
 from services.gateway.offload.child import Child, ChildDied
-from services.gateway.offload.errors import GatewayBusy
+from services.gateway.offload.errors import GatewayBusy, GatewayShareReached
 from services.gateway.offload.frames import Call
 from services.gateway.offload.turns import Turns
 

@@ -1,6 +1,6 @@
 """Errors of calls that run outside of the gateway's process, and of a gateway that is too busy to take a request."""
 
-from contracts.errors import Unavailable
+from contracts.errors import QuotaExceeded, Unavailable
 
 
 class GatewayBusy(Unavailable):
@@ -8,6 +8,12 @@ class GatewayBusy(Unavailable):
 
     code = "gateway_busy"
     fixed_message = "The gateway is busy with large requests. Nothing was accepted; try again shortly."
+
+
+class GatewayShareReached(QuotaExceeded):
+    """The tenant's requests hold as much of the gateway as one tenant may; the rest is for others."""
+
+    code = "gateway_share_reached"
 
 
 class LimitExceeded(Exception):

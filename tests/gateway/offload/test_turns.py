@@ -7,9 +7,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from services.gateway.http.errors import GatewayShareReached
 from services.gateway.offload.client import Offload
-from services.gateway.offload.errors import GatewayBusy
+from services.gateway.offload.errors import GatewayBusy, GatewayShareReached
 from services.gateway.offload.turns import Turns
 from tests.gateway.offload import calls
 

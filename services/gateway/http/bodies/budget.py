@@ -13,8 +13,7 @@ import gevent
 from contracts.errors import TriptychError
 from contracts.limits import NO_LIMIT
 from services.gateway.http.bodies.checking import SMALL_BYTES
-from services.gateway.http.errors import GatewayShareReached
-from services.gateway.offload.errors import GatewayBusy
+from services.gateway.offload.errors import GatewayBusy, GatewayShareReached
 from services.gateway.processes.counters import Counted, Counters
 from services.gateway.processes.shares import Share
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import msgspec
 
 from contracts.jobs import Job
-from services.gateway.http.errors import AnswerTooLarge, ClientDisconnected, GatewayShareReached
+from services.gateway.http.errors import AnswerTooLarge, ClientDisconnected
 from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.outputs.packing import pack
 from services.gateway.offload.client import Offload
-from services.gateway.offload.errors import GatewayBusy, LimitExceeded
+from services.gateway.offload.errors import GatewayBusy, GatewayShareReached, LimitExceeded
 
 MIB = 1 << 20
 
