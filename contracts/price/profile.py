@@ -50,7 +50,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     written_per_token_in: float = 1.0
     """Tokens written for each that is read, on average, where the answer follows the input."""
     num_jobs: float = 0.0
-    """Jobs that this was learned from, the older ones counting less."""
+    """Jobs that this was learned from, without those that have faded."""
 
     @property
     def is_known(self) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.price.demand import Demand
 from contracts.price.estimate import price_of, reading_of, work_of, written_of
-from contracts.price.profile import ModelProfile, limit_size
+from contracts.price.profile import ModelProfile, limit_size, merged
 from workers.runtime.price.counts import AttemptCounts
 from workers.runtime.price.texts import Texts
 
@@ -117,3 +117,11 @@ def test_a_job_that_was_seen_often_has_the_price_of_its_work() -> None:
 
 def test_a_job_of_which_nothing_was_read_teaches_nothing() -> None:
     assert learned(counts(0, 0, num_rows=1, num_chars=9), AttemptCounts(1, 100)) == PROFILE
+
+
+def test_workers_that_start_again_and_again_do_not_seem_to_have_seen_ever_more() -> None:
+    profile = PROFILE
+    for _ in range(5):
+        profile = learned(counts(1, 102, num_rows=1, num_chars=400), times=900, profile=profile)
+        profile = merged([profile, profile, profile]) or profile
+    assert profile.num_jobs <= 3000

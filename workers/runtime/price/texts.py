@@ -16,6 +16,8 @@ KNOWN_CHARS, KNOWN_PIECES, KNOWN_TOKENS, KNOWN_JOBS = 400.0, 5.0, 100.0, 2.0
 """How much counts what is known before."""
 USUAL_PIECE = 25.0
 """Tokens of a sentence."""
+MOST_JOBS = 1000.0
+"""A worker that has seen more counts no more among others: what is learned of older ones has faded."""
 AT_LIMIT = 0.95
 """What has come so near to a limit may have ended by it, and shows nothing else."""
 
@@ -36,7 +38,7 @@ class Texts:
         self._follows = Share(profile.written_per_token_in, KNOWN_TOKENS)
         self._written: dict[int, Share] = {}
         """By size of the limit."""
-        self._num_jobs = profile.num_jobs
+        self._num_jobs = min(MOST_JOBS, profile.num_jobs)
         self._lock = threading.Lock()
 
     def see(self, tenant: str, counts: AttemptCounts) -> None:
@@ -46,7 +48,7 @@ class Texts:
             return
         read = Reading(counts.num_rows / demand.num_reads, counts.tokens_in / demand.num_reads)
         with self._lock:
-            self._num_jobs += 1
+            self._num_jobs = min(MOST_JOBS, self._num_jobs + 1)
             self._see_reading(tenant, demand, read)
             num_sequences = self._profile.num_beams if demand.num_sequences is None else demand.num_sequences
             if counts.tokens_out and num_sequences:
