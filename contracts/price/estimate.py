@@ -34,11 +34,14 @@ def price_of(profile: ModelProfile, demand: Demand) -> float:
         profile,
         num_rows=demand.num_reads * reading.num_rows,
         tokens_in=demand.num_reads * reading.num_tokens,
+        token_pairs=demand.num_reads * reading.num_tokens**2 / max(1.0, reading.num_rows),
         tokens_out=tokens_out,
     )
 
 
-def work_of(profile: ModelProfile, *, num_rows: float, tokens_in: float, tokens_out: float) -> float:
+def work_of(
+    profile: ModelProfile, *, num_rows: float, tokens_in: float, tokens_out: float, token_pairs: float = 0.0
+) -> float:
     """Return the work-seconds of a job.
 
     Args:
@@ -46,9 +49,10 @@ def work_of(profile: ModelProfile, *, num_rows: float, tokens_in: float, tokens_
         num_rows: that the model reads: inputs or pieces of them, each as often as it is read.
         tokens_in: of these rows.
         tokens_out: that are decoded, in all sequences and beams.
+        token_pairs: sum of the squares of the rows' lengths.
     """
-    read_s = profile.request_s + num_rows * profile.row_s + tokens_in * profile.token_in_s
-    return read_s + tokens_out * profile.token_out_s
+    read_s = num_rows * profile.row_s + tokens_in * profile.token_in_s + token_pairs * profile.token_pair_s
+    return profile.request_s + read_s + tokens_out * profile.token_out_s
 
 
 def reading_of(profile: ModelProfile, demand: Demand) -> Reading:

@@ -7,8 +7,8 @@ import msgspec
 NUM_LIMITS = 21
 """Sizes of limits that are told apart: up to 1, 2, 4, … tokens, which is up to a million."""
 _MEANS = (
-    "request_s", "row_s", "token_in_s", "token_out_s", "tokens_per_char", "tokens_per_byte", "written_per_token_in",
-    "tokens_per_piece",
+    "request_s", "row_s", "token_in_s", "token_pair_s", "token_out_s", "tokens_per_char", "tokens_per_byte",
+    "written_per_token_in", "tokens_per_piece",
 )  # fmt: skip
 """Fields of a merged profile that are means."""
 
@@ -17,8 +17,9 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Work-seconds of a model on one kind of device, and how many tokens its texts have.
 
     The work of a job is ``request_s``, and ``row_s`` for each row that the model reads, ``token_in_s`` for each token
-    of these rows, and ``token_out_s`` for each token that is decoded, in all sequences and beams. These are the times
-    of a worker that is full, so a job costs the same at any load.
+    of these rows, ``token_pair_s`` for each pair of tokens of a row, because of attention, and ``token_out_s`` for each
+    token that is decoded, in all sequences and beams. These are the times of a worker that is full, so a job costs the
+    same at any load.
     """
 
     device: str = "cpu"
@@ -27,6 +28,8 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     request_s: float = 0.0
     row_s: float = 0.0
     token_in_s: float = 0.0
+    token_pair_s: float = 0.0
+    """Of models that answer a row in one call; 0 for those that generate, whose inputs are read in chunks."""
     token_out_s: float = 0.0
     max_tokens: int = 0
     """Longest input, or, where the same model writes, input and output together; 0 if it is not known."""

@@ -114,6 +114,15 @@ def test_exact_counts_make_price_and_work_equal() -> None:
     assert price_of(PROFILE, demand) == pytest.approx(work)
 
 
+def test_pairs_of_tokens_of_a_row_have_their_price() -> None:
+    profile = msgspec.structs.replace(PROFILE, token_pair_s=1e-6)
+    one, many = Demand(num_rows=1, num_chars=4000), Demand(num_rows=10, num_chars=4000)
+    assert price_of(profile, one) - price_of(PROFILE, one) == pytest.approx(1.0)
+    assert price_of(profile, many) - price_of(PROFILE, many) == pytest.approx(0.1)
+    work = work_of(profile, num_rows=10, tokens_in=1000, token_pairs=10 * 100**2, tokens_out=0)
+    assert price_of(profile, many) == pytest.approx(work)
+
+
 def test_limits_of_one_size_share_a_place() -> None:
     assert [limit_size(limit) for limit in (1, 2, 3, 4, 5, 256, 257)] == [0, 1, 2, 2, 3, 8, 9]
     assert limit_size(10**9) == NUM_LIMITS - 1

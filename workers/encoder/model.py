@@ -14,6 +14,7 @@ from workers.runtime.inference.budget import call_budget_bytes, fitting_tokens, 
 from workers.runtime.inference.call_memory import PROBE_TOKENS
 from workers.runtime.inference.session import Array, open_graphs
 from workers.runtime.models.served import card_of
+from workers.runtime.price.measuring import LONGEST_TOKENS
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
 
@@ -75,7 +76,7 @@ class EncoderModel:
             PackageError: the graph fails, or its output does not have the shape that the manifest declares.
         """
         (short,) = self.tokenizer.rows(["warm up"], "right")
-        for row in (short, self._long_row()):
+        for row in (short, self._long_row(PROBE_TOKENS)):
             try:
                 (answer,) = self.run([row])
             except Exception as error:
@@ -88,20 +89,21 @@ class EncoderModel:
 
     def measure(self) -> ModelProfile:
         """Return what the model costs, measured in full batches. Call it after ``warm_up``."""
-        long = self._long_row()
+        long = self._long_row(LONGEST_TOKENS)
         times = measure_rows(self, long.cut, long.length)
         return ModelProfile(
             row_s=times.row_s,
             token_in_s=times.token_in_s,
+            token_pair_s=times.token_pair_s,
             max_tokens=self.tokenizer.max_tokens,
             special_tokens=self.tokenizer.num_special,
         )
 
-    def _long_row(self) -> TokenRow:
+    def _long_row(self, most: int) -> TokenRow:
         # Each word has at least one token, so there are enough. Not of the maximum, which a graph without positions may
         # state as a number of any size.
-        (row,) = self.tokenizer.rows(["warm up " * min(self.tokenizer.max_tokens, PROBE_TOKENS)], "right")
-        return row.cut(PROBE_TOKENS)
+        (row,) = self.tokenizer.rows(["warm up " * min(self.tokenizer.max_tokens, most)], "right")
+        return row.cut(most)
 
     def card(self) -> ModelCard:
         """Return the card that is announced to the gateway and its clients."""

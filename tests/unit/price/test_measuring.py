@@ -9,13 +9,16 @@ from tests.unit.batching.fakes import FakeRow
 from workers.runtime.batching.measuring import measure_rows
 from workers.runtime.price.measuring import (
     BUDGET_S,
+    LONGEST_TOKENS,
     MAX_CALLS,
     QUICK_S,
     Reading,
     affordable,
     least_of,
+    length_of_longest,
     measured,
     read_times,
+    with_pairs,
 )
 
 
@@ -30,11 +33,11 @@ from workers.runtime.price.measuring import (
 )
 def test_no_time_is_negative(short_s: float, long_s: float, row_s: float, token_in_s: float) -> None:
     times = read_times(Reading(2, 8, 2 * short_s), Reading(1, 128, long_s))
-    assert times == pytest.approx((row_s, token_in_s))
+    assert times == pytest.approx((row_s, token_in_s, 0.0))
 
 
 def test_rows_of_one_length_have_no_time_of_tokens() -> None:
-    assert read_times(Reading(1, 2, 0.5), Reading(1, 2, 0.5)) == (0.5, 0.0)
+    assert read_times(Reading(1, 2, 0.5), Reading(1, 2, 0.5)) == (0.5, 0.0, 0.0)
 
 
 def test_what_is_quick_is_repeated_and_what_is_slow_is_not() -> None:
@@ -72,7 +75,8 @@ class SleepingModel:
 def test_rows_are_measured_in_full_batches_that_fit() -> None:
     model = SleepingModel(0.0005, 0.00001, most_rows=20)
     times = measure_rows(model, FakeRow, 1000)
-    assert set(model.calls) == {(1, 8), (16, 8), (1, 128), (2, 128)}, "32 short rows would not fit, half of them do"
+    batches = [call for call in model.calls if call[1] <= 128]
+    assert set(batches) == {(1, 8), (16, 8), (1, 128), (2, 128)}, "32 short rows would not fit, half of them do"
     assert times.row_s > 5 * times.token_in_s > 0
 
 
@@ -88,3 +92,19 @@ def test_a_model_that_cannot_be_measured_is_served_without_a_price(caplog: pytes
 
     assert not measured("odd", fail).is_known
     assert "no such graph" in caplog.text
+
+
+def test_what_attention_takes_shows_in_rows_that_are_much_longer() -> None:
+    def seconds(num_tokens: int) -> float:
+        return 0.001 + 1e-5 * num_tokens + 1e-8 * num_tokens**2
+
+    short, long, longest = (Reading(1, length, seconds(length)) for length in (8, 128, 2048))
+    times = with_pairs(read_times(short, long), long, longest)
+    assert times == pytest.approx((0.001, 1e-5, 1e-8), rel=0.05)
+
+
+def test_a_long_row_takes_no_longer_than_its_budget_even_if_it_takes_the_square() -> None:
+    assert length_of_longest(Reading(1, 128, BUDGET_S / 36), 4000) == pytest.approx(6 * 128, abs=1)
+    assert length_of_longest(Reading(1, 128, BUDGET_S), 4000) == 0
+    assert length_of_longest(Reading(1, 128, 0.0), 256) == 0
+    assert length_of_longest(Reading(100, 128, 0.0), 4000) == LONGEST_TOKENS

@@ -193,7 +193,7 @@ class BatchingEngine:
         for handle in handles:
             handle.infer_s += elapsed_s
         for (handle, index), row, result in zip(batch, rows, results, strict=True):
-            counts.count_rows(handle.attempt.counts, 1, row.length)
+            counts.count_row(handle.attempt.counts, row.length)
             handle.set_result(index, result)
 
 

@@ -13,8 +13,10 @@ from workers.runtime.price.measuring import (
     ReadTimes,
     affordable,
     least_of,
+    length_of_longest,
     read_times,
     time_of,
+    with_pairs,
 )
 
 
@@ -27,7 +29,10 @@ def measure_rows(model: BatchModel[Any], row_of: Callable[[int], Row], longest: 
         longest: length of the longest row that it makes.
     """
     short, long = row_of(min(longest, SHORT_TOKENS)), row_of(min(longest, LONG_TOKENS))
-    return read_times(_full_batch(model, short), _full_batch(model, long))
+    of_short, of_long = _full_batch(model, short), _full_batch(model, long)
+    times = read_times(of_short, of_long)
+    num_tokens = length_of_longest(of_long, longest)
+    return with_pairs(times, of_long, _full_batch(model, row_of(num_tokens))) if num_tokens else times
 
 
 def _full_batch(model: BatchModel[Any], row: Row) -> Reading:

@@ -18,6 +18,8 @@ class AttemptCounts:
     """Of these rows."""
     tokens_out: int = 0
     """Decoded in all sequences and beams."""
+    token_pairs: int = 0
+    """Sum of the squares of the lengths of rows that are read in one call."""
     cpu_s: float = 0.0
     """Of the threads that work on the job between model calls."""
     demand: Demand | None = None
@@ -30,6 +32,7 @@ class ModelCounts:
 
     num_rows: int = 0
     tokens_in: int = 0
+    token_pairs: int = 0
     tokens_out: int = 0
     read_s: float = 0.0
     """Time of the calls that read rows."""
@@ -53,6 +56,12 @@ class ModelCounts:
             yield
         finally:
             self.write_s += time.perf_counter() - started
+
+    def count_row(self, attempt: AttemptCounts, num_tokens: int) -> None:
+        """Count a row that is read in one call."""
+        self.count_rows(attempt, 1, num_tokens)
+        self.token_pairs += num_tokens**2
+        attempt.token_pairs += num_tokens**2
 
     def count_rows(self, attempt: AttemptCounts, num_rows: int, num_tokens: int) -> None:
         """Count rows of an attempt, or more tokens of rows that are counted already."""

@@ -1,6 +1,7 @@
 """First times of a model: short calls when it is loaded, which take a second or two at most, however large it is."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,6 +16,8 @@ BUDGET_S = 0.5
 """What a call may probably take. Rows and tokens are chosen by that."""
 SHORT_TOKENS = 8
 LONG_TOKENS = 128
+LONGEST_TOKENS, LEAST_LONGEST_TOKENS = 2048, 512
+"""Most and fewest of the row that shows what attention takes."""
 
 
 class Reading(NamedTuple):
@@ -35,6 +38,7 @@ class ReadTimes(NamedTuple):
 
     row_s: float
     token_in_s: float
+    token_pair_s: float = 0.0
 
 
 def measured(model: str, measure: Callable[[], ModelProfile]) -> ModelProfile:
@@ -71,6 +75,26 @@ def least_of(measure: Callable[[], float]) -> float:
 def affordable(single_s: float, most: int) -> int:
     """Return how many times what takes ``single_s`` alone fits into the budget; at least once."""
     return max(1, min(most, int(BUDGET_S / max(single_s, 1e-9))))
+
+
+def length_of_longest(long: Reading, most: int) -> int:
+    """Return how long a row may be for its call to take no longer than its budget, if it takes the square.
+
+    0 if that is too short to tell what attention takes from how much times differ by themselves.
+    """
+    length = min(LONGEST_TOKENS, most, int(long.tokens_of_row * math.sqrt(BUDGET_S / max(long.seconds_of_row, 1e-9))))
+    return length if length >= LEAST_LONGEST_TOKENS else 0
+
+
+def with_pairs(times: ReadTimes, long: Reading, longest: Reading) -> ReadTimes:
+    """Return times with that of pairs of tokens: what a longer row takes beyond what its tokens would."""
+    more_tokens = longest.tokens_of_row - long.tokens_of_row
+    slope = (longest.seconds_of_row - long.seconds_of_row) / more_tokens
+    token_pair_s = max(0.0, slope - times.token_in_s) / longest.tokens_of_row
+    # That of the long row was taken for its tokens.
+    return times._replace(
+        token_in_s=max(0.0, times.token_in_s - token_pair_s * long.tokens_of_row), token_pair_s=token_pair_s
+    )
 
 
 def read_times(short: Reading, long: Reading) -> ReadTimes:

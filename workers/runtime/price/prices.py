@@ -87,7 +87,11 @@ class Prices:
         if not model.price.is_known:
             return Consumed(0.0, counts.tokens_in, counts.tokens_out)
         work_s = work_of(
-            model.price, num_rows=counts.num_rows, tokens_in=counts.tokens_in, tokens_out=counts.tokens_out
+            model.price,
+            num_rows=counts.num_rows,
+            tokens_in=counts.tokens_in,
+            token_pairs=counts.token_pairs,
+            tokens_out=counts.tokens_out,
         )
         # A text of megabytes that is refused was tokenized all the same.
         return Consumed(work_s if counts.num_rows else max(work_s, counts.cpu_s), counts.tokens_in, counts.tokens_out)
@@ -135,7 +139,9 @@ class Prices:
 
 
 def _totals(model: _Model, done: ModelCounts) -> Totals:
-    return Totals(model.num_jobs, done.num_rows, done.tokens_in, done.tokens_out, done.read_s, done.write_s)
+    return Totals(
+        model.num_jobs, done.num_rows, done.tokens_in, done.token_pairs, done.tokens_out, done.read_s, done.write_s
+    )
 
 
 def _with_texts_of(known: ModelProfile | None, measured: ModelProfile) -> ModelProfile:

@@ -62,6 +62,7 @@ class Rates:
         self._request_s = kept.request_s if kept else REQUEST_S + TAKING_S
         self._row_s = start.row_s
         self._token_in_s = max(0.0, kept.token_in_s - TOKEN_S) if kept else measured.token_in_s
+        self._token_pair_s = start.token_pair_s
         self._token_out_s = start.token_out_s
         self._small, self._large = _Jobs(), _Jobs()
         self._taking_s = TAKING_S
@@ -84,10 +85,13 @@ class Rates:
         with self._lock:
             if taking_s is not None:
                 self._taking_s += (taking_s - self._taking_s) * TAKING_SHARE
-            read = _correction(done.read_s, done.num_rows * self._row_s + done.tokens_in * self._token_in_s)
+            of_pairs = done.token_pairs * self._token_pair_s
+            of_rows = done.num_rows * self._row_s + done.tokens_in * self._token_in_s
+            read = _correction(done.read_s, of_rows + of_pairs)
             write = _correction(done.write_s, done.tokens_out * self._token_out_s)
             self._row_s = _believable(read * self._row_s, self._measured.row_s)
             self._token_in_s = _believable(read * self._token_in_s, self._measured.token_in_s)
+            self._token_pair_s = _believable(read * self._token_pair_s, self._measured.token_pair_s)
             self._token_out_s = _believable(write * self._token_out_s, self._measured.token_out_s)
 
     def applied_to(self, profile: ModelProfile) -> ModelProfile:
@@ -102,6 +106,7 @@ class Rates:
                 request_s=self._taking_s + max(0.0, of_job_s) if self._small.num_jobs >= ENOUGH else self._request_s,
                 row_s=self._row_s,
                 token_in_s=self._token_in_s + token_s,
+                token_pair_s=self._token_pair_s,
                 token_out_s=self._token_out_s,
             )
 

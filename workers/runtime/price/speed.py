@@ -3,6 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from msgspec import structs
+
+from contracts.price.estimate import work_of
 from contracts.price.profile import ModelProfile
 from workers.runtime.price.windows import Totals, Window
 
@@ -45,6 +48,12 @@ class Speed:
 
 def _works(done: Mapping[str, list[float]], prices: Mapping[str, ModelProfile]) -> Iterator[float]:
     for model, profile in prices.items():
-        num_jobs, num_rows, tokens_in, tokens_out, *_ = done.get(model, [0.0] * len(Totals()))
-        yield num_jobs * profile.request_s + num_rows * profile.row_s
-        yield tokens_in * profile.token_in_s + tokens_out * profile.token_out_s
+        total = Totals(*done[model]) if model in done else Totals()
+        yield total.num_jobs * profile.request_s
+        yield work_of(
+            structs.replace(profile, request_s=0.0),
+            num_rows=total.num_rows,
+            tokens_in=total.tokens_in,
+            token_pairs=total.token_pairs,
+            tokens_out=total.tokens_out,
+        )

@@ -14,6 +14,7 @@ class Totals(NamedTuple):
     """That have ended."""
     num_rows: float = 0
     tokens_in: float = 0
+    token_pairs: float = 0
     tokens_out: float = 0
     read_s: float = 0.0
     """Time of the calls that read rows."""
