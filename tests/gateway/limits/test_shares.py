@@ -113,12 +113,13 @@ def test_the_room_for_requests_that_wait_is_not_one_tenants(gateway: GatewayProc
             f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {keys['ann']}\r\nPrefer: wait=60\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
         )
-        waiting = [socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) for _ in range(36)]
+        waiting: list[socket.socket] = []
         stack.callback(lambda: [connection.close() for connection in waiting])
-        for connection in waiting:
-            connection.sendall(head.encode() + raw)
+        for _ in range(36):
+            waiting.append(socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S))
+            waiting[-1].sendall(head.encode() + raw)
         # A process has half of its connections for one tenant, and the kernel chooses the process of a connection. One
-        # that is full ends connections that have sent nothing yet.
+        # that is crowded ends connections that wait for nothing.
         answered = lambda: select.select(waiting, [], [], 0.1)[0]  # noqa: E731
         wait_until(lambda: len(answered()) >= 6, "one tenant has all connections")
         statuses = [connection.recv(12) for connection in answered()]
