@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import SettingsError, StoreSettings, help_text
-from services.gateway.auth.key_arguments import add_arguments as add_key_arguments
+from services.gateway.keys.arguments import add_arguments as add_key_arguments
 from services.gateway.settings import GatewaySettings
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -103,7 +103,7 @@ def _manage(arguments: argparse.Namespace, settings: GatewaySettings, store_sett
     import redis
 
     from contracts.store.problems import UNREACHABLE, problem_of
-    from services.gateway.auth import keys_command
+    from services.gateway.keys import command as keys_command
     from services.gateway.models import models_command
 
     try:
@@ -130,7 +130,7 @@ def _serve(settings: GatewaySettings, store_settings: StoreSettings, stack: str 
 
     check_address(settings)
     if settings.always_needs_key:
-        from services.gateway.auth.keys_command import wait_for_keys
+        from services.gateway.keys.command import wait_for_keys
 
         if not wait_for_keys(store_settings):
             # The store of the stack runs only while the stack does.

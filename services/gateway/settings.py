@@ -9,8 +9,8 @@ from typing import Self
 from contracts.settings import bare_address, setting
 from contracts.task_names import parse_task
 from contracts.tasks import TASKS
-from services.gateway.limits.settings import TenantSettings
 from services.gateway.processes.number import default_processes
+from services.gateway.tenant_settings import TenantSettings
 
 _HOST_NAME = re.compile(r"[a-z0-9._-]+")
 

@@ -74,7 +74,7 @@ class NewJobMaker:
         spec.check_model(card, submission.inputs, submission.parameters)
         demand = spec.demand(submission.inputs, submission.parameters)
         message = _encoded(submission)
-        check_ceilings(submission, demand, message, limits)
+        check_ceilings(submission.times, demand, message, limits)
         key = request.idempotency_key
         load = self._monitor.loads.of(card.name)
         deadline_s, timeout_s = self._clocks(request, limits)

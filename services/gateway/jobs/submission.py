@@ -68,6 +68,11 @@ class Submission(Shape, frozen=True, kw_only=True):
         dict[_Key, _Value], Meta(max_length=16, description="Up to 16 texts of your own, returned with the job.")
     ] = msgspec.field(default_factory=dict)
 
+    @property
+    def times(self) -> dict[str, float | None]:
+        """The times that a request may set; None for those that it does not."""
+        return {"deadline_s": self.deadline_s, "timeout_s": self.timeout_s, "ttl_s": self.ttl_s}
+
 
 def _bodies(suffix: str, *, tag_field: str | None = None) -> dict[str, type[Submission]]:
     """Return a type for each task. With ``tag_field``, bodies also name their task in that field."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from contracts.limits import Meter, TenantLimits
 from contracts.store.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
-from services.gateway.limits.settings import TenantSettings
+from services.gateway.tenant_settings import TenantSettings
 
 CACHE_S = 5.0
 """How long a gateway may still apply limits that were changed."""

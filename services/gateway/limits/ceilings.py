@@ -1,29 +1,33 @@
 """Refuses requests that ask for more than their tenant may ask for in one. Step 1 on the path of a job."""
 
+from collections.abc import Mapping
+
 from contracts.errors import LimitExceeded
 from contracts.limits import RECORD_BYTES, how_to_set
 from contracts.price.demand import Demand
-from services.gateway.jobs.submission import Submission
 from services.gateway.limits.book import Limits
 
 
-def check_ceilings(submission: Submission, demand: Demand, message: bytes, limits: Limits) -> None:
-    """Check what a request asks for; ``message`` is what crosses the queue.
+def check_ceilings(times: Mapping[str, float | None], demand: Demand, message: bytes, limits: Limits) -> None:
+    """Check what a request asks for.
+
+    Args:
+        times: ``deadline_s``, ``timeout_s`` and ``ttl_s``; None for what the request does not set.
+        demand: what a model would have to do for it.
+        message: what crosses the queue.
+        limits: of its tenant.
 
     Raises:
         LimitExceeded: it is more than the tenant may ask for.
     """
-    _check_clocks(submission, limits)
+    _check_times(times, limits)
     _check_tokens(demand, limits)
     _check_size(message, limits)
 
 
-def _check_clocks(submission: Submission, limits: Limits) -> None:
-    for name, value, most in (
-        ("deadline_s", submission.deadline_s, limits.max_deadline_s),
-        ("timeout_s", submission.timeout_s, limits.max_timeout_s),
-        ("ttl_s", submission.ttl_s, limits.max_ttl_s),
-    ):
+def _check_times(times: Mapping[str, float | None], limits: Limits) -> None:
+    for name, value in times.items():
+        most: float = getattr(limits, f"max_{name}")
         if value is not None and value > most:
             raise _exceeded(limits, f"max_{name}", most, f"Expected at most {most:g} seconds", param=name)
 

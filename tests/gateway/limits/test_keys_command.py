@@ -8,8 +8,8 @@ import pytest
 from contracts.limits import SETTINGS, TenantLimits, how_to_set
 from contracts.store.limits import StoredLimits
 from services.gateway.limits.book import CACHE_S
-from services.gateway.limits.settings import LIMITS
 from services.gateway.settings import GatewaySettings
+from services.gateway.tenant_settings import LIMITS
 from tests.gateway.fakes.worker import UNSERVED
 from tests.gateway.gateway_process import environment
 from tests.gateway.limits.conftest import Deployment

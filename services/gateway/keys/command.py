@@ -12,8 +12,8 @@ from contracts.store.limits import StoredLimits
 from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
 from services.gateway.auth.api_keys import TENANT, ApiKeys, StoredKey
-from services.gateway.limits import command
-from services.gateway.limits.settings import RATES, TenantSettings
+from services.gateway.keys import limits
+from services.gateway.tenant_settings import RATES, TenantSettings
 
 STORE_WAIT_S = 15.0
 FAILED = 1
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, settings: TenantSettings, store: StoreSet
     if arguments.action == "revoke":
         return _revoke(keys, arguments.key_id)
     if arguments.action == "limits":
-        return command.run(arguments, keys, client, settings)
+        return limits.run(arguments, keys, client, settings)
     return _list(keys, StoredLimits(client))
 
 
@@ -70,21 +70,21 @@ def _create(keys: ApiKeys, arguments: argparse.Namespace) -> int:
     if not re.fullmatch(r"[ -~]{0,64}", arguments.name):
         raise SettingsError("--name: expected up to 64 printable ASCII characters")
     # The key alone on stdout, so that a script can take it.
-    rates = command.rates_of(arguments)
+    rates = limits.rates_of(arguments)
     _print(keys.create(arguments.tenant, arguments.name, admin=arguments.admin, **rates))
     _print_error("Keep it: only its hash is stored, and it is not shown again.")
     return 0
 
 
-def _list(keys: ApiKeys, limits: StoredLimits) -> int:
+def _list(keys: ApiKeys, stored: StoredLimits) -> int:
     _print(f"{'KEYID':16}  {'TENANT':20}  {'CREATED':20}  NAME")
-    for key_id, stored in keys.all().items():
-        _print(f"{key_id:16}  {stored.tenant:20}  {stored.created_at:20}  {' '.join(_notes(stored))}".rstrip())
-    of_tenants = limits.all()
+    for key_id, key in keys.all().items():
+        _print(f"{key_id:16}  {key.tenant:20}  {key.created_at:20}  {' '.join(_notes(key))}".rstrip())
+    of_tenants = stored.all()
     if of_tenants:
         _print(f"\n{'TENANT':20}  LIMITS OF ITS OWN")
     for tenant, own in of_tenants.items():
-        _print(f"{tenant:20}  {command.summary_of(own)}")
+        _print(f"{tenant:20}  {limits.summary_of(own)}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from services.gateway.limits.settings import LIMITS, RATES
+from services.gateway.tenant_settings import LIMITS, RATES
 
 
 def add_arguments(keys: argparse.ArgumentParser) -> None:

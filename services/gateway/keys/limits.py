@@ -12,7 +12,7 @@ from contracts.settings import SettingsError
 from contracts.store.limits import StoredLimits
 from services.gateway.auth.api_keys import TENANT, ApiKeys
 from services.gateway.limits.book import effective
-from services.gateway.limits.settings import LIMITS, RATES, TenantSettings
+from services.gateway.tenant_settings import LIMITS, RATES, TenantSettings
 
 FAILED = 1
 

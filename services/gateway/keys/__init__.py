@@ -1,0 +1,1 @@
+"""The `keys` command: API keys, and limits of tenants and keys."""
