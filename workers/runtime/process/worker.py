@@ -57,26 +57,11 @@ def run_worker(settings: WorkerSettings, spec: WorkerSpec[Any]) -> NoReturn:
     engine = spec.make_engine(attempts, note.state.note_call)
     loader = Loader(spec, settings, engine)
     models = loader.load_all()
-    room = _room(loader.settings, models)
+    room, max_jobs = _room(loader.settings, models), settings.concurrency
     prices = Prices(models, _kept_prices(client, models))
-    intake = Intake(
-        attempts,
-        worker_id,
-        models,
-        engine,
-        shared=note.state,
-        room=room,
-        prices=prices,
-        max_jobs=settings.concurrency,
-    )
-    heartbeat = Heartbeat(
-        _start_message(settings, spec.family, worker_id, note),
-        shared=note.state,
-        intake=intake,
-        engine=engine,
-        models=models,
-        prices=prices,
-    )
+    intake = Intake(attempts, worker_id, models, engine, shared=note.state, room=room, prices=prices, max_jobs=max_jobs)
+    start = _start_message(settings, spec.family, worker_id, note)
+    heartbeat = Heartbeat(start, shared=note.state, intake=intake, engine=engine, models=models, prices=prices)
     watcher = Watcher(models, loader, period_s=settings.reload_s, on_swap=heartbeat.announce)
     log_ready = partial(_log_ready, client, worker_id, sorted(models.names()))
     # Not before Celery consumes: an announcement promises a worker that takes jobs, and `--health` relies on that.
