@@ -3,16 +3,17 @@
 On CPU, padding is what costs: a batch takes as long as rows x longest row. So a batch is one row and those nearest to
 it in length, while the padded length stays within a budget and within a few percent of the real one, and while the call
 fits into memory: attention needs the square of the length. The first row comes from the flow that has had least for its
-share, measured in lengths; of a flow from each job in turn, oldest row first. So no row starves, a short job does not
-wait for a long one to end, and a flow does not wait for all that another one has in hand.
+share, measured in lengths; of a flow from the job that is first in its line, oldest row first. So a flow does not wait
+for all that another one has in hand, and a short job does not wait for a long one to end.
 """
 
 import bisect
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from workers.runtime.sharing.fair_turns import FairTurns
+from workers.runtime.sharing.line import Line
 
 Job = TypeVar("Job", bound=Hashable)
 MIXED_BATCHES = 8
@@ -82,8 +83,8 @@ class RowQueue(Generic[Job]):
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
         self._jobs: dict[Job, _Job[Job]] = {}
-        self._turns: dict[Hashable, OrderedDict[Job, None]] = {}
-        """The jobs of each flow that has waiting rows, the next one first."""
+        self._lines: dict[Hashable, Line[Job]] = {}
+        """The jobs of each flow that has waiting rows."""
         self._flows: FairTurns[Hashable] = FairTurns()
         self._next_number = 0
 
@@ -115,10 +116,9 @@ class RowQueue(Generic[Job]):
         numbers = range(self._next_number, self._next_number + len(rows))
         self._next_number += len(rows)
         owner = self._jobs[job] = _Job(job, flow, numbers)
-        if flow not in self._turns:
-            self._turns[flow] = OrderedDict()
+        if flow not in self._lines:
+            self._lines[flow] = Line()
             self._flows.join(flow, share)
-        self._turns[flow][job] = None
         real = 0
         for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
             length, batch_key = row.length, row.batch_key
@@ -126,6 +126,7 @@ class RowQueue(Generic[Job]):
             real += length
             # An insertion moves half of the list, but with 5,000 waiting rows that is far cheaper than a model call.
             bisect.insort(self._by_length.setdefault(batch_key, []), (length, number))
+        self._lines[flow].add(job, real)
         fill = self._unserved[job] = self._fill_of(rows[0].length, real)
         return fill
 
@@ -171,10 +172,11 @@ class RowQueue(Generic[Job]):
 
     def _forget(self, owner: _Job[Job]) -> None:
         """Forget a job of which no row waits any more."""
-        jobs = self._turns[owner.flow]
-        del self._jobs[owner.job], jobs[owner.job]
-        if not jobs:
-            del self._turns[owner.flow]
+        line = self._lines[owner.flow]
+        del self._jobs[owner.job]
+        line.remove(owner.job)
+        if not line:
+            del self._lines[owner.flow]
 
     def _fill_of(self, length: int, real: int) -> float:
         """Return by how much a new job fills what should wait: by all of its rows, but by one call at most.
@@ -195,13 +197,10 @@ class RowQueue(Generic[Job]):
 
     def _next_turn(self) -> int | None:
         """Return the number of the oldest row of the job whose turn it is."""
-        flow = self._flows.first(self._turns.__contains__)
+        flow = self._flows.first(self._lines.__contains__)
         if flow is None:
             return None
-        jobs = self._turns[flow]
-        job = next(iter(jobs))
-        jobs.move_to_end(job)
-        pending = self._jobs[job].pending
+        pending = self._jobs[self._lines[flow].first()].pending
         while pending[0] not in self._rows:
             pending.popleft()
         return pending[0]

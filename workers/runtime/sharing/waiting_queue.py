@@ -1,17 +1,17 @@
-"""The waiting queue: who gets the next slot or thread. Flows share by what they have in use, jobs of a flow take turns.
+"""The waiting queue: who gets the next slot or thread.
 
-With one item a job and one flow this is first come, first served. A job of a thousand items does not hold up the jobs
-behind it: it gets every second turn beside one other job of its flow. And a flow of a thousand jobs does not hold up
-another flow: what is free goes to the one that has least in use for its share.
+Flows share by what they have in use, and the jobs of a flow stand in line. A flow of a thousand jobs does not hold up
+another one: what is free goes to the one that has least in use for its share.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from contracts.jobs import Claim, Flow
+from workers.runtime.sharing.line import Line
 
-Job = TypeVar("Job")
+Job = TypeVar("Job", bound=Hashable)
 Item = TypeVar("Item")
 
 
@@ -21,7 +21,7 @@ class WaitingQueue(Generic[Job, Item]):
     def __init__(self) -> None:
         self._items: dict[Job, deque[Item]] = {}
         self._flow_of: dict[Job, Flow] = {}
-        self._turns: dict[Flow, deque[Job]] = {}
+        self._lines: dict[Flow, Line[Job]] = {}
         """The flow that was served last is the last, too."""
         self._shares: dict[Flow, float] = {}
 
@@ -41,7 +41,8 @@ class WaitingQueue(Generic[Job, Item]):
             self._items[job] = waiting
             self._flow_of[job] = claim.flow
             self._shares[claim.flow] = claim.share
-            self._turns.setdefault(claim.flow, deque()).append(job)
+            # A model that was not measured yet has no prices.
+            self._lines.setdefault(claim.flow, Line()).add(job, claim.price_s or len(waiting))
 
     def peek(
         self, in_use: Mapping[Flow, int], may_have: Callable[[Job, Item], bool] = lambda job, item: True
@@ -55,41 +56,35 @@ class WaitingQueue(Generic[Job, Item]):
             may_have: whether a job's item may be served; if not, its flow is passed by.
         """
         # Of flows with equally much, the one that was served longest ago stays first.
-        for flow in sorted(self._turns, key=lambda flow: in_use.get(flow, 0) / self._shares[flow]):
-            job = self._turns[flow][0]
+        for flow in sorted(self._lines, key=lambda flow: in_use.get(flow, 0) / self._shares[flow]):
+            job = self._lines[flow].first()
             item = self._items[job][0]
             if may_have(job, item):
                 return job, item
         return None
 
     def pop(self, job: Job) -> Item:
-        """Remove and return the next item of a job, which ``peek`` returned; the job goes to the end of its flow.
+        """Remove and return the next item of a job, which ``peek`` returned; its flow goes to the end.
 
         Raises:
             KeyError: the job has none.
         """
         item = self._items[job].popleft()
         flow = self._flow_of[job]
-        jobs = self._turns.pop(flow)
-        jobs.remove(job)
-        if self._items[job]:
-            jobs.append(job)
-        else:
+        line = self._lines.pop(flow)
+        if not self._items[job]:
             del self._items[job], self._flow_of[job]
-        self._keep(flow, jobs)
+            line.remove(job)
+        if line:
+            self._lines[flow] = line
+        else:
+            del self._shares[flow]
         return item
 
     def remove(self, job: Job) -> None:
         """Remove a job with all its items, if it waits."""
         if self._items.pop(job, None) is not None:
             flow = self._flow_of.pop(job)
-            self._turns[flow].remove(job)
-            if not self._turns[flow]:
-                del self._turns[flow], self._shares[flow]
-
-    def _keep(self, flow: Flow, jobs: deque[Job]) -> None:
-        """Put a flow to the end of those that have jobs."""
-        if jobs:
-            self._turns[flow] = jobs
-        else:
-            del self._shares[flow]
+            self._lines[flow].remove(job)
+            if not self._lines[flow]:
+                del self._lines[flow], self._shares[flow]
