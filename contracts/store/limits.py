@@ -66,4 +66,4 @@ def _used(value: bytes | None, store_time: float) -> float:
     if value is None:
         return 0.0
     used, at, quota = map(float, value.split())
-    return max(0.0, used - max(0.0, store_time - at) * quota / 60)
+    return max(0.0, used - max(0.0, store_time - at) * quota / 60) if at <= store_time + 1 else 0.0

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 import redis
 
+from contracts.errors import RateLimited
 from contracts.jobs import Claim
+from contracts.limits import Meter
 from contracts.settings import StoreSettings
+from contracts.store.admission import Admission
 from contracts.store.clock import TOLERANCE_S, StoreClock, steady_s, store_time
 from contracts.store.keys import PREFIX
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.scripts import load_script
-from tests.redis.builders import ANSWER, TENANT, all_at_once, claimed, status, submit
+from tests.redis.builders import ANSWER, TENANT, all_at_once, claimed, new_job, status, submit
 from tests.support.job_store import JobStore
 from tests.support.stepping_clock import SteppingClock
 from tests.support.valkey import ValkeyServer, running_valkey
@@ -317,3 +320,38 @@ def test_an_outage_in_the_first_second_of_a_store_is_noticed(store: JobStore, se
     server.thaw()
     Reaper(store.client, SETTINGS).reap()
     assert num_crashes(store, claims) == 0
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_rates_go_on_by_the_time_before_the_step(store: JobStore, clock: SteppingClock, step_s: int) -> None:
+    looks = reaper(store)
+    limits = Admission(meters=(Meter(f"requests:tenant:{TENANT}", 4, 1.0),))
+    for _ in range(4):
+        store.submit(new_job(), limits)
+    set_clock(store, clock, step_s)
+    looks.reap()
+    with pytest.raises(RateLimited) as refused:
+        store.submit(new_job(), limits)
+    assert 0 < (refused.value.retry_after_s or 0) <= 15
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_a_request_before_a_step_is_corrected_stops_its_tenant_for_no_longer(
+    store: JobStore, clock: SteppingClock, step_s: int
+) -> None:
+    looks = reaper(store)
+    limits = Admission(meters=(Meter(f"requests:tenant:{TENANT}", 4, 1.0),))
+    set_clock(store, clock, step_s)
+    for _ in range(4):
+        store.submit(new_job(), limits)
+    looks.reap()
+
+    def accepted() -> bool:
+        try:
+            store.submit(new_job(), limits)
+        except RateLimited as error:
+            assert error.retry_after_s is not None and error.retry_after_s <= 16
+            return False
+        return True
+
+    wait_until(accepted, "the step stops a tenant", timeout_s=60)

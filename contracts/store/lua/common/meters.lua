@@ -3,12 +3,14 @@
 -- After its last change it stays as long as a job may take, because the end of a job corrects it.
 local METER_TTL_S = 2 * 86400
 
--- Return a meter as it is now, with the quota that it had at its last change, or nil for a broken one.
+-- Return a meter as it is now, with the quota that it had at its last change, or nil for a broken one. One that was changed
+-- between a step of the store's clock and its correction may be of a time to come, at which it would drain: it counts as
+-- empty.
 local function meter_from(key, value)
   local used, at, quota = value:match('^(%S+) (%S+) (%S+)$')
   used, at, quota = tonumber(used or ''), tonumber(at or ''), tonumber(quota or '')
-  if not (used and at and quota) then return nil end
-  return {key = key, quota = quota, used = math.max(0, used - math.max(0, now - at) * quota / 60)}
+  if not (used and at and quota) or at > now + 1 then return nil end
+  return {key = key, quota = quota, used = math.max(0, used - (now - at) * quota / 60)}
 end
 
 local function write_meter(meter, used)
