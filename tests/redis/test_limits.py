@@ -82,6 +82,8 @@ def test_bytes_are_refused_beyond_the_limit_and_not_at_it(store: JobStore) -> No
         store.submit(new_job(request=b""), limits)
     assert snapshot(store) == before
     store.submit(new_job(tenant="other", request=b"x" * 100), limits)
+    with pytest.raises(StorageQuotaExceeded):
+        store.submit(new_job(tenant="other", request=b"x" * 101), limits)
 
 
 def test_a_job_holds_its_request_then_its_result_then_nothing(store: JobStore) -> None:
