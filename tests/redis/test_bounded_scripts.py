@@ -1,7 +1,7 @@
 """The store serves nobody else while it runs a script, so each call of one is short: at most 500 commands.
 
-Each case is the worst that callers can bring about: streams, idempotency keys, groups, a tenant, a model and a waiting
-gateway for each job. `make scale` looks at the time that calls take with a million jobs.
+Each case is the worst that callers can bring about: streams, idempotency keys, groups, a tenant with a key, a lane, a
+model and a waiting gateway for each job. `make scale` looks at the time that calls take with a million jobs.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,11 +10,13 @@ from contextlib import contextmanager
 import pytest
 
 from contracts.errors import TriptychError
-from contracts.jobs import Claim, newcomers_of, queue_of
+from contracts.jobs import LANES, Claim, newcomers_of, queue_of
+from contracts.price.estimate import Consumed
+from contracts.store.admission import Admission
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, of_end_only, wake_channel
-from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, pass_deadline, submit
+from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, new_job, pass_deadline, submit
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
 from workers.runtime.process.shared_state import HeldAttempt
@@ -29,12 +31,13 @@ def bounded(store: JobStore) -> Iterator[None]:
     with meter.measure("all calls"):
         yield
     (cost,) = meter.costs()
+    print(cost)
     assert cost.max_commands <= MAX_COMMANDS
 
 
 def channels(gateway: str) -> str:
     """Return as many as may be in a record, and one that gets the record at the end."""
-    return " ".join([of_end_only(wake_channel(gateway)), *(wake_channel(f"{gateway}.{index}") for index in range(3))])
+    return " ".join([of_end_only(wake_channel(gateway)), *(wake_channel(f"{gateway}.{index}") for index in range(5))])
 
 
 def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
@@ -44,6 +47,10 @@ def worst_jobs(store: JobStore, num_jobs: int, **changes: object) -> list[str]:
             store,
             **{
                 "tenant": f"t{number}",
+                "key_id": f"key{number}",
+                "lane": LANES[number % 3],
+                "price_s": 0.1 * number,
+                "weight": 1.0 + number % 4,
                 "followed": True,
                 "wake": channels(f"g{number}"),
                 "idempotency_key": f"k{number}",
@@ -96,7 +103,7 @@ def test_outcomes_of_jobs_that_the_reaper_has_taken(store: JobStore) -> None:
         worst_jobs(store, 1, model=f"m{number % 6}", wake=channels(f"h{number}"), idempotency_key="")
     with bounded(store):
         turn = store.turn("w1", [failed(claim, TriptychError()) for claim in claims], sources=QUEUES)
-    assert turn.accepted == [True] * MAX_JOBS and len(turn.claims) == MAX_JOBS
+    assert turn.accepted == [True] * MAX_JOBS and turn.claims
 
 
 CALLS: dict[str, Callable[[JobStore, list[Claim]], object]] = {
@@ -164,3 +171,39 @@ def test_waking_many_queues(store: JobStore) -> None:
     store.client.delete(*queues)
     with bounded(store):
         store.reap()
+
+
+def test_a_turn_that_has_to_do_with_as_many_flows_and_lanes_as_it_can(store: JobStore) -> None:
+    """Each outcome is of another model and settles a flow of its own; each job that is started empties another flow."""
+    models = [f"x{number}" for number in range(MAX_JOBS)]
+    for model in models:
+        worst_jobs(store, 1, model=model, idempotency_key=f"key of {model}", wake=channels(f"g.{model}"))
+    claims = [claim for model in models for claim in store.turn("w1", sources=[queue_of(model)]).claims]
+    for number in range(6):
+        worst_jobs(store, 3, model=f"m{number}", idempotency_key="", wake=channels(f"h.{number}"))
+    outcomes = [failed(claim, TriptychError())._replace(consumed=Consumed(7.0, 10, 10)) for claim in claims]
+    with bounded(store):
+        turn = store.turn("w1", outcomes, sources=QUEUES, max_jobs=MAX_JOBS)
+    assert turn.accepted == [True] * MAX_JOBS and turn.claims
+
+
+def test_a_submit_that_looks_at_others(store: JobStore) -> None:
+    for number in range(40):
+        submit(store, tenant=f"t{number}", price_s=1.0)
+    rates = Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0)
+    with bounded(store):
+        store.submit(new_job(price_s=1.0, deadline_s=1000.0, idempotency_key="k", fingerprint="f"), rates)
+
+
+def test_the_usual_turn_of_a_busy_worker_is_far_from_the_limit(store: JobStore) -> None:
+    """Tenants are all different, and for each job somebody waits, who may follow its events."""
+    for number in range(2 * MAX_JOBS):
+        name = f"t{number}"
+        submit(
+            store, tenant=name, key_id=name, price_s=0.1, lane=LANES[number % 3], wake=f"g{number}", followed=number % 2
+        )
+    outcomes = [failed(claim, TriptychError()) for claim in store.turn("w1", sources=QUEUES[:2]).claims]
+    meter = Meter(store.client)
+    with meter.measure("usual"):
+        assert len(store.turn("w1", outcomes, sources=QUEUES[:2]).claims) == MAX_JOBS
+    assert meter.costs()[0].max_commands <= 0.8 * MAX_COMMANDS

@@ -2,7 +2,7 @@
 -- ARGV: id, channel (after a dot: of the end only), 'events' or ''. Returns 1, or 0 if there is no such job or it has ended.
 -- A job that nobody follows has no stream. Its first follower gets the events that were left out, from the record, with
 -- the ids that a gateway makes for a job that ended without a stream (services/gateway/streaming/record_events.py).
-local MAX_CHANNELS = 4 -- gateways that have gone stay in the list, and the oldest of them make room
+local MAX_CHANNELS = 6 -- gateways that have gone stay in the list, and the oldest of them make room
 local job = load(ARGV[1])
 if not job or TERMINAL[job.status] then return 0 end
 

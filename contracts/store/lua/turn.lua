@@ -19,6 +19,7 @@
 -- was held up on its way, and nobody waits for it (abandon.lua). Outcomes name their attempt, so that the same one is
 -- accepted again.
 local MAX_LOOKS = 32 -- jobs that are looked at and not started, because they are late or too large
+local MAX_CALLS = 470 -- of commands; one more job takes up to 30
 local MAX_QUEUE_LOOKS = 24 -- of these, in one queue; half of what is left are of one flow, so that others have their turn
 local worker, lease_s = ARGV[1], tonumber(ARGV[2])
 local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
@@ -61,7 +62,9 @@ for i, outcome in ipairs(cjson.decode(ARGV[10])) do
 end
 
 local function bytes_of(job)
-  return redis.call('HSTRLEN', job_key(job.id), 'request') * tonumber(ARGV[7]) + job.progress_total * tonumber(ARGV[8])
+  -- Records of older versions don't say what they hold.
+  local size = job.held > 0 and job.held - RECORD_BYTES or redis.call('HSTRLEN', job_key(job.id), 'request')
+  return size * tonumber(ARGV[7]) + job.progress_total * tonumber(ARGV[8])
 end
 
 local function add_reply(job, bytes)
@@ -115,7 +118,22 @@ local function take_rest_of_group(job, seen)
   end
 end
 
-local function has_room() return #started < most_jobs and bytes_left > 0 end
+-- Commands that are still to come, at the end of the call: for each channel, each job that ends, each lane that has changed.
+local function num_calls_at_end()
+  local num = 30 + #ended
+  for _ in pairs(wake_ups) do num = num + 1 end
+  for _ in pairs(to_wake) do num = num + 4 end
+  for _, state in pairs(states) do
+    for _, lane in pairs(state.lanes) do num = num + (not lane.changed and 0 or next(lane.flows) and 9 or 4) end
+    num = num + 1
+  end
+  return num
+end
+
+-- Whether another job may be started: if there are places, memory, and commands for it.
+local function has_room()
+  return #started < most_jobs and bytes_left > 0 and num_calls + num_calls_at_end() < MAX_CALLS
+end
 
 -- Take jobs of suspects, or of older versions, the oldest first; return how many were met.
 local function take_from_list(queue)

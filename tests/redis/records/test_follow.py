@@ -34,7 +34,7 @@ def test_a_process_with_both_kinds_of_waiters_hears_of_every_change(store: JobSt
 def test_the_oldest_of_many_processes_make_room(store: JobStore) -> None:
     for channel, num_heard in ((CHANNEL, 0), (wake_channel("g2"), 2)):
         claim = claimed(store, wake=CHANNEL)
-        for number in range(2, 6):
+        for number in range(2, 8):
             store.follow(claim.id, wake_channel(f"g{number}"))
         assert len(heard(store, channel, num_heard, lambda claim=claim: run(store, claim))) == num_heard
 

@@ -16,7 +16,8 @@ local function read_heads(lane, passed, num_passed)
     if passed[lane.name .. ' ' .. tenant] then lane.has_passed = true
     elseif #heads < LOOK_AT then
       names[#names + 1] = tenant
-      heads[#heads + 1] = {tenant = tenant, start = tonumber(found[i + 1]) + (lane.charges[tenant] or 0), ids = {},
+      lane.starts[tenant] = tonumber(found[i + 1])
+      heads[#heads + 1] = {tenant = tenant, start = lane.starts[tenant] + (lane.charges[tenant] or 0), ids = {},
         num_met = 0, num_gone = 0}
     end
   end

@@ -25,8 +25,9 @@ local function lane_named(queue, name)
   local state = state_of(queue)
   local lane = state.lanes[name]
   if not lane then
-    -- charges: work / weight by tenant; joined: tenants of whom a job has come
-    lane = {name = name, key = queue .. ':' .. name, state = state, flows = {}, texts = {}, charges = {}, joined = {}}
+    -- By tenant: texts and starts, as they were read; charges, work / weight; joined: of whom a job has come.
+    lane = {name = name, key = queue .. ':' .. name, state = state, flows = {}, texts = {}, starts = {}, charges = {},
+      joined = {}}
     state.lanes[name] = lane
   end
   return lane
@@ -40,7 +41,7 @@ local function figure(lane, name) return lane.state.figures[name .. ':' .. lane.
 local function add(lane, name, step)
   local figures = lane.state.figures
   figures[name .. ':' .. lane.name] = figures[name .. ':' .. lane.name] + step
-  lane.state.changed = true
+  lane.changed, lane.state.changed = true, true
 end
 
 -- A flow as it is stored: jobs, their work, work that has entered since it was last empty, the tenant's weight, and the

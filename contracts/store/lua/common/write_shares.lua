@@ -32,11 +32,16 @@ local function write_flows(lane)
   return over, names[1] ~= nil
 end
 
--- Return the scores of all members that are there, by member.
-local function scores_of(key, members)
-  local found = {}
-  for i, score in ipairs(call_on('ZMSCORE', key, unpack(members)) or {}) do found[members[i]] = tonumber(score or nil) end
-  return found
+-- Note the scores of members that are there, but for those that are known.
+local function read_scores(key, members, scores, known)
+  local unknown = {}
+  for _, member in ipairs(members) do
+    if not known[member] then unknown[#unknown + 1] = member end
+  end
+  if not unknown[1] then return end
+  for i, score in ipairs(call_on('ZMSCORE', key, unpack(unknown)) or {}) do
+    scores[unknown[i]] = score and tonumber(score) or nil
+  end
 end
 
 local function names_of(...)
@@ -67,7 +72,9 @@ local function write_starts(lane, over)
   local names = names_of(lane.charges, lane.joined, over)
   if not names[1] then return end
   local tenants, tags = P .. 'tenants:' .. lane.key, P .. 'tags:' .. lane.key
-  local starts, ends = scores_of(tenants, names), scores_of(tags, names)
+  local starts, ends = lane.starts, {}
+  read_scores(tenants, names, starts, starts)
+  read_scores(tags, names, ends, starts)
   local virtual = figure(lane, 'v')
   local starting, waiting_no_more, ended, forgotten = {}, {}, {}, lane.forgotten or {}
   for _, name in ipairs(names) do
