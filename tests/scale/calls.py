@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 
-from contracts.jobs import Answer, Claim, queue_of
+from contracts.jobs import LANES, Answer, Claim, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import succeeded
@@ -42,7 +42,7 @@ def _dear_jobs(store: JobStore, num_jobs: int, **changes: Any) -> list[str]:
     for _ in range(num_jobs):
         number = next(_numbers)
         key = {"idempotency_key": f"key-{number}", "fingerprint": "f"}
-        features = {"followed": True, "wake": CHANNELS, **key, **changes}
+        features = {"followed": True, "wake": CHANNELS, "lane": LANES[number % 3], **key, **changes}
         found += submit(store.client, 1, model=_DEAR, tenant=f"tenant-{number}", **features)
     return found
 
@@ -50,6 +50,9 @@ def _dear_jobs(store: JobStore, num_jobs: int, **changes: Any) -> list[str]:
 def _submits(store: JobStore, meter: Meter) -> None:
     with meter.measure("submit"):
         submit(store.client, 5)
+    with meter.measure("submit of other tenants"):
+        for number in range(5):
+            submit(store.client, 1, tenant=f"tenant-{number}", lane=LANES[number % 3])
     with meter.measure("submit, all features"):
         _dear_jobs(store, 5)
     _dear_jobs(store, 3 * MAX_JOBS)
@@ -100,7 +103,8 @@ def _ends(store: JobStore, meter: Meter) -> None:
     with meter.measure("cancel"):
         store.cancel(dear, tenant)
         store.cancel(plain, TENANT)
-        store.cancel(store.turn("w1", sources=[queue_of(MODEL)], max_jobs=1).claims[0].id, TENANT)
+        (running,) = store.turn("w1", sources=[queue_of(MODEL)], max_jobs=1).claims
+        store.cancel(running.id, running.tenant)
     with meter.measure("delete"):
         store.delete(dear, tenant)
         store.delete(plain, TENANT)

@@ -4,16 +4,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import msgspec
 import redis
 
 from contracts.job_ids import new_job_id
-from contracts.jobs import NewJob
+from contracts.jobs import LANES, NewJob
 from contracts.store.admission import Admission
 from contracts.store.job_writer import JobWriter
 
 TENANT, MODEL = "crowd", "crowded"
+NUM_TENANTS = 1000
+PRICES_S = (0.01, 0.2, 0.013, 3.0, 0.05, 0.5, 0.02)
 _AT_ONCE = 500
 _NO_LIMITS = Admission(max_waiting=10_000_000, max_active=10_000_000)
+_WITH_RATES = msgspec.structs.replace(_NO_LIMITS, lane_rate=1e6, capacity=1e6, capacity_of_one=1e3)
 
 
 def new_job(**changes: Any) -> NewJob:
@@ -47,17 +51,19 @@ class _Pipelined:
 
         def call(args: Sequence[Any]) -> Any:
             self.pipeline.evalsha(sha, 0, *args)
-            return [[[], []], [b"created", args[0].encode()]]
+            return [[[], []], [b"created", args[0].encode(), b""]]
 
         return call
 
 
 def fill(client: "redis.Redis", num_jobs: int) -> None:
-    """Submit jobs that wait for one model."""
+    """Submit jobs that wait for one model: half of them of one tenant, the others of many, in all lanes."""
     pipelined = _Pipelined(client)
     writer = JobWriter(cast("redis.Redis", pipelined))
     for number in range(num_jobs):
-        writer.submit(new_job(), _NO_LIMITS)
+        tenant = TENANT if number % 2 else f"tenant-{number % (2 * NUM_TENANTS)}"
+        lane, price_s = LANES[number % 3], PRICES_S[number % len(PRICES_S)]
+        writer.submit(new_job(tenant=tenant, lane=lane, price_s=price_s), _NO_LIMITS)
         if number % _AT_ONCE == _AT_ONCE - 1 or number == num_jobs - 1:
             for _, (outcome, *_rest) in pipelined.pipeline.execute():
                 assert outcome == b"created"
@@ -66,4 +72,4 @@ def fill(client: "redis.Redis", num_jobs: int) -> None:
 def submit(client: "redis.Redis", num_jobs: int, **changes: Any) -> list[str]:
     """Submit jobs one by one; return their ids."""
     writer = JobWriter(client)
-    return [writer.submit(new_job(**changes), _NO_LIMITS).job_id for _ in range(num_jobs)]
+    return [writer.submit(new_job(price_s=0.1, **changes), _WITH_RATES).job_id for _ in range(num_jobs)]
