@@ -9,14 +9,15 @@ from contracts.store.shares import Shares
 class Flow(NamedTuple):
     """What waits of one tenant in one lane, in work-seconds, as lua/common/shares.lua keeps it."""
 
-    num: float = 0.0
     backlog: float = 0.0
     """Work that waits."""
-    entered: float = 0.0
-    """Work that has entered since nothing has waited. Work that was given up has not."""
     weight: float = 1.0
     last_deadline: float = 0.0
     """Of the job that has entered last."""
+    num: float = 0.0
+    """Jobs that wait."""
+    entered: float = 0.0
+    """Work that has entered since nothing has waited. Work that was given up has not."""
 
     @classmethod
     def of(cls, text: bytes | None) -> Self:

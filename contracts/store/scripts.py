@@ -25,13 +25,13 @@ if not done then return type(reply) == 'table' and reply or redis.error_reply(to
 return {{for_log, reply}}
 """
 _PARTS = (
-    *("base", "held", "broken", "events", "shares", "queues", "records", "meters", "limits", "admission"),
+    *("counting", "base", "held", "broken", "events", "shares", "queues", "records", "meters", "limits", "admission"),
     *("ledger", "moves", "blame", "picking", "write_shares", "flush"),
 )
 """Of what scripts share, in this order: each uses those before it."""
 _SPARED = {"submit": {"records", "ledger", "moves", "blame"}, "turn": {"blame"}}
 """What scripts that run for every job do without, because each function costs its time in every call."""
-_ONLY_IN = {"limits": {"submit"}, "admission": {"submit"}, "picking": {"turn"}}
+_ONLY_IN = {"limits": {"submit"}, "admission": {"submit"}, "counting": {"turn"}, "picking": {"turn"}}
 
 
 class JobScript:

@@ -145,7 +145,7 @@ def test_an_ended_job_is_kept_for_its_ttl_and_then_gone(store: JobStore, state: 
     wait_until(gone, "the record did not expire")
     left = {key.decode() for key in store.client.scan_iter()} - {"triptych:turn:w1", "triptych:turn:by hand"}
     left = {key for key in left if not key.startswith("triptych:usage:")}
-    assert left <= {"triptych:finished", "triptych:reaped_at", "triptych:queues", "triptych:usage_tenants"}
+    assert left <= {f"{PREFIX}{name}" for name in ("finished", "served", "reaped_at", "queues", "usage_tenants")}
     with pytest.raises(JobNotFound):
         store.read(job_id, "other")
 

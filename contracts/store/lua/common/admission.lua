@@ -47,17 +47,20 @@ end
 
 -- Return by how many seconds others would be late because of a new job; 0 if none would.
 local function lateness_of_others(job, entry, lane_rate, running_s)
+  if entry.others_s <= 0 then return 0 end
   local names, most_s = looked_at(entry.lane), 0
   local texts = names[1] and call_on('HMGET', P .. 'flows:' .. entry.lane.key, unpack(names)) or {}
-  local weights_before = figure(entry.lane, 'weights')
   for i, text in ipairs(texts) do
-    local flow = flow_from(text)
-    if names[i] ~= job.tenant and flow.weight > 0 then
-      local left_s = flow.last_deadline - now - running_s
-      local before = work_until(flow.backlog, flow.weight, 0, entry.all_s - job.price_s, weights_before) / lane_rate
-      local after = work_until(flow.backlog, flow.weight, 0, entry.all_s, entry.all_weights) / lane_rate
-      -- One that is late already is no reason to refuse what comes.
-      if after > left_s and before <= left_s then most_s = math.max(most_s, after - left_s) end
+    local backlog, weight, last_deadline = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) ')
+    if backlog and names[i] ~= job.tenant then
+      local left_s = last_deadline - now - running_s
+      local after = work_until(tonumber(backlog), tonumber(weight), 0, entry.all_s, entry.all_weights) / lane_rate
+      if after > left_s then
+        local before_s, before_weights = entry.all_s - job.price_s, figure(entry.lane, 'weights')
+        local before = work_until(tonumber(backlog), tonumber(weight), 0, before_s, before_weights) / lane_rate
+        -- One that is late already is no reason to refuse what comes.
+        if before <= left_s then most_s = math.max(most_s, after - left_s) end
+      end
     end
   end
   return most_s

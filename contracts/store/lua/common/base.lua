@@ -2,15 +2,6 @@
 -- Key names and their meaning: contracts/store/keys.py. Times are the store's own, corrected for steps of its clock
 -- (clock.lua), so the clocks of clients don't matter.
 local P = 'triptych:'
--- How many commands the script has called: the store serves nobody else meanwhile.
-local num_calls, call, protected_call = 0, redis.call, redis.pcall
-local function counted(run)
-  return function(...)
-    num_calls = num_calls + 1
-    return run(...)
-  end
-end
-local redis = setmetatable({call = counted(call), pcall = counted(protected_call)}, {__index = redis})
 local time = redis.call('TIME')
 local offset, reaped_at = unpack(redis.call('MGET', P .. 'clock', P .. 'reaped_at'))
 -- Whatever else somebody has written there counts as 0, and reapers correct it as a step.

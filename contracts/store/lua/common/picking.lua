@@ -62,7 +62,7 @@ end
 
 -- Virtual times go on to the starts of what was chosen, and lane and flow stand behind the others for what they were given.
 local function pay(lane, lane_start, head, job)
-  local figures, name = lane.state.figures, lane.name
+  local state, name = lane.state, lane.name
   local debt = figure(lane, 'debt')
   local payment = math.max(0, math.min(debt, LEAST_PAYMENT_S), debt / PAYMENTS)
   local weight, patience_s = LANE_WEIGHTS[name], PATIENCE_S[name]
@@ -70,9 +70,10 @@ local function pay(lane, lane_start, head, job)
     local more_urgent = name == 'bulk' and LANE_WEIGHTS.default or LANE_WEIGHTS.interactive
     weight = math.min(more_urgent, weight * (1 + (now - (job.queued_at or job.created_at)) / patience_s))
   end
-  figures.v = lane_start
-  figures['start:' .. name], figures['debt:' .. name] = lane_start + payment / weight, debt - payment
-  figures['v:' .. name] = math.max(figure(lane, 'v'), head.start)
+  set_figure(state, 'v', lane_start)
+  set_figure(state, 'start:' .. name, lane_start + payment / weight)
+  set_figure(state, 'debt:' .. name, debt - payment)
+  set_figure(state, 'v:' .. name, math.max(figure(lane, 'v'), head.start))
   head.start = head.start + charge_of(job) / job.weight
 end
 

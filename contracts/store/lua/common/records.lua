@@ -64,17 +64,27 @@ local function exists(values)
   return false
 end
 
+-- What a broken record says of a job that runs may still be true.
+local function set_aside_job(job, fault)
+  local runs = job.status == 'running' or job.status == 'cancelling'
+  local counts = runs and job.price_s and LANE_WEIGHTS[job.lane] and job.model and is_name(job.model)
+  if set_aside(job.id, fault, job.tenant) and counts then count_running(job, -1) end
+end
+
 -- Return a job's record without its large fields, or nil if there is none that can be used. Changes go through save().
 local function load(id)
   local values = redis.pcall('HMGET', job_key(id), 'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt',
     'version', 'crashes', 'alone', 'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at',
     'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token', 'followed', 'keep', 'key', 'held',
     'price_s', 'lane', 'weight', 'suspect')
-  if is_of_wrong_type(values) then return set_aside(id, 'type') end
+  if is_of_wrong_type(values) then
+    set_aside(id, 'type')
+    return nil
+  end
   local job = job_of(id, values)
   if not job.status and not exists(values) then return nil end
   local fault = fault_of(job)
-  if fault then return set_aside(id, fault, job.tenant) end
+  if fault then return set_aside_job(job, fault) end
   if values[31] then adapt_old(job, values[31]) end
   return job
 end

@@ -8,17 +8,29 @@ local MEMORY_S = 10
 -- What a job is charged at least, so that jobs whose price is not known are shared by their number.
 local LEAST_CHARGE_S = 0.0001
 local states = {}
-local NONE = {__index = function() return 0 end}
 
--- Return the figures of a queue, and its lanes as far as this call has to do with them.
+-- Numbers by name, each made of its text when it is asked for; 0 if there is none.
+local function numbers_of(texts)
+  return setmetatable({}, {__index = function(numbers, name)
+    local number = seconds_of(texts[name])
+    rawset(numbers, name, number)
+    return number
+  end})
+end
+
+-- Return the figures of a queue, which of them have changed, and its lanes as far as this call has to do with them.
 local function state_of(queue)
   local state = states[queue]
   if state then return state end
-  state = {figures = setmetatable({}, NONE), lanes = {}}
-  local values = call_on('HGETALL', P .. 'shares:' .. queue) or {}
-  for i = 1, #values, 2 do state.figures[values[i]] = seconds_of(values[i + 1]) end
+  local values, texts = call_on('HGETALL', P .. 'shares:' .. queue) or {}, {}
+  for i = 1, #values, 2 do texts[values[i]] = values[i + 1] end
+  state = {figures = numbers_of(texts), changes = {}, lanes = {}}
   states[queue] = state
   return state
+end
+
+local function set_figure(state, name, value)
+  state.figures[name], state.changes[name] = value, true
 end
 
 local function lane_named(queue, name)
@@ -39,21 +51,22 @@ local function lane_of(job) return lane_named('triptych.' .. job.model, job.lane
 local function figure(lane, name) return lane.state.figures[name .. ':' .. lane.name] end
 
 local function add(lane, name, step)
-  local figures = lane.state.figures
-  figures[name .. ':' .. lane.name] = figures[name .. ':' .. lane.name] + step
-  lane.changed, lane.state.changed = true, true
+  if step == 0 then return end
+  local field = name .. ':' .. lane.name
+  set_figure(lane.state, field, lane.state.figures[field] + step)
+  lane.changed = true
 end
 
--- A flow as it is stored: jobs, their work, work that has entered since it was last empty, the tenant's weight, and the
--- deadline of the job that has entered last.
+-- A flow as it is stored: work of its jobs, the tenant's weight, the deadline of the job that has entered last; then how
+-- many jobs they are, and the work that has entered since nothing has waited.
 local function flow_from(text)
-  local num, backlog, entered, weight, last_deadline = (text or ''):match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-  return {num = seconds_of(num), backlog = seconds_of(backlog), entered = seconds_of(entered), weight = seconds_of(weight),
-    last_deadline = seconds_of(last_deadline)}
+  local backlog, weight, last_deadline, num, entered = (text or ''):match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return {backlog = seconds_of(backlog), weight = seconds_of(weight), last_deadline = seconds_of(last_deadline),
+    num = seconds_of(num), entered = seconds_of(entered)}
 end
 
 local function text_of(flow)
-  return string.format('%d %.9f %.9f %.6g %.3f', flow.num, flow.backlog, flow.entered, flow.weight, flow.last_deadline)
+  return string.format('%.9f %.6g %.3f %d %.9f', flow.backlog, flow.weight, flow.last_deadline, flow.num, flow.entered)
 end
 
 local function flow_of(lane, tenant)
@@ -112,9 +125,8 @@ end
 
 local function count_running(job, num)
   local state = lane_of(job).state
-  state.figures.running = state.figures.running + num * job.price_s
-  state.figures.num_running = state.figures.num_running + num
-  state.changed = true
+  set_figure(state, 'running', state.figures.running + num * job.price_s)
+  set_figure(state, 'num_running', state.figures.num_running + num)
 end
 
 -- A job runs from now on: its tenant pays what it will probably take. Jobs of older versions have no price.

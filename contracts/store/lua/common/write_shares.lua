@@ -62,7 +62,7 @@ local APART = 1e-9
 local function newcomers_start(lane, virtual)
   local last = figure(lane, 'last')
   local start = last < virtual and virtual or last + APART
-  lane.state.figures['last:' .. lane.name] = start
+  set_figure(lane.state, 'last:' .. lane.name, start)
   return start
 end
 
@@ -101,15 +101,16 @@ local function heal(lane)
   for _, name in ipairs({'num', 'work', 'weights'}) do add(lane, name, -figure(lane, name)) end
 end
 
-local function write_figures(queue, figures)
-  local values, num = {}, figures.num_running
+local function write_figures(queue, state)
+  local figures, values = state.figures, {}
+  local num = figures.num_running
   for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
   if num <= 0 then -- nothing waits and nothing runs: nobody owes anybody anything
     local tags = P .. 'tags:' .. queue .. ':'
     return redis.call('UNLINK', P .. 'shares:' .. queue, tags .. LANES[1], tags .. LANES[2], tags .. LANES[3])
   end
-  if figures.num_running <= 0 then figures.running = 0 end
-  for name, value in pairs(figures) do put(values, name, value) end
+  if figures.num_running <= 0 then set_figure(state, 'running', 0) end
+  for name in pairs(state.changes) do put(values, name, figures[name]) end
   call_on('HSET', P .. 'shares:' .. queue, unpack(values))
 end
 
@@ -120,7 +121,7 @@ local function write_shares()
       write_starts(lane, over)
       if any_over then heal(lane) end
     end
-    if state.changed then write_figures(queue, state.figures) end
+    if next(state.changes) then write_figures(queue, state) end
   end
   states = {}
 end

@@ -1,0 +1,127 @@
+"""Counts are right again whenever something gets empty, whatever was wrong with them; and no job is stuck meanwhile."""
+
+import pytest
+
+from contracts.jobs import LANES
+from contracts.store.keys import PREFIX, flow_key, flows_key, shares_key, tags_key, tenants_key
+from tests.redis.builders import ANSWER, QUEUE, TENANT, claimed, status, submit, waiting
+from tests.redis.shares.taking import end, flood, take
+from tests.support.job_store import JobStore
+
+WRONG = {"num:default": 50, "work:default": 7.5, "weights:default": 3, "running": 100.0}
+
+
+def figures(store: JobStore) -> dict[str, float]:
+    return {name.decode(): float(value) for name, value in store.client.hgetall(shares_key(QUEUE)).items()}
+
+
+def left(store: JobStore) -> set[str]:
+    """Return the keys of the queue's lists and counts."""
+    found = (key.decode().removeprefix(PREFIX) for key in store.client.scan_iter(f"{PREFIX}*{QUEUE}*"))
+    return {key.split(":")[0] for key in found}
+
+
+def test_counts_of_a_lane_are_right_once_it_is_empty(store: JobStore) -> None:
+    flood(store, 3, "a", 1.0)
+    flood(store, 3, "b", 1.0, lane="bulk")
+    store.client.hset(shares_key(QUEUE), mapping=WRONG)
+    while take(store, 1)[0].lane == "bulk" or waiting(store):
+        found = figures(store)
+        if not store.client.exists(tenants_key(QUEUE, "default")):
+            assert [found.get(f"{name}:default", 0) for name in ("num", "work", "weights")] == [0, 0, 0]
+            return
+    raise AssertionError("the lane never got empty")
+
+
+def test_once_nothing_waits_and_nothing_runs_nothing_is_left(store: JobStore) -> None:
+    flood(store, 3, "a", 1.0)
+    store.client.hset(shares_key(QUEUE), mapping=WRONG)
+    end(store, take(store, 3))
+    assert left(store) == set()
+
+
+@pytest.mark.parametrize("text", ["", "nan nan nan nan nan", "1e999 1 1 -5 x", "1", "0.0 1 0.0 99 0.0"])
+def test_a_flow_that_nobody_can_read_loses_its_counts_only(store: JobStore, text: str) -> None:
+    ids = flood(store, 4, "a", 1.0)
+    store.client.hset(flows_key(QUEUE, "default"), "a", text)
+    ids += flood(store, 2, "a", 1.0)
+    assert store.place(store.read(ids[-1], "a")) is not None
+    claims = take(store, 10)
+    assert [claim.id for claim in claims] == ids
+    end(store, claims)
+    assert left(store) == set()
+
+
+@pytest.mark.parametrize("key", [flows_key(QUEUE, "default"), shares_key(QUEUE), tags_key(QUEUE, "default")])
+def test_counts_that_are_lost_stop_no_job(store: JobStore, key: str) -> None:
+    flood(store, 4, "a", 1.0)
+    flood(store, 4, "b", 1.0)
+    take(store, 2)
+    store.client.delete(key)
+    claims = take(store, 10)
+    assert len(claims) == 6
+    end(store, claims)
+    assert waiting(store) == []
+
+
+def test_a_tenant_that_is_missing_is_found_with_its_next_job(store: JobStore) -> None:
+    ids = flood(store, 2, "a", 1.0)
+    store.client.delete(tenants_key(QUEUE, "default"))
+    ids += flood(store, 1, "a", 1.0)
+    assert [claim.id for claim in take(store, 10)] == ids
+
+
+def test_a_tenant_without_jobs_leaves_the_lane(store: JobStore) -> None:
+    flood(store, 1, "a", 1.0)
+    flood(store, 1, "b", 1.0)
+    store.client.delete(flow_key(QUEUE, "default", "a"))
+    assert [claim.tenant for claim in take(store, 2, at_once=2)] == ["b"]
+    assert not store.client.exists(tenants_key(QUEUE, "default"), flows_key(QUEUE, "default"))
+
+
+def test_a_record_that_is_gone_counts_no_more_once_its_flow_is_empty(store: JobStore) -> None:
+    ids = flood(store, 3, "a", 1.0)
+    store.client.delete(f"{PREFIX}job:{ids[0]}")
+    end(store, take(store, 2, at_once=2))
+    assert left(store) == set()
+
+
+def test_a_broken_record_counts_no_more_as_one_that_runs(store: JobStore) -> None:
+    taken = claimed(store, price_s=4.0)
+    store.client.hset(f"{PREFIX}job:{taken.id}", "version", "no number")
+    store.renew_leases([(taken.id, taken.attempt)])
+    submit(store, price_s=1.0)
+    assert [figures(store).get(name, 0) for name in ("running", "num_running")] == [0, 0]
+
+
+@pytest.mark.parametrize("field", ["lane", "weight", "price_s"])
+def test_a_record_with_a_wrong_share_is_set_aside(store: JobStore, field: str) -> None:
+    broken, good = submit(store, price_s=1.0), submit(store, price_s=1.0)
+    store.client.hset(f"{PREFIX}job:{broken}", field, "-1")
+    claims = take(store, 2)
+    assert [claim.id for claim in claims] == [good]
+    assert store.num_broken() == 1
+    end(store, claims)
+    assert waiting(store) == []
+
+
+def test_jobs_of_the_version_before_are_served_first_and_cost_nothing(store: JobStore) -> None:
+    old = []
+    for _ in range(3):
+        job_id = submit(store)
+        at = store.client.zscore(flow_key(QUEUE, "default", TENANT), job_id)
+        store.client.zadd(f"{PREFIX}waiting:{QUEUE}", {job_id: at})
+        store.client.hdel(f"{PREFIX}job:{job_id}", "price_s", "mark_s")
+        old.append(job_id)
+    kinds = [flow_key(QUEUE, "default", TENANT), shares_key(QUEUE)]
+    store.client.delete(*kinds, *(key(QUEUE, lane) for lane in LANES for key in (tenants_key, flows_key, tags_key)))
+    new = [submit(store, price_s=1.0), submit(store, tenant="other", price_s=1.0)]
+    assert store.depth("minilm")[0] == 5
+    assert [store.place(store.read(job_id, TENANT)).position for job_id in old] == [0, 1, 2]  # type: ignore[union-attr]
+    claims = take(store, 1)
+    store.release(claims)
+    assert waiting(store)[-1] == old[0], "it is among its kind still"
+    claims = take(store, 5, at_once=5)
+    assert {claim.id for claim in claims[:3]} == set(old) and [claim.id for claim in claims[3:]] == new
+    assert store.succeed(claims[0], ANSWER) and status(store, claims[0].id) == "succeeded"
+    assert figures(store)["num_running"] == 2
