@@ -5,6 +5,7 @@ import redis
 
 from contracts.errors import JobGone, JobNotFound, TriptychError
 from contracts.jobs import STATUSES, TERMINAL
+from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
     TENANT,
