@@ -132,10 +132,11 @@ class Prices:
         if served is None or (known is not None and known.measured is served.profile):
             return known
         with self._lock:
-            # A new version begins with what is known of the texts of the old one.
-            before = [known.own()] if known else []
-            self._known = {**self._known, name: _Model(served.profile, kept or before)}
-        return self._known[name]
+            model = _Model(served.profile, kept or ([known.own()] if known else []))
+            if known is not None:  # jobs of both versions run
+                model.price, model.num_jobs = known.price, known.num_jobs
+            self._known = {**self._known, name: model}
+        return model
 
 
 def _totals(model: _Model, done: ModelCounts) -> Totals:
