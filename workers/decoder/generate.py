@@ -8,7 +8,7 @@ from contracts.jobs import Usage
 from workers.decoder.model import DecoderModel
 from workers.decoder.parameters import sampling_of
 from workers.decoder.prompts import Prompt
-from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, Repeated
 from workers.runtime.decoding.sampling.defaults import seed_of
 from workers.runtime.decoding.work import DecodingWork
 from workers.runtime.models.served import TaskOutput
@@ -45,29 +45,31 @@ async def generate(model: DecoderModel, job: GenerateRequest, work: DecodingWork
     return TaskOutput(answers, _usage(prompts, outputs))
 
 
-def requests_of(
-    prompts: Sequence[Prompt], job: GenerateRequest, model: DecoderModel, seed: int
-) -> list[GenerationRequest]:
+def requests_of(prompts: Sequence[Prompt], job: GenerateRequest, model: DecoderModel, seed: int) -> Repeated:
     """Return the requests to the engine: ``num_sequences`` for each prompt."""
     parameters = job.parameters
-    return [
+    # Inputs are not counted: a prompt gets the same text in a list and by itself.
+    samplings = [
+        sampling_of(parameters, model.generation, seed=seed, stream_number=sequence)
+        for sequence in range(parameters.num_sequences)
+    ]
+    eos_token_ids, stops = frozenset(model.generation.eos_token_ids), parameters.stops
+    firsts = [
         GenerationRequest(
             prompt_ids=prompt.token_ids,
             max_new_tokens=prompt.max_new_tokens,
-            # Inputs are not counted: a prompt gets the same text in a list and by itself.
-            sampling=sampling_of(parameters, model.generation, seed=seed, stream_number=sequence),
-            eos_token_ids=frozenset(model.generation.eos_token_ids),
-            stop_strings=parameters.stops,
+            sampling=samplings[0],
+            eos_token_ids=eos_token_ids,
+            stop_strings=stops,
             logprobs=parameters.details,
             ranked=_is_ranked(job),
             top_n_tokens=parameters.top_n_tokens,
             stream=job.stream,
             input=index,
-            sequence=sequence,
         )
         for index, prompt in enumerate(prompts)
-        for sequence in range(parameters.num_sequences)
     ]
+    return Repeated(firsts, samplings)
 
 
 def output_of(prompt: Prompt, outputs: Sequence[GenerationOutput], job: GenerateRequest, seed: int) -> GenerateOutput:

@@ -49,7 +49,7 @@ class Places:
         num_free = self._max_jobs - len(self._jobs) - num_outcomes
         if num_free <= 0 or self._room.for_newcomers.num_bytes <= 0:
             return NOBODY
-        num_wanted = self._engine.num_wanted()
+        num_wanted = self._engine.num_wanted() - self._jobs.num_being_prepared
         pass_by: set[Flow] = set()
         if self._jobs.num_in_pool >= MAX_IN_POOL:
             pass_by |= self._jobs.flows_in_pool

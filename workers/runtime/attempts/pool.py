@@ -1,17 +1,16 @@
 """The threads for what takes long, such as tokenizing a long text. Flows share them. Step 5 on the path of a job."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 
-from contracts.jobs import Flow
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.sharing.waiting_queue import WaitingQueue
 
 
 class Pool:
-    """Jobs that threads go on with, or that wait for one. Only the intake's thread calls its methods.
+    """Jobs that threads go on with, or that wait for one: iterating yields both. Only the intake's thread uses it.
 
     One flow has at most all but one of several threads, so that what is short does not wait for its long texts.
 
@@ -31,10 +30,9 @@ class Pool:
     def __len__(self) -> int:
         return len(self._running) + len(self._waiting)
 
-    @property
-    def flows(self) -> set[Flow]:
-        """The flows of all these jobs."""
-        return {job.attempt.claim.flow for job in self._all()}
+    def __iter__(self) -> Iterator[RunningJob]:
+        yield from self._running.values()
+        yield from self._waiting.jobs
 
     def put(self, job: RunningJob) -> None:
         """Let a thread go on with a job; `take_back` must follow."""
@@ -55,9 +53,6 @@ class Pool:
         waits = job in self._waiting.jobs
         self._waiting.remove(job)
         return waits
-
-    def _all(self) -> Iterable[RunningJob]:
-        return (*self._running.values(), *self._waiting.jobs)
 
     def _fill(self) -> None:
         while len(self._running) < self._num_threads and (job := self._next()):

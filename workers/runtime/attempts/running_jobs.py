@@ -80,9 +80,14 @@ class RunningJobs:
         return 0 if self._pool is None else len(self._pool)
 
     @property
+    def num_being_prepared(self) -> int:
+        """Of these, the jobs of which nothing has been in a model call yet: the engine will get them."""
+        return 0 if self._pool is None else sum(not job.has_begun for job in self._pool)
+
+    @property
     def flows_in_pool(self) -> set[Flow]:
         """The flows of these."""
-        return set() if self._pool is None else self._pool.flows
+        return set() if self._pool is None else {job.attempt.claim.flow for job in self._pool}
 
     @property
     def flows_in_line(self) -> set[Flow]:

@@ -1,14 +1,13 @@
 """One job's generation requests on their way through the decoding engine."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
 from contracts.generation import TextDelta
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.model import DecodingModel
-from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, sizes_of_parts
 from workers.runtime.engine.handle import RequestHandle
 
 
@@ -37,7 +36,7 @@ class GenerationHandle(RequestHandle[DecodingModel, GenerationRequest, list[Gene
         self.first_token_s = 0.0
         """From submission until the first token of any sequence; 0 before it."""
         self._transform = transform
-        self._num_missing_of_part = Counter((item.input, item.part) for item in items)
+        self._num_missing_of_part = sizes_of_parts(items)
         self.num_parts = len(self._num_missing_of_part)
 
     def mark_token(self) -> float | None:

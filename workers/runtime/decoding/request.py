@@ -1,7 +1,9 @@
 """Requests to the decoding engine and their outputs, in token ids: one text to generate, and how."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -115,6 +117,53 @@ class GenerationRequest:
     def max_length(self) -> int:
         """Most tokens that a sequence can come to, its prompt included."""
         return len(self.prompt_ids) + self.max_new_tokens
+
+
+class Repeated(Sequence[GenerationRequest]):
+    """Several requests for each of some inputs, which differ in their random numbers only.
+
+    Each is made when it is asked for. A job may have tens of thousands, and to make all of them takes Python a second,
+    in which it does little else: the steps of other jobs would wait for its lock, and for its garbage collector.
+
+    Args:
+        firsts: the first request for each input.
+        samplings: of all requests for an input.
+    """
+
+    def __init__(self, firsts: Sequence[GenerationRequest], samplings: Sequence[Sampling]) -> None:
+        self.firsts = firsts
+        self._samplings = samplings
+
+    def __len__(self) -> int:
+        return len(self.firsts) * len(self._samplings)
+
+    @overload
+    def __getitem__(self, index: int) -> GenerationRequest: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[GenerationRequest]: ...
+    def __getitem__(self, index: int | slice) -> GenerationRequest | list[GenerationRequest]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        number, sequence = divmod(index, len(self._samplings))
+        first = self.firsts[number]
+        return replace(first, sampling=self._samplings[sequence], sequence=sequence) if sequence else first
+
+
+def sizes_of_parts(requests: Sequence[GenerationRequest]) -> Counter[tuple[int, int]]:
+    """Return how many requests there are for each part of an input."""
+    firsts: Iterable[GenerationRequest] = requests
+    num_each = 1
+    if isinstance(requests, Repeated) and requests:
+        firsts, num_each = requests.firsts, len(requests) // len(requests.firsts)
+    sizes: Counter[tuple[int, int]] = Counter()
+    for first in firsts:
+        sizes[first.input, first.part] += num_each
+    return sizes
+
+
+def are_streamed(requests: Sequence[GenerationRequest]) -> bool:
+    """Return whether any of these is streamed."""
+    return any(request.stream for request in (requests.firsts if isinstance(requests, Repeated) else requests))
 
 
 @dataclass(frozen=True)

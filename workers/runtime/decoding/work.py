@@ -11,7 +11,7 @@ from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
 from workers.runtime.decoding.model import DecodingModel
-from workers.runtime.decoding.request import GenerationOutput, GenerationRequest
+from workers.runtime.decoding.request import GenerationOutput, GenerationRequest, are_streamed
 from workers.runtime.engine.work import Work, milliseconds
 
 
@@ -41,7 +41,7 @@ class DecodingWork(Work[DecodingEngine]):
             return handle
 
         outputs = [output for outputs in await self._run(submit) for output in outputs]
-        if any(request.stream for request in requests):
+        if are_streamed(requests):
             # A delta that is published after the job's end would be refused. After a timeout, clients miss the last
             # deltas of the stream, but still get the whole output with the job's end.
             with suppress(ExecutionTimeout):

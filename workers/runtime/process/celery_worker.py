@@ -14,7 +14,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
-from contracts.jobs import NEWCOMER_SUFFIX, RUN_TASK, newcomers_of, queue_of
+from contracts.jobs import RUN_TASK, queue_of
 from contracts.store.celery_app import make_celery
 from workers.runtime.attempts.intake import Intake
 from workers.runtime.process.newcomers import newcomer_step
@@ -48,7 +48,7 @@ def make_app(redis_url: str, intake: Intake, models: list[str]) -> Celery:
             # Anybody who can write to the store may have written it. Another queue's jobs can't run here.
             queue = message.delivery_info.get("routing_key")
             if queue in queues:
-                intake.wake(queue.removesuffix(NEWCOMER_SUFFIX))
+                intake.wake(queue)
 
         return handle
 
@@ -57,8 +57,7 @@ def make_app(redis_url: str, intake: Intake, models: list[str]) -> Celery:
 
 
 def _queues_of(models: list[str]) -> list[str]:
-    queues = [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)]
-    return [*queues, *(newcomers_of(queue_of(name)) for name in models)]
+    return [queue_of(name, suspect=suspect) for name in models for suspect in (False, True)]
 
 
 def when_ready(start: Callable[[Executor], None], *steps: Callable[[], None]) -> None:
