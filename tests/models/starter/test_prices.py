@@ -9,7 +9,7 @@ import pytest
 
 from contracts.jobs import Usage
 from contracts.price.demand import Demand
-from contracts.price.estimate import Consumed, price_of
+from contracts.price.estimate import Consumed, price_of, reading_of
 from contracts.price.profile import ModelProfile
 from contracts.settings import StoreSettings
 from tests.models.starter.conftest import PACKAGES
@@ -48,12 +48,12 @@ class Served:
         assert served is not None
         return served.profile
 
-    def run(self, task: str, inputs: Any, **parameters: Any) -> tuple[Demand, Usage, Consumed]:
+    def run(self, task: str, inputs: Any, *, tenant: str = "acme", **parameters: Any) -> tuple[Demand, Usage, Consumed]:
         """Run a job; return what it asked for, what it used by its answer, and what it consumed."""
         model, body = f"starter-{task}", {"inputs": inputs, "parameters": parameters}
         served = self.models.get(model)
         assert served is not None
-        attempt = make_attempt(json.dumps(body).encode(), task=task, model=model)
+        attempt = make_attempt(json.dumps(body).encode(), task=task, model=model, tenant=tenant)
         usage = msgspec.json.decode(answer(served, attempt).usage, type=Usage)
         assert attempt.counts.demand is not None
         return attempt.counts.demand, usage, self.prices.ended(attempt, has_succeeded=True)
@@ -128,3 +128,25 @@ def test_an_encoder_decoder_consumes_all_of_its_pieces_and_beams(seq2seq: Served
     assert searched.tokens_in == consumed.tokens_in, "the beams of a search share their source"
     assert searched.tokens_out >= 3 * found.tokens_out and searched.tokens_out % 3 == 0
     assert searched.work_s > consumed.work_s
+
+
+def test_a_flood_of_texts_that_look_cheap_is_priced_soon_and_costs_others_nothing() -> None:
+    decoder, model = Served("decoder"), "starter-generate"
+    english, emoji = TEXTS[1], "\U0001f680\u2603\U0001f9e8" * 10
+
+    def run(text: str, tenant: str) -> tuple[Demand, Usage, Consumed]:
+        return decoder.run("generate", text, tenant=tenant, max_new_tokens=1)
+
+    def estimate(demand: Demand) -> float:
+        profile = decoder.prices.announced().profiles[model]
+        return reading_of(profile, demand).num_tokens
+
+    hostile, _, hostile_work = run(emoji, "hostile")
+    for _ in range(100):
+        demand, _, work = run(english, "b")
+    before, unknown = estimate(demand), estimate(hostile)
+    for _ in range(300):
+        run(emoji, "hostile")
+    assert before == pytest.approx(work.tokens_in, rel=0.1) == estimate(demand)
+    assert unknown < 0.8 * hostile_work.tokens_in
+    assert estimate(hostile) == pytest.approx(hostile_work.tokens_in, rel=0.1)
