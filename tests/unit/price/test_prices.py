@@ -120,6 +120,12 @@ def test_the_speed_of_a_fast_worker_is_one_by_the_prices_of_all() -> None:
     assert prices.announced().speed == pytest.approx(10.0), "before it was full for the first time"
 
 
+def test_a_worker_that_starts_is_as_fast_as_others_of_its_kind_were() -> None:
+    gpu = structs.replace(MEASURED, device="cuda")
+    kept = {"w1": KeptProfile(MEASURED, 0.4, 0.0), "w2": KeptProfile(MEASURED, 0.6, 0.0), "w3": KeptProfile(gpu, 9, 0)}
+    assert Prices(models_with(), {"tiny": kept}).announced().speed == pytest.approx(0.5)
+
+
 def test_the_speed_of_a_full_worker_is_the_work_that_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])

@@ -44,17 +44,23 @@ class _Model:
         kept: what workers have found, perhaps of other versions.
     """
 
-    def __init__(self, measured: ModelProfile, kept: list[ModelProfile]) -> None:
-        alike = [each for each in kept if (each.device, each.revision) == (measured.device, measured.revision)]
+    def __init__(self, measured: ModelProfile, kept: list[KeptProfile]) -> None:
+        profiles = [each.profile for each in kept]
+        alike = [each for each in kept if _is_alike(each.profile, measured)]
         self.measured = measured
-        self.rates = Rates(measured, merged(alike))
-        self.texts = Texts(_with_texts_of(merged(kept), measured))
+        self.rates = Rates(measured, merged(each.profile for each in alike))
+        self.texts = Texts(_with_texts_of(merged(profiles), measured))
         self.num_jobs = 0
-        self.price = merged(kept) or self.own()
+        self.price = merged(profiles) or self.own()
+        self._known_speed = sum(each.speed for each in alike) / len(alike) if alike else None
 
     def own(self) -> ModelProfile:
         """Return what the model costs on this worker."""
         return self.rates.applied_to(self.texts.learned())
+
+    def expected_speed(self) -> float:
+        """Return the speed of a worker that was never full: that of others, or by what was measured."""
+        return _ratio(self.price, self.measured) if self._known_speed is None else self._known_speed
 
 
 class Prices:
@@ -72,7 +78,7 @@ class Prices:
         self._windows = Windows(time.monotonic())
         self._lock = threading.Lock()
         for name in models.names():
-            self._model(name, [each.profile for each in (kept or {}).get(name, {}).values()])
+            self._model(name, list((kept or {}).get(name, {}).values()))
 
     def ended(self, attempt: Attempt, *, has_succeeded: bool) -> Consumed:
         """Note that an attempt has ended, in whatever way; return what it has consumed."""
@@ -123,16 +129,16 @@ class Prices:
         """Return what is to be announced. The speed is one by the prices that are in use."""
         profiles = {name: model.own() for name in self._models.names() if (model := self._model(name))}
         prices = {name: self._known[name].price for name in profiles}
-        expected = [_ratio(prices[name], self._known[name].measured) for name in profiles]
+        expected = [self._known[name].expected_speed() for name in profiles]
         mean = sum(expected) / len(expected) if expected else 1.0
         return Announced(self._speed.value(prices, mean), profiles)
 
-    def _model(self, name: str, kept: list[ModelProfile] | None = None) -> _Model | None:
+    def _model(self, name: str, kept: list[KeptProfile] | None = None) -> _Model | None:
         served, known = self._models.get(name), self._known.get(name)
         if served is None or (known is not None and known.measured is served.profile):
             return known
         with self._lock:
-            model = _Model(served.profile, kept or ([known.own()] if known else []))
+            model = _Model(served.profile, kept or ([KeptProfile(known.own(), 1.0, 0.0)] if known else []))
             if known is not None:  # jobs of both versions run
                 model.price, model.num_jobs = known.price, known.num_jobs
             self._known = {**self._known, name: model}
@@ -158,6 +164,11 @@ def _with_texts_of(known: ModelProfile | None, measured: ModelProfile) -> ModelP
         written_per_token_in=known.written_per_token_in,
         num_jobs=known.num_jobs,
     )
+
+
+def _is_alike(profile: ModelProfile, other: ModelProfile) -> bool:
+    """Return whether both are of one version of a model, on one kind of device."""
+    return (profile.device, profile.revision) == (other.device, other.revision)
 
 
 def _ratio(price: ModelProfile, measured: ModelProfile) -> float:
