@@ -26,7 +26,7 @@ NEWCOMER_SUFFIX = ".new"
 
 
 def queue_of(model: str, *, suspect: bool = False) -> str:
-    """Return the name of a model's Celery queue, or of its lane for jobs that were running when a worker died."""
+    """Return the name of a model's Celery queue, or of its queue for suspects: jobs that ran when a worker died."""
     return f"{QUEUE_PREFIX}{model}{SUSPECT_SUFFIX if suspect else ''}"
 
 
