@@ -154,8 +154,10 @@ def test_a_row_of_another_flow_is_in_the_next_batch_whatever_a_flow_has_in_hand(
     queue = queue_with(*[[20 + job % 50] for job in range(1000)], [30] * 2048)
     for _ in range(20):
         queue.take()
-    queue.add(-1, rows_of([200]), "b")
-    assert queue.take()[0] == (-1, 0)
+    queue.add(-1, rows_of([40]), "b")
+    queue.add(-2, rows_of([41]), "c")
+    assert sorted(queue.take()) == [(-2, 0), (-1, 0)], "and those who have had too much do not make it a long one"
+    assert len(queue.take()) > 2
 
 
 def test_flows_share_calls_by_lengths_and_weights() -> None:
@@ -189,8 +191,8 @@ def test_rows_that_join_in_the_turn_of_another_flow_are_at_the_expense_of_their_
 
 def test_jobs_of_a_flow_that_has_had_much_are_forgotten_once_their_rows_are_taken() -> None:
     """Its turn may not come for long, and their results are held until then."""
-    queue: RowQueue[int] = RowQueue(max_batch_length=100, max_padding=1.05)
-    for job in range(0, 100, 2):
+    queue: RowQueue[int] = RowQueue(max_batch_length=1000, max_padding=1.05)
+    for job in range(0, 40, 2):
         queue.add(job, rows_of([10]), "a", 8.0)
         queue.add(job + 1, rows_of([10]), "b", 0.001)
         assert len(queue.take()) == 2

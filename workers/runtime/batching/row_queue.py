@@ -23,6 +23,11 @@ SINGLE_ROWS = 2
 """Rows that should wait while a call runs, if they can't share one. With less, the engine could run dry before the next
 jobs are there; more would be missing where another worker is idle."""
 
+LARGE_LEAD = 0.25
+"""Of a full batch. A flow that floods the queue is ahead by a whole one, and others by their few rows."""
+MAX_SKIPPED = 32
+"""Rows of such flows that are skipped in search of others, to either side."""
+
 
 class Row(Protocol):
     """One input of a model, ready for a model call: the tokens of a text, an image, the frames of a recording."""
@@ -147,11 +152,35 @@ class RowQueue(Generic[Job]):
             return []
         _, _, length, batch_key = self._rows[number]
         by_length = self._by_length[batch_key]
-        low, high = self._span(by_length, bisect.bisect_left(by_length, (length, number)))
-        taken = by_length[low:high]
-        del by_length[low:high]
+        first = bisect.bisect_left(by_length, (length, number))
+        ahead = self._far_ahead()
+        if not ahead:
+            low, high = self._span(by_length, first)
+            taken = by_length[low:high]
+            del by_length[low:high]
+        else:
+            taken = self._take_apart(by_length, first, ahead)
         self._keep(batch_key, by_length)
         return self._remove(taken)
+
+    def _far_ahead(self) -> set[Hashable]:
+        """Return the flows that have had far more than the one whose turn it is."""
+        if len(self._lines) == 1:
+            return set()
+        limit = LARGE_LEAD * self._max_batch_length
+        return {flow for flow in self._lines if self._flows.lead(flow) > limit}
+
+    def _take_apart(self, by_length: ByLength, first: int, ahead: set[Hashable]) -> ByLength:
+        """Remove and return the batch around the index ``first``, without rows of flows that are ahead."""
+        others = [
+            entry
+            for entry in by_length[max(0, first - MAX_SKIPPED) : first + MAX_SKIPPED + 1]
+            if self._rows[entry[1]][0].flow not in ahead
+        ]
+        low, high = self._span(others, others.index(by_length[first]))
+        for entry in others[low:high]:
+            del by_length[bisect.bisect_left(by_length, entry)]
+        return others[low:high]
 
     def _remove(self, taken: ByLength) -> list[tuple[Job, int]]:
         """Remove rows that are taken, each at the expense of its flow; return them as (job, index)."""

@@ -52,6 +52,10 @@ class FairTurns(Generic[Flow]):
                 del self._starts[flow], self._shares[flow]
         return None
 
+    def lead(self, flow: Flow) -> float:
+        """Return how much more a flow that takes turns has had, for its share, than the one whose turn it is."""
+        return (self._starts[flow] - self._now) * self._shares[flow]
+
     def charge(self, flow: Flow, amount: float) -> None:
         """Note that a flow which takes turns gets this much, in its own turn or in that of another one."""
         self._starts[flow] += amount / self._shares[flow]
