@@ -39,27 +39,13 @@ class JobWriter:
             IdempotencyMismatch, DeadlineUnreachable: the request can't be served; nothing was written.
             IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: it can't be served now; nothing was written.
         """
-        record: list[str | bytes | float] = [
-            *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
-            *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "price_s", job.price_s),
-            # What says nothing is left out: each field costs memory in every record.
-            *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
-            *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
-            *(("lane", job.lane) if job.lane != "default" else ()),
-            *(("weight", job.weight) if job.weight != 1 else ()),
-            *(("request_id", job.request_id) if job.request_id else ()),
-            *(("keep", "1") if job.keep else ()),
-            *(("wake", job.wake) if job.wake else ()),
-            *(("followed", "1") if job.followed else ()),
-            *(("key", job.key_id) if job.key_id else ()),
-        ]
         limits = as_argument(admission.max_active, admission.max_bytes, admission.meters)
         outcome, value, used, *place = self._submit(
             args=[
                 *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
                 *(admission.max_waiting, limits, job.deadline_s),
                 *(admission.lane_rate, admission.capacity, admission.capacity_of_one),
-                *record,
+                *_record_of(job),
             ]
         )
         states = states_from(admission.meters, used)
@@ -103,3 +89,20 @@ class JobWriter:
         """
         self._reader.state(job_id, tenant)
         self._delete(args=[job_id])
+
+
+def _record_of(job: NewJob) -> list[str | bytes | float]:
+    """Return fields and values of a new record. What says nothing is left out: each takes memory in every record."""
+    return [
+        *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
+        *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "price_s", job.price_s),
+        *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
+        *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
+        *(("lane", job.lane) if job.lane != "default" else ()),
+        *(("weight", job.weight) if job.weight != 1 else ()),
+        *(("request_id", job.request_id) if job.request_id else ()),
+        *(("keep", "1") if job.keep else ()),
+        *(("wake", job.wake) if job.wake else ()),
+        *(("followed", "1") if job.followed else ()),
+        *(("key", job.key_id) if job.key_id else ()),
+    ]
