@@ -37,7 +37,10 @@ class QueueStats:
         for lane, (first, last) in ends:
             pipeline.zrange(tenants_key(queue, lane), first, last)
         shares, num_suspects, num_old, *found = replies_of(pipeline, instead=None)
-        num_waiting = Shares.of(shares or {}).num_waiting + (num_suspects or 0) + (num_old or 0)
+        # A lane without tenants is empty, whatever is counted: workers are restarted that leave jobs waiting.
+        busy = {lane for (lane, _), tenants in zip(ends, found, strict=True) if tenants}
+        num_in_lanes = sum(num for lane, num in Shares.of(shares or {}).num.items() if lane in busy)
+        num_waiting = num_in_lanes + (num_suspects or 0) + (num_old or 0)
         flows = {
             flow_key(queue, lane, tenant.decode())
             for (lane, _), tenants in zip(ends, found, strict=True)

@@ -33,6 +33,12 @@ def test_counts_of_a_lane_are_right_once_it_is_empty(store: JobStore) -> None:
     raise AssertionError("the lane never got empty")
 
 
+def test_a_lane_in_which_nothing_waits_has_no_depth_whatever_is_counted(store: JobStore) -> None:
+    """A worker is restarted if it leaves jobs waiting."""
+    store.client.hset(shares_key(QUEUE), mapping=WRONG)
+    assert store.depth("minilm")[0] == 0
+
+
 def test_once_nothing_waits_and_nothing_runs_nothing_is_left(store: JobStore) -> None:
     flood(store, 3, "a", 1.0)
     store.client.hset(shares_key(QUEUE), mapping=WRONG)

@@ -80,5 +80,5 @@ end
 -- A flow that was given nothing for long is forgotten, a few in each call.
 local function forget_flows(lane)
   local limit = stamp(figure(lane, 'v') - MEMORY_S)
-  lane.forgotten = call_on('ZRANGEBYSCORE', P .. 'tags:' .. lane.key, '-inf', limit, 'LIMIT', 0, 8)
+  lane.forgotten = call_on('ZRANGEBYSCORE', P .. 'tags:' .. lane.key, '-inf', limit, 'LIMIT', 0, 32)
 end
