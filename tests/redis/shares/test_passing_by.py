@@ -8,7 +8,7 @@ from tests.redis.builders import QUEUE, submit, take_message, waiting
 from tests.redis.shares.taking import flood, take
 from tests.support.job_store import JobStore
 
-A, B = ("default", "a"), ("default", "b")
+A = ("default", "a")
 NEWCOMERS = newcomers_of(QUEUE)
 
 
@@ -74,6 +74,14 @@ def test_workers_with_room_hear_of_what_was_passed_by(store: JobStore) -> None:
     take_message(store)
     assert take(store, 8, pass_by=[A]) == []
     assert messages(store) == (1, 0)
+
+
+def test_workers_with_room_hear_of_it_even_if_what_was_looked_at_can_not_be_started(store: JobStore) -> None:
+    flood(store, 1, "a", 1.0)
+    flood(store, 1, "b", 1.0)
+    take_message(store)
+    assert store.turn("w1", sources=[QUEUE], room=Room(1, 1, 1, 1), pass_by=[A]).claims == []
+    assert messages(store)[0] == 1
 
 
 def test_newcomers_that_did_not_fit_are_left_to_others_who_have_room_for_these_only(store: JobStore) -> None:
