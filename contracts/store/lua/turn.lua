@@ -183,7 +183,7 @@ local function take_from_flows(queue)
   local lanes, met, num_met, has_passed = {}, {}, 0, false
   for i, name in ipairs(LANES) do
     lanes[i] = lane_named(queue, name)
-    lanes[i].heads = read_heads(lanes[i], passed, num_passed)
+    lanes[i].heads = read_heads(lanes[i], most_jobs - #started, passed, num_passed)
     has_passed = has_passed or lanes[i].has_passed
   end
   local least_looks = math.max(0, looks_left - MAX_QUEUE_LOOKS)

@@ -1,20 +1,20 @@
 -- Which job of a queue is started next: of the lane with the least virtual start the flow with the least, of that the
 -- oldest. Only turns have this.
-local LOOK_AT = 40 -- flows of a lane: more than a turn can start jobs of, or pass over because they can't be started
+local PASSED_OVER = 8 -- flows of a lane of which no job can be started: a turn looks at no more of them
 -- Seconds after which a lane counts for one more of its kind. It never counts for more than the next more urgent lane.
 local PATIENCE_S = {default = 60, bulk = 3600}
 -- A lane pays for a dear job over the next jobs, so that it does not stand still for one tenant's.
 local LEAST_PAYMENT_S, PAYMENTS = 1, 8
 
--- The flows that have the least starts, those left out whose names (lane, a space, tenant) are in `passed`.
-local function read_heads(lane, passed, num_passed)
-  local most = LOOK_AT + num_passed
+-- Return the flows that have the least starts, as many as may be needed, without those in `passed` (lane, a space, tenant).
+local function read_heads(lane, num_wanted, passed, num_passed)
+  local most = num_wanted + PASSED_OVER + num_passed
   local found = call_on('ZRANGE', P .. 'tenants:' .. lane.key, 0, most - 1, 'WITHSCORES') or {}
   local heads, names = {}, {}
   for i = 1, #found, 2 do
     local tenant = found[i]
     if passed[lane.name .. ' ' .. tenant] then lane.has_passed = true
-    elseif #heads < LOOK_AT then
+    else
       names[#names + 1] = tenant
       lane.starts[tenant] = tonumber(found[i + 1])
       heads[#heads + 1] = {tenant = tenant, start = lane.starts[tenant] + (lane.charges[tenant] or 0), ids = {},

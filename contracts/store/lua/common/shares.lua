@@ -46,7 +46,10 @@ local function lane_named(queue, name)
 end
 
 -- Suspects are in no flow while they wait, and their work counts all the same.
-local function lane_of(job) return lane_named('triptych.' .. job.model, job.lane) end
+local function lane_of(job)
+  job.in_lane = job.in_lane or lane_named('triptych.' .. job.model, job.lane)
+  return job.in_lane
+end
 
 local function figure(lane, name) return lane.state.figures[name .. ':' .. lane.name] end
 
