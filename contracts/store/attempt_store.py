@@ -66,17 +66,14 @@ class AttemptStore:
                 it returns the attempts that it has started. By default it is a new one.
         """
         again, token = token is not None, token or new_token()
-        turn = Turn([], [], None)
-        ended = encoded(outcomes)
+        turn, ended, full = Turn([], [], None), encoded(outcomes), list[str]()
         flows = msgspec.json.encode([" ".join(flow) for flow in pass_by])
-        full: list[str] = []
         for start in range(0, max(1, len(sources)), _MAX_SOURCES):
             part = list(sources[start : start + _MAX_SOURCES])
-            if start:
-                full += [source for source in part if _must_pass_by(source, turn.claims, max_jobs)]
-                part = [source for source in part if source not in full]
-                if not part:
-                    continue
+            passed = [source for source in part if start and _must_pass_by(source, turn.claims, max_jobs)]
+            full, part = full + passed, [source for source in part if source not in passed]
+            if passed and not part:
+                continue
             most = max_jobs - len(turn.claims) if sources or again else 0
             left_bytes = room.num_bytes - sum(claim.num_bytes for claim in turn.claims)
             fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:], flows)
