@@ -8,6 +8,7 @@ from msgspec import structs
 
 from contracts.price.profile import ModelProfile
 from contracts.store.profiles import Profiles, price_list
+from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from tests.e2e.workers import TENANT, Worker, running_worker
 from tests.support.paths import STARTERS
@@ -23,6 +24,7 @@ AGREEMENT = 1.5
 
 @pytest.fixture
 def worker(server: ValkeyServer, tmp_path: Path) -> Iterator[Worker]:
+    connect(server.url, timeout_s=10, retries=0).flushall()  # no earlier worker has learned anything
     settings = {"TRIPTYCH_MODELS_DIR": str(STARTERS), "TRIPTYCH_MODELS": MODEL, "TRIPTYCH_LEASE_S": "6"}
     with running_worker("encoder", server, tmp_path / "worker.log", **settings) as worker:
         yield worker
