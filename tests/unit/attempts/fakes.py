@@ -10,6 +10,7 @@ import redis
 from contracts.cards import ModelCard
 from contracts.job_ids import new_job_id
 from contracts.jobs import Claim, Flow, Lane, Usage, newcomers_of, queue_of
+from contracts.price.estimate import Consumed
 from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import UNLIMITED, LargeJob, Room, Turn
 from contracts.tasks.embed import EmbedRequest
@@ -37,6 +38,7 @@ class FakeStore:
         self.queued: dict[str, None] = {}
         self.groups: dict[str, str] = {}
         self.cancelled: set[str] = set()
+        self.consumed: list[Consumed] = []
         self.ends: list[tuple[str, str, dict[str, Any]]] = []
         self.ended_by: dict[str, int] = {}
         self.calls: list[str] = []
@@ -159,6 +161,7 @@ class FakeStore:
             return False
         self.ends.append((claim.id, status, {**fields, **({"output": output} if output else {})}))
         self.ended_by[claim.id] = claim.attempt
+        self.consumed.append(outcome.consumed)
         return True
 
     def release(self, claims: Iterable[Claim]) -> None:
@@ -244,13 +247,14 @@ class FakeEngine:
 
     def __init__(self, num_wanted: int = 1000) -> None:
         self.wanted = num_wanted
+        self.waiting = False
         self.tell: Callable[[], None] = lambda: None
 
     def num_wanted(self) -> int:
         return self.wanted
 
     def has_waiting(self) -> bool:
-        return False
+        return self.waiting
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         self.tell = call

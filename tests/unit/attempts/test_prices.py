@@ -1,0 +1,67 @@
+"""What the intake says of its work: when it is full, what it takes, and what each job has consumed."""
+
+import pytest
+
+from contracts.errors import InputTooLong
+from tests.support.waiting import wait_until
+from tests.unit.attempts.conftest import MakeIntake
+from tests.unit.attempts.fakes import QUEUE, FakeEngine, FakeModel, FakeStore, Gate
+from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.intake import Intake
+
+
+def since_last(intake: Intake) -> bool:
+    intake.fullness.since_last()
+    for _ in range(3):  # it takes steps while a job is in hand
+        before = intake._look_at
+        wait_until(lambda before=before: intake._look_at > before, "the intake stands still")  # type: ignore[misc]
+    return intake.fullness.since_last()
+
+
+def test_a_worker_is_full_while_something_waits_in_its_engine(
+    intake: Intake, store: FakeStore, model: FakeModel, engine: FakeEngine
+) -> None:
+    gate = Gate()
+    model.wait_for(gate)
+    store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: model.begun, "the job did not begin")
+    assert not since_last(intake), "nothing waits beside the one job"
+    engine.waiting = True
+    since_last(intake)
+    assert since_last(intake)
+    gate.open()
+
+
+def test_a_worker_is_full_while_jobs_wait_for_it_in_the_store(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel
+) -> None:
+    gate, intake = Gate(), make_intake(max_jobs=2)
+    model.wait_for(gate)
+    for _ in range(9):
+        store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == 2, "the jobs did not begin")
+    since_last(intake)
+    assert since_last(intake)
+    gate.open()
+    wait_until(lambda: len(store.ends) == 9, "the jobs did not end")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_outcome_says_what_the_attempt_has_consumed(
+    intake: Intake, store: FakeStore, model: FakeModel, fails: bool
+) -> None:
+    async def behave(attempt: Attempt) -> None:
+        attempt.counts.num_rows, attempt.counts.tokens_in, attempt.counts.tokens_out = 1, 70, 5
+        if fails:
+            raise InputTooLong("too long")
+
+    model.behave = behave
+    store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: store.consumed, "the job did not end")
+    (consumed,) = store.consumed
+    assert (consumed.tokens_in, consumed.tokens_out) == (70, 5)
+    assert model.begun[0].counts.cpu_s > 0 and model.begun[0].counts.demand is not None
+    assert intake.taking_s > 0
