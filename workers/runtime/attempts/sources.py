@@ -5,7 +5,7 @@ tenant who floods it, it would find none again and again. It looks when a messag
 flows that it passed by may be newcomers by now.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from contracts.jobs import NEWCOMER_SUFFIX, SUSPECT_SUFFIX, Flow
 
@@ -59,9 +59,17 @@ class Sources:
         suspects_first = self._num_looks % SUSPECTS_TURN == 0
         return sorted(queues, key=lambda queue: _is_of_suspects(queue) is not suspects_first)[:MAX_QUEUES]
 
-    def note_turn(self, queues: Sequence[str], pass_by: Flows, *, all_taken: bool) -> None:
-        """Note what a turn has shown: whether it took all that waits in these queues, apart from what it passed by."""
-        for queue in queues:
+    def note_turn(self, queues: Sequence[str], served: Set[str], pass_by: Flows, *, all_taken: bool) -> None:
+        """Note what a turn has shown.
+
+        Args:
+            queues: into which it looked.
+            served: those of which it took jobs. They are the last of the next turn: a queue that always has more than a
+                turn takes would keep all others waiting.
+            pass_by: flows that it passed by.
+            all_taken: whether it took all that waits in these queues, apart from these flows.
+        """
+        for queue in sorted(queues, key=served.__contains__):
             had_newcomers = self._newcomers.pop(queue, "") is None
             was_passed_by = self._passed_by.pop(queue, None) is not None
             if not pass_by:

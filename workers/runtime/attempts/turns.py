@@ -114,7 +114,8 @@ class Turns:
         if not is_repeated:
             for job_id in large:
                 self._room.forget(job_id)
-            self.sources.note_turn(queues, wanted.pass_by, all_taken=len(turn.claims) < max_jobs)
+            served = {queue_of(claim.model) for claim in turn.claims}
+            self.sources.note_turn(queues, served, wanted.pass_by, all_taken=len(turn.claims) < max_jobs)
         if turn.too_large:
             self._room.wait_for(turn.too_large)
         self.sources.num_suspects += sum(1 for claim in turn.claims if claim.group)
