@@ -5,11 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from contracts.store.attempts.outcomes import stopped
+from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.conftest import NUM_THREADS, MakeIntake
 from tests.unit.attempts.fakes import BUDGET_BYTES, NEWCOMERS, QUEUE, FakeEngine, FakeModel, FakeStore, Gate
 from workers.runtime.attempts import running_jobs
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.ended import Ended, EndedJobs
 from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.places import MAX_IN_POOL, MAX_NEWCOMERS, RESERVED_PLACES
 
@@ -203,3 +206,20 @@ def test_a_thread_of_the_pool_is_for_others_than_the_flow_that_fills_it(
     intake.wake(NEWCOMERS)
     wait_until(lambda: set(ids) <= store.statuses().keys(), "short work waits behind long texts")
     assert long_texts.num_running == NUM_THREADS - 1
+
+
+def test_the_first_outcome_of_a_flow_does_not_wait_for_all_of_another_one() -> None:
+    ended = EndedJobs()
+
+    def end(tenant: str) -> Ended:
+        attempt = make_attempt(tenant=tenant)
+        return Ended(attempt, stopped(attempt.claim))
+
+    flood, single = [end("a") for _ in range(50)], end("b")
+    ended.add([*flood, single])
+    assert ended.next(3) == [flood[0], single, flood[1]]
+    ended.put_back()
+    assert ended.next(2) == [single, flood[1]]
+    ended.remove(2)
+    ended.add([end("a"), again := end("b")])
+    assert ended.next(2) == [again, flood[2]] and len(ended) == 51

@@ -14,10 +14,10 @@ from contracts.errors import TriptychError, UnknownModel
 from contracts.jobs import Claim, Flow
 from contracts.store.attempts.outcomes import Outcome, failed
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.ended import Ended
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.attempts.pool import Pool
 from workers.runtime.attempts.running_job import RunningJob
-from workers.runtime.attempts.turns import Ended
 from workers.runtime.models.versions import Models
 from workers.runtime.price.prices import Prices
 from workers.runtime.process.shared_state import SharedState

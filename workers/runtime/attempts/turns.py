@@ -5,32 +5,21 @@ took jobs and whose reply was lost is made again with its token, and so finds th
 """
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import redis
 
 from contracts.jobs import Claim, queue_of
 from contracts.store.attempt_store import MAX_JOBS, AttemptStore, new_token
-from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import Turn
 from workers.runtime.attempts.attempt import Attempt
+from workers.runtime.attempts.ended import Ended, EndedJobs
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.sources import Sources
 from workers.runtime.attempts.wanted import Wanted
 
 logger = logging.getLogger(__name__)
-MAX_OUTCOME_BYTES = 1 << 20
-"""Of one call: larger ones would keep the store from others. A single outcome may be larger."""
-
-
-class Ended(NamedTuple):
-    """An attempt whose outcome is to be recorded."""
-
-    attempt: Attempt
-    outcome: Outcome
 
 
 class Exchange(NamedTuple):
@@ -54,7 +43,7 @@ class Turns:
         self._store = store
         self._worker_id = worker_id
         self._room = room
-        self._outcomes: deque[Ended] = deque()
+        self._outcomes = EndedJobs()
         self.sources = Sources()
         self._token = new_token()
         self.is_unanswered = False
@@ -65,7 +54,7 @@ class Turns:
     @property
     def num_kept(self) -> int:
         """Outcomes that the next call does not record yet."""
-        return len(self._outcomes) - len(self._next_outcomes())
+        return len(self._outcomes) - len(self._outcomes.next(self._most_outcomes))
 
     def may_find(self, wanted: Wanted) -> bool:
         """Return whether a call could find jobs that are wanted."""
@@ -78,7 +67,7 @@ class Turns:
 
     def add(self, ended: Iterable[Ended]) -> None:
         """Record outcomes with the next calls."""
-        self._outcomes.extend(ended)
+        self._outcomes.add(ended)
 
     def drop_outcomes(self) -> list[Attempt]:
         """Forget all outcomes, because the jobs were released; return their attempts."""
@@ -92,7 +81,7 @@ class Turns:
         Raises:
             redis.RedisError: the store is out of reach, or refuses what was sent. The next call says it again.
         """
-        outcomes = self._next_outcomes()
+        outcomes = self._outcomes.next(self._most_outcomes)
         max_jobs = min(MAX_JOBS, wanted.num_jobs)
         queues, large = [], []
         if max_jobs > 0:
@@ -102,12 +91,11 @@ class Turns:
         try:
             turn = self._call(outcomes, [*large, *queues], wanted._replace(num_jobs=max_jobs))
         except redis.RedisError:
-            self._outcomes.rotate(-1)  # one that the store refuses must not stop the others
+            self._outcomes.put_back()
             self._most_outcomes = 1 if self._most_outcomes != 1 else 0
             raise
         self._most_outcomes = MAX_JOBS if self._most_outcomes else 1
-        for _ in outcomes:
-            self._outcomes.popleft()
+        self._outcomes.remove(len(outcomes))
         for (attempt, _), accepted in zip(outcomes, turn.accepted, strict=True):
             if not accepted:
                 logger.info("outcome refused: the attempt has lost its job", extra=attempt.claim.log_fields)
@@ -137,17 +125,6 @@ class Turns:
         if self.is_unanswered:
             self._token, self.is_unanswered = new_token(), False
         return turn
-
-    def _next_outcomes(self) -> list[Ended]:
-        """Return the outcomes of the next call."""
-        found: list[Ended] = []
-        num_bytes = 0
-        for ended in islice(self._outcomes, self._most_outcomes):
-            num_bytes += ended.outcome.num_bytes
-            if found and num_bytes > MAX_OUTCOME_BYTES:
-                break
-            found.append(ended)
-        return found
 
     @property
     def _next_large(self) -> str | None:
