@@ -9,6 +9,7 @@ import json
 import select
 import sys
 import time
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
@@ -41,8 +42,15 @@ def _sample(plan: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, 
     if status == 200 and job_id:
         status, _, answer = _ask(plan, "GET", f"/v1/jobs/{job_id}", None, headers)
         if status == 200:
-            sample["infer_ms"] = (json.loads(answer)["timings"] or {}).get("infer_ms", 0.0)
+            job = json.loads(answer)
+            sample["infer_ms"] = (job["timings"] or {}).get("infer_ms", 0.0)
+            sample["queue_ms"] = _ms_between(job["created_at"], job["started_at"])
+            sample["worker_ms"] = _ms_between(job["started_at"], job["completed_at"])
     return sample
+
+
+def _ms_between(first: str, last: str) -> float:
+    return 1000 * (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 def _ask(

@@ -36,6 +36,14 @@ class Samples:
         """Return how long the requests of one kind took, those without an output included."""
         return [sample["ms"] for sample in self.samples if sample["kind"] == kind]
 
+    def parts(self, kind: str) -> str:
+        """Return the 95th percentiles of the time in the queue and in the worker; the rest is the gateway's."""
+        found = [sample for sample in self.samples if sample["kind"] == kind and "queue_ms" in sample]
+        names = {"queue_ms": "in the queue", "worker_ms": "in the worker"}
+        return ", ".join(
+            f"{percentile([sample[name] for sample in found], 0.95):.0f} {words}" for name, words in names.items()
+        )
+
     def unanswered(self, kind: str) -> list[str]:
         """Return status and code of those that got no output."""
         wanted = 202 if kind == SUBMIT[0] else 200
@@ -82,8 +90,8 @@ class Victim:
                 f", {len(missing)} of {len(ms)} without output ({', '.join(sorted(set(missing)))})" if missing else ""
             )
             yield Row(
-                case, f"B: {kind}, p50 / p95 ms of {len(ms)} (longest)",
-                f"{median(ms):.0f} / {percentile(ms, 0.95):.0f} ({max(ms, default=0):.0f}){note}",
+                case, f"B: {kind}, p50 / p95 ms of {len(ms)} (longest; p95 of parts)",
+                f"{median(ms):.0f} / {percentile(ms, 0.95):.0f} ({max(ms, default=0):.0f}; {loaded.parts(kind)}){note}",
                 f"{median(idle):.0f} / {percentile(idle, 0.95):.0f}",
                 f"p95 ≤ {TIMES_IDLE:g} x idle p95 + call of {call_ms:.0f} = {bar_ms:.0f}",
                 bool(ms) and not missing and percentile(ms, 0.95) <= bar_ms,
