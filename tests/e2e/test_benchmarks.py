@@ -114,35 +114,26 @@ def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> 
     assert all(case["case"] in done.stdout for case in cases)
 
 
-OVERLOAD_CASES = (
-    "flood",
-    "bombs",
-    "3 x generate",
-    "9 x generate",
-    "3 x embed",
-    "9 x embed",
-    "eta",
-    "bodies",
-    "waiting",
-    "lanes",
+@pytest.mark.parametrize(
+    ("only", "cases"),
+    [
+        ("flood,bombs", ("flood", "bombs", "bombs, bulk")),
+        ("lanes,waiting,bodies", ("lanes", "waiting", "bodies")),
+        ("multiples", ("3 x generate, 1", "9 x generate, 1", "3 x generate, 4", "9 x generate, 4")),
+        ("reading,eta", ("3 x embed", "9 x embed", "eta")),
+    ],
 )
-
-
-def test_a_quick_run_of_overload_has_rows_for_each_case(tmp_path: Path) -> None:
+def test_a_quick_run_of_overload_has_rows_for_each_case(tmp_path: Path, only: str, cases: tuple[str, ...]) -> None:
     need("packages/minilm/manifest.toml")
     json_file = tmp_path / "overload.json"
-    done = bench("--quick", "--json", str(json_file), module="benchmarks.overload")
+    done = bench("--quick", "--only", only, "--json", str(json_file), module="benchmarks.overload")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(json_file.read_text())["rows"]
-    for case in OVERLOAD_CASES:
+    for case in cases:
         assert any(row["case"].startswith(case) for row in rows), case
     # Times depend on the machine. Whoever sent single requests got their outputs, and every submit an answer.
-    singles = [row for row in rows if row["what"].startswith("B: ")]
-    submits = [row for row in rows if row["what"].startswith("answers to ")]
-    assert len(singles) >= 14 and len(submits) == 6, rows
-    assert not any("without" in row["load"] for row in [*singles, *submits]), rows
-    (flood,) = (row for row in rows if row["case"] == "flood" and row["what"].startswith("A: "))
-    assert flood["load"].startswith("60 accepted"), flood
+    told = [row for row in rows if row["what"].startswith(("B: ", "answers to ", "eta_s", "A: "))]
+    assert told and not any(word in row["load"] for row in told for word in ("without", "not accepted")), rows
 
 
 @pytest.mark.parametrize(
