@@ -12,6 +12,7 @@ from contracts.jobs import Usage
 from contracts.model_package.graphs import CrossSlotDecoder, EncoderDecoderSlots, Generation
 from contracts.model_package.manifest import Limits, Manifest
 from contracts.model_package.tasks import DenoiseTask, SummarizeTask, Task, Text2TextTask, Translate, TranslateTask
+from contracts.settings import StoreSettings
 from contracts.task_names import TaskName
 from tests.support.attempts import make_attempt
 from tests.support.tasks import answer
@@ -152,7 +153,7 @@ class JobRunner:
     def run(self, model: Seq2SeqModel, inputs: Any, *, stream: bool = False, **parameters: Any) -> Any:
         """Run one job; return its output as decoded JSON."""
         self.attempt = make_attempt(msgspec.json.encode({"inputs": inputs, "parameters": parameters, "stream": stream}))
-        served = serve(model, model.card(), HANDLERS[model.task], self.engine, WorkerSettings())
+        served = serve(model, model.card(), HANDLERS[model.task], self.engine, WorkerSettings(StoreSettings()))
         answered = answer(served, self.attempt)
         self.usage = msgspec.json.decode(answered.usage, type=Usage)
         return msgspec.json.decode(answered.output)
