@@ -1,7 +1,7 @@
 """How much of a model's capacity a lane gets. Pure functions.
 
 Lanes in which jobs wait share the capacity by weights. What the others leave is a lane's as well, so a lane gets what
-they did not use of late, if that is more.
+they did not use of late and what waits in them does not need, if that is more.
 """
 
 import math
@@ -47,6 +47,11 @@ def lane_rate(lane: Lane, capacity: float, waiting: ByLane, use: ByLane) -> floa
     """
     others = [other for other in LANES if other != lane]
     busy = [other for other in others if waiting[other] > 0 or use[other] > LEAST_USE * capacity]
-    by_weight = LANE_WEIGHTS[lane] / sum(LANE_WEIGHTS[one] for one in (lane, *busy))
-    left_over = 1 - sum(use[other] for other in others) / capacity
-    return capacity * max(by_weight, left_over)
+    all_weights = sum(LANE_WEIGHTS[one] for one in (lane, *busy))
+
+    def taken_by(other: Lane) -> float:
+        # At the start of a burst, or with no worker alive, much waits of which nothing was started yet.
+        needed = min(waiting[other] / WINDOW_S, capacity * LANE_WEIGHTS[other] / all_weights)
+        return max(use[other], needed)
+
+    return max(capacity * LANE_WEIGHTS[lane] / all_weights, capacity - sum(map(taken_by, others)))

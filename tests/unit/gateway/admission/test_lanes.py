@@ -38,6 +38,14 @@ def test_a_lane_gets_what_others_did_not_use_if_that_is_more_than_its_share() ->
     assert lane_rate("default", 10.0, waiting(), use(interactive=0.05)) == pytest.approx(10.0)
 
 
+def test_work_that_waits_counts_before_any_of_it_was_started() -> None:
+    """Else each lane would be promised everything at the start of a burst, or while no worker is alive."""
+    work: ByLane = {"interactive": 53.0, "default": 53.0, "bulk": 53.0}
+    assert [lane_rate(lane, 1.0, work, NOTHING) for lane in LANES] == pytest.approx([8 / 13, 4 / 13, 1 / 13])
+    # What waits in a lane that is served at once takes no more than it needs.
+    assert lane_rate("bulk", 10.0, {**NOTHING, "interactive": 3.0}, NOTHING) == pytest.approx(9.9)
+
+
 def test_use_is_a_mean_of_late() -> None:
     served = [dict.fromkeys(LANES, 2.0 * second) for second in range(200)]
     used, found = NOTHING, []
