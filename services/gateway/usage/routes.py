@@ -18,6 +18,8 @@ from services.gateway.usage.report import GROUPS, Group, UsageReport, as_csv, re
 MAX_ACCOUNTS = 20_000
 """Days of tenants that one request reads."""
 _DEFAULT_DAYS = 30
+_LONG_AGO = 1970
+"""A year before there was a ledger."""
 _DESCRIPTION = (
     "Sums of the jobs that have ended, from `start` to `end`. A job counts once, on the day of its end, within seconds "
     f"after it. Days are kept for {KEPT_DAYS} days."
@@ -97,9 +99,12 @@ def _day(request: Request, name: str, default: date) -> date:
     if text is None:
         return default
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError as error:
         raise InvalidRequest("Expected a day as 2026-01-31.", param=name) from error
+    if day.year <= _LONG_AGO:  # days before the first that there is overflow
+        raise InvalidRequest(f"Expected a day after {_LONG_AGO}.", param=name)
+    return day
 
 
 def _groups(request: Request, default: tuple[Group, ...]) -> tuple[Group, ...]:

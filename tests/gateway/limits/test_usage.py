@@ -97,6 +97,8 @@ def test_an_admin_key_sees_all_tenants_and_others_only_their_own(
 BAD: dict[str, str] = {
     "start=yesterday": "start",
     "end=2026-13-01": "end",
+    "end=0001-01-01": "end",
+    "start=1000-12-31&end=1001-01-01": "end",
     "start=2026-01-02&end=2026-01-01": "start",
     "start=2020-01-01": "start",
     "by=hour": "by",
