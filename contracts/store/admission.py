@@ -17,6 +17,7 @@ from contracts.errors import (
 from contracts.jobs import NewJob
 from contracts.limits import NO_LIMIT, Meter, MeterState, how_to_set
 from contracts.store.places import Place
+from contracts.store.shares import NOT_KNOWN, LaneUse
 
 MAX_IDEMPOTENCY_KEYS = 100_000
 """Keys that a tenant may have at once. Each takes about 300 bytes of the store's memory for a day."""
@@ -37,6 +38,7 @@ class Admission(msgspec.Struct, frozen=True):
     """Work-seconds that all workers of the model do in a second."""
     capacity_of_one: float = 0.0
     """Work-seconds that the fastest of them does in a second; 0 if that is unknown."""
+    lane_use: LaneUse = NOT_KNOWN
     max_bytes: int = NO_LIMIT
     """Of a tenant, in requests of unfinished jobs and in results that were not delivered."""
     meters: tuple[Meter, ...] = ()

@@ -24,7 +24,7 @@ from contracts.store.records import (
     replies_of,
 )
 from contracts.store.redis_client import reads
-from contracts.store.shares import Shares
+from contracts.store.shares import NOT_KNOWN, LaneUse, Shares
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
@@ -100,8 +100,8 @@ class JobReader:
         owner = self._reads.get(f"{PREFIX}tombstone:{job_id}")
         return errors.JobGone() if owner is not None and owner.decode() == tenant else errors.JobNotFound()
 
-    def place(self, job: Job) -> Place | None:
-        """Return where a job waits, or None if it does not."""
+    def place(self, job: Job, use: LaneUse = NOT_KNOWN) -> Place | None:
+        """Return where a job waits, or None if it does not. ``use`` is that of its lane."""
         queue = queue_of(job.model)
         pipeline = self._client.pipeline(transaction=False)
         # A job moves between the lists when a worker dies, so the record that we hold does not say which one.
@@ -120,7 +120,7 @@ class JobReader:
         if ranks[2] is None:
             return None
         where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}
-        return place_in_flow(shares, Flow.of(flow), job.lane, **where)
+        return place_in_flow(shares, Flow.of(flow), job.lane, use, **where)
 
     def page(
         self,

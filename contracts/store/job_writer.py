@@ -45,6 +45,7 @@ class JobWriter:
                 *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
                 *(admission.max_waiting, limits, job.deadline_s),
                 *(admission.lane_rate, admission.capacity, admission.capacity_of_one),
+                *admission.lane_use,
                 *_record_of(job),
             ]
         )

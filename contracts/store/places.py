@@ -3,7 +3,7 @@
 from typing import NamedTuple, Self
 
 from contracts.jobs import Lane
-from contracts.store.shares import Shares
+from contracts.store.shares import LaneUse, Shares
 
 
 class Flow(NamedTuple):
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 def place_in_flow(
-    shares: Shares, flow: Flow, lane: Lane, *, start: float, rank: int, mark_s: float, price_s: float
+    shares: Shares, flow: Flow, lane: Lane, use: LaneUse, *, start: float, rank: int, mark_s: float, price_s: float
 ) -> Place:
     """Return the place of a job that waits in its flow. `place_of` in lua/common/admission.lua does it at the submit.
 
@@ -61,6 +61,7 @@ def place_in_flow(
         shares: of its queue.
         flow: the job's.
         lane: the job's.
+        use: of the lane, of late.
         start: virtual start of the flow.
         rank: jobs of the flow before it.
         mark_s: work that had entered the flow before it.
@@ -71,8 +72,9 @@ def place_in_flow(
     own_s = max(0.0, min(mark_s - served_s, flow.backlog - price_s)) if rank else 0.0
     others_s = max(0.0, shares.work[lane] - flow.backlog)
     others_weight = max(0.0, shares.weights[lane] - flow.weight)
-    ahead = max(0.0, start - shares.virtual[lane])
-    meanwhile_s = min(others_s, ((own_s + price_s) / (flow.weight or 1.0) + ahead) * others_weight)
-    part = meanwhile_s / others_s if others_s > 0 else 1.0
+    ahead, weight = max(0.0, start - shares.virtual[lane]), flow.weight or 1.0
+    waiting_s = min(others_s, ((own_s + price_s) / weight + ahead) * others_weight)
+    meanwhile_s = max(waiting_s, (own_s + price_s) * (1.0 / use.share_of(weight) - 1.0))
+    part = min(1.0, meanwhile_s / others_s) if others_s > 0 else 1.0
     num_others = max(0.0, shares.num[lane] - flow.num)
     return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, shares.running)

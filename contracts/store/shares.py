@@ -2,12 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from contracts.jobs import LANES, Lane
 
 _MAX = 1e12
 """Nothing that we write is larger. Of NaN it makes 0."""
+
+
+class LaneUse(NamedTuple):
+    """How a lane was used of late; by default nothing is known of it."""
+
+    used: float = 0.0
+    """Part of the lane's rate that was used, of 1."""
+    weights: float = 0.0
+    """Weights of the tenants who used it, as far as each of them took its share."""
+
+    def share_of(self, weight: float) -> float:
+        """Return the part of the lane that a tenant has who waits in it. `usual_share` of the scripts."""
+        return 1.0 - self.used * (1.0 - weight / max(weight, self.weights))
+
+
+NOT_KNOWN = LaneUse()
 
 
 @dataclass(frozen=True)

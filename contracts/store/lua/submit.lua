@@ -1,7 +1,7 @@
 -- Accept a job, or say why not. If the call is sent again with the same id, nothing changes and the reply is the same.
 -- ARGV: id, idempotency key (hashed; '' for none), fingerprint, idempotency ttl s, most idempotency keys of a tenant,
 --       max waiting, limits (contracts/store/limits.py), deadline s, work-seconds a second of its lane, of all workers and
---       of one (0: not known), then field, value, … of the record, without fields that are empty
+--       of one; of late, the part of its lane that was used, and the weights of whom (0: not known); then field, value, … of the record, without fields that are empty
 -- Returns {'created'|'replayed', id, used} or
 -- {'mismatch'|'too_many_keys'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'late'|'unreachable'|'rate_limited', when, used},
 -- where `when` says in how many seconds the job would fit ('' if that is not known), and `used` how much is used now of each
@@ -10,7 +10,7 @@
 -- queue is now. Nothing is written before all checks have passed.
 local id, key, fingerprint, idem_ttl_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local job = {id = id, attempt = 0}
-for i = 12, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
+for i = 14, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.deadline_at = now + tonumber(ARGV[8])
 job.lane, job.price_s, job.weight = job.lane or 'default', tonumber(job.price_s), tonumber(job.weight or 1)
 local idem, idems = P .. 'idem:' .. job.tenant .. ':' .. key, P .. 'idems:' .. job.tenant
@@ -50,7 +50,8 @@ end
 
 -- Return why the job is not in time, or nil.
 local function reply_by_time(entry)
-  local late = lateness(job, entry, tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
+  local rates = {of_lane = tonumber(ARGV[9]), of_all = tonumber(ARGV[10]), of_one = tonumber(ARGV[11])}
+  local late = lateness(job, entry, tonumber(ARGV[8]), rates)
   if late == 'unreachable' then return {'unreachable'} end
   return late and {'late', stamp(late)}
 end
@@ -68,7 +69,7 @@ end
 
 local function accept(bytes)
   redis.call('HSET', job_key(id), 'status', 'queued', 'created_at', stamp(now), 'deadline_at', stamp(job.deadline_at),
-    'held', hold(job, bytes), unpack(ARGV, 12))
+    'held', hold(job, bytes), unpack(ARGV, 14))
   if key ~= '' then
     redis.call('HSET', job_key(id), 'idem', key)
     record_key()
@@ -85,7 +86,7 @@ local reply, position, work_ahead_s
 if redis.call('EXISTS', job_key(id)) == 0 then
   reply = key ~= '' and reply_by_key() or nil
   if not reply then
-    local bytes, entry = RECORD_BYTES + #job.request, entry_of(job)
+    local bytes, entry = RECORD_BYTES + #job.request, entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
     reply = refusal(bytes, entry)
     if not reply then
       position, work_ahead_s = place_of(job, entry)

@@ -9,31 +9,54 @@ from collections.abc import Mapping
 
 from contracts.jobs import LANE_WEIGHTS, LANES, Lane
 
-WINDOW_S = 30.0
-"""How long ago "of late" is: the mean age of what counts."""
+WINDOW_S = 5.0
+"""How long ago "of late" is: the mean age of what counts. What is promised to a job depends on it, and jobs may have
+deadlines of some seconds."""
+RISE_S = 1.0
+"""The same for use that grows."""
 LEAST_USE = 0.01
 """Part of the capacity. A lane that has used less of late, and in which nobody waits, does not count."""
+
+LEAST_PROGRESS = 1e-6
+"""Of a virtual time, below which nothing was served."""
 
 ByLane = Mapping[Lane, float]
 NOTHING: ByLane = dict.fromkeys(LANES, 0.0)
 
 
-def use_of_late(before: ByLane, earlier: ByLane, now: ByLane, elapsed_s: float) -> ByLane:
-    """Return the work-seconds a second that lanes were given of late, a mean in which older ones count less and less.
+def rates(earlier: ByLane, now: ByLane, elapsed_s: float) -> ByLane:
+    """Return by how much counts of lanes have grown in a second, of those ``elapsed_s`` between two reads."""
+    # Less than before: a correction by the truth, a queue that was idle, or another store.
+    return {lane: max(0.0, now[lane] - earlier[lane]) / elapsed_s for lane in LANES}
+
+
+def mean_of_late(before: ByLane, found: ByLane, elapsed_s: float) -> ByLane:
+    """Return the mean of rates, in which older ones count less and less: ``before`` until now, ``found`` since."""
+    part = 1 - math.exp(-elapsed_s / WINDOW_S)
+    return {lane: before[lane] + part * (found[lane] - before[lane]) for lane in LANES}
+
+
+def use_of_late(before: ByLane, found: ByLane, elapsed_s: float) -> ByLane:
+    """Return the same of the work that lanes were given, except that more is noticed sooner than less.
+
+    What one lane uses is promised to the others no more.
+    """
+    quick = 1 - math.exp(-elapsed_s / RISE_S)
+    mean = mean_of_late(before, found, elapsed_s)
+    return {lane: max(mean[lane], before[lane] + quick * (found[lane] - before[lane])) for lane in LANES}
+
+
+def weights_of_late(given: ByLane, progress: ByLane) -> ByLane:
+    """Return the weights of the tenants that used lanes of late, as far as each of them took its share; 0 if none did.
+
+    A lane's virtual time goes on by what a tenant of weight 1 gets that waits all along. So this is what all got, by
+    what one of them got.
 
     Args:
-        before: what was returned last.
-        earlier: work that had been started then.
-        now: work that has been started now.
-        elapsed_s: how much later that is.
+        given: work-seconds a second that lanes were given, a mean of late.
+        progress: of their virtual times, the same mean.
     """
-    part = 1 - math.exp(-elapsed_s / WINDOW_S)
-    return {lane: before[lane] + part * (_rate(lane, earlier, now, elapsed_s) - before[lane]) for lane in LANES}
-
-
-def _rate(lane: Lane, earlier: ByLane, now: ByLane, elapsed_s: float) -> float:
-    # Less than before: a correction by the truth, or another store.
-    return max(0.0, now[lane] - earlier[lane]) / elapsed_s
+    return {lane: given[lane] / progress[lane] if progress[lane] > LEAST_PROGRESS else 0.0 for lane in LANES}
 
 
 def lane_rate(lane: Lane, capacity: float, waiting: ByLane, use: ByLane) -> float:

@@ -9,9 +9,17 @@ from contracts.price.estimate import price_of
 from contracts.price.profile import ModelProfile
 from contracts.store.load_reader import Loads
 from contracts.store.profiles import KeptProfile, price_list
-from contracts.store.shares import Shares
+from contracts.store.shares import LaneUse, Shares
 from services.gateway.admission.capacity import UNKNOWN, Capacity, KnownWorker, capacities, seen_workers
-from services.gateway.admission.lanes import NOTHING, ByLane, lane_rate, use_of_late
+from services.gateway.admission.lanes import (
+    NOTHING,
+    ByLane,
+    lane_rate,
+    mean_of_late,
+    rates,
+    use_of_late,
+    weights_of_late,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,11 @@ class ModelLoad:
     served: ByLane = field(default_factory=lambda: NOTHING)
     """Work that was started."""
     use: ByLane = field(default_factory=lambda: NOTHING)
-    """Work-seconds a second that lanes were given of late."""
+    """Work-seconds a second that lanes use, as far as is known."""
+    given: ByLane = field(default_factory=lambda: NOTHING)
+    """Work-seconds a second that lanes were given, a mean of late."""
+    progress: ByLane = field(default_factory=lambda: NOTHING)
+    """Of the lanes' virtual times, the same mean."""
 
     def price_s(self, demand: Demand) -> float:
         """Return the work-seconds of a request; 0 if nothing is known of the model."""
@@ -34,6 +46,13 @@ class ModelLoad:
     def lane_rate(self, lane: Lane) -> float:
         """Return the work-seconds that a lane gets in a second."""
         return lane_rate(lane, self.capacity.total, self.shares.work, self.use)
+
+    def lane_use(self, lane: Lane) -> LaneUse:
+        """Return how a lane was used of late."""
+        rate = self.lane_rate(lane)
+        # A lane in which more than a second's work waits is used to the full, whatever it was of late.
+        used = 1.0 if self.shares.work[lane] > rate else min(1.0, self.use[lane] / rate) if rate > 0 else 0.0
+        return LaneUse(used, weights_of_late(self.given, self.progress)[lane])
 
 
 NOTHING_KNOWN = ModelLoad()
@@ -60,19 +79,27 @@ class LoadBook:
         elapsed_s, self._noted_at = at - self._noted_at, at
         busy = {model for model, shares in loads.shares.items() if shares.num_waiting}
         alive = [KnownWorker(card.speed, card.models) for card in loads.workers]
-        rates = {**capacities(seen_workers(kept), busy), **capacities(alive, busy)}
+        found = {**capacities(seen_workers(kept), busy), **capacities(alive, busy)}
         profiles = price_list(kept)
         self._loads = {
             model: ModelLoad(
                 profile=profiles.get(model),
-                capacity=rates.get(model, UNKNOWN),
+                capacity=found.get(model, UNKNOWN),
                 shares=shares,
                 served=loads.served[model],
-                use=self._use(model, loads.served[model], elapsed_s),
+                **self._of_late(model, shares, loads.served[model], elapsed_s),
             )
             for model, shares in loads.shares.items()
         }
 
-    def _use(self, model: str, served: ByLane, elapsed_s: float) -> ByLane:
+    def _of_late(self, model: str, shares: Shares, served: ByLane, elapsed_s: float) -> dict[str, ByLane]:
         earlier = self._loads.get(model)
-        return NOTHING if earlier is None else use_of_late(earlier.use, earlier.served, served, elapsed_s)
+        if earlier is None:
+            return {}
+        given = rates(earlier.served, served, elapsed_s)
+        progress = rates(earlier.shares.virtual, shares.virtual, elapsed_s)
+        return {
+            "use": use_of_late(earlier.use, given, elapsed_s),
+            "given": mean_of_late(earlier.given, given, elapsed_s),
+            "progress": mean_of_late(earlier.progress, progress, elapsed_s),
+        }

@@ -21,7 +21,8 @@ class Places:
 
     def of(self, job: Job) -> QueuePlace | None:
         """Return the place of a job; None if it does not wait. Raises ``redis.RedisError``."""
-        place = self._reader.place(job) if job.status == "queued" else None
+        use = self._monitor.loads.of(job.model).lane_use(job.lane)
+        place = self._reader.place(job, use) if job.status == "queued" else None
         return None if place is None else self.as_seen(job, place)
 
     def as_seen(self, job: Job, place: Place) -> QueuePlace:

@@ -136,6 +136,7 @@ class Submitter:
             lane_rate=load.lane_rate(new.lane) if is_priced else 0.0,
             capacity=load.capacity.total if is_priced else 0.0,
             capacity_of_one=load.capacity.of_one if is_priced else 0.0,
+            lane_use=load.lane_use(new.lane),
             max_bytes=limits.max_bytes,
             meters=limits.meters(new.price_s),
         )

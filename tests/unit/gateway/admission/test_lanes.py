@@ -1,11 +1,21 @@
 """What a lane gets of a model: its weight among those that are busy, or what the others leave."""
 
-import itertools
+import math
 
 import pytest
 
 from contracts.jobs import LANES, Lane
-from services.gateway.admission.lanes import NOTHING, WINDOW_S, ByLane, lane_rate, use_of_late
+from services.gateway.admission.lanes import (
+    NOTHING,
+    RISE_S,
+    WINDOW_S,
+    ByLane,
+    lane_rate,
+    mean_of_late,
+    rates,
+    use_of_late,
+    weights_of_late,
+)
 
 
 def waiting(*lanes: Lane) -> ByLane:
@@ -43,21 +53,32 @@ def test_work_that_waits_counts_before_any_of_it_was_started() -> None:
     work: ByLane = {"interactive": 53.0, "default": 53.0, "bulk": 53.0}
     assert [lane_rate(lane, 1.0, work, NOTHING) for lane in LANES] == pytest.approx([8 / 13, 4 / 13, 1 / 13])
     # What waits in a lane that is served at once takes no more than it needs.
-    assert lane_rate("bulk", 10.0, {**NOTHING, "interactive": 3.0}, NOTHING) == pytest.approx(9.9)
+    assert lane_rate("bulk", 10.0, {**NOTHING, "interactive": 3.0}, NOTHING) == pytest.approx(9.4)
 
 
-def test_use_is_a_mean_of_late() -> None:
-    served = [dict.fromkeys(LANES, 2.0 * second) for second in range(200)]
-    used, found = NOTHING, []
-    for earlier, now in itertools.pairwise(served):
-        used = use_of_late(used, earlier, now, 1.0)
-        found.append(used["default"])
-    assert found[0] < 0.1 and found[-1] == pytest.approx(2.0, rel=0.01)
+def test_what_was_given_is_a_mean_of_late() -> None:
+    mean, found = NOTHING, []
+    for _ in range(200):
+        mean = mean_of_late(mean, dict.fromkeys(LANES, 2.0), 1.0)
+        found.append(mean["default"])
+    assert found[-1] == pytest.approx(2.0, rel=0.01)
     # After the mean age of what counts, two thirds of a change are known.
     assert found[int(WINDOW_S) - 1] == pytest.approx(2.0 * 0.632, rel=0.01)
 
 
-def test_another_store_or_a_correction_is_no_use() -> None:
-    before = use(default=1.0)
-    after = use_of_late(before, dict.fromkeys(LANES, 100.0), NOTHING, 1.0)
-    assert 0 < after["default"] < 1.0 and after["bulk"] == 0.0
+def test_more_use_is_noticed_at_once_and_less_use_later() -> None:
+    more = use_of_late(NOTHING, use(default=2.0), RISE_S)["default"]
+    less = use_of_late(use(default=2.0), NOTHING, RISE_S)["default"]
+    assert more == pytest.approx(2.0 * 0.632, rel=0.01) and less == pytest.approx(2.0 * math.exp(-RISE_S / WINDOW_S))
+
+
+def test_counts_that_get_less_are_no_use() -> None:
+    """Another store, a correction, or a queue that was idle."""
+    assert rates(dict.fromkeys(LANES, 100.0), use(default=1.0), 1.0) == NOTHING
+    assert rates(use(default=1.0), use(default=4.0), 2.0) == use(default=1.5)
+
+
+def test_the_weights_of_tenants_follow_from_what_one_of_them_gets() -> None:
+    """Two who wait, and a third one that takes a tenth of the lane."""
+    found = weights_of_late(use(default=2.0, bulk=1.0), use(default=0.9))
+    assert found == use(default=pytest.approx(2.22, abs=0.01))

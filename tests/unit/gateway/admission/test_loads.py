@@ -47,5 +47,5 @@ def test_use_counts_from_the_first_read_on() -> None:
     book = LoadBook()
     for second in (1.0, 2.0, 3.0):
         book.note(loads(served=1e6 + second), KEPT, second)
-        assert book.of("m").use["bulk"] < 0.1
+        assert book.of("m").use["bulk"] <= 1.0
     assert book.of("m").use["bulk"] > 0
