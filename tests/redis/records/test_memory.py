@@ -70,8 +70,9 @@ def test_the_oldest_delivered_answers_make_room(store: JobStore) -> None:
     assert 0 < len(left) < len(delivered)
     # Those of one call were delivered at the same time.
     assert left <= set(delivered[-len(left) - MAX_DELIVERED :])
+    gone = next(job_id for job_id in delivered if job_id not in left)
     with pytest.raises(JobGone):
-        store.read(delivered[0], TENANT)
+        store.read(gone, TENANT)
     assert {status(store, job_id) for job_id in [*left, *kept]} == {"succeeded"}
 
 
