@@ -6,7 +6,7 @@
     │   ├── PayloadTooLarge               413  payload_too_large
     │   ├── UnknownModel                  404  unknown_model
     │   ├── InputTooLong                  422  input_too_long         more tokens than the model takes
-    │   ├── DeadlineUnreachable           422  deadline_unreachable   more work than fits before its deadline
+    │   ├── DeadlineUnreachable           422  deadline_unreachable   more work than fits into its time
     │   ├── LimitExceeded                 422  limit_exceeded         more than the tenant may ask for in one request
     │   └── IdempotencyMismatch           422  idempotency_mismatch   same key, other request
     ├── Unauthorized                      401  unauthorized
@@ -83,7 +83,7 @@ class InputTooLong(InvalidRequest):
 
 
 class DeadlineUnreachable(InvalidRequest):
-    """The job takes longer than its ``deadline_s``, even if nothing else waits."""
+    """The job takes longer than its ``deadline_s`` or ``timeout_s``, even if nothing else waits."""
 
     code = "deadline_unreachable"
 

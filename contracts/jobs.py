@@ -59,6 +59,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane = "default"
     price_s: float = 0.0
     """Work-seconds that the job will probably take; 0 if nothing is known of its model."""
+    least_s: float = 0.0
+    """Seconds that it takes even if nothing else runs, since tokens of a text come one after another; 0 if unknown."""
     weight: float = 1.0
     """Of the tenant, when tenants share a model."""
     key_id: str = ""
@@ -151,6 +153,8 @@ class Job(msgspec.Struct, kw_only=True):
     lane: Lane = "default"
     price_s: float | None = None
     """Work-seconds that the job was estimated to take. Jobs of older versions have no estimate."""
+    least_s: float = 0.0
+    """As in ``NewJob``."""
     work_s: float | None = None
     """Work-seconds that it took, once it has ended."""
     model_revision: str | None = None

@@ -39,6 +39,13 @@ def price_of(profile: ModelProfile, demand: Demand) -> float:
     )
 
 
+def least_s_of(profile: ModelProfile, demand: Demand) -> float:
+    """Return the seconds in which the texts of a request are written if all are at once, and nothing else is."""
+    if demand.num_sequences == 0:
+        return 0.0
+    return written_of(profile, demand, reading_of(profile, demand)) * profile.step_s
+
+
 def work_of(
     profile: ModelProfile, *, num_rows: float, tokens_in: float, tokens_out: float, token_pairs: float = 0.0
 ) -> float:

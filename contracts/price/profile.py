@@ -7,7 +7,7 @@ import msgspec
 NUM_LIMITS = 21
 """Sizes of limits that are told apart: up to 1, 2, 4, … tokens, which is up to a million."""
 _MEANS = (
-    "request_s", "row_s", "token_in_s", "token_pair_s", "token_out_s", "tokens_per_char", "tokens_per_byte",
+    "request_s", "row_s", "token_in_s", "token_pair_s", "token_out_s", "step_s", "tokens_per_char", "tokens_per_byte",
     "written_per_token_in", "tokens_per_piece",
 )  # fmt: skip
 """Fields of a merged profile that are means."""
@@ -31,6 +31,9 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     token_pair_s: float = 0.0
     """Of models that answer a row in one call; 0 for those that generate, whose inputs are read in chunks."""
     token_out_s: float = 0.0
+    step_s: float = 0.0
+    """From one token of a sequence to its next, if nothing else runs. Tokens of one text come one after another, so it
+    takes longer than its part of a full worker's work."""
     max_tokens: int = 0
     """Longest input, or, where the same model writes, input and output together; 0 if it is not known."""
     special_tokens: int = 0

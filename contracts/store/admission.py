@@ -68,14 +68,13 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
     b"late": (
         QueueFull,
         "Model {model} has more work than it can do before this job's deadline_s of {deadline_s:g}. Nothing was "
-        "accepted; try again in {wait_s:.3g} s, or ask for a longer deadline_s.",
+        "accepted; try again in {wait_s:.3g} s.",
     ),
     b"unreachable": (
         DeadlineUnreachable,
         "This job would take about {price_s:.3g} work-seconds, of which a worker of model {model} does {rate:.3g} in a "
-        "second. That is more than its deadline_s of {deadline_s:g} allows, even if nothing else waits. Send fewer "
-        "inputs in one request, ask for fewer tokens, set a longer deadline_s, or set priority to bulk, which has a "
-        "longer one by default.",
+        "second{steps}. That is more than its {clock} of {clock_s:g} allows, even if nothing else waits. Send fewer "
+        "inputs in one request, or ask for fewer tokens.",
     ),
     b"too_many_jobs": (
         QuotaExceeded,
@@ -97,11 +96,15 @@ def refusal(outcome: bytes, value: bytes, job: NewJob, admission: Admission, sta
     error, message = _REFUSALS[outcome]
     waits = [float(value)] if value else [one.wait_s for one in states] if error is RateLimited else []
     wait_s = max(waits, default=None)
+    clock = "deadline_s" if job.deadline_s <= job.timeout_s else "timeout_s"
     facts = {
         "model": job.model,
         "price_s": job.price_s,
         "deadline_s": job.deadline_s,
+        "clock": clock,
+        "clock_s": getattr(job, clock),
         "rate": admission.capacity_of_one or admission.capacity,
+        "steps": f", and {job.least_s:.3g} s to write its longest text" if job.least_s else "",
         "max_active": admission.max_active,
         "how_max_active": how_to_set("max_active", job.tenant),
         "max_bytes": admission.max_bytes,
@@ -109,5 +112,5 @@ def refusal(outcome: bytes, value: bytes, job: NewJob, admission: Admission, sta
         "rates": " and ".join(one.meter.words for one in states if one.wait_s > 0),
         "wait_s": wait_s or 0.0,
     }
-    param = "deadline_s" if error is DeadlineUnreachable else None
+    param = clock if error is DeadlineUnreachable else None
     return error(message.format(**facts), param=param, retry_after_s=wait_s)

@@ -116,11 +116,11 @@ class JobReader:
         shares, price_s = Shares.of(found or {}), job.price_s or 0.0
         for rank in ranks[:2]:
             if rank is not None:
-                return Place(rank, 0.0, price_s, shares.running)
+                return Place(rank, 0.0, price_s, shares.running, job.least_s)
         if ranks[2] is None:
             return None
         where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}
-        return place_in_flow(shares, Flow.of(flow), job.lane, use, **where)
+        return place_in_flow(shares, Flow.of(flow), job.lane, use, **where)._replace(least_s=job.least_s)
 
     def page(
         self,

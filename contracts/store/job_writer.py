@@ -57,7 +57,8 @@ class JobWriter:
         if not place:
             return Accepted(value.decode(), value.decode() != job.id, None)
         position, work_ahead_s, running_s = place
-        return Accepted(job.id, False, Place(position, float(work_ahead_s), job.price_s, float(running_s)))
+        found = Place(position, float(work_ahead_s), job.price_s, float(running_s), job.least_s)
+        return Accepted(job.id, False, found)
 
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
         """Let changes of a job be published on a channel; with ``events``, let it have a stream of events from now on.
@@ -100,6 +101,7 @@ def _record_of(job: NewJob) -> list[str | bytes | float]:
         *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
         *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
         *(("lane", job.lane) if job.lane != "default" else ()),
+        *(("least_s", job.least_s) if job.least_s else ()),
         *(("weight", job.weight) if job.weight != 1 else ()),
         *(("request_id", job.request_id) if job.request_id else ()),
         *(("keep", "1") if job.keep else ()),

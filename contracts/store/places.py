@@ -39,6 +39,8 @@ class Place(NamedTuple):
     """Of the job itself."""
     running_s: float = 0.0
     """Work of the jobs of its model that run."""
+    least_s: float = 0.0
+    """Seconds that the job takes by itself at least."""
 
     def eta_s(self, lane_rate: float, capacity: float) -> float | None:
         """Return in how many seconds the job will probably be done; None if the rates are not known (0).
@@ -49,7 +51,8 @@ class Place(NamedTuple):
         """
         if lane_rate <= 0 or capacity <= 0:
             return None
-        return (self.work_ahead_s + self.price_s) / lane_rate + self.running_s / capacity
+        own_s = max(self.price_s / lane_rate, self.least_s)
+        return self.work_ahead_s / lane_rate + self.running_s / capacity + own_s
 
 
 def place_in_flow(

@@ -17,7 +17,7 @@ S = TypeVar("S", Job, JobState)
 SMALL_FIELDS = (
     *("tenant", "task", "model", "status", "version", "attempt", "crashes", "created_at", "deadline_at", "started_at"),
     *("completed_at", "expires_at", "ttl_s", "keep", "progress_done", "progress_total", "model_revision", "worker"),
-    *("lane", "price_s", "work_s", "metadata", "request_id", "usage", "timings"),
+    *("lane", "price_s", "least_s", "work_s", "metadata", "request_id", "usage", "timings"),
     *("error_code", "error_message", "error_param"),
 )
 """Of a record, what a job is made of, without its output. `request` is read by workers only, and may have megabytes."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from contracts.price.demand import Demand, text_size
-from contracts.price.estimate import price_of, work_of
+from contracts.price.estimate import least_s_of, price_of, work_of
 from contracts.price.profile import NUM_LIMITS, ModelProfile, limit_size, merged
 from contracts.tasks import TASKS
 from tests.contracts.test_tasks import CHAT, PAIR, REQUESTS
@@ -54,6 +54,14 @@ def test_sequences_read_and_write_and_beams_only_write() -> None:
     samples = demand_of("translate", "a", generate_parameters={"do_sample": True, "num_return_sequences": 3})
     assert (samples.num_reads, samples.num_sequences) == (3, 3)
     assert demand_of("translate", "a").num_sequences is None, "the model's own number of beams"
+
+
+def test_sequences_are_written_at_once_and_their_tokens_one_after_another() -> None:
+    profile = msgspec.structs.replace(PROFILE, step_s=0.02)
+    one = demand_of("generate", "a", max_new_tokens=100)
+    many = demand_of("generate", ["a"] * 5, max_new_tokens=100, n=4, do_sample=True)
+    assert least_s_of(profile, one) == least_s_of(profile, many) == pytest.approx(2.0)
+    assert least_s_of(profile, demand_of("embed", "a" * 1000)) == 0.0
 
 
 def test_limits_are_those_that_the_worker_applies() -> None:

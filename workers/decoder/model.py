@@ -91,6 +91,7 @@ class DecoderModel:
             row_s=times.read.row_s,
             token_in_s=times.read.token_in_s,
             token_out_s=times.token_out_s,
+            step_s=times.step_s,
             max_tokens=self.cache.max_tokens,
             special_tokens=self.prompts.num_special,
         )

@@ -94,6 +94,7 @@ class Seq2SeqModel:
             row_s=times.read.row_s,
             token_in_s=times.read.token_in_s,
             token_out_s=times.token_out_s,
+            step_s=times.step_s,
             max_tokens=longest,
             special_tokens=self.source_tokenizer.num_added_tokens(self.conditioning),
             num_beams=self.config.generation.num_beams,

@@ -13,6 +13,7 @@ local job = {id = id, attempt = 0}
 for i = 14, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.deadline_at = now + tonumber(ARGV[8])
 job.lane, job.price_s, job.weight = job.lane or 'default', tonumber(job.price_s), tonumber(job.weight or 1)
+job.least_s, job.timeout_s = tonumber(job.least_s or 0), tonumber(job.timeout_s)
 local idem, idems = P .. 'idem:' .. job.tenant .. ':' .. key, P .. 'idems:' .. job.tenant
 
 -- Return the reply if an earlier request had this key, or the tenant has too many of them.

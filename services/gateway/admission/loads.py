@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from contracts.jobs import Lane
 from contracts.price.demand import Demand
-from contracts.price.estimate import price_of
+from contracts.price.estimate import least_s_of, price_of
 from contracts.price.profile import ModelProfile
 from contracts.store.load_reader import Loads
 from contracts.store.profiles import KeptProfile, price_list
@@ -42,6 +42,10 @@ class ModelLoad:
     def price_s(self, demand: Demand) -> float:
         """Return the work-seconds of a request; 0 if nothing is known of the model."""
         return 0.0 if self.profile is None else price_of(self.profile, demand)
+
+    def least_s(self, demand: Demand) -> float:
+        """Return the seconds that a request takes even if nothing else runs; 0 if that is not known."""
+        return 0.0 if self.profile is None else round(least_s_of(self.profile, demand), 3)
 
     def lane_rate(self, lane: Lane) -> float:
         """Return the work-seconds that a lane gets in a second."""

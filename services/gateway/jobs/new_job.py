@@ -37,6 +37,10 @@ class SubmitRequest:
     """Whether the client gets the job's stream of events, from its beginning."""
     body: msgspec.Struct | None = None
     """The body of another API's route, if it has more fields than ``submission``: they distinguish requests too."""
+    has_times: bool = True
+    """Whether its API has the fields ``deadline_s`` and ``timeout_s``."""
+    has_priority: bool = True
+    """Whether its API has the field ``priority``."""
 
     @property
     def waits(self) -> bool:
@@ -75,7 +79,6 @@ class NewJobMaker:
         demand = spec.demand(submission.inputs, submission.parameters)
         message = _encoded(submission)
         check_ceilings(submission.times, demand, message, limits)
-        key = request.idempotency_key
         load = self._monitor.loads.of(card.name)
         deadline_s, timeout_s = self._clocks(request, limits)
         return NewJob(
@@ -89,13 +92,14 @@ class NewJobMaker:
             deadline_s=deadline_s,
             timeout_s=timeout_s,
             ttl_s=submission.ttl_s or min(self._settings.ttl_s, limits.max_ttl_s),
-            keep=submission.ttl_s is not None or key is not None,
+            keep=submission.ttl_s is not None or request.idempotency_key is not None,
             wake=wake,
             followed=submission.stream,
-            idempotency_key=hash_of_key(key) if key is not None else "",
+            idempotency_key=_hashed_key(request),
             fingerprint=_fingerprint(request, card.name, message),
             lane=request.lane,
             price_s=load.price_s(demand),
+            least_s=load.least_s(demand),
             weight=limits.weight,
             key_id=facts.key_id,
             request_id=facts.id,
@@ -130,9 +134,14 @@ def as_submitted(new: NewJob, now: float) -> Job:
         progress_total=new.num_inputs,
         lane=new.lane,
         price_s=new.price_s,
+        least_s=new.least_s,
         metadata=new.metadata,
         request_id=new.request_id,
     )
+
+
+def _hashed_key(request: SubmitRequest) -> str:
+    return "" if request.idempotency_key is None else hash_of_key(request.idempotency_key)
 
 
 def _fingerprint(request: SubmitRequest, model: str, message: bytes) -> str:

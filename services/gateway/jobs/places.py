@@ -47,7 +47,7 @@ class Places:
         if not job.price_s or job.started_at is None:
             return 0.0
         # Its worker may have begun others before it, and a job never has more than one worker.
-        whole_s = max(job.price_s / load.capacity.of_one, load.shares.running / load.capacity.total)
+        whole_s = max(job.price_s / load.capacity.of_one, load.shares.running / load.capacity.total, job.least_s)
         return whole_s - (self._monitor.store_time() - job.started_at)
 
 

@@ -11,7 +11,7 @@ import gevent
 import redis
 from flask import request as http_request
 
-from contracts.errors import Unavailable
+from contracts.errors import DeadlineUnreachable, Unavailable
 from contracts.jobs import Job, NewJob
 from contracts.store.admission import Accepted, Admission
 from contracts.store.job_writer import JobWriter
@@ -20,6 +20,7 @@ from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected
 from services.gateway.http.request_facts import current_facts
+from services.gateway.jobs.advice import advise
 from services.gateway.jobs.canceller import Canceller
 from services.gateway.jobs.new_job import NewJobMaker, SubmitRequest, as_submitted
 from services.gateway.jobs.places import MIN_RETRY_S, Places
@@ -120,6 +121,9 @@ class Submitter:
     def _write(self, new: NewJob, request: SubmitRequest) -> Accepted:
         try:
             return self._writer.submit(new, self._admission_of(new), partial(setattr, current_facts(), "meters"))
+        except DeadlineUnreachable as error:
+            advise(error, request, new, self._limits.of(new.tenant, new.key_id))
+            raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
             if request.cancels_if_gone and problem_of(error) == TIMEOUT:

@@ -78,6 +78,8 @@ class LanguageRoutes:
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=preference.wait_s,
             cancels_if_gone=not preference.applied,
+            has_times=False,
+            has_priority=False,
         )
         with field_renaming(names):
             return self._outputs.respond(submit, preference, form, details)

@@ -37,6 +37,7 @@ class EmbeddingRoutes:
                 idempotency_key=request.headers.get("Idempotency-Key"),
                 wait_s=preference.wait_s,
                 cancels_if_gone=not preference.applied,
+                has_times=False,
             )
             is_base64 = body.encoding_format == "base64"
             form = BASE64 if is_base64 else FLOATS

@@ -72,6 +72,7 @@ class GenerationResponder:
             idempotency_key=request.headers.get("Idempotency-Key"),
             wait_s=0.0 if streams else preference.wait_s,
             cancels_if_gone=not preference.applied,
+            has_times=False,
         )
         with field_renaming(call.names):
             if streams:

@@ -36,7 +36,7 @@ def check_measured(package: ModelPackage) -> None:
         times = measure_generation(model, source_request, cache.max_source_tokens)
     else:
         times = measure_generation(model, decoder_request, cache.max_tokens - NEW_TOKENS)
-    assert times.token_out_s > 0 and times.read.row_s + times.read.token_in_s > 0
+    assert times.step_s > 0 and times.token_out_s > 0 and times.read.row_s + times.read.token_in_s > 0
     assert cache.tokens_held == 0, "a slot is still in use"
 
 

@@ -1,4 +1,7 @@
-"""A gateway whose models are measured: an input costs a work-second, and one worker does two of them a second."""
+"""A gateway whose models are measured: an input costs a work-second, and one worker does two of them a second.
+
+A text is written at a token a second.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +24,7 @@ from tests.support.valkey import running_valkey
 from tests.support.waiting import PATIENCE_S, wait_until
 
 SPEED = 2.0
-PROFILE = ModelProfile(row_s=1.0)
+PROFILE = ModelProfile(row_s=1.0, step_s=1.0)
 WORKER = "measured-worker"
 CARD = WorkerCard(
     id=WORKER, host="h", pid=1, models=[card.name for card in CARDS], started_at=0.0, running=0, num_batches=0,

@@ -56,7 +56,7 @@ def test_a_job_says_what_it_has_taken(measured: Measured) -> None:
 
 
 def test_a_client_is_told_when_to_read_an_unfinished_job_again(measured: Measured) -> None:
-    short, long = measured.submit(40).json(), measured.submit(2000, deadline_s=5000).json()
+    short, long = measured.submit(40).json(), measured.submit(2000, deadline_s=5000, timeout_s=5000).json()
     waiting = measured.http.get(long["urls"]["self"])
     assert waiting.headers["Retry-After"] == "600"  # what takes 1,020 s may be estimated wrongly
     measured.claim()

@@ -116,6 +116,7 @@ def test_it_is_one_round_trip(store: JobStore) -> None:
 @pytest.mark.parametrize("rate", [0.5, 2.0])
 def test_the_time_until_it_is_done_follows_from_the_rates(store: JobStore, rate: float) -> None:
     assert Place(1, 3.0, 1.0, 4.0).eta_s(rate, 2.0) == pytest.approx(4 / rate + 2)
+    assert Place(1, 3.0, 1.0, 4.0, 9.0).eta_s(rate, 2.0) == pytest.approx(3 / rate + 9 + 2)
     assert Place(1, 3.0).eta_s(0.0, 0.0) is None
 
 

@@ -7,7 +7,7 @@ from workers.runtime.price.counts import AttemptCounts
 from workers.runtime.price.rates import MOST, REQUEST_S, TAKING_S, Rates
 from workers.runtime.price.windows import Totals
 
-MEASURED = ModelProfile(row_s=0.001, token_in_s=0.0001, token_out_s=0.01)
+MEASURED = ModelProfile(row_s=0.001, token_in_s=0.0001, token_out_s=0.01, step_s=0.02)
 
 
 def window(read: float = 1.0, write: float = 1.0) -> Totals:
@@ -31,7 +31,8 @@ def test_a_correction_takes_its_time_and_keeps_reading_and_writing_apart() -> No
     once = corrected(rates, window(write=1.5), 1)
     assert 0.01 < once.token_out_s < 0.0101
     after = corrected(rates, window(write=1.5), 600)
-    assert after.token_out_s == pytest.approx(0.015, rel=0.05) and after.row_s == pytest.approx(0.001)
+    assert after.token_out_s == pytest.approx(0.015, rel=0.05) and after.step_s == pytest.approx(0.03, rel=0.05)
+    assert after.row_s == pytest.approx(0.001)
 
 
 def test_one_call_that_stood_still_hardly_counts() -> None:
@@ -47,7 +48,7 @@ def test_times_stay_near_what_was_measured() -> None:
 
 
 def test_the_times_of_other_workers_are_the_first_ones() -> None:
-    kept = ModelProfile(request_s=0.5, row_s=0.002, token_in_s=0.0002, token_out_s=0.02)
+    kept = ModelProfile(request_s=0.5, row_s=0.002, token_in_s=0.0002, token_out_s=0.02, step_s=0.04)
     assert Rates(MEASURED, kept).applied_to(MEASURED) == kept
 
 

@@ -33,6 +33,8 @@ class GenerationTimes(NamedTuple):
 
     read: ReadTimes
     token_out_s: float
+    step_s: float
+    """From one token of a sequence to its next, if no other is written."""
 
 
 def measure_generation(model: DecodingModel, request_of: RequestOfLength, longest: int) -> GenerationTimes:
@@ -48,7 +50,7 @@ def measure_generation(model: DecodingModel, request_of: RequestOfLength, longes
     # A long text is read in one call, which takes less for each token.
     num_tokens = min(longest, LONG_TOKENS, SHORT_TOKENS * affordable(reading.seconds, LONG_TOKENS))
     read = read_times(reading, _reading(model, request_of(num_tokens, NEW_TOKENS)))
-    return GenerationTimes(read, _token_out_s(model, short))
+    return GenerationTimes(read, *_write_times(model, short))
 
 
 def _reading(model: DecodingModel, request: GenerationRequest) -> Reading:
@@ -59,7 +61,8 @@ def _reading(model: DecodingModel, request: GenerationRequest) -> Reading:
     return Reading(1, len(request.source_ids) or len(request.prompt_ids), least_of(seconds))
 
 
-def _token_out_s(model: DecodingModel, request: GenerationRequest) -> float:
+def _write_times(model: DecodingModel, request: GenerationRequest) -> tuple[float, float]:
+    """Return the time of a token while all slots are in use, and from one to the next if only one is."""
     with _slots(model, request, most=model.cache.max_slots) as slots:
         prefill = model.prefill(request, slots)
         _read(prefill)
@@ -70,8 +73,11 @@ def _token_out_s(model: DecodingModel, request: GenerationRequest) -> float:
         def step_s(num_slots: int) -> float:
             return time_of(partial(model.cache.step, slots[:num_slots], [token_id] * num_slots))
 
-        num_slots = affordable(least_of(partial(step_s, 1)), len(slots))
-        return least_of(partial(step_s, num_slots)) / num_slots + _choice_s(model, request, slots[0], token_id)
+        alone_s = least_of(partial(step_s, 1))
+        num_slots = affordable(alone_s, len(slots))
+        full_s = least_of(partial(step_s, num_slots)) / num_slots
+        choice_s = _choice_s(model, request, slots[0], token_id)
+        return full_s + choice_s, alone_s + choice_s
 
 
 def _choice_s(model: DecodingModel, request: GenerationRequest, slot: int, token_id: int) -> float:

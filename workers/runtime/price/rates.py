@@ -64,6 +64,7 @@ class Rates:
         self._token_in_s = max(0.0, kept.token_in_s - TOKEN_S) if kept else measured.token_in_s
         self._token_pair_s = start.token_pair_s
         self._token_out_s = start.token_out_s
+        self._step_s = start.step_s or measured.step_s
         self._small, self._large = _Jobs(), _Jobs()
         self._taking_s = TAKING_S
         self._lock = threading.Lock()
@@ -93,6 +94,7 @@ class Rates:
             self._token_in_s = _believable(read * self._token_in_s, self._measured.token_in_s)
             self._token_pair_s = _believable(read * self._token_pair_s, self._measured.token_pair_s)
             self._token_out_s = _believable(write * self._token_out_s, self._measured.token_out_s)
+            self._step_s = _believable(write * self._step_s, self._measured.step_s)
 
     def applied_to(self, profile: ModelProfile) -> ModelProfile:
         """Return a profile with these times; without any if the model could not be measured."""
@@ -108,6 +110,7 @@ class Rates:
                 token_in_s=self._token_in_s + token_s,
                 token_pair_s=self._token_pair_s,
                 token_out_s=self._token_out_s,
+                step_s=self._step_s,
             )
 
     def _outside_token_s(self) -> float:

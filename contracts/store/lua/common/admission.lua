@@ -102,16 +102,20 @@ local function lateness_of_others(job, entry, rates, running_s)
   return most_s
 end
 
--- Return nil if a new job would be done in time and make nobody late; 'unreachable' if it takes too long by itself; else in
--- how many seconds it would fit. Rates are work-seconds a second: of its lane, of all workers, of one; 0 if not known.
+-- Return nil if a new job would be done in time and make nobody late; 'unreachable' if it takes longer by itself than until
+-- its deadline, or than an attempt may; else in how many seconds it would fit. Rates are work-seconds a second: of its lane, of all workers, of one; 0 if not known.
 local function lateness(job, entry, deadline_s, rates)
   if job.price_s <= 0 or rates.of_lane <= 0 or rates.of_all <= 0 then return nil end
-  if job.price_s > MARGIN * deadline_s * (rates.of_one > 0 and rates.of_one or rates.of_all) then return 'unreachable' end
+  local alone_s = math.max(job.price_s / (rates.of_one > 0 and rates.of_one or rates.of_all), job.least_s)
+  if alone_s > MARGIN * math.min(deadline_s, job.timeout_s) then return 'unreachable' end
   local figures = entry.lane.state.figures
   local running_s = figures.running / rates.of_all
+  local until_s = work_until(entry.own_s, job.weight, entry.ahead, entry.for_job)
   -- Once started, it has to wait for those that run, or shares the worker with them until it has its own work.
   local run_s = math.max(running_s, job.price_s * (figures.num_running - 1) / rates.of_all)
-  local started_s = seconds_for(entry.lane, work_until(entry.own_s, job.weight, entry.ahead, entry.for_job), rates)
-  local late_s = math.max(started_s + run_s - MARGIN * deadline_s, lateness_of_others(job, entry, rates, running_s))
+  local work_done_s = seconds_for(entry.lane, until_s, rates) + run_s
+  local text_done_s = seconds_for(entry.lane, until_s - job.price_s, rates) + running_s + job.least_s
+  local done_s = math.max(work_done_s, text_done_s)
+  local late_s = math.max(done_s - MARGIN * deadline_s, lateness_of_others(job, entry, rates, running_s))
   return late_s > 0 and late_s or nil
 end
