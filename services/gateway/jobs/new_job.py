@@ -12,7 +12,7 @@ from services.gateway.http.request_facts import RequestFacts
 from services.gateway.jobs.idempotency import fingerprint, hash_of_key
 from services.gateway.jobs.submission import Submission
 from services.gateway.limits.book import LimitBook, Limits
-from services.gateway.limits.ceilings import check_ceilings
+from services.gateway.limits.ceilings import Asked, check_ceilings
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.settings import GatewaySettings
@@ -78,8 +78,8 @@ class NewJobMaker:
         spec.check_model(card, submission.inputs, submission.parameters)
         demand = spec.demand(submission.inputs, submission.parameters)
         message = _encoded(submission)
-        check_ceilings(submission.times, demand, message, limits)
         load = self._monitor.loads.of(card.name)
+        check_ceilings(Asked(submission.times, demand, load.profile, message), limits)
         deadline_s, timeout_s = self._clocks(request, limits)
         return NewJob(
             id=new_job_id(request.tenant, self._monitor.store_time()),

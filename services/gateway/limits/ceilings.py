@@ -1,28 +1,34 @@
 """Refuses requests that ask for more than their tenant may ask for in one. Step 1 on the path of a job."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from contracts.errors import LimitExceeded
 from contracts.limits import RECORD_BYTES, how_to_set
 from contracts.price.demand import Demand
+from contracts.price.estimate import reading_of
+from contracts.price.profile import ModelProfile
 from services.gateway.limits.book import Limits
 
 
-def check_ceilings(times: Mapping[str, float | None], demand: Demand, message: bytes, limits: Limits) -> None:
-    """Check what a request asks for.
+class Asked(NamedTuple):
+    """What a request asks for."""
 
-    Args:
-        times: ``deadline_s``, ``timeout_s`` and ``ttl_s``; None for what the request does not set.
-        demand: what a model would have to do for it.
-        message: what crosses the queue.
-        limits: of its tenant.
+    times: Mapping[str, float | None]
+    """``deadline_s``, ``timeout_s`` and ``ttl_s``; None for what the request does not set."""
+    demand: Demand
+    """What a model would have to do for it."""
+    profile: ModelProfile | None
+    """Of the model; None if that was not measured."""
+    message: bytes
+    """What crosses the queue."""
 
-    Raises:
-        LimitExceeded: it is more than the tenant may ask for.
-    """
-    _check_times(times, limits)
-    _check_tokens(demand, limits)
-    _check_size(message, limits)
+
+def check_ceilings(asked: Asked, limits: Limits) -> None:
+    """Check what a request of a tenant asks for. Raises LimitExceeded if the tenant may not ask for so much."""
+    _check_times(asked.times, limits)
+    _check_tokens(asked.demand, asked.profile, limits)
+    _check_size(asked.message, limits)
 
 
 def _check_times(times: Mapping[str, float | None], limits: Limits) -> None:
@@ -32,17 +38,28 @@ def _check_times(times: Mapping[str, float | None], limits: Limits) -> None:
             raise _exceeded(limits, f"max_{name}", most, f"Expected at most {most:g} seconds", param=name)
 
 
-def _check_tokens(demand: Demand, limits: Limits) -> None:
-    if demand.max_new_tokens is None:
+def _check_tokens(demand: Demand, profile: ModelProfile | None, limits: Limits) -> None:
+    of_each = demand.max_new_tokens or demand.min_new_tokens
+    if not of_each:
         return  # its model writes about as much as it reads, which the limit of bodies bounds
-    num_sequences = 1 if demand.num_sequences is None else demand.num_sequences
-    new_tokens = demand.num_rows * num_sequences * demand.max_new_tokens
+    num_rows, rows = _rows(demand, profile)
+    num_sequences = demand.num_sequences
+    if num_sequences is None:
+        num_sequences = profile.num_beams if profile else 1
+    new_tokens = num_rows * num_sequences * of_each
     if new_tokens > limits.max_tokens:
         message = (
-            f"{demand.num_rows} inputs x {num_sequences} sequences x {demand.max_new_tokens} new tokens are "
-            f"{new_tokens} tokens. Send fewer inputs in one request, or ask for less text"
+            f"{rows} x {num_sequences} sequences x {of_each} new tokens are {new_tokens} tokens. Send fewer inputs in "
+            "one request, or ask for less text"
         )
         raise _exceeded(limits, "max_tokens", limits.max_tokens, message, param="inputs")
+
+
+def _rows(demand: Demand, profile: ModelProfile | None) -> tuple[int, str]:
+    """Return what the limit of new tokens holds for, as number and as words: inputs, or pieces of them."""
+    # Of what is split, as the price has it: one input may be a book, and each of its sentences may have so many tokens.
+    num_rows = demand.num_rows if profile is None else round(reading_of(profile, demand).num_rows)
+    return num_rows, f"{num_rows} inputs" if num_rows == demand.num_rows else f"about {num_rows} pieces of the inputs"
 
 
 def _check_size(message: bytes, limits: Limits) -> None:
