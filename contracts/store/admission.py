@@ -8,6 +8,7 @@ from contracts.errors import (
     DeadlineUnreachable,
     IdempotencyMismatch,
     IdempotencyQuotaExceeded,
+    LimitExceeded,
     QueueFull,
     QuotaExceeded,
     RateLimited,
@@ -43,6 +44,8 @@ class Admission(msgspec.Struct, frozen=True):
     """Of a tenant, in requests of unfinished jobs and in results that were not delivered."""
     meters: tuple[Meter, ...] = ()
     """Rates that apply to the request."""
+    exceeded: LimitExceeded | None = None
+    """Why only the job of an earlier request with the same key may be the answer: limits may have changed since."""
 
 
 class Accepted(NamedTuple):
@@ -93,6 +96,8 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
 
 def refusal(outcome: bytes, value: bytes, job: NewJob, admission: Admission, states: list[MeterState]) -> TriptychError:
     """Return the error that a client gets. ``outcome`` and ``value`` are the script's reply (lua/submit.lua)."""
+    if outcome == b"exceeded" and admission.exceeded:
+        return admission.exceeded
     error, message = _REFUSALS[outcome]
     waits = [float(value)] if value else [one.wait_s for one in states] if error is RateLimited else []
     wait_s = max(waits, default=None)

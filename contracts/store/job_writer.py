@@ -39,7 +39,12 @@ class JobWriter:
             IdempotencyMismatch, DeadlineUnreachable: the request can't be served; nothing was written.
             IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: it can't be served now; nothing was written.
         """
-        limits = as_argument(admission.max_active, admission.max_bytes, admission.meters)
+        limits = as_argument(
+            admission.max_active,
+            admission.max_bytes,
+            admission.meters,
+            only_replays=admission.exceeded is not None,
+        )
         outcome, value, used, *place = self._submit(
             args=[
                 *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),

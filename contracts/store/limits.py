@@ -40,9 +40,10 @@ class StoredLimits:
             self._client.hset(LIMITS, tenant, msgspec.json.encode(limits))
 
 
-def as_argument(max_active: int, max_bytes: int, meters: tuple[Meter, ...]) -> bytes:
+def as_argument(max_active: int, max_bytes: int, meters: tuple[Meter, ...], *, only_replays: bool) -> bytes:
     """Return limits as the script takes them."""
-    return msgspec.json.encode({"max_active": max_active, "max_bytes": max_bytes, "meters": meters})
+    limits = {"max_active": max_active, "max_bytes": max_bytes, "meters": meters, "only_replays": only_replays}
+    return msgspec.json.encode(limits)
 
 
 def states_from(meters: tuple[Meter, ...], reply: bytes) -> list[MeterState]:

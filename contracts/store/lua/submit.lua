@@ -3,7 +3,7 @@
 --       max waiting, limits (contracts/store/limits.py), deadline s, work-seconds a second of its lane, of all workers and
 --       of one; of late, the part of its lane that was used, and the weights of whom (0: not known); then field, value, … of the record, without fields that are empty
 -- Returns {'created'|'replayed', id, used} or
--- {'mismatch'|'too_many_keys'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'late'|'unreachable'|'rate_limited', when, used},
+-- {'mismatch'|'too_many_keys'|'exceeded'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'late'|'unreachable'|'rate_limited', when, used},
 -- where `when` says in how many seconds the job would fit ('' if that is not known), and `used` how much is used now of each
 -- meter. For a job that this call has created, its place follows: position, work ahead s, running s.
 -- Idempotency comes before the limits: a request that was accepted before is answered with its job, however full the
@@ -59,6 +59,7 @@ end
 
 -- Meters come last, so that a request that is refused for another reason costs nothing.
 local function refusal(bytes, entry)
+  if limits.only_replays then return {'exceeded'} end
   local reply = reply_by_number(entry.lane.state.figures)
   if reply then return reply end
   local reached = quota_reached(limits, job.tenant, bytes)

@@ -1,10 +1,12 @@
 """From a checked request to the job that is written for it. Step 2 on the path of a job."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import gevent
 import msgspec
 
+from contracts.errors import LimitExceeded
 from contracts.job_ids import new_job_id
 from contracts.jobs import Job, Lane, NewJob
 from contracts.shapes import num_inputs
@@ -53,6 +55,14 @@ class SubmitRequest:
         return self.submission.priority or ("interactive" if self.waits else "default")
 
 
+class Made(NamedTuple):
+    """A job of a request."""
+
+    job: NewJob
+    exceeded: LimitExceeded | None
+    """Why it can't be accepted anew: the request has a key, and may be one that was accepted under other limits."""
+
+
 class NewJobMaker:
     """Makes jobs of requests."""
 
@@ -64,11 +74,11 @@ class NewJobMaker:
         self._monitor = monitor
         self._models = models
 
-    def make(self, request: SubmitRequest, facts: RequestFacts, wake: str) -> NewJob:
+    def make(self, request: SubmitRequest, facts: RequestFacts, wake: str) -> Made:
         """Return the job of a request; ``wake`` is the channel of this process, or empty if nobody waits.
 
         Raises:
-            UnknownModel, InvalidRequest: the request can't be served.
+            UnknownModel, InvalidRequest: the request can't be served, and no earlier one with its key was.
             redis.RedisError: the limits of its tenant can't be read.
         """
         submission, limits = request.submission, self._limits.of(request.tenant, facts.key_id)
@@ -79,13 +89,21 @@ class NewJobMaker:
         demand = spec.demand(submission.inputs, submission.parameters)
         message = _encoded(submission)
         load = self._monitor.loads.of(card.name)
-        check_ceilings(Asked(submission.times, demand, load.profile, message), limits)
+        exceeded = _exceeded(request, Asked(submission.times, demand, load.profile, message), limits)
+        job = self._unpriced(request, facts, limits, model=card.name, message=message)
+        costs = {"price_s": load.price_s(demand), "least_s": load.least_s(demand)}
+        return Made(msgspec.structs.replace(job, wake=wake, **costs), exceeded)
+
+    def _unpriced(
+        self, request: SubmitRequest, facts: RequestFacts, limits: Limits, *, model: str, message: bytes
+    ) -> NewJob:
+        submission = request.submission
         deadline_s, timeout_s = self._clocks(request, limits)
         return NewJob(
             id=new_job_id(request.tenant, self._monitor.store_time()),
             tenant=request.tenant,
-            task=spec.name,
-            model=card.name,
+            task=submission.spec.name,
+            model=model,
             request=message,
             metadata=msgspec.json.encode(submission.metadata),
             num_inputs=num_inputs(submission.inputs),
@@ -93,13 +111,10 @@ class NewJobMaker:
             timeout_s=timeout_s,
             ttl_s=submission.ttl_s or min(self._settings.ttl_s, limits.max_ttl_s),
             keep=submission.ttl_s is not None or request.idempotency_key is not None,
-            wake=wake,
             followed=submission.stream,
             idempotency_key=_hashed_key(request),
-            fingerprint=_fingerprint(request, card.name, message),
+            fingerprint=_fingerprint(request, model, message),
             lane=request.lane,
-            price_s=load.price_s(demand),
-            least_s=load.least_s(demand),
             weight=limits.weight,
             key_id=facts.key_id,
             request_id=facts.id,
@@ -113,6 +128,16 @@ class NewJobMaker:
         # An attempt at a bulk job gets what others leave, so its time says nothing of whether it is stuck.
         default_s = deadline_s if is_bulk else settings.timeout_s
         return deadline_s, submission.timeout_s or min(default_s, limits.max_timeout_s)
+
+
+def _exceeded(request: SubmitRequest, asked: Asked, limits: Limits) -> LimitExceeded | None:
+    try:
+        check_ceilings(asked, limits)
+    except LimitExceeded as error:
+        if request.idempotency_key is None:
+            raise
+        return error
+    return None
 
 
 def as_submitted(new: NewJob, now: float) -> Job:

@@ -11,7 +11,7 @@ import gevent
 import redis
 from flask import request as http_request
 
-from contracts.errors import DeadlineUnreachable, Unavailable
+from contracts.errors import DeadlineUnreachable, LimitExceeded, Unavailable
 from contracts.jobs import Job, NewJob
 from contracts.store.admission import Accepted, Admission
 from contracts.store.job_writer import JobWriter
@@ -97,14 +97,16 @@ class Submitter:
     def _submit(self, request: SubmitRequest) -> SubmitResult:
         facts, disconnected = current_facts(), disconnect_check(http_request)
         self._monitor.check_writes()
-        new = self._new_jobs.make(request, facts, self._waiter.address(request.follows) if request.waits else "")
+        new, exceeded = self._new_jobs.make(
+            request, facts, self._waiter.address(request.follows) if request.waits else ""
+        )
         # A request that waits keeps its texts in memory; others give their room back as soon as the texts are stored.
         if request.waits:
             keep_body()
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, request.tenant, disconnected) as wait:
-            job_id, replayed, place = self._write(new, request)
+            job_id, replayed, place = self._write(new, request, exceeded)
             if not request.waits:
                 release_body()
             facts.job_id = job_id
@@ -118,9 +120,10 @@ class Submitter:
         with self._waiter.watch(job_id, request.tenant, disconnected) as wait:
             return replace(self._after_wait(wait.for_end, request, job_id), replayed=True)
 
-    def _write(self, new: NewJob, request: SubmitRequest) -> Accepted:
+    def _write(self, new: NewJob, request: SubmitRequest, exceeded: LimitExceeded | None) -> Accepted:
+        admission = self._admission_of(new, exceeded)
         try:
-            return self._writer.submit(new, self._admission_of(new), partial(setattr, current_facts(), "meters"))
+            return self._writer.submit(new, admission, partial(setattr, current_facts(), "meters"))
         except DeadlineUnreachable as error:
             advise(error, request, new, self._limits.of(new.tenant, new.key_id))
             raise
@@ -130,7 +133,7 @@ class Submitter:
                 gevent.spawn(self.abandon, request, new.id)
             raise
 
-    def _admission_of(self, new: NewJob) -> Admission:
+    def _admission_of(self, new: NewJob, exceeded: LimitExceeded | None) -> Admission:
         limits, load = self._limits.of(new.tenant, new.key_id), self._monitor.loads.of(new.model)
         is_priced = new.price_s > 0  # else its model was not measured, and nothing is refused by time
         return Admission(
@@ -143,6 +146,7 @@ class Submitter:
             lane_use=load.lane_use(new.lane),
             max_bytes=limits.max_bytes,
             meters=limits.meters(new.price_s),
+            exceeded=exceeded,
         )
 
     def result_of(self, request: SubmitRequest, job: Job) -> SubmitResult:

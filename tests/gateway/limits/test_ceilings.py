@@ -8,6 +8,7 @@ import pytest
 from tests.gateway.fakes.generation import GENERATOR
 from tests.gateway.fakes.worker import UNSERVED
 from tests.gateway.limits.conftest import Deployment
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -63,6 +64,36 @@ def test_times_that_no_request_sets_keep_within_the_limits(limited: Any, deploym
     )
     created_at, deadline_at, timeout_s, ttl_s = map(float, record)
     assert (round(deadline_at - created_at, 3), timeout_s, ttl_s) == (30, 20, 10)
+
+
+@pytest.mark.parametrize(
+    ("lower", "body"),
+    [
+        ({"max_tokens": 50}, generating(1, 1, 60)),
+        ({"max_ttl_s": 50.0}, embedding(ttl_s=60)),
+        ({"max_bytes": 2000}, embedding(inputs="x" * 3000)),
+    ],
+)
+def test_what_was_accepted_is_answered_with_its_job_after_limits_were_lowered(
+    limited: Any, deployment: Deployment, lower: dict[str, Any], body: dict[str, Any]
+) -> None:
+    client, tenant = limited()
+    key = {"Idempotency-Key": "once"}
+    made = client.post("/v1/jobs", json=body, headers=key)
+    assert made.status_code == 202
+    deployment.limit(tenant, **lower)
+    wait_until(lambda: client.post("/v1/jobs", json=body).status_code == 422, "the gateway applies the old limits")
+    again = client.post("/v1/jobs", json=body, headers=key)
+    assert (again.status_code, again.json()["id"]) == (202, made.json()["id"])
+    assert client.post("/v1/jobs", json={**body, "metadata": {"a": "b"}}, headers=key).json()["error"]["code"] == (
+        "idempotency_mismatch"
+    )
+    for _ in range(2):
+        answer = client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "new"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "limit_exceeded")
+    client.delete(f"/v1/jobs/{made.json()['id']}")
+    # A purged job can't answer, so it is a new request.
+    assert client.post("/v1/jobs", json=body, headers=key).json()["error"]["code"] == "limit_exceeded"
 
 
 def test_a_request_that_alone_is_too_large_is_refused_for_good(limited: Any) -> None:
