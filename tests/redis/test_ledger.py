@@ -233,3 +233,26 @@ def test_posting_is_cut_into_short_calls(store: JobStore) -> None:
         post(store)
     (cost,) = meter.costs()
     assert cost.num_calls >= 3 and cost.max_commands <= MAX_COMMANDS
+
+
+def test_posting_goes_on_until_nothing_is_left(store: JobStore) -> None:
+    """Of thousands of entries, too: many tenants, or a store that nobody has reaped for long."""
+    day = int(store.client.time()[0]) // DAY_S
+    names = [f"{day}|t{number}|k|{MODEL}" for number in range(3000)]
+    store.client.hset(f"{PREFIX}ledger", mapping=dict.fromkeys(names, "1 0 0 0 1 1 1 1 1 1"))
+    reaper = Reaper(store.client, StoreSettings())
+    for _ in range(5):
+        reaper.post_ledger()
+    assert store.client.hlen(f"{PREFIX}ledger") == 0
+    assert total(store, "t2999").succeeded == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["1 1 0", "1 1 nan", "1 1 inf", "nan 1 60", "inf 1 60", "1e300 1 1e-300", "1e12 1 1e-300", "1 1 -5"]
+)
+def test_a_broken_meter_does_not_let_jobs_count_again(store: JobStore, text: str) -> None:
+    store.client.set(f"{PREFIX}rate:work:tenant:{TENANT}", text)
+    assert store.succeed(claimed(store, price_s=1.0), ANSWER, Consumed(2.0, 1, 1))
+    for _ in range(3):
+        post(store)
+    assert total(store).succeeded == 1 and store.client.hlen(f"{PREFIX}ledger") == 0

@@ -35,8 +35,8 @@ local function correct_meters()
   end
 end
 
-local found = call_on('HSCAN', P .. 'ledger', 0, 'COUNT', ARGV[1]) or {'0', {}}
-local posted, pairs_found = {}, found[2]
+-- At random, and not by HSCAN: that looks at a part of the table, and finds nothing where this part has been posted.
+local posted, pairs_found = {}, call_on('HRANDFIELD', P .. 'ledger', ARGV[1], 'WITHVALUES') or {}
 for i = 1, math.min(#pairs_found, 2 * ARGV[1]), 2 do
   local day, tenant, key_id, model = pairs_found[i]:match('^(%d+)|([^|]*)|([^|]*)|(.*)$')
   local counts = {}
@@ -48,8 +48,8 @@ for i = 1, math.min(#pairs_found, 2 * ARGV[1]), 2 do
   posted[#posted + 1] = pairs_found[i]
 end
 if not posted[1] then return 0 end
+redis.call('HDEL', P .. 'ledger', unpack(posted)) -- before anything else may fail, or they would be posted again
 correct_meters()
-redis.call('HDEL', P .. 'ledger', unpack(posted))
 if tenants[1] then
   call_on('ZADD', P .. 'usage_tenants', 'GT', unpack(tenants))
   call_on('ZREMRANGEBYSCORE', P .. 'usage_tenants', '-inf', math.floor(now / 86400) - KEPT_DAYS - 1)
