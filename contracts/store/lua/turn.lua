@@ -25,6 +25,7 @@ local worker, lease_s = ARGV[1], tonumber(ARGV[2])
 local number, part = ARGV[3]:match('^(%d+)%.(%d+)$')
 local most_jobs, bytes_left, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local accepted, started, requests, too_large = {}, {}, {}, {}
+local was_started = {} -- by id: lists have those of this call until it ends
 local looks_left = MAX_LOOKS
 
 -- The outcome has been recorded by this call before: its reply was lost, and with it what the log says of the end.
@@ -80,6 +81,7 @@ local function start(job, bytes)
   save(job, 'started', changes)
   schedule_check(job, lease_s)
   begin_share(job)
+  was_started[job.id] = true
   add_reply(job, bytes)
 end
 
@@ -155,6 +157,13 @@ local function take_from_list(queue)
   return num_met
 end
 
+-- Take out of a flow what is listed there and does not wait. What its work was may not be known any more.
+local function drop(lane, flow, id, job)
+  looks_left = looks_left - 1
+  set_score(flow.list, id, nil)
+  resize(lane, flow, -1, -(job and job.price_s or flow.backlog / math.max(1, flow.num)))
+end
+
 -- Take the oldest job of a flow that can be started and return it, or nil. One that is passed over costs a look.
 local function take_of_flow(lane, head, least_looks)
   local flow = flow_of(lane, head.tenant)
@@ -162,16 +171,12 @@ local function take_of_flow(lane, head, least_looks)
   while looks_left > least do
     local id = next_id(lane, head)
     if not id then return nil end
-    local job = load(id)
-    if not job or job.status ~= 'queued' then -- as above
-      set_score(flow.list, id, nil)
-      resize(lane, flow, -1, 0)
-      head.num_gone = head.num_gone + 1
-    end
-    if take(job) then
-      head.num_gone = head.num_gone + 1
-      return job
-    end
+    local job = not was_started[id] and load(id) or nil
+    local waits = job and job.status == 'queued'
+    if not waits and not was_started[id] then drop(lane, flow, id, job) end -- as above
+    local is_taken = waits and take(job)
+    if not waits or is_taken then head.num_gone = head.num_gone + 1 end
+    if is_taken then return job end
   end
 end
 

@@ -92,6 +92,27 @@ def test_a_record_that_is_gone_counts_no_more_once_its_flow_is_empty(store: JobS
     assert left(store) == set()
 
 
+@pytest.mark.parametrize("wrong", [{"attempt": "x"}, {"status": "expired"}])
+def test_work_that_waits_no_more_is_not_counted_though_its_flow_is_never_empty(
+    store: JobStore, wrong: dict[str, str]
+) -> None:
+    """It is broken, or a process of the version before has ended it."""
+    ids = flood(store, 4, "a", 100.0)
+    store.client.hset(f"{PREFIX}job:{ids[0]}", mapping=wrong)
+    assert [claim.id for claim in take(store, 1)] == [ids[1]]
+    found = figures(store)
+    assert (found["work:default"], found["num:default"]) == (200.0, 2)
+
+
+def test_what_a_record_holds_may_be_no_number(store: JobStore) -> None:
+    ids = flood(store, 3, "a", 1.0)
+    store.client.hset(f"{PREFIX}job:{ids[0]}", "held", "abc")
+    claims = take(store, 3, at_once=3)
+    assert [claim.id for claim in claims] == ids
+    end(store, claims)
+    assert left(store) == set()
+
+
 def test_a_broken_record_counts_no_more_as_one_that_runs(store: JobStore) -> None:
     taken = claimed(store, price_s=4.0)
     store.client.hset(f"{PREFIX}job:{taken.id}", "version", "no number")

@@ -24,8 +24,7 @@ end
 
 -- Return whether jobs wait in a queue.
 local function any_waits(queue)
-  local tenants = P .. 'tenants:' .. queue .. ':'
-  return redis.call('EXISTS', P .. 'waiting:' .. queue, tenants .. LANES[1], tenants .. LANES[2], tenants .. LANES[3]) > 0
+  return redis.call('EXISTS', P .. 'waiting:' .. queue, keys_of_lanes('tenants', queue)) > 0
 end
 
 -- Return how many were pushed. A queue has two lists: the second one is for newcomers, flows of which nothing has waited.

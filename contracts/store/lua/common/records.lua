@@ -19,7 +19,7 @@ local function job_of(id, v)
     created_at = number(v[13]), queued_at = number(v[14], false), started_at = number(v[15], false),
     completed_at = number(v[16], false), group = text(v[17]), before = text(v[18]), worker = text(v[19]),
     wake = text(v[20]), idem = text(v[21]), request_id = text(v[22]), publish_token = text(v[23]), followed = v[24],
-    keep = v[25], key = text(v[26]), held = number(v[27], 0), price_s = number(v[28], false),
+    keep = v[25], key = text(v[26]), held = number(v[27], 0) or 0, price_s = number(v[28], false),
     lane = text(v[29]) or 'default', weight = number(v[30], 1)}
 end
 

@@ -123,7 +123,8 @@ local function charge_flow(job, work_s)
   local lane = lane_of(job)
   lane.charges[job.tenant] = (lane.charges[job.tenant] or 0) + work_s / job.weight
   add_step(served_steps, job.model .. '|' .. lane.name, math.floor(work_s * 1e6 + 0.5))
-  add(lane, 'debt', work_s)
+  -- A lane that is owed more has the others wait for no more than this.
+  add(lane, 'debt', math.max(work_s, math.min(0, -MEMORY_S - figure(lane, 'debt'))))
 end
 
 local function count_running(job, num)

@@ -8,18 +8,20 @@ local function put(list, ...)
 end
 
 -- The list of a flow is the truth. Counts may be wrong where somebody has changed the store by hand.
-local function is_over(flow)
+local function is_over(lane, flow)
   if flow.num_left then return flow.num_left == 0 end
   if flow.num > 0 then return false end
-  flow.num = call_on('ZCARD', P .. flow.list) or 0
-  return flow.num == 0
+  local num = call_on('ZCARD', P .. flow.list) or 0
+  add(lane, 'num', num - flow.num)
+  flow.num = num
+  return num == 0
 end
 
 -- Return the tenants of whom nothing waits any more.
 local function write_flows(lane)
   local texts, over, names = {}, {}, {}
   for tenant, flow in pairs(lane.flows) do
-    if flow.changed and is_over(flow) then
+    if flow.changed and is_over(lane, flow) then
       over[tenant] = true
       names[#names + 1] = tenant
       add(lane, 'num', -flow.num)
@@ -81,6 +83,8 @@ local function write_starts(lane, over)
     local start, charged = starts[name], lane.charges[name]
     local at = start or ends[name] or (charged and virtual - MEMORY_S)
     at = at and at + (charged or 0)
+    -- What is given back counts from what the lane has come to meanwhile, or newcomers would wait for all of it.
+    if at and charged and charged < 0 then at = math.max(at, virtual - MEMORY_S) end
     if (start or lane.joined[name]) and not over[name] then
       put(starting, start and at or (at or 0) > virtual and at or newcomers_start(lane, virtual), name)
       if ends[name] then put(forgotten, name) end
@@ -101,13 +105,19 @@ local function heal(lane)
   for _, name in ipairs({'num', 'work', 'weights'}) do add(lane, name, -figure(lane, name)) end
 end
 
+local function keys_of_lanes(kind, queue)
+  local start = P .. kind .. ':' .. queue .. ':'
+  return start .. LANES[1], start .. LANES[2], start .. LANES[3]
+end
+
+local function no_flow_waits(queue) return redis.call('EXISTS', keys_of_lanes('tenants', queue)) == 0 end
+
 local function write_figures(queue, state)
   local figures, values = state.figures, {}
   local num = figures.num_running
   for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
-  if num <= 0 then -- nothing waits and nothing runs: nobody owes anybody anything
-    local tags = P .. 'tags:' .. queue .. ':'
-    return redis.call('UNLINK', P .. 'shares:' .. queue, tags .. LANES[1], tags .. LANES[2], tags .. LANES[3])
+  if num <= 0 and no_flow_waits(queue) then -- and nothing runs: nobody owes anybody anything
+    return redis.call('UNLINK', P .. 'shares:' .. queue, keys_of_lanes('tags', queue))
   end
   if figures.num_running <= 0 then set_figure(state, 'running', 0) end
   for name in pairs(state.changes) do put(values, name, figures[name]) end
