@@ -10,7 +10,7 @@
     waiting:<queue>:<lane>:<tenant>  ZSET  a flow: queued jobs of a tenant by time of submit  turn, when the last starts
     tenants:<queue>:<lane>  ZSET   tenants of whom jobs wait, by virtual start  turn, when the last one starts
     tags:<queue>:<lane>    ZSET    others by virtual end of what they had     turn, or when nothing waits or runs
-    flows:<queue>:<lane>   HASH    tenant -> what waits of it (lua/common/shares.lua)  turn, when the last one starts
+    flows:<queue>:<lane>   HASH    tenant -> what waits of it (lua/shares/flows.lua)  turn, when the last one starts
     shares:<queue>         HASH    counts of its lanes (store/shares.py)      when nothing waits or runs
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does

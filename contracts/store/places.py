@@ -7,7 +7,7 @@ from contracts.store.shares import LaneUse, Shares
 
 
 class Flow(NamedTuple):
-    """What waits of one tenant in one lane, in work-seconds, as lua/common/shares.lua keeps it."""
+    """What waits of one tenant in one lane, in work-seconds, as lua/shares/flows.lua keeps it."""
 
     backlog: float = 0.0
     """Work that waits."""
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 def place_in_flow(
     shares: Shares, flow: Flow, lane: Lane, use: LaneUse, *, start: float, rank: int, mark_s: float, price_s: float
 ) -> Place:
-    """Return the place of a job that waits in its flow. `place_of` in lua/common/admission.lua does it at the submit.
+    """Return the place of a job that waits in its flow. `place_of` in lua/shares/admission.lua does it at the submit.
 
     Args:
         shares: of its queue.

@@ -25,13 +25,23 @@ if not done then return type(reply) == 'table' and reply or redis.error_reply(to
 return {{for_log, reply}}
 """
 _PARTS = (
-    *("counting", "base", "held", "broken", "events", "shares", "queues", "records", "meters", "limits", "admission"),
-    *("ledger", "moves", "blame", "picking", "write_shares", "flush"),
+    *("common/counting", "common/base", "common/held", "common/broken", "common/events", "shares/flows"),
+    *("common/queues", "common/records", "common/meters", "common/limits", "shares/admission", "common/ledger"),
+    *("common/moves", "common/blame", "shares/picking", "shares/writing", "common/flush"),
 )
 """Of what scripts share, in this order: each uses those before it."""
-_SPARED = {"submit": {"records", "ledger", "moves", "blame"}, "turn": {"blame"}}
+_SPARED = {
+    "submit": {"common/records", "common/ledger", "common/moves", "common/blame"},
+    "turn": {"common/blame"},
+}
 """What scripts that run for every job do without, because each function costs its time in every call."""
-_ONLY_IN = {"limits": {"submit"}, "admission": {"submit"}, "counting": {"turn"}, "picking": {"turn"}}
+_ONLY_IN = {
+    "common/limits": {"submit"},
+    "shares/admission": {"submit"},
+    "common/counting": {"turn"},
+    "shares/picking": {"turn"},
+}
+"""Parts that only these scripts need."""
 
 
 class JobScript:
@@ -63,7 +73,7 @@ def from_json(reply: bytes) -> list[Any]:
 
 
 def load_script(client: "redis.Redis", name: str) -> JobScript:
-    """Return the script ``lua/<name>.lua``, with the shared functions of ``lua/common`` before it.
+    """Return the script ``lua/<name>.lua``, with the functions of ``lua/common`` and ``lua/shares`` before it.
 
     Nothing is sent yet. The first call sends the text if the server does not know the script; later calls send its
     SHA-1 only.
@@ -79,5 +89,5 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     fields += f"local LANE_WEIGHTS = {{{weights}}}\n"
     run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
     parts = [part for part in _PARTS if part not in _SPARED.get(name, ()) and name in _ONLY_IN.get(part, {name})]
-    common = "".join((_LUA / "common" / f"{part}.lua").read_text() for part in parts)
+    common = "".join((_LUA / f"{part}.lua").read_text() for part in parts)
     return JobScript(client, shebang + message + fields + common + run)

@@ -1,5 +1,5 @@
 -- A worker's turn: record how attempts have ended, then start attempts at jobs that wait, as far as they fit into its
--- memory: those that are next by the shares of tenants (picking.lua). Either part may be empty.
+-- memory: those that are next by the shares of tenants (shares/picking.lua). Either part may be empty.
 -- ARGV: worker, lease s, number of this turn and of its part (after a point), most jobs to start, bytes that the worker has
 --       for them, most bytes of one job, bytes per byte of a request, bytes per input,
 --       flows to leave alone, as a JSON list of 'lane tenant',

@@ -1,5 +1,5 @@
 -- Jobs enter queues and leave them. Which list a job waits in follows from its record: suspects have one of their own, and
--- so have jobs of older versions, which have no price. All others wait in their flow (shares.lua).
+-- so have jobs of older versions, which have no price. All others wait in their flow (shares/flows.lua).
 local function queue_of(job) return 'triptych.' .. job.model .. (job.group and '.suspect' or '') end
 local function in_flow(job) return job.price_s and not job.group end
 

@@ -1,6 +1,6 @@
 -- How tenants share a model: start-time fair queueing (Goyal, Vin, Cheng 1996), in which work is shared and not counts.
 -- What a tenant has waiting in one lane of a queue is a flow. It has a virtual start, and each of its jobs that is started
--- moves that on by work / weight: what has the least start is next (picking.lua). Lanes of a queue are chosen likewise.
+-- moves that on by work / weight: what has the least start is next (shares/picking.lua). Lanes of a queue are chosen likewise.
 -- Whatever a call changes here is read once, and written once by the flush.
 local LANES = {'interactive', 'default', 'bulk'}
 -- Work-seconds (of weight 1) for which a lane remembers what a flow was given more than others.

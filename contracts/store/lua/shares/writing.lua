@@ -1,4 +1,4 @@
--- Write what has changed of the shares (shares.lua), a key at once.
+-- Write what has changed of the shares (shares/flows.lua), a key at once.
 local function write_all(command, key, values)
   if values[1] then call_on(command, key, unpack(values)) end
 end
