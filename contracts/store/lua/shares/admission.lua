@@ -103,7 +103,8 @@ local function lateness_of_others(job, entry, rates, running_s)
 end
 
 -- Return nil if a new job would be done in time and make nobody late; 'unreachable' if it takes longer by itself than until
--- its deadline, or than an attempt may; else in how many seconds it would fit. Rates are work-seconds a second: of its lane, of all workers, of one; 0 if not known.
+-- its deadline, or than an attempt may; else in how many seconds it would fit. Rates are work-seconds a second: of its lane,
+-- of all workers, of one; 0 if not known.
 local function lateness(job, entry, deadline_s, rates)
   if job.price_s <= 0 or rates.of_lane <= 0 or rates.of_all <= 0 then return nil end
   local alone_s = math.max(job.price_s / (rates.of_one > 0 and rates.of_one or rates.of_all), job.least_s)
