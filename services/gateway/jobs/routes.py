@@ -37,9 +37,13 @@ _JOB = ResponseSpec(
     "The job.",
     JobView,
     headers={
-        "ETag": "Changes with each change of the job.",
+        "ETag": "Changes with each change of the job. Its place in the queue is none: other jobs move it.",
         "Retry-After": f"Of an unfinished job: {JOB_HEADERS['Retry-After'].lower()}",
     },
+)
+_UNCHANGED = ResponseSpec(
+    "The job has not changed.",
+    headers={"ETag": "The same.", "Retry-After": "Of an unfinished job, unless you waited: when to read it again."},
 )
 _SUBMITTED = {
     202: ResponseSpec("Accepted: the job reaches an end whatever process dies.", JobView, headers=JOB_HEADERS),
@@ -98,10 +102,18 @@ class JobRoutes:
             if known:
                 state = wait.for_change(lambda one: not _has(known, one), wait_s)
                 if _has(known, state):
-                    return Response(status=304, headers={"ETag": etag(state)})
+                    return self._unchanged(tenant, job_id, state, polls=wait_s <= 0)
                 wait_s = 0.0
             job = wait.for_end(wait_s)
         return self._job_response(job)
+
+    def _unchanged(self, tenant: str, job_id: str, state: JobState, *, polls: bool) -> Response:
+        response = Response(status=304, headers={"ETag": etag(state)})
+        # Whoever waits for the change asks again at once.
+        if polls and not state.finished:
+            job = self._reader.summary(job_id, tenant)
+            response.headers["Retry-After"] = str(self._places.retry_after_s(job, self._places.of(job)))
+        return response
 
     def cancel(self, tenant: str, job_id: str) -> Response:
         """Request that a job stops, and respond with its state after that."""
@@ -148,7 +160,7 @@ class JobRoutes:
             ),
             Operation(
                 "GET", "/v1/jobs/{job_id}", self.read, "Jobs", "Read a job, or wait for it",
-                {200: _JOB, 304: ResponseSpec("The job has not changed.")}, parameters=(*one, *_WAITS),
+                {200: _JOB, 304: _UNCHANGED}, parameters=(*one, *_WAITS),
                 errors=(422,),
             ),
             Operation(

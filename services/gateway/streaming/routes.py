@@ -78,7 +78,7 @@ class EventRoutes:
                 description="Events: `queued`, `started`, `progress`, `output`, `cancelling`, and one of `succeeded`, "
                 "`failed`, `cancelled`, `expired`, which carries the whole job and ends the stream. `queued` has the "
                 "job's place as `queue`, as in the job, and while the job waits it comes again, without an id, about "
-                "every two seconds in which the place changes. A job "
+                "every two seconds in which the place changes, or its `eta_s` by more than a tenth. A job "
                 "without `stream` has no `progress` from before its events were first asked for. `output` events "
                 "come from jobs submitted with `stream`: their `pieces` are deltas of the texts, each with the `input` "
                 "and the `sequence` that it belongs to. A `started` event with a higher `attempt` than before means "

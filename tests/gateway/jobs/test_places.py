@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.jobs import OPEN_TENANT
 from tests.gateway.jobs.measured import Measured, running_measured
 from tests.gateway.jobs.test_events import read_events
 
@@ -64,6 +65,16 @@ def test_a_client_is_told_when_to_read_an_unfinished_job_again(measured: Measure
     assert 20 >= left_s[0] >= left_s[1] >= 1 and left_s[0] > 1
 
 
+def test_a_client_that_polls_with_its_etag_is_told_when_as_well(measured: Measured) -> None:
+    measured.submit(40)
+    path = measured.submit(2).json()["urls"]["self"]
+    known = {"If-None-Match": measured.http.get(path).headers["ETag"]}
+    same = measured.http.get(path, headers=known)
+    assert (same.status_code, same.headers["Retry-After"]) == (304, "21")
+    waited = measured.http.get(path, headers=known, params={"wait": "0.1"})
+    assert waited.status_code == 304 and "Retry-After" not in waited.headers
+
+
 def test_who_waits_in_vain_is_told_as_well(measured: Measured) -> None:
     measured.submit(40, priority="interactive")
     body = {"model": "unserved-embed", "inputs": "a text"}
@@ -105,6 +116,17 @@ def test_a_client_that_resumes_while_the_job_waits_hears_of_its_place(measured: 
     with measured.http.stream("GET", job["urls"]["events"], headers={"Last-Event-ID": first["id"]}) as answer:
         again = next(read_events(answer.iter_lines()))
     assert ("id" in again, again["data"]["queue"]["position"]) == (False, 1)
+
+
+def test_a_place_after_a_retry_has_the_attempt_of_the_job(measured: Measured) -> None:
+    job = measured.submit(2).json()
+    claim = measured.claim()
+    measured.store.release([claim])
+    with measured.http.stream("GET", job["urls"]["events"]) as answer:
+        back = next(event for event in read_events(answer.iter_lines()) if event["data"].get("queue"))
+    with measured.http.stream("GET", job["urls"]["events"], headers={"Last-Event-ID": back["id"]}) as answer:
+        again = next(read_events(answer.iter_lines()))
+    assert (again["event"], again["data"]["attempt"]) == ("queued", measured.store.read(job["id"], OPEN_TENANT).attempt)
 
 
 def test_a_price_is_compared_with_the_truth(measured: Measured) -> None:
