@@ -7,8 +7,8 @@ import msgspec
 NUM_LIMITS = 21
 """Sizes of limits that are told apart: up to 1, 2, 4, … tokens, which is up to a million."""
 _MEANS = (
-    "request_s", "row_s", "token_in_s", "token_pair_s", "token_out_s", "step_s", "tokens_per_char", "tokens_per_byte",
-    "written_per_token_in", "tokens_per_piece",
+    "request_s", "row_s", "token_in_s", "token_in_outside_s", "token_pair_s", "token_out_s", "step_s",
+    "tokens_per_char", "tokens_per_byte", "written_per_token_in", "tokens_per_piece",
 )  # fmt: skip
 """Fields of a merged profile that are means."""
 
@@ -28,6 +28,8 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     request_s: float = 0.0
     row_s: float = 0.0
     token_in_s: float = 0.0
+    token_in_outside_s: float = 0.0
+    """How much of it is outside of model calls, as for tokenizing."""
     token_pair_s: float = 0.0
     """Of models that answer a row in one call; 0 for those that generate, whose inputs are read in chunks."""
     token_out_s: float = 0.0

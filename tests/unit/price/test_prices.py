@@ -21,9 +21,9 @@ from workers.runtime.price.prices import Prices
 MEASURED = ModelProfile(revision="1", row_s=0.01, token_in_s=0.001, token_out_s=0.1)
 
 
-def served(profile: ModelProfile = MEASURED) -> Version:
+def served(profile: ModelProfile = MEASURED, name: str = "tiny") -> Version:
     card = ModelCard(
-        name="tiny", task="embed", family="encoder", revision="1", licence="", description="", max_tokens=9
+        name=name, task="embed", family="encoder", revision="1", licence="", description="", max_tokens=9
     )  # fmt: skip
 
     def no_work(attempt: Attempt) -> Any:
@@ -139,3 +139,23 @@ def test_the_speed_of_a_full_worker_is_the_work_that_it_does(monkeypatch: pytest
         done.read_s += 0.4
         prices.look({"tiny": done}, is_full=True, taking_s=0.0)
     assert prices.announced().speed == pytest.approx(0.4, abs=0.02)
+
+
+def test_calls_of_a_model_without_a_price_make_no_worker_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
+    models = models_with()
+    models.put(served(ModelProfile(), "unmeasured"))
+    prices = Prices(models)
+    prices.use({"tiny": ModelProfile(row_s=0.01)})
+    tiny, unmeasured = ModelCounts(), ModelCounts()
+    prices.look({}, is_full=False, taking_s=0.0)
+    for second in range(60):
+        now[0] += 1.0
+        unmeasured.num_rows += 1
+        unmeasured.read_s += 0.8 if second > 30 else 0.4
+        if second <= 30:
+            tiny.num_rows += 25
+            tiny.read_s += 0.4
+        prices.look({"tiny": tiny, "unmeasured": unmeasured}, is_full=True, taking_s=0.0)
+    assert prices.announced().speed == pytest.approx(0.5, abs=0.02)

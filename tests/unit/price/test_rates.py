@@ -52,6 +52,18 @@ def test_the_times_of_other_workers_are_the_first_ones() -> None:
     assert Rates(MEASURED, kept).applied_to(MEASURED) == kept
 
 
+def test_tokens_do_not_get_dearer_each_time_that_a_worker_starts() -> None:
+    kept, found = None, []
+    for _ in range(4):
+        rates = Rates(MEASURED, kept)
+        for _ in range(20):
+            rates.see_job(AttemptCounts(1, 20, cpu_s=0.0002 + 20 * 0.00001))
+            rates.see_job(AttemptCounts(10, 1000, cpu_s=0.0002 + 1000 * 0.00001))
+        kept = rates.applied_to(MEASURED)
+        found.append(kept.token_in_s)
+    assert found == pytest.approx([MEASURED.token_in_s + 0.00001] * 4)
+
+
 def test_a_request_costs_what_its_job_took_outside_of_calls() -> None:
     rates = Rates(MEASURED)
     assert rates.applied_to(MEASURED).request_s == pytest.approx(REQUEST_S + TAKING_S)

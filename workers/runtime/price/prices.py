@@ -114,7 +114,9 @@ class Prices:
         window = self._windows.look(time.monotonic(), is_full, totals, taking_s)
         if window is None:
             return
-        self._speed.add(window)
+        # What is done on models without a price would count as nothing, and the worker as slow.
+        with_price = [name for name, model in self._known.items() if model.price.is_known]
+        self._speed.add(window if len(with_price) == len(self._known) else window.part_of(with_price))
         num_jobs = sum(each.num_jobs for each in window.done.values())
         for name, each in window.done.items():
             self._known[name].rates.see_window(each, window.taking_s / num_jobs if num_jobs else None)

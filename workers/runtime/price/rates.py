@@ -61,7 +61,9 @@ class Rates:
         self._measured = measured
         self._request_s = kept.request_s if kept else REQUEST_S + TAKING_S
         self._row_s = start.row_s
-        self._token_in_s = max(0.0, kept.token_in_s - TOKEN_S) if kept else measured.token_in_s
+        self._token_outside_s = kept.token_in_outside_s if kept else TOKEN_S
+        """Until enough jobs were seen."""
+        self._token_in_s = max(0.0, kept.token_in_s - kept.token_in_outside_s) if kept else measured.token_in_s
         self._token_pair_s = start.token_pair_s
         self._token_out_s = start.token_out_s
         self._step_s = start.step_s or measured.step_s
@@ -101,22 +103,23 @@ class Rates:
         with self._lock:
             if not self._row_s + self._token_in_s + self._token_out_s:
                 return profile
-            token_s = self._outside_token_s()
+            token_s = self._learned_token_outside_s()
             of_job_s = self._small.cpu_s - token_s * self._small.num_tokens
             return structs.replace(
                 profile,
                 request_s=self._taking_s + max(0.0, of_job_s) if self._small.num_jobs >= ENOUGH else self._request_s,
                 row_s=self._row_s,
                 token_in_s=self._token_in_s + token_s,
+                token_in_outside_s=token_s,
                 token_pair_s=self._token_pair_s,
                 token_out_s=self._token_out_s,
                 step_s=self._step_s,
             )
 
-    def _outside_token_s(self) -> float:
+    def _learned_token_outside_s(self) -> float:
         small, large = self._small, self._large
         if min(small.num_jobs, large.num_jobs) < ENOUGH or large.num_tokens < 2 * small.num_tokens:
-            return TOKEN_S
+            return self._token_outside_s
         return max(0.0, (large.cpu_s - small.cpu_s) / (large.num_tokens - small.num_tokens))
 
 

@@ -1,6 +1,6 @@
 """Windows of time in which a worker was full: jobs waited in it, or for it, all the time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 LEAST_S = 1.0
@@ -34,6 +34,13 @@ class Window(NamedTuple):
     """By model."""
     taking_s: float
     """CPU time that was needed to take jobs from the store and to record their ends."""
+
+    def part_of(self, models: Collection[str]) -> "Window":
+        """Return the part of the window that these models had, by the time of their calls."""
+        calls_s = {model: done.read_s + done.write_s for model, done in self.done.items()}
+        theirs = sum(calls_s[model] for model in calls_s if model in models) / (sum(calls_s.values()) or 1.0)
+        done = {model: total for model, total in self.done.items() if model in models}
+        return Window(theirs * self.length_s, done, theirs * self.taking_s)
 
 
 class Fullness:
