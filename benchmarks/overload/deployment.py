@@ -1,5 +1,6 @@
 """The real stack with API keys of several tenants, and the requests that its clients send."""
 
+import json
 import os
 import subprocess
 import sys
@@ -107,15 +108,23 @@ class Deployment:
                     found.append(End(status.decode() if status else "gone", *(float(time or 0) for time in times)))
         return found
 
+    def call_ms(self, job_ids: Sequence[str], model: str) -> list[float]:
+        """Return how long the model calls of those of these jobs took that have ended and are of a model."""
+        with self.stack.client.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hmget(job_key(job_id), "model", "timings")
+            found = [json.loads(timings) for name, timings in pipeline.execute() if name == model.encode() and timings]
+        return [timings.get("infer_ms", 0.0) for timings in found]
+
     def num_active(self, tenant: str) -> int:
         """Return how many unfinished jobs a tenant has."""
         return int(self.stack.client.hget(f"{PREFIX}active", tenant) or 0)
 
-    def knows(self, tenant: str, fields: Mapping[str, Any]) -> bool:
+    def knows(self, tenant: str, fields: Mapping[str, Any], document: Mapping[str, Any] = MappingProxyType({})) -> bool:
         """Return whether the gateway takes these fields with a job: an older version, for comparison, may not."""
-        document = {"task": "classify", "model": CLASSIFIER, "inputs": "It rains.", **fields}
+        document = document or {"task": "classify", "model": CLASSIFIER, "inputs": "It rains."}
         with Crowd(self.port) as crowd:
-            crowd.send(self.submit(tenant, document))
+            crowd.send(self.submit(tenant, {**document, **fields}))
             while crowd.num_waiting:
                 for answer in crowd.answers(1.0):
                     return answer.status == 202

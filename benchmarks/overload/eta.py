@@ -77,7 +77,11 @@ def _errors(pairs: Sequence[tuple[_Polled, End]]) -> Row:
 def _steady(deployment: Deployment, jobs: KnownMix, seconds: float) -> list[_Polled]:
     """Keep the queue at its length for some time; return the jobs of the clients that poll."""
     submits = [deployment.submit("a", document) for document in jobs.documents]
-    waits = [deployment.submit("a", document, wait_s=60) for document in jobs.documents]
+    # In the lane of those that poll, or these would wait for nobody.
+    lane = {"priority": "default"}
+    if not deployment.knows("a", lane, jobs.documents[0]):
+        lane = {}
+    waits = [deployment.submit("a", {**document, **lane}, wait_s=60) for document in jobs.documents]
     numbers = map(jobs.at, itertools.count())
     watch, ends = _Watch(), time.monotonic() + seconds
     with Crowd(deployment.port) as crowd:

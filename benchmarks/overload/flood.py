@@ -11,11 +11,13 @@ from benchmarks.overload.clients.load import as_fast_as_possible
 from benchmarks.overload.clients.victim import Victim
 from benchmarks.overload.deployment import CLASSIFIER, EMBEDDER, Deployment
 from benchmarks.overload.effort import Effort
-from benchmarks.overload.report import Row, refusals
+from benchmarks.overload.report import Row, median, refusals
 
 NUM_CLIENTS = 64
 BEFORE = 0.1
 """Share of the flood that is sent before the other tenant's first request."""
+MOST_LOOKS = 600
+"""Jobs of the flood whose model calls are looked at."""
 
 
 def measure(effort: Effort) -> Iterator[Row]:
@@ -25,7 +27,8 @@ def measure(effort: Effort) -> Iterator[Row]:
         victim.measure_idle(effort.num_rounds)
         flood = Flood(deployment, "a", effort, {})
         flood.begin()
-        yield from victim.rows("flood", victim.measure_during(flood.go_on))
+        samples = victim.measure_during(flood.go_on)
+        yield from victim.rows("flood", samples, flood.call_ms())
         yield flood.row("flood")
 
 
@@ -39,7 +42,8 @@ def measure_lanes(effort: Effort) -> Iterator[Row]:
         flood = Flood(deployment, "a", effort, bulk if knows_lanes else {})
         flood.begin()
         case = "lanes" if knows_lanes else "lanes (none here)"
-        yield from victim.rows(case, victim.measure_during(flood.go_on))
+        samples = victim.measure_during(flood.go_on)
+        yield from victim.rows(case, samples, flood.call_ms())
         yield flood.row(case)
 
 
@@ -67,6 +71,11 @@ class Flood:
         self._send(int(BEFORE * len(self._requests)), len(self._requests), ends)
         while time.monotonic() < ends and self._deployment.num_active(self._tenant) > 0:
             time.sleep(0.2)
+
+    def call_ms(self) -> float:
+        """Return the median time of the flood's longer model calls, those for embeddings."""
+        ids = [job_id_of(answer) for answer in self._answers if answer.status == 202]
+        return median(self._deployment.call_ms(ids[:: max(1, len(ids) // MOST_LOOKS)], EMBEDDER))
 
     def row(self, case: str) -> Row:
         """Return what became of the flood."""

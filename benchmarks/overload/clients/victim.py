@@ -80,11 +80,16 @@ class Victim:
         """Measure from now until ``attack`` has returned and the request of that moment is answered."""
         return self._run(most_rounds, attack)
 
-    def rows(self, case: str, loaded: Samples) -> Iterator[Row]:
-        """Yield a row for each kind of request."""
+    def rows(self, case: str, loaded: Samples, running_ms: float = 0.0) -> Iterator[Row]:
+        """Yield a row for each kind of request.
+
+        The model call that a request may take longer is its own, or, if that is longer, one of ``running_ms`` that was
+        running as it came.
+        """
         for kind in self._kinds:
-            idle, ms, call_ms = self.idle.ms(kind), loaded.ms(kind), loaded.call_ms(kind)
-            bar_ms = TIMES_IDLE * percentile(idle, 0.95) + (call_ms or self.idle.call_ms(kind))
+            idle, ms = self.idle.ms(kind), loaded.ms(kind)
+            call_ms = max(running_ms, loaded.call_ms(kind) or self.idle.call_ms(kind))
+            bar_ms = TIMES_IDLE * percentile(idle, 0.95) + call_ms
             missing = loaded.unanswered(kind)
             note = (
                 f", {len(missing)} of {len(ms)} without output ({', '.join(sorted(set(missing)))})" if missing else ""
