@@ -8,7 +8,7 @@ import pytest
 from contracts.store.attempts.outcomes import stopped
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.unit.attempts.conftest import NUM_THREADS, MakeIntake
+from tests.unit.attempts.conftest import MAX_JOBS, NUM_THREADS, MakeIntake
 from tests.unit.attempts.fakes import BUDGET_BYTES, NEWCOMERS, QUEUE, FakeEngine, FakeModel, FakeStore, Gate
 from workers.runtime.attempts import running_jobs
 from workers.runtime.attempts.attempt import Attempt
@@ -157,6 +157,23 @@ def test_some_places_are_for_flows_that_hold_few(make_intake: MakeIntake, store:
     held = [attempt.claim.tenant for attempt in model.begun]
     assert held.count("a") == 64 - RESERVED_PLACES
     assert not intake.has_room_for_newcomers
+
+
+def test_the_last_places_are_for_newcomers_if_many_flows_hold_little(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    """None of the flows is large by itself, and all of their jobs have begun."""
+    model.wait_for(Gate())
+    for _ in range(9):
+        for tenant in "abcdef":
+            store.add(tenant)
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == MAX_JOBS * 3 // 4 and not intake.has_room, "the worker is not full")
+    model.in_calls |= set(model.begun)
+    newcomer = store.add("z")
+    intake.wake(NEWCOMERS)
+    wait_until(lambda: len(model.begun) > MAX_JOBS * 3 // 4, "the places stay empty")
+    assert model.begun[-1].claim.id == newcomer
 
 
 def test_some_memory_is_for_flows_that_hold_little(intake: Intake, store: FakeStore, model: FakeModel) -> None:

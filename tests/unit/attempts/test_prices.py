@@ -65,3 +65,16 @@ def test_each_outcome_says_what_the_attempt_has_consumed(
     assert (consumed.tokens_in, consumed.tokens_out) == (70, 5)
     assert model.begun[0].counts.cpu_s > 0 and model.begun[0].counts.demand is not None
     assert intake.taking_s > 0
+
+
+def test_a_job_ends_even_if_its_work_can_not_be_found(
+    intake: Intake, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(intake._jobs._prices, "ended", fail)
+    job_id = store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: store.statuses() == {job_id: "succeeded"}, "the job has no outcome")
+    wait_until(lambda: not intake.held.all(), "the job is held for ever")

@@ -58,7 +58,8 @@ class Places:
             return Wanted(min(num_wanted, num_free - self._num_reserved), self._room.for_all, frozenset(pass_by))
         pass_by |= self._jobs.flows_in_line
         if not has_room_for_all:
-            pass_by |= self._large_flows()
+            # If many hold little each, none is large, and what is left is for those that hold nothing.
+            pass_by |= self._large_flows() or {claim.flow for claim in self._jobs.claims}
         # An engine that wants none, although nothing waits for it, is not to be filled beyond that.
         num_newcomers = min(num_free, MAX_NEWCOMERS) if pass_by else 0
         return Wanted(num_newcomers, self._room.for_newcomers, frozenset(pass_by))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from contracts.errors import TriptychError, UnknownModel
 from contracts.jobs import Claim, Flow
+from contracts.price.estimate import Consumed
 from contracts.store.attempts.outcomes import Outcome, failed
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.ended import Ended
@@ -177,7 +178,13 @@ class RunningJobs:
     def _note(self, job: RunningJob, outcome: Outcome | None) -> None:
         if outcome is not None:
             del self._jobs[job.attempt]
-            consumed = self._prices.ended(job.attempt, has_succeeded=outcome.status == "succeeded")
-            self._ended.append(Ended(job.attempt, outcome._replace(consumed=consumed)))
+            self._ended.append(Ended(job.attempt, outcome._replace(consumed=self._consumed(job, outcome))))
         elif job.can_go_on:  # it is to be handed over, or what it waits for has come meanwhile
             self._go_on(job)
+
+    def _consumed(self, job: RunningJob, outcome: Outcome) -> Consumed:
+        try:
+            return self._prices.ended(job.attempt, has_succeeded=outcome.status == "succeeded")
+        except Exception:  # a bug of ours, and no job may be held for ever because of it
+            logger.exception("work of a job not known", extra=job.attempt.claim.log_fields)
+            return Consumed()
