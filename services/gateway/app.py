@@ -184,7 +184,10 @@ def _guarded(operation: Operation, auth: Authenticator, monitor: Monitor) -> Cal
     def guarded(**path: Any) -> Response:
         # Before the key is looked up, which reads the store and would wait for its timeout.
         monitor.check_store()
-        return operation.view(**path) if operation.key_in_body else operation.view(auth.tenant(request), **path)
+        if operation.key_in_body:
+            return operation.view(**path)
+        holds = operation.holds or (operation.may_wait and "wait" in request.args)
+        return operation.view(auth.tenant(request, holds=holds), **path)
 
     return guarded
 

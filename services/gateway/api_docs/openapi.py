@@ -147,7 +147,7 @@ def _error_statuses(operation: Operation) -> set[int]:
     statuses = everywhere | set(operation.errors)
     # The check of the key is preceded by one of the store, also on routes that use nothing else of it.
     if operation.needs_key:
-        statuses |= {401, 503}
+        statuses |= {401, 503} | ({429} if operation.holds or operation.may_wait else set())
     if operation.body is not None:
         statuses |= {400, 408, 413, 415, 422}
     if "{job_id}" in operation.path:

@@ -18,7 +18,7 @@ class Authenticator:
         settings: whether a key is always needed.
         keys: looks keys up.
         has_keys: says whether any key exists, without a call to the store.
-        enter: gets the tenant of a request that needs a key, and may refuse it.
+        enter: gets the tenant of a request that needs a key and may hold its connection, and may refuse it.
     """
 
     def __init__(
@@ -33,10 +33,11 @@ class Authenticator:
         """Return whether requests need no key now, so that all clients are one tenant."""
         return not (self._always_needs_key or self._has_keys())
 
-    def tenant(self, request: Request, key_in_body: str = "") -> str:
+    def tenant(self, request: Request, key_in_body: str = "", *, holds: bool = True) -> str:
         """Return the tenant whose jobs this request may see. A key in the body counts if no header has one.
 
-        The facts of the request name the tenant from then on, and the key.
+        The facts of the request name the tenant from then on, and the key. ``holds`` says whether the request may hold
+        its connection; others are served however many of these there are.
 
         Raises:
             Unauthorized: a key is needed, and the request's key is missing or invalid.
@@ -51,7 +52,8 @@ class Authenticator:
         if tenant is None:
             raise Unauthorized
         facts.tenant, facts.key_id = tenant, id_of(key)
-        self._enter(facts.owner)
+        if holds:
+            self._enter(facts.owner)
         return tenant
 
     def tenant_by_header(self, request: Request) -> str | None:

@@ -103,8 +103,12 @@ def register(app: Flask, formats: Mapping[str, Callable[[TriptychError], Respons
         current_facts().error_code = error.code
         return formats.get(request.endpoint or "", error_response)(error)
 
+    def respond_to_store(error: redis.RedisError) -> Response:
+        current_facts().store_failed = True
+        return respond(store_error(error))
+
     app.register_error_handler(TriptychError, respond)
-    app.register_error_handler(redis.RedisError, lambda error: respond(store_error(error)))
+    app.register_error_handler(redis.RedisError, respond_to_store)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(Exception, lambda error: respond(_on_unexpected_error(error)))
 

@@ -86,6 +86,16 @@ class Operation:
         return self.body is not None
 
     @property
+    def may_wait(self) -> bool:
+        """Whether requests may ask to wait for a job."""
+        return any(one.name == "wait" for one in self.parameters)
+
+    @property
+    def holds(self) -> bool:
+        """Whether each request may hold its connection: while its body arrives, and then for its job or its events."""
+        return self.submits or any(one.media_type == "text/event-stream" for one in self.responses.values())
+
+    @property
     def rule(self) -> str:
         """The path in Flask's syntax."""
         return self.path.replace("{", "<").replace("}", ">")

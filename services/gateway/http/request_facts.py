@@ -36,6 +36,8 @@ class RequestFacts:
     delivers: str | None = None
     """The job whose end, with all of its output, the response tells."""
     error_code: str | None = None
+    store_failed: bool = False
+    """A call to the store has failed, or was not answered in time."""
     started_at: float = field(default_factory=time.perf_counter)
     """By ``time.perf_counter()``."""
     bytes_in: int = 0

@@ -52,6 +52,8 @@ class RateLimitHeaders:
         facts = current_facts()
         if facts.meters is not None:
             return facts.meters
+        if facts.store_failed or not self._monitor.store_answers:
+            return ()  # the client has waited for the store long enough
         # The request was refused before it came to the store.
         try:
             meters = self._book.of(facts.tenant or "", facts.key_id).meters(0.0)

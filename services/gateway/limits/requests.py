@@ -1,4 +1,8 @@
-"""Requests of one tenant that a process serves at once. Each holds a connection, and others need some, too."""
+"""Requests of one tenant that hold connections of a process at once: others need some, too.
+
+Only those count that may take long: with a body, a wait, or a stream. So a tenant that waits for many jobs can still
+read and cancel them.
+"""
 
 from collections import Counter
 
@@ -24,8 +28,9 @@ class TenantRequests:
             return
         if self._counts[owner] >= self._most:
             raise GatewayShareReached(
-                f"{self._most} of your requests are being served, as many as those of one tenant may be (it follows "
-                "from TRIPTYCH_MAX_CONNECTIONS). Send 'Prefer: respond-async', and read the jobs later."
+                f"{self._most} of your requests send bodies or wait for jobs, as many as those of one tenant may (it "
+                "follows from TRIPTYCH_MAX_CONNECTIONS). Send 'Prefer: respond-async', and read the jobs later, "
+                "without waiting."
             )
         self._counts[owner] += 1
         g.entered = owner

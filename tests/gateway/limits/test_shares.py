@@ -126,6 +126,12 @@ def test_the_room_for_requests_that_wait_is_not_one_tenants(gateway: GatewayProc
         assert b"HTTP/1.1 429" in statuses and set(statuses) <= {b"HTTP/1.1 429", b""} and len(statuses) < 36
         for _ in range(5):
             assert bob.post("/v1/jobs", json=body(10)).status_code == 202
+        # What holds no connection is served: else she could not even cancel her jobs to get out.
+        for _ in range(5):  # on new connections, any of whose processes may be crowded
+            with client_of(gateway, keys["ann"]) as ann:
+                listed = ann.get("/v1/jobs", params={"status": "queued"})
+                assert (listed.status_code, ann.get("/v1/usage").status_code) == (200, 200)
+                assert ann.post(f"/v1/jobs/{listed.json()['data'][-1]['id']}/cancel").status_code == 200
 
 
 def test_in_an_open_gateway_nobody_has_a_share(tmp_path: Path) -> None:

@@ -138,6 +138,17 @@ def test_the_document_describes_every_route(document: dict[str, Any]) -> None:
     assert served == described
 
 
+def test_what_holds_a_connection_may_reach_the_share_of_a_tenant(document: dict[str, Any]) -> None:
+    may = {
+        (method, path)
+        for path, item in document["paths"].items()
+        for method in item
+        if "429" in item[method]["responses"]
+    }
+    assert {("post", "/v1/jobs"), ("get", "/v1/jobs/{job_id}"), ("get", "/v1/jobs/{job_id}/events")} <= may
+    assert not may & {("get", "/v1/jobs"), ("post", "/v1/jobs/{job_id}/cancel"), ("get", "/v1/usage")}
+
+
 def test_the_document_is_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
     ids = []
