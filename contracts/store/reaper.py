@@ -26,7 +26,7 @@ MAX_JOBS_PER_CALL = 24
 """The store serves nobody else while a script runs, and the dearest job takes 18 calls. Thousands may be due."""
 MAX_PASS_S = 5.0
 """Then messages that were lost are replaced, and the next pass goes on, or another reaper's."""
-MAX_QUEUES_PER_CALL = 80
+MAX_QUEUES_PER_CALL = 60
 MAX_POSTED = 40
 """Entries of the ledger that one call posts."""
 MAX_EVICTING_CALLS = 100

@@ -171,6 +171,10 @@ def test_waking_many_queues(store: JobStore) -> None:
     store.client.delete(*queues)
     with bounded(store):
         store.reap()
+    store.client.delete(*map(newcomers_of, queues))
+    with bounded(store):
+        store.reap()
+    assert store.client.exists(*map(newcomers_of, queues)) == 200
 
 
 def test_a_turn_that_has_to_do_with_as_many_flows_and_lanes_as_it_can(store: JobStore) -> None:

@@ -94,7 +94,7 @@ def test_many_messages_of_an_older_version_become_one(store: JobStore) -> None:
     take_message(store)
     store.client.lpush(QUEUE, *["a message"] * 500)
     assert store.reap() == (0, 1)
-    assert num_messages(store) == 1
+    assert store.client.llen(QUEUE) == 1
     store.cancel(job_id, TENANT)
     store.reap()
     assert num_messages(store) == 0

@@ -125,3 +125,16 @@ def test_late_jobs_of_one_flow_do_not_hide_those_of_others(store: JobStore) -> N
         store.client.hset(f"triptych:job:{job_id}", "deadline_at", "1")
     mine = submit(store)
     assert [claim.id for claim in store.turn("w1", sources=[QUEUE]).claims] == [mine]
+
+
+def test_a_lost_message_for_newcomers_is_replaced_if_nobody_has_room_for_any_job(store: JobStore) -> None:
+    """Whoever took it has died, and the other workers are full of a flood: they listen to nothing else."""
+    flood(store, 2, "a", 1.0)
+    submit(store, tenant="new")
+    store.client.delete(NEWCOMERS)
+    assert messages(store) == (1, 0)
+    assert store.reap() == (0, 0), "it is no news: so it is each second"
+    assert messages(store) == (1, 1)
+    take_message(store)
+    assert store.reap() == (0, 1)
+    assert messages(store) == (1, 0)
