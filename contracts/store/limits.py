@@ -4,6 +4,8 @@ Operators set limits for one tenant in the store; where they have set none, thos
 has rates of its own, besides those of its tenant.
 """
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from contracts.limits import Meter, MeterState, TenantLimits
 from contracts.store.keys import PREFIX
 from contracts.store.redis_client import reads
 
+logger = logging.getLogger(__name__)
 LIMITS = PREFIX + "limits"
 
 
@@ -24,20 +27,49 @@ class StoredLimits:
 
     def of(self, tenant: str) -> TenantLimits:
         """Return what is set for a tenant."""
-        text = reads(self._client).hget(LIMITS, tenant)
-        return TenantLimits() if text is None else msgspec.json.decode(text, type=TenantLimits)
+        return _limits_from(tenant, reads(self._client).hget(LIMITS, tenant))
 
     def all(self) -> dict[str, TenantLimits]:
         """Return what is set for each tenant that has limits of its own."""
         rows = reads(self._client).hgetall(LIMITS)
-        return {tenant.decode(): msgspec.json.decode(text, type=TenantLimits) for tenant, text in sorted(rows.items())}
+        names = {tenant.decode(errors="replace"): text for tenant, text in sorted(rows.items())}
+        return {tenant: _limits_from(tenant, text) for tenant, text in names.items()}
 
-    def set(self, tenant: str, limits: TenantLimits) -> None:
-        """Replace what is set for a tenant."""
-        if limits == TenantLimits():
-            self._client.hdel(LIMITS, tenant)
-        else:
-            self._client.hset(LIMITS, tenant, msgspec.json.encode(limits))
+    def change(self, tenant: str, changes: Mapping[str, float | None]) -> TenantLimits:
+        """Change limits of a tenant, given by name, and return all that are set. None unsets one.
+
+        What a newer version has set stays.
+        """
+        changed: list[TenantLimits] = []
+
+        def step(pipeline: "redis.client.Pipeline") -> None:
+            document = {**_document(reads(pipeline).hget(LIMITS, tenant)), **changes}
+            text = msgspec.json.encode({name: value for name, value in document.items() if value is not None})
+            changed[:] = [_limits_from(tenant, text)]
+            pipeline.multi()
+            if text == b"{}":
+                pipeline.hdel(LIMITS, tenant)
+            else:
+                pipeline.hset(LIMITS, tenant, text)
+
+        self._client.transaction(step, LIMITS)
+        return changed[0]
+
+
+def _limits_from(tenant: str, text: bytes | None) -> TenantLimits:
+    """Return what is stored for a tenant; nothing if it can't be read: of another version, say."""
+    try:
+        return TenantLimits() if text is None else msgspec.json.decode(text, type=TenantLimits)
+    except msgspec.DecodeError as error:
+        logger.warning("limits of a tenant can't be read", extra={"tenant": tenant, "error": str(error)})
+        return TenantLimits()
+
+
+def _document(text: bytes | None) -> dict[str, Any]:
+    try:
+        return {} if text is None else msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
 
 
 def as_argument(max_active: int, max_bytes: int, meters: tuple[Meter, ...], *, only_replays: bool) -> bytes:
@@ -66,5 +98,8 @@ class Meters:
 def _used(value: bytes | None, store_time: float) -> float:
     if value is None:
         return 0.0
-    used, at, quota = map(float, value.split())
+    try:
+        used, at, quota = map(float, value.split())
+    except ValueError:  # as empty as for the script
+        return 0.0
     return max(0.0, used - max(0.0, store_time - at) * quota / 60) if at <= store_time + 1 else 0.0

@@ -16,6 +16,8 @@ from contracts.store.redis_client import reads
 KEPT_DAYS = 400
 _CHUNK = 200
 """Accounts of one call: the store serves nobody else meanwhile."""
+_NUM_PARTS = 4
+"""Of an entry's name: day, tenant, key and model."""
 _EPOCH = date(1970, 1, 1)
 
 
@@ -72,8 +74,9 @@ class UsageReader:
     def tenants(self, start: date) -> list[str]:
         """Return the tenants whose jobs have ended on this day or later."""
         posted = reads(self._client).zrangebyscore(f"{PREFIX}usage_tenants", _number(start), "+inf")
-        entered = (name.split(b"|")[1] for name in reads(self._client).hkeys(f"{PREFIX}ledger"))
-        return sorted({tenant.decode() for tenant in (*posted, *entered)})
+        names = (name.split(b"|") for name in reads(self._client).hkeys(f"{PREFIX}ledger"))
+        entered = (parts[1] for parts in names if len(parts) >= _NUM_PARTS)
+        return sorted({tenant.decode(errors="replace") for tenant in (*posted, *entered)})
 
     def entries(self, tenants: Sequence[str], start: date, end: date) -> Iterator[Entry]:
         """Yield the entries of tenants from ``start`` to ``end``, both included; one may come in parts."""
@@ -91,17 +94,22 @@ class UsageReader:
             entered, *posted = pipeline.execute()
         for (day, tenant), account in zip(accounts, posted, strict=True):
             for name, counts in account.items():
-                key, _, model = name.decode().partition("|")
-                yield Entry(_day(day), tenant, key, model, _counts(counts))
+                yield from _entries(day, tenant, name.decode(errors="replace"), counts)
         wanted = set(accounts)
         for name, counts in entered.items():
-            day, tenant, key, model = name.decode().split("|", 3)
-            if (int(day), tenant) in wanted:
-                yield Entry(_day(int(day)), tenant, key, model, _counts(counts))
+            day, _, rest = name.decode(errors="replace").partition("|")
+            tenant, _, rest = rest.partition("|")
+            if day.isdecimal() and (int(day), tenant) in wanted:
+                yield from _entries(int(day), tenant, rest, counts)
 
 
-def _counts(text: bytes) -> Counts:
-    return Counts(*map(int, text.split()))
+def _entries(day: int, tenant: str, name: str, counts: bytes) -> Iterator[Entry]:
+    """Yield the entry with this name, or nothing if it can't be read. It must not hide the others."""
+    key, found, model = name.partition("|")
+    values = [int(value) for value in counts.split() if value.isdigit()]
+    # Those of a newer version may have more counts.
+    if found and len(values) >= len(Counts.__struct_fields__):
+        yield Entry(_day(day), tenant, key, model, Counts(*values[: len(Counts.__struct_fields__)]))
 
 
 def _number(day: date) -> int:

@@ -7,6 +7,7 @@ from a plain SHA-256, and the slow hashes that passwords need would cost each re
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 import time
@@ -19,6 +20,7 @@ import redis
 from contracts.store.keys import PREFIX
 from contracts.store.redis_client import reads
 
+logger = logging.getLogger(__name__)
 KEYS = PREFIX + "api_keys"
 TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CACHE_S = 5.0
@@ -61,17 +63,28 @@ class ApiKeys:
     def all(self) -> dict[str, StoredKey]:
         """Return every key by its id."""
         rows = reads(self._client).hgetall(KEYS)
-        return {key_id.decode(): msgspec.json.decode(text, type=StoredKey) for key_id, text in sorted(rows.items())}
+        keys = {key_id.decode(errors="replace"): text for key_id, text in sorted(rows.items())}
+        found = {key_id: _key_from(key_id, text) for key_id, text in keys.items()}
+        return {key_id: key for key_id, key in found.items() if key is not None}
 
     def set_rates(self, key_id: str, rates: Mapping[str, int]) -> StoredKey | None:
         """Change rates of a key, given by the names of their fields, and return it; None if no key has this id."""
-        text = reads(self._client).hget(KEYS, key_id)
-        if text is None:
-            return None
-        key = msgspec.structs.replace(msgspec.json.decode(text, type=StoredKey), **rates)
-        if rates:
-            self._client.hset(KEYS, key_id, msgspec.json.encode(key))
-        return key
+        changed: list[StoredKey | None] = []
+
+        def step(pipeline: "redis.client.Pipeline") -> None:
+            text = reads(pipeline).hget(KEYS, key_id)
+            if (key := _key_from(key_id, text)) is not None:
+                # Not of `key`, which lacks what a newer version has set.
+                text = msgspec.json.encode(msgspec.json.decode(text or b"{}") | dict(rates))
+                key = msgspec.structs.replace(key, **rates)
+            changed[:] = [key]
+            pipeline.multi()
+            if key is not None and rates:
+                pipeline.hset(KEYS, key_id, text or b"")
+
+        # Nothing may come in between, or a key that is revoked now would work again.
+        self._client.transaction(step, KEYS)
+        return changed[0]
 
     def verified(self, key_id: str) -> StoredKey | None:
         """Return a key by which a request was let in, without a call to the store; None for others."""
@@ -98,7 +111,7 @@ class ApiKeys:
         if hmac.compare_digest(hashed, known.sha256) and time.monotonic() - read_at < CACHE_S:
             return known.tenant
         # What is refused has cost the same work, whether its id exists or not: otherwise time would tell which ids do.
-        stored = msgspec.json.decode(reads(self._client).hget(KEYS, key_id) or _NOBODY_TEXT, type=StoredKey)
+        stored = _key_from(key_id, reads(self._client).hget(KEYS, key_id) or _NOBODY_TEXT) or _NOBODY
         if not hmac.compare_digest(hashed, stored.sha256):
             if stored != known:
                 self._verified.pop(key_id, None)  # revoked
@@ -112,6 +125,15 @@ def id_of(key: str) -> str:
     """Return the id that a key of the right form has in it."""
     match = _KEY.fullmatch(key)
     return match[1] if match else ""
+
+
+def _key_from(key_id: str, text: bytes | None) -> StoredKey | None:
+    """Return what is stored for a key; None if nothing is, or if it can't be read."""
+    try:
+        return None if text is None else msgspec.json.decode(text, type=StoredKey)
+    except msgspec.DecodeError as error:
+        logger.warning("a key can't be read", extra={"key_id": key_id, "error": str(error)})
+        return None
 
 
 def _hash(secret: str) -> str:

@@ -30,9 +30,7 @@ def run(arguments: argparse.Namespace, keys: ApiKeys, client: "redis.Redis", set
     if not TENANT.fullmatch(arguments.tenant):
         raise SettingsError("--tenant: expected 1 to 64 letters, digits, dots, dashes or underscores")
     stored = StoredLimits(client)
-    limits = msgspec.structs.replace(stored.of(arguments.tenant), **changes)
-    if changes:
-        stored.set(arguments.tenant, limits)
+    limits = stored.change(arguments.tenant, changes) if changes else stored.of(arguments.tenant)
     _show_tenant(arguments.tenant, limits, settings)
     return 0
 

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.limits import TenantLimits
 from contracts.store.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
 from tests.gateway.fakes.worker import announce, running_worker, store_of
@@ -33,7 +32,7 @@ class Deployment:
 
     def limit(self, tenant: str, **limits: Any) -> None:
         """Set the limits of a tenant."""
-        StoredLimits(self.store.client).set(tenant, TenantLimits(**limits))
+        StoredLimits(self.store.client).change(tenant, limits)
 
     def client(self, key: str) -> httpx.Client:
         """Return a client with a key."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.limits import TenantLimits
 from contracts.store.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
 from tests.gateway.fakes.worker import UNSERVED, announce, store_of
@@ -26,7 +25,7 @@ def clients(tmp_path: Path) -> Iterator[tuple[ValkeyServer, dict[str, httpx.Clie
     with running_valkey(tmp_path / "valkey") as valkey:
         announce(valkey.url)
         store = store_of(valkey.url, PATIENCE_S)
-        StoredLimits(store.client).set("rated", TenantLimits(requests_per_minute=100))
+        StoredLimits(store.client).change("rated", {"requests_per_minute": 100})
         keys = {tenant: ApiKeys(store.client).create(tenant) for tenant in TENANTS}
         store.client.close()
         with running_gateway(valkey.url, tmp_path, TRIPTYCH_GATEWAY_PROCESSES="1") as gateway:
