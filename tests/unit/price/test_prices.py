@@ -17,6 +17,7 @@ from workers.runtime.models.served import ServedModel, TaskHandler
 from workers.runtime.models.versions import Models, Version
 from workers.runtime.price.counts import ModelCounts
 from workers.runtime.price.prices import Prices
+from workers.runtime.price.rates import MOST
 
 MEASURED = ModelProfile(revision="1", row_s=0.01, token_in_s=0.001, token_out_s=0.1)
 
@@ -159,3 +160,20 @@ def test_calls_of_a_model_without_a_price_make_no_worker_slow(monkeypatch: pytes
             tiny.read_s += 0.4
         prices.look({"tiny": tiny, "unmeasured": unmeasured}, is_full=True, taking_s=0.0)
     assert prices.announced().speed == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_worker_is_not_believed_to_stand_still_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be sent nothing that could show how fast it is, and hand this on to the next worker."""
+    now = [100.0]
+    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
+    prices, done = Prices(models_with()), ModelCounts()
+    prices.look({"tiny": done}, is_full=False, taking_s=0.0)
+    for _ in range(60):
+        now[0] += 1.0
+        done.num_rows += 1
+        done.read_s += 0.0001
+        prices.look({"tiny": done}, is_full=True, taking_s=0.0)
+    speed = prices.announced().speed
+    assert speed >= 1 / MOST
+    kept = {"tiny": {"w1": KeptProfile(MEASURED, 0.0001, 0.0)}}
+    assert Prices(models_with(), kept).announced().speed >= 1 / MOST

@@ -70,10 +70,18 @@ def test_a_request_costs_what_its_job_took_outside_of_calls() -> None:
     for _ in range(50):
         rates.see_job(AttemptCounts(1, 10, cpu_s=0.002))
         rates.see_job(AttemptCounts(1, 1010, cpu_s=0.012))
-        rates.see_window(window(), 0.003)
+        rates.see_window(window(), 0.0005)
     after = rates.applied_to(MEASURED)
     assert after.token_in_s == pytest.approx(MEASURED.token_in_s + 0.00001)
-    assert after.request_s == pytest.approx(0.003 + 0.0019, rel=0.01)
+    assert after.request_s == pytest.approx(0.0005 + 0.0019, rel=0.01)
+
+
+def test_a_request_is_not_dear_because_few_long_jobs_have_ended() -> None:
+    rates = Rates(MEASURED)
+    for _ in range(50):
+        rates.see_job(AttemptCounts(1, 10, cpu_s=0.0002))
+        rates.see_window(window(), 0.05)
+    assert rates.applied_to(MEASURED).request_s <= 0.0002 + MOST * TAKING_S
 
 
 def test_jobs_of_many_rows_do_not_make_single_ones_dearer() -> None:

@@ -6,7 +6,7 @@ done, announces what the models cost here, and brings what they cost on all work
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec import structs
@@ -17,7 +17,7 @@ from contracts.store.profiles import KeptProfile
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.models.versions import Models
 from workers.runtime.price.counts import ModelCounts
-from workers.runtime.price.rates import Rates
+from workers.runtime.price.rates import MOST, Rates
 from workers.runtime.price.speed import Speed
 from workers.runtime.price.texts import Texts
 from workers.runtime.price.windows import Totals, Windows
@@ -58,9 +58,13 @@ class _Model:
         """Return what the model costs on this worker."""
         return self.rates.applied_to(self.texts.learned())
 
+    def measured_speed(self) -> float:
+        """Return the speed of a worker by what was measured when the model was loaded."""
+        return _ratio(self.price, self.measured)
+
     def expected_speed(self) -> float:
         """Return the speed of a worker that was never full: that of others, or by what was measured."""
-        return _ratio(self.price, self.measured) if self._known_speed is None else self._known_speed
+        return self.measured_speed() if self._known_speed is None else self._known_speed
 
 
 class Prices:
@@ -130,10 +134,11 @@ class Prices:
     def announced(self) -> Announced:
         """Return what is to be announced. The speed is one by the prices that are in use."""
         profiles = {name: model.own() for name in self._models.names() if (model := self._model(name))}
-        prices = {name: self._known[name].price for name in profiles}
-        expected = [self._known[name].expected_speed() for name in profiles]
-        mean = sum(expected) / len(expected) if expected else 1.0
-        return Announced(self._speed.value(prices, mean), profiles)
+        models = {name: self._known[name] for name in profiles}
+        prices = {name: model.price for name, model in models.items()}
+        speed = self._speed.value(prices, _mean(model.expected_speed() for model in models.values()))
+        # A speed holds until the worker is full again. If nothing is accepted because of it, it never is.
+        return Announced(max(speed, _mean(model.measured_speed() for model in models.values()) / MOST), profiles)
 
     def _model(self, name: str, kept: list[KeptProfile] | None = None) -> _Model | None:
         served, known = self._models.get(name), self._known.get(name)
@@ -166,6 +171,11 @@ def _with_texts_of(known: ModelProfile | None, measured: ModelProfile) -> ModelP
         written_per_token_in=known.written_per_token_in,
         num_jobs=known.num_jobs,
     )
+
+
+def _mean(speeds: Iterable[float]) -> float:
+    found = list(speeds)
+    return sum(found) / len(found) if found else 1.0
 
 
 def _is_alike(profile: ModelProfile, other: ModelProfile) -> bool:

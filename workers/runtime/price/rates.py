@@ -87,7 +87,8 @@ class Rates:
         """
         with self._lock:
             if taking_s is not None:
-                self._taking_s += (taking_s - self._taking_s) * TAKING_SHARE
+                # Between the ends of a few long jobs much is spent that is not for these.
+                self._taking_s += (_believable(taking_s, TAKING_S) - self._taking_s) * TAKING_SHARE
             of_pairs = done.token_pairs * self._token_pair_s
             of_rows = done.num_rows * self._row_s + done.tokens_in * self._token_in_s
             read = _correction(done.read_s, of_rows + of_pairs)
