@@ -103,7 +103,7 @@ def _record_of(job: NewJob) -> list[str | bytes | float]:
     return [
         *("tenant", job.tenant, "task", job.task, "model", job.model, "request", job.request),
         *("timeout_s", job.timeout_s, "ttl_s", job.ttl_s, "price_s", job.price_s),
-        *(("metadata", job.metadata) if job.metadata != b"{}" else ()),
+        *(("metadata", job.metadata, "extra_bytes", len(job.metadata)) if job.metadata != b"{}" else ()),
         *(("progress_total", job.num_inputs) if job.num_inputs != 1 else ()),
         *(("lane", job.lane) if job.lane != "default" else ()),
         *(("least_s", job.least_s) if job.least_s else ()),

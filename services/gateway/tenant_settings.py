@@ -27,7 +27,7 @@ class TenantSettings(Settings):
         most=2**50,
         unit="bytes",
         help="Bytes that one tenant may hold in the store: requests of its unfinished jobs, results until it has "
-        f"received them, and 1 KB for each such job. Beyond it, submits are refused with 429. {_OTHERS}",
+        f"received them, and metadata and 1 KB for each such job. Beyond it, submits are refused with 429. {_OTHERS}",
     )
     tenant_max_tokens: int = setting(
         NAMES["max_tokens"],

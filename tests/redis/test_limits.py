@@ -22,7 +22,8 @@ from contracts.store.limits import Meters
 from tests.redis.builders import ANSWER, TENANT, all_at_once, claim, claimed, field, new_job, status, submit
 from tests.support.job_store import JobStore
 
-RECORD_BYTES = 1024
+RECORD_BYTES = 1024 + len(new_job().metadata)
+"""Of a record of the tests."""
 KEY = "0123456789abcdef"
 
 
@@ -78,7 +79,7 @@ def test_bytes_are_refused_beyond_the_limit_and_not_at_it(store: JobStore) -> No
     for _ in range(2):
         store.submit(new_job(request=b"x" * 100), limits)
     before = snapshot(store)
-    with pytest.raises(StorageQuotaExceeded, match=r"max_bytes is 2248 .*TRIPTYCH_TENANT_MAX_BYTES"):
+    with pytest.raises(StorageQuotaExceeded, match=rf"max_bytes is {limits.max_bytes} .*TRIPTYCH_TENANT_MAX_BYTES"):
         store.submit(new_job(request=b""), limits)
     assert snapshot(store) == before
     store.submit(new_job(tenant="other", request=b"x" * 100), limits)
@@ -97,6 +98,24 @@ def test_a_job_holds_its_request_then_its_result_then_nothing(store: JobStore) -
     assert held(store) == 0
     store.delete(job_id, TENANT)
     assert held(store) == 0 and not store.client.exists(f"{PREFIX}held")
+
+
+def test_metadata_count_as_long_as_the_record_lives(store: JobStore) -> None:
+    """Else a tenant could fill the store with small jobs."""
+    metadata = b'{"a":"' + b"m" * 3000 + b'"}'
+    rest = 1024 + len(metadata)
+    limits = Admission(max_bytes=rest + 100)
+    accepted = store.submit(new_job(request=b"x" * 100, metadata=metadata, keep=True), limits)
+    assert held(store) == limits.max_bytes
+    with pytest.raises(StorageQuotaExceeded):
+        store.submit(new_job(tenant="other", request=b"x" * 101, metadata=metadata), limits)
+    answer = Answer(output=b"7" * 300, usage=b"{}", timings=b"{}", model_revision="r")
+    store.succeed(claim(store, accepted.job_id), answer)
+    assert held(store) == rest + 300
+    (counts,) = store.client.hvals(f"{PREFIX}ledger")
+    assert [int(value) for value in counts.split()[-2:]] == [100, 300], "metadata are no input"
+    store.delete(accepted.job_id, TENANT)
+    assert held(store) == 0
 
 
 def test_a_result_that_its_tenant_wants_to_keep_counts_until_it_is_deleted(store: JobStore) -> None:

@@ -14,6 +14,7 @@ for i = 14, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.deadline_at = now + tonumber(ARGV[8])
 job.lane, job.price_s, job.weight = job.lane or 'default', tonumber(job.price_s), tonumber(job.weight or 1)
 job.least_s, job.timeout_s = tonumber(job.least_s or 0), tonumber(job.timeout_s)
+job.extra_bytes = tonumber(job.extra_bytes or 0)
 local idem, idems = P .. 'idem:' .. job.tenant .. ':' .. key, P .. 'idems:' .. job.tenant
 
 -- Return the reply if an earlier request had this key, or the tenant has too many of them.
@@ -88,7 +89,7 @@ local reply, position, work_ahead_s
 if redis.call('EXISTS', job_key(id)) == 0 then
   reply = key ~= '' and reply_by_key() or nil
   if not reply then
-    local bytes, entry = RECORD_BYTES + #job.request, entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
+    local bytes, entry = RECORD_BYTES + #job.request + job.extra_bytes, entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
     reply = refusal(bytes, entry)
     if not reply then
       position, work_ahead_s = place_of(job, entry)

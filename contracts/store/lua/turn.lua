@@ -64,7 +64,7 @@ end
 
 local function bytes_of(job)
   -- Records of older versions don't say what they hold.
-  local size = job.held > 0 and job.held - RECORD_BYTES or redis.call('HSTRLEN', job_key(job.id), 'request')
+  local size = job.held > 0 and job.held - RECORD_BYTES - job.extra_bytes or redis.call('HSTRLEN', job_key(job.id), 'request')
   return size * tonumber(ARGV[7]) + job.progress_total * tonumber(ARGV[8])
 end
 

@@ -89,10 +89,10 @@ class NewJobMaker:
         demand = spec.demand(submission.inputs, submission.parameters)
         message = _encoded(submission)
         load = self._monitor.loads.of(card.name)
-        exceeded = _exceeded(request, Asked(submission.times, demand, load.profile, message), limits)
         job = self._unpriced(request, facts, limits, model=card.name, message=message)
+        asked = Asked(submission.times, demand, load.profile, len(job.request) + len(job.metadata))
         costs = {"price_s": load.price_s(demand), "least_s": load.least_s(demand)}
-        return Made(msgspec.structs.replace(job, wake=wake, **costs), exceeded)
+        return Made(msgspec.structs.replace(job, wake=wake, **costs), _exceeded(request, asked, limits))
 
     def _unpriced(
         self, request: SubmitRequest, facts: RequestFacts, limits: Limits, *, model: str, message: bytes

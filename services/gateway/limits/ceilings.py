@@ -20,15 +20,15 @@ class Asked(NamedTuple):
     """What a model would have to do for it."""
     profile: ModelProfile | None
     """Of the model; None if that was not measured."""
-    message: bytes
-    """What crosses the queue."""
+    num_bytes: int
+    """Of what crosses the queue, and of what is kept beside it."""
 
 
 def check_ceilings(asked: Asked, limits: Limits) -> None:
     """Check what a request of a tenant asks for. Raises LimitExceeded if the tenant may not ask for so much."""
     _check_times(asked.times, limits)
     _check_tokens(asked.demand, asked.profile, limits)
-    _check_size(asked.message, limits)
+    _check_size(asked.num_bytes, limits)
 
 
 def _check_times(times: Mapping[str, float | None], limits: Limits) -> None:
@@ -62,8 +62,8 @@ def _rows(demand: Demand, profile: ModelProfile | None) -> tuple[int, str]:
     return num_rows, f"{num_rows} inputs" if num_rows == demand.num_rows else f"about {num_rows} pieces of the inputs"
 
 
-def _check_size(message: bytes, limits: Limits) -> None:
-    num_bytes = len(message) + RECORD_BYTES
+def _check_size(num_bytes: int, limits: Limits) -> None:
+    num_bytes += RECORD_BYTES
     if num_bytes > limits.max_bytes:
         raise _exceeded(limits, "max_bytes", limits.max_bytes, f"The request takes {num_bytes} bytes", param="inputs")
 

@@ -15,7 +15,7 @@ LIMITS = effective("acme", TenantLimits(max_tokens=1000), TenantSettings())
 
 
 def check(demand: Demand, profile: ModelProfile | None = PROFILE) -> None:
-    check_ceilings(Asked({}, demand, profile, b""), LIMITS)
+    check_ceilings(Asked({}, demand, profile, 0), LIMITS)
 
 
 def test_each_piece_of_an_input_may_have_so_many_tokens() -> None:

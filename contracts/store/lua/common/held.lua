@@ -1,6 +1,6 @@
 -- Bytes that tenants hold in the store: requests of unfinished jobs, and results until their clients have them. What a job
 -- holds stands in its record, so the sum over a tenant's records is the tenant's. Records of older versions hold nothing.
-local RECORD_BYTES = 1024 -- of a record without its request and output, with its places in lists
+local RECORD_BYTES = 1024 -- of a record without its request, its output and its `extra_bytes`, with its places in lists
 local held_steps = {}
 
 -- The new number of bytes belongs into the record.

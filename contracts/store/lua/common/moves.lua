@@ -30,8 +30,9 @@ local function finish(job, status, changes, consumed)
     changes.work_s = consumed and consumed[1] > 0 and consumed[1] or nil
     end_share(job, changes.work_s)
   end
-  local bytes_in = job.held and math.max(0, job.held - RECORD_BYTES) or 0
-  changes.status, changes.completed_at, changes.held = status, now, hold(job, RECORD_BYTES + #(changes.output or ''))
+  local rest = RECORD_BYTES + job.extra_bytes
+  local bytes_in = job.held and math.max(0, job.held - rest) or 0
+  changes.status, changes.completed_at, changes.held = status, now, hold(job, rest + #(changes.output or ''))
   save(job, status, changes)
   redis.call('HDEL', job_key(job.id), 'request', 'timeout_s', 'wake', 'publish_token')
   set_score('due', job.id, nil)

@@ -20,7 +20,7 @@ local function job_of(id, v)
     completed_at = number(v[16], false), group = text(v[17]), before = text(v[18]), worker = text(v[19]),
     wake = text(v[20]), idem = text(v[21]), request_id = text(v[22]), publish_token = text(v[23]), followed = v[24],
     keep = v[25], key = text(v[26]), held = number(v[27], 0) or 0, price_s = number(v[28], false),
-    lane = text(v[29]) or 'default', weight = number(v[30], 1)}
+    lane = text(v[29]) or 'default', weight = number(v[30], 1), extra_bytes = number(v[31], 0) or 0}
 end
 
 -- Return the first field that is missing or no number, or nil.
@@ -76,7 +76,7 @@ local function load(id)
   local values = redis.pcall('HMGET', job_key(id), 'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt',
     'version', 'crashes', 'alone', 'progress_total', 'timeout_s', 'created_at', 'queued_at', 'started_at', 'completed_at',
     'group', 'before', 'worker', 'wake', 'idem', 'request_id', 'publish_token', 'followed', 'keep', 'key', 'held',
-    'price_s', 'lane', 'weight', 'suspect')
+    'price_s', 'lane', 'weight', 'extra_bytes', 'suspect')
   if is_of_wrong_type(values) then
     set_aside(id, 'type')
     return nil
@@ -85,7 +85,7 @@ local function load(id)
   if not job.status and not exists(values) then return nil end
   local fault = fault_of(job)
   if fault then return set_aside_job(job, fault) end
-  if values[31] then adapt_old(job, values[31]) end
+  if values[32] then adapt_old(job, values[32]) end
   return job
 end
 
