@@ -11,8 +11,18 @@ from contracts import errors
 from contracts.job_ids import age_of
 from contracts.jobs import Event, Job, JobState, Status, queue_of
 from contracts.store.clock import store_time
-from contracts.store.keys import PREFIX, events_key, flow_key, flows_key, job_key, shares_key, tenants_key, waiting_key
-from contracts.store.places import Flow, Place, place_in_flow
+from contracts.store.keys import (
+    PREFIX,
+    events_key,
+    flow_key,
+    flows_key,
+    job_key,
+    running_key,
+    shares_key,
+    tenants_key,
+    waiting_key,
+)
+from contracts.store.places import LEFT, Flow, Place, Running, place_in_flow
 from contracts.store.records import (
     FIELDS,
     SMALL_FIELDS,
@@ -111,16 +121,18 @@ class JobReader:
         pipeline.hget(job_key(job.id), "mark_s")
         pipeline.hget(flows_key(queue, job.lane), job.tenant)
         pipeline.zscore(tenants_key(queue, job.lane), job.tenant)
+        pipeline.hget(running_key(queue), f"{job.lane} {job.tenant}")
         pipeline.hgetall(shares_key(queue))
-        *ranks, mark_s, flow, start, found = replies_of(pipeline, instead=None)
+        *ranks, mark_s, flow, start, running, found = replies_of(pipeline, instead=None)
         shares, price_s = Shares.of(found or {}), job.price_s or 0.0
         for rank in ranks[:2]:
             if rank is not None:
-                return Place(rank, 0.0, price_s, shares.running, job.least_s)
+                return Place(rank, 0.0, price_s, LEFT * shares.running, job.least_s)
         if ranks[2] is None:
             return None
         where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}
-        return place_in_flow(shares, Flow.of(flow), job.lane, use, **where)._replace(least_s=job.least_s)
+        place = place_in_flow(shares, Flow.of(flow), Running.of(running), job.lane, use, **where)
+        return place._replace(least_s=job.least_s)
 
     def page(
         self,

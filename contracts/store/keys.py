@@ -12,6 +12,7 @@
     tags:<queue>:<lane>    ZSET    others by virtual end of what they had     turn, or when nothing waits or runs
     flows:<queue>:<lane>   HASH    tenant -> what waits of it (lua/shares/flows.lua)  turn, when the last one starts
     shares:<queue>         HASH    counts of its lanes (store/shares.py)      when nothing waits or runs
+    running:<queue>        HASH    lane and tenant -> what runs of it: jobs, work, weight  turn, with the last one
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
     turn:<worker>          STRING  number of its last turn, and what that has started  TTL 10 min
@@ -74,6 +75,11 @@ def events_key(job_id: str) -> str:
 def shares_key(queue: str) -> str:
     """Return the key of what waits in a queue's lanes, and of what they were given."""
     return f"{PREFIX}shares:{queue}"
+
+
+def running_key(queue: str) -> str:
+    """Return the key of how much runs of each tenant in each lane of a queue."""
+    return f"{PREFIX}running:{queue}"
 
 
 def waiting_key(queue: str) -> str:

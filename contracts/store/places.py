@@ -5,6 +5,11 @@ from typing import NamedTuple, Self
 from contracts.jobs import Lane
 from contracts.store.shares import LaneUse, Shares
 
+LEFT = 0.5
+"""Of jobs that run, the part of their work that is left, on average. `LEFT` of lua/common/admission.lua."""
+MAX_BESIDE = 15
+"""Jobs that a job shares its worker with at most. `MAX_BESIDE` of the same."""
+
 
 class Flow(NamedTuple):
     """What waits of one tenant in one lane, in work-seconds, as lua/shares/flows.lua keeps it."""
@@ -28,6 +33,22 @@ class Flow(NamedTuple):
             return cls()
 
 
+class Running(NamedTuple):
+    """What runs of one tenant in one lane, as lua/common/shares.lua keeps it."""
+
+    num: float = 0.0
+    work: float = 0.0
+    weight: float = 0.0
+
+    @classmethod
+    def of(cls, text: bytes | None) -> Self:
+        """Return what the store says; nothing runs for anything else."""
+        try:
+            return cls(*map(float, (text or b"").split()))
+        except (ValueError, TypeError):
+            return cls()
+
+
 class Place(NamedTuple):
     """The place of a job that waits. Work is in work-seconds."""
 
@@ -38,7 +59,7 @@ class Place(NamedTuple):
     price_s: float = 0.0
     """Of the job itself."""
     running_s: float = 0.0
-    """Work of the jobs of its model that run."""
+    """Work of jobs that run which will probably be done before it."""
     least_s: float = 0.0
     """Seconds that the job takes by itself at least."""
 
@@ -56,13 +77,23 @@ class Place(NamedTuple):
 
 
 def place_in_flow(
-    shares: Shares, flow: Flow, lane: Lane, use: LaneUse, *, start: float, rank: int, mark_s: float, price_s: float
+    shares: Shares,
+    flow: Flow,
+    running: Running,
+    lane: Lane,
+    use: LaneUse,
+    *,
+    start: float,
+    rank: int,
+    mark_s: float,
+    price_s: float,
 ) -> Place:
     """Return the place of a job that waits in its flow. `place_of` in lua/shares/admission.lua does it at the submit.
 
     Args:
         shares: of its queue.
         flow: the job's.
+        running: what runs of that flow.
         lane: the job's.
         use: of the lane, of late.
         start: virtual start of the flow.
@@ -73,11 +104,21 @@ def place_in_flow(
     # What was served of the flow went before the job. What was given up behind it makes it seem later, never earlier.
     served_s = flow.entered - flow.backlog
     own_s = max(0.0, min(mark_s - served_s, flow.backlog - price_s)) if rank else 0.0
+    until_s, weight = own_s + price_s, flow.weight or 1.0
     others_s = max(0.0, shares.work[lane] - flow.backlog)
-    others_weight = max(0.0, shares.weights[lane] - flow.weight)
-    ahead, weight = max(0.0, start - shares.virtual[lane]), flow.weight or 1.0
-    waiting_s = min(others_s, ((own_s + price_s) / weight + ahead) * others_weight)
-    meanwhile_s = max(waiting_s, (own_s + price_s) * (1.0 / use.share_of(weight) - 1.0))
+    own_running_s = LEFT * running.work
+    others_running_s = max(0.0, LEFT * shares.running_of[lane] - own_running_s)
+    # Most tenants of whom jobs run have others that wait, or none has.
+    others_weight = max(0.0, shares.weights[lane] - flow.weight, shares.running_weights[lane] - running.weight)
+    ahead = max(0.0, start - shares.virtual[lane], own_running_s / weight)
+
+    def meanwhile(work_s: float) -> float:
+        """Return what is done of the others' work."""
+        by_shares_s = min(work_s, (until_s / weight + ahead) * others_weight)
+        return max(by_shares_s, until_s * (1.0 / use.share_of(weight) - 1.0))
+
+    meanwhile_s = meanwhile(others_s)
+    running_s = own_running_s + meanwhile(others_s + others_running_s) - meanwhile_s
     part = min(1.0, meanwhile_s / others_s) if others_s > 0 else 1.0
     num_others = max(0.0, shares.num[lane] - flow.num)
-    return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, shares.running)
+    return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, running_s)

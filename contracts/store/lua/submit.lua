@@ -85,14 +85,14 @@ local function accept(bytes)
   if job.mark_s > 0 then redis.call('HSET', job_key(id), 'mark_s', stamp(job.mark_s)) end
 end
 
-local reply, position, work_ahead_s
+local reply, position, work_ahead_s, running_s
 if redis.call('EXISTS', job_key(id)) == 0 then
   reply = key ~= '' and reply_by_key() or nil
   if not reply then
     local bytes, entry = RECORD_BYTES + #job.request + job.extra_bytes, entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
     reply = refusal(bytes, entry)
     if not reply then
-      position, work_ahead_s = place_of(job, entry)
+      position, work_ahead_s, running_s = place_of(job, entry)
       accept(bytes)
     end
   end
@@ -100,6 +100,6 @@ end
 reply = reply or {'created', id}
 reply[2], reply[3] = reply[2] or '', used_of(meters)
 if position then
-  reply[4], reply[5], reply[6] = position, stamp(work_ahead_s), stamp(lane_of(job).state.figures.running)
+  reply[4], reply[5], reply[6] = position, stamp(work_ahead_s), stamp(running_s)
 end
 return reply

@@ -4,7 +4,7 @@ import math
 
 from contracts.jobs import Job
 from contracts.store.job_reader import JobReader
-from contracts.store.places import Place
+from contracts.store.places import MAX_BESIDE, Place
 from services.gateway.jobs.view import QueuePlace
 from services.gateway.monitoring.monitor import Monitor
 
@@ -46,8 +46,9 @@ class Places:
         load = self._monitor.loads.of(job.model)
         if not job.price_s or job.started_at is None:
             return 0.0
-        # Its worker may have begun others before it, and a job never has more than one worker.
-        whole_s = max(job.price_s / load.capacity.of_one, load.shares.running / load.capacity.total, job.least_s)
+        # Others share its worker, and a job never has more than one worker.
+        beside_s = min(load.shares.running, (1 + MAX_BESIDE) * job.price_s)
+        whole_s = max(job.price_s / load.capacity.of_one, beside_s / load.capacity.total, job.least_s)
         return whole_s - (self._monitor.store_time() - job.started_at)
 
 

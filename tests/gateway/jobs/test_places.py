@@ -39,8 +39,8 @@ def test_a_place_follows_what_becomes_of_the_jobs_ahead(measured: Measured) -> N
     jobs = [measured.submit(num_inputs).json() for num_inputs in (6, 4, 2)]
     assert measured.view(jobs[2])["queue"] == {"position": 2, "work_ahead_s": 10.0, "eta_s": 6.0}
     claim = measured.claim()
-    # What runs is before it as well, but does not wait any more.
-    assert measured.view(jobs[2])["queue"] == {"position": 1, "work_ahead_s": 4.0, "eta_s": 6.0}
+    # What runs is before it as well, but does not wait any more, and is taken to be half done.
+    assert measured.view(jobs[2])["queue"] == {"position": 1, "work_ahead_s": 4.0, "eta_s": 4.5}
     measured.succeed(claim, work_s=6.0)
     assert measured.view(jobs[2])["queue"] == {"position": 1, "work_ahead_s": 4.0, "eta_s": 3.0}
     measured.http.post(jobs[1]["urls"]["cancel"])
@@ -95,11 +95,11 @@ def test_events_tell_the_place_while_it_changes(measured: Measured) -> None:
         events = read_events(answer.iter_lines())
         first = next(events)
         assert (first["event"], "id" in first) == ("queued", True)
-        assert first["data"] == {"attempt": 0, "queue": {"position": 1, "work_ahead_s": 6.0, "eta_s": 4.0}}
+        assert first["data"] == {"attempt": 0, "queue": {"position": 1, "work_ahead_s": 6.0, "eta_s": 2.5}}
         ahead = measured.claim()
         moved = next(events)
         assert (moved["event"], "id" in moved) == ("queued", False)
-        assert moved["data"] == {"attempt": 0, "queue": {**NOWHERE, "eta_s": 4.0}}
+        assert moved["data"] == {"attempt": 0, "queue": {**NOWHERE, "eta_s": 2.5}}
         measured.succeed(ahead, work_s=6.0)
         assert next(events)["data"]["queue"] == {**NOWHERE, "eta_s": 1.0}
         measured.succeed(measured.claim(), work_s=2.0)

@@ -8,7 +8,7 @@ from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
 from contracts.store.shares import LaneUse
 from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, submit
-from tests.redis.shares.taking import flood, take
+from tests.redis.shares.taking import end, flood, take
 from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
 
@@ -62,10 +62,10 @@ def test_more_workers_take_more(store: JobStore) -> None:
     assert fill(store, Admission(lane_rate=4.0, capacity=4.0, capacity_of_one=1.0))[0] == 360.0
 
 
-def test_what_runs_counts(store: JobStore) -> None:
+def test_what_runs_counts_as_half_done(store: JobStore) -> None:
     flood(store, 50, TENANT, 1.0)
     take(store, 50)
-    assert fill(store)[0] == 40.0
+    assert fill(store)[0] == 65.0
 
 
 @pytest.mark.parametrize("capacity_of_one", [1.0, 0.0])
@@ -92,12 +92,52 @@ def test_a_flood_of_one_tenant_closes_the_queue_for_that_tenant_only(store: JobS
     assert accepted.place is not None and accepted.place.work_ahead_s == pytest.approx(1.0)
 
 
-def test_a_job_must_not_make_others_late(store: JobStore) -> None:
-    """Until its deadline, there is room for a tenth more than the first tenant was promised."""
+def test_a_tenant_has_its_share_beside_one_that_has_filled_the_queue(store: JobStore) -> None:
+    """Who has more than another is promised what that one leaves."""
     fill(store, tenant="a")
-    accepted_s, error = fill(store, tenant="b", deadline_s=1000.0)
-    assert accepted_s == pytest.approx(10.0, abs=1.0)
-    assert error.retry_after_s is not None and error.retry_after_s > 0
+    assert fill(store, tenant="b")[0] == pytest.approx(45.0, abs=1.0)
+
+
+def test_tight_deadlines_of_one_tenant_keep_nobody_out(store: JobStore) -> None:
+    done = {"a": 0.0, "b": 0.0}
+    for _ in range(20):
+        fill(store, tenant="a", price_s=0.1, deadline_s=5.0)
+        store.submit(new_job(tenant="b", price_s=1.0, deadline_s=900.0), ONE)
+        claims = take(store, 10)
+        end(store, claims)
+        for claim in claims:
+            done[claim.tenant] += claim.price_s
+    assert done["b"] > done["a"] / 3
+
+
+def test_a_small_backlog_is_not_made_late_by_one_more_tenant(store: JobStore) -> None:
+    for number in range(3):
+        flood(store, 3, f"t{number}", 1.0, deadline_s=10.0)
+    with pytest.raises(QueueFull):
+        store.submit(new_job(tenant="new", price_s=5.0, deadline_s=1000.0), ONE)
+
+
+def test_the_deadline_of_a_cancelled_job_guards_nothing(store: JobStore) -> None:
+    flood(store, 5, "a", 1.0, deadline_s=1000.0)
+    tight = store.submit(new_job(tenant="a", price_s=1.0, deadline_s=12.0), ONE).job_id
+    store.cancel(tight, "a")
+    assert fill(store, tenant="b", deadline_s=1000.0)[0] > 100
+
+
+def test_what_runs_of_one_tenant_keeps_no_other_out(store: JobStore) -> None:
+    accepted_s, _ = fill(store, tenant="a", price_s=90.0, deadline_s=900.0)
+    take(store, 16, at_once=16)
+    assert accepted_s == 810.0
+    for deadline_s in (1.0, 60.0, 900.0):
+        place = store.submit(new_job(tenant="b", price_s=0.01, deadline_s=deadline_s), ONE).place
+        assert place is not None and (place.eta_s(1.0, 1.0) or 9.9) < 0.1
+    assert fill(store, tenant="a", price_s=90.0, deadline_s=900.0)[0] <= 405.0, "for its own tenant it counts"
+
+
+def test_what_runs_in_another_lane_counts_by_its_weight(store: JobStore) -> None:
+    flood(store, 8, "a", 100.0, lane="interactive", deadline_s=100_000.0)
+    take(store, 8, at_once=8)
+    assert fill(store, deadline_s=90.0, price_s=0.1)[0] == pytest.approx(27.0, abs=1.0), "8 of 12 are the other lane's"
 
 
 def test_who_is_late_already_is_no_reason_to_refuse_others(store: JobStore) -> None:

@@ -4,7 +4,18 @@ import pytest
 
 from contracts.jobs import LANES
 from contracts.store.keys import PREFIX, flow_key, flows_key, shares_key, tags_key, tenants_key
-from tests.redis.builders import ANSWER, QUEUE, TENANT, claimed, status, submit, waiting
+from tests.redis.builders import (
+    ANSWER,
+    NO_LIMITS,
+    QUEUE,
+    TENANT,
+    claimed,
+    come_due,
+    new_job,
+    status,
+    submit,
+    waiting,
+)
 from tests.redis.shares.taking import end, flood, take
 from tests.support.job_store import JobStore
 
@@ -119,6 +130,32 @@ def test_a_broken_record_counts_no_more_as_one_that_runs(store: JobStore) -> Non
     store.renew_leases([(taken.id, taken.attempt)])
     submit(store, price_s=1.0)
     assert [figures(store).get(name, 0) for name in ("running", "num_running")] == [0, 0]
+
+
+@pytest.mark.parametrize("field", ["lane", "weight", "price_s", "tenant"])
+def test_whatever_is_wrong_with_a_record_it_does_not_run_for_ever(store: JobStore, field: str) -> None:
+    good, bad = claimed(store, price_s=8.0), claimed(store, price_s=8.0)
+    store.client.hset(f"{PREFIX}job:{bad.id}", field, "-\n")
+    come_due(store, bad.id)
+    store.reap()
+    found = figures(store)
+    assert (found["running"], found["num_running"]) == (8.0, 1)
+    end(store, [good])
+    assert left(store) == set()
+
+
+@pytest.mark.parametrize("instead", [None, "what is this"])
+def test_records_that_are_gone_run_no_more_once_nothing_else_does(store: JobStore, instead: str | None) -> None:
+    gone = claimed(store, price_s=800.0)
+    store.client.delete(f"{PREFIX}job:{gone.id}")
+    if instead:
+        store.client.set(f"{PREFIX}job:{gone.id}", instead)
+    come_due(store, gone.id)
+    store.reap()
+    place = store.submit(new_job(price_s=1.0), NO_LIMITS).place
+    assert place is not None and place.running_s == 0
+    end(store, take(store, 1))
+    assert left(store) == set()
 
 
 @pytest.mark.parametrize("field", ["lane", "weight", "price_s"])

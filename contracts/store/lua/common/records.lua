@@ -64,11 +64,14 @@ local function exists(values)
   return false
 end
 
--- What a broken record says of a job that runs may still be true.
+-- What a broken record says of a job that runs may still be true, and the rest is taken to be as usual.
 local function set_aside_job(job, fault)
   local runs = job.status == 'running' or job.status == 'cancelling'
-  local counts = runs and job.price_s and LANE_WEIGHTS[job.lane] and job.model and is_name(job.model)
-  if set_aside(job.id, fault, job.tenant) and counts then count_running(job, -1) end
+  if not set_aside(job.id, fault, job.tenant) or not runs then return end
+  if job.price_s == false or not (job.model and is_name(job.model)) then return end -- of an older version, or of no queue
+  job.lane = LANE_WEIGHTS[job.lane] and job.lane or 'default'
+  job.price_s, job.weight = job.price_s or mean_running_s(job), job.weight or 1
+  count_running(job, -1)
 end
 
 -- Return a job's record without its large fields, or nil if there is none that can be used. Changes go through save().

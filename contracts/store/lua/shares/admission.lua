@@ -2,6 +2,8 @@
 -- Part of the time that a job has, so that it is in time even if others come, or if it takes longer than was thought.
 local MARGIN = 0.9
 local MAX_SENDERS = 8 -- of those who wait, how many are taken for tenants who go on, though none of them did before
+local LEFT = 0.5 -- of what runs, the part that is left on average; a copy is in contracts/store/places.py
+local MAX_BESIDE = 15 -- jobs that a job shares its worker with at most
 local MAX_LOOKED_AT = 16 -- flows that a new job must not make late: those that are next, and those that were given most
 
 -- Return the part of its lane that a flow can count on, if all goes on as it did of late: what the others have left, or its
@@ -34,30 +36,66 @@ local function usual_for(job, flow, others_weights, usual)
   return {used = usual.used, weights = weights, is_new = is_new}
 end
 
--- Return what a new job finds: its lane, its flow, and all work and weights of the lane before it and once it has entered.
--- A lane in which more than a second's work waits is used to the full, whatever it was of late.
-local function entry_of(job, rate, used, weights)
-  local lane = lane_of(job)
-  local flow = flow_of(lane, job.tenant)
-  local others_s = math.max(0, figure(lane, 'work') - flow.backlog)
-  local others_weights = math.max(0, figure(lane, 'weights') - flow.weight)
-  local own_s = flow.backlog + job.price_s
-  if rate > 0 and figure(lane, 'work') > rate then used = 1 end
-  local usual = {used = used, weights = weights}
-  return {lane = lane, flow = flow, others_s = others_s, own_s = own_s,
-    ahead = others_s > 0 and ahead_of(lane, job.tenant) or 0,
-    before = {work_s = others_s + flow.backlog, weights = others_weights + flow.weight, usual = usual},
-    after = {work_s = others_s + own_s, weights = others_weights + job.weight, usual = usual},
-    for_job = {work_s = others_s + own_s, weights = others_weights + job.weight,
-      usual = usual_for(job, flow, others_weights, usual)}}
+-- Return the work that waits of a lane, and what is left of that which runs.
+local function work_in(figures, name)
+  return math.max(0, figures['work:' .. name]), LEFT * math.max(0, figures['running:' .. name])
 end
 
--- Return jobs and work that will probably be started before a new job (contracts/store/places.py).
+-- Return the weights of others. Most tenants of whom jobs run have others that wait, or none has.
+local function others_weights_in(lane, flow, running)
+  return math.max(0, figure(lane, 'weights') - flow.weight, figure(lane, 'running_weights') - running.weight)
+end
+
+-- Where no job is unfinished none runs, whatever was counted: somebody has deleted records.
+local function heal_running(queue, state)
+  if state.figures.num_running <= 0 or redis.call('ZCARD', P .. 'due') > 0 then return end
+  redis.call('UNLINK', P .. 'running:' .. queue)
+  forget_running(state)
+end
+
+-- Return what a new job finds: its lane, its flow, and all work and weights of the lane before it and once it has entered.
+-- What runs is work of flows like what waits: workers share by them as well. A lane in which more than a second's work
+-- waits is used to the full, whatever it was of late.
+local function entry_of(job, rate, used, weights)
+  local lane = lane_of(job)
+  local flow, queue = flow_of(lane, job.tenant), 'triptych.' .. job.model
+  heal_running(queue, lane.state)
+  local own = running_from(call_on('HGET', P .. 'running:' .. queue, lane.name .. ' ' .. job.tenant))
+  local waiting_s, running_s = work_in(lane.state.figures, lane.name)
+  local entry = {lane = lane, flow = flow, own_s = flow.backlog + job.price_s, own_running_s = LEFT * own.work_s,
+    others_s = math.max(0, waiting_s - flow.backlog)}
+  local others_running_s = math.max(0, running_s - entry.own_running_s)
+  local others_weights = others_weights_in(lane, flow, own)
+  if rate > 0 and waiting_s > rate then used = 1 end
+  local usual = {used = used, weights = weights}
+  local others_in_all_s = entry.others_s + others_running_s
+  local own_before_s = flow.backlog + entry.own_running_s
+  -- What it was given and has not done yet is ahead as far as that runs, and else what it is ahead of the others.
+  entry.ahead = others_in_all_s > 0 and math.max(ahead_of(lane, job.tenant), entry.own_running_s / job.weight) or 0
+  entry.before = {work_s = others_in_all_s + own_before_s, weights = others_weights + math.max(flow.weight, own.weight),
+    usual = usual}
+  entry.after = {work_s = entry.before.work_s + job.price_s, weights = others_weights + job.weight, usual = usual}
+  local for_job = usual_for(job, flow, others_weights, usual)
+  entry.waiting = {work_s = entry.others_s + entry.own_s, weights = others_weights + job.weight, usual = for_job}
+  entry.all = {work_s = others_in_all_s + entry.own_s, weights = others_weights + job.weight, usual = for_job}
+  return entry
+end
+
+-- Return the work that the lane starts until it has started a new job, and what is done meanwhile of that which runs.
+local function work_for(job, entry)
+  local until_s = work_until(entry.own_s, job.weight, entry.ahead, entry.waiting)
+  local others_running_s = work_until(entry.own_s, job.weight, entry.ahead, entry.all) - until_s
+  return until_s, entry.own_running_s + others_running_s
+end
+
+-- Return jobs and work that will probably be started before a new job, and the work of those that run that will be done
+-- before it (contracts/store/places.py).
 local function place_of(job, entry)
-  local before_s = work_until(entry.own_s, job.weight, entry.ahead, entry.for_job) - job.price_s
-  local part = entry.others_s > 0 and (before_s - entry.flow.backlog) / entry.others_s or 1
+  local until_s, running_s = work_for(job, entry)
+  local before_s = until_s - job.price_s
+  local part = entry.others_s > 0 and math.min(1, (before_s - entry.flow.backlog) / entry.others_s) or 1
   local num_others = math.max(0, figure(entry.lane, 'num') - entry.flow.num)
-  return entry.flow.num + math.floor(num_others * part + 0.5), before_s
+  return entry.flow.num + math.floor(num_others * part + 0.5), before_s, running_s
 end
 
 local function looked_at(lane)
@@ -71,29 +109,31 @@ local function looked_at(lane)
   return names
 end
 
--- Return the seconds in which a lane starts this much work: at the rate that it had of late, and beside what waits in the
--- other lanes, as far as their shares go.
+-- Return the seconds in which a lane does this much work: at the rate that it had of late, and beside what waits and runs in
+-- the other lanes, as far as their shares go.
 local function seconds_for(lane, work_s, rates)
-  local all_s, figures = work_s, lane.state.figures
+  local all_s = work_s
   for _, name in ipairs(LANES) do
-    local share = LANE_WEIGHTS[name] / LANE_WEIGHTS[lane.name]
-    if name ~= lane.name then all_s = all_s + math.min(math.max(0, figures['work:' .. name]), work_s * share) end
+    if name ~= lane.name then
+      local waiting_s, running_s = work_in(lane.state.figures, name)
+      all_s = all_s + math.min(waiting_s + running_s, work_s * LANE_WEIGHTS[name] / LANE_WEIGHTS[lane.name])
+    end
   end
   return math.max(work_s / rates.of_lane, all_s / rates.of_all)
 end
 
--- Return by how many seconds others would be late because of a new job; 0 if none would.
-local function lateness_of_others(job, entry, rates, running_s)
+-- Return by how many seconds others would be late because of a new job; 0 if none would. Of those that have more than the
+-- job's flow nobody is asked: they have what the others leave, and they were promised no more than their shares.
+local function lateness_of_others(job, entry, rates)
   if entry.others_s <= 0 then return 0 end
   local names, most_s = looked_at(entry.lane), 0
   local texts = names[1] and call_on('HMGET', P .. 'flows:' .. entry.lane.key, unpack(names)) or {}
   for i, text in ipairs(texts) do
     local backlog, weight, last_deadline = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) ')
-    if backlog and names[i] ~= job.tenant then
-      local left_s = last_deadline - now - running_s
-      local function done_s(all)
-        return seconds_for(entry.lane, work_until(tonumber(backlog), tonumber(weight), 0, all), rates)
-      end
+    backlog, weight = tonumber(backlog or ''), tonumber(weight or '')
+    if backlog and names[i] ~= job.tenant and backlog / weight <= entry.own_s / job.weight then
+      local left_s = last_deadline - now
+      local function done_s(all) return seconds_for(entry.lane, work_until(backlog, weight, 0, all), rates) end
       local after_s = done_s(entry.after)
       -- One that is late already is no reason to refuse what comes.
       if after_s > left_s and done_s(entry.before) <= left_s then most_s = math.max(most_s, after_s - left_s) end
@@ -109,14 +149,13 @@ local function lateness(job, entry, deadline_s, rates)
   if job.price_s <= 0 or rates.of_lane <= 0 or rates.of_all <= 0 then return nil end
   local alone_s = math.max(job.price_s / (rates.of_one > 0 and rates.of_one or rates.of_all), job.least_s)
   if alone_s > MARGIN * math.min(deadline_s, job.timeout_s) then return 'unreachable' end
-  local figures = entry.lane.state.figures
-  local running_s = figures.running / rates.of_all
-  local until_s = work_until(entry.own_s, job.weight, entry.ahead, entry.for_job)
+  local until_s, running_s = work_for(job, entry)
   -- Once started, it has to wait for those that run, or shares the worker with them until it has its own work.
-  local run_s = math.max(running_s, job.price_s * (figures.num_running - 1) / rates.of_all)
+  local num_beside = math.min(MAX_BESIDE, entry.lane.state.figures.num_running - 1)
+  local run_s = math.max(running_s, job.price_s * num_beside) / rates.of_all
   local work_done_s = seconds_for(entry.lane, until_s, rates) + run_s
-  local text_done_s = seconds_for(entry.lane, until_s - job.price_s, rates) + running_s + job.least_s
+  local text_done_s = seconds_for(entry.lane, until_s - job.price_s, rates) + running_s / rates.of_all + job.least_s
   local done_s = math.max(work_done_s, text_done_s)
-  local late_s = math.max(done_s - MARGIN * deadline_s, lateness_of_others(job, entry, rates, running_s))
+  local late_s = math.max(done_s - MARGIN * deadline_s, lateness_of_others(job, entry, rates))
   return late_s > 0 and late_s or nil
 end

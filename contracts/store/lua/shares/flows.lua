@@ -7,6 +7,7 @@ local LANES = {'interactive', 'default', 'bulk'}
 local MEMORY_S = 10
 -- What a job is charged at least, so that jobs whose price is not known are shared by their number.
 local LEAST_CHARGE_S = 0.0001
+local NO_DEADLINE = 1e11
 local states = {}
 
 -- Numbers by name, each made of its text when it is asked for; 0 if there is none.
@@ -37,9 +38,10 @@ local function lane_named(queue, name)
   local state = state_of(queue)
   local lane = state.lanes[name]
   if not lane then
-    -- By tenant: texts and starts, as they were read; charges, work / weight; joined: of whom a job has come.
+    -- By tenant: texts and starts, as they were read; charges, work / weight; joined: of whom a job has come; steps: what
+    -- runs more or less.
     lane = {name = name, key = queue .. ':' .. name, state = state, flows = {}, texts = {}, starts = {}, charges = {},
-      joined = {}}
+      joined = {}, steps = {}}
     state.lanes[name] = lane
   end
   return lane
@@ -69,7 +71,7 @@ local function flow_from(text)
 end
 
 local function text_of(flow)
-  return string.format('%.9f %.6g %.3f %d %.9f', flow.backlog, flow.weight, flow.last_deadline, flow.num, flow.entered)
+  return string.format('%.9f %.17g %.3f %d %.9f', flow.backlog, flow.weight, flow.last_deadline, flow.num, flow.entered)
 end
 
 local function flow_of(lane, tenant)
@@ -113,7 +115,11 @@ local function leave_flow(job, is_started)
   local lane = lane_of(job)
   local flow = flow_of(lane, job.tenant)
   resize(lane, flow, -1, -job.price_s)
-  if not is_started then flow.entered = math.max(0, flow.entered - job.price_s) end
+  if not is_started then
+    flow.entered = math.max(0, flow.entered - job.price_s)
+    -- Those before it have deadlines of their own, which nobody remembers.
+    if math.abs(job.deadline_at - flow.last_deadline) < 0.001 then flow.last_deadline = NO_DEADLINE end
+  end
   set_score(flow.list, job.id, nil)
 end
 
@@ -128,9 +134,34 @@ local function charge_flow(job, work_s)
 end
 
 local function count_running(job, num)
-  local state = lane_of(job).state
+  local lane = lane_of(job)
+  local state = lane.state
   set_figure(state, 'running', state.figures.running + num * job.price_s)
   set_figure(state, 'num_running', state.figures.num_running + num)
+  if not job.tenant then return end -- its record is broken
+  local step = lane.steps[job.tenant] or {num = 0, work_s = 0}
+  lane.steps[job.tenant] = {num = step.num + num, work_s = step.work_s + num * job.price_s, weight = job.weight}
+end
+
+local function mean_running_s(job)
+  local figures = lane_of(job).state.figures
+  return math.max(0, figures.running) / math.max(1, figures.num_running)
+end
+
+local function forget_running(state)
+  set_figure(state, 'running', 0)
+  set_figure(state, 'num_running', 0)
+  for _, lane in ipairs(LANES) do
+    for _, name in ipairs({'running:', 'running_weights:'}) do
+      if state.figures[name .. lane] ~= 0 then set_figure(state, name .. lane, 0) end
+    end
+  end
+end
+
+-- What runs of a flow, as it is stored: how many jobs, their prices, and the tenant's weight.
+local function running_from(text)
+  local num, work_s, weight = (text or ''):match('^(%S+) (%S+) (%S+)$')
+  return {num = seconds_of(num), work_s = seconds_of(work_s), weight = seconds_of(weight)}
 end
 
 -- A job runs from now on: its tenant pays what it will probably take. Jobs of older versions have no price.

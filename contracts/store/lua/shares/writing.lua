@@ -99,6 +99,30 @@ local function write_starts(lane, over)
   write_all('ZADD', tenants, starting)
 end
 
+-- Write what runs of each flow, and of each lane: work, and weights of flows.
+local function write_running(queue, state)
+  local names, steps = {}, {}
+  for _, lane in pairs(state.lanes) do
+    for tenant, step in pairs(lane.steps) do
+      names[#names + 1], steps[#steps + 1] = lane.name .. ' ' .. tenant, step
+      step.lane = lane
+    end
+  end
+  if not names[1] then return end
+  local key, texts, over = P .. 'running:' .. queue, {}, {}
+  for i, text in ipairs(call_on('HMGET', key, unpack(names)) or {}) do
+    local step, before = steps[i], running_from(text)
+    local num = before.num + step.num
+    local work_s = num > 0 and math.max(0, before.work_s + step.work_s) or 0
+    local weight = num > 0 and step.weight or 0
+    add(step.lane, 'running', work_s - before.work_s)
+    add(step.lane, 'running_weights', weight - before.weight)
+    if num > 0 then put(texts, names[i], string.format('%d %.9f %.17g', num, work_s, weight)) else put(over, names[i]) end
+  end
+  write_all('HSET', key, texts)
+  write_all('HDEL', key, over)
+end
+
 -- With the last flow of a lane, whatever was counted wrong is gone.
 local function heal(lane)
   if (call_on('ZCARD', P .. 'tenants:' .. lane.key) or 0) > 0 then return end
@@ -117,9 +141,9 @@ local function write_figures(queue, state)
   local num = figures.num_running
   for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
   if num <= 0 and no_flow_waits(queue) then -- and nothing runs: nobody owes anybody anything
-    return redis.call('UNLINK', P .. 'shares:' .. queue, keys_of_lanes('tags', queue))
+    return redis.call('UNLINK', P .. 'shares:' .. queue, P .. 'running:' .. queue, keys_of_lanes('tags', queue))
   end
-  if figures.num_running <= 0 then set_figure(state, 'running', 0) end
+  if figures.num_running <= 0 then forget_running(state) end
   for name in pairs(state.changes) do put(values, name, figures[name]) end
   call_on('HSET', P .. 'shares:' .. queue, unpack(values))
 end
@@ -131,6 +155,7 @@ local function write_shares()
       write_starts(lane, over)
       if any_over then heal(lane) end
     end
+    write_running(queue, state)
     if next(state.changes) then write_figures(queue, state) end
   end
   states = {}
