@@ -29,6 +29,8 @@ class KeptProfile(msgspec.Struct, frozen=True):
     """Work-seconds that it did in a second while it was full, by the merged profiles."""
     seen_at: float
     """When it has said so, by the store's clock."""
+    since: float = 0.0
+    """When it has said something first."""
 
 
 class Profiles:
@@ -48,8 +50,10 @@ class Profiles:
         prices = {}
         with self._client.pipeline(transaction=False) as pipeline:
             for model, profile in profiles.items():
-                own = KeptProfile(profile, speed, now)
-                kept = _newest({**_decoded(found[model]), worker: own}, now)
+                earlier = _decoded(found[model])
+                since = earlier[worker].since if worker in earlier else now
+                own = KeptProfile(profile, speed, now, since)
+                kept = _newest({**earlier, worker: own}, now)
                 pipeline.hset(_key(model), worker, msgspec.json.encode(own))
                 if gone := [name for name in found[model] if name.decode(errors="replace") not in kept]:
                     pipeline.hdel(_key(model), *gone)

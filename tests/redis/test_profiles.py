@@ -43,6 +43,13 @@ def test_one_profile_prices_the_jobs_of_all_workers(profiles: Profiles, client: 
     assert client.ttl(KEY) == pytest.approx(MODEL_TTL_S, abs=10)
 
 
+def test_a_worker_is_known_since_it_said_something_first(profiles: Profiles) -> None:
+    for _ in range(2):
+        profiles.write("w", 1.0, {"minilm": profile()})
+    kept = profiles.read(["minilm"])["minilm"]["w"]
+    assert 0 < kept.since < kept.seen_at
+
+
 def test_a_worker_counts_for_an_hour_and_the_last_one_until_there_is_another(
     profiles: Profiles, client: redis.Redis
 ) -> None:

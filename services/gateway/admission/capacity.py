@@ -44,11 +44,23 @@ def capacities(workers: Iterable[KnownWorker], busy_models: Collection[str]) -> 
 
 
 def seen_workers(kept: Mapping[str, Mapping[str, KeptProfile]]) -> list[KnownWorker]:
-    """Return the workers of the last hour, from the profiles that are kept of them by model and worker."""
+    """Return the workers of the last hour, from the profiles that are kept of them by model and worker.
+
+    One that took the place of another does not count besides it: those count that were there at the same time.
+    """
     models: dict[str, list[str]] = {}
     speeds: dict[str, float] = {}
     for model, entries in kept.items():
-        for worker, entry in entries.items():
+        for worker, entry in _together(entries).items():
             models.setdefault(worker, []).append(model)
             speeds[worker] = entry.speed
     return [KnownWorker(speeds[worker], served) for worker, served in models.items()]
+
+
+def _together(entries: Mapping[str, KeptProfile]) -> Mapping[str, KeptProfile]:
+    """Return the workers that were there at the moment when there was most of them."""
+    moments = (
+        {worker: other for worker, other in entries.items() if other.since <= entry.since <= other.seen_at}
+        for entry in entries.values()
+    )
+    return max(moments, key=lambda found: sum(entry.speed for entry in found.values()), default={})

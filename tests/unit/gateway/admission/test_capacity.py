@@ -18,6 +18,22 @@ def test_a_worker_divides_its_speed_among_its_models_with_waiting_jobs() -> None
     assert capacities([worker], busy_models={"elsewhere"})["a"].total == 3.0
 
 
+def kept_from(*times: tuple[float, float]) -> dict[str, dict[str, KeptProfile]]:
+    entries = (KeptProfile(ModelProfile(), 2.0, seen_at=last, since=first) for first, last in times)
+    return {"m": {f"w{number}": entry for number, entry in enumerate(entries)}}
+
+
+def test_a_worker_that_was_started_anew_counts_once() -> None:
+    """Each process has a name of its own, and is remembered for an hour."""
+    for times, num_workers in (
+        ([(0.0, 9.0), (10.0, 19.0), (20.0, 29.0)], 1),
+        ([(0.0, 9.0), (5.0, 19.0), (18.0, 29.0)], 2),
+        ([(0.0, 50.0), (1.0, 9.0), (1.0, 50.0), (10.0, 40.0)], 3),
+        ([(7.0, 7.0)], 1),
+    ):
+        assert capacities(seen_workers(kept_from(*times)), ["m"])["m"].total == 2.0 * num_workers, times
+
+
 def test_workers_are_remembered_with_all_their_models() -> None:
     kept = {model: {"w1": KeptProfile(ModelProfile(), 4.0, seen_at=1.0)} for model in ("a", "b")}
     kept["b"]["w2"] = KeptProfile(ModelProfile(), 1.0, seen_at=2.0)
