@@ -21,8 +21,9 @@ RUN_TASK = "triptych.run"
 """Name of the one Celery task. Its messages have no arguments: they say that their queue has work."""
 QUEUE_PREFIX = "triptych."
 SUSPECT_SUFFIX = ".suspect"
-NEWCOMER_SUFFIX = ".new"
-"""Of the list of a queue's messages for workers that have room for newcomers only: flows of which they hold nothing."""
+NEWCOMER_SUFFIX = ":new"
+"""Of the list of a queue's messages for workers that have room for newcomers only: flows of which they hold nothing. No
+name of a model has a colon, so this is no other model's queue."""
 
 
 def queue_of(model: str, *, suspect: bool = False) -> str:

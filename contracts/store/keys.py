@@ -44,7 +44,7 @@
     probe                  STRING  written by gateways to find out if they may  TTL 60 s
     api_keys               HASH    key id -> hash, tenant, rates              its owner  (gateway/auth/api_keys.py)
     triptych.<model>[.suspect]  LIST  Celery's messages (no prefix)
-    triptych.<model>.new   LIST    the same, for workers that have room for newcomers only
+    triptych.<model>:new   LIST    the same, for workers that have room for newcomers only
 
 A test compares this table with what Redis holds after jobs have gone through every state.
 """

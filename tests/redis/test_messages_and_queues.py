@@ -20,6 +20,7 @@ from tests.redis.builders import (
     waiting,
 )
 from tests.support.job_store import JobStore
+from workers.runtime.attempts.sources import Sources
 
 
 def test_a_thousand_jobs_have_a_message_and_one_for_newcomers(store: JobStore) -> None:
@@ -132,3 +133,15 @@ def test_something_else_in_the_place_of_the_messages_stops_nobody(store: JobStor
     job_id, _ = submit(store), submit(store)
     assert num_messages(store) == 2
     assert store.succeed(claim(store, job_id), ANSWER)
+
+
+def test_the_messages_of_models_with_similar_names_are_apart(store: JobStore) -> None:
+    submit(store, model="tiny")
+    for _ in range(2):
+        submit(store, model="tiny.new")
+    queues = [queue_of("tiny"), queue_of("tiny.new")]
+    assert [store.client.llen(queue) for queue in queues] == [0, 1]
+    assert [store.client.llen(newcomers_of(queue)) for queue in queues] == [1, 1]
+    sources = Sources()
+    sources.wake(queues[1])
+    assert sources.next(frozenset(), ()) == [queues[1]]

@@ -7,7 +7,7 @@ for _, queue in ipairs(ARGV) do
     redis.call('SREM', P .. 'queues', queue)
     to_wake[queue] = 'may be empty'
   -- One that is out for newcomers is taken by whoever has room for any job, too.
-  elseif has_message or redis.call('EXISTS', queue .. '.new') == 0 then to_wake[queue] = 'waits' end
+  elseif has_message or redis.call('EXISTS', queue .. ':new') == 0 then to_wake[queue] = 'waits' end
   if has_message and queue:sub(-8) ~= '.suspect' then untaken[#untaken + 1] = queue end
 end
 local num_pushed = push_messages()

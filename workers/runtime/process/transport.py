@@ -65,7 +65,6 @@ class QoS(virtual.QoS):
 
     @property
     def _brings_newcomers(self) -> bool:
-        # A model may be called "x.new", so that not every queue with this ending is about newcomers.
         return all(queue.endswith(NEWCOMER_SUFFIX) for queue in self.channel.active_queues)
 
 

@@ -33,7 +33,7 @@ local function push_messages()
   local num_pushed = 0
   for queue, state in pairs(to_wake) do
     if state ~= 'waits' and not any_waits(queue) then
-      redis.call('UNLINK', queue, queue .. '.new') -- whoever took a message would find nothing
+      redis.call('UNLINK', queue, queue .. ':new') -- whoever took a message would find nothing
     elseif state ~= 'may be empty' then
       redis.call('SADD', P .. 'queues', queue)
       num_pushed = num_pushed + push_message(queue)
@@ -41,7 +41,7 @@ local function push_messages()
   end
   for queue in pairs(newcomers) do
     redis.call('SADD', P .. 'queues', queue)
-    num_pushed = num_pushed + push_message(queue .. '.new')
+    num_pushed = num_pushed + push_message(queue .. ':new')
   end
   to_wake, newcomers = {}, {}
   return num_pushed
