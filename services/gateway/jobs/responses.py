@@ -23,7 +23,7 @@ JOB_HEADERS = {
     "Location": "Where the job is read.",
     "Retry-After": "Seconds to wait before reading it: until it is probably done, 600 at most.",
     "X-Triptych-Job-Id": "The job's id.",
-    "Preference-Applied": "What was applied of `Prefer`.",
+    "Preference-Applied": "What was applied of `Prefer`; `respond-async` if too many requests wait already.",
     **MODEL_HEADERS,
     "Idempotent-Replayed": "Only with an Idempotency-Key: `true` if an earlier request with it has made the job.",
 }
@@ -54,7 +54,8 @@ def job_response(job: Job, place: QueuePlace | None, retry_after_s: int, *, stat
 
 def accepted(result: SubmitResult, applied: str) -> Response:
     """Return 202 and the job: from now on it reaches an end."""
-    return with_job_headers(job_response(result.job, result.place, result.retry_after_s, status=202), result, applied)
+    response = job_response(result.job, result.place, result.retry_after_s, status=202)
+    return with_job_headers(response, result, "respond-async" if result.crowded else applied)
 
 
 def with_job_headers(response: Response, result: SubmitResult, applied: str) -> Response:

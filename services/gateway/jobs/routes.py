@@ -93,8 +93,11 @@ class JobRoutes:
     def read(self, tenant: str, job_id: str) -> Response:
         """Respond with a job, at once or after its end; with ``If-None-Match``, after any change."""
         check_id(job_id)
+        wait_s = query.wait_s(request, self._max_wait_s)
+        if wait_s <= 0:
+            return self._read(tenant, job_id, 0.0)
         with self._waiter.room.place() as may_wait:
-            return self._read(tenant, job_id, query.wait_s(request, self._max_wait_s) if may_wait else 0.0)
+            return self._read(tenant, job_id, wait_s if may_wait else 0.0)
 
     def _read(self, tenant: str, job_id: str, wait_s: float) -> Response:
         known = request.if_none_match

@@ -34,8 +34,8 @@ from services.gateway.offload.errors import GatewayBusy
 from services.gateway.settings import GatewaySettings
 
 _TOO_MANY_WAIT = (
-    "Too many requests wait for their jobs. Nothing was accepted. Try again shortly; or send 'Prefer: respond-async', "
-    "and read the job later. TRIPTYCH_MAX_CONNECTIONS sets how many may wait."
+    "Too many requests wait for their jobs, so this one was not looked at. Try again shortly; or send "
+    "'Prefer: respond-async', and read the job later. TRIPTYCH_MAX_CONNECTIONS sets how many may wait."
 )
 
 
@@ -50,6 +50,8 @@ class SubmitResult:
     """Where the job waits, if it does."""
     retry_after_s: int
     """When an unfinished job should be read."""
+    crowded: bool = False
+    """Whether the request did not wait, because too many did."""
 
 
 class Submitter:
@@ -81,7 +83,7 @@ class Submitter:
         """Write the job, and wait for its end for up to ``wait_s``.
 
         Raises:
-            GatewayBusy: too many requests wait already.
+            GatewayBusy: too many requests wait already, and the client expects an output.
             UnknownModel, InvalidRequest, IdempotencyMismatch: the request can't be served.
             QueueFull, QuotaExceeded, IdempotencyQuotaExceeded, Unavailable: it can't be served now; nothing was
                 written.
@@ -90,9 +92,12 @@ class Submitter:
         if request.wait_s <= 0:
             return self._submit(request)
         with self._waiter.room.place() as is_free:
-            if not is_free:
-                raise GatewayBusy(_TOO_MANY_WAIT)
-            return self._submit(request)
+            if is_free:
+                return self._submit(request)
+        # Whoever knows jobs can read this one later; others would not know what to do with its id.
+        if request.cancels_if_gone:
+            raise GatewayBusy(_TOO_MANY_WAIT)
+        return replace(self._submit(replace(request, wait_s=0.0)), crowded=True)
 
     def _submit(self, request: SubmitRequest) -> SubmitResult:
         facts, disconnected = current_facts(), disconnect_check(http_request)

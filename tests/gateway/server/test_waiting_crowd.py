@@ -21,8 +21,8 @@ SETTINGS = {
     "TRIPTYCH_MAX_WAIT_S": str(WAIT_S),
 }
 JOB = {"task": "embed", "inputs": "It rains."}
-BODY = b'{"task":"embed","inputs":"It rains."}'
-HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPrefer: wait=%d\r\n" % WAIT_S
+BODY = b'{"inputs":"It rains."}'
+HEAD = b"POST /v1/embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 def wait_for_a_job(gateway: GatewayProcess) -> socket.socket:
@@ -49,9 +49,17 @@ def test_requests_that_wait_leave_connections_to_others(valkey_server: ValkeySer
         assert "Prefer: respond-async" in answer.text and answer.headers["Retry-After"]
         assert httpx.post(f"{gateway.url}/v1/jobs", json=JOB, timeout=PATIENCE_S).status_code == 202
         # A read that would wait shows the job as it is.
-        read = httpx.get(f"{gateway.url}/v1/jobs/{jobs()[0]}?wait={WAIT_S}", timeout=PATIENCE_S)
+        path = f"{gateway.url}/v1/jobs/{jobs()[0]}"
+        read = httpx.get(f"{path}?wait={WAIT_S}", timeout=PATIENCE_S)
         assert read.status_code == 200 and read.json()["status"] == "queued"
+        # With its ETag as well, and when to come again: else it would ask at once, for ever.
+        same = httpx.get(f"{path}?wait={WAIT_S}", headers={"If-None-Match": read.headers["ETag"]}, timeout=PATIENCE_S)
+        assert same.status_code == 304 and int(same.headers["Retry-After"]) > 0
+        assert httpx.get(f"{path}?wait=abc", timeout=PATIENCE_S).status_code == 422
         assert len(jobs()) == MOST_WAITING + 1, "a refused request has left a job"
+        # A wait is a preference. Who has one knows jobs, and gets its job at once.
+        assert not wait_is_granted(gateway)
+        assert len(jobs()) == MOST_WAITING + 2
         # Whoever leaves makes room for another one.
         for connection in crowd:
             connection.close()
@@ -59,6 +67,8 @@ def test_requests_that_wait_leave_connections_to_others(valkey_server: ValkeySer
 
 
 def wait_is_granted(gateway: GatewayProcess) -> bool:
-    """Return whether a request to wait a second is accepted."""
-    headers = {"Prefer": "wait=1"}
-    return httpx.post(f"{gateway.url}/v1/jobs", json=JOB, headers=headers, timeout=PATIENCE_S).status_code == 202
+    """Return whether a request waits that prefers it; its job is accepted in any case."""
+    answer = httpx.post(f"{gateway.url}/v1/jobs", json=JOB, headers={"Prefer": "wait=0.1"}, timeout=PATIENCE_S)
+    assert answer.status_code == 202 and answer.json()["status"] == "queued"
+    assert answer.headers["Preference-Applied"] in {"wait=0.1", "respond-async"}
+    return answer.headers["Preference-Applied"] == "wait=0.1"
