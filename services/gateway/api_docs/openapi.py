@@ -136,7 +136,9 @@ def _responses(operation: Operation, by_kind: Mapping[Any, Any]) -> dict[str, An
     errors = operation.error_format
     kind, media_type = (errors.kind, errors.media_type) if errors else (ErrorDocument, "application/json")
     for status in sorted(_error_statuses(operation)):
-        responses.setdefault(str(status), _response(ResponseSpec(_ERRORS[status], kind, media_type), by_kind, shared))
+        headers = {"Retry-After": "Seconds."} if status in {429, 503} else {}
+        spec = ResponseSpec(_ERRORS[status], kind, media_type, headers)
+        responses.setdefault(str(status), _response(spec, by_kind, shared))
     return responses
 
 

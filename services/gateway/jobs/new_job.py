@@ -59,6 +59,8 @@ class Made(NamedTuple):
     """A job of a request."""
 
     job: NewJob
+    limits: Limits
+    """Of its tenant."""
     exceeded: LimitExceeded | None
     """Why it can't be accepted anew: the request has a key, and may be one that was accepted under other limits."""
 
@@ -92,7 +94,7 @@ class NewJobMaker:
         job = self._unpriced(request, facts, limits, model=card.name, message=message)
         asked = Asked(submission.times, demand, load.profile, len(job.request) + len(job.metadata))
         costs = {"price_s": load.price_s(demand), "least_s": load.least_s(demand)}
-        return Made(msgspec.structs.replace(job, wake=wake, **costs), _exceeded(request, asked, limits))
+        return Made(msgspec.structs.replace(job, wake=wake, **costs), limits, _exceeded(request, asked, limits))
 
     def _unpriced(
         self, request: SubmitRequest, facts: RequestFacts, limits: Limits, *, model: str, message: bytes

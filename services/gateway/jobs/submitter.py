@@ -11,8 +11,8 @@ import gevent
 import redis
 from flask import request as http_request
 
-from contracts.errors import DeadlineUnreachable, LimitExceeded, Unavailable
-from contracts.jobs import Job, NewJob
+from contracts.errors import DeadlineUnreachable, Unavailable
+from contracts.jobs import Job
 from contracts.store.admission import Accepted, Admission
 from contracts.store.job_writer import JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
@@ -22,7 +22,7 @@ from services.gateway.http.errors import ClientDisconnected
 from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.advice import advise
 from services.gateway.jobs.canceller import Canceller
-from services.gateway.jobs.new_job import NewJobMaker, SubmitRequest, as_submitted
+from services.gateway.jobs.new_job import Made, NewJobMaker, SubmitRequest, as_submitted
 from services.gateway.jobs.places import MIN_RETRY_S, Places
 from services.gateway.jobs.view import QueuePlace
 from services.gateway.jobs.waiting import JobWaiter
@@ -70,7 +70,6 @@ class Submitter:
         metrics: Metrics,
     ) -> None:
         self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models, limits=limits)
-        self._limits = limits
         self._writer = writer
         self._canceller = Canceller(writer)
         self._monitor = monitor
@@ -102,16 +101,15 @@ class Submitter:
     def _submit(self, request: SubmitRequest) -> SubmitResult:
         facts, disconnected = current_facts(), disconnect_check(http_request)
         self._monitor.check_writes()
-        new, exceeded = self._new_jobs.make(
-            request, facts, self._waiter.address(request.follows) if request.waits else ""
-        )
+        made = self._new_jobs.make(request, facts, self._waiter.address(request.follows) if request.waits else "")
+        new = made.job
         # A request that waits keeps its texts in memory; others give their room back as soon as the texts are stored.
         if request.waits:
             keep_body()
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, request.tenant, disconnected) as wait:
-            job_id, replayed, place = self._write(new, request, exceeded)
+            job_id, replayed, place = self._write(made, request)
             if not request.waits:
                 release_body()
             facts.job_id = job_id
@@ -125,12 +123,12 @@ class Submitter:
         with self._waiter.watch(job_id, request.tenant, disconnected) as wait:
             return replace(self._after_wait(wait.for_end, request, job_id), replayed=True)
 
-    def _write(self, new: NewJob, request: SubmitRequest, exceeded: LimitExceeded | None) -> Accepted:
-        admission = self._admission_of(new, exceeded)
+    def _write(self, made: Made, request: SubmitRequest) -> Accepted:
+        new = made.job
         try:
-            return self._writer.submit(new, admission, partial(setattr, current_facts(), "meters"))
+            return self._writer.submit(new, self._admission_of(made), partial(setattr, current_facts(), "meters"))
         except DeadlineUnreachable as error:
-            advise(error, request, new, self._limits.of(new.tenant, new.key_id))
+            advise(error, request, new, made.limits)
             raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
@@ -138,8 +136,8 @@ class Submitter:
                 gevent.spawn(self.abandon, request, new.id)
             raise
 
-    def _admission_of(self, new: NewJob, exceeded: LimitExceeded | None) -> Admission:
-        limits, load = self._limits.of(new.tenant, new.key_id), self._monitor.loads.of(new.model)
+    def _admission_of(self, made: Made) -> Admission:
+        new, limits, load = made.job, made.limits, self._monitor.loads.of(made.job.model)
         is_priced = new.price_s > 0  # else its model was not measured, and nothing is refused by time
         return Admission(
             max_waiting=self._settings.max_waiting,
@@ -151,7 +149,7 @@ class Submitter:
             lane_use=load.lane_use(new.lane),
             max_bytes=limits.max_bytes,
             meters=limits.meters(new.price_s),
-            exceeded=exceeded,
+            exceeded=made.exceeded,
         )
 
     def result_of(self, request: SubmitRequest, job: Job) -> SubmitResult:

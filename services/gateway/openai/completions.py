@@ -41,8 +41,13 @@ class CompletionRoutes:
             top_n_tokens=body.logprobs or 0,
         )
         single = isinstance(body.prompt, str)
-        names = {"inputs[0]" if single else "inputs": "prompt", "parameters.max_new_tokens": "max_tokens",
-                 "parameters.top_n_tokens": "logprobs", "parameters.": ""}  # fmt: skip
+        names = {
+            **({"inputs[0]": "prompt"} if single else {}),
+            "inputs": "prompt",
+            "parameters.max_new_tokens": "max_tokens",
+            "parameters.top_n_tokens": "logprobs",
+            "parameters.": "",
+        }
         call = GenerationCall(
             tenant=tenant,
             route="completions",

@@ -57,7 +57,7 @@ class UsageRoutes:
         end = _day(request, "end", today)
         start = _day(request, "start", end - timedelta(days=_DEFAULT_DAYS - 1))
         if not 0 <= (end - start).days <= KEPT_DAYS:
-            raise InvalidRequest(f"Expected a day before `end`, by {KEPT_DAYS} days at most.", param="start")
+            raise InvalidRequest(f"Expected `end` or a day before it, by {KEPT_DAYS} days at most.", param="start")
         return start, end
 
     def _tenants(self, own: str, start: date, *, is_admin: bool) -> list[str]:

@@ -49,6 +49,13 @@ def test_the_bombs_that_stopped_a_model_for_all_are_refused_by_default(limited: 
     assert_exceeded(client.post("/v1/jobs", json=body), tenant, "max_tokens", "1000000", "inputs")
 
 
+@pytest.mark.parametrize("prompt", ["x", ["x"]])
+def test_other_apis_hear_of_their_own_fields(limited: Any, prompt: Any) -> None:
+    client, tenant = limited(max_tokens=10)
+    answer = client.post("/v1/completions", json={"model": GENERATOR, "prompt": prompt, "max_tokens": 11})
+    assert_exceeded(answer, tenant, "max_tokens", "10", "prompt")
+
+
 @pytest.mark.parametrize("name", ["deadline_s", "timeout_s", "ttl_s"])
 def test_times_are_limited_exactly(limited: Any, name: str) -> None:
     client, tenant = limited(**{f"max_{name}": 30.0})

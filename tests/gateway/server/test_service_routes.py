@@ -146,6 +146,9 @@ def test_what_holds_a_connection_may_reach_the_share_of_a_tenant(document: dict[
         if "429" in item[method]["responses"]
     }
     assert {("post", "/v1/jobs"), ("get", "/v1/jobs/{job_id}"), ("get", "/v1/jobs/{job_id}/events")} <= may
+    answers = [item[method]["responses"] for item in document["paths"].values() for method in item]
+    errors = [found[status] for found in answers if "401" in found for status in ("429", "503") if status in found]
+    assert errors and all("Retry-After" in error["headers"] for error in errors)
     assert not may & {("get", "/v1/jobs"), ("post", "/v1/jobs/{job_id}/cancel"), ("get", "/v1/usage")}
 
 
