@@ -101,9 +101,7 @@ def place_in_flow(
         mark_s: work that had entered the flow before it.
         price_s: of the job.
     """
-    # What was served of the flow went before the job. What was given up behind it makes it seem later, never earlier.
-    served_s = flow.entered - flow.backlog
-    own_s = max(0.0, min(mark_s - served_s, flow.backlog - price_s)) if rank else 0.0
+    own_s = _own_before(flow, mark_s, price_s) if rank else 0.0
     until_s, weight = own_s + price_s, flow.weight or 1.0
     others_s = max(0.0, shares.work[lane] - flow.backlog)
     own_running_s = LEFT * running.work
@@ -111,14 +109,17 @@ def place_in_flow(
     # Most tenants of whom jobs run have others that wait, or none has.
     others_weight = max(0.0, shares.weights[lane] - flow.weight, shares.running_weights[lane] - running.weight)
     ahead = max(0.0, start - shares.virtual[lane], own_running_s / weight)
-
-    def meanwhile(work_s: float) -> float:
-        """Return what is done of the others' work."""
-        by_shares_s = min(work_s, (until_s / weight + ahead) * others_weight)
-        return max(by_shares_s, until_s * (1.0 / use.share_of(weight) - 1.0))
-
-    meanwhile_s = meanwhile(others_s)
-    running_s = own_running_s + meanwhile(others_s + others_running_s) - meanwhile_s
+    by_shares_s = (until_s / weight + ahead) * others_weight
+    least_s = until_s * (1.0 / use.share_of(weight) - 1.0)
+    meanwhile_s = max(least_s, min(others_s, by_shares_s))
+    running_s = own_running_s + max(least_s, min(others_s + others_running_s, by_shares_s)) - meanwhile_s
     part = min(1.0, meanwhile_s / others_s) if others_s > 0 else 1.0
     num_others = max(0.0, shares.num[lane] - flow.num)
     return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, running_s)
+
+
+def _own_before(flow: Flow, mark_s: float, price_s: float) -> float:
+    """Return the work of a job's own flow that waits before it."""
+    # What was served of the flow went before the job. What was given up behind it makes it seem later, never earlier.
+    served_s = flow.entered - flow.backlog
+    return max(0.0, min(mark_s - served_s, flow.backlog - price_s))

@@ -89,18 +89,18 @@ def test_who_waits_in_vain_is_told_as_well(measured: Measured) -> None:
 
 
 def test_events_tell_the_place_while_it_changes(measured: Measured) -> None:
-    measured.submit(6)
+    measured.submit(60)
     job = measured.submit(2).json()
     with measured.http.stream("GET", job["urls"]["events"]) as answer:
         events = read_events(answer.iter_lines())
         first = next(events)
         assert (first["event"], "id" in first) == ("queued", True)
-        assert first["data"] == {"attempt": 0, "queue": {"position": 1, "work_ahead_s": 6.0, "eta_s": 2.5}}
+        assert first["data"] == {"attempt": 0, "queue": {"position": 1, "work_ahead_s": 60.0, "eta_s": 31.0}}
         ahead = measured.claim()
         moved = next(events)
         assert (moved["event"], "id" in moved) == ("queued", False)
-        assert moved["data"] == {"attempt": 0, "queue": {**NOWHERE, "eta_s": 2.5}}
-        measured.succeed(ahead, work_s=6.0)
+        assert moved["data"] == {"attempt": 0, "queue": {**NOWHERE, "eta_s": 16.0}}
+        measured.succeed(ahead, work_s=60.0)
         assert next(events)["data"]["queue"] == {**NOWHERE, "eta_s": 1.0}
         measured.succeed(measured.claim(), work_s=2.0)
         rest = list(events)
