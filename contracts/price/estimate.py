@@ -69,7 +69,8 @@ def reading_of(profile: ModelProfile, demand: Demand) -> Reading:
     if demand.is_split and profile.tokens_per_piece:
         num_rows = max(num_rows, num_tokens / profile.tokens_per_piece)
     num_tokens += num_rows * profile.special_tokens
-    if demand.truncates and profile.max_tokens:
+    # What is longer is cut, or refused once it has been tokenized.
+    if profile.max_tokens and not demand.is_split:
         num_tokens = min(num_tokens, num_rows * profile.max_tokens)
     return Reading(num_rows, num_tokens)
 

@@ -11,6 +11,8 @@ _MEANS = (
     "tokens_per_char", "tokens_per_byte", "written_per_token_in", "tokens_per_piece",
 )  # fmt: skip
 """Fields of a merged profile that are means."""
+_MAX = 1e9
+"""No number of a profile is larger."""
 
 
 class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,15 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     def is_known(self) -> bool:
         """Whether the model has been measured."""
         return self.token_in_s > 0 or self.row_s > 0 or self.token_out_s > 0
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether prices can be made of it: one of another version, or of a fault, must not reach the store's sums."""
+        numbers = (
+            *self.written,
+            *(getattr(self, name) for name in (*_MEANS, "max_tokens", "special_tokens", "num_jobs")),
+        )
+        return len(self.written) == NUM_LIMITS and all(0 <= number <= _MAX for number in numbers)
 
 
 def limit_size(max_new_tokens: int) -> int:

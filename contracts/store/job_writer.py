@@ -15,6 +15,7 @@ from contracts.store.scripts import load_script
 MAX_DELIVERED = 60
 """Jobs of one call, so that the store serves others in between."""
 IDEMPOTENCY_TTL_S = 24 * 3600
+MAX_WORK_S, MAX_WEIGHT = 1e9, 1e6
 
 
 class JobWriter:
@@ -33,12 +34,17 @@ class JobWriter:
     ) -> Accepted:
         """Write a job's record; from then on the job reaches a terminal state whatever process dies.
 
+        Work and weights are added up for all tenants, so a job may have only what sums can stand: a ``price_s`` and a
+        ``least_s`` of 0 to ``MAX_WORK_S``, which are finite, and a ``weight`` of more than 0 to ``MAX_WEIGHT``.
+
         ``on_meters`` gets the states of the admission's meters, whether or not the job is accepted.
 
         Raises:
             IdempotencyMismatch, DeadlineUnreachable: the request can't be served; nothing was written.
             IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: it can't be served now; nothing was written.
+            ValueError: price or weight can't be; nothing was written. It is a fault of the caller.
         """
+        _check(job)
         limits = as_argument(
             admission.max_active,
             admission.max_bytes,
@@ -96,6 +102,12 @@ class JobWriter:
         """
         self._reader.state(job_id, tenant)
         self._delete(args=[job_id])
+
+
+def _check(job: NewJob) -> None:
+    # NaN is neither less nor more than any number.
+    if not (0 <= job.price_s <= MAX_WORK_S and 0 <= job.least_s <= MAX_WORK_S and 0 < job.weight <= MAX_WEIGHT):
+        raise ValueError(f"job {job.id} can't have price_s {job.price_s}, least_s {job.least_s}, weight {job.weight}")
 
 
 def _record_of(job: NewJob) -> list[str | bytes | float]:

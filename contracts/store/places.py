@@ -5,8 +5,13 @@ from typing import NamedTuple, Self
 from contracts.jobs import Lane
 from contracts.store.shares import LaneUse, Shares
 
-LEFT = 0.5
-"""Of jobs that run, the part of their work that is left, on average. `LEFT` of lua/common/admission.lua."""
+LEFT = 0.7
+"""Of the work of jobs that run, the part that a job waits for. `LEFT` of lua/shares/admission.lua.
+
+Half of what a worker does at a time is done, on average. But of what it holds it does only a part at a time; and where
+it does all, a job shares it with those that start later. So a steady queue takes its jobs as long as if two thirds to
+four fifths of this were left.
+"""
 MAX_BESIDE = 15
 """Jobs that a job shares its worker with at most. `MAX_BESIDE` of the same."""
 
@@ -34,7 +39,7 @@ class Flow(NamedTuple):
 
 
 class Running(NamedTuple):
-    """What runs of one tenant in one lane, as lua/common/shares.lua keeps it."""
+    """What runs of one tenant in one lane, as lua/shares/flows.lua keeps it."""
 
     num: float = 0.0
     work: float = 0.0

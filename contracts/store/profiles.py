@@ -19,6 +19,7 @@ MAX_AGE_S = 3600.0
 """A worker that has not been heard of for so long counts no more, except the last one."""
 MAX_WORKERS = 64
 """Most profiles that are kept of a model."""
+_MAX_SPEED = 1e6
 
 
 class KeptProfile(msgspec.Struct, frozen=True):
@@ -92,7 +93,10 @@ def _decoded(entries: Mapping[bytes, bytes]) -> dict[str, KeptProfile]:
     found = {}
     for worker, text in entries.items():
         try:
-            found[worker.decode()] = msgspec.json.decode(text, type=KeptProfile)
+            kept = msgspec.json.decode(text, type=KeptProfile)
+            if not (kept.profile.is_usable and 0 <= kept.speed <= _MAX_SPEED):
+                raise msgspec.ValidationError("its numbers can't be of a profile")
+            found[worker.decode()] = kept
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             logger.info("a profile can't be read", extra={"worker": repr(worker), "error": str(error)})
     return found

@@ -84,9 +84,17 @@ def test_what_is_read_has_its_price() -> None:
     demand = Demand(num_rows=2, num_chars=400, num_bytes=20)
     assert price_of(PROFILE, demand) == pytest.approx(0.001 + 2 * 0.01 + 110 * 0.0001)
     cut = msgspec.structs.replace(PROFILE, max_tokens=10)
-    truncated = msgspec.structs.replace(demand, truncates=True)
-    assert price_of(cut, truncated) == pytest.approx(0.001 + 2 * 0.01 + 20 * 0.0001)
-    assert price_of(cut, demand) == price_of(PROFILE, demand), "it is refused if it is too long"
+    for one in (demand, msgspec.structs.replace(demand, truncates=True)):
+        assert price_of(cut, one) == pytest.approx(0.001 + 2 * 0.01 + 20 * 0.0001)
+    in_pieces = msgspec.structs.replace(demand, is_split=True)
+    assert price_of(cut, in_pieces) == pytest.approx(0.001 + 2 * 0.01 + 110 * 0.0001)
+
+
+@pytest.mark.parametrize("num_chars", [100_000, 8_000_000])
+def test_a_text_that_is_refused_for_its_length_costs_no_more_than_one_that_is_read(num_chars: int) -> None:
+    profile = ModelProfile(row_s=0.001, token_in_s=1e-5, token_pair_s=1e-8, max_tokens=512)
+    longest = price_of(profile, Demand(num_rows=1, num_chars=1700))
+    assert price_of(profile, Demand(num_rows=1, num_chars=num_chars)) <= 1.01 * longest < 0.02
 
 
 def test_what_is_written_has_the_price_of_what_is_really_written() -> None:

@@ -1,5 +1,7 @@
 """What models cost is kept for an hour after their workers have gone, and the last profile for longer."""
 
+import time
+
 import msgspec
 import pytest
 import redis
@@ -70,3 +72,15 @@ def test_many_workers_take_bounded_space_and_none_that_cannot_be_read(profiles: 
         profiles.write(f"w{number}", 1.0, {"minilm": profile()})
     assert client.hlen(KEY) == MAX_WORKERS
     assert profiles.read(["minilm"])["minilm"].keys() == {f"w{number}" for number in range(5, MAX_WORKERS + 5)}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"written": [1.0] * 20}, {"row_s": -1.0}, {"token_in_s": 1e300}, {"written": [1.0] * 20 + [-0.5]}]
+)
+def test_a_profile_of_which_no_price_can_be_made_hides_no_other(
+    profiles: Profiles, client: redis.Redis, wrong: dict[str, object]
+) -> None:
+    broken = KeptProfile(msgspec.structs.replace(profile(0.5), **wrong), speed=1.0, seen_at=time.time())
+    client.hset(KEY, "other", msgspec.json.encode(broken))
+    assert profiles.write("w", 1.0, {"minilm": profile()})["minilm"] == profile()
+    assert price_list(profiles.read(["minilm"])) == {"minilm": profile()}

@@ -154,3 +154,19 @@ def test_full_memory_refuses_new_jobs_and_nothing_else(store: JobStore) -> None:
     finally:
         store.client.config_set("maxmemory", "0")
     assert status(store, running.id) == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"price_s": value} for value in (float("nan"), float("inf"), -5.0, 1e12)),
+        *({"weight": value} for value in (float("nan"), float("inf"), 0.0, -1.0)),
+        {"least_s": float("nan")},
+    ],
+    ids=str,
+)
+def test_a_price_or_weight_that_can_not_be_is_a_fault_of_the_caller(store: JobStore, wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="can't have"):
+        store.submit(new_job(**wrong), NO_LIMITS)
+    assert store.client.keys(f"{PREFIX}*") == []
+    assert claimed(store, price_s=1e9, weight=1e6)

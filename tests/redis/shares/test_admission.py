@@ -6,6 +6,7 @@ from contracts.errors import DeadlineUnreachable, QueueFull
 from contracts.jobs import LANES
 from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
+from contracts.store.places import LEFT
 from contracts.store.shares import LaneUse
 from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, submit
 from tests.redis.shares.taking import end, flood, take
@@ -62,10 +63,10 @@ def test_more_workers_take_more(store: JobStore) -> None:
     assert fill(store, Admission(lane_rate=4.0, capacity=4.0, capacity_of_one=1.0))[0] == 360.0
 
 
-def test_what_runs_counts_as_half_done(store: JobStore) -> None:
+def test_of_what_runs_the_most_is_left(store: JobStore) -> None:
     flood(store, 50, TENANT, 1.0)
     take(store, 50)
-    assert fill(store)[0] == 65.0
+    assert fill(store)[0] == 90.0 - 50 * LEFT
 
 
 @pytest.mark.parametrize("capacity_of_one", [1.0, 0.0])
@@ -131,7 +132,7 @@ def test_what_runs_of_one_tenant_keeps_no_other_out(store: JobStore) -> None:
     for deadline_s in (1.0, 60.0, 900.0):
         place = store.submit(new_job(tenant="b", price_s=0.01, deadline_s=deadline_s), ONE).place
         assert place is not None and (place.eta_s(1.0, 1.0) or 9.9) < 0.1
-    assert fill(store, tenant="a", price_s=90.0, deadline_s=900.0)[0] <= 405.0, "for its own tenant it counts"
+    assert fill(store, tenant="a", price_s=90.0, deadline_s=900.0)[0] <= 180.0, "for its own tenant it counts"
 
 
 def test_what_runs_in_another_lane_counts_by_its_weight(store: JobStore) -> None:

@@ -8,7 +8,7 @@ from tests.redis.shares.test_healing import figures
 from tests.support.job_store import JobStore
 
 MEMORY_S = 10.0
-"""As in lua/common/shares.lua."""
+"""As in lua/shares/flows.lua."""
 
 
 def work_before_b(store: JobStore, work_s: float) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.store.places import Place
+from contracts.store.places import LEFT, Place
 from tests.redis.builders import NO_LIMITS, TENANT, claimed, come_due, field, new_job, submit
 from tests.redis.shares.taking import end, flood, take
 from tests.support.job_store import JobStore
@@ -19,7 +19,7 @@ def test_the_reply_to_a_submit_has_the_place(store: JobStore) -> None:
     assert places == [Place(number, 0.5 * number, 0.5, 0.0) for number in range(3)]
     take(store, 1)
     job = new_job(price_s=0.5)
-    assert store.submit(job, NO_LIMITS).place == place(store, job.id) == Place(2, 1.0, 0.5, 0.25)
+    assert store.submit(job, NO_LIMITS).place == place(store, job.id) == Place(2, 1.0, 0.5, pytest.approx(0.5 * LEFT))
 
 
 def test_of_a_job_that_was_accepted_before_no_place_is_told(store: JobStore) -> None:
@@ -76,12 +76,12 @@ def test_what_runs_of_others_is_before_it_as_far_as_their_shares_go(store: JobSt
     take(store, num_running)
     job, small = new_job(tenant="b", price_s=1.5), new_job(tenant="c", price_s=0.1)
     for found in (store.submit(job, NO_LIMITS).place, place(store, job.id, "b")):
-        assert found == Place(0, 0.0, 1.5, pytest.approx(0.5 if num_running == 1 else 1.5))
+        assert found == Place(0, 0.0, 1.5, pytest.approx(LEFT if num_running == 1 else 1.5))
     assert store.submit(small, NO_LIMITS).place == pytest.approx(place(store, small.id, "c"))
     end(store, take(store, 2))
     own = new_job(tenant="a", price_s=0.1)
     for found in (store.submit(own, NO_LIMITS).place, place(store, own.id, "a")):
-        assert found == Place(0, 0.0, 0.1, pytest.approx(0.5 * num_running)), "all of what is left of its own"
+        assert found == Place(0, 0.0, 0.1, pytest.approx(LEFT * num_running)), "all of what is left of its own"
 
 
 def test_weights_count_for_what_is_ahead(store: JobStore) -> None:

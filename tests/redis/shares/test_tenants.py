@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.jobs import queue_of
-from contracts.store.keys import tags_key, tenants_key
+from contracts.store.keys import shares_key, tags_key, tenants_key
 from tests.redis.builders import QUEUE, TENANT, submit
 from tests.redis.shares.taking import end, flood, take, work_of
 from tests.support.job_store import JobStore
@@ -154,3 +154,18 @@ def test_nobody_who_waits_is_behind_by_more_than_the_largest_jobs(store: JobStor
         got[claim.tenant] += claim.price_s / claim.weight
         for (one, weight), (other, other_weight) in permutations(weights.items(), 2):
             assert got[one] - got[other] <= 5.0 / weight + 5.0 / other_weight + 1e-6
+
+
+def test_newcomers_keep_their_order_however_long_the_queue_has_been_busy(store: JobStore) -> None:
+    submit(store, tenant="first")
+    store.client.hset(shares_key(QUEUE), mapping={"v:default": "2e9", "last:default": "2e9"})
+    for tenant in "dcba":
+        submit(store, tenant=tenant)
+    names = store.client.zrange(tenants_key(QUEUE, "default"), 0, -1)
+    assert [name.decode() for name in names if len(name) == 1] == ["d", "c", "b", "a"]
+
+
+def test_weights_do_not_drift(store: JobStore) -> None:
+    for _ in range(300):
+        submit(store, weight=1 / 3)
+    assert float(store.client.hget(shares_key(QUEUE), "weights:default")) == pytest.approx(1 / 3, abs=1e-9)

@@ -2,7 +2,7 @@
 -- Part of the time that a job has, so that it is in time even if others come, or if it takes longer than was thought.
 local MARGIN = 0.9
 local MAX_SENDERS = 8 -- of those who wait, how many are taken for tenants who go on, though none of them did before
-local LEFT = 0.5 -- of what runs, the part that is left on average; a copy is in contracts/store/places.py
+local LEFT = 0.7 -- of what runs, the part that a job waits for; contracts/store/places.py says why
 local MAX_BESIDE = 15 -- jobs that a job shares its worker with at most
 local MAX_LOOKED_AT = 16 -- flows that a new job must not make late: those that are next, and those that were given most
 

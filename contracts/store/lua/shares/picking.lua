@@ -68,7 +68,7 @@ local function pay(lane, lane_start, head, job)
   local weight, patience_s = LANE_WEIGHTS[name], PATIENCE_S[name]
   if patience_s then
     local more_urgent = name == 'bulk' and LANE_WEIGHTS.default or LANE_WEIGHTS.interactive
-    weight = math.min(more_urgent, weight * (1 + (now - (job.queued_at or job.created_at)) / patience_s))
+    weight = math.min(more_urgent, weight * (1 + math.max(0, now - (job.queued_at or job.created_at)) / patience_s))
   end
   set_figure(state, 'v', lane_start)
   set_figure(state, 'start:' .. name, lane_start + payment / weight)

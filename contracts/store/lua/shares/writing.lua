@@ -60,10 +60,10 @@ local function names_of(...)
 end
 
 -- Where a flow begins that owes nothing: of those that begin at one virtual time, the first one to come is first.
-local APART = 1e-9
+local APART, APART_OF_LARGE = 1e-9, 1 + 4e-16 -- the latter is two steps of a double
 local function newcomers_start(lane, virtual)
   local last = figure(lane, 'last')
-  local start = last < virtual and virtual or last + APART
+  local start = last < virtual and virtual or math.max(last + APART, last * APART_OF_LARGE)
   set_figure(lane.state, 'last:' .. lane.name, start)
   return start
 end
