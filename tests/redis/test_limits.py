@@ -346,3 +346,17 @@ def test_a_job_without_rates_makes_no_meters(store: JobStore) -> None:
     store.reap()
     assert not list(store.client.scan_iter(f"{PREFIX}rate:*"))
     assert status(store, job_id) == "succeeded" and field(store, job_id, "key") == KEY
+
+
+def test_a_tenant_without_jobs_holds_nothing_whatever_an_older_version_did_not_count(store: JobStore) -> None:
+    """While gateways and workers are replaced, scripts of both versions end and forget jobs."""
+    forgotten, other = submit(store), submit(store, tenant="other")
+    store.client.delete(f"{PREFIX}job:{forgotten}")
+    store.client.zrem(f"{PREFIX}jobs:{TENANT}", forgotten)
+    kept, last = submit(store), submit(store)
+    store.delete(last, TENANT)
+    assert held(store) > RECORD_BYTES
+    store.delete(kept, TENANT)
+    assert held(store) == 0 and held(store, "other") > 0
+    store.delete(other, "other")
+    assert not store.client.exists(f"{PREFIX}held")

@@ -54,5 +54,6 @@ local function purge(job)
   set_score('expiring', job.id, nil)
   set_score('delivered', job.id, nil)
   hold(job, 0)
+  forgotten_of[job.tenant] = true
   redis.call('UNLINK', job_key(job.id), P .. 'events:' .. job.id)
 end
