@@ -16,6 +16,8 @@ MAX_DELIVERED = 60
 """Jobs of one call, so that the store serves others in between."""
 IDEMPOTENCY_TTL_S = 24 * 3600
 MAX_WORK_S, MAX_WEIGHT = 1e9, 1e6
+"""Work and weights are added up for all tenants, so a submit takes only what sums can stand: ``price_s`` and
+``least_s`` from 0 to the first, and a ``weight`` of more than 0, to the second."""
 
 
 class JobWriter:
@@ -34,15 +36,12 @@ class JobWriter:
     ) -> Accepted:
         """Write a job's record; from then on the job reaches a terminal state whatever process dies.
 
-        Work and weights are added up for all tenants, so a job may have only what sums can stand: a ``price_s`` and a
-        ``least_s`` of 0 to ``MAX_WORK_S``, which are finite, and a ``weight`` of more than 0 to ``MAX_WEIGHT``.
-
         ``on_meters`` gets the states of the admission's meters, whether or not the job is accepted.
 
         Raises:
             IdempotencyMismatch, DeadlineUnreachable: the request can't be served; nothing was written.
             IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: it can't be served now; nothing was written.
-            ValueError: price or weight can't be; nothing was written. It is a fault of the caller.
+            ValueError: by a fault of the caller, price or weight is out of bounds; nothing was written.
         """
         _check(job)
         limits = as_argument(
