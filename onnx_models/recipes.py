@@ -22,7 +22,7 @@ Option = Literal["pooling", "normalize", "max_tokens"]
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One recommended model."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.suspect$)[a-z0-9][a-z0-9._-]{0,63}$")]
     """Name of the recipe and of the package."""
     task: str
     """Canonical name; the file may have an alias."""

@@ -49,8 +49,9 @@ class Batching(Table, frozen=True, kw_only=True):
 class Manifest(Table, frozen=True, kw_only=True):
     """Everything in ``manifest.toml``."""
 
-    # It becomes a folder, and a part of Redis keys, of a queue's name and of URLs.
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    # It becomes a folder, and a part of Redis keys, of a queue's name and of URLs. With the suffix of queues for
+    # suspects (contracts/jobs.py), its queue would be another model's.
+    name: Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.suspect$)[a-z0-9][a-z0-9._-]{0,63}$")]
     family: Family
     task: Task
     graph: Graph

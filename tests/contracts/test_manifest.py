@@ -99,6 +99,17 @@ def test_a_table_that_does_not_belong_to_the_task_or_graph_is_refused_by_name(
     assert message in str(caught.value)
 
 
+def test_no_model_has_the_name_of_another_ones_queue_for_suspects() -> None:
+    lines = manifest_text("embed", "text-encoder", (EMBED,)).splitlines()
+    for name, is_taken in (("tiny.suspect", True), ("tiny.suspects", False), ("suspect", False)):
+        text = "\n".join(f'name = "{name}"' if line.startswith("name = ") else line for line in lines)
+        if is_taken:
+            with pytest.raises(ValueError, match="name"):
+                read(text)
+        else:
+            assert read(text).name == name
+
+
 @pytest.mark.parametrize("name", ["task", "graph"])
 @pytest.mark.parametrize("value", ["3", "[]", None])
 def test_a_task_or_graph_that_is_no_text_is_refused(name: str, value: str | None) -> None:
