@@ -85,9 +85,10 @@ def limit_size(max_new_tokens: int) -> int:
 def merged(profiles: Iterable[ModelProfile]) -> ModelProfile | None:
     """Return the one profile that prices a model: the mean of those of its workers.
 
-    Those that have seen more jobs count more, and those that were never measured not at all. None if there is no other.
+    Those that have seen more jobs count more, and those that were never measured, or can't be used, not at
+    all. None if there is no other.
     """
-    known = [profile for profile in profiles if profile.is_known]
+    known = [profile for profile in profiles if profile.is_known and profile.is_usable]
     if not known:
         return None
     weights = [1.0 + profile.num_jobs for profile in known]

@@ -82,5 +82,7 @@ def test_a_profile_of_which_no_price_can_be_made_hides_no_other(
 ) -> None:
     broken = KeptProfile(msgspec.structs.replace(profile(0.5), **wrong), speed=1.0, seen_at=time.time())
     client.hset(KEY, "other", msgspec.json.encode(broken))
-    assert profiles.write("w", 1.0, {"minilm": profile()})["minilm"] == profile()
-    assert price_list(profiles.read(["minilm"])) == {"minilm": profile()}
+    for _ in range(2):
+        assert profiles.write("w", 1.0, {"minilm": profile()})["minilm"] == profile()
+        assert price_list(profiles.read(["minilm"])) == {"minilm": profile()}
+        profiles.write("other", 1.0, {"minilm": broken.profile})
