@@ -22,7 +22,7 @@ import redis
 from benchmarks.harness.report import BenchError
 from contracts.cards import ModelCard
 from contracts.job_ids import new_job_id
-from contracts.jobs import NewJob, queue_of
+from contracts.jobs import OPEN_TENANT, NewJob, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.admission import Admission
 from contracts.store.attempt_store import AttemptStore
@@ -43,7 +43,8 @@ from workers.runtime.process.shared_state import SharedState
 from workers.runtime.process.worker import MAX_GROUP, NUM_THREADS
 from workers.runtime.settings import WorkerSettings
 
-TENANT = "benchmark"
+TENANT = OPEN_TENANT
+"""It may use all slots; another one leaves one for a newcomer."""
 WORKER = "benchmark"
 ROOM_BYTES = 1 << 30
 POLL_PERIOD_S = 0.05
