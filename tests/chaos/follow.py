@@ -29,7 +29,8 @@ def _read_on(client: Client, entry: Entry, events: list[Event]) -> bool:
                 client.pause(f"events: {answer.status}", entry)
                 return True
             for event in answer.data:
-                events.append(event)  # at once: what has come before a loss stays
+                if event.id:  # else it repeats the place of a job that waits, and is no part of the stream
+                    events.append(event)  # at once: what has come before a loss stays
     except Lost as error:
         client.ledger.count("streams continued")
         client.pause(f"events: {error}", entry)
