@@ -51,19 +51,14 @@ def summary_of(limits: TenantLimits) -> str:
 def _changes(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, float | None]:
     """Return the new values by their names, None for those that are unset."""
     changes: dict[str, float | None] = {}
-    for text in arguments.set:
-        name, _, value = text.partition("=")
-        name = _checked(name, names)
-        changes[name] = LIMITS[name].parse(value)
-    for name in arguments.unset:
-        changes[_checked(name, names)] = None
+    given = [(name, value) for name, _, value in (text.partition("=") for text in arguments.set)]
+    for name, value in [*given, *((name, None) for name in arguments.unset)]:
+        if name not in names:
+            raise SettingsError(f"{name}: expected one of {', '.join(names)}")
+        if name in changes:
+            raise SettingsError(f"{name}: given more than once")
+        changes[name] = None if value is None else LIMITS[name].parse(value)
     return changes
-
-
-def _checked(name: str, names: Iterable[str]) -> str:
-    if name not in names:
-        raise SettingsError(f"{name}: expected one of {', '.join(names)}")
-    return name
 
 
 def _run_for_key(keys: ApiKeys, key_id: str, changes: dict[str, float | None]) -> int:

@@ -90,6 +90,8 @@ def test_a_key_has_rates_of_its_own(deployment: Deployment) -> None:
         (["limits", "--tenant", "carl", "--set", "max_active=0"], "max_active=0: expected a whole number from 1"),
         (["limits", "--tenant", "carl", "--set", "weight=0"], "weight=0: expected a number from 0.01 to 100"),
         (["limits", "--tenant", "carl", "--set", "max_deadline_s=nan"], "max_deadline_s=nan: expected a number"),
+        (["limits", "--tenant", "carl", "--set", "weight=2", "--unset", "weight"], "weight: given more than once"),
+        (["limits", "--tenant", "carl", "--set", "weight=2", "weight=3"], "weight: given more than once"),
         (["limits", "--key", "0" * 16, "--set", "max_active=5"], "max_active: expected one of requests_per_minute"),
         (["create", "--tenant", "carl", "--requests-per-minute", "-1"], "requests_per_minute=-1: expected"),
     ],
