@@ -56,6 +56,13 @@ def test_other_apis_hear_of_their_own_fields(limited: Any, prompt: Any) -> None:
     assert_exceeded(answer, tenant, "max_tokens", "10", "prompt")
 
 
+@pytest.mark.parametrize("text", ["x" * 2000, ["x" * 2000]])
+def test_a_translation_hears_of_its_own_field(limited: Any, text: Any) -> None:
+    client, _ = limited(max_bytes=2000)
+    answer = client.post("/translate", json={"q": text, "source": "en", "target": "de"})
+    assert (answer.status_code, answer.json()["error"].split()[:3]) == (400, ["q:", "The", "request"])
+
+
 @pytest.mark.parametrize("name", ["deadline_s", "timeout_s", "ttl_s"])
 def test_times_are_limited_exactly(limited: Any, name: str) -> None:
     client, tenant = limited(**{f"max_{name}": 30.0})

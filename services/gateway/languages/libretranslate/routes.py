@@ -44,8 +44,9 @@ class LibreTranslateRoutes(LanguageRoutes):
             self._models.choose(TASK, body.model, lambda cards: check_known(cards, body.source, "source"))
             return json_response(translation(details_of(body, body.source), [[text] for text in body.texts]))
         card, source = self._models.choose(TASK, body.model, lambda cards: translator(cards, body.source, body.target))
-        names = {"inputs[0]" if isinstance(body.q, str) else "inputs": "q", "parameters.src_lang": "source",
-                 "parameters.tgt_lang": "target", _BEAM_SEARCH + "num_beams": "alternatives",
+        single = {"inputs[0]": "q"} if isinstance(body.q, str) else {}
+        names = {**single, "inputs": "q", "parameters.src_lang": "source", "parameters.tgt_lang": "target",
+                 _BEAM_SEARCH + "num_beams": "alternatives",
                  _BEAM_SEARCH + "num_return_sequences": "alternatives", "parameters.": ""}  # fmt: skip
         return self._respond(
             tenant,
