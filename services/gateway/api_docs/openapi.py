@@ -164,6 +164,8 @@ def _response(response: ResponseSpec, by_kind: Mapping[Any, Any], shared_headers
     if response.stream is not None:
         # OpenAPI 3.1 can't describe the items of a stream. This is the schema of the JSON in the data of each item.
         found["content"]["text/event-stream"] = {"schema": _schema(response.stream, by_kind)}
+    for media_type in response.text_types:
+        found["content"][media_type] = {"schema": {"type": "string"}}
     headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in response.headers.items()}
     found["headers"] = headers | {name: {"$ref": f"#/components/headers/{name}"} for name in shared_headers}
     return found

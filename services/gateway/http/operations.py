@@ -32,6 +32,7 @@ class ResponseSpec:
     """One response of an operation. ``kind`` is the type of the body, or a tuple of several; None for no body.
 
     ``stream`` is the type of one item's data, or several, if the response may be a stream of server-sent events.
+    ``text_types`` are media types as which the response may come as text.
     """
 
     description: str
@@ -39,6 +40,7 @@ class ResponseSpec:
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     stream: Any = None
+    text_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

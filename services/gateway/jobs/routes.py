@@ -1,11 +1,12 @@
 """The routes of jobs: submit, read, list, cancel, delete."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Response, request
+from msgspec import Meta
 from werkzeug.datastructures import ETags
 
-from contracts.jobs import STATUSES, Job, JobState
+from contracts.jobs import STATUSES, Job, JobState, Status
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
 from contracts.tasks import TASKS
@@ -50,7 +51,12 @@ _SUBMITTED = {
     200: ResponseSpec("With `Prefer: wait`: the finished job.", JobView, headers=JOB_HEADERS),
 }
 _WAITS = (
-    Parameter("wait", "query", float, "Seconds to wait for the job's end (or, with `If-None-Match`, change)."),
+    Parameter(
+        "wait",
+        "query",
+        Annotated[float, Meta(ge=0)],
+        "Seconds to wait for the job's end (or, with `If-None-Match`, change).",
+    ),
     Parameter("If-None-Match", "header", str, "The `ETag` that you have: 304 while the job has not changed."),
 )
 _EXAMPLE: dict[str, Any] = {"task": "embed", "inputs": ["The first text.", "The second."], "metadata": {"batch": "7"}}
@@ -186,8 +192,8 @@ def _has(known: ETags, state: JobState) -> bool:
 
 def _filters() -> tuple[Parameter, ...]:
     return (
-        Parameter("status", "query", str, f"Only jobs in this state: {', '.join(STATUSES)}."),
+        Parameter("status", "query", Status, f"Only jobs in this state: {', '.join(STATUSES)}."),
         Parameter("task", "query", str, f"Only jobs of this task: {', '.join(TASKS)}, or Hugging Face's name of one."),
         Parameter("cursor", "query", str, "The `next_cursor` of the page before."),
-        Parameter("limit", "query", int, "How many jobs a page has, 1 to 100. Default: 20."),
+        Parameter("limit", "query", Annotated[int, Meta(ge=1, le=100)], "How many jobs a page has. Default: 20."),
     )

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal, get_args
 
 from flask import Request, Response, request
+from msgspec import Meta
 
 from contracts.errors import InvalidRequest
 from contracts.store.usage import KEPT_DAYS, Counts, Entry, UsageReader
@@ -20,6 +22,8 @@ MAX_ACCOUNTS = 20_000
 _DEFAULT_DAYS = 30
 _LONG_AGO = 1970
 """A year before there was a ledger."""
+_Format = Literal["json", "csv"]
+_Groups = Annotated[str, Meta(pattern="^({0})(,({0}))*$".format("|".join(GROUPS)))]
 _DESCRIPTION = (
     "Sums of the jobs that have ended, from `start` to `end`. A job counts once, on the day of its end, within seconds "
     f"after it. Days are kept for {KEPT_DAYS} days."
@@ -70,15 +74,16 @@ class UsageRoutes:
 
     def operations(self) -> list[Operation]:
         """Return the table entries of these routes."""
-        responses = {200: ResponseSpec("The sums. As `text/csv`: a line for each row.", UsageReport)}
+        text = "The sums. As `text/csv`: a line for each row."
+        responses = {200: ResponseSpec(text, UsageReport, text_types=("text/csv",))}
         parameters = (
-            Parameter("start", "query", str, f"First day, `YYYY-MM-DD` in UTC. Default: {_DEFAULT_DAYS} days in all."),
-            Parameter("end", "query", str, "Last day. Default: today."),
+            Parameter("start", "query", date, f"First day, `YYYY-MM-DD` in UTC. Default: {_DEFAULT_DAYS} days in all."),
+            Parameter("end", "query", date, "Last day. Default: today."),
             Parameter(
-                "by", "query", str, f"What has rows of its own, of {', '.join(GROUPS)}, with commas. Default: day."
+                "by", "query", _Groups, f"What has rows of its own, of {', '.join(GROUPS)}, with commas. Default: day."
             ),
             Parameter("tenant", "query", str, "With an admin key: only this tenant. Default: all."),
-            Parameter("format", "query", str, "`json` or `csv`. Default: CSV if `Accept` prefers it."),
+            Parameter("format", "query", _Format, "`json` or `csv`. Default: CSV if `Accept` prefers it."),
         )
         return [
             Operation(
@@ -119,7 +124,7 @@ def _groups(request: Request, default: tuple[Group, ...]) -> tuple[Group, ...]:
 
 def _wants_csv(request: Request) -> bool:
     text = request.args.get("format")
-    if text not in {None, "json", "csv"}:
+    if text not in {None, *get_args(_Format)}:
         raise InvalidRequest("Expected json or csv.", param="format")
     accepted = request.accept_mimetypes.best_match(["application/json", "text/csv"], "application/json")
     return text == "csv" or (text is None and accepted == "text/csv")

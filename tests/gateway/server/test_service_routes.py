@@ -152,6 +152,23 @@ def test_what_holds_a_connection_may_reach_the_share_of_a_tenant(document: dict[
     assert not may & {("get", "/v1/jobs"), ("post", "/v1/jobs/{job_id}/cancel"), ("get", "/v1/usage")}
 
 
+def test_the_document_tells_what_usage_takes_and_sends(document: dict[str, Any]) -> None:
+    usage = document["paths"]["/v1/usage"]["get"]
+    assert set(usage["responses"]["200"]["content"]) == {"application/json", "text/csv"}
+    schemas = {one["name"]: one["schema"] for one in usage["parameters"]}
+    assert schemas["start"]["format"] == schemas["end"]["format"] == "date"
+    assert schemas["format"]["enum"] == ["csv", "json"]
+    for text, is_valid in (("day", True), ("tenant,day,key,model", True), ("hour", False), ("day,", False)):
+        assert jsonschema.Draft202012Validator(schemas["by"]).is_valid(text) == is_valid
+
+
+def test_the_document_bounds_what_lists_of_jobs_take(document: dict[str, Any]) -> None:
+    jobs = document["paths"]["/v1/jobs"]["get"]["parameters"]
+    schemas = {one["name"]: one["schema"] for one in jobs}
+    assert "succeeded" in schemas["status"]["enum"]
+    assert (schemas["limit"]["minimum"], schemas["limit"]["maximum"]) == (1, 100)
+
+
 def test_the_document_is_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
     ids = []
