@@ -127,7 +127,8 @@ class JobReader:
         shares, price_s = Shares.of(found or {}), job.price_s or 0.0
         for rank in ranks[:2]:
             if rank is not None:
-                return Place(rank, 0.0, price_s, LEFT * shares.running, job.least_s)
+                # Of these lists only the numbers of jobs are counted.
+                return Place(rank, None if rank else 0.0, price_s, LEFT * shares.running, job.least_s)
         if ranks[2] is None:
             return None
         where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}

@@ -59,8 +59,8 @@ class Place(NamedTuple):
 
     position: int
     """Jobs that will probably be started before it."""
-    work_ahead_s: float
-    """Work that will probably be started before it."""
+    work_ahead_s: float | None
+    """Work that will probably be started before it; None if that is not known."""
     price_s: float = 0.0
     """Of the job itself."""
     running_s: float = 0.0
@@ -69,13 +69,15 @@ class Place(NamedTuple):
     """Seconds that the job takes by itself at least."""
 
     def eta_s(self, lane_rate: float, capacity: float) -> float | None:
-        """Return in how many seconds the job will probably be done; None if the rates are not known (0).
+        """Return in how many seconds the job will probably be done; None if that can't be known.
+
+        Rates that are not known are 0.
 
         Args:
             lane_rate: work-seconds that the job's lane gets in a second.
             capacity: work-seconds that all workers of its model do in a second.
         """
-        if lane_rate <= 0 or capacity <= 0:
+        if self.work_ahead_s is None or lane_rate <= 0 or capacity <= 0:
             return None
         own_s = max(self.price_s / lane_rate, self.least_s)
         return self.work_ahead_s / lane_rate + self.running_s / capacity + own_s

@@ -21,7 +21,7 @@ class Places:
 
     def of(self, job: Job) -> QueuePlace | None:
         """Return the place of a job; None if it does not wait. Raises ``redis.RedisError``."""
-        use = self._monitor.loads.of(job.model).lane_use(job.lane)
+        use = self._monitor.loads.of(job.model).lane_uses[job.lane]
         place = self._reader.place(job, use) if job.status == "queued" else None
         return None if place is None else self.as_seen(job, place)
 
@@ -29,11 +29,12 @@ class Places:
         """Return a place with the time that goes with it."""
         load = self._monitor.loads.of(job.model)
         is_priced = load.profile is not None and place.price_s > 0
-        eta_s = place.eta_s(load.lane_rate(job.lane), load.capacity.total) if is_priced else None
+        eta_s = place.eta_s(load.lane_rates[job.lane], load.capacity.total) if is_priced else None
         return QueuePlace(
             position=place.position,
-            work_ahead_s=_rounded(place.work_ahead_s),
-            eta_s=None if eta_s is None else _rounded(eta_s),
+            # Of a model that was not measured the work of jobs is 0, which says nothing.
+            work_ahead_s=_rounded(place.work_ahead_s if is_priced or not place.position else None),
+            eta_s=_rounded(eta_s),
         )
 
     def retry_after_s(self, job: Job, place: QueuePlace | None) -> int:
@@ -52,6 +53,6 @@ class Places:
         return whole_s - (self._monitor.store_time() - job.started_at)
 
 
-def _rounded(seconds: float) -> float:
+def _rounded(seconds: float | None) -> float | None:
     # To milliseconds: no estimate is better, and the digits would hide that.
-    return round(seconds, 3)
+    return None if seconds is None else round(seconds, 3)

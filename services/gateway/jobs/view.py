@@ -29,11 +29,13 @@ class QueuePlace(msgspec.Struct, frozen=True):
 
     position: Annotated[int, Meta(description="Jobs that will be started before it.")]
     work_ahead_s: Annotated[
-        float, Meta(description="Work of these jobs: seconds of one worker of the model, if it did nothing else.")
+        float | None,
+        Meta(
+            description="Work of these jobs: seconds of one worker of the model, if it did nothing else. Null if it is "
+            "not known: while the model was not measured, or after a worker has died that ran the job."
+        ),
     ]
-    eta_s: Annotated[
-        float | None, Meta(description="Seconds until the job is done; null while the model was not measured.")
-    ]
+    eta_s: Annotated[float | None, Meta(description="Seconds until the job is done; null if that is not known.")]
 
 
 class Work(msgspec.Struct, frozen=True):

@@ -42,6 +42,13 @@ def test_a_submit_returns_the_job_and_its_location(http: httpx.Client) -> None:
     assert {**read, **varying} == {**job, **varying}
 
 
+def test_of_a_model_that_was_not_measured_only_the_position_is_known(http: httpx.Client, submit: Submit) -> None:
+    submit(model=UNSERVED)
+    job = submit(model=UNSERVED)
+    for queue in (job["queue"], http.get(job["urls"]["self"]).json()["queue"]):
+        assert queue["position"] >= 1 and (queue["work_ahead_s"], queue["eta_s"]) == (None, None)
+
+
 def test_a_long_poll_answers_the_finished_job(http: httpx.Client, submit: Submit) -> None:
     job = http.get(f"/v1/jobs/{submit('two words')['id']}", params={"wait": 20}).json()
     assert (job["status"], job["output"], job["attempt"]) == ("succeeded", [2.0, 0.5, -0.25, 0.1], 1)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from contracts.store.keys import PREFIX
 from contracts.store.places import LEFT, Place
-from tests.redis.builders import NO_LIMITS, TENANT, claimed, come_due, field, new_job, submit
+from tests.redis.builders import NO_LIMITS, SUSPECTS, TENANT, claimed, come_due, field, new_job, submit
 from tests.redis.shares.taking import end, flood, take
 from tests.support.job_store import JobStore
 
@@ -112,6 +113,10 @@ def test_a_suspect_has_a_place_among_suspects(store: JobStore) -> None:
     come_due(store, taken.id)
     store.reap()
     assert place(store, taken.id) == Place(0, 0.0, 1.0, 0.0)
+    store.client.zadd(f"{PREFIX}waiting:{SUSPECTS}", {"another": 1})
+    behind = place(store, taken.id)
+    assert behind == Place(1, None, 1.0, 0.0), "of suspects only the number is known"
+    assert behind.eta_s(1.0, 1.0) is None
 
 
 def test_it_is_one_round_trip(store: JobStore) -> None:
