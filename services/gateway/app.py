@@ -1,6 +1,7 @@
 """The composition root: makes the Flask app of a backend and all routes, and is the only place that knows them all."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, request
@@ -54,20 +55,19 @@ KEYLESS_PART = 8
 """Clients whose key is not known yet have one part of the room for bodies in so many."""
 
 
-def create_app(
-    settings: GatewaySettings, backend: Backend, counters: Counters | None = None, metrics_folder: str | None = None
-) -> Flask:
+def create_app(settings: GatewaySettings, backend: Backend, counters: Counters | None = None) -> Flask:
     """Return the gateway's Flask app over a backend; starts nothing.
 
-    ``counters`` and ``metrics_folder`` are those of all processes of the gateway; without them this one is alone.
+    ``counters`` are those of all processes of the gateway; without them this one is alone.
     """
     app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
     # Otherwise werkzeug redirects a path with two slashes in a row; like any path that is no route it is a 404 here.
     app.url_map.merge_slashes = False
-    metrics = Metrics(backend.queues, backend.registry, backend.monitor, metrics_folder)
     requests = TenantRequests(max(1, settings.max_connections // settings.processes // 2))
     auth = make_authenticator(settings, backend, requests)
-    operations = make_operations(settings, backend, auth, metrics, counters or Counters())
+    counters = counters or Counters()
+    _watch_load(backend.metrics, counters)
+    operations = make_operations(settings, backend, auth, counters)
     for operation in operations:
         app.add_url_rule(
             operation.rule,
@@ -81,7 +81,7 @@ def create_app(
     error_responses.register(app, formats)
     submitting = frozenset(one.name for one in operations if one.submits)
     RateLimitHeaders(backend.limits, backend.meters, backend.monitor, submitting).register(app)
-    _measure(app, metrics)
+    _measure(app, backend.metrics)
     app.after_request(release_at_end)
     app.after_request(requests.leave_at_end)
     any_host = [one.name for one in operations if one.any_host]
@@ -94,29 +94,35 @@ def make_authenticator(settings: GatewaySettings, backend: Backend, requests: Te
     return Authenticator(settings, backend.keys, has_keys=lambda: backend.monitor.has_keys, enter=requests.enter)
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What several routes work with."""
+
+    bodies: BodyReader
+    models: ModelSelector
+    places: Places
+    waiter: JobWaiter
+    submitter: Submitter
+    limit: StreamLimit
+    follower: Follower
+
+
 def make_operations(
-    settings: GatewaySettings, backend: Backend, auth: Authenticator, metrics: Metrics, counters: Counters
+    settings: GatewaySettings, backend: Backend, auth: Authenticator, counters: Counters
 ) -> list[Operation]:
     """Return the table of all routes, in the order of the API document."""
-    bodies = _make_body_reader(settings, backend.offload, counters)
-    reader, writer, monitor, wake_ups = backend.reader, backend.writer, backend.monitor, backend.wake_ups
-    deliveries = backend.deliveries
-    deliveries.on_delivery = metrics.delivered
-    waiter = JobWaiter(reader, monitor, wake_ups, WaitingRoom(settings.max_connections, counters))
-    models = ModelSelector(monitor, settings.default_models)
-    places = Places(reader, monitor)
-    parts: dict[str, Any] = {"writer": writer, "monitor": monitor, "waiter": waiter, "places": places}
-    submitter = Submitter(settings, models=models, limits=backend.limits, metrics=metrics, **parts)
-    limit = StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open)
-    _watch_load(metrics, counters)
-    follower = Follower(reader, monitor, wake_ups)
-    parts = {"reader": reader, "follower": follower, "limit": limit, "deliveries": deliveries}
-    streams = StreamSubmitter(submitter=submitter, max_wait_s=settings.max_wait_s, **parts)
+    shared = _make_shared(settings, backend, auth, counters)
+    bodies, models, submitter, deliveries = shared.bodies, shared.models, shared.submitter, backend.deliveries
+    streams = StreamSubmitter(
+        reader=backend.reader, submitter=submitter, follower=shared.follower, limit=shared.limit,
+        deliveries=deliveries, max_wait_s=settings.max_wait_s,
+    )  # fmt: skip
     outputs = OutputResponder(submitter, AnswerMaker(backend.offload), deliveries)
     generation = GenerationResponder(settings, outputs, streams)
-    parts = {"reader": reader, "writer": writer, "waiter": waiter, "places": places, "deliveries": deliveries}
-    jobs = JobRoutes(settings, bodies=bodies, submitter=submitter, **parts)
-    languages: dict[str, Any] = {"bodies": bodies, "outputs": outputs, "auth": auth, "models": models}
+    jobs = JobRoutes(
+        settings, reader=backend.reader, writer=backend.writer, bodies=bodies, submitter=submitter,
+        waiter=shared.waiter, places=shared.places, deliveries=deliveries,
+    )  # fmt: skip
     # The document describes its own route too, so it can be made only when the table is complete.
     docs = DocsRoutes(lambda: openapi.document(operations, VERSION))
     operations = [
@@ -124,16 +130,35 @@ def make_operations(
         *EmbeddingRoutes(settings, bodies, outputs).operations(),
         *ChatRoutes(bodies, generation).operations(),
         *CompletionRoutes(bodies, generation).operations(),
-        *LibreTranslateRoutes(settings, **languages).operations(),
-        *LanguageToolRoutes(settings, **languages).operations(),
+        *LibreTranslateRoutes(settings, auth=auth, bodies=bodies, outputs=outputs, models=models).operations(),
+        *LanguageToolRoutes(settings, auth=auth, bodies=bodies, outputs=outputs, models=models).operations(),
         *jobs.operations(),
-        *EventRoutes(reader, places, follower, limit, deliveries).operations(),
-        *ModelRoutes(monitor, models, backend.registry).operations(),
-        *UsageRoutes(backend.usage, backend.keys, monitor).operations(),
-        *HealthRoutes(monitor, metrics, is_stopping=lambda: wake_ups.stopping).operations(),
+        *EventRoutes(backend.reader, shared.places, shared.follower, shared.limit, deliveries).operations(),
+        *ModelRoutes(backend.monitor, models, backend.registry).operations(),
+        *UsageRoutes(backend.usage, backend.keys, backend.monitor).operations(),
+        *HealthRoutes(backend.monitor, backend.metrics, lambda: backend.wake_ups.stopping).operations(),
         *docs.operations(),
     ]
     return operations
+
+
+def _make_shared(settings: GatewaySettings, backend: Backend, auth: Authenticator, counters: Counters) -> _Shared:
+    reader, monitor, wake_ups = backend.reader, backend.monitor, backend.wake_ups
+    models = ModelSelector(monitor, settings.default_models)
+    places = Places(reader, monitor)
+    waiter = JobWaiter(reader, monitor, wake_ups, WaitingRoom(settings.max_connections, counters))
+    return _Shared(
+        bodies=_make_body_reader(settings, backend.offload, counters),
+        models=models,
+        places=places,
+        waiter=waiter,
+        submitter=Submitter(
+            settings, writer=backend.writer, monitor=monitor, models=models, waiter=waiter, places=places,
+            limits=backend.limits, metrics=backend.metrics,
+        ),
+        limit=StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open),
+        follower=Follower(reader, monitor, wake_ups),
+    )  # fmt: skip
 
 
 def _watch_load(metrics: Metrics, counters: Counters) -> None:
@@ -172,9 +197,8 @@ def _make_body_reader(settings: GatewaySettings, offload: Offload, counters: Cou
 def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[str, Any]:
     """Return the OpenAPI document without serving; connects to nothing."""
     backend = make_backend(settings, store_settings)
-    metrics = Metrics(backend.queues, backend.registry, backend.monitor)
     auth = make_authenticator(settings, backend, TenantRequests(1))
-    operations = make_operations(settings, backend, auth, metrics, Counters())
+    operations = make_operations(settings, backend, auth, Counters())
     return openapi.document(operations, VERSION)
 
 

@@ -19,6 +19,7 @@ from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.listener import Listener
 from services.gateway.jobs.wake_ups import WakeUps
 from services.gateway.limits.book import LimitBook
+from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
 from services.gateway.settings import GatewaySettings
@@ -50,6 +51,7 @@ class Backend:
     meters: Meters
     usage: UsageReader
     monitor: Monitor
+    metrics: Metrics
     wake_ups: WakeUps
     listener: Listener
     deliveries: Deliveries
@@ -81,8 +83,11 @@ class Backend:
         self.listener.stop()
 
 
-def make_backend(settings: GatewaySettings, store: StoreSettings) -> Backend:
-    """Return a backend with real clients; nothing connects yet."""
+def make_backend(settings: GatewaySettings, store: StoreSettings, metrics_folder: str | None = None) -> Backend:
+    """Return a backend with real clients; nothing connects yet.
+
+    ``metrics_folder`` is that of all processes of the gateway; without it this one is alone.
+    """
     connections = connect(store.redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1, max_connections=MAX_STORE_CONNECTIONS)
     client = TurnClient(connections.connection_pool)
     # Background work has a client of its own, because requests may use up the connections of theirs. Five connections
@@ -93,20 +98,25 @@ def make_backend(settings: GatewaySettings, store: StoreSettings) -> Backend:
     wake_ups = WakeUps(writer)
     monitor = Monitor(background, on_loss=wake_ups.wake_all)
     keys = ApiKeys(client)
+    queues, registry = QueueStats(client), Registry(client)
+    metrics = Metrics(queues, registry, monitor, metrics_folder)
     return Backend(
         client=client,
         reader=JobReader(client),
         writer=writer,
-        queues=QueueStats(client),
-        registry=Registry(client),
+        queues=queues,
+        registry=registry,
         keys=keys,
         limits=LimitBook(settings, StoredLimits(client), keys),
         meters=Meters(client),
         usage=UsageReader(client),
         monitor=monitor,
+        metrics=metrics,
         wake_ups=wake_ups,
         listener=Listener(background, wake_ups),
-        deliveries=Deliveries(JobWriter(background), settings.delivered_ttl_s, monitor.store_time),
+        deliveries=Deliveries(
+            JobWriter(background), settings.delivered_ttl_s, monitor.store_time, on_delivery=metrics.delivered
+        ),
         reaper=Reaper(background, store),
         offload=Offload(),
     )

@@ -34,14 +34,16 @@ class Deliveries:
     Args:
         keep_s: how long an answer is kept after that, if its request has not set a time.
         store_time: returns the store's time now.
+        on_delivery: is told of each finished job that a response is going to deliver.
     """
 
-    def __init__(self, writer: JobWriter, keep_s: float, store_time: Callable[[], float]) -> None:
+    def __init__(
+        self, writer: JobWriter, keep_s: float, store_time: Callable[[], float], on_delivery: Callable[[Job], None]
+    ) -> None:
         self._writer = writer
-        self.on_delivery: Callable[[Job], None] = lambda job: None
-        """Is told of each finished job that a response is going to deliver."""
         self._keep_s = keep_s
         self._store_time = store_time
+        self._on_delivery = on_delivery
         self._sent: deque[str] = deque(maxlen=MAX_JOBS)
         self._is_due = False
 
@@ -52,7 +54,7 @@ class Deliveries:
             The job with the ``expires_at`` that holds once it is delivered.
         """
         if job.finished:
-            self.on_delivery(job)
+            self._on_delivery(job)
         if not job.finished or job.keep or job.expires_at is None:
             return job
         (facts or current_facts()).delivers = job.id

@@ -66,8 +66,8 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Make the app of one process, and start its background work."""
-        backend = make_backend(self._settings, self._store_settings)
-        app = create_app(self._settings, backend, self._counters, self._metrics_folder)
+        backend = make_backend(self._settings, self._store_settings, self._metrics_folder)
+        app = create_app(self._settings, backend, self._counters)
         # The worker has only the app, and needs these when it serves and when it stops.
         app.extensions["backend"] = backend
         app.extensions["send_timeout_s"] = self._settings.send_timeout_s

@@ -1,5 +1,6 @@
 """Delivered jobs are told to the store together, again after an outage, and never pile up."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -37,9 +38,9 @@ class _Writer:
         self.calls.append(list(job_ids))
 
 
-def make() -> tuple[Deliveries, _Writer]:
+def make(on_delivery: Callable[[Job], None] = lambda job: None) -> tuple[Deliveries, _Writer]:
     writer: Any = _Writer()
-    return Deliveries(writer, KEEP_S, lambda: NOW), writer
+    return Deliveries(writer, KEEP_S, lambda: NOW, on_delivery), writer
 
 
 def finished(**changes: Any) -> Job:
@@ -114,3 +115,11 @@ def test_only_a_finished_job_whose_time_nobody_has_chosen_is_noted() -> None:
     assert facts.delivers == "a"
     soon = finished(expires_at=NOW + 5)
     assert deliveries.note(soon, facts).expires_at == NOW + 5
+
+
+def test_each_finished_job_that_is_going_to_be_delivered_is_told() -> None:
+    told: list[str] = []
+    deliveries, _ = make(lambda job: told.append(job.id))
+    for job in (finished(id="runs", status="running"), finished(id="kept", keep=True), finished(id="other")):
+        deliveries.note(job, RequestFacts(id="r"))
+    assert told == ["kept", "other"]
