@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+import redis
+
 from contracts.limits import Meter, TenantLimits
 from contracts.store.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
@@ -11,6 +13,7 @@ from services.gateway.tenant_settings import TenantSettings
 CACHE_S = 5.0
 """How long a gateway may still apply limits that were changed."""
 _MAX_CACHED = 10_000
+_NEVER = (float("-inf"), TenantLimits())
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,21 @@ class LimitBook:
         )
 
     def _of_tenant(self, tenant: str) -> TenantLimits:
-        read_at, limits = self._cached.get(tenant, (float("-inf"), TenantLimits()))
-        if time.monotonic() - read_at >= CACHE_S:
-            limits = self._stored.of(tenant)
-            if len(self._cached) >= _MAX_CACHED:
-                self._cached.clear()
-            self._cached[tenant] = time.monotonic(), limits
-        return limits
+        read_at, known = self._cached.get(tenant, _NEVER)
+        now = time.monotonic()
+        if now - read_at < CACHE_S:
+            return known
+        if tenant in self._cached:
+            self._cached[tenant] = now, known  # for other requests, which need not all read and wait meanwhile
+        try:
+            found = self._stored.of(tenant)
+        except redis.RedisError:
+            self._cached.pop(tenant, None)  # the next request tries again
+            raise
+        if len(self._cached) >= _MAX_CACHED:
+            self._cached.clear()
+        self._cached[tenant] = now, found
+        return found
 
 
 def effective(
