@@ -48,6 +48,8 @@ class Shares:
     @classmethod
     def of(cls, reply: Mapping[bytes, bytes]) -> Self:
         """Return what a reply to HGETALL says. What is missing, or no number, is 0."""
+        if not reply:  # most queues are empty most of the time
+            return cls()
 
         def number(name: str) -> float:
             try:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from contracts.jobs import Lane
+from contracts.jobs import LANES, Lane
 from contracts.price.demand import Demand
 from contracts.price.estimate import least_s_of, price_of
 from contracts.price.profile import ModelProfile
@@ -47,16 +48,22 @@ class ModelLoad:
         """Return the seconds that a request takes even if nothing else runs; 0 if that is not known."""
         return 0.0 if self.profile is None else round(least_s_of(self.profile, demand), 3)
 
-    def lane_rate(self, lane: Lane) -> float:
-        """Return the work-seconds that a lane gets in a second."""
-        return lane_rate(lane, self.capacity.total, self.shares.work, self.use)
+    # Known from when it is first asked for: each request asks several times.
+    @cached_property
+    def lane_rates(self) -> ByLane:
+        """Work-seconds that each lane gets in a second."""
+        return {lane: lane_rate(lane, self.capacity.total, self.shares.work, self.use) for lane in LANES}
 
-    def lane_use(self, lane: Lane) -> LaneUse:
-        """Return how a lane was used of late."""
-        rate = self.lane_rate(lane)
+    @cached_property
+    def lane_uses(self) -> Mapping[Lane, LaneUse]:
+        """How each lane was used of late."""
+        weights = weights_of_late(self.given, self.progress)
+        return {lane: LaneUse(self._used(lane), weights[lane]) for lane in LANES}
+
+    def _used(self, lane: Lane) -> float:
+        rate = self.lane_rates[lane]
         # A lane in which more than a second's work waits is used to the full, whatever it was of late.
-        used = 1.0 if self.shares.work[lane] > rate else min(1.0, self.use[lane] / rate) if rate > 0 else 0.0
-        return LaneUse(used, weights_of_late(self.given, self.progress)[lane])
+        return 1.0 if self.shares.work[lane] > rate else min(1.0, self.use[lane] / rate) if rate > 0 else 0.0
 
 
 NOTHING_KNOWN = ModelLoad()
@@ -67,6 +74,8 @@ class LoadBook:
 
     def __init__(self) -> None:
         self._loads: Mapping[str, ModelLoad] = {}
+        self._kept: Mapping[str, Mapping[str, KeptProfile]] = {}
+        self._profiles: dict[str, ModelProfile] = {}
         self._noted_at = float("-inf")
 
     @property
@@ -84,10 +93,11 @@ class LoadBook:
         busy = {model for model, shares in loads.shares.items() if shares.num_waiting}
         alive = [KnownWorker(card.speed, card.models) for card in loads.workers]
         found = {**capacities(seen_workers(kept), busy), **capacities(alive, busy)}
-        profiles = price_list(kept)
+        if kept is not self._kept:
+            self._kept, self._profiles = kept, price_list(kept)
         self._loads = {
             model: ModelLoad(
-                profile=profiles.get(model),
+                profile=self._profiles.get(model),
                 capacity=found.get(model, UNKNOWN),
                 shares=shares,
                 served=loads.served[model],

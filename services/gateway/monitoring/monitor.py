@@ -18,7 +18,7 @@ from contracts.store.clock import steady_s, store_time
 from contracts.store.keys import PREFIX
 from contracts.store.load_reader import LoadReader
 from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
-from contracts.store.profiles import Profiles
+from contracts.store.profiles import KeptProfile, Profiles
 from contracts.store.registry import KnownModels, Registry
 from contracts.store.scripts import load_script
 from services.gateway.admission.loads import LoadBook
@@ -26,6 +26,8 @@ from services.gateway.auth.api_keys import ApiKeys
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 1.0
+PROFILES_PERIOD_S = 5.0
+"""Profiles change slowly, and to read and merge those of all models takes longer than all else."""
 MODELS_PERIOD_S = 0.1
 """Shortest time between two reads of the models for requests that name an unknown one: anyone can send such names."""
 MAX_MEMORY_SHARE = 0.8
@@ -48,6 +50,8 @@ class Monitor:
         self._keys = ApiKeys(client)
         self._load_reader = LoadReader(client)
         self._profiles = Profiles(client)
+        self._kept: Mapping[str, Mapping[str, KeptProfile]] = {}
+        self._kept_at = float("-inf")
         self._on_loss = on_loss
         self._greenlet: gevent.Greenlet | None = None
         self._probe = load_script(client, "probe")
@@ -146,7 +150,8 @@ class Monitor:
         self._read_models()
         self.has_keys = self._keys.count() > 0
         self._read_clock()
-        self.loads.note(self._load_reader.read(self.models), self._profiles.read(self.models), time.monotonic())
+        self._read_profiles()
+        self.loads.note(self._load_reader.read(self.models), self._kept, time.monotonic())
         try:
             memory, num_delivered = self._read_memory()
         except redis.exceptions.NoPermissionError:
@@ -154,6 +159,18 @@ class Monitor:
         share = MAX_SHARE_WITH_DELIVERED if num_delivered else MAX_MEMORY_SHARE
         # maxmemory is 0 for a store without a limit, which is never full.
         self.store_is_full = 0 < memory["maxmemory"] * share < memory["used_memory"]
+
+    def _read_profiles(self) -> None:
+        is_due = time.monotonic() - self._kept_at >= PROFILES_PERIOD_S
+        # Of a model that was not measured until now the first profile is news.
+        wanted = [model for model in self.models if is_due or not self._kept.get(model)]
+        if not wanted:
+            return
+        found = self._profiles.read(wanted)
+        if is_due:
+            self._kept, self._kept_at = found, time.monotonic()
+        elif any(found.values()):
+            self._kept = {**self._kept, **found}
 
     def _read_memory(self) -> tuple[dict[str, int], int]:
         with self._client.pipeline(transaction=False) as pipeline:

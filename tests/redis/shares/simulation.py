@@ -92,10 +92,10 @@ class Simulation:
         price_s = self._random.choice(client.prices_s)
         load = self._book.of(MODEL)
         admission = Admission(
-            lane_rate=load.lane_rate(client.lane),
+            lane_rate=load.lane_rates[client.lane],
             capacity=load.capacity.total,
             capacity_of_one=load.capacity.of_one,
-            lane_use=load.lane_use(client.lane),
+            lane_use=load.lane_uses[client.lane],
         )
         job = new_job(tenant=tenant, lane=client.lane, price_s=price_s, deadline_s=self.deadline_s)
         try:
