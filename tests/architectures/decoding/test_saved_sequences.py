@@ -148,7 +148,8 @@ def test_a_text_autoencoder_goes_on_to_the_bit(seq2seq_package_of: PackageOf) ->
     assert cache.tokens_held == staying.cache.tokens_held
 
 
-def test_a_prompt_goes_on_where_it_was_interrupted(package_of: PackageOf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_prompt_goes_on_where_it_was_interrupted(num_beams: int, package_of: PackageOf, tmp_path: Path) -> None:
     transformer_xl.write(tmp_path, div_val=4, same_length=True)
     source = open_source(str(tmp_path))
     request = ExportRequest(source=source, task="generate", name="xl", output=tmp_path / "packages", max_tokens=60)
@@ -156,12 +157,34 @@ def test_a_prompt_goes_on_where_it_was_interrupted(package_of: PackageOf, tmp_pa
         moving, staying = twins(package)
         for texts in (moving, staying):
             texts.start("other", [5, 6])
-            texts.cache.prefill(texts.allocate("one")[0], np.array([9, 8, 7]))
+            # The other beams hold nothing yet.
+            texts.cache.prefill(texts.allocate("one", num_beams)[0], np.array([9, 8, 7]))
         moving.move("one", others=["guest"])
         left, right = (texts.cache.prefill(texts.slots["one"][0], np.array([5, 6])) for texts in (moving, staying))
         np.testing.assert_array_equal(left, right)
         moving.move("one")
+        for texts in (moving, staying):
+            texts.cache.reorder_cache(texts.slots["one"], [0] * num_beams)
         np.testing.assert_array_equal(moving.step("one", "other"), staying.step("one", "other"))
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize(("build", "task", "cache"), SEQ2SEQ)
+def test_an_encoder_decoder_goes_on_after_its_source_and_after_a_part_of_its_prefix(
+    build: str, task: TaskName, cache: str, num_beams: int, seq2seq_package_of: PackageOf
+) -> None:
+    moving, staying = twins(seq2seq_package_of(build, task, cache))
+    for texts in (moving, staying):
+        texts.start("other", [5, 6])
+        texts.start("one", [9, 8, 7], num_beams)
+    moving.move("one", others=["guest"])
+    for texts in (moving, staying):
+        texts.step("other")
+        texts.cache.step(texts.slots["one"][:1], [2])
+    moving.move("one")
+    for texts in (moving, staying):
+        texts.cache.reorder_cache(texts.slots["one"], [0] * num_beams)
+    np.testing.assert_array_equal(moving.step("one", "other"), staying.step("one", "other"))
 
 
 @pytest.mark.parametrize("family", ["decoder", "seq2seq"])

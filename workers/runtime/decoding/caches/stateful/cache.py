@@ -75,8 +75,9 @@ class StatefulCache:
         self._rows |= {slot: self._rows[slots[index]] for slot, index in zip(slots, beam_idx, strict=True)}
 
     def saved_bytes(self, slots: Sequence[int]) -> int:
-        """Return how much host memory `save` would take, with the padding that the rows have now."""
-        return sum(row.state.row_bytes for row in self._distinct_rows(slots))
+        """Return how much host memory `save` would take: rows are padded to the longest, and no less than now."""
+        rows = self._distinct_rows(slots)
+        return len(rows) * max(row.state.row_bytes for row in rows)
 
     def save(self, slots: Sequence[int]) -> Saved:
         """Copy the rows of these slots to a state of their own, in host memory."""
