@@ -1,10 +1,9 @@
-"""Bulk texts give their slots to interactive requests that have waited for a step, and go on as if nothing was."""
+"""Texts give their slots to more urgent requests that have waited for a step, and go on as if nothing was."""
 
 import gc
 import itertools
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -25,59 +24,11 @@ from tests.unit.decoding.fakes import (
     text_of,
     texts,
 )
+from tests.unit.decoding.steps import LONG, Steps
 from workers.runtime.decoding.engine import DecodingEngine
-from workers.runtime.decoding.handle import GenerationHandle
-from workers.runtime.decoding.metrics import DecodingMetrics
-from workers.runtime.decoding.request import Beams, GenerationRequest
+from workers.runtime.decoding.request import Beams
 from workers.runtime.decoding.scheduling import paused_groups as paused_module
 from workers.runtime.decoding.scheduling.paused_groups import MIN_TOKENS
-from workers.runtime.decoding.scheduling.saved_memory import SavedMemory
-from workers.runtime.decoding.scheduling.scheduler import Deltas, Scheduler
-from workers.runtime.engine.engine import note_nothing
-
-LONG = 300
-
-
-class Steps:
-    """A scheduler that takes a step when the test says so."""
-
-    def __init__(self, cache: FakeCache | None = None, max_slots: int = 2) -> None:
-        self.cache = cache or FakeCache(max_slots=max_slots)
-        self.model = FakeModel(self.cache)
-        self.metrics, self.memory = DecodingMetrics(), SavedMemory()
-        self.scheduler = Scheduler(self.model, self.metrics, note_nothing, self.memory)
-        self.deltas: Deltas = []
-
-    def submit(self, lane: Lane, *requests: GenerationRequest, **about: Any) -> GenerationHandle:
-        handle = GenerationHandle(self.model, requests, make_attempt(lane=lane, **about))
-        self.scheduler.add(handle)
-        return handle
-
-    def bulk(self, *prompts: Sequence[int], num_tokens: int = LONG, **about: Any) -> GenerationHandle:
-        return self.submit("bulk", *(request(prompt, num_tokens) for prompt in prompts), **about)
-
-    def interactive(self, prompt: Sequence[int] = (9, 9), num_tokens: int = 3, **about: Any) -> GenerationHandle:
-        return self.submit("interactive", request(prompt, num_tokens), **about)
-
-    def step(self, num_steps: int = 1) -> None:
-        for _ in range(num_steps):
-            self.scheduler.step(self.deltas.extend)
-
-    def finish(self, *handles: GenerationHandle) -> None:
-        for _ in range(5000):
-            if all(handle.finished for handle in handles):
-                return
-            self.step()
-        raise AssertionError("not finished after 5000 steps")
-
-    @property
-    def prompts(self) -> list[int]:
-        """The first token of what each slot holds."""
-        return sorted(tokens[0] for tokens in self.cache.held.values() if tokens)
-
-    @property
-    def saved(self) -> list[tuple[str, int]]:
-        return [call[:2] for call in self.cache.calls if call[0] in ("save", "restore")]
 
 
 def test_an_interactive_request_starts_within_two_steps_in_a_model_full_of_bulk_texts() -> None:
@@ -107,15 +58,15 @@ def test_a_slot_that_is_free_at_the_next_step_is_taken_without_a_pause() -> None
     assert interactive.has_started and not run.saved
 
 
-@pytest.mark.parametrize(("running", "waiting"), [("default", "interactive"), ("interactive", "interactive"),
-                                                  ("bulk", "default"), ("bulk", "bulk")])  # fmt: skip
-def test_only_bulk_gives_way_and_only_to_interactive_requests(running: Lane, waiting: Lane) -> None:
-    run = Steps(max_slots=2)
-    run.submit(running, request([1], LONG), request([2], LONG))
-    run.step(10)
-    run.submit(waiting, request([3], 3))
-    run.step(50)
-    assert run.prompts == [1, 2] and not run.saved
+def test_only_bulk_gives_way_to_interactive_requests_whose_flow_has_slots() -> None:
+    for running, expected in (("bulk", [8, 9]), ("default", [1, 8]), ("interactive", [1, 8])):
+        run = Steps(max_slots=2)
+        run.submit(cast(Lane, running), request([1], LONG), tenant="a")
+        run.interactive([8], LONG)
+        run.step(10)
+        run.interactive([9], LONG)
+        run.step(50)
+        assert run.prompts == expected
 
 
 def test_of_one_flow_the_group_with_the_least_to_copy_gives_way() -> None:
@@ -254,7 +205,7 @@ def test_slots_that_others_wait_for_are_left_to_them() -> None:
     run = Steps(max_slots=4)
     run.bulk([1] * 9, [2] * 8, [3] * 7, num_tokens=40)
     run.step(3)
-    search = run.submit("default", request([8], LONG, beams=Beams(2)))
+    search = run.submit("bulk", request([8], LONG, beams=Beams(2)), tenant="other")
     run.step()
     interactive = run.interactive(num_tokens=LONG)
     run.step(2)
@@ -404,7 +355,7 @@ def test_a_tenant_pauses_its_own_texts_to_keep_a_slot_for_others() -> None:
 
 def test_nobody_is_paused_for_a_tenant_that_would_have_all_slots() -> None:
     run = Steps(max_slots=2)
-    run.submit("default", request([1], LONG), tenant="a")
+    run.interactive([1], LONG, tenant="a")
     run.bulk([2], tenant="b")
     run.step(3)
     run.interactive(tenant="a")

@@ -5,7 +5,7 @@ another one: what is free goes to the one that has least in use for its share.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from contracts.jobs import Claim, Flow
@@ -55,13 +55,14 @@ class WaitingQueue(Generic[Job, Item]):
             in_use: how much flows have.
             may_have: whether a job's item may be served; if not, its flow is passed by.
         """
+        return next((head for head in self.heads(in_use) if may_have(*head)), None)
+
+    def heads(self, in_use: Mapping[Flow, int]) -> Iterator[tuple[Job, Item]]:
+        """Yield the next job of each flow with its next item; the flow with the least in use for its share first."""
         # Of flows with equally much, the one that was served longest ago stays first.
         for flow in sorted(self._lines, key=lambda flow: in_use.get(flow, 0) / self._shares[flow]):
             job = self._lines[flow].first()
-            item = self._items[job][0]
-            if may_have(job, item):
-                return job, item
-        return None
+            yield job, self._items[job][0]
 
     def pop(self, job: Job) -> Item:
         """Remove and return the next item of a job, which ``peek`` returned; its flow goes to the end.

@@ -1,7 +1,7 @@
 """Who gets slots at a step: waiting requests, suspects of a worker's death among them, and groups that were paused.
 
-The next request comes from the flow with the fewest slots for its share. An interactive request for which no slot was
-free at a step pushes bulk groups out at the next one. They go on before any other bulk request starts.
+The next request comes from the flow with the fewest slots for its share. A request for which no slot was free at a step
+may push groups out at the next one (`paused_groups.py`).
 """
 
 from collections.abc import Callable, Iterator, Set
@@ -38,7 +38,7 @@ class Admission:
         self._before: dict[GenerationHandle, set[GenerationHandle]] = {}
         """By suspect that waits: the jobs that were in hand before it."""
         self._refused: Set[GenerationHandle] = frozenset()
-        """The interactive jobs with requests for which there was no room at the last step."""
+        """The jobs with requests for which there was no room at the last step."""
 
     @property
     def num_waiting(self) -> int:
@@ -71,15 +71,13 @@ class Admission:
         self._paused.remove(handle)
 
     def admit(self, on_failure: OnFailure) -> None:
-        """Give out the free slots, and those of a bulk group if an interactive request has waited for a step."""
+        """Give out the free slots, and those of groups that give way to a request which has waited for a step."""
         if not self.num_waiting:  # as at most steps, which take a fraction of a millisecond with small models
             self._refused = frozenset()
             return
         self._fill(on_failure)
-        urgent = self._next_urgent()
-        if urgent and self._paused.make_room(*urgent):
-            self._start(*urgent, on_failure)
-        self._refused = {handle for handle in self._waiting.jobs if handle.attempt.claim.lane == "interactive"}
+        self._push_out(on_failure)
+        self._refused = frozenset(self._waiting.jobs)
 
     def _fill(self, on_failure: OnFailure) -> None:
         """Start requests and resume groups, as long as there is room for the next one."""
@@ -90,6 +88,13 @@ class Admission:
             else:
                 has_room = waiting is not None and self._start(*waiting, on_failure)
             if not has_room:
+                return
+
+    def _push_out(self, on_failure: OnFailure) -> None:
+        """Start the first request that has waited for a step and for which groups give their slots."""
+        for handle, index in self._waiting.heads(self._running.slots_by_flow):
+            if handle in self._refused and self._paused.make_room(handle, index):
+                self._start(handle, index, on_failure)
                 return
 
     def _start(self, handle: GenerationHandle, index: int, on_failure: OnFailure) -> bool:
@@ -112,10 +117,6 @@ class Admission:
         except Exception as error:
             on_failure(group.handle, error)
             return True
-
-    def _next_urgent(self) -> Waiting | None:
-        """Return the next interactive request that has waited for a step."""
-        return self._waiting.peek(self._running.slots_by_flow, lambda handle, index: handle in self._refused)
 
     def _next_waiting(self) -> Waiting | None:
         """Return the next request. Suspects have half of the slots, and all that the others leave."""

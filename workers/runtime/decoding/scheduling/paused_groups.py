@@ -1,19 +1,24 @@
-"""Bulk groups that gave their slots to interactive requests: which ones do, and when they go on.
+"""Groups that gave their slots to other requests: which ones do, and when they go on.
 
-What their slots hold is copied to host memory and back, to the bit, so a text does not depend on its pauses. Only bulk
-groups give way, and only to interactive requests: nobody waits for a bulk text, and somebody does for an interactive
-one. A job of the default lane would gain a few seconds of its fifteen minutes by a copy, and since it is the lane of
-everybody, bulk texts would stand still whenever a model is busy. Suspects stay, and nobody gives way to them: they have
-their own half of the slots.
+What their slots hold is copied to host memory and back, to the bit, so a text does not depend on its pauses. Groups of
+a flow that has more slots for its share give way to
+
+* interactive requests, if they are bulk: nobody waits for a bulk text, and somebody does for an interactive one;
+* newcomers, requests of a flow without a slot, if they are another tenant's or in a less urgent lane. So nobody waits
+  for the end of texts or searches of others that have all slots. One slot is enough: if a flow of the default lane
+  pushed out more, bulk texts would stand still whenever a model is busy.
+
+Nothing gives way to bulk requests. Suspects stay, and nobody gives way to them: they have their own half of the slots.
 """
 
 import logging
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from contracts.jobs import Flow
+from contracts.jobs import LANE_WEIGHTS, Claim, Flow
 from workers.runtime.decoding.caches.cache import Cache, Saved
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.metrics import DecodingMetrics
@@ -25,10 +30,11 @@ logger = logging.getLogger(__name__)
 MIN_TOKENS = 16
 """Tokens that a group generates after a pause before it can be paused again. Copying it out and back took 0.3 to 1.8
 times what its row costs in a step, for models of 1 to 124 million parameters and 32 to 960 tokens. So a text that is
-paused again and again loses a tenth at most. An interactive request waits for 16 steps if all slots are theirs."""
+paused again and again loses a tenth at most. Who pushes them out waits for 16 steps if all slots are theirs."""
 MAX_PAUSED_S, MAX_PAUSED_SHARE = 60.0, 0.25
 """Longest time that a group is paused in all, and the share of its job's time limit, so that it neither starves nor is
-timed out by its pauses. Then it goes on before everybody else, and keeps its slots."""
+timed out by its pauses. One that is not bulk is paused no longer than it has run, so newcomers delay it to twice its
+time. Then it goes on before everybody else, and keeps its slots."""
 
 
 class _Paused(NamedTuple):
@@ -72,7 +78,7 @@ class PausedGroups:
         group = paused.group
         if waiting is None or waiting[0].attempt.claim.lane == "bulk":
             return group
-        if group.paused_s + time.perf_counter() - paused.since > _max_paused_s(group.handle):
+        if group.paused_s + time.perf_counter() - paused.since > _max_paused_s(group, paused.since):
             return group
         slots = self._running.slots_by_flow
         is_next = _ratio_with(group.handle, group.index, slots) <= _ratio_with(*waiting, slots)
@@ -96,7 +102,7 @@ class PausedGroups:
         return True
 
     def make_room(self, handle: GenerationHandle, index: int) -> bool:
-        """Pause as many groups as this interactive request needs; none if that is not enough. Return whether it is."""
+        """Pause as many groups as this request needs; none if that is not enough. Return whether it is."""
         groups = self._chosen_for(handle, index)
         try:
             saved = [self._cache.save(group.slots) for group in groups]
@@ -124,19 +130,32 @@ class PausedGroups:
         The flow with the most slots for its share gives first, and of its groups the one with the least to copy: the
         copy delays the next token of all others. That is mostly the one which has begun last.
         """
-        slots = self._running.slots_by_flow
-        limit = _ratio_with(handle, index, slots)
-        sizes = {group: self._cache.saved_bytes(group.slots) for group in self._running if self._may_pause(group)}
-        ratios = {group: slots[group.handle.attempt.claim.flow] / group.handle.attempt.claim.share for group in sizes}
+        ratios = self._givers(handle, index)
+        sizes = {group: self._cache.saved_bytes(group.slots) for group in ratios}
         chosen: list[SequenceGroup] = []
         num_bytes = self._memory.used_bytes
         for group in sorted(sizes, key=lambda group: (-ratios[group], sizes[group])):
-            if ratios[group] > limit and num_bytes + sizes[group] <= self._memory.max_bytes:
+            if num_bytes + sizes[group] <= self._memory.max_bytes:
                 chosen.append(group)
                 num_bytes += sizes[group]
                 if self._suffice(chosen, handle, index):
                     return self._needed(chosen, handle, index)
         return []
+
+    def _givers(self, handle: GenerationHandle, index: int) -> dict[SequenceGroup, float]:
+        """Return the groups that may be paused for a request, with the slots of their flow for each unit of share."""
+        claim, slots = handle.attempt.claim, self._running.slots_by_flow
+        is_newcomer = not slots[claim.flow]
+        if claim.lane == "bulk" or not (is_newcomer or claim.lane == "interactive"):
+            return {}
+        limit = _ratio_with(handle, index, slots)
+        found: dict[SequenceGroup, float] = {}
+        for group in self._running:
+            own = group.handle.attempt.claim
+            ratio = slots[own.flow] / own.share
+            if ratio > limit and _gives_way(own, claim, is_newcomer) and self._may_pause(group):
+                found[group] = ratio
+        return found
 
     def _needed(self, groups: list[SequenceGroup], handle: GenerationHandle, index: int) -> list[SequenceGroup]:
         """Return these groups without those that were chosen before one that leaves room enough alone."""
@@ -152,9 +171,15 @@ class PausedGroups:
         return num_slots >= handle.items[index].num_slots and self._running.has_room(handle, index, without=groups)
 
     def _may_pause(self, group: SequenceGroup) -> bool:
-        claim = group.handle.attempt.claim
-        has_run = group.num_generated >= group.stays_until and group.paused_s < _max_paused_s(group.handle)
-        return claim.lane == "bulk" and not group.handle.attempt.group and has_run
+        has_time = group.paused_s < _max_paused_s(group, time.perf_counter())
+        return has_time and group.num_generated >= group.stays_until and not group.handle.attempt.group
+
+
+def _gives_way(own: Claim, other: Claim, is_newcomer: bool) -> bool:
+    """Return whether a job's groups give way to requests of another job, which are not bulk."""
+    if own.lane == "bulk" and other.lane == "interactive":
+        return True
+    return is_newcomer and (own.tenant != other.tenant or LANE_WEIGHTS[own.lane] < LANE_WEIGHTS[other.lane])
 
 
 def _ratio_with(handle: GenerationHandle, index: int, slots: Counter[Flow]) -> float:
@@ -163,5 +188,8 @@ def _ratio_with(handle: GenerationHandle, index: int, slots: Counter[Flow]) -> f
     return (slots[claim.flow] + handle.items[index].num_slots) / claim.share
 
 
-def _max_paused_s(handle: GenerationHandle) -> float:
-    return min(MAX_PAUSED_S, MAX_PAUSED_SHARE * handle.attempt.timeout_s)
+def _max_paused_s(group: SequenceGroup, until: float) -> float:
+    """Return how long a group may be paused in all that has run until this ``time.perf_counter()``."""
+    attempt = group.handle.attempt
+    has_run_s = math.inf if attempt.claim.lane == "bulk" else until - group.started_at - group.paused_s
+    return min(MAX_PAUSED_S, MAX_PAUSED_SHARE * attempt.timeout_s, has_run_s)

@@ -61,17 +61,17 @@ class RunningGroups:
         return has_slots and self.leaves_room(handle, index, without)
 
     def leaves_room(self, handle: GenerationHandle, index: int, without: Collection[SequenceGroup] = ()) -> bool:
-        """Return whether another tenant could start a sequence like it if this request starts.
+        """Return whether another tenant could start a sequence like it if this request starts, or need not.
 
-        One tenant has at most all but one slot, so another one that comes enters at the next step. A single request may
-        always start. All clients of an open gateway are one tenant, for which nothing is left free: it would be left
-        for nobody.
+        The texts of one tenant have at most all but one slot, so another one that comes enters at the next step. A
+        single request may always start, and so may searches: to leave a slot they would leave as many as they have
+        beams, and one that is paused makes room at once. All clients of an open gateway are one tenant, for which
+        nothing is left free: it would be left for nobody.
         """
-        tenant = handle.attempt.claim.tenant
+        tenant, request = handle.attempt.claim.tenant, handle.items[index]
         others = {group.handle.attempt.claim.tenant for group in self if group not in without}
-        if tenant == OPEN_TENANT or others != {tenant}:
+        if request.beams or tenant == OPEN_TENANT or others != {tenant}:
             return True
-        request = handle.items[index]
         slots = [slot for group in without for slot in group.slots]
         return self._cache.has_room(request.num_slots + 1, request.max_length, slots)
 

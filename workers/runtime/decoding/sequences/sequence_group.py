@@ -1,5 +1,6 @@
 """What the scheduler knows of a running request: one sequence, or the beams of a search that advance together."""
 
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 
@@ -28,6 +29,7 @@ class SequenceGroup(ABC):
         self.prefill = model.prefill(self.request, slots)
         self.num_generated = 0
         """Tokens of the sequence; of beams, those of each."""
+        self.started_at = time.perf_counter()
         self.last_token_at = 0.0
         """``time.perf_counter()`` when the last token was sampled."""
         self.stays_until = 0
