@@ -1,6 +1,6 @@
 """Limits of tenants and keys: their names, the settings that hold where an operator has set none, and rates.
 
-Pure data and functions; `contracts.store.limits` keeps and applies them.
+Pure data and functions; `contracts.store.tenants.limits` keeps and applies them.
 """
 
 from typing import NamedTuple

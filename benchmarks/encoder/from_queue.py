@@ -12,7 +12,7 @@ from benchmarks.harness.report import BenchError, Figure
 from benchmarks.harness.stack import MINILM, Stack
 from contracts.job_ids import new_job_id
 from contracts.jobs import Job, NewJob
-from contracts.store.admission import Admission
+from contracts.store.queues.admission import Admission
 
 TENANT = "benchmark"
 TARGET = 0.92

@@ -24,10 +24,10 @@ from contracts.cards import ModelCard
 from contracts.job_ids import new_job_id
 from contracts.jobs import OPEN_TENANT, NewJob, queue_of
 from contracts.settings import StoreSettings
-from contracts.store.admission import Admission
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
+from contracts.store.queues.admission import Admission
 from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.decoding.engine import DecodingEngine

@@ -16,7 +16,7 @@ from benchmarks.harness.machine import with_descendants
 from benchmarks.harness.report import BenchError
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from deploy.local.client import call, is_ready

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 import redis
 
-from contracts.jobs import SUSPECT_SUFFIX, Claim
+from contracts.jobs import SUSPECT_SUFFIX, Claim, Flow
 from contracts.settings import StoreSettings
 from contracts.store.attempts.blame import Held, Returned, verdict_on
 from contracts.store.attempts.outcomes import Outcome
@@ -49,10 +49,10 @@ class AttemptStore:
         sources: Sequence[str] = (),
         max_jobs: int = MAX_JOBS,
         room: Room = UNLIMITED,
-        pass_by: Collection[tuple[str, str]] = (),
+        pass_by: Collection[Flow] = (),
         token: int | None = None,
     ) -> Turn:
-        """Record outcomes, then start attempts at the oldest jobs that wait, as far as they fit: one round trip.
+        """Record outcomes, then start attempts at the jobs that are next, as far as they fit: one round trip.
 
         Args:
             worker: its id.
@@ -61,7 +61,7 @@ class AttemptStore:
                 need. Without any, only a call with the same token finds jobs.
             max_jobs: most attempts to start, at most ``MAX_JOBS``; groups of suspects are started whole.
             room: memory for them.
-            pass_by: flows, as (lane, tenant), whose jobs stay in their queues.
+            pass_by: flows whose jobs stay in their queues.
             token: number of the call (`new_token`). If it is made again with the same token because its reply was lost,
                 it returns the attempts that it has started. By default it is a new one.
         """

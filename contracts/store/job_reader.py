@@ -22,7 +22,8 @@ from contracts.store.keys import (
     tenants_key,
     waiting_key,
 )
-from contracts.store.places import LEFT, Flow, Place, Running, place_in_flow
+from contracts.store.queues.places import LEFT, Place, RunningWork, WaitingWork, place_in_flow, stored
+from contracts.store.queues.shares import NOT_KNOWN, LaneUse, Shares
 from contracts.store.records import (
     FIELDS,
     SMALL_FIELDS,
@@ -34,7 +35,6 @@ from contracts.store.records import (
     replies_of,
 )
 from contracts.store.redis_client import reads
-from contracts.store.shares import NOT_KNOWN, LaneUse, Shares
 
 MAX_EVENTS_READ = 1000
 """Events in one reply, which bounds the memory that it needs. A stream may have 65,536."""
@@ -132,7 +132,7 @@ class JobReader:
         if ranks[2] is None:
             return None
         where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}
-        place = place_in_flow(shares, Flow.of(flow), Running.of(running), job.lane, use, **where)
+        place = place_in_flow(shares, stored(WaitingWork, flow), stored(RunningWork, running), job.lane, use, **where)
         return place._replace(least_s=job.least_s)
 
     def page(

@@ -6,11 +6,11 @@ import redis
 
 from contracts.jobs import NewJob
 from contracts.limits import MeterState
-from contracts.store.admission import Accepted, Admission, refusal
 from contracts.store.job_reader import JobReader
-from contracts.store.limits import as_argument, states_from
-from contracts.store.places import Place
+from contracts.store.queues.admission import Accepted, Admission, refusal
+from contracts.store.queues.places import Place
 from contracts.store.scripts import load_script
+from contracts.store.tenants.limits import as_argument, states_from
 
 MAX_DELIVERED = 60
 """Jobs of one call, so that the store serves others in between."""

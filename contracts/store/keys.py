@@ -11,7 +11,7 @@
     tenants:<queue>:<lane>  ZSET   tenants of whom jobs wait, by virtual start  turn, when the last one starts
     tags:<queue>:<lane>    ZSET    others by virtual end of what they had     turn, or when nothing waits or runs
     flows:<queue>:<lane>   HASH    tenant -> what waits of it (lua/shares/flows.lua)  turn, when the last one starts
-    shares:<queue>         HASH    counts of its lanes (store/shares.py)      when nothing waits or runs
+    shares:<queue>         HASH    counts of its lanes (store/queues/shares.py)      when nothing waits or runs
     running:<queue>        HASH    lane and tenant -> what runs of it: jobs, work, weight  turn, with the last one
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
@@ -22,10 +22,10 @@
     reaper                 STRING  the reaper that has much to do, and when it last said so  kept
     active                 HASH    tenant -> number of unfinished jobs        when it reaches 0
     held                   HASH    tenant -> bytes of its requests and results  when it reaches 0 (lua/common/held.lua)
-    limits                 HASH    tenant -> what is set for it               an operator  (store/limits.py)
+    limits                 HASH    tenant -> what is set for it               an operator  (store/tenants/limits.py)
     rate:<meter>           STRING  what is used of a rate, as of when, quota  TTL 2 days  (lua/common/meters.lua)
     ledger                 HASH    day|tenant|key|model -> counts of ended jobs  post_ledger, within a second
-    usage:<day>:<tenant>   HASH    key|model -> counts; days since 1970       TTL 401 days  (store/usage.py)
+    usage:<day>:<tenant>   HASH    key|model -> counts; days since 1970       TTL 401 days  (store/tenants/usage.py)
     usage_tenants          ZSET    tenants by their last day in the ledger    post_ledger, 401 days later
     jobs:<tenant>          ZSET    ids by creation time, for listing          reap, evict, delete
     idem:<tenant>:<hash>   HASH    id, fingerprint and end of a request's job  TTL 24 h

@@ -8,12 +8,12 @@ import redis
 from contracts.settings import StoreSettings
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
-from contracts.store.limits import Meters, StoredLimits
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect, server_warnings
 from contracts.store.registry import Registry
-from contracts.store.usage import UsageReader
+from contracts.store.tenants.limits import Meters, StoredLimits
+from contracts.store.tenants.usage import UsageReader
 from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.listener import Listener

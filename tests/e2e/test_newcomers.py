@@ -10,7 +10,7 @@ import pytest
 
 from contracts.job_ids import new_job_id
 from contracts.jobs import NewJob
-from contracts.store.admission import Admission
+from contracts.store.queues.admission import Admission
 from tests.e2e.workers import Worker, running_worker
 from tests.support.paths import STARTERS
 from tests.support.valkey import ValkeyServer

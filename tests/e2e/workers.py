@@ -15,7 +15,7 @@ import psutil
 from contracts.job_ids import new_job_id
 from contracts.jobs import Job, Lane, NewJob
 from contracts.shapes import num_inputs
-from contracts.store.admission import Admission
+from contracts.store.queues.admission import Admission
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
 from contracts.task_names import Family

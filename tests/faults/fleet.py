@@ -12,12 +12,12 @@ import redis
 from contracts.job_ids import new_job_id
 from contracts.jobs import TERMINAL, Job, NewJob, newcomers_of, queue_of
 from contracts.settings import StoreSettings
-from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
+from contracts.store.queues.admission import Admission
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.registry import Registry
-from contracts.store.usage import UsageReader
+from contracts.store.tenants.usage import UsageReader
 from tests.faults.faulty_worker import HUNG, MODEL, RELEASE_HANG
 from tests.faults.worker_process import Worker
 from tests.support.job_store import JobStore

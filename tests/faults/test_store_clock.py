@@ -13,9 +13,9 @@ from contracts.errors import RateLimited
 from contracts.jobs import Claim
 from contracts.limits import Meter
 from contracts.settings import StoreSettings
-from contracts.store.admission import Admission
 from contracts.store.clock import TOLERANCE_S, StoreClock, steady_s, store_time
 from contracts.store.keys import PREFIX
+from contracts.store.queues.admission import Admission
 from contracts.store.reaper import Reaper
 from contracts.store.redis_client import connect
 from contracts.store.scripts import load_script

@@ -4,7 +4,7 @@ import time
 
 from contracts.job_ids import new_job_id
 from contracts.jobs import Answer, NewJob
-from contracts.store.admission import Admission
+from contracts.store.queues.admission import Admission
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes.worker import UNSERVED
 

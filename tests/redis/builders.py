@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from contracts.job_ids import age_of, new_job_id
 from contracts.jobs import Answer, Claim, NewJob, newcomers_of, queue_of
-from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX, flow_key
+from contracts.store.queues.admission import Admission
 from tests.support.job_store import JobStore
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ import pytest
 from contracts.errors import TriptychError
 from contracts.jobs import LANES, Claim, newcomers_of, queue_of
 from contracts.price.estimate import Consumed
-from contracts.store.admission import Admission
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, of_end_only, wake_channel
+from contracts.store.queues.admission import Admission
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, new_job, pass_deadline, submit
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore

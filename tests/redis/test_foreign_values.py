@@ -10,8 +10,8 @@ import pytest
 from contracts.errors import OutOfMemory
 from contracts.limits import Meter, TenantLimits
 from contracts.store.keys import PREFIX
-from contracts.store.limits import LIMITS, Meters, StoredLimits
-from contracts.store.usage import UsageReader
+from contracts.store.tenants.limits import LIMITS, Meters, StoredLimits
+from contracts.store.tenants.usage import UsageReader
 from services.gateway.auth.api_keys import KEYS, ApiKeys, id_of
 from tests.redis.builders import TENANT, claimed
 from tests.support.job_store import JobStore

@@ -3,9 +3,9 @@
 import pytest
 
 from contracts.errors import IdempotencyMismatch, QuotaExceeded
-from contracts.store.admission import Admission
 from contracts.store.job_writer import IDEMPOTENCY_TTL_S
 from contracts.store.keys import PREFIX
+from contracts.store.queues.admission import Admission
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,

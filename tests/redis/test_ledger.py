@@ -12,7 +12,7 @@ from contracts.settings import StoreSettings
 from contracts.store.attempts.outcomes import succeeded
 from contracts.store.keys import PREFIX
 from contracts.store.reaper import MAX_POSTED, Reaper
-from contracts.store.usage import Counts, Entry, UsageReader
+from contracts.store.tenants.usage import Counts, Entry, UsageReader
 from tests.redis.builders import (
     MODEL,
     QUEUE,

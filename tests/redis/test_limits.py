@@ -16,9 +16,9 @@ from contracts.errors import (
 from contracts.jobs import Answer
 from contracts.limits import Meter, MeterState
 from contracts.price.estimate import Consumed
-from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
-from contracts.store.limits import Meters
+from contracts.store.queues.admission import Admission
+from contracts.store.tenants.limits import Meters
 from tests.redis.builders import ANSWER, TENANT, all_at_once, claim, claimed, field, new_job, status, submit
 from tests.support.job_store import JobStore
 

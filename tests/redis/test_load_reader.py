@@ -5,7 +5,7 @@ import redis
 from contracts.cards import WorkerCard
 from contracts.jobs import LANES
 from contracts.price.estimate import Consumed
-from contracts.store.load_reader import LoadReader
+from contracts.store.queues.load_reader import LoadReader
 from contracts.store.registry import Registry
 from tests.redis.builders import ANSWER, MODEL, QUEUE, TENANT, claimed, submit
 from tests.support.job_store import JobStore

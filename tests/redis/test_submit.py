@@ -5,9 +5,9 @@ import redis
 
 from contracts.errors import QueueFull, QuotaExceeded
 from contracts.jobs import newcomers_of, queue_of
-from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
-from contracts.store.places import Place
+from contracts.store.queues.admission import Admission
+from contracts.store.queues.places import Place
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,

@@ -9,8 +9,8 @@ import redis
 
 from contracts.job_ids import new_job_id
 from contracts.jobs import LANES, NewJob
-from contracts.store.admission import Admission
 from contracts.store.job_writer import JobWriter
+from contracts.store.queues.admission import Admission
 
 TENANT, MODEL = "crowd", "crowded"
 NUM_TENANTS = 1000

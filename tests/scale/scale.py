@@ -6,7 +6,7 @@ import time
 import redis
 
 from contracts.store.keys import PREFIX
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from tests.scale.calls import measure_all
 from tests.scale.draining import Drain, drain, let_pass
 from tests.scale.filling import MODEL, fill

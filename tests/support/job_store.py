@@ -10,7 +10,7 @@ from contracts.store.attempt_store import AttemptStore
 from contracts.store.attempts.outcomes import Outcome, failed, stopped, succeeded
 from contracts.store.job_reader import JobReader
 from contracts.store.job_writer import JobWriter
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from contracts.store.reaper import Reaper
 
 

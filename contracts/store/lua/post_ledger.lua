@@ -1,5 +1,6 @@
--- Post entries of the ledger to the accounts of their tenants, a hash for each day (contracts/store/usage.py), and correct
--- the meters of rates: these have counted what was estimated. ARGV: most entries. Returns how many are left.
+-- Post entries of the ledger to the accounts of their tenants, a hash for each day (contracts/store/tenants/usage.py),
+-- and correct the meters of rates: these have counted what was estimated.
+-- ARGV: most entries. Returns how many are left.
 local KEPT_DAYS = 400
 local MAX_NAMES = 1000 -- of an account: further keys and models share one
 local REST = '|'

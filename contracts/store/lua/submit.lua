@@ -1,11 +1,16 @@
 -- Accept a job, or say why not. If the call is sent again with the same id, nothing changes and the reply is the same.
 -- ARGV: id, idempotency key (hashed; '' for none), fingerprint, idempotency ttl s, most idempotency keys of a tenant,
---       max waiting, limits (contracts/store/limits.py), deadline s, work-seconds a second of its lane, of all workers and
---       of one; of late, the part of its lane that was used, and the weights of whom (0: not known); then field, value, … of the record, without fields that are empty
--- Returns {'created'|'replayed', id, used} or
--- {'mismatch'|'too_many_keys'|'exceeded'|'queue_full'|'too_many_jobs'|'too_many_bytes'|'late'|'unreachable'|'rate_limited', when, used},
--- where `when` says in how many seconds the job would fit ('' if that is not known), and `used` how much is used now of each
--- meter. For a job that this call has created, its place follows: position, work ahead s, running s.
+--       max waiting, limits (contracts/store/tenants/limits.py), deadline s,
+--       work-seconds a second of its lane, of all workers and of one (0: not known),
+--       of late, the part of its lane that was used, and the weights of whom (0: not known),
+--       then field, value, … of the record, without fields that are empty
+-- Returns one of
+-- * {'created', id, used, position, work ahead s, running s}: the job and its place, without it if the call was sent again
+-- * {'replayed', id, used}: the job of an earlier request
+-- * {why not, when, used}: 'mismatch', 'too_many_keys', 'exceeded', 'queue_full', 'too_many_jobs', 'too_many_bytes',
+--   'late', 'unreachable' or 'rate_limited' (contracts/store/queues/admission.py), and in how many seconds it would fit, ''
+--   if that is not known
+-- `used` is how much is used now of each meter.
 -- Idempotency comes before the limits: a request that was accepted before is answered with its job, however full the
 -- queue is now. Nothing is written before all checks have passed.
 local id, key, fingerprint, idem_ttl_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -89,7 +94,8 @@ local reply, position, work_ahead_s, running_s
 if redis.call('EXISTS', job_key(id)) == 0 then
   reply = key ~= '' and reply_by_key() or nil
   if not reply then
-    local bytes, entry = RECORD_BYTES + #job.request + job.extra_bytes, entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
+    local bytes = RECORD_BYTES + #job.request + job.extra_bytes
+    local entry = entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
     reply = refusal(bytes, entry)
     if not reply then
       position, work_ahead_s, running_s = place_of(job, entry)

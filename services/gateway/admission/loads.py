@@ -8,9 +8,9 @@ from contracts.jobs import LANES, Lane
 from contracts.price.demand import Demand
 from contracts.price.estimate import least_s_of, price_of
 from contracts.price.profile import ModelProfile
-from contracts.store.load_reader import Loads
 from contracts.store.profiles import KeptProfile, price_list
-from contracts.store.shares import LaneUse, Shares
+from contracts.store.queues.load_reader import Loads
+from contracts.store.queues.shares import LaneUse, Shares
 from services.gateway.admission.capacity import UNKNOWN, Capacity, KnownWorker, capacities, seen_workers
 from services.gateway.admission.lanes import (
     NOTHING,

@@ -4,7 +4,7 @@ import math
 
 from contracts.jobs import Job
 from contracts.store.job_reader import JobReader
-from contracts.store.places import MAX_BESIDE, Place
+from contracts.store.queues.places import MAX_BESIDE, Place
 from services.gateway.jobs.view import QueuePlace
 from services.gateway.monitoring.monitor import Monitor
 

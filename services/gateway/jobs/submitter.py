@@ -13,9 +13,9 @@ from flask import request as http_request
 
 from contracts.errors import DeadlineUnreachable, Unavailable
 from contracts.jobs import Job
-from contracts.store.admission import Accepted, Admission
 from contracts.store.job_writer import JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
+from contracts.store.queues.admission import Accepted, Admission
 from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected

@@ -8,9 +8,9 @@ import time
 import redis
 
 from contracts.settings import SettingsError, StoreSettings
-from contracts.store.limits import StoredLimits
 from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
+from contracts.store.tenants.limits import StoredLimits
 from services.gateway.auth.api_keys import TENANT, ApiKeys, StoredKey
 from services.gateway.keys import limits
 from services.gateway.tenant_settings import RATES, TenantSettings

@@ -9,7 +9,7 @@ import redis
 
 from contracts.limits import SETTINGS, TenantLimits
 from contracts.settings import SettingsError
-from contracts.store.limits import StoredLimits
+from contracts.store.tenants.limits import StoredLimits
 from services.gateway.auth.api_keys import TENANT, ApiKeys
 from services.gateway.limits.book import effective
 from services.gateway.tenant_settings import LIMITS, RATES, TenantSettings

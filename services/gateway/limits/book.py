@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import redis
 
 from contracts.limits import Meter, TenantLimits
-from contracts.store.limits import StoredLimits
+from contracts.store.tenants.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.tenant_settings import TenantSettings
 

@@ -12,7 +12,7 @@ import redis
 from flask import Flask, Response, request
 
 from contracts.limits import Meter, MeterState
-from contracts.store.limits import Meters
+from contracts.store.tenants.limits import Meters
 from services.gateway.http.request_facts import current_facts
 from services.gateway.limits.book import LimitBook
 from services.gateway.monitoring.monitor import Monitor

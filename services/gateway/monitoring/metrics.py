@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from contracts.cards import WorkerCard
 from contracts.errors import DeadlineUnreachable, LimitExceeded, Unavailable
 from contracts.jobs import Job
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from contracts.store.registry import Registry
 from services.gateway.monitoring import generation_metrics, load_metrics
 from services.gateway.monitoring.monitor import Monitor

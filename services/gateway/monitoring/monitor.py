@@ -16,9 +16,9 @@ from contracts.cards import ModelCard
 from contracts.errors import Unavailable
 from contracts.store.clock import steady_s, store_time
 from contracts.store.keys import PREFIX
-from contracts.store.load_reader import LoadReader
 from contracts.store.problems import TIMEOUT, UNREACHABLE, StoreProblem, problem_of
 from contracts.store.profiles import KeptProfile, Profiles
+from contracts.store.queues.load_reader import LoadReader
 from contracts.store.registry import KnownModels, Registry
 from contracts.store.scripts import load_script
 from services.gateway.admission.loads import LoadBook

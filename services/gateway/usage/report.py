@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from contracts.errors import InvalidRequest
-from contracts.store.usage import Counts, Entry
+from contracts.store.tenants.usage import Counts, Entry
 
 Group = Literal["tenant", "day", "key", "model"]
 GROUPS: tuple[Group, ...] = get_args(Group)

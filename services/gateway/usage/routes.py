@@ -8,7 +8,7 @@ from flask import Request, Response, request
 from msgspec import Meta
 
 from contracts.errors import InvalidRequest
-from contracts.store.usage import KEPT_DAYS, Counts, Entry, UsageReader
+from contracts.store.tenants.usage import KEPT_DAYS, Counts, Entry, UsageReader
 from services.gateway.auth.api_keys import ApiKeys
 from services.gateway.http.errors import AdminKeyNeeded
 from services.gateway.http.operations import Operation, Parameter, ResponseSpec

@@ -22,12 +22,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
         yield found
 
 
-@pytest.fixture
-def measured(running: Measured) -> Iterator[Measured]:
-    yield running
-    running.end_all()
-
-
 def seconds_of(job: dict[str, Any]) -> float:
     """Return how long a job may take."""
     created, deadline = (datetime.fromisoformat(job[name]) for name in ("created_at", "deadline_at"))

@@ -19,12 +19,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
         yield found
 
 
-@pytest.fixture
-def measured(running: Measured) -> Iterator[Measured]:
-    yield running
-    running.end_all()
-
-
 def test_a_submit_says_where_the_job_waits_and_until_when(measured: Measured) -> None:
     first = measured.submit(7)
     assert first.json()["queue"] == {**NOWHERE, "eta_s": 3.5}

@@ -23,12 +23,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
         yield found
 
 
-@pytest.fixture
-def measured(running: Measured) -> Iterator[Measured]:
-    yield running
-    running.end_all()
-
-
 def test_what_takes_too_long_even_alone_is_the_requests_fault(measured: Measured) -> None:
     before = measured.store.num_live(), measured.metric('triptych_refused_total{reason="deadline_unreachable"}')
     answer = measured.submit(100, deadline_s=30)

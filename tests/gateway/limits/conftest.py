@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.store.limits import StoredLimits
+from contracts.store.tenants.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
 from tests.gateway.fakes.worker import announce, running_worker, store_of
 from tests.gateway.gateway_process import running_gateway

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from contracts.limits import SETTINGS, TenantLimits, how_to_set
-from contracts.store.limits import StoredLimits
+from contracts.store.tenants.limits import StoredLimits
 from services.gateway.limits.book import CACHE_S
 from services.gateway.settings import GatewaySettings
 from services.gateway.tenant_settings import LIMITS

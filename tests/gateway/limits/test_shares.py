@@ -51,7 +51,6 @@ def gateway(
     """A gateway of one process, and of two that share its room."""
     settings = SETTINGS | {"TRIPTYCH_GATEWAY_PROCESSES": request.param}
     with running_gateway(valkey.url, tmp_path_factory.mktemp("shares-gateway"), **settings) as running:
-        running.num_processes = int(request.param)  # type: ignore[attr-defined]
         yield running
 
 

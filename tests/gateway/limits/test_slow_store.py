@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.store.limits import StoredLimits
+from contracts.store.tenants.limits import StoredLimits
 from services.gateway.auth.api_keys import ApiKeys
 from tests.gateway.fakes.worker import UNSERVED, announce, store_of
 from tests.gateway.gateway_process import running_gateway

@@ -5,7 +5,7 @@ import redis
 from contracts.jobs import TERMINAL
 from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
-from contracts.store.places import Place
+from contracts.store.queues.places import Place
 from contracts.store.reaper import MAX_JOBS_PER_CALL, Reaper
 from tests.redis.builders import (
     ANSWER,

@@ -8,7 +8,7 @@ from contracts.cards import ModelCard
 from contracts.errors import TriptychError
 from contracts.limits import Meter
 from contracts.store import keys
-from contracts.store.admission import Admission
+from contracts.store.queues.admission import Admission
 from contracts.store.registry import Registry
 from tests.redis.builders import ANSWER, QUEUE, SUSPECTS, TENANT, claimed, come_due, new_job, pass_deadline, submit
 from tests.support.job_store import JobStore

@@ -7,7 +7,8 @@ import redis
 
 from contracts.jobs import LANES
 from contracts.store.keys import flow_key, flows_key, shares_key, tags_key, tenants_key
-from contracts.store.places import Flow
+from contracts.store.queues.places import WaitingWork
+from contracts.store.queues.places import stored as read
 from tests.redis.builders import QUEUE
 from tests.redis.sequences.expected_store import ExpectedJob, ExpectedStore
 
@@ -38,7 +39,7 @@ def _check_lane(client: redis.Redis, lane: str, flows: dict[str, list[ExpectedJo
     stored: dict[bytes, Any] = client.hgetall(flows_key(QUEUE, lane))
     assert {tenant.decode() for tenant in stored} == flows.keys()
     for tenant, jobs in flows.items():
-        flow = Flow.of(stored[tenant.encode()])
+        flow = read(WaitingWork, stored[tenant.encode()])
         assert (flow.num, flow.weight) == (len(jobs), WEIGHTS[tenant])
         assert flow.backlog == pytest.approx(sum(job.price_s for job in jobs), abs=1e-6)
         assert flow.entered >= 0

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from contracts.jobs import LANES, TERMINAL, Claim, NewJob, newcomers_of
 from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
-from contracts.store.usage import UsageReader
+from contracts.store.tenants.usage import UsageReader
 from tests.redis.builders import ANSWER, MODEL, QUEUE, SUSPECTS, come_due, new_job
 from tests.redis.sequences.checked_shares import WEIGHTS, check_shares
 from tests.redis.sequences.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from contracts.cards import WorkerCard
 from contracts.errors import QueueFull
 from contracts.jobs import Claim, Lane
-from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
-from contracts.store.load_reader import LoadReader
+from contracts.store.queues.admission import Admission
+from contracts.store.queues.load_reader import LoadReader
 from contracts.store.registry import Registry
 from services.gateway.admission.loads import LoadBook
 from tests.redis.builders import MODEL, QUEUE, new_job

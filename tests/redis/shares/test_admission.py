@@ -4,10 +4,10 @@ import pytest
 
 from contracts.errors import DeadlineUnreachable, QueueFull
 from contracts.jobs import LANES
-from contracts.store.admission import Admission
 from contracts.store.keys import PREFIX
-from contracts.store.places import LEFT
-from contracts.store.shares import LaneUse
+from contracts.store.queues.admission import Admission
+from contracts.store.queues.places import LEFT
+from contracts.store.queues.shares import LaneUse
 from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, submit
 from tests.redis.shares.taking import end, flood, take
 from tests.scale.draining import let_pass

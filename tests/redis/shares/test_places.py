@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.store.keys import PREFIX
-from contracts.store.places import LEFT, Place
+from contracts.store.queues.places import LEFT, Place
 from tests.redis.builders import NO_LIMITS, SUSPECTS, TENANT, claimed, come_due, field, new_job, submit
 from tests.redis.shares.taking import end, flood, take
 from tests.support.job_store import JobStore

@@ -22,6 +22,14 @@ from workers.runtime.price.rates import MOST
 MEASURED = ModelProfile(revision="1", row_s=0.01, token_in_s=0.001, token_out_s=0.1)
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which the test sets."""
+    seconds = [100.0]
+    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: seconds[0])
+    return seconds
+
+
 def served(profile: ModelProfile = MEASURED, name: str = "tiny") -> Version:
     card = ModelCard(
         name=name, task="embed", family="encoder", revision="1", licence="", description="", max_tokens=9
@@ -127,9 +135,7 @@ def test_a_worker_that_starts_is_as_fast_as_others_of_its_kind_were() -> None:
     assert Prices(models_with(), {"tiny": kept}).announced().speed == pytest.approx(0.5)
 
 
-def test_the_speed_of_a_full_worker_is_the_work_that_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
+def test_the_speed_of_a_full_worker_is_the_work_that_it_does(now: list[float]) -> None:
     prices = Prices(models_with())
     prices.use({"tiny": ModelProfile(row_s=0.01)})
     done = ModelCounts()
@@ -142,9 +148,7 @@ def test_the_speed_of_a_full_worker_is_the_work_that_it_does(monkeypatch: pytest
     assert prices.announced().speed == pytest.approx(0.4, abs=0.02)
 
 
-def test_calls_of_a_model_without_a_price_make_no_worker_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
+def test_calls_of_a_model_without_a_price_make_no_worker_slow(now: list[float]) -> None:
     models = models_with()
     models.put(served(ModelProfile(), "unmeasured"))
     prices = Prices(models)
@@ -162,10 +166,8 @@ def test_calls_of_a_model_without_a_price_make_no_worker_slow(monkeypatch: pytes
     assert prices.announced().speed == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_worker_is_not_believed_to_stand_still_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_is_not_believed_to_stand_still_for_ever(now: list[float]) -> None:
     """It would be sent nothing that could show how fast it is, and hand this on to the next worker."""
-    now = [100.0]
-    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
     prices, done = Prices(models_with()), ModelCounts()
     prices.look({"tiny": done}, is_full=False, taking_s=0.0)
     for _ in range(60):

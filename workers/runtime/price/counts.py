@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from contracts.price.demand import Demand
 
 
 @dataclass(slots=True)
-class AttemptCounts:
-    """What an attempt has used up so far. Engines count when a row or token is worked on, whatever becomes of it."""
+class Counts:
+    """What was read and decoded."""
 
     num_rows: int = 0
     """Inputs, or pieces of them, each as often as the model reads it."""
@@ -20,6 +20,12 @@ class AttemptCounts:
     """Decoded in all sequences and beams."""
     token_pairs: int = 0
     """Sum of the squares of the lengths of rows that are read in one call."""
+
+
+@dataclass(slots=True)
+class AttemptCounts(Counts):
+    """What an attempt has used up so far. Engines count when a row or token is worked on, whatever becomes of it."""
+
     cpu_s: float = 0.0
     """Of the threads that work on the job between model calls."""
     demand: Demand | None = None
@@ -27,35 +33,29 @@ class AttemptCounts:
 
 
 @dataclass(slots=True)
-class ModelCounts:
+class ModelCounts(Counts):
     """The work on a model since the worker started. Written by the inference thread, read by others without a lock."""
 
-    num_rows: int = 0
-    tokens_in: int = 0
-    token_pairs: int = 0
-    tokens_out: int = 0
     read_s: float = 0.0
     """Time of the calls that read rows."""
     write_s: float = 0.0
     """Time of the steps that decode tokens, with the choice of the tokens."""
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[None]:
         """Count the time of a block that reads rows."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.read_s += time.perf_counter() - started
+        return self._timing("read_s")
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Count the time of a block that decodes tokens."""
+        return self._timing("write_s")
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Count the time of a block that decodes tokens."""
+    def _timing(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.write_s += time.perf_counter() - started
+            setattr(self, name, getattr(self, name) + time.perf_counter() - started)
 
     def count_row(self, attempt: AttemptCounts, num_tokens: int) -> None:
         """Count a row that is read in one call."""

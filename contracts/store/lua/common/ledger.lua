@@ -1,6 +1,6 @@
--- The ledger: what jobs have taken, for each tenant, key, model and day. The call that ends a job enters it, so a job counts once
--- however often calls are repeated. The reaper posts entries to the accounts of tenants (post_ledger.lua).
-local PLACES = {succeeded = 1, failed = 2, cancelled = 3, expired = 4}
+-- The ledger: what jobs have taken, for each tenant, key, model and day. The call that ends a job enters it, so a job
+-- counts once however often calls are repeated. The reaper posts entries to the accounts of tenants (post_ledger.lua).
+local PLACE_OF_END = {succeeded = 1, failed = 2, cancelled = 3, expired = 4}
 local NUM_COUNTS = 10 -- ends, then tokens in and out, microseconds of work and those estimated, bytes in and out
 local entries = {}
 
@@ -25,7 +25,7 @@ local function enter_ledger(job, consumed, bytes_in)
   local name = string.format('%d|%s|%s|%s', math.floor(now / 86400), job.tenant, job.key or '', job.model)
   local counts = {0, 0, 0, 0, used[2] or 0, used[3] or 0, work_of(job, consumed) * 1e6,
     (job.price_s or 0) * 1e6, bytes_in, used[4] or 0}
-  counts[PLACES[job.status]] = 1
+  counts[PLACE_OF_END[job.status]] = 1
   local earlier = entries[name]
   for i = 1, NUM_COUNTS do counts[i] = counts[i] + (earlier and earlier[i] or 0) end
   entries[name] = counts

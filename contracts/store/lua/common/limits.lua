@@ -1,4 +1,4 @@
--- Limits of a tenant and its key, for submit.lua. `limits` is what contracts/store/limits.py sends.
+-- Limits of a tenant and its key, for submit.lua. `limits` is what contracts/store/tenants/limits.py sends.
 -- What a request costs of a quota may be an estimate, and more than the quota: then all of the quota must be free.
 local function meters_of(limits)
   local meters, keys = {}, {}

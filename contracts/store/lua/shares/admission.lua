@@ -2,7 +2,7 @@
 -- Part of the time that a job has, so that it is in time even if others come, or if it takes longer than was thought.
 local MARGIN = 0.9
 local MAX_SENDERS = 8 -- of those who wait, how many are taken for tenants who go on, though none of them did before
-local LEFT = 0.7 -- of what runs, the part that a job waits for; contracts/store/places.py says why
+local LEFT = 0.7 -- of what runs, the part that a job waits for; contracts/store/queues/places.py says why
 local MAX_BESIDE = 15 -- jobs that a job shares its worker with at most
 local MAX_LOOKED_AT = 16 -- flows that a new job must not make late: those that are next, and those that were given most
 
@@ -89,7 +89,7 @@ local function work_for(job, entry)
 end
 
 -- Return jobs and work that will probably be started before a new job, and the work of those that run that will be done
--- before it (contracts/store/places.py).
+-- before it (contracts/store/queues/places.py).
 local function place_of(job, entry)
   local until_s, running_s = work_for(job, entry)
   local before_s = until_s - job.price_s

@@ -1,6 +1,7 @@
 -- How tenants share a model: start-time fair queueing (Goyal, Vin, Cheng 1996), in which work is shared and not counts.
 -- What a tenant has waiting in one lane of a queue is a flow. It has a virtual start, and each of its jobs that is started
--- moves that on by work / weight: what has the least start is next (shares/picking.lua). Lanes of a queue are chosen likewise.
+-- moves that on by work / weight: what has the least start is next (shares/picking.lua). Lanes of a queue are chosen
+-- likewise.
 -- Whatever a call changes here is read once, and written once by the flush.
 local LANES = {'interactive', 'default', 'bulk'}
 -- Work-seconds (of weight 1) for which a lane remembers what a flow was given more than others.
@@ -91,7 +92,7 @@ local function resize(lane, flow, num, work_s)
 end
 
 -- Let a job wait in its flow; return whether it is the only one. Its mark says how much had entered before it, so what is
--- ahead of it is known without looking at the others (contracts/store/places.py). A job that comes back is first.
+-- ahead of it is known without looking at the others (contracts/store/queues/places.py). A job that comes back is first.
 local function enter_flow(job, comes_back)
   local lane = lane_of(job)
   local flow = flow_of(lane, job.tenant)

@@ -19,7 +19,7 @@ from contracts.logs.settings import LogSettings, setup_logging
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.profiles import Profiles
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.process.heartbeat.beats import Beats
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers

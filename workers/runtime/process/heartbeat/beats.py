@@ -10,7 +10,7 @@ from contracts.cards import ModelCard, WorkerCard
 from contracts.price.profile import ModelProfile
 from contracts.store.attempt_store import AttemptStore
 from contracts.store.profiles import Profiles
-from contracts.store.queue_stats import QueueStats
+from contracts.store.queues.stats import QueueStats
 from contracts.store.registry import Registry
 from workers.runtime.process.heartbeat.dead_workers import DeadWorkers
 from workers.runtime.process.heartbeat.liveness import Liveness

@@ -1,9 +1,9 @@
 """Where a job waits: what will probably be started before it, and so when it will be done."""
 
-from typing import NamedTuple, Self
+from typing import NamedTuple, TypeVar
 
 from contracts.jobs import Lane
-from contracts.store.shares import LaneUse, Shares
+from contracts.store.queues.shares import LaneUse, Shares
 
 LEFT = 0.7
 """Of the work of jobs that run, the part that a job waits for. `LEFT` of lua/shares/admission.lua.
@@ -16,8 +16,8 @@ MAX_BESIDE = 15
 """Jobs that a job shares its worker with at most. `MAX_BESIDE` of the same."""
 
 
-class Flow(NamedTuple):
-    """What waits of one tenant in one lane, in work-seconds, as lua/shares/flows.lua keeps it."""
+class WaitingWork(NamedTuple):
+    """What waits of a flow, which is one tenant in one lane, in work-seconds. As lua/shares/flows.lua keeps it."""
 
     backlog: float = 0.0
     """Work that waits."""
@@ -29,29 +29,24 @@ class Flow(NamedTuple):
     entered: float = 0.0
     """Work that has entered since nothing has waited. Work that was given up has not."""
 
-    @classmethod
-    def of(cls, text: bytes | None) -> Self:
-        """Return what the store says of a flow; an empty one for anything else."""
-        try:
-            return cls(*map(float, (text or b"").split()))
-        except (ValueError, TypeError):
-            return cls()
 
-
-class Running(NamedTuple):
-    """What runs of one tenant in one lane, as lua/shares/flows.lua keeps it."""
+class RunningWork(NamedTuple):
+    """What runs of a flow, as lua/shares/flows.lua keeps it."""
 
     num: float = 0.0
     work: float = 0.0
     weight: float = 0.0
 
-    @classmethod
-    def of(cls, text: bytes | None) -> Self:
-        """Return what the store says; nothing runs for anything else."""
-        try:
-            return cls(*map(float, (text or b"").split()))
-        except (ValueError, TypeError):
-            return cls()
+
+Work = TypeVar("Work", WaitingWork, RunningWork)
+
+
+def stored(kind: type[Work], text: bytes | None) -> Work:
+    """Return what the store says of a flow; nothing waits or runs for anything else."""
+    try:
+        return kind(*map(float, (text or b"").split()))
+    except (ValueError, TypeError):
+        return kind()
 
 
 class Place(NamedTuple):
@@ -85,8 +80,8 @@ class Place(NamedTuple):
 
 def place_in_flow(
     shares: Shares,
-    flow: Flow,
-    running: Running,
+    flow: WaitingWork,
+    running: RunningWork,
     lane: Lane,
     use: LaneUse,
     *,
@@ -99,8 +94,8 @@ def place_in_flow(
 
     Args:
         shares: of its queue.
-        flow: the job's.
-        running: what runs of that flow.
+        flow: what waits of the job's.
+        running: what runs of it.
         lane: the job's.
         use: of the lane, of late.
         start: virtual start of the flow.
@@ -125,7 +120,7 @@ def place_in_flow(
     return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, running_s)
 
 
-def _own_before(flow: Flow, mark_s: float, price_s: float) -> float:
+def _own_before(flow: WaitingWork, mark_s: float, price_s: float) -> float:
     """Return the work of a job's own flow that waits before it."""
     # What was served of the flow went before the job. What was given up behind it makes it seem later, never earlier.
     served_s = flow.entered - flow.backlog

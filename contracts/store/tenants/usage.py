@@ -40,16 +40,13 @@ class Counts(msgspec.Struct, frozen=True):
     """Of outputs."""
 
     def __add__(self, other: "Counts") -> "Counts":
-        sums = (mine + more for mine, more in zip(astuple(self), astuple(other), strict=True))
-        return Counts(*sums)
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Counts(*(mine + more for mine, more in pairs))
 
     @property
     def num_jobs(self) -> int:
         """Jobs that have ended."""
         return self.succeeded + self.failed + self.cancelled + self.expired
-
-
-astuple = msgspec.structs.astuple
 
 
 class Entry(msgspec.Struct, frozen=True):

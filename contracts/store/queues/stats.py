@@ -7,9 +7,9 @@ import redis
 from contracts.jobs import LANES, queue_of
 from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX, flow_key, shares_key, tenants_key, waiting_key
+from contracts.store.queues.shares import Shares
 from contracts.store.records import replies_of
 from contracts.store.redis_client import reads
-from contracts.store.shares import Shares
 
 _NUM_FLOWS = 3
 """At either end of a lane, in which `depth` looks for the oldest job."""

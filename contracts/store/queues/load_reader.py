@@ -8,9 +8,9 @@ import redis
 from contracts.cards import WorkerCard
 from contracts.jobs import LANES, Lane, queue_of
 from contracts.store.keys import PREFIX, shares_key
+from contracts.store.queues.shares import Shares
 from contracts.store.records import replies_of
 from contracts.store.registry import Registry
-from contracts.store.shares import Shares
 
 
 class Loads(NamedTuple):

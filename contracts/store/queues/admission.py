@@ -17,8 +17,8 @@ from contracts.errors import (
 )
 from contracts.jobs import NewJob
 from contracts.limits import NO_LIMIT, Meter, MeterState, how_to_set
-from contracts.store.places import Place
-from contracts.store.shares import NOT_KNOWN, LaneUse
+from contracts.store.queues.places import Place
+from contracts.store.queues.shares import NOT_KNOWN, LaneUse
 
 MAX_IDEMPOTENCY_KEYS = 100_000
 """Keys that a tenant may have at once. Each takes about 300 bytes of the store's memory for a day."""
