@@ -127,3 +127,8 @@ def all_at_once(num_threads: int, call: Callable[[int], T]) -> list[T]:
 
     with ThreadPoolExecutor(num_threads) as pool:
         return list(pool.map(run, range(num_threads)))
+
+
+def snapshot(store: JobStore) -> dict[bytes, bytes]:
+    """Return all that is stored, but the last use of a script."""
+    return {key: store.client.dump(key) for key in store.client.scan_iter()}

@@ -24,6 +24,7 @@ from tests.redis.builders import (
     pass_deadline,
     submit,
 )
+from tests.scale.draining import let_pass
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
 
@@ -48,11 +49,6 @@ def entries(store: JobStore, *tenants: str, days_ago: int = 2, days_ahead: int =
 
 def total(store: JobStore, *tenants: str) -> Counts:
     return sum((entry.counts for entry in entries(store, *tenants)), Counts())
-
-
-def let_pass(store: JobStore, seconds: float) -> None:
-    """Let time pass by the store's clock."""
-    store.client.set(f"{PREFIX}clock", float(store.client.get(f"{PREFIX}clock") or 0) + seconds)
 
 
 def test_a_job_counts_with_all_that_it_took(store: JobStore) -> None:
@@ -175,7 +171,7 @@ def test_sums_never_tear_while_entries_are_posted(store: JobStore) -> None:
 
 def test_days_are_those_of_the_stores_clock(store: JobStore) -> None:
     store.cancel(submit(store), TENANT)
-    let_pass(store, 3 * DAY_S)
+    let_pass(store.client, 3 * DAY_S)
     store.cancel(submit(store), TENANT)
     post(store)
     first, second = sorted(entry.day for entry in entries(store))
@@ -206,7 +202,7 @@ def test_accounts_are_kept_for_400_days_and_their_tenants_are_forgotten_with_the
     (account,) = store.client.scan_iter(f"{PREFIX}usage:*")
     assert 400 * DAY_S < store.client.ttl(account) <= 401 * DAY_S
     for days, known in ((399, ["new", "old"]), (3, ["new"])):
-        let_pass(store, days * DAY_S)
+        let_pass(store.client, days * DAY_S)
         store.cancel(submit(store, tenant="new"), "new")
         post(store)
         assert UsageReader(store.client).tenants(date(2020, 1, 1)) == known

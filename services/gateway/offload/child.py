@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.errors import by_code
 from services.gateway.offload import frames
-from services.gateway.offload.errors import CallFailed, LimitExceeded
+from services.gateway.offload.errors import CallFailed, CallLimitExceeded
 from services.gateway.offload.frames import Call, Reply
 
 MEMORY_BYTES = 1 << 30
@@ -58,16 +58,16 @@ class Child:
         Raises:
             TriptychError: the function raised it.
             CallFailed: the function raised something else.
-            LimitExceeded: it took too much time or memory.
+            CallLimitExceeded: it took too much time or memory.
             ChildDied: the child ended for another reason.
         """
         try:
-            with gevent.Timeout(call.cpu_s * _WALL_FACTOR, LimitExceeded("a call took too long")):
+            with gevent.Timeout(call.cpu_s * _WALL_FACTOR, CallLimitExceeded("a call took too long")):
                 frames.send(self._connection, call, argument)
                 head, result = frames.receive(self._connection, pause=_pause)
         except (EOFError, OSError) as error:
             code = self.end()
-            raise LimitExceeded(f"exit code {code}") if code in _BY_ITS_CALL else ChildDied(f"{code}") from error
+            raise CallLimitExceeded(f"exit code {code}") if code in _BY_ITS_CALL else ChildDied(f"{code}") from error
         except BaseException:
             # Also if the greenlet is killed: the reply that is still to come would be taken for that to the next call.
             self.end()
@@ -90,7 +90,7 @@ class Child:
         if reply.outcome == "failed":
             raise CallFailed(reply.message)
         self.end()
-        raise LimitExceeded("a call needs too much memory")
+        raise CallLimitExceeded("a call needs too much memory")
 
 
 def _pause() -> None:

@@ -63,7 +63,7 @@ class Offload:
         Raises:
             TriptychError: the function raised it.
             CallFailed: the function raised another exception.
-            LimitExceeded: it took more than ``cpu_s``, or too much memory.
+            CallLimitExceeded: it took more than ``cpu_s``, or too much memory.
             GatewayBusy: too many calls wait, or two children died under this one.
             GatewayShareReached: too many calls of this tenant wait.
         """

@@ -16,7 +16,7 @@ class GatewayShareReached(QuotaExceeded):
     code = "gateway_share_reached"
 
 
-class LimitExceeded(Exception):
+class CallLimitExceeded(Exception):
     """A call took more time or memory than it may. The caller knows what that means for its client."""
 
 

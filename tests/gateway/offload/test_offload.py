@@ -15,7 +15,7 @@ import pytest
 
 from contracts.errors import InvalidRequest
 from services.gateway.offload.client import SMALL_CALL_BYTES, Offload
-from services.gateway.offload.errors import CallFailed, GatewayBusy, LimitExceeded
+from services.gateway.offload.errors import CallFailed, CallLimitExceeded, GatewayBusy
 from tests.gateway.offload import calls
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -72,12 +72,12 @@ def test_errors_for_clients_cross_and_bugs_are_told(offload: Offload) -> None:
 
 
 def test_a_call_beyond_its_limits_ends_and_the_next_one_runs(offload: Offload) -> None:
-    with pytest.raises(LimitExceeded):
+    with pytest.raises(CallLimitExceeded):
         offload.call(calls.burn, b"600", cpu_s=0.1)
     for function, argument in ((calls.fill, b"9000000000"), (calls.fill_slowly, b"9000")):
         waiting = gevent.spawn(offload.call, function, argument)
         following = gevent.spawn(offload.call, calls.reversed_bytes, b"ab")
-        with pytest.raises(LimitExceeded):
+        with pytest.raises(CallLimitExceeded):
             waiting.get()
         assert following.get() == b"ba"
 

@@ -8,7 +8,7 @@ from contracts.store.keys import PREFIX
 from contracts.store.queues.admission import Admission
 from contracts.store.queues.places import LEFT
 from contracts.store.queues.shares import LaneUse
-from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, submit
+from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, snapshot, submit
 from tests.redis.shares.taking import end, flood, take
 from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
@@ -38,10 +38,10 @@ def test_as_much_is_accepted_as_can_be_done_in_time(store: JobStore) -> None:
 
 def test_what_is_refused_leaves_nothing(store: JobStore) -> None:
     fill(store)
-    before = {key: store.client.dump(key) for key in store.client.scan_iter()}
+    before = snapshot(store)
     with pytest.raises(QueueFull):
         store.submit(new_job(price_s=1.0, deadline_s=100.0, idempotency_key="k", fingerprint="f"), ONE)
-    assert {key: store.client.dump(key) for key in store.client.scan_iter()} == before
+    assert snapshot(store) == before
     assert active(store) == {TENANT: 90}
 
 

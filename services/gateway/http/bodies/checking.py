@@ -13,7 +13,7 @@ import msgspec
 from contracts.errors import PayloadTooLarge
 from services.gateway.http.bodies.parsing import ParseTask, check_in_child, parse_body
 from services.gateway.offload.client import Offload
-from services.gateway.offload.errors import LimitExceeded
+from services.gateway.offload.errors import CallLimitExceeded
 
 T = TypeVar("T")
 SMALL_BYTES = 64 * 1024
@@ -63,7 +63,7 @@ def checked(
     del raw  # its copy waits for its turn, and nobody else holds it
     try:
         encoded = offload.call(check_in_child, task, owner=owner, cpu_s=_CPU_S, max_wait_s=_MAX_WAIT_S, on_turn=on_turn)
-    except LimitExceeded as error:
+    except CallLimitExceeded as error:
         raise PayloadTooLarge("The body takes too much time to parse. Send the inputs in several requests.") from error
     value = check.decode(encoded)
     gevent.sleep(0)  # decoding took milliseconds, and what the route does next will: others have their turn in between

@@ -13,7 +13,7 @@ from services.gateway.http.errors import AnswerTooLarge, ClientDisconnected
 from services.gateway.http.request_facts import current_facts
 from services.gateway.jobs.outputs.packing import pack
 from services.gateway.offload.client import Offload
-from services.gateway.offload.errors import GatewayBusy, GatewayShareReached, LimitExceeded
+from services.gateway.offload.errors import CallLimitExceeded, GatewayBusy, GatewayShareReached
 
 MIB = 1 << 20
 
@@ -53,7 +53,7 @@ class AnswerMaker:
         where = f"read it at /v1/jobs/{job.id}."
         try:
             return self._offload.call(form.make, packed, owner=current_facts().owner, on_turn=check_client)
-        except LimitExceeded as error:
+        except CallLimitExceeded as error:
             raise AnswerTooLarge(f"The output is too large for this format. As it is, {where}") from error
         except GatewayShareReached as error:
             raise GatewayShareReached(

@@ -1,4 +1,4 @@
-"""Step 2: what a tenant and its key may have. Each limit is exact at its edge, and a refused request leaves nothing."""
+"""Step 2: rates of a tenant and its key. Each is exact at its edge, and a refused request costs nothing."""
 
 import time
 from collections.abc import Callable
@@ -19,27 +19,11 @@ from contracts.price.estimate import Consumed
 from contracts.store.keys import PREFIX
 from contracts.store.queues.admission import Admission
 from contracts.store.tenants.limits import Meters
-from tests.redis.builders import ANSWER, TENANT, all_at_once, claim, claimed, field, new_job, status, submit
+from tests.redis.builders import TENANT, all_at_once, claim, field, new_job, snapshot, status, submit
+from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
 
-RECORD_BYTES = 1024 + len(new_job().metadata)
-"""Of a record of the tests."""
 KEY = "0123456789abcdef"
-
-
-def held(store: JobStore, tenant: str = TENANT) -> int:
-    """Return the bytes that a tenant holds."""
-    return int(store.client.hget(f"{PREFIX}held", tenant) or 0)
-
-
-def snapshot(store: JobStore) -> dict[bytes, bytes]:
-    """Return all that is stored, but the last use of a script."""
-    return {key: store.client.dump(key) for key in store.client.scan_iter()}
-
-
-def let_pass(store: JobStore, seconds: float) -> None:
-    """Let time pass by the store's clock."""
-    store.client.set(f"{PREFIX}clock", float(store.client.get(f"{PREFIX}clock") or 0) + seconds)
 
 
 def rate(quota: int, cost: float = 1.0, kind: str = "requests", owner: str = f"tenant:{TENANT}") -> Meter:
@@ -71,101 +55,6 @@ class Clients:
         self.states = states
 
 
-# -- bytes ------------------------------------------------------------------------------------------------------------
-
-
-def test_bytes_are_refused_beyond_the_limit_and_not_at_it(store: JobStore) -> None:
-    limits = Admission(max_bytes=2 * (RECORD_BYTES + 100))
-    for _ in range(2):
-        store.submit(new_job(request=b"x" * 100), limits)
-    before = snapshot(store)
-    with pytest.raises(StorageQuotaExceeded, match=rf"max_bytes is {limits.max_bytes} .*TRIPTYCH_TENANT_MAX_BYTES"):
-        store.submit(new_job(request=b""), limits)
-    assert snapshot(store) == before
-    store.submit(new_job(tenant="other", request=b"x" * 100), limits)
-    with pytest.raises(StorageQuotaExceeded):
-        store.submit(new_job(tenant="other", request=b"x" * 101), limits)
-
-
-def test_a_job_holds_its_request_then_its_result_then_nothing(store: JobStore) -> None:
-    answer = Answer(output=b"7" * 300, usage=b"{}", timings=b"{}", model_revision="r")
-    job_id = submit(store, request=b"x" * 5000)
-    assert held(store) == RECORD_BYTES + 5000
-    store.succeed(claim(store, job_id), answer)
-    assert held(store) == RECORD_BYTES + 300
-    store.mark_delivered([job_id], 300.0)
-    store.mark_delivered([job_id], 300.0)
-    assert held(store) == 0
-    store.delete(job_id, TENANT)
-    assert held(store) == 0 and not store.client.exists(f"{PREFIX}held")
-
-
-def test_metadata_count_as_long_as_the_record_lives(store: JobStore) -> None:
-    """Else a tenant could fill the store with small jobs."""
-    metadata = b'{"a":"' + b"m" * 3000 + b'"}'
-    rest = 1024 + len(metadata)
-    limits = Admission(max_bytes=rest + 100)
-    accepted = store.submit(new_job(request=b"x" * 100, metadata=metadata, keep=True), limits)
-    assert held(store) == limits.max_bytes
-    with pytest.raises(StorageQuotaExceeded):
-        store.submit(new_job(tenant="other", request=b"x" * 101, metadata=metadata), limits)
-    answer = Answer(output=b"7" * 300, usage=b"{}", timings=b"{}", model_revision="r")
-    store.succeed(claim(store, accepted.job_id), answer)
-    assert held(store) == rest + 300
-    (counts,) = store.client.hvals(f"{PREFIX}ledger")
-    assert [int(value) for value in counts.split()[-2:]] == [100, 300], "metadata are no input"
-    store.delete(accepted.job_id, TENANT)
-    assert held(store) == 0
-
-
-def test_a_result_that_its_tenant_wants_to_keep_counts_until_it_is_deleted(store: JobStore) -> None:
-    taken = claimed(store, keep=True)
-    store.succeed(taken, ANSWER)
-    store.mark_delivered([taken.id], 300.0)
-    assert held(store) == RECORD_BYTES + len(ANSWER.output)
-    store.delete(taken.id, TENANT)
-    assert held(store) == 0
-
-
-def test_jobs_end_above_the_limit_and_new_ones_are_refused(store: JobStore) -> None:
-    limits = Admission(max_bytes=RECORD_BYTES + 400)
-    store.submit(new_job(request=b"x"), limits)
-    large = Answer(output=b"7" * 500, usage=b"{}", timings=b"{}", model_revision="r")
-    (taken,) = store.turn("w1", sources=["triptych.minilm"]).claims
-    assert store.succeed(taken, large)
-    assert held(store) == RECORD_BYTES + 500
-    with pytest.raises(StorageQuotaExceeded):
-        store.submit(new_job(request=b""), limits)
-    store.mark_delivered([taken.id], 300.0)
-    store.submit(new_job(request=b""), limits)
-
-
-def test_of_many_requests_at_once_as_many_are_accepted_as_have_room(store: JobStore) -> None:
-    limits = Admission(max_bytes=10 * (RECORD_BYTES + 50))
-
-    def try_one(_: int) -> bool:
-        try:
-            store.submit(new_job(request=b"x" * 50), limits)
-        except StorageQuotaExceeded:
-            return False
-        return True
-
-    assert sum(all_at_once(24, try_one)) == 10
-    assert held(store) == limits.max_bytes
-
-
-def test_a_record_that_breaks_holds_nothing_any_more(store: JobStore) -> None:
-    job_id = submit(store)
-    store.client.hset(f"{PREFIX}job:{job_id}", "status", "resting")
-    store.client.zadd(f"{PREFIX}due", {job_id: 0})
-    store.reap()
-    store.reap()
-    assert held(store) == 0
-
-
-# -- rates ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("quota", [1, 7, 60])
 def test_a_quota_may_be_used_at_once_and_not_one_request_more(store: JobStore, quota: int) -> None:
     clients = Clients(store, rate(quota))
@@ -182,9 +71,9 @@ def test_after_retry_after_one_request_is_accepted_and_just_before_it_none(store
         clients.submit()
     wait_s = clients.refused().retry_after_s
     assert wait_s is not None
-    let_pass(store, wait_s - 5)
+    let_pass(store.client, wait_s - 5)
     clients.refused()
-    let_pass(store, 5)
+    let_pass(store.client, 5)
     clients.submit()
     clients.refused()
 
@@ -194,7 +83,7 @@ def test_a_rate_holds_over_many_minutes_however_requests_come(store: JobStore) -
     clients = Clients(store, rate(12))
     accepted = 0
     for _ in range(100):
-        let_pass(store, 3)
+        let_pass(store.client, 3)
         for _ in range(3):
             try:
                 clients.submit()
@@ -276,9 +165,9 @@ def test_a_job_of_more_work_than_the_quota_runs_when_all_of_it_is_free(store: Jo
     clients = Clients(store, rate(60, 300.0, "work"))
     clients.submit()
     assert clients.refused().retry_after_s == pytest.approx(300, abs=1)
-    let_pass(store, 298)
+    let_pass(store.client, 298)
     clients.refused()
-    let_pass(store, 3)
+    let_pass(store.client, 3)
     clients.submit()
 
 
@@ -305,13 +194,15 @@ def test_a_meter_that_somebody_has_written_over_is_an_empty_one(store: JobStore)
     clients.refused()
 
 
-# -- the truth about work ---------------------------------------------------------------------------------------------
-
-
 def work_used(store: JobStore, owner: str) -> float:
     """Return the work-seconds that a meter has counted, without what has drained."""
     value = store.client.get(f"{PREFIX}rate:work:{owner}")
     return float(value.split()[0])
+
+
+def _succeed(store: JobStore, job_id: str, work_s: float) -> None:
+    answer = Answer(output=b"1", usage=b"{}", timings=b"{}", model_revision="r")
+    store.succeed(claim(store, job_id), answer, Consumed(work_s, 1, 1))
 
 
 ENDS: dict[str, tuple[Callable[[JobStore, str], object], float]] = {
@@ -320,11 +211,6 @@ ENDS: dict[str, tuple[Callable[[JobStore, str], object], float]] = {
     "never ran": (lambda store, job_id: store.cancel(job_id, TENANT), 0.0),
     "deleted": (lambda store, job_id: store.delete(job_id, TENANT), 0.0),
 }
-
-
-def _succeed(store: JobStore, job_id: str, work_s: float) -> None:
-    answer = Answer(output=b"1", usage=b"{}", timings=b"{}", model_revision="r")
-    store.succeed(claim(store, job_id), answer, Consumed(work_s, 1, 1))
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -346,17 +232,3 @@ def test_a_job_without_rates_makes_no_meters(store: JobStore) -> None:
     store.reap()
     assert not list(store.client.scan_iter(f"{PREFIX}rate:*"))
     assert status(store, job_id) == "succeeded" and field(store, job_id, "key") == KEY
-
-
-def test_a_tenant_without_jobs_holds_nothing_whatever_an_older_version_did_not_count(store: JobStore) -> None:
-    """While gateways and workers are replaced, scripts of both versions end and forget jobs."""
-    forgotten, other = submit(store), submit(store, tenant="other")
-    store.client.delete(f"{PREFIX}job:{forgotten}")
-    store.client.zrem(f"{PREFIX}jobs:{TENANT}", forgotten)
-    kept, last = submit(store), submit(store)
-    store.delete(last, TENANT)
-    assert held(store) > RECORD_BYTES
-    store.delete(kept, TENANT)
-    assert held(store) == 0 and held(store, "other") > 0
-    store.delete(other, "other")
-    assert not store.client.exists(f"{PREFIX}held")
