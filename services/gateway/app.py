@@ -83,7 +83,6 @@ def create_app(settings: GatewaySettings, backend: Backend, counters: Counters |
     RateLimitHeaders(backend.limits, backend.meters, backend.monitor, submitting).register(app)
     _measure(app, backend.metrics)
     app.after_request(release_at_end)
-    app.after_request(requests.leave_at_end)
     any_host = [one.name for one in operations if one.any_host]
     refuse_unknown_hosts(app, AllowedHosts(settings.allowed_hosts, settings.host), auth.is_open, any_host)
     return app
@@ -204,14 +203,15 @@ def describe(settings: GatewaySettings, store_settings: StoreSettings) -> dict[s
 
 def _guarded(operation: Operation, auth: Authenticator, monitor: Monitor) -> Callable[..., Response]:
     """Return a view that passes on only requests of a known tenant, and none while the store is out of reach."""
+    holds, may_wait = operation.holds, operation.may_wait
 
     def guarded(**path: Any) -> Response:
         # Before the key is looked up, which reads the store and would wait for its timeout.
         monitor.check_store()
         if operation.key_in_body:
             return operation.view(**path)
-        holds = operation.holds or (operation.may_wait and "wait" in request.args)
-        return operation.view(auth.tenant(request, holds=holds), **path)
+        holds_now = holds or (may_wait and "wait" in request.args)
+        return operation.view(auth.tenant(request, holds=holds_now), **path)
 
     return guarded
 

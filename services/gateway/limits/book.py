@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import redis
 
@@ -38,19 +39,20 @@ class Limits:
         """Return the rates that apply to a request of so much work."""
         tenant, key = f"tenant:{self.tenant}", f"key:{self.key_id}"
         rates = (
-            Meter(f"requests:{tenant}", self.requests_per_minute, 1.0),
-            Meter(f"work:{tenant}", self.work_per_minute, work_s),
-            Meter(f"requests:{key}", self.key_requests_per_minute, 1.0),
-            Meter(f"work:{key}", self.key_work_per_minute, work_s),
+            ("requests", tenant, self.requests_per_minute, 1.0),
+            ("work", tenant, self.work_per_minute, work_s),
+            ("requests", key, self.key_requests_per_minute, 1.0),
+            ("work", key, self.key_work_per_minute, work_s),
         )
-        return tuple(rate for rate in rates if rate.quota)
+        # Most tenants have none.
+        return tuple(Meter(f"{kind}:{whose}", quota, cost) for kind, whose, quota, cost in rates if quota)
 
 
 class LimitBook:
     """Finds the limits of requests. What operators have set is read once in ``CACHE_S`` for each tenant."""
 
     def __init__(self, settings: TenantSettings, stored: StoredLimits, keys: ApiKeys) -> None:
-        self._settings = settings
+        self._effective = lru_cache(_MAX_CACHED)(partial(effective, settings=settings))
         self._stored = stored
         self._keys = keys
         self._cached: dict[str, tuple[float, TenantLimits]] = {}
@@ -58,10 +60,9 @@ class LimitBook:
     def of(self, tenant: str, key_id: str) -> Limits:
         """Return the limits of a request whose key was checked. Raises ``redis.RedisError``."""
         key = self._keys.verified(key_id)
-        return effective(
+        return self._effective(
             tenant,
             self._of_tenant(tenant),
-            self._settings,
             key_id=key_id,
             key_requests_per_minute=key.requests_per_minute if key else 0,
             key_work_per_minute=key.work_per_minute if key else 0,

@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 
 from contracts.limits import Meter, MeterState
 from contracts.store.tenants.limits import Meters
-from services.gateway.http.request_facts import current_facts
+from services.gateway.http.request_facts import RequestFacts, current_facts
 from services.gateway.limits.book import LimitBook
 from services.gateway.monitoring.monitor import Monitor
 
@@ -40,23 +40,21 @@ class RateLimitHeaders:
         app.after_request(self._add)
 
     def _add(self, response: Response) -> Response:
-        if request.endpoint not in self._operations or current_facts().tenant is None:
-            return response
-        states = self._states()
+        facts = current_facts()
+        states = self._states(facts) if facts.meters is None else facts.meters
         if states:
             response.headers["RateLimit-Policy"] = ", ".join(_policy(one.meter) for one in states)
             response.headers["RateLimit"] = ", ".join(_left(one) for one in states)
         return response
 
-    def _states(self) -> Sequence[MeterState]:
-        facts = current_facts()
-        if facts.meters is not None:
-            return facts.meters
+    def _states(self, facts: RequestFacts) -> Sequence[MeterState]:
+        """Return the rates of a request that did not come to the store; none if it is not for a job."""
+        if request.endpoint not in self._operations or facts.tenant is None:
+            return ()
         if facts.store_failed or not self._monitor.store_answers:
             return ()  # the client has waited for the store long enough
-        # The request was refused before it came to the store.
         try:
-            meters = self._book.of(facts.tenant or "", facts.key_id).meters(0.0)
+            meters = self._book.of(facts.tenant, facts.key_id).meters(0.0)
             return self._meters.read(meters, self._monitor.store_time()) if meters else ()
         except redis.RedisError:
             return ()  # the answer says already what is wrong, or else it is better than none

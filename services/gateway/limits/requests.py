@@ -6,7 +6,7 @@ read and cancel them.
 
 from collections import Counter
 
-from flask import Response, g
+from flask import Response, after_this_request
 
 from services.gateway.offload.errors import GatewayShareReached
 
@@ -33,14 +33,11 @@ class TenantRequests:
                 "without waiting."
             )
         self._counts[owner] += 1
-        g.entered = owner
 
-    def leave_at_end(self, response: Response) -> Response:
-        """Stop counting this request when its response or stream has ended, whatever became of it."""
-        owner: str | None = g.pop("entered", None)
-        if owner:
+        @after_this_request
+        def leave_at_end(response: Response) -> Response:
             response.call_on_close(lambda: self._leave(owner))
-        return response
+            return response
 
     def _leave(self, owner: str) -> None:
         self._counts[owner] -= 1
