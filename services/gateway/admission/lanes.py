@@ -18,7 +18,7 @@ LEAST_USE = 0.01
 """Part of the capacity. A lane that has used less of late, and in which nobody waits, does not count."""
 
 LEAST_PROGRESS = 1e-6
-"""Of a virtual time, below which nothing was served."""
+"""Of a virtual time or of use, below which nothing was served."""
 
 ByLane = Mapping[Lane, float]
 NOTHING: ByLane = dict.fromkeys(LANES, 0.0)

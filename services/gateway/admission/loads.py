@@ -13,6 +13,7 @@ from contracts.store.queues.load_reader import Loads
 from contracts.store.queues.shares import LaneUse, Shares
 from services.gateway.admission.capacity import UNKNOWN, Capacity, KnownWorker, capacities, seen_workers
 from services.gateway.admission.lanes import (
+    LEAST_PROGRESS,
     NOTHING,
     ByLane,
     lane_rate,
@@ -110,6 +111,8 @@ class LoadBook:
         earlier = self._loads.get(model)
         if earlier is None:
             return {}
+        if served == earlier.served and max(earlier.use.values()) < LEAST_PROGRESS:
+            return {}  # as most models are most of the time
         given = rates(earlier.served, served, elapsed_s)
         progress = rates(earlier.shares.virtual, shares.virtual, elapsed_s)
         return {

@@ -89,18 +89,18 @@ class NewJobMaker:
         # The worker checks again. This check spares the queue jobs that can't succeed.
         spec.check_model(card, submission.inputs, submission.parameters)
         demand = spec.demand(submission.inputs, submission.parameters)
-        message = _encoded(submission)
         load = self._monitor.loads.of(card.name)
-        job = self._unpriced(request, facts, limits, model=card.name, message=message)
-        asked = Asked(submission.times, demand, load.profile, len(job.request) + len(job.metadata))
         costs = {"price_s": load.price_s(demand), "least_s": load.least_s(demand)}
-        return Made(msgspec.structs.replace(job, wake=wake, **costs), limits, _exceeded(request, asked, limits))
+        job = self._job(request, facts, limits, model=card.name, wake=wake, **costs)
+        asked = Asked(submission.times, demand, load.profile, len(job.request) + len(job.metadata))
+        return Made(job, limits, _exceeded(request, asked, limits))
 
-    def _unpriced(
-        self, request: SubmitRequest, facts: RequestFacts, limits: Limits, *, model: str, message: bytes
+    def _job(
+        self, request: SubmitRequest, facts: RequestFacts, limits: Limits, *, model: str, wake: str, **costs: float
     ) -> NewJob:
-        submission = request.submission
-        deadline_s, timeout_s = self._clocks(request, limits)
+        submission, lane = request.submission, request.lane
+        message = _encoded(submission)
+        deadline_s, timeout_s = self._clocks(request, limits, is_bulk=lane == "bulk")
         return NewJob(
             id=new_job_id(request.tenant, self._monitor.store_time()),
             tenant=request.tenant,
@@ -116,15 +116,17 @@ class NewJobMaker:
             followed=submission.stream,
             idempotency_key=_hashed_key(request),
             fingerprint=_fingerprint(request, model, message),
-            lane=request.lane,
+            lane=lane,
             weight=limits.weight,
             key_id=facts.key_id,
             request_id=facts.id,
+            wake=wake,
+            **costs,
         )
 
-    def _clocks(self, request: SubmitRequest, limits: Limits) -> tuple[float, float]:
+    def _clocks(self, request: SubmitRequest, limits: Limits, *, is_bulk: bool) -> tuple[float, float]:
         """Return the seconds until the job's deadline, and those of one attempt."""
-        settings, submission, is_bulk = self._settings, request.submission, request.lane == "bulk"
+        settings, submission = self._settings, request.submission
         default_s = settings.bulk_deadline_s if is_bulk else settings.deadline_s
         deadline_s = submission.deadline_s or min(default_s, limits.max_deadline_s)
         # An attempt at a bulk job gets what others leave, so its time says nothing of whether it is stuck.

@@ -19,7 +19,7 @@ from contracts.store.queues.admission import Accepted, Admission
 from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
 from services.gateway.http.errors import ClientDisconnected
-from services.gateway.http.request_facts import current_facts
+from services.gateway.http.request_facts import RequestFacts, current_facts
 from services.gateway.jobs.advice import advise
 from services.gateway.jobs.canceller import Canceller
 from services.gateway.jobs.new_job import Made, NewJobMaker, SubmitRequest, as_submitted
@@ -109,7 +109,7 @@ class Submitter:
         # The watch begins before the job exists: a fast worker may finish it before the reply to `submit` is here, and
         # the wake-up for that would be lost.
         with self._waiter.watch(new.id, request.tenant, disconnected) as wait:
-            job_id, replayed, place = self._write(made, request)
+            job_id, replayed, place = self._write(made, request, facts)
             if not request.waits:
                 release_body()
             facts.job_id = job_id
@@ -123,10 +123,10 @@ class Submitter:
         with self._waiter.watch(job_id, request.tenant, disconnected) as wait:
             return replace(self._after_wait(wait.for_end, request, job_id), replayed=True)
 
-    def _write(self, made: Made, request: SubmitRequest) -> Accepted:
+    def _write(self, made: Made, request: SubmitRequest, facts: RequestFacts) -> Accepted:
         new = made.job
         try:
-            return self._writer.submit(new, self._admission_of(made), partial(setattr, current_facts(), "meters"))
+            return self._writer.submit(new, self._admission_of(made), partial(setattr, facts, "meters"))
         except DeadlineUnreachable as error:
             advise(error, request, new, made.limits)
             raise

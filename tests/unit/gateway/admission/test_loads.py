@@ -49,3 +49,22 @@ def test_use_counts_from_the_first_read_on() -> None:
         book.note(loads(served=1e6 + second), KEPT, second)
         assert book.of("m").use["bulk"] <= 1.0
     assert book.of("m").use["bulk"] > 0
+
+
+def test_a_model_that_was_idle_for_long_has_no_use_and_is_noted_when_it_is_used_again() -> None:
+    book = LoadBook()
+    for second, served in enumerate([0.0, 50.0, *[50.0] * 200]):
+        book.note(loads(served=served), KEPT, float(second))
+    assert set(book.of("m").use.values()) == {0.0} == set(book.of("m").given.values())
+    book.note(loads(served=60.0), KEPT, 202.0)
+    assert book.of("m").use["bulk"] > 1.0
+
+
+def test_profiles_are_merged_when_there_are_others() -> None:
+    book = LoadBook()
+    demand = TASKS["embed"].demand(["a"] * 9, EmbedParameters())
+    book.note(loads(), KEPT, 1.0)
+    book.note(loads(), KEPT, 2.0)
+    assert book.of("m").price_s(demand) == 4.5
+    book.note(loads(), {"m": {"w1": KeptProfile(ModelProfile(row_s=1.0), 2.0, seen_at=3.0)}}, 3.0)
+    assert book.of("m").price_s(demand) == 9.0
