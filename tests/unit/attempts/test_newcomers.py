@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from contracts.jobs import LANES, OPEN_TENANT
 from contracts.store.attempts.outcomes import stopped
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -159,6 +160,32 @@ def test_some_places_are_for_flows_that_hold_few(make_intake: MakeIntake, store:
     assert not intake.has_room_for_newcomers
 
 
+@pytest.mark.parametrize(("tenant", "num_jobs"), [("a", 60), (OPEN_TENANT, 64)], ids=["keyed", "open"])
+def test_a_tenant_has_not_all_of_these_places_lane_by_lane(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, tenant: str, num_jobs: int
+) -> None:
+    """In an open gateway, whose clients are one tenant, each lane is like one."""
+    intake = make_intake(max_jobs=64)
+
+    async def wait(attempt: Attempt) -> None:
+        model.in_calls.add(attempt)
+        await Gate().wait(attempt)
+
+    model.behave = wait
+    for _ in range(100):
+        store.add(tenant, lane="bulk")
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == 64 - RESERVED_PLACES and not intake.has_room, "the worker is not full")
+    for lane in ("interactive", "default") * RESERVED_PLACES:
+        store.add(tenant, lane=lane)
+    intake.wake(NEWCOMERS)
+    wait_until(lambda: len(model.begun) >= num_jobs, "its other lanes can't use these places")
+    store.add("b")
+    intake.wake(NEWCOMERS)
+    wait_until(lambda: tenant == OPEN_TENANT or model.begun[-1].claim.tenant == "b", "all places are one tenant's")
+    assert sum(attempt.claim.tenant == tenant for attempt in model.begun) == num_jobs
+
+
 def test_the_last_places_are_for_newcomers_if_many_flows_hold_little(
     intake: Intake, store: FakeStore, model: FakeModel
 ) -> None:
@@ -190,7 +217,7 @@ def test_some_memory_is_for_flows_that_hold_little(intake: Intake, store: FakeSt
 
 
 class LongTexts:
-    """Jobs of tenant ``a`` that keep their threads of the pool; those of others end at once."""
+    """Jobs that keep their threads of the pool; those of tenant ``b`` end at once."""
 
     def __init__(self, model: FakeModel) -> None:
         self.may_end = threading.Event()
@@ -198,7 +225,7 @@ class LongTexts:
         model.behave = self._work
 
     async def _work(self, attempt: Attempt) -> None:
-        if attempt.claim.tenant == "a":
+        if attempt.claim.tenant != "b":
             self.num_running += 1
             assert self.may_end.wait(PATIENCE_S)
 
@@ -223,6 +250,24 @@ def test_a_thread_of_the_pool_is_for_others_than_the_flow_that_fills_it(
     intake.wake(NEWCOMERS)
     wait_until(lambda: set(ids) <= store.statuses().keys(), "short work waits behind long texts")
     assert long_texts.num_running == NUM_THREADS - 1
+
+
+@pytest.mark.parametrize(
+    ("tenant", "num_threads"), [("a", NUM_THREADS - 1), (OPEN_TENANT, NUM_THREADS)], ids=["keyed", "open"]
+)
+def test_a_thread_of_the_pool_is_for_others_than_the_tenant_whose_lanes_fill_it(
+    intake: Intake, store: FakeStore, long_texts: LongTexts, tenant: str, num_threads: int
+) -> None:
+    """In an open gateway, whose clients are one tenant, it is for another lane than the one that fills it."""
+    for lane in LANES:
+        for _ in range(NUM_THREADS):
+            store.add(tenant, lane=lane, num_bytes=1)
+    intake.wake(QUEUE)
+    wait_until(lambda: long_texts.num_running == num_threads, "the pool is not in use")
+    ids = [store.add("b", num_bytes=1) for _ in range(5)]
+    intake.wake(NEWCOMERS)
+    wait_until(lambda: tenant == OPEN_TENANT or set(ids) <= store.statuses().keys(), "short work waits")
+    assert long_texts.num_running == num_threads
 
 
 def test_the_first_outcome_of_a_flow_does_not_wait_for_all_of_another_one() -> None:

@@ -7,7 +7,7 @@ of flows of which nothing waits here; and some places and some memory are for th
 
 from collections import Counter
 
-from contracts.jobs import Flow
+from contracts.jobs import OPEN_TENANT, Flow
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.running_jobs import RunningJobs
 from workers.runtime.attempts.wanted import NOBODY, Wanted
@@ -21,6 +21,8 @@ MAX_NEWCOMERS = 4
 RESERVED_PLACES = 8
 RESERVED_SHARE = 4
 """One of so many places is for newcomers, up to the number above."""
+LANE_SHARE = 4
+"""Of what is reserved, one of so many parts is enough for a flow whose tenant is large in another lane."""
 
 
 class Places:
@@ -61,7 +63,8 @@ class Places:
             # If many hold little each, none is large, and what is left is for those that hold nothing.
             pass_by |= self._large_flows() or {claim.flow for claim in self._jobs.claims}
         # An engine that wants none, although nothing waits for it, is not to be filled beyond that.
-        num_newcomers = min(num_free, MAX_NEWCOMERS) if pass_by else 0
+        most = MAX_NEWCOMERS if has_room_for_all else max(1, self._num_reserved // LANE_SHARE)
+        num_newcomers = min(num_free, most) if pass_by else 0
         return Wanted(num_newcomers, self._room.for_newcomers, frozenset(pass_by))
 
     def _has_memory_for_all(self) -> bool:
@@ -69,11 +72,21 @@ class Places:
         return self._room.for_all.num_bytes >= max(1, self._room.reserved_bytes)
 
     def _large_flows(self) -> set[Flow]:
-        """Return the flows that hold as much as is reserved for others: nobody may have it bit by bit."""
+        """Return the flows that hold as much as is reserved for others: nobody may have it bit by bit.
+
+        Nor lane by lane: where a tenant has such a flow, a part of it makes its others large, too. In an open gateway,
+        where all clients are one tenant, lanes are all that tells them apart.
+        """
         num_jobs: Counter[Flow] = Counter()
         num_bytes: Counter[Flow] = Counter()
         for claim in self._jobs.claims:
             num_jobs[claim.flow] += 1
             num_bytes[claim.flow] += claim.num_bytes
-        most_bytes = self._room.reserved_bytes
-        return {flow for flow in num_jobs if num_jobs[flow] >= self._num_reserved or num_bytes[flow] >= most_bytes}
+
+        def holds(flow: Flow, part: float) -> bool:
+            most_jobs, most_bytes = part * self._num_reserved, part * self._room.reserved_bytes
+            return num_jobs[flow] >= most_jobs or num_bytes[flow] >= most_bytes
+
+        large = {flow for flow in num_jobs if holds(flow, 1)}
+        tenants = {tenant for _, tenant in large} - {OPEN_TENANT}
+        return large | {flow for flow in num_jobs if flow[1] in tenants and holds(flow, 1 / LANE_SHARE)}

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 
+from contracts.jobs import OPEN_TENANT, Flow
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.sharing.waiting_queue import WaitingQueue
@@ -12,7 +13,8 @@ from workers.runtime.sharing.waiting_queue import WaitingQueue
 class Pool:
     """Jobs that threads go on with, or that wait for one: iterating yields both. Only the intake's thread uses it.
 
-    One flow has at most all but one of several threads, so that what is short does not wait for its long texts.
+    One tenant has at most all but one of several threads, so that what is short does not wait for its long texts. In an
+    open gateway, where all clients are one tenant, that holds for a lane.
 
     Args:
         executor: has the threads.
@@ -63,8 +65,9 @@ class Pool:
     def _next(self) -> RunningJob | None:
         """Return the job for a free thread, or None."""
         in_use = Counter(job.attempt.claim.flow for job in self._running.values())
+        bounded = Counter(_bounded(job) for job in self._running.values())
         most = max(1, self._num_threads - 1)
-        waiting = self._waiting.peek(in_use, lambda job, _: in_use[job.attempt.claim.flow] < most)
+        waiting = self._waiting.peek(in_use, lambda job, _: bounded[_bounded(job)] < most)
         return waiting[0] if waiting else None
 
     def _start(self, job: RunningJob) -> None:
@@ -72,3 +75,9 @@ class Pool:
             self._executor.submit(self._go_on, job)
         except RuntimeError:  # Celery was told to stop at once, and has stopped its threads
             self._go_on(job)
+
+
+def _bounded(job: RunningJob) -> str | Flow:
+    """Return whose jobs may not have all threads."""
+    claim = job.attempt.claim
+    return claim.flow if claim.tenant == OPEN_TENANT else claim.tenant
