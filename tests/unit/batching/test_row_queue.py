@@ -176,6 +176,32 @@ def test_flows_share_calls_by_lengths_and_weights() -> None:
     assert abs(got["heavy"] - 4 * got["long"]) <= 4 * 600
 
 
+def flooded(flow_of_large_jobs: str, num_large_jobs: int) -> RowQueue[int]:
+    """Return a queue of 3,000 jobs of flow ``a`` with a row each, and jobs of 100 rows, which have lower numbers."""
+    queue: RowQueue[int] = RowQueue(max_batch_length=16384, max_padding=1.1)
+    lengths = [5 + (index * 7919) % 56 for index in range(5000)]
+    for job in range(num_large_jobs):
+        queue.add(job, rows_of(lengths[3000 + 100 * job : 3100 + 100 * job]), flow_of_large_jobs)
+    for job in range(3000):
+        queue.add(num_large_jobs + job, rows_of(lengths[job : job + 1]), "a")
+    return queue
+
+
+def test_calls_are_not_much_smaller_if_two_flows_flood_the_queue_than_if_one_does() -> None:
+    one, two = (sum(len(queue.take()) for _ in range(12)) for queue in (flooded("a", 20), flooded("b", 20)))
+    assert two >= 0.6 * one
+
+
+def test_a_flood_adds_few_rows_to_the_calls_of_a_smaller_flow() -> None:
+    queue = flooded("b", 3)
+    taken: Counter[bool] = Counter()
+    num_calls = 0
+    while taken[True] < 300:
+        taken.update(job < 3 for job, _ in queue.take())
+        num_calls += 1
+    assert taken[False] <= 2 * 300 and num_calls <= 20
+
+
 def test_rows_that_join_in_the_turn_of_another_flow_are_at_the_expense_of_their_own() -> None:
     queue: RowQueue[int] = RowQueue(max_batch_length=100, max_padding=1.05)
     for job in range(50):

@@ -25,8 +25,10 @@ jobs are there; more would be missing where another worker is idle."""
 
 LARGE_LEAD = 0.25
 """Of a full batch. A flow that floods the queue is ahead by a whole one, and others by their few rows."""
-MAX_SKIPPED = 32
-"""Rows of such flows that are skipped in search of others, to either side."""
+MAX_LOOKS = 256
+"""Rows to either side that are looked at where those of such flows are skipped, which takes 0.1 ms. With 32, two flows
+that flooded the queue had calls of 105 short rows instead of 250, and 250 rows beside 3,000 took three times the calls.
+"""
 
 
 class Row(Protocol):
@@ -174,7 +176,7 @@ class RowQueue(Generic[Job]):
         """Remove and return the batch around the index ``first``, without rows of flows that are ahead."""
         others = [
             entry
-            for entry in by_length[max(0, first - MAX_SKIPPED) : first + MAX_SKIPPED + 1]
+            for entry in by_length[max(0, first - MAX_LOOKS) : first + MAX_LOOKS + 1]
             if self._rows[entry[1]][0].flow not in ahead
         ]
         low, high = self._span(others, others.index(by_length[first]))
