@@ -37,6 +37,7 @@ class EncoderModel:
         self.name = package.manifest.name
         self.max_batch_length = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
+        self.pair_cost = 0.0
         self.session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
         self._outputs = encoder_outputs(self.manifest)
         self._head = head
@@ -91,6 +92,7 @@ class EncoderModel:
         """Return what the model costs, measured in full batches. Call it after ``warm_up``."""
         long = self._long_row(LONGEST_TOKENS)
         times = measure_rows(self, long.cut, long.length)
+        self.pair_cost = times.token_pair_s / times.token_in_s if times.token_in_s else 0.0
         return ModelProfile(
             row_s=times.row_s,
             token_in_s=times.token_in_s,

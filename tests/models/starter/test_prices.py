@@ -17,11 +17,13 @@ from tests.support.attempts import make_attempt
 from tests.support.tasks import answer
 from tests.unit.decoding.fakes import RecordingSink
 from workers.decoder.tasks import DECODER
+from workers.encoder import model as encoder_model
 from workers.encoder.tasks import ENCODER
 from workers.runtime.batching.engine import BatchingEngine
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.models.loading import Loader, WorkerSpec
 from workers.runtime.models.versions import Models
+from workers.runtime.price.measuring import ReadTimes
 from workers.runtime.price.prices import Prices
 from workers.runtime.settings import WorkerSettings
 from workers.seq2seq.tasks import SEQ2SEQ
@@ -98,6 +100,18 @@ def test_measuring_takes_no_noticeable_time(encoder: Served) -> None:
     started = time.process_time()
     model._model.measure()
     assert time.process_time() - started < 2.0
+
+
+def test_an_encoder_tells_its_engine_what_attention_takes(encoder: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The starters are too short for it to be measured."""
+    model = encoder.models.get("starter-embed")
+    assert model is not None and model._model.pair_cost == 0.0
+    monkeypatch.setattr(encoder_model, "measure_rows", lambda *_: ReadTimes(0.001, 1e-5, 1e-7))
+    try:
+        model._model.measure()
+        assert model._model.pair_cost == pytest.approx(0.01)
+    finally:
+        model._model.pair_cost = 0.0
 
 
 def test_an_encoder_consumes_the_tokens_that_it_reads(encoder: Served) -> None:

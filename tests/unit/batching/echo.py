@@ -25,6 +25,7 @@ class Echo:
 
     max_batch_length = 512
     max_padding = 1.05
+    pair_cost = 0.0
 
     def __init__(self, name: str = "echo") -> None:
         self.name = name

@@ -113,6 +113,17 @@ def test_models_take_turns(engine: BatchingEngine) -> None:
     assert all(left != right for left, right in pairwise(order[1:])), order
 
 
+def test_tenants_share_by_what_the_model_says_that_long_rows_take(engine: BatchingEngine, echo: Echo) -> None:
+    echo.pair_cost = 0.01
+    held = hold(engine, echo)
+    short, long = ([row(2, 100)] * 60, [row(3, 500)] * 2)
+    handles = [engine.submit(echo, rows, make_attempt(tenant=f"{len(rows)}")) for rows in (short, long)]
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in (held, *handles))
+    turns = [batch[0] for batch in echo.batches[1:]]
+    assert turns[:4] == [2, 3, 2, 2], "a long row takes 3,000, and a call of five short ones takes 1,000"
+
+
 def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: BatchingEngine) -> None:
     old, new = Echo("same"), Echo("same")
     held = hold(engine, old)

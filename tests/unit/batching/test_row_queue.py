@@ -202,6 +202,15 @@ def test_a_flood_adds_few_rows_to_the_calls_of_a_smaller_flow() -> None:
     assert taken[False] <= 2 * 300 and num_calls <= 20
 
 
+def test_flows_share_calls_by_what_rows_take() -> None:
+    """Attention takes the square of the length: at 1,000 tokens as much as all else, with this model."""
+    queue: RowQueue[str] = RowQueue(max_batch_length=600, max_padding=1.05, pair_cost=0.001)
+    queue.add("short", rows_of([10] * 6000), "short")
+    queue.add("long", rows_of([5000] * 20), "long")
+    taken = Counter(job for _ in range(60) for job, _ in queue.take())
+    assert taken["long"] == 2, "the second came once 50 calls of 600 tokens had taken as much as the first"
+
+
 def test_rows_that_join_in_the_turn_of_another_flow_are_at_the_expense_of_their_own() -> None:
     queue: RowQueue[int] = RowQueue(max_batch_length=100, max_padding=1.05)
     for job in range(50):

@@ -54,6 +54,7 @@ class Held:
     """A model whose first call waits, so that rows queue up behind it. It records the batches of the other calls."""
 
     max_padding = MAX_PADDING
+    pair_cost = 0.0
 
     def __init__(self, name: str, max_batch_length: int) -> None:
         self.name = name

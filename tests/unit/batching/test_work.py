@@ -26,6 +26,7 @@ class StepModel:
     name = "steps"
     max_batch_length = 1
     max_padding = 1.0
+    pair_cost = 0.0
 
     def __init__(self) -> None:
         self.entered = threading.Event()

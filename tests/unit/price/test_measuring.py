@@ -58,6 +58,7 @@ class SleepingModel:
     name = "sleeping"
     max_batch_length = 256
     max_padding = 1.05
+    pair_cost = 0.0
 
     def __init__(self, row_s: float, token_s: float, most_rows: int = 1000) -> None:
         self.row_s, self.token_s, self.most_rows = row_s, token_s, most_rows

@@ -38,6 +38,8 @@ class BatchModel(Protocol[Row_contra]):
     """Most rows x longest row of one call. A single row may be longer."""
     max_padding: float
     """Most padded length of a batch, as a multiple of the sum of its rows' lengths."""
+    pair_cost: float
+    """What a pair of a row's tokens takes, as a multiple of what a token does; 0 if that is not known."""
 
     def fits(self, num_rows: int, longest: int) -> bool:
         """Return whether a call with so many rows, padded to the longest, stays within the memory for calls.
@@ -84,7 +86,10 @@ class BatchingEngine:
             queue = self._queues.get(_key(handle))
             if queue is None:
                 queue = RowQueue(
-                    max_batch_length=model.max_batch_length, max_padding=model.max_padding, fits=model.fits
+                    max_batch_length=model.max_batch_length,
+                    max_padding=model.max_padding,
+                    fits=model.fits,
+                    pair_cost=model.pair_cost,
                 )
                 self._queues[_key(handle)] = queue
             fill = queue.add(handle, rows, attempt.claim.flow, attempt.claim.share)

@@ -3,7 +3,7 @@
 On CPU, padding is what costs: a batch takes as long as rows x longest row. So a batch is one row and those nearest to
 it in length, while the padded length stays within a budget and within a few percent of the real one, and while the call
 fits into memory: attention needs the square of the length. The first row comes from the flow that has had least for its
-share, measured in lengths; of a flow from the job that is first in its line, oldest row first. So a flow does not wait
+share, by what rows take; of a flow from the job that is first in its line, oldest row first. So a flow does not wait
 for all that another one has in hand, and a short job does not wait for a long one to end.
 """
 
@@ -71,6 +71,8 @@ class RowQueue(Generic[Job]):
         max_batch_length: most rows x longest row of a batch; a single row may be longer.
         max_padding: most padded length of a batch, as a multiple of the sum of its rows' lengths.
         fits: whether a call with so many rows, padded to the longest, fits into memory. A single row may always run.
+        pair_cost: what each pair of a row's tokens takes, as a multiple of what a token does. By that flows share: to a
+            model that takes the square of the length, one long row is as much as many short ones.
     """
 
     def __init__(
@@ -79,10 +81,12 @@ class RowQueue(Generic[Job]):
         max_batch_length: int,
         max_padding: float,
         fits: Callable[[int, int], bool] = lambda num_rows, longest: True,
+        pair_cost: float = 0.0,
     ) -> None:
         self._max_batch_length = max_batch_length
         self._max_padding = max_padding
         self._fits = fits
+        self._pair_cost = pair_cost
         self._rows: dict[int, _Waiting[Job]] = {}
         """Waiting rows by a number that grows with each row, so that lower numbers are older."""
         self._unserved: dict[Job, float] = {}
@@ -155,7 +159,7 @@ class RowQueue(Generic[Job]):
         _, _, length, batch_key = self._rows[number]
         by_length = self._by_length[batch_key]
         first = bisect.bisect_left(by_length, (length, number))
-        ahead = self._far_ahead()
+        ahead = self._far_ahead(length)
         if not ahead:
             low, high = self._span(by_length, first)
             taken = by_length[low:high]
@@ -165,11 +169,11 @@ class RowQueue(Generic[Job]):
         self._keep(batch_key, by_length)
         return self._remove(taken)
 
-    def _far_ahead(self) -> set[Hashable]:
-        """Return the flows that have had far more than the one whose turn it is."""
+    def _far_ahead(self, length: int) -> set[Hashable]:
+        """Return the flows that have had far more than the one whose turn it is, with a row of this length."""
         if len(self._lines) == 1:
             return set()
-        limit = LARGE_LEAD * self._max_batch_length
+        limit = LARGE_LEAD * self._cost(self._max_batch_length, length)
         return {flow for flow in self._lines if self._flows.lead(flow) > limit}
 
     def _take_apart(self, by_length: ByLength, first: int, ahead: set[Hashable]) -> ByLength:
@@ -187,12 +191,12 @@ class RowQueue(Generic[Job]):
     def _remove(self, taken: ByLength) -> list[tuple[Job, int]]:
         """Remove rows that are taken, each at the expense of its flow; return them as (job, index)."""
         rows: list[tuple[Job, int]] = []
-        amounts: dict[Hashable, int] = {}
+        amounts: dict[Hashable, float] = {}
         for length, number in taken:
             owner, index, _, _ = self._rows.pop(number)
             job, flow = owner.job, owner.flow
             rows.append((job, index))
-            amounts[flow] = amounts.get(flow, 0) + length
+            amounts[flow] = amounts.get(flow, 0) + self._cost(length, length)
             self._unserved.pop(job, None)
             owner.num_waiting -= 1
             if not owner.num_waiting:
@@ -200,6 +204,10 @@ class RowQueue(Generic[Job]):
         for flow, amount in amounts.items():
             self._flows.charge(flow, amount)
         return rows
+
+    def _cost(self, num_tokens: int, length: int) -> float:
+        """Return what tokens in rows of a length take."""
+        return num_tokens * (1 + self._pair_cost * length)
 
     def _forget(self, owner: _Job[Job]) -> None:
         """Forget a job of which no row waits any more."""
