@@ -20,6 +20,7 @@ from services.gateway.http.body import BodyReader
 from services.gateway.http.foreign_pages import AllowedHosts, refuse_unknown_hosts
 from services.gateway.http.operations import Operation
 from services.gateway.http.request_facts import REQUEST_ID_HEADER, current_facts
+from services.gateway.http.sync_app import SyncApp
 from services.gateway.jobs.outputs.answers import AnswerMaker
 from services.gateway.jobs.outputs.synchronous import OutputResponder
 from services.gateway.jobs.places import Places
@@ -60,7 +61,7 @@ def create_app(settings: GatewaySettings, backend: Backend, counters: Counters |
 
     ``counters`` are those of all processes of the gateway; without them this one is alone.
     """
-    app = Flask("services.gateway", static_folder=None, template_folder="api_docs/templates")
+    app = SyncApp("services.gateway", static_folder=None, template_folder="api_docs/templates")
     # Otherwise werkzeug redirects a path with two slashes in a row; like any path that is no route it is a 404 here.
     app.url_map.merge_slashes = False
     requests = TenantRequests(max(1, settings.max_connections // settings.processes // 2))
