@@ -112,7 +112,7 @@ def place_in_flow(
     others_weight = max(0.0, shares.weights[lane] - flow.weight, shares.running_weights[lane] - running.weight)
     ahead = max(0.0, start - shares.virtual[lane], own_running_s / weight)
     by_shares_s = (until_s / weight + ahead) * others_weight
-    least_s = until_s * (1.0 / use.share_of(weight) - 1.0)
+    least_s = (until_s + ahead * weight) * (1.0 / use.share_of(weight) - 1.0)
     meanwhile_s = max(least_s, min(others_s, by_shares_s))
     running_s = own_running_s + max(least_s, min(others_s + others_running_s, by_shares_s)) - meanwhile_s
     part = min(1.0, meanwhile_s / others_s) if others_s > 0 else 1.0

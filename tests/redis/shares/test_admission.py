@@ -190,6 +190,16 @@ def test_a_tenant_can_count_on_its_share_however_much_the_others_use(store: JobS
     assert fill(store, full, tenant="heavy", weight=8.0)[0] > 40.0
 
 
+def test_those_who_come_now_share_with_what_runs_of_a_tenant_too(store: JobStore) -> None:
+    """A burst of one tenant is in hand before the first job of the others, who used the workers of late as well."""
+    full = Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0, lane_use=LaneUse(used=1.0, weights=4.0))
+    flood(store, 10, "a", 1.0)
+    take(store, 10)
+    in_hand_s = LEFT * 10
+    beside_four_s = 90.0 / 5
+    assert fill(store, full, tenant="a")[0] == pytest.approx(beside_four_s - in_hand_s, abs=1.0)
+
+
 def test_a_large_job_is_not_promised_the_pace_of_small_ones(store: JobStore) -> None:
     """It shares its worker with those that run until it has had its own work."""
     flood(store, 16, "a", 0.1)

@@ -18,7 +18,7 @@ end
 -- first what the flow is ahead of them, in work / weight: as far as their jobs wait now, or as they had them of late.
 local function work_until(own_s, weight, ahead, all)
   local others_s = math.min(all.work_s - own_s, (own_s / weight + ahead) * (all.weights - weight))
-  return own_s + math.max(0, others_s, own_s / usual_share(weight, all.usual) - own_s)
+  return own_s + math.max(0, others_s, (own_s + ahead * weight) * (1 / usual_share(weight, all.usual) - 1))
 end
 
 -- By how much a flow is ahead of the lane, in work / weight.
@@ -70,8 +70,9 @@ local function entry_of(job, rate, used, weights)
   local usual = {used = used, weights = weights}
   local others_in_all_s = entry.others_s + others_running_s
   local own_before_s = flow.backlog + entry.own_running_s
-  -- What it was given and has not done yet is ahead as far as that runs, and else what it is ahead of the others.
-  entry.ahead = others_in_all_s > 0 and math.max(ahead_of(lane, job.tenant), entry.own_running_s / job.weight) or 0
+  -- What it was given and has not done yet is ahead as far as that runs, also of those who come only now, and else what it
+  -- is ahead of the others.
+  entry.ahead = math.max(others_in_all_s > 0 and ahead_of(lane, job.tenant) or 0, entry.own_running_s / job.weight)
   entry.before = {work_s = others_in_all_s + own_before_s, weights = others_weights + math.max(flow.weight, own.weight),
     usual = usual}
   entry.after = {work_s = entry.before.work_s + job.price_s, weights = others_weights + job.weight, usual = usual}
