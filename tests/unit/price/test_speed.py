@@ -28,6 +28,15 @@ def test_a_change_shows_within_ten_seconds() -> None:
     assert speed.value(PRICES, 1.0) == pytest.approx(0.3, abs=0.1)
 
 
+def test_what_is_fast_for_some_seconds_is_not_believed() -> None:
+    """Most jobs would be accepted in these seconds, and most of these jobs would be late."""
+    speed, found = Speed(), []
+    for second in range(120):
+        speed.add(full(1.0, a=130 if second % 20 < 10 else 70))
+        found.append(speed.value(PRICES, 1.0))
+    assert max(found[60:]) < 1.1 and min(found[60:]) < 0.8
+
+
 def test_the_work_on_all_models_counts() -> None:
     speed = Speed()
     for _ in range(20):

@@ -13,8 +13,9 @@ from contracts.price.profile import ModelProfile
 from workers.runtime.price.counts import AttemptCounts
 from workers.runtime.price.windows import Totals
 
-SLOWNESS_S = 60.0
-"""Seconds of calls after which a correction has taken effect by two thirds."""
+SLOWNESS_S = 180.0
+"""Seconds of calls after which a correction has taken effect by two thirds. Jobs wait at the prices of their submit, so
+within the time that a queue is long, prices must hardly change."""
 MOST_AT_ONCE = 2.0
 """A window that took so many times as long as expected, or more, counts as this."""
 MOST = 16.0
