@@ -19,14 +19,21 @@ MODEL_HEADERS = {
     "X-Triptych-Model": "The model that runs the job.",
     "X-Triptych-Revision": "The model's revision, once the output is computed.",
 }
-JOB_HEADERS = {
-    "Location": "Where the job is read.",
-    "Retry-After": "Seconds to wait before reading it: until it is probably done, 600 at most.",
+OUTPUT_HEADERS = {
     "X-Triptych-Job-Id": "The job's id.",
     "Preference-Applied": "What was applied of `Prefer`; `respond-async` if too many requests wait already.",
     **MODEL_HEADERS,
     "Idempotent-Replayed": "Only with an Idempotency-Key: `true` if an earlier request with it has made the job.",
 }
+"""Of responses with what became of a job."""
+ETAG = {"ETag": "Changes with each change of the job. Its place in the queue is none: other jobs move it."}
+JOB_HEADERS = {
+    "Location": "Where the job is read.",
+    "Retry-After": "Seconds to wait before reading it: until it is probably done, 600 at most.",
+    **ETAG,
+    **OUTPUT_HEADERS,
+}
+"""Of 202 with the job."""
 JOB_IF_PREFERRED = {202: ResponseSpec("Only with `Prefer`: the job.", JobView, headers=JOB_HEADERS)}
 """For routes whose clients expect the output and know no jobs."""
 NOT_SUCCEEDED = {

@@ -27,7 +27,15 @@ from services.gateway.http.responses import json_response
 from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.jobs.places import MIN_RETRY_S, Places
-from services.gateway.jobs.responses import JOB_HEADERS, accepted, check_id, job_response, with_job_headers
+from services.gateway.jobs.responses import (
+    ETAG,
+    JOB_HEADERS,
+    OUTPUT_HEADERS,
+    accepted,
+    check_id,
+    job_response,
+    with_job_headers,
+)
 from services.gateway.jobs.submission import JOB_BODIES, JOB_CHECK
 from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.view import JobList, JobView, etag, summary
@@ -38,7 +46,7 @@ _JOB = ResponseSpec(
     "The job.",
     JobView,
     headers={
-        "ETag": "Changes with each change of the job. Its place in the queue is none: other jobs move it.",
+        **ETAG,
         "Retry-After": f"Of an unfinished job: {JOB_HEADERS['Retry-After'].lower()}",
     },
 )
@@ -48,7 +56,7 @@ _UNCHANGED = ResponseSpec(
 )
 _SUBMITTED = {
     202: ResponseSpec("Accepted: the job reaches an end whatever process dies.", JobView, headers=JOB_HEADERS),
-    200: ResponseSpec("With `Prefer: wait`: the finished job.", JobView, headers=JOB_HEADERS),
+    200: ResponseSpec("With `Prefer: wait`: the finished job.", JobView, headers=ETAG | OUTPUT_HEADERS),
 }
 _WAITS = (
     Parameter(

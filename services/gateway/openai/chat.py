@@ -9,7 +9,7 @@ from contracts.generation import Conversation, TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation, ResponseSpec
-from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.responses import OUTPUT_HEADERS
 from services.gateway.openai.answers import CHAT, CHAT_PREFIX, ChatDetails
 from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
 from services.gateway.openai.operation import openai_operation
@@ -65,7 +65,7 @@ class ChatRoutes:
                 summary="Continue a conversation, as OpenAI's API does it",
                 description="Null counts as not given. With `stream` the answer is a stream of chunks that ends in "
                 "`[DONE]`, or early in an item with an `error`.",
-                response=ResponseSpec("The next message.", ChatCompletion, stream=ChatChunk, headers=JOB_HEADERS),
+                response=ResponseSpec("The next message.", ChatCompletion, stream=ChatChunk, headers=OUTPUT_HEADERS),
                 body=ChatRequest,
                 example={"model": "MODEL", "messages": [{"role": "user", "content": "Who is there?"}], "stream": True},
             )

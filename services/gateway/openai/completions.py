@@ -9,7 +9,7 @@ from contracts.generation import TextDelta
 from contracts.jobs import Job
 from services.gateway.http.body import BodyReader
 from services.gateway.http.operations import Operation, ResponseSpec
-from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.responses import OUTPUT_HEADERS
 from services.gateway.openai.answers import COMPLETION, COMPLETION_PREFIX, CompletionDetails
 from services.gateway.openai.generation import ChunkFormatter, GenerationCall, GenerationResponder
 from services.gateway.openai.operation import openai_operation
@@ -70,7 +70,7 @@ class CompletionRoutes:
                 summary="Continue texts, as OpenAI's API does it",
                 description="Texts only: token ids belong to OpenAI's tokenizers. Null counts as not given. With "
                 "`stream` the answer is a stream of chunks that ends in `[DONE]`, or early in an item with an `error`.",
-                response=ResponseSpec("The continuations.", Completion, stream=Completion, headers=JOB_HEADERS),
+                response=ResponseSpec("The continuations.", Completion, stream=Completion, headers=OUTPUT_HEADERS),
                 body=CompletionRequest,
                 example={"model": "MODEL", "prompt": "def add(a, b):", "max_tokens": 32, "temperature": 0},
             )

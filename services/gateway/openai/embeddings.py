@@ -8,7 +8,7 @@ from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.prefer import preference_of
 from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.jobs.outputs.synchronous import OutputResponder
-from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.responses import OUTPUT_HEADERS
 from services.gateway.jobs.submission import TASK_BODIES, Submission, check_submission
 from services.gateway.openai.operation import openai_operation
 from services.gateway.openai.requests import EMBEDDINGS_CHECK, EmbeddingsRequest
@@ -51,7 +51,7 @@ class EmbeddingRoutes:
                 self.embeddings,
                 summary="Turn texts into vectors, as OpenAI's API does it",
                 description="Texts only: token ids belong to OpenAI's tokenizers.",
-                response=ResponseSpec("The vectors.", Embeddings, headers=JOB_HEADERS),
+                response=ResponseSpec("The vectors.", Embeddings, headers=OUTPUT_HEADERS),
                 body=EmbeddingsRequest,
                 example={"model": "MODEL", "input": ["The first text.", "The second."]},
             )

@@ -12,7 +12,7 @@ from services.gateway.http.responses import no_store
 from services.gateway.jobs.deliveries import Deliveries
 from services.gateway.jobs.new_job import SubmitRequest
 from services.gateway.jobs.outputs.result import error_of, usage_of
-from services.gateway.jobs.responses import JOB_HEADERS, MODEL_HEADERS, NOT_SUCCEEDED, accepted, with_job_headers
+from services.gateway.jobs.responses import JOB_HEADERS, NOT_SUCCEEDED, OUTPUT_HEADERS, accepted, with_job_headers
 from services.gateway.jobs.submission import TASK_BODIES, TASK_CHECKS
 from services.gateway.jobs.submitter import Submitter
 from services.gateway.jobs.view import JobView
@@ -21,8 +21,7 @@ from services.gateway.streaming.submitter import StreamSubmitter
 from services.gateway.tasks.streams import item_types, respond_with_stream
 
 _OUTPUT_HEADERS = {
-    "X-Triptych-Job-Id": JOB_HEADERS["X-Triptych-Job-Id"],
-    **MODEL_HEADERS,
+    **OUTPUT_HEADERS,
     "X-Triptych-Tokens-In": "Tokens of all inputs.",
     "X-Triptych-Tokens-Used": "Tokens that the model read, after truncation.",
 }

@@ -152,6 +152,21 @@ def test_what_holds_a_connection_may_reach_the_share_of_a_tenant(document: dict[
     assert not may & {("get", "/v1/jobs"), ("post", "/v1/jobs/{job_id}/cancel"), ("get", "/v1/usage")}
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/embed", "/v1/embeddings", "/translate"])
+def test_headers_of_an_accepted_job_are_documented(http: httpx.Client, document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    model = {"model": EMBED} if "model" in example else {}
+    answer = http.post(path, json=example | model, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 202, answer.text
+    responses = operation["responses"]
+    sent = {name.lower() for name in answer.headers}
+    documented = {name.lower() for name in responses["202"]["headers"]}
+    assert {"etag", "location", "retry-after"} <= sent & documented
+    assert not {"Location", "Retry-After"} & set(responses["200"]["headers"])
+    assert "ETag" in document["paths"]["/v1/jobs/{job_id}"]["get"]["responses"]["304"]["headers"]
+
+
 def test_the_document_tells_what_usage_takes_and_sends(document: dict[str, Any]) -> None:
     usage = document["paths"]["/v1/usage"]["get"]
     assert set(usage["responses"]["200"]["content"]) == {"application/json", "text/csv"}

@@ -5,7 +5,7 @@ from flask import Response
 from services.gateway.http.bodies.form_fields import MEDIA_TYPE as FORM
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.responses import json_response
-from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.responses import OUTPUT_HEADERS
 from services.gateway.jobs.submission import make_submission
 from services.gateway.languages.error_format import LANGUAGETOOL
 from services.gateway.languages.languagetool.checked_text import parse_checked_text
@@ -59,7 +59,7 @@ class LanguageToolRoutes(LanguageRoutes):
                 summary="Check a text, as LanguageTool does it",
                 description="A form. There is one rule, the model's, which can be switched off by its id or its "
                 f"category. The response has at most {MAX_MATCHES} matches. A blank text has none.",
-                response=ResponseSpec("The matches.", Checked, headers=JOB_HEADERS),
+                response=ResponseSpec("The matches.", Checked, headers=OUTPUT_HEADERS),
                 body=CheckRequest,
                 body_types=(FORM,),
                 example={"text": "Ths sentence hsa typing errors.", "language": "en-US"},

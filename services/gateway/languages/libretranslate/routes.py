@@ -8,7 +8,7 @@ from services.gateway.http.bodies.form_fields import MEDIA_TYPE as FORM
 from services.gateway.http.body import JSON
 from services.gateway.http.operations import Operation, ResponseSpec
 from services.gateway.http.responses import json_response
-from services.gateway.jobs.responses import JOB_HEADERS
+from services.gateway.jobs.responses import OUTPUT_HEADERS
 from services.gateway.jobs.submission import Submission, make_submission
 from services.gateway.languages.error_format import LIBRETRANSLATE
 from services.gateway.languages.libretranslate.messages import (
@@ -73,7 +73,7 @@ class LibreTranslateRoutes(LanguageRoutes):
                 summary="Translate texts, as LibreTranslate does it",
                 description="JSON, or a form. Languages are not detected: `auto` works if the models translate only "
                 "one language into the target. A text in the target's language comes back as it is.",
-                response=ResponseSpec("The translations.", Translation, headers=JOB_HEADERS),
+                response=ResponseSpec("The translations.", Translation, headers=OUTPUT_HEADERS),
                 body=TranslationRequest,
                 body_types=(JSON, FORM),
                 example={"q": "Half past four.", "source": "en", "target": "de"},
