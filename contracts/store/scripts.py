@@ -24,12 +24,22 @@ local for_log = flush()
 if not done then return type(reply) == 'table' and reply or redis.error_reply(tostring(reply)) end
 return {{for_log, reply}}
 """
-_PARTS = (
-    *("common/counting", "common/base", "common/held", "common/broken", "common/events", "shares/flows"),
-    *("common/queues", "common/records", "common/meters", "common/limits", "shares/admission", "common/ledger"),
-    *("common/moves", "common/blame", "shares/picking", "shares/writing", "common/flush"),
+_SCOPE = """return (function()
+{text}
+end)()
+"""
+_SCOPES = (
+    ("common/counting", "common/base", "common/held", "common/broken", "common/events"),
+    ("shares/flows", "shares/picking", "shares/writing"),
+    ("common/queues", "common/records", "common/meters", "common/limits", "shares/admission", "common/ledger"),
+    ("common/moves", "common/blame", "common/flush"),
 )
-"""Of what scripts share, in this order: each uses those before it."""
+"""Parts that scripts share, in this order: each uses those before it.
+
+The functions of a scope stand in a function of their own, within that of the scope before. Each call of a script makes
+all of them anew. What they use of their own scope Lua looks for in a list of all that is used there, which may be long;
+what they use of the scopes around it has a number. At most 60 of that, or a script can't be loaded.
+"""
 _SPARED = {
     "submit": {"common/records", "common/ledger", "common/moves", "common/blame"},
     "turn": {"common/blame"},
@@ -87,7 +97,8 @@ def load_script(client: "redis.Redis", name: str) -> JobScript:
     fields = f"local function record_fields() return {str(SMALL_FIELDS)[1:-1]} end\n"
     weights = ", ".join(f"{lane} = {weight}" for lane, weight in LANE_WEIGHTS.items())
     fields += f"local LANE_WEIGHTS = {{{weights}}}\n"
-    run = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
-    parts = [part for part in _PARTS if part not in _SPARED.get(name, ()) and name in _ONLY_IN.get(part, {name})]
-    common = "".join((_LUA / f"{part}.lua").read_text() for part in parts)
-    return JobScript(client, shebang + message + fields + common + run)
+    text = _RUN.format(text=(_LUA / f"{name}.lua").read_text())
+    for scope in reversed(_SCOPES):
+        parts = (part for part in scope if part not in _SPARED.get(name, ()) and name in _ONLY_IN.get(part, {name}))
+        text = _SCOPE.format(text="".join((_LUA / f"{part}.lua").read_text() for part in parts) + text)
+    return JobScript(client, shebang + message + fields + text)
