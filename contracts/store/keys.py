@@ -13,6 +13,7 @@
     flows:<queue>:<lane>   HASH    tenant -> what waits of it (lua/shares/flows.lua)  turn, when the last one starts
     shares:<queue>         HASH    counts of its lanes (store/queues/shares.py)      when nothing waits or runs
     running:<queue>        HASH    lane and tenant -> what runs of it: jobs, work, weight  turn, with the last one
+    running_jobs           HASH    id -> model, lane, tenant, price and weight of a job that runs  turn, heal_running
     group:<id>             SET     queued suspects that run together          turn, when the last one starts
     queues                 SET     queues in which jobs may wait              wake_queues, when none does
     turn:<worker>          STRING  number of its last turn, and what that has started  TTL 10 min

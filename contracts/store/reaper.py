@@ -29,6 +29,8 @@ MAX_PASS_S = 5.0
 MAX_QUEUES_PER_CALL = 60
 MAX_POSTED = 40
 """Entries of the ledger that one call posts."""
+MAX_CHECKED = 16
+"""Jobs that count as running, of which one pass looks whether they do."""
 MAX_EVICTING_CALLS = 100
 """Of one pass, so that deadlines are not late."""
 MAX_MEMORY_SHARE = 0.8
@@ -48,6 +50,7 @@ class Reaper:
         self._wake_queues = load_script(client, "wake_queues")
         self._evict = load_script(client, "evict")
         self._post_ledger = load_script(client, "post_ledger")
+        self._heal_running = load_script(client, "heal_running")
         self._stopping = threading.Event()
         # A daemon, and never joined: Redis completes a script that it has begun, whether or not this process ends.
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
@@ -68,6 +71,7 @@ class Reaper:
         """
         total_taken = self._reap_due()
         self._make_room()
+        self._heal_running(args=[MAX_CHECKED])
         self.post_ledger()
         return total_taken, self._replace_messages()
 

@@ -211,3 +211,18 @@ def test_the_usual_turn_of_a_busy_worker_is_far_from_the_limit(store: JobStore) 
     with meter.measure("usual"):
         assert len(store.turn("w1", outcomes, sources=QUEUES[:2]).claims) == MAX_JOBS
     assert meter.costs()[0].max_commands <= 0.8 * MAX_COMMANDS
+
+
+def test_a_usual_submit_takes_few_commands(store: JobStore) -> None:
+    """It looks at flows of others only if one of them may be late, so not for ever because of one that had no time."""
+    rates = Admission(lane_rate=10.0, capacity=10.0, capacity_of_one=10.0)
+    for number in range(12):
+        store.submit(new_job(tenant=f"t{number}", price_s=1.0), rates)
+    store.submit(new_job(tenant="hasty", price_s=0.01, deadline_s=1.5), rates)
+    store.submit(new_job(tenant="t0", price_s=1.0), rates)
+    store.cancel(store.page("hasty", status=None, task=None, after=None, limit=1)[0][0].id, "hasty")
+    store.submit(new_job(tenant="t0", price_s=1.0), rates)
+    meter = Meter(store.client)
+    with meter.measure("usual"):
+        store.submit(new_job(tenant="t1", price_s=1.0), rates)
+    assert meter.costs()[0].max_commands <= 20

@@ -226,6 +226,15 @@ def test_the_truth_at_the_end_corrects_the_meters_of_tenant_and_key(store: JobSt
         assert work_used(store, owner) == pytest.approx(expected, abs=0.2)
 
 
+def test_each_job_corrects_the_meters_by_its_own_work_whatever_its_account_has_already(store: JobStore) -> None:
+    for _ in range(3):
+        job = new_job(price_s=2.0)
+        store.submit(job, Admission(meters=(rate(6, 2.0, "work"),)))
+        _succeed(store, job.id, 1.0)
+        store.reap()
+    assert work_used(store, f"tenant:{TENANT}") == pytest.approx(3.0, abs=0.5)
+
+
 def test_a_job_without_rates_makes_no_meters(store: JobStore) -> None:
     job_id = submit(store, price_s=2.0, key_id=KEY)
     _succeed(store, job_id, 9.0)

@@ -48,9 +48,12 @@ local limits = cjson.decode(ARGV[7])
 local meters = meters_of(limits)
 
 -- Return the reply if as many jobs wait for the model as may. There is room again once one is started.
-local function reply_by_number(figures)
+local function reply_by_number()
   local num, work_s, capacity = 0, 0, tonumber(ARGV[10])
-  for _, name in ipairs(LANES) do num, work_s = num + figures['num:' .. name], work_s + figures['work:' .. name] end
+  for _, name in ipairs(LANES) do
+    local lane = lane_named(queue_of(job), name)
+    num, work_s = num + figure(lane, 'num'), work_s + figure(lane, 'work')
+  end
   if num < tonumber(ARGV[6]) then return nil end
   return {'queue_full', num > 0 and capacity > 0 and stamp(work_s / num / capacity) or ''}
 end
@@ -66,7 +69,7 @@ end
 -- Meters come last, so that a request that is refused for another reason costs nothing.
 local function refusal(bytes, entry)
   if limits.only_replays then return {'exceeded'} end
-  local reply = reply_by_number(entry.lane.state.figures)
+  local reply = reply_by_number()
   if reply then return reply end
   local reached = quota_reached(limits, job.tenant, bytes)
   if reached then return {reached} end
@@ -75,7 +78,10 @@ local function refusal(bytes, entry)
   if not all_have_room(meters) then return {'rate_limited'} end
 end
 
-local function accept(bytes)
+local function accept(bytes, entry)
+  if entry.soonest then set_figure(entry.lane, 'soonest', entry.soonest) end
+  enter_queue(job)
+  if job.mark_s > 0 then ARGV[#ARGV + 1], ARGV[#ARGV + 2] = 'mark_s', stamp(job.mark_s) end
   redis.call('HSET', job_key(id), 'status', 'queued', 'created_at', stamp(now), 'deadline_at', stamp(job.deadline_at),
     'held', hold(job, bytes), unpack(ARGV, 14))
   if key ~= '' then
@@ -86,8 +92,6 @@ local function accept(bytes)
   add_step(active_steps, job.tenant, 1)
   set_score('jobs:' .. job.tenant, id, now)
   if job.followed then append(job, 'queued') end
-  enter_queue(job)
-  if job.mark_s > 0 then redis.call('HSET', job_key(id), 'mark_s', stamp(job.mark_s)) end
 end
 
 local reply, position, work_ahead_s, running_s
@@ -99,7 +103,7 @@ if redis.call('EXISTS', job_key(id)) == 0 then
     reply = refusal(bytes, entry)
     if not reply then
       position, work_ahead_s, running_s = place_of(job, entry)
-      accept(bytes)
+      accept(bytes, entry)
     end
   end
 end

@@ -4,11 +4,11 @@ import pytest
 
 from contracts.errors import DeadlineUnreachable, QueueFull
 from contracts.jobs import LANES
-from contracts.store.keys import PREFIX
+from contracts.store.keys import PREFIX, shares_key
 from contracts.store.queues.admission import Admission
 from contracts.store.queues.places import LEFT
 from contracts.store.queues.shares import LaneUse
-from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, snapshot, submit
+from tests.redis.builders import NO_LIMITS, QUEUE, TENANT, active, new_job, snapshot, submit
 from tests.redis.shares.taking import end, flood, take
 from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
@@ -111,9 +111,13 @@ def test_tight_deadlines_of_one_tenant_keep_nobody_out(store: JobStore) -> None:
     assert done["b"] > done["a"] / 3
 
 
-def test_a_small_backlog_is_not_made_late_by_one_more_tenant(store: JobStore) -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_small_backlog_is_not_made_late_by_one_more_tenant(store: JobStore, is_known: bool) -> None:
     for number in range(3):
         flood(store, 3, f"t{number}", 1.0, deadline_s=10.0)
+        submit(store, tenant="in no haste", deadline_s=1000.0)
+    if not is_known:  # of which time on somebody may be late
+        store.client.hdel(shares_key(QUEUE), "soonest:default")
     with pytest.raises(QueueFull):
         store.submit(new_job(tenant="new", price_s=5.0, deadline_s=1000.0), ONE)
 

@@ -1,9 +1,12 @@
 """Counts are right again whenever something gets empty, whatever was wrong with them; and no job is stuck meanwhile."""
 
+from collections.abc import Callable
+
 import pytest
 
 from contracts.jobs import LANES
-from contracts.store.keys import PREFIX, flow_key, flows_key, shares_key, tags_key, tenants_key
+from contracts.store.keys import PREFIX, flow_key, flows_key, job_key, running_key, shares_key, tags_key, tenants_key
+from contracts.store.queues.places import RunningWork, stored
 from tests.redis.builders import (
     ANSWER,
     NO_LIMITS,
@@ -128,6 +131,7 @@ def test_a_broken_record_counts_no_more_as_one_that_runs(store: JobStore) -> Non
     taken = claimed(store, price_s=4.0)
     store.client.hset(f"{PREFIX}job:{taken.id}", "version", "no number")
     store.renew_leases([(taken.id, taken.attempt)])
+    store.reap()
     submit(store, price_s=1.0)
     assert [figures(store).get(name, 0) for name in ("running", "num_running")] == [0, 0]
 
@@ -156,6 +160,51 @@ def test_records_that_are_gone_run_no_more_once_nothing_else_does(store: JobStor
     assert place is not None and place.running_s == 0
     end(store, take(store, 1))
     assert left(store) == set()
+
+
+GONE: dict[str, Callable[[JobStore, str], object]] = {
+    "deleted by hand": lambda store, key: store.client.delete(key),
+    "replaced by hand": lambda store, key: store.client.set(key, "what is this"),
+    "broken by hand": lambda store, key: store.client.hset(key, "price_s", "what is this"),
+    "ended by the version before": lambda store, key: store.client.hset(key, "status", "expired"),
+}
+
+
+@pytest.mark.parametrize("gone", GONE.values(), ids=GONE)
+def test_jobs_that_are_gone_run_no_more_although_others_go_on(
+    store: JobStore, gone: Callable[[JobStore, str], object]
+) -> None:
+    flood(store, 2, "a", 800.0, lane="bulk")
+    flood(store, 2, "a", 8.0)
+    flood(store, 1, "b", 8.0, weight=2.0)
+    claims = take(store, 5)
+    lost = [claim for claim in claims if claim.price_s == 800.0 or claim.tenant == "b"]
+    for claim in lost:
+        gone(store, job_key(claim.id))
+    store.reap()
+    found = figures(store)
+    assert (found["num_running"], found["running"], found["running_weights:default"]) == (2, 16.0, 1.0)
+    assert found["running:bulk"] == found["running_weights:bulk"] == 0
+    running = store.client.hgetall(running_key(QUEUE))
+    assert {name: stored(RunningWork, text) for name, text in running.items()} == {
+        b"default a": RunningWork(2, 16.0, 1.0)
+    }
+    end(store, [claim for claim in claims if claim not in lost])
+    assert left(store) == set() and not store.client.exists(f"{PREFIX}running_jobs")
+
+
+def test_jobs_that_run_are_left_alone(store: JobStore) -> None:
+    flood(store, 20, "a", 1.0)
+    claims = take(store, 20, at_once=10)
+    come_due(store, *(claim.id for claim in claims[:5]))
+    for _ in range(3):
+        store.reap()  # which also takes five of them from their worker
+    found = figures(store)
+    assert (found["num_running"], found["running"]) == (15, 15.0)
+    store.renew_leases([(claim.id, claim.attempt) for claim in claims])  # it keeps them
+    store.reap()
+    found = figures(store)
+    assert (found["num_running"], found["running"]) == (20, 20.0)
 
 
 @pytest.mark.parametrize("field", ["lane", "weight", "price_s"])

@@ -32,17 +32,23 @@ local at_end = {}
 
 local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
 
+-- Values of hashes that this call has read, by the name of the hash: add_to_hash need not read them again.
+local known = {active = {}, held = {}}
+
 -- Add steps to the numbers in a hash. Those that reach 0 go.
 local function add_to_hash(name, steps)
-  local fields, flat, gone = {}, {}, {}
+  local fields, flat, gone, values = {}, {}, {}, known[name] or {}
   for field, step in pairs(steps) do
     if step ~= 0 then fields[#fields + 1] = field end
   end
   if not fields[1] then return end
-  for i, value in ipairs(redis.call('HMGET', P .. name, unpack(fields))) do
-    local sum = (tonumber(value or '') or 0) + steps[fields[i]]
-    if sum > 0 then flat[#flat + 1], flat[#flat + 2] = fields[i], string.format('%.0f', sum)
-    else gone[#gone + 1] = fields[i] end
+  if values[fields[1]] == nil or fields[2] then
+    for i, value in ipairs(redis.call('HMGET', P .. name, unpack(fields))) do values[fields[i]] = value end
+  end
+  for _, field in ipairs(fields) do
+    local sum = (tonumber(values[field] or '') or 0) + steps[field]
+    if sum > 0 then flat[#flat + 1], flat[#flat + 2] = field, string.format('%.0f', sum)
+    else gone[#gone + 1] = field end
   end
   if flat[1] then redis.call('HSET', P .. name, unpack(flat)) end
   if gone[1] then redis.call('HDEL', P .. name, unpack(gone)) end

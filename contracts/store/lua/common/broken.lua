@@ -10,18 +10,15 @@ local function note_broken(name, fault)
   return true
 end
 
--- A broken record leaves every list, so that nobody looks at it again, and stays where an operator can look at it. Return
--- whether nobody has met it before.
+-- A broken record leaves every list, so that nobody looks at it again, and stays where an operator can look at it.
 local function set_aside(id, fault, tenant)
   local unfinished = redis.call('ZREM', P .. 'due', id) == 1
   set_score('expiring', id, nil)
   set_score('delivered', id, nil)
-  local is_new = note_broken(id, fault)
-  if is_new and tenant and is_name(tenant) then
+  if note_broken(id, fault) and tenant and is_name(tenant) then
     if unfinished then add_step(active_steps, tenant, -1) end
     add_step(held_steps, tenant, -(tonumber(redis.call('HGET', job_key(id), 'held') or '') or 0))
   end
-  return is_new
 end
 
 -- Whether something else is stored in a key. All other errors are no fault of the key: a replica, missing rights, a full

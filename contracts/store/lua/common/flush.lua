@@ -13,10 +13,11 @@ end
 -- A message says that a queue has work. There is one in the list while jobs wait; a worker that takes it claims as many
 -- jobs as it has room for, and if more are left that claim pushes the next message. A lost one is replaced by the next
 -- submit, or by the reaper. More than one is of an older version, or of somebody else.
-local function push_message(list)
+local function push_message(queue, list)
   local num_messages = call_on('LLEN', list)
   if num_messages == 1 then return 0 end
   if num_messages ~= 0 then redis.call('UNLINK', list) end
+  redis.call('SADD', P .. 'queues', queue)
   -- kombu keeps the messages of a worker by their tags, so each needs another one.
   redis.call('LPUSH', list, (MESSAGE:gsub('@(%u+)@', {TAG = list .. '.' .. stamp(clock), QUEUE = list})))
   return 1
@@ -35,13 +36,11 @@ local function push_messages()
     if state ~= 'waits' and not any_waits(queue) then
       redis.call('UNLINK', queue, queue .. ':new') -- whoever took a message would find nothing
     elseif state ~= 'may be empty' then
-      redis.call('SADD', P .. 'queues', queue)
-      num_pushed = num_pushed + push_message(queue)
+      num_pushed = num_pushed + push_message(queue, queue)
     end
   end
   for queue in pairs(newcomers) do
-    redis.call('SADD', P .. 'queues', queue)
-    num_pushed = num_pushed + push_message(queue .. ':new')
+    num_pushed = num_pushed + push_message(queue, queue .. ':new')
   end
   to_wake, newcomers = {}, {}
   return num_pushed

@@ -2,14 +2,17 @@
 -- counts once however often calls are repeated. The reaper posts entries to the accounts of tenants (post_ledger.lua).
 local PLACE_OF_END = {succeeded = 1, failed = 2, cancelled = 3, expired = 4}
 local NUM_COUNTS = 10 -- ends, then tokens in and out, microseconds of work and those estimated, bytes in and out
-local entries = {}
+local entries, day = {}, string.format('%d|', math.floor(now / 86400))
+
+local AS_TEXT = string.rep('%.0f ', NUM_COUNTS - 1) .. '%.0f'
 
 -- Add counts to those that are known as a text, or not at all; return them as a text.
 local function sum_of(known, counts)
+  if not known then return string.format(AS_TEXT, unpack(counts)) end
   local sums = {}
-  for number in (known or ''):gmatch('%d+') do sums[#sums + 1] = tonumber(number) end
-  for i = 1, NUM_COUNTS do sums[i] = string.format('%.0f', (sums[i] or 0) + counts[i]) end
-  return table.concat(sums, ' ')
+  for number in known:gmatch('%d+') do sums[#sums + 1] = tonumber(number) end
+  for i = 1, NUM_COUNTS do sums[i] = (sums[i] or 0) + counts[i] end
+  return string.format(AS_TEXT, unpack(sums))
 end
 
 -- Work-seconds that a job has taken. What its worker did not say is taken to be what was estimated.
@@ -21,14 +24,16 @@ end
 -- Enter a job that has ended. `consumed`, if its worker has said it: work-seconds (0 if it does not know), tokens in and
 -- out, bytes out.
 local function enter_ledger(job, consumed, bytes_in)
-  local used = consumed or {}
-  local name = string.format('%d|%s|%s|%s', math.floor(now / 86400), job.tenant, job.key or '', job.model)
-  local counts = {0, 0, 0, 0, used[2] or 0, used[3] or 0, work_of(job, consumed) * 1e6,
-    (job.price_s or 0) * 1e6, bytes_in, used[4] or 0}
-  counts[PLACE_OF_END[job.status]] = 1
-  local earlier = entries[name]
-  for i = 1, NUM_COUNTS do counts[i] = counts[i] + (earlier and earlier[i] or 0) end
-  entries[name] = counts
+  local used, name = consumed or {}, day .. job.tenant .. '|' .. (job.key or '') .. '|' .. job.model
+  local counts, place = entries[name], PLACE_OF_END[job.status]
+  if not counts then
+    counts = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+    entries[name] = counts
+  end
+  counts[place] = counts[place] + 1
+  counts[5], counts[6], counts[10] = counts[5] + (used[2] or 0), counts[6] + (used[3] or 0), counts[10] + (used[4] or 0)
+  counts[7], counts[8] = counts[7] + work_of(job, consumed) * 1e6, counts[8] + (job.price_s or 0) * 1e6
+  counts[9] = counts[9] + bytes_in
 end
 
 at_end[#at_end + 1] = function()

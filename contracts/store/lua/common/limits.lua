@@ -36,6 +36,8 @@ end
 
 -- Return why the tenant may not have this job now, or nil.
 local function quota_reached(limits, tenant, bytes)
-  if tonumber(redis.call('HGET', P .. 'active', tenant) or 0) >= limits.max_active then return 'too_many_jobs' end
-  if tonumber(redis.call('HGET', P .. 'held', tenant) or 0) + bytes > limits.max_bytes then return 'too_many_bytes' end
+  local active, held = redis.call('HGET', P .. 'active', tenant), redis.call('HGET', P .. 'held', tenant)
+  known.active[tenant], known.held[tenant] = active, held
+  if tonumber(active or 0) >= limits.max_active then return 'too_many_jobs' end
+  if tonumber(held or 0) + bytes > limits.max_bytes then return 'too_many_bytes' end
 end

@@ -11,16 +11,20 @@ local function number(value, default)
   return value and value >= 0 and value <= 1e11 and value or nil
 end
 
--- `false` says that a field is not there; each that has a default need not be, because it takes memory in each record.
+-- `false` says that a field is not there; each that has a default need not be, because it takes memory in each record. Most of
+-- those are not, and a function that is not called costs nothing.
 local function job_of(id, v)
   return {id = id, status = v[1], tenant = text(v[2]), task = text(v[3]), model = text(v[4]), deadline_at = number(v[5]),
-    ttl_s = number(v[6]), attempt = number(v[7], 0), version = number(v[8], 1), crashes = number(v[9], 0),
-    alone = number(v[10], 0), progress_total = number(v[11], 1), timeout_s = number(v[12], false),
-    created_at = number(v[13]), queued_at = number(v[14], false), started_at = number(v[15], false),
-    completed_at = number(v[16], false), group = text(v[17]), before = text(v[18]), worker = text(v[19]),
-    wake = text(v[20]), idem = text(v[21]), request_id = text(v[22]), publish_token = text(v[23]), followed = v[24],
-    keep = v[25], key = text(v[26]), held = number(v[27], 0) or 0, price_s = number(v[28], false),
-    lane = text(v[29]) or 'default', weight = number(v[30], 1), extra_bytes = number(v[31], 0) or 0}
+    ttl_s = number(v[6]), attempt = not v[7] and 0 or number(v[7], 0), version = not v[8] and 1 or number(v[8], 1),
+    crashes = not v[9] and 0 or number(v[9], 0), alone = not v[10] and 0 or number(v[10], 0),
+    progress_total = not v[11] and 1 or number(v[11], 1), timeout_s = v[12] and number(v[12], false),
+    created_at = number(v[13]), queued_at = v[14] and number(v[14], false), started_at = v[15] and number(v[15], false),
+    completed_at = v[16] and number(v[16], false), group = v[17] and text(v[17]) or nil, before = v[18] and text(v[18]) or nil,
+    worker = v[19] and text(v[19]) or nil, wake = v[20] and text(v[20]) or nil, idem = v[21] and text(v[21]) or nil,
+    request_id = v[22] and text(v[22]) or nil, publish_token = v[23] and text(v[23]) or nil, followed = v[24], keep = v[25],
+    key = v[26] and text(v[26]) or nil, held = v[27] and number(v[27], 0) or 0, price_s = v[28] and number(v[28], false),
+    lane = v[29] and text(v[29]) or 'default', weight = not v[30] and 1 or number(v[30], 1),
+    extra_bytes = v[31] and number(v[31], 0) or 0}
 end
 
 -- Return the first field that is missing or no number, or nil.
@@ -64,16 +68,6 @@ local function exists(values)
   return false
 end
 
--- What a broken record says of a job that runs may still be true, and the rest is taken to be as usual.
-local function set_aside_job(job, fault)
-  local runs = job.status == 'running' or job.status == 'cancelling'
-  if not set_aside(job.id, fault, job.tenant) or not runs then return end
-  if job.price_s == false or not (job.model and is_name(job.model)) then return end -- of an older version, or of no queue
-  job.lane = LANE_WEIGHTS[job.lane] and job.lane or 'default'
-  job.price_s, job.weight = job.price_s or mean_running_s(job), job.weight or 1
-  count_running(job, -1)
-end
-
 -- Return a job's record without its large fields, or nil if there is none that can be used. Changes go through save().
 local function load(id)
   local values = redis.pcall('HMGET', job_key(id), 'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'attempt',
@@ -87,7 +81,10 @@ local function load(id)
   local job = job_of(id, values)
   if not job.status and not exists(values) then return nil end
   local fault = fault_of(job)
-  if fault then return set_aside_job(job, fault) end
+  if fault then
+    set_aside(id, fault, job.tenant)
+    return nil
+  end
   if values[32] then adapt_old(job, values[32]) end
   return job
 end

@@ -23,8 +23,13 @@ end
 
 -- By how much a flow is ahead of the lane, in work / weight.
 local function ahead_of(lane, tenant)
-  local start = call_on('ZSCORE', P .. 'tenants:' .. lane.key, tenant) or call_on('ZSCORE', P .. 'tags:' .. lane.key, tenant)
-  return start and math.max(0, tonumber(start) - figure(lane, 'v')) or 0
+  lane.starts[tenant] = tonumber(call_on('ZSCORE', P .. 'tenants:' .. lane.key, tenant) or '') or false
+  local start = lane.starts[tenant]
+  if not start then
+    start = tonumber(call_on('ZSCORE', P .. 'tags:' .. lane.key, tenant) or '') or false
+    lane.ends[tenant] = start
+  end
+  return start and math.max(0, start - figure(lane, 'v')) or 0
 end
 
 -- Return what a job's flow can count on: what the others had of late is all that the lane has served, unless the flow was
@@ -37,20 +42,13 @@ local function usual_for(job, flow, others_weights, usual)
 end
 
 -- Return the work that waits of a lane, and what is left of that which runs.
-local function work_in(figures, name)
-  return math.max(0, figures['work:' .. name]), LEFT * math.max(0, figures['running:' .. name])
+local function work_in(lane)
+  return math.max(0, figure(lane, 'work')), LEFT * math.max(0, figure(lane, 'running'))
 end
 
 -- Return the weights of others. Most tenants of whom jobs run have others that wait, or none has.
 local function others_weights_in(lane, flow, running)
   return math.max(0, figure(lane, 'weights') - flow.weight, figure(lane, 'running_weights') - running.weight)
-end
-
--- Where no job is unfinished none runs, whatever was counted: somebody has deleted records.
-local function heal_running(queue, state)
-  if state.figures.num_running <= 0 or redis.call('ZCARD', P .. 'due') > 0 then return end
-  redis.call('UNLINK', P .. 'running:' .. queue)
-  forget_running(state)
 end
 
 -- Return what a new job finds: its lane, its flow, and all work and weights of the lane before it and once it has entered.
@@ -59,9 +57,8 @@ end
 local function entry_of(job, rate, used, weights)
   local lane = lane_of(job)
   local flow, queue = flow_of(lane, job.tenant), 'triptych.' .. job.model
-  heal_running(queue, lane.state)
   local own = running_from(call_on('HGET', P .. 'running:' .. queue, lane.name .. ' ' .. job.tenant))
-  local waiting_s, running_s = work_in(lane.state.figures, lane.name)
+  local waiting_s, running_s = work_in(lane)
   local entry = {lane = lane, flow = flow, own_s = flow.backlog + job.price_s, own_running_s = LEFT * own.work_s,
     others_s = math.max(0, waiting_s - flow.backlog)}
   local others_running_s = math.max(0, running_s - entry.own_running_s)
@@ -111,35 +108,53 @@ local function looked_at(lane)
 end
 
 -- Return the seconds in which a lane does this much work: at the rate that it had of late, and beside what waits and runs in
--- the other lanes, as far as their shares go.
-local function seconds_for(lane, work_s, rates)
+-- the others, as far as their shares go.
+local function seconds_for(others, work_s, rates)
   local all_s = work_s
+  for i = 1, #others, 2 do all_s = all_s + math.min(others[i], work_s * others[i + 1]) end
+  return math.max(work_s / rates.of_lane, all_s / rates.of_all)
+end
+
+-- Return of each other lane in which there is work how much, and its weight by that of the job's lane.
+local function work_in_others(lane)
+  local found = {}
   for _, name in ipairs(LANES) do
-    if name ~= lane.name then
-      local waiting_s, running_s = work_in(lane.state.figures, name)
-      all_s = all_s + math.min(waiting_s + running_s, work_s * LANE_WEIGHTS[name] / LANE_WEIGHTS[lane.name])
+    local waiting_s, running_s = work_in(lane_named(lane.state.queue, name))
+    if name ~= lane.name and waiting_s + running_s > 0 then
+      found[#found + 1], found[#found + 2] = waiting_s + running_s, LANE_WEIGHTS[name] / LANE_WEIGHTS[lane.name]
     end
   end
-  return math.max(work_s / rates.of_lane, all_s / rates.of_all)
+  return found
+end
+
+-- Whether no flow that has no more than the job's can be late, as none of the lane has its last deadline before all are done:
+-- the work that work_until finds for any of them is no more than this.
+local function all_are_in_time(job, entry, others, rates)
+  local soonest, all = figure(entry.lane, 'soonest'), entry.after
+  local most_s = math.max(all.work_s, entry.own_s / job.weight * math.max(all.weights, all.usual.weights))
+  return now + seconds_for(others, most_s, rates) <= soonest
 end
 
 -- Return by how many seconds others would be late because of a new job; 0 if none would. Of those that have more than the
 -- job's flow nobody is asked: they have what the others leave, and they were promised no more than their shares.
-local function lateness_of_others(job, entry, rates)
-  if entry.others_s <= 0 then return 0 end
-  local names, most_s = looked_at(entry.lane), 0
+local function lateness_of_others(job, entry, others, rates)
+  if entry.others_s <= 0 or all_are_in_time(job, entry, others, rates) then return 0 end
+  local names, most_s, soonest = looked_at(entry.lane), 0, job.deadline_at
   local texts = names[1] and call_on('HMGET', P .. 'flows:' .. entry.lane.key, unpack(names)) or {}
   for i, text in ipairs(texts) do
     local backlog, weight, last_deadline = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) ')
     backlog, weight = tonumber(backlog or ''), tonumber(weight or '')
+    soonest = backlog and math.min(soonest, last_deadline) or soonest
     if backlog and names[i] ~= job.tenant and backlog / weight <= entry.own_s / job.weight then
       local left_s = last_deadline - now
-      local function done_s(all) return seconds_for(entry.lane, work_until(backlog, weight, 0, all), rates) end
-      local after_s = done_s(entry.after)
+      local after_s = seconds_for(others, work_until(backlog, weight, 0, entry.after), rates)
       -- One that is late already is no reason to refuse what comes.
-      if after_s > left_s and done_s(entry.before) <= left_s then most_s = math.max(most_s, after_s - left_s) end
+      if after_s > left_s and seconds_for(others, work_until(backlog, weight, 0, entry.before), rates) <= left_s then
+        most_s = math.max(most_s, after_s - left_s)
+      end
     end
   end
+  entry.soonest = #names < MAX_LOOKED_AT and soonest or nil -- those are all
   return most_s
 end
 
@@ -151,12 +166,13 @@ local function lateness(job, entry, deadline_s, rates)
   local alone_s = math.max(job.price_s / (rates.of_one > 0 and rates.of_one or rates.of_all), job.least_s)
   if alone_s > MARGIN * math.min(deadline_s, job.timeout_s) then return 'unreachable' end
   local until_s, running_s = work_for(job, entry)
+  local others = work_in_others(entry.lane)
   -- Once started, it has to wait for those that run, or shares the worker with them until it has its own work.
-  local num_beside = math.min(MAX_BESIDE, entry.lane.state.figures.num_running - 1)
+  local num_beside = math.min(MAX_BESIDE, figure(entry.lane.state, 'num_running') - 1)
   local run_s = math.max(running_s, job.price_s * num_beside) / rates.of_all
-  local work_done_s = seconds_for(entry.lane, until_s, rates) + run_s
-  local text_done_s = seconds_for(entry.lane, until_s - job.price_s, rates) + running_s / rates.of_all + job.least_s
+  local work_done_s = seconds_for(others, until_s, rates) + run_s
+  local text_done_s = seconds_for(others, until_s - job.price_s, rates) + running_s / rates.of_all + job.least_s
   local done_s = math.max(work_done_s, text_done_s)
-  local late_s = math.max(done_s - MARGIN * deadline_s, lateness_of_others(job, entry, rates))
+  local late_s = math.max(done_s - MARGIN * deadline_s, lateness_of_others(job, entry, others, rates))
   return late_s > 0 and late_s or nil
 end

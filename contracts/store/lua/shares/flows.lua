@@ -10,39 +10,46 @@ local MEMORY_S = 10
 local LEAST_CHARGE_S = 0.0001
 local NO_DEADLINE = 1e11
 local states = {}
+-- By id: what a job counts as that runs from now on, as a text; false for one that runs no more.
+local running_jobs = {}
 
--- Numbers by name, each made of its text when it is asked for; 0 if there is none.
-local function numbers_of(texts)
-  return setmetatable({}, {__index = function(numbers, name)
-    local number = seconds_of(texts[name])
-    rawset(numbers, name, number)
-    return number
-  end})
+-- Return a figure of a queue, or of one of its lanes: each is made of its text when it is asked for; 0 if there is none.
+local function figure(owner, name)
+  local number = owner.numbers[name]
+  if not number then
+    number = seconds_of(owner.texts[name .. owner.suffix])
+    owner.numbers[name] = number
+  end
+  return number
 end
 
--- Return the figures of a queue, which of them have changed, and its lanes as far as this call has to do with them.
+local function set_figure(owner, name, value)
+  owner.numbers[name], owner.changes[name] = value, true
+end
+
+local function add(owner, name, step)
+  if step ~= 0 then set_figure(owner, name, figure(owner, name) + step) end
+end
+
+-- Return what this call knows of a queue: its figures, which of them have changed, and its lanes as far as they matter here.
 local function state_of(queue)
   local state = states[queue]
   if state then return state end
   local values, texts = call_on('HGETALL', P .. 'shares:' .. queue) or {}, {}
   for i = 1, #values, 2 do texts[values[i]] = values[i + 1] end
-  state = {figures = numbers_of(texts), changes = {}, lanes = {}}
+  state = {queue = queue, suffix = '', texts = texts, numbers = {}, changes = {}, lanes = {}}
   states[queue] = state
   return state
-end
-
-local function set_figure(state, name, value)
-  state.figures[name], state.changes[name] = value, true
 end
 
 local function lane_named(queue, name)
   local state = state_of(queue)
   local lane = state.lanes[name]
   if not lane then
-    -- By tenant: texts and starts, as they were read; charges, work / weight; joined: of whom a job has come; steps: what
-    -- runs more or less.
-    lane = {name = name, key = queue .. ':' .. name, state = state, flows = {}, texts = {}, starts = {}, charges = {},
-      joined = {}, steps = {}}
+    -- By tenant: flows; flow_texts, starts and ends, as they were read (false for none); charges, work / weight; joined: of
+    -- whom a job has come; steps: what runs more or less.
+    lane = {name = name, key = queue .. ':' .. name, state = state, suffix = ':' .. name, texts = state.texts, numbers = {},
+      changes = {}, flows = {}, flow_texts = {}, starts = {}, ends = {}, charges = {}, joined = {}, steps = {}}
     state.lanes[name] = lane
   end
   return lane
@@ -52,15 +59,6 @@ end
 local function lane_of(job)
   job.in_lane = job.in_lane or lane_named('triptych.' .. job.model, job.lane)
   return job.in_lane
-end
-
-local function figure(lane, name) return lane.state.figures[name .. ':' .. lane.name] end
-
-local function add(lane, name, step)
-  if step == 0 then return end
-  local field = name .. ':' .. lane.name
-  set_figure(lane.state, field, lane.state.figures[field] + step)
-  lane.changed = true
 end
 
 -- A flow as it is stored: work of its jobs, the tenant's weight, the deadline of the job that has entered last; then how
@@ -78,7 +76,7 @@ end
 local function flow_of(lane, tenant)
   local flow = lane.flows[tenant]
   if not flow then
-    flow = flow_from(lane.texts[tenant] or call_on('HGET', P .. 'flows:' .. lane.key, tenant))
+    flow = flow_from(lane.flow_texts[tenant] or call_on('HGET', P .. 'flows:' .. lane.key, tenant))
     flow.list = 'waiting:' .. lane.key .. ':' .. tenant
     lane.flows[tenant] = flow
   end
@@ -96,7 +94,9 @@ end
 local function enter_flow(job, comes_back)
   local lane = lane_of(job)
   local flow = flow_of(lane, job.tenant)
-  local is_first = flow.num <= 0
+  local is_first, soonest = flow.num <= 0, figure(lane, 'soonest')
+  -- No flow of the lane has a last deadline before this; 0 if that is not known. The first one to wait begins anew.
+  if figure(lane, 'num') <= 0 or job.deadline_at < soonest then set_figure(lane, 'soonest', job.deadline_at) end
   if is_first then flow.backlog, flow.entered = 0, 0 end
   if comes_back and not is_first then
     job.mark_s = math.max(0, flow.entered - flow.backlog - job.price_s)
@@ -136,26 +136,25 @@ end
 
 local function count_running(job, num)
   local lane = lane_of(job)
-  local state = lane.state
-  set_figure(state, 'running', state.figures.running + num * job.price_s)
-  set_figure(state, 'num_running', state.figures.num_running + num)
-  if not job.tenant then return end -- its record is broken
-  local step = lane.steps[job.tenant] or {num = 0, work_s = 0}
-  lane.steps[job.tenant] = {num = step.num + num, work_s = step.work_s + num * job.price_s, weight = job.weight}
-end
-
-local function mean_running_s(job)
-  local figures = lane_of(job).state.figures
-  return math.max(0, figures.running) / math.max(1, figures.num_running)
+  add(lane.state, 'running', num * job.price_s)
+  add(lane.state, 'num_running', num)
+  running_jobs[job.id] = num > 0
+    and job.model .. '|' .. job.lane .. '|' .. job.tenant .. '|' .. job.price_s .. '|' .. job.weight
+  local step = lane.steps[job.tenant]
+  if not step then
+    step = {num = 0, work_s = 0}
+    lane.steps[job.tenant] = step
+  end
+  step.num, step.work_s, step.weight = step.num + num, step.work_s + num * job.price_s, job.weight
 end
 
 local function forget_running(state)
   set_figure(state, 'running', 0)
   set_figure(state, 'num_running', 0)
-  for _, lane in ipairs(LANES) do
-    for _, name in ipairs({'running:', 'running_weights:'}) do
-      if state.figures[name .. lane] ~= 0 then set_figure(state, name .. lane, 0) end
-    end
+  for _, name in ipairs(LANES) do
+    local lane = lane_named(state.queue, name)
+    add(lane, 'running', -figure(lane, 'running'))
+    add(lane, 'running_weights', -figure(lane, 'running_weights'))
   end
 end
 

@@ -6,6 +6,15 @@ local PATIENCE_S = {default = 60, bulk = 3600}
 -- A lane pays for a dear job over the next jobs, so that it does not stand still for one tenant's.
 local LEAST_PAYMENT_S, PAYMENTS = 1, 8
 
+-- Heads stand in the order of their starts. Let the one at this place go back to its own.
+local function move_back(heads, place)
+  local head = heads[place]
+  while heads[place + 1] and heads[place + 1].start < head.start do
+    heads[place], place = heads[place + 1], place + 1
+  end
+  heads[place] = head
+end
+
 -- Return the flows that have the least starts, as many as may be needed, without those in `passed` (lane, a space, tenant).
 local function read_heads(lane, num_wanted, passed, num_passed)
   local most = num_wanted + PASSED_OVER + num_passed
@@ -23,8 +32,11 @@ local function read_heads(lane, num_wanted, passed, num_passed)
   end
   if names[1] then
     for i, text in ipairs(call_on('HMGET', P .. 'flows:' .. lane.key, unpack(names)) or {}) do
-      lane.texts[names[i]] = text or ''
+      lane.flow_texts[names[i]] = text or ''
     end
+  end
+  if next(lane.charges) then
+    for place = #heads, 1, -1 do move_back(heads, place) end
   end
   return heads
 end
@@ -33,18 +45,10 @@ end
 local function least_lane(lanes)
   local least, least_start
   for _, lane in ipairs(lanes) do
-    local start = math.max(lane.state.figures.v, figure(lane, 'start'))
-    if lane.heads[1] and (not least or start < least_start) then least, least_start = lane, start end
+    local start = lane.heads[1] and math.max(figure(lane.state, 'v'), figure(lane, 'start'))
+    if start and (not least or start < least_start) then least, least_start = lane, start end
   end
   return least, least_start
-end
-
-local function least_head(heads)
-  local least = 1
-  for i, head in ipairs(heads) do
-    if head.start < heads[least].start then least = i end
-  end
-  return heads[least], least
 end
 
 -- Return the next job id of a flow, the oldest first, or nil.
@@ -60,9 +64,10 @@ local function next_id(lane, head)
   return head.ids[head.num_met]
 end
 
--- Virtual times go on to the starts of what was chosen, and lane and flow stand behind the others for what they were given.
-local function pay(lane, lane_start, head, job)
-  local state, name = lane.state, lane.name
+-- Virtual times go on to the starts of what was chosen, and lane and flow stand behind the others for what they were given:
+-- the flow is the lane's first head.
+local function pay(lane, lane_start, job)
+  local name, head = lane.name, lane.heads[1]
   local debt = figure(lane, 'debt')
   local payment = math.max(0, math.min(debt, LEAST_PAYMENT_S), debt / PAYMENTS)
   local weight, patience_s = LANE_WEIGHTS[name], PATIENCE_S[name]
@@ -70,11 +75,12 @@ local function pay(lane, lane_start, head, job)
     local more_urgent = name == 'bulk' and LANE_WEIGHTS.default or LANE_WEIGHTS.interactive
     weight = math.min(more_urgent, weight * (1 + math.max(0, now - (job.queued_at or job.created_at)) / patience_s))
   end
-  set_figure(state, 'v', lane_start)
-  set_figure(state, 'start:' .. name, lane_start + payment / weight)
-  set_figure(state, 'debt:' .. name, debt - payment)
-  set_figure(state, 'v:' .. name, math.max(figure(lane, 'v'), head.start))
+  set_figure(lane.state, 'v', lane_start)
+  set_figure(lane, 'start', lane_start + payment / weight)
+  if payment ~= 0 then set_figure(lane, 'debt', debt - payment) end
+  set_figure(lane, 'v', math.max(figure(lane, 'v'), head.start))
   head.start = head.start + charge_of(job) / job.weight
+  move_back(lane.heads, 1)
 end
 
 -- A flow that was given nothing for long is forgotten, a few in each call.

@@ -3,8 +3,9 @@ local function write_all(command, key, values)
   if values[1] then call_on(command, key, unpack(values)) end
 end
 
-local function put(list, ...)
-  for _, value in ipairs({...}) do list[#list + 1] = value end
+local function put(list, first, second)
+  local num = #list
+  list[num + 1], list[num + 2] = first, second
 end
 
 -- The list of a flow is the truth. Counts may be wrong where somebody has changed the store by hand.
@@ -34,29 +35,16 @@ local function write_flows(lane)
   return over, names[1] ~= nil
 end
 
--- Note the scores of members that are there, but for those that are known.
-local function read_scores(key, members, scores, known)
+-- Note the scores of tenants that are not known yet, false for none. Who has a start has no end.
+local function read_scores(key, tenants, scores, starts)
   local unknown = {}
-  for _, member in ipairs(members) do
-    if not known[member] then unknown[#unknown + 1] = member end
+  for tenant in pairs(tenants) do
+    if scores[tenant] == nil and not starts[tenant] then unknown[#unknown + 1] = tenant end
   end
   if not unknown[1] then return end
   for i, score in ipairs(call_on('ZMSCORE', key, unpack(unknown)) or {}) do
-    scores[unknown[i]] = score and tonumber(score) or nil
+    scores[unknown[i]] = score and tonumber(score)
   end
-end
-
-local function names_of(...)
-  local seen, names = {}, {}
-  for _, set in ipairs({...}) do
-    for name in pairs(set) do
-      if not seen[name] then
-        seen[name] = true
-        names[#names + 1] = name
-      end
-    end
-  end
-  return names
 end
 
 -- Where a flow begins that owes nothing: of those that begin at one virtual time, the first one to come is first.
@@ -64,29 +52,33 @@ local APART, APART_OF_LARGE = 1e-9, 1 + 4e-16 -- the latter is two steps of a do
 local function newcomers_start(lane, virtual)
   local last = figure(lane, 'last')
   local start = last < virtual and virtual or math.max(last + APART, last * APART_OF_LARGE)
-  set_figure(lane.state, 'last:' .. lane.name, start)
+  set_figure(lane, 'last', start)
   return start
 end
 
 -- Flows that wait have their start in `tenants`. Of others `tags` has the end of what they were given, as long as that may
 -- matter: a flow that wakes begins there, or where the lane is now, so nobody catches up for the time in which he was idle.
 local function write_starts(lane, over)
-  local names = names_of(lane.charges, lane.joined, over)
-  if not names[1] then return end
+  local changed = {}
+  for _, set in ipairs({lane.charges, lane.joined, over}) do
+    for tenant in pairs(set) do changed[tenant] = true end
+  end
+  if not next(changed) then return end
   local tenants, tags = P .. 'tenants:' .. lane.key, P .. 'tags:' .. lane.key
-  local starts, ends = lane.starts, {}
-  read_scores(tenants, names, starts, starts)
-  read_scores(tags, names, ends, starts)
+  local starts, ends = lane.starts, lane.ends
+  read_scores(tenants, changed, starts, starts)
+  read_scores(tags, changed, ends, starts)
   local virtual = figure(lane, 'v')
   local starting, waiting_no_more, ended, forgotten = {}, {}, {}, lane.forgotten or {}
-  for _, name in ipairs(names) do
+  for name in pairs(changed) do
     local start, charged = starts[name], lane.charges[name]
     local at = start or ends[name] or (charged and virtual - MEMORY_S)
     at = at and at + (charged or 0)
     -- What is given back counts from what the lane has come to meanwhile, or newcomers would wait for all of it.
     if at and charged and charged < 0 then at = math.max(at, virtual - MEMORY_S) end
     if (start or lane.joined[name]) and not over[name] then
-      put(starting, start and at or (at or 0) > virtual and at or newcomers_start(lane, virtual), name)
+      if not start then at = (at or 0) > virtual and at or newcomers_start(lane, virtual) end
+      if at ~= start then put(starting, at, name) end
       if ends[name] then put(forgotten, name) end
     else
       if start then put(waiting_no_more, name) end
@@ -123,6 +115,16 @@ local function write_running(queue, state)
   write_all('HDEL', key, over)
 end
 
+local function write_running_jobs()
+  local added, gone = {}, {}
+  for id, text in pairs(running_jobs) do
+    if text then added[#added + 1], added[#added + 2] = id, text else gone[#gone + 1] = id end
+  end
+  write_all('HSET', P .. 'running_jobs', added)
+  write_all('HDEL', P .. 'running_jobs', gone)
+  running_jobs = {}
+end
+
 -- With the last flow of a lane, whatever was counted wrong is gone.
 local function heal(lane)
   if (call_on('ZCARD', P .. 'tenants:' .. lane.key) or 0) > 0 then return end
@@ -137,15 +139,25 @@ end
 local function no_flow_waits(queue) return redis.call('EXISTS', keys_of_lanes('tenants', queue)) == 0 end
 
 local function write_figures(queue, state)
-  local figures, values = state.figures, {}
-  local num = figures.num_running
-  for _, name in ipairs(LANES) do num = num + figures['num:' .. name] end
+  local num, values = figure(state, 'num_running'), {}
+  for _, name in ipairs(LANES) do num = num + figure(lane_named(queue, name), 'num') end
   if num <= 0 and no_flow_waits(queue) then -- and nothing runs: nobody owes anybody anything
     return redis.call('UNLINK', P .. 'shares:' .. queue, P .. 'running:' .. queue, keys_of_lanes('tags', queue))
   end
-  if figures.num_running <= 0 then forget_running(state) end
-  for name in pairs(state.changes) do put(values, name, figures[name]) end
-  call_on('HSET', P .. 'shares:' .. queue, unpack(values))
+  if figure(state, 'num_running') <= 0 then forget_running(state) end
+  for name in pairs(state.changes) do put(values, name, state.numbers[name]) end
+  for _, lane in pairs(state.lanes) do
+    for name in pairs(lane.changes) do put(values, name .. lane.suffix, lane.numbers[name]) end
+  end
+  write_all('HSET', P .. 'shares:' .. queue, values)
+end
+
+local function any_changed(state)
+  if next(state.changes) then return true end
+  for _, lane in pairs(state.lanes) do
+    if next(lane.changes) then return true end
+  end
+  return false
 end
 
 local function write_shares()
@@ -156,7 +168,8 @@ local function write_shares()
       if any_over then heal(lane) end
     end
     write_running(queue, state)
-    if next(state.changes) then write_figures(queue, state) end
+    if any_changed(state) then write_figures(queue, state) end
   end
   states = {}
+  write_running_jobs()
 end
