@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.harness.report import BenchError
 from benchmarks.harness.stack import MINILM, ROOT, Stack
 from benchmarks.overload.clients.crowd import Crowd
 from contracts.store.keys import PREFIX, job_key
+from contracts.store.registry import Registry
 from deploy.local.settings import LocalSettings
 
 CLASSIFIER, EMBEDDER, GENERATOR = "starter-classify", MINILM.name, "starter-generate"
@@ -71,10 +73,10 @@ class Deployment:
             raise BenchError(f"there is no model package in {MINILM}: run `make minilm`")
         self.stack.__enter__()
         try:
-            self.keys = {tenant: self._create_key(tenant) for tenant in self._tenants}
-            folders = Path(f"{STARTERS}:{MINILM.parent}")
-            for family in self._families:
-                self.stack.start_worker(folders, FAMILIES[family], family)
+            with ThreadPoolExecutor() as pool:
+                keys = pool.map(self._create_key, self._tenants)
+                self._start_workers()
+                self.keys = dict(zip(self._tenants, keys, strict=True))
             # Last, so that it knows the models and the keys when it is ready.
             self.port = self.stack.start_gateway(self._settings)
         except BaseException:
@@ -84,6 +86,22 @@ class Deployment:
 
     def __exit__(self, *exception: object) -> None:
         self.stack.__exit__(*exception)
+
+    def _start_workers(self) -> None:
+        """Start all workers at once, and wait until they take jobs."""
+        for family in self._families:
+            models = {
+                "TRIPTYCH_MODELS_DIR": f"{STARTERS}:{MINILM.parent}",
+                "TRIPTYCH_MODELS": ",".join(FAMILIES[family]),
+            }
+            # What still runs at the end of a case is of no interest.
+            self.stack.start(family, [sys.executable, "-m", f"workers.{family}"], {**models, "TRIPTYCH_DRAIN_S": "0"})
+        for family in self._families:
+            self.stack.wait(family, partial(self._is_served, FAMILIES[family]))
+
+    def _is_served(self, models: Sequence[str]) -> bool:
+        found = {model for worker in Registry(self.stack.client).workers() for model in worker.models}
+        return set(models) <= found
 
     def submit(self, tenant: str, document: Mapping[str, Any], wait_s: int = 0) -> bytes:
         """Return the request that submits a job for a tenant, and perhaps waits for it."""

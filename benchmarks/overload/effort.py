@@ -15,6 +15,8 @@ class Effort:
     """Longest time in which single requests are sent while another tenant does its worst."""
     num_bombs: int
     inputs_of_a_bomb: int
+    num_kinds: int
+    """Kinds of jobs in a mix, at most."""
     capacity_s: float
     """For how long capacity is measured."""
     load_s: float
@@ -23,6 +25,8 @@ class Effort:
     """Of these jobs."""
     steady_s: float
     """For how long a queue of constant length is kept."""
+    num_in_queue: int
+    """That length: clients that wait for a job, and then for the next one."""
     num_bodies: int
     body_bytes: int
     num_waiting: int
@@ -30,10 +34,11 @@ class Effort:
 
 
 FULL = Effort(
-    num_rounds=40, num_texts=15_000, most_s=45.0, num_bombs=64, inputs_of_a_bomb=2048, capacity_s=15.0, load_s=60.0,
-    deadline_s=20.0, steady_s=45.0, num_bodies=110, body_bytes=(8 << 20) - 4096, num_waiting=3000,
+    num_rounds=40, num_texts=15_000, most_s=45.0, num_bombs=64, inputs_of_a_bomb=2048, num_kinds=8, capacity_s=15.0,
+    load_s=60.0, deadline_s=20.0, steady_s=45.0, num_in_queue=96, num_bodies=110, body_bytes=(8 << 20) - 4096,
+    num_waiting=3000,
 )  # fmt: skip
 QUICK = Effort(
-    num_rounds=2, num_texts=60, most_s=3.0, num_bombs=2, inputs_of_a_bomb=64, capacity_s=1.5, load_s=3.0,
-    deadline_s=3.0, steady_s=3.0, num_bodies=2, body_bytes=1 << 20, num_waiting=40,
+    num_rounds=2, num_texts=60, most_s=2.0, num_bombs=2, inputs_of_a_bomb=32, num_kinds=3, capacity_s=1.0,
+    load_s=1.5, deadline_s=2.0, steady_s=3.0, num_in_queue=8, num_bodies=2, body_bytes=1 << 20, num_waiting=30,
 )  # fmt: skip

@@ -13,8 +13,8 @@ from benchmarks.overload.effort import Effort
 from benchmarks.overload.mixes import KnownMix, known, written
 from benchmarks.overload.report import Row, median, percentile
 
-NUM_WAITING, NUM_POLLERS = 96, 8
-"""Clients that wait for their jobs and so keep the queue at its length, and clients that poll as they are told."""
+NUM_POLLERS = 8
+"""Clients that poll as they are told."""
 MOST_ERROR = 0.30
 SETTLE = 0.2
 """Share of the time at its beginning in which jobs do not count: the queue is not full yet."""
@@ -48,9 +48,9 @@ class _Watch:
 def measure(effort: Effort) -> Iterator[Row]:
     """Yield rows for the error of ``eta_s``, and for how late clients that poll by Retry-After have their answers."""
     with Deployment(("a",), ["decoder"]) as deployment:
-        jobs = known(deployment, "a", written())
+        jobs = known(deployment, "a", written(effort.num_kinds))
         began = time.time()
-        polled = _steady(deployment, jobs, effort.steady_s)
+        polled = _steady(deployment, jobs, effort)
         counted = [one for one in polled if one.submitted_at > began + SETTLE * effort.steady_s and one.known_at]
         ends = deployment.ends([one.job_id for one in counted])
     pairs = [(one, end) for one, end in zip(counted, ends, strict=True) if end.in_time]
@@ -74,7 +74,7 @@ def _errors(pairs: Sequence[tuple[_Polled, End]]) -> Row:
     return Row("eta", what, f"{median(errors):.0%} ({spread}); {took}", "", bar, median(errors) <= MOST_ERROR)
 
 
-def _steady(deployment: Deployment, jobs: KnownMix, seconds: float) -> list[_Polled]:
+def _steady(deployment: Deployment, jobs: KnownMix, effort: Effort) -> list[_Polled]:
     """Keep the queue at its length for some time; return the jobs of the clients that poll."""
     submits = [deployment.submit("a", document) for document in jobs.documents]
     # In the lane of those that poll, or these would wait for nobody.
@@ -83,9 +83,9 @@ def _steady(deployment: Deployment, jobs: KnownMix, seconds: float) -> list[_Pol
         lane = {}
     waits = [deployment.submit("a", {**document, **lane}, wait_s=60) for document in jobs.documents]
     numbers = map(jobs.at, itertools.count())
-    watch, ends = _Watch(), time.monotonic() + seconds
+    watch, ends = _Watch(), time.monotonic() + effort.steady_s
     with Crowd(deployment.port) as crowd:
-        for _ in range(NUM_WAITING):
+        for _ in range(effort.num_in_queue):
             crowd.send(waits[next(numbers)], _Waiting())
         for number in range(NUM_POLLERS):
             # Not all at once, or they would stay together.

@@ -49,24 +49,24 @@ class KnownMix:
         return self.order[number % len(self.order)]
 
 
-def written() -> Mix:
-    """Return jobs that generate."""
+def written(num_kinds: int) -> Mix:
+    """Return jobs that generate, of so many kinds at most."""
     documents = [
         {
             "task": "generate", "model": GENERATOR, "inputs": [PROMPT] * rows,
             "parameters": {"max_new_tokens": tokens, **TO_THE_LIMIT},
         }
-        for rows, tokens in WRITTEN
+        for rows, tokens in WRITTEN[:num_kinds]
     ]  # fmt: skip
     return Mix("generate", "decoder", documents)
 
 
-def read() -> Mix:
-    """Return jobs that embed."""
+def read(num_kinds: int) -> Mix:
+    """Return jobs that embed, of so many kinds at most."""
     texts = prose.texts(256)
     documents = [
         {"task": "embed", "model": EMBEDDER, "inputs": texts[rows : 2 * rows], "parameters": {"truncate": "right"}}
-        for rows in READ
+        for rows in READ[:num_kinds]
     ]
     return Mix("embed", "encoder", documents)
 
