@@ -34,8 +34,9 @@ def test_a_worker_is_full_while_something_waits_in_its_engine(
 
 
 def test_a_worker_is_full_while_jobs_wait_for_it_in_the_store(
-    make_intake: MakeIntake, store: FakeStore, model: FakeModel
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("workers.runtime.attempts.intake.KNOWN_S", 60.0)
     gate, intake = Gate(), make_intake(max_jobs=2)
     model.wait_for(gate)
     for _ in range(9):
@@ -46,6 +47,22 @@ def test_a_worker_is_full_while_jobs_wait_for_it_in_the_store(
     assert since_last(intake)
     gate.open()
     wait_until(lambda: len(store.ends) == 9, "the jobs did not end")
+
+
+def test_jobs_that_were_left_long_ago_may_be_gone(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other workers take them, too, and this one does not look while it has no room."""
+    monkeypatch.setattr("workers.runtime.attempts.intake.KNOWN_S", 0.3)
+    gate, intake = Gate(), make_intake(max_jobs=2)
+    model.wait_for(gate)
+    for _ in range(3):
+        store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == 2, "the jobs did not begin")
+    wait_until(lambda: not since_last(intake), "it is full for ever of one job that it does not see")
+    gate.open()
+    wait_until(lambda: len(store.ends) == 3, "the jobs did not end")
 
 
 @pytest.mark.parametrize("fails", [False, True])

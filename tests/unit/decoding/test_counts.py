@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.unit.decoding.fakes import FakeEncoderDecoderCache, FakeModel, outputs_of, prompt, request
+from tests.unit.decoding.fakes import FakeEncoderDecoderCache, FakeModel, RecordingSink, outputs_of, prompt, request
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.request import Beams, GenerationRequest
@@ -63,3 +63,16 @@ def test_what_a_failed_job_has_used_up_stays_counted(engine: DecodingEngine, mod
     handle = engine.submit(model, [request([3, 4], 9)], attempt)
     assert handle.wait(PATIENCE_S)
     assert counted(attempt) == (1, 2, 1)
+
+
+def test_tokens_count_together_with_the_time_in_which_they_are_read(model: FakeModel) -> None:
+    """What is looked at meanwhile would have one without the other, and the model would seem fast."""
+    engine = DecodingEngine(RecordingSink())
+    model.cache.gate.clear()
+    handle = engine.submit(model, [request([1] * 50, 1)], make_attempt())
+    wait_until(lambda: engine.figures().busy_since is not None, "it is not read")
+    counts = engine.figures().models["fake"]
+    assert (counts.tokens_in, counts.read_s) == (0, 0.0)
+    model.cache.gate.set()
+    outputs_of(handle)
+    assert counts.tokens_in == 50 and counts.read_s > 0

@@ -179,3 +179,27 @@ def test_a_worker_is_not_believed_to_stand_still_for_ever(now: list[float]) -> N
     assert speed >= 1 / MOST
     kept = {"tiny": {"w1": KeptProfile(MEASURED, 0.0001, 0.0)}}
     assert Prices(models_with(), kept).announced().speed >= 1 / MOST
+
+
+def test_a_worker_that_was_slow_long_ago_is_not_believed_to_be_so_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine had other things to do while the worker was full, and has not any more."""
+    now = [100.0]
+    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
+    prices, done = Prices(models_with()), ModelCounts()
+    prices.look({"tiny": done}, is_full=False, taking_s=0.0)
+    for _ in range(120):
+        now[0] += 1.0
+        done.num_rows += 20
+        done.read_s += 1.0
+        prices.look({"tiny": done}, is_full=True, taking_s=0.0)
+    assert prices.announced().speed == pytest.approx(0.25, abs=0.05), "it did 20 of 100 rows a second"
+    now[0] += 300.0
+    assert prices.announced().speed >= 0.5
+    now[0] += 86_400.0
+    assert prices.announced().speed < 1.0, "nothing has shown that"
+
+
+def test_a_worker_that_starts_on_a_quiet_machine_is_not_as_slow_as_it_was_on_a_busy_one() -> None:
+    busy = structs.replace(MEASURED, row_s=0.04, token_in_s=0.004, token_out_s=0.4)
+    prices = Prices(models_with(), {"tiny": {"w1": KeptProfile(busy, 1.0, 0.0)}})
+    assert prices.announced().speed >= 2.0, "of work by those prices"

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.price.profile import ModelProfile
 from workers.runtime.price.counts import AttemptCounts
-from workers.runtime.price.rates import MOST, REQUEST_S, TAKING_S, Rates
+from workers.runtime.price.rates import ALONE, MOST, REQUEST_S, TAKING_S, Rates
 from workers.runtime.price.windows import Totals
 
 MEASURED = ModelProfile(row_s=0.001, token_in_s=0.0001, token_out_s=0.01, step_s=0.02)
@@ -33,6 +33,25 @@ def test_a_correction_takes_its_time_and_keeps_reading_and_writing_apart() -> No
     after = corrected(rates, window(write=1.5), 600)
     assert after.token_out_s == pytest.approx(0.015, rel=0.05) and after.step_s == pytest.approx(0.03, rel=0.05)
     assert after.row_s == pytest.approx(0.001)
+
+
+def test_times_that_are_too_long_get_shorter_though_the_worker_is_never_full_again() -> None:
+    """The machine had other things to do while the worker was full."""
+    rates = Rates(MEASURED)
+    noisy = corrected(rates, window(read=3.0, write=3.0), 300)
+    assert noisy.row_s > 2.5 * MEASURED.row_s and noisy.token_out_s > 2.5 * MEASURED.token_out_s
+    for _ in range(1500):
+        rates.see_window(window(), None, is_full=False)
+    after = rates.applied_to(MEASURED)
+    assert (after.row_s, after.token_out_s) == pytest.approx((ALONE * 0.001, ALONE * 0.01), rel=0.1)
+
+
+def test_calls_of_a_worker_that_is_not_full_make_nothing_dearer_and_are_a_little_cheaper() -> None:
+    rates = Rates(MEASURED)
+    for taken in (10.0, 1.0, 0.85):
+        for _ in range(300):
+            rates.see_window(window(taken, taken), 0.5, is_full=False)
+    assert rates.applied_to(MEASURED).row_s == MEASURED.row_s
 
 
 def test_one_call_that_stood_still_hardly_counts() -> None:

@@ -53,13 +53,15 @@ def test_new_prices_hold_at_once() -> None:
 
 def test_a_window_needs_a_second_of_waiting_jobs_and_a_call_that_has_ended() -> None:
     windows = Windows(100.0)
-    assert windows.look(110.0, False, {"a": Totals(num_rows=7)}, 0.5) is None
+    before = windows.look(110.0, False, {"a": Totals(num_rows=7)}, 0.5)
+    assert before == Window(10.0, {"a": Totals(num_rows=7)}, 0.5, is_full=False)
     assert windows.look(110.5, True, {"a": Totals(num_rows=9)}, 0.6) is None, "too short"
     window = windows.look(111.0, True, {"a": Totals(num_rows=10)}, 0.7)
     assert window == Window(1.0, {"a": Totals(num_rows=3)}, pytest.approx(0.2))
     assert windows.look(113.0, True, {"a": Totals(num_rows=10)}, 0.7) is None, "a long call has not ended"
     assert windows.look(118.0, True, {"a": Totals(num_rows=11)}, 0.7) == Window(7.0, {"a": Totals(num_rows=1)}, 0.0)
-    assert windows.look(119.5, False, {"a": Totals(num_rows=20)}, 0.7) is None, "nothing waited for a while"
+    idle = windows.look(119.5, False, {"a": Totals(num_rows=20)}, 0.7)
+    assert idle is not None and not idle.is_full, "nothing waited for a while"
     later = windows.look(121.0, True, {"a": Totals(num_rows=21), "new": Totals(num_rows=4)}, 0.7)
     assert later == Window(1.5, {"a": Totals(num_rows=1), "new": Totals(num_rows=4)}, 0.0)
 

@@ -38,6 +38,8 @@ LOOK_PERIOD_S = 0.1
 """How soon a job notices that its time is over."""
 PROGRESS_PERIOD_S = 0.5
 DRAIN_POLL_S = 0.02
+KNOWN_S = 2.0
+"""How long jobs that were left in the store are taken to wait there still: other workers take them, too."""
 
 
 class Intake:
@@ -161,7 +163,14 @@ class Intake:
             self._look_for_places()
             self._take_turn()
         self._tell_of_room()
-        self.fullness.note(now >= self._retry_at and (self._turns.sources.any_known() or self._engine.has_waiting()))
+        self.fullness.note(now >= self._retry_at and self._any_waits(now))
+
+    def _any_waits(self, now: float) -> bool:
+        """Return whether jobs wait on which this worker could work."""
+        if self._engine.has_waiting() or self._jobs.any_waits_for_thread:
+            return True
+        sources = self._turns.sources
+        return now < sources.known_at + KNOWN_S and sources.any_known()
 
     def _receive(self) -> None:
         """Wait for messages, and do what they ask for."""

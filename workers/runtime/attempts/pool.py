@@ -36,6 +36,11 @@ class Pool:
         yield from self._running.values()
         yield from self._waiting.jobs
 
+    @property
+    def num_waiting(self) -> int:
+        """Jobs that wait for a thread."""
+        return len(self._waiting)
+
     def put(self, job: RunningJob) -> None:
         """Let a thread go on with a job; `take_back` must follow."""
         self._waiting.add(job, [None], job.attempt.claim)

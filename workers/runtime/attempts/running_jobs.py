@@ -81,6 +81,11 @@ class RunningJobs:
         return 0 if self._pool is None else len(self._pool)
 
     @property
+    def any_waits_for_thread(self) -> bool:
+        """Whether a job waits for a thread of the pool."""
+        return self._pool is not None and self._pool.num_waiting > 0
+
+    @property
     def num_being_prepared(self) -> int:
         """Of these, the jobs of which nothing has been in a model call yet: the engine will get them."""
         return 0 if self._pool is None else sum(not job.has_begun for job in self._pool)

@@ -5,6 +5,8 @@ tenant who floods it, it would find none again and again. It looks when a messag
 flows that it passed by may be newcomers by now.
 """
 
+import math
+import time
 from collections.abc import Iterable, Sequence, Set
 
 from contracts.jobs import NEWCOMER_SUFFIX, SUSPECT_SUFFIX, Flow
@@ -28,11 +30,14 @@ class Sources:
         """Queues in which jobs of a flow may wait that had none there before."""
         self._passed_by: dict[str, Flows] = {}
         """Queues of which nothing is left but jobs of these flows, which were passed by."""
+        self.known_at = -math.inf
+        """When a turn has left jobs in a queue, or a message said that there are some. Others may have them by now."""
         self._num_looks = 0
         """Turns in a row that looked for suspects, too."""
 
     def wake(self, queue: str) -> None:
         """Note that jobs wait in a queue, or in the list of it for newcomers."""
+        self.known_at = time.monotonic()
         if queue.endswith(NEWCOMER_SUFFIX):
             self._newcomers[queue.removesuffix(NEWCOMER_SUFFIX)] = None
         else:
@@ -69,6 +74,8 @@ class Sources:
             pass_by: flows that it passed by.
             all_taken: whether it took all that waits in these queues, apart from these flows.
         """
+        if not all_taken:
+            self.known_at = time.monotonic()
         for queue in sorted(queues, key=served.__contains__):
             had_newcomers = self._newcomers.pop(queue, "") is None
             was_passed_by = self._passed_by.pop(queue, None) is not None

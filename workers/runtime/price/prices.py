@@ -4,6 +4,7 @@ The intake tells which jobs have ended, and gets the work that they took. The he
 done, announces what the models cost here, and brings what they cost on all workers.
 """
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -17,10 +18,10 @@ from contracts.store.profiles import KeptProfile
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.models.versions import Models
 from workers.runtime.price.counts import ModelCounts
-from workers.runtime.price.rates import MOST, Rates
-from workers.runtime.price.speed import Speed
+from workers.runtime.price.rates import Rates
+from workers.runtime.price.speed import Speed, least_part
 from workers.runtime.price.texts import Texts
-from workers.runtime.price.windows import Totals, Windows
+from workers.runtime.price.windows import Totals, Window, Windows
 
 Kept = Mapping[str, Mapping[str, KeptProfile]]
 """What the store knows of each model, by worker."""
@@ -80,6 +81,8 @@ class Prices:
         self._known: dict[str, _Model] = {}
         self._speed = Speed()
         self._windows = Windows(time.monotonic())
+        self._full_at = -math.inf
+        """When the worker was full for the last time."""
         self._lock = threading.Lock()
         for name in models.names():
             self._model(name, list((kept or {}).get(name, {}).values()))
@@ -115,15 +118,18 @@ class Prices:
             taking_s: CPU time that was needed so far to take jobs from the store and to record their ends.
         """
         totals = {name: _totals(model, done.get(name, ModelCounts())) for name, model in self._known.items()}
-        window = self._windows.look(time.monotonic(), is_full, totals, taking_s)
+        now = time.monotonic()
+        window = self._windows.look(now, is_full, totals, taking_s)
         if window is None:
             return
-        # What is done on models without a price would count as nothing, and the worker as slow.
-        with_price = [name for name, model in self._known.items() if model.price.is_known]
-        self._speed.add(window if len(with_price) == len(self._known) else window.part_of(with_price))
-        num_jobs = sum(each.num_jobs for each in window.done.values())
+        num_jobs = 0.0
+        if window.is_full:
+            self._full_at = now
+            self._note_speed(window)
+            num_jobs = sum(each.num_jobs for each in window.done.values())
         for name, each in window.done.items():
-            self._known[name].rates.see_window(each, window.taking_s / num_jobs if num_jobs else None)
+            taking_of_job_s = window.taking_s / num_jobs if num_jobs else None
+            self._known[name].rates.see_window(each, taking_of_job_s, is_full=window.is_full)
 
     def use(self, prices: Mapping[str, ModelProfile]) -> None:
         """Set by what jobs are priced: the merged profiles of all workers."""
@@ -137,8 +143,13 @@ class Prices:
         models = {name: self._known[name] for name in profiles}
         prices = {name: model.price for name, model in models.items()}
         speed = self._speed.value(prices, _mean(model.expected_speed() for model in models.values()))
-        # A speed holds until the worker is full again. If nothing is accepted because of it, it never is.
-        return Announced(max(speed, _mean(model.measured_speed() for model in models.values()) / MOST), profiles)
+        measured = _mean(model.measured_speed() for model in models.values())
+        return Announced(max(speed, measured * least_part(time.monotonic() - self._full_at)), profiles)
+
+    def _note_speed(self, window: Window) -> None:
+        # What is done on models without a price would count as nothing, and the worker as slow.
+        with_price = [name for name, model in self._known.items() if model.price.is_known]
+        self._speed.add(window if len(with_price) == len(self._known) else window.part_of(with_price))
 
     def _model(self, name: str, kept: list[KeptProfile] | None = None) -> _Model | None:
         served, known = self._models.get(name), self._known.get(name)

@@ -1,7 +1,7 @@
 """How long the work on a model takes: as measured when it was loaded, and slowly corrected by what really runs.
 
-Calls are only compared while the worker is full: others cost more for each row. What corrections miss, or find too
-late, the speed of the worker shows at once (`speed`).
+Calls of a worker that is not full cost more for each row, so these only show that times are too long. What corrections
+miss, or find too late, the speed of the worker shows at once (`speed`).
 """
 
 import threading
@@ -20,6 +20,8 @@ MOST_AT_ONCE = 2.0
 """A window that took so many times as long as expected, or more, counts as this."""
 MOST = 16.0
 """Times that are so many times what was measured are not believed."""
+ALONE = 1.25
+"""By how much longer calls may take beside all that a full worker, its gateway and its store do meanwhile."""
 LARGE_TOKENS = 256
 """Jobs that read more, or several rows, show what each token takes outside of model calls, the others what a job
 takes."""
@@ -78,13 +80,14 @@ class Rates:
         with self._lock:
             (self._small if is_small else self._large).see(counts.tokens_in, counts.cpu_s)
 
-    def see_window(self, done: Totals, taking_s: float | None) -> None:
-        """Correct the times by what was done while the worker was full.
+    def see_window(self, done: Totals, taking_s: float | None, *, is_full: bool = True) -> None:
+        """Correct the times by what was done in a window.
 
         Args:
             done: on this model.
-            taking_s: CPU time that each job took to be taken from the store and to be recorded there; None if none has
-                ended.
+            taking_s: CPU time that each job took to be taken from the store and to be recorded there; None if that is
+                not known.
+            is_full: whether the worker was full. If not, times get shorter, if anything.
         """
         with self._lock:
             if taking_s is not None:
@@ -92,8 +95,8 @@ class Rates:
                 self._taking_s += (_believable(taking_s, TAKING_S) - self._taking_s) * TAKING_SHARE
             of_pairs = done.token_pairs * self._token_pair_s
             of_rows = done.num_rows * self._row_s + done.tokens_in * self._token_in_s
-            read = _correction(done.read_s, of_rows + of_pairs)
-            write = _correction(done.write_s, done.tokens_out * self._token_out_s)
+            read = _correction(done.read_s, of_rows + of_pairs, is_full)
+            write = _correction(done.write_s, done.tokens_out * self._token_out_s, is_full)
             self._row_s = _believable(read * self._row_s, self._measured.row_s)
             self._token_in_s = _believable(read * self._token_in_s, self._measured.token_in_s)
             self._token_pair_s = _believable(read * self._token_pair_s, self._measured.token_pair_s)
@@ -125,11 +128,12 @@ class Rates:
         return max(0.0, (large.cpu_s - small.cpu_s) / (large.num_tokens - small.num_tokens))
 
 
-def _correction(taken_s: float, expected_s: float) -> float:
+def _correction(taken_s: float, expected_s: float, is_full: bool) -> float:
     """Return by what factor times change now that something took so long."""
     if expected_s <= 0:
         return 1.0
-    ratio = min(MOST_AT_ONCE, max(1 / MOST_AT_ONCE, taken_s / expected_s))
+    ratio = taken_s / expected_s if is_full else min(1.0, ALONE * taken_s / expected_s)
+    ratio = min(MOST_AT_ONCE, max(1 / MOST_AT_ONCE, ratio))
     return float(ratio ** min(1.0, taken_s / SLOWNESS_S))
 
 

@@ -15,6 +15,22 @@ the first one: in 10 s, 92 % of a change is seen. One that seems to get faster m
 EXPECTED_S = 1.0
 """How much counts what is expected before anything was measured."""
 
+LEAST_PART, MOST_PART, FORGET_S = 1 / 16, 0.5, 600.0
+"""Of the speed that was measured when the models were loaded, the least part that is believed: right after the worker
+was full, later at most, and in how many seconds it grows by 1. A full worker has more to do than model calls."""
+
+
+def least_part(not_full_s: float) -> float:
+    """Return the part of the measured speed that a worker is believed to have, whatever it was found to have.
+
+    What was found holds until the worker is full again. If it was found while the machine had other things to do, so
+    little may be accepted because of it that this never happens.
+
+    Args:
+        not_full_s: seconds since the worker was full.
+    """
+    return min(MOST_PART, LEAST_PART + not_full_s / FORGET_S)
+
 
 class Speed:
     """The speed that a worker has had of late, and for longer: the lower of two means.

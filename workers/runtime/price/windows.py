@@ -1,10 +1,10 @@
-"""Windows of time in which a worker was full: jobs waited in it, or for it, all the time."""
+"""Windows of time, and whether a worker was full in them: jobs waited in it, or for it, all the time."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 LEAST_S = 1.0
-"""Length of a window. In less, one call more or less would matter."""
+"""Length of a window of a full worker. In less, one call more or less would matter."""
 
 
 class Totals(NamedTuple):
@@ -27,13 +27,15 @@ class Totals(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What was done in a time in which the worker was full."""
+    """What was done in a time."""
 
     length_s: float
     done: Mapping[str, Totals]
     """By model."""
     taking_s: float
     """CPU time that was needed to take jobs from the store and to record their ends."""
+    is_full: bool = True
+    """Whether the worker was full all the time."""
 
     def part_of(self, models: Collection[str]) -> "Window":
         """Return the part of the window that these models had, by the time of their calls."""
@@ -86,6 +88,6 @@ class Windows:
         has_done = any(total.num_rows or total.tokens_in or total.tokens_out for total in done.values())
         if is_full and (length_s < LEAST_S or not has_done):  # a long call counts when it ends
             return None
-        window = Window(length_s, done, taking_s - self._taking_s)
+        window = Window(length_s, done, taking_s - self._taking_s, is_full)
         self._started_at, self._before, self._taking_s = now, dict(totals), taking_s
-        return window if is_full else None
+        return window if has_done else None

@@ -107,8 +107,7 @@ class Scheduler:
     def _step(self, circle: str, emit: Callable[[Deltas], None]) -> None:
         try:
             # First tokens are emitted before the decode step, which would delay them by its whole duration.
-            with self._counts.reading():
-                deltas = self._prefill(circle)
+            deltas = self._prefill(circle)
             if deltas:
                 emit(deltas)
                 self._running.deliver_finished()
@@ -136,12 +135,14 @@ class Scheduler:
                 break
             num_tokens += num_next_tokens
             self._running.count_prefill(group, num_next_tokens)
+            with self._counts.reading():
+                logits = self._calls.prefill(group, self._fail_group)
+                if not group.prefill.num_next_tokens:
+                    self._running.start_decoding(group)
+                if logits is not None:
+                    deltas += self._append(group, logits)
+            # When its time is, too: a window may end meanwhile.
             self._counts.count_rows(group.handle.attempt.counts, 0, num_next_tokens)
-            logits = self._calls.prefill(group, self._fail_group)
-            if not group.prefill.num_next_tokens:
-                self._running.start_decoding(group)
-            if logits is not None:
-                deltas += self._append(group, logits)
         return deltas
 
     def _decode(self, circle: str) -> Deltas:
