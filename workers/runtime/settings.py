@@ -50,7 +50,8 @@ class WorkerSettings(Settings):
         least=1,
         most=1024,
         unit="jobs",
-        help="Most jobs in hand at once. A worker takes no more than it has use for, which is less if they are short.",
+        help="Most jobs in hand at once. A worker takes no more than it has use for, which is less if they are short. "
+        "The last 8, or a quarter of fewer than 32, are for tenants that hold few.",
     )
     drain_s: float = setting(
         "TRIPTYCH_DRAIN_S",
