@@ -31,6 +31,8 @@ MAX_POSTED = 40
 """Entries of the ledger that one call posts."""
 MAX_CHECKED = 16
 """Jobs that count as running, of which one pass looks whether they do."""
+MAX_RECOUNTED = 80
+"""Records of a tenant, of whom one pass looks whether what it holds and its unfinished jobs are counted right."""
 MAX_EVICTING_CALLS = 100
 """Of one pass, so that deadlines are not late."""
 MAX_MEMORY_SHARE = 0.8
@@ -51,6 +53,7 @@ class Reaper:
         self._evict = load_script(client, "evict")
         self._post_ledger = load_script(client, "post_ledger")
         self._heal_running = load_script(client, "heal_running")
+        self._heal_counts = load_script(client, "heal_counts")
         self._stopping = threading.Event()
         # A daemon, and never joined: Redis completes a script that it has begun, whether or not this process ends.
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
@@ -72,6 +75,7 @@ class Reaper:
         total_taken = self._reap_due()
         self._make_room()
         self._heal_running(args=[MAX_CHECKED])
+        self._heal_counts(args=[MAX_RECOUNTED])
         self.post_ledger()
         return total_taken, self._replace_messages()
 

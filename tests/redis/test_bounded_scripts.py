@@ -16,6 +16,7 @@ from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.keys import PREFIX, of_end_only, wake_channel
 from contracts.store.queues.admission import Admission
+from contracts.store.reaper import MAX_CHECKED, MAX_RECOUNTED
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, new_job, pass_deadline, submit
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
@@ -153,6 +154,29 @@ def test_a_reaper_with_much_to_do(store: JobStore, what: str) -> None:
     come_due(store, *ids)
     with bounded(store):
         store.reap()
+
+
+def test_counting_anew(store: JobStore) -> None:
+    """As many records as are counted, all broken in the meantime, of a tenant whose counts are wrong."""
+    ids = worst_jobs(store, MAX_RECOUNTED, tenant="t", idempotency_key="")
+    for job_id in ids:
+        store.client.hset(f"{PREFIX}job:{job_id}", "version", "what is this")
+    store.client.hset(f"{PREFIX}held", "t", 1)
+    with bounded(store):
+        store.reap()
+    assert store.num_broken() == MAX_RECOUNTED
+
+
+def test_finding_many_jobs_that_run_no_more(store: JobStore) -> None:
+    models = [f"x{number}" for number in range(MAX_CHECKED)]
+    for model in models:
+        worst_jobs(store, 1, model=model, tenant=model, idempotency_key="")
+    claims = [claim for model in models for claim in store.turn("w1", sources=[queue_of(model)]).claims]
+    for claim in claims:
+        store.client.hset(f"{PREFIX}job:{claim.id}", "version", "what is this")
+    with bounded(store):
+        store.reap()
+    assert not store.client.exists(f"{PREFIX}running_jobs")
 
 
 def test_a_submit_with_everything(store: JobStore) -> None:

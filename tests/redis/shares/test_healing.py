@@ -207,6 +207,38 @@ def test_jobs_that_run_are_left_alone(store: JobStore) -> None:
     assert (found["num_running"], found["running"]) == (20, 20.0)
 
 
+def counts(store: JobStore) -> dict[str, list[bytes | None]]:
+    """Return of each tenant the bytes that it holds, and its unfinished jobs."""
+    names = ("held", "active")
+    return {tenant: [store.client.hget(f"{PREFIX}{name}", tenant) for name in names] for tenant in ("a", "b")}
+
+
+@pytest.mark.parametrize("wrong", [-2, 2])
+def test_counts_of_a_tenant_heal_though_it_always_has_jobs(store: JobStore, wrong: int) -> None:
+    flood(store, 5, "b", 1.0)
+    end(store, take(store, 2))
+    broken, deleted, *_ = flood(store, 6, "a", 1.0)
+    store.client.hset(job_key(broken), "status", "what is this")
+    come_due(store, broken)
+    store.reap()  # which sets it aside
+    right = counts(store)
+    for name in ("held", "active"):
+        store.client.hincrby(f"{PREFIX}{name}", "a", wrong)
+    heal_all(store)
+    assert counts(store) == right
+    num_bytes = int(store.client.hget(job_key(deleted), "held") or 0)
+    store.client.delete(job_key(deleted))
+    heal_all(store)
+    held, active = (int(value or 0) for value in right["a"])
+    assert counts(store) == right | {"a": [b"%d" % (held - num_bytes), b"%d" % (active - 1)]}
+
+
+def heal_all(store: JobStore) -> None:
+    """Let the reaper come to either of two tenants."""
+    for _ in range(30):
+        store.reap()
+
+
 @pytest.mark.parametrize("field", ["lane", "weight", "price_s"])
 def test_a_record_with_a_wrong_share_is_set_aside(store: JobStore, field: str) -> None:
     broken, good = submit(store, price_s=1.0), submit(store, price_s=1.0)

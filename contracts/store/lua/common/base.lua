@@ -6,8 +6,8 @@ local time = redis.call('TIME')
 local offset, reaped_at = unpack(redis.call('MGET', P .. 'clock', P .. 'reaped_at'))
 -- Whatever else somebody has written there counts as 0, and reapers correct it as a step.
 local function seconds_of(text)
-  local seconds = tonumber(text or '')
-  return seconds and math.abs(seconds) < math.huge and seconds or 0
+  local seconds = text and tonumber(text)
+  return seconds and seconds - seconds == 0 and seconds or 0 -- that is not 0 of NaN, or of what has no end
 end
 local clock = tonumber(time[1]) + tonumber(time[2]) / 1e6 + seconds_of(offset)
 -- If the store's clock was set back, time stands still until a reaper has corrected it.
