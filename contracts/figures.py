@@ -25,7 +25,7 @@ class GenerationFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that sequences occupy in the caches now."""
     cache_max_tokens: int
     pauses: int = 0
-    """Sequences, and searches, that gave their slots in a cache to a more urgent request."""
+    """Sequences, and searches, that gave their slots in a cache to a more urgent request, or to one of others."""
     first_token: Durations
     """From the submission of an attempt's requests to its first token."""
     token_gap: Durations

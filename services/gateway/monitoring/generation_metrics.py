@@ -11,7 +11,7 @@ from contracts.figures import DURATION_BOUNDS_S, Durations
 _COUNTERS = {
     "tokens_in": "Tokens of prompts that a worker has read.",
     "tokens_out": "Tokens that a worker has generated.",
-    "pauses": "Bulk sequences that a worker has paused for an interactive request.",
+    "pauses": "Sequences, and searches, that a worker has paused for more urgent requests, or for those of others.",
 }
 _GAUGES = {
     "rows_running": "Sequences that a worker generates.",
