@@ -24,7 +24,7 @@ class TenantSettings(Settings):
         NAMES["max_bytes"],
         256 * 2**20,
         least=2**20,
-        most=2**50,
+        most=2**40,
         unit="bytes",
         help="Bytes that one tenant may hold in the store: requests of its unfinished jobs, results until it has "
         f"received them, and metadata and 1 KB for each such job. Beyond it, submits are refused with 429. {_OTHERS}",

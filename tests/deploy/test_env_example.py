@@ -32,7 +32,7 @@ NUMBERS = [
     ("TRIPTYCH_DELIVERED_TTL_S", GatewaySettings, "delivered_ttl_s", 300.0, 1, 604800),
     ("TRIPTYCH_MAX_WAITING", GatewaySettings, "max_waiting", 200000, 1, 10**9),
     ("TRIPTYCH_MAX_ACTIVE", GatewaySettings, "max_active", 200000, 1, 10**9),
-    ("TRIPTYCH_TENANT_MAX_BYTES", GatewaySettings, "tenant_max_bytes", 2**28, 2**20, 2**50),
+    ("TRIPTYCH_TENANT_MAX_BYTES", GatewaySettings, "tenant_max_bytes", 2**28, 2**20, 2**40),
     ("TRIPTYCH_TENANT_MAX_TOKENS", GatewaySettings, "tenant_max_tokens", 1000000, 1, 10**12),
     ("TRIPTYCH_TENANT_MAX_DEADLINE_S", GatewaySettings, "tenant_max_deadline_s", 86400.0, 1, 86400),
     ("TRIPTYCH_TENANT_MAX_TIMEOUT_S", GatewaySettings, "tenant_max_timeout_s", 86400.0, 1, 86400),
