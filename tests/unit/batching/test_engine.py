@@ -124,6 +124,27 @@ def test_tenants_share_by_what_the_model_says_that_long_rows_take(engine: Batchi
     assert turns[:4] == [2, 3, 2, 2], "a long row takes 3,000, and a call of five short ones takes 1,000"
 
 
+@pytest.mark.parametrize("is_flood", [False, True])
+def test_an_interactive_row_waits_for_no_call_of_another_model(engine: BatchingEngine, is_flood: bool) -> None:
+    models = {name: Echo(name) for name in ("first", "second", "third")}
+    order: list[str] = []
+    for model in models.values():
+        model.answer = lambda results, name=model.name: order.append(name) or results  # type: ignore[misc]
+    models["first"].gate.clear()
+    bulk = make_attempt(lane="bulk")
+    handles = [engine.submit(models[name], [row(9, 400)] * 4, bulk) for name in ("first", "second", "third")]
+    assert models["first"].entered.acquire(timeout=PATIENCE_S)
+    interactive = [row(8, 400)] * (4 if is_flood else 1)
+    handles.append(engine.submit(models["first"], interactive, make_attempt(lane="interactive")))
+    models["first"].gate.set()
+    for handle in handles:
+        assert handle.wait(PATIENCE_S)
+    if is_flood:
+        assert order[1:7] == ["first", "second", "first", "third", "first", "second"], "others have every second call"
+    else:
+        assert order[1:5] == ["first", "second", "third", "first"]
+
+
 def test_two_versions_of_a_model_share_its_name_and_no_batch(engine: BatchingEngine) -> None:
     old, new = Echo("same"), Echo("same")
     held = hold(engine, old)

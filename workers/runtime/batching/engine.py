@@ -9,10 +9,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol, TypeVar, cast
 
 from contracts.errors import TriptychError
+from contracts.jobs import Flow
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.batching.row_queue import MIXED_BATCHES, SINGLE_ROWS, Row, RowQueue
@@ -72,6 +73,8 @@ class BatchingEngine:
         self._changed = threading.Condition()
         # By the model itself and not by its name: rows of two versions must never share a call.
         self._queues: dict[QueueKey, RowQueue[BatchHandle]] = {}
+        self._has_overtaken = False
+        """Whether the last batch was of a model whose turn it was not."""
         self._fill_per_job = 1 / SINGLE_ROWS
         """Of late: by how much the rows of a job fill what should wait."""
         self._when_wanted: Callable[[], None] = lambda: None
@@ -151,8 +154,15 @@ class BatchingEngine:
         return 0 if missing < LEAST_MISSING else math.ceil(missing / max(self._fill_per_job, 1e-6))
 
     def _take_batch(self) -> Batch:
-        """Return the next batch, or an empty one; models take turns, and so does each group of suspects."""
-        for key in list(self._queues):
+        """Return the next batch, or an empty one; models take turns, and so does each group of suspects.
+
+        An interactive row does not wait for calls of other models, but they have every second one.
+        """
+        keys = list(self._queues)
+        if not self._has_overtaken:
+            keys.sort(key=self._is_urgent, reverse=True)  # keeps the order of equals
+        self._has_overtaken = bool(keys) and keys[0] != next(iter(self._queues))
+        for key in keys:
             queue = self._queues.pop(key)
             batch = queue.take()
             # A queue that is empty must go: its key holds a model, which may be an old version that nobody uses.
@@ -161,6 +171,11 @@ class BatchingEngine:
             if batch:
                 return batch
         return []
+
+    def _is_urgent(self, key: QueueKey) -> bool:
+        """Return whether interactive rows wait, and no suspects."""
+        flows = cast("Collection[Flow]", self._queues[key].flows)
+        return not key[1] and any(lane == "interactive" for lane, _ in flows)
 
     def _run(self, batch: Batch) -> None:
         """Run a batch; if that fails, run each job's rows by themselves, so that only the job at fault fails."""

@@ -9,7 +9,7 @@ for all that another one has in hand, and a short job does not wait for a long o
 
 import bisect
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from workers.runtime.sharing.fair_turns import FairTurns
@@ -109,6 +109,11 @@ class RowQueue(Generic[Job]):
         Jobs that have begun don't count: however many rows they have, they take turns with those that come.
         """
         return sum(self._unserved.values())
+
+    @property
+    def flows(self) -> Collection[Hashable]:
+        """The flows that have waiting rows."""
+        return self._lines.keys()
 
     def add(self, job: Job, rows: Sequence[Row], flow: Hashable = "", share: float = 1.0) -> float:
         """Queue the rows of a job, which are known from now on by the job and their index. Once for each job.
