@@ -42,6 +42,10 @@ local function add_to_hash(name, steps)
     if step ~= 0 then fields[#fields + 1] = field end
   end
   if not fields[1] then return end
+  if not fields[2] and values[fields[1]] == nil then -- what is stored there may be no number: then as below
+    local sum = redis.pcall('HINCRBY', P .. name, fields[1], string.format('%.0f', steps[fields[1]]))
+    if type(sum) == 'number' then return sum <= 0 and redis.call('HDEL', P .. name, fields[1]) end
+  end
   if values[fields[1]] == nil or fields[2] then
     for i, value in ipairs(redis.call('HMGET', P .. name, unpack(fields))) do values[fields[i]] = value end
   end

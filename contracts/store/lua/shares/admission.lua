@@ -81,9 +81,12 @@ end
 
 -- Return the work that the lane starts until it has started a new job, and what is done meanwhile of that which runs.
 local function work_for(job, entry)
-  local until_s = work_until(entry.own_s, job.weight, entry.ahead, entry.waiting)
-  local others_running_s = work_until(entry.own_s, job.weight, entry.ahead, entry.all) - until_s
-  return until_s, entry.own_running_s + others_running_s
+  if not entry.until_s then
+    entry.until_s = work_until(entry.own_s, job.weight, entry.ahead, entry.waiting)
+    local others_running_s = work_until(entry.own_s, job.weight, entry.ahead, entry.all) - entry.until_s
+    entry.running_s = entry.own_running_s + others_running_s
+  end
+  return entry.until_s, entry.running_s
 end
 
 -- Return jobs and work that will probably be started before a new job, and the work of those that run that will be done
