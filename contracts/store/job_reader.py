@@ -22,7 +22,7 @@ from contracts.store.keys import (
     tenants_key,
     waiting_key,
 )
-from contracts.store.queues.places import LEFT, Place, RunningWork, WaitingWork, place_in_flow, stored
+from contracts.store.queues.places import Place, RunningWork, WaitingWork, part_left, place_in_flow, stored
 from contracts.store.queues.shares import NOT_KNOWN, LaneUse, Shares
 from contracts.store.records import (
     FIELDS,
@@ -128,7 +128,7 @@ class JobReader:
         for rank in ranks[:2]:
             if rank is not None:
                 # Of these lists only the numbers of jobs are counted.
-                return Place(rank, None if rank else 0.0, price_s, LEFT * shares.running, job.least_s)
+                return Place(rank, None if rank else 0.0, price_s, part_left(shares) * shares.running, job.least_s)
         if ranks[2] is None:
             return None
         where = {"start": start or 0.0, "rank": ranks[2], "mark_s": number(mark_s or b"0"), "price_s": price_s}

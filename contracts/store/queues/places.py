@@ -6,11 +6,11 @@ from contracts.jobs import Lane
 from contracts.store.queues.shares import LaneUse, Shares
 
 LEFT = 0.7
-"""Of the work of jobs that run, the part that a job waits for. `LEFT` of lua/shares/admission.lua.
+"""Of the work of jobs that run, the part that a job waits for at least. `LEFT` of lua/shares/admission.lua.
 
 Half of what a worker does at a time is done, on average. But of what it holds it does only a part at a time; and where
 it does all, a job shares it with those that start later. So a steady queue takes its jobs as long as if two thirds to
-four fifths of this were left.
+four fifths of this were left. What a worker holds beyond that waits in it, and hardly anything of it was done yet.
 """
 MAX_BESIDE = 15
 """Jobs that a job shares its worker with at most. `MAX_BESIDE` of the same."""
@@ -106,8 +106,8 @@ def place_in_flow(
     own_s = _own_before(flow, mark_s, price_s) if rank else 0.0
     until_s, weight = own_s + price_s, flow.weight or 1.0
     others_s = max(0.0, shares.work[lane] - flow.backlog)
-    own_running_s = LEFT * running.work
-    others_running_s = max(0.0, LEFT * shares.running_of[lane] - own_running_s)
+    own_running_s = part_left(shares) * running.work
+    others_running_s = max(0.0, part_left(shares) * shares.running_of[lane] - own_running_s)
     # Most tenants of whom jobs run have others that wait, or none has.
     others_weight = max(0.0, shares.weights[lane] - flow.weight, shares.running_weights[lane] - running.weight)
     ahead = max(0.0, start - shares.virtual[lane], own_running_s / weight)
@@ -118,6 +118,11 @@ def place_in_flow(
     part = min(1.0, meanwhile_s / others_s) if others_s > 0 else 1.0
     num_others = max(0.0, shares.num[lane] - flow.num)
     return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, running_s)
+
+
+def part_left(shares: Shares) -> float:
+    """Return the part of what runs that a job waits for. The function of the same name in lua/shares/admission.lua."""
+    return 1.0 - (1.0 - LEFT) * min(1.0, (MAX_BESIDE + 1) / max(1.0, shares.num_running))
 
 
 def _own_before(flow: WaitingWork, mark_s: float, price_s: float) -> float:

@@ -40,6 +40,7 @@ class Shares:
     """Virtual time: work / weight that each tenant of the lane was given that has waited all along."""
     running: float = 0.0
     """Work of the jobs that run."""
+    num_running: float = 0.0
     running_of: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
     """The same of each lane."""
     running_weights: Mapping[Lane, float] = field(default_factory=lambda: dict.fromkeys(LANES, 0.0))
@@ -63,6 +64,7 @@ class Shares:
             weights={lane: number(f"weights:{lane}") for lane in LANES},
             virtual={lane: number(f"v:{lane}") for lane in LANES},
             running=number("running"),
+            num_running=number("num_running"),
             running_of={lane: number(f"running:{lane}") for lane in LANES},
             running_weights={lane: number(f"running_weights:{lane}") for lane in LANES},
         )

@@ -64,9 +64,16 @@ def test_more_workers_take_more(store: JobStore) -> None:
 
 
 def test_of_what_runs_the_most_is_left(store: JobStore) -> None:
-    flood(store, 50, TENANT, 1.0)
-    take(store, 50)
-    assert fill(store)[0] == 90.0 - 50 * LEFT
+    flood(store, 10, TENANT, 1.0)
+    take(store, 10)
+    assert fill(store, price_s=0.5)[0] == 90.0 - 10 * LEFT
+
+
+def test_of_what_waits_in_a_worker_nearly_all_is_left(store: JobStore) -> None:
+    """It holds many small jobs, but does no more of them at a time than of large ones."""
+    flood(store, 64, TENANT, 1.0)
+    take(store, 64)
+    assert fill(store)[0] == pytest.approx(90.0 - 48 - 16 * LEFT, abs=1.0)
 
 
 @pytest.mark.parametrize("capacity_of_one", [1.0, 0.0])

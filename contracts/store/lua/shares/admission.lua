@@ -2,7 +2,7 @@
 -- Part of the time that a job has, so that it is in time even if others come, or if it takes longer than was thought.
 local MARGIN = 0.9
 local MAX_SENDERS = 8 -- of those who wait, how many are taken for tenants who go on, though none of them did before
-local LEFT = 0.7 -- of what runs, the part that a job waits for; contracts/store/queues/places.py says why
+local LEFT = 0.7 -- of what runs, the part that a job waits for at least; contracts/store/queues/places.py says why
 local MAX_BESIDE = 15 -- jobs that a job shares its worker with at most
 local MAX_LOOKED_AT = 16 -- flows that a new job must not make late: those that are next, and those that were given most
 
@@ -41,9 +41,14 @@ local function usual_for(job, flow, others_weights, usual)
   return {used = usual.used, weights = weights, is_new = is_new}
 end
 
+-- Return the part of what runs that a job waits for: hardly anything was done yet of jobs that wait in their worker.
+local function part_left(state)
+  return 1 - (1 - LEFT) * math.min(1, (MAX_BESIDE + 1) / math.max(1, figure(state, 'num_running')))
+end
+
 -- Return the work that waits of a lane, and what is left of that which runs.
 local function work_in(lane)
-  return math.max(0, figure(lane, 'work')), LEFT * math.max(0, figure(lane, 'running'))
+  return math.max(0, figure(lane, 'work')), part_left(lane.state) * math.max(0, figure(lane, 'running'))
 end
 
 -- Return the weights of others. Most tenants of whom jobs run have others that wait, or none has.
@@ -59,7 +64,7 @@ local function entry_of(job, rate, used, weights)
   local flow, queue = flow_of(lane, job.tenant), 'triptych.' .. job.model
   local own = running_from(call_on('HGET', P .. 'running:' .. queue, lane.name .. ' ' .. job.tenant))
   local waiting_s, running_s = work_in(lane)
-  local entry = {lane = lane, flow = flow, own_s = flow.backlog + job.price_s, own_running_s = LEFT * own.work_s,
+  local entry = {lane = lane, flow = flow, own_s = flow.backlog + job.price_s, own_running_s = part_left(lane.state) * own.work_s,
     others_s = math.max(0, waiting_s - flow.backlog)}
   local others_running_s = math.max(0, running_s - entry.own_running_s)
   local others_weights = others_weights_in(lane, flow, own)
