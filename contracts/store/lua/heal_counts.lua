@@ -34,6 +34,7 @@ end
 local bytes_off, active_off = off_by(read_fields)
 if bytes_off == 0 and active_off == 0 then return 0 end
 bytes_off, active_off = off_by(read_record)
+if set_aside_now[1] then return 0 end -- which has corrected the counts already: a later pass looks again
 add_step(held_steps, tenant, bytes_off)
 add_step(active_steps, tenant, active_off)
 return (bytes_off ~= 0 or active_off ~= 0) and 1 or 0

@@ -233,6 +233,14 @@ def test_counts_of_a_tenant_heal_though_it_always_has_jobs(store: JobStore, wron
     assert counts(store) == right | {"a": [b"%d" % (held - num_bytes), b"%d" % (active - 1)]}
 
 
+def test_a_broken_record_that_is_met_first_where_counts_are_compared_counts_once(store: JobStore) -> None:
+    ids = flood(store, 3, "a", 1.0)
+    store.client.hset(job_key(ids[0]), "status", "what is this")
+    store.reap()
+    sizes = [int(store.client.hget(job_key(job_id), "held") or 0) for job_id in ids[1:]]
+    assert counts(store)["a"] == [b"%d" % sum(sizes), b"2"]
+
+
 def heal_all(store: JobStore) -> None:
     """Let the reaper come to either of two tenants."""
     for _ in range(30):
