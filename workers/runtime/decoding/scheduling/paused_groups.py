@@ -148,13 +148,14 @@ class PausedGroups:
         is_newcomer = not slots[claim.flow]
         if claim.lane == "bulk" or not (is_newcomer or claim.lane == "interactive"):
             return {}
-        limit = _ratio_with(handle, index, slots)
+        limit, ratios = _ratio_with(handle, index, slots), self._running.ratios
+        if max(ratios.values(), default=0.0) <= limit:  # as among many tenants, each with a slot
+            return {}
         found: dict[SequenceGroup, float] = {}
         for group in self._running:
             own = group.handle.attempt.claim
-            ratio = slots[own.flow] / own.share
-            if ratio > limit and _gives_way(own, claim, is_newcomer) and self._may_pause(group):
-                found[group] = ratio
+            if ratios[own.flow] > limit and _gives_way(own, claim, is_newcomer) and self._may_pause(group):
+                found[group] = ratios[own.flow]
         return found
 
     def _needed(self, groups: list[SequenceGroup], handle: GenerationHandle, index: int) -> list[SequenceGroup]:

@@ -23,6 +23,8 @@ class RunningGroups:
         self.decoding: list[SequenceGroup] = []
         self.slots_by_flow: Counter[Flow] = Counter()
         """Slots that each flow has."""
+        self.ratios: dict[Flow, float] = {}
+        """The same for each unit of the flow's share."""
         self._finished: list[SequenceGroup] = []
         self._prefill_turns: FairTurns[Flow] = FairTurns()
         """By the tokens that were prefilled; of jobs that are no suspects."""
@@ -150,10 +152,7 @@ class RunningGroups:
             self.decoding.remove(group)
         else:
             self.prefilling.remove(group)
-        flow = _flow_of(group)
-        self.slots_by_flow[flow] -= len(group.slots)
-        if not self.slots_by_flow[flow]:
-            del self.slots_by_flow[flow]
+        self._count(group, -len(group.slots))
 
     def deliver_finished(self) -> None:
         """Hand the outputs of finished groups to their jobs."""
@@ -162,13 +161,21 @@ class RunningGroups:
             group.handle.set_result(group.index, group.outputs)
 
     def _add(self, group: SequenceGroup) -> None:
-        self.slots_by_flow[_flow_of(group)] += len(group.slots)
+        self._count(group, len(group.slots))
         if not group.prefill.num_next_tokens:
             self.decoding.append(group)
             return
         self.prefilling.append(group)
         if not _circle_of(group):
             self._prefill_turns.join(_flow_of(group), group.handle.attempt.claim.share)
+
+    def _count(self, group: SequenceGroup, num_slots: int) -> None:
+        """Count slots that a group's flow has got, or has given back."""
+        claim = group.handle.attempt.claim
+        self.slots_by_flow[claim.flow] += num_slots
+        self.ratios[claim.flow] = self.slots_by_flow[claim.flow] / claim.share
+        if not self.slots_by_flow[claim.flow]:
+            del self.slots_by_flow[claim.flow], self.ratios[claim.flow]
 
     def _allocate(self, request: GenerationRequest) -> list[int]:
         """Return a slot for each sequence of a request, or none at all if there is no room for all of them."""
