@@ -1,5 +1,7 @@
 """The order in which a worker looks into its queues."""
 
+import math
+
 from contracts.jobs import newcomers_of
 from workers.runtime.attempts.sources import Sources
 
@@ -31,3 +33,13 @@ def test_a_queue_of_which_all_was_taken_is_not_looked_into_again() -> None:
     sources.wake("triptych.a")
     sources.note_turn(sources.next(NOBODY, ()), {"triptych.a"}, NOBODY, all_taken=True)
     assert not sources.any_known() and sources.next(NOBODY, ()) == []
+
+
+def test_only_a_turn_that_looks_knows_that_jobs_are_left() -> None:
+    sources = Sources()
+    sources.note_turn([], set(), NOBODY, all_taken=False)
+    assert sources.known_at == -math.inf, "it has only recorded outcomes"
+    sources.note_turn(["q"], {"q"}, NOBODY, all_taken=True)
+    assert sources.known_at == -math.inf
+    sources.note_turn(["q"], {"q"}, NOBODY, all_taken=False)
+    assert sources.known_at > 0

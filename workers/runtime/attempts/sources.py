@@ -74,7 +74,7 @@ class Sources:
             pass_by: flows that it passed by.
             all_taken: whether it took all that waits in these queues, apart from these flows.
         """
-        if not all_taken:
+        if queues and not all_taken:
             self.known_at = time.monotonic()
         for queue in sorted(queues, key=served.__contains__):
             had_newcomers = self._newcomers.pop(queue, "") is None
