@@ -247,13 +247,13 @@ class FakeEngine:
 
     def __init__(self, num_wanted: int = 1000) -> None:
         self.wanted = num_wanted
-        self.waiting = False
+        self.waiting: set[Flow] = set()
         self.tell: Callable[[], None] = lambda: None
 
     def num_wanted(self) -> int:
         return self.wanted
 
-    def has_waiting(self) -> bool:
+    def waiting_flows(self) -> set[Flow]:
         return self.waiting
 
     def when_wanted(self, call: Callable[[], None]) -> None:

@@ -96,6 +96,15 @@ def test_a_worker_beside_a_flood_asks_only_when_there_may_be_newcomers(flooded: 
     assert flooded.intake.has_room_for_newcomers and not flooded.intake.has_room
 
 
+def test_a_newcomer_is_taken_beside_jobs_that_have_begun_and_have_more_to_run(flooded: Flooded) -> None:
+    flooded.engine.waiting = {("default", "a")}
+    flooded.let_begin("a")
+    flooded.num_calls_when_quiet()
+    flooded.submit("b")
+    wait_until(lambda: "b" in flooded.tenants(), "the newcomer waits behind the flood")
+    assert flooded.tenants() == ["a"] * 6 + ["b"]
+
+
 def test_of_a_newcomer_with_many_jobs_the_next_come_once_the_first_have_begun(flooded: Flooded) -> None:
     for _ in range(3 * MAX_NEWCOMERS):
         flooded.store.add("b")

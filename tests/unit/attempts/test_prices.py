@@ -27,7 +27,7 @@ def test_a_worker_is_full_while_something_waits_in_its_engine(
     intake.wake(QUEUE)
     wait_until(lambda: model.begun, "the job did not begin")
     assert not since_last(intake), "nothing waits beside the one job"
-    engine.waiting = True
+    engine.waiting = {("default", "a")}
     since_last(intake)
     assert since_last(intake)
     gate.open()

@@ -20,16 +20,16 @@ def test_rows_and_their_tokens_are_counted_for_their_jobs_whoever_shares_the_cal
     assert (total.num_rows, total.tokens_in, total.token_pairs) == (4, 16, 66) and total.read_s > 0
 
 
-def test_an_engine_tells_whether_rows_wait_while_a_call_runs(engine: BatchingEngine) -> None:
+def test_an_engine_tells_whose_rows_wait_while_a_call_runs(engine: BatchingEngine) -> None:
     model, attempt = Echo(), make_attempt()
     model.gate.clear()
     running = engine.submit(model, [row(1)], attempt)
     assert model.entered.acquire(timeout=PATIENCE_S)
-    assert not engine.has_waiting()
+    assert not engine.waiting_flows()
     waiting = engine.submit(model, [row(2)], attempt)
-    assert engine.has_waiting()
+    assert engine.waiting_flows() == {attempt.claim.flow}
     engine.cancel(waiting)
-    assert not engine.has_waiting()
+    assert not engine.waiting_flows()
     model.gate.set()
     assert running.wait(PATIENCE_S)
     wait_until(lambda: attempt.counts.num_rows == 1, "the row that ran was not counted, or the other one was")

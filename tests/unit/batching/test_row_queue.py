@@ -278,3 +278,15 @@ def test_batching_five_thousand_rows_costs_far_less_than_their_model_calls() -> 
     ms_per_batch = 1000 * (time.process_time() - started) / num_batches
     print(f"{ms_per_batch:.3f} ms a batch, {num_batches} batches")
     assert ms_per_batch < 1.5
+
+
+def test_rows_that_wait_count_although_others_of_their_jobs_have_run() -> None:
+    """In a batch of like lengths are rows of many jobs. Those jobs still fill the worker."""
+    queue = queue_with(*[[10, 100, 100] for _ in range(20)], max_batch_length=200)
+    before = queue.fill
+    assert len(queue.take()) == 20, "the short rows, of all jobs"
+    assert queue.fill == before, "200 tokens of each are left, which is a call"
+    queue.discard(0)
+    assert queue.fill == before * 19 / 20
+    all_batches(queue)
+    assert queue.fill == 0

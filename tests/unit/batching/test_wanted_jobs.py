@@ -65,10 +65,8 @@ def test_jobs_that_were_dropped_are_made_up_for(engine: BatchingEngine, echo: Ec
 
 
 @pytest.mark.parametrize("max_batch_length", [512, 1])
-def test_a_job_with_many_rows_keeps_no_others_away_once_it_has_begun(
-    engine: BatchingEngine, echo: Echo, max_batch_length: int
-) -> None:
-    """It takes turns with them, as it does with those that were there before."""
+def test_a_job_with_many_rows_keeps_no_others_away(engine: BatchingEngine, echo: Echo, max_batch_length: int) -> None:
+    """It fills one call of those that should wait, however many rows it has."""
     echo.max_batch_length = max_batch_length
     echo.gate.clear()
     large = submit(engine, echo, [row(1, 100)] * 400)
@@ -76,7 +74,7 @@ def test_a_job_with_many_rows_keeps_no_others_away_once_it_has_begun(
     small = []
     while engine.num_wanted():
         small.append(submit(engine, echo, [row(2, 200)]))
-    assert len(small) >= 2
+    assert small
     echo.gate.set()
     assert all(handle.wait(PATIENCE_S) for handle in (large, *small))
     last_small = max(index for index, batch in enumerate(echo.batches) if 2 in batch)

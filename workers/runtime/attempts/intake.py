@@ -167,7 +167,7 @@ class Intake:
 
     def _any_waits(self, now: float) -> bool:
         """Return whether jobs wait on which this worker could work."""
-        if self._engine.has_waiting() or self._jobs.any_waits_for_thread:
+        if self._engine.waiting_flows() or self._jobs.any_waits_for_thread:
             return True
         sources = self._turns.sources
         return now < sources.known_at + KNOWN_S and sources.any_known()

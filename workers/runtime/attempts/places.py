@@ -58,7 +58,7 @@ class Places:
         has_room_for_all = num_free > self._num_reserved and self._has_memory_for_all()
         if num_wanted > 0 and has_room_for_all:
             return Wanted(min(num_wanted, num_free - self._num_reserved), self._room.for_all, frozenset(pass_by))
-        pass_by |= self._jobs.flows_in_line
+        pass_by |= self._jobs.flows_in_line | self._engine.waiting_flows()
         if not has_room_for_all:
             # If many hold little each, none is large, and what is left is for those that hold nothing.
             pass_by |= self._large_flows() or {claim.flow for claim in self._jobs.claims}

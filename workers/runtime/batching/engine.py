@@ -114,10 +114,10 @@ class BatchingEngine:
         with self._changed:
             return self._num_wanted()
 
-    def has_waiting(self) -> bool:
-        """Return whether rows wait while a call runs."""
+    def waiting_flows(self) -> set[Flow]:
+        """Return the flows of which rows wait while a call runs."""
         with self._changed:
-            return any(len(queue) for queue in self._queues.values())
+            return {cast("Flow", flow) for queue in self._queues.values() for flow in queue.flows}
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""

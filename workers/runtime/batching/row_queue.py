@@ -48,7 +48,7 @@ class Row(Protocol):
 class _Job(Generic[Job]):
     """A job with waiting rows."""
 
-    __slots__ = ("flow", "job", "num_waiting", "pending")
+    __slots__ = ("fill", "flow", "job", "length", "num_waiting", "pending")
 
     def __init__(self, job: Job, flow: Hashable, numbers: range) -> None:
         self.job = job
@@ -56,6 +56,10 @@ class _Job(Generic[Job]):
         self.pending = deque(numbers)
         """The numbers of its rows, oldest first. Those that were taken in turns of other jobs are gone already."""
         self.num_waiting = len(numbers)
+        self.length = 0
+        """Sum of the lengths of those that wait."""
+        self.fill = 0.0
+        """By how much they fill what should wait."""
 
 
 ByLength = list[tuple[int, int]]
@@ -89,8 +93,6 @@ class RowQueue(Generic[Job]):
         self._pair_cost = pair_cost
         self._rows: dict[int, _Waiting[Job]] = {}
         """Waiting rows by a number that grows with each row, so that lower numbers are older."""
-        self._unserved: dict[Job, float] = {}
-        """Jobs of which no row was taken yet, and by how much each fills what should wait."""
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
         self._jobs: dict[Job, _Job[Job]] = {}
@@ -104,11 +106,8 @@ class RowQueue(Generic[Job]):
 
     @property
     def fill(self) -> float:
-        """How much waits, as a share of what should wait while a call runs.
-
-        Jobs that have begun don't count: however many rows they have, they take turns with those that come.
-        """
-        return sum(self._unserved.values())
+        """How much waits, as a share of what should wait while a call runs."""
+        return sum(owner.fill for owner in self._jobs.values())
 
     @property
     def flows(self) -> Collection[Hashable]:
@@ -143,8 +142,8 @@ class RowQueue(Generic[Job]):
             # An insertion moves half of the list, but with 5,000 waiting rows that is far cheaper than a model call.
             bisect.insort(self._by_length.setdefault(batch_key, []), (length, number))
         self._lines[flow].add(job, real)
-        fill = self._unserved[job] = self._fill_of(rows[0].length, real)
-        return fill
+        owner.length, owner.fill = real, self._fill_of(rows[0].length, real)
+        return owner.fill
 
     def discard(self, job: Job) -> None:
         """Forget the rows of a job that are still queued."""
@@ -152,7 +151,6 @@ class RowQueue(Generic[Job]):
             return
         gone = {number: self._rows.pop(number) for number in self._jobs[job].pending if number in self._rows}
         self._forget(self._jobs[job])
-        self._unserved.pop(job, None)
         for batch_key in {batch_key for *_, batch_key in gone.values()}:
             self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
 
@@ -197,14 +195,19 @@ class RowQueue(Generic[Job]):
         """Remove rows that are taken, each at the expense of its flow; return them as (job, index)."""
         rows: list[tuple[Job, int]] = []
         amounts: dict[Hashable, float] = {}
+        owners: set[_Job[Job]] = set()
         for length, number in taken:
             owner, index, _, _ = self._rows.pop(number)
             job, flow = owner.job, owner.flow
             rows.append((job, index))
             amounts[flow] = amounts.get(flow, 0) + self._cost(length, length)
-            self._unserved.pop(job, None)
+            owners.add(owner)
             owner.num_waiting -= 1
-            if not owner.num_waiting:
+            owner.length -= length
+        for owner in owners:
+            if owner.num_waiting:
+                owner.fill = self._fill_of(taken[0][0], owner.length)
+            else:
                 self._forget(owner)
         for flow, amount in amounts.items():
             self._flows.charge(flow, amount)
@@ -223,11 +226,11 @@ class RowQueue(Generic[Job]):
             del self._lines[owner.flow]
 
     def _fill_of(self, length: int, real: int) -> float:
-        """Return by how much a new job fills what should wait: by all of its rows, but by one call at most.
+        """Return by how much a job fills what should wait: by all of its waiting rows, but by one call at most.
 
         Args:
             length: of one of its rows.
-            real: sum of the lengths of all.
+            real: sum of the lengths of those that wait.
         """
         if not self._takes(2, length, 2 * length):
             return 1 / SINGLE_ROWS

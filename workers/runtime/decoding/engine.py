@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from contracts.figures import GenerationFigures
 from contracts.generation import TextDelta
+from contracts.jobs import Flow
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.decoding.flush import Flush
 from workers.runtime.decoding.handle import GenerationHandle, StreamTransform
@@ -117,9 +118,9 @@ class DecodingEngine:
         """Return how many more jobs may wait here until they start."""
         return max(0, MAX_UNSTARTED - self._num_unstarted() - self._inbox.qsize())
 
-    def has_waiting(self) -> bool:
-        """Return whether requests wait for slots."""
-        return any(scheduler.num_waiting for scheduler in list(self._schedulers.values()))
+    def waiting_flows(self) -> set[Flow]:
+        """Return the flows of which requests wait for slots, paused ones included."""
+        return {flow for scheduler in list(self._schedulers.values()) for flow in scheduler.waiting_flows}
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         """Set what is called when the engine wants jobs again, by its inference thread. It must be cheap."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from contracts.jobs import Flow
 from workers.runtime.engine.figures import EngineFigures
 
 NoteCall = Callable[[Collection[str]], None]
@@ -30,8 +31,8 @@ class Engine(Protocol):
         """Return how many more jobs have use here now. The others are better left where other workers find them."""
         ...
 
-    def has_waiting(self) -> bool:
-        """Return whether something waits here until there is room in a model call."""
+    def waiting_flows(self) -> set[Flow]:
+        """Return the flows of which something waits here until there is room in a model call."""
         ...
 
     def when_wanted(self, call: Callable[[], None]) -> None:

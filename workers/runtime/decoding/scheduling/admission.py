@@ -6,6 +6,7 @@ may push groups out at the next one (`paused_groups.py`).
 
 from collections.abc import Callable, Iterator, Set
 
+from contracts.jobs import Flow
 from workers.runtime.decoding.handle import GenerationHandle
 from workers.runtime.decoding.scheduling.paused_groups import PausedGroups
 from workers.runtime.decoding.scheduling.running_groups import RunningGroups
@@ -44,6 +45,12 @@ class Admission:
     def num_waiting(self) -> int:
         """Requests that wait for slots, those of paused groups included."""
         return len(self._waiting) + len(self._suspects) + sum(1 for _ in self._paused)
+
+    @property
+    def waiting_flows(self) -> set[Flow]:
+        """The flows of these requests."""
+        jobs = (*list(self._waiting.jobs), *list(self._suspects.jobs), *(group.handle for group in self._paused))
+        return {handle.attempt.claim.flow for handle in jobs}
 
     @property
     def num_unstarted(self) -> int:

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable
 
 from contracts.generation import TextDelta
+from contracts.jobs import Flow
 from workers.runtime.attempts.attempt import AttemptStopped
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.decoding.caches.cache import Floats
@@ -64,6 +65,11 @@ class Scheduler:
     def num_waiting(self) -> int:
         """Requests that wait for slots, those of paused groups included."""
         return self._admission.num_waiting
+
+    @property
+    def waiting_flows(self) -> set[Flow]:
+        """The flows of these requests."""
+        return self._admission.waiting_flows
 
     @property
     def num_unstarted(self) -> int:
