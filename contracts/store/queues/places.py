@@ -12,6 +12,8 @@ Half of what a worker does at a time is done, on average. But of what it holds i
 it does all, a job shares it with those that start later. So a steady queue takes its jobs as long as if two thirds to
 four fifths of this were left. What a worker holds beyond that waits in it, and hardly anything of it was done yet.
 """
+OVERTAKING = 2.0
+"""`OVERTAKING` of workers/runtime/sharing/line.py."""
 MAX_BESIDE = 15
 """Jobs that a job shares its worker with at most. `MAX_BESIDE` of the same."""
 
@@ -36,6 +38,8 @@ class RunningWork(NamedTuple):
     num: float = 0.0
     work: float = 0.0
     weight: float = 0.0
+    squares: float = 0.0
+    """Sum of the squares of the jobs' work."""
 
 
 Work = TypeVar("Work", WaitingWork, RunningWork)
@@ -106,15 +110,14 @@ def place_in_flow(
     own_s = _own_before(flow, mark_s, price_s) if rank else 0.0
     until_s, weight = own_s + price_s, flow.weight or 1.0
     others_s = max(0.0, shares.work[lane] - flow.backlog)
-    own_running_s = part_left(shares) * running.work
-    others_running_s = max(0.0, part_left(shares) * shares.running_of[lane] - own_running_s)
-    # Most tenants of whom jobs run have others that wait, or none has.
-    others_weight = max(0.0, shares.weights[lane] - flow.weight, shares.running_weights[lane] - running.weight)
-    ahead = max(0.0, start - shares.virtual[lane], own_running_s / weight)
-    by_shares_s = (until_s / weight + ahead) * others_weight
+    left_s = part_left(shares) * running.work
+    others_running_s = max(0.0, part_left(shares) * shares.running_of[lane] - left_s)
+    ahead = max(0.0, start - shares.virtual[lane], left_s / weight)
+    by_shares_s = (until_s / weight + ahead) * _others_weight(shares, flow, running, lane)
     least_s = (until_s + ahead * weight) * (1.0 / use.share_of(weight) - 1.0)
     meanwhile_s = max(least_s, min(others_s, by_shares_s))
-    running_s = own_running_s + max(least_s, min(others_s + others_running_s, by_shares_s)) - meanwhile_s
+    running_s = max(least_s, min(others_s + others_running_s, by_shares_s)) - meanwhile_s
+    running_s += left_s if rank else _not_overtaken(running, left_s, price_s)
     part = min(1.0, meanwhile_s / others_s) if others_s > 0 else 1.0
     num_others = max(0.0, shares.num[lane] - flow.num)
     return Place(rank + int(num_others * part + 0.5), own_s + meanwhile_s, price_s, running_s)
@@ -123,6 +126,19 @@ def place_in_flow(
 def part_left(shares: Shares) -> float:
     """Return the part of what runs that a job waits for. The function of the same name in lua/shares/admission.lua."""
     return 1.0 - (1.0 - LEFT) * min(1.0, (MAX_BESIDE + 1) / max(1.0, shares.num_running))
+
+
+def _others_weight(shares: Shares, flow: WaitingWork, running: RunningWork, lane: Lane) -> float:
+    # Most tenants of whom jobs run have others that wait, or none has.
+    return max(0.0, shares.weights[lane] - flow.weight, shares.running_weights[lane] - running.weight)
+
+
+def _not_overtaken(running: RunningWork, left_s: float, price_s: float) -> float:
+    """Return what is before the first job that waits of a flow, of those that run. `own_before` of the scripts."""
+    if running.work <= 0:
+        return left_s
+    # In the worker it overtakes the last one, if it is small beside that: of those, the mean over their work is known.
+    return min(left_s, max(0.0, running.work - running.squares / running.work) + OVERTAKING * price_s)
 
 
 def _own_before(flow: WaitingWork, mark_s: float, price_s: float) -> float:

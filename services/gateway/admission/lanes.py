@@ -46,17 +46,28 @@ def use_of_late(before: ByLane, found: ByLane, elapsed_s: float) -> ByLane:
     return {lane: max(mean[lane], before[lane] + quick * (found[lane] - before[lane])) for lane in LANES}
 
 
-def weights_of_late(given: ByLane, progress: ByLane) -> ByLane:
+def most_of_late(before: ByLane, found: ByLane, elapsed_s: float) -> ByLane:
+    """Return the most that was found, of which what is long ago counts less and less."""
+    part = math.exp(-elapsed_s / WINDOW_S)
+    return {lane: max(found[lane], part * before[lane]) for lane in LANES}
+
+
+def weights_of_late(given: ByLane, progress: ByLane, seen: ByLane) -> ByLane:
     """Return the weights of the tenants that used lanes of late, as far as each of them took its share; 0 if none did.
 
     A lane's virtual time goes on by what a tenant of weight 1 gets that waits all along. So this is what all got, by
-    what one of them got.
+    what one of them got. But it goes on by a job only when the next one of the same tenant is started: after a large
+    one it stands still for a while, and nobody else was there.
 
     Args:
         given: work-seconds a second that lanes were given, a mean of late.
         progress: of their virtual times, the same mean.
+        seen: most weights of tenants of whom jobs have waited or run of late.
     """
-    return {lane: given[lane] / progress[lane] if progress[lane] > LEAST_PROGRESS else 0.0 for lane in LANES}
+    return {
+        lane: min(seen[lane], given[lane] / progress[lane]) if progress[lane] > LEAST_PROGRESS else 0.0
+        for lane in LANES
+    }
 
 
 def lane_rate(lane: Lane, capacity: float, waiting: ByLane, use: ByLane) -> float:

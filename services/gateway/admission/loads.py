@@ -18,6 +18,7 @@ from services.gateway.admission.lanes import (
     ByLane,
     lane_rate,
     mean_of_late,
+    most_of_late,
     rates,
     use_of_late,
     weights_of_late,
@@ -40,6 +41,8 @@ class ModelLoad:
     """Work-seconds a second that lanes were given, a mean of late."""
     progress: ByLane = field(default_factory=lambda: NOTHING)
     """Of the lanes' virtual times, the same mean."""
+    seen: ByLane = field(default_factory=lambda: NOTHING)
+    """Most weights of tenants of whom jobs have waited or run of late."""
 
     def price_s(self, demand: Demand) -> float:
         """Return the work-seconds of a request; 0 if nothing is known of the model."""
@@ -58,7 +61,7 @@ class ModelLoad:
     @cached_property
     def lane_uses(self) -> Mapping[Lane, LaneUse]:
         """How each lane was used of late."""
-        weights = weights_of_late(self.given, self.progress)
+        weights = weights_of_late(self.given, self.progress, self.seen)
         return {lane: LaneUse(self._used(lane), weights[lane]) for lane in LANES}
 
     def _used(self, lane: Lane) -> float:
@@ -119,4 +122,10 @@ class LoadBook:
             "use": use_of_late(earlier.use, given, elapsed_s),
             "given": mean_of_late(earlier.given, given, elapsed_s),
             "progress": mean_of_late(earlier.progress, progress, elapsed_s),
+            "seen": most_of_late(earlier.seen, _weights_in(shares), elapsed_s),
         }
+
+
+def _weights_in(shares: Shares) -> ByLane:
+    """Return the weights of tenants in each lane. Most of whom jobs run have others that wait, or none has."""
+    return {lane: max(shares.weights[lane], shares.running_weights[lane]) for lane in LANES}

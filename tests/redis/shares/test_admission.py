@@ -207,8 +207,8 @@ def test_those_who_come_now_share_with_what_runs_of_a_tenant_too(store: JobStore
     flood(store, 10, "a", 1.0)
     take(store, 10)
     in_hand_s = LEFT * 10
-    beside_four_s = 90.0 / 5
-    assert fill(store, full, tenant="a")[0] == pytest.approx(beside_four_s - in_hand_s, abs=1.0)
+    one_of_four_s = 90.0 / 4
+    assert fill(store, full, tenant="a")[0] == pytest.approx(one_of_four_s - in_hand_s, abs=1.0)
 
 
 def test_a_large_job_is_not_promised_the_pace_of_small_ones(store: JobStore) -> None:
@@ -232,3 +232,35 @@ def test_a_queue_that_is_full_by_number_says_when_there_is_room(store: JobStore)
     with pytest.raises(QueueFull) as refused:
         store.submit(new_job(price_s=2.0), Admission(max_waiting=10, lane_rate=1.0, capacity=4.0))
     assert refused.value.retry_after_s == pytest.approx(0.5)
+
+
+def test_a_small_job_overtakes_the_large_one_that_runs_of_its_tenant(store: JobStore) -> None:
+    """As it does in the worker."""
+    flood(store, 1, TENANT, 50.0)
+    take(store, 1)
+    job = new_job(price_s=0.1, deadline_s=5.0)
+    place = store.submit(job, ONE).place
+    assert place and place.eta_s(1.0, 1.0) == pytest.approx(0.3)
+    assert store.place(store.read(job.id, TENANT)) == place
+
+
+def test_of_equal_jobs_that_run_a_small_one_overtakes_the_last(store: JobStore) -> None:
+    flood(store, 3, TENANT, 10.0)
+    take(store, 3)
+    with pytest.raises(QueueFull):
+        store.submit(new_job(price_s=0.1, deadline_s=20.0), ONE)
+    assert store.submit(new_job(price_s=0.1, deadline_s=25.0), ONE).place
+    assert fill(store, price_s=0.1, deadline_s=22.0)[0] == 0.0, "behind jobs that wait it overtakes none"
+
+
+@pytest.mark.parametrize(("served", "promised_s"), [(TENANT, 90.0), ("b", 45.0)])
+def test_what_a_tenant_used_by_itself_is_not_what_others_take(store: JobStore, served: str, promised_s: float) -> None:
+    """It sends one job after the other, so between them none of its jobs waits or runs."""
+    flood(store, 1, "c", 1.0, lane="bulk")  # a queue in which nothing waits or runs would forget everything
+    flood(store, 1, served, 10.0)
+    claims = take(store, 2)
+    end(store, [claim for claim in claims if claim.lane == "default"])
+    used = Admission(lane_rate=1.0, capacity=1e6, capacity_of_one=2.0, lane_use=LaneUse(used=1.0, weights=1.0))
+    with pytest.raises(QueueFull):
+        store.submit(new_job(price_s=promised_s + 1, deadline_s=100.0), used)
+    store.submit(new_job(price_s=promised_s - 1, deadline_s=100.0), used)

@@ -187,7 +187,7 @@ def test_jobs_that_are_gone_run_no_more_although_others_go_on(
     assert found["running:bulk"] == found["running_weights:bulk"] == 0
     running = store.client.hgetall(running_key(QUEUE))
     assert {name: stored(RunningWork, text) for name, text in running.items()} == {
-        b"default a": RunningWork(2, 16.0, 1.0)
+        b"default a": RunningWork(2, 16.0, 1.0, 128.0)
     }
     end(store, [claim for claim in claims if claim not in lost])
     assert left(store) == set() and not store.client.exists(f"{PREFIX}running_jobs")

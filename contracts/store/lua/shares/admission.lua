@@ -3,6 +3,7 @@
 local MARGIN = 0.9
 local MAX_SENDERS = 8 -- of those who wait, how many are taken for tenants who go on, though none of them did before
 local LEFT = 0.7 -- of what runs, the part that a job waits for at least; contracts/store/queues/places.py says why
+local OVERTAKING = 2 -- of workers/runtime/sharing/line.py
 local MAX_BESIDE = 15 -- jobs that a job shares its worker with at most
 local MAX_LOOKED_AT = 16 -- flows that a new job must not make late: those that are next, and those that were given most
 
@@ -32,10 +33,16 @@ local function ahead_of(lane, tenant)
   return start and math.max(0, start - figure(lane, 'v')) or 0
 end
 
+-- Whether nothing of a flow was started of late.
+local function is_new_in(lane, flow, running, tenant)
+  if flow.num > 0 then return flow.entered - flow.backlog < LEAST_CHARGE_S and running.num <= 0 end
+  return running.num <= 0 and not call_on('ZSCORE', P .. 'tags:' .. lane.key, tenant)
+end
+
 -- Return what a job's flow can count on: what the others had of late is all that the lane has served, unless the flow was
 -- among those. Some of those who wait now may have come a moment ago, and go on.
-local function usual_for(job, flow, others_weights, usual)
-  local is_new = flow.num <= 0 or flow.entered - flow.backlog < LEAST_CHARGE_S
+local function usual_for(job, entry, others_weights, usual)
+  local is_new = usual.used > 0 and is_new_in(entry.lane, entry.flow, entry.own, job.tenant)
   local waiting = others_weights + (is_new and 0 or job.weight)
   local weights = math.max(usual.weights, math.min(waiting, usual.weights + MAX_SENDERS * job.weight))
   return {used = usual.used, weights = weights, is_new = is_new}
@@ -64,8 +71,8 @@ local function entry_of(job, rate, used, weights)
   local flow, queue = flow_of(lane, job.tenant), 'triptych.' .. job.model
   local own = running_from(call_on('HGET', P .. 'running:' .. queue, lane.name .. ' ' .. job.tenant))
   local waiting_s, running_s = work_in(lane)
-  local entry = {lane = lane, flow = flow, own_s = flow.backlog + job.price_s, own_running_s = part_left(lane.state) * own.work_s,
-    others_s = math.max(0, waiting_s - flow.backlog)}
+  local entry = {lane = lane, flow = flow, own = own, own_s = flow.backlog + job.price_s,
+    own_running_s = part_left(lane.state) * own.work_s, others_s = math.max(0, waiting_s - flow.backlog)}
   local others_running_s = math.max(0, running_s - entry.own_running_s)
   local others_weights = others_weights_in(lane, flow, own)
   if rate > 0 and waiting_s > rate then used = 1 end
@@ -78,10 +85,18 @@ local function entry_of(job, rate, used, weights)
   entry.before = {work_s = others_in_all_s + own_before_s, weights = others_weights + math.max(flow.weight, own.weight),
     usual = usual}
   entry.after = {work_s = entry.before.work_s + job.price_s, weights = others_weights + job.weight, usual = usual}
-  local for_job = usual_for(job, flow, others_weights, usual)
+  local for_job = usual_for(job, entry, others_weights, usual)
   entry.waiting = {work_s = entry.others_s + entry.own_s, weights = others_weights + job.weight, usual = for_job}
   entry.all = {work_s = others_in_all_s + entry.own_s, weights = others_weights + job.weight, usual = for_job}
   return entry
+end
+
+-- Return what of the jobs of its flow that run is before a job. If none waits, it overtakes the last one in the worker if it
+-- is small beside that; how large that is, is known of the mean over work only.
+local function own_before(job, entry)
+  local own = entry.own
+  if entry.flow.num > 0 or own.work_s <= 0 then return entry.own_running_s end
+  return math.min(entry.own_running_s, math.max(0, own.work_s - own.squares / own.work_s) + OVERTAKING * job.price_s)
 end
 
 -- Return the work that the lane starts until it has started a new job, and what is done meanwhile of that which runs.
@@ -89,7 +104,7 @@ local function work_for(job, entry)
   if not entry.until_s then
     entry.until_s = work_until(entry.own_s, job.weight, entry.ahead, entry.waiting)
     local others_running_s = work_until(entry.own_s, job.weight, entry.ahead, entry.all) - entry.until_s
-    entry.running_s = entry.own_running_s + others_running_s
+    entry.running_s = own_before(job, entry) + others_running_s
   end
   return entry.until_s, entry.running_s
 end

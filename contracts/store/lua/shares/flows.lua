@@ -142,10 +142,11 @@ local function count_running(job, num)
     and job.model .. '|' .. job.lane .. '|' .. job.tenant .. '|' .. job.price_s .. '|' .. job.weight
   local step = lane.steps[job.tenant]
   if not step then
-    step = {num = 0, work_s = 0}
+    step = {num = 0, work_s = 0, squares = 0}
     lane.steps[job.tenant] = step
   end
   step.num, step.work_s, step.weight = step.num + num, step.work_s + num * job.price_s, job.weight
+  step.squares = step.squares + num * job.price_s ^ 2
 end
 
 local function forget_running(state)
@@ -158,10 +159,10 @@ local function forget_running(state)
   end
 end
 
--- What runs of a flow, as it is stored: how many jobs, their prices, and the tenant's weight.
+-- What runs of a flow, as it is stored: how many jobs, their prices, the tenant's weight, and the squares of the prices.
 local function running_from(text)
-  local num, work_s, weight = (text or ''):match('^(%S+) (%S+) (%S+)$')
-  return {num = seconds_of(num), work_s = seconds_of(work_s), weight = seconds_of(weight)}
+  local num, work_s, weight, squares = (text or ''):match('^(%S+) (%S+) (%S+) (%S+)$')
+  return {num = seconds_of(num), work_s = seconds_of(work_s), weight = seconds_of(weight), squares = seconds_of(squares)}
 end
 
 -- A job runs from now on: its tenant pays what it will probably take. Jobs of older versions have no price.

@@ -107,9 +107,14 @@ local function write_running(queue, state)
     local num = before.num + step.num
     local work_s = num > 0 and math.max(0, before.work_s + step.work_s) or 0
     local weight = num > 0 and step.weight or 0
+    local squares = math.max(0, before.squares + step.squares)
     add(step.lane, 'running', work_s - before.work_s)
     add(step.lane, 'running_weights', weight - before.weight)
-    if num > 0 then put(texts, names[i], string.format('%d %.9f %.17g', num, work_s, weight)) else put(over, names[i]) end
+    if num > 0 then
+      put(texts, names[i], string.format('%d %.9f %.17g %.9g', num, work_s, weight, squares))
+    else
+      put(over, names[i])
+    end
   end
   write_all('HSET', key, texts)
   write_all('HDEL', key, over)

@@ -12,6 +12,7 @@ from services.gateway.admission.lanes import (
     ByLane,
     lane_rate,
     mean_of_late,
+    most_of_late,
     rates,
     use_of_late,
     weights_of_late,
@@ -80,5 +81,15 @@ def test_counts_that_get_less_are_no_use() -> None:
 
 def test_the_weights_of_tenants_follow_from_what_one_of_them_gets() -> None:
     """Two who wait, and a third one that takes a tenth of the lane."""
-    found = weights_of_late(use(default=2.0, bulk=1.0), use(default=0.9))
+    found = weights_of_late(use(default=2.0, bulk=1.0), use(default=0.9), use(default=3.0, bulk=1.0))
     assert found == use(default=pytest.approx(2.22, abs=0.01))
+
+
+def test_a_large_job_does_not_pass_for_a_crowd() -> None:
+    """It was given at once, and the virtual time goes on with the next job of its tenant."""
+    assert weights_of_late(use(default=14.0), use(default=1e-5), use(default=1.0)) == use(default=1.0)
+
+
+def test_tenants_who_were_there_are_remembered_for_a_while() -> None:
+    seen = most_of_late(use(default=5.0, bulk=1.0), use(bulk=2.0), WINDOW_S)
+    assert seen == use(default=pytest.approx(5.0 / math.e), bulk=2.0)
