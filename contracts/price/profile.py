@@ -11,8 +11,8 @@ _MEANS = (
     "tokens_per_char", "tokens_per_byte", "written_per_token_in", "tokens_per_piece",
 )  # fmt: skip
 """Fields of a merged profile that are means."""
-_MAX = 1e9
-"""No number of a profile is larger."""
+_MAX, _MAX_S, _MAX_JOBS = 1e9, 1e3, 1e6
+"""No number of a profile is larger, no time of a row or a token, and nobody remembers more jobs."""
 
 
 class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +70,13 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_usable(self) -> bool:
         """Whether prices can be made of it: one of another version, or of a fault, must not reach the store's sums."""
-        numbers = (
-            *self.written,
-            *(getattr(self, name) for name in (*_MEANS, "max_tokens", "special_tokens", "num_jobs")),
+        numbers = {name: getattr(self, name) for name in (*_MEANS, "max_tokens", "special_tokens")}
+        return (
+            len(self.written) == NUM_LIMITS
+            and all(0 <= number <= _MAX for number in self.written)
+            and all(0 <= number <= (_MAX_S if name.endswith("_s") else _MAX) for name, number in numbers.items())
+            and 0 <= self.num_jobs <= _MAX_JOBS
         )
-        return len(self.written) == NUM_LIMITS and all(0 <= number <= _MAX for number in numbers)
 
 
 def limit_size(max_new_tokens: int) -> int:

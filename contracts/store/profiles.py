@@ -84,8 +84,12 @@ def _key(model: str) -> str:
 
 def _newest(entries: Mapping[str, KeptProfile], now: float) -> dict[str, KeptProfile]:
     """Return the entries that count: of the last hour, or else the newest, and no more than there is place for."""
-    by_age = sorted(entries.items(), key=lambda entry: -entry[1].seen_at)[:MAX_WORKERS]
-    return dict([entry for entry in by_age if entry[1].seen_at > now - MAX_AGE_S] or by_age[:1])
+
+    def age_s(entry: tuple[str, KeptProfile]) -> float:
+        return abs(now - entry[1].seen_at)  # of one of a time to come too, or it would count for ever
+
+    by_age = sorted(entries.items(), key=age_s)[:MAX_WORKERS]
+    return dict([entry for entry in by_age if age_s(entry) < MAX_AGE_S] or by_age[:1])
 
 
 def _decoded(entries: Mapping[bytes, bytes]) -> dict[str, KeptProfile]:

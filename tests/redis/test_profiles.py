@@ -75,7 +75,11 @@ def test_many_workers_take_bounded_space_and_none_that_cannot_be_read(profiles: 
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"written": [1.0] * 20}, {"row_s": -1.0}, {"token_in_s": 1e300}, {"written": [1.0] * 20 + [-0.5]}]
+    "wrong",
+    [
+        *({"written": [1.0] * 20}, {"row_s": -1.0}, {"token_in_s": 1e300}, {"written": [1.0] * 20 + [-0.5]}),
+        *({"row_s": 1e9}, {"num_jobs": 1e9}),
+    ],
 )
 def test_a_profile_of_which_no_price_can_be_made_hides_no_other(
     profiles: Profiles, client: redis.Redis, wrong: dict[str, object]
@@ -86,3 +90,14 @@ def test_a_profile_of_which_no_price_can_be_made_hides_no_other(
         assert profiles.write("w", 1.0, {"minilm": profile()})["minilm"] == profile()
         assert price_list(profiles.read(["minilm"])) == {"minilm": profile()}
         profiles.write("other", 1.0, {"minilm": broken.profile})
+
+
+def test_a_profile_of_a_time_to_come_does_not_count_for_ever(profiles: Profiles, client: redis.Redis) -> None:
+    profiles.write("ghost", 1.0, {"minilm": profile(0.5)})
+    make_older(client, "ghost", -9e12)
+    assert profiles.read(["minilm"])["minilm"].keys() == {"ghost"}, "as long as there is no other"
+    profiles.write("old", 1.0, {"minilm": profile()})
+    make_older(client, "old", 2 * MAX_AGE_S)
+    assert profiles.read(["minilm"])["minilm"].keys() == {"old"}
+    assert profiles.write("new", 1.0, {"minilm": profile()})["minilm"] == profile()
+    assert client.hkeys(KEY) == [b"new"]

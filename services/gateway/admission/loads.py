@@ -8,6 +8,7 @@ from contracts.jobs import LANES, Lane
 from contracts.price.demand import Demand
 from contracts.price.estimate import least_s_of, price_of
 from contracts.price.profile import ModelProfile
+from contracts.store.job_writer import MAX_WORK_S
 from contracts.store.profiles import KeptProfile, price_list
 from contracts.store.queues.load_reader import Loads
 from contracts.store.queues.shares import LaneUse, Shares
@@ -46,11 +47,11 @@ class ModelLoad:
 
     def price_s(self, demand: Demand) -> float:
         """Return the work-seconds of a request; 0 if nothing is known of the model."""
-        return 0.0 if self.profile is None else price_of(self.profile, demand)
+        return 0.0 if self.profile is None else min(MAX_WORK_S, price_of(self.profile, demand))
 
     def least_s(self, demand: Demand) -> float:
         """Return the seconds that a request takes even if nothing else runs; 0 if that is not known."""
-        return 0.0 if self.profile is None else round(least_s_of(self.profile, demand), 3)
+        return 0.0 if self.profile is None else round(min(MAX_WORK_S, least_s_of(self.profile, demand)), 3)
 
     # Known from when it is first asked for: each request asks several times.
     @cached_property

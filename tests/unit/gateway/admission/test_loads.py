@@ -2,7 +2,9 @@
 
 from contracts.cards import WorkerCard
 from contracts.jobs import LANES
+from contracts.price.demand import Demand
 from contracts.price.profile import ModelProfile
+from contracts.store.job_writer import MAX_WORK_S
 from contracts.store.profiles import KeptProfile
 from contracts.store.queues.load_reader import Loads
 from contracts.store.queues.shares import Shares
@@ -68,3 +70,11 @@ def test_profiles_are_merged_when_there_are_others() -> None:
     assert book.of("m").price_s(demand) == 4.5
     book.note(loads(), {"m": {"w1": KeptProfile(ModelProfile(row_s=1.0), 2.0, seen_at=3.0)}}, 3.0)
     assert book.of("m").price_s(demand) == 9.0
+
+
+def test_no_price_is_more_than_a_submit_takes() -> None:
+    book, dear = LoadBook(), ModelProfile(row_s=1e3, token_in_s=1e3, token_pair_s=1e3, step_s=1e3, tokens_per_char=1e9)
+    assert dear.is_usable
+    book.note(loads(), {"m": {"w1": KeptProfile(dear, 1.0, seen_at=1.0)}}, 1.0)
+    demand = Demand(num_rows=2048, num_chars=10**6, num_sequences=1, follows_input=True)
+    assert book.of("m").price_s(demand) == book.of("m").least_s(demand) == MAX_WORK_S
