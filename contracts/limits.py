@@ -3,6 +3,7 @@
 Pure data and functions; `contracts.store.tenants.limits` keeps and applies them.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -40,9 +41,9 @@ SETTINGS = {
 """Of the gateway: limits of tenants for which an operator has set none."""
 
 
-def how_to_set(limit: str, tenant: str) -> str:
-    """Return where an operator sets a limit, for errors."""
-    return f"{SETTINGS[limit]} or 'keys limits --tenant {tenant}'"
+def set_by(limit: str, tenant: str, own: Collection[str]) -> str:
+    """Return what has set a limit that holds for a tenant, for errors; ``own`` are those set for this tenant alone."""
+    return f"'keys limits --tenant {tenant}'" if limit in own else SETTINGS[limit]
 
 
 class Meter(NamedTuple):
@@ -64,11 +65,10 @@ class Meter(NamedTuple):
         """Whether it is a rate of the key; else it is one of the tenant."""
         return self.name.split(":")[1] == "key"
 
-    @property
-    def words(self) -> str:
-        """The rate with its value, and where it is set."""
+    def words(self, own: Collection[str]) -> str:
+        """Return the rate with its value, and what has set it; ``own`` as for ``set_by``."""
         limit, owner, name = f"{self.kind}_per_minute", *self.name.split(":")[1:]
-        place = how_to_set(limit, name) if owner == "tenant" else f"'keys limits --key {name}'"
+        place = set_by(limit, name, own) if owner == "tenant" else f"'keys limits --key {name}'"
         return f"{limit} of your {owner} is {self.quota} (set by {place})"
 
 

@@ -86,8 +86,11 @@ def test_a_claimed_job_makes_room_in_its_queue(store: JobStore) -> None:
 def test_a_tenant_over_its_quota_is_refused_until_a_job_ends(store: JobStore) -> None:
     limits = Admission(max_active=1)
     first = claimed(store)
-    with pytest.raises(QuotaExceeded, match=r"max_active is 1 .set by TRIPTYCH_MAX_ACTIVE or 'keys limits"):
+    with pytest.raises(QuotaExceeded, match=r"max_active is 1 .set by TRIPTYCH_MAX_ACTIVE\)"):
         store.submit(new_job(), limits)
+    own = Admission(max_active=1, own_limits={"max_active"})
+    with pytest.raises(QuotaExceeded, match=rf"max_active is 1 .set by 'keys limits --tenant {TENANT}'\)"):
+        store.submit(new_job(), own)
     store.submit(new_job(tenant="other"), limits)
     store.succeed(first, ANSWER)
     store.submit(new_job(), limits)

@@ -1,5 +1,8 @@
 """What decides whether a job is accepted, and what a client hears if it is not. Step 2 on the path of a job."""
 
+import math
+from collections.abc import Collection
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +19,7 @@ from contracts.errors import (
     TriptychError,
 )
 from contracts.jobs import NewJob
-from contracts.limits import NO_LIMIT, Meter, MeterState, how_to_set
+from contracts.limits import NO_LIMIT, Meter, MeterState, set_by
 from contracts.store.queues.places import Place
 from contracts.store.queues.shares import NOT_KNOWN, LaneUse
 
@@ -44,6 +47,8 @@ class Admission(msgspec.Struct, frozen=True):
     """Of a tenant, in requests of unfinished jobs and in results that were not delivered."""
     meters: tuple[Meter, ...] = ()
     """Rates that apply to the request."""
+    own_limits: Collection[str] = ()
+    """Names of the limits that an operator has set for the tenant alone, for errors."""
     exceeded: LimitExceeded | None = None
     """Why only the job of an earlier request with the same key may be the answer: limits may have changed since."""
 
@@ -71,26 +76,26 @@ _REFUSALS: dict[bytes, tuple[type[TriptychError], str]] = {
     b"late": (
         QueueFull,
         "Model {model} has more work than it can do before this job's deadline_s of {deadline_s:g}. Nothing was "
-        "accepted; try again in {wait_s:.3g} s.",
+        "accepted; try again in {wait_s} s.",
     ),
     b"unreachable": (
         DeadlineUnreachable,
-        "This job would take about {price_s:.3g} work-seconds, of which a worker of model {model} does {rate:.3g} in a "
+        "This job would take about {price_s} work-seconds, of which a worker of model {model} does {rate} in a "
         "second{steps}. That is more than its {clock} of {clock_s:g} allows, even if nothing else waits. Send fewer "
         "inputs in one request, or ask for fewer tokens.",
     ),
     b"too_many_jobs": (
         QuotaExceeded,
-        "You have as many unfinished jobs as you may have: max_active is {max_active} (set by {how_max_active}). Wait "
+        "You have as many unfinished jobs as you may have: max_active is {max_active} (set by {max_active_by}). Wait "
         "for some to finish.",
     ),
     b"too_many_bytes": (
         StorageQuotaExceeded,
         "This request, those of your unfinished jobs and the results that you have not fetched would take more bytes "
-        "than they may: max_bytes is {max_bytes} (set by {how_max_bytes}). Fetch or delete results, or wait for jobs "
+        "than they may: max_bytes is {max_bytes} (set by {max_bytes_by}). Fetch or delete results, or wait for jobs "
         "to finish.",
     ),
-    b"rate_limited": (RateLimited, "Too much in too short a time: {rates}. Try again in {wait_s:.3g} s."),
+    b"rate_limited": (RateLimited, "Too much in too short a time: {rates}. Try again in {wait_s} s."),
 }
 
 
@@ -101,21 +106,26 @@ def refusal(outcome: bytes, value: bytes, job: NewJob, admission: Admission, sta
     error, message = _REFUSALS[outcome]
     waits = [float(value)] if value else [one.wait_s for one in states] if error is RateLimited else []
     wait_s = max(waits, default=None)
-    clock = "deadline_s" if job.deadline_s <= job.timeout_s else "timeout_s"
+    own, clock = admission.own_limits, "deadline_s" if job.deadline_s <= job.timeout_s else "timeout_s"
     facts = {
         "model": job.model,
-        "price_s": job.price_s,
+        "price_s": _plain(job.price_s),
         "deadline_s": job.deadline_s,
         "clock": clock,
         "clock_s": getattr(job, clock),
-        "rate": admission.capacity_of_one or admission.capacity,
-        "steps": f", and {job.least_s:.3g} s to write its longest text" if job.least_s else "",
+        "rate": _plain(admission.capacity_of_one or admission.capacity),
+        "steps": f", and {_plain(job.least_s)} s to write its longest text" if job.least_s else "",
         "max_active": admission.max_active,
-        "how_max_active": how_to_set("max_active", job.tenant),
+        "max_active_by": set_by("max_active", job.tenant, own),
         "max_bytes": admission.max_bytes,
-        "how_max_bytes": how_to_set("max_bytes", job.tenant),
-        "rates": " and ".join(one.meter.words for one in states if one.wait_s > 0),
-        "wait_s": wait_s or 0.0,
+        "max_bytes_by": set_by("max_bytes", job.tenant, own),
+        "rates": " and ".join(one.meter.words(own) for one in states if one.wait_s > 0),
+        "wait_s": max(1, math.ceil(wait_s or 0.0)),
     }
-    param = clock if error is DeadlineUnreachable else None
+    param = {b"unreachable": clock, b"late": "deadline_s"}.get(outcome)
     return error(message.format(**facts), param=param, retry_after_s=wait_s)
+
+
+def _plain(number: float) -> str:
+    """Return a number to three significant digits, without an exponent."""
+    return f"{Decimal(f'{number:.3g}'):f}"

@@ -11,7 +11,7 @@ import gevent
 import redis
 from flask import request as http_request
 
-from contracts.errors import DeadlineUnreachable, Unavailable
+from contracts.errors import DeadlineUnreachable, QueueFull, Unavailable
 from contracts.jobs import Job
 from contracts.store.job_writer import JobWriter
 from contracts.store.problems import TIMEOUT, problem_of
@@ -127,7 +127,7 @@ class Submitter:
         new = made.job
         try:
             return self._writer.submit(new, self._admission_of(made), partial(setattr, facts, "meters"))
-        except DeadlineUnreachable as error:
+        except (DeadlineUnreachable, QueueFull) as error:
             advise(error, request, new, made.limits)
             raise
         except redis.RedisError as error:
@@ -149,6 +149,7 @@ class Submitter:
             lane_use=load.lane_uses[new.lane],
             max_bytes=limits.max_bytes,
             meters=limits.meters(new.price_s),
+            own_limits=limits.own,
             exceeded=made.exceeded,
         )
 

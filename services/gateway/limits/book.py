@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+import msgspec
 import redis
 
 from contracts.limits import Meter, TenantLimits
@@ -34,6 +35,8 @@ class Limits:
     key_id: str = ""
     key_requests_per_minute: int = 0
     key_work_per_minute: int = 0
+    own: frozenset[str] = frozenset()
+    """Names of those that an operator has set for the tenant alone."""
 
     def meters(self, work_s: float) -> tuple[Meter, ...]:
         """Return the rates that apply to a request of so much work."""
@@ -114,4 +117,5 @@ def effective(
         key_id=key_id,
         key_requests_per_minute=key_requests_per_minute,
         key_work_per_minute=key_work_per_minute,
+        own=frozenset(name for name, value in msgspec.structs.asdict(limits).items() if value is not None),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from contracts.errors import LimitExceeded
-from contracts.limits import RECORD_BYTES, how_to_set
+from contracts.limits import RECORD_BYTES, set_by
 from contracts.price.demand import Demand
 from contracts.price.estimate import reading_of
 from contracts.price.profile import ModelProfile
@@ -50,9 +50,15 @@ def _check_tokens(demand: Demand, profile: ModelProfile | None, limits: Limits) 
     if new_tokens > limits.max_tokens:
         message = (
             f"{rows} x {num_sequences} sequences x {of_each} new tokens are {new_tokens} tokens. Send fewer inputs in "
-            "one request, or ask for less text"
+            f"one request, or set {_limiting_field(demand)} lower"
         )
         raise _exceeded(limits, "max_tokens", limits.max_tokens, message, param="inputs")
+
+
+def _limiting_field(demand: Demand) -> str:
+    """Return the parameter that limits the new tokens of each sequence."""
+    folder = "parameters.generate_parameters" if demand.follows_input else "parameters"
+    return f"{folder}.{'max_new_tokens' if demand.max_new_tokens else 'min_new_tokens'}"
 
 
 def _rows(demand: Demand, profile: ModelProfile | None) -> tuple[int, str]:
@@ -69,4 +75,5 @@ def _check_size(num_bytes: int, limits: Limits) -> None:
 
 
 def _exceeded(limits: Limits, name: str, value: float, message: str, *, param: str) -> LimitExceeded:
-    return LimitExceeded(f"{message}: {name} is {value:.15g} (set by {how_to_set(name, limits.tenant)}).", param=param)
+    by = set_by(name, limits.tenant, limits.own)
+    return LimitExceeded(f"{message}: {name} is {value:.15g} (set by {by}).", param=param)

@@ -72,7 +72,7 @@ def test_no_advice_is_given_that_a_client_cannot_follow(measured: Measured) -> N
     texts = ["a text"] * 80
     error = measured.submit(400, priority="bulk").json()["error"]
     assert "bulk" not in error["message"] and "set a longer" not in error["message"], error["message"]
-    assert "max_deadline_s is 200 (set by TRIPTYCH_TENANT_MAX_DEADLINE_S" in error["message"]
+    assert "max_deadline_s is 200 (set by TRIPTYCH_TENANT_MAX_DEADLINE_S)" in error["message"]
     error = measured.http.post("/v1/embeddings", json={"model": UNSERVED, "input": texts}).json()["error"]
     assert (error["code"], error["param"]) == ("deadline_unreachable", None)
     assert "priority to bulk" in error["message"] and "longer deadline_s" not in error["message"]
@@ -88,7 +88,10 @@ def test_what_does_not_fit_behind_others_is_told_when_it_would(measured: Measure
     assert (answer.status_code, error["code"], error["type"]) == (503, "queue_full", "server_error")
     assert measured.store.num_live() == num_live
     # Done after 20.5 s as it is, and to be done in 9: so 11.5 s from now on.
-    assert answer.headers["Retry-After"] == "12"
+    assert (
+        answer.headers["Retry-After"] == "12" and "try again in 12 s. Or set a longer deadline_s." in error["message"]
+    )
+    assert error["param"] == "deadline_s" and "bulk" not in error["message"]
     assert measured.submit(1, deadline_s=30).status_code == 202
 
 
@@ -143,3 +146,5 @@ def test_every_api_refuses_in_its_own_format(
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["Retry-After"]) > 1
     assert "Nothing was accepted" in sentence(answer)
+    assert ("set a longer deadline_s" in sentence(answer)) == (call is stream)
+    assert ("set priority to bulk" in sentence(answer)) == (call in (stream, openai))

@@ -48,7 +48,7 @@ def test_what_is_left_is_told_with_each_answer_and_nothing_more_is_accepted(rate
         assert states["requests"]["t"] in ({0: range(10, 21), 1: range(30, 41), 2: range(10, 21)}[left])
     refused = client.post("/v1/jobs", json=BODY)
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limited")
-    assert "requests_per_minute of your tenant is 3 (set by TRIPTYCH_TENANT_REQUESTS_PER_MINUTE" in refused.text
+    assert "requests_per_minute of your tenant is 3 (set by 'keys limits --tenant tenant" in refused.text
     _, states = rates_of(refused)
     assert states["requests"]["r"] == 0 and states["requests"]["t"] == int(refused.headers["Retry-After"])
     assert client.get("/v1/jobs").status_code == 200, "reading costs nothing"

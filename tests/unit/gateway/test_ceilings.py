@@ -34,6 +34,29 @@ def test_the_models_own_beams_count() -> None:
         check(Demand(num_rows=26, num_sequences=None, max_new_tokens=10))
 
 
+def test_what_limits_the_tokens_is_named() -> None:
+    """Also where a request has left it to its default."""
+    for demand, field in (
+        (Demand(num_rows=11, num_sequences=1, max_new_tokens=100), "parameters.max_new_tokens"),
+        (Demand(num_rows=11, num_sequences=1, follows_input=True, max_new_tokens=100),
+         "parameters.generate_parameters.max_new_tokens"),
+        (Demand(num_rows=11, num_sequences=1, follows_input=True, min_new_tokens=100),
+         "parameters.generate_parameters.min_new_tokens"),
+    ):  # fmt: skip
+        with pytest.raises(LimitExceeded, match=f"or set {field} lower: max_tokens is 1000"):
+            check(demand)
+
+
+def test_what_has_set_a_limit_is_named() -> None:
+    demand = Demand(num_rows=11, num_sequences=1, max_new_tokens=100)
+    with pytest.raises(LimitExceeded, match=r"max_tokens is 1000 .set by 'keys limits --tenant acme'.\."):
+        check(demand)
+    settings = TenantSettings(tenant_max_tokens=900)
+    limits = effective("acme", TenantLimits(weight=2.0), settings)
+    with pytest.raises(LimitExceeded, match=r"max_tokens is 900 .set by TRIPTYCH_TENANT_MAX_TOKENS.\."):
+        check_ceilings(Asked({}, demand, PROFILE, 0), limits)
+
+
 def test_the_least_tokens_count_where_there_is_no_other_limit() -> None:
     with pytest.raises(LimitExceeded, match="11 inputs x 1 sequences x 100 new tokens"):
         check(Demand(num_rows=11, num_sequences=1, follows_input=True, min_new_tokens=100))
