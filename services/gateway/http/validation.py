@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from contracts.errors import InvalidRequest
+from services.gateway.http.choices import choices_of
 
 T = TypeVar("T")
 _PATH = re.compile(r"(?P<problem>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL)
@@ -21,7 +22,7 @@ def check(document: Any, kind: type[T], *, strict: bool = True) -> T:
     try:
         return msgspec.convert(document, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise _with_param(str(error)) from error
+        raise _with_param(str(error), kind) from error
 
 
 def without_nulls(document: Any) -> Any:
@@ -49,7 +50,7 @@ def refuse_blank(path: str, value: Any) -> None:
             refuse_blank(f"{path}.{name}", getattr(value, field))
 
 
-def _with_param(text: str) -> InvalidRequest:
+def _with_param(text: str, kind: Any) -> InvalidRequest:
     """Split msgspec's sentence, which ends in a path such as `$.inputs[3]`, into a message and the field's path."""
     # Cut to bounded lengths below: msgspec quotes names and values of the body, which may be megabytes long.
     match = _PATH.fullmatch(text)
@@ -57,5 +58,8 @@ def _with_param(text: str) -> InvalidRequest:
     field = _FIELD.fullmatch(problem)
     if field:
         path = f"{path}.{field['name'][:64]}" if path else field["name"][:64]
+    elif problem.startswith(("Invalid enum value", "Expected")) and (choices := choices_of(kind, path)):
+        words = ", ".join(f"`{one}`" for one in choices)
+        problem = f"Expected one of {words}" if len(choices) > 1 else f"Expected {words}"
     # msgspec writes `[...]` for the value of a dictionary, whose key it does not name.
     return InvalidRequest(f"{problem[:300]}.", param=path.replace("[...]", "") or None)
