@@ -7,7 +7,7 @@ process reads its environment once, when it starts; a value that it can't use en
 
 import os
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -144,9 +144,15 @@ class Settings:
 
 def help_text(*groups: type[Settings]) -> str:
     """Return all settings of some groups for `--help`, one paragraph each."""
+    entries = (entry for group in groups for entry in group.table().values())
+    return paragraphs((entry, f"default {entry.default}" if entry.default else "") for entry in entries)
+
+
+def paragraphs(entries: Iterable[tuple[Setting, str]]) -> str:
+    """Return entries for `--help`, one paragraph each: name, note in brackets, and description."""
     lines = []
-    for entry in (entry for group in groups for entry in group.table().values()):
-        lines.append(f"  {entry.name}" + (f" (default {entry.default})" if entry.default else ""))
+    for entry, note in entries:
+        lines.append(f"  {entry.name}" + (f" ({note})" if note else ""))
         lines += textwrap.wrap(entry.description, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from contracts.generation import DEFAULT_NEW_TOKENS
 from contracts.limits import SETTINGS as NAMES
 from contracts.settings import Setting, Settings, setting
 
@@ -36,7 +37,8 @@ class TenantSettings(Settings):
         most=10**12,
         unit="tokens",
         help="Tokens that one request of a tenant may ask for: inputs times sequences (n, best_of, beams) times "
-        f"max_new_tokens, if it sets that. Beyond it, submits are refused with 422. {_OTHERS}",
+        f"max_new_tokens. A request to generate that sets none has {DEFAULT_NEW_TOKENS}; other tasks have a limit only "
+        f"if the request sets one. Beyond it, submits are refused with 422. {_OTHERS}",
     )
     tenant_max_deadline_s: float = setting(
         NAMES["max_deadline_s"],
@@ -78,13 +80,30 @@ class TenantSettings(Settings):
         most=10**9,
         unit="work-seconds",
         help="Work-seconds of one tenant a minute; as many may come at once. One is a second of a worker that is full. "
-        f"Beyond it, submits are refused with 429. 0: as many as come. {_OTHERS}",
+        "Beyond it, submits are refused with 429. One job may take more than that: it is accepted once nothing of them "
+        f"is used, and the next one when what it took beyond has drained too. 0: as many as come. {_OTHERS}",
     )
 
 
 _BY_VARIABLE = {entry.name: entry for entry in TenantSettings.table().values()}
-_WEIGHT = Setting("weight", "", "1", float, "a number from 0.01 to 100", least=0.01, most=100)
-LIMITS = {"weight": _WEIGHT} | {name: replace(_BY_VARIABLE[NAMES[name]], name=name) for name in NAMES}
+_WEIGHT = Setting(
+    "weight",
+    "How much work the tenant's jobs get in relation to those of others, while both wait for one model.",
+    "1",
+    float,
+    "a number from 0.01 to 100",
+    least=0.01,
+    most=100,
+)
+
+
+def _of_tenant(name: str) -> Setting:
+    """Return the entry of a setting as one of the limit of that name."""
+    entry = _BY_VARIABLE[NAMES[name]]
+    return replace(entry, name=name, help=entry.help.removesuffix(_OTHERS).rstrip())
+
+
+LIMITS = {"weight": _WEIGHT} | {name: _of_tenant(name) for name in NAMES}
 """How what an operator sets for a tenant is read, by its name. The weight is that of the tenant among others."""
 RATES = ("requests_per_minute", "work_per_minute")
 """What a key may have of its own, too."""

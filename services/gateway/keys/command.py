@@ -11,12 +11,14 @@ from contracts.settings import SettingsError, StoreSettings
 from contracts.store.problems import problem_of
 from contracts.store.redis_client import connect
 from contracts.store.tenants.limits import StoredLimits
-from services.gateway.auth.api_keys import TENANT, ApiKeys, StoredKey
+from services.gateway.auth.api_keys import TENANT, ApiKeys
 from services.gateway.keys import limits
 from services.gateway.tenant_settings import RATES, TenantSettings
 
 STORE_WAIT_S = 15.0
 FAILED = 1
+_ROW = "{:16}  {:20}  {:20}  {:5}  {:>12}  {:>10}  {}"
+"""Of the list of keys. Rates are those of the key alone."""
 
 
 def run(arguments: argparse.Namespace, settings: TenantSettings, store: StoreSettings) -> int:
@@ -77,20 +79,17 @@ def _create(keys: ApiKeys, arguments: argparse.Namespace) -> int:
 
 
 def _list(keys: ApiKeys, stored: StoredLimits) -> int:
-    _print(f"{'KEYID':16}  {'TENANT':20}  {'CREATED':20}  NAME")
+    _print(_ROW.format("KEYID", "TENANT", "CREATED", "ADMIN", "REQUESTS/MIN", "WORK/MIN", "NAME"))
     for key_id, key in keys.all().items():
-        _print(f"{key_id:16}  {key.tenant:20}  {key.created_at:20}  {' '.join(_notes(key))}".rstrip())
+        rates = (getattr(key, name) or "-" for name in RATES)
+        row = _ROW.format(key_id, key.tenant, key.created_at, "yes" if key.admin else "-", *rates, key.name)
+        _print(row.rstrip())
     of_tenants = stored.all()
     if of_tenants:
         _print(f"\n{'TENANT':20}  LIMITS OF ITS OWN")
     for tenant, own in of_tenants.items():
         _print(f"{tenant:20}  {limits.summary_of(own)}")
     return 0
-
-
-def _notes(key: StoredKey) -> list[str]:
-    rates = [f"{name}={getattr(key, name)}" for name in RATES if getattr(key, name)]
-    return [*([key.name] if key.name else []), *(["(admin)"] if key.admin else []), *rates]
 
 
 def _revoke(keys: ApiKeys, key_id: str) -> int:

@@ -66,18 +66,21 @@ def _run_for_key(keys: ApiKeys, key_id: str, changes: dict[str, float | None]) -
     if key is None:
         sys.stderr.write("error: no key has this id; see 'keys list'\n")
         return FAILED
-    for name in RATES:
-        _line(name, float(getattr(key, name)), is_set=bool(getattr(key, name)), source="none")
+    _show((name, getattr(key, name), "this command" if getattr(key, name) else "nobody") for name in RATES)
     return 0
 
 
 def _show_tenant(tenant: str, limits: TenantLimits, settings: TenantSettings) -> None:
     values = effective(tenant, limits, settings)
-    for name in LIMITS:
-        source = f"of {SETTINGS[name]}" if name in SETTINGS else "as for all"
-        _line(name, getattr(values, name), is_set=getattr(limits, name) is not None, source=source)
+    _show(
+        (name, getattr(values, name), "this command" if name in values.own else SETTINGS.get(name, "default"))
+        for name in LIMITS
+    )
 
 
-def _line(name: str, value: float, *, is_set: bool, source: str) -> None:
-    shown = "no limit" if name in RATES and not value else f"{value:.15g}"
-    sys.stdout.write(f"{name:20}  {shown:>16}  {'set here' if is_set else source}\n")
+def _show(rows: Iterable[tuple[str, float, str]]) -> None:
+    """Print limits: name, value, and what has set it."""
+    sys.stdout.write(f"{'LIMIT':20}  {'VALUE':>16}  SET BY\n")
+    for name, value, source in rows:
+        shown = "no limit" if name in RATES and not value else f"{value:.15g}"
+        sys.stdout.write(f"{name:20}  {shown:>16}  {source}\n")

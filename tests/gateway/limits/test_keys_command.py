@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from contracts.limits import SETTINGS, TenantLimits, how_to_set
+from contracts.limits import SETTINGS, TenantLimits
 from contracts.store.tenants.limits import StoredLimits
 from services.gateway.limits.book import CACHE_S
 from services.gateway.settings import GatewaySettings
@@ -33,18 +33,21 @@ def keys(deployment: Deployment, *arguments: str, **settings: str) -> subprocess
 def shown(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
     """Return what `keys limits` shows: of each limit its value, and where that is from."""
     assert done.returncode == 0, done.stderr
-    rows = (line.split("  ") for line in done.stdout.splitlines())
+    head, *lines = done.stdout.splitlines()
+    assert head.split("  ")[0] == "LIMIT" and head.endswith("  SET BY")
+    rows = (line.split("  ") for line in lines)
     return {row[0].strip(): (row[-2].strip(), row[-1].strip()) for row in rows}
 
 
 def test_limits_are_set_shown_and_unset(deployment: Deployment) -> None:
     before = shown(keys(deployment, "limits", "--tenant", "carl", TRIPTYCH_TENANT_MAX_TOKENS="5000"))
     assert set(before) == set(LIMITS)
-    assert before["max_tokens"] == ("5000", "of TRIPTYCH_TENANT_MAX_TOKENS")
-    assert before["requests_per_minute"] == ("no limit", "of TRIPTYCH_TENANT_REQUESTS_PER_MINUTE")
+    assert before["max_tokens"] == ("5000", "TRIPTYCH_TENANT_MAX_TOKENS")
+    assert before["requests_per_minute"] == ("no limit", "TRIPTYCH_TENANT_REQUESTS_PER_MINUTE")
+    assert before["weight"] == ("1", "default")
     changes = ["--set", "max_active=5", "weight=2.5", "--set", "requests_per_minute=90"]
     after = shown(keys(deployment, "limits", "--tenant", "carl", *changes))
-    assert {name: value for name, (value, source) in after.items() if source == "set here"} == {
+    assert {name: value for name, (value, source) in after.items() if source == "this command"} == {
         "max_active": "5", "weight": "2.5", "requests_per_minute": "90",
     }  # fmt: skip
     assert StoredLimits(deployment.store.client).of("carl") == TenantLimits(
@@ -54,7 +57,7 @@ def test_limits_are_set_shown_and_unset(deployment: Deployment) -> None:
     again = shown(
         keys(deployment, "limits", "--tenant", "carl", "--unset", "max_active", "weight", "requests_per_minute")
     )
-    assert {source for _, source in again.values()}.isdisjoint({"set here"})
+    assert {source for _, source in again.values()}.isdisjoint({"this command"})
     assert "carl" not in StoredLimits(deployment.store.client).all()
 
 
@@ -70,14 +73,18 @@ def test_a_running_gateway_takes_new_limits_within_seconds(deployment: Deploymen
 
 
 def test_a_key_has_rates_of_its_own(deployment: Deployment) -> None:
-    created = keys(deployment, "create", "--tenant", "emil", "--requests-per-minute", "12", "--work-per-minute", "34")
+    rates = ["--requests-per-minute", "12", "--work-per-minute", "34"]
+    created = keys(deployment, "create", "--tenant", "emil", "--admin", "--name", "for the cluster", *rates)
     key_id = created.stdout.split("_")[1]
-    assert f"{key_id}  emil" in keys(deployment, "list").stdout
-    assert "requests_per_minute=12 work_per_minute=34" in keys(deployment, "list").stdout
+    head, *rows = keys(deployment, "list").stdout.splitlines()
+    row = next(row for row in rows if row.startswith(key_id))
+    assert head.split() == ["KEYID", "TENANT", "CREATED", "ADMIN", "REQUESTS/MIN", "WORK/MIN", "NAME"]
+    assert row.split()[1::2] == ["emil", "yes", "34", "the"] and row.index("for the cluster") == head.index("NAME")
+    assert "12" in row.split()
     changed = shown(
         keys(deployment, "limits", "--key", key_id, "--set", "work_per_minute=99", "--unset", "requests_per_minute")
     )
-    assert changed == {"requests_per_minute": ("no limit", "none"), "work_per_minute": ("99", "set here")}
+    assert changed == {"requests_per_minute": ("no limit", "nobody"), "work_per_minute": ("99", "this command")}
     assert keys(deployment, "limits", "--key", "0" * 16).returncode == 1
 
 
@@ -106,4 +113,13 @@ def test_errors_name_settings_that_exist() -> None:
     variables = {entry.name for entry in GatewaySettings.table().values()}
     assert set(SETTINGS.values()) <= variables
     assert set(LIMITS) == set(TenantLimits.__struct_fields__) == {"weight", *SETTINGS}
-    assert how_to_set("max_bytes", "acme") == "TRIPTYCH_TENANT_MAX_BYTES or 'keys limits --tenant acme'"
+
+
+def test_help_explains_each_limit(deployment: Deployment) -> None:
+    done = keys(deployment, "limits", "--help")
+    assert done.returncode == 0 and "keys limits --tenant acme --set" in done.stdout
+    text = " ".join(done.stdout.partition("\nlimits:")[2].split())
+    for name, entry in LIMITS.items():
+        default = f"default: {SETTINGS[name]}" if name in SETTINGS else "default 1"
+        assert f"{name} ({default}) {' '.join(entry.description.split())}" in text
+    assert "From 1048576 to 1099511627776 bytes." in text and "`keys limits` sets" not in text
