@@ -42,7 +42,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Work-seconds: seconds of a worker that is full. Estimates for attempts that were cut off."),
     ]
     estimated_work_s: Annotated[float, Meta(description="The same, as estimated when the jobs were submitted.")]
-    bytes_in: Annotated[int, Meta(description="Bytes of inputs and parameters.")]
+    bytes_in: Annotated[int, Meta(description="Bytes of requests as they are stored: inputs and all parameters.")]
     bytes_out: Annotated[int, Meta(description="Bytes of outputs.")]
 
 

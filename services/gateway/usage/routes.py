@@ -22,6 +22,7 @@ MAX_ACCOUNTS = 20_000
 _DEFAULT_DAYS = 30
 _LONG_AGO = 1970
 """A year before there was a ledger."""
+_NAMES = ("start", "end", "by", "tenant", "format")
 _Format = Literal["json", "csv"]
 _Groups = Annotated[str, Meta(pattern="^({0})(,({0}))*$".format("|".join(GROUPS)))]
 _DESCRIPTION = (
@@ -42,6 +43,7 @@ class UsageRoutes:
         """Respond with what the tenant's jobs have taken, or those of all tenants if the key is an admin's."""
         key = self._keys.verified(current_facts().key_id)
         is_admin = key is not None and key.admin
+        _refuse_unknown(request)
         start, end = self._days()
         by = _groups(request, ("tenant", "day") if is_admin else ("day",))
         tenants = self._tenants(tenant, start, is_admin=is_admin)
@@ -61,14 +63,16 @@ class UsageRoutes:
         end = _day(request, "end", today)
         start = _day(request, "start", end - timedelta(days=_DEFAULT_DAYS - 1))
         if not 0 <= (end - start).days <= KEPT_DAYS:
-            raise InvalidRequest(f"Expected `end` or a day before it, by {KEPT_DAYS} days at most.", param="start")
+            raise InvalidRequest(
+                f"Expected a day from {end - timedelta(days=KEPT_DAYS)} to {end}, which is `end`.", param="start"
+            )
         return start, end
 
     def _tenants(self, own: str, start: date, *, is_admin: bool) -> list[str]:
         wanted = request.args.get("tenant")
         if wanted is not None:
             if wanted != own and not is_admin:
-                raise AdminKeyNeeded
+                raise AdminKeyNeeded(param="tenant")
             return [wanted]
         return self._usage.tenants(start) if is_admin else [own]
 
@@ -80,7 +84,11 @@ class UsageRoutes:
             Parameter("start", "query", date, f"First day, `YYYY-MM-DD` in UTC. Default: {_DEFAULT_DAYS} days in all."),
             Parameter("end", "query", date, "Last day. Default: today."),
             Parameter(
-                "by", "query", _Groups, f"What has rows of its own, of {', '.join(GROUPS)}, with commas. Default: day."
+                "by",
+                "query",
+                _Groups,
+                f"What has rows of its own, of {', '.join(GROUPS)}, with commas. Default: `day`; for an admin key "
+                "`tenant,day`.",
             ),
             Parameter("tenant", "query", str, "With an admin key: only this tenant. Default: all."),
             Parameter("format", "query", _Format, "`json` or `csv`. Default: CSV if `Accept` prefers it."),
@@ -97,6 +105,13 @@ def _summed(entries: Iterator[Entry], total: list[Counts]) -> Iterator[Entry]:
     for entry in entries:
         total[0] += entry.counts
         yield entry
+
+
+def _refuse_unknown(request: Request) -> None:
+    unknown = next((name for name in request.args if name not in _NAMES), None)
+    if unknown is not None:
+        # Cut, because it is the client's and may be long.
+        raise InvalidRequest(f"Unknown query parameter. Known: {', '.join(_NAMES)}.", param=unknown[:64])
 
 
 def _day(request: Request, name: str, default: date) -> date:

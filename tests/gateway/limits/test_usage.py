@@ -90,7 +90,8 @@ def test_an_admin_key_sees_all_tenants_and_others_only_their_own(
         assert row["jobs"] == tenants[tenant]
         assert admin.get("/v1/usage?tenant=nobody").json()["data"] == []
     refused = client.get("/v1/usage?tenant=boss")
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "admin_key_needed")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"], error["param"]) == (403, "admin_key_needed", "tenant")
     assert client.get(f"/v1/usage?tenant={tenant}").status_code == 200
 
 
@@ -104,6 +105,7 @@ BAD: dict[str, str] = {
     "by=hour": "by",
     "by=": "by",
     "format=xml": "format",
+    "days=3": "days",
 }
 
 
@@ -112,6 +114,14 @@ def test_bad_parameters_are_named(client_of: Callable[..., Any], query: str) -> 
     client, _ = client_of({})
     answer = client.get(f"/v1/usage?{query}")
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, BAD[query])
+
+
+def test_messages_say_what_is_expected(client_of: Callable[..., Any]) -> None:
+    client, _ = client_of({})
+    error = client.get("/v1/usage?start=2020-01-01&end=2026-01-31").json()["error"]
+    assert error["message"] == "Expected a day from 2024-12-27 to 2026-01-31, which is `end`."
+    error = client.get("/v1/usage?days=3").json()["error"]
+    assert error["message"] == "Unknown query parameter. Known: start, end, by, tenant, format."
 
 
 def test_what_the_reaper_has_posted_and_what_not_are_added(
