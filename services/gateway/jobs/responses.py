@@ -29,7 +29,7 @@ OUTPUT_HEADERS = {
 ETAG = {"ETag": "Changes with each change of the job. Its place in the queue is none: other jobs move it."}
 JOB_HEADERS = {
     "Location": "Where the job is read.",
-    "Retry-After": "Seconds to wait before reading it: until it is probably done, 600 at most.",
+    "Retry-After": "Of an unfinished job: seconds to wait before reading it, until it is probably done, 600 at most.",
     **ETAG,
     **OUTPUT_HEADERS,
 }
@@ -54,7 +54,7 @@ def job_response(job: Job, place: QueuePlace | None, retry_after_s: int, *, stat
     """Return the whole job as a response, with its ETag, and until it is finished with a pause before the next poll."""
     response = json_response(view(job, place), status)
     response.headers["ETag"] = etag(job)
-    if not job.finished or status == 202:
+    if not job.finished:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
 

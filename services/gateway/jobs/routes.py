@@ -45,10 +45,7 @@ from services.gateway.settings import GatewaySettings
 _JOB = ResponseSpec(
     "The job.",
     JobView,
-    headers={
-        **ETAG,
-        "Retry-After": f"Of an unfinished job: {JOB_HEADERS['Retry-After'].lower()}",
-    },
+    headers={**ETAG, "Retry-After": JOB_HEADERS["Retry-After"]},
 )
 _UNCHANGED = ResponseSpec(
     "The job has not changed.",

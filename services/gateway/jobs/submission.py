@@ -23,9 +23,9 @@ _Value = Annotated[str, Meta(max_length=512)]
 Priority = Annotated[
     Lane | None,
     Meta(
-        description="How urgent the job is. Jobs that are `interactive`, `default` and `bulk` share a model 8 : 4 : 1 "
-        "while all three wait, so none of them stands still. Default: `interactive` for a request that waits for its "
-        "output or streams it, else `default`."
+        description="How urgent the job is. Jobs that are `interactive`, `default` and `bulk` share a model about "
+        "8 : 4 : 1 while all three wait. Those that have waited long get more, so none of them stands still. Default: "
+        "`interactive` for a request that waits for its output or streams it, else `default`."
     ),
 ]
 _Stream = Annotated[bool, Meta(description="Stream the answer while it is generated, by server-sent events.")]

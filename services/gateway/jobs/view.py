@@ -31,15 +31,15 @@ class QueuePlace(msgspec.Struct, frozen=True):
     work_ahead_s: Annotated[
         float | None,
         Meta(
-            description="Work of these jobs: seconds of one worker of the model, if it did nothing else. Null if it is "
-            "not known: while the model was not measured, or after a worker has died that ran the job."
+            description="Work of these jobs in work-seconds: seconds of a worker that is full. Null if it is not "
+            "known: while the model was not measured, or after a worker has died that ran the job."
         ),
     ]
     eta_s: Annotated[float | None, Meta(description="Seconds until the job is done; null if that is not known.")]
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What the job takes: seconds of one worker of the model, if it did nothing else."""
+    """What the job takes in work-seconds: seconds of a worker that is full."""
 
     estimated_s: Annotated[float, Meta(description="As known when it was submitted.")]
     actual_s: Annotated[float | None, Meta(description="By the tokens that it has read and written, once it is done.")]
@@ -71,7 +71,11 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress
     priority: Lane
     queue: Annotated[
-        QueuePlace | None, Meta(description="A queued job's place; null when it does not wait, and in lists.")
+        QueuePlace | None,
+        Meta(
+            description="A queued job's place; null when it does not wait, and in lists. When a job will be done that "
+            "runs is estimated by `Retry-After` alone."
+        ),
     ]
     work: Annotated[Work | None, Meta(description="Null if the model had not been measured.")]
     error: JobError | None
@@ -130,7 +134,7 @@ def _fields(job: Job, place: QueuePlace | None) -> dict[str, Any]:
         "progress": Progress(job.progress_done, job.progress_total),
         "priority": job.lane,
         "queue": place,
-        "work": Work(job.price_s, job.work_s) if job.price_s else None,
+        "work": Work(round(job.price_s, 6), job.work_s) if job.price_s else None,
         "error": job.error,
         "usage": _raw(job.usage),
         "timings": _raw(job.timings),

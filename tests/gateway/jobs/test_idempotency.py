@@ -36,6 +36,17 @@ def test_the_same_request_gets_the_same_job(http: httpx.Client, path: str, body:
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_mismatch")
 
 
+def test_a_finished_job_is_answered_without_a_pause(http: httpx.Client) -> None:
+    """202 as before, since the client asked for the job; but there is nothing to wait for."""
+    headers = {"Idempotency-Key": "finished", "Prefer": "respond-async"}
+    body = {"inputs": "text"}
+    job = http.post("/v1/embed", json=body, headers=headers).json()
+    assert http.get(job["urls"]["self"], params={"wait": PATIENCE_S}).json()["status"] == "succeeded"
+    again = http.post("/v1/embed", json=body, headers=headers)
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (202, job["id"], "succeeded")
+    assert "Retry-After" not in again.headers
+
+
 def _spelled_otherwise(body: dict[str, Any]) -> str:
     fields = ", ".join(f'"{name}" :  "{value}"' for name, value in reversed(body.items()))
     return f"{{ {fields} }}".replace("text", "\\u0074ext")
