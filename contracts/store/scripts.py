@@ -30,7 +30,7 @@ end)()
 """
 _SCOPES = (
     ("common/counting", "common/base", "common/held", "common/broken", "common/events"),
-    ("shares/flows", "shares/picking", "shares/writing"),
+    ("shares/flows", "shares/picking", "shares/writing", "shares/healing"),
     ("common/queues", "common/records", "common/meters", "common/limits", "shares/admission", "common/ledger"),
     ("common/moves", "common/blame", "common/flush"),
 )
@@ -50,6 +50,7 @@ _ONLY_IN = {
     "shares/admission": {"submit"},
     "common/counting": {"turn"},
     "shares/picking": {"turn"},
+    "shares/healing": {"submit", "heal_running"},
 }
 """Parts that only these scripts need."""
 

@@ -1,5 +1,6 @@
 -- Look whether jobs that count as running do, some at random: their records may be broken, or gone by hand. If one does not,
--- nothing of it is counted any more. ARGV: how many. Returns how many did not.
+-- nothing of it is counted any more. Nor is anything in a queue in which nothing runs or waits: one at random, of those in
+-- which jobs may wait. ARGV: how many. Returns how many did not.
 local num_wrong, found = 0, call_on('HRANDFIELD', P .. 'running_jobs', ARGV[1], 'WITHVALUES') or {}
 for i = 1, #found, 2 do
   local job = load(found[i])
@@ -13,4 +14,6 @@ for i = 1, #found, 2 do
     end
   end
 end
+local queue = call_on('SRANDMEMBER', P .. 'queues')
+if queue and queue:sub(-8) ~= '.suspect' then heal_queue(queue) end
 return num_wrong

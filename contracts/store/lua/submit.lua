@@ -94,13 +94,22 @@ local function accept(bytes, entry)
   if job.followed then append(job, 'queued') end
 end
 
+-- Counts of an idle queue that are wrong would refuse every job, and so stay.
+local function is_by_counts(reply) return reply and (reply[1] == 'queue_full' or reply[1] == 'late') end
+
+local function decide(bytes)
+  local entry = entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
+  return refusal(bytes, entry), entry
+end
+
 local reply, position, work_ahead_s, running_s
 if redis.call('EXISTS', job_key(id)) == 0 then
   reply = key ~= '' and reply_by_key() or nil
   if not reply then
     local bytes = RECORD_BYTES + #job.request + job.extra_bytes
-    local entry = entry_of(job, tonumber(ARGV[9]), tonumber(ARGV[12]), tonumber(ARGV[13]))
-    reply = refusal(bytes, entry)
+    local entry
+    reply, entry = decide(bytes)
+    if is_by_counts(reply) and heal_queue(queue_of(job)) then reply, entry = decide(bytes) end
     if not reply then
       position, work_ahead_s, running_s = place_of(job, entry)
       accept(bytes, entry)

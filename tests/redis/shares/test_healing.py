@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from contracts.errors import QueueFull
 from contracts.jobs import LANES
 from contracts.store.keys import PREFIX, flow_key, flows_key, job_key, running_key, shares_key, tags_key, tenants_key
+from contracts.store.queues.admission import Admission
 from contracts.store.queues.places import RunningWork, stored
 from tests.redis.builders import (
     ANSWER,
@@ -27,6 +29,43 @@ WRONG = {"num:default": 50, "work:default": 7.5, "weights:default": 3, "running"
 
 def figures(store: JobStore) -> dict[str, float]:
     return {name.decode(): float(value) for name, value in store.client.hgetall(shares_key(QUEUE)).items()}
+
+
+RATES = Admission(max_waiting=100, lane_rate=1.0, capacity=1.0, capacity_of_one=1.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num:default": "1000000"},
+        {"num:bulk": "1000000"},
+        *({name: "1e9"} for name in ("work:default", "work:bulk", "weights:default", "running")),
+        {"running:default": "1e9", "running": "1e9", "running_weights:default": "1e9", "num_running": "1e9"},
+    ],
+    ids=str,
+)
+def test_counts_of_an_idle_queue_refuse_nobody(store: JobStore, wrong: dict[str, str]) -> None:
+    store.client.hset(shares_key(QUEUE), mapping=wrong)
+    store.submit(new_job(price_s=1.0), RATES)
+    place = store.submit(new_job(price_s=1.0, tenant="other"), RATES).place
+    assert place is not None
+    end(store, take(store, 2))
+    assert left(store) == set()
+
+
+def test_what_runs_is_counted_right_once_nothing_does_though_others_wait(store: JobStore) -> None:
+    store.client.hset(shares_key(QUEUE), mapping={"num_running": "1e9"})
+    flood(store, 3, "a", 1.0)
+    store.reap()
+    assert figures(store)["num_running"] == 0
+    assert figures(store)["num:default"] == 3
+
+
+def test_counts_that_are_right_refuse_as_before(store: JobStore) -> None:
+    flood(store, 4, "a", 200.0)
+    for admission in (Admission(max_waiting=4), RATES):
+        with pytest.raises(QueueFull):
+            store.submit(new_job(price_s=200.0, tenant="a"), admission)
 
 
 def left(store: JobStore) -> set[str]:
@@ -207,44 +246,12 @@ def test_jobs_that_run_are_left_alone(store: JobStore) -> None:
     assert (found["num_running"], found["running"]) == (20, 20.0)
 
 
-def counts(store: JobStore) -> dict[str, list[bytes | None]]:
-    """Return of each tenant the bytes that it holds, and its unfinished jobs."""
-    names = ("held", "active")
-    return {tenant: [store.client.hget(f"{PREFIX}{name}", tenant) for name in names] for tenant in ("a", "b")}
-
-
-@pytest.mark.parametrize("wrong", [-2, 2])
-def test_counts_of_a_tenant_heal_though_it_always_has_jobs(store: JobStore, wrong: int) -> None:
-    flood(store, 5, "b", 1.0)
-    end(store, take(store, 2))
-    broken, deleted, *_ = flood(store, 6, "a", 1.0)
-    store.client.hset(job_key(broken), "status", "what is this")
-    come_due(store, broken)
-    store.reap()  # which sets it aside
-    right = counts(store)
-    for name in ("held", "active"):
-        store.client.hincrby(f"{PREFIX}{name}", "a", wrong)
-    heal_all(store)
-    assert counts(store) == right
-    num_bytes = int(store.client.hget(job_key(deleted), "held") or 0)
-    store.client.delete(job_key(deleted))
-    heal_all(store)
-    held, active = (int(value or 0) for value in right["a"])
-    assert counts(store) == right | {"a": [b"%d" % (held - num_bytes), b"%d" % (active - 1)]}
-
-
-def test_a_broken_record_that_is_met_first_where_counts_are_compared_counts_once(store: JobStore) -> None:
-    ids = flood(store, 3, "a", 1.0)
-    store.client.hset(job_key(ids[0]), "status", "what is this")
-    store.reap()
-    sizes = [int(store.client.hget(job_key(job_id), "held") or 0) for job_id in ids[1:]]
-    assert counts(store)["a"] == [b"%d" % sum(sizes), b"2"]
-
-
-def heal_all(store: JobStore) -> None:
-    """Let the reaper come to either of two tenants."""
-    for _ in range(30):
-        store.reap()
+def test_flows_wait_again_once_somebody_submits_though_their_lane_was_none(store: JobStore) -> None:
+    ids = [*flood(store, 2, "a", 1.0), *flood(store, 2, "b", 1.0)]
+    store.client.set(tenants_key(QUEUE, "default"), "what is this")
+    assert take(store, 1) == []
+    ids += flood(store, 1, "c", 1.0)
+    assert {claim.id for claim in take(store, 10)} == set(ids)
 
 
 @pytest.mark.parametrize("field", ["lane", "weight", "price_s"])

@@ -35,6 +35,15 @@ local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step 
 -- Values of hashes that this call has read, by the name of the hash: add_to_hash need not read them again.
 local known = {active = {}, held = {}}
 
+-- Return values of a hash. If something else is stored there it goes: heal_counts finds counts of tenants again.
+local function values_in(name, fields)
+  local values = redis.pcall('HMGET', P .. name, unpack(fields))
+  if not values.err then return values end
+  if values.err:sub(1, 9) ~= 'WRONGTYPE' then error(values, 0) end
+  redis.call('UNLINK', P .. name)
+  return {}
+end
+
 -- Add steps to the numbers in a hash. Those that reach 0 go.
 local function add_to_hash(name, steps)
   local fields, flat, gone, values = {}, {}, {}, known[name] or {}
@@ -47,10 +56,10 @@ local function add_to_hash(name, steps)
     if type(sum) == 'number' then return sum <= 0 and redis.call('HDEL', P .. name, fields[1]) end
   end
   if values[fields[1]] == nil or fields[2] then
-    for i, value in ipairs(redis.call('HMGET', P .. name, unpack(fields))) do values[fields[i]] = value end
+    for i, value in ipairs(values_in(name, fields)) do values[fields[i]] = value end
   end
   for _, field in ipairs(fields) do
-    local sum = (tonumber(values[field] or '') or 0) + steps[field]
+    local sum = seconds_of(values[field]) + steps[field]
     if sum > 0 then flat[#flat + 1], flat[#flat + 2] = field, string.format('%.0f', sum)
     else gone[#gone + 1] = field end
   end

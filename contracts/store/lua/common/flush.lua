@@ -5,7 +5,10 @@ local function write_scores()
     for member, score in pairs(members) do
       if score then added[#added + 1], added[#added + 2] = stamp(score), member else removed[#removed + 1] = member end
     end
-    if added[1] then call_on('ZADD', P .. name, unpack(added)) end
+    if added[1] and not call_on('ZADD', P .. name, unpack(added)) then -- what is stored there would hide these for ever
+      redis.call('UNLINK', P .. name)
+      redis.call('ZADD', P .. name, unpack(added))
+    end
     if removed[1] then call_on('ZREM', P .. name, unpack(removed)) end
   end
 end

@@ -17,7 +17,7 @@ local function heal_held()
   for tenant in pairs(forgotten_of) do
     if redis.pcall('ZCARD', P .. 'jobs:' .. tenant) == 0 then none[#none + 1] = tenant end
   end
-  if none[1] then redis.call('HDEL', P .. 'held', unpack(none)) end
+  if none[1] then redis.pcall('HDEL', P .. 'held', unpack(none)) end
 end
 
 at_end[#at_end + 1] = function()

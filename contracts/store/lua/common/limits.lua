@@ -36,8 +36,8 @@ end
 
 -- Return why the tenant may not have this job now, or nil.
 local function quota_reached(limits, tenant, bytes)
-  local active, held = redis.call('HGET', P .. 'active', tenant), redis.call('HGET', P .. 'held', tenant)
+  local active, held = call_on('HGET', P .. 'active', tenant), call_on('HGET', P .. 'held', tenant)
   known.active[tenant], known.held[tenant] = active, held
-  if tonumber(active or 0) >= limits.max_active then return 'too_many_jobs' end
-  if tonumber(held or 0) + bytes > limits.max_bytes then return 'too_many_bytes' end
+  if seconds_of(active) >= limits.max_active then return 'too_many_jobs' end
+  if seconds_of(held) + bytes > limits.max_bytes then return 'too_many_bytes' end
 end

@@ -56,6 +56,16 @@ local function newcomers_start(lane, virtual)
   return start
 end
 
+-- Something else is stored where a lane has its flows: none of them would ever be next.
+local MAX_FOUND = 500
+local function make_anew(lane, tenants, starting)
+  local all = {}
+  for _, name in ipairs(call_on('HRANDFIELD', P .. 'flows:' .. lane.key, MAX_FOUND) or {}) do put(all, figure(lane, 'v'), name) end
+  for _, value in ipairs(starting) do all[#all + 1] = value end -- the last score of a member counts
+  redis.call('UNLINK', tenants)
+  redis.call('ZADD', tenants, unpack(all))
+end
+
 -- Flows that wait have their start in `tenants`. Of others `tags` has the end of what they were given, as long as that may
 -- matter: a flow that wakes begins there, or where the lane is now, so nobody catches up for the time in which he was idle.
 local function write_starts(lane, over)
@@ -88,7 +98,7 @@ local function write_starts(lane, over)
   write_all('ZREM', tags, forgotten)
   write_all('ZADD', tags, ended)
   write_all('ZREM', tenants, waiting_no_more)
-  write_all('ZADD', tenants, starting)
+  if starting[1] and not call_on('ZADD', tenants, unpack(starting)) then make_anew(lane, tenants, starting) end
 end
 
 -- Write what runs of each flow, and of each lane: work, and weights of flows.
@@ -130,10 +140,11 @@ local function write_running_jobs()
   running_jobs = {}
 end
 
--- With the last flow of a lane, whatever was counted wrong is gone.
+-- With the last flow of a lane, whatever was counted wrong is gone. Returns whether the lane is empty.
 local function heal(lane)
-  if (call_on('ZCARD', P .. 'tenants:' .. lane.key) or 0) > 0 then return end
+  if (call_on('ZCARD', P .. 'tenants:' .. lane.key) or 0) > 0 then return false end
   for _, name in ipairs({'num', 'work', 'weights'}) do add(lane, name, -figure(lane, name)) end
+  return true
 end
 
 local function keys_of_lanes(kind, queue)
