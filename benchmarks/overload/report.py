@@ -32,6 +32,12 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def verdict(rows: Iterable[Row]) -> str:
+    """Return how many bars were met, in words."""
+    judged = [row.met for row in rows if row.met is not None]
+    return f"{sum(judged)} of {len(judged)} bars met" if judged else "no bars judged"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return a percentile as one of the values, the higher one of two; 0 for none."""
     ordered = sorted(values)

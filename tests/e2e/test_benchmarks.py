@@ -129,6 +129,7 @@ def test_a_quick_run_of_overload_has_rows_for_each_case(tmp_path: Path, only: st
     done = bench("--quick", "--only", only, "--json", str(json_file), module="benchmarks.overload")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(json_file.read_text())["rows"]
+    assert "no bars judged" in done.stdout and {row["met"] for row in rows} == {None}
     for case in cases:
         assert any(row["case"].startswith(case) for row in rows), case
     # Times depend on the machine. Whoever sent single requests got their outputs, and every submit an answer.
