@@ -4,7 +4,7 @@ Pure data and functions; `contracts.store.tenants.limits` keeps and applies them
 """
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -14,18 +14,29 @@ NO_LIMIT = 2**53
 """Of what has no limit: the largest number that the scripts hold exactly."""
 
 
-class TenantLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What an operator has set for one tenant; None where the settings hold. Rates are a minute, and 0 is none."""
+_Bytes = Annotated[int, msgspec.Meta(ge=2**20, le=2**40)]
+_Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+_Jobs = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+_Time = Annotated[float, msgspec.Meta(ge=1, le=86_400)]
+_Ttl = Annotated[float, msgspec.Meta(ge=1, le=604_800)]
+_Rate = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 
-    weight: float | None = None
-    max_tokens: int | None = None
-    max_bytes: int | None = None
-    max_deadline_s: float | None = None
-    max_timeout_s: float | None = None
-    max_ttl_s: float | None = None
-    max_active: int | None = None
-    requests_per_minute: int | None = None
-    work_per_minute: int | None = None
+
+class TenantLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What an operator has set for one tenant; None where the settings hold. Rates are a minute, and 0 is none.
+
+    What is out of the range of the settings can't be read: of another version, or of nobody's making.
+    """
+
+    weight: Annotated[float, msgspec.Meta(ge=0.01, le=100)] | None = None
+    max_tokens: _Tokens | None = None
+    max_bytes: _Bytes | None = None
+    max_deadline_s: _Time | None = None
+    max_timeout_s: _Time | None = None
+    max_ttl_s: _Ttl | None = None
+    max_active: _Jobs | None = None
+    requests_per_minute: _Rate | None = None
+    work_per_minute: _Rate | None = None
 
 
 SETTINGS = {

@@ -19,13 +19,24 @@ from tests.support.job_store import JobStore
 TODAY = datetime.now(UTC).date()
 
 
-@pytest.mark.parametrize("text", ['{"weight":"x"}', "7", "", "\x00"])
+OUT_OF_RANGE = ('{"weight":-1}', '{"weight":1e300,"max_active":5}', '{"max_active":-5}', '{"max_deadline_s":1e300}')
+
+
+@pytest.mark.parametrize("text", ['{"weight":"x"}', "7", "", "\x00", *OUT_OF_RANGE])
 def test_limits_that_cannot_be_read_are_none(store: JobStore, text: str) -> None:
     limits = StoredLimits(store.client)
     store.client.hset(LIMITS, mapping={"acme": text, "other": '{"max_active":5}'})
     assert limits.of("acme") == TenantLimits()
     assert limits.all() == {"acme": TenantLimits(), "other": TenantLimits(max_active=5)}
     assert limits.change("acme", {"weight": 2.0}) == limits.of("acme") == TenantLimits(weight=2.0)
+
+
+def test_limits_of_all_tenants_that_cannot_be_read_are_none(store: JobStore) -> None:
+    limits = StoredLimits(store.client)
+    store.client.set(LIMITS, "what is this")
+    assert limits.of("acme") == TenantLimits() and limits.all() == {}
+    assert limits.change("acme", {"weight": 2.0}) == TenantLimits(weight=2.0)
+    assert limits.all() == {"acme": TenantLimits(weight=2.0)}
 
 
 def test_limits_of_a_newer_version_stay(store: JobStore) -> None:

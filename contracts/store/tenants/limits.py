@@ -5,17 +5,19 @@ has rates of its own, besides those of its tenant.
 """
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 import redis
 
 from contracts.limits import Meter, MeterState, TenantLimits
 from contracts.store.keys import PREFIX
+from contracts.store.records import is_of_wrong_type
 from contracts.store.redis_client import reads
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 LIMITS = PREFIX + "limits"
 
 
@@ -27,11 +29,11 @@ class StoredLimits:
 
     def of(self, tenant: str) -> TenantLimits:
         """Return what is set for a tenant."""
-        return _limits_from(tenant, reads(self._client).hget(LIMITS, tenant))
+        return _limits_from(tenant, self._stored(lambda: reads(self._client).hget(LIMITS, tenant)))
 
     def all(self) -> dict[str, TenantLimits]:
         """Return what is set for each tenant that has limits of its own."""
-        rows = reads(self._client).hgetall(LIMITS)
+        rows = self._stored(lambda: reads(self._client).hgetall(LIMITS)) or {}
         names = {tenant.decode(errors="replace"): text for tenant, text in sorted(rows.items())}
         return {tenant: _limits_from(tenant, text) for tenant, text in names.items()}
 
@@ -41,6 +43,8 @@ class StoredLimits:
         What a newer version has set stays.
         """
         changed: list[TenantLimits] = []
+        if self._stored(lambda: reads(self._client).hgetall(LIMITS)) is None:
+            self._client.unlink(LIMITS)
 
         def step(pipeline: "redis.client.Pipeline") -> None:
             document = {**_document(reads(pipeline).hget(LIMITS, tenant)), **changes}
@@ -55,6 +59,17 @@ class StoredLimits:
         self._client.transaction(step, LIMITS)
         return changed[0]
 
+    @staticmethod
+    def _stored(read: Callable[[], T]) -> T | None:
+        """Return what a call reads; None if something else is stored where limits are."""
+        try:
+            return read()
+        except redis.ResponseError as error:
+            if not is_of_wrong_type(error):
+                raise
+            logger.warning("limits of tenants can't be read", extra={"error": str(error)})
+            return None
+
 
 def _limits_from(tenant: str, text: bytes | None) -> TenantLimits:
     """Return what is stored for a tenant; nothing if it can't be read: of another version, say."""
@@ -66,8 +81,10 @@ def _limits_from(tenant: str, text: bytes | None) -> TenantLimits:
 
 
 def _document(text: bytes | None) -> dict[str, Any]:
+    """Return all that is stored for a tenant; nothing if it can't be read, or nobody could change it."""
     try:
-        return {} if text is None else msgspec.json.decode(text, type=dict[str, Any])
+        msgspec.json.decode(text or b"{}", type=TenantLimits)
+        return msgspec.json.decode(text or b"{}", type=dict[str, Any])
     except msgspec.DecodeError:
         return {}
 

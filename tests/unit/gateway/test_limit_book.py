@@ -3,13 +3,14 @@
 from typing import Any
 
 import gevent
+import msgspec
 import pytest
 import redis
 
 from contracts.limits import TenantLimits
 from services.gateway.limits import book as module
 from services.gateway.limits.book import CACHE_S, LimitBook
-from services.gateway.tenant_settings import TenantSettings
+from services.gateway.tenant_settings import LIMITS, TenantSettings
 
 
 class _Stored:
@@ -78,3 +79,14 @@ def test_after_a_failed_read_the_next_request_tries_again(book: LimitBook, store
         book.of("acme", "")
     stored.answers, stored.max_active = True, 9
     assert book.of("acme", "").max_active == 9
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_what_an_operator_may_set_can_be_read_and_nothing_else(name: str) -> None:
+    least, most = LIMITS[name].least, LIMITS[name].most
+    assert least is not None and most is not None
+    for value in (least, most):
+        assert getattr(msgspec.convert({name: value}, TenantLimits, strict=False), name) == value
+    for value in (least - 1, least - 0.001, most + 1):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({name: value}, TenantLimits, strict=False)

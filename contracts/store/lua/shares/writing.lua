@@ -60,7 +60,9 @@ end
 local MAX_FOUND = 500
 local function make_anew(lane, tenants, starting)
   local all = {}
-  for _, name in ipairs(call_on('HRANDFIELD', P .. 'flows:' .. lane.key, MAX_FOUND) or {}) do put(all, figure(lane, 'v'), name) end
+  for _, name in ipairs(call_on('HRANDFIELD', P .. 'flows:' .. lane.key, MAX_FOUND) or {}) do
+    put(all, figure(lane, 'v'), name)
+  end
   for _, value in ipairs(starting) do all[#all + 1] = value end -- the last score of a member counts
   redis.call('UNLINK', tenants)
   redis.call('ZADD', tenants, unpack(all))
