@@ -19,7 +19,14 @@ README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
 PAGES = "".join((ROOT / "docs" / name).read_text() for name in ("generation.md", "seq2seq.md"))
 EXAMPLE = re.compile(r"```(sh|python)\n(.*?)```\n+```(?:json|text)\n(.*?)```", re.DOTALL)
-EXPECTED = ['"label":"positive"', "event: succeeded", "data: [DONE]", "um halb acht ab", "202 ACCEPTED"]
+EXPECTED = [
+    '"label":"positive"',
+    "event: succeeded",
+    "data: [DONE]",
+    "um halb acht ab",
+    "202 ACCEPTED",
+    "tenant,model,succeeded",
+]
 URL = "http://127.0.0.1:8080"
 JOB_PATH = README.partition("## The path of one job")[2].partition("\n## ")[0]
 MENTION = re.compile(r"`([\w/.-]+/[\w/.-]+\.\w+)`(?:\s+`(\w+)`)?")
