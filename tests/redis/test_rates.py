@@ -17,8 +17,10 @@ from contracts.errors import (
 from contracts.jobs import Answer
 from contracts.limits import Meter, MeterState
 from contracts.price.estimate import Consumed
+from contracts.settings import StoreSettings
 from contracts.store.keys import PREFIX
 from contracts.store.queues.admission import Admission
+from contracts.store.reaper import Reaper
 from contracts.store.tenants.limits import Meters
 from tests.redis.builders import TENANT, all_at_once, claim, field, new_job, snapshot, status, submit
 from tests.scale.draining import let_pass
@@ -226,6 +228,46 @@ def test_the_truth_at_the_end_corrects_the_meters_of_tenant_and_key(store: JobSt
         store.reap()
     for owner in (f"tenant:{TENANT}", f"key:{KEY}"):
         assert work_used(store, owner) == pytest.approx(expected, abs=0.2)
+
+
+def post_all(store: JobStore) -> None:
+    """Do what the reaper does each second."""
+    Reaper(store.client, StoreSettings()).post_ledger()
+
+
+@pytest.mark.parametrize("owner", [f"tenant:{TENANT}", f"key:{KEY}"])
+def test_who_cancels_jobs_whose_work_has_drained_gets_no_more_than_the_quota(store: JobStore, owner: str) -> None:
+    clients = Clients(store, rate(5, 4.7, "work", owner))
+    old = clients.submit(price_s=4.7, key_id=KEY)
+    let_pass(store.client, 60)
+    new = clients.submit(price_s=4.7, key_id=KEY)
+    store.cancel(old, TENANT)
+    post_all(store)
+    assert work_used(store, owner) == pytest.approx(4.7, abs=0.2)
+    clients.refused(price_s=4.7, key_id=KEY)
+    store.cancel(new, TENANT)
+    post_all(store)
+    clients.submit(price_s=4.7, key_id=KEY)
+
+
+def test_what_has_not_drained_is_given_back(store: JobStore) -> None:
+    clients = Clients(store, rate(6, 2.0, "work"))
+    ids = [clients.submit(price_s=2.0) for _ in range(3)]
+    let_pass(store.client, 20)
+    for job_id in ids[:2]:  # together they were charged 4, of which no more than 2 can have drained
+        store.cancel(job_id, TENANT)
+    post_all(store)
+    assert work_used(store, f"tenant:{TENANT}") == pytest.approx(2.0, abs=0.3)
+
+
+def test_more_work_than_estimated_counts_however_long_ago_the_job_has_come(store: JobStore) -> None:
+    admission = Admission(meters=(rate(6, 2.0, "work"),))
+    more, less = (store.submit(new_job(price_s=2.0), admission).job_id for _ in range(2))
+    let_pass(store.client, 120)
+    _succeed(store, more, 5.0)
+    _succeed(store, less, 1.0)
+    post_all(store)
+    assert work_used(store, f"tenant:{TENANT}") == pytest.approx(3.0, abs=0.3)
 
 
 def test_each_job_corrects_the_meters_by_its_own_work_whatever_its_account_has_already(store: JobStore) -> None:
