@@ -12,6 +12,7 @@ import redis
 
 from contracts.price.profile import ModelProfile, merged
 from contracts.store.keys import PREFIX
+from contracts.store.records import replies_of
 from contracts.store.registry import MODEL_TTL_S
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,11 @@ class Profiles:
             pipeline.time()
             for model in models:
                 pipeline.hgetall(_key(model))
-            (seconds, microseconds), *found = pipeline.execute()
-        return seconds + microseconds / 1e6, dict(zip(models, found, strict=True))
+            (seconds, microseconds), *found = replies_of(pipeline, instead=None)
+        if broken := [_key(model) for model, entries in zip(models, found, strict=True) if entries is None]:
+            logger.warning("profiles can't be read", extra={"keys": broken})
+            self._client.unlink(*broken)  # workers write what they cost with each beat
+        return seconds + microseconds / 1e6, {model: of or {} for model, of in zip(models, found, strict=True)}
 
 
 def price_list(kept: Mapping[str, Mapping[str, KeptProfile]]) -> dict[str, ModelProfile]:

@@ -101,3 +101,14 @@ def test_a_profile_of_a_time_to_come_does_not_count_for_ever(profiles: Profiles,
     assert profiles.read(["minilm"])["minilm"].keys() == {"old"}
     assert profiles.write("new", 1.0, {"minilm": profile()})["minilm"] == profile()
     assert client.hkeys(KEY) == [b"new"]
+
+
+def test_something_else_that_is_stored_for_a_model_hides_no_other_and_is_replaced(
+    profiles: Profiles, client: redis.Redis
+) -> None:
+    profiles.write("w", 1.0, {"other": profile()})
+    client.set(KEY, "what is this")
+    assert price_list(profiles.read(["minilm", "other"])) == {"other": profile()}
+    client.set(KEY, "what is this")
+    assert profiles.write("w", 1.0, {"minilm": profile()}) == {"minilm": profile()}
+    assert profiles.read(["minilm"])["minilm"].keys() == {"w"}
