@@ -1,6 +1,7 @@
 """First times of a model: bounded calls, and a line through the times of short and of long rows."""
 
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -52,16 +53,29 @@ def test_a_call_takes_no_longer_than_its_budget_unless_it_can_do_no_less() -> No
     assert affordable(0.0, 64) == 64
 
 
-class SleepingModel:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Stops the time; what is called with seconds lets it go on by them."""
+    now = [100.0]
+
+    def go_on(seconds: float) -> None:
+        now[0] += seconds
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: now[0])
+        yield go_on
+
+
+class TimedModel:
     """A model whose call takes a time for each row and each token."""
 
-    name = "sleeping"
+    name = "timed"
     max_batch_length = 256
     max_padding = 1.05
     pair_cost = 0.0
 
-    def __init__(self, row_s: float, token_s: float, most_rows: int = 1000) -> None:
-        self.row_s, self.token_s, self.most_rows = row_s, token_s, most_rows
+    def __init__(self, go_on: Callable[[float], None], row_s: float, token_s: float, most_rows: int = 1000) -> None:
+        self.go_on, self.row_s, self.token_s, self.most_rows = go_on, row_s, token_s, most_rows
         self.calls: list[tuple[int, int]] = []
 
     def fits(self, num_rows: int, longest: int) -> bool:
@@ -69,20 +83,20 @@ class SleepingModel:
 
     def run(self, rows: list[FakeRow]) -> list[None]:
         self.calls.append((len(rows), rows[0].length))
-        time.sleep(sum(self.row_s + row.length * self.token_s for row in rows))
+        self.go_on(sum(self.row_s + row.length * self.token_s for row in rows))
         return [None] * len(rows)
 
 
-def test_rows_are_measured_in_full_batches_that_fit() -> None:
-    model = SleepingModel(0.0005, 0.00001, most_rows=20)
+def test_rows_are_measured_in_full_batches_that_fit(clock: Callable[[float], None]) -> None:
+    model = TimedModel(clock, 0.0005, 0.00001, most_rows=20)
     times = measure_rows(model, FakeRow, 1000)
     batches = [call for call in model.calls if call[1] <= 128]
     assert set(batches) == {(1, 8), (16, 8), (1, 128), (2, 128)}, "32 short rows would not fit, half of them do"
-    assert times.row_s > 5 * times.token_in_s > 0
+    assert times == pytest.approx((0.0005, 0.00001, 0.0), abs=1e-9)
 
 
-def test_a_slow_model_is_measured_by_few_calls() -> None:
-    model = SleepingModel(0.31, 0.0001)
+def test_a_slow_model_is_measured_by_few_calls(clock: Callable[[float], None]) -> None:
+    model = TimedModel(clock, 0.31, 0.0001)
     measure_rows(model, FakeRow, 1000)
     assert model.calls == [(1, 8), (1, 128)]
 

@@ -16,7 +16,7 @@ BUDGET_S = 0.5
 """What a call may probably take. Rows and tokens are chosen by that."""
 SHORT_TOKENS = 8
 LONG_TOKENS = 128
-LONGEST_TOKENS, LEAST_LONGEST_TOKENS = 2048, 512
+LONGEST_TOKENS, LEAST_LONGEST_TOKENS = 1024, 512
 """Most and fewest of the row that shows what attention takes."""
 
 
