@@ -38,7 +38,8 @@ def test_a_worker_serves_the_length_that_fits_and_gives_memory_back(worker: Work
     """Its longest call would take 3 GB, of which a worker used to keep all from its warm-up on."""
     max_tokens, ready_mb = card_of(worker).max_tokens, worker.memory_mb()
     assert 512 <= max_tokens < MAX_TOKENS and max_tokens % 256 == 0
-    assert worker.peak_mb() < ready_mb + NOISE_MB, "getting ready took much memory"
+    # It has timed calls of full batches and of a longer row.
+    assert worker.peak_mb() < ready_mb + CALL_MB, "getting ready took more than a call may"
     assert "do not fit into TRIPTYCH_MAX_MEMORY" in worker.log()
 
     longest = "w1 " * (max_tokens - 2)
