@@ -14,7 +14,7 @@ NO_LIMIT = 2**53
 """Of what has no limit: the largest number that the scripts hold exactly."""
 
 
-_Bytes = Annotated[int, msgspec.Meta(ge=2**20, le=2**40)]
+_Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
 _Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 _Jobs = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 _Time = Annotated[float, msgspec.Meta(ge=1, le=86_400)]
@@ -25,7 +25,7 @@ _Rate = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 class TenantLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What an operator has set for one tenant; None where the settings hold. Rates are a minute, and 0 is none.
 
-    What is out of the range of the settings can't be read: of another version, or of nobody's making.
+    Numbers below 0, or above the range of the settings, can't be read: nobody has set them.
     """
 
     weight: Annotated[float, msgspec.Meta(ge=0.01, le=100)] | None = None

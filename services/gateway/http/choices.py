@@ -18,7 +18,7 @@ from msgspec.inspect import (
     UnionType,
 )
 
-_STEP = re.compile(r"\.?(?P<field>[^.\[\]]+)|(?P<items>\[[^\]]*\])")
+_STEP = re.compile(r"\.?(?P<field>[^.\[\]]+)|(?P<items>\[[^\[\]]*\])")
 _type_of = lru_cache(64)(msgspec.inspect.type_info)
 
 
