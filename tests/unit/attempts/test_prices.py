@@ -33,16 +33,23 @@ def test_a_worker_is_full_while_something_waits_in_its_engine(
     gate.open()
 
 
+def full_of_two(make_intake: MakeIntake, store: FakeStore, model: FakeModel, gate: Gate, num_jobs: int) -> Intake:
+    """Return an intake that has taken two of so many jobs, and has room for no more until the gate opens."""
+    intake = make_intake(max_jobs=2)
+    model.wait_for(gate)
+    for _ in range(num_jobs):
+        store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == 2, "the jobs did not begin")
+    return intake
+
+
 def test_a_worker_is_full_while_jobs_wait_for_it_in_the_store(
     make_intake: MakeIntake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.runtime.attempts.intake.KNOWN_S", 60.0)
-    gate, intake = Gate(), make_intake(max_jobs=2)
-    model.wait_for(gate)
-    for _ in range(9):
-        store.add()
-    intake.wake(QUEUE)
-    wait_until(lambda: len(model.begun) == 2, "the jobs did not begin")
+    gate = Gate()
+    intake = full_of_two(make_intake, store, model, gate, 9)
     since_last(intake)
     assert since_last(intake)
     gate.open()
@@ -54,12 +61,8 @@ def test_jobs_that_were_left_long_ago_may_be_gone(
 ) -> None:
     """Other workers take them, too, and this one does not look while it has no room."""
     monkeypatch.setattr("workers.runtime.attempts.intake.KNOWN_S", 0.3)
-    gate, intake = Gate(), make_intake(max_jobs=2)
-    model.wait_for(gate)
-    for _ in range(3):
-        store.add()
-    intake.wake(QUEUE)
-    wait_until(lambda: len(model.begun) == 2, "the jobs did not begin")
+    gate = Gate()
+    intake = full_of_two(make_intake, store, model, gate, 3)
     wait_until(lambda: not since_last(intake), "it is full for ever of one job that it does not see")
     gate.open()
     wait_until(lambda: len(store.ends) == 3, "the jobs did not end")

@@ -181,10 +181,8 @@ def test_a_worker_is_not_believed_to_stand_still_for_ever(now: list[float]) -> N
     assert Prices(models_with(), kept).announced().speed >= 1 / MOST
 
 
-def test_a_worker_that_was_slow_long_ago_is_not_believed_to_be_so_still(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_was_slow_long_ago_is_not_believed_to_be_so_still(now: list[float]) -> None:
     """The machine had other things to do while the worker was full, and has not any more."""
-    now = [100.0]
-    monkeypatch.setattr("workers.runtime.price.prices.time.monotonic", lambda: now[0])
     prices, done = Prices(models_with()), ModelCounts()
     prices.look({"tiny": done}, is_full=False, taking_s=0.0)
     for _ in range(120):
