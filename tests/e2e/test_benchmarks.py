@@ -5,6 +5,7 @@ The tests do not check whether targets are reached, nor ratios of times, because
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,8 +100,11 @@ def test_a_short_run_of_the_memory_level_refuses_nothing(tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     found = {figure["name"]: figure["value"] for figure in json.loads(json_file.read_text())["figures"]}
     assert found["level-refused"] == 0, done.stdout
-    # In so short a time nothing is forgotten, so the memory grows.
-    assert found["level-growth"] > 1 and "oldest delivered" in done.stdout
+    # A hundred records take less memory than the store's buffers, which come and go: only their number surely grows.
+    assert 0.5 < found["level-growth"] < 2 and "oldest delivered" in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if re.match(r" *\d+ +\d+ ", line)]
+    num_records = [int(row[7]) for row in rows]
+    assert num_records == sorted(num_records) and num_records[0] < num_records[-1], done.stdout
 
 
 def test_a_quick_run_of_hostile_load_has_a_row_for_each_case(tmp_path: Path) -> None:
