@@ -1,6 +1,7 @@
 """What a client may change: it submits, cancels and deletes jobs. Step 2 on the path of a job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import redis
 
@@ -12,12 +13,48 @@ from contracts.store.queues.places import Place
 from contracts.store.scripts import load_script
 from contracts.store.tenants.limits import as_argument, states_from
 
-MAX_DELIVERED = 60
+MAX_DELIVERED, MAX_SUBMITS = 60, 12
 """Jobs of one call, so that the store serves others in between."""
 IDEMPOTENCY_TTL_S = 24 * 3600
 MAX_WORK_S, MAX_WEIGHT = 1e9, 1e6
 """Work and weights are added up for all tenants, so a submit takes only what sums can stand: ``price_s`` and
 ``least_s`` from 0 to the first, and a ``weight`` of more than 0, to the second."""
+
+
+class Submit(NamedTuple):
+    """A job to submit, and what is applied to it."""
+
+    job: NewJob
+    admission: Admission
+
+
+class SubmitReply:
+    """What the store says to a submit."""
+
+    def __init__(self, submit: Submit, reply: "list[Any] | redis.RedisError") -> None:
+        self._submit = submit
+        self._reply = reply
+
+    @property
+    def meters(self) -> list[MeterState] | None:
+        """The states of the admission's meters, whether or not the job is accepted; None if the submit has failed."""
+        if isinstance(self._reply, redis.RedisError):
+            return None
+        return states_from(self._submit.admission.meters, self._reply[2])
+
+    def accepted(self) -> Accepted:
+        """Return the reply to a job that is accepted. Raises the errors of ``JobWriter.submit``."""
+        job, admission = self._submit
+        if isinstance(self._reply, redis.RedisError):
+            raise self._reply
+        outcome, value, used, *place = self._reply
+        if outcome not in {b"created", b"replayed"}:
+            raise refusal(outcome, value, job, admission, states_from(admission.meters, used))
+        if not place:
+            return Accepted(value.decode(), value.decode() != job.id, None)
+        position, work_ahead_s, running_s = place
+        found = Place(position, float(work_ahead_s), job.price_s, float(running_s), job.least_s)
+        return Accepted(job.id, False, found)
 
 
 class JobWriter:
@@ -31,44 +68,27 @@ class JobWriter:
         self._follow = load_script(client, "follow")
         self._delivered = load_script(client, "delivered")
 
-    def submit(
-        self, job: NewJob, admission: Admission, on_meters: Callable[[list[MeterState]], None] | None = None
-    ) -> Accepted:
+    def submit(self, job: NewJob, admission: Admission) -> Accepted:
         """Write a job's record; from then on the job reaches a terminal state whatever process dies.
-
-        ``on_meters`` gets the states of the admission's meters, whether or not the job is accepted.
 
         Raises:
             IdempotencyMismatch, DeadlineUnreachable: the request can't be served; nothing was written.
             IdempotencyQuotaExceeded, QueueFull, QuotaExceeded: it can't be served now; nothing was written.
             ValueError: by a fault of the caller, price or weight is out of bounds; nothing was written.
         """
-        _check(job)
-        limits = as_argument(
-            admission.max_active,
-            admission.max_bytes,
-            admission.meters,
-            only_replays=admission.exceeded is not None,
-        )
-        outcome, value, used, *place = self._submit(
-            args=[
-                *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
-                *(admission.max_waiting, limits, job.deadline_s),
-                *(admission.lane_rate, admission.capacity, admission.capacity_of_one),
-                *admission.lane_use,
-                *_record_of(job),
-            ]
-        )
-        states = states_from(admission.meters, used)
-        if on_meters:
-            on_meters(states)
-        if outcome not in {b"created", b"replayed"}:
-            raise refusal(outcome, value, job, admission, states)
-        if not place:
-            return Accepted(value.decode(), value.decode() != job.id, None)
-        position, work_ahead_s, running_s = place
-        found = Place(position, float(work_ahead_s), job.price_s, float(running_s), job.least_s)
-        return Accepted(job.id, False, found)
+        (reply,) = self.submit_all([Submit(job, admission)])
+        return reply.accepted()
+
+    def submit_all(self, submits: Sequence[Submit]) -> list[SubmitReply]:
+        """Write the records of several jobs in one call. Each is accepted or refused by itself, as by ``submit``.
+
+        At most ``MAX_SUBMITS``, so that the store serves others in between. If the call fails, each of the jobs may
+        have been accepted.
+        """
+        for submit in submits:
+            _check(submit.job)
+        replies = self._submit(args=[part for submit in submits for part in _arguments(submit)])
+        return [SubmitReply(submit, reply) for submit, reply in zip(submits, replies, strict=True)]
 
     def follow(self, job_id: str, channel: str, *, events: bool = False) -> bool:
         """Let changes of a job be published on a channel; with ``events``, let it have a stream of events from now on.
@@ -107,6 +127,20 @@ def _check(job: NewJob) -> None:
     # NaN is neither less nor more than any number.
     if not (0 <= job.price_s <= MAX_WORK_S and 0 <= job.least_s <= MAX_WORK_S and 0 < job.weight <= MAX_WEIGHT):
         raise ValueError(f"job {job.id} can't have price_s {job.price_s}, least_s {job.least_s}, weight {job.weight}")
+
+
+def _arguments(submit: Submit) -> list[str | bytes | float]:
+    """Return what the script takes for a job: how many arguments, and these."""
+    job, admission = submit
+    arguments = [
+        *(job.id, job.idempotency_key, job.fingerprint, IDEMPOTENCY_TTL_S, admission.max_idempotency_keys),
+        *(admission.max_waiting, admission.max_active, admission.max_bytes, "" if admission.exceeded is None else "1"),
+        *(as_argument(admission.meters), job.deadline_s),
+        *(admission.lane_rate, admission.capacity, admission.capacity_of_one),
+        *admission.lane_use,
+        *_record_of(job),
+    ]
+    return [len(arguments), *arguments]
 
 
 def _record_of(job: NewJob) -> list[str | bytes | float]:

@@ -23,7 +23,7 @@ from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
 from services.gateway.settings import GatewaySettings
-from services.gateway.store_client import TurnClient
+from services.gateway.store.client import TurnClient
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8

@@ -11,9 +11,11 @@ import pytest
 
 from contracts.errors import TriptychError
 from contracts.jobs import LANES, Claim, newcomers_of, queue_of
+from contracts.limits import Meter as Rate
 from contracts.price.estimate import Consumed
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
+from contracts.store.job_writer import MAX_SUBMITS, Submit
 from contracts.store.keys import PREFIX, of_end_only, wake_channel
 from contracts.store.queues.admission import Admission
 from contracts.store.reaper import MAX_CHECKED, MAX_RECOUNTED
@@ -221,6 +223,35 @@ def test_a_submit_that_looks_at_others(store: JobStore) -> None:
     rates = Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0)
     with bounded(store):
         store.submit(new_job(price_s=1.0, deadline_s=1000.0, idempotency_key="k", fingerprint="f"), rates)
+
+
+def test_a_call_of_as_many_submits_as_it_takes(store: JobStore) -> None:
+    """Each job is of another tenant, or of another model, has all that a job may have, and is compared with others."""
+    for number in range(40):
+        submit(store, tenant=f"t{number}", price_s=1.0)
+    submits = []
+    for number in range(2 * MAX_SUBMITS):
+        name, model = f"new{number}", f"m{number}" if number < MAX_SUBMITS else "minilm"
+        owners, kinds = (f"tenant:{name}", f"key:{name}"), ("requests", "work")
+        meters = tuple(Rate(f"{kind}:{owner}", 1000, 1.0) for kind in kinds for owner in owners)
+        job = new_job(
+            model=model,
+            tenant=name,
+            key_id=name,
+            price_s=1.0,
+            deadline_s=1000.0,
+            lane=LANES[number % 3],
+            idempotency_key=name,
+            fingerprint="f",
+            followed=True,
+        )
+        submits.append(Submit(job, Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0, meters=meters)))
+    with bounded(store):
+        replies = [
+            *store.submit_all(submits[:MAX_SUBMITS]),
+            *store.submit_all(submits[MAX_SUBMITS:]),
+        ]
+    assert [reply.accepted().job_id for reply in replies] == [submit.job.id for submit in submits]
 
 
 def test_the_usual_turn_of_a_busy_worker_is_far_from_the_limit(store: JobStore) -> None:

@@ -18,6 +18,7 @@ from contracts.jobs import Answer
 from contracts.limits import Meter, MeterState
 from contracts.price.estimate import Consumed
 from contracts.settings import StoreSettings
+from contracts.store.job_writer import Submit
 from contracts.store.keys import PREFIX
 from contracts.store.queues.admission import Admission
 from contracts.store.reaper import Reaper
@@ -44,7 +45,9 @@ class Clients:
 
     def submit(self, **changes: object) -> str:
         """Submit a job."""
-        return self._store.submit(new_job(**changes), self.admission, self._note)[0]
+        (reply,) = self._store.submit_all([Submit(new_job(**changes), self.admission)])
+        self.states = reply.meters or []
+        return reply.accepted().job_id
 
     def refused(self, **changes: object) -> RateLimited:
         """Submit a job, and return why it was refused."""
@@ -53,9 +56,6 @@ class Clients:
             self.submit(**changes)
         assert snapshot(self._store) == before, "a refused request has left something"
         return caught.value
-
-    def _note(self, states: list[MeterState]) -> None:
-        self.states = states
 
 
 @pytest.mark.parametrize("quota", [1, 7, 60])

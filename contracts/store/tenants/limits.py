@@ -89,10 +89,9 @@ def _document(text: bytes | None) -> dict[str, Any]:
         return {}
 
 
-def as_argument(max_active: int, max_bytes: int, meters: tuple[Meter, ...], *, only_replays: bool) -> bytes:
-    """Return limits as the script takes them."""
-    limits = {"max_active": max_active, "max_bytes": max_bytes, "meters": meters, "only_replays": only_replays}
-    return msgspec.json.encode(limits)
+def as_argument(meters: tuple[Meter, ...]) -> bytes:
+    """Return meters as the script takes them."""
+    return msgspec.json.encode(meters) if meters else b""
 
 
 def states_from(meters: tuple[Meter, ...], reply: bytes) -> list[MeterState]:

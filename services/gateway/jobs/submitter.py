@@ -5,7 +5,6 @@ When ``submit`` has returned, the job is in the store and reaches a terminal sta
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import gevent
 import redis
@@ -13,7 +12,7 @@ from flask import request as http_request
 
 from contracts.errors import DeadlineUnreachable, QueueFull, Unavailable
 from contracts.jobs import Job
-from contracts.store.job_writer import JobWriter
+from contracts.store.job_writer import JobWriter, Submit
 from contracts.store.problems import TIMEOUT, problem_of
 from contracts.store.queues.admission import Accepted, Admission
 from services.gateway.http.bodies.receiving import keep_body, release_body
@@ -32,6 +31,7 @@ from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.errors import GatewayBusy
 from services.gateway.settings import GatewaySettings
+from services.gateway.store.submits import Submits
 
 _TOO_MANY_WAIT = (
     "Too many requests wait for their jobs, so this one was not looked at. Try again shortly; or send "
@@ -70,7 +70,7 @@ class Submitter:
         metrics: Metrics,
     ) -> None:
         self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models, limits=limits)
-        self._writer = writer
+        self._submits = Submits(writer)
         self._canceller = Canceller(writer)
         self._monitor = monitor
         self._waiter = waiter
@@ -126,7 +126,9 @@ class Submitter:
     def _write(self, made: Made, request: SubmitRequest, facts: RequestFacts) -> Accepted:
         new = made.job
         try:
-            return self._writer.submit(new, self._admission_of(made), partial(setattr, facts, "meters"))
+            reply = self._submits.send(Submit(new, self._admission_of(made)))
+            facts.meters = reply.meters
+            return reply.accepted()
         except (DeadlineUnreachable, QueueFull) as error:
             advise(error, request, new, made.limits)
             raise

@@ -5,7 +5,7 @@ from typing import Any
 import gevent
 import redis
 
-from services.gateway.store_client import MAX_COMMANDS, TurnClient
+from services.gateway.store.client import MAX_COMMANDS, TurnClient
 
 
 class _Pipeline:

@@ -1,10 +1,12 @@
--- Limits of a tenant and its key, for submit.lua. `limits` is what contracts/store/tenants/limits.py sends.
+-- Limits of a tenant and its key, for submit.lua. `text` is what contracts/store/tenants/limits.py sends.
 -- What a request costs of a quota may be an estimate, and more than the quota: then all of the quota must be free.
-local function meters_of(limits)
+local function meters_of(text)
   local meters, keys = {}, {}
-  for i, entry in ipairs(limits.meters) do keys[i] = P .. 'rate:' .. entry[1] end
-  local values = keys[1] and redis.call('MGET', unpack(keys)) or {}
-  for i, entry in ipairs(limits.meters) do
+  if text == '' then return meters end
+  local entries = cjson.decode(text)
+  for i, entry in ipairs(entries) do keys[i] = P .. 'rate:' .. entry[1] end
+  local values = redis.call('MGET', unpack(keys))
+  for i, entry in ipairs(entries) do
     local meter = values[i] and meter_from(keys[i], values[i]) or {key = keys[i], used = 0}
     meter.quota, meter.cost = entry[2], entry[3]
     meters[i] = meter
@@ -34,10 +36,15 @@ local function used_of(meters)
   return table.concat(used, ' ')
 end
 
+-- Return a number of a tenant, with what this call adds to it at its end.
+local function count_of(name, tenant, steps)
+  local counts = known[name]
+  if counts[tenant] == nil then counts[tenant] = call_on('HGET', P .. name, tenant) end
+  return seconds_of(counts[tenant]) + (steps[tenant] or 0)
+end
+
 -- Return why the tenant may not have this job now, or nil.
 local function quota_reached(limits, tenant, bytes)
-  local active, held = call_on('HGET', P .. 'active', tenant), call_on('HGET', P .. 'held', tenant)
-  known.active[tenant], known.held[tenant] = active, held
-  if seconds_of(active) >= limits.max_active then return 'too_many_jobs' end
-  if seconds_of(held) + bytes > limits.max_bytes then return 'too_many_bytes' end
+  if count_of('active', tenant, active_steps) >= limits.max_active then return 'too_many_jobs' end
+  if count_of('held', tenant, held_steps) + bytes > limits.max_bytes then return 'too_many_bytes' end
 end

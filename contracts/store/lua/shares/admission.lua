@@ -22,21 +22,22 @@ local function work_until(own_s, weight, ahead, all)
   return own_s + math.max(0, others_s, (own_s + ahead * weight) * (1 / usual_share(weight, all.usual) - 1))
 end
 
+-- Return a flow's score in one of the sets of its lane, false if it has none; `scores` has those that are known.
+local function score_of(lane, set, tenant, scores)
+  if scores[tenant] == nil then scores[tenant] = tonumber(call_on('ZSCORE', P .. set .. lane.key, tenant) or '') or false end
+  return scores[tenant]
+end
+
 -- By how much a flow is ahead of the lane, in work / weight.
 local function ahead_of(lane, tenant)
-  lane.starts[tenant] = tonumber(call_on('ZSCORE', P .. 'tenants:' .. lane.key, tenant) or '') or false
-  local start = lane.starts[tenant]
-  if not start then
-    start = tonumber(call_on('ZSCORE', P .. 'tags:' .. lane.key, tenant) or '') or false
-    lane.ends[tenant] = start
-  end
+  local start = score_of(lane, 'tenants:', tenant, lane.starts) or score_of(lane, 'tags:', tenant, lane.ends)
   return start and math.max(0, start - figure(lane, 'v')) or 0
 end
 
 -- Whether nothing of a flow was started of late.
 local function is_new_in(lane, flow, running, tenant)
   if flow.num > 0 then return flow.entered - flow.backlog < LEAST_CHARGE_S and running.num <= 0 end
-  return running.num <= 0 and not call_on('ZSCORE', P .. 'tags:' .. lane.key, tenant)
+  return running.num <= 0 and not score_of(lane, 'tags:', tenant, lane.ends)
 end
 
 -- Return what a job's flow can count on: what the others had of late is all that the lane has served, unless the flow was
@@ -69,7 +70,8 @@ end
 local function entry_of(job, rate, used, weights)
   local lane = lane_of(job)
   local flow, queue = flow_of(lane, job.tenant), 'triptych.' .. job.model
-  local own = running_from(call_on('HGET', P .. 'running:' .. queue, lane.name .. ' ' .. job.tenant))
+  local own = flow.running or running_from(call_on('HGET', P .. 'running:' .. queue, lane.name .. ' ' .. job.tenant))
+  flow.running = own
   local waiting_s, running_s = work_in(lane)
   local entry = {lane = lane, flow = flow, own = own, own_s = flow.backlog + job.price_s,
     own_running_s = part_left(lane.state) * own.work_s, others_s = math.max(0, waiting_s - flow.backlog)}
@@ -119,15 +121,31 @@ local function place_of(job, entry)
   return entry.flow.num + math.floor(num_others * part + 0.5), before_s, running_s
 end
 
+-- Return the names of flows that are looked at, and whether those are all of the lane.
 local function looked_at(lane)
   local names, seen = {}, {}
-  for _, range in ipairs({{0, MAX_LOOKED_AT / 2 - 1}, {-MAX_LOOKED_AT / 2, -1}}) do
-    for _, name in ipairs(call_on('ZRANGE', P .. 'tenants:' .. lane.key, unpack(range)) or {}) do
-      if not seen[name] then names[#names + 1] = name end
-      seen[name] = true
-    end
+  local function see(name)
+    if not seen[name] then names[#names + 1] = name end
+    seen[name] = true
   end
-  return names
+  for _, range in ipairs({{0, MAX_LOOKED_AT / 2 - 1}, {-MAX_LOOKED_AT / 2, -1}}) do
+    for _, name in ipairs(call_on('ZRANGE', P .. 'tenants:' .. lane.key, unpack(range)) or {}) do see(name) end
+  end
+  local are_all = #names < MAX_LOOKED_AT
+  for name in pairs(lane.joined) do see(name) end -- of this call, which are not written yet
+  return names, are_all
+end
+
+-- Return flows of a lane by their names.
+local function read_flows(lane, names)
+  local unknown, flows = {}, {}
+  for _, name in ipairs(names) do
+    if not lane.flows[name] then unknown[#unknown + 1] = name end
+  end
+  local texts = unknown[1] and call_on('HMGET', P .. 'flows:' .. lane.key, unpack(unknown)) or {}
+  for i, name in ipairs(unknown) do lane.flow_texts[name] = texts[i] or '' end
+  for _, name in ipairs(names) do flows[name] = flow_of(lane, name) end
+  return flows
 end
 
 -- Return the seconds in which a lane does this much work: at the rate that it had of late, and beside what waits and runs in
@@ -162,14 +180,13 @@ end
 -- job's flow nobody is asked: they have what the others leave, and they were promised no more than their shares.
 local function lateness_of_others(job, entry, others, rates)
   if entry.others_s <= 0 or all_are_in_time(job, entry, others, rates) then return 0 end
-  local names, most_s, soonest = looked_at(entry.lane), 0, job.deadline_at
-  local texts = names[1] and call_on('HMGET', P .. 'flows:' .. entry.lane.key, unpack(names)) or {}
-  for i, text in ipairs(texts) do
-    local backlog, weight, last_deadline = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) ')
-    backlog, weight = tonumber(backlog or ''), tonumber(weight or '')
-    soonest = backlog and math.min(soonest, last_deadline) or soonest
-    if backlog and names[i] ~= job.tenant and backlog / weight <= entry.own_s / job.weight then
-      local left_s = last_deadline - now
+  local names, are_all = looked_at(entry.lane)
+  local most_s, soonest = 0, job.deadline_at
+  for name, flow in pairs(read_flows(entry.lane, names)) do
+    local backlog, weight = flow.backlog, flow.weight
+    if weight > 0 then soonest = math.min(soonest, flow.last_deadline) end
+    if weight > 0 and name ~= job.tenant and backlog / weight <= entry.own_s / job.weight then
+      local left_s = flow.last_deadline - now
       local after_s = seconds_for(others, work_until(backlog, weight, 0, entry.after), rates)
       -- One that is late already is no reason to refuse what comes.
       if after_s > left_s and seconds_for(others, work_until(backlog, weight, 0, entry.before), rates) <= left_s then
@@ -177,7 +194,7 @@ local function lateness_of_others(job, entry, others, rates)
       end
     end
   end
-  entry.soonest = #names < MAX_LOOKED_AT and soonest or nil -- those are all
+  entry.soonest = are_all and soonest or nil
   return most_s
 end
 
