@@ -9,7 +9,7 @@ from contracts.model_package.package import ModelPackage, PackageError
 from contracts.model_package.signatures import encoder_outputs
 from contracts.price.profile import ModelProfile
 from workers.encoder.head import Head, RowArrays
-from workers.runtime.batching.measuring import measure_rows
+from workers.runtime.batching.measuring import measure_rows, shared_length
 from workers.runtime.inference.budget import call_budget_bytes, fitting_tokens, token_budget
 from workers.runtime.inference.call_memory import PROBE_TOKENS
 from workers.runtime.inference.session import Array, open_graphs
@@ -37,6 +37,7 @@ class EncoderModel:
         self.name = package.manifest.name
         self.max_batch_length = token_budget(package.manifest, settings)
         self.max_padding = package.manifest.batching.max_padding
+        self.max_shared_length = self.max_batch_length
         self.pair_cost = 0.0
         self.session = open_graphs(package, device=settings.device, threads=settings.threads)[GRAPH]
         self._outputs = encoder_outputs(self.manifest)
@@ -93,6 +94,7 @@ class EncoderModel:
         long = self._long_row(LONGEST_TOKENS)
         times = measure_rows(self, long.cut, long.length)
         self.pair_cost = times.token_pair_s / times.token_in_s if times.token_in_s else 0.0
+        self.max_shared_length = shared_length(times, self.max_batch_length)
         return ModelProfile(
             row_s=times.row_s,
             token_in_s=times.token_in_s,

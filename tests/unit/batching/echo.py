@@ -24,6 +24,7 @@ class Echo:
     """Answers each row with its own number; its calls can be blocked, and made to fail on the trigger row."""
 
     max_batch_length = 512
+    max_shared_length = 512
     max_padding = 1.05
     pair_cost = 0.0
 

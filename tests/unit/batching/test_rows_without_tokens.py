@@ -58,7 +58,7 @@ class Held:
 
     def __init__(self, name: str, max_batch_length: int) -> None:
         self.name = name
-        self.max_batch_length = max_batch_length
+        self.max_batch_length = self.max_shared_length = max_batch_length
         self.entered, self.gate = threading.Event(), threading.Event()
 
     def fits(self, num_rows: int, longest: int) -> bool:

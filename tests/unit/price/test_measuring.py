@@ -71,6 +71,7 @@ class TimedModel:
 
     name = "timed"
     max_batch_length = 256
+    max_shared_length = 256
     max_padding = 1.05
     pair_cost = 0.0
 

@@ -19,6 +19,11 @@ from workers.runtime.price.measuring import (
     with_pairs,
 )
 
+SHARED_CALL_S = 0.01
+"""About what a call may take that keeps another flow waiting."""
+MOST_SHARED_CALLS = 4
+"""Into so many calls one is divided for that."""
+
 
 def measure_rows(model: BatchModel[Any], row_of: Callable[[int], Row], longest: int) -> ReadTimes:
     """Return what a row takes and what each of its tokens takes, in batches as a full worker has them.
@@ -33,6 +38,16 @@ def measure_rows(model: BatchModel[Any], row_of: Callable[[int], Row], longest: 
     times = read_times(of_short, of_long)
     num_tokens = length_of_longest(of_long, longest)
     return with_pairs(times, of_long, _full_batch(model, row_of(num_tokens))) if num_tokens else times
+
+
+def shared_length(times: ReadTimes, max_batch_length: int) -> int:
+    """Return the most rows x longest row of a call that others wait for, by what its tokens take.
+
+    No less than a part of a full call: short calls cost more for each row, and the time may be that of a machine which
+    had other things to do.
+    """
+    fitting = int(SHARED_CALL_S / times.token_in_s) if times.token_in_s else max_batch_length
+    return min(max_batch_length, max(fitting, max_batch_length // MOST_SHARED_CALLS))
 
 
 def _full_batch(model: BatchModel[Any], row: Row) -> Reading:

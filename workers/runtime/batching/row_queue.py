@@ -8,6 +8,7 @@ for all that another one has in hand, and a short job does not wait for a long o
 """
 
 import bisect
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -154,8 +155,13 @@ class RowQueue(Generic[Job]):
         for batch_key in {batch_key for *_, batch_key in gone.values()}:
             self._keep(batch_key, [entry for entry in self._by_length[batch_key] if entry[1] not in gone])
 
-    def take(self) -> list[tuple[Job, int]]:
-        """Remove and return the rows of the next batch as (job, index); empty when nothing waits."""
+    def take(self, max_batch_length: float = math.inf) -> list[tuple[Job, int]]:
+        """Remove and return the rows of the next batch as (job, index); empty when nothing waits.
+
+        Args:
+            max_batch_length: of this batch, if that is less than that of all.
+        """
+        most = min(max_batch_length, self._max_batch_length)
         number = self._next_turn()
         if number is None:
             return []
@@ -164,11 +170,11 @@ class RowQueue(Generic[Job]):
         first = bisect.bisect_left(by_length, (length, number))
         ahead = self._far_ahead(length)
         if not ahead:
-            low, high = self._span(by_length, first)
+            low, high = self._span(by_length, first, most)
             taken = by_length[low:high]
             del by_length[low:high]
         else:
-            taken = self._take_apart(by_length, first, ahead)
+            taken = self._take_apart(by_length, first, ahead, most)
         self._keep(batch_key, by_length)
         return self._remove(taken)
 
@@ -179,14 +185,14 @@ class RowQueue(Generic[Job]):
         limit = LARGE_LEAD * self._cost(self._max_batch_length, length)
         return {flow for flow in self._lines if self._flows.lead(flow) > limit}
 
-    def _take_apart(self, by_length: ByLength, first: int, ahead: set[Hashable]) -> ByLength:
+    def _take_apart(self, by_length: ByLength, first: int, ahead: set[Hashable], most: float) -> ByLength:
         """Remove and return the batch around the index ``first``, without rows of flows that are ahead."""
         others = [
             entry
             for entry in by_length[max(0, first - MAX_LOOKS) : first + MAX_LOOKS + 1]
             if self._rows[entry[1]][0].flow not in ahead
         ]
-        low, high = self._span(others, others.index(by_length[first]))
+        low, high = self._span(others, others.index(by_length[first]), most)
         for entry in others[low:high]:
             del by_length[bisect.bisect_left(by_length, entry)]
         return others[low:high]
@@ -232,7 +238,7 @@ class RowQueue(Generic[Job]):
             length: of one of its rows.
             real: sum of the lengths of those that wait.
         """
-        if not self._takes(2, length, 2 * length):
+        if not self._takes(2, length, 2 * length, self._max_batch_length):
             return 1 / SINGLE_ROWS
         return min(1.0, real / self._max_batch_length) / MIXED_BATCHES
 
@@ -252,7 +258,7 @@ class RowQueue(Generic[Job]):
             pending.popleft()
         return pending[0]
 
-    def _span(self, by_length: ByLength, first: int) -> tuple[int, int]:
+    def _span(self, by_length: ByLength, first: int, most: float) -> tuple[int, int]:
         """Return the slice of ``by_length`` around the index ``first`` that makes the batch: nearest lengths first."""
         low, high = first, first + 1
         origin = real = longest = by_length[first][0]
@@ -262,7 +268,7 @@ class RowQueue(Generic[Job]):
             down = low > down_to and (high >= up_to or origin - by_length[low - 1][0] <= by_length[high][0] - origin)
             length = by_length[low - 1 if down else high][0]
             new_longest = longest if down else length
-            if self._takes(high - low + 1, new_longest, real + length):
+            if self._takes(high - low + 1, new_longest, real + length, most):
                 real, longest = real + length, new_longest
                 low, high = (low - 1, high) if down else (low, high + 1)
             elif down:
@@ -271,9 +277,9 @@ class RowQueue(Generic[Job]):
                 up_to = high
         return low, high
 
-    def _takes(self, num_rows: int, longest: int, real: int) -> bool:
-        """Return whether a batch may have these rows, whose real lengths add up to ``real``."""
+    def _takes(self, num_rows: int, longest: int, real: int, most: float) -> bool:
+        """Return whether a batch may have these rows, whose real lengths add up to ``real``, and padded to ``most``."""
         padded = num_rows * longest
-        if padded > self._max_batch_length or padded > self._max_padding * real:
+        if padded > most or padded > self._max_padding * real:
             return False
         return self._fits(num_rows, longest)
