@@ -26,6 +26,7 @@ from services.gateway.jobs.places import MIN_RETRY_S, Places
 from services.gateway.jobs.view import QueuePlace
 from services.gateway.jobs.waiting import JobWaiter
 from services.gateway.limits.book import LimitBook
+from services.gateway.limits.pacing import Pacing
 from services.gateway.models.selection import ModelSelector
 from services.gateway.monitoring.metrics import Metrics
 from services.gateway.monitoring.monitor import Monitor
@@ -71,6 +72,7 @@ class Submitter:
     ) -> None:
         self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models, limits=limits)
         self._submits = Submits(writer)
+        self._pacing = Pacing()
         self._canceller = Canceller(writer)
         self._monitor = monitor
         self._waiter = waiter
@@ -88,6 +90,7 @@ class Submitter:
                 written.
             ClientDisconnected: the client does not wait any more.
         """
+        self._pacing.wait((request.lane, request.tenant))
         if request.wait_s <= 0:
             return self._submit(request)
         with self._waiter.room.place() as is_free:

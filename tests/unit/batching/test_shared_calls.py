@@ -2,11 +2,11 @@
 
 import pytest
 
+from contracts import recent_flows
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
 from tests.unit.batching.echo import Echo, row
 from tests.unit.batching.fakes import rows_of
-from workers.runtime.batching import engine as engine_module
 from workers.runtime.batching.engine import BatchHandle, BatchingEngine
 from workers.runtime.batching.measuring import MOST_SHARED_CALLS, SHARED_CALL_S, shared_length
 from workers.runtime.batching.row_queue import RowQueue
@@ -42,7 +42,7 @@ def test_calls_get_long_again_when_no_other_flow_has_come_for_long(
     engine: BatchingEngine, echo: Echo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     echo.max_shared_length = 128
-    monkeypatch.setattr(engine_module, "SHARED_S", 0.0)
+    monkeypatch.setattr(recent_flows, "SEVERAL_S", 0.0)
     sizes_of_calls(engine, echo, "a", "b")
     assert max(sizes_of_calls(engine, echo, "b")) == 16
 

@@ -24,7 +24,7 @@ class StepModel:
     """Answers one row in each call, and each call waits for one release of ``steps``."""
 
     name = "steps"
-    max_batch_length = 1
+    max_batch_length = max_shared_length = 1
     max_padding = 1.0
     pair_cost = 0.0
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from contracts.errors import TriptychError
 from contracts.jobs import Flow
+from contracts.recent_flows import RecentFlows
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
 from workers.runtime.batching.row_queue import MIXED_BATCHES, SINGLE_ROWS, Row, RowQueue
@@ -25,8 +26,6 @@ from workers.runtime.inference.session import Array
 logger = logging.getLogger(__name__)
 LEAST_MISSING = 1 / MIXED_BATCHES
 """Of what should wait: the room of one batch. To take jobs for less, a call of the store would bring a single one."""
-SHARED_S = 60.0
-"""For how long calls stay short after a flow has come that is not the one before."""
 MEMORY_JOBS = 8
 """How many of the last jobs say how large the next ones will be."""
 ModelRow = TypeVar("ModelRow", bound=Row)
@@ -79,8 +78,7 @@ class BatchingEngine:
         self._queues: dict[QueueKey, RowQueue[BatchHandle]] = {}
         self._has_overtaken = False
         """Whether the last batch was of a model whose turn it was not."""
-        self._last_flow: Flow | None = None
-        self._shared_until = -math.inf
+        self._flows = RecentFlows()
         self._fill_per_job = 1 / SINGLE_ROWS
         """Of late: by how much the rows of a job fill what should wait."""
         self._when_wanted: Callable[[], None] = lambda: None
@@ -92,7 +90,7 @@ class BatchingEngine:
         """Queue the rows of one job. Only jobs of the same ``attempt.group`` share its model calls."""
         handle = BatchHandle(model, rows, attempt)
         with self._changed:
-            self._note_flow(attempt.claim.flow)
+            self._flows.note(attempt.claim.flow)
             queue = self._queues.get(_key(handle))
             if queue is None:
                 queue = RowQueue(
@@ -106,11 +104,6 @@ class BatchingEngine:
             self._fill_per_job += (fill - self._fill_per_job) / MEMORY_JOBS
             self._changed.notify()  # not notify_all: only the inference thread waits
         return handle
-
-    def _note_flow(self, flow: Flow) -> None:
-        if flow != self._last_flow and self._last_flow is not None:
-            self._shared_until = time.monotonic() + SHARED_S
-        self._last_flow = flow
 
     def cancel(self, handle: BatchHandle) -> None:
         """Drop the rows of a request that have not run yet. A row that runs now is finished and thrown away."""
@@ -174,7 +167,7 @@ class BatchingEngine:
         if not self._has_overtaken:
             keys.sort(key=self._is_urgent, reverse=True)  # keeps the order of equals
         self._has_overtaken = bool(keys) and keys[0] != next(iter(self._queues))
-        is_shared = time.monotonic() < self._shared_until
+        is_shared = self._flows.are_several()
         for key in keys:
             queue = self._queues.pop(key)
             batch = queue.take(key[0].max_shared_length if is_shared else math.inf)
