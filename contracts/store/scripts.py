@@ -29,7 +29,7 @@ _SCOPE = """return (function()
 end)()
 """
 _SCOPES = (
-    ("common/counting", "common/base", "common/held", "common/broken", "common/events"),
+    ("common/base", "common/held", "common/broken", "common/events"),
     ("shares/flows", "shares/picking", "shares/writing", "shares/healing"),
     ("common/queues", "common/records", "common/meters", "common/limits", "shares/admission", "common/ledger"),
     ("common/moves", "common/blame", "common/flush"),
@@ -48,7 +48,6 @@ _SPARED = {
 _ONLY_IN = {
     "common/limits": {"submit"},
     "shares/admission": {"submit"},
-    "common/counting": {"turn"},
     "shares/picking": {"turn"},
     "shares/healing": {"submit", "heal_running"},
 }

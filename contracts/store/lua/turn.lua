@@ -31,6 +31,7 @@ local looks_left = MAX_LOOKS
 -- The outcome has been recorded by this call before: its reply was lost, and with it what the log says of the end.
 local function ended_before(job, attempt)
   if not job or job.attempt ~= tonumber(attempt) or not TERMINAL[job.status] then return 0 end
+  num_calls = num_calls + 1
   local values = redis.call('HMGET', job_key(job.id), 'error_code', 'timings', 'ended_by')
   job.error_code, job.timings = values[1] or nil, values[2] or nil
   local by_others = job.status == 'expired' or job.error_code == 'worker_lost'
@@ -69,8 +70,9 @@ local function bytes_of(job)
 end
 
 local function add_reply(job, bytes)
-  started[#started + 1] = {job.id, job.attempt, job.task, job.model, tostring(job.timeout_s), job.group or '',
-    job.request_id or '', bytes, job.tenant, job.lane, tostring(job.price_s or 0), tostring(job.weight)}
+  started[#started + 1] = {job.id, job.attempt, job.task, job.model, job.timeout_s, job.group or '',
+    job.request_id or '', bytes, job.tenant, job.lane, job.price_s or 0, job.weight}
+  num_calls = num_calls + 2 -- with the one of bytes_of
   requests[#requests + 1] = redis.call('HGET', job_key(job.id), 'request') or ''
 end
 
@@ -126,8 +128,8 @@ local function num_calls_at_end()
   for _ in pairs(wake_ups) do num = num + 1 end
   for _ in pairs(to_wake) do num = num + 4 end
   for _, state in pairs(states) do
-    for _, lane in pairs(state.lanes) do num = num + (not next(lane.changes) and 0 or next(lane.flows) and 9 or 4) end
-    num = num + 5
+    for _, lane in pairs(state.lanes) do num = num + (next(lane.flows) and 9 or 0) + (next(lane.given) and 7 or 0) end
+    num = num + 2
   end
   return num
 end
@@ -172,7 +174,7 @@ end
 
 -- Take the oldest job of a flow that can be started and return it, or nil. One that is passed over costs a look.
 local function take_of_flow(lane, head, least_looks)
-  local flow = flow_of(lane, head.tenant)
+  local flow = flow_of(lane, head.tenant, head.stored)
   local least = least_looks + math.floor((looks_left - least_looks) / 2)
   while looks_left > least do
     local id = next_id(lane, head)
@@ -186,30 +188,29 @@ local function take_of_flow(lane, head, least_looks)
   end
 end
 
-local passed, num_passed = {}, 0
-for _, name in ipairs(cjson.decode(ARGV[9])) do passed[name], num_passed = true, num_passed + 1 end
+local passed, num_passed = nil, 0
+for _, name in ipairs(cjson.decode(ARGV[9])) do
+  passed, num_passed = passed or {}, num_passed + 1
+  passed[name] = true
+end
 
 -- Take jobs of the flows that are next; return how many of these were met, and whether some were left alone.
 local function take_from_flows(queue)
-  local lanes, met, num_met, has_passed = {}, {}, 0, false
-  for i, name in ipairs(LANES) do
-    lanes[i] = lane_named(queue, name)
-    lanes[i].heads = read_heads(lanes[i], most_jobs - #started, passed, num_passed)
-    has_passed = has_passed or lanes[i].has_passed
-  end
+  local lanes, met, num_met, has_passed = lanes_with_heads(queue, most_jobs - #started, passed, num_passed), {}, 0, false
+  for _, lane in ipairs(lanes) do has_passed = has_passed or lane.has_passed end
   local least_looks = math.max(0, looks_left - MAX_QUEUE_LOOKS)
   while has_room() and looks_left > least_looks do
     local lane, lane_start = least_lane(lanes)
     if not lane then break end
-    local head = lane.heads[1]
+    local head = lane.heads[lane.first]
     met[head], num_met = lane, num_met + 1
     local job = take_of_flow(lane, head, least_looks)
-    if job then pay(lane, lane_start, job) else table.remove(lane.heads, 1) end
+    if job then pay(lane, lane_start, job) else lane.first = lane.first + 1 end
   end
   for head, lane in pairs(met) do
     local flow = flow_of(lane, head.tenant)
-    flow.num_left, flow.changed = head.is_read and #head.ids - head.num_gone or nil, true
-    if not lane.forgotten then forget_flows(lane) end
+    flow.num_left, flow.changed = head.is_read and #head.ids - head.num_gone, true
+    if not lane.forgotten then end_picking(lane) end
   end
   return num_met, has_passed
 end

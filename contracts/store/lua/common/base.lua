@@ -2,6 +2,7 @@
 -- Key names and their meaning: contracts/store/keys.py. Times are the store's own, corrected for steps of its clock
 -- (clock.lua), so the clocks of clients don't matter.
 local P = 'triptych:'
+local tonumber, pairs, ipairs, redis = tonumber, pairs, ipairs, redis -- are found sooner than if they were global
 local time = redis.call('TIME')
 local offset, reaped_at = unpack(redis.call('MGET', P .. 'clock', P .. 'reaped_at'))
 -- Whatever else somebody has written there counts as 0, and reapers correct it as a step.
@@ -15,9 +16,16 @@ local now = math.max(clock, seconds_of(reaped_at))
 local TERMINAL = {succeeded = true, failed = true, cancelled = true, expired = true}
 local ACTIVE = {queued = true, running = true, cancelling = true}
 
--- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms.
-local function stamp(seconds) return string.format('%.6f', seconds) end
+-- Lua itself writes numbers with 14 digits, which cuts a Unix time to 0.1 ms. Most times of a call are equal.
+local stamped, as_stamp
+local function stamp(seconds)
+  if seconds ~= stamped then stamped, as_stamp = seconds, string.format('%.6f', seconds) end
+  return as_stamp
+end
 local function job_key(id) return P .. 'job:' .. id end
+
+-- Commands that were called for single jobs: the store serves nobody else meanwhile, so turns stop in time.
+local num_calls = 0
 
 -- However many jobs change, the call writes this once: a sorted set, a channel, a tenant, a model.
 local scores, wake_ups, active_steps, finished_steps, served_steps = {}, {}, {}, {}, {}
@@ -29,6 +37,11 @@ local ended, set_aside_now = {}, {}
 
 -- What parts of the scripts write at the end of the call, once for all that has changed.
 local at_end = {}
+
+local function put(list, first, second)
+  local num = #list
+  list[num + 1], list[num + 2] = first, second
+end
 
 local function add_step(steps, key, step) steps[key] = (steps[key] or 0) + step end
 

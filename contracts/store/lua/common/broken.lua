@@ -1,7 +1,7 @@
 -- What is wrong with one record, or one key, must not stop the script for all others.
 
 -- Callers decode names, and use them in the names of keys.
-local function is_name(text) return not text:find('[^ -~]') end
+local function is_name(text) return text:find('^[ -~]*$') ~= nil end
 
 -- Note the name of what can't be used, and return whether it is a new one. The caller's log gets it once.
 local function note_broken(name, fault)
@@ -12,6 +12,7 @@ end
 
 -- A broken record leaves every list, so that nobody looks at it again, and stays where an operator can look at it.
 local function set_aside(id, fault, tenant)
+  num_calls = num_calls + 3
   local unfinished = redis.call('ZREM', P .. 'due', id) == 1
   set_score('expiring', id, nil)
   set_score('delivered', id, nil)
@@ -31,6 +32,7 @@ end
 -- Call a command on a key of one job, tenant or queue. If something else is stored there, only what the key was for is
 -- lost: the reply is nil.
 local function call_on(command, key, ...)
+  num_calls = num_calls + 1
   local reply = redis.pcall(command, key, ...)
   if not is_of_wrong_type(reply) then return reply end
   note_broken(key, 'type')

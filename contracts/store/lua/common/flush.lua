@@ -1,15 +1,15 @@
 -- After every script (contracts/store/scripts.py): write what all changes of the call have in common.
 local function write_scores()
   for name, members in pairs(scores) do
-    local added, removed = {}, {}
+    local added, removed, key = {}, {}, P .. name
     for member, score in pairs(members) do
-      if score then added[#added + 1], added[#added + 2] = stamp(score), member else removed[#removed + 1] = member end
+      if score then put(added, stamp(score), member) else removed[#removed + 1] = member end
     end
-    if added[1] and not call_on('ZADD', P .. name, unpack(added)) then -- what is stored there would hide these for ever
-      redis.call('UNLINK', P .. name)
-      redis.call('ZADD', P .. name, unpack(added))
+    if added[1] and not call_on('ZADD', key, unpack(added)) then -- what is stored there would hide these for ever
+      redis.call('UNLINK', key)
+      redis.call('ZADD', key, unpack(added))
     end
-    if removed[1] then call_on('ZREM', P .. name, unpack(removed)) end
+    if removed[1] then call_on('ZREM', key, unpack(removed)) end
   end
 end
 

@@ -8,6 +8,7 @@ local NUM_ENTERED, SINCE = 13, 13
 local entries, day = {}, string.format('%d|', math.floor(now / 86400))
 
 local AS_TEXT = {[NUM_COUNTS] = string.rep('%.0f ', NUM_COUNTS - 1) .. '%.0f'}
+local COUNTS = '^' .. string.rep('(%d*) ?', NUM_ENTERED) -- as many as there are
 AS_TEXT[NUM_ENTERED] = AS_TEXT[NUM_COUNTS] .. ' %.0f %.0f %.0f'
 
 -- Of two times the first; 0 is none.
@@ -16,10 +17,9 @@ local function first_of(at, other) return at > 0 and other > 0 and math.min(at, 
 -- Add so many counts to those that are known as a text, or not at all; return them as a text.
 local function sum_of(known, counts, num)
   if not known then return string.format(AS_TEXT[num], unpack(counts, 1, num)) end
-  local sums = {}
-  for number in known:gmatch('%d+') do sums[#sums + 1] = tonumber(number) end
+  local sums = {known:match(COUNTS)}
   for i = 1, num do
-    local sum = sums[i] or 0
+    local sum = tonumber(sums[i]) or 0
     sums[i] = i == SINCE and first_of(sum, counts[i]) or sum + counts[i]
   end
   return string.format(AS_TEXT[num], unpack(sums, 1, num))

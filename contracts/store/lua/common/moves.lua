@@ -34,6 +34,7 @@ local function finish(job, status, changes, consumed)
   local bytes_in = job.held and math.max(0, job.held - rest) or 0
   changes.status, changes.completed_at, changes.held = status, now, hold(job, rest + #(changes.output or ''))
   save(job, status, changes)
+  num_calls = num_calls + (job.idem and 2 or 1)
   redis.call('HDEL', job_key(job.id), 'request', 'timeout_s', 'wake', 'publish_token')
   set_score('due', job.id, nil)
   set_score('expiring', job.id, now + job.ttl_s)

@@ -28,7 +28,8 @@ local function set_figure(owner, name, value)
 end
 
 local function add(owner, name, step)
-  if step ~= 0 then set_figure(owner, name, figure(owner, name) + step) end
+  if step == 0 then return end
+  owner.numbers[name], owner.changes[name] = (owner.numbers[name] or figure(owner, name)) + step, true
 end
 
 -- Return what this call knows of a queue: its figures, which of them have changed, and its lanes as far as they matter here.
@@ -46,10 +47,10 @@ local function lane_named(queue, name)
   local state = state_of(queue)
   local lane = state.lanes[name]
   if not lane then
-    -- By tenant: flows; flow_texts, starts and ends, as they were read (false for none); charges, work / weight; joined: of
-    -- whom a job has come; steps: what runs more or less.
+    -- By tenant: flows; flow_texts, starts and ends, as they were read (false for none); joined: of whom a job has come;
+    -- given: what it was given by this call.
     lane = {name = name, key = queue .. ':' .. name, state = state, suffix = ':' .. name, texts = state.texts, numbers = {},
-      changes = {}, flows = {}, flow_texts = {}, starts = {}, ends = {}, charges = {}, joined = {}, steps = {}}
+      changes = {}, flows = {}, flow_texts = {}, starts = {}, ends = {}, joined = {}, given = {}, served_s = 0}
     state.lanes[name] = lane
   end
   return lane
@@ -63,21 +64,22 @@ end
 
 -- A flow as it is stored: work of its jobs, the tenant's weight, the deadline of the job that has entered last; then how
 -- many jobs they are, and the work that has entered since nothing has waited.
-local function flow_from(text)
-  local backlog, weight, last_deadline, num, entered = (text or ''):match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-  return {backlog = seconds_of(backlog), weight = seconds_of(weight), last_deadline = seconds_of(last_deadline),
-    num = seconds_of(num), entered = seconds_of(entered)}
+local function flow_from(text, list)
+  local backlog, weight, last_deadline, num, entered = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) (%d%S*) (%d%S*)$')
+  return {backlog = tonumber(backlog) or 0, weight = tonumber(weight) or 0, last_deadline = tonumber(last_deadline) or 0,
+    num = tonumber(num) or 0, entered = tonumber(entered) or 0, list = list, changed = false, num_left = false}
 end
 
 local function text_of(flow)
   return string.format('%.9f %.17g %.3f %d %.9f', flow.backlog, flow.weight, flow.last_deadline, flow.num, flow.entered)
 end
 
-local function flow_of(lane, tenant)
+-- Return a flow of a lane; `stored` is its text if that was read.
+local function flow_of(lane, tenant, stored)
   local flow = lane.flows[tenant]
   if not flow then
-    flow = flow_from(lane.flow_texts[tenant] or call_on('HGET', P .. 'flows:' .. lane.key, tenant))
-    flow.list = 'waiting:' .. lane.key .. ':' .. tenant
+    local text = stored or lane.flow_texts[tenant] or call_on('HGET', P .. 'flows:' .. lane.key, tenant)
+    flow = flow_from(text, 'waiting:' .. lane.key .. ':' .. tenant)
     lane.flows[tenant] = flow
   end
   return flow
@@ -126,27 +128,31 @@ end
 
 local function charge_of(job) return math.max(job.price_s, LEAST_CHARGE_S) end
 
+-- Return what this call gives to a flow: charge, work / weight (nil if it is not charged), and what runs more or less of it.
+local function given_to(lane, tenant)
+  local given = lane.given[tenant]
+  if not given then
+    given = {charge = nil, num = 0, work_s = 0, squares = 0, weight = 0}
+    lane.given[tenant] = given
+  end
+  return given
+end
+
 local function charge_flow(job, work_s)
   local lane = lane_of(job)
-  lane.charges[job.tenant] = (lane.charges[job.tenant] or 0) + work_s / job.weight
-  add_step(served_steps, job.model .. '|' .. lane.name, math.floor(work_s * 1e6 + 0.5))
+  local given, debt = given_to(lane, job.tenant), figure(lane, 'debt')
+  given.charge = (given.charge or 0) + work_s / job.weight
+  lane.served_s = lane.served_s + work_s
   -- A lane that is owed more has the others wait for no more than this.
-  add(lane, 'debt', math.max(work_s, math.min(0, -MEMORY_S - figure(lane, 'debt'))))
+  set_figure(lane, 'debt', debt + math.max(work_s, math.min(0, -MEMORY_S - debt)))
 end
 
 local function count_running(job, num)
-  local lane = lane_of(job)
-  add(lane.state, 'running', num * job.price_s)
-  add(lane.state, 'num_running', num)
+  local given, price_s = given_to(lane_of(job), job.tenant), job.price_s
+  given.num, given.work_s, given.weight = given.num + num, given.work_s + num * price_s, job.weight
+  given.squares = given.squares + num * price_s * price_s
   running_jobs[job.id] = num > 0
-    and job.model .. '|' .. job.lane .. '|' .. job.tenant .. '|' .. job.price_s .. '|' .. job.weight
-  local step = lane.steps[job.tenant]
-  if not step then
-    step = {num = 0, work_s = 0, squares = 0}
-    lane.steps[job.tenant] = step
-  end
-  step.num, step.work_s, step.weight = step.num + num, step.work_s + num * job.price_s, job.weight
-  step.squares = step.squares + num * job.price_s ^ 2
+    and job.model .. '|' .. job.lane .. '|' .. job.tenant .. '|' .. price_s .. '|' .. job.weight
 end
 
 local function forget_running(state)
@@ -161,8 +167,9 @@ end
 
 -- What runs of a flow, as it is stored: how many jobs, their prices, the tenant's weight, and the squares of the prices.
 local function running_from(text)
-  local num, work_s, weight, squares = (text or ''):match('^(%S+) (%S+) (%S+) (%S+)$')
-  return {num = seconds_of(num), work_s = seconds_of(work_s), weight = seconds_of(weight), squares = seconds_of(squares)}
+  local num, work_s, weight, squares = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) (%d%S*)$')
+  return {num = tonumber(num) or 0, work_s = tonumber(work_s) or 0, weight = tonumber(weight) or 0,
+    squares = tonumber(squares) or 0}
 end
 
 -- A job runs from now on: its tenant pays what it will probably take. Jobs of older versions have no price.

@@ -5,48 +5,67 @@ local PASSED_OVER = 8 -- flows of a lane of which no job can be started: a turn 
 local PATIENCE_S = {default = 60, bulk = 3600}
 -- A lane pays for a dear job over the next jobs, so that it does not stand still for one tenant's.
 local LEAST_PAYMENT_S, PAYMENTS = 1, 8
+local NONE = {} -- of the ids of a flow none was read
 
--- Heads stand in the order of their starts. Let the one at this place go back to its own.
-local function move_back(heads, place)
-  local head = heads[place]
-  while heads[place + 1] and heads[place + 1].start < head.start do
-    heads[place], place = heads[place + 1], place + 1
+-- Heads stand in the order of their starts, from `lane.first` on. Let one come to its place, behind those that have as much.
+local function enter(lane, head)
+  local heads, place = lane.heads, lane.last + 1
+  while place > lane.first and heads[place - 1].start > head.start do
+    heads[place], place = heads[place - 1], place - 1
   end
-  heads[place] = head
+  heads[place], lane.last = head, lane.last + 1
 end
 
--- Return the flows that have the least starts, as many as may be needed, without those in `passed` (lane, a space, tenant).
-local function read_heads(lane, num_wanted, passed, num_passed)
-  local most = num_wanted + PASSED_OVER + num_passed
-  local found = call_on('ZRANGE', P .. 'tenants:' .. lane.key, 0, most - 1, 'WITHSCORES') or {}
-  local heads, names = {}, {}
+-- Note what is stored of the flows of these heads, so that none is read by itself.
+local function read_flows(lane, heads)
+  local names = {}
+  for i, head in ipairs(heads) do names[i] = head.tenant end
+  local texts = names[1] and call_on('HMGET', P .. 'flows:' .. lane.key, unpack(names)) or {}
+  for i, head in ipairs(heads) do head.stored = texts[i] or '' end
+end
+
+-- Return a lane of which tenants were found, each with its start: its heads are those that are not in `passed`, which has
+-- names of a lane, a space, and a tenant.
+local function lane_with_heads(queue, name, found, passed)
+  local lane = lane_named(queue, name)
+  lane.heads, lane.first, lane.last, lane.start, lane.virtual = {}, 1, 0, figure(lane, 'start'), figure(lane, 'v')
   for i = 1, #found, 2 do
-    local tenant = found[i]
-    if passed[lane.name .. ' ' .. tenant] then lane.has_passed = true
+    local tenant, start = found[i], tonumber(found[i + 1])
+    if passed and passed[name .. ' ' .. tenant] then lane.has_passed = true
     else
-      names[#names + 1] = tenant
-      lane.starts[tenant] = tonumber(found[i + 1])
-      heads[#heads + 1] = {tenant = tenant, start = lane.starts[tenant] + (lane.charges[tenant] or 0), ids = {},
-        num_met = 0, num_gone = 0}
+      local given = lane.given[tenant]
+      lane.starts[tenant] = start
+      enter(lane, {tenant = tenant, start = start + (given and given.charge or 0), ids = NONE, num_met = 0, num_gone = 0,
+        is_read = false, stored = ''})
     end
   end
-  if names[1] then
-    for i, text in ipairs(call_on('HMGET', P .. 'flows:' .. lane.key, unpack(names)) or {}) do
-      lane.flow_texts[names[i]] = text or ''
+  read_flows(lane, lane.heads)
+  return lane
+end
+
+-- Return the lanes in which jobs wait, with the flows that have the least starts, as many as may be needed.
+local function lanes_with_heads(queue, num_wanted, passed, num_passed)
+  local lanes, last = {}, num_wanted + PASSED_OVER + num_passed - 1
+  for _, name in ipairs(LANES) do
+    local found = call_on('ZRANGE', P .. 'tenants:' .. queue .. ':' .. name, 0, last, 'WITHSCORES')
+    if found and found[1] then
+      local lane = lane_with_heads(queue, name, found, passed)
+      -- Of a flow as many jobs as are its part, and one more that says whether it has more.
+      lane.num_each = 1 + math.ceil(num_wanted / math.max(1, lane.last))
+      lanes[#lanes + 1] = lane
     end
   end
-  if next(lane.charges) then
-    for place = #heads, 1, -1 do move_back(heads, place) end
-  end
-  return heads
+  return lanes
 end
 
 -- Return the lane with the least start, of equal ones the more urgent, and that start; nil if nothing waits.
 local function least_lane(lanes)
   local least, least_start
   for _, lane in ipairs(lanes) do
-    local start = lane.heads[1] and math.max(figure(lane.state, 'v'), figure(lane, 'start'))
-    if start and (not least or start < least_start) then least, least_start = lane, start end
+    if lane.first <= lane.last then
+      local start = math.max(figure(lane.state, 'v'), lane.start)
+      if not least or start < least_start then least, least_start = lane, start end
+    end
   end
   return least, least_start
 end
@@ -54,37 +73,42 @@ end
 -- Return the next job id of a flow, the oldest first, or nil.
 local function next_id(lane, head)
   if head.num_met == #head.ids and not head.is_read then
-    local most = head.num_met == 0 and 4 or 32
+    local most = head.num_met == 0 and lane.num_each or 32
     local list = P .. 'waiting:' .. lane.key .. ':' .. head.tenant
     local ids = call_on('ZRANGE', list, head.num_met, head.num_met + most - 1) or {}
-    for _, id in ipairs(ids) do head.ids[#head.ids + 1] = id end
+    if head.num_met == 0 then head.ids = ids else
+      for _, id in ipairs(ids) do head.ids[#head.ids + 1] = id end
+    end
     head.is_read = #ids < most
   end
   head.num_met = head.num_met + 1
   return head.ids[head.num_met]
 end
 
+-- What a lane counts for, if it starts a job that has waited since then.
+local function weight_since(name, queued_at)
+  local weight, patience_s = LANE_WEIGHTS[name], PATIENCE_S[name]
+  if not patience_s then return weight end
+  local more_urgent = name == 'bulk' and LANE_WEIGHTS.default or LANE_WEIGHTS.interactive
+  return math.min(more_urgent, weight * (1 + math.max(0, now - queued_at) / patience_s))
+end
+
 -- Virtual times go on to the starts of what was chosen, and lane and flow stand behind the others for what they were given:
 -- the flow is the lane's first head.
 local function pay(lane, lane_start, job)
-  local name, head = lane.name, lane.heads[1]
-  local debt = figure(lane, 'debt')
+  local head, debt = lane.heads[lane.first], figure(lane, 'debt')
   local payment = math.max(0, math.min(debt, LEAST_PAYMENT_S), debt / PAYMENTS)
-  local weight, patience_s = LANE_WEIGHTS[name], PATIENCE_S[name]
-  if patience_s then
-    local more_urgent = name == 'bulk' and LANE_WEIGHTS.default or LANE_WEIGHTS.interactive
-    weight = math.min(more_urgent, weight * (1 + math.max(0, now - (job.queued_at or job.created_at)) / patience_s))
-  end
+  lane.start = lane_start + payment / weight_since(lane.name, job.queued_at or job.created_at)
+  add(lane, 'debt', -payment)
   set_figure(lane.state, 'v', lane_start)
-  set_figure(lane, 'start', lane_start + payment / weight)
-  if payment ~= 0 then set_figure(lane, 'debt', debt - payment) end
-  set_figure(lane, 'v', math.max(figure(lane, 'v'), head.start))
-  head.start = head.start + charge_of(job) / job.weight
-  move_back(lane.heads, 1)
+  lane.virtual = math.max(lane.virtual, head.start)
+  lane.first, head.start = lane.first + 1, head.start + charge_of(job) / job.weight
+  enter(lane, head)
 end
 
--- A flow that was given nothing for long is forgotten, a few in each call.
-local function forget_flows(lane)
-  local limit = stamp(figure(lane, 'v') - MEMORY_S)
-  lane.forgotten = call_on('ZRANGEBYSCORE', P .. 'tags:' .. lane.key, '-inf', limit, 'LIMIT', 0, 32)
+-- Note the times of a lane that has started jobs. A flow that was given nothing for long is forgotten, a few in each call.
+local function end_picking(lane)
+  set_figure(lane, 'start', lane.start)
+  set_figure(lane, 'v', lane.virtual)
+  lane.forgotten = call_on('ZRANGEBYSCORE', P .. 'tags:' .. lane.key, '-inf', stamp(lane.virtual - MEMORY_S), 'LIMIT', 0, 32)
 end

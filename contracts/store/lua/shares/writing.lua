@@ -3,11 +3,6 @@ local function write_all(command, key, values)
   if values[1] then call_on(command, key, unpack(values)) end
 end
 
-local function put(list, first, second)
-  local num = #list
-  list[num + 1], list[num + 2] = first, second
-end
-
 -- The list of a flow is the truth. Counts may be wrong where somebody has changed the store by hand.
 local function is_over(lane, flow)
   if flow.num_left then return flow.num_left == 0 end
@@ -38,13 +33,29 @@ end
 -- Note the scores of tenants that are not known yet, false for none. Who has a start has no end.
 local function read_scores(key, tenants, scores, starts)
   local unknown = {}
-  for tenant in pairs(tenants) do
+  for _, tenant in ipairs(tenants) do
     if scores[tenant] == nil and not starts[tenant] then unknown[#unknown + 1] = tenant end
   end
   if not unknown[1] then return end
   for i, score in ipairs(call_on('ZMSCORE', key, unpack(unknown)) or {}) do
     scores[unknown[i]] = score and tonumber(score)
   end
+end
+
+-- Return the tenants that were charged, of whom a job has come, or of whom nothing waits any more.
+local function tenants_changed(lane, over)
+  local changed, given = {}, lane.given
+  local function is_charged(tenant) return given[tenant] and given[tenant].charge end
+  for tenant, each in pairs(given) do
+    if each.charge then changed[#changed + 1] = tenant end
+  end
+  for tenant in pairs(lane.joined) do
+    if not is_charged(tenant) then changed[#changed + 1] = tenant end
+  end
+  for tenant in pairs(over) do
+    if not is_charged(tenant) and not lane.joined[tenant] then changed[#changed + 1] = tenant end
+  end
+  return changed
 end
 
 -- Where a flow begins that owes nothing: of those that begin at one virtual time, the first one to come is first.
@@ -71,19 +82,16 @@ end
 -- Flows that wait have their start in `tenants`. Of others `tags` has the end of what they were given, as long as that may
 -- matter: a flow that wakes begins there, or where the lane is now, so nobody catches up for the time in which he was idle.
 local function write_starts(lane, over)
-  local changed = {}
-  for _, set in ipairs({lane.charges, lane.joined, over}) do
-    for tenant in pairs(set) do changed[tenant] = true end
-  end
-  if not next(changed) then return end
+  local changed = tenants_changed(lane, over)
+  if not changed[1] then return end
   local tenants, tags = P .. 'tenants:' .. lane.key, P .. 'tags:' .. lane.key
   local starts, ends = lane.starts, lane.ends
   read_scores(tenants, changed, starts, starts)
   read_scores(tags, changed, ends, starts)
   local virtual = figure(lane, 'v')
   local starting, waiting_no_more, ended, forgotten = {}, {}, {}, lane.forgotten or {}
-  for name in pairs(changed) do
-    local start, charged = starts[name], lane.charges[name]
+  for _, name in ipairs(changed) do
+    local start, charged = starts[name], lane.given[name] and lane.given[name].charge
     local at = start or ends[name] or (charged and virtual - MEMORY_S)
     at = at and at + (charged or 0)
     -- What is given back counts from what the lane has come to meanwhile, or newcomers would wait for all of it.
@@ -103,31 +111,30 @@ local function write_starts(lane, over)
   if starting[1] and not call_on('ZADD', tenants, unpack(starting)) then make_anew(lane, tenants, starting) end
 end
 
--- Write what runs of each flow, and of each lane: work, and weights of flows.
-local function write_running(queue, state)
-  local names, steps = {}, {}
-  for _, lane in pairs(state.lanes) do
-    for tenant, step in pairs(lane.steps) do
-      names[#names + 1], steps[#steps + 1] = lane.name .. ' ' .. tenant, step
-      step.lane = lane
-    end
+-- Write what runs of each flow of a lane, and of the lane: work, and weights of flows.
+local function write_running(queue, lane)
+  local names, tenants, texts, over, num_more, more_s = {}, {}, {}, {}, 0, 0
+  for tenant in pairs(lane.given) do
+    names[#names + 1], tenants[#tenants + 1] = lane.name .. ' ' .. tenant, tenant
   end
   if not names[1] then return end
-  local key, texts, over = P .. 'running:' .. queue, {}, {}
+  local key, lane_s, weights = P .. 'running:' .. queue, 0, 0
   for i, text in ipairs(call_on('HMGET', key, unpack(names)) or {}) do
-    local step, before = steps[i], running_from(text)
-    local num = before.num + step.num
-    local work_s = num > 0 and math.max(0, before.work_s + step.work_s) or 0
-    local weight = num > 0 and step.weight or 0
-    local squares = math.max(0, before.squares + step.squares)
-    add(step.lane, 'running', work_s - before.work_s)
-    add(step.lane, 'running_weights', weight - before.weight)
+    local given, before = lane.given[tenants[i]], running_from(text)
+    local num, work_s, weight = before.num + given.num, 0, 0
     if num > 0 then
-      put(texts, names[i], string.format('%d %.9f %.17g %.9g', num, work_s, weight, squares))
+      work_s, weight = math.max(0, before.work_s + given.work_s), given.weight
+      put(texts, names[i], string.format('%d %.9f %.17g %.9g', num, work_s, weight, math.max(0, before.squares + given.squares)))
     else
-      put(over, names[i])
+      over[#over + 1] = names[i]
     end
+    lane_s, weights = lane_s + work_s - before.work_s, weights + weight - before.weight
+    num_more, more_s = num_more + given.num, more_s + given.work_s
   end
+  add(lane, 'running', lane_s)
+  add(lane, 'running_weights', weights)
+  add(lane.state, 'running', more_s)
+  add(lane.state, 'num_running', num_more)
   write_all('HSET', key, texts)
   write_all('HDEL', key, over)
 end
@@ -158,7 +165,10 @@ local function no_flow_waits(queue) return redis.call('EXISTS', keys_of_lanes('t
 
 local function write_figures(queue, state)
   local num, values = figure(state, 'num_running'), {}
-  for _, name in ipairs(LANES) do num = num + figure(lane_named(queue, name), 'num') end
+  for _, name in ipairs(LANES) do
+    local lane = state.lanes[name]
+    num = num + (lane and figure(lane, 'num') or figure(state, 'num:' .. name))
+  end
   if num <= 0 and no_flow_waits(queue) then -- and nothing runs: nobody owes anybody anything
     return redis.call('UNLINK', P .. 'shares:' .. queue, P .. 'running:' .. queue, keys_of_lanes('tags', queue))
   end
@@ -184,8 +194,9 @@ local function write_shares()
       local over, any_over = write_flows(lane)
       write_starts(lane, over)
       if any_over then heal(lane) end
+      write_running(queue, lane)
+      add_step(served_steps, queue:sub(10) .. '|' .. lane.name, math.floor(lane.served_s * 1e6 + 0.5))
     end
-    write_running(queue, state)
     if any_changed(state) then write_figures(queue, state) end
   end
   states = {}
