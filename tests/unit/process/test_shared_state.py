@@ -76,8 +76,9 @@ def test_slots_are_used_again_and_their_number_is_a_limit(state: SharedState, se
             state.hold(job_id, 1)
         one_too_many = new_id()
         state.hold(one_too_many, 1)
-        with state.preparing(one_too_many):
-            state.drop(one_too_many)
+        state.note_preparing(one_too_many, True)
+        state.drop(one_too_many)
+        state.note_preparing(one_too_many, False)
         assert {attempt.job_id for attempt in seen.attempts()} == set(job_ids)
         for job_id in job_ids:
             state.drop(job_id)
@@ -100,11 +101,12 @@ def test_progress_and_the_running_call_are_seen(state: SharedState, seen: Shared
 
 def test_an_attempt_is_prepared_while_a_thread_works_on_it(state: SharedState, seen: SharedState) -> None:
     job_id = new_id()
-    with state.preparing(job_id):  # of no attempt that is held
-        assert seen.attempts() == []
+    state.note_preparing(job_id, True)  # of no attempt that is held
+    assert seen.attempts() == []
     state.hold(job_id, 1)
-    with state.preparing(job_id):
-        assert seen.attempts() == [held(job_id, 1, preparing=True)]
+    state.note_preparing(job_id, True)
+    assert seen.attempts() == [held(job_id, 1, preparing=True)]
+    state.note_preparing(job_id, False)
     assert seen.attempts() == [held(job_id, 1)]
 
 

@@ -24,6 +24,7 @@ class Attempt:
     def __init__(self, claim: Claim, resume: Callable[["Attempt"], None] | None = None) -> None:
         self.claim = claim
         self.timeout_s = claim.timeout_s
+        self.flow = claim.flow
         self.group = claim.group
         """Of suspects, which share model calls among themselves and with no other job; empty for all others."""
         self.should_stop = False

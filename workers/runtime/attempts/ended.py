@@ -31,6 +31,8 @@ class EndedJobs:
         self._ended: deque[Ended] = deque()
         self._num_firsts = 0
         self._flows: Counter[Flow] = Counter()
+        self._next: tuple[int, list[Ended]] | None = None
+        """What `next` has returned, and for how many, until something changes."""
 
     def __len__(self) -> int:
         return len(self._ended)
@@ -41,8 +43,9 @@ class EndedJobs:
     def add(self, ended: Iterable[Ended]) -> None:
         """Add outcomes."""
         for one in ended:
-            flow = one.attempt.claim.flow
-            if self._flows[flow]:
+            self._next = None
+            flow = one.attempt.flow
+            if flow in self._flows:
                 self._ended.append(one)
             else:
                 self._ended.insert(self._num_firsts, one)
@@ -51,6 +54,11 @@ class EndedJobs:
 
     def next(self, most: int) -> list[Ended]:
         """Return those for the next call, at most so many."""
+        if self._next is None or self._next[0] != most:
+            self._next = most, self._first(most)
+        return self._next[1]
+
+    def _first(self, most: int) -> list[Ended]:
         found: list[Ended] = []
         num_bytes = 0
         for ended in islice(self._ended, most):
@@ -62,8 +70,9 @@ class EndedJobs:
 
     def remove(self, num: int) -> None:
         """Remove the first ones, which are recorded."""
+        self._next = None
         for _ in range(num):
-            flow = self._ended.popleft().attempt.claim.flow
+            flow = self._ended.popleft().attempt.flow
             self._flows[flow] -= 1
             if not self._flows[flow]:
                 del self._flows[flow]
@@ -71,11 +80,13 @@ class EndedJobs:
 
     def put_back(self) -> None:
         """Put the first one behind all others: the store may have refused it, which must not stop them."""
+        self._next = None
         self._ended.rotate(-1)
         self._num_firsts = max(0, self._num_firsts - 1)
 
     def clear(self) -> None:
         """Remove all."""
+        self._next = None
         self._ended.clear()
         self._flows.clear()
         self._num_firsts = 0

@@ -5,8 +5,6 @@ them. But what it has taken of one flow must keep no other flow waiting. So it g
 of flows of which nothing waits here; and some places and some memory are for them alone.
 """
 
-from collections import Counter
-
 from contracts.jobs import OPEN_TENANT, Flow
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.running_jobs import RunningJobs
@@ -61,7 +59,7 @@ class Places:
         pass_by |= self._jobs.flows_in_line | self._engine.waiting_flows()
         if not has_room_for_all:
             # If many hold little each, none is large, and what is left is for those that hold nothing.
-            pass_by |= self._large_flows() or {claim.flow for claim in self._jobs.claims}
+            pass_by |= self._large_flows() or set(self._jobs.holdings)
         # An engine that wants none, although nothing waits for it, is not to be filled beyond that.
         most = MAX_NEWCOMERS if has_room_for_all else max(1, self._num_reserved // LANE_SHARE)
         num_newcomers = min(num_free, most) if pass_by else 0
@@ -77,16 +75,12 @@ class Places:
         Nor lane by lane: where a tenant has such a flow, a part of it makes its others large, too. In an open gateway,
         where all clients are one tenant, lanes are all that tells them apart.
         """
-        num_jobs: Counter[Flow] = Counter()
-        num_bytes: Counter[Flow] = Counter()
-        for claim in self._jobs.claims:
-            num_jobs[claim.flow] += 1
-            num_bytes[claim.flow] += claim.num_bytes
+        holdings = self._jobs.holdings
 
         def holds(flow: Flow, part: float) -> bool:
             most_jobs, most_bytes = part * self._num_reserved, part * self._room.reserved_bytes
-            return num_jobs[flow] >= most_jobs or num_bytes[flow] >= most_bytes
+            return holdings[flow].num_jobs >= most_jobs or holdings[flow].num_bytes >= most_bytes
 
-        large = {flow for flow in num_jobs if holds(flow, 1)}
+        large = {flow for flow in holdings if holds(flow, 1)}
         tenants = {tenant for _, tenant in large} - {OPEN_TENANT}
-        return large | {flow for flow in num_jobs if flow[1] in tenants and holds(flow, 1 / LANE_SHARE)}
+        return large | {flow for flow in holdings if flow[1] in tenants and holds(flow, 1 / LANE_SHARE)}

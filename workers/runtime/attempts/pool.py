@@ -69,7 +69,7 @@ class Pool:
 
     def _next(self) -> RunningJob | None:
         """Return the job for a free thread, or None."""
-        in_use = Counter(job.attempt.claim.flow for job in self._running.values())
+        in_use = Counter(job.attempt.flow for job in self._running.values())
         bounded = Counter(_bounded(job) for job in self._running.values())
         most = max(1, self._num_threads - 1)
         waiting = self._waiting.peek(in_use, lambda job, _: bounded[_bounded(job)] < most)

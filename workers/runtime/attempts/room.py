@@ -31,6 +31,8 @@ class JobRoom:
         self._per_input = BYTES_PER_INPUT + BYTES_PER_DIMENSION * most_dimensions
         self._used_bytes: dict[str, int] = {}
         """By small job."""
+        self._all_used_bytes = 0
+        """By all small jobs."""
         self._waiting: LargeJob | None = None
         self._large_id: str | None = None
 
@@ -63,11 +65,12 @@ class JobRoom:
         if num_bytes > self._most_bytes and self._large_id is None:
             self._large_id = job_id
         else:
+            self._all_used_bytes += num_bytes - self._used_bytes.get(job_id, 0)
             self._used_bytes[job_id] = num_bytes
 
     def give_back(self, job_id: str) -> bool:
         """Free what a job has taken; return whether it was the large one."""
-        self._used_bytes.pop(job_id, None)
+        self._all_used_bytes -= self._used_bytes.pop(job_id, 0)
         was_large = job_id == self._large_id
         if was_large:
             self._large_id = None
@@ -79,5 +82,5 @@ class JobRoom:
         return self._half_bytes - self.reserved_bytes
 
     def _room(self, num_bytes: int) -> Room:
-        free_bytes = num_bytes - sum(self._used_bytes.values())
+        free_bytes = num_bytes - self._all_used_bytes
         return Room(free_bytes, self._most_bytes, BYTES_PER_REQUEST_BYTE, self._per_input)

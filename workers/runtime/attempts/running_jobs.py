@@ -17,6 +17,7 @@ from contracts.store.attempts.outcomes import Outcome, failed
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.ended import Ended
 from workers.runtime.attempts.failures import as_job_error
+from workers.runtime.attempts.holdings import Holdings
 from workers.runtime.attempts.pool import Pool
 from workers.runtime.attempts.running_job import RunningJob
 from workers.runtime.models.versions import Models
@@ -65,15 +66,12 @@ class RunningJobs:
         self._resume = resume
         self._report = advanced
         self._jobs: dict[Attempt, RunningJob] = {}
+        self.holdings = Holdings()
+        """Of these jobs, by flow."""
         self._ended: list[Ended] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
-
-    @property
-    def claims(self) -> Iterable[Claim]:
-        """Of all these jobs."""
-        return (attempt.claim for attempt in self._jobs)
 
     @property
     def num_in_pool(self) -> int:
@@ -93,12 +91,18 @@ class RunningJobs:
     @property
     def flows_in_pool(self) -> set[Flow]:
         """The flows of these."""
-        return set() if self._pool is None else {job.attempt.claim.flow for job in self._pool}
+        return set() if self._pool is None else {job.attempt.flow for job in self._pool}
 
     @property
     def flows_in_line(self) -> set[Flow]:
         """The flows of jobs of which nothing has been in a model call yet."""
-        return {attempt.claim.flow for attempt, job in self._jobs.items() if not job.has_begun}
+        found: set[Flow] = set()
+        for attempt, job in reversed(self._jobs.items()):  # most of those that came last are in line
+            if len(found) == len(self.holdings):
+                break
+            if attempt.flow not in found and not job.has_begun:
+                found.add(attempt.flow)
+        return found
 
     def use(self, executor: Executor, num_threads: int) -> None:
         """Set the threads that do what takes long. Without any, everything is done at once."""
@@ -121,6 +125,7 @@ class RunningJobs:
             if model is None or model.card.task != claim.task:
                 raise UnknownModel(f"This worker does not serve model {claim.model} for {claim.task}.", param="model")
             job = self._jobs[attempt] = model.start(attempt)
+            self.holdings.add(attempt.flow, claim)
         except BaseException as error:
             if not isinstance(error, TriptychError):
                 logger.exception("job not begun", extra=claim.log_fields)
@@ -174,15 +179,17 @@ class RunningJobs:
 
     def _advance(self, job: RunningJob) -> Outcome | None:
         started = time.thread_time()
+        self._shared.note_preparing(job.attempt.claim.id, True)
         try:
-            with self._shared.preparing(job.attempt.claim.id):
-                return job.advance()
+            return job.advance()
         finally:
+            self._shared.note_preparing(job.attempt.claim.id, False)
             job.attempt.counts.cpu_s += time.thread_time() - started
 
     def _note(self, job: RunningJob, outcome: Outcome | None) -> None:
         if outcome is not None:
             del self._jobs[job.attempt]
+            self.holdings.remove(job.attempt.flow, job.attempt.claim)
             self._ended.append(Ended(job.attempt, outcome._replace(consumed=self._consumed(job, outcome))))
         elif job.can_go_on:  # it is to be handed over, or what it waits for has come meanwhile
             self._go_on(job)

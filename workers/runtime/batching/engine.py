@@ -88,19 +88,19 @@ class BatchingEngine:
 
     def submit(self, model: BatchModel[ModelRow], rows: Sequence[ModelRow], attempt: Attempt) -> BatchHandle:
         """Queue the rows of one job. Only jobs of the same ``attempt.group`` share its model calls."""
-        handle = BatchHandle(model, rows, attempt)
+        handle: BatchHandle = RequestHandle(model, rows, attempt)  # of the generic type itself, which is faster to make
+        key = _key(handle)
         with self._changed:
-            self._flows.note(attempt.claim.flow)
-            queue = self._queues.get(_key(handle))
+            self._flows.note(attempt.flow)
+            queue = self._queues.get(key)
             if queue is None:
-                queue = RowQueue(
+                queue = self._queues[key] = RowQueue(
                     max_batch_length=model.max_batch_length,
                     max_padding=model.max_padding,
                     fits=model.fits,
                     pair_cost=model.pair_cost,
                 )
-                self._queues[_key(handle)] = queue
-            fill = queue.add(handle, rows, attempt.claim.flow, attempt.claim.share)
+            fill = queue.add(handle, rows, attempt.flow, attempt.claim.share)
             self._fill_per_job += (fill - self._fill_per_job) / MEMORY_JOBS
             self._changed.notify()  # not notify_all: only the inference thread waits
         return handle
@@ -164,7 +164,7 @@ class BatchingEngine:
         An interactive row does not wait for calls of other models, but they have every second one.
         """
         keys = list(self._queues)
-        if not self._has_overtaken:
+        if len(keys) > 1 and not self._has_overtaken:
             keys.sort(key=self._is_urgent, reverse=True)  # keeps the order of equals
         self._has_overtaken = bool(keys) and keys[0] != next(iter(self._queues))
         is_shared = self._flows.are_several()

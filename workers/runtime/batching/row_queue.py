@@ -97,6 +97,7 @@ class RowQueue(Generic[Job]):
         self._by_length: dict[Hashable, ByLength] = {}
         """By batch key."""
         self._jobs: dict[Job, _Job[Job]] = {}
+        self._fill = 0.0
         self._lines: dict[Hashable, Line[Job]] = {}
         """The jobs of each flow that has waiting rows."""
         self._flows: FairTurns[Hashable] = FairTurns()
@@ -108,7 +109,7 @@ class RowQueue(Generic[Job]):
     @property
     def fill(self) -> float:
         """How much waits, as a share of what should wait while a call runs."""
-        return sum(owner.fill for owner in self._jobs.values())
+        return self._fill
 
     @property
     def flows(self) -> Collection[Hashable]:
@@ -144,6 +145,7 @@ class RowQueue(Generic[Job]):
             bisect.insort(self._by_length.setdefault(batch_key, []), (length, number))
         self._lines[flow].add(job, real)
         owner.length, owner.fill = real, self._fill_of(rows[0].length, real)
+        self._fill += owner.fill
         return owner.fill
 
     def discard(self, job: Job) -> None:
@@ -212,7 +214,8 @@ class RowQueue(Generic[Job]):
             owner.length -= length
         for owner in owners:
             if owner.num_waiting:
-                owner.fill = self._fill_of(taken[0][0], owner.length)
+                before, owner.fill = owner.fill, self._fill_of(taken[0][0], owner.length)
+                self._fill += owner.fill - before
             else:
                 self._forget(owner)
         for flow, amount in amounts.items():
@@ -227,6 +230,7 @@ class RowQueue(Generic[Job]):
         """Forget a job of which no row waits any more."""
         line = self._lines[owner.flow]
         del self._jobs[owner.job]
+        self._fill = self._fill - owner.fill if self._jobs else 0.0  # so that errors don't add up
         line.remove(owner.job)
         if not line:
             del self._lines[owner.flow]

@@ -79,10 +79,14 @@ class Work(Generic[AnyEngine]):
 
     def timings(self) -> Timings:
         """Return where the attempt has spent its time up to now."""
+        wait_s = infer_s = 0.0
+        for handle in self._handles:
+            wait_s += handle.wait_s
+            infer_s += handle.infer_s
         return Timings(
             tokenize_ms=milliseconds(self._prepare_s),
-            batch_wait_ms=milliseconds(sum(handle.wait_s for handle in self._handles)),
-            infer_ms=milliseconds(sum(handle.infer_s for handle in self._handles)),
+            batch_wait_ms=milliseconds(wait_s),
+            infer_ms=milliseconds(infer_s),
             post_ms=milliseconds(time.perf_counter() - self._finished_at),
         )
 

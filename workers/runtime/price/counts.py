@@ -60,8 +60,9 @@ class ModelCounts(Counts):
     def count_row(self, attempt: AttemptCounts, num_tokens: int) -> None:
         """Count a row that is read in one call."""
         self.count_rows(attempt, 1, num_tokens)
-        self.token_pairs += num_tokens**2
-        attempt.token_pairs += num_tokens**2
+        num_pairs = num_tokens * num_tokens
+        self.token_pairs += num_pairs
+        attempt.token_pairs += num_pairs
 
     def count_rows(self, attempt: AttemptCounts, num_rows: int, num_tokens: int) -> None:
         """Count rows of an attempt, or more tokens of rows that are counted already."""

@@ -10,23 +10,18 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from msgspec import structs
-
 from contracts.price.estimate import Consumed, work_of
-from contracts.price.profile import ModelProfile, merged
+from contracts.price.profile import ModelProfile
 from contracts.store.profiles import KeptProfile
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.models.versions import Models
 from workers.runtime.price.counts import ModelCounts
-from workers.runtime.price.rates import Rates
+from workers.runtime.price.known_model import KnownModel
 from workers.runtime.price.speed import Speed, least_part
-from workers.runtime.price.texts import Texts
 from workers.runtime.price.windows import Totals, Window, Windows
 
 Kept = Mapping[str, Mapping[str, KeptProfile]]
 """What the store knows of each model, by worker."""
-USUAL_TOKENS = 32
-"""Read and written by the job by which workers are compared that have not been full yet."""
 
 
 class Announced(NamedTuple):
@@ -35,37 +30,6 @@ class Announced(NamedTuple):
     speed: float
     profiles: dict[str, ModelProfile]
     """By model."""
-
-
-class _Model:
-    """What is known of one version of a model.
-
-    Args:
-        measured: when it was loaded.
-        kept: what workers have found, perhaps of other versions.
-    """
-
-    def __init__(self, measured: ModelProfile, kept: list[KeptProfile]) -> None:
-        profiles = [each.profile for each in kept]
-        alike = [each for each in kept if _is_alike(each.profile, measured)]
-        self.measured = measured
-        self.rates = Rates(measured, merged(each.profile for each in alike))
-        self.texts = Texts(_with_texts_of(merged(profiles), measured))
-        self.num_jobs = 0
-        self.price = merged(profiles) or self.own()
-        self._known_speed = sum(each.speed for each in alike) / len(alike) if alike else None
-
-    def own(self) -> ModelProfile:
-        """Return what the model costs on this worker."""
-        return self.rates.applied_to(self.texts.learned())
-
-    def measured_speed(self) -> float:
-        """Return the speed of a worker by what was measured when the model was loaded."""
-        return _ratio(self.price, self.measured)
-
-    def expected_speed(self) -> float:
-        """Return the speed of a worker that was never full: that of others, or by what was measured."""
-        return self.measured_speed() if self._known_speed is None else self._known_speed
 
 
 class Prices:
@@ -78,7 +42,7 @@ class Prices:
 
     def __init__(self, models: Models, kept: Kept | None = None) -> None:
         self._models = models
-        self._known: dict[str, _Model] = {}
+        self._known: dict[str, KnownModel] = {}
         self._speed = Speed()
         self._windows = Windows(time.monotonic())
         self._full_at = -math.inf
@@ -90,13 +54,13 @@ class Prices:
     def ended(self, attempt: Attempt, *, has_succeeded: bool) -> Consumed:
         """Note that an attempt has ended, in whatever way; return what it has consumed."""
         counts = attempt.counts
-        model = self._model(attempt.claim.model)
+        name = attempt.claim.model
+        model = self._known.get(name) or self._model(name)  # a new version is noticed when it is announced
         if model is None:
             return Consumed(0.0, counts.tokens_in, counts.tokens_out)
         model.num_jobs += 1
         if has_succeeded:
-            model.rates.see_job(counts)
-            model.texts.see(attempt.claim.tenant, counts)
+            model.see(attempt.claim.tenant, counts)
         if not model.price.is_known:
             return Consumed(0.0, counts.tokens_in, counts.tokens_out)
         work_s = work_of(
@@ -151,53 +115,24 @@ class Prices:
         with_price = [name for name, model in self._known.items() if model.price.is_known]
         self._speed.add(window if len(with_price) == len(self._known) else window.part_of(with_price))
 
-    def _model(self, name: str, kept: list[KeptProfile] | None = None) -> _Model | None:
+    def _model(self, name: str, kept: list[KeptProfile] | None = None) -> KnownModel | None:
         served, known = self._models.get(name), self._known.get(name)
         if served is None or (known is not None and known.measured is served.profile):
             return known
         with self._lock:
-            model = _Model(served.profile, kept or ([KeptProfile(known.own(), 1.0, 0.0)] if known else []))
+            model = KnownModel(served.profile, kept or ([KeptProfile(known.own(), 1.0, 0.0)] if known else []))
             if known is not None:  # jobs of both versions run
                 model.price, model.num_jobs = known.price, known.num_jobs
             self._known = {**self._known, name: model}
         return model
 
 
-def _totals(model: _Model, done: ModelCounts) -> Totals:
+def _totals(model: KnownModel, done: ModelCounts) -> Totals:
     return Totals(
         model.num_jobs, done.num_rows, done.tokens_in, done.token_pairs, done.tokens_out, done.read_s, done.write_s
-    )
-
-
-def _with_texts_of(known: ModelProfile | None, measured: ModelProfile) -> ModelProfile:
-    """Return a measured profile with what is known of texts."""
-    if known is None:
-        return measured
-    return structs.replace(
-        measured,
-        tokens_per_char=known.tokens_per_char,
-        tokens_per_byte=known.tokens_per_byte,
-        tokens_per_piece=known.tokens_per_piece,
-        written=known.written,
-        written_per_token_in=known.written_per_token_in,
-        num_jobs=known.num_jobs,
     )
 
 
 def _mean(speeds: Iterable[float]) -> float:
     found = list(speeds)
     return sum(found) / len(found) if found else 1.0
-
-
-def _is_alike(profile: ModelProfile, other: ModelProfile) -> bool:
-    """Return whether both are of one version of a model, on one kind of device."""
-    return (profile.device, profile.revision) == (other.device, other.revision)
-
-
-def _ratio(price: ModelProfile, measured: ModelProfile) -> float:
-    """Return how many work-seconds by a price a worker does in a second, if it is as fast as was measured."""
-    price_s, measured_s = (
-        work_of(structs.replace(each, request_s=0.0), num_rows=1, tokens_in=USUAL_TOKENS, tokens_out=USUAL_TOKENS)
-        for each in (price, measured)
-    )
-    return price_s / measured_s if measured_s else 1.0

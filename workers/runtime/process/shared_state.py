@@ -11,7 +11,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import NamedTuple, Self
 
 logger = logging.getLogger(__name__)
@@ -64,8 +64,8 @@ class SharedState:
         self._map()
         _HEADER.pack_into(self._memory, 0, _VERSION, num_slots, 0, 0.0, 0.0, 0.0)
         self._slots: dict[str, int] = {}
-        """Slot of each job that is held; only the worker has it."""
-        self._free = list(range(num_slots))
+        """Where in the memory the slot of each job is that is held; only the worker has it."""
+        self._free = [_place(number) for number in range(num_slots)]
         self._in_call: Collection[str] = ()
         self._call = 0
         # Reentrant, as the lock of `HeldAttempts`, whose methods a signal handler may call.
@@ -115,22 +115,25 @@ class SharedState:
                 slot = self._slots[job_id] = self._free.pop()
             # Its rows may be those of an earlier attempt, which was in another slot.
             call = self._call if job_id in self._in_call else 0
-            self._set_state(slot, _NOT_HELD)
-            _SLOT.pack_into(self._memory, _place(slot), _NOT_HELD, suspect, attempt, call, job_id.encode())
-            self._set_state(slot, _WAITING)
+            self._memory[slot] = _NOT_HELD
+            _SLOT.pack_into(self._memory, slot, _NOT_HELD, suspect, attempt, call, job_id.encode())
+            self._memory[slot] = _WAITING
 
     def drop(self, job_id: str) -> None:
         """Forget the attempt at a job."""
         with self._lock:
             slot = self._slots.pop(job_id, None)
             if slot is not None:
-                self._set_state(slot, _NOT_HELD)
+                self._memory[slot] = _NOT_HELD
                 # At the end of the line, so that a slot that is being read is not filled again at once.
                 self._free.insert(0, slot)
 
-    def preparing(self, job_id: str) -> "_Preparing":
-        """Note, in a ``with`` block, that a thread of the worker works on a held attempt."""
-        return _Preparing(self._note, job_id)
+    def note_preparing(self, job_id: str, is_preparing: bool) -> None:
+        """Note whether a thread of the worker works on a held attempt."""
+        with self._lock:
+            slot = self._slots.get(job_id)
+            if slot is not None:
+                self._memory[slot] = _PREPARING if is_preparing else _WAITING
 
     def note_call(self, job_ids: Collection[str]) -> None:
         """Note whose rows the next model call works on; an empty collection after the call.
@@ -145,8 +148,7 @@ class SharedState:
                 self._call = self._call % 0xFFFFFFFF + 1
                 for job_id in job_ids:
                     if job_id in self._slots:
-                        place = _place(self._slots[job_id]) + _SLOT_CALL_AT
-                        _CALL.pack_into(self._memory, place, self._call)
+                        _CALL.pack_into(self._memory, self._slots[job_id] + _SLOT_CALL_AT, self._call)
             _CALL.pack_into(self._memory, _CALL_AT, self._call if job_ids else 0)  # all of them at once
 
     def last_progress(self) -> float:
@@ -180,34 +182,11 @@ class SharedState:
     def _header(self) -> tuple[bytes, int, int, float, float, float]:
         return _HEADER.unpack_from(self._memory)
 
-    def _note(self, job_id: str, state: int) -> None:
-        with self._lock:
-            slot = self._slots.get(job_id)
-            if slot is not None:
-                self._set_state(slot, state)
-
-    def _set_state(self, slot: int, state: int) -> None:
-        self._memory[_place(slot)] = state
-
 
 def _text(job_id: bytes) -> str:
     return job_id.rstrip(b"\0").decode(errors="replace")
 
 
-class _Preparing:
-    """A context manager, and not a generator, because every job has two."""
-
-    def __init__(self, note: Callable[[str, int], None], job_id: str) -> None:
-        self._note = note
-        self._job_id = job_id
-
-    def __enter__(self) -> None:
-        self._note(self._job_id, _PREPARING)
-
-    def __exit__(self, *_: object) -> None:
-        self._note(self._job_id, _WAITING)
-
-
-def _place(slot: int) -> int:
-    """Return where a slot is in the memory."""
-    return _SLOTS_AT + slot * _SLOT.size
+def _place(number: int) -> int:
+    """Return where the slot of a number is in the memory."""
+    return _SLOTS_AT + number * _SLOT.size
