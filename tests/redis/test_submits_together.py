@@ -10,9 +10,9 @@ from contracts.errors import IdempotencyMismatch, QueueFull, QuotaExceeded, Stor
 from contracts.jobs import LANES, NewJob
 from contracts.limits import Meter
 from contracts.store.job_writer import MAX_SUBMITS, Submit
-from contracts.store.keys import PREFIX
+from contracts.store.keys import PREFIX, flow_key
 from contracts.store.queues.admission import Admission
-from tests.redis.builders import NO_LIMITS, TENANT, active, new_job, num_messages, snapshot, waiting
+from tests.redis.builders import NO_LIMITS, QUEUE, TENANT, active, new_job, num_messages, snapshot, waiting
 from tests.support.job_store import JobStore
 
 RATES = Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0)
@@ -39,6 +39,26 @@ def test_each_job_of_a_call_is_written_and_they_wait_in_their_order(store: JobSt
     assert waiting(store) == [job.id for job in jobs]
     assert active(store) == {TENANT: MAX_SUBMITS} and num_messages(store) == 2
     assert [store.place(store.read(job.id, TENANT)) for job in jobs] == places
+
+
+@pytest.mark.parametrize("at", [2_000_000_000.0, 2_100_000_000.0])
+def test_jobs_of_one_call_have_times_of_their_own(store: JobStore, at: float) -> None:
+    """Times are doubles, without exact microseconds. Jobs of equal times would wait in the order of their ids."""
+    store.client.set(f"{PREFIX}reaped_at", f"{at:.6f}")  # where the store's time stands until a reaper corrects it
+    jobs = [new_job() for _ in range(MAX_SUBMITS)]
+    ends(store, jobs)
+    waits = store.client.zrange(flow_key(QUEUE, "default", TENANT), 0, -1, withscores=True)
+    assert [(member.decode(), f"{queued_at:.6f}") for member, queued_at in waits] == [
+        (job.id, f"{at + number / 1e6:.6f}") for number, job in enumerate(jobs)
+    ]
+
+
+def test_tenants_who_come_in_one_call_are_served_in_their_order(store: JobStore) -> None:
+    jobs = [new_job(tenant=f"t{number * 7 % MAX_SUBMITS}") for number in range(MAX_SUBMITS)]
+    ends(store, jobs)
+    assert [claim.id for claim in store.turn("w1", sources=[QUEUE], max_jobs=MAX_SUBMITS).claims] == [
+        job.id for job in jobs
+    ]
 
 
 def test_a_call_that_is_sent_again_changes_nothing(store: JobStore) -> None:

@@ -147,11 +147,11 @@ local function submit_protected(first, last)
   return redis.error_reply(tostring(reply))
 end
 
-local replies, place = {}, 1
+local began, replies, place = now, {}, 1
 while place <= #ARGV do
   local last = place + tonumber(ARGV[place])
   replies[#replies + 1] = submit_protected(place + 1, last)
   place = last + 1
-  now = now + 1e-6 -- jobs of one flow wait in the order of their times
+  now = began + #replies * 1e-6 -- jobs of one flow wait in the order of their times
 end
 return replies

@@ -132,7 +132,7 @@ local function looked_at(lane)
     for _, name in ipairs(call_on('ZRANGE', P .. 'tenants:' .. lane.key, unpack(range)) or {}) do see(name) end
   end
   local are_all = #names < MAX_LOOKED_AT
-  for name in pairs(lane.joined) do see(name) end -- of this call, which are not written yet
+  for _, name in ipairs(lane.comers) do see(name) end -- of this call, which are not written yet
   return names, are_all
 end
 

@@ -47,10 +47,10 @@ local function lane_named(queue, name)
   local state = state_of(queue)
   local lane = state.lanes[name]
   if not lane then
-    -- By tenant: flows; flow_texts, starts and ends, as they were read (false for none); joined: of whom a job has come;
-    -- given: what it was given by this call.
+    -- By tenant: flows; flow_texts, starts and ends, as they were read (false for none); joined: of whom a job has come, and
+    -- comers, who they are, in the order in which they came; given: what it was given by this call.
     lane = {name = name, key = queue .. ':' .. name, state = state, suffix = ':' .. name, texts = state.texts, numbers = {},
-      changes = {}, flows = {}, flow_texts = {}, starts = {}, ends = {}, joined = {}, given = {}, served_s = 0}
+      changes = {}, flows = {}, flow_texts = {}, starts = {}, ends = {}, joined = {}, comers = {}, given = {}, served_s = 0}
     state.lanes[name] = lane
   end
   return lane
@@ -109,7 +109,9 @@ local function enter_flow(job, comes_back)
   add(lane, 'weights', job.weight - flow.weight)
   flow.weight = job.weight
   set_score(flow.list, job.id, comes_back and job.created_at or now)
-  lane.joined[job.tenant] = true
+  if not lane.joined[job.tenant] then
+    lane.joined[job.tenant], lane.comers[#lane.comers + 1] = true, job.tenant
+  end
   return is_first
 end
 

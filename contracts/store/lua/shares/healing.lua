@@ -6,7 +6,7 @@ local function heal_queue(queue)
     local lane = lane_named(queue, name)
     local counts = math.max(figure(lane, 'num'), figure(lane, 'work'), figure(lane, 'weights'))
     -- Flows that have come in this call are not written yet.
-    if counts > 0 and not next(lane.joined) and heal(lane) then was_wrong = true end
+    if counts > 0 and not lane.comers[1] and heal(lane) then was_wrong = true end
   end
   if math.max(figure(state, 'running'), figure(state, 'num_running')) > 0
     and redis.call('EXISTS', P .. 'running:' .. queue) == 0 then

@@ -42,18 +42,15 @@ local function read_scores(key, tenants, scores, starts)
   end
 end
 
--- Return the tenants that were charged, of whom a job has come, or of whom nothing waits any more.
+-- Return the tenants of whom jobs have come, in their order, and then those that were charged, or of whom nothing waits.
 local function tenants_changed(lane, over)
-  local changed, given = {}, lane.given
-  local function is_charged(tenant) return given[tenant] and given[tenant].charge end
+  local changed, joined, given = {}, lane.joined, lane.given
+  for i, tenant in ipairs(lane.comers) do changed[i] = tenant end
   for tenant, each in pairs(given) do
-    if each.charge then changed[#changed + 1] = tenant end
-  end
-  for tenant in pairs(lane.joined) do
-    if not is_charged(tenant) then changed[#changed + 1] = tenant end
+    if each.charge and not joined[tenant] then changed[#changed + 1] = tenant end
   end
   for tenant in pairs(over) do
-    if not is_charged(tenant) and not lane.joined[tenant] then changed[#changed + 1] = tenant end
+    if not joined[tenant] and not (given[tenant] and given[tenant].charge) then changed[#changed + 1] = tenant end
   end
   return changed
 end
