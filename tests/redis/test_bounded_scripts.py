@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import pytest
 
 from contracts.errors import TriptychError
-from contracts.jobs import LANES, Claim, newcomers_of, queue_of
+from contracts.jobs import LANES, Claim, Lane, newcomers_of, queue_of
 from contracts.limits import Meter as Rate
 from contracts.price.estimate import Consumed
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import failed
 from contracts.store.job_writer import MAX_SUBMITS, Submit
-from contracts.store.keys import PREFIX, of_end_only, wake_channel
+from contracts.store.keys import PREFIX, of_end_only, shares_key, tags_key, wake_channel
 from contracts.store.queues.admission import Admission
 from contracts.store.reaper import MAX_CHECKED, MAX_RECOUNTED
 from tests.redis.builders import ANSWER, SUSPECTS, claimed, come_due, new_job, pass_deadline, submit
@@ -225,33 +225,39 @@ def test_a_submit_that_looks_at_others(store: JobStore) -> None:
         store.submit(new_job(price_s=1.0, deadline_s=1000.0, idempotency_key="k", fingerprint="f"), rates)
 
 
-def test_a_call_of_as_many_submits_as_it_takes(store: JobStore) -> None:
-    """Each job is of another tenant, or of another model, has all that a job may have, and is compared with others."""
-    for number in range(40):
-        submit(store, tenant=f"t{number}", price_s=1.0)
-    submits = []
-    for number in range(2 * MAX_SUBMITS):
-        name, model = f"new{number}", f"m{number}" if number < MAX_SUBMITS else "minilm"
-        owners, kinds = (f"tenant:{name}", f"key:{name}"), ("requests", "work")
-        meters = tuple(Rate(f"{kind}:{owner}", 1000, 1.0) for kind in kinds for owner in owners)
-        job = new_job(
-            model=model,
-            tenant=name,
-            key_id=name,
-            price_s=1.0,
-            deadline_s=1000.0,
-            lane=LANES[number % 3],
-            idempotency_key=name,
-            fingerprint="f",
-            followed=True,
-        )
-        submits.append(Submit(job, Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0, meters=meters)))
+@pytest.mark.parametrize("models", [["minilm"], [f"m{number}" for number in range(MAX_SUBMITS)]])
+def test_a_call_of_as_many_submits_as_it_takes(store: JobStore, models: list[str]) -> None:
+    """Each job has all that a job may have, comes after one that is purged, and is compared with others that wait."""
+    submits = [
+        worst_submit(store, f"new{number}", models[number % len(models)], LANES[number % 3])
+        for number in range(MAX_SUBMITS)
+    ]
+    for model in models:
+        others = LANES if len(models) == 1 else [LANES[models.index(model) % 3]]
+        for lane in others:
+            for number in range(20):
+                submit(store, tenant=f"t{number}", price_s=1.0, deadline_s=60.0, model=model, lane=lane)
+            submit(store, tenant="hasty", price_s=0.001, deadline_s=0.01, model=model, lane=lane)
+        for lane in set(LANES) - set(others):
+            store.client.hset(shares_key(queue_of(model)), f"num:{lane}", 1_000_000)
+        store.client.delete(queue_of(model), newcomers_of(queue_of(model)))
     with bounded(store):
-        replies = [
-            *store.submit_all(submits[:MAX_SUBMITS]),
-            *store.submit_all(submits[MAX_SUBMITS:]),
-        ]
+        replies = store.submit_all(submits)
     assert [reply.accepted().job_id for reply in replies] == [submit.job.id for submit in submits]
+
+
+def worst_submit(store: JobStore, name: str, model: str, lane: Lane) -> Submit:
+    """Return the submit of a tenant who has had a job with the same key, which was long, and many keys long ago."""
+    same = {"tenant": name, "model": model, "lane": lane, "idempotency_key": name, "fingerprint": "f"}
+    earlier = claimed(store, price_s=0.5, **same)
+    store.succeed(earlier, ANSWER, Consumed(0.5, 1, 1))
+    store.delete(earlier.id, name)
+    store.client.zadd(f"{PREFIX}idems:{name}", {f"old{number}": number for number in range(30)})
+    store.client.zadd(tags_key(queue_of(model), lane), {name: 0.5})
+    owners, kinds = (f"tenant:{name}", f"key:{name}"), ("requests", "work")
+    meters = tuple(Rate(f"{kind}:{owner}", 1000, 1.0) for kind in kinds for owner in owners)
+    job = new_job(key_id=name, price_s=1.0, deadline_s=1000.0, followed=True, **same)
+    return Submit(job, Admission(lane_rate=10.0, capacity=10.0, capacity_of_one=10.0, meters=meters))
 
 
 def test_the_usual_turn_of_a_busy_worker_is_far_from_the_limit(store: JobStore) -> None:

@@ -103,6 +103,20 @@ def test_no_limit_is_exceeded_by_sending_jobs_together(
     assert active(store) == {TENANT: 5}
 
 
+def test_each_reply_tells_what_is_used_after_its_own_job(store: JobStore) -> None:
+    quotas = [1.0, 2.0, 3.0] * 4
+    submits = [
+        Submit(new_job(tenant=f"t{quota:g}"), Admission(meters=(Meter(f"requests:tenant:t{quota:g}", quota, 1.0),)))
+        for quota in quotas
+    ]
+    used: dict[float, list[float]] = {1.0: [], 2.0: [], 3.0: []}
+    for submit, reply in zip(submits, store.submit_all(submits), strict=True):
+        (state,) = reply.meters or ()
+        assert state.meter == submit.admission.meters[0]
+        used[state.meter.quota].append(round(state.used))
+    assert used == {1.0: [1, 1, 1, 1], 2.0: [1, 2, 2, 2], 3.0: [1, 2, 3, 3]}
+
+
 def test_a_tenant_with_little_is_not_made_late_by_one_who_comes_in_the_same_call(store: JobStore) -> None:
     small = new_job(tenant="small", price_s=2.0, deadline_s=5.0)
     others = [new_job(tenant=f"t{number}", price_s=2.0, deadline_s=100.0) for number in range(4)]
