@@ -46,6 +46,7 @@ _SPARED = {
 }
 """What scripts that run for every job do without, because each function costs its time in every call."""
 _ONLY_IN = {
+    "common/meters": {"submit", "post_ledger"},
     "common/limits": {"submit"},
     "shares/admission": {"submit"},
     "shares/picking": {"turn"},

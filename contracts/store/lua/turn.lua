@@ -99,7 +99,7 @@ end
 local function take(job, runs_anyway)
   if may_run(job) then
     local bytes = bytes_of(job)
-    if runs_anyway or job.group or bytes <= math.min(most_bytes, bytes_left) then -- suspects run whatever they need
+    if runs_anyway or job.group or (bytes <= most_bytes and bytes <= bytes_left) then -- suspects run whatever they need
       bytes_left = bytes_left - (runs_anyway and 0 or bytes)
       start(job, bytes)
       has_suspect = has_suspect or job.group ~= nil

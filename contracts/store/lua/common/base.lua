@@ -73,7 +73,7 @@ local function add_to_hash(name, steps)
   end
   for _, field in ipairs(fields) do
     local sum = seconds_of(values[field]) + steps[field]
-    if sum > 0 then flat[#flat + 1], flat[#flat + 2] = field, string.format('%.0f', sum)
+    if sum > 0 then put(flat, field, math.floor(sum + 0.5))
     else gone[#gone + 1] = field end
   end
   if flat[1] then redis.call('HSET', P .. name, unpack(flat)) end

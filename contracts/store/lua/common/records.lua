@@ -10,22 +10,24 @@ local function number(value)
   return value and value >= 0 and value <= 1e11 and value or nil
 end
 
--- Fields of a record: those that each has, numbers, and texts. Of the latter two many are left out, because each takes memory
--- in every record: what they are then.
+-- Fields of a record: those that each has, numbers, and texts. Most are left out where they say nothing, because each takes
+-- memory in every record. The first two numbers may be anything: counts of bytes heal.
 local FIELDS = {'status', 'tenant', 'task', 'model', 'deadline_at', 'ttl_s', 'created_at', 'held', 'extra_bytes',
   'timeout_s', 'price_s', 'weight', 'attempt', 'version', 'crashes', 'alone', 'progress_total', 'queued_at', 'started_at',
   'completed_at', 'request_id', 'lane', 'key', 'wake', 'followed', 'keep', 'idem', 'group', 'before', 'worker',
   'publish_token', 'suspect'}
 local LAST_OF_EACH, FIRST_NUMBER, LAST_NUMBER = 7, 10, 20
+-- What is left out is this.
 local DEFAULTS = {__index = {held = 0, weight = 1, extra_bytes = 0, attempt = 0, version = 1, crashes = 0, alone = 0,
   progress_total = 1, lane = 'default'}}
 
--- Return a job, with the name of a field that can't be used as its fault. `values` has `false` for a field that is not there.
+-- Return a job, with the name of a field that can't be used as its fault, if there is one.
 local function job_of(id, values)
   -- With room for what most jobs have: a table that grows is made anew.
   local job = {id = id, status = values[1], tenant = text(values[2]), task = text(values[3]), model = text(values[4]),
     deadline_at = number(values[5]), ttl_s = number(values[6]), created_at = number(values[7]), held = number(values[8]),
-    extra_bytes = number(values[9]), timeout_s = nil, price_s = nil, version = nil, request_id = nil, in_lane = nil, attempt = nil, worker = nil, started_at = nil}
+    extra_bytes = number(values[9]), timeout_s = nil, price_s = nil, version = nil, request_id = nil, in_lane = nil,
+    attempt = nil, worker = nil, started_at = nil}
   for i = FIRST_NUMBER, LAST_NUMBER do
     local value = values[i]
     if value and value ~= '' then

@@ -128,7 +128,7 @@ local function leave_flow(job, is_started)
   set_score(flow.list, job.id, nil)
 end
 
-local function charge_of(job) return math.max(job.price_s, LEAST_CHARGE_S) end
+local function charge_of(job) return job.price_s > LEAST_CHARGE_S and job.price_s or LEAST_CHARGE_S end
 
 -- Return what this call gives to a flow: charge, work / weight (nil if it is not charged), and what runs more or less of it.
 local function given_to(lane, tenant)
@@ -146,7 +146,8 @@ local function charge_flow(job, work_s)
   given.charge = (given.charge or 0) + work_s / job.weight
   lane.served_s = lane.served_s + work_s
   -- A lane that is owed more has the others wait for no more than this.
-  set_figure(lane, 'debt', debt + math.max(work_s, math.min(0, -MEMORY_S - debt)))
+  if work_s < 0 then work_s = math.max(work_s, math.min(0, -MEMORY_S - debt)) end
+  set_figure(lane, 'debt', debt + work_s)
 end
 
 local function count_running(job, num)
@@ -168,10 +169,14 @@ local function forget_running(state)
 end
 
 -- What runs of a flow, as it is stored: how many jobs, their prices, the tenant's weight, and the squares of the prices.
-local function running_from(text)
+local function running_in(text)
   local num, work_s, weight, squares = (text or ''):match('^(%d%S*) (%d%S*) (%d%S*) (%d%S*)$')
-  return {num = tonumber(num) or 0, work_s = tonumber(work_s) or 0, weight = tonumber(weight) or 0,
-    squares = tonumber(squares) or 0}
+  return tonumber(num) or 0, tonumber(work_s) or 0, tonumber(weight) or 0, tonumber(squares) or 0
+end
+
+local function running_from(text)
+  local num, work_s, weight, squares = running_in(text)
+  return {num = num, work_s = work_s, weight = weight, squares = squares}
 end
 
 -- A job runs from now on: its tenant pays what it will probably take. Jobs of older versions have no price.

@@ -61,7 +61,8 @@ end
 -- Return the lane with the least start, of equal ones the more urgent, and that start; nil if nothing waits.
 local function least_lane(lanes)
   local least, least_start
-  for _, lane in ipairs(lanes) do
+  for i = 1, #lanes do
+    local lane = lanes[i]
     if lane.first <= lane.last then
       local start = math.max(figure(lane.state, 'v'), lane.start)
       if not least or start < least_start then least, least_start = lane, start end
@@ -88,20 +89,20 @@ end
 -- What a lane counts for, if it starts a job that has waited since then.
 local function weight_since(name, queued_at)
   local weight, patience_s = LANE_WEIGHTS[name], PATIENCE_S[name]
-  if not patience_s then return weight end
+  if not patience_s or queued_at >= now then return weight end
   local more_urgent = name == 'bulk' and LANE_WEIGHTS.default or LANE_WEIGHTS.interactive
-  return math.min(more_urgent, weight * (1 + math.max(0, now - queued_at) / patience_s))
+  return math.min(more_urgent, weight * (1 + (now - queued_at) / patience_s))
 end
 
 -- Virtual times go on to the starts of what was chosen, and lane and flow stand behind the others for what they were given:
 -- the flow is the lane's first head.
 local function pay(lane, lane_start, job)
   local head, debt = lane.heads[lane.first], figure(lane, 'debt')
-  local payment = math.max(0, math.min(debt, LEAST_PAYMENT_S), debt / PAYMENTS)
+  local payment = debt > 0 and math.max(math.min(debt, LEAST_PAYMENT_S), debt / PAYMENTS) or 0
   lane.start = lane_start + payment / weight_since(lane.name, job.queued_at or job.created_at)
   add(lane, 'debt', -payment)
   set_figure(lane.state, 'v', lane_start)
-  lane.virtual = math.max(lane.virtual, head.start)
+  if head.start > lane.virtual then lane.virtual = head.start end
   lane.first, head.start = lane.first + 1, head.start + charge_of(job) / job.weight
   enter(lane, head)
 end

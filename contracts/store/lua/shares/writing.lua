@@ -117,16 +117,17 @@ local function write_running(queue, lane)
   if not names[1] then return end
   local key, lane_s, weights = P .. 'running:' .. queue, 0, 0
   for i, text in ipairs(call_on('HMGET', key, unpack(names)) or {}) do
-    local given, before = lane.given[tenants[i]], running_from(text)
-    local num, work_s, weight = before.num + given.num, 0, 0
+    local given = lane.given[tenants[i]]
+    local num, work_s, weight, squares = running_in(text)
+    num_more, more_s, lane_s, weights = num_more + given.num, more_s + given.work_s, lane_s - work_s, weights - weight
+    num = num + given.num
     if num > 0 then
-      work_s, weight = math.max(0, before.work_s + given.work_s), given.weight
-      put(texts, names[i], string.format('%d %.9f %.17g %.9g', num, work_s, weight, math.max(0, before.squares + given.squares)))
+      work_s, squares = math.max(0, work_s + given.work_s), math.max(0, squares + given.squares)
+      put(texts, names[i], string.format('%d %.9f %.17g %.9g', num, work_s, given.weight, squares))
+      lane_s, weights = lane_s + work_s, weights + given.weight
     else
       over[#over + 1] = names[i]
     end
-    lane_s, weights = lane_s + work_s - before.work_s, weights + weight - before.weight
-    num_more, more_s = num_more + given.num, more_s + given.work_s
   end
   add(lane, 'running', lane_s)
   add(lane, 'running_weights', weights)
@@ -192,7 +193,8 @@ local function write_shares()
       write_starts(lane, over)
       if any_over then heal(lane) end
       write_running(queue, lane)
-      add_step(served_steps, queue:sub(10) .. '|' .. lane.name, math.floor(lane.served_s * 1e6 + 0.5))
+      local model = queue:sub(10) -- after 'triptych.'
+      add_step(served_steps, model .. '|' .. lane.name, math.floor(lane.served_s * 1e6 + 0.5))
     end
     if any_changed(state) then write_figures(queue, state) end
   end
