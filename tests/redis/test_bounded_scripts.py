@@ -14,7 +14,7 @@ from contracts.jobs import LANES, Claim, Lane, newcomers_of, queue_of
 from contracts.limits import Meter as Rate
 from contracts.price.estimate import Consumed
 from contracts.store.attempt_store import MAX_JOBS
-from contracts.store.attempts.outcomes import failed
+from contracts.store.attempts.outcomes import failed, succeeded
 from contracts.store.job_writer import MAX_SUBMITS, Submit
 from contracts.store.keys import PREFIX, of_end_only, shares_key, tags_key, wake_channel
 from contracts.store.queues.admission import Admission
@@ -272,6 +272,20 @@ def test_the_usual_turn_of_a_busy_worker_is_far_from_the_limit(store: JobStore) 
     with meter.measure("usual"):
         assert len(store.turn("w1", outcomes, sources=QUEUES[:2]).claims) == MAX_JOBS
     assert meter.costs()[0].max_commands <= 0.8 * MAX_COMMANDS
+
+
+def test_a_usual_turn_takes_few_commands_besides_those_of_each_job(store: JobStore) -> None:
+    """A job takes three commands to be started and three to end; what they have in common is read and written once."""
+    for _ in range(3 * MAX_JOBS):
+        submit(store, price_s=0.1)
+    sources, meter = QUEUES[1:2], Meter(store.client)
+    store.turn("w1", sources=sources)  # there are messages and counts from now on
+    with meter.measure("started"):
+        claims = store.turn("w1", sources=sources).claims
+    with meter.measure("ended"):
+        store.turn("w1", [succeeded(claim, ANSWER) for claim in claims])
+    assert len(claims) == MAX_JOBS
+    assert max(cost.max_commands for cost in meter.costs()) <= 3 * MAX_JOBS + 27
 
 
 def test_a_usual_submit_takes_few_commands(store: JobStore) -> None:

@@ -99,7 +99,13 @@ local function load(id)
   return job
 end
 
--- Every change of a record is written and announced here: a new version for ETags, an event for streams, a wake-up.
+-- Let those who follow a job, or wait for it, hear of a change.
+local function announce(job, event, ...)
+  if job.followed and event then append(job, event, ...) end
+  wake(job)
+end
+
+-- Changes of a record are written and announced here: a new version for ETags, an event for streams, a wake-up.
 local function save(job, event, changes, ...)
   job.version = job.version + 1
   local flat, last = {'version', job.version}, 2
@@ -111,8 +117,7 @@ local function save(job, event, changes, ...)
   end
   num_calls = num_calls + 1
   redis.call('HSET', job_key(job.id), unpack(flat))
-  if job.followed and event then append(job, event, ...) end
-  wake(job)
+  announce(job, event, ...)
 end
 
 -- Fencing: an attempt owns its job while the job is unfinished and no later attempt was started. The reaper may have taken
