@@ -9,11 +9,11 @@ from contracts.jobs import LANES, Answer, Claim, queue_of
 from contracts.settings import StoreSettings
 from contracts.store.attempt_store import MAX_JOBS
 from contracts.store.attempts.outcomes import succeeded
-from contracts.store.job_writer import MAX_DELIVERED
+from contracts.store.job_writer import MAX_DELIVERED, MAX_SUBMITS
 from contracts.store.keys import PREFIX
 from contracts.store.reaper import MAX_JOBS_PER_CALL
 from tests.redis.builders import field
-from tests.scale.filling import MODEL, TENANT, submit
+from tests.scale.filling import MODEL, TENANT, submit, submit_together
 from tests.scale.meter import Meter
 from tests.support.job_store import JobStore
 from workers.runtime.process.shared_state import HeldAttempt
@@ -53,6 +53,8 @@ def _submits(store: JobStore, meter: Meter) -> None:
     with meter.measure("submit of other tenants"):
         for number in range(5):
             submit(store.client, 1, tenant=f"tenant-{number}", lane=LANES[number % 3])
+    with meter.measure(f"submit {MAX_SUBMITS}"):
+        submit_together(store.client)
     with meter.measure("submit, all features"):
         _dear_jobs(store, 5)
     _dear_jobs(store, 3 * MAX_JOBS)
