@@ -184,7 +184,7 @@ local function take_of_flow(lane, head, least_looks)
   local flow = flow_of(lane, head.tenant, head.stored)
   local least = least_looks + math.floor((looks_left - least_looks) / 2)
   while looks_left > least do
-    local id = next_id(lane, head)
+    local id = next_id(lane, head, flow.list)
     if not id then return nil end
     local job = not was_started[id] and load(id) or nil
     local waits = job and job.status == 'queued'

@@ -71,12 +71,11 @@ local function least_lane(lanes)
   return least, least_start
 end
 
--- Return the next job id of a flow, the oldest first, or nil.
-local function next_id(lane, head)
+-- Return the next job id of a flow, which has them in this list, the oldest first; or nil.
+local function next_id(lane, head, list)
   if head.num_met == #head.ids and not head.is_read then
     local most = head.num_met == 0 and lane.num_each or 32
-    local list = P .. 'waiting:' .. lane.key .. ':' .. head.tenant
-    local ids = call_on('ZRANGE', list, head.num_met, head.num_met + most - 1) or {}
+    local ids = call_on('ZRANGE', P .. list, head.num_met, head.num_met + most - 1) or {}
     if head.num_met == 0 then head.ids = ids else
       for _, id in ipairs(ids) do head.ids[#head.ids + 1] = id end
     end
