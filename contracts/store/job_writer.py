@@ -83,7 +83,7 @@ class JobWriter:
         """Write the records of several jobs in one call. Each is accepted or refused by itself, as by ``submit``.
 
         At most ``MAX_SUBMITS``, so that the store serves others in between. If the call fails, each of the jobs may
-        have been accepted.
+        have been accepted. After a ``ValueError``, by a fault of the caller in one of them, none was.
         """
         for submit in submits:
             _check(submit.job)
