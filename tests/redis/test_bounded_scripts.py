@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec import structs
 
 from contracts.errors import TriptychError
 from contracts.jobs import LANES, Claim, Lane, newcomers_of, queue_of
@@ -211,7 +212,7 @@ def test_a_turn_that_has_to_do_with_as_many_flows_and_lanes_as_it_can(store: Job
     claims = [claim for model in models for claim in store.turn("w1", sources=[queue_of(model)]).claims]
     for number in range(6):
         worst_jobs(store, 3, model=f"m{number}", idempotency_key="", wake=channels(f"h.{number}"))
-    outcomes = [failed(claim, TriptychError())._replace(consumed=Consumed(7.0, 10, 10)) for claim in claims]
+    outcomes = [structs.replace(failed(claim, TriptychError()), consumed=Consumed(7.0, 10, 10)) for claim in claims]
     with bounded(store):
         turn = store.turn("w1", outcomes, sources=QUEUES, max_jobs=MAX_JOBS)
     assert turn.accepted == [True] * MAX_JOBS and turn.claims

@@ -1,6 +1,7 @@
 """All parts of the job store in one object, for tests that act as gateway, worker and reaper at once."""
 
 import redis
+from msgspec import structs
 
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
@@ -33,7 +34,7 @@ class JobStore(JobReader, JobWriter, AttemptStore, QueueStats):
 
     def succeed(self, claim: Claim, answer: Answer, consumed: Consumed = Consumed()) -> bool:  # noqa: B008 (immutable)
         """End an attempt with its result; return whether it counts."""
-        return self._end(succeeded(claim, answer)._replace(consumed=consumed))
+        return self._end(structs.replace(succeeded(claim, answer), consumed=consumed))
 
     def fail(self, claim: Claim, error: TriptychError) -> bool:
         """End an attempt with an error; return whether it counts."""

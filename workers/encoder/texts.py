@@ -20,10 +20,11 @@ async def infer_texts(
         Exception: as ``BatchWork.infer``.
     """
     rows = model.tokenizer.rows(inputs, truncate, work.check)
-    usage = Usage(
-        items=len(rows),
-        tokens_in=sum(row.tokens_in for row in rows),
-        tokens_used=sum(row.length for row in rows),
-        truncated_items=sum(row.length < row.tokens_in for row in rows),
-    )
+    tokens_in = tokens_used = num_truncated = 0
+    for row in rows:
+        length = row.length
+        tokens_in += row.tokens_in
+        tokens_used += length
+        num_truncated += length < row.tokens_in
+    usage = Usage(items=len(rows), tokens_in=tokens_in, tokens_used=tokens_used, truncated_items=num_truncated)
     return await work.infer(model, rows), usage

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+import msgspec
 
 from contracts.errors import TriptychError
 from contracts.jobs import Answer, Claim
@@ -10,7 +11,7 @@ from contracts.price.estimate import Consumed
 from contracts.store.records import packed
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """How an attempt has ended, ready to be recorded."""
 
     claim: Claim

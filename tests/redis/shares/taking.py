@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from msgspec import structs
+
 from contracts.jobs import Claim
 from contracts.price.estimate import Consumed
 from contracts.store.attempts.outcomes import succeeded
@@ -38,5 +40,5 @@ def end(store: JobStore, claims: Sequence[Claim], work_s: float | None = None) -
     """Let jobs succeed, each with this work, or else with that of its price."""
     for claim in claims:
         consumed = Consumed(claim.price_s if work_s is None else work_s, 1, 1)
-        outcome = succeeded(claim, ANSWER)._replace(consumed=consumed)
+        outcome = structs.replace(succeeded(claim, ANSWER), consumed=consumed)
         assert store.turn("w1", [outcome]).accepted == [True]

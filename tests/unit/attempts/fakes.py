@@ -153,13 +153,13 @@ class FakeStore:
         )
 
     def _finish(self, outcome: Outcome) -> bool:
-        claim, status, fields, output, *_ = outcome
+        claim, status, output = outcome.claim, outcome.status, outcome.output
         if self.ended_by.get(claim.id) == claim.attempt:
             return True
         owned = claim.id not in self.queued and self.attempts[claim.id] == claim.attempt
         if not owned or claim.id in self.ended_by or (status == "cancelled" and claim.id not in self.cancelled):
             return False
-        self.ends.append((claim.id, status, {**fields, **({"output": output} if output else {})}))
+        self.ends.append((claim.id, status, {**outcome.fields, **({"output": output} if output else {})}))
         self.ended_by[claim.id] = claim.attempt
         self.consumed.append(outcome.consumed)
         return True

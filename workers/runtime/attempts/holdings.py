@@ -1,13 +1,13 @@
 """How much each flow has in hand: jobs, and memory for them. Step 4 on the path of a job."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from contracts.jobs import Claim, Flow
 
 
-@dataclass(slots=True)
-class Holding:
+class Holding(msgspec.Struct):
     """What one flow has in hand."""
 
     num_jobs: int = 0

@@ -167,10 +167,10 @@ class Intake:
 
     def _any_waits(self, now: float) -> bool:
         """Return whether jobs wait on which this worker could work."""
-        if self._engine.waiting_flows() or self._jobs.any_waits_for_thread:
-            return True
         sources = self._turns.sources
-        return now < sources.known_at + KNOWN_S and sources.any_known()
+        if now < sources.known_at + KNOWN_S and sources.any_known():
+            return True
+        return self._jobs.any_waits_for_thread or bool(self._engine.waiting_flows())
 
     def _receive(self) -> None:
         """Wait for messages, and do what they ask for."""
@@ -200,8 +200,7 @@ class Intake:
         if self.held.leaving:
             self._forget(self._turns.drop_outcomes())
         if self._must_call:  # also when the worker leaves: what a lost reply has started goes back, too
-            for attempt in self._exchange():
-                self._jobs.begin(attempt)
+            self._jobs.begin(self._exchange())
             self._turns.add(self._jobs.take_ended())
 
     def _exchange(self) -> list[Attempt]:

@@ -28,13 +28,17 @@ class Pool:
         self._go_on = go_on
         self._waiting: WaitingQueue[RunningJob, None] = WaitingQueue()
         self._running: dict[Attempt, RunningJob] = {}
+        self._jobs: dict[Attempt, RunningJob] = {}
+        """All of these."""
 
     def __len__(self) -> int:
-        return len(self._running) + len(self._waiting)
+        return len(self._jobs)
 
     def __iter__(self) -> Iterator[RunningJob]:
-        yield from self._running.values()
-        yield from self._waiting.jobs
+        return iter(self._jobs.values())
+
+    def __contains__(self, attempt: Attempt) -> bool:
+        return attempt in self._jobs
 
     @property
     def num_waiting(self) -> int:
@@ -43,23 +47,22 @@ class Pool:
 
     def put(self, job: RunningJob) -> None:
         """Let a thread go on with a job; `take_back` must follow."""
+        self._jobs[job.attempt] = job
         self._waiting.add(job, [None], job.attempt.claim)
         self._fill()
 
     def take_back(self, job: RunningJob) -> None:
         """Note that a thread is done with a job."""
+        self._jobs.pop(job.attempt, None)
         self._running.pop(job.attempt, None)
         self._fill()
 
-    def has(self, job: RunningJob) -> bool:
-        """Return whether a thread goes on with a job, or it waits for one."""
-        return job.attempt in self._running or job in self._waiting.jobs
-
     def withdraw(self, job: RunningJob) -> bool:
         """Remove a job unless a thread has it; return whether it was removed."""
-        waits = job in self._waiting.jobs
+        if job.attempt in self._running or self._jobs.pop(job.attempt, None) is None:
+            return False
         self._waiting.remove(job)
-        return waits
+        return True
 
     def _fill(self) -> None:
         while len(self._running) < self._num_threads and (job := self._next()):

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from msgspec import structs
+
 from contracts.errors import TriptychError, UnknownModel
 from contracts.jobs import Claim, Flow
 from contracts.price.estimate import Consumed
@@ -62,6 +64,8 @@ class RunningJobs:
         self._prices = prices
         self.working_s = 0.0
         """CPU time of the calling thread for tasks that went on here, not in the pool."""
+        self._clock_s = 0.0
+        """Its CPU time when the last of them stopped, or the first was about to go on: each reading takes 1 µs."""
         self._pool: Pool | None = None
         self._resume = resume
         self._report = advanced
@@ -117,8 +121,13 @@ class RunningJobs:
         """Return the attempt that a claim stands for."""
         return Attempt(claim, self._resume)
 
-    def begin(self, attempt: Attempt) -> None:
-        """Let the task of an attempt begin. Whatever happens, the job ends with an outcome."""
+    def begin(self, attempts: Iterable[Attempt]) -> None:
+        """Let the tasks of attempts begin. Whatever happens, each job ends with an outcome."""
+        self._clock_s = time.thread_time()
+        for attempt in attempts:
+            self._begin(attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
         claim = attempt.claim
         try:
             model = self._models.get(claim.model)
@@ -137,10 +146,12 @@ class RunningJobs:
         """Note that a job has gone on in the pool."""
         if self._pool is not None:
             self._pool.take_back(advanced.job)
+        self._clock_s = time.thread_time()
         self._note(*advanced)
 
     def go_on(self, attempts: Iterable[Attempt]) -> None:
         """Let tasks go on, as far as what they wait for is there, or they must end."""
+        self._clock_s = time.thread_time()
         for attempt in attempts:
             job = self._jobs.get(attempt)
             if job is not None and job.can_go_on and self._is_here(job):
@@ -156,7 +167,7 @@ class RunningJobs:
 
     def _is_here(self, job: RunningJob) -> bool:
         """Return whether no thread of the pool has the job. One that must end need not wait for a thread."""
-        if self._pool is None or not self._pool.has(job):
+        if self._pool is None or job.attempt not in self._pool:
             return True
         return job.must_end and self._pool.withdraw(job)
 
@@ -165,32 +176,32 @@ class RunningJobs:
         if self._pool is not None and not is_quick and not job.must_end:
             self._pool.put(job)
             return
-        cpu_s = job.attempt.counts.cpu_s
         outcome = self._advance(job)
-        self.working_s += job.attempt.counts.cpu_s - cpu_s
+        before, self._clock_s = self._clock_s, time.thread_time()
+        job.attempt.counts.cpu_s += self._clock_s - before
+        self.working_s += self._clock_s - before
         self._note(job, outcome)
 
     def _go_on_in_pool(self, job: RunningJob) -> None:
-        outcome = None
+        outcome, started = None, time.thread_time()
         try:
             outcome = self._advance(job)
+            job.attempt.counts.cpu_s += time.thread_time() - started
         finally:  # whatever happens here, the job must not be forgotten
             self._report(Advanced(job, outcome))
 
     def _advance(self, job: RunningJob) -> Outcome | None:
-        started = time.thread_time()
         self._shared.note_preparing(job.attempt.claim.id, True)
         try:
             return job.advance()
         finally:
             self._shared.note_preparing(job.attempt.claim.id, False)
-            job.attempt.counts.cpu_s += time.thread_time() - started
 
     def _note(self, job: RunningJob, outcome: Outcome | None) -> None:
         if outcome is not None:
             del self._jobs[job.attempt]
             self.holdings.remove(job.attempt.flow, job.attempt.claim)
-            self._ended.append(Ended(job.attempt, outcome._replace(consumed=self._consumed(job, outcome))))
+            self._ended.append(Ended(job.attempt, structs.replace(outcome, consumed=self._consumed(job, outcome))))
         elif job.can_go_on:  # it is to be handed over, or what it waits for has come meanwhile
             self._go_on(job)
 

@@ -184,7 +184,7 @@ class RowQueue(Generic[Job]):
         """Return the flows that have had far more than the one whose turn it is, with a row of this length."""
         if len(self._lines) == 1:
             return set()
-        limit = LARGE_LEAD * self._cost(self._max_batch_length, length)
+        limit = LARGE_LEAD * self._max_batch_length * (1 + self._pair_cost * length)
         return {flow for flow in self._lines if self._flows.lead(flow) > limit}
 
     def _take_apart(self, by_length: ByLength, first: int, ahead: set[Hashable], most: float) -> ByLength:
@@ -204,27 +204,25 @@ class RowQueue(Generic[Job]):
         rows: list[tuple[Job, int]] = []
         amounts: dict[Hashable, float] = {}
         owners: set[_Job[Job]] = set()
+        """Of which others still wait, or did when a row was taken."""
         for length, number in taken:
             owner, index, _, _ = self._rows.pop(number)
             job, flow = owner.job, owner.flow
             rows.append((job, index))
-            amounts[flow] = amounts.get(flow, 0) + self._cost(length, length)
-            owners.add(owner)
+            amounts[flow] = amounts.get(flow, 0) + length * (1 + self._pair_cost * length)
             owner.num_waiting -= 1
             owner.length -= length
+            if owner.num_waiting:
+                owners.add(owner)
+            else:
+                self._forget(owner)
         for owner in owners:
             if owner.num_waiting:
                 before, owner.fill = owner.fill, self._fill_of(taken[0][0], owner.length)
                 self._fill += owner.fill - before
-            else:
-                self._forget(owner)
         for flow, amount in amounts.items():
             self._flows.charge(flow, amount)
         return rows
-
-    def _cost(self, num_tokens: int, length: int) -> float:
-        """Return what tokens in rows of a length take."""
-        return num_tokens * (1 + self._pair_cost * length)
 
     def _forget(self, owner: _Job[Job]) -> None:
         """Forget a job of which no row waits any more."""

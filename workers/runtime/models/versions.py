@@ -33,7 +33,7 @@ class Models:
 
     def get(self, name: str) -> ServedModel | None:
         """Return the version that new jobs of a model run on, or None for a model that is not served."""
-        version = self.version(name)
+        version = self._versions.get(name)
         return version.model if version else None
 
     def version(self, name: str) -> Version | None:

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from contracts.price.demand import Demand
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """What was read and decoded."""
 
     num_rows: int = 0
@@ -22,7 +22,6 @@ class Counts:
     """Sum of the squares of the lengths of rows that are read in one call."""
 
 
-@dataclass(slots=True)
 class AttemptCounts(Counts):
     """What an attempt has used up so far. Engines count when a row or token is worked on, whatever becomes of it."""
 
@@ -32,7 +31,6 @@ class AttemptCounts(Counts):
     """What the request asks for, once it is decoded."""
 
 
-@dataclass(slots=True)
 class ModelCounts(Counts):
     """The work on a model since the worker started. Written by the inference thread, read by others without a lock."""
 
