@@ -90,9 +90,13 @@ class Submitter:
                 written.
             ClientDisconnected: the client does not wait any more.
         """
-        self._pacing.wait((request.lane, request.tenant))
+        flow = request.lane, request.tenant
+        self._pacing.wait(flow)
         if request.wait_s <= 0:
-            return self._submit(request)
+            result = self._submit(request)
+            if result.place is not None:
+                self._pacing.note_eta(flow, result.place.eta_s or 0.0)
+            return result
         with self._waiter.room.place() as is_free:
             if is_free:
                 return self._submit(request)

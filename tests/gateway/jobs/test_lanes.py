@@ -1,11 +1,14 @@
 """Lanes: how urgent a job is, by its `priority` or by whether its client waits, and how long it may take."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from services.gateway.limits.pacing import LONG_S, NUM_AFTER_PAUSE, PAUSE_S
 from tests.gateway.fakes.generation import UNSERVED_GENERATOR
 from tests.gateway.fakes.worker import UNSERVED
 from tests.gateway.jobs.measured import Measured, running_measured
@@ -87,3 +90,15 @@ def test_a_priority_makes_another_request(measured: Measured) -> None:
     assert measured.http.post("/v1/jobs", json=body, headers=key).status_code == 202
     other = measured.http.post("/v1/jobs", json={**body, "priority": "bulk"}, headers=key)
     assert other.json()["error"]["code"] == "idempotency_mismatch"
+
+
+def test_submits_of_a_flow_of_which_much_waits_pause_while_there_are_others(measured: Measured) -> None:
+    measured.submit()
+    assert measured.submit(30, priority="bulk").json()["queue"]["eta_s"] > LONG_S
+    num_jobs = 60
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda _: measured.submit(priority="bulk"), range(num_jobs)))
+    num_pauses = (time.monotonic() - began) / PAUSE_S
+    assert {answer.status_code for answer in answers} == {202}
+    assert num_jobs <= 1 + (num_pauses + 1) * NUM_AFTER_PAUSE

@@ -1,105 +1,169 @@
 """Of what one flow floods, a few requests go on in a turn of the event loop, and a request of another one at once."""
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
 
 from contracts import recent_flows
 from contracts.jobs import Flow
-from services.gateway.limits.pacing import NUM_AT_ONCE, Pacing
+from services.gateway.limits import pacing as pacing_module
+from services.gateway.limits.pacing import LONG_S, NUM_AFTER_PAUSE, NUM_AT_ONCE, PAUSE_S, Pacing
+from tests.support.waiting import PATIENCE_S
 
 A, B = ("default", "a"), ("interactive", "b")
-NUM_REQUESTS = 50
+NUM_REQUESTS = 100
+FOR_EVER_S = 3600.0
 
 
-class Turns:
-    """Requests that wait to go on, and the turns of the loop in which they did."""
+class Requests:
+    """Requests of flows, and in which turns of the loop they went on."""
 
     def __init__(self, pacing: Pacing) -> None:
         self._pacing = pacing
-        self._requests: list[gevent.Greenlet] = []
-        self.number = 0
+        self._all: list[gevent.Greenlet] = []
+        self._num_come = 0
+        self.turn = 0
         self.gone_on: list[tuple[Flow, int, int]] = []
         """Flow, number of the request, and turn."""
 
-    def count(self) -> None:
-        self.number += 1
+    def count_turn(self) -> None:
+        self.turn += 1
 
     def come(self, flow: Flow, num_requests: int) -> None:
-        self._requests += [gevent.spawn(self._request, flow, number) for number in range(num_requests)]
+        """Let so many come. A busy machine takes some turns for that."""
+        self._all += [gevent.spawn(self._request, flow, number) for number in range(num_requests)]
+        wait_for(lambda: self._num_come == len(self._all))
 
     def _request(self, flow: Flow, number: int) -> None:
+        self._num_come += 1
         self._pacing.wait(flow)
-        self.gone_on.append((flow, number, self.number))
+        self.gone_on.append((flow, number, self.turn))
+
+    def num_of(self, flow: Flow) -> int:
+        return sum(one == flow for one, _, _ in self.gone_on)
 
     def end(self) -> None:
-        gevent.joinall(self._requests, timeout=60, raise_error=True)
-        assert all(request.ready() for request in self._requests)
+        gevent.joinall(self._all, timeout=PATIENCE_S, raise_error=True)
+        assert len(self.gone_on) == len(self._all)
 
-    def most_in_one(self, flow: Flow) -> int:
-        return max(Counter(turn for one, _, turn in self.gone_on if one == flow).values())
+    def kill(self) -> None:
+        gevent.killall(self._all)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until
+        gevent.sleep(0.001)
 
 
 @pytest.fixture
-def turns() -> Iterator[Turns]:
-    turns = Turns(Pacing())
+def pacing() -> Pacing:
+    return Pacing()
+
+
+@pytest.fixture
+def requests(pacing: Pacing) -> Iterator[Requests]:
+    requests = Requests(pacing)
     counter = gevent.get_hub().loop.check(ref=False)
-    counter.start(turns.count)
-    yield turns
+    counter.start(requests.count_turn)
+    yield requests
     counter.stop()
+    requests.kill()
 
 
-def test_a_flood_goes_on_in_its_order_a_few_requests_in_each_turn(turns: Turns) -> None:
-    turns.come(B, 1)
-    turns.come(A, NUM_REQUESTS)
-    turns.end()
-    assert [number for flow, number, _ in turns.gone_on if flow == A] == list(range(NUM_REQUESTS))
-    assert turns.most_in_one(A) == NUM_AT_ONCE
+@pytest.fixture
+def no_end_of_pauses(pacing: Pacing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has to pause does so for ever."""
+    monkeypatch.setattr(pacing_module, "PAUSE_S", FOR_EVER_S)
+    monkeypatch.setattr(pacing_module, "MAX_WAIT_S", FOR_EVER_S * NUM_REQUESTS)
 
 
-def test_who_comes_beside_a_flood_goes_on_at_once(turns: Turns) -> None:
-    turns.come(B, 1)
-    turns.come(A, NUM_REQUESTS)
-    gevent.sleep(0)
-    came_in, before = turns.number, len(turns.gone_on)
-    assert before < NUM_REQUESTS / 2
-    turns.come(B, 1)
-    turns.end()
-    assert turns.gone_on[before][0] == B
-    assert turns.gone_on[before][2] <= came_in + 1
+def test_a_flood_goes_on_in_its_order_a_few_requests_in_each_turn(requests: Requests) -> None:
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    requests.end()
+    assert [number for flow, number, _ in requests.gone_on if flow == A] == list(range(NUM_REQUESTS))
+    assert max(Counter(turn for flow, _, turn in requests.gone_on if flow == A).values()) <= NUM_AT_ONCE
 
 
-def test_floods_share_what_goes_on_in_a_turn(turns: Turns) -> None:
-    turns.come(B, 1)
-    turns.come(A, NUM_REQUESTS)
-    turns.come(B, NUM_REQUESTS)
-    turns.end()
-    flows = [flow for flow, _, _ in turns.gone_on[:NUM_REQUESTS]]
-    assert flows.count(B) == pytest.approx(NUM_REQUESTS / 2, abs=NUM_AT_ONCE)
-    assert max(Counter(turn for *_, turn in turns.gone_on).values()) <= NUM_AT_ONCE
+def test_who_comes_beside_a_flood_goes_on_at_once(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
+    pacing.note_eta(A, LONG_S + 1)
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    wait_for(lambda: B not in pacing._lines)
+    before = requests.turn
+    pacing.wait(B)
+    assert requests.turn == before and requests.num_of(A) < NUM_REQUESTS / 2
 
 
-def test_nobody_waits_where_there_is_one_flow(turns: Turns) -> None:
-    turns.come(A, NUM_REQUESTS)
-    turns.end()
-    assert turns.most_in_one(A) == NUM_REQUESTS
+def test_floods_share_what_goes_on_in_a_turn(requests: Requests) -> None:
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    requests.come(B, NUM_REQUESTS)
+    requests.end()
+    flows = [flow for flow, _, _ in requests.gone_on]
+    second = flows.index(B, 1)
+    assert flows[second : second + 40].count(B) == pytest.approx(20, abs=NUM_AT_ONCE)
+    # And one that comes, before its flow has a line.
+    assert max(Counter(turn for _, _, turn in requests.gone_on).values()) <= NUM_AT_ONCE + 1
 
 
-def test_nobody_waits_where_another_flow_was_there_long_ago(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_flows, "SEVERAL_S", 0.0)
-    turns.come(B, 1)
-    turns.come(A, NUM_REQUESTS)
-    turns.end()
-    assert turns.most_in_one(A) == NUM_REQUESTS
+@pytest.mark.parametrize("several_s", [0.0, FOR_EVER_S])
+def test_nobody_waits_where_no_other_flow_was_there_of_late(
+    requests: Requests, pacing: Pacing, monkeypatch: pytest.MonkeyPatch, several_s: float
+) -> None:
+    monkeypatch.setattr(recent_flows, "SEVERAL_S", several_s)
+    if not several_s:
+        pacing.wait(B)
+    before = requests.turn
+    for _ in range(NUM_REQUESTS):
+        pacing.wait(A)
+    assert requests.turn == before
 
 
-def test_a_gateway_without_requests_does_nothing(turns: Turns) -> None:
-    turns.come(B, 1)
-    turns.come(A, NUM_REQUESTS)
-    turns.end()
+def test_a_flow_of_which_much_waits_pauses(requests: Requests, pacing: Pacing) -> None:
+    pacing.note_eta(A, LONG_S + 1)
+    requests.come(B, 1)
+    began = time.monotonic()
+    requests.come(A, NUM_REQUESTS // 2)
+    requests.end()
+    num_pauses = (time.monotonic() - began) / PAUSE_S
+    assert 1 + (num_pauses + 1) * NUM_AFTER_PAUSE >= NUM_REQUESTS // 2
+
+
+def test_others_do_not_pause(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
+    pacing.note_eta(A, LONG_S + 1)
+    pacing.note_eta(B, LONG_S - 1)
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    requests.come(B, NUM_REQUESTS)
+    wait_for(lambda: requests.num_of(B) == 1 + NUM_REQUESTS)
+    assert requests.num_of(A) < NUM_REQUESTS / 2
+
+
+def test_nobody_waits_long_because_of_pauses(
+    requests: Requests, pacing: Pacing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing_module, "PAUSE_S", 0.2)
+    monkeypatch.setattr(pacing_module, "MAX_WAIT_S", 0.2)
+    monkeypatch.setattr(pacing_module, "LONG_FOR_S", FOR_EVER_S)
+    pacing.note_eta(A, LONG_S + 1)
+    requests.come(B, 1)
+    began = time.monotonic()
+    requests.come(A, 1000)
+    requests.end()
+    assert time.monotonic() - began < 0.5 * 1000 / NUM_AFTER_PAUSE * 0.2, "a few go on after each pause"
+
+
+def test_a_gateway_without_requests_does_nothing(requests: Requests) -> None:
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    requests.end()
     gevent.sleep(0.01)
-    before = turns.number
+    before = requests.turn
     gevent.sleep(0.2)
-    assert turns.number < before + 100, "the loop turns for nobody"
+    assert requests.turn < before + 100, "the loop turns for nobody"
