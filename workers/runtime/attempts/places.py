@@ -47,7 +47,7 @@ class Places:
             num_outcomes: jobs whose outcomes are not recorded yet, and that have their places until then.
         """
         num_free = self._max_jobs - len(self._jobs) - num_outcomes
-        if num_free <= 0 or self._room.for_newcomers.num_bytes <= 0:
+        if num_free <= 0 or self._room.free_bytes + self._room.reserved_bytes <= 0:
             return NOBODY
         num_wanted = self._engine.num_wanted() - self._jobs.num_being_prepared
         pass_by: set[Flow] = set()
@@ -67,7 +67,7 @@ class Places:
 
     def _has_memory_for_all(self) -> bool:
         """Return whether so much is left that a newcomer's job which fits into the reserve fits into it."""
-        return self._room.for_all.num_bytes >= max(1, self._room.reserved_bytes)
+        return self._room.free_bytes >= max(1, self._room.reserved_bytes)
 
     def _large_flows(self) -> set[Flow]:
         """Return the flows that hold as much as is reserved for others: nobody may have it bit by bit.

@@ -25,9 +25,11 @@ class JobRoom:
     """
 
     def __init__(self, budget_bytes: int, most_dimensions: int = 0) -> None:
-        self._half_bytes = max(1, budget_bytes // 2)
-        self.reserved_bytes = self._half_bytes // 4
+        half_bytes = max(1, budget_bytes // 2)
+        self.reserved_bytes = half_bytes // 4
         """What of the half for small jobs is for newcomers."""
+        self._most_bytes = half_bytes - self.reserved_bytes
+        """Of a small job, and of those of anybody together."""
         self._per_input = BYTES_PER_INPUT + BYTES_PER_DIMENSION * most_dimensions
         self._used_bytes: dict[str, int] = {}
         """By small job."""
@@ -39,12 +41,17 @@ class JobRoom:
     @property
     def for_all(self) -> Room:
         """What the next small jobs of anybody may take."""
-        return self._room(self._most_bytes)
+        return self._room(self.free_bytes)
 
     @property
     def for_newcomers(self) -> Room:
         """What the next small jobs of newcomers may take."""
-        return self._room(self._half_bytes)
+        return self._room(self.free_bytes + self.reserved_bytes)
+
+    @property
+    def free_bytes(self) -> int:
+        """Memory for the next small jobs of anybody. Negative once newcomers have some of what is reserved."""
+        return self._most_bytes - self._all_used_bytes
 
     @property
     def next_large(self) -> str | None:
@@ -76,11 +83,5 @@ class JobRoom:
             self._large_id = None
         return was_large
 
-    @property
-    def _most_bytes(self) -> int:
-        """Of a small job, and of those of anybody together."""
-        return self._half_bytes - self.reserved_bytes
-
-    def _room(self, num_bytes: int) -> Room:
-        free_bytes = num_bytes - self._all_used_bytes
+    def _room(self, free_bytes: int) -> Room:
         return Room(free_bytes, self._most_bytes, BYTES_PER_REQUEST_BYTE, self._per_input)

@@ -64,8 +64,8 @@ class RunningJobs:
         self._prices = prices
         self.working_s = 0.0
         """CPU time of the calling thread for tasks that went on here, not in the pool."""
-        self._clock_s = 0.0
-        """Its CPU time when the last of them stopped, or the first was about to go on: each reading takes 1 µs."""
+        self._stopped_at: float | None = None
+        """Its CPU time when the last task stopped, if the next one goes on at once: each reading takes 1 µs."""
         self._pool: Pool | None = None
         self._resume = resume
         self._report = advanced
@@ -90,7 +90,7 @@ class RunningJobs:
     @property
     def num_being_prepared(self) -> int:
         """Of these, the jobs of which nothing has been in a model call yet: the engine will get them."""
-        return 0 if self._pool is None else sum(not job.has_begun for job in self._pool)
+        return sum(not job.has_begun for job in self._pool) if self._pool else 0
 
     @property
     def flows_in_pool(self) -> set[Flow]:
@@ -123,7 +123,7 @@ class RunningJobs:
 
     def begin(self, attempts: Iterable[Attempt]) -> None:
         """Let the tasks of attempts begin. Whatever happens, each job ends with an outcome."""
-        self._clock_s = time.thread_time()
+        self._stopped_at = None
         for attempt in attempts:
             self._begin(attempt)
 
@@ -146,12 +146,12 @@ class RunningJobs:
         """Note that a job has gone on in the pool."""
         if self._pool is not None:
             self._pool.take_back(advanced.job)
-        self._clock_s = time.thread_time()
+        self._stopped_at = None
         self._note(*advanced)
 
     def go_on(self, attempts: Iterable[Attempt]) -> None:
         """Let tasks go on, as far as what they wait for is there, or they must end."""
-        self._clock_s = time.thread_time()
+        self._stopped_at = None
         for attempt in attempts:
             job = self._jobs.get(attempt)
             if job is not None and job.can_go_on and self._is_here(job):
@@ -176,10 +176,11 @@ class RunningJobs:
         if self._pool is not None and not is_quick and not job.must_end:
             self._pool.put(job)
             return
+        started = time.thread_time() if self._stopped_at is None else self._stopped_at
         outcome = self._advance(job)
-        before, self._clock_s = self._clock_s, time.thread_time()
-        job.attempt.counts.cpu_s += self._clock_s - before
-        self.working_s += self._clock_s - before
+        self._stopped_at = time.thread_time()
+        job.attempt.counts.cpu_s += self._stopped_at - started
+        self.working_s += self._stopped_at - started
         self._note(job, outcome)
 
     def _go_on_in_pool(self, job: RunningJob) -> None:

@@ -45,7 +45,7 @@ class Sources:
 
     def any_known(self, pass_by: Flows = frozenset()) -> bool:
         """Return whether there is a queue to look into, if these flows are passed by."""
-        return any(True for _ in self._known(pass_by))
+        return bool(self._known(pass_by))
 
     def next(self, pass_by: Flows, ended: Iterable[str]) -> list[str]:
         """Return the queues for the next turn, in their order.
@@ -57,10 +57,13 @@ class Sources:
             pass_by: flows that are passed by; then no suspects are taken.
             ended: queues of jobs that have ended here, which need no message: there the next ones often wait.
         """
-        known = list(self._known(pass_by))
+        known = self._known(pass_by)
         behind = [queue.removesuffix(SUSPECT_SUFFIX) for queue in known]
         queues = dict.fromkeys([*known, *behind, *ended])
-        self._num_looks = self._num_looks + 1 if any(map(_is_of_suspects, queues)) else 0
+        if not any(map(_is_of_suspects, known)):
+            self._num_looks = 0
+            return list(queues)[:MAX_QUEUES]
+        self._num_looks += 1
         suspects_first = self._num_looks % SUSPECTS_TURN == 0
         return sorted(queues, key=lambda queue: _is_of_suspects(queue) is not suspects_first)[:MAX_QUEUES]
 
@@ -88,11 +91,11 @@ class Sources:
             elif had_newcomers or was_passed_by or queue in self._awake:
                 self._passed_by[queue] = pass_by
 
-    def _known(self, pass_by: Flows) -> Iterable[str]:
-        if not pass_by:
-            yield from (queue for queue in self._awake if not (self.num_suspects and _is_of_suspects(queue)))
-        yield from self._newcomers
-        yield from (queue for queue, passed in self._passed_by.items() if passed - pass_by)
+    def _known(self, pass_by: Flows) -> list[str]:
+        newcomers = [*self._newcomers, *(queue for queue, passed in self._passed_by.items() if passed - pass_by)]
+        if pass_by:
+            return newcomers
+        return [*(queue for queue in self._awake if not (self.num_suspects and _is_of_suspects(queue))), *newcomers]
 
 
 def _is_of_suspects(queue: str) -> bool:
