@@ -18,6 +18,7 @@ from contracts.store.attempt_store import AttemptStore
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.held import HeldAttempts
 from workers.runtime.attempts.inbox import Inbox
+from workers.runtime.attempts.listening import Listening
 from workers.runtime.attempts.places import Places
 from workers.runtime.attempts.room import JobRoom
 from workers.runtime.attempts.running_jobs import RunningJobs
@@ -74,6 +75,7 @@ class Intake:
         self._engine = engine
         self._room = room
         self._inbox = Inbox()
+        self._listening = Listening()
         self._jobs = RunningJobs(models, shared, prices, resume=self._inbox.put, advanced=self._inbox.put)
         self._turns = Turns(store, worker_id, room)
         self._places = Places(engine, self._jobs, room, max_jobs)
@@ -101,6 +103,11 @@ class Intake:
         return self._wanted.num_jobs > 0 and not self._draining
 
     @property
+    def is_listening(self) -> bool:
+        """Whether messages are to be taken as far as there is room."""
+        return self._listening.is_on
+
+    @property
     def taking_s(self) -> float:
         """CPU time so far to take jobs from the store and to record their ends. Any thread may read it."""
         if self._thread.ident is None or not self._thread.is_alive():
@@ -114,11 +121,12 @@ class Intake:
         self._thread.start()
 
     def when_room(self, call: Callable[[], None]) -> None:
-        """Set what is called each time that there is room again, for anybody or for newcomers."""
+        """Set what is called each time that there is room again, or that messages are to be taken again."""
         self._when_room = call
 
     def wake(self, queue: str) -> None:
         """Note that a queue has work, or the list of it for newcomers. Does not wait."""
+        self._listening.note_taken()
         self._inbox.put(queue)
 
     def begin_drain(self) -> None:
@@ -175,6 +183,7 @@ class Intake:
     def _receive(self) -> None:
         """Wait for messages, and do what they ask for."""
         attempts, advanced, queues = self._inbox.receive(self._wait_s())
+        self._listening.note_received(len(queues), time.monotonic())
         for job in advanced:
             self._jobs.take_back(job)
         for queue in queues:
@@ -188,6 +197,8 @@ class Intake:
         """Return how long there may be nothing to do but to wait for a message."""
         if self._must_call:
             return max(0.0, min(LOOK_PERIOD_S, self._retry_at - time.monotonic()))
+        if not self._listening.is_on:
+            return min(LOOK_PERIOD_S, self._listening.wait_s(time.monotonic()))
         return LOOK_PERIOD_S if self._jobs or not self._wanted.is_for_all else None
 
     @property
@@ -239,10 +250,11 @@ class Intake:
         self._wanted = self._places.wanted(self._turns.num_kept) if may_take else NOBODY
 
     def _tell_of_room(self) -> None:
-        """Say so if there is room that was not there after the last step."""
+        """Say so if there is room that was not there after the last step, or if messages are to be taken again."""
         self._look_for_places()
         if not self._wanted.is_for_all:
             self._shared.note_turn()
         had_room, self._told = self._told, (self._wanted.is_for_all, self._wanted.num_jobs > 0)
-        if self._told > had_room:
+        resumed = self._listening.resume(time.monotonic(), is_idle=not self._jobs)
+        if self._told > had_room or (resumed and any(self._told)):
             self._when_room()

@@ -29,8 +29,8 @@ def make_app(redis_url: str, intake: Intake, models: list[str]) -> Celery:
     app = make_celery(redis_url)
     patch_transport(app)
     app.steps["consumer"].add(newcomer_step([queue_of(name) for name in models], intake.wake))
-    DOOR.is_open = lambda: intake.has_room
-    DOOR.is_open_for_newcomers = lambda: intake.has_room_for_newcomers
+    DOOR.is_open = lambda: intake.has_room and intake.is_listening
+    DOOR.is_open_for_newcomers = lambda: intake.has_room_for_newcomers and intake.is_listening
     intake.when_room(DOOR.opened)
 
     @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]
