@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -290,3 +292,21 @@ def test_rows_that_wait_count_although_others_of_their_jobs_have_run() -> None:
     assert queue.fill == before * 19 / 20
     all_batches(queue)
     assert queue.fill == 0
+
+
+def test_how_full_a_queue_is_does_not_drift() -> None:
+    """It is counted with each row that comes or goes, and must stay what a new queue with the same rows has."""
+    random, max_batch_length = Random(1), 100
+    queue, waiting = queue_with(max_batch_length=max_batch_length), dict[int, list[int]]()
+    for job in range(2000):
+        waiting[job] = [random.randint(1, 60) for _ in range(random.randint(1, 5))]
+        queue.add(job, rows_of(waiting[job]))
+        if random.random() < 0.6:
+            for taken, _ in queue.take():
+                waiting.pop(taken, None)  # rows of it may be left
+                queue.discard(taken)
+        if random.random() < 0.2:
+            queue.discard(job)
+            waiting.pop(job, None)
+    assert queue.fill == pytest.approx(queue_with(*waiting.values(), max_batch_length=max_batch_length).fill)
+    assert waiting, "the test compares empty queues"
