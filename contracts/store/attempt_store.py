@@ -79,8 +79,7 @@ class AttemptStore:
             fixed = (worker, self.lease_s, f"{token}.{start}", most, left_bytes, *room[1:], flows)
             turn = joined(turn, self._turn(args=[*fixed, *ended, *part]))
             ended = encoded([])
-        if full:
-            self.wake_queues(full)  # they may have work for others
+        self.wake_queues(full)  # they may have work for others
         return turn
 
     def renew_leases(self, attempts: Iterable[tuple[str, int]]) -> set[str]:
