@@ -7,6 +7,7 @@ A flow of which much waits gets nothing done sooner by what it submits, but take
 requests need, where they share a machine. So its requests pause, as far as none of them waits long for that.
 """
 
+import math
 import time
 from collections import deque
 from typing import Any
@@ -24,9 +25,9 @@ LONG_S = 10.0
 """If a flow's last job will be done later than that, its requests pause."""
 LONG_FOR_S = 1.0
 """Until the next job says so, too: they may be of several models."""
-PAUSE_S, NUM_AFTER_PAUSE = 0.01, 2
-"""How long they pause, and how many go on then: more if the last in line would wait for longer than `MAX_WAIT_S`."""
-MAX_WAIT_S = 0.25
+PAUSE_S = 0.01
+"""Then one goes on, or more if the last in line would wait for longer than `MAX_WAIT_S`."""
+MAX_WAIT_S = 0.5
 
 
 class Pacing:
@@ -69,7 +70,7 @@ class Pacing:
             if flow not in self._long_until:
                 num = most
             elif is_pause_over:
-                num = max(NUM_AFTER_PAUSE, round(len(line) * PAUSE_S / MAX_WAIT_S))
+                num = math.ceil(len(line) * PAUSE_S / MAX_WAIT_S)
             else:
                 continue
             if not line:
