@@ -8,7 +8,7 @@ import time
 
 from contracts.jobs import Flow
 
-SEVERAL_S = 60.0
+SEVERAL_S = 10.0
 """For how long there are several flows after one has come that is not the one before."""
 
 
