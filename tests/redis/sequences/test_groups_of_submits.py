@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from contracts.errors import LimitExceeded, TriptychError
 from contracts.jobs import LANES, Claim, queue_of
@@ -84,7 +85,7 @@ def run(store: JobStore, steps: Sequence[Step], *, size: int) -> tuple[list[obje
         at = START_S + 0.125 * number
         if isinstance(step, int):
             set_time(store, at)
-            outcomes = [succeeded(claim, ANSWER)._replace(consumed=Consumed(0.3)) for claim in claims]
+            outcomes = [structs.replace(succeeded(claim, ANSWER), consumed=Consumed(0.3)) for claim in claims]
             claims = store.turn("w1", outcomes, sources=[queue_of(model) for model in MODELS], max_jobs=step).claims
             found.append([claim.id for claim in claims])
             continue
