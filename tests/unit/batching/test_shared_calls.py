@@ -15,12 +15,13 @@ from workers.runtime.price.measuring import ReadTimes
 NUM_ROWS = 40
 
 
-def sizes_of_calls(engine: BatchingEngine, echo: Echo, *tenants: str) -> list[int]:
-    """Return how many rows calls have while rows of these tenants wait, for 32 tokens each."""
+def sizes_of_calls(engine: BatchingEngine, echo: Echo, *tenants: str, num_of_last: int = NUM_ROWS) -> list[int]:
+    """Return how many rows calls have while many rows of these tenants wait, or fewer of the last; of 32 tokens."""
     echo.gate.clear()
     handles: list[BatchHandle] = []
     for tenant in tenants:
-        handles += [engine.submit(echo, [row(7, 32)], make_attempt(tenant=tenant)) for _ in range(NUM_ROWS)]
+        num_rows = num_of_last if tenant == tenants[-1] else NUM_ROWS
+        handles += [engine.submit(echo, [row(7, 32)], make_attempt(tenant=tenant)) for _ in range(num_rows)]
     assert echo.entered.acquire(timeout=PATIENCE_S)
     echo.gate.set()
     assert all(handle.wait(PATIENCE_S) for handle in handles)
@@ -31,11 +32,18 @@ def sizes_of_calls(engine: BatchingEngine, echo: Echo, *tenants: str) -> list[in
     return sizes
 
 
-def test_calls_are_short_while_several_flows_are_there(engine: BatchingEngine, echo: Echo) -> None:
+def test_calls_are_short_while_one_flow_floods_and_another_one_may_come(engine: BatchingEngine, echo: Echo) -> None:
     echo.max_shared_length = 128
     assert max(sizes_of_calls(engine, echo, "a")) == 16, "nobody else is there"
-    assert max(sizes_of_calls(engine, echo, "a", "b")) == 4
-    assert max(sizes_of_calls(engine, echo, "b")) == 4, "the other one may come again"
+    assert max(sizes_of_calls(engine, echo, "a", "b", num_of_last=1)) == 4
+    assert max(sizes_of_calls(engine, echo, "a")) == 4, "the other one may come again"
+
+
+def test_calls_are_full_while_several_flows_flood(engine: BatchingEngine, echo: Echo) -> None:
+    echo.max_shared_length = 128
+    sizes = sizes_of_calls(engine, echo, "a", "b")
+    assert sizes[0] == 16
+    assert max(sizes_of_calls(engine, echo, "b")) == 4, "now one floods, and the other one may come again"
 
 
 def test_calls_get_long_again_when_no_other_flow_has_come_for_long(

@@ -39,7 +39,7 @@ class BatchModel(Protocol[Row_contra]):
     max_batch_length: int
     """Most rows x longest row of one call. A single row may be longer."""
     max_shared_length: int
-    """The same while several flows share the worker, one of which may come while a call of another one runs."""
+    """The same while one flow keeps the worker busy, and another one, that has little, may come while its call runs."""
     max_padding: float
     """Most padded length of a batch, as a multiple of the sum of its rows' lengths."""
     pair_cost: float
@@ -167,10 +167,12 @@ class BatchingEngine:
         if len(keys) > 1 and not self._has_overtaken:
             keys.sort(key=self._is_urgent, reverse=True)  # keeps the order of equals
         self._has_overtaken = bool(keys) and keys[0] != next(iter(self._queues))
-        is_shared = self._flows.are_several()
+        others_come = self._flows.are_several()
         for key in keys:
             queue = self._queues.pop(key)
-            batch = queue.take(key[0].max_shared_length if is_shared else math.inf)
+            # Where several flows keep it busy, all of them wait for longer than a call anyway, and full ones cost less.
+            is_short = others_come and queue.num_busy_flows < 2
+            batch = queue.take(key[0].max_shared_length if is_short else math.inf)
             # A queue that is empty must go: its key holds a model, which may be an old version that nobody uses.
             if len(queue):
                 self._queues[key] = queue  # at the end of the line
