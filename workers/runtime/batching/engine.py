@@ -170,8 +170,8 @@ class BatchingEngine:
         others_come = self._flows.are_several()
         for key in keys:
             queue = self._queues.pop(key)
-            # Where several flows keep it busy, all of them wait for longer than a call anyway, and full ones cost less.
-            is_short = others_come and queue.num_busy_flows < 2
+            # Where rows of several flows wait, they wait for longer than a call anyway, and full calls cost less.
+            is_short = others_come and len(queue.flows) == 1
             batch = queue.take(key[0].max_shared_length if is_short else math.inf)
             # A queue that is empty must go: its key holds a model, which may be an old version that nobody uses.
             if len(queue):

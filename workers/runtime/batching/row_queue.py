@@ -116,11 +116,6 @@ class RowQueue(Generic[Job]):
         """The flows that have waiting rows."""
         return self._lines.keys()
 
-    @property
-    def num_busy_flows(self) -> int:
-        """How many flows have several jobs that wait."""
-        return sum(len(line) > 1 for line in self._lines.values())
-
     def add(self, job: Job, rows: Sequence[Row], flow: Hashable = "", share: float = 1.0) -> float:
         """Queue the rows of a job, which are known from now on by the job and their index. Once for each job.
 

@@ -23,8 +23,8 @@ class Line(Generic[Job]):
         self._entered = 0.0
         self._num_entered = 0
 
-    def __len__(self) -> int:
-        return len(self._order)
+    def __bool__(self) -> bool:
+        return bool(self._order)
 
     def add(self, job: Job, work: float) -> None:
         """Give a new job its place."""
