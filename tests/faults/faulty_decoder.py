@@ -28,7 +28,7 @@ from contracts.logs.settings import setup_logging
 from contracts.model_package.package import ModelPackage
 from workers.decoder.model import DecoderModel
 from workers.decoder.tasks import DECODER, GENERATE
-from workers.runtime.decoding.caches.cache import Cache, Floats
+from workers.runtime.decoding.caches.cache import Cache, Floats, Saved
 from workers.runtime.decoding.engine import DecodingEngine
 from workers.runtime.decoding.request import Ids
 from workers.runtime.decoding.served import serve
@@ -81,6 +81,18 @@ class FaultyCache:
         """Free a slot and forget its faults."""
         self._faults.pop(slot, None)
         self._cache.free(slot)
+
+    def save(self, slots: Sequence[int]) -> Saved:
+        """Save the faults of these slots, too: a text that is paused goes on in other ones."""
+        num_bytes, restore = self._cache.save(slots)
+        kept = [(self._faults[slot], self._num_tokens[slot]) for slot in slots]
+
+        def restore_all(restored: Sequence[int]) -> None:
+            for slot, (faults, num_tokens) in zip(restored, kept, strict=True):
+                self._faults[slot], self._num_tokens[slot] = faults, num_tokens
+            restore(restored)
+
+        return Saved(num_bytes, restore_all)
 
     def _hold(self, slots: Sequence[int]) -> None:
         """Wait while the file exists, if enough texts share this batch; else delay the step a little."""
