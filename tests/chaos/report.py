@@ -49,7 +49,7 @@ def details(ledger: Ledger, faults: Faults, stack: Stack) -> str:
     wrong = [entry for entry in ledger.entries if entry.problems]
     lines = [*ledger.problems[: 3 * MAX_NAMED], ""]
     for entry in wrong[:MAX_NAMED]:
-        lines += [*_details(entry, operator), ""]
+        lines += [*_details(entry, operator), *_errors(entry, stack), ""]
     if len(wrong) > MAX_NAMED:
         lines.append("and " + " ".join(entry.job_id for entry in wrong[MAX_NAMED:]))
     return "\n".join([*lines, "faults:", fault_log(faults)])
@@ -73,6 +73,12 @@ def _details(entry: Entry, operator: redis.Redis) -> list[str]:
     shown = [*events[:6], *events[-6:]] if len(events) > 12 else events
     lines += [f"  event: {event_id.decode()} {str(fields)[:150]}" for event_id, fields in shown]
     return lines + [f"  client: {line}" for line in entry.history[-30:]]
+
+
+def _errors(entry: Entry, stack: Stack) -> list[str]:
+    """Return what the processes of the stack have logged of a job's errors."""
+    found = stack.errors_of(entry.job_id) if entry.job_id else iter(())
+    return [f"  {line['process']}: {line['message']}\n{line.get('traceback', '')}" for line in found][:MAX_NAMED]
 
 
 def _seconds(job: dict[str, Any]) -> float:

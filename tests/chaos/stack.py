@@ -184,7 +184,13 @@ class Stack:
 
     def log_lines(self, message: str) -> Iterator[dict[str, object]]:
         """Yield the log lines with a message, of all processes that have run."""
-        wanted = json.dumps(message)
+        yield from self._lines_with(json.dumps(message))
+
+    def errors_of(self, job_id: str) -> Iterator[dict[str, object]]:
+        """Yield the log lines about a job's errors, with their tracebacks."""
+        return (line for line in self._lines_with(json.dumps(job_id)) if line["level"] == "error")
+
+    def _lines_with(self, wanted: str) -> Iterator[dict[str, object]]:
         for path in sorted(self.folder.glob("*.log")):
             for line in path.read_text(errors="replace").splitlines():
                 if wanted in line:
