@@ -30,10 +30,10 @@ class Gathering(Generic[Item, Reply]):
     def ask(self, item: Item) -> Reply:
         """Return the reply to an item, perhaps handled together with those of other greenlets. Raises its error."""
         waiting = _Waiting[Item, Reply](item)
-        self._waiting.append(waiting)
-        if len(self._waiting) == 1:
+        if not self._waiting:
             # A new greenlet runs after all that are ready now, so their items join this one.
             gevent.spawn(self._handle_all)
+        self._waiting.append(waiting)
         reply: Reply = waiting.result.get()
         return reply
 
