@@ -31,6 +31,7 @@ from services.gateway.jobs.waiting_room import WaitingRoom
 from services.gateway.languages.languagetool.routes import LanguageToolRoutes
 from services.gateway.languages.libretranslate.routes import LibreTranslateRoutes
 from services.gateway.limits.headers import RateLimitHeaders
+from services.gateway.limits.pacing import Pacing
 from services.gateway.limits.requests import TenantRequests
 from services.gateway.models.routes import ModelRoutes
 from services.gateway.models.selection import ModelSelector
@@ -153,8 +154,8 @@ def _make_shared(settings: GatewaySettings, backend: Backend, auth: Authenticato
         places=places,
         waiter=waiter,
         submitter=Submitter(
-            settings, writer=backend.writer, monitor=monitor, models=models, waiter=waiter, places=places,
-            limits=backend.limits, metrics=backend.metrics,
+            settings, writer=backend.writer, submits=backend.submits, pacing=Pacing(counters), monitor=monitor,
+            models=models, waiter=waiter, places=places, limits=backend.limits, metrics=backend.metrics,
         ),
         limit=StreamLimit(settings.max_streams, settings.max_tenant_streams, counters, auth.is_open),
         follower=Follower(reader, monitor, wake_ups),

@@ -24,6 +24,7 @@ from services.gateway.monitoring.monitor import Monitor
 from services.gateway.offload.client import Offload
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.client import TurnClient
+from services.gateway.store.submits import Submits
 
 logger = logging.getLogger(__name__)
 REDIS_TIMEOUT_S = 1.8
@@ -44,6 +45,7 @@ class Backend:
     client: redis.Redis
     reader: JobReader
     writer: JobWriter
+    submits: Submits
     queues: QueueStats
     registry: Registry
     keys: ApiKeys
@@ -104,6 +106,7 @@ def make_backend(settings: GatewaySettings, store: StoreSettings, metrics_folder
         client=client,
         reader=JobReader(client),
         writer=writer,
+        submits=Submits(writer, large=JobWriter(connections)),
         queues=queues,
         registry=registry,
         keys=keys,

@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.errors import LimitExceeded
 from contracts.job_ids import new_job_id
-from contracts.jobs import Job, Lane, NewJob
+from contracts.jobs import Flow, Job, Lane, NewJob
 from contracts.shapes import num_inputs
 from services.gateway.http.request_facts import RequestFacts
 from services.gateway.jobs.idempotency import fingerprint, hash_of_key
@@ -53,6 +53,16 @@ class SubmitRequest:
     def lane(self) -> Lane:
         """Where the job waits: as the client says, or else by whether somebody waits for it."""
         return self.submission.priority or ("interactive" if self.waits else "default")
+
+    @property
+    def flow(self) -> Flow:
+        """What the job shares with: those of its tenant in its lane."""
+        return self.lane, self.tenant
+
+    @property
+    def model(self) -> str:
+        """The model as the client names it: the task, if it leaves the choice to us."""
+        return self.submission.model or self.submission.spec.name
 
 
 class Made(NamedTuple):

@@ -2,7 +2,7 @@
 
 import math
 
-from contracts.jobs import Job
+from contracts.jobs import Job, Lane
 from contracts.store.job_reader import JobReader
 from contracts.store.queues.places import MAX_BESIDE, Place
 from services.gateway.admission.lanes import LEAST_USE
@@ -30,15 +30,19 @@ class Places:
 
     def as_seen(self, job: Job, place: Place) -> QueuePlace:
         """Return a place with the time that goes with it."""
-        load = self._monitor.loads.of(job.model)
-        is_priced = load.profile is not None and place.price_s > 0
-        eta_s = place.eta_s(load.lane_rates[job.lane], load.capacity.total) if is_priced else None
+        eta_s = self.eta_s(job.model, job.lane, place)
         return QueuePlace(
             position=place.position,
             # Of a model that was not measured the work of jobs is 0, which says nothing.
-            work_ahead_s=_rounded(place.work_ahead_s if is_priced or not place.position else None),
+            work_ahead_s=_rounded(None if eta_s is None and place.position else place.work_ahead_s),
             eta_s=_rounded(eta_s),
         )
+
+    def eta_s(self, model: str, lane: Lane, place: Place) -> float | None:
+        """Return in how many seconds the job at a place will probably be done; None if its model was not measured."""
+        load = self._monitor.loads.of(model)
+        is_priced = load.profile is not None and place.price_s > 0
+        return place.eta_s(load.lane_rates[lane], load.capacity.total) if is_priced else None
 
     def retry_after_s(self, job: Job, place: QueuePlace | None) -> int:
         """Return in how many whole seconds a client should read an unfinished job again.

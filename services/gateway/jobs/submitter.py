@@ -10,7 +10,7 @@ import gevent
 import redis
 from flask import request as http_request
 
-from contracts.errors import DeadlineUnreachable, QueueFull, Unavailable
+from contracts.errors import DeadlineUnreachable, QueueFull, QuotaExceeded, Unavailable
 from contracts.jobs import Job
 from contracts.store.job_writer import JobWriter, Submit
 from contracts.store.problems import TIMEOUT, problem_of
@@ -63,6 +63,8 @@ class Submitter:
         settings: GatewaySettings,
         *,
         writer: JobWriter,
+        submits: Submits,
+        pacing: Pacing,
         monitor: Monitor,
         models: ModelSelector,
         waiter: JobWaiter,
@@ -71,8 +73,8 @@ class Submitter:
         metrics: Metrics,
     ) -> None:
         self._new_jobs = NewJobMaker(settings, monitor=monitor, models=models, limits=limits)
-        self._submits = Submits(writer)
-        self._pacing = Pacing()
+        self._submits = submits
+        self._pacing = pacing
         self._canceller = Canceller(writer)
         self._monitor = monitor
         self._waiter = waiter
@@ -90,13 +92,9 @@ class Submitter:
                 written.
             ClientDisconnected: the client does not wait any more.
         """
-        flow = request.lane, request.tenant
-        self._pacing.wait(flow)
+        self._pacing.wait(request.flow, request.model)
         if request.wait_s <= 0:
-            result = self._submit(request)
-            if result.place is not None:
-                self._pacing.note_eta(flow, result.place.eta_s or 0.0)
-            return result
+            return self._submit(request)
         with self._waiter.room.place() as is_free:
             if is_free:
                 return self._submit(request)
@@ -135,15 +133,22 @@ class Submitter:
         try:
             reply = self._submits.send(Submit(new, self._admission_of(made)))
             facts.meters = reply.meters
-            return reply.accepted()
-        except (DeadlineUnreachable, QueueFull) as error:
-            advise(error, request, new, made.limits)
+            accepted = reply.accepted()
+        except (DeadlineUnreachable, QueueFull, QuotaExceeded) as error:
+            if isinstance(error, DeadlineUnreachable | QueueFull):
+                advise(error, request, new, made.limits)
+            if isinstance(error, QuotaExceeded | QueueFull):
+                self._pacing.note_refusal(request.flow, request.model)
             raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
             if request.cancels_if_gone and problem_of(error) == TIMEOUT:
                 gevent.spawn(self.abandon, request, new.id)
             raise
+        if accepted.place is not None and self._pacing.is_needed:
+            eta_s = self._places.eta_s(new.model, new.lane, accepted.place)
+            self._pacing.note_eta(request.flow, request.model, eta_s or 0.0)
+        return accepted
 
     def _admission_of(self, made: Made) -> Admission:
         new, limits, load = made.job, made.limits, self._monitor.loads.of(made.job.model)

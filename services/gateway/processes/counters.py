@@ -18,6 +18,10 @@ class Counted(IntEnum):
     LOOP_LAG_US = 3
     WAITING_BODY_BYTES = 4
     WAITING_REQUESTS = 5
+    LAST_FLOW = 6
+    """Its hash; this and the next two are for `recent_flows`."""
+    LAST_FLOW_AT_MS = 7
+    SEVERAL_FLOWS_UNTIL_MS = 8
 
 
 _NUM_KEYS_COLUMN = len(Counted)
@@ -77,6 +81,10 @@ class Counters:
     def largest(self, counted: Counted) -> int:
         """Return the largest value of any process."""
         return max(slot[counted] for slot in self._slots)
+
+    def values(self, counted: Counted) -> list[int]:
+        """Return the value of each process; 0 of those that have none, or are not there."""
+        return [slot[counted] for slot in self._slots]
 
     def total(self, counted: Counted) -> int:
         """Return the sum over all processes."""

@@ -92,13 +92,26 @@ def test_a_priority_makes_another_request(measured: Measured) -> None:
     assert other.json()["error"]["code"] == "idempotency_mismatch"
 
 
-def test_submits_of_a_flow_of_which_much_waits_pause_while_there_are_others(measured: Measured) -> None:
+@pytest.mark.parametrize(
+    ("headers", "fields", "status"),
+    [(NO_WAIT, {}, 202), ({"Prefer": "wait=0.001"}, {}, 202), (NO_WAIT, {"deadline_s": 20}, 503)],
+    ids=["accepted", "waiting", "refused"],
+)
+def test_submits_of_a_flow_of_which_much_waits_pause_while_there_are_others(
+    measured: Measured, headers: dict[str, str], fields: dict[str, Any], status: int
+) -> None:
     measured.submit()
-    assert measured.submit(30, priority="bulk").json()["queue"]["eta_s"] > LONG_S
+    assert measured.submit(60, priority="bulk").json()["queue"]["eta_s"] > LONG_S
+    body = {"task": "embed", "model": UNSERVED, "inputs": "a text", "priority": "bulk", **fields}
     num_jobs = 60
+
+    def submit(_: int) -> int:
+        return measured.http.post("/v1/jobs", json=body, headers=headers).status_code
+
+    submit(0)
     began = time.monotonic()
     with ThreadPoolExecutor(12) as clients:
-        answers = list(clients.map(lambda _: measured.submit(priority="bulk"), range(num_jobs)))
+        statuses = set(clients.map(submit, range(num_jobs)))
     num_pauses = (time.monotonic() - began) / PAUSE_S
-    assert {answer.status_code for answer in answers} == {202}
+    assert statuses == {status}
     assert num_jobs <= num_pauses + 2

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from contracts import recent_flows
 from contracts.jobs import Flow
 from services.gateway.limits import pacing as pacing_module
 from services.gateway.limits.pacing import LONG_S, NUM_AT_ONCE, PAUSE_S, Pacing
+from services.gateway.processes import recent_flows
+from services.gateway.processes.counters import Counters
 from tests.support.waiting import PATIENCE_S
 
 A, B = ("default", "a"), ("interactive", "b")
+MODEL, OTHER_MODEL = "one", "other"
 NUM_REQUESTS = 100
 FOR_EVER_S = 3600.0
 
@@ -32,14 +34,14 @@ class Requests:
     def count_turn(self) -> None:
         self.turn += 1
 
-    def come(self, flow: Flow, num_requests: int) -> None:
+    def come(self, flow: Flow, num_requests: int, model: str = MODEL) -> None:
         """Let so many come. A busy machine takes some turns for that."""
-        self._all += [gevent.spawn(self._request, flow, number) for number in range(num_requests)]
+        self._all += [gevent.spawn(self._request, flow, number, model) for number in range(num_requests)]
         wait_for(lambda: self._num_come == len(self._all))
 
-    def _request(self, flow: Flow, number: int) -> None:
+    def _request(self, flow: Flow, number: int, model: str) -> None:
         self._num_come += 1
-        self._pacing.wait(flow)
+        self._pacing.wait(flow, model)
         self.gone_on.append((flow, number, self.turn))
 
     def num_of(self, flow: Flow) -> int:
@@ -62,7 +64,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def pacing() -> Pacing:
-    return Pacing()
+    return Pacing(Counters())
 
 
 @pytest.fixture
@@ -91,12 +93,12 @@ def test_a_flood_goes_on_in_its_order_a_few_requests_in_each_turn(requests: Requ
 
 
 def test_who_comes_beside_a_flood_goes_on_at_once(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
-    pacing.note_eta(A, LONG_S + 1)
+    pacing.note_eta(A, MODEL, LONG_S + 1)
     requests.come(B, 1)
     requests.come(A, NUM_REQUESTS)
-    wait_for(lambda: B not in pacing._lines)
+    wait_for(lambda: (B, "") not in pacing._lines)
     before = requests.turn
-    pacing.wait(B)
+    pacing.wait(B, MODEL)
     assert requests.turn == before and requests.num_of(A) < NUM_REQUESTS / 2
 
 
@@ -118,15 +120,15 @@ def test_nobody_waits_where_no_other_flow_was_there_of_late(
 ) -> None:
     monkeypatch.setattr(recent_flows, "SEVERAL_S", several_s)
     if not several_s:
-        pacing.wait(B)
+        pacing.wait(B, MODEL)
     before = requests.turn
     for _ in range(NUM_REQUESTS):
-        pacing.wait(A)
+        pacing.wait(A, MODEL)
     assert requests.turn == before
 
 
 def test_a_flow_of_which_much_waits_pauses(requests: Requests, pacing: Pacing) -> None:
-    pacing.note_eta(A, LONG_S + 1)
+    pacing.note_eta(A, MODEL, LONG_S + 1)
     requests.come(B, 1)
     began = time.monotonic()
     requests.come(A, NUM_REQUESTS // 2)
@@ -136,8 +138,8 @@ def test_a_flow_of_which_much_waits_pauses(requests: Requests, pacing: Pacing) -
 
 
 def test_others_do_not_pause(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
-    pacing.note_eta(A, LONG_S + 1)
-    pacing.note_eta(B, LONG_S - 1)
+    pacing.note_eta(A, MODEL, LONG_S + 1)
+    pacing.note_eta(B, MODEL, LONG_S - 1)
     requests.come(B, 1)
     requests.come(A, NUM_REQUESTS)
     requests.come(B, NUM_REQUESTS)
@@ -148,15 +150,49 @@ def test_others_do_not_pause(requests: Requests, pacing: Pacing, no_end_of_pause
 def test_nobody_waits_long_because_of_pauses(
     requests: Requests, pacing: Pacing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacing_module, "PAUSE_S", 0.2)
-    monkeypatch.setattr(pacing_module, "MAX_WAIT_S", 0.2)
+    pause_s, most_s = 0.2, 1.0
+    monkeypatch.setattr(pacing_module, "PAUSE_S", pause_s)
+    monkeypatch.setattr(pacing_module, "MAX_WAIT_S", most_s)
     monkeypatch.setattr(pacing_module, "LONG_FOR_S", FOR_EVER_S)
-    pacing.note_eta(A, LONG_S + 1)
+    pacing.note_eta(A, MODEL, LONG_S + 1)
     requests.come(B, 1)
     began = time.monotonic()
     requests.come(A, 1000)
     requests.end()
-    assert time.monotonic() - began < 0.5 * 1000 * 0.2, "one goes on after each pause"
+    assert time.monotonic() - began < 3 * most_s, "with a fifth of those that are left at each pause it takes 6 s"
+
+
+def test_refused_requests_pause(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
+    pacing.note_refusal(A, MODEL)
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    requests.come(B, NUM_REQUESTS)
+    wait_for(lambda: requests.num_of(B) == 1 + NUM_REQUESTS)
+    assert requests.num_of(A) < NUM_REQUESTS / 2
+
+
+def test_requests_for_another_model_do_not_pause(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
+    pacing.note_eta(A, MODEL, LONG_S + 1)
+    requests.come(B, 1)
+    requests.come(A, NUM_REQUESTS)
+    before = requests.num_of(A)
+    requests.come(A, NUM_REQUESTS, OTHER_MODEL)
+    wait_for(lambda: requests.num_of(A) >= before + NUM_REQUESTS)
+    assert before < NUM_REQUESTS / 2
+
+
+def test_processes_know_together_whether_there_are_several_flows() -> None:
+    counters = [Counters(num_slots=3) for _ in range(2)]
+    for slot, own in enumerate(counters, start=1):
+        own._slots = counters[0]._slots  # as after a fork
+        own.use(slot)
+    first, second = (Pacing(own) for own in counters)
+    first.wait(A, MODEL)
+    second.wait(A, MODEL)
+    assert not first.is_needed and not second.is_needed
+    second.wait(B, MODEL)
+    first.wait(A, MODEL)
+    assert first.is_needed and second.is_needed
 
 
 def test_a_gateway_without_requests_does_nothing(requests: Requests) -> None:
