@@ -21,7 +21,7 @@ from contracts.errors import (
     TriptychError,
     Unavailable,
 )
-from contracts.store.problems import TIMEOUT, UNKNOWN, problem_of
+from contracts.store.problems import TIMEOUT, UNKNOWN, UNREACHABLE, problem_of
 from services.gateway.http.errors import MethodNotAllowed, RouteNotFound, TooManyTenantStreams
 from services.gateway.http.request_facts import current_facts
 from services.gateway.http.responses import no_store
@@ -36,8 +36,7 @@ RETRY_AFTER_S = {
 }
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 _MAY_BE_ACCEPTED = (
-    "The job store did not answer in time, so it may or may not have accepted this. "
-    "Try again shortly, with an Idempotency-Key where doing it twice would matter."
+    "It may or may not have accepted this. Try again shortly, with an Idempotency-Key if it must not be done twice."
 )
 _UNEXPECTED = "The request failed for a reason on our side. It is logged."
 
@@ -87,9 +86,9 @@ def with_error_headers(response: Response, error: TriptychError) -> Response:
 def store_error(error: redis.RedisError) -> Unavailable:
     """Return the error that a client gets when a call to the store has failed."""
     problem = problem_of(error)
-    # The store may have run the script whose reply did not arrive in time. A repeated GET can't do anything twice.
-    if problem == TIMEOUT and request.method != "GET":
-        return Unavailable(_MAY_BE_ACCEPTED)
+    # The store may have run the script whose reply did not arrive. A repeated GET can't do anything twice.
+    if problem in {TIMEOUT, UNREACHABLE} and request.method != "GET":
+        return Unavailable(f"{problem.sentence} {_MAY_BE_ACCEPTED}")
     if problem == UNKNOWN:
         # A bug here, or a server that is configured wrongly. The monitor logs all other problems.
         logger.error("the store refused a command", exc_info=error)

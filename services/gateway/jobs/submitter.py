@@ -13,7 +13,7 @@ from flask import request as http_request
 from contracts.errors import DeadlineUnreachable, QueueFull, QuotaExceeded, Unavailable
 from contracts.jobs import Job
 from contracts.store.job_writer import JobWriter, Submit
-from contracts.store.problems import TIMEOUT, problem_of
+from contracts.store.problems import TIMEOUT, UNREACHABLE, problem_of
 from contracts.store.queues.admission import Accepted, Admission
 from services.gateway.http.bodies.receiving import keep_body, release_body
 from services.gateway.http.disconnect import disconnect_check
@@ -142,7 +142,7 @@ class Submitter:
             raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.
-            if request.cancels_if_gone and problem_of(error) == TIMEOUT:
+            if request.cancels_if_gone and problem_of(error) in {TIMEOUT, UNREACHABLE}:
                 gevent.spawn(self.abandon, request, new.id)
             raise
         if accepted.place is not None and self._pacing.is_needed:

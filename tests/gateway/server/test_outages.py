@@ -191,6 +191,23 @@ def test_a_job_that_the_store_accepts_too_late_for_its_client_is_cancelled(
     store.client.close()
 
 
+def test_who_loses_the_store_in_the_middle_hears_that_the_job_may_be_there(
+    valkey_server: ValkeyServer, gateway: GatewayProcess, client: httpx.Client
+) -> None:
+    def is_lost() -> bool:
+        wait_until(lambda: client.post("/v1/jobs", json=BODY).status_code == 202, "not accepted")
+        valkey_server.freeze()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.post, "/v1/jobs", json=BODY)
+            time.sleep(0.2)  # most machines have sent it to the store by then
+            valkey_server.kill()
+            text = answer.result().text
+        valkey_server.start()
+        return "out of reach. It may or may not have accepted this" in text
+
+    wait_until(is_lost, "every submit is refused before it is sent")
+
+
 def _accepted(answer: httpx.Response) -> httpx.Response | None:
     return answer if answer.status_code == 202 else None
 
