@@ -3,6 +3,7 @@
 When ``submit`` has returned, the job is in the store and reaches a terminal state whatever process dies.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -138,7 +139,7 @@ class Submitter:
             if isinstance(error, DeadlineUnreachable | QueueFull):
                 advise(error, request, new, made.limits)
             if isinstance(error, QuotaExceeded | QueueFull):
-                self._pacing.note_refusal(request.flow, request.model)
+                self._pacing.note_eta(request.flow, request.model, math.inf)
             raise
         except redis.RedisError as error:
             # The store may have accepted the job, or may do so as soon as it answers again.

@@ -87,13 +87,9 @@ class Pacing:
         return self._flows.are_several()
 
     def note_eta(self, flow: Flow, model: str, eta_s: float) -> None:
-        """Note in how many seconds a job that was submitted will be done."""
+        """Note in how many seconds a job will be done; infinite if it was refused because of others that are there."""
         if eta_s > LONG_S:
-            self.note_refusal(flow, model)
-
-    def note_refusal(self, flow: Flow, model: str) -> None:
-        """Note that a job was refused because of others that are there."""
-        self._long_until[flow, model] = time.monotonic() + LONG_FOR_S
+            self._long_until[flow, model] = time.monotonic() + LONG_FOR_S
 
     def _next_turn(self) -> None:
         now = time.monotonic()

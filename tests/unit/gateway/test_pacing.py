@@ -1,5 +1,6 @@
 """Of what one flow floods, a few requests go on in a turn of the event loop, and a request of another one at once."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -163,7 +164,7 @@ def test_nobody_waits_long_because_of_pauses(
 
 
 def test_refused_requests_pause(requests: Requests, pacing: Pacing, no_end_of_pauses: None) -> None:
-    pacing.note_refusal(A, MODEL)
+    pacing.note_eta(A, MODEL, math.inf)
     requests.come(B, 1)
     requests.come(A, NUM_REQUESTS)
     requests.come(B, NUM_REQUESTS)
