@@ -5,14 +5,22 @@ import pytest
 from contracts import recent_flows
 from tests.support.attempts import make_attempt
 from tests.support.waiting import PATIENCE_S
-from tests.unit.batching.echo import Echo, row
+from tests.unit.batching.echo import Echo, hold, row
 from tests.unit.batching.fakes import rows_of
+from workers.runtime.batching.crowd import is_crowded
 from workers.runtime.batching.engine import BatchHandle, BatchingEngine
 from workers.runtime.batching.measuring import MOST_SHARED_CALLS, SHARED_CALL_S, shared_length
 from workers.runtime.batching.row_queue import RowQueue
+from workers.runtime.inference.session import Array
 from workers.runtime.price.measuring import ReadTimes
 
 NUM_ROWS = 40
+
+
+@pytest.fixture(autouse=True)
+def long_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let other flows count as there for as long as a test takes, however busy the machine is."""
+    monkeypatch.setattr(recent_flows, "SEVERAL_S", PATIENCE_S)
 
 
 def sizes_of_calls(engine: BatchingEngine, echo: Echo, *tenants: str, num_of_last: int = NUM_ROWS) -> list[int]:
@@ -44,6 +52,88 @@ def test_calls_are_full_while_several_flows_flood(engine: BatchingEngine, echo: 
     sizes = sizes_of_calls(engine, echo, "a", "b")
     assert sizes[0] == 16
     assert max(sizes_of_calls(engine, echo, "b")) == 4, "now one floods, and the other one may come again"
+
+
+def test_a_text_that_comes_while_calls_are_short_is_in_a_short_one(engine: BatchingEngine, echo: Echo) -> None:
+    """Short calls give a flood no large lead, by which it would be kept out of the text's call."""
+    echo.max_shared_length = 128
+    hold(engine, echo)
+    texts: list[BatchHandle] = []
+
+    def answer(results: list[Array]) -> list[Array]:
+        if len(echo.batches) == 6:
+            texts.append(engine.submit(echo, [row(8, 31)], make_attempt(tenant="b")))
+        return results
+
+    echo.answer = answer
+    flood = [engine.submit(echo, [row(7, 31)], make_attempt(tenant="a")) for _ in range(200)]
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in flood) and texts[0].wait(PATIENCE_S)
+    assert [len(batch) for batch in echo.batches if 8 in batch] == [4]
+
+
+@pytest.mark.parametrize("num_flows", [2, 4])
+def test_calls_are_full_where_several_flows_have_a_few_long_rows_each(
+    engine: BatchingEngine, echo: Echo, num_flows: int
+) -> None:
+    echo.max_shared_length = 128
+    hold(engine, echo)
+    handles = [
+        engine.submit(echo, [row(7, 100)], make_attempt(tenant=f"tenant{number % num_flows}"))
+        for number in range(2 * num_flows)
+    ]
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in handles)
+    assert len(echo.batches[1]) == min(2 * num_flows, 5)
+
+
+def test_calls_are_full_while_each_of_two_flows_floods_a_model_of_its_own(engine: BatchingEngine, echo: Echo) -> None:
+    other = Echo("other")
+    echo.max_shared_length = other.max_shared_length = 128
+    hold(engine, echo)
+    handles: list[BatchHandle] = []
+    for _ in range(NUM_ROWS):
+        handles.append(engine.submit(echo, [row(7, 32)], make_attempt(tenant="a")))
+        handles.append(engine.submit(other, [row(8, 32)], make_attempt(tenant="b")))
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in handles)
+    assert [len(batch) for batch in echo.batches[1:3]] == [len(batch) for batch in other.batches[:2]] == [16, 16]
+
+
+def test_calls_are_short_while_one_flow_floods_two_models(engine: BatchingEngine, echo: Echo) -> None:
+    other = Echo("other")
+    echo.max_shared_length = other.max_shared_length = 128
+    hold(engine, echo)
+    handles = [engine.submit(other, [row(9, 32)], make_attempt(tenant="b"))]
+    for _ in range(NUM_ROWS):
+        handles += [engine.submit(model, [row(7, 32)], make_attempt(tenant="a")) for model in (echo, other)]
+    echo.gate.set()
+    assert all(handle.wait(PATIENCE_S) for handle in handles)
+    assert {len(batch) for batch in [*echo.batches[1:], *other.batches]} <= {1, 4}
+
+
+def test_crowds_are_told_from_single_floods() -> None:
+    assert not is_crowded([])
+    assert not is_crowded([({"a": 10_000}, 128)])
+    assert not is_crowded([({"a": 10_000, "b": 64, "c": 63}, 128)])
+    assert is_crowded([({"a": 10_000, "b": 64, "c": 64}, 128)])
+    assert is_crowded([({"b": 128, "a": 10_000}, 128)])
+    assert not is_crowded([({"a": 10_000}, 128), ({"a": 10_000}, 1000)]), "the same flow"
+    assert is_crowded([({"a": 10_000}, 128), ({"b": 1000}, 1000)])
+    assert not is_crowded([({"a": 10_000}, 128), ({"b": 999}, 1000)])
+
+
+def test_the_lengths_that_wait_of_flows_are_those_of_their_rows() -> None:
+    queue: RowQueue[str] = RowQueue(max_batch_length=64, max_padding=1.05)
+    queue.add("one", rows_of([32, 32, 32]), "a")
+    queue.add("two", rows_of([8]), "a")
+    queue.add("three", rows_of([32]), "b")
+    assert queue.lengths == {"a": 104, "b": 32}
+    queue.discard("two")
+    assert queue.take(32) == [("one", 0)] and queue.lengths == {"a": 64, "b": 32}
+    assert queue.take(32) == [("three", 0)] and queue.lengths == {"a": 64}
+    queue.discard("one")
+    assert queue.lengths == {}
 
 
 def test_calls_get_long_again_when_no_other_flow_has_come_for_long(

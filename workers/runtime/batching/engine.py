@@ -17,6 +17,7 @@ from contracts.jobs import Flow
 from contracts.recent_flows import RecentFlows
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.failures import as_job_error
+from workers.runtime.batching.crowd import is_crowded
 from workers.runtime.batching.row_queue import MIXED_BATCHES, SINGLE_ROWS, Row, RowQueue
 from workers.runtime.engine.engine import NoteCall, note_nothing
 from workers.runtime.engine.figures import CallCounter, EngineFigures
@@ -167,11 +168,11 @@ class BatchingEngine:
         if len(keys) > 1 and not self._has_overtaken:
             keys.sort(key=self._is_urgent, reverse=True)  # keeps the order of equals
         self._has_overtaken = bool(keys) and keys[0] != next(iter(self._queues))
-        others_come = self._flows.are_several()
+        is_short = self._flows.are_several() and not is_crowded(
+            (queue.lengths, model.max_shared_length) for (model, _), queue in self._queues.items()
+        )
         for key in keys:
             queue = self._queues.pop(key)
-            # Where rows of several flows wait, they wait for longer than a call anyway, and full calls cost less.
-            is_short = others_come and len(queue.flows) == 1
             batch = queue.take(key[0].max_shared_length if is_short else math.inf)
             # A queue that is empty must go: its key holds a model, which may be an old version that nobody uses.
             if len(queue):
