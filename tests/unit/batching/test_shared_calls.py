@@ -155,11 +155,30 @@ def test_a_short_batch_is_filled_like_a_long_one() -> None:
     assert queue.take(1) and queue.add(NUM_ROWS, rows_of([32])) == fills[0]
 
 
-def test_a_short_call_takes_about_as_long_as_one_may_wait_for() -> None:
-    def tokens(token_in_s: float) -> int:
-        return shared_length(ReadTimes(0.0, token_in_s), 8192)
+@pytest.mark.parametrize(
+    "times",
+    [
+        ReadTimes(0.0, SHARED_CALL_S / 4000),
+        ReadTimes(1.6e-5, 5e-7),
+        ReadTimes(0.0, 0.0, 2e-8),
+        ReadTimes(8e-6, 1e-6, 1e-8),
+    ],
+    ids=["by token", "by row", "by pair of tokens", "by all of them"],
+)
+def test_a_short_call_takes_no_longer_than_one_may_wait_for(times: ReadTimes) -> None:
+    def call_s(length: int) -> float:
+        pairs_s = times.token_pair_s * length * length
+        return (times.row_s + times.token_in_s * length + pairs_s) * (shared_length(times, 8192) // length)
 
-    assert tokens(SHARED_CALL_S / 4000) == pytest.approx(4000, abs=1)
+    most = max(call_s(length) for length in (8, 32, 128))
+    assert 0.9 * SHARED_CALL_S < most < 1.001 * SHARED_CALL_S
+
+
+def test_a_short_call_is_a_full_one_or_a_good_part_of_it_at_least() -> None:
+    def tokens(token_in_s: float, max_batch_length: int = 8192) -> int:
+        return shared_length(ReadTimes(0.0, token_in_s), max_batch_length)
+
     assert tokens(SHARED_CALL_S / 100_000) == 8192, "a full call takes less"
     assert tokens(SHARED_CALL_S / 10) == 8192 / MOST_SHARED_CALLS, "shorter ones would cost too much"
+    assert tokens(1.0, 1) == 1
     assert tokens(0.0) == 8192, "the model was not measured"

@@ -1,5 +1,6 @@
 """What the rows of a model take in full batches: the calls that are timed when it is loaded."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -41,13 +42,17 @@ def measure_rows(model: BatchModel[Any], row_of: Callable[[int], Row], longest: 
 
 
 def shared_length(times: ReadTimes, max_batch_length: int) -> int:
-    """Return the most rows x longest row of a call that others wait for, by what its tokens take.
+    """Return the most rows x longest row of a call that others wait for, by what it takes, be its rows short or long.
 
     No less than a part of a full call: short calls cost more for each row, and the time may be that of a machine which
     had other things to do.
     """
-    fitting = int(SHARED_CALL_S / times.token_in_s) if times.token_in_s else max_batch_length
-    return min(max_batch_length, max(fitting, max_batch_length // MOST_SHARED_CALLS))
+    # Of very short rows the rows themselves are what costs, and of long ones the pairs of tokens.
+    token_s = max(
+        times.row_s / length + times.token_in_s + times.token_pair_s * length for length in (SHORT_TOKENS, LONG_TOKENS)
+    )
+    fitting = int(SHARED_CALL_S / token_s) if token_s else max_batch_length
+    return min(max_batch_length, max(fitting, math.ceil(max_batch_length / MOST_SHARED_CALLS)))
 
 
 def _full_batch(model: BatchModel[Any], row: Row) -> Reading:
