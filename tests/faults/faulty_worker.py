@@ -14,7 +14,8 @@ It is the worker of `workers.encoder` with the starter classifier, except that i
                     none, one or two so far, is told by files ``gathered-0``, … in the folder of the faults
     fault:hang      the model call waits for a file ``release-hang`` in the folder of the faults, the first time only
 
-While there is a file ``hold-load`` in the folder of the faults, the worker waits before it loads a package.
+While there is a file ``hold-load`` in the folder of the faults, the worker waits before it loads a package. With a file
+``no-thread`` the system has no thread for the worker's pool.
 """
 
 import os
@@ -23,7 +24,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,7 @@ from workers.runtime.tokenizing.tokenizer import Tokenizer, TokenRow
 MODEL = "starter-classify"
 FAULT = re.compile(r"fault:(\w+)(?:=([\d.]+))?")
 HUNG, RELEASE_HANG = "hung", "release-hang"
+NO_THREAD = "no-thread"
 GATHERED = "gathered-"
 CALL_RUNS = threading.Event()
 LONGEST_WAIT_S = 10.0
@@ -151,6 +153,13 @@ def hold_load(folder: Path) -> None:
         time.sleep(0.02)
 
 
+def start_thread(thread: threading.Thread, start: Callable[[threading.Thread], None] = threading.Thread.start) -> None:
+    """Start a thread, unless the system has none left."""
+    if thread.name.startswith("ThreadPoolExecutor") and (Path(os.environ["FAULT_DIR"]) / NO_THREAD).exists():
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+
 def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine) -> ServedModel:
     """Load an encoder whose model calls can be made to fail."""
     hold_load(Path(os.environ["FAULT_DIR"]))
@@ -162,4 +171,5 @@ def load(package: ModelPackage, settings: WorkerSettings, engine: BatchingEngine
 
 if __name__ == "__main__":
     setup_logging("faulty-encoder")
+    threading.Thread.start = start_thread  # type: ignore[method-assign]
     sys.exit(run_worker(WorkerSettings.read(), replace(ENCODER, load=load)))

@@ -8,6 +8,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tests.faults.faulty_worker import NO_THREAD
 from tests.faults.fleet import Fleet, Supervisor
 from tests.faults.worker_process import Worker
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -252,4 +253,16 @@ def test_sigterm_under_load_loses_no_job_and_counts_no_crash(patient_fleet: Flee
     assert leaving.process.wait(PATIENCE_S) == 0, leaving.log()[-2000:]
     jobs = fleet.assert_each_ended_once(job_ids)
     assert {(job.status, job.crashes) for job in jobs.values()} == {("succeeded", 0)}
+    fleet.assert_takes_jobs()
+
+
+def test_a_worker_that_has_no_thread_for_its_pool_ends(fleet: Fleet) -> None:
+    """It would seem alive and take no jobs, as Celery only logs what fails when it is ready."""
+    no_thread = fleet.folder / NO_THREAD
+    no_thread.touch()
+    worker = fleet.spawn_worker()
+    assert worker.process.wait(PATIENCE_S) == 1
+    assert "can't start new thread" in worker.log()
+    no_thread.unlink()
+    fleet.start_worker()
     fleet.assert_takes_jobs()

@@ -133,3 +133,45 @@ def test_jobs_end_even_if_celery_has_stopped_its_pool(
     store.add()
     intake.wake(QUEUE)
     wait_until(lambda: [end[1] for end in store.ends] == ["succeeded"], "the job did not end")
+
+
+def fail_to_start(monkeypatch: pytest.MonkeyPatch, num_started: int = 0) -> None:
+    """Let the system have so many more threads for a pool, and then no other."""
+    start, left = threading.Thread.start, [num_started]
+
+    def start_if_any_left(thread: threading.Thread) -> None:
+        if thread.name.startswith("ThreadPoolExecutor"):
+            left[0] -= 1
+            if left[0] < 0:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_if_any_left)
+
+
+def test_a_worker_that_runs_needs_no_new_thread(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An executor that can't start one runs the job all the same: it would run twice at once."""
+    intake = make_intake(model.served(is_quick=False))
+    fail_to_start(monkeypatch)
+    work = Long(model)
+    work.may_end.set()
+    for _ in range(50):
+        store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(store.ends) == 50, "jobs were lost")
+    assert set(store.statuses().values()) == {"succeeded"} and set(store.attempts.values()) == {1}
+    assert "intake" not in work.threads and len(work.threads) == 50
+    wait_until(lambda: not intake.held.all() and not intake._jobs.num_in_pool, "jobs are held for ever")
+
+
+def test_a_worker_without_threads_for_its_pool_does_not_begin(
+    make_intake: MakeIntake, store: FakeStore, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_start(monkeypatch, num_started=1)
+    store.add()
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        make_intake()
+    pool.shutdown()  # returns, because the thread that was started waits no longer for the others
+    assert not store.calls

@@ -115,7 +115,11 @@ class Intake:
         return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident)) - self._jobs.working_s
 
     def start(self, pool: Executor, num_threads: int) -> None:
-        """Begin to take jobs. What takes long runs on the pool, which has so many threads."""
+        """Begin to take jobs. What takes long runs on the pool, which has so many threads.
+
+        Raises:
+            RuntimeError: the system has no thread left for them.
+        """
         self._jobs.use(pool, num_threads)
         self._engine.when_wanted(lambda: self._inbox.put(None))
         self._thread.start()

@@ -1,5 +1,6 @@
 """The threads for what takes long, such as tokenizing a long text. Flows share them. Step 5 on the path of a job."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -20,9 +21,13 @@ class Pool:
         executor: has the threads.
         num_threads: how many there are.
         go_on: what a thread does with a job.
+
+    Raises:
+        RuntimeError: the system has no such thread left.
     """
 
     def __init__(self, executor: Executor, num_threads: int, go_on: Callable[[RunningJob], None]) -> None:
+        _start_threads(executor, num_threads)
         self._executor = executor
         self._num_threads = num_threads
         self._go_on = go_on
@@ -83,6 +88,18 @@ class Pool:
             self._executor.submit(self._go_on, job)
         except RuntimeError:  # Celery was told to stop at once, and has stopped its threads
             self._go_on(job)
+
+
+def _start_threads(executor: Executor, num_threads: int) -> None:
+    """Start all threads. If an executor can't start one later, it raises an error, and yet runs what it was given."""
+    all_there = threading.Barrier(num_threads + 1)
+    try:
+        for _ in range(num_threads):
+            executor.submit(all_there.wait)  # which keeps a thread busy until there is one for each
+        all_there.wait()
+    except RuntimeError:
+        all_there.abort()
+        raise
 
 
 def _bounded(job: RunningJob) -> str | Flow:

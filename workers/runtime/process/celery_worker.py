@@ -12,7 +12,8 @@ from concurrent.futures import Executor
 from typing import Any
 
 from celery import Celery, signals
-from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning, WorkerShutdown
+from celery.platforms import EX_FAILURE
 
 from contracts.jobs import RUN_TASK, queue_of
 from contracts.store.celery_app import make_celery
@@ -61,12 +62,19 @@ def _queues_of(models: list[str]) -> list[str]:
 
 
 def when_ready(start: Callable[[Executor], None], *steps: Callable[[], None]) -> None:
-    """Once the worker consumes messages, call ``start`` with the threads of Celery's pool, and then the steps."""
+    """Once the worker consumes messages, call ``start`` with the threads of Celery's pool, and then the steps.
+
+    An error of theirs ends the worker.
+    """
 
     def call_all(sender: Any, **_: Any) -> None:
-        start(sender.pool.executor)
-        for step in steps:
-            step()
+        try:
+            start(sender.pool.executor)
+            for step in steps:
+                step()
+        except Exception as error:  # Celery would log it and go on, with a worker that takes no jobs
+            logger.critical("the worker can't start", exc_info=True)
+            raise WorkerShutdown(EX_FAILURE) from error
 
     # Celery keeps only weak references by default, and nothing else refers to this function.
     signals.worker_ready.connect(call_all, weak=False)
