@@ -1,7 +1,9 @@
 """What takes long runs on a few threads, and neither quick jobs nor stops and timeouts wait for these threads."""
 
 import threading
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 import pytest
 
@@ -13,6 +15,7 @@ from workers.runtime.attempts import running_jobs
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.intake import Intake
 from workers.runtime.attempts.places import MAX_IN_POOL
+from workers.runtime.attempts.running_jobs import Advanced
 
 LONG_BYTES = BUDGET_BYTES // 64
 NUM_THREADS = 2
@@ -23,6 +26,22 @@ NUM_THREADS = 2
 def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let jobs of the sizes that fit into the tests' memory be long ones."""
     monkeypatch.setattr(running_jobs, "QUICK_BYTES", LONG_BYTES - 1)
+
+
+class BrokenGate:
+    """Open, but fails when the intake looks at it for the first time."""
+
+    has_failed = False
+
+    @property
+    def finished(self) -> bool:
+        if threading.current_thread().name == "intake" and not self.has_failed:
+            self.has_failed = True
+            raise RuntimeError("a bug of ours")
+        return True
+
+    def __await__(self) -> Generator[Self, None, None]:
+        yield self
 
 
 class Long:
@@ -175,3 +194,42 @@ def test_a_worker_without_threads_for_its_pool_does_not_begin(
         make_intake()
     pool.shutdown()  # returns, because the thread that was started waits no longer for the others
     assert not store.calls
+
+
+def test_a_job_that_can_not_be_taken_back_does_not_lose_what_has_come_with_it(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    broken, messages = BrokenGate(), intake._inbox._messages
+
+    async def come_back_in_order(attempt: Attempt) -> None:
+        if attempt.claim.id == ids[0]:
+            await broken
+        elif attempt.claim.id == ids[1]:
+            wait_until(lambda: messages.qsize() == 1, "the first job does not come back")
+        else:  # the intake is here until both have come back
+            wait_until(lambda: messages.qsize() == 2, "the jobs do not come back")
+
+    model.behave = come_back_in_order
+    ids = [store.add(num_bytes=LONG_BYTES), store.add(num_bytes=LONG_BYTES), store.add()]
+    intake.wake(QUEUE)
+    wait_until(lambda: len(store.ends) == 3, "a job was lost")
+    assert store.statuses() == dict.fromkeys(ids, "succeeded") and broken.has_failed
+    wait_until(lambda: not intake.held.all() and not intake._jobs.num_in_pool, "jobs are held for ever")
+
+
+def test_a_job_that_comes_back_twice_from_the_pool_ends_once(
+    make_intake: MakeIntake, store: FakeStore, model: FakeModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake = make_intake(model.served(is_quick=False))
+
+    def report_twice(job: Advanced) -> None:
+        intake._inbox.put(job)
+        intake._inbox.put(job)
+
+    intake._jobs._report = report_twice
+    for _ in range(20):
+        store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(store.ends) == 20 and intake._inbox.is_empty, "jobs were lost")
+    wait_until(lambda: not intake.held.all() and not intake._jobs.num_in_pool, "jobs are held for ever")
+    assert set(store.statuses().values()) == {"succeeded"} and not caplog.records

@@ -21,7 +21,7 @@ from workers.runtime.attempts.inbox import Inbox
 from workers.runtime.attempts.listening import Listening
 from workers.runtime.attempts.places import Places
 from workers.runtime.attempts.room import JobRoom
-from workers.runtime.attempts.running_jobs import RunningJobs
+from workers.runtime.attempts.running_jobs import Advanced, RunningJobs
 from workers.runtime.attempts.standstill import Standstill
 from workers.runtime.attempts.turns import Turns
 from workers.runtime.attempts.wanted import NOBODY
@@ -188,14 +188,20 @@ class Intake:
         """Wait for messages, and do what they ask for."""
         attempts, advanced, queues = self._inbox.receive(self._wait_s())
         self._listening.note_received(len(queues), time.monotonic())
-        for job in advanced:
-            self._jobs.take_back(job)
         for queue in queues:
             self._turns.sources.wake(queue)
+        for job in advanced:
+            self._take_back(job)
         if queues and not self._must_call:  # suspects that wait for others
             self._shared.note_turn()
         # Those that were in the pool, too: what they wait for may have come before they waited.
         self._jobs.go_on([*attempts, *(job.job.attempt for job in advanced)])
+
+    def _take_back(self, advanced: Advanced) -> None:
+        try:
+            self._jobs.take_back(advanced)
+        except Exception:  # the others that have come with it must not be lost
+            logger.exception("a job of the pool not taken back", extra=advanced.job.attempt.claim.log_fields)
 
     def _wait_s(self) -> float | None:
         """Return how long there may be nothing to do but to wait for a message."""

@@ -199,6 +199,8 @@ class RunningJobs:
             self._shared.note_preparing(job.attempt.claim.id, False)
 
     def _note(self, job: RunningJob, outcome: Outcome | None) -> None:
+        if self._jobs.get(job.attempt) is not job:  # it has ended before: it would be recorded, and counted, twice
+            return
         if outcome is not None:
             del self._jobs[job.attempt]
             self.holdings.remove(job.attempt.flow, job.attempt.claim)
