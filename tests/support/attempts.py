@@ -17,6 +17,7 @@ def make_attempt(
     tenant: str = OPEN_TENANT,
     lane: Lane = "default",
     weight: float = 1.0,
+    num_bytes: int = 0,
     resume: Callable[[Attempt], None] | None = None,
 ) -> Attempt:
     """Return an attempt that runs until the test stops it."""
@@ -31,5 +32,6 @@ def make_attempt(
         tenant=tenant,
         lane=lane,
         weight=weight,
+        num_bytes=num_bytes,
     )
     return Attempt(claim, resume)

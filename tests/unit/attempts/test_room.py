@@ -1,5 +1,9 @@
 """Jobs wait in their queue while there is no memory for them: small ones in order, large ones in turn, none forever."""
 
+import pytest
+
+from contracts.store.attempts.turn import LargeJob
+from tests.support.attempts import make_attempt
 from tests.support.waiting import wait_until
 from tests.unit.attempts.fakes import BUDGET_BYTES, QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
 from workers.runtime.attempts.attempt import Attempt
@@ -115,8 +119,43 @@ def test_a_stopping_worker_leaves_what_waits_to_others(intake: Intake, store: Fa
     assert set(store.queued) == {waiting}
 
 
+@pytest.mark.parametrize("num_bytes", [MOST // 2, LARGE])
+def test_an_earlier_attempt_at_a_job_frees_its_own_memory_only(num_bytes: int) -> None:
+    """A worker that has lost the lease of a job may get it again before its first attempt has stopped."""
+    room = JobRoom(BUDGET_BYTES)
+    first, second = (make_attempt(num_bytes=num_bytes) for _ in range(2))
+    room.reserve(first)
+    used = room.free_bytes
+    room.reserve(second)
+    assert room.free_bytes == used - num_bytes
+    room.wait_for(LargeJob("other", LARGE))
+    room.give_back(first)
+    assert room.free_bytes == used
+    assert room.next_large == ("other" if num_bytes < LARGE else None)
+    room.give_back(second)
+    assert room.free_bytes == MOST and room.next_large == "other"
+
+
+def test_a_job_that_was_lost_and_got_again_has_its_memory_when_the_first_attempt_has_stopped(
+    intake: Intake, store: FakeStore, model: FakeModel
+) -> None:
+    held = Held(intake, store, model)
+    first = held.add(MOST // 3)
+    store.lose_lease(first)
+    held.look()
+    wait_until(
+        lambda: store.attempts[first] == 2 and len(intake._jobs) == 1 and not intake._turns.is_due,
+        "the first attempt did not stop",
+    )
+    second = held.add(MOST - MOST // 4)
+    assert held.running() == {first}
+    held.finish(first)
+    wait_until(lambda: held.running() == {second}, "the memory was not given back")
+
+
 def test_without_any_memory_jobs_run_one_at_a_time() -> None:
     room = JobRoom(0)
     assert room.for_all.num_bytes == room.for_all.most_bytes == 1
-    room.reserve("one", 1000)
-    assert room.for_all.num_bytes == 1 and room.give_back("one")
+    attempt = make_attempt(num_bytes=1000)
+    room.reserve(attempt)
+    assert room.for_all.num_bytes == 1 and room.give_back(attempt)

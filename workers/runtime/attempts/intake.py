@@ -240,13 +240,13 @@ class Intake:
     def _hold(self, claim: Claim) -> Attempt | None:
         """Return a new attempt, or None if the worker leaves and has released it."""
         attempt = self._jobs.attempt_at(claim)
-        self._room.reserve(claim.id, claim.num_bytes)
+        self._room.reserve(attempt)
         return attempt if self.held.add(attempt) else None
 
     def _forget(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:
             self.held.remove(attempt)
-            if self._room.give_back(attempt.claim.id):
+            if self._room.give_back(attempt):
                 trim_heap()  # what a large job has used would otherwise stay with this process
 
     def _record_progress(self, now: float) -> None:

@@ -6,6 +6,7 @@ three quarters has the other half of the budget to itself, so that it neither wa
 """
 
 from contracts.store.attempts.turn import LargeJob, Room
+from workers.runtime.attempts.attempt import Attempt
 
 BYTES_PER_REQUEST_BYTE = 12
 """The request itself, its decoded texts, and the token ids of its rows, at worst one for each byte. Token ids that are
@@ -31,12 +32,12 @@ class JobRoom:
         self._most_bytes = half_bytes - self.reserved_bytes
         """Of a small job, and of those of anybody together."""
         self._per_input = BYTES_PER_INPUT + BYTES_PER_DIMENSION * most_dimensions
-        self._used_bytes: dict[str, int] = {}
-        """By small job."""
-        self._all_used_bytes = 0
+        self._used_bytes = 0
         """By all small jobs."""
+        self._large: list[Attempt] = []
+        """At large jobs. The first has the other half of the budget. There are others only where jobs are taken without
+        being asked for: suspects, and one that this worker has lost and got again."""
         self._waiting: LargeJob | None = None
-        self._large_id: str | None = None
 
     @property
     def for_all(self) -> Room:
@@ -51,12 +52,12 @@ class JobRoom:
     @property
     def free_bytes(self) -> int:
         """Memory for the next small jobs of anybody. Negative once newcomers have some of what is reserved."""
-        return self._most_bytes - self._all_used_bytes
+        return self._most_bytes - self._used_bytes - sum(attempt.claim.num_bytes for attempt in self._large[1:])
 
     @property
     def next_large(self) -> str | None:
         """The id of the large job that may run now, whatever it needs, or None."""
-        return self._waiting.job_id if self._waiting and self._large_id is None else None
+        return self._waiting.job_id if self._waiting and not self._large else None
 
     def wait_for(self, large: LargeJob) -> None:
         """Remember the oldest large job, for which the others wait their turn."""
@@ -67,21 +68,20 @@ class JobRoom:
         if self._waiting and self._waiting.job_id == job_id:
             self._waiting = None
 
-    def reserve(self, job_id: str, num_bytes: int) -> None:
-        """Note that a job is in hand."""
-        if num_bytes > self._most_bytes and self._large_id is None:
-            self._large_id = job_id
+    def reserve(self, attempt: Attempt) -> None:
+        """Note that an attempt at a job is in hand."""
+        if attempt.claim.num_bytes > self._most_bytes:
+            self._large.append(attempt)
         else:
-            self._all_used_bytes += num_bytes - self._used_bytes.get(job_id, 0)
-            self._used_bytes[job_id] = num_bytes
+            self._used_bytes += attempt.claim.num_bytes
 
-    def give_back(self, job_id: str) -> bool:
-        """Free what a job has taken; return whether it was the large one."""
-        self._all_used_bytes -= self._used_bytes.pop(job_id, 0)
-        was_large = job_id == self._large_id
-        if was_large:
-            self._large_id = None
-        return was_large
+    def give_back(self, attempt: Attempt) -> bool:
+        """Free what an attempt in hand has taken; return whether it was at a large job."""
+        if attempt in self._large:
+            self._large.remove(attempt)
+            return True
+        self._used_bytes -= attempt.claim.num_bytes
+        return False
 
     def _room(self, free_bytes: int) -> Room:
         return Room(free_bytes, self._most_bytes, BYTES_PER_REQUEST_BYTE, self._per_input)
