@@ -1,6 +1,7 @@
 """An outage of the store loses no outcome, runs no job twice, and does not end the thread that all depends on."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from contracts.store.attempts.outcomes import Outcome
 from contracts.store.attempts.turn import Turn
 from contracts.store.clock import steady_s
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.unit.attempts.fakes import OUTPUT, QUEUE, SUSPECTS, FakeModel, FakeStore, Gate
 from tests.unit.attempts.test_intake import run_all
+from workers.runtime.attempts import intake as intake_module
 from workers.runtime.attempts import standstill
 from workers.runtime.attempts.attempt import Attempt
 from workers.runtime.attempts.intake import Intake
@@ -163,3 +165,24 @@ def test_progress_that_can_not_be_recorded_does_not_fail_the_job(
     gate.open()
     run_all(intake, store, 1)
     assert store.ends[0][1] == "succeeded"
+
+
+def test_jobs_are_taken_and_ended_while_no_progress_can_be_recorded(
+    intake: Intake, store: FakeStore, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "PROGRESS_PERIOD_S", 0.0)
+    monkeypatch.setattr(intake_module, "RETRY_PAUSE_S", PATIENCE_S)
+    parts = count(1)
+    monkeypatch.setattr("workers.runtime.engine.work.Work.progress", property(lambda work: (next(parts), 1_000_000)))
+    store.outage["progress"] = 1_000_000
+    gate = Gate()
+    model.wait_for(gate)
+    store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: store.calls.count("progress") >= 3, "no progress was recorded")
+    store.add()
+    intake.wake(QUEUE)
+    wait_until(lambda: len(model.begun) == 2, "no jobs are taken")
+    gate.open()
+    run_all(intake, store, 2)
+    assert {status for _, status, _ in store.ends} == {"succeeded"}

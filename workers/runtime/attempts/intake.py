@@ -171,9 +171,9 @@ class Intake:
             self._jobs.go_on_with_all()
         self._turns.add(self._jobs.take_ended())
         if now >= self._retry_at:
-            self._record_progress(now)
             self._look_for_places()
             self._take_turn()
+            self._record_progress(now)
         self._tell_of_room()
         self.fullness.note(now >= self._retry_at and self._any_waits(now))
 
@@ -252,8 +252,12 @@ class Intake:
     def _record_progress(self, now: float) -> None:
         if now >= self._progress_at:
             self._progress_at = now + PROGRESS_PERIOD_S
-            if done := self._jobs.new_progress():
-                self._store.progress(done)
+            try:
+                if done := self._jobs.new_progress():
+                    self._store.progress(done)
+            except redis.RedisError as error:  # turns need no pause because of that
+                self._standstill.note_outage()
+                logger.warning("progress of jobs not recorded", extra={"error": str(error)})
 
     def _look_for_places(self) -> None:
         may_take = not (self._draining or self.held.leaving)
