@@ -97,6 +97,9 @@ class CallsByJob:
     def steps(self) -> list[frozenset[str]]:
         return [jobs for kind, jobs in self.calls if kind == "step"]
 
+    def last_call_of(self, job_id: str) -> int:
+        return max(number for number, (_, jobs) in enumerate(self.calls) if job_id in jobs)
+
     def _note(self, job_ids: Collection[str]) -> None:
         self.noted = set(job_ids)
 
@@ -134,13 +137,11 @@ def test_suspects_leave_half_of_the_slots_to_others_and_are_not_overtaken_for_ev
     crowd = run.submit("crowd", [number % 60 + 1 for number in range(400)], 3)
     small = run.submit("small", [7], 3)
     run.gate.set()
-    outputs_of(small)
-    assert not suspects[0].finished, "the suspects must not keep others out of the slots"
-    for handle in suspects[:2]:
+    for handle in (small, *suspects, crowd):
         outputs_of(handle)
-    assert not crowd.finished, "others must not keep suspects out of the slots"
-    for handle in (*suspects, crowd):
-        outputs_of(handle)
+    first_suspects = [run.last_call_of(f"suspect{number}") for number in range(2)]
+    assert run.last_call_of("small") < min(first_suspects), "the suspects must not keep others out of the slots"
+    assert max(first_suspects) < run.last_call_of("crowd"), "others must not keep suspects out of the slots"
 
 
 def test_a_suspect_waits_for_those_before_it_and_not_for_those_after_it() -> None:
@@ -151,12 +152,11 @@ def test_a_suspect_waits_for_those_before_it_and_not_for_those_after_it() -> Non
     after = [run.submit(f"after{number}", [3], 100) for number in range(3)]
     run.engine.cancel(before[1])
     run.gate.set()
-    outputs_of(suspect)
-    assert before[0].finished and not after[0].finished
+    for handle in (before[0], suspect, *after):
+        outputs_of(handle)
     first = next(index for index, (_, jobs) in enumerate(run.calls) if "suspect" in jobs)
     assert not any("before0" in jobs for _, jobs in run.calls[first:])
-    for handle in after:
-        outputs_of(handle)
+    assert run.last_call_of("suspect") < run.last_call_of("after0")
 
 
 def test_a_suspect_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,9 +165,9 @@ def test_a_suspect_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
     before = run.submit("before", [1], 2000)
     suspect = run.submit("suspect", [2], 20, "group")
     run.gate.set()
-    outputs_of(suspect)
-    assert not before.finished
-    run.engine.cancel(before)
+    for handle in (suspect, before):
+        outputs_of(handle)
+    assert run.last_call_of("suspect") < run.last_call_of("before")
 
 
 def test_two_models_take_turns() -> None:
