@@ -43,8 +43,11 @@ def test_splitting_takes_linear_time(unit: str, split: Callable[[str], object]) 
         split(unit * (size // len(unit)))
         return time.process_time() - started
 
+    def least_cost(size: int) -> float:  # a machine with other things to do adds to some of them
+        return min(cost(size) for _ in range(3))
+
     cost(1000)
-    assert cost(200_000) < max(0.5, 40 * min(cost(20_000) for _ in range(3)))
+    assert least_cost(200_000) < max(0.5, 40 * least_cost(20_000))
 
 
 @pytest.mark.parametrize("unit", MANY)
