@@ -133,6 +133,8 @@ def test_suspects_share_calls_with_those_of_their_group_only_and_all_go_on_side_
 
 def test_suspects_leave_half_of_the_slots_to_others_and_are_not_overtaken_for_ever() -> None:
     run = CallsByJob(max_slots=4)
+    first = run.submit("first", [1], 1)
+    wait_until(lambda: first.has_started, "nothing runs")  # so that the engine finds all others at one step
     suspects = [run.submit(f"suspect{number}", [number + 1], 60, f"group{number % 2}") for number in range(6)]
     crowd = run.submit("crowd", [number % 60 + 1 for number in range(400)], 3)
     small = run.submit("small", [7], 3)
