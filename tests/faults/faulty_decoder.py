@@ -8,6 +8,9 @@ It is the worker of `workers.decoder` with the starter model, except that its ca
                     in the folder of the faults; until then each step takes longer
 
 No text ends before its maximum length, so a test knows how long a stream is.
+
+Each step with a text that has ``fault:slow`` adds a line to a file ``steps`` in the same folder: when it began, in
+seconds since the epoch, and of how many texts it was.
 """
 
 import math
@@ -39,6 +42,7 @@ from workers.runtime.settings import WorkerSettings
 MODEL = "starter-generate"
 FAULT = re.compile(r"fault:(hold|slow|kill)=([\d.]+)")
 HOLD = "hold"
+STEPS = "steps"
 MIN_HELD_TOKENS = 8
 """A text counts for ``fault:hold`` from this number of tokens on, so that some of its text was streamed by then."""
 DELAY_UNTIL_HELD_S = 0.03
@@ -71,7 +75,11 @@ class FaultyCache:
         for slot in slots:
             if self._num_tokens[slot] >= self._faults[slot].get("kill", math.inf):
                 os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(max(self._faults[slot].get("slow", 0.0) for slot in slots))
+        delay_s = max(self._faults[slot].get("slow", 0.0) for slot in slots)
+        if delay_s:
+            with (self._folder / STEPS).open("a") as steps:
+                steps.write(f"{time.time()} {len(slots)}\n")
+            time.sleep(delay_s)
         self._hold([slot for slot in slots if HOLD in self._faults[slot]])
         for slot in slots:
             self._num_tokens[slot] += 1

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from contracts.store.tenants.usage import UsageReader
 from tests.faults.faulty_worker import HUNG, MODEL, RELEASE_HANG
 from tests.faults.worker_process import Worker
 from tests.support.job_store import JobStore
+from tests.support.store_time import today
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE_S, longest_s, wait_until
 
@@ -191,8 +192,8 @@ class Fleet:
         """Return how many jobs have ended in each way, by the ledger of all tenants."""
         usage, sums = UsageReader(self.client), Counter[str]()
         # A test may have set the store's clock.
-        today = datetime.fromtimestamp(self.now(), UTC).date()
-        start, end = today - timedelta(days=2), today + timedelta(days=2)
+        end = today(self.client) + timedelta(days=2)
+        start = end - timedelta(days=4)
         for entry in usage.entries(usage.tenants(start), start, end):
             sums.update({status: getattr(entry.counts, status) for status in TERMINAL})
         return +sums

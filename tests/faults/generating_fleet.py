@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from contracts.jobs import Job
-from tests.faults.faulty_decoder import HOLD, MODEL
+from tests.faults.faulty_decoder import HOLD, MODEL, STEPS
 from tests.faults.fleet import Fleet
 from tests.faults.worker_process import Worker
 from tests.gateway.gateway_process import GatewayProcess
@@ -57,6 +57,7 @@ class GeneratingFleet(Fleet):
             worker.kill()
         self.workers.clear()
         self.release_hold()
+        (self.folder / STEPS).unlink(missing_ok=True)
         self.client.flushdb()
 
     def hold(self) -> None:
@@ -66,6 +67,11 @@ class GeneratingFleet(Fleet):
     def release_hold(self) -> None:
         """Let held texts continue."""
         (self.folder / HOLD).unlink(missing_ok=True)
+
+    def slow_steps(self) -> list[tuple[float, int]]:
+        """Return when each step with ``fault:slow`` began, in seconds since the epoch, and of how many texts it was."""
+        lines = (line.split() for line in (self.folder / STEPS).read_text().splitlines())
+        return [(float(began_at), int(num_texts)) for began_at, num_texts in lines]
 
     def request_of(self, text: str | list[str]) -> tuple[str, dict[str, Any]]:
         """Return the task and the request of a job with these inputs."""

@@ -144,11 +144,6 @@ class EventFollower(Client):
         """The attempts that have started, in order."""
         return [event["data"]["attempt"] for event in self.events if event["event"] == "started"]
 
-    @property
-    def num_outputs(self) -> int:
-        """The number of events with deltas."""
-        return sum(event["event"] == "output" for event in self.events)
-
     def texts_of_attempt(self, attempt: int) -> list[str]:
         """Return the texts that one attempt has streamed, in the order of their numbers."""
         texts: dict[int, str] = {}

@@ -1,7 +1,6 @@
 """Values of another version, or of nobody's making: they hide nothing else, and what a newer version set stays."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,9 +14,7 @@ from contracts.store.tenants.usage import UsageReader
 from services.gateway.auth.api_keys import KEYS, ApiKeys, id_of
 from tests.redis.builders import TENANT, claimed
 from tests.support.job_store import JobStore
-
-TODAY = datetime.now(UTC).date()
-
+from tests.support.store_time import begin_day, day_number, today
 
 OUT_OF_RANGE = ('{"weight":-1}', '{"weight":1e300,"max_active":5}', '{"max_active":-5}', '{"max_deadline_s":1e300}')
 
@@ -58,16 +55,17 @@ def test_a_meter_that_cannot_be_read_is_empty(store: JobStore, text: str) -> Non
 
 
 def test_entries_that_cannot_be_read_do_not_hide_the_others(store: JobStore) -> None:
+    begin_day(store.client)
+    day = today(store.client)
     assert store.fail(claimed(store), OutOfMemory())
     name = store.client.hkeys(f"{PREFIX}ledger")[0]
     counts = store.client.hget(f"{PREFIX}ledger", name) or b""
     garbage = {b"x|y": b"1", b"": b"", b"\xff|a|b|c": counts, name + b"2": b"no numbers", name + b"3": counts + b" 99"}
     store.client.hset(f"{PREFIX}ledger", mapping=garbage)  # type: ignore[arg-type]
-    day = name.split(b"|")[0].decode()
-    store.client.hset(f"{PREFIX}usage:{day}:{TENANT}", mapping={"nobody": "1", "k|m": "x"})
+    store.client.hset(f"{PREFIX}usage:{day_number(store.client)}:{TENANT}", mapping={"nobody": "1", "k|m": "x"})
     reader = UsageReader(store.client)
-    assert TENANT in reader.tenants(TODAY)
-    entries = list(reader.entries([TENANT], TODAY, TODAY))
+    assert TENANT in reader.tenants(day)
+    entries = list(reader.entries([TENANT], day, day))
     assert [entry.counts.failed for entry in entries] == [1, 1]
 
 

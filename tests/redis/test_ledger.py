@@ -1,7 +1,7 @@
 """The ledger: each job counts once, for its tenant, key, model and day, in bounded space."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -24,16 +24,20 @@ from tests.redis.builders import (
     pass_deadline,
     submit,
 )
-from tests.scale.draining import let_pass
 from tests.scale.meter import MAX_COMMANDS, Meter
 from tests.support.job_store import JobStore
+from tests.support.store_time import DAY_S, begin_day, day_number, let_pass, today
 
 KEY = "0123456789abcdef"
 OUTPUT = b'"' + b"a" * 2000 + b'"'
-DAY_S = 86_400
-
-
 ANSWER = Answer(output=OUTPUT, usage=b"{}", timings=b"{}", model_revision="r")
+
+
+@pytest.fixture
+def store(store: JobStore) -> JobStore:
+    """A store whose day has just begun."""
+    begin_day(store.client)
+    return store
 
 
 def post(store: JobStore) -> None:
@@ -41,10 +45,9 @@ def post(store: JobStore) -> None:
     Reaper(store.client, StoreSettings()).post_ledger()
 
 
-def entries(store: JobStore, *tenants: str, days_ago: int = 2, days_ahead: int = 500) -> list[Entry]:
-    today = datetime.now(UTC).date()
-    start, end = today - timedelta(days=days_ago), today + timedelta(days=days_ahead)
-    return list(UsageReader(store.client).entries(tenants or [TENANT], start, end))
+def entries(store: JobStore, *tenants: str) -> list[Entry]:
+    end = today(store.client)
+    return list(UsageReader(store.client).entries(tenants or [TENANT], end - timedelta(days=500), end))
 
 
 def total(store: JobStore, *tenants: str) -> Counts:
@@ -182,7 +185,7 @@ def test_days_are_those_of_the_stores_clock(store: JobStore) -> None:
 
 def test_an_account_has_a_bounded_number_of_entries(store: JobStore) -> None:
     """However many models and keys a tenant uses."""
-    day = int(store.client.time()[0]) // DAY_S
+    day = day_number(store.client)
     store.client.hset(
         f"{PREFIX}usage:{day}:{TENANT}", mapping={f"|m{number}": "1 0 0 0 0 0 0 0 0 0" for number in range(1000)}
     )
@@ -209,7 +212,7 @@ def test_accounts_are_kept_for_400_days_and_their_tenants_are_forgotten_with_the
 
 
 def test_an_account_that_somebody_has_written_over_stops_nobody(store: JobStore) -> None:
-    day = int(store.client.time()[0]) // DAY_S
+    day = day_number(store.client)
     store.client.set(f"{PREFIX}usage:{day}:{TENANT}", "what is this")
     store.client.hset(f"{PREFIX}ledger", "nonsense", "1 2 3")
     store.cancel(submit(store), TENANT)
@@ -233,7 +236,7 @@ def test_posting_is_cut_into_short_calls(store: JobStore) -> None:
 
 def test_posting_goes_on_until_nothing_is_left(store: JobStore) -> None:
     """Of thousands of entries, too: many tenants, or a store that nobody has reaped for long."""
-    day = int(store.client.time()[0]) // DAY_S
+    day = day_number(store.client)
     names = [f"{day}|t{number}|k|{MODEL}" for number in range(3000)]
     store.client.hset(f"{PREFIX}ledger", mapping=dict.fromkeys(names, "1 0 0 0 1 1 1 1 1 1"))
     reaper = Reaper(store.client, StoreSettings())

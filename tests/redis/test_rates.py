@@ -24,8 +24,8 @@ from contracts.store.queues.admission import Admission
 from contracts.store.reaper import Reaper
 from contracts.store.tenants.limits import Meters
 from tests.redis.builders import TENANT, all_at_once, claim, field, new_job, snapshot, status, submit
-from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
+from tests.support.store_time import let_pass
 
 KEY = "0123456789abcdef"
 

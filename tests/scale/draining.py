@@ -11,7 +11,6 @@ import msgspec
 import redis
 
 from contracts.settings import StoreSettings
-from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX
 from contracts.store.reaper import MAX_JOBS_PER_CALL, Reaper
 from tests.scale.meter import Meter
@@ -44,13 +43,6 @@ class Drain(NamedTuple):
             times = f"p50 {pings.p50_ms:.1f}, p99 {pings.p99_ms:.1f}, longest {pings.longest_ms:.1f} ms"
             texts.append(f"pings {name}: {times}")
         return "; ".join(texts)
-
-
-def let_pass(client: "redis.Redis", seconds: float) -> None:
-    """Let time pass at once, for the store and for reapers that start from now on."""
-    now = store_time(client)
-    offset = float(client.get(f"{PREFIX}clock") or 0)
-    client.mset({f"{PREFIX}clock": f"{offset + seconds:.6f}", f"{PREFIX}reaped_at": f"{now + seconds:.6f}"})
 
 
 def drain(client: "redis.Redis", url: str, key: str, meter: Meter, num_metered: int) -> Drain:

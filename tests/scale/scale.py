@@ -8,9 +8,10 @@ import redis
 from contracts.store.keys import PREFIX
 from contracts.store.queues.stats import QueueStats
 from tests.scale.calls import measure_all
-from tests.scale.draining import Drain, drain, let_pass
+from tests.scale.draining import Drain, drain
 from tests.scale.filling import MODEL, fill
 from tests.scale.meter import HEAD, MAX_COMMANDS, Meter
+from tests.support.store_time import let_pass
 
 
 class Scale:

@@ -15,6 +15,7 @@ from services.gateway.auth.api_keys import ApiKeys
 from tests.gateway.fakes.worker import announce, running_worker, store_of
 from tests.gateway.gateway_process import running_gateway
 from tests.support.job_store import JobStore
+from tests.support.store_time import begin_day
 from tests.support.valkey import running_valkey
 from tests.support.waiting import PATIENCE_S
 
@@ -44,8 +45,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     """A gateway that needs keys."""
     folder: Path = tmp_path_factory.mktemp("limits")
     with running_valkey(folder / "valkey") as valkey:
-        announce(valkey.url)
         store = store_of(valkey.url, PATIENCE_S)
+        begin_day(store.client)
+        announce(valkey.url)
         keys = ApiKeys(store.client)
         keys.create("first")
         with running_worker(valkey.url), running_gateway(valkey.url, folder) as gateway:

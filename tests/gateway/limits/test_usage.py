@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -16,15 +16,20 @@ from tests.gateway.fakes.worker import EMBED, UNSERVED
 from tests.gateway.limits.conftest import Deployment
 from tests.redis.builders import claim
 from tests.support.job_store import JobStore
+from tests.support.store_time import today
 from tests.support.waiting import wait_until
-
-TODAY = datetime.now(UTC).date()
 
 
 def take(store: JobStore, job_id: str, tokens_out: int) -> None:
     """Run a job as a worker that says what it took."""
     answer = Answer(output=b"[1]", usage=b"{}", timings=b"{}", model_revision="r")
     assert store.succeed(claim(store, job_id), answer, Consumed(1.5, 10, tokens_out))
+
+
+@pytest.fixture
+def day(deployment: Deployment) -> date:
+    """Return the day of the store."""
+    return today(deployment.store.client)
 
 
 @pytest.fixture
@@ -45,27 +50,27 @@ def used(deployment: Deployment, client_of: Any) -> tuple[httpx.Client, str, str
     return client, tenant, key.split("_")[1]
 
 
-def test_a_tenant_sees_its_jobs_by_day(used: tuple[httpx.Client, str, str]) -> None:
+def test_a_tenant_sees_its_jobs_by_day(used: tuple[httpx.Client, str, str], day: date) -> None:
     client, _, _ = used
     report = client.get("/v1/usage").json()
-    assert (report["object"], date.fromisoformat(report["end"])) == ("usage", TODAY)
-    assert (TODAY - date.fromisoformat(report["start"])).days == 29
+    assert (report["object"], date.fromisoformat(report["end"])) == ("usage", day)
+    assert (day - date.fromisoformat(report["start"])).days == 29
     (row,) = report["data"]
-    assert row["day"] == str(TODAY) and not {"tenant", "key", "model"} & set(row)
+    assert row["day"] == str(day) and not {"tenant", "key", "model"} & set(row)
     assert row["jobs"] == {"succeeded": 4, "failed": 0, "cancelled": 1, "expired": 0}
     assert row["tokens_out"] == 60 and row["work_s"] >= 4.5 and row["bytes_in"] > 0 and row["bytes_out"] > 9
     assert report["total"] == {name: value for name, value in row.items() if name != "day"}
 
 
-def test_rows_are_grouped_as_asked(used: tuple[httpx.Client, str, str]) -> None:
+def test_rows_are_grouped_as_asked(used: tuple[httpx.Client, str, str], day: date) -> None:
     client, tenant, key_id = used
     by_model = {row["model"]: row["jobs"]["succeeded"] for row in client.get("/v1/usage?by=model").json()["data"]}
     assert by_model == {UNSERVED: 3, EMBED: 1}
     by_key = {row["key"]: row["jobs"] for row in client.get("/v1/usage?by=key").json()["data"]}
     assert len(by_key) == 2 and by_key[key_id]["succeeded"] == 2 and by_key[key_id]["cancelled"] == 1
     rows = client.get("/v1/usage?by=model,day,key,tenant").json()["data"]
-    assert [(row["tenant"], row["day"]) for row in rows] == [(tenant, str(TODAY))] * 3
-    assert client.get(f"/v1/usage?end={TODAY - timedelta(days=1)}").json()["data"] == []
+    assert [(row["tenant"], row["day"]) for row in rows] == [(tenant, str(day))] * 3
+    assert client.get(f"/v1/usage?end={day - timedelta(days=1)}").json()["data"] == []
 
 
 @pytest.mark.parametrize("ask", [{"params": {"format": "csv"}}, {"headers": {"Accept": "text/csv"}}])

@@ -1,7 +1,7 @@
 """The store and its model side by side, and what must be true after every step of a sequence."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import redis
@@ -15,6 +15,7 @@ from tests.redis.builders import ANSWER, MODEL, QUEUE, SUSPECTS, come_due, new_j
 from tests.redis.sequences.checked_shares import WEIGHTS, check_shares
 from tests.redis.sequences.expected_store import MAX_CRASHES, ExpectedJob, ExpectedStore
 from tests.support.job_store import JobStore
+from tests.support.store_time import today
 
 MAX_LIVE_JOBS = 6
 """Few jobs exist at a time, so that several steps concern the same one."""
@@ -109,8 +110,8 @@ class CheckedStore(RuleBasedStateMachine):
     def the_ledger_has_each_job_that_has_ended_once(self) -> None:
         found: Counter[tuple[str, str]] = Counter()
         usage = UsageReader(self.client)
-        today = datetime.now(UTC).date()
-        start, end = today - timedelta(days=1), today + timedelta(days=1)
+        end = today(self.client)
+        start = end - timedelta(days=1)
         for entry in usage.entries(usage.tenants(start), start, end):
             assert (entry.key, entry.model) == (KEY_OF[entry.tenant], MODEL)
             for status in TERMINAL:

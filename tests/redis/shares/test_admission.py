@@ -10,8 +10,8 @@ from contracts.store.queues.places import LEFT
 from contracts.store.queues.shares import LaneUse
 from tests.redis.builders import NO_LIMITS, QUEUE, TENANT, active, new_job, snapshot, submit
 from tests.redis.shares.taking import end, flood, take
-from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
+from tests.support.store_time import let_pass
 
 ONE = Admission(lane_rate=1.0, capacity=1.0, capacity_of_one=1.0)
 """One worker, and no other lane."""

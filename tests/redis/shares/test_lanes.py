@@ -8,8 +8,8 @@ from contracts.jobs import LANES, Claim
 from contracts.store.clock import store_time
 from tests.redis.builders import TENANT, field, submit
 from tests.redis.shares.taking import end, flood, take, work_of
-from tests.scale.draining import let_pass
 from tests.support.job_store import JobStore
+from tests.support.store_time import let_pass
 
 
 def by_lane(claims: Sequence[Claim]) -> dict[str, float]:
