@@ -5,6 +5,7 @@ import redis
 
 from contracts.errors import JobGone, JobNotFound, TriptychError
 from contracts.jobs import STATUSES, TERMINAL
+from contracts.store.clock import store_time
 from contracts.store.keys import PREFIX
 from tests.redis.builders import (
     ANSWER,
@@ -18,6 +19,7 @@ from tests.redis.builders import (
     waiting,
 )
 from tests.support.job_store import JobStore
+from tests.support.store_time import let_pass
 from tests.support.waiting import wait_until
 
 
@@ -45,6 +47,22 @@ def bring_into(store: JobStore, state: str, **changes: object) -> str:
         elif state == "failed":
             store.fail(taken, TriptychError())
     return job_id
+
+
+def test_a_delivered_answer_stays_if_the_clock_was_ahead_when_its_job_ended(store: JobStore) -> None:
+    """By twenty minutes: what was left of its time was less than nothing, and the record was taken for broken."""
+    job_id = job_in(store, "succeeded")
+    store.client.hset(f"{PREFIX}job:{job_id}", "completed_at", f"{store_time(store.client) + 1200:.6f}")
+    for _ in range(2):  # whoever delivers it next reads what the first one has written
+        store.mark_delivered([job_id], 300.0)
+    assert status(store, job_id) == "succeeded"
+    assert not store.client.exists(f"{PREFIX}broken")
+    # As any other, it goes when its time is over, or before if the store needs the room.
+    assert store.client.zscore(f"{PREFIX}delivered", job_id)
+    let_pass(store.client, 1300)
+    store.reap()
+    with pytest.raises(JobGone):
+        store.read(job_id, TENANT)
 
 
 @pytest.mark.parametrize("state", STATUSES)
