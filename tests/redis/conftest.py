@@ -37,5 +37,8 @@ def client(server: ValkeyServer) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def store(client: redis.Redis) -> JobStore:
-    """A store with the clocks of a deployment."""
-    return JobStore(client)
+    """An empty store with the clocks of a deployment. Its reaper trusts them, because it has seen them before."""
+    found = JobStore(client)
+    found.reap()
+    client.flushall()
+    return found

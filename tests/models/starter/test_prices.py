@@ -2,6 +2,7 @@
 
 import json
 import time
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -89,9 +90,12 @@ def test_an_encoder_costs_by_its_tokens(encoder: Served, model: str) -> None:
 def test_a_generator_costs_more_for_a_written_token_than_for_a_read_one(
     decoder: Served, seq2seq: Served, task: str
 ) -> None:
-    profile = (decoder if task == "generate" else seq2seq).profile(f"starter-{task}")
-    assert profile.token_out_s > profile.token_in_s
-    assert profile.row_s + profile.token_in_s > 0
+    served = (decoder if task == "generate" else seq2seq).models.get(f"starter-{task}")
+    assert served is not None
+    # Several, because a busy machine may lengthen any of the times. On a quiet one a token costs 2 to 5 times as much.
+    profiles = [served._model.measure() for _ in range(5)]
+    assert median(profile.token_out_s for profile in profiles) > median(profile.token_in_s for profile in profiles)
+    assert all(profile.row_s + profile.token_in_s > 0 for profile in profiles)
 
 
 def test_measuring_takes_no_noticeable_time(encoder: Served) -> None:
