@@ -172,6 +172,20 @@ def test_sums_never_tear_while_entries_are_posted(store: JobStore) -> None:
     assert {count for counts in all_at_once(4, work) for count in counts} == {120}
 
 
+def test_a_tenant_whose_first_entry_is_posted_meanwhile_is_there(store: JobStore) -> None:
+    def work(index: int) -> list[str]:
+        if index:
+            return UsageReader(store.client).tenants(date(2020, 1, 1))
+        post(store)
+        return [tenant]
+
+    for number in range(300):
+        tenant = f"t{number}"
+        store.client.delete(f"{PREFIX}ledger", f"{PREFIX}usage_tenants")
+        store.cancel(submit(store, tenant=tenant), tenant)
+        assert all_at_once(2, work) == [[tenant]] * 2
+
+
 def test_days_are_those_of_the_stores_clock(store: JobStore) -> None:
     store.cancel(submit(store), TENANT)
     let_pass(store.client, 3 * DAY_S)

@@ -11,7 +11,6 @@ import msgspec
 import redis
 
 from contracts.store.keys import PREFIX
-from contracts.store.redis_client import reads
 
 KEPT_DAYS = 400
 _CHUNK = 200
@@ -70,8 +69,12 @@ class UsageReader:
 
     def tenants(self, start: date) -> list[str]:
         """Return the tenants whose jobs have ended on this day or later."""
-        posted = reads(self._client).zrangebyscore(f"{PREFIX}usage_tenants", _number(start), "+inf")
-        names = (name.split(b"|") for name in reads(self._client).hkeys(f"{PREFIX}ledger"))
+        # In one transaction, or the reaper would post the first entry of a tenant in between, who would be in neither.
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.zrangebyscore(f"{PREFIX}usage_tenants", _number(start), "+inf")
+            pipeline.hkeys(f"{PREFIX}ledger")
+            posted, keys = pipeline.execute()
+        names = (name.split(b"|") for name in keys)
         entered = (parts[1] for parts in names if len(parts) >= _NUM_PARTS)
         return sorted({tenant.decode(errors="replace") for tenant in (*posted, *entered)})
 
