@@ -33,6 +33,11 @@ class Response(NamedTuple):
         """Whether the same request may succeed later: the store is out of reach, or a limit is reached."""
         return self.status in (429, 502, 503)
 
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether idle workers would need longer than the deadline that the request has."""
+        return self.status == 422 and self.data["error"]["code"] == "deadline_unreachable"
+
 
 class Event(NamedTuple):
     """One server-sent event."""

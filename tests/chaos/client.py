@@ -19,7 +19,7 @@ class GiveUp(Exception):
 
 
 class NotAccepted(Exception):
-    """The request was lost in transit, and nothing says that it was accepted."""
+    """Nothing says that the request was accepted: it was lost in transit, or refused for good."""
 
 
 class Client(threading.Thread):
@@ -109,7 +109,7 @@ class Client(threading.Thread):
         """Submit a job and return its id; with a key it is repeated until it is accepted.
 
         Raises:
-            NotAccepted: without a key, the call was lost in transit.
+            NotAccepted: without a key, the call was lost in transit; or this machine is too busy for the deadline.
         """
         body = entry.request.job_body(**more, **({"stream": True} if entry.streamed else {}))
         headers = {"Idempotency_Key": key} if key else {}
@@ -126,6 +126,9 @@ class Client(threading.Thread):
                 entry.note(f"accepted {response.data['status']}")
             elif response.may_pass:
                 self.pause(f"submit: {response.status} {response.data}", entry)
+            elif response.is_too_slow and "deadline_s" in more:
+                entry.note(f"refused: {response.data}")
+                raise NotAccepted
             else:
                 entry.problem(f"submit: {response.status} {response.data}")
                 raise NotAccepted
