@@ -34,10 +34,7 @@ def follow(gateway: GatewayProcess, num_texts: int, **more: Any) -> EventFollowe
 def running_and_waiting(gateway: GatewayProcess, **more: Any) -> tuple[EventFollower, EventFollower]:
     """Return a running job that has all slots, and one that waits for a slot."""
     running = follow(gateway, MAX_ROWS, **more)
-    wait_until(
-        lambda: len(running.texts_of_attempt(1)) == MAX_ROWS,
-        "the job does not run",
-    )
+    wait_until(lambda: len(running.texts_of_attempt(1)) == MAX_ROWS, "the job does not run")
     waiting = follow(gateway, 1)
     wait_until(lambda: waiting.attempts == [1], "the second job was not claimed")
     return running, waiting

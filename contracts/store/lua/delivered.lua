@@ -3,7 +3,7 @@
 for i = 2, #ARGV do
   local job = load(ARGV[i])
   if job and TERMINAL[job.status] and not job.keep and job.completed_at then
-    -- Not below 0: if the clock was ahead when the job ended, and was corrected since, it ends later than now.
+    -- Not below 0: the clock may have been ahead when the job ended. Since it was corrected, that is a time to come.
     local ttl_s = math.max(0, now + tonumber(ARGV[1]) - job.completed_at)
     if ttl_s < job.ttl_s then
       redis.call('HSET', job_key(job.id), 'ttl_s', stamp(ttl_s))
